@@ -1,0 +1,172 @@
+# pam_tmout: make, make install, and everything else by name (make help).
+
+VERSION := 0.1.0
+
+PREFIX     ?= /usr
+SYSCONFDIR ?= /etc
+SBINDIR    ?= $(PREFIX)/sbin
+DATADIR    ?= $(PREFIX)/share
+MANDIR     ?= $(DATADIR)/man
+# Where the host's own PAM modules are.
+PAMDIR     ?= $(or $(patsubst %/,%,$(dir $(firstword $(wildcard \
+                 $(addsuffix /security/pam_permit.so,/lib/$(MULTIARCH) /usr/lib/$(MULTIARCH) \
+                 /lib64 /usr/lib64 /lib /usr/lib))))),/usr/lib/security)
+MULTIARCH  := $(shell $(CC) -print-multiarch 2>/dev/null)
+
+# SANITIZE=1: address and undefined-behaviour sanitizers, in a tree of their own.
+BUILD      := build$(if $(SANITIZE),/sanitize)
+CFLAGS     ?= -O2 -g
+WARNINGS   := -Wall -Wextra -Wconversion -Wshadow
+HARDENING  := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=all \
+                 -fno-omit-frame-pointer,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
+              -fstack-protector-strong -fvisibility=hidden -fPIC
+,          := ,
+CPPFLAGS   += -D_GNU_SOURCE -Ilib -DTMOUT_VERSION='"$(VERSION)"' \
+              -DSYSCONFDIR='"$(SYSCONFDIR)"' -DDATADIR='"$(DATADIR)"'
+COMPILE     = $(CC) -std=c11 $(WARNINGS) $(WERROR) $(HARDENING) $(CPPFLAGS) $(CFLAGS)
+LINK        = $(CC) $(HARDENING) $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now
+PKG_CONFIG ?= pkg-config
+
+# What the module may link: no libconfuse, no jansson.
+LOGIN_SOURCES   := lib/host/account.c lib/host/trusted.c lib/policy/duration.c \
+                   lib/policy/settings.c lib/policy/problems.c lib/policy/source.c \
+                   lib/policy/snapshot_read.c lib/policy/resolve.c
+COMPILE_SOURCES := lib/host/replace.c lib/policy/load.c lib/policy/policy.c lib/policy/scan.c \
+                   lib/policy/snapshot_write.c
+MODULE_SOURCES  := $(wildcard pam_module/*.c)
+CTL_SOURCES     := $(wildcard tools/tmoutctl/*.c)
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+.PHONY: all install uninstall check check-run demo demo-run bench fuzz fuzz-run soak warnings \
+        clean help dependencies man-table
+.DELETE_ON_ERROR:
+
+all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl
+
+help:
+	@echo 'make                build the module and tmoutctl into build/'
+	@echo 'make install        install them (DESTDIR, PREFIX, SYSCONFDIR, PAMDIR)'
+	@echo 'sudo make demo      see it work on a throw-away host'
+	@echo 'sudo make check     all tests; as a plain user, those that need no root'
+	@echo 'make bench          what a login costs, beside pam_permit and pam_limits'
+	@echo 'make fuzz           fuzz the parsers for FUZZ_SECONDS each (60)'
+	@echo 'sudo make soak      the tests that take long'
+	@echo 'make warnings       build with gcc and clang, warnings as errors'
+
+# --- build ---------------------------------------------------------------
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(COMPILE) $(OBJECT_CPPFLAGS) -MMD -MP -c -o $@ $<
+
+$(call objects,$(MODULE_SOURCES)) $(call objects,$(CTL_SOURCES)): \
+    OBJECT_CPPFLAGS = -DSBINDIR='"$(SBINDIR)"'
+
+$(BUILD)/pam_tmout.so: $(call objects,$(MODULE_SOURCES) $(LOGIN_SOURCES)) pam_module/pam_tmout.map
+	$(LINK) -shared $(if $(SANITIZE),,-Wl,--no-undefined) -Wl,--version-script=pam_module/pam_tmout.map \
+	    -Wl,--as-needed -o $@ $(filter %.o,$^) -lpam
+
+$(BUILD)/tmoutctl: $(call objects,$(CTL_SOURCES) $(LOGIN_SOURCES) $(COMPILE_SOURCES))
+	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libconfuse jansson)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# --- install -------------------------------------------------------------
+
+MAN_PAGES := $(wildcard man/*.[1-9])
+
+install: all
+	install -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(SYSCONFDIR)/security/tmout.conf.d \
+	    $(DESTDIR)$(SYSCONFDIR)/profile.d $(DESTDIR)$(DATADIR)/tmout/shells \
+	    $(DESTDIR)$(DATADIR)/tmout/pam.d
+	install -m 644 $(BUILD)/pam_tmout.so $(DESTDIR)$(PAMDIR)/
+	install -m 755 $(BUILD)/tmoutctl $(DESTDIR)$(SBINDIR)/
+	test -e $(DESTDIR)$(SYSCONFDIR)/security/tmout.conf || \
+	    install -m 644 conf/tmout.conf $(DESTDIR)$(SYSCONFDIR)/security/
+	install -m 644 profile.d/tmout.sh profile.d/tmout.csh $(DESTDIR)$(SYSCONFDIR)/profile.d/
+	install -m 644 profile.d/shells/* $(DESTDIR)$(DATADIR)/tmout/shells/
+	install -m 644 conf/pam.d/* $(DESTDIR)$(DATADIR)/tmout/pam.d/
+	for page in $(MAN_PAGES); do \
+	    install -d $(DESTDIR)$(MANDIR)/man$${page##*.} && \
+	    install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/ || exit 1; done
+
+# Leaves the policy, its snapshot and PAM's files: first take our lines out of
+# /etc/pam.d, then `tmoutctl shells --remove`, then this.
+uninstall:
+	rm -f $(DESTDIR)$(PAMDIR)/pam_tmout.so $(DESTDIR)$(SBINDIR)/tmoutctl \
+	    $(DESTDIR)$(SYSCONFDIR)/profile.d/tmout.sh $(DESTDIR)$(SYSCONFDIR)/profile.d/tmout.csh
+	rm -rf $(DESTDIR)$(DATADIR)/tmout
+	for page in $(notdir $(MAN_PAGES)); do \
+	    rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done
+
+# --- tests ---------------------------------------------------------------
+
+TEST_BUILD   := $(BUILD)/tests
+UNIT_TESTS   := $(patsubst tests/unit/%.c,$(TEST_BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+MODULE_TESTS := $(patsubst tests/module/%.c,$(TEST_BUILD)/module/%,$(wildcard tests/module/test_*.c))
+TEST_FLAGS    = $(COMPILE) -DTEST_BUILD='"$(CURDIR)/$(TEST_BUILD)"' -DTESTS='"$(CURDIR)/tests"'
+
+$(TEST_BUILD)/unit/%: tests/unit/%.c $(call objects,$(LOGIN_SOURCES) $(COMPILE_SOURCES))
+	@mkdir -p $(@D)
+	$(TEST_FLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) $$($(PKG_CONFIG) --cflags --libs cmocka libconfuse)
+
+$(TEST_BUILD)/module/%: tests/module/%.c tests/module/stack.c
+	@mkdir -p $(@D)
+	$(TEST_FLAGS) -MMD -MP -o $@ $(filter %.c,$^) $$($(PKG_CONFIG) --cflags --libs cmocka) -lpam
+
+# The module as it is installed, but running the tmoutctl of this tree.
+$(TEST_BUILD)/pam_tmout.so: $(MODULE_SOURCES) $(call objects,$(LOGIN_SOURCES)) $(BUILD)/tmoutctl
+	@mkdir -p $(@D)
+	$(COMPILE) -DSBINDIR='"$(CURDIR)/$(BUILD)"' -shared $(LDFLAGS) -Wl,-z,relro,-z,now \
+	    -Wl,--version-script=pam_module/pam_tmout.map -o $@ $(filter %.c %.o,$^) -lpam
+
+dependencies:
+	@packaging/install-dependencies
+
+check: dependencies
+	@$(MAKE) --no-print-directory check-run
+
+check-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so fuzz-build
+	@tests/run --build $(BUILD) $(if $(SANITIZE),--sanitize)
+
+soak: dependencies
+	@$(MAKE) --no-print-directory all
+	@tests/run --build $(BUILD) --soak
+
+demo: dependencies
+	@$(MAKE) --no-print-directory --silent all
+	@tests/host/throwaway demo/demo.py
+
+# --- measure, fuzz, lint -------------------------------------------------
+
+bench: dependencies
+	@$(MAKE) --no-print-directory --silent all build/bench/session
+	@tests/bench/run
+
+build/bench/session: tests/bench/session.c
+	@mkdir -p $(@D)
+	$(COMPILE) -o $@ $< -lpam
+
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+.PHONY: fuzz-build
+fuzz-build: $(FUZZ_TARGETS)
+
+build/fuzz/%: tests/fuzz/%.c $(LOGIN_SOURCES) $(COMPILE_SOURCES) $(wildcard lib/*/*.h)
+	@mkdir -p $(@D)
+	clang -std=c11 -g -O1 $(CPPFLAGS) -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=undefined -o $@ $(filter %.c,$^) \
+	    $$($(PKG_CONFIG) --libs libconfuse)
+
+fuzz: dependencies
+	@$(MAKE) --no-print-directory --silent fuzz-build
+	@tests/fuzz/run $(FUZZ_SECONDS)
+
+warnings:
+	$(MAKE) --no-print-directory clean && $(MAKE) -s all CC=gcc WERROR=-Werror
+	$(MAKE) --no-print-directory clean && $(MAKE) -s all CC=clang WERROR=-Werror
+	$(MAKE) --no-print-directory clean
+
+clean:
+	rm -rf build

@@ -1,0 +1,63 @@
+#include "replace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int write_all(int fd, const unsigned char *content, size_t size)
+{
+    while (size > 0) {
+        const ssize_t n = write(fd, content, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        content += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+static int create(int directory_fd, const char *name)
+{
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(directory_fd, name, flags, 0600);
+
+    if (fd < 0 && errno == EEXIST && unlinkat(directory_fd, name, 0) == 0)
+        fd = openat(directory_fd, name, flags, 0600);
+    return fd;
+}
+
+int replace_file(int directory_fd, const char *name, mode_t mode, const void *content,
+                 size_t size)
+{
+    char temporary[256];
+    int error;
+
+    const int length = snprintf(temporary, sizeof temporary, "%s.new", name);
+    if (length < 0 || (size_t)length >= sizeof temporary) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    const int fd = create(directory_fd, temporary);
+    if (fd < 0)
+        return -1;
+    if (write_all(fd, content, size) != 0 || fchmod(fd, mode) != 0 || fsync(fd) != 0)
+        goto fail;
+    if (renameat(directory_fd, temporary, directory_fd, name) != 0)
+        goto fail;
+    close(fd);
+    /* The new content is in place; a directory that cannot be synced could
+     * at worst bring the old one back after a power cut. */
+    (void)fsync(directory_fd);
+    return 0;
+
+fail:
+    error = errno;
+    close(fd);
+    unlinkat(directory_fd, temporary, 0);
+    errno = error;
+    return -1;
+}

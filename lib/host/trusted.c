@@ -1,0 +1,118 @@
+#include "trusted.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* O_NOFOLLOW makes a link fail with ELOOP, which strerror() would call "too
+ * many levels of symbolic links". */
+static const char *open_error(int error)
+{
+    return error == ELOOP ? "is a symbolic link; put the file itself there" : strerror(error);
+}
+
+const char *untrusted_because(const struct stat *st, uid_t owner)
+{
+    if (st->st_uid != 0 && st->st_uid != owner)
+        return "does not belong to root: run chown root on it";
+    if ((st->st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return "can be written by others than root: run chmod go-w on it";
+    return NULL;
+}
+
+/* Looks at the directory and at each parent in turn, up to the root. Going
+ * up from the open descriptor cannot be led astray by a link or a rename. */
+static int look_up_to_root(int fd, const char *path, uid_t owner, char *reason, size_t size)
+{
+    struct stat here, above;
+    int at = -1, result = -1;
+
+    if (fstat(fd, &here) != 0)
+        goto out;
+    for (unsigned up = 0;; up++) {
+        const bool sticky = up > 0 && here.st_uid == 0 && (here.st_mode & S_ISVTX) != 0;
+        const char *wrong = sticky ? NULL : untrusted_because(&here, owner);
+        if (wrong != NULL) {
+            if (up == 0)
+                snprintf(reason, size, "the directory %s %s", path, wrong);
+            else
+                snprintf(reason, size, "a parent of %s (%u up) %s", path, up, wrong);
+            errno = EPERM;
+            goto out;
+        }
+        const int next =
+            openat(at < 0 ? fd : at, "..", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (next < 0)
+            goto out;
+        if (at >= 0)
+            close(at);
+        at = next;
+        if (fstat(at, &above) != 0)
+            goto out;
+        if (above.st_dev == here.st_dev && above.st_ino == here.st_ino)
+            break;
+        here = above;
+    }
+    result = 0;
+
+out:
+    if (result != 0 && errno != EPERM)
+        snprintf(reason, size, "a parent of %s: %s", path, strerror(errno));
+    if (at >= 0)
+        close(at);
+    return result;
+}
+
+int trusted_directory(const char *path, uid_t owner, int flags, char *reason, size_t size)
+{
+    const int fd = open(path, (flags != 0 ? flags : O_PATH) | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0) {
+        const int error = errno;
+        snprintf(reason, size, "the directory %s: %s", path, strerror(error));
+        errno = error;
+        return -1;
+    }
+    if (look_up_to_root(fd, path, owner, reason, size) != 0) {
+        const int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+int trusted_file(int directory_fd, const char *name, uid_t owner, struct stat *st, char *reason,
+                 size_t size)
+{
+    const int fd =
+        openat(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    const char *wrong;
+    int error;
+
+    if (fd < 0) {
+        error = errno;
+        snprintf(reason, size, "%s", open_error(error));
+        errno = error == ELOOP ? EPERM : error;
+        return -1;
+    }
+    if (fstat(fd, st) != 0) {
+        error = errno;
+        wrong = strerror(error);
+        goto fail;
+    }
+    error = EPERM;
+    wrong = S_ISREG(st->st_mode) ? untrusted_because(st, owner)
+                                 : "is not a regular file; put a file there";
+    if (wrong == NULL)
+        return fd;
+
+fail:
+    snprintf(reason, size, "%s", wrong);
+    close(fd);
+    errno = error;
+    return -1;
+}

@@ -1,0 +1,78 @@
+#include "problems.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* More would only scroll the first, which counts, off the screen. */
+enum { MOST_STORED = 100 };
+
+static int store(struct problems *problems, const struct problem *problem)
+{
+    if (problems->count >= MOST_STORED)
+        return -1;
+    struct problem *grown =
+        realloc(problems->item, (problems->count + 1) * sizeof *problems->item);
+    if (grown == NULL)
+        return -1;
+    problems->item = grown;
+    problems->item[problems->count++] = *problem;
+    return 0;
+}
+
+void problem_add(struct problems *problems, enum problem_severity severity, const char *file,
+                 unsigned line, const char *format, ...)
+{
+    struct problem problem = {.severity = severity, .line = line};
+    va_list arguments;
+
+    if (severity == PROBLEM_ERROR)
+        problems->errors++;
+    if (severity == PROBLEM_FAILURE)
+        problems->failures++;
+
+    va_start(arguments, format);
+    if (vasprintf(&problem.text, format, arguments) < 0)
+        problem.text = NULL;
+    va_end(arguments);
+    if (problem.text == NULL)
+        goto left_out;
+    if (file != NULL && (problem.file = strdup(file)) == NULL)
+        goto left_out;
+    if (store(problems, &problem) == 0)
+        return;
+
+left_out:
+    free(problem.file);
+    free(problem.text);
+    problems->left_out++;
+}
+
+const struct problem *problems_first_bad(const struct problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++)
+        if (problems->item[i].severity != PROBLEM_NOTE)
+            return &problems->item[i];
+    return NULL;
+}
+
+void problem_format(const struct problem *problem, char *text, size_t size)
+{
+    if (problem->file == NULL)
+        snprintf(text, size, "%s", problem->text);
+    else if (problem->line == 0)
+        snprintf(text, size, "%s: %s", problem->file, problem->text);
+    else
+        snprintf(text, size, "%s:%u: %s", problem->file, problem->line, problem->text);
+}
+
+void problems_free(struct problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        free(problems->item[i].file);
+        free(problems->item[i].text);
+    }
+    free(problems->item);
+    *problems = (struct problems){0};
+}

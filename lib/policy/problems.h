@@ -1,0 +1,46 @@
+/*
+ * What is wrong, or worth knowing, about a policy: collected instead of
+ * printed, so that one run names every mistake and the faces decide how to
+ * say it.
+ */
+#ifndef TMOUT_PROBLEMS_H
+#define TMOUT_PROBLEMS_H
+
+#include <stddef.h>
+
+enum problem_severity {
+    PROBLEM_NOTE,  /* allowed, but the reader may be surprised */
+    PROBLEM_ERROR, /* the policy is invalid */
+    PROBLEM_FAILURE /* the system is at fault, not the text: it says nothing
+                       about the policy */
+};
+
+struct problem {
+    enum problem_severity severity;
+    char *file;    /* NULL where no file is concerned */
+    unsigned line; /* 0: the file as a whole */
+    char *text;
+};
+
+/* Start with {0}; end with problems_free(). */
+struct problems {
+    struct problem *item;
+    size_t count;
+    size_t errors;   /* of severity ERROR, the unstored ones too */
+    size_t failures; /* of severity FAILURE */
+    size_t left_out; /* not stored: too many, or no memory */
+};
+
+/* Adds one; file is copied. Never fails: what cannot be stored is counted. */
+void problem_add(struct problems *problems, enum problem_severity severity, const char *file,
+                 unsigned line, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* The first problem that made the policy unusable, or NULL. */
+const struct problem *problems_first_bad(const struct problems *problems);
+
+/* "FILE:LINE: TEXT" into text, always terminated. */
+void problem_format(const struct problem *problem, char *text, size_t size);
+
+void problems_free(struct problems *problems);
+
+#endif

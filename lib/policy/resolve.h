@@ -1,0 +1,41 @@
+/*
+ * Which settings a user has, and which rule gave him each: user rules beat
+ * group rules beat the default section beat the built-in default; of several
+ * groups the strictest value wins, of equal ones the first in the policy.
+ * The module decides with it and `tmoutctl show` explains with it.
+ */
+#ifndef TMOUT_RESOLVE_H
+#define TMOUT_RESOLVE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "snapshot.h"
+
+struct resolved_setting {
+    int64_t value;
+    bool from_rule;      /* else the built-in default, and the rest is unset */
+    enum rule_kind kind; /* of the rule that gave it */
+    const char *name;    /* of that rule: the caller's string, or "" */
+    uint32_t file, line; /* where; file is for snapshot_source_path() */
+};
+
+struct resolution {
+    struct resolved_setting setting[SETTING_COUNT];
+};
+
+/* Returns 0, or -1 if the snapshot is damaged. user and group[] are names as
+ * NSS returns them and must outlive the resolution. */
+int resolve(const struct snapshot *snapshot, const char *user, const char *const *group,
+            size_t group_count, struct resolution *resolution);
+
+/* The longest text that resolution_limit() makes, with its NUL. */
+#define LIMIT_TEXT_MAX 40
+
+/*
+ * What PAM_TMOUT says to the shells' scripts: "900 readonly", "900 default"
+ * or "none". size >= LIMIT_TEXT_MAX.
+ */
+void resolution_limit(const struct resolution *resolution, char *text, size_t size);
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * The settings a policy knows: one table, one row a setting. Parsing,
+ * bounds, merging, `tmoutctl show` and the manual page's table all follow
+ * from it; adding a setting is adding a row.
+ */
+#ifndef TMOUT_SETTINGS_H
+#define TMOUT_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Written into snapshots as numbers: append only, never reorder. */
+enum setting_id {
+    SETTING_TMOUT = 0,
+    SETTING_ENFORCE = 1,
+    SETTING_EXPORT = 2,
+    SETTING_SESSIONS = 3,
+    SETTING_COUNT
+};
+
+/* A limit that is switched off: beyond every duration, so that "the
+ * shortest wins" needs no exception for it. */
+#define SETTING_NONE INT64_MAX
+
+enum { SESSIONS_SSH = 0, SESSIONS_ALL = 1 };
+
+enum setting_type {
+    SETTING_DURATION, /* seconds */
+    SETTING_CHOICE    /* one of words[] */
+};
+
+enum setting_strictest { STRICTEST_SMALLEST, STRICTEST_LARGEST };
+
+/* A word that stands for a value. Where several words stand for the same
+ * value, the first is the one that is printed. */
+struct setting_word {
+    const char *word;
+    int64_t value;
+};
+
+struct setting {
+    const char *name;
+    enum setting_type type;
+    int64_t min, max;                 /* of a number, both allowed */
+    const struct setting_word *words; /* ends with word == NULL */
+    int64_t default_value;
+    enum setting_strictest strictest; /* which of two groups' values wins */
+    const char *values;               /* for people: what may be written */
+    const char *help;
+};
+
+extern const struct setting settings[SETTING_COUNT];
+
+/* The longest text setting_format() makes, with its NUL. */
+#define SETTING_TEXT_MAX 64
+
+/* The row called name, or NULL. */
+const struct setting *setting_find(const char *name);
+
+/* Can value have come from a policy? Guards what is read from disk. */
+bool setting_value_valid(const struct setting *setting, int64_t value);
+
+/* Is a stricter than b? Equal values are not. */
+bool setting_stricter(const struct setting *setting, int64_t a, int64_t b);
+
+/*
+ * Reads text to its last character into *value. Returns NULL, or what is
+ * wrong as a static sentence fragment; *value is then untouched.
+ */
+const char *setting_parse(const struct setting *setting, const char *text, int64_t *value);
+
+/* value as it would be written in a policy; size >= SETTING_TEXT_MAX. */
+void setting_format(const struct setting *setting, int64_t value, char *text, size_t size);
+
+/*
+ * The word among candidates[count] that was probably meant by word, or NULL
+ * if none is near.
+ */
+const char *nearest_word(const char *word, const char *const *candidates, size_t count);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * The snapshot: a policy compiled into a file that a login searches instead
+ * of reading through, so that its cost does not depend on the policy's size.
+ *
+ * The same container, under another name and magic, remembers a policy that
+ * was refused: the identities of its sources, and the reason.
+ *
+ * Read with pread() only: a file that is truncated under a mapping would
+ * kill the host process with SIGBUS. Every part that is read carries a
+ * checksum, and every offset is checked where it is followed; what does not
+ * fit counts as damaged, never as "no rule".
+ */
+#ifndef TMOUT_SNAPSHOT_H
+#define TMOUT_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "policy.h"
+#include "source.h"
+
+/* The format's number is in the names, so that an old and a new module can
+ * live side by side during an upgrade. */
+#define SNAPSHOT_POLICY_NAME  "policy.v1"
+#define SNAPSHOT_REFUSED_NAME "rejected.v1"
+
+enum snapshot_kind { SNAPSHOT_POLICY, SNAPSHOT_REFUSED };
+
+enum snapshot_status {
+    SNAPSHOT_OK,
+    SNAPSHOT_ABSENT,  /* no such file */
+    SNAPSHOT_UNUSABLE /* not trusted, damaged, or not readable: reason says which */
+};
+
+struct snapshot {
+    int fd;
+    uint64_t file_size;
+    int64_t created_sec; /* wall clock, for people */
+    uint32_t bucket_offset, bucket_count;
+    uint32_t rule_count[RULE_USER + 1]; /* by enum rule_kind */
+    uint32_t source_count, message_size;
+    unsigned char *block; /* the sources, then the message */
+    size_t block_size;
+};
+
+/* A rule as the snapshot holds it: what it sets, and nothing for the rest. */
+struct snapshot_rule {
+    struct rule_setting setting[SETTING_COUNT];
+};
+
+/*
+ * Opens STATE_DIR/policy.v1 or rejected.v1; owner as in trusted.h. On
+ * SNAPSHOT_OK the caller closes with snapshot_close().
+ */
+enum snapshot_status snapshot_open(const char *state_dir, enum snapshot_kind kind, uid_t owner,
+                                   struct snapshot *snapshot, char *reason, size_t size);
+
+/* The same from an open file, which becomes the snapshot's on SNAPSHOT_OK. */
+enum snapshot_status snapshot_open_fd(int fd, enum snapshot_kind kind, struct snapshot *snapshot,
+                                      char *reason, size_t size);
+
+void snapshot_close(struct snapshot *snapshot);
+
+/* Was it made from the policy at config_path as it is on disk now? */
+bool snapshot_is_current(const struct snapshot *snapshot, const char *config_path);
+
+/*
+ * Looks up the rule of this kind and name. Returns 1 and fills *rule, 0 if
+ * there is none, -1 if the snapshot is damaged.
+ */
+int snapshot_find(const struct snapshot *snapshot, enum rule_kind kind, const char *name,
+                  struct snapshot_rule *rule);
+
+/* The path of the source with this number into path, always terminated;
+ * "?" if there is none. */
+void snapshot_source_path(const struct snapshot *snapshot, uint32_t number, char *path,
+                          size_t size);
+
+/* Why the policy was refused, into text, always terminated. */
+void snapshot_message(const struct snapshot *snapshot, char *text, size_t size);
+
+/*
+ * Builds a snapshot's bytes in *image (the caller frees it). policy may be
+ * NULL for SNAPSHOT_REFUSED; message is then the reason, else "".
+ * Returns 0, or -1 with errno ENOMEM, or EFBIG where it outgrows the format.
+ */
+int snapshot_encode(enum snapshot_kind kind, const struct source_set *sources,
+                    const struct policy *policy, const char *message, int64_t created_sec,
+                    unsigned char **image, size_t *size);
+
+#endif

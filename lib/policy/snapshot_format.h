@@ -1,0 +1,103 @@
+/*
+ * The snapshot's layout, shared by the half that writes and the half that
+ * reads. All numbers in the host's byte order: a snapshot never leaves the
+ * host that made it.
+ *
+ *   header | sources and message | buckets | rules
+ *
+ * The buckets are a hash table of fixed-size blocks without overflow: a
+ * lookup reads one bucket, and a hit one rule more. A rule is found by the
+ * hash of its kind and name.
+ */
+#ifndef TMOUT_SNAPSHOT_FORMAT_H
+#define TMOUT_SNAPSHOT_FORMAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define MAGIC_POLICY  "tmoutpol"
+#define MAGIC_REFUSED "tmoutref"
+
+struct file_header {
+    char magic[8];
+    uint64_t checksum; /* of all that follows in the header */
+    uint64_t file_size;
+    int64_t created_sec;
+    uint64_t block_checksum;
+    uint32_t block_size; /* the block follows the header */
+    uint32_t source_count;
+    uint32_t message_size;
+    uint32_t bucket_offset;
+    uint32_t bucket_count; /* a power of two, or 0 */
+    uint32_t rule_count[3];
+};
+
+struct file_source {
+    uint64_t inode, size;
+    int64_t mtime_ns, ctime_ns;
+    uint32_t kind;
+    uint32_t path_size; /* the path follows, padded to 8 bytes, without a NUL */
+};
+
+enum { BUCKET_SLOTS = 7 };
+
+struct file_slot {
+    uint64_t hash;
+    uint32_t offset, size;
+};
+
+struct file_bucket {
+    uint64_t checksum; /* of all that follows, begun with the bucket's number */
+    uint64_t count;
+    struct file_slot slot[BUCKET_SLOTS];
+};
+
+struct file_rule {
+    uint64_t checksum; /* of all that follows */
+    uint32_t kind;
+    uint32_t name_size;
+    uint32_t setting_count; /* as many struct file_setting follow, then the name */
+    uint32_t unused;
+};
+
+struct file_setting {
+    int64_t value;
+    uint32_t id, file, line, unused;
+};
+
+/* Bounds for whatever a damaged file may claim. */
+enum {
+    BLOCK_SIZE_MAX = 1024 * 1024,
+    RULE_SETTINGS_MAX = 64,
+    RULE_SIZE_MAX = sizeof(struct file_rule) + RULE_SETTINGS_MAX * sizeof(struct file_setting) + 256
+};
+
+/* FNV-1a: against accidents, not against people, who cannot write here. */
+#define CHECKSUM_START UINT64_C(0xcbf29ce484222325)
+
+static inline uint64_t checksum(uint64_t sum, const void *data, size_t size)
+{
+    const unsigned char *p = data;
+
+    for (size_t i = 0; i < size; i++)
+        sum = (sum ^ p[i]) * UINT64_C(0x100000001b3);
+    return sum;
+}
+
+static inline uint64_t rule_hash(uint32_t kind, const char *name, size_t size)
+{
+    return checksum(checksum(CHECKSUM_START, &kind, sizeof kind), name, size);
+}
+
+/* What goes before a part's content: its own checksum field. */
+#define CHECKSUM_OF(start, object)                                                                 \
+    checksum((start), (const unsigned char *)&(object) + offsetof(__typeof__(object), checksum) +  \
+                          sizeof (object).checksum,                                                \
+             sizeof(object) - offsetof(__typeof__(object), checksum) - sizeof (object).checksum)
+
+static inline size_t padded(size_t size)
+{
+    return (size + 7) & ~(size_t)7;
+}
+
+#endif

@@ -1,0 +1,295 @@
+#include "snapshot.h"
+
+#include "../host/trusted.h"
+#include "snapshot_format.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* All of data[size] at offset, or -1: errno 0 means that the file is short. */
+static int read_at(int fd, uint64_t offset, void *data, size_t size)
+{
+    unsigned char *p = data;
+
+    while (size > 0) {
+        const ssize_t n = pread(fd, p, size, (off_t)offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            errno = n == 0 ? 0 : errno;
+            return -1;
+        }
+        p += n;
+        offset += (uint64_t)n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+/* Does [offset, offset + size) lie in the file? */
+static bool inside(const struct snapshot *snapshot, uint64_t offset, uint64_t size)
+{
+    return offset <= snapshot->file_size && size <= snapshot->file_size - offset;
+}
+
+static bool header_fits(const struct file_header *header, const char *magic, uint64_t actual_size)
+{
+    const uint64_t buckets = (uint64_t)header->bucket_count * sizeof(struct file_bucket);
+
+    return memcmp(header->magic, magic, sizeof header->magic) == 0 &&
+           header->checksum == CHECKSUM_OF(CHECKSUM_START, *header) &&
+           header->file_size == actual_size && header->block_size <= BLOCK_SIZE_MAX &&
+           header->message_size <= header->block_size &&
+           sizeof *header + (uint64_t)header->block_size <= header->file_size &&
+           (header->bucket_count & (header->bucket_count - 1)) == 0 &&
+           header->bucket_offset + buckets <= header->file_size;
+}
+
+/* One source of the block. Moves *at past it; false when it does not fit. */
+static bool next_source(const struct snapshot *snapshot, size_t *at, struct file_source *source,
+                        const char **path)
+{
+    const size_t end = snapshot->block_size - snapshot->message_size;
+
+    if (end - *at < sizeof *source)
+        return false;
+    memcpy(source, snapshot->block + *at, sizeof *source);
+    *at += sizeof *source;
+    if (source->path_size > end - *at || padded(source->path_size) > end - *at)
+        return false;
+    *path = (const char *)snapshot->block + *at;
+    *at += padded(source->path_size);
+    return true;
+}
+
+static bool block_fits(const struct snapshot *snapshot)
+{
+    struct file_source source;
+    const char *path;
+    size_t at = 0;
+
+    for (uint32_t i = 0; i < snapshot->source_count; i++)
+        if (!next_source(snapshot, &at, &source, &path))
+            return false;
+    return at == snapshot->block_size - snapshot->message_size;
+}
+
+/* NULL when all is well, else what is wrong. */
+static const char *read_parts(int fd, enum snapshot_kind kind, struct snapshot *snapshot)
+{
+    static const char damaged[] = "is damaged";
+    struct file_header header;
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return strerror(errno);
+    if (read_at(fd, 0, &header, sizeof header) != 0)
+        return errno != 0 ? strerror(errno) : damaged;
+    if (!header_fits(&header, kind == SNAPSHOT_POLICY ? MAGIC_POLICY : MAGIC_REFUSED,
+                     (uint64_t)st.st_size))
+        return damaged;
+    *snapshot = (struct snapshot){.fd = fd,
+                                  .file_size = header.file_size,
+                                  .created_sec = header.created_sec,
+                                  .bucket_offset = header.bucket_offset,
+                                  .bucket_count = header.bucket_count,
+                                  .source_count = header.source_count,
+                                  .message_size = header.message_size,
+                                  .block_size = header.block_size};
+    memcpy(snapshot->rule_count, header.rule_count, sizeof header.rule_count);
+    snapshot->block = malloc(snapshot->block_size + 1);
+    if (snapshot->block == NULL)
+        return strerror(ENOMEM);
+    if (read_at(fd, sizeof header, snapshot->block, snapshot->block_size) != 0)
+        return errno != 0 ? strerror(errno) : damaged;
+    if (checksum(CHECKSUM_START, snapshot->block, snapshot->block_size) != header.block_checksum ||
+        !block_fits(snapshot))
+        return damaged;
+    return NULL;
+}
+
+enum snapshot_status snapshot_open_fd(int fd, enum snapshot_kind kind, struct snapshot *snapshot,
+                                      char *reason, size_t size)
+{
+    *snapshot = (struct snapshot){.fd = -1};
+    const char *wrong = read_parts(fd, kind, snapshot);
+
+    if (wrong == NULL)
+        return SNAPSHOT_OK;
+    snprintf(reason, size, "%s", wrong);
+    free(snapshot->block);
+    *snapshot = (struct snapshot){.fd = -1};
+    return SNAPSHOT_UNUSABLE;
+}
+
+enum snapshot_status snapshot_open(const char *state_dir, enum snapshot_kind kind, uid_t owner,
+                                   struct snapshot *snapshot, char *reason, size_t size)
+{
+    const char *name = kind == SNAPSHOT_POLICY ? SNAPSHOT_POLICY_NAME : SNAPSHOT_REFUSED_NAME;
+    enum snapshot_status status = SNAPSHOT_UNUSABLE;
+    char wrong[256];
+    struct stat st;
+    int fd = -1;
+    const int directory_fd = open(state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    *snapshot = (struct snapshot){.fd = -1};
+    if (directory_fd < 0) {
+        status = errno == ENOENT ? SNAPSHOT_ABSENT : SNAPSHOT_UNUSABLE;
+        snprintf(reason, size, "%s: %s", state_dir, strerror(errno));
+        return status;
+    }
+    fd = trusted_file(directory_fd, name, owner, &st, wrong, sizeof wrong);
+    if (fd < 0)
+        status = errno == ENOENT ? SNAPSHOT_ABSENT : SNAPSHOT_UNUSABLE;
+    else
+        status = snapshot_open_fd(fd, kind, snapshot, wrong, sizeof wrong);
+    if (status != SNAPSHOT_OK) {
+        snprintf(reason, size, "%s/%s: %s", state_dir, name, wrong);
+        if (fd >= 0)
+            close(fd);
+    }
+    close(directory_fd);
+    return status;
+}
+
+void snapshot_close(struct snapshot *snapshot)
+{
+    if (snapshot->fd >= 0)
+        close(snapshot->fd);
+    free(snapshot->block);
+    *snapshot = (struct snapshot){.fd = -1};
+}
+
+static bool same_identity(const struct file_source *recorded, const char *path)
+{
+    const struct source_identity then = {.kind = recorded->kind,
+                                         .inode = recorded->inode,
+                                         .size = recorded->size,
+                                         .mtime_ns = recorded->mtime_ns,
+                                         .ctime_ns = recorded->ctime_ns};
+    const struct source_identity now = source_identity_now(path);
+
+    return source_identity_equal(&then, &now);
+}
+
+bool snapshot_is_current(const struct snapshot *snapshot, const char *config_path)
+{
+    struct file_source source;
+    const char *recorded_path;
+    size_t at = 0;
+
+    for (uint32_t i = 0; i < snapshot->source_count; i++) {
+        char path[4096];
+        if (!next_source(snapshot, &at, &source, &recorded_path) ||
+            source.path_size >= sizeof path)
+            return false;
+        memcpy(path, recorded_path, source.path_size);
+        path[source.path_size] = '\0';
+        if (i == 0 && strcmp(path, config_path) != 0)
+            return false;
+        if (!same_identity(&source, path))
+            return false;
+    }
+    return snapshot->source_count > 0;
+}
+
+void snapshot_source_path(const struct snapshot *snapshot, uint32_t number, char *path, size_t size)
+{
+    struct file_source source;
+    const char *recorded_path;
+    size_t at = 0;
+
+    snprintf(path, size, "?");
+    for (uint32_t i = 0; i < snapshot->source_count; i++) {
+        if (!next_source(snapshot, &at, &source, &recorded_path))
+            return;
+        if (i == number) {
+            snprintf(path, size, "%.*s", (int)source.path_size, recorded_path);
+            return;
+        }
+    }
+}
+
+void snapshot_message(const struct snapshot *snapshot, char *text, size_t size)
+{
+    snprintf(text, size, "%.*s", (int)snapshot->message_size,
+             (const char *)snapshot->block + snapshot->block_size - snapshot->message_size);
+}
+
+/* Settings with numbers this version does not know come from a newer one
+ * during an upgrade; it will have given them effect. */
+static int take_settings(const unsigned char *from, uint32_t count, struct snapshot_rule *rule)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct file_setting entry;
+        memcpy(&entry, from + i * sizeof entry, sizeof entry);
+        if (entry.id >= SETTING_COUNT)
+            continue;
+        if (!setting_value_valid(&settings[entry.id], entry.value))
+            return -1;
+        rule->setting[entry.id] = (struct rule_setting){
+            .set = true, .value = entry.value, .file = entry.file, .line = entry.line};
+    }
+    return 0;
+}
+
+/* The rule that a slot points at: 1 if it is the one called name, 0 if only
+ * the hash is the same, -1 if damaged. */
+static int read_rule(const struct snapshot *snapshot, const struct file_slot *slot,
+                     enum rule_kind kind, const char *name, struct snapshot_rule *rule)
+{
+    unsigned char record[RULE_SIZE_MAX];
+    struct file_rule head;
+    uint64_t sum;
+
+    if (slot->size < sizeof head || slot->size > sizeof record ||
+        !inside(snapshot, slot->offset, slot->size) ||
+        read_at(snapshot->fd, slot->offset, record, slot->size) != 0)
+        return -1;
+    memcpy(&head, record, sizeof head);
+    sum = checksum(CHECKSUM_START, record + sizeof head.checksum, slot->size - sizeof head.checksum);
+    if (head.checksum != sum || head.setting_count > RULE_SETTINGS_MAX ||
+        sizeof head + head.setting_count * sizeof(struct file_setting) + (uint64_t)head.name_size !=
+            slot->size)
+        return -1;
+    const unsigned char *recorded_settings = record + sizeof head;
+    const unsigned char *recorded_name =
+        recorded_settings + head.setting_count * sizeof(struct file_setting);
+    if (head.kind != (uint32_t)kind || head.name_size != strlen(name) ||
+        memcmp(recorded_name, name, head.name_size) != 0)
+        return 0;
+    *rule = (struct snapshot_rule){0};
+    return take_settings(recorded_settings, head.setting_count, rule) == 0 ? 1 : -1;
+}
+
+int snapshot_find(const struct snapshot *snapshot, enum rule_kind kind, const char *name,
+                  struct snapshot_rule *rule)
+{
+    struct file_bucket bucket;
+
+    if (snapshot->rule_count[kind] == 0)
+        return 0;
+    if (snapshot->bucket_count == 0)
+        return -1;
+    const uint64_t hash = rule_hash((uint32_t)kind, name, strlen(name));
+    const uint64_t number = hash & (snapshot->bucket_count - 1);
+    if (read_at(snapshot->fd, snapshot->bucket_offset + number * sizeof bucket, &bucket,
+                sizeof bucket) != 0)
+        return -1;
+    if (bucket.checksum != CHECKSUM_OF(CHECKSUM_START ^ number, bucket) ||
+        bucket.count > BUCKET_SLOTS)
+        return -1;
+    for (uint64_t i = 0; i < bucket.count; i++) {
+        if (bucket.slot[i].hash != hash)
+            continue;
+        const int found = read_rule(snapshot, &bucket.slot[i], kind, name, rule);
+        if (found != 0)
+            return found;
+    }
+    return 0;
+}

@@ -1,0 +1,281 @@
+#include "source.h"
+
+#include "../host/trusted.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A hundred times the largest policy anybody has; keeps a mistake such as
+ * a log file in the policy's place from filling memory. */
+#define LARGEST_SOURCE_BYTES (8 * 1024 * 1024)
+
+/* How often to begin again when files change under our hands. */
+enum { READ_TRIES = 5 };
+
+static int64_t timespec_ns(struct timespec t)
+{
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static struct source_identity identity_of(const struct stat *st)
+{
+    struct source_identity identity = {.inode = st->st_ino,
+                                       .mtime_ns = timespec_ns(st->st_mtim),
+                                       .ctime_ns = timespec_ns(st->st_ctim)};
+
+    if (S_ISREG(st->st_mode)) {
+        identity.kind = SOURCE_FILE;
+        identity.size = (uint64_t)st->st_size;
+    } else {
+        identity.kind = S_ISDIR(st->st_mode) ? SOURCE_DIRECTORY : SOURCE_OTHER;
+    }
+    return identity;
+}
+
+struct source_identity source_identity_now(const char *path)
+{
+    struct stat st;
+
+    if (lstat(path, &st) == 0)
+        return identity_of(&st);
+    return (struct source_identity){.kind = errno == ENOENT ? SOURCE_ABSENT : SOURCE_OTHER};
+}
+
+bool source_identity_equal(const struct source_identity *a, const struct source_identity *b)
+{
+    return a->kind == b->kind && a->inode == b->inode && a->size == b->size &&
+           a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
+}
+
+/* Takes path over, also when it fails. */
+static struct source *add_source(struct source_set *set, char *path)
+{
+    struct source *grown = NULL;
+
+    if (path != NULL)
+        grown = realloc(set->item, (set->count + 1) * sizeof *set->item);
+    if (grown == NULL) {
+        free(path);
+        return NULL;
+    }
+    set->item = grown;
+    struct source *source = &set->item[set->count++];
+    *source = (struct source){.path = path, .identity = source_identity_now(path)};
+    return source;
+}
+
+/* Reads exactly source->identity.size bytes and looks for one more. */
+static int read_all(int fd, struct source *source, struct problems *problems)
+{
+    const size_t size = (size_t)source->identity.size;
+    size_t used = 0;
+
+    source->text = malloc(size + 1);
+    if (source->text == NULL)
+        return -1;
+    while (used < size + 1) {
+        char beyond;
+        const ssize_t n = used < size ? read(fd, source->text + used, size - used)
+                                      : read(fd, &beyond, 1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            problem_add(problems, PROBLEM_FAILURE, source->path, 0, "cannot be read: %s",
+                        strerror(errno));
+            break;
+        }
+        if (n == 0)
+            break;
+        used += (size_t)n;
+    }
+    source->size = used < size ? used : size;
+    source->text[source->size] = '\0';
+    return 0;
+}
+
+/* Reads the text of a source that add_source() made. */
+static int read_source(int directory_fd, const char *name, uid_t owner, struct source *source,
+                       struct problems *problems)
+{
+    char reason[256];
+    struct stat st;
+    int result = -1;
+    const int fd = trusted_file(directory_fd, name, owner, &st, reason, sizeof reason);
+
+    if (fd < 0) {
+        const enum problem_severity severity =
+            errno == EPERM || errno == ENOENT ? PROBLEM_ERROR : PROBLEM_FAILURE;
+        problem_add(problems, severity, source->path, 0, "%s", reason);
+        return 0;
+    }
+    source->identity = identity_of(&st);
+    if (st.st_size > LARGEST_SOURCE_BYTES) {
+        problem_add(problems, PROBLEM_ERROR, source->path, 0,
+                    "is larger than a policy can be (%lld bytes, the most is %d)",
+                    (long long)st.st_size, LARGEST_SOURCE_BYTES);
+        result = 0;
+    } else {
+        result = read_all(fd, source, problems);
+    }
+    close(fd);
+    return result;
+}
+
+/* dirname() and basename() in one, without touching path. */
+static char *directory_of(const char *path, const char **name)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (slash == NULL) {
+        *name = path;
+        return strdup(".");
+    }
+    *name = slash + 1;
+    return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
+int source_read_single(const char *path, uid_t owner, struct source_set *set,
+                       struct problems *problems)
+{
+    char reason[512];
+    const char *name;
+    int directory_fd = -1, result = -1;
+    char *directory = directory_of(path, &name);
+
+    if (directory == NULL || add_source(set, strdup(path)) == NULL)
+        goto out;
+    directory_fd = trusted_directory(directory, owner, 0, reason, sizeof reason);
+    if (directory_fd < 0) {
+        problem_add(problems, errno == EPERM || errno == ENOENT ? PROBLEM_ERROR : PROBLEM_FAILURE,
+                    path, 0, "%s", reason);
+        result = 0;
+        goto out;
+    }
+    result = read_source(directory_fd, name, owner, &set->item[set->count - 1], problems);
+
+out:
+    if (directory_fd >= 0)
+        close(directory_fd);
+    free(directory);
+    return result;
+}
+
+static int is_drop_in(const struct dirent *entry)
+{
+    const size_t length = strlen(entry->d_name);
+
+    return entry->d_name[0] != '.' && length > 5 &&
+           strcmp(entry->d_name + length - 5, ".conf") == 0;
+}
+
+/* Not alphasort(), which follows the locale. */
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* The drop-ins of an open directory, in order. */
+static int read_drop_ins(int directory_fd, uid_t owner, struct source_set *set,
+                         struct problems *problems)
+{
+    struct dirent **entry = NULL;
+    int result = 0, count;
+    const char *directory = set->item[1].path;
+
+    count = scandirat(directory_fd, ".", &entry, is_drop_in, by_bytes);
+    if (count < 0) {
+        problem_add(problems, PROBLEM_FAILURE, directory, 0, "cannot be listed: %s",
+                    strerror(errno));
+        return errno == ENOMEM ? -1 : 0;
+    }
+    for (int i = 0; i < count; i++) {
+        char *path = NULL;
+        directory = set->item[1].path;
+        if (result == 0 && (asprintf(&path, "%s/%s", directory, entry[i]->d_name) < 0 ||
+                            add_source(set, path) == NULL))
+            result = -1;
+        if (result == 0)
+            result = read_source(directory_fd, entry[i]->d_name, owner,
+                                 &set->item[set->count - 1], problems);
+        free(entry[i]);
+    }
+    free(entry);
+    return result;
+}
+
+static int read_drop_in_directory(const char *config_path, uid_t owner, struct source_set *set,
+                                  struct problems *problems)
+{
+    char reason[512];
+    char *path = NULL;
+    int fd, result;
+
+    if (asprintf(&path, "%s.d", config_path) < 0 || add_source(set, path) == NULL)
+        return -1;
+    if (set->item[1].identity.kind == SOURCE_ABSENT)
+        return 0;
+    fd = trusted_directory(path, owner, O_RDONLY | O_NOFOLLOW, reason, sizeof reason);
+    if (fd < 0) {
+        problem_add(problems,
+                    errno == EPERM || errno == ELOOP || errno == ENOTDIR ? PROBLEM_ERROR
+                                                                         : PROBLEM_FAILURE,
+                    path, 0, "%s", reason);
+        return 0;
+    }
+    result = read_drop_ins(fd, owner, set, problems);
+    close(fd);
+    return result;
+}
+
+int sources_read(const char *config_path, uid_t owner, struct source_set *set,
+                 struct problems *problems)
+{
+    for (int tries = 0; tries < READ_TRIES; tries++) {
+        sources_free(set);
+        problems_free(problems);
+        if (source_read_single(config_path, owner, set, problems) != 0 ||
+            read_drop_in_directory(config_path, owner, set, problems) != 0)
+            return -1;
+        if (sources_unchanged(set))
+            return 0;
+    }
+    problem_add(problems, PROBLEM_FAILURE, config_path, 0,
+                "keeps changing while it is read; try again when the editing is done");
+    return 0;
+}
+
+bool sources_unchanged(const struct source_set *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const struct source_identity now = source_identity_now(set->item[i].path);
+        if (!source_identity_equal(&now, &set->item[i].identity))
+            return false;
+    }
+    return true;
+}
+
+int64_t sources_newest_change_ns(const struct source_set *set)
+{
+    int64_t newest = 0;
+
+    for (size_t i = 0; i < set->count; i++)
+        if (set->item[i].identity.ctime_ns > newest)
+            newest = set->item[i].identity.ctime_ns;
+    return newest;
+}
+
+void sources_free(struct source_set *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        free(set->item[i].path);
+        free(set->item[i].text);
+    }
+    free(set->item);
+    *set = (struct source_set){0};
+}

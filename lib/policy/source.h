@@ -1,0 +1,71 @@
+/*
+ * The files that make a policy: /etc/security/tmout.conf and, from the
+ * directory of the same name with ".d" added, every *.conf in C-locale order.
+ */
+#ifndef TMOUT_SOURCE_H
+#define TMOUT_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "problems.h"
+
+enum source_kind {
+    SOURCE_ABSENT = 0, /* nothing there */
+    SOURCE_FILE = 1,
+    SOURCE_DIRECTORY = 2,
+    SOURCE_OTHER = 3 /* something that is neither, or cannot be looked at */
+};
+
+/* Tells whether a file is still the one that was read. An edit of equal
+ * size with the old mtime restored shows in ctime, which nobody can set. */
+struct source_identity {
+    uint32_t kind;
+    uint64_t inode;
+    uint64_t size; /* 0 for directories: it changes without meaning */
+    int64_t mtime_ns, ctime_ns;
+};
+
+struct source {
+    char *path;
+    struct source_identity identity; /* taken before the text was read */
+    char *text;                      /* NUL-terminated; NULL if not a file or not readable */
+    size_t size;
+};
+
+/* item[0] is the main file, item[1] the drop-in directory, then the
+ * drop-ins. Start with {0}; end with sources_free(). */
+struct source_set {
+    struct source *item;
+    size_t count;
+};
+
+/* What is at path now. Never fails: what cannot be looked at is OTHER. */
+struct source_identity source_identity_now(const char *path);
+
+bool source_identity_equal(const struct source_identity *a, const struct source_identity *b);
+
+/*
+ * Reads the main file and its drop-ins; owner as in trusted.h. What is wrong
+ * with them (missing, not trusted, too large, unreadable) is added to
+ * problems; the identities are complete all the same, so that a refusal can
+ * be remembered. Returns 0, or -1 if even that was impossible (memory).
+ */
+int sources_read(const char *config_path, uid_t owner, struct source_set *set,
+                 struct problems *problems);
+
+/* Reads one file as the whole policy; otherwise as sources_read(). */
+int source_read_single(const char *path, uid_t owner, struct source_set *set,
+                       struct problems *problems);
+
+/* Do all of them still have their identity? */
+bool sources_unchanged(const struct source_set *set);
+
+/* When any of them last changed, in nanoseconds of the wall clock. */
+int64_t sources_newest_change_ns(const struct source_set *set);
+
+void sources_free(struct source_set *set);
+
+#endif

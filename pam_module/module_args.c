@@ -1,0 +1,37 @@
+#include "module_args.h"
+
+#include "paths.h"
+
+#include <security/pam_ext.h>
+#include <string.h>
+#include <syslog.h>
+
+/* The value of NAME=value with an absolute path, or NULL. */
+static const char *path_value(const char *word, const char *name)
+{
+    const size_t length = strlen(name);
+
+    return strncmp(word, name, length) == 0 && word[length] == '/' ? word + length : NULL;
+}
+
+int module_args_parse(pam_handle_t *pamh, int argc, const char **argv, struct module_args *args)
+{
+    *args = (struct module_args){.config_path = TMOUT_CONFIG_PATH, .state_dir = TMOUT_STATE_DIR};
+    for (int i = 0; i < argc; i++) {
+        const char *value;
+        if (strcmp(argv[i], "debug") == 0) {
+            args->debug = true;
+        } else if ((value = path_value(argv[i], "config=")) != NULL) {
+            args->config_path = value;
+        } else if ((value = path_value(argv[i], "state=")) != NULL) {
+            args->state_dir = value;
+        } else {
+            pam_syslog(pamh, LOG_ERR,
+                       "unknown argument on the PAM line; there are debug, config=/PATH and "
+                       "state=/DIR argument=\"%s\"",
+                       argv[i]);
+            return -1;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,16 @@
+/* The policy that governs this call: the snapshot, brought up to date. */
+#ifndef TMOUT_POLICY_IN_FORCE_H
+#define TMOUT_POLICY_IN_FORCE_H
+
+#include "../lib/policy/snapshot.h"
+#include "module_args.h"
+
+/*
+ * Opens the snapshot. Where the policy on disk has changed since, and the
+ * process was not started by an ordinary user, it is compiled anew first;
+ * if that fails the last good one is opened. On 0 the caller closes the
+ * snapshot; -1 means that there is none, and has been logged.
+ */
+int policy_in_force(pam_handle_t *pamh, const struct module_args *args, struct snapshot *snapshot);
+
+#endif

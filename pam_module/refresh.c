@@ -1,0 +1,211 @@
+#include "refresh.h"
+
+#include "paths.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    APPLY_WAIT_MS = 4000, /* 10,000 rules compile in a tenth of it */
+    KILL_WAIT_MS = 500,
+    EXIT_CANNOT_RUN = 127
+};
+
+const char *apply_command(void)
+{
+    return TMOUT_CTL_PATH;
+}
+
+/*
+ * fork() without its side effects on the host: the child ends without a
+ * signal, so that sshd's SIGCHLD handler or a SIG_IGN never sees it and only
+ * a wait with __WALL finds it; and no atfork handlers run. All arguments are
+ * zero, so their order, which differs between architectures, does not matter.
+ */
+static pid_t fork_unnoticed(void)
+{
+    return (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
+}
+
+static void reset_signals(void)
+{
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    sigset_t none;
+
+    for (int signal_number = 1; signal_number < NSIG; signal_number++)
+        sigaction(signal_number, &action, NULL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* The caller's limits may have been set to make us fail. */
+static void reset_limits(void)
+{
+    static const struct {
+        __rlimit_resource_t resource;
+        rlim_t value;
+    } limit[] = {
+        {RLIMIT_FSIZE, RLIM_INFINITY},
+        {RLIMIT_NPROC, RLIM_INFINITY},
+        {RLIMIT_AS, RLIM_INFINITY},
+        {RLIMIT_DATA, RLIM_INFINITY},
+        {RLIMIT_STACK, 8 * 1024 * 1024},
+        {RLIMIT_NOFILE, 1024},
+        {RLIMIT_CPU, 10},
+        {RLIMIT_CORE, 0},
+    };
+
+    for (size_t i = 0; i < sizeof limit / sizeof limit[0]; i++) {
+        const struct rlimit both = {limit[i].value, limit[i].value};
+        setrlimit(limit[i].resource, &both);
+    }
+}
+
+/* Standard input and output go nowhere, errors into the pipe, and nothing
+ * else of the host's stays open. */
+static int reset_descriptors(int pipe_fd)
+{
+    const int null_fd = open("/dev/null", O_RDWR);
+    const int saved = pipe_fd > 2 ? pipe_fd : fcntl(pipe_fd, F_DUPFD, 3);
+
+    if (null_fd < 0 || saved < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 ||
+        dup2(saved, 2) < 0)
+        return -1;
+    if (syscall(SYS_close_range, 3U, ~0U, 0U) != 0)
+        for (int fd = 3; fd < 65536; fd++)
+            close(fd);
+    return 0;
+}
+
+/* In the child: nothing but system calls until the new program begins, for
+ * another thread of the host may have held any lock. */
+static void become_apply(const struct module_args *args, int pipe_fd)
+{
+    const char *const argv[] = {"tmoutctl",        "apply",   "--quiet",       "--config",
+                                args->config_path, "--state", args->state_dir, NULL};
+    const char *const no_environment[] = {NULL};
+
+    reset_signals();
+    reset_limits();
+    setsid();
+    umask(022);
+    if (chdir("/") == 0 && reset_descriptors(pipe_fd) == 0 &&
+        syscall(SYS_setresgid, 0, 0, 0) == 0 && syscall(SYS_setresuid, 0, 0, 0) == 0)
+        execve(TMOUT_CTL_PATH, (char *const *)argv, (char *const *)no_environment);
+    _exit(EXIT_CANNOT_RUN);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Reads until the other end is closed, which it is when the child has ended.
+ * Keeps the beginning. Returns 0, or -1 when the time is over. */
+static int read_to_end(int fd, int64_t wait_ms, char *said, size_t size)
+{
+    const int64_t deadline_ms = now_ms() + wait_ms;
+    size_t used = strlen(said);
+    char chunk[512];
+
+    for (;;) {
+        struct pollfd readable = {.fd = fd, .events = POLLIN};
+        const int64_t left_ms = deadline_ms - now_ms();
+        if (left_ms <= 0)
+            return -1;
+        const int ready = poll(&readable, 1, (int)left_ms);
+        if (ready < 0 && errno != EINTR)
+            return -1;
+        if (ready <= 0)
+            continue;
+        const ssize_t n = read(fd, chunk, sizeof chunk);
+        if (n == 0)
+            return 0;
+        if (n < 0 && errno != EINTR)
+            return -1;
+        for (ssize_t i = 0; i < n && used + 1 < size; i++)
+            said[used++] = chunk[i];
+        said[used] = '\0';
+    }
+}
+
+/* The exit status, or -1 if it was killed or is not to be had. */
+static int reap(pid_t pid, int options)
+{
+    int status = 0;
+    pid_t reaped;
+
+    do
+        reaped = waitpid(pid, &status, __WALL | options);
+    while (reaped < 0 && errno == EINTR);
+    return reaped == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static enum apply_result await(pid_t pid, int fd, char *said, size_t size)
+{
+    if (read_to_end(fd, APPLY_WAIT_MS, said, size) == 0) {
+        switch (reap(pid, 0)) {
+        case 0:
+            return APPLY_DONE;
+        case 1:
+            return APPLY_REFUSED;
+        case 2:
+            return APPLY_FAILED;
+        case EXIT_CANNOT_RUN:
+            snprintf(said, size, "it cannot be run");
+            return APPLY_NOT_RUN;
+        default:
+            snprintf(said, size, "it ended before its work was done");
+            return APPLY_NOT_RUN;
+        }
+    }
+    kill(pid, SIGKILL);
+    /* A process that hangs in the kernel would not even die: then it is left
+     * behind rather than waited for. */
+    const bool gone = read_to_end(fd, KILL_WAIT_MS, said, size) == 0;
+    reap(pid, gone ? 0 : WNOHANG);
+    return APPLY_TIMED_OUT;
+}
+
+enum apply_result run_apply(const struct module_args *args, char *said, size_t size)
+{
+    enum apply_result result = APPLY_NOT_RUN;
+    sigset_t all, before;
+    int pipe_fd[2];
+    pid_t pid;
+
+    said[0] = '\0';
+    if (pipe2(pipe_fd, O_CLOEXEC) != 0) {
+        snprintf(said, size, "no pipe: %s", strerror(errno));
+        return APPLY_NOT_RUN;
+    }
+    /* No handler of the host's may run in the child. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    pid = fork_unnoticed();
+    if (pid == 0)
+        become_apply(args, pipe_fd[1]);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (pid < 0)
+        snprintf(said, size, "no process: %s", strerror(errno));
+    close(pipe_fd[1]);
+    if (pid > 0)
+        result = await(pid, pipe_fd[0], said, size);
+    close(pipe_fd[0]);
+    return result;
+}

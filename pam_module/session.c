@@ -1,0 +1,118 @@
+#include "session.h"
+
+#include "../lib/host/account.h"
+#include "../lib/policy/resolve.h"
+#include "policy_in_force.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <security/pam_ext.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+/*
+ * Did the login come over SSH? SSH_CONNECTION in the PAM environment says so,
+ * never the process's environment, which in su is the user's. But a pam_env
+ * line with user_readenv that stands before ours lets a user remove it; sshd
+ * also sets the terminal's name to "ssh", which only it can do.
+ */
+static bool is_ssh(pam_handle_t *pamh)
+{
+    const void *tty = NULL;
+
+    if (pam_getenv(pamh, "SSH_CONNECTION") != NULL)
+        return true;
+    return pam_get_item(pamh, PAM_TTY, &tty) == PAM_SUCCESS && tty != NULL &&
+           strcmp(tty, "ssh") == 0;
+}
+
+static int put_environment(pam_handle_t *pamh, const char *assignment)
+{
+    if (pam_putenv(pamh, assignment) == PAM_SUCCESS)
+        return 0;
+    pam_syslog(pamh, LOG_ERR, "cannot put the limit into the environment: out of memory");
+    return -1;
+}
+
+/* The limit in the forms that the shells' scripts read. */
+static int put_limit(pam_handle_t *pamh, const struct resolution *resolution)
+{
+    const int64_t idle_sec = resolution->setting[SETTING_TMOUT].value;
+    char limit[LIMIT_TEXT_MAX], assignment[LIMIT_TEXT_MAX + sizeof "PAM_TMOUT="];
+
+    resolution_limit(resolution, limit, sizeof limit);
+    snprintf(assignment, sizeof assignment, "PAM_TMOUT=%s", limit);
+    if (put_environment(pamh, assignment) != 0)
+        return -1;
+    if (idle_sec == SETTING_NONE || !resolution->setting[SETTING_EXPORT].value)
+        return 0;
+    snprintf(assignment, sizeof assignment, "TMOUT=%" PRId64, idle_sec);
+    return put_environment(pamh, assignment);
+}
+
+static int look_up(pam_handle_t *pamh, bool with_groups, struct account *account)
+{
+    const char *user = NULL;
+
+    if (pam_get_user(pamh, &user, NULL) != PAM_SUCCESS || user == NULL || user[0] == '\0') {
+        pam_syslog(pamh, LOG_ERR, "the application did not say who logs in");
+        return -1;
+    }
+    switch (account_lookup(user, with_groups, account)) {
+    case ACCOUNT_FOUND:
+        return 0;
+    case ACCOUNT_UNKNOWN:
+        pam_syslog(pamh, LOG_ERR, "no such user; no limit could be found for the session user=%s",
+                   user);
+        return -1;
+    case ACCOUNT_ERROR:
+    default:
+        pam_syslog(pamh, LOG_ERR, "the user's groups cannot be looked up: %s user=%s",
+                   strerror(errno), user);
+        return -1;
+    }
+}
+
+static void log_decision(pam_handle_t *pamh, const struct snapshot *snapshot, const char *user,
+                         const struct resolution *resolution)
+{
+    const struct resolved_setting *tmout = &resolution->setting[SETTING_TMOUT];
+    char value[SETTING_TEXT_MAX], path[256] = "-";
+
+    setting_format(&settings[SETTING_TMOUT], tmout->value, value, sizeof value);
+    if (tmout->from_rule)
+        snapshot_source_path(snapshot, tmout->file, path, sizeof path);
+    pam_syslog(pamh, LOG_DEBUG, "limit found user=%s tmout=%s rule=%s:%" PRIu32, user, value, path,
+               tmout->line);
+}
+
+int session_open(pam_handle_t *pamh, const struct module_args *args)
+{
+    struct snapshot snapshot;
+    struct account account = {0};
+    struct resolution resolution;
+    int result = PAM_SESSION_ERR;
+
+    if (policy_in_force(pamh, args, &snapshot) != 0)
+        return PAM_SESSION_ERR;
+    if (look_up(pamh, snapshot.rule_count[RULE_GROUP] > 0, &account) != 0)
+        goto out;
+    if (resolve(&snapshot, account.name, (const char *const *)account.group, account.group_count,
+                &resolution) != 0) {
+        pam_syslog(pamh, LOG_ERR, "the policy's snapshot %s/%s is damaged; run tmoutctl apply",
+                   args->state_dir, SNAPSHOT_POLICY_NAME);
+        goto out;
+    }
+    if (args->debug)
+        log_decision(pamh, &snapshot, account.name, &resolution);
+    if ((resolution.setting[SETTING_SESSIONS].value == SESSIONS_ALL || is_ssh(pamh)) &&
+        put_limit(pamh, &resolution) != 0)
+        goto out;
+    result = PAM_SUCCESS;
+
+out:
+    account_free(&account);
+    snapshot_close(&snapshot);
+    return result;
+}

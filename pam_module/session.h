@@ -1,0 +1,15 @@
+/* The session phase: the user's limit goes into the PAM environment. */
+#ifndef TMOUT_SESSION_H
+#define TMOUT_SESSION_H
+
+#include "module_args.h"
+
+/*
+ * Puts PAM_TMOUT ("900 readonly", "900 default" or "none"), and TMOUT where
+ * the policy says so, into the PAM environment; nothing where the policy
+ * leaves this kind of login alone. Returns PAM_SUCCESS, or PAM_SESSION_ERR
+ * after one log line.
+ */
+int session_open(pam_handle_t *pamh, const struct module_args *args);
+
+#endif

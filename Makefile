@@ -36,13 +36,16 @@ COMPILE_SOURCES := lib/host/replace.c lib/policy/load.c lib/policy/policy.c lib/
 MODULE_SOURCES  := $(wildcard pam_module/*.c)
 CTL_SOURCES     := $(wildcard tools/tmoutctl/*.c)
 
+MAN_PAGES       := $(patsubst man/%,$(BUILD)/man/%,$(wildcard man/*.[1-9]) \
+                     $(patsubst %.in,%,$(wildcard man/*.in)))
+
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 .PHONY: all install uninstall check check-run demo demo-run bench fuzz fuzz-run soak warnings \
-        clean help dependencies man-table
+        clean help dependencies
 .DELETE_ON_ERROR:
 
-all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl
+all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl $(MAN_PAGES)
 
 help:
 	@echo 'make                build the module and tmoutctl into build/'
@@ -70,11 +73,22 @@ $(BUILD)/pam_tmout.so: $(call objects,$(MODULE_SOURCES) $(LOGIN_SOURCES)) pam_mo
 $(BUILD)/tmoutctl: $(call objects,$(CTL_SOURCES) $(LOGIN_SOURCES) $(COMPILE_SOURCES))
 	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libconfuse jansson)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+# The settings table of the manual comes out of the settings table of the code.
+$(BUILD)/man/settings_table: man/settings_table.c $(call objects,lib/policy/settings.c lib/policy/duration.c)
+	@mkdir -p $(@D)
+	$(COMPILE) -o $@ $^
+
+$(BUILD)/man/%: man/%.in $(BUILD)/man/settings_table
+	$(BUILD)/man/settings_table > $@.table
+	sed -e '/^@SETTINGS@$$/{r $@.table' -e 'd;}' $< > $@
+
+$(BUILD)/man/%: man/%
+	@mkdir -p $(@D)
+	cp $< $@
+
+-include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
 
 # --- install -------------------------------------------------------------
-
-MAN_PAGES := $(wildcard man/*.[1-9])
 
 install: all
 	install -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(SYSCONFDIR)/security/tmout.conf.d \

@@ -1,0 +1,34 @@
+/*
+ * Prints the settings table of tmout.conf(5) in mdoc(7), so that the manual
+ * cannot say anything else than the code does.
+ */
+#include "../lib/policy/settings.h"
+
+#include <stdio.h>
+
+/* Which of several groups' values wins, in words. */
+static const char *winner(const struct setting *setting, char *text, size_t size)
+{
+    int64_t value = 0;
+
+    if (setting->type == SETTING_DURATION)
+        return setting->strictest == STRICTEST_SMALLEST ? "the shortest" : "the longest";
+    for (const struct setting_word *w = setting->words; w->word != NULL; w++)
+        if (w == setting->words || setting_stricter(setting, w->value, value))
+            value = w->value;
+    setting_format(setting, value, text, size);
+    return text;
+}
+
+int main(void)
+{
+    for (const struct setting *s = settings; s < settings + SETTING_COUNT; s++) {
+        char standard[SETTING_TEXT_MAX], strictest[SETTING_TEXT_MAX];
+        setting_format(s, s->default_value, standard, sizeof standard);
+        printf(".It Cm %s\nValues: %s.\nWithout a rule:\n.Cm %s .\nOf several groups wins: %s.\n"
+               ".br\n%c%s.\n",
+               s->name, s->values, standard, winner(s, strictest, sizeof strictest),
+               s->help[0] - 'a' + 'A', s->help + 1);
+    }
+    return ferror(stdout) != 0;
+}

@@ -24,8 +24,10 @@ const char *untrusted_because(const struct stat *st, uid_t owner)
 }
 
 /* Looks at the directory and at each parent in turn, up to the root. Going
- * up from the open descriptor cannot be led astray by a link or a rename. */
-static int look_up_to_root(int fd, const char *path, uid_t owner, char *reason, size_t size)
+ * up from the open descriptor cannot be led astray by a link or a rename.
+ * passed_through: the directory itself may be as loose as its parents. */
+static int look_up_to_root(int fd, const char *path, uid_t owner, bool passed_through,
+                           char *reason, size_t size)
 {
     struct stat here, above;
     int at = -1, result = -1;
@@ -33,7 +35,8 @@ static int look_up_to_root(int fd, const char *path, uid_t owner, char *reason, 
     if (fstat(fd, &here) != 0)
         goto out;
     for (unsigned up = 0;; up++) {
-        const bool sticky = up > 0 && here.st_uid == 0 && (here.st_mode & S_ISVTX) != 0;
+        const bool sticky =
+            (up > 0 || passed_through) && here.st_uid == 0 && (here.st_mode & S_ISVTX) != 0;
         const char *wrong = sticky ? NULL : untrusted_because(&here, owner);
         if (wrong != NULL) {
             if (up == 0)
@@ -76,7 +79,7 @@ int trusted_directory(const char *path, uid_t owner, int flags, char *reason, si
         errno = error;
         return -1;
     }
-    if (look_up_to_root(fd, path, owner, reason, size) != 0) {
+    if (look_up_to_root(fd, path, owner, flags == 0, reason, size) != 0) {
         const int error = errno;
         close(fd);
         errno = error;

@@ -16,9 +16,11 @@
 
 /*
  * Opens a directory after looking at it and all its parents. Symbolic links
- * on the way are followed; what is looked at is where they lead.
- * Returns a descriptor (O_PATH unless flags say otherwise), or -1 with errno:
- * EPERM when somebody else could write there, and what is wrong in reason.
+ * on the way are followed; what is looked at is where they lead. With flags 0
+ * it is opened with O_PATH, only to reach a file in it by name, and may be
+ * sticky itself.
+ * Returns a descriptor, or -1 with errno: EPERM when somebody else could
+ * write there, and what is wrong in reason.
  */
 int trusted_directory(const char *path, uid_t owner, int flags, char *reason, size_t size);
 

@@ -111,7 +111,9 @@ static int read_source(int directory_fd, const char *name, uid_t owner, struct s
     if (fd < 0) {
         const enum problem_severity severity =
             errno == EPERM || errno == ENOENT ? PROBLEM_ERROR : PROBLEM_FAILURE;
-        problem_add(problems, severity, source->path, 0, "%s", reason);
+        problem_add(problems, severity, source->path, 0, "%s",
+                    errno == ENOENT ? "is missing; a policy without limits is an empty file"
+                                    : reason);
         return 0;
     }
     source->identity = identity_of(&st);

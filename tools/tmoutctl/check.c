@@ -30,13 +30,13 @@ static json_t *answer_json(bool valid, const struct policy *policy,
                      (json_int_t)policy->count, "problems", problems_json(problems));
 }
 
-static void answer_text(const char *path, bool quiet, bool valid, const struct policy *policy,
-                        const struct problems *problems)
+static void answer_text(const char *path, bool quiet, bool valid, bool missing,
+                        const struct policy *policy, const struct problems *problems)
 {
     print_problems(stderr, problems, !quiet);
     if (valid && !quiet)
         printf("%s: valid, %zu rule%s\n", path, policy->count, policy->count == 1 ? "" : "s");
-    else if (!valid && problems->failures == 0)
+    else if (!valid && !missing && problems->failures == 0)
         report("%s: not valid, %zu mistake%s", path, problems->errors,
                problems->errors == 1 ? "" : "s");
 }
@@ -63,7 +63,7 @@ int verb_check(const struct tmoutctl_context *context, int argc, char **argv)
         status = print_json(answer_json(outcome == 0, &policy, &sources, &problems), status);
     } else {
         answer_text(draft != NULL ? draft : context->config_path, context->quiet, outcome == 0,
-                    &policy, &problems);
+                    missing, &policy, &problems);
         status = finish(status);
     }
     problems_free(&problems);

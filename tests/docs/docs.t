@@ -1,0 +1,86 @@
+#!/usr/bin/python3
+"""The documents say what is true: pages are well-formed, examples are valid
+policies, and the commands in them exist."""
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+results = []
+
+
+def ok(passed, name, detail=""):
+    results.append(passed)
+    print(f"{'ok' if passed else 'not ok'} {len(results)} - {name}")
+    if not passed:
+        for line in detail.splitlines():
+            print(f"# {line}")
+
+
+def skip(name, why):
+    results.append(True)
+    print(f"ok {len(results)} - {name} # SKIP {why}")
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def check_policy(text, name):
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as draft:
+        draft.write(text)
+        draft.flush()
+        done = subprocess.run(["build/tmoutctl", "check", draft.name], capture_output=True, text=True)
+    ok(done.returncode == 0, name, done.stderr + text)
+
+
+def policies(text):
+    """The policies among a document's blocks."""
+    for block in re.findall(r"^(?:```|\.Bd .*)\n(.*?)^(?:```|\.Ed)$", text, re.M | re.S):
+        if re.search(r'^(default|group|user)\b.*\{', block, re.M):
+            yield block
+
+
+def check_manual(page):
+    done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], capture_output=True, text=True)
+    ok(done.returncode == 0, f"{page} is well-formed", done.stdout)
+
+
+def check_verbs(path):
+    """Every `tmoutctl VERB` that a document shows is one."""
+    usage = subprocess.run(["build/tmoutctl", "--help"], capture_output=True, text=True).stdout
+    known = set(re.findall(r"^  (\S+)", usage, re.M))
+    shown = set(re.findall(r"^(?:sudo |# )?tmoutctl ([a-z-]+)", read(path), re.M))
+    ok(shown <= known, f"{path}: its verbs exist", f"unknown: {shown - known}")
+
+
+def main():
+    os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+    for page in sorted(glob.glob("build/man/*.[1-9]")):
+        if shutil.which("mandoc"):
+            check_manual(page)
+        else:
+            skip(f"{page} is well-formed", "mandoc is not installed")
+    for path in ["README.md", "man/tmout.conf.5.in"]:
+        for number, block in enumerate(policies(read(path)), 1):
+            check_policy(block, f"{path}: policy {number} is valid")
+    installed = read("conf/tmout.conf")
+    check_policy(installed, "the installed policy is valid")
+    check_policy(re.sub(r"^# (?=(group|user|    tmout|    enforce|\}))", "", installed, flags=re.M),
+                 "the installed policy is valid with its examples switched on")
+    settings = set(re.findall(r'\.name = "([^"]+)"', read("lib/policy/settings.c")))
+    manual = set(re.findall(r"^\.It Cm (\S+)$", read("build/man/tmout.conf.5"), re.M))
+    ok(bool(settings) and settings == manual, "tmout.conf(5) lists every setting",
+       f"{settings ^ manual}")
+    check_verbs("README.md")
+    check_verbs("man/tmoutctl.8")
+    print(f"1..{len(results)}")
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -65,18 +65,22 @@ static void refresh(pam_handle_t *pamh, const struct module_args *args)
     }
 }
 
+/* A process that an ordinary user started runs under his limits and signals:
+ * what it compiled could be cut short. It takes what is there. */
+static bool may_refresh(void)
+{
+    return getuid() == 0 && geteuid() == 0;
+}
+
 int policy_in_force(pam_handle_t *pamh, const struct module_args *args, struct snapshot *snapshot)
 {
     char reason[512] = "", refusal[512] = "";
-    /* A process that an ordinary user started runs under his limits and
-     * signals: what it compiled could be cut short. It takes what is there. */
-    const bool may_refresh = getuid() == 0 && geteuid() == 0;
     enum snapshot_status status = snapshot_open(args->state_dir, SNAPSHOT_POLICY, geteuid(),
                                                 snapshot, reason, sizeof reason);
 
     if (status == SNAPSHOT_OK && snapshot_is_current(snapshot, args->config_path))
         return 0;
-    if (may_refresh && !refused_before(args, refusal, sizeof refusal)) {
+    if (may_refresh() && !refused_before(args, refusal, sizeof refusal)) {
         if (status == SNAPSHOT_OK)
             snapshot_close(snapshot);
         refresh(pamh, args);
@@ -90,4 +94,14 @@ int policy_in_force(pam_handle_t *pamh, const struct module_args *args, struct s
     else
         pam_syslog(pamh, LOG_ERR, "no policy is in force: %s; run tmoutctl apply", reason);
     return -1;
+}
+
+int policy_rebuild(pam_handle_t *pamh, const struct module_args *args)
+{
+    pam_syslog(pamh, LOG_ERR, "%s/%s: is damaged; %s", args->state_dir, SNAPSHOT_POLICY_NAME,
+               may_refresh() ? "it is made anew" : "run tmoutctl apply");
+    if (!may_refresh())
+        return -1;
+    refresh(pamh, args);
+    return 0;
 }

@@ -13,4 +13,11 @@
  */
 int policy_in_force(pam_handle_t *pamh, const struct module_args *args, struct snapshot *snapshot);
 
+/*
+ * After a snapshot turned out to be damaged where it was searched: logs that,
+ * and has it made anew where this process may. Returns 0 if it is worth
+ * trying again.
+ */
+int policy_rebuild(pam_handle_t *pamh, const struct module_args *args);
+
 #endif

@@ -20,7 +20,8 @@
 enum {
     APPLY_WAIT_MS = 4000, /* 10,000 rules compile in a tenth of it */
     KILL_WAIT_MS = 500,
-    EXIT_CANNOT_RUN = 127
+    EXIT_CANNOT_RUN = 127,
+    EXIT_KILLED = 126
 };
 
 const char *apply_command(void)
@@ -33,6 +34,9 @@ const char *apply_command(void)
  * signal, so that sshd's SIGCHLD handler or a SIG_IGN never sees it and only
  * a wait with __WALL finds it; and no atfork handlers run. All arguments are
  * zero, so their order, which differs between architectures, does not matter.
+ *
+ * The kernel takes the silence back from a process that calls execve(): so
+ * this child stays what it is, and has a child of its own for the program.
  */
 static pid_t fork_unnoticed(void)
 {
@@ -89,22 +93,44 @@ static int reset_descriptors(int pipe_fd)
     return 0;
 }
 
-/* In the child: nothing but system calls until the new program begins, for
- * another thread of the host may have held any lock. */
+/* In the grandchild: nothing but system calls until the new program begins,
+ * for another thread of the host may have held any lock. */
 static void become_apply(const struct module_args *args, int pipe_fd)
 {
     const char *const argv[] = {"tmoutctl",        "apply",   "--quiet",       "--config",
                                 args->config_path, "--state", args->state_dir, NULL};
     const char *const no_environment[] = {NULL};
 
-    reset_signals();
-    reset_limits();
-    setsid();
     umask(022);
     if (chdir("/") == 0 && reset_descriptors(pipe_fd) == 0 &&
         syscall(SYS_setresgid, 0, 0, 0) == 0 && syscall(SYS_setresuid, 0, 0, 0) == 0)
         execve(TMOUT_CTL_PATH, (char *const *)argv, (char *const *)no_environment);
     _exit(EXIT_CANNOT_RUN);
+}
+
+/* The exit status, or -1 if it was killed or is not to be had. */
+static int reap(pid_t pid, int options)
+{
+    int status = 0;
+    pid_t reaped;
+
+    do
+        reaped = waitpid(pid, &status, __WALL | options);
+    while (reaped < 0 && errno == EINTR);
+    return reaped == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* In the child: starts the program and hands its exit status on. */
+static void run_and_exit(const struct module_args *args, int pipe_fd)
+{
+    reset_signals();
+    reset_limits();
+    setsid(); /* one process group, so that a kill reaches both */
+    const pid_t pid = _Fork();
+    if (pid == 0)
+        become_apply(args, pipe_fd);
+    const int status = pid > 0 ? reap(pid, 0) : -1;
+    _exit(status >= 0 ? status : EXIT_KILLED);
 }
 
 static int64_t now_ms(void)
@@ -144,18 +170,6 @@ static int read_to_end(int fd, int64_t wait_ms, char *said, size_t size)
     }
 }
 
-/* The exit status, or -1 if it was killed or is not to be had. */
-static int reap(pid_t pid, int options)
-{
-    int status = 0;
-    pid_t reaped;
-
-    do
-        reaped = waitpid(pid, &status, __WALL | options);
-    while (reaped < 0 && errno == EINTR);
-    return reaped == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 static enum apply_result await(pid_t pid, int fd, char *said, size_t size)
 {
     if (read_to_end(fd, APPLY_WAIT_MS, said, size) == 0) {
@@ -175,6 +189,7 @@ static enum apply_result await(pid_t pid, int fd, char *said, size_t size)
         }
     }
     kill(pid, SIGKILL);
+    kill(-pid, SIGKILL);
     /* A process that hangs in the kernel would not even die: then it is left
      * behind rather than waited for. */
     const bool gone = read_to_end(fd, KILL_WAIT_MS, said, size) == 0;
@@ -199,7 +214,7 @@ enum apply_result run_apply(const struct module_args *args, char *said, size_t s
     pthread_sigmask(SIG_BLOCK, &all, &before);
     pid = fork_unnoticed();
     if (pid == 0)
-        become_apply(args, pipe_fd[1]);
+        run_and_exit(args, pipe_fd[1]);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (pid < 0)
         snprintf(said, size, "no process: %s", strerror(errno));

@@ -87,32 +87,44 @@ static void log_decision(pam_handle_t *pamh, const struct snapshot *snapshot, co
                tmout->line);
 }
 
-int session_open(pam_handle_t *pamh, const struct module_args *args)
+enum finding { FOUND, NOT_FOUND, DAMAGED };
+
+/* The user's settings. NOT_FOUND has been logged, DAMAGED not. */
+static enum finding find_settings(pam_handle_t *pamh, const struct module_args *args,
+                                  struct resolution *resolution)
 {
     struct snapshot snapshot;
     struct account account = {0};
-    struct resolution resolution;
-    int result = PAM_SESSION_ERR;
+    enum finding finding = NOT_FOUND;
 
     if (policy_in_force(pamh, args, &snapshot) != 0)
-        return PAM_SESSION_ERR;
+        return NOT_FOUND;
     if (look_up(pamh, snapshot.rule_count[RULE_GROUP] > 0, &account) != 0)
         goto out;
+    finding = DAMAGED;
     if (resolve(&snapshot, account.name, (const char *const *)account.group, account.group_count,
-                &resolution) != 0) {
-        pam_syslog(pamh, LOG_ERR, "the policy's snapshot %s/%s is damaged; run tmoutctl apply",
-                   args->state_dir, SNAPSHOT_POLICY_NAME);
+                resolution) != 0)
         goto out;
-    }
+    finding = FOUND;
     if (args->debug)
-        log_decision(pamh, &snapshot, account.name, &resolution);
-    if ((resolution.setting[SETTING_SESSIONS].value == SESSIONS_ALL || is_ssh(pamh)) &&
-        put_limit(pamh, &resolution) != 0)
-        goto out;
-    result = PAM_SUCCESS;
+        log_decision(pamh, &snapshot, account.name, resolution);
 
 out:
     account_free(&account);
     snapshot_close(&snapshot);
-    return result;
+    return finding;
+}
+
+int session_open(pam_handle_t *pamh, const struct module_args *args)
+{
+    struct resolution resolution;
+    enum finding finding = find_settings(pamh, args, &resolution);
+
+    if (finding == DAMAGED && policy_rebuild(pamh, args) == 0)
+        finding = find_settings(pamh, args, &resolution);
+    if (finding != FOUND)
+        return PAM_SESSION_ERR;
+    if (resolution.setting[SETTING_SESSIONS].value != SESSIONS_ALL && !is_ssh(pamh))
+        return PAM_SUCCESS;
+    return put_limit(pamh, &resolution) == 0 ? PAM_SUCCESS : PAM_SESSION_ERR;
 }

@@ -1,19 +1,33 @@
 #include "problems.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* More would only scroll the first, which counts, off the screen. */
+/* More would only scroll the first, which counts, off the screen. Notes and
+ * mistakes have this much room each: a note never displaces a mistake. */
 enum { MOST_STORED = 20 };
+
+/* Counts one more of this severity; is there room left for it? */
+static bool has_room(struct problems *problems, enum problem_severity severity)
+{
+    if (severity == PROBLEM_NOTE)
+        return problems->notes++ < MOST_STORED;
+    const size_t bad = problems->errors + problems->failures;
+    if (severity == PROBLEM_ERROR)
+        problems->errors++;
+    else
+        problems->failures++;
+    return bad < MOST_STORED;
+}
 
 static int store(struct problems *problems, const struct problem *problem)
 {
-    if (problems->count >= MOST_STORED)
-        return -1;
     struct problem *grown =
         realloc(problems->item, (problems->count + 1) * sizeof *problems->item);
+
     if (grown == NULL)
         return -1;
     problems->item = grown;
@@ -27,11 +41,10 @@ void problem_add(struct problems *problems, enum problem_severity severity, cons
     struct problem problem = {.severity = severity, .line = line};
     va_list arguments;
 
-    if (severity == PROBLEM_ERROR)
-        problems->errors++;
-    if (severity == PROBLEM_FAILURE)
-        problems->failures++;
-
+    if (!has_room(problems, severity)) {
+        problems->left_out++;
+        return;
+    }
     va_start(arguments, format);
     if (vasprintf(&problem.text, format, arguments) < 0)
         problem.text = NULL;

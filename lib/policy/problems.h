@@ -26,9 +26,8 @@ struct problem {
 struct problems {
     struct problem *item;
     size_t count;
-    size_t errors;   /* of severity ERROR, the unstored ones too */
-    size_t failures; /* of severity FAILURE */
-    size_t left_out; /* not stored: too many, or no memory */
+    size_t notes, errors, failures; /* by severity, the unstored ones too */
+    size_t left_out;                /* not stored: too many, or no memory */
 };
 
 /* Adds one; file is copied. Never fails: what cannot be stored is counted. */

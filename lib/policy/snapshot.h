@@ -37,6 +37,7 @@ enum snapshot_status {
 struct snapshot {
     int fd;
     uint64_t file_size;
+    uint64_t body_checksum;
     int64_t created_sec; /* wall clock, for people */
     uint32_t bucket_offset, bucket_count;
     uint32_t rule_count[RULE_USER + 1]; /* by enum rule_kind */
@@ -65,6 +66,9 @@ void snapshot_close(struct snapshot *snapshot);
 
 /* Was it made from the policy at config_path as it is on disk now? */
 bool snapshot_is_current(const struct snapshot *snapshot, const char *config_path);
+
+/* Reads it all: is no part damaged, whichever a login may need? */
+bool snapshot_is_intact(const struct snapshot *snapshot);
 
 /*
  * Looks up the rule of this kind and name. Returns 1 and fills *rule, 0 if

@@ -23,7 +23,8 @@ struct file_header {
     uint64_t checksum; /* of all that follows in the header */
     uint64_t file_size;
     int64_t created_sec;
-    uint64_t block_checksum;
+    uint64_t body_checksum;  /* of all that follows the header */
+    uint64_t block_checksum; /* of the block alone, which every login reads */
     uint32_t block_size; /* the block follows the header */
     uint32_t source_count;
     uint32_t message_size;

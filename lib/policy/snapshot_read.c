@@ -95,6 +95,7 @@ static const char *read_parts(int fd, enum snapshot_kind kind, struct snapshot *
         return damaged;
     *snapshot = (struct snapshot){.fd = fd,
                                   .file_size = header.file_size,
+                                  .body_checksum = header.body_checksum,
                                   .created_sec = header.created_sec,
                                   .bucket_offset = header.bucket_offset,
                                   .bucket_count = header.bucket_count,
@@ -196,6 +197,22 @@ bool snapshot_is_current(const struct snapshot *snapshot, const char *config_pat
             return false;
     }
     return snapshot->source_count > 0;
+}
+
+bool snapshot_is_intact(const struct snapshot *snapshot)
+{
+    uint64_t sum = CHECKSUM_START, at = sizeof(struct file_header);
+    unsigned char chunk[16 * 1024];
+
+    while (at < snapshot->file_size) {
+        const uint64_t left = snapshot->file_size - at;
+        const size_t size = left < sizeof chunk ? (size_t)left : sizeof chunk;
+        if (read_at(snapshot->fd, at, chunk, size) != 0)
+            return false;
+        sum = checksum(sum, chunk, size);
+        at += size;
+    }
+    return sum == snapshot->body_checksum;
 }
 
 void snapshot_source_path(const struct snapshot *snapshot, uint32_t number, char *path, size_t size)

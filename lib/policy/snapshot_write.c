@@ -195,6 +195,8 @@ int snapshot_encode(enum snapshot_kind kind, const struct source_set *sources,
     if (buffer.failed)
         goto no_memory;
     header.file_size = buffer.size;
+    header.body_checksum =
+        checksum(CHECKSUM_START, buffer.data + sizeof header, buffer.size - sizeof header);
     header.checksum = CHECKSUM_OF(CHECKSUM_START, header);
     memcpy(buffer.data, &header, sizeof header);
     *image = buffer.data;

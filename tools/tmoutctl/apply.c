@@ -81,7 +81,7 @@ static int open_state(struct application *a)
     return lock_state(a);
 }
 
-/* Is there a record of this kind made from the policy as it is now? */
+/* Is there a sound record of this kind, made from the policy as it is now? */
 static bool is_current(const struct application *a, enum snapshot_kind kind)
 {
     struct snapshot snapshot;
@@ -91,7 +91,8 @@ static bool is_current(const struct application *a, enum snapshot_kind kind)
     if (snapshot_open(a->context->state_dir, kind, geteuid(), &snapshot, reason, sizeof reason) !=
         SNAPSHOT_OK)
         return false;
-    current = snapshot_is_current(&snapshot, a->context->config_path);
+    current = snapshot_is_current(&snapshot, a->context->config_path) &&
+              snapshot_is_intact(&snapshot);
     snapshot_close(&snapshot);
     return current;
 }

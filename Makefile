@@ -19,12 +19,13 @@ CFLAGS     ?= -O2 -g
 WARNINGS   := -Wall -Wextra -Wconversion -Wshadow
 HARDENING  := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=all \
                  -fno-omit-frame-pointer,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
-              -fstack-protector-strong -fvisibility=hidden -fPIC
+              -fstack-protector-strong -fvisibility=hidden -fPIC \
+              -ffunction-sections -fdata-sections
 ,          := ,
 CPPFLAGS   += -D_GNU_SOURCE -Ilib -DTMOUT_VERSION='"$(VERSION)"' \
               -DSYSCONFDIR='"$(SYSCONFDIR)"' -DDATADIR='"$(DATADIR)"'
 COMPILE     = $(CC) -std=c11 $(WARNINGS) $(WERROR) $(HARDENING) $(CPPFLAGS) $(CFLAGS)
-LINK        = $(CC) $(HARDENING) $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now
+LINK        = $(CC) $(HARDENING) $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -Wl,--gc-sections
 PKG_CONFIG ?= pkg-config
 
 # What the module may link: no libconfuse, no jansson.
@@ -59,7 +60,7 @@ help:
 
 # --- build ---------------------------------------------------------------
 
-$(BUILD)/obj/%.o: %.c
+$(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(COMPILE) $(OBJECT_CPPFLAGS) -MMD -MP -c -o $@ $<
 
@@ -132,7 +133,7 @@ $(TEST_BUILD)/module/%: tests/module/%.c tests/module/stack.c
 # The module as it is installed, but running the tmoutctl of this tree.
 $(TEST_BUILD)/pam_tmout.so: $(MODULE_SOURCES) $(call objects,$(LOGIN_SOURCES)) $(BUILD)/tmoutctl
 	@mkdir -p $(@D)
-	$(COMPILE) -DSBINDIR='"$(CURDIR)/$(BUILD)"' -shared $(LDFLAGS) -Wl,-z,relro,-z,now \
+	$(COMPILE) -DSBINDIR='"$(CURDIR)/$(BUILD)"' -shared $(LDFLAGS) -Wl,-z,relro,-z,now -Wl,--gc-sections \
 	    -Wl,--version-script=pam_module/pam_tmout.map -o $@ $(filter %.c %.o,$^) -lpam
 
 dependencies:

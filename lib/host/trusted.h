@@ -25,10 +25,10 @@
 int trusted_directory(const char *path, uid_t owner, int flags, char *reason, size_t size);
 
 /*
- * Opens a regular file in a directory for reading, never following a link
- * and never blocking on a FIFO, and fills *st. Returns a descriptor, or -1
- * with errno: EPERM when it is not trusted or not a regular file, and what is
- * wrong in reason.
+ * Opens a regular file for reading, name being relative to the directory as
+ * in openat(2), never following a link and never blocking on a FIFO, and
+ * fills *st. Returns a descriptor, or -1 with errno: EPERM when it is not
+ * trusted or not a regular file, and what is wrong in reason.
  */
 int trusted_file(int directory_fd, const char *name, uid_t owner, struct stat *st, char *reason,
                  size_t size);

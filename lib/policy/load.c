@@ -43,7 +43,7 @@ static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result
 
     *(const char **)result = text;
     if (wrong != NULL)
-        SAY(line, "%s = \"%s\" %s (it takes: %s)", setting->name, text, wrong, setting->values);
+        SAY(line, "%s = \"%.64s\" %s (it takes: %s)", setting->name, text, wrong, setting->values);
     else if (slot->set)
         SAY(line, "%s stands a second time in this section; the first is in line %u", setting->name,
             slot->line);
@@ -79,11 +79,11 @@ static void say_unknown(unsigned line, const char *word, bool in_section)
     }
     const char *meant = nearest_word(word, known, count);
     if (meant != NULL)
-        SAY(line, "unknown %s \"%s\"; did you mean \"%s\"?", kind, word, meant);
+        SAY(line, "unknown %s \"%.64s\"; did you mean \"%s\"?", kind, word, meant);
     else if (in_section)
-        SAY(line, "unknown setting \"%s\"; tmout.conf(5) lists them all", word);
+        SAY(line, "unknown setting \"%.64s\"; tmout.conf(5) lists them all", word);
     else
-        SAY(line, "unknown section \"%s\"; there are default, group \"NAME\" and user \"NAME\"",
+        SAY(line, "unknown section \"%.64s\"; there are default, group \"NAME\" and user \"NAME\"",
             word);
 }
 
@@ -91,7 +91,7 @@ static void say_unknown(unsigned line, const char *word, bool in_section)
 static void take_complaint(cfg_t *cfg, const char *format, va_list arguments)
 {
     static const char unknown[] = "no such option '";
-    char text[512];
+    char text[2048]; /* more than the longest word that passes the scan */
     size_t length;
 
     vsnprintf(text, sizeof text, format, arguments);

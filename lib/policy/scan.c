@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* No name or value is this long, and libconfuse takes a time that grows with
+ * the square of a word's length: 26 s for one of 8 MB. */
+enum { LONGEST_WORD_BYTES = 1024 };
+
 struct scanner {
     char *text;
     size_t size, at;
@@ -97,14 +101,34 @@ static bool quoted_character(struct scanner *s, char quote)
     return c != quote;
 }
 
+static void check_length(struct scanner *s, size_t start)
+{
+    if (s->at - start > LONGEST_WORD_BYTES)
+        WRONG(s, s->line, "a word of %zu bytes; the most is %d", s->at - start,
+              LONGEST_WORD_BYTES);
+}
+
+static void word(struct scanner *s)
+{
+    const size_t start = s->at;
+
+    while (is_word(peek(s, 0)))
+        s->at++;
+    check_length(s, start);
+}
+
 static void quoted(struct scanner *s)
 {
+    const size_t start = s->at;
     const char quote = s->text[s->at++];
     const unsigned first_line = s->line;
 
-    while (s->at < s->size)
-        if (!quoted_character(s, quote))
+    while (s->at < s->size) {
+        if (!quoted_character(s, quote)) {
+            check_length(s, start);
             return;
+        }
+    }
     WRONG(s, first_line, "the text that begins with %c is not closed on its line", quote);
 }
 
@@ -224,7 +248,9 @@ static void step(struct scanner *s)
         open_brace(s);
     else if (c == '}')
         close_brace(s);
-    else if (is_word(c) || c == ' ' || c == '\t' || c == '=')
+    else if (is_word(c))
+        word(s);
+    else if (c == ' ' || c == '\t' || c == '=')
         s->at++;
     else
         stray(s);

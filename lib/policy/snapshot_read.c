@@ -131,30 +131,23 @@ enum snapshot_status snapshot_open_fd(int fd, enum snapshot_kind kind, struct sn
 enum snapshot_status snapshot_open(const char *state_dir, enum snapshot_kind kind, uid_t owner,
                                    struct snapshot *snapshot, char *reason, size_t size)
 {
-    const char *name = kind == SNAPSHOT_POLICY ? SNAPSHOT_POLICY_NAME : SNAPSHOT_REFUSED_NAME;
     enum snapshot_status status = SNAPSHOT_UNUSABLE;
-    char wrong[256];
+    char path[4096], wrong[256];
     struct stat st;
-    int fd = -1;
-    const int directory_fd = open(state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
     *snapshot = (struct snapshot){.fd = -1};
-    if (directory_fd < 0) {
-        status = errno == ENOENT ? SNAPSHOT_ABSENT : SNAPSHOT_UNUSABLE;
-        snprintf(reason, size, "%s: %s", state_dir, strerror(errno));
-        return status;
-    }
-    fd = trusted_file(directory_fd, name, owner, &st, wrong, sizeof wrong);
+    snprintf(path, sizeof path, "%s/%s", state_dir,
+             kind == SNAPSHOT_POLICY ? SNAPSHOT_POLICY_NAME : SNAPSHOT_REFUSED_NAME);
+    const int fd = trusted_file(AT_FDCWD, path, owner, &st, wrong, sizeof wrong);
     if (fd < 0)
         status = errno == ENOENT ? SNAPSHOT_ABSENT : SNAPSHOT_UNUSABLE;
     else
         status = snapshot_open_fd(fd, kind, snapshot, wrong, sizeof wrong);
     if (status != SNAPSHOT_OK) {
-        snprintf(reason, size, "%s/%s: %s", state_dir, name, wrong);
+        snprintf(reason, size, "%s: %s", path, wrong);
         if (fd >= 0)
             close(fd);
     }
-    close(directory_fd);
     return status;
 }
 
@@ -277,6 +270,9 @@ static int read_rule(const struct snapshot *snapshot, const struct file_slot *sl
     const unsigned char *recorded_settings = record + sizeof head;
     const unsigned char *recorded_name =
         recorded_settings + head.setting_count * sizeof(struct file_setting);
+    /* Led here by another name's slot? Then a slot is damaged. */
+    if (rule_hash(head.kind, (const char *)recorded_name, head.name_size) != slot->hash)
+        return -1;
     if (head.kind != (uint32_t)kind || head.name_size != strlen(name) ||
         memcmp(recorded_name, name, head.name_size) != 0)
         return 0;

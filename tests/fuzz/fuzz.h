@@ -1,0 +1,48 @@
+/*
+ * What the fuzz targets share. Each target is one libFuzzer program that
+ * calls lib/ as it is built for the product, and aborts where a promise of
+ * the headers there is broken; the sanitizers see to memory and leaks.
+ */
+#ifndef TMOUT_FUZZ_H
+#define TMOUT_FUZZ_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Not assert(), which NDEBUG would take away. */
+#define MUST(condition)                                                                            \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, #condition);                \
+            abort();                                                                               \
+        }                                                                                          \
+    } while (0)
+
+/* A copy of exactly this size with a NUL behind it, so that the sanitizer
+ * notices a read beyond its end. The caller frees. */
+static inline char *fuzz_text(const void *data, size_t size)
+{
+    char *text = malloc(size + 1);
+
+    MUST(text != NULL);
+    if (size > 0)
+        memcpy(text, data, size);
+    text[size] = '\0';
+    return text;
+}
+
+/* An open file in memory with this content. */
+static inline int fuzz_file(const void *data, size_t size)
+{
+    const int fd = memfd_create("fuzz", MFD_CLOEXEC);
+
+    MUST(fd >= 0);
+    MUST(write(fd, data, size) == (ssize_t)size);
+    return fd;
+}
+
+#endif

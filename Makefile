@@ -14,6 +14,8 @@ PAMDIR     ?= $(or $(patsubst %/,%,$(dir $(firstword $(wildcard \
 MULTIARCH  := $(shell $(CC) -print-multiarch 2>/dev/null)
 
 # SANITIZE=1: address and undefined-behaviour sanitizers, in a tree of their own.
+# A comma where one separates arguments.
+,          := ,
 BUILD      := build$(if $(SANITIZE),/sanitize)
 CFLAGS     ?= -O2 -g
 WARNINGS   := -Wall -Wextra -Wconversion -Wshadow
@@ -21,7 +23,6 @@ HARDENING  := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-rec
                  -fno-omit-frame-pointer,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
               -fstack-protector-strong -fvisibility=hidden -fPIC \
               -ffunction-sections -fdata-sections
-,          := ,
 CPPFLAGS   += -D_GNU_SOURCE -Ilib -DTMOUT_VERSION='"$(VERSION)"' \
               -DSYSCONFDIR='"$(SYSCONFDIR)"' -DDATADIR='"$(DATADIR)"'
 COMPILE     = $(CC) -std=c11 $(WARNINGS) $(WERROR) $(HARDENING) $(CPPFLAGS) $(CFLAGS)

@@ -7,11 +7,20 @@
 #include <string.h>
 #include <unistd.h>
 
-/* O_NOFOLLOW makes a link fail with ELOOP, which strerror() would call "too
- * many levels of symbolic links". */
-static const char *open_error(int error)
+static const char NOT_REGULAR[] = "is not a regular file; put a file there";
+
+/* What open() reports of something that is not a file by an errno of its own:
+ * a link (because of O_NOFOLLOW) and a socket. NULL for any other errno. */
+static const char *not_a_file(int error)
 {
-    return error == ELOOP ? "is a symbolic link; put the file itself there" : strerror(error);
+    switch (error) {
+    case ELOOP:
+        return "is a symbolic link; put the file itself there";
+    case ENXIO:
+        return NOT_REGULAR;
+    default:
+        return NULL;
+    }
 }
 
 const char *untrusted_because(const struct stat *st, uid_t owner)
@@ -98,8 +107,9 @@ int trusted_file(int directory_fd, const char *name, uid_t owner, struct stat *s
 
     if (fd < 0) {
         error = errno;
-        snprintf(reason, size, "%s", open_error(error));
-        errno = error == ELOOP ? EPERM : error;
+        wrong = not_a_file(error);
+        snprintf(reason, size, "%s", wrong != NULL ? wrong : strerror(error));
+        errno = wrong != NULL ? EPERM : error;
         return -1;
     }
     if (fstat(fd, st) != 0) {
@@ -108,8 +118,7 @@ int trusted_file(int directory_fd, const char *name, uid_t owner, struct stat *s
         goto fail;
     }
     error = EPERM;
-    wrong = S_ISREG(st->st_mode) ? untrusted_because(st, owner)
-                                 : "is not a regular file; put a file there";
+    wrong = S_ISREG(st->st_mode) ? untrusted_because(st, owner) : NOT_REGULAR;
     if (wrong == NULL)
         return fd;
 

@@ -270,9 +270,6 @@ static int read_rule(const struct snapshot *snapshot, const struct file_slot *sl
     const unsigned char *recorded_settings = record + sizeof head;
     const unsigned char *recorded_name =
         recorded_settings + head.setting_count * sizeof(struct file_setting);
-    /* Led here by another name's slot? Then a slot is damaged. */
-    if (rule_hash(head.kind, (const char *)recorded_name, head.name_size) != slot->hash)
-        return -1;
     if (head.kind != (uint32_t)kind || head.name_size != strlen(name) ||
         memcmp(recorded_name, name, head.name_size) != 0)
         return 0;

@@ -1,0 +1,211 @@
+#!/usr/bin/python3
+"""Shows in a throw-away host what one policy file does to real SSH sessions.
+
+Started as `tests/host/throwaway demo/demo.py` from the repository, as root.
+Exits non-zero if anything seen differs from what `tmoutctl show` says.
+"""
+
+import os
+import shutil
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../tests/host"))
+
+import host
+
+POLICY = """\
+default {
+    tmout = 15m
+}
+group "ops" {
+    tmout = 30m
+}
+group "contractors" {
+    tmout   = 5m
+    enforce = true         # nobody changes it in the shell
+}
+group "console" {
+    tmout    = 10m
+    sessions = all         # logins at the machine itself, too
+}
+user "deploy" {
+    tmout = none
+}
+user "hasty" {
+    tmout   = 5s
+    enforce = true
+}
+"""
+
+PEOPLE = [  # name, shell, groups
+    ("ann", "bash", []),
+    ("bob", "bash", ["ops"]),
+    ("cleo", "zsh", ["contractors"]),
+    ("dora", "ksh93", ["contractors", "ops"]),
+    ("emil", "mksh", ["contractors"]),
+    ("fay", "tcsh", ["contractors"]),
+    ("gus", "bash", ["console"]),
+    ("deploy", "bash", ["ops"]),
+]
+
+WISH_SEC = 99 * 60  # the limit that everybody tries to have instead
+
+COLUMNS = [  # heading, width
+    ("user", 6), ("shell", 5), ("groups", 16), ("rule", 13), ("limit", 5), ("readonly", 8),
+    ("try 99m", 7), ("local", 5)]
+
+INSTALL = """\
+To install it for real, on this machine or any other:
+
+    make && sudo make install            build, and put the files in place
+    sudoedit /etc/security/tmout.conf    write the policy (see tmout.conf(5))
+    sudo tmoutctl apply                  check it and put it in force
+    sudo tmoutctl shells --install       for zsh, tcsh and shells within shells
+
+and in /etc/pam.d/sshd, after the pam_env lines:
+
+    session optional pam_tmout.so
+
+Later edits need no command: the next login follows them, and a mistake in
+them is logged and leaves the policy before in force."""
+
+differences = []
+
+
+def paint(code, text):
+    """Text in colour, where somebody is looking."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return f"\033[{code}m{text}\033[0m"
+
+
+def say(text=""):
+    print(text, flush=True)
+
+
+def title(text):
+    say()
+    say(paint("1", text))
+    say()
+
+
+def expect(who, what, seen, said):
+    """Notes where a session differs from what `tmoutctl show` says."""
+    if seen != said:
+        differences.append(f"{who}: {what} is {seen!r}, but the policy says {said!r}")
+
+
+def human(seconds):
+    """A duration as a policy has it."""
+    if seconds is None:
+        return "none"
+    if seconds % 60:
+        return f"{seconds}s"
+    return f"{seconds // 60}m"
+
+
+# --- what a session sees -------------------------------------------------------
+
+def seconds_of(pam_tmout):
+    """The limit in a PAM_TMOUT such as "900 readonly"; None where it has none."""
+    word = (pam_tmout or "none").split()[0]
+    return None if word == "none" else int(word)
+
+
+def row(name, shell, groups):
+    """Logs in as somebody, over ssh and locally, and gives what was seen."""
+    over_ssh, at_console = host.show(name), host.show(name, "--local")
+    limit, enforced = over_ssh["settings"]["tmout"], over_ssh["settings"]["enforce"]
+    with host.terminal(name) as session:
+        told = session.ask("$PAM_TMOUT")
+        seen = session.limit(shell)
+        session.try_limit(shell, WISH_SEC)
+        after = session.limit(shell)
+    with host.Terminal(["login", "-f", name]) as session:
+        seen_locally = session.limit(shell)
+
+    expect(name, "PAM_TMOUT", told, over_ssh["pam_tmout"])
+    expect(name, "the shell's limit", seen, limit["seconds"])
+    expect(name, "the limit of a local login", seen_locally, seconds_of(at_console["pam_tmout"]))
+    allowed = limit["seconds"] if enforced["value"] == "true" else WISH_SEC
+    expect(name, "the limit after trying to change it", after, allowed)
+
+    place = f"{os.path.basename(limit['file'])}:{limit['line']}" if limit["file"] else "-"
+    return [name, shell, ", ".join(groups) or "-", place, human(seen),
+            "yes" if after == seen else "no", f"has {human(after)}", human(seen_locally)]
+
+
+def print_row(cells):
+    line = "  ".join(f"{cell:<{width}}" for cell, (_, width) in zip(cells, COLUMNS))
+    say(line.rstrip())
+
+
+# --- the three parts -----------------------------------------------------------
+
+def show_policy():
+    title("The policy: /etc/security/tmout.conf")
+    for number, line in enumerate(POLICY.splitlines(), 1):
+        say(f"  {number:2}  {line}")
+
+
+def show_people():
+    title("Who gets what")
+    say("  Each row is a real login through sshd, in which the user then tries to have 99")
+    say("  minutes, and under `local` a login at the machine itself, without SSH.")
+    say()
+    print_row([paint("4", f"{heading:<{width}}") for heading, width in COLUMNS])
+    for name, shell, groups in PEOPLE:
+        if shutil.which(shell):
+            host.user(name, shell, groups)
+            print_row(row(name, shell, groups))
+        else:
+            say(f"{name:<6}  {shell} is not installed here: left out")
+
+
+def show_idle():
+    host.user("hasty")
+    limit = host.show("hasty")["settings"]["tmout"]["seconds"]
+    title(f"Doing nothing: user hasty has {limit} seconds")
+    with host.terminal("hasty") as session:
+        session.ask("$HOME")
+        say("  hasty has logged in, sits at the prompt, and types nothing.")
+        start = time.monotonic()
+        idle_sec, ended = 0, False
+        while not ended and idle_sec < 4 * limit:
+            ended = session.ended_within(1)
+            idle_sec = time.monotonic() - start
+            progress(idle_sec, limit, ended)
+    expect("hasty", "whether idling ended the session", ended and idle_sec > limit - 1, True)
+    say(f"  The session {'ended' if ended else 'goes on'} after {idle_sec:.0f} s without a key.")
+
+
+def progress(idle_sec, limit, ended):
+    """One line that counts down; where nobody looks at it, a line a second."""
+    done = min(1, idle_sec / limit)
+    bar = "#" * round(done * 30)
+    text = f"  [{bar:<30}] idle {idle_sec:4.1f} s, limit {limit} s"
+    if sys.stdout.isatty():
+        print("\r" + text, end="\n" if ended else "", flush=True)
+    else:
+        say(text)
+
+
+def main():
+    say("One policy file decides how long an SSH session may sit idle. What follows")
+    say("happens in a throw-away host: this machine stays as it is.")
+    host.setup(POLICY)
+    host.wire("login")
+    show_policy()
+    show_people()
+    show_idle()
+    if differences:
+        title(paint("31", "This is not what the policy says:"))
+        for difference in differences:
+            say(f"  {difference}")
+        sys.exit(1)
+    title(paint("32", "Everything seen is what the policy says."))
+    say(INSTALL)
+
+
+main()

@@ -1,0 +1,251 @@
+#!/usr/bin/python3
+"""From the policy's text to the next login."""
+
+import os
+import shutil
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+
+from host import (
+    DROP_INS, POLICY, errors, fresh as in_force, must, pam_tmout, policy, read, remove, setup,
+    sshd, syslog, tap, user, write)
+
+
+def default_of(seconds):
+    return f"default {{\n    tmout = {seconds}\n}}\n"
+
+
+def fresh(seconds):
+    in_force(default_of(seconds))
+
+
+def logins_give(expected, name):
+    """The next login has this limit."""
+    return tap.equal(pam_tmout("kim"), f"{expected} default", name)
+
+
+def an_edit():
+    """an edit is in force at the next login, and nobody has run apply"""
+    fresh(100)
+    logins_give(100, "before")
+    policy(default_of(200))
+    logins_give(200, "after")
+    write(POLICY, read(POLICY).replace("200", "300"))
+    logins_give(300, "edited in place")
+
+
+def drop_ins():
+    """drop-ins come, change and go"""
+    fresh(100)
+    write(f"{DROP_INS}/50-site.conf", default_of(200))
+    logins_give(200, "one is added: it wins over the main file")
+    write(f"{DROP_INS}/60-site.conf", default_of(300))
+    logins_give(300, "a later one wins over an earlier")
+    write(f"{DROP_INS}/60-site.conf", default_of(310))
+    logins_give(310, "one is changed")
+    os.rename(f"{DROP_INS}/60-site.conf", f"{DROP_INS}/40-site.conf")
+    logins_give(200, "one is renamed and now comes first")
+    write(f"{DROP_INS}/70-site.conf.bak", default_of(400))
+    logins_give(200, "a name that doesn't end in .conf is no drop-in")
+    os.unlink(f"{DROP_INS}/50-site.conf")
+    logins_give(310, "one is removed")
+    remove(DROP_INS)
+    logins_give(100, "the directory is removed")
+    os.mkdir(DROP_INS)
+    write(f"{DROP_INS}/50-site.conf", default_of(500))
+    logins_give(500, "the directory is back")
+
+
+def a_vanishing_drop_in():
+    """a drop-in that comes and goes all the time harms no login"""
+    fresh(100)
+    stop = threading.Event()
+
+    def come_and_go():
+        while not stop.is_set():
+            write(f"{DROP_INS}/50-site.conf", default_of(200))
+            os.unlink(f"{DROP_INS}/50-site.conf")
+
+    restless = threading.Thread(target=come_and_go)
+    restless.start()
+    try:
+        seen = {pam_tmout("kim") for _ in range(12)}
+    finally:
+        stop.set()
+        restless.join()
+    tap.ok(seen <= {"100 default", "200 default"}, "each login has the one limit or the other",
+           seen)
+    logins_give(100, "and the right one when it is gone")
+
+
+def an_edit_that_hides():
+    """equal size and the old time: the change is seen all the same"""
+    fresh(100)
+    logins_give(100, "before")
+    must("touch", "-d", "2020-01-01", POLICY)
+    logins_give(100, "with an old time")
+    write(POLICY, default_of(999))
+    must("touch", "-d", "2020-01-01", POLICY)
+    logins_give(999, "edited in place")
+    write(POLICY + ".new", default_of(555))
+    must("touch", "-r", POLICY, POLICY + ".new")
+    os.rename(POLICY + ".new", POLICY)
+    logins_give(555, "replaced by another file")
+
+
+def a_typo():
+    """a typo leaves the last good policy in force and is reported once"""
+    fresh(100)
+    policy("default {\n    tmoot = 200\n}\n")
+    mark = syslog.mark()
+    logins_give(100, "the old limit holds")
+    tap.matches(syslog.wait(r"^err .*tmout\.conf:2", mark), r"pam_tmout\(sshd:session\).*tmoot",
+                "the log names file, line and word")
+    tap.equal(len(errors(mark)), 1, "in one line")
+    mark = syslog.mark()
+    logins_give(100, "the old limit still holds")
+    tap.equal(errors(mark), [], "nothing is said a second time")
+    policy("default {\n    tmout = 3abc\n}\n")
+    mark = syslog.mark()
+    logins_give(100, "another mistake, the same limit")
+    tap.matches(syslog.wait(r"^err .*tmout\.conf:2", mark), "3abc", "which is reported too")
+    policy(default_of(200))
+    mark = syslog.mark()
+    logins_give(200, "mended: the new limit holds")
+    tap.equal(errors(mark), [], "and nothing is complained of")
+
+
+def a_typo_in_a_drop_in():
+    """the same for a drop-in: the whole last good policy stays"""
+    fresh(100)
+    write(f"{DROP_INS}/50-good.conf", default_of(200))
+    logins_give(200, "a good one")
+    write(f"{DROP_INS}/60-bad.conf", "default {\n    tmout = 300\n")
+    mark = syslog.mark()
+    logins_give(200, "a bad one: the last good policy holds")
+    syslog.wait(r"^err .*60-bad\.conf:\d", mark)
+    os.unlink(f"{DROP_INS}/60-bad.conf")
+    logins_give(200, "and goes on when it is gone")
+
+
+# Texts that are no policy, and the line at fault. libconfuse alone accepts
+# many of them, and would read something else than what is written.
+BROKEN = {
+    "a number with letters": ("default {\n    tmout = 3abc\n}\n", 2),
+    "a negative number": ("default {\n    tmout = -1\n}\n", 2),
+    "a number that might be octal": ("default {\n    tmout = 010\n}\n", 2),
+    "a number too large": ("default {\n    tmout = 99999999999999999999\n}\n", 2),
+    "nothing": ("default {\n    tmout = ''\n}\n", 2),
+    "neither true nor false": ("\ndefault {\n    enforce = maybe\n}\n", 3),
+    "an unknown word": ("default {\n    sessions = telnet\n}\n", 2),
+    "a setting in no section": ("\n\ntmout = 5m\n", 3),
+    "an unknown section": ("# a comment\n# and one more\ngruop \"ops\" {\n}\n", 3),
+    "a section without a name": ("group {\n    tmout = 5m\n}\n", 1),
+    "the same section twice": ('user "a" {\n}\n\nuser "a" {\n}\n', 4),
+    "the same setting twice": ("default {\n    tmout = 5m\n    tmout = 6m\n}\n", 3),
+    "two sections called root": ('user "root" {\n}\nuser "root" {\n}\n', 3),
+    "an open comment": ("default {\n    tmout = 5m\n}\n/* and so on\n\n", 4),
+    "an open string": ('default {\n    tmout = "5m\n}\n', 2),
+    "an open section": ("default {\n    tmout = 5m\n", None),
+    "a brace too many": ("default {\n}\n}\n", 3),
+    "a stray character": ("default {\n    tmout = 5*\n}\n", 2),
+    "a stray character in front": ("\n*default {\n}\n", 2),
+    "a bar": ("default|tmout = 5m\n", 1),
+    "a variable": ('default {\n    tmout = "${HOME}"\n}\n', 2),
+    "an include": ('include("/etc/security/other.conf")\n', 1),
+    "a zero byte": ("default {\n    tmout = 5m\n}\n\0user x {\n}\n", 4),
+    "deep braces": ("default " + "{" * 40000, 1),
+}
+
+
+def what_no_parser_should_accept():
+    """each broken text leaves the last good policy in force, and the log says where"""
+    fresh(100)
+    for name, (text, line) in BROKEN.items():
+        policy(text)
+        mark = syslog.mark()
+        logins_give(100, f"{name}: the old limit holds")
+        logged = errors(mark)
+        tap.ok(len(logged) == 1 and f"{POLICY}:{line or ''}" in logged[0],
+               f"{name}: the log names line {line or 'and file'}", *logged)
+    policy(default_of(200))
+    logins_give(200, "a sound one is in force at once")
+    tap.ok(sshd.alive(), "sshd is alive")
+
+
+# --- the policy's file is not what it should be --------------------------------
+
+def world_writable():
+    policy(default_of(200))
+    os.chmod(POLICY, 0o666)
+
+
+def somebody_elses():
+    policy(default_of(200))
+    shutil.chown(POLICY, "kim", "kim")
+
+
+def a_symlink():
+    write("/etc/security/elsewhere.conf", default_of(200))
+    remove(POLICY)
+    os.symlink("elsewhere.conf", POLICY)
+
+
+def a_directory():
+    remove(POLICY)
+    os.mkdir(POLICY)
+
+
+def a_fifo():
+    remove(POLICY)
+    os.mkfifo(POLICY, 0o644)
+
+
+def a_device():
+    remove(POLICY)
+    os.mknod(POLICY, 0o644 | 0o020000, os.makedev(1, 5))
+
+
+def enormous():
+    policy("{" * (10 << 20))
+
+
+def not_there():
+    remove(POLICY)
+
+
+def parent_of_somebody():
+    policy(default_of(200))
+    os.chmod("/etc/security", 0o777)
+
+
+def a_fifo_among_the_drop_ins():
+    remove(f"{DROP_INS}/50-fifo.conf")
+    os.mkfifo(f"{DROP_INS}/50-fifo.conf", 0o644)
+
+
+def what_is_no_policy():
+    """whatever stands in the policy's place: the last good policy, a line in the log, a login"""
+    for trouble in (world_writable, somebody_elses, a_symlink, a_directory, a_fifo, a_device,
+                    enormous, not_there, parent_of_somebody, a_fifo_among_the_drop_ins):
+        os.chmod("/etc/security", 0o755)
+        fresh(100)
+        trouble()
+        mark = syslog.mark()
+        logins_give(100, f"{trouble.__name__}: the old limit holds")
+        logged = errors(mark)
+        tap.ok(len(logged) == 1 and "tmout.conf" in logged[0] or
+               trouble is parent_of_somebody and len(logged) == 1,
+               f"{trouble.__name__}: one line in the log", *logged)
+        os.chmod("/etc/security", 0o755)
+        remove(f"{DROP_INS}/50-fifo.conf")
+        policy(default_of(300))
+        logins_give(300, f"{trouble.__name__}: set right, the new limit holds")
+
+
+setup(default_of(100))
+user("kim", "dash")
+tap.run(an_edit, drop_ins, a_vanishing_drop_in, an_edit_that_hides, a_typo, a_typo_in_a_drop_in,
+        what_no_parser_should_accept, what_is_no_policy)

@@ -1,0 +1,297 @@
+#!/usr/bin/python3
+"""Damage, want of room, and many at once: logins go on, under the old policy or the new."""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import random
+import re
+import struct
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+
+from host import (
+    GUARD_SEC, SESSION_LINE, SNAPSHOT, STATE, apply, errors, fresh as in_force, must, pam_tmout,
+    policy, read_bytes, remove, run, setup, small_stack, sshd, syslog, tap, user, write)
+
+LOGINS = 20  # at once
+
+
+def default_of(seconds, more=""):
+    return f"default {{\n    tmout = {seconds}\n}}\n{more}"
+
+
+def many_sections(seconds, enforce, count):
+    """A policy that takes a while to compile, and whose two halves go together:
+    the limit stands in its first section, `enforce` in its last."""
+    between = "".join(f'user "somebody{n}" {{\n    tmout = {n + 1}m\n}}\n' for n in range(count))
+    last = f'group "kim" {{\n    enforce = {"true" if enforce else "false"}\n}}\n'
+    return default_of(seconds, between + last)
+
+
+def fresh(seconds):
+    in_force(default_of(seconds))
+
+
+def logins_give(expected, name):
+    """The next login has this limit."""
+    return tap.equal(pam_tmout("kim"), f"{expected} default", name)
+
+
+@contextlib.contextmanager
+def mounted(*options):
+    must("mount", *options)
+    try:
+        yield
+    finally:
+        must("umount", options[-1])
+
+
+class Renames:
+    """Counts how often a file takes another's place in a directory (inotify)."""
+
+    IN_MOVED_TO = 0x80
+
+    def __init__(self, directory):
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.descriptor = self.libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.libc.inotify_add_watch(self.descriptor, directory.encode(), self.IN_MOVED_TO)
+
+    def count(self, name):
+        """Since the last call."""
+        found = 0
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self.descriptor, 65536):
+                while data:
+                    length = struct.unpack("iIII", data[:16])[3]
+                    found += data[16:16 + length].rstrip(b"\0").decode() == name
+                    data = data[16 + length:]
+        return found
+
+
+def damage_to_the_snapshot():
+    """a damaged snapshot is made anew at the next login"""
+    fresh(100)
+    whole = read_bytes(SNAPSHOT)
+    random.seed(2)
+    damages = {"deleted": None, "empty": b"", "one byte": whole[:1],
+               "half": whole[:len(whole) // 2], "a byte short": whole[:-1],
+               "a byte long": whole + b"\0", "zeros": bytes(len(whole)),
+               "noise": random.randbytes(len(whole)),
+               **{f"byte {n} changed": whole[:n] + bytes([whole[n] ^ 0x41]) + whole[n + 1:]
+                  for n in sorted(random.sample(range(len(whole)), 6))}}
+    for name, content in damages.items():
+        remove(SNAPSHOT)
+        if content is not None:
+            with open(SNAPSHOT, "wb") as file:
+                file.write(content)
+        logins_give(100, f"{name}: the limit holds")
+    for name, make in {"a directory": os.mkdir, "a fifo": os.mkfifo,
+                       "a symlink": lambda path: os.symlink("/etc/passwd", path)}.items():
+        remove(SNAPSHOT)
+        make(SNAPSHOT)
+        mark = syslog.mark()
+        tap.ok(pam_tmout("kim") in (None, "100 default"), f"{name} in its place: login works",
+               *errors(mark))
+        remove(SNAPSHOT)
+        logins_give(100, f"{name} in its place, removed: the limit holds")
+
+
+def scribbling_during_logins():
+    """logins go on while somebody scribbles over the snapshot"""
+    fresh(100)
+    stop = threading.Event()
+
+    def scribble():
+        while not stop.is_set():
+            with contextlib.suppress(OSError), open(SNAPSHOT, "r+b") as file:
+                size = os.fstat(file.fileno()).st_size
+                file.truncate(random.randrange(size + 1))
+                file.write(random.randbytes(random.randrange(64)))
+
+    scribbler = threading.Thread(target=scribble)
+    scribbler.start()
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            seen = set(pool.map(lambda _: pam_tmout("kim"), range(16)))
+    finally:
+        stop.set()
+        scribbler.join()
+    tap.ok(seen <= {None, "100 default"}, "every login works, and none has a wrong limit", seen)
+    tap.ok(sshd.alive(), "sshd is alive")
+    logins_give(100, "and when he stops, the limit is back")
+
+
+def many_logins_after_an_edit():
+    """of many logins after an edit all have the new limit and one compiles it"""
+    fresh(100)
+    logins_give(100, "before")
+    renames = Renames(STATE)
+    policy(many_sections(200, False, 10000))
+    with ThreadPoolExecutor(LOGINS) as pool:
+        seen = list(pool.map(lambda _: pam_tmout("kim"), range(LOGINS)))
+    tap.equal(seen, ["200 default"] * LOGINS, f"{LOGINS} logins at once have the new limit")
+    tap.equal(renames.count(os.path.basename(SNAPSHOT)), 1, "the policy was compiled once")
+
+
+def many_logins_after_a_typo():
+    """of many logins after a typo all have the old limit, and it is compiled and reported once"""
+    fresh(100)
+    policy("default {\n    tmoot = 200\n}\n")
+    mark = syslog.mark()
+    with ThreadPoolExecutor(LOGINS) as pool:
+        seen = list(pool.map(lambda _: pam_tmout("kim"), range(LOGINS)))
+    tap.equal(seen, ["100 default"] * LOGINS, f"{LOGINS} logins at once have the old limit")
+    tap.equal(len(errors(mark)), 1, "the mistake is reported once")
+
+
+def nowhere_to_write():
+    """a state directory that can't be written: logins work with the old policy"""
+    fresh(100)
+    with mounted("--bind", STATE, STATE):
+        must("mount", "-o", "remount,bind,ro", STATE)
+        policy(default_of(200))
+        mark = syslog.mark()
+        logins_give(100, "read-only: the old limit")
+        tap.ok(errors(mark), "and the log says so")
+    logins_give(200, "writable again: the new limit")
+
+    saved = read_bytes(SNAPSHOT)
+    with mounted("-t", "tmpfs", "-o", "size=64k,mode=755", "throwaway", STATE):
+        with open(SNAPSHOT, "wb") as file:
+            file.write(saved)
+        with contextlib.suppress(OSError), open(STATE + "/filler", "wb", 0) as file:
+            while file.write(b"x" * 4096):
+                pass
+        policy(default_of(300))
+        mark = syslog.mark()
+        logins_give(200, "full: the old limit")
+        tap.ok(errors(mark), "and the log says so")
+        remove(STATE + "/filler")
+        logins_give(300, "room again: the new limit")
+
+
+def nothing_to_go_by():
+    """no snapshot and no sound policy: the login works, is logged, and the shell falls back"""
+    fresh(100)
+    remove(SNAPSHOT)
+    policy("default { tmoot = 1 }\n")
+    for attempt in "first", "second":
+        mark = syslog.mark()
+        tap.equal(pam_tmout("kim"), None, f"{attempt} login: works, no PAM_TMOUT")
+        tap.ok(errors(mark), f"{attempt} login: the log says so")
+    policy(default_of(200))
+    logins_give(200, "mended")
+
+
+def su(*before):
+    """PAM_TMOUT as root's session through su has it, and how su ended."""
+    result = run(*before, "su", "root", "-c", "/usr/bin/env", env={"PATH": os.environ["PATH"]})
+    found = re.search(r"^PAM_TMOUT=(.*)$", result.stdout, re.MULTILINE)
+    return found and found.group(1), result.returncode
+
+
+def su_from_somebody():
+    """su started by a user reads the snapshot and never makes one, whatever limits he sets"""
+    local = 'user "root" {\n    sessions = all\n}\n'
+    as_kim = ["setpriv", "--reuid=kim", "--regid=kim", "--clear-groups"]
+    in_force(default_of(100, local))
+    small_stack("su", SESSION_LINE)
+    before = os.stat(SNAPSHOT).st_ino, read_bytes(SNAPSHOT)
+    policy(default_of(200, local))
+    for limit in "--fsize=0", "--nproc=0", "--nofile=16", "--core=0":
+        tap.equal(su(*as_kim, "prlimit", limit), ("100 default", 0), f"{limit}: the old limit")
+    # Without processor time su itself may be killed, with whatever it runs.
+    tap.ok(su(*as_kim, "prlimit", "--cpu=0")[0] in ("100 default", None), "--cpu=0: no other limit")
+    tap.equal((os.stat(SNAPSHOT).st_ino, read_bytes(SNAPSHOT)), before,
+              "the snapshot is the same file with the same content")
+    tap.equal(su(), ("200 default", 0), "root's own su makes a new one")
+
+
+def su_from_root():
+    """root's own limits don't get in the way of the policy"""
+    local = 'user "root" {\n    sessions = all\n}\n'
+    small_stack("su", SESSION_LINE)
+    # Soft limits: not every container's root may raise a hard one.
+    for limit in "--fsize=0:", "--nproc=0:", "--as=64000000:", "--nofile=16:":
+        in_force(default_of(100, local))
+        policy(default_of(200, local))
+        tap.equal(su("prlimit", limit), ("200 default", 0), f"{limit} the new limit")
+    in_force(default_of(100, local))
+    policy(default_of(200, local))
+    su("prlimit", "--cpu=0:")
+    tap.equal(su(), ("200 default", 0), "su killed for want of processor time, and then another")
+
+
+def apply_is_killed():
+    """apply is killed again and again: each login has the old policy or the new, whole"""
+    versions = {"200 default": many_sections(200, False, 2000),
+                "300 readonly": many_sections(300, True, 2000)}
+    fresh(100)
+    policy(versions["200 default"])
+    apply()
+    stop = threading.Event()
+
+    def kill_and_kill():
+        for turn in range(100000):
+            if stop.is_set():
+                return
+            policy(list(versions.values())[turn % 2])
+            process = subprocess.Popen(["tmoutctl", "apply", "--quiet"],
+                                       stdin=subprocess.DEVNULL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(random.uniform(0, 0.05))
+            process.kill()
+            process.wait(GUARD_SEC)
+
+    killer = threading.Thread(target=kill_and_kill)
+    killer.start()
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            seen = set(pool.map(lambda _: pam_tmout("kim"), range(24)))
+    finally:
+        stop.set()
+        killer.join()
+    tap.ok(seen <= set(versions), "every login has one of the two, never half of each", seen)
+    for expected, text in versions.items():
+        policy(text)
+        apply()
+        tap.equal(pam_tmout("kim"), expected, f"apply then works: {expected}")
+    tap.equal(sorted(os.listdir(STATE)), ["apply.lock", "policy.v1"],
+              "no half-written file is left")
+
+
+def a_lock_that_is_never_released():
+    """somebody holds the lock of apply for ever: logins wait a little and go on"""
+    fresh(100)
+    with open(STATE + "/apply.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        policy(default_of(200))
+        mark = syslog.mark()
+        logins_give(100, "held: the old limit")
+        tap.ok(errors(mark), "and the log says so")
+    logins_give(200, "released: the new limit")
+
+
+def two_at_once():
+    """two applies at once leave a whole snapshot"""
+    fresh(100)
+    for turn in range(5):
+        policy(many_sections(200 + turn, False, 1000))
+        both = [subprocess.Popen(["tmoutctl", "apply"], stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.DEVNULL)
+                for _ in range(2)]
+        tap.equal([one.wait(GUARD_SEC) for one in both], [0, 0], "both succeed")
+        logins_give(200 + turn, "and the policy is in force")
+
+
+setup(default_of(100))
+user("kim", "dash")
+tap.run(damage_to_the_snapshot, scribbling_during_logins, many_logins_after_an_edit,
+        many_logins_after_a_typo, nowhere_to_write, nothing_to_go_by, su_from_somebody,
+        su_from_root, apply_is_killed, a_lock_that_is_never_released, two_at_once)

@@ -1,0 +1,102 @@
+/*
+ * A PAM stack of one line, `session required pam_tmout.so`, on the real
+ * libpam: a directory with the stack's file, a policy and a state directory.
+ * No root is needed, for files of the user who runs the test are trusted when
+ * the module runs as him; only the refresh is root's.
+ */
+#ifndef TMOUT_TEST_STACK_H
+#define TMOUT_TEST_STACK_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <security/pam_appl.h>
+#include <sys/types.h>
+
+#define LEFT_OUT(reason)                                                                           \
+    do {                                                                                           \
+        fprintf(stderr, "%s is left out: %s\n", __func__, (reason));                               \
+        skip();                                                                                    \
+    } while (0)
+
+#define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
+
+struct stack {
+    char *directory;
+    char *config, *drop_ins, *state; /* paths in it */
+    char *snapshot, *refused;
+};
+
+/* cmocka's set-up and tear-down; *state is the struct stack. */
+int stack_make(void **state);
+int stack_remove(void **state);
+
+#define WITH_STACK(test) cmocka_unit_test_setup_teardown(test, stack_make, stack_remove)
+
+/* Writes a file, by rename as editors do it. */
+void write_file(const char *path, const char *text);
+
+/* The policy's main file. */
+void stack_policy(const struct stack *stack, const char *text);
+
+/* Runs `tmoutctl apply --quiet`; returns its exit status. */
+int stack_apply(const struct stack *stack);
+
+/* Policy and snapshot in one. */
+void stack_in_force(const struct stack *stack, const char *text);
+
+/* How somebody logs in; what is not given is an SSH login of the user who
+ * runs the test. */
+struct login {
+    const char *user;
+    const char *words;          /* behind config= and state= on the PAM line */
+    const char *all_words;      /* instead of config= and state= */
+    const char *environment[4]; /* more for the PAM environment */
+    const char *tty;
+    bool local;           /* without SSH_CONNECTION */
+    void (*before)(void); /* called right before pam_open_session() */
+    void (*after)(void);  /* and right behind it */
+};
+
+struct outcome {
+    int status;        /* of pam_open_session() */
+    int close_status;  /* of pam_close_session() */
+    char limit[64];    /* PAM_TMOUT, "-" where it is not set */
+    char exported[64]; /* TMOUT, likewise */
+};
+
+struct outcome stack_login(const struct stack *stack, const struct login *login);
+
+/* Logs in over SSH and asserts success and the limit. */
+void assert_limit(const struct stack *stack, const char *limit);
+
+/* Logs in over SSH and asserts PAM_SESSION_ERR, with no limit set. */
+void assert_no_session(const struct stack *stack);
+
+/* The name of the user who runs the test. */
+const char *own_name(void);
+
+/*
+ * What the module logged: every line that went to syslog(3) in this process
+ * since log_clear(). log_text() is to be freed.
+ */
+void log_clear(void);
+char *log_text(void);
+size_t log_lines(void);
+bool log_has(const char *text);
+
+/* Runs body in a child and asserts that it ended well. An assertion that
+ * fails in it is printed and makes it end otherwise. */
+void in_child(void (*body)(const struct stack *), const struct stack *stack);
+
+/* How many descriptors this process has open. */
+size_t open_descriptors(void);
+
+#endif

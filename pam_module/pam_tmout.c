@@ -10,11 +10,16 @@
 EXPORTED int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
     struct module_args args;
+    int result = PAM_SESSION_ERR;
 
     (void)flags;
-    if (module_args_parse(pamh, argc, argv, &args) != 0)
-        return PAM_SESSION_ERR;
-    return session_open(pamh, &args);
+    if (module_args_parse(pamh, argc, argv, &args) == 0)
+        result = session_open(pamh, &args);
+    /* Where we have none, a PAM_TMOUT that the user sent must not pass for
+     * ours: the shells read an empty one as none, and fall back. */
+    if (result != PAM_SUCCESS)
+        pam_putenv(pamh, "PAM_TMOUT=");
+    return result;
 }
 
 EXPORTED int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const char **argv)

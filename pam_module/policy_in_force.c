@@ -75,8 +75,8 @@ static bool may_refresh(void)
 int policy_in_force(pam_handle_t *pamh, const struct module_args *args, struct snapshot *snapshot)
 {
     char reason[512] = "", refusal[512] = "";
-    enum snapshot_status status = snapshot_open(args->state_dir, SNAPSHOT_POLICY, geteuid(),
-                                                snapshot, reason, sizeof reason);
+    enum snapshot_status status =
+        snapshot_open(args->state_dir, SNAPSHOT_POLICY, geteuid(), snapshot, reason, sizeof reason);
 
     if (status == SNAPSHOT_OK && snapshot_is_current(snapshot, args->config_path))
         return 0;

@@ -72,7 +72,11 @@ static void reset_limits(void)
     };
 
     for (size_t i = 0; i < sizeof limit / sizeof limit[0]; i++) {
-        const struct rlimit both = {limit[i].value, limit[i].value};
+        struct rlimit both = {limit[i].value, limit[i].value};
+        if (setrlimit(limit[i].resource, &both) == 0 || getrlimit(limit[i].resource, &both) != 0)
+            continue;
+        /* Root without CAP_SYS_RESOURCE, as in containers: to the hard limit. */
+        both.rlim_cur = both.rlim_max;
         setrlimit(limit[i].resource, &both);
     }
 }

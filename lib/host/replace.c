@@ -30,8 +30,7 @@ static int create(int directory_fd, const char *name)
     return fd;
 }
 
-int replace_file(int directory_fd, const char *name, mode_t mode, const void *content,
-                 size_t size)
+int replace_file(int directory_fd, const char *name, mode_t mode, const void *content, size_t size)
 {
     char temporary[256];
     int error;

@@ -15,7 +15,6 @@
  * at once must be kept apart by a lock of theirs.
  * Returns 0, or -1 with errno; the old file is then as it was.
  */
-int replace_file(int directory_fd, const char *name, mode_t mode, const void *content,
-                 size_t size);
+int replace_file(int directory_fd, const char *name, mode_t mode, const void *content, size_t size);
 
 #endif

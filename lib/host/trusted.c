@@ -35,8 +35,8 @@ const char *untrusted_because(const struct stat *st, uid_t owner)
 /* Looks at the directory and at each parent in turn, up to the root. Going
  * up from the open descriptor cannot be led astray by a link or a rename.
  * passed_through: the directory itself may be as loose as its parents. */
-static int look_up_to_root(int fd, const char *path, uid_t owner, bool passed_through,
-                           char *reason, size_t size)
+static int look_up_to_root(int fd, const char *path, uid_t owner, bool passed_through, char *reason,
+                           size_t size)
 {
     struct stat here, above;
     int at = -1, result = -1;

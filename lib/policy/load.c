@@ -60,13 +60,10 @@ static void say_unknown(unsigned line, const char *word, bool in_section)
     size_t count = 0;
     const char *kind = in_section ? "setting" : "section";
 
-    if (!in_section && setting_find(word) != NULL) {
-        SAY(line, "%s stands outside of a section; put it into default { ... }", word);
-        return;
-    }
     if (strcmp(word, "include") == 0) {
-        SAY(line, "include is not supported; put the other file into %s.d/ with a name that ends "
-                  "in .conf",
+        SAY(line,
+            "include is not supported; put the other file into %s.d/ with a name that ends "
+            "in .conf",
             loading.source->path);
         return;
     }
@@ -98,7 +95,8 @@ static void take_complaint(cfg_t *cfg, const char *format, va_list arguments)
     length = strlen(text);
     if (strncmp(text, unknown, sizeof unknown - 1) == 0 && text[length - 1] == '\'') {
         text[length - 1] = '\0';
-        say_unknown(file_line(cfg), text + sizeof unknown - 1, cfg->name != NULL && strcmp(cfg->name, "root") != 0);
+        say_unknown(file_line(cfg), text + sizeof unknown - 1,
+                    cfg->name != NULL && strcmp(cfg->name, "root") != 0);
     } else {
         SAY(file_line(cfg), "%s", text);
     }
@@ -153,9 +151,9 @@ static int load_piece(const char *text, cfg_opt_t *sections, struct policy *poli
     const int parsed = cfg_parse_buf(cfg, text);
     if (parsed != CFG_SUCCESS && loading.said == 0)
         SAY(file_line(cfg), "cannot be understood");
-    if (parsed == CFG_SUCCESS && (take_section(cfg, RULE_DEFAULT, policy) != 0 ||
-                                  take_section(cfg, RULE_GROUP, policy) != 0 ||
-                                  take_section(cfg, RULE_USER, policy) != 0))
+    if (parsed == CFG_SUCCESS &&
+        (take_section(cfg, RULE_DEFAULT, policy) != 0 ||
+         take_section(cfg, RULE_GROUP, policy) != 0 || take_section(cfg, RULE_USER, policy) != 0))
         goto out;
     result = 0;
 

@@ -83,8 +83,7 @@ static void merge(struct policy *policy, const struct source_set *sources,
     for (size_t i = 0; i < policy->count; i++) {
         struct rule *rule = &policy->rule[i];
         struct rule *before = kept > 0 ? &policy->rule[kept - 1] : NULL;
-        if (before == NULL || before->kind != rule->kind ||
-            strcmp(before->name, rule->name) != 0) {
+        if (before == NULL || before->kind != rule->kind || strcmp(before->name, rule->name) != 0) {
             policy->rule[kept++] = *rule;
             continue;
         }
@@ -110,6 +109,11 @@ int policy_compile_sources(const struct source_set *sources, struct policy *poli
             return -1;
         }
     }
+    /* A file that an editor has emptied before it writes it anew, or one with
+     * all lines commented out: neither may switch every limit off. */
+    if (policy->count == 0 && problems->errors == 0 && problems->failures == 0)
+        problem_add(problems, PROBLEM_ERROR, sources->count > 0 ? sources->item[0].path : NULL, 0,
+                    "has no section; a policy without limits is default { }");
     merge(policy, sources, problems);
     if (problems->failures > 0)
         return -1;

@@ -25,8 +25,7 @@ static bool has_room(struct problems *problems, enum problem_severity severity)
 
 static int store(struct problems *problems, const struct problem *problem)
 {
-    struct problem *grown =
-        realloc(problems->item, (problems->count + 1) * sizeof *problems->item);
+    struct problem *grown = realloc(problems->item, (problems->count + 1) * sizeof *problems->item);
 
     if (grown == NULL)
         return -1;

@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 enum problem_severity {
-    PROBLEM_NOTE,  /* allowed, but the reader may be surprised */
-    PROBLEM_ERROR, /* the policy is invalid */
+    PROBLEM_NOTE,   /* allowed, but the reader may be surprised */
+    PROBLEM_ERROR,  /* the policy is invalid */
     PROBLEM_FAILURE /* the system is at fault, not the text: it says nothing
                        about the policy */
 };

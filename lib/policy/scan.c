@@ -8,12 +8,23 @@
  * the square of a word's length: 26 s for one of 8 MB. */
 enum { LONGEST_WORD_BYTES = 1024 };
 
+/* What may come next, outside of comments: a section is KIND [NAME] { ... },
+ * a setting is NAME = VALUE on one line. */
+enum expected { SECTION, SETTING, EQUALS, VALUE };
+
 struct scanner {
     char *text;
     size_t size, at;
     unsigned line;
     unsigned depth;
     unsigned open_line; /* of the brace that is open */
+    enum expected expected;
+    bool lost;          /* text was skipped: what follows may only seem wrong */
+    unsigned words;     /* of the section's head so far */
+    unsigned word_line; /* of the last word */
+    size_t word;        /* where it begins: the section's kind, the setting's name */
+    size_t previous;    /* the setting before it on the same line, or 0 */
+    bool has_value;     /* the setting has got its value */
     const char *file;
     struct scan_pieces *pieces;
     size_t piece_start;
@@ -25,16 +36,24 @@ struct scanner {
 #define WRONG(scanner, at_line, ...)                                                               \
     problem_add((scanner)->problems, PROBLEM_ERROR, (scanner)->file, (at_line), __VA_ARGS__)
 
+/* Says so unless text was skipped before: then it may only seem wrong. */
+#define COMPLAIN(scanner, at_line, ...)                                                            \
+    do {                                                                                           \
+        if (!(scanner)->lost)                                                                      \
+            WRONG(scanner, at_line, __VA_ARGS__);                                                  \
+    } while (0)
+
 /* Characters of a word without quotes that libconfuse keeps as they are. */
+#define WORD_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-%@"
+
 static bool is_word(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("_.:-%@", c) != NULL);
+    return c != '\0' && strchr(WORD_CHARACTERS, c) != NULL;
 }
 
 static bool is_control(char c)
 {
-    return ((unsigned char)c < 0x20 && c != '\t') || c == 0x7f;
+    return (unsigned char)c < 0x20 || c == 0x7f;
 }
 
 static char peek(const struct scanner *s, size_t ahead)
@@ -42,12 +61,60 @@ static char peek(const struct scanner *s, size_t ahead)
     return s->at + ahead < s->size ? s->text[s->at + ahead] : '\0';
 }
 
+/* The word that begins at an offset, for messages; clipped. */
+#define WORD_AT(s, offset)                                                                         \
+    (int)strspn((s)->text + (offset), WORD_CHARACTERS "\"'"), (s)->text + (offset)
+
+/* Is the word that begins a head or a setting this one? */
+static bool word_is(const struct scanner *s, const char *kind)
+{
+    const size_t length = strlen(kind);
+
+    return strncmp(s->text + s->word, kind, length) == 0 && !is_word(s->text[s->word + length]);
+}
+
+static void section_inside(struct scanner *s)
+{
+    COMPLAIN(s, s->line,
+             "a section begins inside the one of line %u; is a } missing before this line?",
+             s->open_line);
+    s->lost = true;
+}
+
+/* A word where = should be: either that is missing, or a value before it was
+ * written in two words. */
+static void no_equals(struct scanner *s)
+{
+    if (word_is(s, "default") || word_is(s, "group") || word_is(s, "user"))
+        section_inside(s);
+    else if (s->previous != 0)
+        COMPLAIN(s, s->word_line,
+                 "the value of %.*s is followed by %.*s; a value is one word, as in 1h30m",
+                 WORD_AT(s, s->previous), WORD_AT(s, s->word));
+    else
+        COMPLAIN(s, s->word_line, "%.*s is not followed by = and a value", WORD_AT(s, s->word));
+}
+
+/* A setting has its name, = and value on one line; so here it must be whole. */
+static void end_setting(struct scanner *s)
+{
+    if (s->expected == EQUALS)
+        no_equals(s);
+    if (s->expected == VALUE)
+        COMPLAIN(s, s->word_line, "%.*s has no value", WORD_AT(s, s->word));
+    if (s->expected != SECTION)
+        s->expected = SETTING;
+    s->has_value = false;
+}
+
 static void blank(struct scanner *s)
 {
-    if (s->text[s->at] == '\n')
+    if (s->text[s->at] == '\n') {
+        end_setting(s);
         s->line++;
-    else
+    } else {
         s->text[s->at] = ' ';
+    }
     s->at++;
 }
 
@@ -79,16 +146,18 @@ static bool quoted_character(struct scanner *s, char quote)
 {
     const char c = peek(s, 0), next = peek(s, 1);
 
-    if (c == '\n') {
+    if (c == '\n' || (c == '\r' && next == '\n')) {
         WRONG(s, s->line, "the text that begins with %c is not closed on its line", quote);
+        s->lost = true;
         return false;
     }
     if (is_control(c))
         WRONG(s, s->line, "the quoted text contains a control character (0x%02x); remove it",
               (unsigned)(unsigned char)c);
     if (quote == '"' && c == '$' && next == '{')
-        WRONG(s, s->line, "${...} would be replaced from somebody's environment; put the "
-                          "text into single quotes");
+        WRONG(s, s->line,
+              "${...} would be replaced from somebody's environment; put the "
+              "text into single quotes");
     if (c == '\\') {
         if (next != '\\' && next != quote) {
             WRONG(s, s->line, "a backslash stands alone; write \\\\ for one backslash");
@@ -104,14 +173,55 @@ static bool quoted_character(struct scanner *s, char quote)
 static void check_length(struct scanner *s, size_t start)
 {
     if (s->at - start > LONGEST_WORD_BYTES)
-        WRONG(s, s->line, "a word of %zu bytes; the most is %d", s->at - start,
-              LONGEST_WORD_BYTES);
+        WRONG(s, s->line, "a word of %zu bytes; the most is %d", s->at - start, LONGEST_WORD_BYTES);
+}
+
+static void head_word(struct scanner *s)
+{
+    if (s->words++ == 0)
+        s->word = s->at;
+    s->word_line = s->line;
+}
+
+static void setting_word(struct scanner *s)
+{
+    s->previous = s->has_value ? s->word : 0;
+    s->has_value = false;
+    s->word = s->at;
+    s->word_line = s->line;
+    s->expected = EQUALS;
+}
+
+/* A word, quoted or not, is about to be read: what is it? */
+static void begin_word(struct scanner *s)
+{
+    const bool quotes = !is_word(s->text[s->at]);
+
+    if (quotes && (s->expected == SETTING || (s->expected == SECTION && s->words == 0)))
+        COMPLAIN(s, s->line, "quotes are for names of users and groups, and for values");
+    switch (s->expected) {
+    case SECTION:
+        head_word(s);
+        break;
+    case SETTING:
+        setting_word(s);
+        break;
+    case EQUALS:
+        no_equals(s);
+        s->lost = true;
+        break;
+    case VALUE:
+        s->has_value = true;
+        s->expected = SETTING;
+        break;
+    }
 }
 
 static void word(struct scanner *s)
 {
     const size_t start = s->at;
 
+    begin_word(s);
     while (is_word(peek(s, 0)))
         s->at++;
     check_length(s, start);
@@ -120,6 +230,8 @@ static void word(struct scanner *s)
 static void quoted(struct scanner *s)
 {
     const size_t start = s->at;
+
+    begin_word(s);
     const char quote = s->text[s->at++];
     const unsigned first_line = s->line;
 
@@ -130,6 +242,7 @@ static void quoted(struct scanner *s)
         }
     }
     WRONG(s, first_line, "the text that begins with %c is not closed on its line", quote);
+    s->lost = true;
 }
 
 static void end_piece(struct scanner *s)
@@ -154,27 +267,75 @@ static void end_piece(struct scanner *s)
     s->piece_line = 0;
 }
 
+/* KIND [NAME] before a brace. Kinds that nobody knows are libconfuse's to
+ * complain about. */
+static void check_head(struct scanner *s)
+{
+    const bool nameless = word_is(s, "default");
+    const bool named = word_is(s, "group") || word_is(s, "user");
+
+    if (s->words == 0)
+        COMPLAIN(s, s->line, "a { without a section's name before it");
+    else if (nameless && s->words > 1)
+        COMPLAIN(s, s->word_line, "default takes no name");
+    else if (named && s->words != 2)
+        COMPLAIN(s, s->word_line, "%.*s takes one name, in quotes if it is no plain word",
+                 WORD_AT(s, s->word));
+}
+
 static void open_brace(struct scanner *s)
 {
     s->at++;
     s->depth++;
-    if (s->depth == 2)
-        WRONG(s, s->line,
-              "a section begins inside the one of line %u; is a } missing before this line?",
-              s->open_line);
-    if (s->depth == 1)
-        s->open_line = s->line;
+    if (s->depth > 1) {
+        section_inside(s);
+        return;
+    }
+    check_head(s);
+    s->open_line = s->line;
+    s->expected = SETTING;
+    s->has_value = false;
+    s->words = 0;
 }
 
 static void close_brace(struct scanner *s)
 {
     s->at++;
     if (s->depth == 0) {
-        WRONG(s, s->line, "a } closes nothing; remove it");
+        COMPLAIN(s, s->line, "a } closes nothing; is a { missing before it?");
+        s->lost = true;
         return;
     }
-    if (--s->depth == 0)
+    end_setting(s);
+    if (--s->depth == 0) {
+        s->expected = SECTION;
         end_piece(s);
+    }
+}
+
+static void skip_line(struct scanner *s)
+{
+    while (s->at < s->size && s->text[s->at] != '\n')
+        s->at++;
+    s->lost = true;
+}
+
+static void equals(struct scanner *s)
+{
+    if (s->expected == EQUALS) {
+        s->at++;
+        s->expected = VALUE;
+        return;
+    }
+    if (s->expected == SECTION && s->words > 1)
+        COMPLAIN(s, s->line, "a setting outside of a section; is a { missing behind %.*s?",
+                 WORD_AT(s, s->word));
+    else if (s->expected == SECTION && s->words == 1)
+        COMPLAIN(s, s->line, "%.*s stands outside of a section; put settings into default { ... }",
+                 WORD_AT(s, s->word));
+    else
+        COMPLAIN(s, s->line, "a = without a setting's name before it");
+    skip_line(s);
 }
 
 static const char *advice_for(char c)
@@ -182,7 +343,6 @@ static const char *advice_for(char c)
     switch (c) {
     case ';':
         return "a line needs no ; at its end";
-    case ',':
     case '(':
     case ')':
         return "a setting takes one value, without lists or functions; a file to include goes "
@@ -200,6 +360,8 @@ static const char *advice_for(char c)
         return "put a text that contains it into quotes; a comment begins with #";
     case '\r':
         return "the file has lines that end in a lone carriage return; convert it";
+    case ',':
+        return "one name or value at a time; write a section or a setting for each";
     default:
         return "put names and values that contain it into quotes";
     }
@@ -214,15 +376,18 @@ static void stray(struct scanner *s)
     else if ((unsigned char)c == 0xef && (unsigned char)peek(s, 1) == 0xbb &&
              (unsigned char)peek(s, 2) == 0xbf)
         WRONG(s, s->line, "an invisible byte order mark; save the file as plain UTF-8");
-    else if (is_control(c) || (unsigned char)c >= 0x80)
-        WRONG(s, s->line, "unexpected character 0x%02x: %s", (unsigned)(unsigned char)c,
-              advice_for(c));
+    else if (is_control(c))
+        WRONG(s, s->line, "a control character (0x%02x); %s", (unsigned)(unsigned char)c,
+              c == '\r' ? advice_for(c) : "remove it");
+    else if ((unsigned char)c >= 0x80)
+        WRONG(s, s->line,
+              "a character outside ASCII (0x%02x): quotes and spaces must be the plain ones, and "
+              "a name with such letters stands in quotes",
+              (unsigned)(unsigned char)c);
     else
         WRONG(s, s->line, "unexpected character '%c': %s", c, advice_for(c));
 
-    /* One message for a run of them is enough: the rest of the line. */
-    while (s->at < s->size && s->text[s->at] != '\n')
-        s->at++;
+    skip_line(s);
 }
 
 /* One step outside of comments and quotes. */
@@ -250,7 +415,9 @@ static void step(struct scanner *s)
         close_brace(s);
     else if (is_word(c))
         word(s);
-    else if (c == ' ' || c == '\t' || c == '=')
+    else if (c == '=')
+        equals(s);
+    else if (c == ' ' || c == '\t')
         s->at++;
     else
         stray(s);
@@ -269,8 +436,11 @@ int scan(char *text, size_t size, const char *file, struct scan_pieces *pieces,
     *pieces = (struct scan_pieces){0};
     while (s.at < size && !s.out_of_memory)
         step(&s);
+    if (s.depth == 0 && s.words > 0)
+        COMPLAIN(&s, s.word_line, "%.*s is not followed by a section's { ... }",
+                 WORD_AT(&s, s.word));
     if (s.depth > 0)
-        WRONG(&s, s.open_line, "the section that begins here has no closing }");
+        COMPLAIN(&s, s.open_line, "the section that begins here has no closing }");
     end_piece(&s);
     if (s.out_of_memory) {
         free(pieces->item);

@@ -91,10 +91,12 @@ static const char *parse_duration(const struct setting *setting, const char *tex
 const char *setting_parse(const struct setting *setting, const char *text, int64_t *value)
 {
     for (const struct setting_word *w = setting->words; w->word != NULL; w++) {
-        if (strcmp(w->word, text) == 0) {
-            *value = w->value;
-            return NULL;
-        }
+        if (strcasecmp(w->word, text) != 0)
+            continue;
+        if (strcmp(w->word, text) != 0)
+            return "must be written in small letters";
+        *value = w->value;
+        return NULL;
     }
     if (text[0] == '\0')
         return "is empty";

@@ -25,7 +25,7 @@ struct file_header {
     int64_t created_sec;
     uint64_t body_checksum;  /* of all that follows the header */
     uint64_t block_checksum; /* of the block alone, which every login reads */
-    uint32_t block_size; /* the block follows the header */
+    uint32_t block_size;     /* the block follows the header */
     uint32_t source_count;
     uint32_t message_size;
     uint32_t bucket_offset;
@@ -92,9 +92,10 @@ static inline uint64_t rule_hash(uint32_t kind, const char *name, size_t size)
 
 /* What goes before a part's content: its own checksum field. */
 #define CHECKSUM_OF(start, object)                                                                 \
-    checksum((start), (const unsigned char *)&(object) + offsetof(__typeof__(object), checksum) +  \
-                          sizeof (object).checksum,                                                \
-             sizeof(object) - offsetof(__typeof__(object), checksum) - sizeof (object).checksum)
+    checksum((start),                                                                              \
+             (const unsigned char *)&(object) + offsetof(__typeof__(object), checksum) +           \
+                 sizeof(object).checksum,                                                          \
+             sizeof(object) - offsetof(__typeof__(object), checksum) - sizeof(object).checksum)
 
 static inline size_t padded(size_t size)
 {

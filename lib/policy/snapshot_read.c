@@ -179,8 +179,7 @@ bool snapshot_is_current(const struct snapshot *snapshot, const char *config_pat
 
     for (uint32_t i = 0; i < snapshot->source_count; i++) {
         char path[4096];
-        if (!next_source(snapshot, &at, &source, &recorded_path) ||
-            source.path_size >= sizeof path)
+        if (!next_source(snapshot, &at, &source, &recorded_path) || source.path_size >= sizeof path)
             return false;
         memcpy(path, recorded_path, source.path_size);
         path[source.path_size] = '\0';
@@ -262,7 +261,8 @@ static int read_rule(const struct snapshot *snapshot, const struct file_slot *sl
         read_at(snapshot->fd, slot->offset, record, slot->size) != 0)
         return -1;
     memcpy(&head, record, sizeof head);
-    sum = checksum(CHECKSUM_START, record + sizeof head.checksum, slot->size - sizeof head.checksum);
+    sum =
+        checksum(CHECKSUM_START, record + sizeof head.checksum, slot->size - sizeof head.checksum);
     if (head.checksum != sum || head.setting_count > RULE_SETTINGS_MAX ||
         sizeof head + head.setting_count * sizeof(struct file_setting) + (uint64_t)head.name_size !=
             slot->size)

@@ -120,8 +120,8 @@ static struct file_bucket *make_buckets(const struct file_slot *slot, size_t slo
 }
 
 /* Appends all rules and notes in slot[] where they went. */
-static void append_rules(struct buffer *buffer, const struct policy *policy,
-                         struct file_slot *slot, uint32_t *rule_count)
+static void append_rules(struct buffer *buffer, const struct policy *policy, struct file_slot *slot,
+                         uint32_t *rule_count)
 {
     for (size_t i = 0; i < policy->count; i++) {
         const struct rule *rule = &policy->rule[i];

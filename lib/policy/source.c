@@ -81,8 +81,8 @@ static int read_all(int fd, struct source *source, struct problems *problems)
         return -1;
     while (used < size + 1) {
         char beyond;
-        const ssize_t n = used < size ? read(fd, source->text + used, size - used)
-                                      : read(fd, &beyond, 1);
+        const ssize_t n =
+            used < size ? read(fd, source->text + used, size - used) : read(fd, &beyond, 1);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
@@ -112,7 +112,7 @@ static int read_source(int directory_fd, const char *name, uid_t owner, struct s
         const enum problem_severity severity =
             errno == EPERM || errno == ENOENT ? PROBLEM_ERROR : PROBLEM_FAILURE;
         problem_add(problems, severity, source->path, 0, "%s",
-                    errno == ENOENT ? "is missing; a policy without limits is an empty file"
+                    errno == ENOENT ? "is missing; a policy without limits is default { }"
                                     : reason);
         return 0;
     }
@@ -203,8 +203,8 @@ static int read_drop_ins(int directory_fd, uid_t owner, struct source_set *set,
                             add_source(set, path) == NULL))
             result = -1;
         if (result == 0)
-            result = read_source(directory_fd, entry[i]->d_name, owner,
-                                 &set->item[set->count - 1], problems);
+            result = read_source(directory_fd, entry[i]->d_name, owner, &set->item[set->count - 1],
+                                 problems);
         free(entry[i]);
     }
     free(entry);

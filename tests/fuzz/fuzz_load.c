@@ -85,7 +85,9 @@ static void check_problems(const struct problems *problems, const struct source_
         MUST(problem->file != NULL);
         const struct source *source = source_called(sources, problem->file);
         MUST(source != NULL && source->text != NULL);
-        MUST(problem->line >= 1 && problem->line <= lines_in(source->text, source->size));
+        /* A policy without a section has its mistake in no line. */
+        MUST(problem->line >= 1 || problems->errors == 1);
+        MUST(problem->line <= lines_in(source->text, source->size));
     }
     MUST(problems->failures == 0);
     MUST(problems->count + problems->left_out >= problems->errors);
@@ -277,7 +279,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const int refused = policy_compile_sources(&sources, &policy, &problems);
     MUST(refused == (problems.errors > 0));
     check_problems(&problems, &sources);
-    MUST(refused == !facts.valid);
+    /* No section at all is a mistake, too. */
+    MUST(refused == (!facts.valid || facts.count == 0));
     if (refused) {
         check_refusal(&sources, &problems);
     } else {

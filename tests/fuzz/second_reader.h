@@ -45,6 +45,7 @@ struct reader {
     char sign;        /* of TOKEN_SIGN */
     char *word;       /* of TOKEN_WORD; as long as the text, reused */
     size_t word_size; /* its length */
+    bool quoted;      /* it stood in quotes */
 };
 
 static inline char reader_peek(const struct reader *r, size_t ahead)
@@ -96,7 +97,7 @@ static inline bool reader_quoted(struct reader *r, char quote)
             r->at++;
             return true;
         }
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
+        if (c < 0x20 || c == 0x7f)
             return false;
         if (quote == '"' && c == '$' && reader_peek(r, 1) == '{')
             return false;
@@ -128,6 +129,7 @@ static inline void reader_next(struct reader *r)
     if (!reader_skip_blank(r))
         return;
     begin = r->at;
+    r->quoted = false;
     const char c = reader_peek(r, 0);
     if (r->at == r->end) {
         r->token = TOKEN_END;
@@ -136,6 +138,7 @@ static inline void reader_next(struct reader *r)
         r->sign = c;
         r->token = TOKEN_SIGN;
     } else if (c == '"' || c == '\'') {
+        r->quoted = true;
         if (reader_quoted(r, c))
             r->token = TOKEN_WORD;
     } else if (reader_is_word(c)) {
@@ -189,16 +192,17 @@ static inline bool facts_add_once(struct facts *facts, const struct fact *fact)
 static inline bool read_assignments(struct reader *r, struct fact section, struct facts *facts)
 {
     for (; r->token == TOKEN_WORD; reader_next(r)) {
-        const struct setting *setting = setting_find(r->word);
+        const struct setting *setting = r->quoted ? NULL : setting_find(r->word);
         if (setting == NULL)
             return false;
+        section.line = r->line;
         section.setting = (enum setting_id)(setting - settings);
         reader_next(r);
         if (!reader_is_sign(r, '='))
             return false;
         reader_next(r);
-        section.line = r->line;
-        if (r->token != TOKEN_WORD || setting_parse(setting, r->word, &section.value) != NULL ||
+        if (r->token != TOKEN_WORD || r->line != section.line ||
+            setting_parse(setting, r->word, &section.value) != NULL ||
             !facts_add_once(facts, &section))
             return false;
     }
@@ -211,7 +215,7 @@ static inline bool read_section(struct reader *r, uint32_t file, struct facts *f
     struct fact section = {.file = file, .line = r->line, .setting = SETTING_COUNT};
     bool good = false;
 
-    if (r->token != TOKEN_WORD)
+    if (r->token != TOKEN_WORD || r->quoted)
         return false;
     if (strcmp(r->word, "group") == 0)
         section.kind = RULE_GROUP;

@@ -55,7 +55,7 @@ static void limits(void **state)
     struct stack *stack = *state;
     char text[512];
 
-    stack_in_force(stack, "");
+    stack_in_force(stack, "default { }");
     assert_limit(stack, "none");
     stack_in_force(stack, "default { tmout = 15m }");
     assert_limit(stack, "900 default");
@@ -220,7 +220,7 @@ static void words_on_the_line(void **state)
         o = stack_login(stack, &(struct login){.words = unknown[i]});
         if (o.status != PAM_SESSION_ERR)
             fail_msg("\"%s\": status %d", unknown[i], o.status);
-        assert_string_equal(o.limit, "-");
+        assert_string_equal(o.limit, "");
         assert_int_equal(log_lines(), 1);
     }
     o = stack_login(stack, &(struct login){.words = "quiet"});
@@ -249,7 +249,7 @@ static void users_that_do_not_exist(void **state)
         const struct outcome o = stack_login(stack, &(struct login){.user = users[i]});
         if (o.status != PAM_SESSION_ERR)
             fail_msg("\"%s\": status %d", users[i], o.status);
-        assert_string_equal(o.limit, "-");
+        assert_string_equal(o.limit, "");
         assert_int_equal(log_lines(), 1);
     }
 }
@@ -340,7 +340,7 @@ static void a_damaged_snapshot(void **state)
             continue;
         }
         assert_int_equal(o.status, PAM_SESSION_ERR);
-        assert_string_equal(o.limit, "-");
+        assert_string_equal(o.limit, "");
         first = refused == 0 ? at : first;
         refused++;
     }
@@ -428,7 +428,7 @@ static void no_file_at_all_in_its_place(void **state)
             assert_string_equal(o.limit, "300 default");
         } else {
             assert_int_equal(o.status, PAM_SESSION_ERR);
-            assert_string_equal(o.limit, "-");
+            assert_string_equal(o.limit, "");
         }
         assert_true(access("/etc/passwd", R_OK) == 0);
         if (kind == 2)
@@ -1038,7 +1038,7 @@ static void started_by_a_user_without_snapshot(const struct stack *stack)
     const struct outcome o = stack_login(stack, &(struct login){.before = become_a_users_su});
 
     assert_int_equal(o.status, PAM_SESSION_ERR);
-    assert_string_equal(o.limit, "-");
+    assert_string_equal(o.limit, "");
     assert_true(log_lines() > 0);
     assert_int_equal(access(stack->snapshot, F_OK), -1);
 }

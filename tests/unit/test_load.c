@@ -116,9 +116,10 @@ static void nothing_from_elsewhere(void **state)
         assert_string_equal(c.policy.rule[0].name, "${HOME}");
         assert_int_equal(c.policy.rule[0].setting[SETTING_TMOUT].value, 360);
         compiled_free(&c);
-        compile_text(&c, "");
+        compile_text(&c, "default { }");
         assert_int_equal(c.outcome, 0);
-        assert_int_equal(c.policy.count, 0);
+        assert_int_equal(c.policy.count, 1);
+        assert_false(c.policy.rule[0].setting[SETTING_TMOUT].set);
         compiled_free(&c);
     }
 }

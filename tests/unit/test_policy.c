@@ -260,7 +260,7 @@ static void eight_megabytes(void **state)
         for (size_t at = 0; at < size; at++)
             text[at] = unit[i][at % length];
         compile_bytes(&c, "f", text, size);
-        assert_int_equal(c.outcome, strcmp(unit[i], "\n") == 0 ? 0 : 1);
+        assert_int_equal(c.outcome, 1);
         compiled_free(&c);
     }
     free(text);

@@ -61,7 +61,7 @@ static void no_rule_at_all(void **state)
     char limit[LIMIT_TEXT_MAX];
 
     (void)state;
-    open_text(&snapshot, "# nothing\n");
+    open_text(&snapshot, "default { }\n");
     RESOLVE(&snapshot, "kim", &r, "a", "b");
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         assert_false(r.setting[i].from_rule);
@@ -174,8 +174,8 @@ static void equal_values(void **state)
 {
     static const char *const text[] = {
         "group \"x\" { enforce = true }\n",
-        "group \"z\" {\n\n tmout = 5m\n}\ngroup \"a\" { tmout = 300\n}\ngroup \"m\" { tmout = 6m "
-        "}\n",
+        ("group \"z\" {\n\n tmout = 5m\n}\ngroup \"a\" { tmout = 300\n}\n"
+         "group \"m\" { tmout = 6m }\n"),
         "group \"b\" { tmout = 5m }\n",
     };
     static const char *const order[][4] = {

@@ -91,8 +91,8 @@ static bool is_current(const struct application *a, enum snapshot_kind kind)
     if (snapshot_open(a->context->state_dir, kind, geteuid(), &snapshot, reason, sizeof reason) !=
         SNAPSHOT_OK)
         return false;
-    current = snapshot_is_current(&snapshot, a->context->config_path) &&
-              snapshot_is_intact(&snapshot);
+    current =
+        snapshot_is_current(&snapshot, a->context->config_path) && snapshot_is_intact(&snapshot);
     snapshot_close(&snapshot);
     return current;
 }
@@ -110,8 +110,8 @@ static int read_sources(struct application *a)
     if (sources_read(a->context->config_path, geteuid(), &a->sources, &a->problems) != 0)
         return -1;
     clock_gettime(CLOCK_REALTIME, &now);
-    const int64_t age_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec -
-                           sources_newest_change_ns(&a->sources);
+    const int64_t age_ns =
+        (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - sources_newest_change_ns(&a->sources);
     if (age_ns < 0 || age_ns > TICK_NS)
         return 0;
     nanosleep(&tick, NULL);

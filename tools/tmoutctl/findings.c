@@ -24,8 +24,7 @@ void print_problems(FILE *to, const struct problems *problems, bool with_notes)
         if (problems->item[i].severity == PROBLEM_NOTE && !with_notes)
             continue;
         problem_format(&problems->item[i], line, sizeof line);
-        fprintf(to, "%s%s\n", line,
-                problems->item[i].severity == PROBLEM_NOTE ? " (note)" : "");
+        fprintf(to, "%s%s\n", line, problems->item[i].severity == PROBLEM_NOTE ? " (note)" : "");
     }
     if (problems->left_out > 0)
         fprintf(to, "... and %zu more\n", problems->left_out);

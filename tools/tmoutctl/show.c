@@ -66,9 +66,8 @@ static int find_policy(const struct tmoutctl_context *context, struct view *view
     struct view pending = {0};
     char reason[512], summary[1024], when[64] = "";
     int result = 0;
-    const enum snapshot_status status =
-        snapshot_open(context->state_dir, SNAPSHOT_POLICY, geteuid(), &view->snapshot, reason,
-                      sizeof reason);
+    const enum snapshot_status status = snapshot_open(
+        context->state_dir, SNAPSHOT_POLICY, geteuid(), &view->snapshot, reason, sizeof reason);
 
     if (status == SNAPSHOT_OK) {
         format_time(view->snapshot.created_sec, when, sizeof when);

@@ -56,7 +56,7 @@ help:
 	@echo 'sudo make check     all tests; as a plain user, those that need no root'
 	@echo 'make bench          what a login costs, beside pam_permit and pam_limits'
 	@echo 'make fuzz           fuzz the parsers for FUZZ_SECONDS each (60)'
-	@echo 'sudo make soak      the tests that take long'
+	@echo 'sudo make soak      the same, and what takes long (about half an hour)'
 	@echo 'make warnings       build with gcc and clang, warnings as errors'
 
 # --- build ---------------------------------------------------------------
@@ -144,11 +144,10 @@ check: dependencies
 	@$(MAKE) --no-print-directory check-run
 
 check-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so fuzz-build
-	@tests/run --build $(BUILD) $(if $(SANITIZE),--sanitize)
+	@tests/run --build $(BUILD) $(if $(SANITIZE),--sanitize) $(TEST_OPTIONS)
 
 soak: dependencies
-	@$(MAKE) --no-print-directory all
-	@tests/run --build $(BUILD) --soak
+	@$(MAKE) --no-print-directory check-run TEST_OPTIONS=--soak
 
 demo: dependencies
 	@$(MAKE) --no-print-directory --silent all

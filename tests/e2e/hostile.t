@@ -7,7 +7,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
 
 from host import (
-    KEY, own, pam_tmout, read, remove, setup, ssh, sshd, tap, terminal, user, write)
+    KEY, SNAPSHOT, own, pam_tmout, policy, read, remove, setup, ssh, sshd, tap, terminal, user,
+    write)
 
 POLICY = """
 default {
@@ -154,6 +155,18 @@ def beyond_the_shell():
     tap.ok(sshd.alive(), "sshd is alive")
 
 
+def no_policy_and_a_lie():
+    """without any policy the user's own PAM_TMOUT does not pass for the module's"""
+    user("orphan")
+    remove(SNAPSHOT)
+    policy("default { tmuot = 1m }\n")
+    for way in WAYS:
+        client = prepared(way, "orphan", LIES["no limit"])
+        with terminal("orphan", **client) as session:
+            tap.equal(session.limit("bash"), 600, f"{way.__name__}: the fallback")
+    policy(POLICY)
+
+
 setup(POLICY, GENEROUS)
 tap.run(the_policy_reaches_the_session, the_shell_holds_it, functions_in_place_of_builtins,
-        beyond_the_shell)
+        beyond_the_shell, no_policy_and_a_lie)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """
 At a prompt the limit ends the shell. Two shells need a minute for the shortest
-limit, ksh93 and tcsh: they are tried where TMOUT_TEST_LONG is set.
+limit, ksh93 and tcsh: they are tried where TMOUT_SOAK is set.
 """
 
 import concurrent.futures
@@ -54,8 +54,8 @@ def idle_shells_end():
         for shell, (_, _, _, least_sec) in STARTS.items():
             if not installed(shell):
                 tap.skip(shell, "not installed")
-            elif least_sec > LIMIT_SEC and "TMOUT_TEST_LONG" not in os.environ:
-                tap.skip(shell, "takes a minute; set TMOUT_TEST_LONG to try it")
+            elif least_sec > LIMIT_SEC and "TMOUT_SOAK" not in os.environ:
+                tap.skip(shell, "takes a minute; set TMOUT_SOAK to try it")
             else:
                 for change in "", "set autologout=0" if shell == "tcsh" else "TMOUT=0":
                     tried[shell, change] = at_once.submit(idle_for, shell, change)

@@ -51,13 +51,21 @@ static int put_limit(pam_handle_t *pamh, const struct resolution *resolution)
     return put_environment(pamh, assignment);
 }
 
-static int look_up(pam_handle_t *pamh, bool with_groups, struct account *account)
+/* Who logs in, as far as the policy's rules want to know: his groups where
+ * some rule names a group, his name as NSS spells it where some names a user.
+ * For a policy that knows only defaults no name service is asked. */
+static int look_up(pam_handle_t *pamh, const uint32_t *rule_count, struct account *account)
 {
+    const bool with_groups = rule_count[RULE_GROUP] > 0;
     const char *user = NULL;
 
     if (pam_get_user(pamh, &user, NULL) != PAM_SUCCESS || user == NULL || user[0] == '\0') {
         pam_syslog(pamh, LOG_ERR, "the application did not say who logs in");
         return -1;
+    }
+    if (!with_groups && rule_count[RULE_USER] == 0) {
+        account->name = strdup(user);
+        return account->name != NULL ? 0 : -1;
     }
     switch (account_lookup(user, with_groups, account)) {
     case ACCOUNT_FOUND:
@@ -99,7 +107,7 @@ static enum finding find_settings(pam_handle_t *pamh, const struct module_args *
 
     if (policy_in_force(pamh, args, &snapshot) != 0)
         return NOT_FOUND;
-    if (look_up(pamh, snapshot.rule_count[RULE_GROUP] > 0, &account) != 0)
+    if (look_up(pamh, snapshot.rule_count, &account) != 0)
         goto out;
     finding = DAMAGED;
     if (resolve(&snapshot, account.name, (const char *const *)account.group, account.group_count,

@@ -123,6 +123,7 @@ def row(name, shell, groups):
         session.try_limit(shell, WISH_SEC)
         after = session.limit(shell)
     with host.Terminal(["login", "-f", name]) as session:
+        session.wait_prompt()
         seen_locally = session.limit(shell)
 
     expect(name, "PAM_TMOUT", told, over_ssh["pam_tmout"])

@@ -2,6 +2,7 @@
 """Who gets which limit, in every shell, and who can change it there."""
 
 import os
+import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
@@ -93,6 +94,9 @@ def every_shell_with_an_enforced_limit():
 def every_shell_without_a_timeout():
     """shells that know no limit work as before"""
     for shell in WITHOUT_TIMEOUT:
+        if not shutil.which("busybox" if shell == "ash" else shell):
+            tap.skip(shell, "not installed")
+            continue
         name = f"c{shell}"
         user(name, shell, ["contractors"])
         with terminal(name) as session:
@@ -175,6 +179,7 @@ def local_logins():
     for command in ["login", "-f"], ["su", "-"]:
         for name, expected in ("here", None), ("desk", 600):
             with Terminal([*command, name]) as session:
+                session.wait_prompt()
                 tap.equal(session.limit("bash"), expected, f"{command[0]}: the limit of {name}")
                 told = session.ask("$PAM_TMOUT")
                 tap.equal(told, f"{expected} default" if expected else "",

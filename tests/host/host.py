@@ -472,6 +472,11 @@ class Terminal:
     def type(self, line):
         os.write(self.master, line.encode() + b"\r")
 
+    def wait_prompt(self):
+        """Waits until a shell asks for a command: login(1) throws away what
+        was typed before it had the terminal to itself."""
+        return self.wait(r"[$%>#] \Z")
+
     def ask(self, expression):
         """What the shell makes of `expression`, such as $HOME. The quotes keep
         the echo of the question from looking like the answer."""

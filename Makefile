@@ -52,8 +52,10 @@ all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl $(MAN_PAGES)
 help:
 	@echo 'make                build the module and tmoutctl into build/'
 	@echo 'make install        install them (DESTDIR, PREFIX, SYSCONFDIR, PAMDIR)'
+	@echo 'make uninstall      remove them again; the policy and PAM lines stay'
 	@echo 'sudo make demo      see it work on a throw-away host'
 	@echo 'sudo make check     all tests; as a plain user, those that need no root'
+	@echo 'make check SANITIZE=1   unit and module tests with sanitizers'
 	@echo 'make bench          what a login costs, beside pam_permit and pam_limits'
 	@echo 'make fuzz           fuzz the parsers for FUZZ_SECONDS each (60)'
 	@echo 'sudo make soak      the same, and what takes long (about half an hour)'
@@ -61,7 +63,14 @@ help:
 
 # --- build ---------------------------------------------------------------
 
-$(BUILD)/obj/%.o: %.c Makefile
+# Paths are compiled in: other ones than the last time make everything anew.
+PATHS := $(PREFIX) $(SYSCONFDIR) $(SBINDIR) $(DATADIR)
+$(BUILD)/paths: FORCE
+	@mkdir -p $(@D)
+	@echo '$(PATHS)' | cmp -s - $@ || echo '$(PATHS)' > $@
+.PHONY: FORCE
+
+$(BUILD)/obj/%.o: %.c Makefile $(BUILD)/paths
 	@mkdir -p $(@D)
 	$(COMPILE) $(OBJECT_CPPFLAGS) -MMD -MP -c -o $@ $<
 
@@ -100,6 +109,10 @@ install: all
 	install -m 755 $(BUILD)/tmoutctl $(DESTDIR)$(SBINDIR)/
 	test -e $(DESTDIR)$(SYSCONFDIR)/security/tmout.conf || \
 	    install -m 644 conf/tmout.conf $(DESTDIR)$(SYSCONFDIR)/security/
+	@for script in tmout.sh tmout.csh; do \
+	    site=$(DESTDIR)$(SYSCONFDIR)/profile.d/$$script; \
+	    if [ -e $$site ] && ! grep -q PAM_TMOUT $$site; then \
+	        mv -v $$site $$site.before-pam_tmout || exit 1; fi; done
 	install -m 644 profile.d/tmout.sh profile.d/tmout.csh $(DESTDIR)$(SYSCONFDIR)/profile.d/
 	install -m 644 profile.d/shells/* $(DESTDIR)$(DATADIR)/tmout/shells/
 	install -m 644 conf/pam.d/* $(DESTDIR)$(DATADIR)/tmout/pam.d/

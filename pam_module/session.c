@@ -35,6 +35,17 @@ static int put_environment(pam_handle_t *pamh, const char *assignment)
     return -1;
 }
 
+/* bash skips /etc/profile where it finds these, and pam_env lets a user set
+ * them in ~/.pam_environment. Those in the PAM environment can be taken out. */
+static void drop_bash_switches(pam_handle_t *pamh)
+{
+    static const char *const name[] = {"POSIXLY_CORRECT", "SHELLOPTS", "BASHOPTS"};
+
+    for (size_t i = 0; i < sizeof name / sizeof name[0]; i++)
+        if (pam_getenv(pamh, name[i]) != NULL)
+            pam_putenv(pamh, name[i]);
+}
+
 /* The limit in the forms that the shells' scripts read. */
 static int put_limit(pam_handle_t *pamh, const struct resolution *resolution)
 {
@@ -45,6 +56,8 @@ static int put_limit(pam_handle_t *pamh, const struct resolution *resolution)
     snprintf(assignment, sizeof assignment, "PAM_TMOUT=%s", limit);
     if (put_environment(pamh, assignment) != 0)
         return -1;
+    if (resolution->setting[SETTING_ENFORCE].value)
+        drop_bash_switches(pamh);
     if (idle_sec == SETTING_NONE || !resolution->setting[SETTING_EXPORT].value)
         return 0;
     snprintf(assignment, sizeof assignment, "TMOUT=%" PRId64, idle_sec);

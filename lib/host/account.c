@@ -81,6 +81,31 @@ static int find_group(gid_t gid, struct scratch *scratch, struct group *entry)
     return means_not_found(error) ? 0 : -1;
 }
 
+/*
+ * Did a name service break off? getgrouplist() reports success all the same,
+ * with the groups of those that answered; only errno tells, which is 0 or
+ * some "not found" where all went well.
+ */
+static bool means_broken(int error)
+{
+    switch (error) {
+    case EAGAIN:
+    case EIO:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case EPIPE:
+    case ECONNREFUSED:
+    case ECONNRESET:
+    case ETIMEDOUT:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* All group ids of a user, to be freed; NULL with errno. */
 static gid_t *list_groups(const char *user, gid_t primary, int *count)
 {
@@ -92,11 +117,17 @@ static gid_t *list_groups(const char *user, gid_t primary, int *count)
             break;
         gid = grown;
         *count = room;
-        if (getgrouplist(user, primary, gid, count) >= 0)
-            return gid;
+        errno = 0;
+        if (getgrouplist(user, primary, gid, count) >= 0) {
+            if (!means_broken(errno))
+                return gid;
+            break;
+        }
         errno = ERANGE;
     }
+    const int error = errno;
     free(gid);
+    errno = error;
     return NULL;
 }
 

@@ -69,6 +69,15 @@ const struct problem *problems_first_bad(const struct problems *problems)
     return NULL;
 }
 
+/* A file's name or a policy's text may hold what a terminal would obey:
+ * control characters, also those of 8 bits in UTF-8. */
+static void make_harmless(char *text)
+{
+    for (unsigned char *c = (unsigned char *)text; *c != '\0'; c++)
+        if (*c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0))
+            *c = '?';
+}
+
 void problem_format(const struct problem *problem, char *text, size_t size)
 {
     if (problem->file == NULL)
@@ -77,6 +86,7 @@ void problem_format(const struct problem *problem, char *text, size_t size)
         snprintf(text, size, "%s: %s", problem->file, problem->text);
     else
         snprintf(text, size, "%s:%u: %s", problem->file, problem->line, problem->text);
+    make_harmless(text);
 }
 
 void problems_free(struct problems *problems)

@@ -166,7 +166,7 @@ static bool same_identity(const struct file_source *recorded, const char *path)
                                          .size = recorded->size,
                                          .mtime_ns = recorded->mtime_ns,
                                          .ctime_ns = recorded->ctime_ns};
-    const struct source_identity now = source_identity_now(path);
+    const struct source_identity now = source_identity_now(path, recorded->kind == SOURCE_PARENT);
 
     return source_identity_equal(&then, &now);
 }

@@ -38,11 +38,21 @@ static struct source_identity identity_of(const struct stat *st)
     return identity;
 }
 
-struct source_identity source_identity_now(const char *path)
+/* Files come and go in a parent: its times say nothing. */
+static struct source_identity identity_of_parent(const struct stat *st)
+{
+    return (struct source_identity){.kind = SOURCE_PARENT,
+                                    .inode = st->st_ino,
+                                    .size = (uint64_t)st->st_uid << 32 | st->st_mode};
+}
+
+struct source_identity source_identity_now(const char *path, bool as_parent)
 {
     struct stat st;
 
-    if (lstat(path, &st) == 0)
+    if (as_parent && stat(path, &st) == 0)
+        return identity_of_parent(&st);
+    if (!as_parent && lstat(path, &st) == 0)
         return identity_of(&st);
     return (struct source_identity){.kind = errno == ENOENT ? SOURCE_ABSENT : SOURCE_OTHER};
 }
@@ -66,7 +76,7 @@ static struct source *add_source(struct source_set *set, char *path)
     }
     set->item = grown;
     struct source *source = &set->item[set->count++];
-    *source = (struct source){.path = path, .identity = source_identity_now(path)};
+    *source = (struct source){.path = path, .identity = source_identity_now(path, false)};
     return source;
 }
 
@@ -142,7 +152,8 @@ static char *directory_of(const char *path, const char **name)
     return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
-int source_read_single(const char *path, uid_t owner, struct source_set *set,
+/* The main file, with the directory it is in. */
+static int read_single(const char *path, uid_t owner, struct source_set *set,
                        struct problems *problems)
 {
     char reason[512];
@@ -165,6 +176,34 @@ out:
     if (directory_fd >= 0)
         close(directory_fd);
     free(directory);
+    return result;
+}
+
+int source_read_draft(const char *path, uid_t owner, struct source_set *set,
+                      struct problems *problems)
+{
+    struct stat st;
+    const char *wrong;
+    int result = 0;
+    struct source *source = add_source(set, strdup(path));
+
+    if (source == NULL)
+        return -1;
+    const int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        problem_add(problems, PROBLEM_FAILURE, path, 0, "%s", strerror(errno));
+    } else if (!S_ISREG(st.st_mode) || st.st_size > LARGEST_SOURCE_BYTES) {
+        problem_add(problems, PROBLEM_ERROR, path, 0, "is not a regular file of sensible size");
+    } else {
+        source->identity = identity_of(&st);
+        wrong = untrusted_because(&st, owner);
+        if (wrong != NULL)
+            problem_add(problems, PROBLEM_NOTE, path, 0, "as the policy it would be refused: it %s",
+                        wrong);
+        result = read_all(fd, source, problems);
+    }
+    if (fd >= 0)
+        close(fd);
     return result;
 }
 
@@ -235,14 +274,30 @@ static int read_drop_in_directory(const char *config_path, uid_t owner, struct s
     return result;
 }
 
+/* Where a directory is at fault, mending it must be noticed: then the
+ * directories above the policy are part of what was looked at. */
+static int add_parents(const char *config_path, struct source_set *set)
+{
+    for (const char *slash = strchr(config_path + 1, '/'); slash != NULL;
+         slash = strchr(slash + 1, '/')) {
+        struct source *parent =
+            add_source(set, strndup(config_path, (size_t)(slash - config_path)));
+        if (parent == NULL)
+            return -1;
+        parent->identity = source_identity_now(parent->path, true);
+    }
+    return 0;
+}
+
 int sources_read(const char *config_path, uid_t owner, struct source_set *set,
                  struct problems *problems)
 {
     for (int tries = 0; tries < READ_TRIES; tries++) {
         sources_free(set);
         problems_free(problems);
-        if (source_read_single(config_path, owner, set, problems) != 0 ||
-            read_drop_in_directory(config_path, owner, set, problems) != 0)
+        if (read_single(config_path, owner, set, problems) != 0 ||
+            read_drop_in_directory(config_path, owner, set, problems) != 0 ||
+            (problems->errors > 0 && add_parents(config_path, set) != 0))
             return -1;
         if (sources_unchanged(set))
             return 0;
@@ -255,7 +310,8 @@ int sources_read(const char *config_path, uid_t owner, struct source_set *set,
 bool sources_unchanged(const struct source_set *set)
 {
     for (size_t i = 0; i < set->count; i++) {
-        const struct source_identity now = source_identity_now(set->item[i].path);
+        const struct source_identity now =
+            source_identity_now(set->item[i].path, set->item[i].identity.kind == SOURCE_PARENT);
         if (!source_identity_equal(&now, &set->item[i].identity))
             return false;
     }

@@ -16,7 +16,8 @@ enum source_kind {
     SOURCE_ABSENT = 0, /* nothing there */
     SOURCE_FILE = 1,
     SOURCE_DIRECTORY = 2,
-    SOURCE_OTHER = 3 /* something that is neither, or cannot be looked at */
+    SOURCE_OTHER = 3, /* something that is neither, or cannot be looked at */
+    SOURCE_PARENT = 4 /* a directory above: only who may write it counts */
 };
 
 /* Tells whether a file is still the one that was read. An edit of equal
@@ -24,7 +25,7 @@ enum source_kind {
 struct source_identity {
     uint32_t kind;
     uint64_t inode;
-    uint64_t size; /* 0 for directories: it changes without meaning */
+    uint64_t size; /* of a file; of a parent its owner and mode */
     int64_t mtime_ns, ctime_ns;
 };
 
@@ -36,14 +37,16 @@ struct source {
 };
 
 /* item[0] is the main file, item[1] the drop-in directory, then the
- * drop-ins. Start with {0}; end with sources_free(). */
+ * drop-ins; and where something could not be read, the directories above the
+ * main file. Start with {0}; end with sources_free(). */
 struct source_set {
     struct source *item;
     size_t count;
 };
 
-/* What is at path now. Never fails: what cannot be looked at is OTHER. */
-struct source_identity source_identity_now(const char *path);
+/* What is at path now, looked at as a parent or as whatever it is. Never
+ * fails: what cannot be looked at is OTHER. */
+struct source_identity source_identity_now(const char *path, bool as_parent);
 
 bool source_identity_equal(const struct source_identity *a, const struct source_identity *b);
 
@@ -56,9 +59,13 @@ bool source_identity_equal(const struct source_identity *a, const struct source_
 int sources_read(const char *config_path, uid_t owner, struct source_set *set,
                  struct problems *problems);
 
-/* Reads one file as the whole policy; otherwise as sources_read(). */
-int source_read_single(const char *path, uid_t owner, struct source_set *set,
-                       struct problems *problems);
+/*
+ * Reads one file as the whole policy, to look at its text before it takes its
+ * place: who could write it is a note and not a mistake. Otherwise as
+ * sources_read().
+ */
+int source_read_draft(const char *path, uid_t owner, struct source_set *set,
+                      struct problems *problems);
 
 /* Do all of them still have their identity? */
 bool sources_unchanged(const struct source_set *set);

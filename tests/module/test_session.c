@@ -574,6 +574,22 @@ static void a_policy_that_is_not_trusted(void **state)
 }
 
 /* A state directory in which nothing can be written keeps what is in it. */
+/* A directory above the policy that others can write: its repair is noticed,
+ * although the policy itself has not changed by it. */
+static void a_directory_that_is_mended(void **state)
+{
+    struct stack *stack = *state;
+
+    NEEDS_ROOT();
+    stack_in_force(stack, five);
+    stack_policy(stack, "default { tmout = 6m }\n");
+    assert_int_equal(chmod(stack->directory, 0777), 0);
+    assert_limit(stack, "300 default");
+    assert_limit(stack, "300 default");
+    assert_int_equal(chmod(stack->directory, 0755), 0);
+    assert_limit(stack, "360 default");
+}
+
 static void nothing_can_be_kept(void **state)
 {
     struct stack *stack = *state;
@@ -1158,6 +1174,7 @@ int main(void)
         WITH_STACK(edits_in_quick_succession),
         WITH_STACK(a_typo_changes_nothing),
         WITH_STACK(a_policy_that_is_not_trusted),
+        WITH_STACK(a_directory_that_is_mended),
         WITH_STACK(nothing_can_be_kept),
         WITH_STACK(a_refresh_that_hangs),
         WITH_STACK(the_hosts_sigchld_handler),

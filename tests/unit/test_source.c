@@ -389,11 +389,11 @@ static void identities(void **state)
     for (size_t i = 0; i < COUNT_OF(different); i++)
         assert_false(source_identity_equal(&a, &different[i]));
     char *under_a_file = path_in("/etc/passwd", "x");
-    assert_int_equal(source_identity_now(*state).kind, SOURCE_DIRECTORY);
-    assert_int_equal(source_identity_now("/etc/passwd").kind, SOURCE_FILE);
-    assert_int_equal(source_identity_now("/dev/null").kind, SOURCE_OTHER);
-    assert_int_equal(source_identity_now("/nonexistent/x").kind, SOURCE_ABSENT);
-    assert_int_not_equal(source_identity_now(under_a_file).kind, SOURCE_FILE);
+    assert_int_equal(source_identity_now(*state, false).kind, SOURCE_DIRECTORY);
+    assert_int_equal(source_identity_now("/etc/passwd", false).kind, SOURCE_FILE);
+    assert_int_equal(source_identity_now("/dev/null", false).kind, SOURCE_OTHER);
+    assert_int_equal(source_identity_now("/nonexistent/x", false).kind, SOURCE_ABSENT);
+    assert_int_not_equal(source_identity_now(under_a_file, false).kind, SOURCE_FILE);
     free(under_a_file);
 }
 
@@ -449,14 +449,21 @@ static void one_file_alone(void **state)
     assert_int_equal(mkdir(r.directory, 0755), 0);
     char *path = path_in(r.directory, "x.conf");
     write_text(path, "not asked for");
-    assert_int_equal(source_read_single(r.config, geteuid(), &r.set, &r.problems), 0);
+    assert_int_equal(source_read_draft(r.config, geteuid(), &r.set, &r.problems), 0);
     assert_int_equal(r.problems.count, 0);
     assert_int_equal(r.set.count, 1);
     assert_string_equal(r.set.item[0].text, "draft");
     sources_free(&r.set);
     assert_int_equal(chdir(*state), 0);
-    assert_int_equal(source_read_single("tmout.conf", geteuid(), &r.set, &r.problems), 0);
+    assert_int_equal(source_read_draft("tmout.conf", geteuid(), &r.set, &r.problems), 0);
     assert_int_equal(r.problems.count, 0);
+    assert_string_equal(r.set.item[0].text, "draft");
+    sources_free(&r.set);
+    /* who could write it says nothing about its text */
+    assert_int_equal(chmod(r.config, 0666), 0);
+    assert_int_equal(source_read_draft("tmout.conf", geteuid(), &r.set, &r.problems), 0);
+    assert_int_equal(r.problems.errors, 0);
+    assert_int_equal(r.problems.notes, 1);
     assert_string_equal(r.set.item[0].text, "draft");
     assert_int_equal(chdir("/"), 0);
     free(path);

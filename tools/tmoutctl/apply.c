@@ -25,7 +25,8 @@
 enum {
     LOCK_WAIT_SEC = 10,
     /* The longest tick with which a kernel stamps files (100 Hz), doubled. */
-    TICK_NS = 20 * 1000 * 1000
+    TICK_NS = 20 * 1000 * 1000,
+    SECOND_NS = 1000 * 1000 * 1000
 };
 
 /* What one run works with. */
@@ -50,7 +51,8 @@ static int lock_state(struct application *a)
 
     a->lock_fd = openat(a->state_fd, "apply.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (a->lock_fd < 0) {
-        report("%s/apply.lock: %s", a->context->state_dir, strerror(errno));
+        report("the policy cannot be applied: %s/apply.lock: %s", a->context->state_dir,
+               strerror(errno));
         return -1;
     }
     sigaction(SIGALRM, &interrupt, NULL);
@@ -105,16 +107,18 @@ static bool is_current(const struct application *a, enum snapshot_kind kind)
 static int read_sources(struct application *a)
 {
     struct timespec now;
-    const struct timespec tick = {.tv_nsec = TICK_NS};
 
     if (sources_read(a->context->config_path, geteuid(), &a->sources, &a->problems) != 0)
         return -1;
     clock_gettime(CLOCK_REALTIME, &now);
-    const int64_t age_ns =
-        (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - sources_newest_change_ns(&a->sources);
-    if (age_ns < 0 || age_ns > TICK_NS)
+    const int64_t newest_ns = sources_newest_change_ns(&a->sources);
+    const int64_t age_ns = (int64_t)now.tv_sec * SECOND_NS + now.tv_nsec - newest_ns;
+    /* Some file systems know whole seconds only. */
+    const int64_t tick_ns = newest_ns % SECOND_NS == 0 ? SECOND_NS : TICK_NS;
+    if (age_ns < 0 || age_ns > tick_ns)
         return 0;
-    nanosleep(&tick, NULL);
+    const struct timespec rest = {.tv_sec = tick_ns / SECOND_NS, .tv_nsec = tick_ns % SECOND_NS};
+    nanosleep(&rest, NULL);
     return sources_read(a->context->config_path, geteuid(), &a->sources, &a->problems);
 }
 

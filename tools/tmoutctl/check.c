@@ -5,6 +5,7 @@
 #include "findings.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* The draft alone, or the policy with its drop-ins. As policy_compile(). */
@@ -13,7 +14,7 @@ static int compile(const char *draft, const char *config_path, struct policy *po
 {
     if (draft == NULL)
         return policy_compile(config_path, geteuid(), policy, sources, problems);
-    if (source_read_single(draft, geteuid(), sources, problems) != 0)
+    if (source_read_draft(draft, geteuid(), sources, problems) != 0)
         return -1;
     return policy_compile_sources(sources, policy, problems);
 }
@@ -43,14 +44,16 @@ static void answer_text(const char *path, bool quiet, bool valid, bool missing,
 
 int verb_check(const struct tmoutctl_context *context, int argc, char **argv)
 {
-    const char *draft = argc > 1 ? argv[1] : NULL;
+    /* The policy itself, named, is no draft. */
+    const bool named = argc > 1 && strcmp(argv[1], context->config_path) != 0;
+    const char *draft = named ? argv[1] : NULL;
     struct policy policy = {0};
     struct source_set sources = {0};
     struct problems problems = {0};
     int status;
 
-    if (argc > 2 || (draft != NULL && draft[0] == '-')) {
-        report("check takes one file at the most");
+    if (argc > 2 || (draft != NULL && (draft[0] == '-' || draft[0] == '\0'))) {
+        report("the call is: tmoutctl check [FILE]");
         return TMOUTCTL_FAILURE;
     }
     const int outcome = compile(draft, context->config_path, &policy, &sources, &problems);

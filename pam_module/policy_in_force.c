@@ -72,7 +72,8 @@ static bool may_refresh(void)
     return getuid() == 0 && geteuid() == 0;
 }
 
-int policy_in_force(pam_handle_t *pamh, const struct module_args *args, struct snapshot *snapshot)
+int policy_in_force(pam_handle_t *pamh, const struct module_args *args, struct snapshot *snapshot,
+                    bool *tried)
 {
     char reason[512] = "", refusal[512] = "";
     enum snapshot_status status =
@@ -80,7 +81,8 @@ int policy_in_force(pam_handle_t *pamh, const struct module_args *args, struct s
 
     if (status == SNAPSHOT_OK && snapshot_is_current(snapshot, args->config_path))
         return 0;
-    if (may_refresh() && !refused_before(args, refusal, sizeof refusal)) {
+    if (may_refresh() && !*tried && !refused_before(args, refusal, sizeof refusal)) {
+        *tried = true;
         if (status == SNAPSHOT_OK)
             snapshot_close(snapshot);
         refresh(pamh, args);
@@ -96,12 +98,15 @@ int policy_in_force(pam_handle_t *pamh, const struct module_args *args, struct s
     return -1;
 }
 
-int policy_rebuild(pam_handle_t *pamh, const struct module_args *args)
+int policy_rebuild(pam_handle_t *pamh, const struct module_args *args, bool *tried)
 {
+    const bool may = may_refresh() && !*tried;
+
     pam_syslog(pamh, LOG_ERR, "%s/%s: is damaged; %s", args->state_dir, SNAPSHOT_POLICY_NAME,
-               may_refresh() ? "it is made anew" : "run tmoutctl apply");
-    if (!may_refresh())
+               may ? "it is made anew" : "run tmoutctl apply");
+    if (!may)
         return -1;
+    *tried = true;
     refresh(pamh, args);
     return 0;
 }

@@ -8,16 +8,18 @@
 /*
  * Opens the snapshot. Where the policy on disk has changed since, and the
  * process was not started by an ordinary user, it is compiled anew first;
- * if that fails the last good one is opened. On 0 the caller closes the
- * snapshot; -1 means that there is none, and has been logged.
+ * if that fails the last good one is opened. A login waits for one such
+ * attempt and no more: *tried says whether it has been made. On 0 the caller
+ * closes the snapshot; -1 means that there is none, and has been logged.
  */
-int policy_in_force(pam_handle_t *pamh, const struct module_args *args, struct snapshot *snapshot);
+int policy_in_force(pam_handle_t *pamh, const struct module_args *args, struct snapshot *snapshot,
+                    bool *tried);
 
 /*
  * After a snapshot turned out to be damaged where it was searched: logs that,
- * and has it made anew where this process may. Returns 0 if it is worth
- * trying again.
+ * and has it made anew where this process may and *tried is not set yet.
+ * Returns 0 if it is worth searching again.
  */
-int policy_rebuild(pam_handle_t *pamh, const struct module_args *args);
+int policy_rebuild(pam_handle_t *pamh, const struct module_args *args, bool *tried);
 
 #endif

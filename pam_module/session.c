@@ -112,13 +112,13 @@ enum finding { FOUND, NOT_FOUND, DAMAGED };
 
 /* The user's settings. NOT_FOUND has been logged, DAMAGED not. */
 static enum finding find_settings(pam_handle_t *pamh, const struct module_args *args,
-                                  struct resolution *resolution)
+                                  struct resolution *resolution, bool *tried)
 {
     struct snapshot snapshot;
     struct account account = {0};
     enum finding finding = NOT_FOUND;
 
-    if (policy_in_force(pamh, args, &snapshot) != 0)
+    if (policy_in_force(pamh, args, &snapshot, tried) != 0)
         return NOT_FOUND;
     if (look_up(pamh, snapshot.rule_count, &account) != 0)
         goto out;
@@ -139,10 +139,11 @@ out:
 int session_open(pam_handle_t *pamh, const struct module_args *args)
 {
     struct resolution resolution;
-    enum finding finding = find_settings(pamh, args, &resolution);
+    bool tried = false;
+    enum finding finding = find_settings(pamh, args, &resolution, &tried);
 
-    if (finding == DAMAGED && policy_rebuild(pamh, args) == 0)
-        finding = find_settings(pamh, args, &resolution);
+    if (finding == DAMAGED && policy_rebuild(pamh, args, &tried) == 0)
+        finding = find_settings(pamh, args, &resolution, &tried);
     if (finding != FOUND)
         return PAM_SESSION_ERR;
     if (resolution.setting[SETTING_SESSIONS].value != SESSIONS_ALL && !is_ssh(pamh))

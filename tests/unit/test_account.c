@@ -24,6 +24,7 @@ static struct {
     int group_error;     /* ... this is returned, 0: it has no name */
     int group_interrupts;
     size_t group_needs;
+    int list_error; /* errno after a list that succeeds */
     unsigned user_calls, list_calls, group_calls;
 } nss;
 
@@ -91,6 +92,8 @@ EXPORTED int getgrouplist(const char *user, gid_t primary, gid_t *groups, int *c
     for (int i = 0; i < room && i < nss.group_count; i++)
         groups[i] = 1000 + (gid_t)i;
     *count = nss.group_count;
+    /* all that glibc leaves of a source that broke off */
+    errno = nss.list_error;
     return nss.group_count > room ? -1 : nss.group_count;
 }
 
@@ -116,6 +119,29 @@ static void a_user_and_his_groups(void **state)
     assert_int_equal(account.group_count, 0);
     assert_int_equal(nss.list_calls + nss.group_calls, 0); /* that is what costs */
     account_free(&account);
+}
+
+/* With a source down, getgrouplist() has success and the groups of the others:
+ * the one whose rule is strict may be missing. */
+static void a_source_that_breaks_off(void **state)
+{
+    static const int broken[] = {ECONNREFUSED, ETIMEDOUT, EMFILE, ENOMEM, EIO, EAGAIN};
+    static const int fine[] = {0, ENOENT, ESRCH, ENOTTY};
+    struct account account;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(broken); i++) {
+        fresh();
+        nss.list_error = broken[i];
+        assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_ERROR);
+        assert_int_equal(errno, broken[i]);
+    }
+    for (size_t i = 0; i < COUNT_OF(fine); i++) {
+        fresh();
+        nss.list_error = fine[i];
+        assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_FOUND);
+        account_free(&account);
+    }
 }
 
 static void no_such_user(void **state)
@@ -255,10 +281,11 @@ static void freeing_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_user_and_his_groups), cmocka_unit_test(no_such_user),
-        cmocka_unit_test(nss_cannot_answer),     cmocka_unit_test(a_group_without_a_name),
-        cmocka_unit_test(interrupted),           cmocka_unit_test(large_entries),
-        cmocka_unit_test(many_groups),           cmocka_unit_test(freeing_nothing),
+        cmocka_unit_test(a_user_and_his_groups),  cmocka_unit_test(a_source_that_breaks_off),
+        cmocka_unit_test(no_such_user),           cmocka_unit_test(nss_cannot_answer),
+        cmocka_unit_test(a_group_without_a_name), cmocka_unit_test(interrupted),
+        cmocka_unit_test(large_entries),          cmocka_unit_test(many_groups),
+        cmocka_unit_test(freeing_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

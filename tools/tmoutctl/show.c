@@ -18,7 +18,7 @@
 /* The policy that the next login will find. */
 struct view {
     struct snapshot snapshot;
-    const char *state; /* in force, pending, refused: for programs */
+    const char *state; /* in force, pending, refused, unknown: for programs */
     char note[1200];   /* the same for people */
 };
 
@@ -82,7 +82,15 @@ static int find_policy(const struct tmoutctl_context *context, struct view *view
         view->snapshot = pending.snapshot;
         view->state = "pending";
         snprintf(view->note, sizeof view->note,
-                 "edited and valid; tmoutctl apply or the next login puts it in force");
+                 "%s; tmoutctl apply or the next login puts it in force",
+                 status == SNAPSHOT_OK       ? "edited and valid"
+                 : status == SNAPSHOT_ABSENT ? "valid, but not applied yet"
+                                             : reason);
+    } else if (status == SNAPSHOT_OK && problems.failures > 0) {
+        summarize_problems(&problems, summary, sizeof summary);
+        view->state = "unknown";
+        snprintf(view->note, sizeof view->note, "the one of %s; it cannot be compared: %s", when,
+                 summary);
     } else {
         summarize_problems(&problems, summary, sizeof summary);
         view->state = "refused";

@@ -141,14 +141,19 @@ static void block_comment(struct scanner *s)
     WRONG(s, first_line, "the comment that begins here with /* has no end; write */ behind it");
 }
 
+static void not_closed(struct scanner *s, char quote)
+{
+    WRONG(s, s->line, "the text that begins with %c is not closed on its line", quote);
+    s->lost = true;
+}
+
 /* One character of a quoted text; false ends the quotation. */
 static bool quoted_character(struct scanner *s, char quote)
 {
     const char c = peek(s, 0), next = peek(s, 1);
 
     if (c == '\n' || (c == '\r' && next == '\n')) {
-        WRONG(s, s->line, "the text that begins with %c is not closed on its line", quote);
-        s->lost = true;
+        not_closed(s, quote);
         return false;
     }
     if (is_control(c))
@@ -233,16 +238,13 @@ static void quoted(struct scanner *s)
 
     begin_word(s);
     const char quote = s->text[s->at++];
-    const unsigned first_line = s->line;
-
     while (s->at < s->size) {
         if (!quoted_character(s, quote)) {
             check_length(s, start);
             return;
         }
     }
-    WRONG(s, first_line, "the text that begins with %c is not closed on its line", quote);
-    s->lost = true;
+    not_closed(s, quote);
 }
 
 static void end_piece(struct scanner *s)

@@ -109,13 +109,25 @@ static int read_all(int fd, struct source *source, struct problems *problems)
     return 0;
 }
 
+/* Reads the text of a source from its open file, unless it is too large. */
+static int read_open(int fd, const struct stat *st, struct source *source,
+                     struct problems *problems)
+{
+    source->identity = identity_of(st);
+    if (st->st_size <= LARGEST_SOURCE_BYTES)
+        return read_all(fd, source, problems);
+    problem_add(problems, PROBLEM_ERROR, source->path, 0,
+                "is larger than a policy can be (%lld bytes, the most is %d)",
+                (long long)st->st_size, LARGEST_SOURCE_BYTES);
+    return 0;
+}
+
 /* Reads the text of a source that add_source() made. */
 static int read_source(int directory_fd, const char *name, uid_t owner, struct source *source,
                        struct problems *problems)
 {
     char reason[256];
     struct stat st;
-    int result = -1;
     const int fd = trusted_file(directory_fd, name, owner, &st, reason, sizeof reason);
 
     if (fd < 0) {
@@ -126,15 +138,7 @@ static int read_source(int directory_fd, const char *name, uid_t owner, struct s
                                     : reason);
         return 0;
     }
-    source->identity = identity_of(&st);
-    if (st.st_size > LARGEST_SOURCE_BYTES) {
-        problem_add(problems, PROBLEM_ERROR, source->path, 0,
-                    "is larger than a policy can be (%lld bytes, the most is %d)",
-                    (long long)st.st_size, LARGEST_SOURCE_BYTES);
-        result = 0;
-    } else {
-        result = read_all(fd, source, problems);
-    }
+    const int result = read_open(fd, &st, source, problems);
     close(fd);
     return result;
 }
@@ -192,15 +196,14 @@ int source_read_draft(const char *path, uid_t owner, struct source_set *set,
     const int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) != 0) {
         problem_add(problems, PROBLEM_FAILURE, path, 0, "%s", strerror(errno));
-    } else if (!S_ISREG(st.st_mode) || st.st_size > LARGEST_SOURCE_BYTES) {
-        problem_add(problems, PROBLEM_ERROR, path, 0, "is not a regular file of sensible size");
+    } else if (!S_ISREG(st.st_mode)) {
+        problem_add(problems, PROBLEM_ERROR, path, 0, "is not a regular file");
     } else {
-        source->identity = identity_of(&st);
         wrong = untrusted_because(&st, owner);
         if (wrong != NULL)
             problem_add(problems, PROBLEM_NOTE, path, 0, "as the policy it would be refused: it %s",
                         wrong);
-        result = read_all(fd, source, problems);
+        result = read_open(fd, &st, source, problems);
     }
     if (fd >= 0)
         close(fd);

@@ -13,6 +13,8 @@ static const char *winner(const struct setting *setting, char *text, size_t size
 
     if (setting->type == SETTING_DURATION)
         return setting->strictest == STRICTEST_SMALLEST ? "the shortest" : "the longest";
+    if (setting->type == SETTING_NUMBER)
+        return setting->strictest == STRICTEST_SMALLEST ? "the smallest" : "the largest";
     for (const struct setting_word *w = setting->words; w->word != NULL; w++)
         if (w == setting->words || setting_stricter(setting, w->value, value))
             value = w->value;

@@ -21,14 +21,18 @@ int module_args_parse(pam_handle_t *pamh, int argc, const char **argv, struct mo
         const char *value;
         if (strcmp(argv[i], "debug") == 0) {
             args->debug = true;
+        } else if (strcmp(argv[i], "noprompt") == 0) {
+            args->noprompt = true;
+        } else if (strcmp(argv[i], "tell") == 0) {
+            args->tell = true;
         } else if ((value = path_value(argv[i], "config=")) != NULL) {
             args->config_path = value;
         } else if ((value = path_value(argv[i], "state=")) != NULL) {
             args->state_dir = value;
         } else {
             pam_syslog(pamh, LOG_ERR,
-                       "unknown argument on the PAM line; there are debug, config=/PATH and "
-                       "state=/DIR argument=\"%s\"",
+                       "unknown argument on the PAM line; there are debug, noprompt, tell, "
+                       "config=/PATH and state=/DIR argument=\"%s\"",
                        argv[i]);
             return -1;
         }

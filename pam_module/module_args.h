@@ -9,6 +9,8 @@ struct module_args {
     const char *config_path; /* config=PATH, the policy's main file */
     const char *state_dir;   /* state=DIR, where the snapshot lives */
     bool debug;
+    bool noprompt; /* another module asks for the password */
+    bool tell;     /* remote users, too, are told that they are locked */
 };
 
 /* Fills *args; what is not given keeps its default. Logs a word it does not

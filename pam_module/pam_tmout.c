@@ -1,11 +1,31 @@
 /* The entry points that libpam calls, and nothing else. */
 
+#include "auth.h"
 #include "module_args.h"
 #include "session.h"
 
 #include <security/pam_modules.h>
 
 #define EXPORTED __attribute__((visibility("default")))
+
+EXPORTED int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+    struct module_args args;
+
+    if (module_args_parse(pamh, argc, argv, &args) != 0)
+        return PAM_SERVICE_ERR;
+    return authenticate(pamh, flags, &args);
+}
+
+/* libpam wants one beside every pam_sm_authenticate(). */
+EXPORTED int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+    (void)pamh;
+    (void)flags;
+    (void)argc;
+    (void)argv;
+    return PAM_IGNORE;
+}
 
 EXPORTED int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {

@@ -152,13 +152,38 @@ static int name_groups(struct account *account, const gid_t *gid, int count,
     return 0;
 }
 
+static void free_groups(struct account *account)
+{
+    for (size_t i = 0; i < account->group_count; i++)
+        free(account->group[i]);
+    free(account->group);
+    account->group = NULL;
+    account->group_count = 0;
+}
+
+int account_find_groups(struct account *account)
+{
+    struct scratch scratch = {0};
+    int count = 0, result = -1, error;
+    gid_t *gid = list_groups(account->name, account->gid, &count);
+
+    if (gid != NULL && grow(&scratch))
+        result = name_groups(account, gid, count, &scratch);
+    error = errno;
+    free(gid);
+    free(scratch.data);
+    if (result != 0)
+        free_groups(account);
+    errno = error;
+    return result;
+}
+
 enum account_status account_lookup(const char *user, bool with_groups, struct account *account)
 {
     enum account_status status = ACCOUNT_ERROR;
     struct scratch scratch = {0};
     struct passwd entry;
-    gid_t *gid = NULL;
-    int count = 0, error;
+    int error;
 
     *account = (struct account){0};
     const int found = find_user(user, &scratch, &entry);
@@ -167,19 +192,14 @@ enum account_status account_lookup(const char *user, bool with_groups, struct ac
         goto out;
     }
     account->uid = entry.pw_uid;
+    account->gid = entry.pw_gid;
     account->name = strdup(entry.pw_name);
-    if (account->name == NULL)
+    if (account->name == NULL || (with_groups && account_find_groups(account) != 0))
         goto out;
-    if (with_groups) {
-        gid = list_groups(account->name, entry.pw_gid, &count);
-        if (gid == NULL || name_groups(account, gid, count, &scratch) != 0)
-            goto out;
-    }
     status = ACCOUNT_FOUND;
 
 out:
     error = errno;
-    free(gid);
     free(scratch.data);
     if (status != ACCOUNT_FOUND)
         account_free(account);
@@ -187,11 +207,27 @@ out:
     return status;
 }
 
+char *account_name_of(uid_t uid)
+{
+    struct scratch scratch = {0};
+    struct passwd entry, *found = NULL;
+    char *name = NULL;
+    int error;
+
+    do {
+        if (!grow(&scratch))
+            break;
+        error = getpwuid_r(uid, &entry, scratch.data, scratch.size, &found);
+    } while (error == ERANGE || error == EINTR);
+    if (found != NULL)
+        name = strdup(entry.pw_name);
+    free(scratch.data);
+    return name;
+}
+
 void account_free(struct account *account)
 {
     free(account->name);
-    for (size_t i = 0; i < account->group_count; i++)
-        free(account->group[i]);
-    free(account->group);
+    free_groups(account);
     *account = (struct account){0};
 }

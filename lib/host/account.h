@@ -12,6 +12,7 @@
 struct account {
     char *name; /* as NSS spells it */
     uid_t uid;
+    gid_t gid;
     char **group; /* all of his groups that have a name, the primary one too */
     size_t group_count;
 };
@@ -29,6 +30,15 @@ enum account_status {
  * rule is strict.
  */
 enum account_status account_lookup(const char *user, bool with_groups, struct account *account);
+
+/*
+ * Adds the groups of an account that was looked up without them. Returns 0,
+ * or -1 with errno and the account as it was.
+ */
+int account_find_groups(struct account *account);
+
+/* The name of the user with this uid, to be freed; NULL if there is none. */
+char *account_name_of(uid_t uid);
 
 void account_free(struct account *account);
 

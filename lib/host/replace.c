@@ -30,27 +30,18 @@ static int create(int directory_fd, const char *name)
     return fd;
 }
 
-int replace_file(int directory_fd, const char *name, mode_t mode, const void *content, size_t size)
+/* Writes a whole temporary file; on failure it is gone again. */
+static int write_temporary(int directory_fd, const char *temporary, mode_t mode,
+                           const void *content, size_t size)
 {
-    char temporary[256];
+    const int fd = create(directory_fd, temporary);
     int error;
 
-    const int length = snprintf(temporary, sizeof temporary, "%s.new", name);
-    if (length < 0 || (size_t)length >= sizeof temporary) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    const int fd = create(directory_fd, temporary);
     if (fd < 0)
         return -1;
     if (write_all(fd, content, size) != 0 || fchmod(fd, mode) != 0 || fsync(fd) != 0)
         goto fail;
-    if (renameat(directory_fd, temporary, directory_fd, name) != 0)
-        goto fail;
     close(fd);
-    /* The new content is in place; a directory that cannot be synced could
-     * at worst bring the old one back after a power cut. */
-    (void)fsync(directory_fd);
     return 0;
 
 fail:
@@ -59,4 +50,49 @@ fail:
     unlinkat(directory_fd, temporary, 0);
     errno = error;
     return -1;
+}
+
+static int put_name(char *text, size_t size, const char *name, const char *suffix)
+{
+    const int length = snprintf(text, size, "%s%s", name, suffix);
+
+    if (length >= 0 && (size_t)length < size)
+        return 0;
+    errno = ENAMETOOLONG;
+    return -1;
+}
+
+int replace_file(int directory_fd, const char *name, mode_t mode, const void *content, size_t size)
+{
+    char temporary[256];
+
+    if (put_name(temporary, sizeof temporary, name, ".new") != 0 ||
+        write_temporary(directory_fd, temporary, mode, content, size) != 0)
+        return -1;
+    if (renameat(directory_fd, temporary, directory_fd, name) != 0) {
+        const int error = errno;
+        unlinkat(directory_fd, temporary, 0);
+        errno = error;
+        return -1;
+    }
+    /* The new content is in place; a directory that cannot be synced could
+     * at worst bring the old one back after a power cut. */
+    (void)fsync(directory_fd);
+    return 0;
+}
+
+int create_file(int directory_fd, const char *name, mode_t mode, const void *content, size_t size)
+{
+    char suffix[32], temporary[256];
+
+    /* A name of our own, for callers that no lock keeps apart. */
+    snprintf(suffix, sizeof suffix, ".new%d", (int)gettid());
+    if (put_name(temporary, sizeof temporary, name, suffix) != 0 ||
+        write_temporary(directory_fd, temporary, mode, content, size) != 0)
+        return -1;
+    const int result = linkat(directory_fd, temporary, directory_fd, name, 0);
+    const int error = errno;
+    unlinkat(directory_fd, temporary, 0);
+    errno = error;
+    return result;
 }

@@ -1,5 +1,5 @@
 /*
- * Replacing a state file: afterwards there is the old content or the new
+ * Replacing and making state files: afterwards there is the old content or the new
  * one, whatever happens on the way (a kill, a full disk, a power cut).
  */
 #ifndef TMOUT_REPLACE_H
@@ -16,5 +16,11 @@
  * Returns 0, or -1 with errno; the old file is then as it was.
  */
 int replace_file(int directory_fd, const char *name, mode_t mode, const void *content, size_t size);
+
+/*
+ * The same for a file that must not be there yet: of several callers at once
+ * one makes it, and the others get -1 with EEXIST.
+ */
+int create_file(int directory_fd, const char *name, mode_t mode, const void *content, size_t size);
 
 #endif

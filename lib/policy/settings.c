@@ -2,6 +2,7 @@
 
 #include "duration.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -10,13 +11,20 @@
  * minute must not overflow the shells' 32-bit arithmetic. */
 #define LONGEST_LIMIT_SEC (365 * INT64_C(86400))
 
+static const struct setting_word no_words[] = {{NULL, 0}};
+
 static const struct setting_word word_none[] = {{"none", SETTING_NONE}, {NULL, 0}};
+
+static const struct setting_word word_forever[] = {{"forever", SETTING_FOREVER}, {NULL, 0}};
 
 static const struct setting_word words_bool[] = {{"false", 0}, {"true", 1}, {"no", 0}, {"yes", 1},
                                                  {"off", 0},   {"on", 1},   {NULL, 0}};
 
 static const struct setting_word words_sessions[] = {
     {"ssh", SESSIONS_SSH}, {"all", SESSIONS_ALL}, {NULL, 0}};
+
+static const struct setting_word words_count_by[] = {
+    {"user", COUNT_BY_USER}, {"source", COUNT_BY_SOURCE}, {NULL, 0}};
 
 const struct setting settings[SETTING_COUNT] = {
     [SETTING_TMOUT] = {.name = "tmout",
@@ -50,6 +58,42 @@ const struct setting settings[SETTING_COUNT] = {
                           .strictest = STRICTEST_LARGEST,
                           .values = "ssh, all",
                           .help = "the logins that get the limit: those over SSH, or every one"},
+    [SETTING_MAX_ATTEMPTS] = {.name = "max_attempts",
+                              .type = SETTING_NUMBER,
+                              .min = 1,
+                              .max = MAX_ATTEMPTS_MOST,
+                              .words = word_none,
+                              .default_value = SETTING_NONE,
+                              .strictest = STRICTEST_SMALLEST,
+                              .values = "1 to 64, none",
+                              .help = "so many failed logins lock the password; root has no limit "
+                                      "unless a rule names user root"},
+    [SETTING_ATTEMPT_WINDOW] = {.name = "attempt_window",
+                                .type = SETTING_DURATION,
+                                .min = 1,
+                                .max = LONGEST_LIMIT_SEC,
+                                .words = no_words,
+                                .default_value = 15 * 60,
+                                .strictest = STRICTEST_LARGEST,
+                                .values = "duration",
+                                .help = "failed logins that are older than this do not count"},
+    [SETTING_LOCK_TIME] = {.name = "lock_time",
+                           .type = SETTING_DURATION,
+                           .min = 1,
+                           .max = LONGEST_LIMIT_SEC,
+                           .words = word_forever,
+                           .default_value = 10 * 60,
+                           .strictest = STRICTEST_LARGEST,
+                           .values = "duration, forever",
+                           .help = "how long the lock lasts; forever is until tmoutctl unlock"},
+    [SETTING_COUNT_BY] = {.name = "count_by",
+                          .type = SETTING_CHOICE,
+                          .words = words_count_by,
+                          .default_value = COUNT_BY_USER,
+                          .strictest = STRICTEST_LARGEST,
+                          .values = "user, source",
+                          .help = "one count for all logins over the network, or one for each "
+                                  "address that they come from"},
 };
 
 const struct setting *setting_find(const char *name)
@@ -81,10 +125,32 @@ static const char *parse_duration(const struct setting *setting, const char *tex
     if (wrong != NULL)
         return wrong;
     if (seconds < setting->min)
-        return "is too short: write none to switch the limit off";
+        return "is too short: the least is 1s";
     if (seconds > setting->max)
-        return "is too long: the most is 365d, and none means no limit";
+        return "is too long: the most is 365d";
     *value = seconds;
+    return NULL;
+}
+
+/* No sign, no leading zero: 010 means 8 to some readers. */
+static const char *parse_number(const struct setting *setting, const char *text, int64_t *value)
+{
+    int64_t number = 0;
+
+    for (const char *p = text; *p != '\0'; p++) {
+        if (*p < '0' || *p > '9')
+            return "is not a whole number";
+        if (p > text && number == 0)
+            return "begins with a zero, which could be read as octal: leave the zero out";
+        if (__builtin_mul_overflow(number, 10, &number) ||
+            __builtin_add_overflow(number, *p - '0', &number))
+            return "is too large";
+    }
+    if (number < setting->min)
+        return "is too small";
+    if (number > setting->max)
+        return "is too large";
+    *value = number;
     return NULL;
 }
 
@@ -100,9 +166,15 @@ const char *setting_parse(const struct setting *setting, const char *text, int64
     }
     if (text[0] == '\0')
         return "is empty";
-    if (setting->type == SETTING_CHOICE)
+    switch (setting->type) {
+    case SETTING_DURATION:
+        return parse_duration(setting, text, value);
+    case SETTING_NUMBER:
+        return parse_number(setting, text, value);
+    case SETTING_CHOICE:
+    default:
         return "is not one of the values it takes";
-    return parse_duration(setting, text, value);
+    }
 }
 
 void setting_format(const struct setting *setting, int64_t value, char *text, size_t size)
@@ -113,7 +185,10 @@ void setting_format(const struct setting *setting, int64_t value, char *text, si
             return;
         }
     }
-    duration_format(value, text, size);
+    if (setting->type == SETTING_NUMBER)
+        snprintf(text, size, "%" PRId64, value);
+    else
+        duration_format(value, text, size);
 }
 
 /* How many letters must be inserted, deleted, replaced or swapped with

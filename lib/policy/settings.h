@@ -16,6 +16,10 @@ enum setting_id {
     SETTING_ENFORCE = 1,
     SETTING_EXPORT = 2,
     SETTING_SESSIONS = 3,
+    SETTING_MAX_ATTEMPTS = 4,
+    SETTING_ATTEMPT_WINDOW = 5,
+    SETTING_LOCK_TIME = 6,
+    SETTING_COUNT_BY = 7,
     SETTING_COUNT
 };
 
@@ -23,10 +27,18 @@ enum setting_id {
  * shortest wins" needs no exception for it. */
 #define SETTING_NONE INT64_MAX
 
+/* A time that does not end, for settings of which the longest wins. */
+#define SETTING_FOREVER INT64_MAX
+
 enum { SESSIONS_SSH = 0, SESSIONS_ALL = 1 };
+enum { COUNT_BY_SOURCE = 0, COUNT_BY_USER = 1 };
+
+/* What max_attempts can be; a ledger has room for as many. */
+enum { MAX_ATTEMPTS_MOST = 64 };
 
 enum setting_type {
     SETTING_DURATION, /* seconds */
+    SETTING_NUMBER,
     SETTING_CHOICE    /* one of words[] */
 };
 
@@ -42,7 +54,7 @@ struct setting_word {
 struct setting {
     const char *name;
     enum setting_type type;
-    int64_t min, max;                 /* of a number, both allowed */
+    int64_t min, max;                 /* of a duration or number, both allowed */
     const struct setting_word *words; /* ends with word == NULL */
     int64_t default_value;
     enum setting_strictest strictest; /* which of two groups' values wins */

@@ -12,6 +12,8 @@
 #ifndef TMOUT_SNAPSHOT_FORMAT_H
 #define TMOUT_SNAPSHOT_FORMAT_H
 
+#include "checksum.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -73,29 +75,10 @@ enum {
     RULE_SIZE_MAX = sizeof(struct file_rule) + RULE_SETTINGS_MAX * sizeof(struct file_setting) + 256
 };
 
-/* FNV-1a: against accidents, not against people, who cannot write here. */
-#define CHECKSUM_START UINT64_C(0xcbf29ce484222325)
-
-static inline uint64_t checksum(uint64_t sum, const void *data, size_t size)
-{
-    const unsigned char *p = data;
-
-    for (size_t i = 0; i < size; i++)
-        sum = (sum ^ p[i]) * UINT64_C(0x100000001b3);
-    return sum;
-}
-
 static inline uint64_t rule_hash(uint32_t kind, const char *name, size_t size)
 {
     return checksum(checksum(CHECKSUM_START, &kind, sizeof kind), name, size);
 }
-
-/* What goes before a part's content: its own checksum field. */
-#define CHECKSUM_OF(start, object)                                                                 \
-    checksum((start),                                                                              \
-             (const unsigned char *)&(object) + offsetof(__typeof__(object), checksum) +           \
-                 sizeof(object).checksum,                                                          \
-             sizeof(object) - offsetof(__typeof__(object), checksum) - sizeof(object).checksum)
 
 static inline size_t padded(size_t size)
 {

@@ -1,0 +1,167 @@
+#include "count.h"
+
+#include <string.h>
+
+static uint64_t bit(unsigned entry)
+{
+    return UINT64_C(1) << entry;
+}
+
+static unsigned count_bits(uint64_t bits)
+{
+    return (unsigned)__builtin_popcountll(bits);
+}
+
+unsigned count_failures(const struct attempt_count *count)
+{
+    return count_bits(count->failed);
+}
+
+unsigned count_in_flight(const struct attempt_count *count)
+{
+    return count_bits(count->in_flight);
+}
+
+unsigned count_free(const struct attempt_count *count, const struct attempt_limits *limits)
+{
+    const unsigned taken = count_bits(count->failed | count->in_flight);
+
+    if (count->locked_ms != NOT_LOCKED || taken >= limits->max_attempts)
+        return 0;
+    return limits->max_attempts - taken;
+}
+
+int64_t count_lock_left_ms(const struct attempt_count *count, const struct attempt_limits *limits,
+                           const struct moment *now)
+{
+    int64_t end_ms;
+
+    if (count->locked_ms == NOT_LOCKED)
+        return 0;
+    if (limits->lock_ms == SETTING_FOREVER ||
+        __builtin_add_overflow(clock_translate_ms(count->locked_ms, &count->written, now),
+                               limits->lock_ms, &end_ms))
+        return SETTING_FOREVER;
+    return end_ms > now->boot_ms ? end_ms - now->boot_ms : 0;
+}
+
+void count_start(struct attempt_count *count, const struct moment *now)
+{
+    *count = (struct attempt_count){.locked_ms = NOT_LOCKED, .written = *now};
+}
+
+void count_forget(struct attempt_count *count)
+{
+    count->failed = 0;
+    count->locked_ms = NOT_LOCKED;
+}
+
+static void translate(struct attempt_count *count, const struct moment *now)
+{
+    for (unsigned i = 0; i < MAX_ATTEMPTS_MOST; i++)
+        count->at_ms[i] = clock_translate_ms(count->at_ms[i], &count->written, now);
+    if (count->locked_ms != NOT_LOCKED)
+        count->locked_ms = clock_translate_ms(count->locked_ms, &count->written, now);
+    count->written = *now;
+}
+
+/* Attempts that will not be settled any more become failures. */
+static void give_up(struct attempt_count *count, uint64_t alive, const struct moment *now,
+                    struct count_changes *changes)
+{
+    for (unsigned i = 0; i < MAX_ATTEMPTS_MOST; i++) {
+        if ((count->in_flight & bit(i)) == 0)
+            continue;
+        if ((alive & bit(i)) != 0 && now->boot_ms - count->at_ms[i] < ATTEMPT_AGE_MOST_MS)
+            continue;
+        count->in_flight &= ~bit(i);
+        count->failed |= bit(i);
+        changes->died++;
+    }
+}
+
+static void drop_old(struct attempt_count *count, const struct attempt_limits *limits,
+                     const struct moment *now)
+{
+    for (unsigned i = 0; i < MAX_ATTEMPTS_MOST; i++)
+        if ((count->failed & bit(i)) != 0 && now->boot_ms - count->at_ms[i] >= limits->window_ms)
+            count->failed &= ~bit(i);
+}
+
+static int64_t latest_failure_ms(const struct attempt_count *count)
+{
+    int64_t latest_ms = INT64_MIN + 1;
+
+    for (unsigned i = 0; i < MAX_ATTEMPTS_MOST; i++)
+        if ((count->failed & bit(i)) != 0 && count->at_ms[i] > latest_ms)
+            latest_ms = count->at_ms[i];
+    return latest_ms;
+}
+
+static void end_lock_in_time(struct attempt_count *count, const struct attempt_limits *limits,
+                             const struct moment *now, struct count_changes *changes)
+{
+    if (count->locked_ms == NOT_LOCKED || count_lock_left_ms(count, limits, now) > 0)
+        return;
+    count_forget(count);
+    changes->lock_ended = true;
+}
+
+/* The lock begins with the failure that completes the number, not when
+ * somebody comes to look: so it does not matter who looks, and when. */
+static void lock_at_limit(struct attempt_count *count, const struct attempt_limits *limits,
+                          const struct moment *now, struct count_changes *changes)
+{
+    if (count->locked_ms != NOT_LOCKED || count_failures(count) < limits->max_attempts)
+        return;
+    count->locked_ms = latest_failure_ms(count);
+    changes->locked = true;
+    end_lock_in_time(count, limits, now, changes);
+}
+
+void count_bring_up_to_date(struct attempt_count *count, uint64_t alive,
+                            const struct attempt_limits *limits, const struct moment *now,
+                            struct count_changes *changes)
+{
+    translate(count, now);
+    give_up(count, alive, now, changes);
+    end_lock_in_time(count, limits, now, changes);
+    if (count->locked_ms != NOT_LOCKED)
+        return; /* what made the lock lasts as long as it */
+    drop_old(count, limits, now);
+    lock_at_limit(count, limits, now, changes);
+}
+
+enum admission count_admit(struct attempt_count *count, const struct attempt_limits *limits,
+                           const struct moment *now, unsigned *entry)
+{
+    const uint64_t taken = count->failed | count->in_flight;
+
+    if (count->locked_ms != NOT_LOCKED)
+        return REFUSED_LOCKED;
+    if (count_free(count, limits) == 0)
+        return REFUSED_BUSY;
+    *entry = (unsigned)__builtin_ctzll(~taken);
+    count->in_flight |= bit(*entry);
+    count->at_ms[*entry] = now->boot_ms;
+    count->generation[*entry] = ++count->last_generation;
+    return ADMITTED;
+}
+
+bool count_settle(struct attempt_count *count, unsigned entry, uint32_t generation, bool success,
+                  const struct attempt_limits *limits, const struct moment *now,
+                  struct count_changes *changes)
+{
+    if ((count->in_flight & bit(entry)) == 0 || count->generation[entry] != generation)
+        return false;
+    count->in_flight &= ~bit(entry);
+    if (success) {
+        if (count->locked_ms == NOT_LOCKED)
+            count->failed = 0;
+        return true;
+    }
+    count->failed |= bit(entry);
+    count->at_ms[entry] = now->boot_ms;
+    lock_at_limit(count, limits, now, changes);
+    return true;
+}

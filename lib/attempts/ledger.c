@@ -1,0 +1,779 @@
+#include "ledger_format.h"
+
+#include "ledger.h"
+
+#include "../host/replace.h"
+#include "../host/trusted.h"
+#include "checksum.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    LOCK_WAIT_US = 5 * 1000 * 1000, /* a lock is held for microseconds */
+    LOCK_PAUSE_FIRST_US = 50,
+    LOCK_PAUSE_MOST_US = 5000,
+    OPEN_TRIES = 8, /* others may replace the file under our eyes */
+    NAME_SIZE = 16
+};
+
+static void file_name(char *name, uid_t uid)
+{
+    snprintf(name, NAME_SIZE, "%u", (unsigned)uid);
+}
+
+static size_t file_size(uint32_t record_count)
+{
+    return record_count * sizeof(struct file_record);
+}
+
+/* --- records --------------------------------------------------------------- */
+
+static uint64_t bank_checksum(uid_t uid, uint32_t number, const struct file_bank *bank)
+{
+    const uint32_t place[2] = {(uint32_t)uid, number};
+    const size_t skipped = offsetof(struct file_bank, sequence);
+    uint64_t sum = checksum(CHECKSUM_START, LEDGER_MAGIC, sizeof LEDGER_MAGIC - 1);
+
+    _Static_assert(sizeof *bank % sizeof(uint64_t) == 0, "checksum_words() takes whole words");
+    sum = checksum(sum, place, sizeof place);
+    return checksum_words(sum, &bank->sequence, sizeof *bank - skipped);
+}
+
+/* Copies what is in force. Needs no lock: a writer changes the other bank.
+ * Returns 0, or -1 if it is damaged. */
+static int load(const struct ledger *ledger, uint32_t number, struct file_bank *bank)
+{
+    const struct file_record *record = &ledger->record[number];
+    uint64_t current = __atomic_load_n(&record->current, __ATOMIC_ACQUIRE), again;
+
+    for (;;) {
+        *bank = record->bank[current & 1];
+        again = __atomic_load_n(&record->current, __ATOMIC_ACQUIRE);
+        if (again == current)
+            break;
+        current = again; /* changed while we copied, perhaps twice */
+    }
+    return bank->sequence == current && bank->checksum == bank_checksum(ledger->uid, number, bank)
+               ? 0
+               : -1;
+}
+
+static void store(struct ledger *ledger, uint32_t number, struct file_bank *bank)
+{
+    struct file_record *record = &ledger->record[number];
+
+    bank->sequence = record->current + 1;
+    bank->checksum = bank_checksum(ledger->uid, number, bank);
+    record->bank[bank->sequence & 1] = *bank;
+    __atomic_store_n(&record->current, bank->sequence, __ATOMIC_RELEASE);
+}
+
+/* Wakes so many of those who wait for this record to move. */
+static void tell_waiting(struct ledger *ledger, uint32_t number, unsigned how_many)
+{
+    uint32_t *settled = &ledger->record[number].settled;
+
+    __atomic_add_fetch(settled, 1, __ATOMIC_RELEASE);
+    syscall(SYS_futex, settled, FUTEX_WAKE, how_many < INT_MAX ? (int)how_many : INT_MAX, NULL,
+            NULL, 0);
+}
+
+bool ledger_wait(const struct ledger *ledger, const struct attempt_report *report, int timeout_ms)
+{
+    uint32_t *settled = &ledger->record[report->record].settled;
+    const struct timespec timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+
+    syscall(SYS_futex, settled, FUTEX_WAIT, report->seen, &timeout, NULL, 0);
+    return __atomic_load_n(settled, __ATOMIC_ACQUIRE) != report->seen;
+}
+
+/* The content of an unused record. */
+static void start_record(struct file_record *record, uid_t uid, uint32_t number,
+                         uint32_t record_count, const struct moment *now, bool sealed)
+{
+    struct file_bank *bank = &record->bank[0];
+
+    memset(record, 0, sizeof *record);
+    count_start(&bank->count, now);
+    if (number == RECORD_WHOLE) {
+        bank->record_count = record_count;
+        if (sealed)
+            bank->count.locked_ms = now->boot_ms;
+    } else if (number == RECORD_LOCAL) {
+        bank->origin.kind = ORIGIN_LOCAL;
+    } else if (number == RECORD_NETWORK) {
+        bank->origin.kind = ORIGIN_NETWORK;
+    }
+    bank->checksum = bank_checksum(uid, number, bank);
+}
+
+/* --- locks ----------------------------------------------------------------- */
+
+static int lock_byte(int fd, int64_t byte, short type)
+{
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+
+    return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+/* Does somebody else's attempt live? */
+static bool is_locked_by_other(int fd, int64_t byte)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+
+    /* Where the kernel does not say, it counts as living: that is stricter
+     * than a failure, and its age will tell. */
+    return fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+}
+
+static uint64_t living(const struct ledger *ledger, uint32_t number,
+                       const struct attempt_count *count)
+{
+    uint64_t alive = 0;
+
+    for (unsigned i = 0; i < MAX_ATTEMPTS_MOST; i++)
+        if ((count->in_flight >> i & 1) != 0 &&
+            is_locked_by_other(ledger->fd, LOCK_ATTEMPT(number, count->generation[i])))
+            alive |= UINT64_C(1) << i;
+    return alive;
+}
+
+/* Waiting without a signal, and not for ever: the holder may be frozen. */
+static int lock_in_time(int fd, int64_t byte)
+{
+    long waited_us = 0, pause_us = LOCK_PAUSE_FIRST_US;
+
+    while (lock_byte(fd, byte, F_WRLCK) != 0) {
+        if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+            return -1;
+        if (waited_us >= LOCK_WAIT_US) {
+            errno = ETIMEDOUT;
+            return -1;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = pause_us * 1000}, NULL);
+        waited_us += pause_us;
+        pause_us = pause_us * 2 < LOCK_PAUSE_MOST_US ? pause_us * 2 : LOCK_PAUSE_MOST_US;
+    }
+    return 0;
+}
+
+static int64_t lock_of(uint32_t number)
+{
+    return number == RECORD_LOCAL ? LOCK_LOCAL : LOCK_NETWORK;
+}
+
+static enum ledger_status take_lock(const struct ledger *ledger, int64_t byte, char *reason,
+                                    size_t size)
+{
+    if (lock_in_time(ledger->fd, byte) == 0)
+        return LEDGER_OK;
+    if (errno == ETIMEDOUT)
+        snprintf(reason, size, "another process has held it for seconds");
+    else
+        snprintf(reason, size, "cannot be locked: %s", strerror(errno));
+    return LEDGER_FAILED;
+}
+
+static void give_lock(const struct ledger *ledger, int64_t byte)
+{
+    lock_byte(ledger->fd, byte, F_UNLCK);
+}
+
+/* --- the file -------------------------------------------------------------- */
+
+static int make_directory(const char *state_dir, uid_t owner, char *reason, size_t size)
+{
+    const int above = trusted_directory(state_dir, owner, O_RDONLY, reason, size);
+    int error = 0;
+
+    if (above < 0)
+        return -1;
+    if (mkdirat(above, LEDGER_DIRECTORY, 0755) == 0) {
+        /* Whatever the caller's umask is. */
+        if (fchmodat(above, LEDGER_DIRECTORY, 0755, 0) != 0)
+            error = errno;
+    } else if (errno != EEXIST) {
+        error = errno;
+    }
+    close(above);
+    if (error == 0)
+        return 0;
+    snprintf(reason, size, "cannot make the directory: %s", strerror(error));
+    errno = error;
+    return -1;
+}
+
+static int open_directory(const char *state_dir, uid_t owner, bool make, char *reason, size_t size)
+{
+    char path[PATH_MAX];
+    const int length = snprintf(path, sizeof path, "%s/" LEDGER_DIRECTORY, state_dir);
+
+    if (length < 0 || (size_t)length >= sizeof path) {
+        snprintf(reason, size, "the path is too long");
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    int fd = trusted_directory(path, owner, O_RDONLY, reason, size);
+    if (fd >= 0 || errno != ENOENT || !make || make_directory(state_dir, owner, reason, size) != 0)
+        return fd;
+    return trusted_directory(path, owner, O_RDONLY, reason, size);
+}
+
+/* What is wrong with an open file as such, or NULL. */
+static const char *wrong_file(const struct stat *st, uid_t owner)
+{
+    if (!S_ISREG(st->st_mode))
+        return "is not a regular file";
+    if (untrusted_because(st, owner) != NULL)
+        return "does not belong to root alone";
+    if ((size_t)st->st_size < file_size(RECORDS_WITHOUT_SOURCES))
+        return "is too short";
+    return NULL;
+}
+
+static const char *map_records(struct ledger *ledger, uint32_t record_count, int protection)
+{
+    void *mapped = mmap(NULL, file_size(record_count), protection, MAP_SHARED, ledger->fd, 0);
+
+    if (mapped == MAP_FAILED)
+        return strerror(errno);
+    if (ledger->record != NULL)
+        munmap(ledger->record, file_size(ledger->record_count));
+    ledger->record = mapped;
+    ledger->record_count = record_count;
+    return NULL;
+}
+
+/* Maps all records that the file says it has. NULL, or what is wrong. */
+static enum ledger_status map_all(struct ledger *ledger, int protection, char *reason, size_t size)
+{
+    struct file_bank whole;
+    struct stat st;
+    const char *failed;
+
+    if (fstat(ledger->fd, &st) != 0) {
+        snprintf(reason, size, "%s", strerror(errno));
+        return LEDGER_FAILED;
+    }
+    if ((failed = map_records(ledger, RECORDS_WITHOUT_SOURCES, protection)) != NULL) {
+        snprintf(reason, size, "cannot be mapped: %s", failed);
+        return LEDGER_FAILED;
+    }
+    if (load(ledger, RECORD_WHOLE, &whole) != 0)
+        goto damaged;
+    if (whole.record_count == RECORDS_WITHOUT_SOURCES)
+        return LEDGER_OK;
+    if (whole.record_count != RECORDS_WITH_SOURCES ||
+        (size_t)st.st_size < file_size(RECORDS_WITH_SOURCES))
+        goto damaged;
+    if ((failed = map_records(ledger, RECORDS_WITH_SOURCES, protection)) == NULL)
+        return LEDGER_OK;
+    snprintf(reason, size, "cannot be mapped: %s", failed);
+    return LEDGER_FAILED;
+
+damaged:
+    snprintf(reason, size, "is damaged");
+    return LEDGER_DAMAGED;
+}
+
+static enum ledger_status check_records(const struct ledger *ledger, char *reason, size_t size)
+{
+    struct file_bank bank;
+
+    for (uint32_t number = 0; number < ledger->record_count; number++) {
+        if (load(ledger, number, &bank) == 0)
+            continue;
+        snprintf(reason, size, "is damaged (record %u)", (unsigned)number);
+        return LEDGER_DAMAGED;
+    }
+    return LEDGER_OK;
+}
+
+/* Opens the file that is there. On LEDGER_DAMAGED *st tells which it was. */
+static enum ledger_status open_file(int directory_fd, uid_t uid, uid_t owner, bool to_write,
+                                    struct ledger *ledger, struct stat *st, char *reason,
+                                    size_t size)
+{
+    const int flags = (to_write ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+    enum ledger_status status;
+    const char *wrong;
+    char name[NAME_SIZE];
+
+    file_name(name, uid);
+    *ledger = (struct ledger){.uid = uid, .directory_fd = -1};
+    if (fstatat(directory_fd, name, st, AT_SYMLINK_NOFOLLOW) != 0) {
+        snprintf(reason, size, "%s", strerror(errno));
+        return ledger->fd = -1, errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
+    }
+    wrong = wrong_file(st, owner);
+    if (wrong != NULL) {
+        snprintf(reason, size, "%s", wrong);
+        return ledger->fd = -1, LEDGER_DAMAGED;
+    }
+    ledger->fd = openat(directory_fd, name, flags | O_CLOEXEC);
+    if (ledger->fd < 0) {
+        snprintf(reason, size, "%s", strerror(errno));
+        return errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
+    }
+    status = map_all(ledger, to_write ? PROT_READ | PROT_WRITE : PROT_READ, reason, size);
+    if (status == LEDGER_OK)
+        status = check_records(ledger, reason, size);
+    if (status != LEDGER_OK)
+        ledger_close(ledger);
+    return status;
+}
+
+/* Makes the file where there is none. */
+static int put_new_file(int directory_fd, const char *name, uid_t uid, bool sealed,
+                        const struct moment *now)
+{
+    struct file_record record[RECORDS_WITHOUT_SOURCES];
+
+    for (uint32_t i = 0; i < RECORDS_WITHOUT_SOURCES; i++)
+        start_record(&record[i], uid, i, RECORDS_WITHOUT_SOURCES, now, sealed);
+    return create_file(directory_fd, name, 0600, record, sizeof record);
+}
+
+/* A second name for what is there. A directory cannot have one, and moves. */
+static void keep_aside(int directory_fd, const char *name, const char *aside)
+{
+    unlinkat(directory_fd, aside, 0);
+    if (linkat(directory_fd, name, directory_fd, aside, 0) != 0)
+        renameat(directory_fd, name, directory_fd, aside);
+}
+
+/*
+ * Puts a new file in the place of the one that which describes, if that is
+ * still there, and keeps the old one as evidence. In one step: nobody may
+ * find the place empty and begin with an open account.
+ */
+static int replace_damaged(int directory_fd, uid_t uid, const struct stat *which, bool sealed,
+                           const struct moment *now)
+{
+    char name[NAME_SIZE], aside[NAME_SIZE + 16], made[NAME_SIZE + 16];
+    struct stat st;
+
+    file_name(name, uid);
+    snprintf(aside, sizeof aside, "%s.damaged", name);
+    snprintf(made, sizeof made, "%s.%d", name, (int)gettid());
+    if (fstatat(directory_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_ino != which->st_ino ||
+        st.st_dev != which->st_dev)
+        return 0;
+    unlinkat(directory_fd, made, 0); /* of a process that was killed */
+    if (put_new_file(directory_fd, made, uid, sealed, now) != 0) {
+        /* On a full disk the evidence of the last time has to go. */
+        if (errno != ENOSPC || unlinkat(directory_fd, aside, 0) != 0 ||
+            put_new_file(directory_fd, made, uid, sealed, now) != 0)
+            return -1;
+    }
+    keep_aside(directory_fd, name, aside);
+    if (renameat(directory_fd, made, directory_fd, name) == 0)
+        return 0;
+    const int error = errno;
+    unlinkat(directory_fd, made, 0);
+    errno = error;
+    return -1;
+}
+
+/* One look at the place: opens what is good, sets aside what is not, and
+ * makes a file where there is none. LEDGER_ABSENT: look again. */
+static enum ledger_status open_or_make(int directory_fd, uid_t uid, uid_t owner,
+                                       const struct moment *now, bool *damaged,
+                                       struct ledger *ledger, char *reason, size_t size)
+{
+    char wrong[128], name[NAME_SIZE];
+    struct stat st;
+    enum ledger_status status =
+        open_file(directory_fd, uid, owner, true, ledger, &st, wrong, sizeof wrong);
+
+    if (status == LEDGER_OK)
+        return LEDGER_OK;
+    if (status == LEDGER_ABSENT) {
+        file_name(name, uid);
+        if (put_new_file(directory_fd, name, uid, *damaged, now) == 0 || errno == EEXIST)
+            return LEDGER_ABSENT;
+        snprintf(reason, size, "cannot be made: %s", strerror(errno));
+        return LEDGER_FAILED;
+    }
+    snprintf(reason, size, "%s", wrong);
+    if (status == LEDGER_FAILED)
+        return LEDGER_FAILED;
+    *damaged = true;
+    if (replace_damaged(directory_fd, uid, &st, true, now) == 0)
+        return LEDGER_ABSENT;
+    snprintf(reason, size, "%s; it cannot be replaced: %s", wrong, strerror(errno));
+    return LEDGER_FAILED;
+}
+
+enum ledger_status ledger_open(const char *state_dir, uid_t uid, uid_t owner,
+                               const struct moment *now, struct ledger *ledger, char *reason,
+                               size_t size)
+{
+    enum ledger_status status = LEDGER_ABSENT;
+    bool damaged = false;
+
+    *ledger = (struct ledger){.fd = -1, .directory_fd = -1};
+    const int directory_fd = open_directory(state_dir, owner, true, reason, size);
+    if (directory_fd < 0)
+        return LEDGER_FAILED;
+    for (int i = 0; i < OPEN_TRIES && status == LEDGER_ABSENT; i++)
+        status = open_or_make(directory_fd, uid, owner, now, &damaged, ledger, reason, size);
+    if (status == LEDGER_OK) {
+        ledger->directory_fd = directory_fd;
+        return damaged ? LEDGER_DAMAGED : LEDGER_OK;
+    }
+    if (status == LEDGER_ABSENT)
+        snprintf(reason, size, "does not stay where it is put");
+    close(directory_fd);
+    return LEDGER_FAILED;
+}
+
+enum ledger_status ledger_open_view(const char *state_dir, uid_t uid, uid_t owner,
+                                    struct ledger *ledger, char *reason, size_t size)
+{
+    struct stat st;
+
+    *ledger = (struct ledger){.fd = -1, .directory_fd = -1};
+    const int directory_fd = open_directory(state_dir, owner, false, reason, size);
+    if (directory_fd < 0)
+        return errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
+    const enum ledger_status status =
+        open_file(directory_fd, uid, owner, false, ledger, &st, reason, size);
+    close(directory_fd);
+    return status;
+}
+
+void ledger_close(struct ledger *ledger)
+{
+    if (ledger->record != NULL)
+        munmap(ledger->record, file_size(ledger->record_count));
+    if (ledger->fd >= 0)
+        close(ledger->fd);
+    if (ledger->directory_fd >= 0)
+        close(ledger->directory_fd);
+    *ledger = (struct ledger){.fd = -1, .directory_fd = -1};
+}
+
+/* Is it still the file that others will open? */
+static bool is_current(const struct ledger *ledger)
+{
+    struct stat here, there;
+    char name[NAME_SIZE];
+
+    file_name(name, ledger->uid);
+    return fstat(ledger->fd, &here) == 0 &&
+           fstatat(ledger->directory_fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+           here.st_ino == there.st_ino && here.st_dev == there.st_dev;
+}
+
+/* --- sources --------------------------------------------------------------- */
+
+/* Makes room for sources, under LOCK_NETWORK. The new records are there,
+ * complete, before the file says so. */
+static int add_sources(struct ledger *ledger, struct file_bank *whole, const struct moment *now)
+{
+    struct file_record record;
+
+    for (uint32_t i = RECORDS_WITHOUT_SOURCES; i < RECORDS_WITH_SOURCES; i++) {
+        start_record(&record, ledger->uid, i, 0, now, false);
+        if (pwrite(ledger->fd, &record, sizeof record, (off_t)file_size(i)) !=
+            (ssize_t)sizeof record)
+            return -1;
+    }
+    if (fdatasync(ledger->fd) != 0 ||
+        map_records(ledger, RECORDS_WITH_SOURCES, PROT_READ | PROT_WRITE) != NULL)
+        return -1;
+    whole->record_count = RECORDS_WITH_SOURCES;
+    store(ledger, RECORD_WHOLE, whole);
+    return 0;
+}
+
+/* Another process may have made room since we mapped the file. */
+static int follow_size(struct ledger *ledger, const struct file_bank *whole)
+{
+    if (whole->record_count <= ledger->record_count)
+        return 0;
+    return map_records(ledger, whole->record_count, PROT_READ | PROT_WRITE) == NULL ? 0 : -1;
+}
+
+static bool is_spent(const struct ledger *ledger, uint32_t number, struct attempt_count *count,
+                     const struct attempt_limits *limits, const struct moment *now)
+{
+    struct count_changes changes = {0};
+
+    count_bring_up_to_date(count, living(ledger, number, count), limits, now, &changes);
+    return count->failed == 0 && count->in_flight == 0 && count->locked_ms == NOT_LOCKED;
+}
+
+/* The record of this source: its own, or one that nobody needs any more, or
+ * the one that all others share. -1 if one on the way is damaged. */
+static int find_source(struct ledger *ledger, const struct origin *origin,
+                       const struct attempt_limits *limits, const struct moment *now,
+                       uint32_t *number)
+{
+    struct file_bank bank;
+    uint32_t unused = RECORD_NETWORK;
+
+    for (uint32_t i = RECORD_SOURCES; i < ledger->record_count; i++) {
+        if (load(ledger, i, &bank) != 0)
+            return -1;
+        if (memcmp(&bank.origin, origin, sizeof *origin) == 0) {
+            *number = i;
+            return 0;
+        }
+        if (unused == RECORD_NETWORK && is_spent(ledger, i, &bank.count, limits, now))
+            unused = i;
+    }
+    *number = unused;
+    if (unused == RECORD_NETWORK)
+        return 0;
+    if (load(ledger, unused, &bank) != 0)
+        return -1;
+    bank.origin = *origin;
+    count_forget(&bank.count);
+    bank.count.in_flight = 0;
+    store(ledger, unused, &bank);
+    return 0;
+}
+
+static int find_record(struct ledger *ledger, const struct origin *origin,
+                       const struct attempt_limits *limits, const struct moment *now,
+                       struct file_bank *whole, uint32_t *number)
+{
+    if (origin->kind == ORIGIN_LOCAL) {
+        *number = RECORD_LOCAL;
+        return 0;
+    }
+    *number = RECORD_NETWORK;
+    if (!limits->by_source || origin->kind == ORIGIN_NETWORK)
+        return 0;
+    /* On a full disk all sources share one count: that is no looser. */
+    if (ledger->record_count < RECORDS_WITH_SOURCES && add_sources(ledger, whole, now) != 0)
+        return 0;
+    return find_source(ledger, origin, limits, now, number);
+}
+
+/* --- attempts -------------------------------------------------------------- */
+
+static void fill_report(const struct ledger *ledger, uint32_t number,
+                        const struct attempt_count *count, const struct attempt_limits *limits,
+                        const struct moment *now, struct attempt_report *report)
+{
+    report->failures = count_failures(count);
+    report->in_flight = count_in_flight(count);
+    report->lock_left_ms = count_lock_left_ms(count, limits, now);
+    report->record = number;
+    report->seen = __atomic_load_n(&ledger->record[number].settled, __ATOMIC_ACQUIRE);
+}
+
+/* The attempt's own lock comes first: without it, it would look dead. */
+static enum ledger_status take_slot(struct ledger *ledger, uint32_t number,
+                                    const struct attempt_count *count, struct attempt_slot *slot,
+                                    char *reason, size_t size)
+{
+    slot->record = number;
+    slot->generation = count->generation[slot->entry];
+    if (lock_byte(ledger->fd, LOCK_ATTEMPT(number, slot->generation), F_WRLCK) == 0)
+        return LEDGER_OK;
+    snprintf(reason, size, "cannot be locked: %s", strerror(errno));
+    return LEDGER_FAILED;
+}
+
+/* Under the lock of the origin's records. */
+static enum ledger_status admit_locked(struct ledger *ledger, const struct origin *origin,
+                                       const struct attempt_limits *limits,
+                                       const struct moment *now, struct attempt_slot *slot,
+                                       struct attempt_report *report, char *reason, size_t size)
+{
+    struct file_bank whole, bank;
+    uint32_t number;
+
+    snprintf(reason, size, "was damaged or replaced meanwhile");
+    if (!is_current(ledger))
+        return LEDGER_ABSENT;
+    if (load(ledger, RECORD_WHOLE, &whole) != 0 || follow_size(ledger, &whole) != 0)
+        return LEDGER_DAMAGED;
+    if (count_lock_left_ms(&whole.count, limits, now) > 0) {
+        report->admission = REFUSED_LOCKED;
+        report->failures = limits->max_attempts;
+        report->lock_left_ms = count_lock_left_ms(&whole.count, limits, now);
+        return LEDGER_OK;
+    }
+    if (find_record(ledger, origin, limits, now, &whole, &number) != 0 ||
+        load(ledger, number, &bank) != 0)
+        return LEDGER_DAMAGED;
+    count_bring_up_to_date(&bank.count, living(ledger, number, &bank.count), limits, now,
+                           &report->changes);
+    report->admission = count_admit(&bank.count, limits, now, &slot->entry);
+    if (report->admission == ADMITTED &&
+        take_slot(ledger, number, &bank.count, slot, reason, size) != LEDGER_OK)
+        return LEDGER_FAILED;
+    store(ledger, number, &bank);
+    fill_report(ledger, number, &bank.count, limits, now, report);
+    return LEDGER_OK;
+}
+
+enum ledger_status ledger_admit(struct ledger *ledger, const struct origin *origin,
+                                const struct attempt_limits *limits, const struct moment *now,
+                                struct attempt_slot *slot, struct attempt_report *report,
+                                char *reason, size_t size)
+{
+    const int64_t byte = origin->kind == ORIGIN_LOCAL ? LOCK_LOCAL : LOCK_NETWORK;
+    enum ledger_status status = take_lock(ledger, byte, reason, size);
+
+    *report = (struct attempt_report){.admission = REFUSED_BUSY};
+    if (status != LEDGER_OK)
+        return status;
+    status = admit_locked(ledger, origin, limits, now, slot, report, reason, size);
+    give_lock(ledger, byte);
+    return status;
+}
+
+enum ledger_status ledger_settle(struct ledger *ledger, const struct attempt_slot *slot,
+                                 bool success, const struct attempt_limits *limits,
+                                 const struct moment *now, struct attempt_report *report,
+                                 char *reason, size_t size)
+{
+    const int64_t byte = lock_of(slot->record);
+    struct file_bank bank;
+    uint64_t alive;
+    enum ledger_status status = take_lock(ledger, byte, reason, size);
+
+    *report = (struct attempt_report){.admission = REFUSED_LOCKED};
+    if (status != LEDGER_OK)
+        return status;
+    if (load(ledger, slot->record, &bank) != 0) {
+        snprintf(reason, size, "is damaged");
+        status = LEDGER_DAMAGED;
+        goto out;
+    }
+    /* One's own lock does not show as somebody else's. */
+    alive = living(ledger, slot->record, &bank.count) | UINT64_C(1) << slot->entry;
+    count_bring_up_to_date(&bank.count, alive, limits, now, &report->changes);
+    if (count_settle(&bank.count, slot->entry, slot->generation, success, limits, now,
+                     &report->changes))
+        report->admission = ADMITTED;
+    store(ledger, slot->record, &bank);
+    fill_report(ledger, slot->record, &bank.count, limits, now, report);
+    if (bank.count.locked_ms != NOT_LOCKED)
+        tell_waiting(ledger, slot->record, INT_MAX);
+    else
+        tell_waiting(ledger, slot->record, count_free(&bank.count, limits));
+
+out:
+    give_lock(ledger, byte);
+    return status;
+}
+
+int ledger_look(const struct ledger *ledger, uint32_t number, const struct attempt_limits *limits,
+                const struct moment *now, struct attempt_state *state)
+{
+    struct count_changes changes = {0};
+    struct file_bank whole, bank;
+
+    if (load(ledger, RECORD_WHOLE, &whole) != 0 || load(ledger, number, &bank) != 0)
+        return -1;
+    count_bring_up_to_date(&bank.count, living(ledger, number, &bank.count), limits, now, &changes);
+    *state = (struct attempt_state){.origin = bank.origin,
+                                    .failures = count_failures(&bank.count),
+                                    .in_flight = count_in_flight(&bank.count),
+                                    .lock_left_ms = count_lock_left_ms(&bank.count, limits, now)};
+    const int64_t sealed_ms = count_lock_left_ms(&whole.count, limits, now);
+    if (sealed_ms > state->lock_left_ms) {
+        state->lock_left_ms = sealed_ms;
+        state->failures = limits->max_attempts;
+    }
+    return bank.origin.kind != ORIGIN_NONE;
+}
+
+int ledger_look_at(const struct ledger *ledger, const struct origin *origin,
+                   const struct attempt_limits *limits, const struct moment *now,
+                   struct attempt_state *state)
+{
+    uint32_t number = origin->kind == ORIGIN_LOCAL ? RECORD_LOCAL : RECORD_NETWORK;
+    struct file_bank bank;
+    bool room = false;
+
+    if (limits->by_source && origin->kind != ORIGIN_LOCAL && origin->kind != ORIGIN_NETWORK) {
+        for (uint32_t i = RECORD_SOURCES; i < ledger->record_count; i++) {
+            if (load(ledger, i, &bank) != 0)
+                return -1;
+            if (memcmp(&bank.origin, origin, sizeof *origin) == 0)
+                return ledger_look(ledger, i, limits, now, state) < 0 ? -1 : 0;
+            room = room || is_spent(ledger, i, &bank.count, limits, now);
+        }
+        if (room || ledger->record_count < RECORDS_WITH_SOURCES)
+            number = RECORD_WHOLE;
+    }
+    if (ledger_look(ledger, number, limits, now, state) < 0)
+        return -1;
+    state->origin = *origin;
+    return 0;
+}
+
+/* --- root's unlock --------------------------------------------------------- */
+
+/* Under both locks. LEDGER_DAMAGED: it has to be replaced instead. */
+static enum ledger_status forget_all(struct ledger *ledger, bool *had)
+{
+    struct file_bank bank;
+
+    for (uint32_t i = 0; i < ledger->record_count; i++) {
+        if (load(ledger, i, &bank) != 0)
+            return LEDGER_DAMAGED;
+        *had = *had || bank.count.failed != 0 || bank.count.locked_ms != NOT_LOCKED;
+        count_forget(&bank.count);
+        store(ledger, i, &bank);
+        tell_waiting(ledger, i, INT_MAX);
+    }
+    return LEDGER_OK;
+}
+
+static enum ledger_status forget_locked(struct ledger *ledger, bool *had, char *reason, size_t size)
+{
+    struct file_bank whole;
+
+    if (take_lock(ledger, LOCK_LOCAL, reason, size) != LEDGER_OK)
+        return LEDGER_DAMAGED;
+    if (take_lock(ledger, LOCK_NETWORK, reason, size) != LEDGER_OK ||
+        load(ledger, RECORD_WHOLE, &whole) != 0 || follow_size(ledger, &whole) != 0)
+        return LEDGER_DAMAGED;
+    return forget_all(ledger, had); /* closing the file gives the locks back */
+}
+
+enum ledger_status ledger_forget(const char *state_dir, uid_t uid, uid_t owner,
+                                 const struct moment *now, bool *had, char *reason, size_t size)
+{
+    struct ledger ledger = {.fd = -1, .directory_fd = -1};
+    struct stat st;
+
+    *had = false;
+    const int directory_fd = open_directory(state_dir, owner, false, reason, size);
+    if (directory_fd < 0)
+        return errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
+    enum ledger_status status =
+        open_file(directory_fd, uid, owner, true, &ledger, &st, reason, size);
+    if (status == LEDGER_OK)
+        status = forget_locked(&ledger, had, reason, size);
+    ledger_close(&ledger);
+    if (status == LEDGER_DAMAGED) {
+        *had = true;
+        status = LEDGER_OK;
+        if (replace_damaged(directory_fd, uid, &st, false, now) != 0) {
+            snprintf(reason, size, "it cannot be replaced: %s", strerror(errno));
+            status = LEDGER_FAILED;
+        }
+    }
+    close(directory_fd);
+    return status;
+}

@@ -1,0 +1,23 @@
+/* What the policy says about a user's login attempts. */
+#ifndef TMOUT_LIMITS_H
+#define TMOUT_LIMITS_H
+
+#include "../policy/resolve.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct attempt_limits {
+    unsigned max_attempts; /* 1 to MAX_ATTEMPTS_MOST */
+    int64_t window_ms;
+    int64_t lock_ms; /* or SETTING_FOREVER */
+    bool by_source;
+};
+
+/* False: his attempts are not limited. Nor are root's, whose uid is 0, unless
+ * a rule names the user: who would unlock him? */
+bool attempt_limits_find(const struct resolution *resolution, uid_t uid,
+                         struct attempt_limits *limits);
+
+#endif

@@ -1,0 +1,76 @@
+#include "clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t milliseconds(clockid_t clock)
+{
+    struct timespec time;
+
+    clock_gettime(clock, &time);
+    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The kernel writes it as 32 hexadecimal digits with hyphens between. */
+static int parse_boot_id(const char *text, size_t size, unsigned char *boot_id)
+{
+    size_t digits = 0;
+
+    memset(boot_id, 0, BOOT_ID_SIZE);
+    for (size_t i = 0; i < size && digits < 2 * (size_t)BOOT_ID_SIZE; i++) {
+        const int digit = hex_digit(text[i]);
+        if (digit < 0)
+            continue;
+        boot_id[digits / 2] = (unsigned char)(boot_id[digits / 2] << 4 | digit);
+        digits++;
+    }
+    return digits == 2 * (size_t)BOOT_ID_SIZE ? 0 : -1;
+}
+
+static int read_boot_id(unsigned char *boot_id)
+{
+    char text[64];
+    const int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int error;
+
+    if (fd < 0)
+        return -1;
+    const ssize_t size = read(fd, text, sizeof text);
+    error = size < 0 ? errno : EINVAL;
+    close(fd);
+    if (size > 0 && parse_boot_id(text, (size_t)size, boot_id) == 0)
+        return 0;
+    errno = error;
+    return -1;
+}
+
+int clock_now(struct moment *now)
+{
+    *now = (struct moment){.boot_ms = milliseconds(CLOCK_BOOTTIME),
+                           .wall_ms = milliseconds(CLOCK_REALTIME)};
+    return read_boot_id(now->boot_id);
+}
+
+int64_t clock_translate_ms(int64_t boot_ms, const struct moment *then, const struct moment *now)
+{
+    int64_t between_ms;
+
+    if (memcmp(then->boot_id, now->boot_id, sizeof then->boot_id) == 0)
+        return boot_ms;
+    if (__builtin_sub_overflow(now->wall_ms, then->wall_ms, &between_ms) ||
+        between_ms < now->boot_ms)
+        between_ms = now->boot_ms;
+    return boot_ms - then->boot_ms + now->boot_ms - between_ms;
+}

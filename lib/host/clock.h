@@ -1,0 +1,30 @@
+/*
+ * What time it is, for durations that state files keep: the boot clock, which
+ * nobody can step and which counts sleep, with the boot it belongs to; and the
+ * wall clock to get from one boot to the next.
+ */
+#ifndef TMOUT_CLOCK_H
+#define TMOUT_CLOCK_H
+
+#include <stdint.h>
+
+enum { BOOT_ID_SIZE = 16 };
+
+struct moment {
+    unsigned char boot_id[BOOT_ID_SIZE];
+    int64_t boot_ms; /* since that boot */
+    int64_t wall_ms; /* since 1970 */
+};
+
+/* Returns 0, or -1 with errno where the kernel does not tell its boot id. */
+int clock_now(struct moment *now);
+
+/*
+ * Takes a time of an earlier moment's boot clock to the boot clock of now,
+ * which differs only after a reboot: then what has passed in between is told
+ * by the wall clock, but never less than this boot has lasted, and never a
+ * negative time. The result may be negative.
+ */
+int64_t clock_translate_ms(int64_t boot_ms, const struct moment *then, const struct moment *now);
+
+#endif

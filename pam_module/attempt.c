@@ -1,0 +1,462 @@
+#include "attempt.h"
+
+#include "../lib/host/clock.h"
+#include "../lib/policy/duration.h"
+#include "protected.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <security/pam_ext.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DATA_NAME "pam_tmout_attempt"
+
+enum {
+    /* As long as others settle, waiting goes on: a right password must not
+     * fail because many log in at once. Both lie below sshd's LoginGraceTime. */
+    STALLED_MOST_MS = 10 * 1000,
+    WAIT_MOST_MS = 45 * 1000,
+    /* A process that dies wakes nobody. */
+    LOOK_AGAIN_MS = 250,
+    OPEN_TRIES = 4
+};
+
+typedef void fail_delay_function(int status, unsigned delay_us, void *appdata);
+
+struct attempt {
+    pam_handle_t *pamh;
+    char *user, *state_dir;
+    uid_t uid;
+    struct attempt_limits limits;
+    struct login_origin login;
+    struct ledger ledger;
+    struct attempt_slot slot;
+    pid_t pid; /* only who took the slot may settle it, never a child */
+    pthread_t thread;
+    fail_delay_function *earlier;
+    struct attempt *next;
+    bool under_way;
+};
+
+/* Attempts under way, the latest first: what libpam calls at the end of
+ * pam_authenticate() is not told the handle, so the thread has to tell. */
+static struct attempt *under_way;
+static pthread_mutex_t under_way_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void enlist(struct attempt *attempt)
+{
+    pthread_mutex_lock(&under_way_lock);
+    attempt->thread = pthread_self();
+    attempt->next = under_way;
+    under_way = attempt;
+    attempt->under_way = true;
+    pthread_mutex_unlock(&under_way_lock);
+}
+
+static void strike_off(struct attempt *attempt)
+{
+    pthread_mutex_lock(&under_way_lock);
+    for (struct attempt **link = &under_way; *link != NULL; link = &(*link)->next) {
+        if (*link == attempt) {
+            *link = attempt->next;
+            break;
+        }
+    }
+    attempt->under_way = false;
+    pthread_mutex_unlock(&under_way_lock);
+}
+
+static struct attempt *latest_of_this_thread(void)
+{
+    struct attempt *attempt;
+
+    pthread_mutex_lock(&under_way_lock);
+    for (attempt = under_way; attempt != NULL; attempt = attempt->next)
+        if (pthread_equal(attempt->thread, pthread_self()))
+            break;
+    pthread_mutex_unlock(&under_way_lock);
+    return attempt;
+}
+
+/* --- the log --------------------------------------------------------------- */
+
+static void lock_text(const struct attempt_limits *limits, char *text, size_t size)
+{
+    setting_format(&settings[SETTING_LOCK_TIME],
+                   limits->lock_ms == SETTING_FOREVER ? SETTING_FOREVER : limits->lock_ms / 1000,
+                   text, size);
+}
+
+/* What all lines about an attempt have in common: key=value, for machines. */
+#define WHO_FORMAT "user=%s address=%s service=%s failures=%u max_attempts=%u"
+#define WHO(attempt, report)                                                                       \
+    (attempt)->user, (attempt)->login.address, service_name((attempt)->pamh), (report)->failures,  \
+        (attempt)->limits.max_attempts
+
+static const char *service_name(pam_handle_t *pamh)
+{
+    const void *service = NULL;
+
+    return pam_get_item(pamh, PAM_SERVICE, &service) == PAM_SUCCESS && service != NULL ? service
+                                                                                       : "?";
+}
+
+/* As pam_syslog() would, which does not know the module's name any more when
+ * pam_authenticate() ends. */
+__attribute__((format(printf, 3, 4))) static void log_line(const struct attempt *attempt,
+                                                           int priority, const char *format, ...)
+{
+    va_list arguments;
+    char *text = NULL;
+
+    va_start(arguments, format);
+    if (vasprintf(&text, format, arguments) < 0)
+        text = NULL;
+    va_end(arguments);
+    syslog(LOG_AUTHPRIV | priority, "pam_tmout(%s:auth): %s", service_name(attempt->pamh),
+           text != NULL ? text : format);
+    free(text);
+}
+
+static void log_changes(const struct attempt *attempt, const struct attempt_report *report)
+{
+    char lock_time[SETTING_TEXT_MAX];
+
+    for (unsigned i = 0; i < report->changes.died; i++)
+        log_line(attempt, LOG_NOTICE, "failed login, broken off in the middle " WHO_FORMAT,
+                 WHO(attempt, report));
+    if (report->changes.locked) {
+        lock_text(&attempt->limits, lock_time, sizeof lock_time);
+        log_line(attempt, LOG_WARNING,
+                 "locked after too many failed attempts " WHO_FORMAT " lock_time=%s",
+                 WHO(attempt, report), lock_time);
+    }
+    if (report->changes.lock_ended)
+        log_line(attempt, LOG_NOTICE, "the lock has ended in time " WHO_FORMAT,
+                 WHO(attempt, report));
+}
+
+static void log_ledger(const struct attempt *attempt, const char *what, const char *reason)
+{
+    log_line(attempt, LOG_ERR,
+             "%s/" LEDGER_DIRECTORY "/%u: %s; %s, tmoutctl unlock %s repairs it user=%s",
+             attempt->state_dir, (unsigned)attempt->uid, reason, what, attempt->user,
+             attempt->user);
+}
+
+static void log_refusal(const struct attempt *attempt, const struct attempt_report *report)
+{
+    char left[SETTING_TEXT_MAX] = "forever";
+
+    if (report->admission == REFUSED_BUSY) {
+        log_line(attempt, LOG_WARNING,
+                 "refused: too many attempts are being checked " WHO_FORMAT " in_flight=%u",
+                 WHO(attempt, report), report->in_flight);
+        return;
+    }
+    if (report->lock_left_ms != SETTING_FOREVER)
+        duration_format((report->lock_left_ms + 999) / 1000, left, sizeof left);
+    log_line(attempt, LOG_NOTICE, "refused: locked " WHO_FORMAT " unlock_in=%s",
+             WHO(attempt, report), left);
+}
+
+/* --- the end --------------------------------------------------------------- */
+
+static void log_end(const struct attempt *attempt, bool success,
+                    const struct attempt_report *report)
+{
+    if (report->admission != ADMITTED)
+        log_line(attempt, LOG_NOTICE, "the attempt took too long and counts as failed " WHO_FORMAT,
+                 WHO(attempt, report));
+    else if (!success)
+        log_line(attempt, LOG_NOTICE, "failed login " WHO_FORMAT, WHO(attempt, report));
+    log_changes(attempt, report);
+}
+
+static void authenticate_has_ended(int status, unsigned delay_us, void *appdata);
+
+/* Is the end of pam_authenticate() on this handle still ours to hear? */
+static bool is_listening(pam_handle_t *pamh)
+{
+    const void *item = NULL;
+
+    return pam_get_item(pamh, PAM_FAIL_DELAY, &item) == PAM_SUCCESS &&
+           item == (const void *)authenticate_has_ended;
+}
+
+/* Whatever goes wrong here leaves the slot to be found without an owner, and
+ * that counts as failed. */
+static void settle(struct attempt *attempt, bool success)
+{
+    struct attempt_report report = {0};
+    struct protection before;
+    struct moment now;
+    char reason[256] = "";
+    enum ledger_status status = LEDGER_FAILED;
+
+    strike_off(attempt);
+    if (is_listening(attempt->pamh))
+        pam_set_item(attempt->pamh, PAM_FAIL_DELAY, (const void *)attempt->earlier);
+    if (attempt->pid != getpid())
+        return;
+    if (protect_begin(&before) == 0) {
+        if (clock_now(&now) == 0)
+            status = ledger_settle(&attempt->ledger, &attempt->slot, success, &attempt->limits,
+                                   &now, &report, reason, sizeof reason);
+        else
+            snprintf(reason, sizeof reason, "no boot id: %s", strerror(errno));
+        protect_end(&before);
+    } else {
+        snprintf(reason, sizeof reason, "no protection from signals: %s", strerror(errno));
+    }
+    ledger_close(&attempt->ledger);
+    if (status == LEDGER_OK)
+        log_end(attempt, success, &report);
+    else
+        log_ledger(attempt, "the attempt counts as failed", reason);
+}
+
+/* As libpam does it where no function is set. */
+static void sleep_us(unsigned delay_us)
+{
+    const struct timespec delay = {delay_us / 1000000, delay_us % 1000000 * 1000L};
+
+    nanosleep(&delay, NULL);
+}
+
+static void authenticate_has_ended(int status, unsigned delay_us, void *appdata)
+{
+    struct attempt *attempt = latest_of_this_thread();
+    fail_delay_function *earlier = NULL;
+
+    if (attempt != NULL) {
+        earlier = attempt->earlier;
+        settle(attempt, status == PAM_SUCCESS);
+    }
+    if (earlier != NULL)
+        earlier(status, delay_us, appdata);
+    else if (status != PAM_SUCCESS && delay_us > 0)
+        sleep_us(delay_us);
+}
+
+static void attempt_free(struct attempt *attempt)
+{
+    if (attempt == NULL)
+        return;
+    ledger_close(&attempt->ledger);
+    free(attempt->user);
+    free(attempt->state_dir);
+    free(attempt);
+}
+
+/* At pam_end(), whose status is the application's and proves nothing, or when
+ * the next attempt takes the place. */
+static void clean_up(pam_handle_t *pamh, void *data, int status)
+{
+    struct attempt *attempt = data;
+
+    (void)pamh;
+    (void)status;
+    if (attempt->under_way)
+        settle(attempt, false);
+    attempt_free(attempt);
+}
+
+/* --- the beginning --------------------------------------------------------- */
+
+static struct attempt *attempt_new(pam_handle_t *pamh, const struct module_args *args,
+                                   const struct attempt_request *request)
+{
+    struct attempt *attempt = calloc(1, sizeof *attempt);
+
+    if (attempt == NULL)
+        return NULL;
+    attempt->ledger = (struct ledger){.fd = -1, .directory_fd = -1};
+    attempt->pamh = pamh;
+    attempt->pid = getpid();
+    attempt->uid = request->uid;
+    attempt->limits = request->limits;
+    attempt->login = request->login;
+    attempt->user = strdup(request->user);
+    attempt->state_dir = strdup(args->state_dir);
+    if (attempt->user != NULL && attempt->state_dir != NULL)
+        return attempt;
+    attempt_free(attempt);
+    return NULL;
+}
+
+/* Asks once. The ledger may have been replaced since it was opened. */
+static enum ledger_status ask_ledger(struct attempt *attempt, struct attempt_report *report,
+                                     bool *damaged, char *reason, size_t size)
+{
+    enum ledger_status status = LEDGER_FAILED;
+    struct moment now;
+
+    if (clock_now(&now) != 0) {
+        snprintf(reason, size, "no boot id in /proc/sys/kernel/random: %s", strerror(errno));
+        return LEDGER_FAILED;
+    }
+    for (int i = 0; i < OPEN_TRIES; i++) {
+        if (attempt->ledger.fd < 0) {
+            status = ledger_open(attempt->state_dir, attempt->uid, geteuid(), &now,
+                                 &attempt->ledger, reason, size);
+            *damaged = *damaged || status == LEDGER_DAMAGED;
+            if (status == LEDGER_FAILED)
+                return status;
+        }
+        status = ledger_admit(&attempt->ledger, &attempt->login.origin, &attempt->limits, &now,
+                              &attempt->slot, report, reason, size);
+        if (status == LEDGER_OK || status == LEDGER_FAILED)
+            return status;
+        ledger_close(&attempt->ledger);
+    }
+    return LEDGER_FAILED;
+}
+
+static enum ledger_status ask_protected(struct attempt *attempt, struct attempt_report *report)
+{
+    struct protection before;
+    enum ledger_status status;
+    char reason[256] = "";
+    bool damaged = false;
+
+    if (protect_begin(&before) != 0) {
+        log_line(attempt, LOG_ERR, "cannot protect the attempt from signals: %s user=%s",
+                 strerror(errno), attempt->user);
+        return LEDGER_FAILED;
+    }
+    status = ask_ledger(attempt, report, &damaged, reason, sizeof reason);
+    protect_end(&before);
+    if (status != LEDGER_OK)
+        log_ledger(attempt, "no password is accepted", reason);
+    else if (damaged)
+        log_ledger(attempt, "set aside, the user is locked", reason);
+    return status;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static enum ledger_status await_admission(struct attempt *attempt, struct attempt_report *report)
+{
+    const int64_t begun_ms = now_ms();
+    int64_t moved_ms = begun_ms, at_ms;
+    uint32_t seen = 0;
+
+    for (bool first = true;; first = false) {
+        const enum ledger_status status = ask_protected(attempt, report);
+        if (status != LEDGER_OK)
+            return status;
+        log_changes(attempt, report);
+        if (report->admission != REFUSED_BUSY)
+            return LEDGER_OK;
+        at_ms = now_ms();
+        if (first || report->seen != seen)
+            moved_ms = at_ms;
+        seen = report->seen;
+        if (at_ms - moved_ms >= STALLED_MOST_MS || at_ms - begun_ms >= WAIT_MOST_MS)
+            return LEDGER_OK;
+        ledger_wait(&attempt->ledger, report, LOOK_AGAIN_MS);
+    }
+}
+
+/* From here on, the end of pam_authenticate() settles it. */
+static int put_on_handle(struct attempt *attempt)
+{
+    const void *item = NULL;
+
+    if (pam_get_item(attempt->pamh, PAM_FAIL_DELAY, &item) != PAM_SUCCESS)
+        item = NULL;
+    attempt->earlier = (fail_delay_function *)item;
+    enlist(attempt);
+    if (pam_set_data(attempt->pamh, DATA_NAME, attempt, clean_up) != PAM_SUCCESS) {
+        settle(attempt, false);
+        return PAM_BUF_ERR;
+    }
+    if (pam_set_item(attempt->pamh, PAM_FAIL_DELAY, (const void *)authenticate_has_ended) ==
+        PAM_SUCCESS)
+        return PAM_IGNORE;
+    settle(attempt, false);
+    return PAM_SERVICE_ERR; /* the handle owns it now */
+}
+
+int attempt_begin(pam_handle_t *pamh, const struct module_args *args,
+                  const struct attempt_request *request, struct attempt_report *report)
+{
+    struct attempt *attempt;
+    int result = PAM_SERVICE_ERR;
+
+    /* What is still under way here never heard of its end. */
+    pam_set_data(pamh, DATA_NAME, NULL, NULL);
+    attempt = attempt_new(pamh, args, request);
+    if (attempt == NULL) {
+        pam_syslog(pamh, LOG_ERR, "no password is accepted: out of memory user=%s", request->user);
+        return PAM_BUF_ERR;
+    }
+    if (await_admission(attempt, report) != LEDGER_OK)
+        goto out;
+    if (report->admission != ADMITTED) {
+        log_refusal(attempt, report);
+        result = PAM_AUTH_ERR;
+        goto out;
+    }
+    result = put_on_handle(attempt);
+    if (result != PAM_BUF_ERR)
+        return result;
+
+out:
+    attempt_free(attempt);
+    return result;
+}
+
+bool attempt_is_under_way(pam_handle_t *pamh, const char *user)
+{
+    const void *data = NULL;
+    const struct attempt *attempt;
+
+    if (pam_get_data(pamh, DATA_NAME, &data) != PAM_SUCCESS || data == NULL)
+        return false;
+    attempt = data;
+    /* Where our function is no longer the handle's, the end of an earlier
+     * pam_authenticate() may have passed unheard. */
+    return attempt->under_way && strcmp(attempt->user, user) == 0 && is_listening(pamh);
+}
+
+bool attempt_is_locked(pam_handle_t *pamh, const struct module_args *args,
+                       const struct attempt_request *request)
+{
+    struct attempt_state state = {0};
+    struct ledger ledger;
+    struct moment now;
+    char reason[256];
+    bool locked = true;
+
+    (void)pamh;
+    if (clock_now(&now) != 0)
+        return true;
+    switch (ledger_open_view(args->state_dir, request->uid, geteuid(), &ledger, reason,
+                             sizeof reason)) {
+    case LEDGER_ABSENT:
+        return false;
+    case LEDGER_OK:
+        break;
+    default:
+        return true;
+    }
+    locked = ledger_look_at(&ledger, &request->login.origin, &request->limits, &now, &state) != 0 ||
+             state.lock_left_ms > 0;
+    ledger_close(&ledger);
+    return locked;
+}

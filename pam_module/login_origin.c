@@ -1,0 +1,55 @@
+#include "login_origin.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *item(pam_handle_t *pamh, int type)
+{
+    const void *value = NULL;
+
+    return pam_get_item(pamh, type, &value) == PAM_SUCCESS ? value : NULL;
+}
+
+/*
+ * SSH_CONNECTION in the PAM environment says so. But a pam_env line with
+ * user_readenv that stands before ours lets a user remove it; sshd also sets
+ * the terminal's name to "ssh", which only it can do.
+ */
+bool login_is_ssh(pam_handle_t *pamh)
+{
+    const char *tty = item(pamh, PAM_TTY);
+
+    return pam_getenv(pamh, "SSH_CONNECTION") != NULL || (tty != NULL && strcmp(tty, "ssh") == 0);
+}
+
+/* The first word of text; what could confuse a reader of the log is masked. */
+static void copy_word(char *to, size_t size, const char *text)
+{
+    size_t i = 0;
+
+    for (; text[i] != '\0' && text[i] != ' ' && i + 1 < size; i++)
+        to[i] = text[i] > ' ' && text[i] < 0x7f && text[i] != '=' && text[i] != '"' ? text[i] : '?';
+    to[i] = '\0';
+}
+
+void login_origin_find(pam_handle_t *pamh, struct login_origin *login)
+{
+    const char *connection = pam_getenv(pamh, "SSH_CONNECTION");
+    const char *host = item(pamh, PAM_RHOST);
+
+    *login = (struct login_origin){.origin = {.kind = ORIGIN_LOCAL}, .address = "local"};
+    if (getuid() != 0)
+        return;
+    if (connection != NULL && connection[0] != '\0') {
+        copy_word(login->address, sizeof login->address, connection);
+        login->origin = origin_of_address(login->address);
+    } else if (host != NULL && host[0] != '\0') {
+        /* May be a name, and so of the other side's choice. */
+        copy_word(login->address, sizeof login->address, host);
+        login->origin.kind = ORIGIN_NETWORK;
+    } else if (login_is_ssh(pamh)) {
+        snprintf(login->address, sizeof login->address, "unknown");
+        login->origin.kind = ORIGIN_NETWORK;
+    }
+}

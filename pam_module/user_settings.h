@@ -1,0 +1,31 @@
+/* Who logs in, and what the policy gives him. */
+#ifndef TMOUT_USER_SETTINGS_H
+#define TMOUT_USER_SETTINGS_H
+
+#include "../lib/host/account.h"
+#include "../lib/policy/resolve.h"
+#include "module_args.h"
+
+/* What has to be known of the user. A policy of defaults alone asks no name
+ * service for a session; attempts need his uid, and root's need no groups. */
+enum user_purpose { FOR_SESSION, FOR_ATTEMPTS };
+
+struct user_settings {
+    struct account account;
+    struct resolution resolution; /* points into account */
+};
+
+enum user_settings_status {
+    USER_SETTINGS_FOUND,
+    USER_SETTINGS_UNKNOWN_USER, /* logged for a session only: strangers try many */
+    USER_SETTINGS_FAILED        /* logged; account.name is set if he is known */
+};
+
+/* The caller frees with user_settings_free(), whatever the result. */
+enum user_settings_status user_settings_find(pam_handle_t *pamh, const struct module_args *args,
+                                             enum user_purpose purpose,
+                                             struct user_settings *settings);
+
+void user_settings_free(struct user_settings *settings);
+
+#endif

@@ -1,14 +1,12 @@
 #include "attempt.h"
 
 #include "../lib/host/clock.h"
-#include "../lib/policy/duration.h"
+#include "attempt_log.h"
 #include "protected.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <security/pam_ext.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,10 +30,8 @@ typedef void fail_delay_function(int status, unsigned delay_us, void *appdata);
 
 struct attempt {
     pam_handle_t *pamh;
+    struct attempt_request request; /* its user is our copy */
     char *user, *state_dir;
-    uid_t uid;
-    struct attempt_limits limits;
-    struct login_origin login;
     struct ledger ledger;
     struct attempt_slot slot;
     pid_t pid; /* only who took the slot may settle it, never a child */
@@ -85,100 +81,7 @@ static struct attempt *latest_of_this_thread(void)
     return attempt;
 }
 
-/* --- the log --------------------------------------------------------------- */
-
-static void lock_text(const struct attempt_limits *limits, char *text, size_t size)
-{
-    setting_format(&settings[SETTING_LOCK_TIME],
-                   limits->lock_ms == SETTING_FOREVER ? SETTING_FOREVER : limits->lock_ms / 1000,
-                   text, size);
-}
-
-/* What all lines about an attempt have in common: key=value, for machines. */
-#define WHO_FORMAT "user=%s address=%s service=%s failures=%u max_attempts=%u"
-#define WHO(attempt, report)                                                                       \
-    (attempt)->user, (attempt)->login.address, service_name((attempt)->pamh), (report)->failures,  \
-        (attempt)->limits.max_attempts
-
-static const char *service_name(pam_handle_t *pamh)
-{
-    const void *service = NULL;
-
-    return pam_get_item(pamh, PAM_SERVICE, &service) == PAM_SUCCESS && service != NULL ? service
-                                                                                       : "?";
-}
-
-/* As pam_syslog() would, which does not know the module's name any more when
- * pam_authenticate() ends. */
-__attribute__((format(printf, 3, 4))) static void log_line(const struct attempt *attempt,
-                                                           int priority, const char *format, ...)
-{
-    va_list arguments;
-    char *text = NULL;
-
-    va_start(arguments, format);
-    if (vasprintf(&text, format, arguments) < 0)
-        text = NULL;
-    va_end(arguments);
-    syslog(LOG_AUTHPRIV | priority, "pam_tmout(%s:auth): %s", service_name(attempt->pamh),
-           text != NULL ? text : format);
-    free(text);
-}
-
-static void log_changes(const struct attempt *attempt, const struct attempt_report *report)
-{
-    char lock_time[SETTING_TEXT_MAX];
-
-    for (unsigned i = 0; i < report->changes.died; i++)
-        log_line(attempt, LOG_NOTICE, "failed login, broken off in the middle " WHO_FORMAT,
-                 WHO(attempt, report));
-    if (report->changes.locked) {
-        lock_text(&attempt->limits, lock_time, sizeof lock_time);
-        log_line(attempt, LOG_WARNING,
-                 "locked after too many failed attempts " WHO_FORMAT " lock_time=%s",
-                 WHO(attempt, report), lock_time);
-    }
-    if (report->changes.lock_ended)
-        log_line(attempt, LOG_NOTICE, "the lock has ended in time " WHO_FORMAT,
-                 WHO(attempt, report));
-}
-
-static void log_ledger(const struct attempt *attempt, const char *what, const char *reason)
-{
-    log_line(attempt, LOG_ERR,
-             "%s/" LEDGER_DIRECTORY "/%u: %s; %s, tmoutctl unlock %s repairs it user=%s",
-             attempt->state_dir, (unsigned)attempt->uid, reason, what, attempt->user,
-             attempt->user);
-}
-
-static void log_refusal(const struct attempt *attempt, const struct attempt_report *report)
-{
-    char left[SETTING_TEXT_MAX] = "forever";
-
-    if (report->admission == REFUSED_BUSY) {
-        log_line(attempt, LOG_WARNING,
-                 "refused: too many attempts are being checked " WHO_FORMAT " in_flight=%u",
-                 WHO(attempt, report), report->in_flight);
-        return;
-    }
-    if (report->lock_left_ms != SETTING_FOREVER)
-        duration_format((report->lock_left_ms + 999) / 1000, left, sizeof left);
-    log_line(attempt, LOG_NOTICE, "refused: locked " WHO_FORMAT " unlock_in=%s",
-             WHO(attempt, report), left);
-}
-
 /* --- the end --------------------------------------------------------------- */
-
-static void log_end(const struct attempt *attempt, bool success,
-                    const struct attempt_report *report)
-{
-    if (report->admission != ADMITTED)
-        log_line(attempt, LOG_NOTICE, "the attempt took too long and counts as failed " WHO_FORMAT,
-                 WHO(attempt, report));
-    else if (!success)
-        log_line(attempt, LOG_NOTICE, "failed login " WHO_FORMAT, WHO(attempt, report));
-    log_changes(attempt, report);
-}
 
 static void authenticate_has_ended(int status, unsigned delay_us, void *appdata);
 
@@ -208,8 +111,8 @@ static void settle(struct attempt *attempt, bool success)
         return;
     if (protect_begin(&before) == 0) {
         if (clock_now(&now) == 0)
-            status = ledger_settle(&attempt->ledger, &attempt->slot, success, &attempt->limits,
-                                   &now, &report, reason, sizeof reason);
+            status = ledger_settle(&attempt->ledger, &attempt->slot, success,
+                                   &attempt->request.limits, &now, &report, reason, sizeof reason);
         else
             snprintf(reason, sizeof reason, "no boot id: %s", strerror(errno));
         protect_end(&before);
@@ -218,9 +121,10 @@ static void settle(struct attempt *attempt, bool success)
     }
     ledger_close(&attempt->ledger);
     if (status == LEDGER_OK)
-        log_end(attempt, success, &report);
+        attempt_log_end(attempt->pamh, &attempt->request, success, &report);
     else
-        log_ledger(attempt, "the attempt counts as failed", reason);
+        attempt_log_ledger(attempt->pamh, &attempt->request, attempt->state_dir,
+                           "the attempt counts as failed", reason);
 }
 
 /* As libpam does it where no function is set. */
@@ -281,10 +185,8 @@ static struct attempt *attempt_new(pam_handle_t *pamh, const struct module_args 
     attempt->ledger = (struct ledger){.fd = -1, .directory_fd = -1};
     attempt->pamh = pamh;
     attempt->pid = getpid();
-    attempt->uid = request->uid;
-    attempt->limits = request->limits;
-    attempt->login = request->login;
-    attempt->user = strdup(request->user);
+    attempt->request = *request;
+    attempt->request.user = attempt->user = strdup(request->user);
     attempt->state_dir = strdup(args->state_dir);
     if (attempt->user != NULL && attempt->state_dir != NULL)
         return attempt;
@@ -305,14 +207,14 @@ static enum ledger_status ask_ledger(struct attempt *attempt, struct attempt_rep
     }
     for (int i = 0; i < OPEN_TRIES; i++) {
         if (attempt->ledger.fd < 0) {
-            status = ledger_open(attempt->state_dir, attempt->uid, geteuid(), &now,
+            status = ledger_open(attempt->state_dir, attempt->request.uid, geteuid(), &now,
                                  &attempt->ledger, reason, size);
             *damaged = *damaged || status == LEDGER_DAMAGED;
             if (status == LEDGER_FAILED)
                 return status;
         }
-        status = ledger_admit(&attempt->ledger, &attempt->login.origin, &attempt->limits, &now,
-                              &attempt->slot, report, reason, size);
+        status = ledger_admit(&attempt->ledger, &attempt->request.login.origin,
+                              &attempt->request.limits, &now, &attempt->slot, report, reason, size);
         if (status == LEDGER_OK || status == LEDGER_FAILED)
             return status;
         ledger_close(&attempt->ledger);
@@ -323,21 +225,22 @@ static enum ledger_status ask_ledger(struct attempt *attempt, struct attempt_rep
 static enum ledger_status ask_protected(struct attempt *attempt, struct attempt_report *report)
 {
     struct protection before;
-    enum ledger_status status;
+    enum ledger_status status = LEDGER_FAILED;
     char reason[256] = "";
     bool damaged = false;
 
-    if (protect_begin(&before) != 0) {
-        log_line(attempt, LOG_ERR, "cannot protect the attempt from signals: %s user=%s",
-                 strerror(errno), attempt->user);
-        return LEDGER_FAILED;
+    if (protect_begin(&before) == 0) {
+        status = ask_ledger(attempt, report, &damaged, reason, sizeof reason);
+        protect_end(&before);
+    } else {
+        snprintf(reason, sizeof reason, "no protection from signals: %s", strerror(errno));
     }
-    status = ask_ledger(attempt, report, &damaged, reason, sizeof reason);
-    protect_end(&before);
     if (status != LEDGER_OK)
-        log_ledger(attempt, "no password is accepted", reason);
+        attempt_log_ledger(attempt->pamh, &attempt->request, attempt->state_dir,
+                           "no password is accepted", reason);
     else if (damaged)
-        log_ledger(attempt, "set aside, the user is locked", reason);
+        attempt_log_ledger(attempt->pamh, &attempt->request, attempt->state_dir,
+                           "set aside, the user is locked", reason);
     return status;
 }
 
@@ -359,7 +262,7 @@ static enum ledger_status await_admission(struct attempt *attempt, struct attemp
         const enum ledger_status status = ask_protected(attempt, report);
         if (status != LEDGER_OK)
             return status;
-        log_changes(attempt, report);
+        attempt_log_changes(attempt->pamh, &attempt->request, report);
         if (report->admission != REFUSED_BUSY)
             return LEDGER_OK;
         at_ms = now_ms();
@@ -408,7 +311,7 @@ int attempt_begin(pam_handle_t *pamh, const struct module_args *args,
     if (await_admission(attempt, report) != LEDGER_OK)
         goto out;
     if (report->admission != ADMITTED) {
-        log_refusal(attempt, report);
+        attempt_log_refusal(pamh, request, report);
         result = PAM_AUTH_ERR;
         goto out;
     }

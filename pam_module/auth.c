@@ -16,14 +16,12 @@
 enum { REFUSAL_DELAY_US = 2 * 1000 * 1000 };
 
 /* A screen locker, say, runs as its user and cannot read root's state. */
-static int without_root(pam_handle_t *pamh, const struct module_args *args)
+static int without_root(pam_handle_t *pamh, const char *user, const struct module_args *args)
 {
     struct account account;
-    const char *user = NULL;
     int result = PAM_AUTHINFO_UNAVAIL;
 
-    if (pam_get_user(pamh, &user, NULL) != PAM_SUCCESS || user == NULL ||
-        account_lookup(user, false, &account) != ACCOUNT_FOUND)
+    if (account_lookup(user, false, &account) != ACCOUNT_FOUND)
         return result;
     if (account.uid == geteuid())
         result = PAM_IGNORE;
@@ -108,10 +106,15 @@ int authenticate(pam_handle_t *pamh, int flags, const struct module_args *args)
 {
     struct attempt_request request = {0};
     struct user_settings user;
+    const char *name = NULL;
     int result;
 
+    /* May ask for it, and the answer may be none. */
+    result = pam_get_user(pamh, &name, NULL);
+    if (result != PAM_SUCCESS)
+        return result == PAM_CONV_AGAIN ? PAM_INCOMPLETE : result;
     if (geteuid() != 0)
-        return without_root(pamh, args);
+        return without_root(pamh, name, args);
     switch (user_settings_find(pamh, args, FOR_ATTEMPTS, &user)) {
     case USER_SETTINGS_FOUND:
         request.user = user.account.name;

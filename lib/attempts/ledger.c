@@ -618,7 +618,10 @@ static enum ledger_status admit_locked(struct ledger *ledger, const struct origi
     if (report->admission == ADMITTED &&
         take_slot(ledger, number, &bank.count, slot, reason, size) != LEDGER_OK)
         return LEDGER_FAILED;
-    store(ledger, number, &bank);
+    /* What only time has done, the next one finds as well. */
+    if (report->admission == ADMITTED || report->changes.died > 0 || report->changes.locked ||
+        report->changes.lock_ended)
+        store(ledger, number, &bank);
     fill_report(ledger, number, &bank.count, limits, now, report);
     return LEDGER_OK;
 }
@@ -724,14 +727,18 @@ int ledger_look_at(const struct ledger *ledger, const struct origin *origin,
 /* --- root's unlock --------------------------------------------------------- */
 
 /* Under both locks. LEDGER_DAMAGED: it has to be replaced instead. */
-static enum ledger_status forget_all(struct ledger *ledger, bool *had)
+static enum ledger_status forget_all(struct ledger *ledger, struct ledger_forgotten *forgotten,
+                                     char *reason, size_t size)
 {
     struct file_bank bank;
 
     for (uint32_t i = 0; i < ledger->record_count; i++) {
-        if (load(ledger, i, &bank) != 0)
+        if (load(ledger, i, &bank) != 0) {
+            snprintf(reason, size, "is damaged");
             return LEDGER_DAMAGED;
-        *had = *had || bank.count.failed != 0 || bank.count.locked_ms != NOT_LOCKED;
+        }
+        forgotten->failures += count_failures(&bank.count);
+        forgotten->locked = forgotten->locked || bank.count.locked_ms != NOT_LOCKED;
         count_forget(&bank.count);
         store(ledger, i, &bank);
         tell_waiting(ledger, i, INT_MAX);
@@ -739,38 +746,45 @@ static enum ledger_status forget_all(struct ledger *ledger, bool *had)
     return LEDGER_OK;
 }
 
-static enum ledger_status forget_locked(struct ledger *ledger, bool *had, char *reason, size_t size)
+static enum ledger_status forget_under_locks(struct ledger *ledger,
+                                             struct ledger_forgotten *forgotten, char *reason,
+                                             size_t size)
 {
     struct file_bank whole;
 
-    if (take_lock(ledger, LOCK_LOCAL, reason, size) != LEDGER_OK)
+    /* Closing the file gives the locks back. */
+    if (take_lock(ledger, LOCK_LOCAL, reason, size) != LEDGER_OK ||
+        take_lock(ledger, LOCK_NETWORK, reason, size) != LEDGER_OK)
         return LEDGER_DAMAGED;
-    if (take_lock(ledger, LOCK_NETWORK, reason, size) != LEDGER_OK ||
-        load(ledger, RECORD_WHOLE, &whole) != 0 || follow_size(ledger, &whole) != 0)
+    if (load(ledger, RECORD_WHOLE, &whole) != 0 || follow_size(ledger, &whole) != 0) {
+        snprintf(reason, size, "is damaged");
         return LEDGER_DAMAGED;
-    return forget_all(ledger, had); /* closing the file gives the locks back */
+    }
+    return forget_all(ledger, forgotten, reason, size);
 }
 
 enum ledger_status ledger_forget(const char *state_dir, uid_t uid, uid_t owner,
-                                 const struct moment *now, bool *had, char *reason, size_t size)
+                                 const struct moment *now, struct ledger_forgotten *forgotten,
+                                 char *reason, size_t size)
 {
     struct ledger ledger = {.fd = -1, .directory_fd = -1};
     struct stat st;
 
-    *had = false;
+    *forgotten = (struct ledger_forgotten){0};
     const int directory_fd = open_directory(state_dir, owner, false, reason, size);
     if (directory_fd < 0)
         return errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
     enum ledger_status status =
         open_file(directory_fd, uid, owner, true, &ledger, &st, reason, size);
     if (status == LEDGER_OK)
-        status = forget_locked(&ledger, had, reason, size);
+        status = forget_under_locks(&ledger, forgotten, reason, size);
     ledger_close(&ledger);
     if (status == LEDGER_DAMAGED) {
-        *had = true;
+        forgotten->replaced = true;
         status = LEDGER_OK;
         if (replace_damaged(directory_fd, uid, &st, false, now) != 0) {
-            snprintf(reason, size, "it cannot be replaced: %s", strerror(errno));
+            const size_t used = strlen(reason);
+            snprintf(reason + used, size - used, "; it cannot be replaced: %s", strerror(errno));
             status = LEDGER_FAILED;
         }
     }

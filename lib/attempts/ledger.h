@@ -106,13 +106,21 @@ int ledger_look_at(const struct ledger *ledger, const struct origin *origin,
                    const struct attempt_limits *limits, const struct moment *now,
                    struct attempt_state *state);
 
+/* What unlocking has undone. */
+struct ledger_forgotten {
+    unsigned failures;
+    bool locked;
+    bool replaced; /* there is a new ledger; reason says what was wrong with the old one */
+};
+
 /*
- * Root's unlock: forgets all failures and locks. A ledger that is damaged, or
- * whose lock another process does not give back, is replaced. *had says if
- * there was anything to forget. Returns LEDGER_OK, LEDGER_ABSENT, or
- * LEDGER_FAILED with the reason.
+ * Root's unlock: forgets all failures and locks; attempts in flight go on. A
+ * ledger that is damaged, or whose lock another process does not give back,
+ * is replaced. Returns LEDGER_OK, LEDGER_ABSENT, or LEDGER_FAILED with the
+ * reason.
  */
 enum ledger_status ledger_forget(const char *state_dir, uid_t uid, uid_t owner,
-                                 const struct moment *now, bool *had, char *reason, size_t size);
+                                 const struct moment *now, struct ledger_forgotten *forgotten,
+                                 char *reason, size_t size);
 
 #endif

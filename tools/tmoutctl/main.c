@@ -20,9 +20,12 @@ static const struct {
     const char *help;
 } verbs[] = {
     {"apply", verb_apply, "", "compile the policy and put it in force"},
+    {"attempts", verb_attempts, "[USER]", "failed logins that count now, and locks"},
     {"check", verb_check, "[FILE]", "look for mistakes in the policy, or in a draft"},
     {"shells", verb_shells, "[--install|--remove]", "which shells take the limit, and from where"},
-    {"show", verb_show, "USER [--local]", "a user's settings, and the rule behind each"},
+    {"show", verb_show, "USER [--from ADDR] [--local]",
+     "a user's settings, and the rule behind each"},
+    {"unlock", verb_unlock, "USER", "forget his failed logins, and lift his locks"},
 };
 
 enum { VERB_COUNT = sizeof verbs / sizeof verbs[0] };
@@ -121,7 +124,7 @@ static void print_usage(FILE *to)
     for (size_t i = 0; i < VERB_COUNT; i++) {
         char call[64];
         snprintf(call, sizeof call, "%s %s", verbs[i].name, verbs[i].arguments);
-        fprintf(to, "  %-30s %s\n", call, verbs[i].help);
+        fprintf(to, "  %-34s %s\n", call, verbs[i].help);
     }
     fputs("\nExit status: 0 fine, 1 the answer is no, 2 wrong usage or failure.\n", to);
 }

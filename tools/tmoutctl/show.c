@@ -4,106 +4,11 @@
  */
 #include "tmoutctl.h"
 
-#include "../../lib/host/account.h"
-#include "../../lib/policy/resolve.h"
-#include "findings.h"
+#include "policy_view.h"
+#include "user_attempts.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-/* The policy that the next login will find. */
-struct view {
-    struct snapshot snapshot;
-    const char *state; /* in force, pending, refused, unknown: for programs */
-    char note[1200];   /* the same for people */
-};
-
-/* The snapshot of a policy that is not applied yet, in memory. */
-static int compile_pending(const struct tmoutctl_context *context, struct view *view,
-                           struct problems *problems)
-{
-    struct policy policy = {0};
-    struct source_set sources = {0};
-    unsigned char *image = NULL;
-    size_t size = 0;
-    char reason[256];
-    int fd = -1, result = -1;
-
-    if (policy_compile(context->config_path, geteuid(), &policy, &sources, problems) != 0)
-        goto out;
-    fd = memfd_create("tmout-policy", MFD_CLOEXEC);
-    if (fd < 0 || snapshot_encode(SNAPSHOT_POLICY, &sources, &policy, "", 0, &image, &size) != 0 ||
-        write(fd, image, size) != (ssize_t)size) {
-        problem_add(problems, PROBLEM_FAILURE, context->config_path, 0, "cannot be compiled: %s",
-                    strerror(errno));
-        goto out;
-    }
-    if (snapshot_open_fd(fd, SNAPSHOT_POLICY, &view->snapshot, reason, sizeof reason) ==
-        SNAPSHOT_OK) {
-        fd = -1;
-        result = 0;
-    }
-
-out:
-    if (fd >= 0)
-        close(fd);
-    free(image);
-    sources_free(&sources);
-    policy_free(&policy);
-    return result;
-}
-
-/* Which policy will the next login find? It applies an edit that is valid,
- * and keeps the old policy where the edit is not. Returns 0, or -1 after a
- * message. */
-static int find_policy(const struct tmoutctl_context *context, struct view *view)
-{
-    struct problems problems = {0};
-    struct view pending = {0};
-    char reason[512], summary[1024], when[64] = "";
-    int result = 0;
-    const enum snapshot_status status = snapshot_open(
-        context->state_dir, SNAPSHOT_POLICY, geteuid(), &view->snapshot, reason, sizeof reason);
-
-    if (status == SNAPSHOT_OK) {
-        format_time(view->snapshot.created_sec, when, sizeof when);
-        view->state = "in force";
-        snprintf(view->note, sizeof view->note, "in force since %s", when);
-        if (snapshot_is_current(&view->snapshot, context->config_path))
-            return 0;
-    }
-    if (compile_pending(context, &pending, &problems) == 0) {
-        if (status == SNAPSHOT_OK)
-            snapshot_close(&view->snapshot);
-        view->snapshot = pending.snapshot;
-        view->state = "pending";
-        snprintf(view->note, sizeof view->note,
-                 "%s; tmoutctl apply or the next login puts it in force",
-                 status == SNAPSHOT_OK       ? "edited and valid"
-                 : status == SNAPSHOT_ABSENT ? "valid, but not applied yet"
-                                             : reason);
-    } else if (status == SNAPSHOT_OK && problems.failures > 0) {
-        summarize_problems(&problems, summary, sizeof summary);
-        view->state = "unknown";
-        snprintf(view->note, sizeof view->note, "the one of %s; it cannot be compared: %s", when,
-                 summary);
-    } else {
-        summarize_problems(&problems, summary, sizeof summary);
-        view->state = "refused";
-        snprintf(view->note, sizeof view->note, "the one of %s; since then edited and refused: %s",
-                 when, summary);
-        if (status != SNAPSHOT_OK) {
-            report("no policy is in force: %s", summary);
-            result = -1;
-        }
-    }
-    problems_free(&problems);
-    return result;
-}
 
 static void rule_text(const struct resolved_setting *setting, char *text, size_t size)
 {
@@ -124,34 +29,92 @@ static void limit_text(const struct resolution *resolution, bool local, char *te
         resolution_limit(resolution, text, size);
 }
 
-static void print_text(const struct account *account, const struct view *view,
-                       const struct resolution *resolution, bool local)
+/* Which login is asked about, and what the attempts have come to there. */
+struct login_view {
+    bool local;
+    const char *from; /* --from ADDR, or NULL */
+    bool limited;
+    struct attempt_limits limits;
+    struct attempt_state attempts;
+    char note[600]; /* why attempts is not known, else "" */
+};
+
+static void find_attempts(const struct tmoutctl_context *context, const struct account *account,
+                          const struct resolution *resolution, struct login_view *login)
+{
+    struct origin origin = {.kind = login->local ? ORIGIN_LOCAL : ORIGIN_NETWORK};
+
+    if (login->from != NULL)
+        origin = origin_of_address(login->from);
+    login->limited = attempt_limits_find(resolution, account->uid, &login->limits);
+    if (!login->limited)
+        snprintf(login->note, sizeof login->note, "not limited");
+    else if (login->limits.by_source && !login->local && login->from == NULL)
+        snprintf(login->note, sizeof login->note, "counted by address: ask with --from ADDR");
+    else if (!attempts_are_ours(context))
+        snprintf(login->note, sizeof login->note, "are root's to see");
+    else
+        attempt_state_find(context, account->uid, &origin, &login->limits, &login->attempts,
+                           login->note, sizeof login->note);
+}
+
+static void print_attempts(const struct login_view *login)
+{
+    char lock[96];
+
+    if (login->note[0] != '\0') {
+        printf("attempts %s\n", login->note);
+        return;
+    }
+    lock_state_format(login->attempts.lock_left_ms, lock, sizeof lock);
+    printf("attempts %u of %u failed, %s\n", login->attempts.failures, login->limits.max_attempts,
+           lock);
+}
+
+static json_t *attempts_json(const struct login_view *login)
+{
+    json_t *answer = json_object();
+
+    if (login->note[0] != '\0') {
+        json_object_set_new(answer, "note", json_text(login->note));
+        return answer;
+    }
+    json_object_set_new(answer, "max_attempts", json_integer(login->limits.max_attempts));
+    set_lock_state(answer, login->attempts.failures, login->attempts.in_flight,
+                   login->attempts.lock_left_ms);
+    return answer;
+}
+
+static void print_text(const struct account *account, const struct policy_view *view,
+                       const struct resolution *resolution, const struct login_view *login)
 {
     char limit[LIMIT_TEXT_MAX];
 
-    limit_text(resolution, local, limit, sizeof limit);
+    limit_text(resolution, login->local, limit, sizeof limit);
     printf("user     %s\ngroups  ", account->name);
     for (size_t i = 0; i < account->group_count; i++)
         printf(" %s%s", account->group[i], i + 1 < account->group_count ? "," : "");
-    printf("\npolicy   %s\nlogin    %s: ", view->note, local ? "local" : "over SSH");
+    printf("\npolicy   %s\nlogin    %s: ", view->note, login->local ? "local" : "over SSH");
     if (limit[0] != '\0')
-        printf("PAM_TMOUT=\"%s\"\n\n", limit);
+        printf("PAM_TMOUT=\"%s\"\n", limit);
     else
-        printf("not covered (sessions = ssh)\n\n");
+        printf("not covered (sessions = ssh)\n");
+    print_attempts(login);
+    putchar('\n');
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         const struct resolved_setting *setting = &resolution->setting[i];
         char value[SETTING_TEXT_MAX], rule[RULE_NAME_MAX + 32], path[512];
         setting_format(&settings[i], setting->value, value, sizeof value);
         rule_text(setting, rule, sizeof rule);
         snapshot_source_path(&view->snapshot, setting->file, path, sizeof path);
-        printf("%-8s %-10s %s", settings[i].name, value, rule);
+        printf("%-14s %-8s %s", settings[i].name, value, rule);
         if (setting->from_rule)
             printf("  %s:%u", path, setting->line);
         putchar('\n');
     }
 }
 
-static json_t *setting_json(const struct view *view, size_t id,
+static json_t *setting_json(const struct policy_view *view, size_t id,
                             const struct resolved_setting *setting)
 {
     char value[SETTING_TEXT_MAX], rule[RULE_NAME_MAX + 32], path[4096];
@@ -167,54 +130,50 @@ static json_t *setting_json(const struct view *view, size_t id,
         json_object_set_new(entry, "seconds",
                             setting->value == SETTING_NONE ? json_null()
                                                            : json_integer(setting->value));
+    if (entry != NULL && settings[id].type == SETTING_NUMBER)
+        json_object_set_new(entry, "number",
+                            setting->value == SETTING_NONE ? json_null()
+                                                           : json_integer(setting->value));
     return entry;
 }
 
-static json_t *answer_json(const struct account *account, const struct view *view,
-                           const struct resolution *resolution, bool local)
+static json_t *answer_json(const struct account *account, const struct policy_view *view,
+                           const struct resolution *resolution, const struct login_view *login)
 {
     char limit[LIMIT_TEXT_MAX];
     json_t *groups = json_array(), *all = json_object();
 
-    limit_text(resolution, local, limit, sizeof limit);
+    limit_text(resolution, login->local, limit, sizeof limit);
     for (size_t i = 0; groups != NULL && i < account->group_count; i++)
         json_array_append_new(groups, json_text(account->group[i]));
     for (size_t i = 0; all != NULL && i < SETTING_COUNT; i++)
         json_object_set_new(all, settings[i].name, setting_json(view, i, &resolution->setting[i]));
-    return json_pack("{s:o, s:o, s:{s:s, s:o}, s:s, s:o, s:o}", "user", json_text(account->name),
-                     "groups", groups, "policy", "state", view->state, "note",
-                     json_text(view->note), "login", local ? "local" : "ssh", "pam_tmout",
-                     limit[0] != '\0' ? json_string(limit) : json_null(), "settings", all);
+    return json_pack("{s:o, s:o, s:{s:s, s:o}, s:s, s:o, s:o, s:o}", "user",
+                     json_text(account->name), "groups", groups, "policy", "state", view->state,
+                     "note", json_text(view->note), "login", login->local ? "local" : "ssh",
+                     "pam_tmout", limit[0] != '\0' ? json_string(limit) : json_null(), "attempts",
+                     attempts_json(login), "settings", all);
 }
 
-static int show(const struct tmoutctl_context *context, const char *user, bool local)
+static int show(const struct tmoutctl_context *context, const char *user, struct login_view *login)
 {
     struct account account = {0};
-    struct view view = {0};
+    struct policy_view view = {0};
     struct resolution resolution;
     int status = TMOUTCTL_FAILURE;
 
-    switch (account_lookup(user, true, &account)) {
-    case ACCOUNT_FOUND:
-        break;
-    case ACCOUNT_UNKNOWN:
-        report("there is no user \"%s\"", user);
-        return TMOUTCTL_FAILURE;
-    case ACCOUNT_ERROR:
-    default:
-        report("%s cannot be looked up: %s", user, strerror(errno));
-        return TMOUTCTL_FAILURE;
-    }
-    if (find_policy(context, &view) != 0)
+    if (find_account(user, &account) != 0)
+        return status;
+    if (policy_view_find(context, &view) != 0)
         goto out;
-    if (resolve(&view.snapshot, account.name, (const char *const *)account.group,
-                account.group_count, &resolution) != 0) {
-        report("%s/%s is damaged; run tmoutctl apply", context->state_dir, SNAPSHOT_POLICY_NAME);
-    } else if (context->json) {
-        status = print_json(answer_json(&account, &view, &resolution, local), TMOUTCTL_FINE);
-    } else {
-        print_text(&account, &view, &resolution, local);
-        status = finish(TMOUTCTL_FINE);
+    if (policy_view_resolve(context, &view, &account, &resolution) == 0) {
+        find_attempts(context, &account, &resolution, login);
+        if (context->json) {
+            status = print_json(answer_json(&account, &view, &resolution, login), TMOUTCTL_FINE);
+        } else {
+            print_text(&account, &view, &resolution, login);
+            status = finish(TMOUTCTL_FINE);
+        }
     }
     snapshot_close(&view.snapshot);
 
@@ -223,25 +182,47 @@ out:
     return status;
 }
 
-int verb_show(const struct tmoutctl_context *context, int argc, char **argv)
+/* The words behind `show`. Returns 0, or -1 after a message. */
+static int take_words(int argc, char **argv, const char **user, struct login_view *login)
 {
-    const char *user = NULL;
-    bool local = false;
+    static const char call[] = "tmoutctl show USER [--from ADDR] [--local]";
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--local") == 0) {
-            local = true;
-        } else if (argv[i][0] == '-' || user != NULL) {
-            report("show does not understand \"%s\"; the call is: tmoutctl show USER [--local]",
-                   argv[i]);
-            return TMOUTCTL_FAILURE;
+            login->local = true;
+        } else if (strcmp(argv[i], "--from") == 0 && i + 1 < argc) {
+            login->from = argv[++i];
+        } else if (strncmp(argv[i], "--from=", 7) == 0) {
+            login->from = argv[i] + 7;
+        } else if (argv[i][0] == '-' || *user != NULL) {
+            report("show does not understand \"%s\"; the call is: %s", argv[i], call);
+            return -1;
         } else {
-            user = argv[i];
+            *user = argv[i];
         }
     }
-    if (user == NULL) {
-        report("show needs a user: tmoutctl show USER [--local]");
-        return TMOUTCTL_FAILURE;
+    if (*user == NULL) {
+        report("show needs a user: %s", call);
+        return -1;
     }
-    return show(context, user, local);
+    if (login->from == NULL)
+        return 0;
+    if (login->local) {
+        report("--from is about logins over the network, --local about others: give one");
+        return -1;
+    }
+    if (origin_of_address(login->from).kind != ORIGIN_NETWORK)
+        return 0;
+    report("--from takes an address in digits, not \"%s\"", login->from);
+    return -1;
+}
+
+int verb_show(const struct tmoutctl_context *context, int argc, char **argv)
+{
+    struct login_view login = {0};
+    const char *user = NULL;
+
+    if (take_words(argc, argv, &user, &login) != 0)
+        return TMOUTCTL_FAILURE;
+    return show(context, user, &login);
 }

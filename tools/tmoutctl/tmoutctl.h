@@ -32,9 +32,11 @@ struct tmoutctl_context {
 typedef int tmoutctl_verb(const struct tmoutctl_context *context, int argc, char **argv);
 
 tmoutctl_verb verb_apply;
+tmoutctl_verb verb_attempts;
 tmoutctl_verb verb_check;
 tmoutctl_verb verb_shells;
 tmoutctl_verb verb_show;
+tmoutctl_verb verb_unlock;
 
 /* "tmoutctl: ..." and a newline on standard error. */
 void report(const char *format, ...) __attribute__((format(printf, 1, 2)));

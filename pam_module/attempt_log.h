@@ -1,0 +1,26 @@
+/*
+ * What is logged about attempts: one line an event, a human sentence and then
+ * key=value for programs.
+ */
+#ifndef TMOUT_ATTEMPT_LOG_H
+#define TMOUT_ATTEMPT_LOG_H
+
+#include "attempt.h"
+
+/* A failure; a success leaves that to the application. And what else the end
+ * of the attempt has changed. */
+void attempt_log_end(pam_handle_t *pamh, const struct attempt_request *request, bool success,
+                     const struct attempt_report *report);
+
+/* Failures of attempts that broke off, a lock made, a lock ended. */
+void attempt_log_changes(pam_handle_t *pamh, const struct attempt_request *request,
+                         const struct attempt_report *report);
+
+void attempt_log_refusal(pam_handle_t *pamh, const struct attempt_request *request,
+                         const struct attempt_report *report);
+
+/* The ledger is not as it should be: reason; what follows from it. */
+void attempt_log_ledger(pam_handle_t *pamh, const struct attempt_request *request,
+                        const char *state_dir, const char *what, const char *reason);
+
+#endif

@@ -30,10 +30,10 @@ LINK        = $(CC) $(HARDENING) $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -Wl,--
 PKG_CONFIG ?= pkg-config
 
 # What the module may link: no libconfuse, no jansson.
-LOGIN_SOURCES   := lib/host/account.c lib/host/clock.c lib/host/replace.c lib/host/trusted.c \
+LOGIN_SOURCES   := lib/host/account.c lib/host/clock.c lib/host/process.c lib/host/replace.c lib/host/trusted.c \
                    lib/policy/duration.c lib/policy/settings.c lib/policy/problems.c \
                    lib/policy/source.c lib/policy/snapshot_read.c lib/policy/resolve.c \
-                   $(wildcard lib/attempts/*.c)
+                   $(wildcard lib/attempts/*.c lib/sessions/*.c)
 COMPILE_SOURCES := lib/policy/load.c lib/policy/policy.c lib/policy/scan.c \
                    lib/policy/snapshot_write.c
 MODULE_SOURCES  := $(wildcard pam_module/*.c)

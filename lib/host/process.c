@@ -1,0 +1,70 @@
+#include "process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A small file of /proc as text. Returns its size, or -1 with errno. */
+static ssize_t read_proc(pid_t pid, const char *name, char *text, size_t size)
+{
+    char path[64];
+    int error;
+
+    if (pid == 0)
+        snprintf(path, sizeof path, "/proc/self/%s", name);
+    else
+        snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return -1;
+    const ssize_t n = read(fd, text, size - 1);
+    error = errno;
+    close(fd);
+    if (n < 0) {
+        errno = error;
+        return -1;
+    }
+    text[n] = '\0';
+    return n;
+}
+
+int process_read(pid_t pid, struct process *process)
+{
+    char text[1024];
+    int number, parent, session, terminal;
+    uint64_t start_ticks;
+
+    if (read_proc(pid, "stat", text, sizeof text) < 0)
+        return -1;
+    /* The second field is the program's name, of the user's choice: it ends
+     * with the last parenthesis. */
+    const char *rest = strrchr(text, ')');
+    if (rest == NULL || sscanf(text, "%d", &number) != 1 ||
+        sscanf(rest + 1,
+               " %*c %d %*d %d %d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
+               &parent, &session, &terminal, &start_ticks) != 4) {
+        errno = EINVAL;
+        return -1;
+    }
+    *process = (struct process){.pid = number,
+                                .parent = parent,
+                                .session = session,
+                                .terminal = (uint32_t)terminal,
+                                .start_ticks = start_ticks};
+    return 0;
+}
+
+uint32_t process_audit_session(pid_t pid)
+{
+    char text[32], *end = NULL;
+
+    if (read_proc(pid, "sessionid", text, sizeof text) <= 0)
+        return NO_AUDIT_SESSION;
+    errno = 0;
+    const unsigned long value = strtoul(text, &end, 10);
+    return errno == 0 && end != text && value < UINT32_MAX ? (uint32_t)value : NO_AUDIT_SESSION;
+}

@@ -1,0 +1,261 @@
+#include "registry.h"
+
+#include "../host/replace.h"
+#include "../host/trusted.h"
+#include "checksum.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define REGISTRY_MAGIC "tmoutse1"
+
+enum { NAME_SIZE = 16, ANCESTORS_MOST = 256 };
+
+struct file_session {
+    char magic[8];
+    uint64_t checksum; /* of all that follows */
+    struct session_record record;
+};
+
+static void file_name(char *name, pid_t pid)
+{
+    snprintf(name, NAME_SIZE, "%d", (int)pid);
+}
+
+/* Whatever the caller's umask is. */
+static int make_directory(const char *path)
+{
+    if (mkdir(path, 0755) != 0)
+        return errno == EEXIST ? 0 : -1;
+    return chmod(path, 0755);
+}
+
+static int make_directories(const char *directory)
+{
+    char above[PATH_MAX];
+    char *slash;
+
+    if (strlen(directory) >= sizeof above) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    snprintf(above, sizeof above, "%s", directory);
+    slash = strrchr(above, '/');
+    if (slash != NULL && slash != above) {
+        *slash = '\0';
+        if (make_directory(above) != 0)
+            return -1;
+    }
+    return make_directory(directory);
+}
+
+int registry_put(const char *directory, uid_t owner, const struct session_record *record,
+                 char *reason, size_t size)
+{
+    struct file_session file;
+    char name[NAME_SIZE];
+    int result = -1;
+
+    if (make_directories(directory) != 0) {
+        snprintf(reason, size, "cannot make the directory: %s", strerror(errno));
+        return -1;
+    }
+    const int directory_fd = trusted_directory(directory, owner, O_RDONLY, reason, size);
+    if (directory_fd < 0)
+        return -1;
+    memset(&file, 0, sizeof file); /* the padding is written as well */
+    memcpy(file.magic, REGISTRY_MAGIC, sizeof file.magic);
+    file.record = *record;
+    file.checksum = CHECKSUM_OF(CHECKSUM_START, file);
+    file_name(name, record->pid);
+    result = replace_file(directory_fd, name, 0600, &file, sizeof file);
+    if (result != 0)
+        snprintf(reason, size, "%s", strerror(errno));
+    close(directory_fd);
+    return result;
+}
+
+void registry_remove(const char *directory, pid_t pid)
+{
+    char path[PATH_MAX];
+
+    if (snprintf(path, sizeof path, "%s/%d", directory, (int)pid) < (int)sizeof path)
+        unlink(path);
+}
+
+static bool fits(const struct file_session *file, pid_t pid)
+{
+    const struct session_record *record = &file->record;
+
+    return memcmp(file->magic, REGISTRY_MAGIC, sizeof file->magic) == 0 &&
+           CHECKSUM_OF(CHECKSUM_START, *file) == file->checksum && record->pid == pid &&
+           memchr(record->user, '\0', sizeof record->user) != NULL &&
+           memchr(record->service, '\0', sizeof record->service) != NULL &&
+           memchr(record->address, '\0', sizeof record->address) != NULL &&
+           memchr(record->terminal, '\0', sizeof record->terminal) != NULL;
+}
+
+static int open_directory(const char *directory, uid_t owner)
+{
+    char reason[256];
+
+    return trusted_directory(directory, owner, O_RDONLY, reason, sizeof reason);
+}
+
+static enum registry_status get_at(int directory_fd, uid_t owner, pid_t pid,
+                                   struct session_record *record)
+{
+    enum registry_status status = REGISTRY_DAMAGED;
+    struct file_session file;
+    char name[NAME_SIZE], reason[256];
+    struct stat st;
+
+    file_name(name, pid);
+    const int fd = trusted_file(directory_fd, name, owner, &st, reason, sizeof reason);
+    if (fd < 0 && errno == ENOENT)
+        return REGISTRY_ABSENT;
+    if (fd < 0)
+        return errno == EPERM ? REGISTRY_DAMAGED : REGISTRY_FAILED;
+    if (st.st_size == (off_t)sizeof file && read(fd, &file, sizeof file) == (ssize_t)sizeof file &&
+        fits(&file, pid)) {
+        *record = file.record;
+        status = REGISTRY_OK;
+    }
+    close(fd);
+    return status;
+}
+
+enum registry_status registry_get(const char *directory, uid_t owner, pid_t pid,
+                                  struct session_record *record)
+{
+    const int directory_fd = open_directory(directory, owner);
+
+    if (directory_fd < 0)
+        return errno == ENOENT ? REGISTRY_ABSENT : REGISTRY_FAILED;
+    const enum registry_status status = get_at(directory_fd, owner, pid, record);
+    close(directory_fd);
+    return status;
+}
+
+/* Only what registry_put() would have called it. */
+static pid_t pid_of_name(const char *name)
+{
+    char *end = NULL, again[NAME_SIZE];
+
+    errno = 0;
+    const long pid = strtol(name, &end, 10);
+    if (errno != 0 || *end != '\0' || pid <= 0 || pid > INT32_MAX)
+        return 0;
+    file_name(again, (pid_t)pid);
+    return strcmp(again, name) == 0 ? (pid_t)pid : 0;
+}
+
+ssize_t registry_list(const char *directory, pid_t **pids)
+{
+    size_t count = 0, room = 0;
+    struct dirent *entry;
+    DIR *dir = opendir(directory);
+
+    *pids = NULL;
+    if (dir == NULL)
+        return errno == ENOENT ? 0 : -1;
+    while ((entry = readdir(dir)) != NULL) {
+        const pid_t pid = pid_of_name(entry->d_name);
+        if (pid == 0)
+            continue;
+        if (count == room) {
+            room = room == 0 ? 64 : 2 * room;
+            pid_t *grown = reallocarray(*pids, room, sizeof **pids);
+            if (grown == NULL) {
+                free(*pids);
+                *pids = NULL;
+                closedir(dir);
+                errno = ENOMEM;
+                return -1;
+            }
+            *pids = grown;
+        }
+        (*pids)[count++] = pid;
+    }
+    closedir(dir);
+    return (ssize_t)count;
+}
+
+bool session_is_live(const struct session_record *record)
+{
+    struct process process;
+
+    return process_read(record->pid, &process) == 0 && process.start_ticks == record->start_ticks;
+}
+
+/* 1, 0 or -1 as registry_find_own(). */
+static int find_by_audit_session(const char *directory, int directory_fd, uid_t owner,
+                                 uint32_t audit_session, struct session_record *record)
+{
+    pid_t *pids = NULL;
+    int result = 0;
+    const ssize_t count = registry_list(directory, &pids);
+
+    if (count < 0)
+        return -1;
+    for (ssize_t i = 0; i < count && result != 1; i++) {
+        struct session_record other;
+        const enum registry_status status = get_at(directory_fd, owner, pids[i], &other);
+        if (status == REGISTRY_DAMAGED || status == REGISTRY_FAILED) {
+            if (process_audit_session(pids[i]) == audit_session)
+                result = -1;
+        } else if (status == REGISTRY_OK && other.audit_session == audit_session &&
+                   session_is_live(&other)) {
+            *record = other;
+            result = 1;
+        }
+    }
+    free(pids);
+    return result;
+}
+
+static int find_by_ancestry(int directory_fd, uid_t owner, struct session_record *record)
+{
+    struct process process;
+    pid_t pid = 0;
+
+    for (int i = 0; i < ANCESTORS_MOST && process_read(pid, &process) == 0; i++) {
+        switch (get_at(directory_fd, owner, process.pid, record)) {
+        case REGISTRY_OK:
+            if (record->start_ticks == process.start_ticks)
+                return 1;
+            break;
+        case REGISTRY_ABSENT:
+            break;
+        default:
+            return -1;
+        }
+        pid = process.parent;
+        if (pid <= 1)
+            break;
+    }
+    return 0;
+}
+
+int registry_find_own(const char *directory, uid_t owner, struct session_record *record)
+{
+    const uint32_t audit_session = process_audit_session(0);
+    const int directory_fd = open_directory(directory, owner);
+    int found = 0;
+
+    if (directory_fd < 0)
+        return errno == ENOENT ? 0 : -1;
+    if (audit_session != NO_AUDIT_SESSION)
+        found = find_by_audit_session(directory, directory_fd, owner, audit_session, record);
+    if (found == 0)
+        found = find_by_ancestry(directory_fd, owner, record);
+    close(directory_fd);
+    return found;
+}

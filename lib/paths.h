@@ -10,8 +10,9 @@
 #define SBINDIR "/usr/sbin"
 #endif
 
-#define TMOUT_CONFIG_PATH SYSCONFDIR "/security/tmout.conf"
-#define TMOUT_STATE_DIR   "/var/lib/tmout"
-#define TMOUT_CTL_PATH    SBINDIR "/tmoutctl"
+#define TMOUT_CONFIG_PATH  SYSCONFDIR "/security/tmout.conf"
+#define TMOUT_STATE_DIR    "/var/lib/tmout"
+#define TMOUT_SESSIONS_DIR "/run/tmout/sessions"
+#define TMOUT_CTL_PATH     SBINDIR "/tmoutctl"
 
 #endif

@@ -3,6 +3,7 @@
 #include "paths.h"
 
 #include <security/pam_ext.h>
+#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -14,9 +15,17 @@ static const char *path_value(const char *word, const char *name)
     return strncmp(word, name, length) == 0 && word[length] == '/' ? word + length : NULL;
 }
 
+static int complain(pam_handle_t *pamh, const char *argument, const char *wrong)
+{
+    pam_syslog(pamh, LOG_ERR, "%s argument=\"%s\"", wrong, argument);
+    return -1;
+}
+
 int module_args_parse(pam_handle_t *pamh, int argc, const char **argv, struct module_args *args)
 {
-    *args = (struct module_args){.config_path = TMOUT_CONFIG_PATH, .state_dir = TMOUT_STATE_DIR};
+    *args = (struct module_args){.config_path = TMOUT_CONFIG_PATH,
+                                 .state_dir = TMOUT_STATE_DIR,
+                                 .sessions_dir = TMOUT_SESSIONS_DIR};
     for (int i = 0; i < argc; i++) {
         const char *value;
         if (strcmp(argv[i], "debug") == 0) {
@@ -29,12 +38,13 @@ int module_args_parse(pam_handle_t *pamh, int argc, const char **argv, struct mo
             args->config_path = value;
         } else if ((value = path_value(argv[i], "state=")) != NULL) {
             args->state_dir = value;
+            if (snprintf(args->sessions_dir, sizeof args->sessions_dir, "%s/sessions", value) >=
+                (int)sizeof args->sessions_dir)
+                return complain(pamh, argv[i], "the path is too long");
         } else {
-            pam_syslog(pamh, LOG_ERR,
-                       "unknown argument on the PAM line; there are debug, noprompt, tell, "
-                       "config=/PATH and state=/DIR argument=\"%s\"",
-                       argv[i]);
-            return -1;
+            return complain(pamh, argv[i],
+                            "unknown argument on the PAM line; there are debug, noprompt, tell, "
+                            "config=/PATH and state=/DIR");
         }
     }
     return 0;

@@ -7,7 +7,8 @@
 
 struct module_args {
     const char *config_path; /* config=PATH, the policy's main file */
-    const char *state_dir;   /* state=DIR, where the snapshot lives */
+    const char *state_dir;   /* state=DIR, where the snapshot and the ledgers live */
+    char sessions_dir[512];  /* the registry: in /run, or in DIR */
     bool debug;
     bool noprompt; /* another module asks for the password */
     bool tell;     /* remote users, too, are told that they are locked */

@@ -30,23 +30,21 @@ EXPORTED int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char 
 EXPORTED int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
     struct module_args args;
-    int result = PAM_SESSION_ERR;
 
     (void)flags;
     if (module_args_parse(pamh, argc, argv, &args) == 0)
-        result = session_open(pamh, &args);
-    /* Where we have none, a PAM_TMOUT that the user sent must not pass for
-     * ours: the shells read an empty one as none, and fall back. */
-    if (result != PAM_SUCCESS)
-        pam_putenv(pamh, "PAM_TMOUT=");
-    return result;
+        return session_open(pamh, &args);
+    pam_putenv(pamh, "PAM_TMOUT="); /* as session_open() does where it fails */
+    return PAM_SESSION_ERR;
 }
 
 EXPORTED int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
-    (void)pamh;
+    struct module_args args;
+
     (void)flags;
-    (void)argc;
-    (void)argv;
+    if (module_args_parse(pamh, argc, argv, &args) != 0)
+        return PAM_SESSION_ERR;
+    session_close(pamh, &args);
     return PAM_SUCCESS;
 }

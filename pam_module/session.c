@@ -1,6 +1,7 @@
 #include "session.h"
 
 #include "login_origin.h"
+#include "registration.h"
 #include "user_settings.h"
 
 #include <inttypes.h>
@@ -45,21 +46,77 @@ static int put_limit(pam_handle_t *pamh, const struct resolution *resolution)
     return put_environment(pamh, assignment);
 }
 
-int session_open(pam_handle_t *pamh, const struct module_args *args)
+static bool covers(const struct resolution *resolution, bool is_ssh)
+{
+    return is_ssh || resolution->setting[SETTING_SESSIONS].value == SESSIONS_ALL;
+}
+
+/*
+ * The limit of a session that was started inside a login, by su or sudo: its
+ * own or the login's, whichever is stricter. Returns 1 and changes *resolution
+ * to it, 0 where neither covers it, -1 after a log line.
+ */
+static int tighten_inside_login(pam_handle_t *pamh, const struct module_args *args,
+                                struct resolution *resolution)
+{
+    struct session_record login;
+    struct user_settings outer;
+    const int found = find_surrounding_login(pamh, args, &login);
+    int result = -1;
+
+    if (found <= 0)
+        return found < 0 ? -1 : covers(resolution, false);
+    if (user_settings_find_named(pamh, args, login.user, FOR_SESSION, &outer) ==
+        USER_SETTINGS_FOUND) {
+        const bool by_itself = covers(resolution, login.is_ssh);
+        const bool by_login = covers(&outer.resolution, login.is_ssh);
+        if (by_login && by_itself)
+            resolution_tighten(resolution, &outer.resolution);
+        else if (by_login)
+            *resolution = outer.resolution;
+        result = by_itself || by_login;
+    }
+    user_settings_free(&outer);
+    return result;
+}
+
+/* PAM_SUCCESS where the limit is set, or the session has none. */
+static int set_limit(pam_handle_t *pamh, const struct module_args *args)
 {
     struct user_settings user;
-    const struct resolution *resolution = &user.resolution;
-    int result = PAM_SESSION_ERR;
+    struct resolution *resolution = &user.resolution;
+    int result = PAM_SESSION_ERR, covered;
 
     if (user_settings_find(pamh, args, FOR_SESSION, &user) != USER_SETTINGS_FOUND)
         goto out;
-    result = PAM_SUCCESS;
-    if (resolution->setting[SETTING_SESSIONS].value != SESSIONS_ALL && !login_is_ssh(pamh))
-        goto out;
-    if (put_limit(pamh, resolution) != 0)
-        result = PAM_SESSION_ERR;
+    if (is_login(pamh))
+        covered = covers(resolution, login_is_ssh(pamh));
+    else
+        covered = tighten_inside_login(pamh, args, resolution);
+    if (covered == 0 || (covered > 0 && put_limit(pamh, resolution) == 0))
+        result = PAM_SUCCESS;
 
 out:
     user_settings_free(&user);
     return result;
+}
+
+int session_open(pam_handle_t *pamh, const struct module_args *args)
+{
+    const int result = set_limit(pamh, args);
+
+    /* Where we have none, a PAM_TMOUT that the user sent must not pass for
+     * ours: the shells read an empty one as none, and fall back. */
+    if (result != PAM_SUCCESS)
+        pam_putenv(pamh, "PAM_TMOUT=");
+    /* Whatever the policy says now: a later one governs this login, too. */
+    if (is_login(pamh) && register_login(pamh, args) != 0)
+        return PAM_SESSION_ERR;
+    return result;
+}
+
+void session_close(pam_handle_t *pamh, const struct module_args *args)
+{
+    if (is_login(pamh))
+        unregister_login(args);
 }

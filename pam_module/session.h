@@ -7,9 +7,12 @@
 /*
  * Puts PAM_TMOUT ("900 readonly", "900 default" or "none"), and TMOUT where
  * the policy says so, into the PAM environment; nothing where the policy
- * leaves this kind of login alone. Returns PAM_SUCCESS, or PAM_SESSION_ERR
+ * leaves this kind of login alone; and registers a login. Returns PAM_SUCCESS, or PAM_SESSION_ERR
  * after one log line.
  */
 int session_open(pam_handle_t *pamh, const struct module_args *args);
+
+/* Takes the login out of the registry. */
+void session_close(pam_handle_t *pamh, const struct module_args *args);
 
 #endif

@@ -90,18 +90,15 @@ static enum user_settings_status find(pam_handle_t *pamh, const struct module_ar
     return status;
 }
 
-enum user_settings_status user_settings_find(pam_handle_t *pamh, const struct module_args *args,
-                                             enum user_purpose purpose, struct user_settings *found)
+enum user_settings_status user_settings_find_named(pam_handle_t *pamh,
+                                                   const struct module_args *args, const char *user,
+                                                   enum user_purpose purpose,
+                                                   struct user_settings *found)
 {
-    const char *user = NULL;
     bool tried = false, damaged;
     enum user_settings_status status;
 
     *found = (struct user_settings){0};
-    if (pam_get_user(pamh, &user, NULL) != PAM_SUCCESS || user == NULL || user[0] == '\0') {
-        pam_syslog(pamh, LOG_ERR, "the application did not say who logs in");
-        return USER_SETTINGS_FAILED;
-    }
     if (purpose == FOR_ATTEMPTS) {
         status = look_up(pamh, user, purpose, &found->account);
         if (status != USER_SETTINGS_FOUND)
@@ -111,6 +108,19 @@ enum user_settings_status user_settings_find(pam_handle_t *pamh, const struct mo
     if (damaged && policy_rebuild(pamh, args, &tried) == 0)
         status = find(pamh, args, user, purpose, &tried, found, &damaged);
     return status;
+}
+
+enum user_settings_status user_settings_find(pam_handle_t *pamh, const struct module_args *args,
+                                             enum user_purpose purpose, struct user_settings *found)
+{
+    const char *user = NULL;
+
+    *found = (struct user_settings){0};
+    if (pam_get_user(pamh, &user, NULL) != PAM_SUCCESS || user == NULL || user[0] == '\0') {
+        pam_syslog(pamh, LOG_ERR, "the application did not say who logs in");
+        return USER_SETTINGS_FAILED;
+    }
+    return user_settings_find_named(pamh, args, user, purpose, found);
 }
 
 void user_settings_free(struct user_settings *found)

@@ -26,6 +26,12 @@ enum user_settings_status user_settings_find(pam_handle_t *pamh, const struct mo
                                              enum user_purpose purpose,
                                              struct user_settings *settings);
 
+/* The same of another user, named: the one whose login this session is in. */
+enum user_settings_status user_settings_find_named(pam_handle_t *pamh,
+                                                   const struct module_args *args, const char *user,
+                                                   enum user_purpose purpose,
+                                                   struct user_settings *settings);
+
 void user_settings_free(struct user_settings *settings);
 
 #endif

@@ -53,6 +53,13 @@ int resolve(const struct snapshot *snapshot, const char *user, const char *const
     return 0;
 }
 
+void resolution_tighten(struct resolution *resolution, const struct resolution *other)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++)
+        if (setting_stricter(&settings[i], other->setting[i].value, resolution->setting[i].value))
+            resolution->setting[i] = other->setting[i];
+}
+
 void resolution_limit(const struct resolution *resolution, char *text, size_t size)
 {
     const int64_t idle_sec = resolution->setting[SETTING_TMOUT].value;

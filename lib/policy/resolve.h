@@ -29,6 +29,9 @@ struct resolution {
 int resolve(const struct snapshot *snapshot, const char *user, const char *const *group,
             size_t group_count, struct resolution *resolution);
 
+/* Setting by setting, the stricter of the two becomes resolution's. */
+void resolution_tighten(struct resolution *resolution, const struct resolution *other);
+
 /* The longest text that resolution_limit() makes, with its NUL. */
 #define LIMIT_TEXT_MAX 40
 

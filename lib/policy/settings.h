@@ -39,7 +39,7 @@ enum { MAX_ATTEMPTS_MOST = 64 };
 enum setting_type {
     SETTING_DURATION, /* seconds */
     SETTING_NUMBER,
-    SETTING_CHOICE    /* one of words[] */
+    SETTING_CHOICE /* one of words[] */
 };
 
 enum setting_strictest { STRICTEST_SMALLEST, STRICTEST_LARGEST };

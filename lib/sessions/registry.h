@@ -20,12 +20,12 @@
 /* Written to disk as it is. */
 struct session_record {
     int32_t pid;
-    uint32_t uid;
+    uint32_t is_ssh;
     uint64_t start_ticks;   /* of the process: field 22 of /proc/PID/stat */
     uint32_t audit_session; /* /proc/PID/sessionid, or NO_AUDIT_SESSION */
-    uint32_t is_ssh;
+    uint32_t unused;
     struct moment since;
-    char user[256];    /* as NSS spells it */
+    char user[256];    /* as PAM_USER says */
     char service[32];  /* of PAM */
     char address[64];  /* where it came from, or "local" */
     char terminal[32]; /* of a login at a terminal, below /dev; else "" */

@@ -38,6 +38,7 @@ COMPILE_SOURCES := lib/policy/load.c lib/policy/policy.c lib/policy/scan.c \
                    lib/policy/snapshot_write.c
 MODULE_SOURCES  := $(wildcard pam_module/*.c)
 CTL_SOURCES     := $(wildcard tools/tmoutctl/*.c)
+DAEMON_SOURCES  := $(wildcard tools/tmoutd/*.c)
 
 MAN_PAGES       := $(patsubst man/%,$(BUILD)/man/%,$(wildcard man/*.[1-9]) \
                      $(patsubst %.in,%,$(wildcard man/*.in)))
@@ -48,7 +49,7 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
         clean help dependencies
 .DELETE_ON_ERROR:
 
-all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl $(MAN_PAGES)
+all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl $(BUILD)/tmoutd $(MAN_PAGES)
 
 help:
 	@echo 'make                build the module and tmoutctl into build/'
@@ -84,6 +85,9 @@ $(BUILD)/pam_tmout.so: $(call objects,$(MODULE_SOURCES) $(LOGIN_SOURCES)) pam_mo
 
 $(BUILD)/tmoutctl: $(call objects,$(CTL_SOURCES) $(LOGIN_SOURCES) $(COMPILE_SOURCES))
 	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libconfuse jansson)
+
+$(BUILD)/tmoutd: $(call objects,$(DAEMON_SOURCES) $(LOGIN_SOURCES))
+	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libsystemd)
 
 # The settings table of the manual comes out of the settings table of the code.
 $(BUILD)/man/settings_table: man/settings_table.c $(call objects,lib/policy/settings.c lib/policy/duration.c)

@@ -58,13 +58,34 @@ int process_read(pid_t pid, struct process *process)
     return 0;
 }
 
-uint32_t process_audit_session(pid_t pid)
+/* One number below the "none" of the audit subsystem. */
+static bool read_audit_number(pid_t pid, const char *name, uint32_t *number)
 {
     char text[32], *end = NULL;
 
-    if (read_proc(pid, "sessionid", text, sizeof text) <= 0)
-        return NO_AUDIT_SESSION;
+    if (read_proc(pid, name, text, sizeof text) <= 0)
+        return false;
     errno = 0;
     const unsigned long value = strtoul(text, &end, 10);
-    return errno == 0 && end != text && value < UINT32_MAX ? (uint32_t)value : NO_AUDIT_SESSION;
+    if (errno != 0 || end == text || value >= UINT32_MAX)
+        return false;
+    *number = (uint32_t)value;
+    return true;
+}
+
+uint32_t process_audit_session(pid_t pid)
+{
+    uint32_t session;
+
+    return read_audit_number(pid, "sessionid", &session) ? session : NO_AUDIT_SESSION;
+}
+
+bool process_login_uid(pid_t pid, uid_t *uid)
+{
+    uint32_t number;
+
+    if (!read_audit_number(pid, "loginuid", &number))
+        return false;
+    *uid = (uid_t)number;
+    return true;
 }

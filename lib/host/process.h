@@ -2,6 +2,7 @@
 #ifndef TMOUT_PROCESS_H
 #define TMOUT_PROCESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -21,5 +22,9 @@ int process_read(pid_t pid, struct process *process);
 /* The audit session that a login was given, which setsid(), double forks and
  * sudo leave as it is; NO_AUDIT_SESSION where there is none. */
 uint32_t process_audit_session(pid_t pid);
+
+/* The uid that a login gave to all its processes, whatever they have become
+ * since. False where there is none. */
+bool process_login_uid(pid_t pid, uid_t *uid);
 
 #endif

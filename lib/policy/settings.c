@@ -15,6 +15,12 @@ static const struct setting_word no_words[] = {{NULL, 0}};
 
 static const struct setting_word word_none[] = {{"none", SETTING_NONE}, {NULL, 0}};
 
+/* No notice is the shortest one, for of notices the longest wins. */
+static const struct setting_word word_no_notice[] = {{"none", 0}, {NULL, 0}};
+
+static const struct setting_word words_activity[] = {
+    {"input", ACTIVITY_INPUT}, {"any", ACTIVITY_ANY}, {NULL, 0}};
+
 static const struct setting_word word_forever[] = {{"forever", SETTING_FOREVER}, {NULL, 0}};
 
 static const struct setting_word words_bool[] = {{"false", 0}, {"true", 1}, {"no", 0}, {"yes", 1},
@@ -94,6 +100,51 @@ const struct setting settings[SETTING_COUNT] = {
                           .values = "user, source",
                           .help = "one count for all logins over the network, or one for each "
                                   "address that they come from"},
+    [SETTING_DISCONNECT] = {.name = "disconnect",
+                            .type = SETTING_DURATION,
+                            .min = 1,
+                            .max = LONGEST_LIMIT_SEC,
+                            .words = word_none,
+                            .default_value = SETTING_NONE,
+                            .strictest = STRICTEST_SMALLEST,
+                            .values = "duration, none",
+                            .help = "tmoutd hangs up a terminal that was without input for so "
+                                    "long, whatever runs in it"},
+    [SETTING_DISCONNECT_NOTTY] = {.name = "disconnect_notty",
+                                  .type = SETTING_DURATION,
+                                  .min = 1,
+                                  .max = LONGEST_LIMIT_SEC,
+                                  .words = word_none,
+                                  .default_value = SETTING_NONE,
+                                  .strictest = STRICTEST_SMALLEST,
+                                  .values = "duration, none",
+                                  .help = "the same for a login without a terminal that moves no "
+                                          "data"},
+    [SETTING_ACTIVITY] = {.name = "activity",
+                          .type = SETTING_CHOICE,
+                          .words = words_activity,
+                          .default_value = ACTIVITY_INPUT,
+                          .strictest = STRICTEST_LARGEST,
+                          .values = "input, any",
+                          .help = "with any, output on the terminal counts as activity, too"},
+    [SETTING_MAX_SESSION] = {.name = "max_session",
+                             .type = SETTING_DURATION,
+                             .min = 1,
+                             .max = LONGEST_LIMIT_SEC,
+                             .words = word_none,
+                             .default_value = SETTING_NONE,
+                             .strictest = STRICTEST_SMALLEST,
+                             .values = "duration, none",
+                             .help = "tmoutd ends a login of this age, busy or not"},
+    [SETTING_WARN] = {.name = "warn",
+                      .type = SETTING_DURATION,
+                      .min = 1,
+                      .max = LONGEST_LIMIT_SEC,
+                      .words = word_no_notice,
+                      .default_value = 60,
+                      .strictest = STRICTEST_LARGEST,
+                      .values = "duration, none",
+                      .help = "how long before that a notice appears on the terminal"},
 };
 
 const struct setting *setting_find(const char *name)

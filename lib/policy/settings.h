@@ -20,6 +20,11 @@ enum setting_id {
     SETTING_ATTEMPT_WINDOW = 5,
     SETTING_LOCK_TIME = 6,
     SETTING_COUNT_BY = 7,
+    SETTING_DISCONNECT = 8,
+    SETTING_DISCONNECT_NOTTY = 9,
+    SETTING_ACTIVITY = 10,
+    SETTING_MAX_SESSION = 11,
+    SETTING_WARN = 12,
     SETTING_COUNT
 };
 
@@ -32,6 +37,7 @@ enum setting_id {
 
 enum { SESSIONS_SSH = 0, SESSIONS_ALL = 1 };
 enum { COUNT_BY_SOURCE = 0, COUNT_BY_USER = 1 };
+enum { ACTIVITY_ANY = 0, ACTIVITY_INPUT = 1 };
 
 /* What max_attempts can be; a ledger has room for as many. */
 enum { MAX_ATTEMPTS_MOST = 64 };

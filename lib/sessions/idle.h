@@ -1,0 +1,49 @@
+/*
+ * How long a terminal has been idle, from the times that the kernel keeps for
+ * it. Pure: the times and the clock arrive as arguments.
+ *
+ * The kernel moves a terminal's atime when a program reads input from it and
+ * mtime when one writes output, in whole seconds and no more often than once
+ * in eight. It never moves ctime by itself. The user owns the terminal and may
+ * set both times to what he likes, but that moves ctime to the present. So a
+ * time counts only where it moved between two looks at equal ctime.
+ */
+#ifndef TMOUT_IDLE_H
+#define TMOUT_IDLE_H
+
+#include "../host/clock.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+/* After somebody touched ctime, the next look has to come this soon: until
+ * then real input cannot be told from forged. */
+enum { LOOK_AGAIN_MS = 30 * 1000 };
+
+struct idle {
+    struct timespec atime, mtime, ctime; /* as last seen */
+    mode_t mode;
+    uid_t uid;
+    int64_t active_ms; /* the last activity, on the boot clock */
+    bool reported;     /* tampering is worth one line */
+};
+
+struct idle_change {
+    bool look_again; /* within LOOK_AGAIN_MS */
+    bool tampered;   /* for the first time */
+};
+
+/* A terminal that is seen for the first time. What its times say is believed
+ * as far as it can be true: not the future, and not before opened_ms. */
+void idle_start(struct idle *idle, const struct stat *st, int64_t opened_ms,
+                const struct moment *now);
+
+/* Another look. With any_activity output counts as well as input. */
+struct idle_change idle_look(struct idle *idle, const struct stat *st, bool any_activity,
+                             const struct moment *now);
+
+/* The person was heard of in another way. */
+void idle_note(struct idle *idle, const struct moment *now);
+
+#endif

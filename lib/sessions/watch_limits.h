@@ -1,0 +1,24 @@
+/* What the policy says about watching a user's logins. */
+#ifndef TMOUT_WATCH_LIMITS_H
+#define TMOUT_WATCH_LIMITS_H
+
+#include "../policy/resolve.h"
+#include "schedule.h"
+
+struct user_limits {
+    struct watch_limits terminal; /* of a terminal */
+    struct watch_limits notty;    /* of a login without one */
+    bool any_activity;
+    char rule[3][320]; /* "FILE:LINE", by enum limit_rule; "-" where none */
+};
+
+enum limit_rule { RULE_OF_DISCONNECT, RULE_OF_AGE, RULE_OF_NOTTY };
+
+/* snapshot is the one that the resolution came from. */
+void user_limits_find(const struct snapshot *snapshot, const struct resolution *resolution,
+                      struct user_limits *limits);
+
+/* Is there anything to watch at all? */
+bool user_limits_any(const struct user_limits *limits);
+
+#endif

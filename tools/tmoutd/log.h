@@ -1,0 +1,13 @@
+/* Where tmoutd says what it does: syslog, and standard error with
+ * --foreground. */
+#ifndef TMOUTD_LOG_H
+#define TMOUTD_LOG_H
+
+#include <stdbool.h>
+
+void log_open(bool foreground);
+
+/* One event a line; priority as in syslog(3). */
+void log_line(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,617 @@
+#include "watch.h"
+
+#include "../../lib/host/account.h"
+#include "../../lib/policy/duration.h"
+#include "../../lib/sessions/idle.h"
+#include "hangup.h"
+#include "log.h"
+#include "notice.h"
+#include "policy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <syslog.h>
+#include <unistd.h>
+
+enum {
+    SETTLE_MS = 1000,      /* after an event, so that many make one look */
+    NOTICE_LOOK_MS = 1000, /* while a person may answer a notice */
+    BYTES_LOOK_LEAST_MS = 500,
+    BYTES_LOOKS = 8 /* in the time that a login may move nothing */
+};
+
+struct terminal {
+    unsigned index;
+    struct idle idle;
+    struct notice notice;
+    int64_t next_ms;
+    bool found; /* in the scan under way */
+    bool late;  /* its half minute after a touch has begun */
+    bool has_hangup;
+    struct hangup hangup;
+};
+
+struct login {
+    struct session_record record;
+    uid_t uid;
+    int pidfd;
+    bool has_limits;
+    struct user_limits limits;
+    struct terminal *terminal;
+    size_t terminal_count;
+    int64_t scan_ms; /* look for terminals then */
+    int64_t next_ms; /* look at the login as a whole then */
+    uint64_t bytes;
+    int64_t moved_ms; /* when bytes were seen to change */
+    bool has_hangup;
+    struct hangup hangup;
+};
+
+struct watch {
+    const char *sessions_dir, *state_dir;
+    int epoll_fd;
+    struct login **login;
+    size_t login_count;
+    bool policy_changed;
+    struct moment now;
+};
+
+static int64_t earlier(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
+struct watch *watch_new(const char *sessions_dir, const char *state_dir, int epoll_fd)
+{
+    struct watch *watch = calloc(1, sizeof *watch);
+
+    if (watch != NULL)
+        *watch = (struct watch){
+            .sessions_dir = sessions_dir, .state_dir = state_dir, .epoll_fd = epoll_fd};
+    return watch;
+}
+
+static void terminal_free(struct terminal *terminal)
+{
+    notice_end(&terminal->notice);
+    if (terminal->has_hangup)
+        hangup_free(&terminal->hangup);
+}
+
+static void login_free(struct login *login)
+{
+    for (size_t i = 0; i < login->terminal_count; i++)
+        terminal_free(&login->terminal[i]);
+    free(login->terminal);
+    if (login->has_hangup)
+        hangup_free(&login->hangup);
+    if (login->pidfd >= 0)
+        close(login->pidfd);
+    free(login);
+}
+
+void watch_free(struct watch *watch)
+{
+    for (size_t i = 0; i < watch->login_count; i++)
+        login_free(watch->login[i]);
+    free(watch->login);
+    free(watch);
+}
+
+/* --- logins ---------------------------------------------------------------- */
+
+static struct login *find_login(struct watch *watch, pid_t pid)
+{
+    for (size_t i = 0; i < watch->login_count; i++)
+        if (watch->login[i]->record.pid == pid)
+            return watch->login[i];
+    return NULL;
+}
+
+static void find_limits(struct watch *watch, struct login *login, const struct snapshot *snapshot)
+{
+    if (policy_limits(snapshot, login->record.user, &login->limits))
+        login->has_limits = true;
+    /* Whatever was planned, it may be wrong now. */
+    login->next_ms = watch->now.boot_ms;
+    for (size_t i = 0; i < login->terminal_count; i++)
+        login->terminal[i].next_ms = watch->now.boot_ms;
+}
+
+static void follow_end(struct watch *watch, struct login *login)
+{
+    struct epoll_event event = {.events = EPOLLIN,
+                                .data.u64 = (uint64_t)(uint32_t)login->record.pid};
+
+    login->pidfd = (int)syscall(SYS_pidfd_open, login->record.pid, 0);
+    if (login->pidfd >= 0)
+        epoll_ctl(watch->epoll_fd, EPOLL_CTL_ADD, login->pidfd, &event);
+}
+
+static uid_t uid_of(const char *user)
+{
+    struct account account;
+    uid_t uid = (uid_t)-1;
+
+    if (account_lookup(user, false, &account) == ACCOUNT_FOUND) {
+        uid = account.uid;
+        account_free(&account);
+    }
+    return uid;
+}
+
+static struct login *add_login(struct watch *watch, const struct session_record *record)
+{
+    struct login **grown, *login;
+    struct snapshot snapshot;
+
+    grown = reallocarray(watch->login, watch->login_count + 1, sizeof *grown);
+    if (grown == NULL)
+        return NULL;
+    watch->login = grown;
+    login = calloc(1, sizeof *login);
+    if (login == NULL)
+        return NULL;
+    login->record = *record;
+    login->uid = uid_of(record->user);
+    login->moved_ms = watch->now.boot_ms;
+    login->scan_ms = watch->now.boot_ms;
+    follow_end(watch, login);
+    watch->login[watch->login_count++] = login;
+    if (policy_open(watch->state_dir, &snapshot)) {
+        find_limits(watch, login, &snapshot);
+        snapshot_close(&snapshot);
+    }
+    return login;
+}
+
+static void drop_login(struct watch *watch, struct login *login)
+{
+    for (size_t i = 0; i < watch->login_count; i++) {
+        if (watch->login[i] == login) {
+            watch->login[i] = watch->login[--watch->login_count];
+            break;
+        }
+    }
+    login_free(login);
+}
+
+/*
+ * A record that says nothing reliable about a login that lives: who it is the
+ * kernel knows from the login itself, and when it began from its process.
+ */
+static bool recover(struct watch *watch, pid_t pid, struct session_record *record)
+{
+    struct process process;
+    uid_t uid;
+    char *user;
+
+    if (process_read(pid, &process) != 0 || !process_login_uid(pid, &uid) ||
+        (user = account_name_of(uid)) == NULL)
+        return false;
+    memset(record, 0, sizeof *record);
+    record->pid = pid;
+    record->is_ssh = true;
+    record->start_ticks = process.start_ticks;
+    record->audit_session = process_audit_session(pid);
+    record->since = watch->now;
+    record->since.boot_ms = (int64_t)(process.start_ticks * 1000 / (uint64_t)sysconf(_SC_CLK_TCK));
+    snprintf(record->user, sizeof record->user, "%s", user);
+    snprintf(record->service, sizeof record->service, "sshd");
+    snprintf(record->address, sizeof record->address, "unknown");
+    free(user);
+    return true;
+}
+
+static bool read_record(struct watch *watch, pid_t pid, struct session_record *record)
+{
+    char reason[256];
+
+    switch (registry_get(watch->sessions_dir, geteuid(), pid, record)) {
+    case REGISTRY_OK:
+        if (session_is_live(record))
+            return true;
+        registry_remove(watch->sessions_dir, pid); /* its process was killed */
+        return false;
+    case REGISTRY_ABSENT:
+        return false;
+    default:
+        break;
+    }
+    if (recover(watch, pid, record)) {
+        log_line(LOG_ERR, "%s/%d: was damaged and is made anew from the login itself user=%s",
+                 watch->sessions_dir, (int)pid, record->user);
+        registry_put(watch->sessions_dir, geteuid(), record, reason, sizeof reason);
+        return true;
+    }
+    log_line(LOG_ERR, "%s/%d: is damaged, and no login can be found to it; it is removed",
+             watch->sessions_dir, (int)pid);
+    registry_remove(watch->sessions_dir, pid);
+    return false;
+}
+
+void watch_login(struct watch *watch, pid_t pid)
+{
+    struct session_record record;
+    struct login *login = find_login(watch, pid);
+
+    clock_now(&watch->now);
+    if (!read_record(watch, pid, &record))
+        return;
+    if (login != NULL && login->record.start_ticks == record.start_ticks)
+        return;
+    if (login != NULL)
+        drop_login(watch, login);
+    if (add_login(watch, &record) == NULL)
+        log_line(LOG_ERR, "out of memory; a login is not watched user=%s", record.user);
+}
+
+void watch_login_ended(struct watch *watch, pid_t pid)
+{
+    struct login *login = find_login(watch, pid);
+    struct session_record record;
+
+    if (login == NULL)
+        return;
+    drop_login(watch, login);
+    if (registry_get(watch->sessions_dir, geteuid(), pid, &record) == REGISTRY_OK &&
+        !session_is_live(&record))
+        registry_remove(watch->sessions_dir, pid);
+}
+
+void watch_scan(struct watch *watch)
+{
+    pid_t *pids = NULL;
+    const ssize_t count = registry_list(watch->sessions_dir, &pids);
+
+    clock_now(&watch->now);
+    if (count < 0)
+        log_line(LOG_ERR, "%s: %s", watch->sessions_dir, strerror(errno));
+    for (ssize_t i = 0; i < count; i++)
+        watch_login(watch, pids[i]);
+    free(pids);
+    for (size_t i = watch->login_count; i-- > 0;) {
+        struct login *login = watch->login[i];
+        login->scan_ms = watch->now.boot_ms;
+        if (!session_is_live(&login->record))
+            watch_login_ended(watch, login->record.pid);
+    }
+}
+
+void watch_policy(struct watch *watch)
+{
+    watch->policy_changed = true;
+}
+
+static void read_policy(struct watch *watch)
+{
+    struct snapshot snapshot;
+
+    watch->policy_changed = false;
+    if (!policy_open(watch->state_dir, &snapshot))
+        return;
+    for (size_t i = 0; i < watch->login_count; i++)
+        find_limits(watch, watch->login[i], &snapshot);
+    snapshot_close(&snapshot);
+}
+
+/* --- terminals ------------------------------------------------------------- */
+
+static struct terminal *find_terminal(struct login *login, unsigned index)
+{
+    for (size_t i = 0; i < login->terminal_count; i++)
+        if (login->terminal[i].index == index)
+            return &login->terminal[i];
+    return NULL;
+}
+
+static void drop_terminal(struct watch *watch, struct login *login, struct terminal *terminal)
+{
+    terminal_free(terminal);
+    *terminal = login->terminal[--login->terminal_count];
+    if (login->terminal_count == 0) {
+        login->moved_ms = watch->now.boot_ms; /* idleness without one begins */
+        login->next_ms = watch->now.boot_ms;
+    }
+}
+
+static void add_terminal(struct watch *watch, struct login *login, unsigned index)
+{
+    struct terminal *grown;
+    struct stat st;
+    char path[64];
+
+    terminal_path(&login->record, index, path, sizeof path);
+    if (stat(path, &st) != 0)
+        return;
+    grown = reallocarray(login->terminal, login->terminal_count + 1, sizeof *grown);
+    if (grown == NULL) {
+        log_line(LOG_ERR, "out of memory; a terminal is not watched user=%s terminal=%s",
+                 login->record.user, path);
+        return;
+    }
+    login->terminal = grown;
+    struct terminal *terminal = &grown[login->terminal_count++];
+    *terminal = (struct terminal){.index = index, .next_ms = watch->now.boot_ms, .found = true};
+    notice_clear(&terminal->notice);
+    idle_start(&terminal->idle, &st, login->record.since.boot_ms, &watch->now);
+}
+
+static void scan_terminals(struct watch *watch, struct login *login)
+{
+    unsigned index[LOGIN_TERMINALS_MOST];
+    const int count = login_terminals(&login->record, index);
+
+    login->scan_ms = NEVER_MS;
+    for (size_t i = 0; i < login->terminal_count; i++)
+        login->terminal[i].found = false;
+    for (int i = 0; i < count; i++) {
+        struct terminal *terminal = find_terminal(login, index[i]);
+        if (terminal != NULL)
+            terminal->found = true;
+        else
+            add_terminal(watch, login, index[i]);
+    }
+    for (size_t i = login->terminal_count; i-- > 0;)
+        if (!login->terminal[i].found)
+            drop_terminal(watch, login, &login->terminal[i]);
+}
+
+/* Whose it is cannot be seen from the terminal: one of its owner's logins. */
+void watch_terminal_appeared(struct watch *watch, unsigned index)
+{
+    char path[64];
+    struct stat st;
+
+    snprintf(path, sizeof path, "/dev/pts/%u", index);
+    if (stat(path, &st) != 0)
+        return;
+    clock_now(&watch->now);
+    for (size_t i = 0; i < watch->login_count; i++) {
+        struct login *login = watch->login[i];
+        /* sshd makes it as root's and then gives it to the user. */
+        if (login->record.is_ssh && (st.st_uid == 0 || login->uid == st.st_uid))
+            login->scan_ms = earlier(login->scan_ms, watch->now.boot_ms + SETTLE_MS);
+    }
+}
+
+void watch_terminal_vanished(struct watch *watch, unsigned index)
+{
+    clock_now(&watch->now);
+    for (size_t i = 0; i < watch->login_count; i++) {
+        struct terminal *terminal = find_terminal(watch->login[i], index);
+        if (watch->login[i]->record.is_ssh && terminal != NULL)
+            drop_terminal(watch, watch->login[i], terminal);
+    }
+}
+
+void watch_terminal_touched(struct watch *watch, unsigned index)
+{
+    clock_now(&watch->now);
+    for (size_t i = 0; i < watch->login_count; i++) {
+        struct terminal *terminal = find_terminal(watch->login[i], index);
+        if (watch->login[i]->record.is_ssh && terminal != NULL)
+            terminal->next_ms = earlier(terminal->next_ms, watch->now.boot_ms + SETTLE_MS);
+    }
+}
+
+/* --- what is due ----------------------------------------------------------- */
+
+static void log_end(const struct login *login, const char *terminal, enum watch_reason reason,
+                    enum limit_rule idle_rule, int64_t idle_ms, const struct watch_limits *limits)
+{
+    const bool age = reason == REASON_AGE;
+    char idle[64], limit[64];
+
+    duration_format(idle_ms / 1000, idle, sizeof idle);
+    duration_format((age ? limits->age_ms : limits->idle_ms) / 1000, limit, sizeof limit);
+    log_line(LOG_NOTICE,
+             "%s user=%s address=%s service=%s terminal=%s idle=%s limit=%s setting=%s rule=%s",
+             age ? "disconnected, the login is too old" : "disconnected, idle for too long",
+             login->record.user, login->record.address, login->record.service, terminal, idle,
+             limit,
+             age                               ? "max_session"
+             : idle_rule == RULE_OF_DISCONNECT ? "disconnect"
+                                               : "disconnect_notty",
+             login->limits.rule[age ? RULE_OF_AGE : idle_rule]);
+}
+
+static void begin_hangup(struct watch *watch, struct login *login, struct terminal *terminal,
+                         enum watch_reason reason)
+{
+    const int64_t now_ms = watch->now.boot_ms;
+    char path[64];
+
+    terminal_path(&login->record, terminal->index, path, sizeof path);
+    notice_end(&terminal->notice);
+    if (hangup_terminal(&terminal->hangup, &login->record, terminal->index, now_ms) != 0) {
+        if (errno != ENOENT && errno != EIO)
+            log_line(LOG_ERR, "cannot hang up: %s user=%s terminal=%s", strerror(errno),
+                     login->record.user, path);
+        /* It is gone, or not ours any more: the scan will tell. */
+        login->scan_ms = earlier(login->scan_ms, now_ms + SETTLE_MS);
+        terminal->next_ms = now_ms + SETTLE_MS;
+        return;
+    }
+    terminal->has_hangup = true;
+    terminal->next_ms = terminal->hangup.next_ms;
+    log_end(login, path + strlen("/dev/"), reason, RULE_OF_DISCONNECT,
+            now_ms - terminal->idle.active_ms, &login->limits.terminal);
+}
+
+/* A hang-up under way. Afterwards the terminal is looked at as before: should
+ * it still be there, it is still idle. */
+static void go_on_hanging_up(struct watch *watch, struct login *login, struct terminal *terminal)
+{
+    const bool done = hangup_step(&terminal->hangup, watch->now.boot_ms);
+
+    terminal->next_ms = terminal->hangup.next_ms;
+    if (!done)
+        return;
+    hangup_free(&terminal->hangup);
+    terminal->has_hangup = false;
+    terminal->next_ms = watch->now.boot_ms + SETTLE_MS;
+    login->scan_ms = earlier(login->scan_ms, watch->now.boot_ms + SETTLE_MS);
+}
+
+static struct idle_change look(struct watch *watch, struct login *login, struct terminal *terminal,
+                               const char *path, const struct stat *st)
+{
+    const struct idle_change change =
+        idle_look(&terminal->idle, st, login->limits.any_activity, &watch->now);
+
+    if (change.tampered)
+        log_line(LOG_WARNING,
+                 "the times of a terminal were forged, which counts nothing user=%s address=%s "
+                 "terminal=%s",
+                 login->record.user, login->record.address, path + strlen("/dev/"));
+    if (notice_was_answered(&terminal->notice))
+        idle_note(&terminal->idle, &watch->now);
+    return change;
+}
+
+static void look_at_terminal(struct watch *watch, struct login *login, struct terminal *terminal)
+{
+    const int64_t now_ms = watch->now.boot_ms, active_ms = terminal->idle.active_ms;
+    struct watch_decision decision;
+    struct idle_change change;
+    struct stat st;
+    char path[64];
+
+    terminal_path(&login->record, terminal->index, path, sizeof path);
+    if (stat(path, &st) != 0) {
+        terminal->next_ms = NEVER_MS;
+        login->scan_ms = now_ms;
+        return;
+    }
+    change = look(watch, login, terminal, path, &st);
+    if (terminal->idle.active_ms != active_ms) {
+        terminal->late = false;
+        notice_end(&terminal->notice);
+    }
+    decision = schedule(&login->limits.terminal, terminal->idle.active_ms,
+                        login->record.since.boot_ms, terminal->notice.end_ms, now_ms);
+    terminal->next_ms = decision.next_ms;
+    if (decision.action == WATCH_NOTICE)
+        notice_give(&terminal->notice, path, &decision, now_ms);
+    if (notice_is_open(&terminal->notice))
+        terminal->next_ms = earlier(terminal->next_ms, now_ms + NOTICE_LOOK_MS);
+    if (change.look_again)
+        terminal->next_ms = earlier(terminal->next_ms, now_ms + LOOK_AGAIN_MS);
+    if (decision.action != WATCH_END)
+        return;
+    if (change.look_again && !terminal->late && decision.reason == REASON_IDLE) {
+        /* Somebody may have typed and changed the mode: one look more. */
+        terminal->late = true;
+        terminal->next_ms = now_ms + LOOK_AGAIN_MS;
+        return;
+    }
+    begin_hangup(watch, login, terminal, decision.reason);
+}
+
+static void end_login(struct watch *watch, struct login *login, enum watch_reason reason)
+{
+    const int64_t now_ms = watch->now.boot_ms;
+
+    login->next_ms = now_ms + SETTLE_MS;
+    if (hangup_login(&login->hangup, &login->record, now_ms) != 0)
+        return; /* it has just ended */
+    login->has_hangup = true;
+    login->next_ms = login->hangup.next_ms;
+    log_end(login, "-", reason, RULE_OF_NOTTY, now_ms - login->moved_ms, &login->limits.notty);
+}
+
+/* A login without a terminal. Whether it moves data has to be asked now and
+ * then; nobody tells. */
+static void look_at_login(struct watch *watch, struct login *login)
+{
+    const struct watch_limits *limits = &login->limits.notty;
+    const int64_t now_ms = watch->now.boot_ms;
+    struct watch_decision decision;
+    uint64_t bytes;
+
+    login->next_ms = NEVER_MS;
+    if (login->terminal_count > 0)
+        return;
+    if (limits->idle_ms != NEVER_MS && login_bytes_moved(&login->record, &bytes) == 0 &&
+        bytes != login->bytes) {
+        login->bytes = bytes;
+        login->moved_ms = now_ms;
+    }
+    decision = schedule(limits, login->moved_ms, login->record.since.boot_ms, NEVER_MS, now_ms);
+    login->next_ms = decision.next_ms;
+    if (limits->idle_ms != NEVER_MS) {
+        const int64_t pause_ms = limits->idle_ms / BYTES_LOOKS;
+        login->next_ms =
+            earlier(login->next_ms,
+                    now_ms + (pause_ms > BYTES_LOOK_LEAST_MS ? pause_ms : BYTES_LOOK_LEAST_MS));
+    }
+    if (decision.action == WATCH_END)
+        end_login(watch, login, decision.reason);
+}
+
+static void run_terminals(struct watch *watch, struct login *login)
+{
+    for (size_t i = login->terminal_count; i-- > 0;) {
+        struct terminal *terminal = &login->terminal[i];
+        if (terminal->next_ms > watch->now.boot_ms)
+            continue;
+        if (terminal->has_hangup)
+            go_on_hanging_up(watch, login, terminal);
+        else
+            look_at_terminal(watch, login, terminal);
+    }
+}
+
+static void run_login(struct watch *watch, struct login *login)
+{
+    if (login->scan_ms <= watch->now.boot_ms)
+        scan_terminals(watch, login);
+    if (!login->has_limits)
+        return;
+    run_terminals(watch, login);
+    if (login->next_ms > watch->now.boot_ms)
+        return;
+    if (login->has_hangup) {
+        hangup_step(&login->hangup, watch->now.boot_ms);
+        hangup_free(&login->hangup);
+        login->has_hangup = false;
+        login->next_ms = watch->now.boot_ms + SETTLE_MS;
+    } else {
+        look_at_login(watch, login);
+    }
+}
+
+static int64_t next_of(const struct login *login)
+{
+    int64_t next_ms = login->scan_ms;
+
+    if (!login->has_limits)
+        return next_ms;
+    next_ms = earlier(next_ms, login->next_ms);
+    for (size_t i = 0; i < login->terminal_count; i++)
+        next_ms = earlier(next_ms, login->terminal[i].next_ms);
+    return next_ms;
+}
+
+int64_t watch_run(struct watch *watch)
+{
+    int64_t next_ms = NEVER_MS;
+
+    clock_now(&watch->now);
+    if (watch->policy_changed)
+        read_policy(watch);
+    for (size_t i = 0; i < watch->login_count; i++) {
+        if (next_of(watch->login[i]) <= watch->now.boot_ms)
+            run_login(watch, watch->login[i]);
+        next_ms = earlier(next_ms, next_of(watch->login[i]));
+    }
+    return next_ms;
+}

@@ -7,6 +7,8 @@ SYSCONFDIR ?= /etc
 SBINDIR    ?= $(PREFIX)/sbin
 DATADIR    ?= $(PREFIX)/share
 MANDIR     ?= $(DATADIR)/man
+# Units of packages, wherever the program is.
+UNITDIR    ?= /usr/lib/systemd/system
 # Where the host's own PAM modules are.
 PAMDIR     ?= $(or $(patsubst %/,%,$(dir $(firstword $(wildcard \
                  $(addsuffix /security/pam_permit.so,/lib/$(MULTIARCH) /usr/lib/$(MULTIARCH) \
@@ -49,7 +51,7 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
         clean help dependencies
 .DELETE_ON_ERROR:
 
-all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl $(BUILD)/tmoutd $(MAN_PAGES)
+all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl $(BUILD)/tmoutd $(BUILD)/tmoutd.service $(MAN_PAGES)
 
 help:
 	@echo 'make                build the module and tmoutctl into build/'
@@ -89,6 +91,9 @@ $(BUILD)/tmoutctl: $(call objects,$(CTL_SOURCES) $(LOGIN_SOURCES) $(COMPILE_SOUR
 $(BUILD)/tmoutd: $(call objects,$(DAEMON_SOURCES) $(LOGIN_SOURCES))
 	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libsystemd)
 
+$(BUILD)/tmoutd.service: conf/tmoutd.service.in Makefile $(BUILD)/paths
+	sed 's|@SBINDIR@|$(SBINDIR)|' $< > $@
+
 # The settings table of the manual comes out of the settings table of the code.
 $(BUILD)/man/settings_table: man/settings_table.c $(call objects,lib/policy/settings.c lib/policy/duration.c)
 	@mkdir -p $(@D)
@@ -109,9 +114,10 @@ $(BUILD)/man/%: man/%
 install: all
 	install -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(SYSCONFDIR)/security/tmout.conf.d \
 	    $(DESTDIR)$(SYSCONFDIR)/profile.d $(DESTDIR)$(DATADIR)/tmout/shells \
-	    $(DESTDIR)$(DATADIR)/tmout/pam.d
+	    $(DESTDIR)$(DATADIR)/tmout/pam.d $(DESTDIR)$(UNITDIR)
 	install -m 644 $(BUILD)/pam_tmout.so $(DESTDIR)$(PAMDIR)/
-	install -m 755 $(BUILD)/tmoutctl $(DESTDIR)$(SBINDIR)/
+	install -m 755 $(BUILD)/tmoutctl $(BUILD)/tmoutd $(DESTDIR)$(SBINDIR)/
+	install -m 644 $(BUILD)/tmoutd.service $(DESTDIR)$(UNITDIR)/
 	test -e $(DESTDIR)$(SYSCONFDIR)/security/tmout.conf || \
 	    install -m 644 conf/tmout.conf $(DESTDIR)$(SYSCONFDIR)/security/
 	@for script in tmout.sh tmout.csh; do \
@@ -129,6 +135,7 @@ install: all
 # /etc/pam.d, then `tmoutctl shells --remove`, then this.
 uninstall:
 	rm -f $(DESTDIR)$(PAMDIR)/pam_tmout.so $(DESTDIR)$(SBINDIR)/tmoutctl \
+	    $(DESTDIR)$(SBINDIR)/tmoutd $(DESTDIR)$(UNITDIR)/tmoutd.service \
 	    $(DESTDIR)$(SYSCONFDIR)/profile.d/tmout.sh $(DESTDIR)$(SYSCONFDIR)/profile.d/tmout.csh
 	rm -rf $(DESTDIR)$(DATADIR)/tmout
 	for page in $(notdir $(MAN_PAGES)); do \

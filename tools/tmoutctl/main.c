@@ -22,6 +22,7 @@ static const struct {
     {"apply", verb_apply, "", "compile the policy and put it in force"},
     {"attempts", verb_attempts, "[USER]", "failed logins that count now, and locks"},
     {"check", verb_check, "[FILE]", "look for mistakes in the policy, or in a draft"},
+    {"sessions", verb_sessions, "", "who is logged in, idle how long, and what will happen"},
     {"shells", verb_shells, "[--install|--remove]", "which shells take the limit, and from where"},
     {"show", verb_show, "USER [--from ADDR] [--local]",
      "a user's settings, and the rule behind each"},

@@ -6,6 +6,8 @@ Everything here runs as root inside `tests/host/throwaway`, where /etc and
     setup(policy)            install the kit, wire it into sshd, start sshd
     user(), policy(), ...    change the host
     ssh(), terminal(), ...   log in as somebody would
+    tmoutd                   the idle watcher, started and stopped
+    side_by_side()           many people at once
     syslog                   what the host logged, to be awaited
     tap                      results for the test runner
 """
@@ -24,6 +26,7 @@ import termios
 import threading
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 
 REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 POLICY = "/etc/security/tmout.conf"
@@ -371,6 +374,52 @@ class Sshd:
 sshd = Sshd()
 
 
+class Tmoutd:
+    """The host's idle watcher; starting it anew ends the one before."""
+
+    SESSIONS = "/run/tmout/sessions"
+
+    def __init__(self):
+        self.process = None
+
+    def start(self):
+        self.stop()
+        program = "/usr/sbin/tmoutd"
+        if not os.path.exists(program):
+            program = REPOSITORY + "/build/tmoutd"
+        mark = syslog.mark()
+        self.process = subprocess.Popen([program, "--foreground"], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        syslog.wait(rf"tmoutd\[{self.process.pid}\]: watching", mark)
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait(GUARD_SEC)
+
+    def kill(self):
+        """Ends it as a crash would."""
+        self.process.kill()
+        self.process.wait(GUARD_SEC)
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def registered(self):
+        """The pids of the logins in the registry."""
+        if not os.path.isdir(self.SESSIONS):
+            return []
+        return sorted(int(name) for name in os.listdir(self.SESSIONS) if name.isdigit())
+
+    @staticmethod
+    def cut(name, mark=0):
+        """What the log says of this user's disconnects, once all of it has come."""
+        return syslog.settled(mark, rf"tmoutd\[\d+\]: disconnected.* user={name} ")
+
+
+tmoutd = Tmoutd()
+
+
 def clean_slate():
     """Takes away what the machine itself may have of the kit: the tests bring
     their own policy, and the module must be in no stack that they don't name."""
@@ -470,7 +519,11 @@ class Terminal:
         return found
 
     def type(self, line):
-        os.write(self.master, line.encode() + b"\r")
+        self.press(line + "\r")
+
+    def press(self, keys):
+        """Types without Enter."""
+        os.write(self.master, keys.encode())
 
     def wait_prompt(self):
         """Waits until a shell asks for a command: login(1) throws away what
@@ -534,3 +587,28 @@ class Terminal:
 def terminal(name, *command, options=(), env=None):
     """A terminal with an ssh session on it: a login shell unless told a command."""
     return Terminal(ssh_command(name, *command, options=["RequestTTY=force", *options]), env)
+
+
+# --- many at once ------------------------------------------------------------
+
+def side_by_side(function, *arguments):
+    """function(*one) for all of the arguments at the same time, as map() would,
+    but for an exception, which is given in place of the result."""
+    def attempt(*one):
+        try:
+            return function(*one)
+        except Exception as error:  # the others go on
+            return error
+
+    with ThreadPoolExecutor(max(1, len(arguments[0]))) as pool:
+        return list(pool.map(attempt, *arguments))
+
+
+def until(condition, guard=GUARD_SEC):
+    """Waits for a condition of which nobody tells, and gives its value."""
+    end = time.monotonic() + guard
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise Stuck(f"{condition} did not come true")
+        time.sleep(0.1)
+    return value

@@ -137,8 +137,21 @@ static void strictest_group(void **state)
     static const struct {
         const char *setting, *loose, *strict;
     } pair[] = {
-        {"tmout", "30m", "5m"},       {"tmout", "none", "365d"}, {"tmout", "2", "1"},
-        {"enforce", "false", "true"}, {"export", "off", "on"},   {"sessions", "ssh", "all"},
+        {"tmout", "30m", "5m"},
+        {"tmout", "none", "365d"},
+        {"tmout", "2", "1"},
+        {"enforce", "false", "true"},
+        {"export", "off", "on"},
+        {"sessions", "ssh", "all"},
+        {"disconnect", "30m", "5m"},
+        {"disconnect", "none", "365d"},
+        {"disconnect_notty", "2m", "1m"},
+        {"disconnect_notty", "none", "1h"},
+        {"activity", "any", "input"},
+        {"max_session", "2d", "1d"},
+        {"max_session", "none", "365d"},
+        {"warn", "1m", "2m"},
+        {"warn", "none", "1s"},
     };
 
     (void)state;
@@ -287,6 +300,75 @@ static void five_hundred_groups(void **state)
     snapshot_close(&snapshot);
 }
 
+/* Setting by setting the stricter of the two, with its rule: a session inside
+ * a login is held by both. */
+static void tightened(void **state)
+{
+    static const char text[] = "user \"kim\" {\n tmout = 10m\n enforce = true\n warn = 1m\n"
+                               " disconnect = none\n activity = any\n}\n"
+                               "user \"eve\" {\n tmout = 5m\n enforce = false\n warn = 2m\n"
+                               " disconnect = 1h\n sessions = all\n activity = any\n}\n";
+    static const struct {
+        enum setting_id id;
+        const char *name;
+        unsigned line;
+    } expected[] = {
+        {SETTING_TMOUT, "eve", 9},       {SETTING_ENFORCE, "kim", 3},   {SETTING_WARN, "eve", 11},
+        {SETTING_DISCONNECT, "eve", 12}, {SETTING_SESSIONS, "eve", 13}, {SETTING_EXPORT, "", 0},
+        {SETTING_MAX_SESSION, "", 0},    {SETTING_MAX_ATTEMPTS, "", 0},
+    };
+    struct snapshot snapshot;
+    struct resolution kim, eve, both;
+
+    (void)state;
+    open_text(&snapshot, text);
+    for (int turn = 0; turn < 2; turn++) {
+        RESOLVE(&snapshot, "kim", &kim, );
+        RESOLVE(&snapshot, "eve", &eve, );
+        both = turn != 0 ? kim : eve;
+        resolution_tighten(&both, turn != 0 ? &eve : &kim);
+        for (size_t i = 0; i < COUNT_OF(expected); i++) {
+            assert_int_equal(line_of(&both, expected[i].id), expected[i].line);
+            assert_string_equal(both.setting[expected[i].id].name, expected[i].name);
+        }
+        /* where both say the same, it stays with the session's own rule */
+        assert_int_equal(line_of(&both, SETTING_ACTIVITY), turn != 0 ? 6 : 14);
+        /* the other is as it was */
+        assert_int_equal(line_of(&kim, SETTING_TMOUT), 2);
+        assert_int_equal(line_of(&eve, SETTING_TMOUT), 9);
+    }
+    snapshot_close(&snapshot);
+}
+
+/* For every setting in the table and any two values: never looser than one of
+ * the two, and always one of them. */
+static void tightened_whatever_it_is(void **state)
+{
+    static const int64_t values[] = {0, 1, 2, 60, 900, SETTING_NONE};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(values); i++) {
+        for (size_t k = 0; k < COUNT_OF(values); k++) {
+            struct resolution own, other;
+
+            memset(&own, 0, sizeof own);
+            memset(&other, 0, sizeof other);
+            for (size_t id = 0; id < SETTING_COUNT; id++) {
+                own.setting[id] = (struct resolved_setting){.value = values[i], .name = "own"};
+                other.setting[id] = (struct resolved_setting){.value = values[k], .name = "other"};
+            }
+            resolution_tighten(&own, &other);
+            for (size_t id = 0; id < SETTING_COUNT; id++) {
+                const int64_t value = own.setting[id].value;
+                assert_true(value == values[i] || value == values[k]);
+                assert_false(setting_stricter(&settings[id], values[i], value));
+                assert_false(setting_stricter(&settings[id], values[k], value));
+                assert_string_equal(own.setting[id].name, value == values[i] ? "own" : "other");
+            }
+        }
+    }
+}
+
 /* A snapshot that is damaged where it is searched gives no answer at all. */
 static void a_damaged_snapshot(void **state)
 {
@@ -342,6 +424,8 @@ int main(void)
         cmocka_unit_test(credit_after_a_merge),
         cmocka_unit_test(names_are_taken_literally),
         cmocka_unit_test(five_hundred_groups),
+        cmocka_unit_test(tightened),
+        cmocka_unit_test(tightened_whatever_it_is),
         cmocka_unit_test(a_damaged_snapshot),
         cmocka_unit_test(what_the_shells_read),
     };

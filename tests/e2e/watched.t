@@ -1,0 +1,606 @@
+#!/usr/bin/python3
+"""Who is at work is left alone, and a cut takes no more than it must."""
+
+import ctypes
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+
+from host import (
+    GUARD_SEC, SESSION_LINE, Terminal, apply, must, policy, run, setup, side_by_side,
+    small_stack, ssh, ssh_command, syslog, tap, terminal, tmoutd, until, user, wire, write)
+
+LIMIT_SEC = 8
+NOTTY_SEC = 4
+WARN_SEC = 3
+LATE_SEC = 10  # what is promised
+LONG_SEC = 3 * LIMIT_SEC
+PAUSE_SEC = 2.5
+XTERM = {"TERM": "xterm"}
+NOTICE = r"\*\*\* tmoutd: no input for long; this terminal is hung up in (\w+)\. Press Enter"
+
+POLICY = f"""
+default {{
+    disconnect = {LIMIT_SEC}s
+    disconnect_notty = {NOTTY_SEC}s
+    warn = {WARN_SEC}s
+    tmout = 15m
+}}
+group "output" {{
+    activity = any
+}}
+group "loose" {{
+    disconnect = 1h
+}}
+group "strict" {{
+    disconnect = 6s
+}}
+group "old" {{
+    disconnect = none
+    max_session = 15s
+    warn = 6s
+}}
+user "exempt" {{
+    disconnect = none
+}}
+group "five" {{
+    tmout = 5m
+    enforce = true
+}}
+group "hour" {{
+    tmout = 1h
+    disconnect = none
+    disconnect_notty = none
+}}
+"""
+
+
+# --- at work -------------------------------------------------------------------
+
+def keep(session, keys, for_sec=LONG_SEC):
+    """Presses these in turn, every few seconds, and goes on reading."""
+    end = time.monotonic() + for_sec
+    while time.monotonic() < end:
+        for key in keys:
+            session.press(key)
+            if session.ended_within(PAUSE_SEC):
+                return False
+    return True
+
+
+def answers(session, name):
+    """Is there still a shell that listens?"""
+    return session.ask("$((6*7))") == "42" and not tmoutd.cut(name)
+
+
+def keys_at_the_prompt(name):
+    """somebody types slowly at the prompt, without Enter"""
+    with terminal(name) as session:
+        session.wait_prompt()
+        return keep(session, "xyz") and (session.press("\x15"), answers(session, name))[1]
+
+
+def keys_in_raw_mode(name):
+    """somebody types slowly in vim, without Enter"""
+    with terminal(name, env=XTERM) as session:
+        session.wait_prompt()
+        session.type("vim -u NONE /etc/passwd")
+        session.wait("root:x:0")
+        alive = keep(session, "jjk")
+        session.press("\x1b")
+        session.type(":q!")
+        session.wait_prompt()
+        return alive and answers(session, name)
+
+
+def lines_for_a_program(name):
+    """somebody gives lines to a program"""
+    with terminal(name) as session:
+        session.wait_prompt()
+        session.type("cat >/dev/null")
+        alive = keep(session, ["line\r"])
+        session.press("\x04")
+        return alive and answers(session, name)
+
+
+def arrows_in_less(name):
+    """somebody reads in less, with the arrow keys"""
+    with terminal(name, env=XTERM) as session:
+        session.wait_prompt()
+        session.type("less /etc/passwd")
+        session.wait("root:x:0")
+        alive = keep(session, ["\x1b[B", "\x1b[B", "\x1b[A"])
+        session.press("q")
+        return alive and answers(session, name)
+
+
+def modes_of_an_honest_user(name):
+    """somebody works, and uses mesg and chmod on the way"""
+    lines = ["mesg n", "echo a", "echo b", "chmod g+w $(tty)", "echo c", "mesg y", "mesg y",
+             "echo d", "echo e"]
+    with terminal(name) as session:
+        session.wait_prompt()
+        alive = keep(session, [line + "\r" for line in lines], 2 * LONG_SEC)
+        return (alive and answers(session, name)
+                and not syslog.settled(0, rf"forged.* user={name} "))
+
+
+def output_that_scrolls(name):
+    """somebody watches output, and the policy says that this is activity"""
+    with terminal(name) as session:
+        session.wait_prompt()
+        session.type("while sleep 1; do date; done")
+        alive = not session.ended_within(LONG_SEC)
+        session.press("\x03")
+        return alive and answers(session, name)
+
+
+AT_WORK = {
+    keys_at_the_prompt: (), keys_in_raw_mode: (), lines_for_a_program: (), arrows_in_less: (),
+    modes_of_an_honest_user: (), output_that_scrolls: ("output",),
+}
+
+
+# --- transfers -----------------------------------------------------------------
+
+# scp and sftp slow down by pauses of a quarter of a megabyte: they have to be
+# shorter than the limit.
+UP_BYTES = 4 * 1024 * 1024
+SLOW_KBIT = "2000"
+# Much more than the buffers on the way hold, which the far end doesn't see empty.
+DOWN_BYTES = 32 * 1024 * 1024
+
+
+def copied(name, source, target, *command):
+    """A copy that is slow and complete."""
+    start = time.monotonic()
+    result = run(*command, timeout=2 * GUARD_SEC)
+    took = time.monotonic() - start
+    same = os.path.getsize(source) == os.path.getsize(target)
+    if result.returncode == 0 and same and took > 3 * NOTTY_SEC and not tmoutd.cut(name):
+        return True
+    raise RuntimeError(f"{result.returncode} {result.stderr} same={same} in {took} s")
+
+
+def scp_up(name):
+    """scp to the host"""
+    command = ssh_command(name, program="scp", options=[])[:-1]
+    return copied(name, "/root/up", f"/home/{name}/up", *command, "-l", SLOW_KBIT, "/root/up",
+                  f"{name}@127.0.0.1:up")
+
+
+def scp_down(name):
+    """scp from the host"""
+    command = ssh_command(name, program="scp", options=[])[:-1]
+    return copied(name, "/root/up", f"/root/{name}", *command, "-l", SLOW_KBIT,
+                  f"{name}@127.0.0.1:/tmp/up", f"/root/{name}")
+
+
+def sftp_up(name):
+    """sftp to the host"""
+    write(f"/root/{name}.batch", "put /root/up up\n")
+    command = ssh_command(name, program="sftp", options=[])
+    return copied(name, "/root/up", f"/home/{name}/up", command[0], "-l", SLOW_KBIT, "-b",
+                  f"/root/{name}.batch", *command[1:])
+
+
+def pipe_up(name):
+    """a pipe that somebody fills slowly"""
+    with subprocess.Popen(ssh_command(name, "cat > up"), stdin=subprocess.PIPE) as client:
+        for _ in range(4 * NOTTY_SEC):
+            client.stdin.write(b"x" * 100)
+            client.stdin.flush()
+            time.sleep(1)
+        client.stdin.close()
+        client.wait(GUARD_SEC)
+    return client.returncode == 0 and os.path.getsize(f"/home/{name}/up") == 400 * NOTTY_SEC
+
+
+def pipe_down(name):
+    """a pipe that somebody empties slowly"""
+    total = 0
+    start = time.monotonic()
+    with subprocess.Popen(ssh_command(name, f"head -c {DOWN_BYTES} /dev/zero"),
+                          stdout=subprocess.PIPE) as client:
+        while data := os.read(client.stdout.fileno(), 65536):
+            total += len(data)
+            time.sleep(len(data) / (DOWN_BYTES / (5 * NOTTY_SEC)))
+        client.wait(GUARD_SEC)
+    return (client.returncode == 0 and total == DOWN_BYTES
+            and time.monotonic() - start > 3 * NOTTY_SEC)
+
+
+def forwarded(name):
+    """data that goes through a forwarded connection, without a session"""
+    server = subprocess.Popen(
+        [sys.executable, "-c", "import socket\ns = socket.create_server(('127.0.0.1', 5555))\n"
+         "print('ready', flush=True)\nc, _ = s.accept()\n"
+         "while data := c.recv(100): c.sendall(data)"], stdout=subprocess.PIPE)
+    server.stdout.readline()
+    client = subprocess.Popen(ssh_command(name, options=["SessionType=none",
+                                                         "LocalForward=5556 127.0.0.1:5555"]))
+    import socket
+    try:
+        def attempt():
+            try:
+                return socket.create_connection(("127.0.0.1", 5556))
+            except OSError:
+                return None
+        with until(attempt) as connection:
+            connection.settimeout(GUARD_SEC)
+            for _ in range(4 * NOTTY_SEC):
+                connection.sendall(b"x")
+                if connection.recv(1) != b"x":
+                    return False
+                time.sleep(1)
+        return client.poll() is None
+    finally:
+        client.kill()
+        server.kill()
+
+
+TRANSFERS = [scp_up, scp_down, sftp_up, pipe_up, pipe_down, forwarded]
+
+
+def who_is_at_work():
+    """alive after three times the limit"""
+    with open("/root/up", "wb") as file:
+        file.write(os.urandom(UP_BYTES))
+    shutil.copy("/root/up", "/tmp/up")
+    os.chmod("/tmp/up", 0o644)
+    scenarios = list(AT_WORK) + TRANSFERS
+    names = [f"work{number}" for number in range(len(scenarios))]
+    for name, scenario in zip(names, scenarios):
+        user(name, groups=AT_WORK.get(scenario, ()))
+    results = side_by_side(lambda scenario, name: scenario(name), scenarios, names)
+    for scenario, name, result in zip(scenarios, names, results):
+        tap.ok(result is True, f"left alone: {scenario.__doc__}", str(result)[-1500:],
+               *tmoutd.cut(name), *syslog.settled(0, rf"forged.* user={name} "))
+
+
+# --- notices -------------------------------------------------------------------
+
+def notice_unanswered(name):
+    """one that nobody answers appears once and names the time left"""
+    with terminal(name) as session:
+        session.wait_prompt()
+        left = session.wait(NOTICE).group(1)
+        start = time.monotonic()
+        session.wait_end()
+        return ((left, len(re.findall(NOTICE, session.screen)),
+                 time.monotonic() - start < WARN_SEC + LATE_SEC)
+                == (f"{WARN_SEC}s", 1, True)) or session.screen
+
+
+def answered(session, name, key):
+    """Answers the first notice, and lives until the second."""
+    session.wait(NOTICE)
+    session.press(key)
+    session.wait(f"(?s){NOTICE}.*{NOTICE}")
+    return not tmoutd.cut(name)
+
+
+def notice_at_the_prompt(name):
+    """Enter at the prompt keeps the session"""
+    with terminal(name) as session:
+        session.wait_prompt()
+        return answered(session, name, "\r")
+
+
+def notice_under_sleep(name):
+    """Enter keeps it where the program in front doesn't read"""
+    with terminal(name) as session:
+        session.wait_prompt()
+        session.type("sleep 1000")
+        return answered(session, name, "\r")
+
+
+def notice_under_a_deaf_program(name):
+    """a key keeps it where the program takes keys but doesn't read them"""
+    with terminal(name) as session:
+        session.wait_prompt()
+        session.type("stty raw -echo; sleep 1000")
+        return answered(session, name, "x")
+
+
+def notice_while_typing_a_line(name):
+    """Enter keeps it where somebody types a line that is not yet read"""
+    with terminal(name) as session:
+        session.wait_prompt()
+        session.type("cat")
+        for _ in range(2):
+            session.press("x")
+            session.ended_within(1)
+        return answered(session, name, "\r")
+
+
+def notice_and_output(name):
+    """the notice itself is no activity"""
+    with terminal(name) as session:
+        session.wait_prompt()
+        session.type("sleep 1000")
+        start = time.monotonic()
+        session.wait_end()
+        return (time.monotonic() - start < LIMIT_SEC + LATE_SEC
+                and len(re.findall(NOTICE, session.screen)) == 1) or session.screen
+
+
+def too_old(name):
+    """max_session ends who is busy, too, and says so once before"""
+    pattern = r"\*\*\* tmoutd: this login has reached its age limit and ends in"
+    start = time.monotonic()
+    with terminal(name) as session:
+        session.wait_prompt()
+        while not session.ended_within(0.5):
+            try:
+                session.press("x")
+            except OSError:
+                break
+        lived = time.monotonic() - start
+        notices = len(re.findall(pattern, session.screen))
+        return (14 < lived < 15 + LATE_SEC and notices == 1
+                and "setting=max_session" in "".join(tmoutd.cut(name))) or (lived, notices)
+
+
+NOTICES = {
+    notice_unanswered: (), notice_at_the_prompt: (), notice_under_sleep: (),
+    notice_under_a_deaf_program: (), notice_while_typing_a_line: (),
+    notice_and_output: ("output",), too_old: ("old",),
+}
+
+
+def notices():
+    """what appears on a terminal before its end, and how to answer it"""
+    names = [f"told{number}" for number in range(len(NOTICES))]
+    for name, groups in zip(names, NOTICES.values()):
+        user(name, groups=groups)
+    results = side_by_side(lambda scenario, name: scenario(name), list(NOTICES), names)
+    for scenario, name, result in zip(NOTICES, names, results):
+        tap.ok(result is True, f"notice: {scenario.__doc__}", str(result)[-1500:],
+               *tmoutd.cut(name))
+
+
+# --- what a cut leaves ---------------------------------------------------------
+
+def tmux_and_back():
+    """who works in tmux finds the work again after a cut"""
+    if not shutil.which("tmux"):
+        tap.skip("tmux", "package tmux is not installed")
+        return
+    user("muxer")
+    with terminal("muxer", env=XTERM) as session:
+        session.wait_prompt()
+        session.type("tmux new -s work")
+        session.wait(r"\[work\]")
+        session.type("WORK=half''done; echo rea''dy")
+        session.wait("ready")
+        session.wait_end()
+    tap.equal(len(tmoutd.cut("muxer")), 1, "tmux: the terminal outside was cut")
+    with terminal("muxer", env=XTERM) as session:
+        session.wait_prompt()
+        session.type("tmux attach -t work")
+        session.wait(r"\[work\]")
+        session.type("echo it is $WORK")
+        session.wait("it is halfdone")
+        tap.ok(True, "tmux: attached again, the shell inside still knows its work")
+    ssh("muxer", "tmux kill-server")
+
+
+def jobs_that_stay():
+    """nohup jobs and daemons live on after the cut, what held the terminal doesn't"""
+    user("starter")
+    with terminal("starter") as session:
+        session.wait_prompt()
+        session.type("nohup sleep 7001 >/dev/null 2>&1 &")
+        session.type("(setsid sleep 7002 </dev/null >/dev/null 2>&1 &)")
+        session.type("(trap '' HUP; exec sleep 7003) &")
+        session.ask("$HOME")
+        session.wait_end()
+    until(lambda: run("pgrep", "-u", "starter", "-f", "sleep 7003").returncode == 1)
+    for number, job in (7001, "a nohup job"), (7002, "a daemon"):
+        tap.equal(run("pgrep", "-u", "starter", "-f", f"sleep {number}").returncode, 0,
+                  f"{job} lives on")
+    tap.ok(True, "what ignored the hang-up and held the terminal is gone")
+    run("pkill", "-u", "starter", "sleep")
+
+
+def one_of_several_sessions():
+    """a cut ends one session of a connection, the others live on"""
+    user("several")
+    path = "ControlPath=/root/several"
+    master = subprocess.Popen(
+        ssh_command("several", options=["ControlMaster=yes", path, "SessionType=none"]),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until(lambda: os.path.exists("/root/several"))
+    with terminal("several", options=[path]) as busy, \
+            terminal("several", options=[path]) as idle:
+        busy.wait_prompt()
+        idle.wait_prompt()
+        command = subprocess.Popen(
+            ssh_command("several", f"sleep {LONG_SEC + LATE_SEC}; echo done", options=[path]),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        alive = keep(busy, "xyz")
+        tap.ok(alive and (busy.press("\x15"), busy.ask("$((6*7))"))[1] == "42",
+               "the busy session lives on")
+        tap.ok(idle.ended_within(0), "the idle one has ended", idle.screen)
+        tap.equal(len(tmoutd.cut("several")), 1, "and only that one is in the log")
+        alive = keep(busy, "xyz", LATE_SEC + PAUSE_SEC)
+        output, _ = command.communicate(timeout=GUARD_SEC)
+        tap.equal((alive, output, command.returncode), (True, "done\n", 0),
+                  "a command beside them has come to its end")
+    master.kill()
+    master.wait()
+
+
+# --- whose limit ---------------------------------------------------------------
+
+def limits_of_users_and_groups():
+    """each login has the limit of its user's rules"""
+    people = {"plain": ((), "8s", 'default'), "tight": (("strict",), "6s", 'group "strict"'),
+              "both": (("strict", "loose"), "6s", 'group "strict"'),
+              "exempt": (("strict",), None, None), "open": (("loose",), None, None)}
+    for name, (groups, _, _) in people.items():
+        user(name, groups=groups)
+    lines = POLICY.splitlines()
+
+    def idle(name):
+        with terminal(name) as session:
+            session.wait_prompt()
+            return session.ended_within(LIMIT_SEC + LATE_SEC)
+
+    for name, ended in zip(people, side_by_side(idle, list(people))):
+        _, limit, rule = people[name]
+        tap.equal(ended, limit is not None, f"{name}: {'ended' if limit else 'stays'}")
+        log = "".join(tmoutd.cut(name))
+        if limit:
+            section = lines.index(rule + " {") + 1
+            found = re.search(r" limit=(\w+) setting=disconnect rule=(\S+):(\d+)", log)
+            tap.ok(found and found.group(1) == limit
+                   and found.group(2) == "/etc/security/tmout.conf"
+                   and section <= int(found.group(3)) <= section + 1,
+                   f"{name}: the log names the limit and its rule", log)
+        else:
+            tap.equal(log, "", f"{name}: nothing in the log")
+
+
+def policy_that_changes():
+    """the newest policy governs those who are logged in"""
+    user("freed")
+    user("bound", groups=["loose"])
+    with terminal("freed") as freed, terminal("bound") as bound:
+        bound.wait_prompt()
+        freed.wait_prompt()
+        policy(POLICY + 'user "freed" {\n disconnect = 1h\n}\nuser "bound" {\n'
+               " disconnect = 6s\n}\n")
+        apply()
+        start = time.monotonic()
+        bound.wait_end()
+        tap.ok(time.monotonic() - start < 6 + LATE_SEC, "stricter: cut in time")
+        tap.ok(not freed.ended_within(max(0, start + LONG_SEC - time.monotonic())),
+               "looser: left alone")
+        policy(POLICY)
+        apply()
+        start = time.monotonic()
+        freed.wait_end()
+        tap.ok(time.monotonic() - start < LATE_SEC, "and stricter again: idle too long already")
+
+
+# --- inside a login, and what is none ------------------------------------------
+
+def limit_of(text):
+    found = re.search(r"^PAM_TMOUT=(.*)$", text, re.MULTILINE)
+    return found and found.group(1)
+
+
+def su_and_sudo_inside():
+    """inside a login over ssh the stricter of two limits holds"""
+    write("/etc/sudoers.d/everybody", "ALL ALL=(ALL) NOPASSWD: ALL\n", 0o440)
+    for service in "su", "su-l", "sudo", "sudo-i":
+        small_stack(service, SESSION_LINE)
+    user("short", groups=["five"])
+    user("long", groups=["hour"])
+    commands = {"su": "su {} -c env", "su -": "su - {} -c env", "sudo": "sudo -u {} env",
+                "sudo -i": "sudo -i -u {} env",
+                "sudo, detached": "setsid --wait sudo -u {} env",
+                "sudo without the login's environment":
+                    "env -u SSH_CONNECTION -u SSH_CLIENT -u PAM_TMOUT sudo -u {} env"}
+    for title, command in commands.items():
+        for name, target in ("short", "long"), ("long", "short"):
+            result = ssh(name, command.format(target))
+            tap.equal(limit_of(result.stdout), "300 readonly", f"{title}: {name} to {target}")
+    tap.equal(limit_of(ssh("long", "sudo -i env").stdout), "900 default",
+              "sudo -i to root: the stricter of an hour and root's 15 minutes")
+    tap.equal(limit_of(must("su", "-", "short", "-c", "env")), None, "su outside of ssh: none")
+    tap.equal(limit_of(must("sudo", "-u", "short", "env")), None, "sudo outside of ssh: none")
+    tap.equal(tmoutd.registered(), [], "su and sudo are not logins of their own")
+
+
+class Pam:
+    """libpam, without a program around it."""
+
+    CONVERSATION = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p,
+                                    ctypes.c_void_p)
+    TTY = 3
+
+    def __init__(self, service, name, tty=None):
+        self.library = ctypes.CDLL("libpam.so.0")
+        self.handle = ctypes.c_void_p()
+
+        class Conversation(ctypes.Structure):
+            _fields_ = [("function", self.CONVERSATION), ("data", ctypes.c_void_p)]
+
+        self.conversation = Conversation(self.CONVERSATION(lambda *_: 19), None)
+        self.library.pam_start(service.encode(), name.encode(), ctypes.byref(self.conversation),
+                               ctypes.byref(self.handle))
+        if tty:
+            self.library.pam_set_item(self.handle, self.TTY, ctypes.c_char_p(tty.encode()))
+
+    def open(self):
+        return self.library.pam_open_session(self.handle, 0)
+
+    def close(self):
+        self.library.pam_close_session(self.handle, 0)
+        self.library.pam_end(self.handle, 0)
+
+
+def what_is_no_login():
+    """services behind which nobody sits are not registered"""
+    user("worker")
+    for service, tty in ("cron", "cron"), ("atd", "atd"), ("systemd-user", None):
+        small_stack(service, SESSION_LINE)
+        session = Pam(service, "worker", tty)
+        tap.equal((session.open(), tmoutd.registered()), (0, []), f"{service}: not registered")
+        session.close()
+    small_stack("login", SESSION_LINE)
+    session = Pam("login", "worker", "/dev/tty9")
+    tap.equal((session.open(), len(tmoutd.registered())), (0, 1), "login: is registered")
+    session.close()
+    tap.equal(tmoutd.registered(), [], "and is taken out again")
+
+
+def login_at_a_terminal():
+    """login(1) is watched as well"""
+    wire("login")
+    for name in "desk", "stubborn", "typist":
+        user(name)
+
+    def idle(name):
+        with Terminal(["login", "-f", name]) as session:
+            session.wait_prompt()
+            if name == "typist":
+                return keep(session, "xyz")
+            if name == "stubborn":
+                session.type("trap '' HUP; echo rea''dy; exec sleep 1000")
+                session.wait("ready")
+            start = time.monotonic()
+            session.wait_end()
+            return time.monotonic() - start
+
+    names = ["desk", "stubborn", "typist"]
+    results = side_by_side(idle, names)
+    for name, sec in zip(names[:2], results):
+        tap.ok(not isinstance(sec, Exception) and sec < LIMIT_SEC + LATE_SEC,
+               f"{name}: ended", str(sec))
+        tap.matches("".join(tmoutd.cut(name)), r" address=local service=login terminal=pts/\d+ ",
+                    f"{name}: the log says which login")
+    tap.ok(results[2] is True, "who types stays", str(results[2]), *tmoutd.cut("typist"))
+    until(lambda: not tmoutd.registered())
+    tap.ok(True, "nobody is left in the registry")
+
+
+def nothing_went_wrong():
+    """the watcher is still there and has complained of nothing"""
+    tap.ok(tmoutd.alive(), "it still runs")
+    tap.equal(syslog.settled(0, r"^(err|crit|alert|emerg) tmoutd\["), [], "no errors in the log")
+
+
+setup(POLICY)
+tmoutd.start()
+tap.run(who_is_at_work, notices, tmux_and_back, jobs_that_stay, one_of_several_sessions,
+        limits_of_users_and_groups, policy_that_changes, su_and_sudo_inside, what_is_no_login,
+        login_at_a_terminal, nothing_went_wrong)

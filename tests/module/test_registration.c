@@ -1,0 +1,710 @@
+/* Logins go into the registry, and what is started inside one finds it there:
+ * the session phase again, in the roles of sshd, login, su and others. */
+#include "stack.h"
+
+#include "../../lib/checksum.h"
+#include "../../lib/sessions/registry.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NEEDS_ROOT()                                                                               \
+    do {                                                                                           \
+        if (getuid() != 0)                                                                         \
+            LEFT_OUT("needs root, for only root's processes register logins");                     \
+    } while (0)
+
+/* Users that every system has, none of them who runs the tests. */
+#define USER       "daemon"
+#define OTHER_USER "bin"
+
+/* --- sessions ---------------------------------------------------------------- */
+
+/* One side of a PAM conversation: what the application says of itself. */
+struct session {
+    const char *service, *user;
+    const char *tty, *host;     /* or NULL */
+    const char *environment[3]; /* of PAM, SSH_CONNECTION or whatever */
+    uid_t real_uid;             /* of who started a setuid program */
+    pam_handle_t *handle;
+    int status;
+    char limit[64]; /* PAM_TMOUT, "-" where it is not set */
+};
+
+#define OVER_SSH .tty = "ssh", .environment = {"SSH_CONNECTION=192.0.2.1 50000 192.0.2.2 22"}
+
+static const struct session as_sshd = {.service = "sshd", .user = USER, OVER_SSH};
+static const struct session as_login = {.service = "login", .user = USER, .tty = "/dev/tty1"};
+
+static void session_open(const struct stack *stack, struct session *s)
+{
+    static const struct pam_conv nobody = {0};
+    char path[512], line[2048];
+    const char *limit;
+
+    snprintf(path, sizeof path, "%s/%s", stack->directory, s->service);
+    snprintf(line, sizeof line, "session required %s/pam_tmout.so config=%s state=%s\n", TEST_BUILD,
+             stack->config, stack->state);
+    write_file(path, line);
+    assert_int_equal(pam_start_confdir(s->service, s->user, &nobody, stack->directory, &s->handle),
+                     PAM_SUCCESS);
+    if (s->tty != NULL)
+        assert_int_equal(pam_set_item(s->handle, PAM_TTY, s->tty), PAM_SUCCESS);
+    if (s->host != NULL)
+        assert_int_equal(pam_set_item(s->handle, PAM_RHOST, s->host), PAM_SUCCESS);
+    for (size_t i = 0; i < COUNT_OF(s->environment) && s->environment[i] != NULL; i++)
+        assert_int_equal(pam_putenv(s->handle, s->environment[i]), PAM_SUCCESS);
+    if (s->real_uid != 0)
+        assert_int_equal(setresuid(s->real_uid, 0, 0), 0);
+    s->status = pam_open_session(s->handle, 0);
+    limit = pam_getenv(s->handle, "PAM_TMOUT");
+    snprintf(s->limit, sizeof s->limit, "%s", limit != NULL ? limit : "-");
+}
+
+static void session_close(struct session *s)
+{
+    const int status = pam_close_session(s->handle, 0);
+
+    /* libpam says of a session that was not opened that it cannot be closed */
+    if (s->status == PAM_SUCCESS)
+        assert_int_equal(status, PAM_SUCCESS);
+    assert_int_equal(pam_end(s->handle, PAM_SUCCESS), PAM_SUCCESS);
+}
+
+/* --- the registry ------------------------------------------------------------- */
+
+/* A record's file as it is on disk. */
+struct file {
+    char magic[8];
+    uint64_t checksum;
+    struct session_record record;
+};
+
+static void record_path(const struct stack *stack, pid_t pid, char *path, size_t size)
+{
+    snprintf(path, size, "%s/sessions/%d", stack->state, (int)pid);
+}
+
+/* Names in it, without . and .. */
+static int registered(const struct stack *stack)
+{
+    char path[512];
+    int count = 0;
+
+    snprintf(path, sizeof path, "%s/sessions", stack->state);
+    DIR *directory = opendir(path);
+    if (directory == NULL) {
+        assert_int_equal(errno, ENOENT);
+        return 0;
+    }
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(directory);
+    return count;
+}
+
+static struct file record_file(const struct stack *stack)
+{
+    struct file file;
+    char path[512];
+
+    record_path(stack, getpid(), path, sizeof path);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(read(fd, &file, sizeof file), (ssize_t)sizeof file);
+    close(fd);
+    return file;
+}
+
+/* In place, with the mode it has. */
+static void put_record(const struct stack *stack, pid_t pid, const void *bytes, size_t size)
+{
+    char path[512];
+
+    record_path(stack, pid, path, sizeof path);
+    const int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, size), (ssize_t)size);
+    close(fd);
+}
+
+static void damage(const struct stack *stack, pid_t pid)
+{
+    put_record(stack, pid, "damaged", 7);
+}
+
+/* --- who registers --------------------------------------------------------------- */
+
+static void an_ssh_login(void **state)
+{
+    struct stack *stack = *state;
+    struct session s = as_sshd;
+    struct stat st;
+    char path[512];
+
+    NEEDS_ROOT();
+    stack_in_force(stack, "default { tmout = 5m }\n");
+    session_open(stack, &s);
+    assert_int_equal(s.status, PAM_SUCCESS);
+    assert_string_equal(s.limit, "300 default");
+    assert_int_equal(registered(stack), 1);
+    const struct file file = record_file(stack);
+    assert_memory_equal(file.magic, "tmoutse1", 8);
+    assert_true(file.checksum == CHECKSUM_OF(CHECKSUM_START, file));
+    assert_int_equal(file.record.pid, getpid());
+    assert_true(file.record.is_ssh);
+    assert_true(file.record.start_ticks > 0);
+    assert_true(file.record.since.boot_ms > 0);
+    assert_true(file.record.since.wall_ms > file.record.since.boot_ms);
+    assert_string_equal(file.record.user, USER);
+    assert_string_equal(file.record.service, "sshd");
+    assert_string_equal(file.record.address, "192.0.2.1");
+    assert_string_equal(file.record.terminal, "");
+    record_path(stack, getpid(), path, sizeof path);
+    assert_int_equal(lstat(path, &st), 0);
+    assert_int_equal(st.st_mode, S_IFREG | 0600);
+    session_close(&s);
+    assert_int_equal(registered(stack), 0);
+    assert_int_equal(log_lines(), 0);
+}
+
+static void whatever_the_umask(void **state)
+{
+    static const mode_t masks[] = {0, 077, 0777};
+    struct stack *stack = *state;
+
+    NEEDS_ROOT();
+    stack_in_force(stack, "default { tmout = 5m }\n");
+    for (size_t i = 0; i < COUNT_OF(masks); i++) {
+        struct session s = as_sshd;
+        struct stat st;
+        char path[512];
+
+        snprintf(path, sizeof path, "%s/sessions", stack->state);
+        assert_true(rmdir(path) == 0 || errno == ENOENT);
+        const mode_t before = umask(masks[i]);
+        /* the stack's own file is written under it, too: by root, who reads it */
+        session_open(stack, &s);
+        assert_int_equal(umask(before), masks[i]);
+        assert_int_equal(s.status, PAM_SUCCESS);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode, S_IFDIR | 0755);
+        record_path(stack, getpid(), path, sizeof path);
+        assert_int_equal(lstat(path, &st), 0);
+        assert_int_equal(st.st_mode, S_IFREG | 0600);
+        session_close(&s);
+    }
+}
+
+static void a_login_at_a_terminal(void **state)
+{
+    static const struct {
+        const char *tty, *host, *service, *terminal, *address;
+    } cases[] = {
+        {"/dev/tty1", NULL, "login", "tty1", "local"},
+        {"tty1", NULL, "login", "tty1", "local"},
+        {"/dev/ttyS0", NULL, "login", "ttyS0", "local"},
+        {"/dev/pts/7", "192.0.2.9", "remote", "pts/7", "192.0.2.9"},
+        {"pts/7", "host.example", "login", "pts/7", "host.example"},
+        {NULL, NULL, "login", "", "local"},
+    };
+    struct stack *stack = *state;
+
+    NEEDS_ROOT();
+    stack_in_force(stack, "default { tmout = 5m }\n");
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct session s = {
+            .service = cases[i].service, .user = USER, .tty = cases[i].tty, .host = cases[i].host};
+        session_open(stack, &s);
+        assert_int_equal(s.status, PAM_SUCCESS);
+        assert_string_equal(s.limit, "-");
+        const struct file file = record_file(stack);
+        assert_false(file.record.is_ssh);
+        assert_string_equal(file.record.service, cases[i].service);
+        assert_string_equal(file.record.terminal, cases[i].terminal);
+        assert_string_equal(file.record.address, cases[i].address);
+        session_close(&s);
+        assert_int_equal(registered(stack), 0);
+    }
+}
+
+/* A later policy governs logins that are there already: also one that was
+ * made while there was none, or none that covered it. */
+static void whatever_the_policy_says(void **state)
+{
+    struct stack *stack = *state;
+    struct session s = as_sshd;
+
+    NEEDS_ROOT();
+    session_open(stack, &s);
+    assert_int_equal(s.status, PAM_SESSION_ERR);
+    assert_string_equal(s.limit, "");
+    assert_int_equal(registered(stack), 1);
+    session_close(&s);
+    assert_int_equal(registered(stack), 0);
+    stack_in_force(stack, "default { }\n");
+    session_open(stack, &s);
+    assert_int_equal(s.status, PAM_SUCCESS);
+    assert_int_equal(registered(stack), 1);
+    session_close(&s);
+}
+
+static const char *const inner_services[] = {
+    "su", "su-l",         "sudo",    "sudo-i",    "cron", "crond",    "atd",
+    "at", "systemd-user", "runuser", "runuser-l", "doas", "polkit-1", "sshd-like",
+};
+
+/* Whatever the process's environment, which is the user's, says. */
+static void who_never_registers(void **state)
+{
+    static const char *const ttys[] = {NULL, "", "/dev/pts/3", "tty1", "cron", ":0"};
+    struct stack *stack = *state;
+
+    NEEDS_ROOT();
+    stack_in_force(stack, "default { tmout = 5m }\n");
+    setenv("SSH_CONNECTION", "192.0.2.1 1 192.0.2.2 22", 1);
+    setenv("SSH_TTY", "/dev/pts/3", 1);
+    setenv("PAM_TMOUT", "none", 1);
+    for (size_t i = 0; i < COUNT_OF(inner_services); i++) {
+        for (size_t k = 0; k < COUNT_OF(ttys); k++) {
+            struct session s = {.service = inner_services[i], .user = USER, .tty = ttys[k]};
+            session_open(stack, &s);
+            if (s.status != PAM_SUCCESS || strcmp(s.limit, "-") != 0 || registered(stack) != 0)
+                fail_msg("%s: status %d, limit %s, %d registered", s.service, s.status, s.limit,
+                         registered(stack));
+            session_close(&s);
+        }
+    }
+    unsetenv("SSH_CONNECTION");
+    unsetenv("SSH_TTY");
+    unsetenv("PAM_TMOUT");
+    assert_int_equal(log_lines(), 0);
+}
+
+/* Where a site has a pam_env line with user_readenv for them, too, it puts into
+ * the PAM environment what the user has in a file of his own. */
+static void who_never_registers_by_pam_env(void **state)
+{
+    static const char *const services[] = {"su", "sudo", "cron", "atd", "systemd-user"};
+    struct stack *stack = *state;
+
+    NEEDS_ROOT();
+    stack_in_force(stack, "default { tmout = 5m }\n");
+    for (size_t i = 0; i < COUNT_OF(services); i++) {
+        struct session s = {.service = services[i],
+                            .user = USER,
+                            .tty = "/dev/pts/3",
+                            .environment = {"SSH_CONNECTION=192.0.2.1 1 192.0.2.2 22"}};
+        session_open(stack, &s);
+        const int count = registered(stack);
+        session_close(&s);
+        if (count != 0)
+            fail_msg("%s is registered as a login", s.service);
+    }
+}
+
+static void opened_by_a_user(const struct stack *stack)
+{
+    struct session s = as_sshd;
+
+    s.real_uid = 1;
+    session_open(stack, &s);
+    assert_int_equal(registered(stack), 0);
+    session_close(&s);
+}
+
+static void a_setuid_program(void **state)
+{
+    struct stack *stack = *state;
+
+    NEEDS_ROOT();
+    stack_in_force(stack, "default { tmout = 5m }\n");
+    in_child(opened_by_a_user, stack);
+}
+
+/* --- closing --------------------------------------------------------------------- */
+
+static struct session *opened;
+
+static void closed_in_another_process(const struct stack *stack)
+{
+    (void)stack;
+    pam_close_session(opened->handle, 0);
+}
+
+static void su_comes_and_goes(const struct stack *stack)
+{
+    struct session s = {.service = "su", .user = OTHER_USER};
+
+    session_open(stack, &s);
+    session_close(&s);
+}
+
+/* Only the process that opened it takes a login out. */
+static void closing(void **state)
+{
+    struct stack *stack = *state;
+    struct session s = as_sshd;
+
+    NEEDS_ROOT();
+    stack_in_force(stack, "default { tmout = 5m }\n");
+    session_open(stack, &s);
+    opened = &s;
+    in_child(closed_in_another_process, stack);
+    assert_int_equal(registered(stack), 1);
+    in_child(su_comes_and_goes, stack);
+    su_comes_and_goes(stack);
+    assert_int_equal(registered(stack), 1);
+    /* somebody's who will have our pid: not ours to take out */
+    struct file file = record_file(stack);
+    file.record.start_ticks++;
+    file.checksum = CHECKSUM_OF(CHECKSUM_START, file);
+    put_record(stack, getpid(), &file, sizeof file);
+    assert_int_equal(pam_close_session(s.handle, 0), PAM_SUCCESS);
+    assert_int_equal(registered(stack), 1);
+    file.record.start_ticks--;
+    file.checksum = CHECKSUM_OF(CHECKSUM_START, file);
+    put_record(stack, getpid(), &file, sizeof file);
+    session_close(&s);
+    assert_int_equal(registered(stack), 0);
+    /* and closing once more, or without a registry, is fine */
+    session_open(stack, &s);
+    assert_int_equal(pam_close_session(s.handle, 0), PAM_SUCCESS);
+    session_close(&s);
+}
+
+static void after_a_killed_one(void **state)
+{
+    struct stack *stack = *state;
+    struct session s = as_sshd;
+
+    NEEDS_ROOT();
+    stack_in_force(stack, "default { tmout = 5m }\n");
+    session_open(stack, &s);
+    struct file file = record_file(stack);
+    snprintf(file.record.user, sizeof file.record.user, "somebody before");
+    file.record.start_ticks -= 100;
+    file.checksum = CHECKSUM_OF(CHECKSUM_START, file);
+    put_record(stack, getpid(), &file, sizeof file);
+    pam_end(s.handle, PAM_SUCCESS);
+    session_open(stack, &s);
+    assert_string_equal(record_file(stack).record.user, USER);
+    session_close(&s);
+    assert_int_equal(registered(stack), 0);
+}
+
+/* --- a registry that fails ------------------------------------------------------- */
+
+/* The shell's limit holds all the same. */
+static void assert_not_registered(const struct stack *stack, const char *what)
+{
+    struct session s = as_sshd;
+
+    log_clear();
+    session_open(stack, &s);
+    if (s.status != PAM_SESSION_ERR || strcmp(s.limit, "300 readonly") != 0 || log_lines() != 1 ||
+        !log_has(USER))
+        fail_msg("%s: status %d, limit %s, %zu lines", what, s.status, s.limit, log_lines());
+    session_close(&s);
+}
+
+static void a_failing_registry(void **state)
+{
+    struct stack *stack = *state;
+    char path[512], record[512];
+
+    NEEDS_ROOT();
+    stack_in_force(stack, "default { tmout = 5m enforce = true }\n");
+    snprintf(path, sizeof path, "%s/sessions", stack->state);
+    record_path(stack, getpid(), record, sizeof record);
+    write_file(path, "");
+    assert_not_registered(stack, "a file");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("/nonexistent/tmout", path), 0);
+    assert_not_registered(stack, "a link to nowhere");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0755), 0);
+    assert_int_equal(chmod(path, 0775), 0);
+    assert_not_registered(stack, "others can write there");
+    assert_int_equal(chmod(path, 0755), 0);
+    assert_int_equal(chown(path, 1000, 1000), 0);
+    assert_not_registered(stack, "somebody else's");
+    assert_int_equal(chown(path, 0, 0), 0);
+    assert_int_equal(mkdir(record, 0755), 0);
+    assert_not_registered(stack, "a directory in its place");
+    assert_int_equal(rmdir(record), 0);
+    struct session s = as_sshd;
+    session_open(stack, &s);
+    assert_int_equal(s.status, PAM_SUCCESS);
+    session_close(&s);
+}
+
+/* --- sessions inside a login --------------------------------------------------------- */
+
+static struct {
+    const char *service, *user;
+    uid_t real_uid;
+    const char *limit; /* NULL: PAM_SESSION_ERR */
+} inner;
+
+static void open_inner(const struct stack *stack)
+{
+    struct session s = {.service = inner.service,
+                        .user = inner.user,
+                        .real_uid = inner.real_uid,
+                        .tty = "/dev/pts/3"};
+
+    log_clear();
+    session_open(stack, &s);
+    if (inner.limit == NULL) {
+        assert_int_equal(s.status, PAM_SESSION_ERR);
+        assert_string_equal(s.limit, "");
+        assert_int_equal(log_lines(), 1);
+    } else {
+        if (s.status != PAM_SUCCESS || strcmp(s.limit, inner.limit) != 0) {
+            char *log = log_text();
+            fail_msg("status %d, limit %s instead of %s: %s", s.status, s.limit, inner.limit, log);
+        }
+        assert_int_equal(log_lines(), 0);
+    }
+    session_close(&s);
+}
+
+static void open_inner_far_below(const struct stack *stack)
+{
+    assert_true(setsid() > 0);
+    in_child(open_inner, stack);
+}
+
+/* By a user and by root, as a child and farther away, by whatever program. */
+static void assert_inner(const struct stack *stack, const char *user, const char *limit)
+{
+    static const char *const services[] = {"su", "su-l", "sudo", "sudo-i", "systemd-user"};
+
+    for (size_t i = 0; i < COUNT_OF(services); i++) {
+        inner.service = services[i];
+        inner.user = user;
+        inner.limit = limit;
+        for (uid_t uid = 0; uid < 2; uid++) {
+            inner.real_uid = uid;
+            in_child(open_inner, stack);
+            in_child(open_inner_far_below, stack);
+        }
+    }
+}
+
+/* What a su to OTHER_USER has inside a login of USER. */
+static void assert_inside(const struct stack *stack, const struct session *outer,
+                          const char *policy, const char *limit)
+{
+    struct session s = *outer;
+
+    stack_in_force(stack, policy);
+    session_open(stack, &s);
+    assert_int_equal(s.status, PAM_SUCCESS);
+    assert_inner(stack, OTHER_USER, limit);
+    session_close(&s);
+}
+
+static void inside_an_ssh_login(void **state)
+{
+    struct stack *stack = *state;
+
+    NEEDS_ROOT();
+    assert_inside(stack, &as_sshd, "user \"daemon\" { tmout = 5m }\nuser \"bin\" { tmout = 10m }\n",
+                  "300 default");
+    assert_inside(stack, &as_sshd, "user \"daemon\" { tmout = 10m }\nuser \"bin\" { tmout = 5m }\n",
+                  "300 default");
+    assert_inside(stack, &as_sshd, "user \"daemon\" { tmout = 10m }\n", "600 default");
+    assert_inside(stack, &as_sshd, "user \"bin\" { tmout = 10m }\n", "600 default");
+    assert_inside(stack, &as_sshd, "default { }\n", "none");
+    assert_inside(stack, &as_sshd, "default { tmout = 7m enforce = true }\n", "420 readonly");
+    /* setting by setting */
+    assert_inside(stack, &as_sshd,
+                  "user \"daemon\" { tmout = 10m enforce = true }\n"
+                  "user \"bin\" { tmout = 5m enforce = false }\n",
+                  "300 readonly");
+    assert_inside(stack, &as_sshd,
+                  "user \"daemon\" { tmout = none enforce = true }\nuser \"bin\" { tmout = 5m }\n",
+                  "300 readonly");
+    /* what covers local sessions covers this one all the more */
+    assert_inside(stack, &as_sshd,
+                  "user \"daemon\" { tmout = 5m sessions = all }\n"
+                  "user \"bin\" { tmout = 10m sessions = ssh }\n",
+                  "300 default");
+    assert_inside(stack, &as_sshd,
+                  "user \"daemon\" { tmout = 10m sessions = ssh }\n"
+                  "user \"bin\" { tmout = 5m sessions = all }\n",
+                  "300 default");
+}
+
+static void inside_a_local_login(void **state)
+{
+    struct stack *stack = *state;
+
+    NEEDS_ROOT();
+    assert_inside(stack, &as_login, "default { tmout = 5m }\n", "-");
+    assert_inside(stack, &as_login, "default { tmout = 5m sessions = all }\n", "300 default");
+    assert_inside(stack, &as_login,
+                  "default { sessions = all }\nuser \"daemon\" { tmout = 5m }\n"
+                  "user \"bin\" { tmout = 10m }\n",
+                  "300 default");
+    assert_inside(stack, &as_login,
+                  "default { sessions = all }\nuser \"daemon\" { tmout = 10m }\n"
+                  "user \"bin\" { tmout = 5m }\n",
+                  "300 default");
+    /* only the rule that covers local logins speaks */
+    assert_inside(stack, &as_login,
+                  "user \"daemon\" { tmout = 10m sessions = all }\nuser \"bin\" { tmout = 5m }\n",
+                  "600 default");
+    assert_inside(stack, &as_login,
+                  "user \"daemon\" { tmout = 5m }\nuser \"bin\" { tmout = 10m sessions = all }\n",
+                  "600 default");
+}
+
+static void inside_nothing(void **state)
+{
+    struct stack *stack = *state;
+
+    NEEDS_ROOT();
+    setenv("SSH_CONNECTION", "192.0.2.1 1 192.0.2.2 22", 1);
+    setenv("SSH_CLIENT", "192.0.2.1 1 22", 1);
+    setenv("PAM_TMOUT", "1 readonly", 1);
+    stack_in_force(stack, "default { tmout = 5m }\n");
+    assert_inner(stack, OTHER_USER, "-");
+    stack_in_force(stack, "default { tmout = 5m sessions = all }\n");
+    assert_inner(stack, OTHER_USER, "300 default");
+    unsetenv("SSH_CONNECTION");
+    unsetenv("SSH_CLIENT");
+    unsetenv("PAM_TMOUT");
+}
+
+/* The environment of the user's su, emptied or filled to his liking. */
+static void inside_and_denied(void **state)
+{
+    static const char policy[] = "user \"daemon\" { tmout = 5m }\nuser \"bin\" { tmout = none }\n";
+    struct stack *stack = *state;
+
+    NEEDS_ROOT();
+    setenv("SSH_CONNECTION", "", 1);
+    setenv("PAM_TMOUT", "none", 1);
+    setenv("TMOUT", "0", 1);
+    assert_inside(stack, &as_sshd, policy, "300 default");
+    unsetenv("SSH_CONNECTION");
+    unsetenv("PAM_TMOUT");
+    unsetenv("TMOUT");
+    assert_inside(stack, &as_sshd, policy, "300 default");
+}
+
+static void inside_a_damaged_record(void **state)
+{
+    struct stack *stack = *state;
+    struct session s = as_sshd;
+    char path[512];
+
+    NEEDS_ROOT();
+    stack_in_force(stack, "default { tmout = 5m sessions = all }\n");
+    session_open(stack, &s);
+    damage(stack, getpid());
+    assert_inner(stack, OTHER_USER, NULL);
+    record_path(stack, getpid(), path, sizeof path);
+    assert_int_equal(unlink(path), 0);
+    /* once it is gone, there is no login around */
+    assert_inner(stack, OTHER_USER, "300 default");
+    snprintf(path, sizeof path, "%s/sessions", stack->state);
+    assert_int_equal(chmod(path, 0777), 0);
+    assert_inner(stack, OTHER_USER, NULL);
+    assert_int_equal(chmod(path, 0755), 0);
+    session_close(&s);
+}
+
+/* Of a login whose user the system has forgotten, nothing can be told. */
+static void inside_a_login_of_nobody(void **state)
+{
+    struct stack *stack = *state;
+    struct session s = as_sshd;
+
+    NEEDS_ROOT();
+    stack_in_force(stack, "default { tmout = 5m }\nuser \"bin\" { tmout = none }\n");
+    session_open(stack, &s);
+    struct file file = record_file(stack);
+    snprintf(file.record.user, sizeof file.record.user, "nobody-is-called-so");
+    file.checksum = CHECKSUM_OF(CHECKSUM_START, file);
+    put_record(stack, getpid(), &file, sizeof file);
+    assert_inner(stack, OTHER_USER, NULL);
+    session_close(&s);
+}
+
+/* su within su, and a login of another user elsewhere. */
+static void the_login_around_su(const struct stack *stack)
+{
+    struct session su = {.service = "su", .user = OTHER_USER};
+
+    session_open(stack, &su);
+    assert_string_equal(su.limit, "300 default");
+    /* back to a user with a longer limit: the login's still holds */
+    assert_inner(stack, "root", "300 default");
+    session_close(&su);
+}
+
+static void su_within_su(void **state)
+{
+    struct stack *stack = *state;
+    struct session s = as_sshd;
+
+    NEEDS_ROOT();
+    stack_in_force(stack, "user \"daemon\" { tmout = 5m }\nuser \"bin\" { tmout = 10m }\n"
+                          "user \"root\" { tmout = none }\n");
+    session_open(stack, &s);
+    in_child(the_login_around_su, stack);
+    session_close(&s);
+}
+
+static void many_sessions(void **state)
+{
+    struct stack *stack = *state;
+
+    NEEDS_ROOT();
+    stack_in_force(stack, "default { tmout = 5m }\n");
+    su_comes_and_goes(stack);
+    const size_t before = open_descriptors();
+    for (int i = 0; i < 100; i++) {
+        struct session s = as_sshd;
+        session_open(stack, &s);
+        if (i % 3 == 0)
+            damage(stack, getpid());
+        su_comes_and_goes(stack);
+        session_close(&s);
+        assert_int_equal(open_descriptors(), before);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_STACK(an_ssh_login),
+        WITH_STACK(whatever_the_umask),
+        WITH_STACK(a_login_at_a_terminal),
+        WITH_STACK(whatever_the_policy_says),
+        WITH_STACK(who_never_registers),
+        WITH_STACK(who_never_registers_by_pam_env),
+        WITH_STACK(a_setuid_program),
+        WITH_STACK(closing),
+        WITH_STACK(after_a_killed_one),
+        WITH_STACK(a_failing_registry),
+        WITH_STACK(inside_an_ssh_login),
+        WITH_STACK(inside_a_local_login),
+        WITH_STACK(inside_nothing),
+        WITH_STACK(inside_and_denied),
+        WITH_STACK(inside_a_damaged_record),
+        WITH_STACK(inside_a_login_of_nobody),
+        WITH_STACK(su_within_su),
+        WITH_STACK(many_sessions),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -566,7 +566,8 @@ class Terminal:
     def wait_prompt(self):
         """Waits until a shell asks for a command: login(1) throws away what
         was typed before it had the terminal to itself."""
-        return self.wait(r"[$%>#] \Z")
+        # ksh93 blanks the rest of the line where it draws its prompt anew.
+        return self.wait(r"[$%>#] [\s\b]*\Z")
 
     def ask(self, expression):
         """What the shell makes of `expression`, such as $HOME. The quotes keep

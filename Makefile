@@ -25,7 +25,7 @@ HARDENING  := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-rec
                  -fno-omit-frame-pointer,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
               -fstack-protector-strong -fvisibility=hidden -fPIC \
               -ffunction-sections -fdata-sections
-CPPFLAGS   += -D_GNU_SOURCE -Ilib -DTMOUT_VERSION='"$(VERSION)"' \
+CPPFLAGS   += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib -DTMOUT_VERSION='"$(VERSION)"' \
               -DSYSCONFDIR='"$(SYSCONFDIR)"' -DDATADIR='"$(DATADIR)"'
 COMPILE     = $(CC) -std=c11 $(WARNINGS) $(WERROR) $(HARDENING) $(CPPFLAGS) $(CFLAGS)
 LINK        = $(CC) $(HARDENING) $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -Wl,--gc-sections
@@ -60,7 +60,7 @@ help:
 	@echo 'sudo make demo      see it work on a throw-away host'
 	@echo 'sudo make check     all tests; as a plain user, those that need no root'
 	@echo 'make check SANITIZE=1   unit and module tests with sanitizers'
-	@echo 'make bench          what a login costs, beside pam_permit and pam_limits'
+	@echo 'make bench          what a login costs, beside pam_limits and pam_faillock'
 	@echo 'make fuzz           fuzz the parsers for FUZZ_SECONDS each (60)'
 	@echo 'sudo make soak      the same, and what takes long (about half an hour)'
 	@echo 'make warnings       build with gcc and clang, warnings as errors'
@@ -156,6 +156,13 @@ $(TEST_BUILD)/module/%: tests/module/%.c tests/module/stack.c
 	@mkdir -p $(@D)
 	$(TEST_FLAGS) -MMD -MP -o $@ $(filter %.c,$^) $$($(PKG_CONFIG) --cflags --libs cmocka) -lpam
 
+# In the place of pam_unix, and what the tests of attempts have in common.
+ATTEMPT_TESTS := $(TEST_BUILD)/module/test_auth $(TEST_BUILD)/module/test_attempts_parallel
+$(ATTEMPT_TESTS): tests/module/attempts.c tests/module/pam_check.h | $(TEST_BUILD)/pam_check.so
+$(TEST_BUILD)/pam_check.so: tests/module/pam_check.c tests/module/pam_check.h
+	@mkdir -p $(@D)
+	$(COMPILE) -shared $(LDFLAGS) -o $@ $< -lpam
+
 # The module as it is installed, but running the tmoutctl of this tree.
 $(TEST_BUILD)/pam_tmout.so: $(MODULE_SOURCES) $(call objects,$(LOGIN_SOURCES)) $(BUILD)/tmoutctl
 	@mkdir -p $(@D)
@@ -175,18 +182,26 @@ soak: dependencies
 	@$(MAKE) --no-print-directory check-run TEST_OPTIONS=--soak
 
 demo: dependencies
-	@$(MAKE) --no-print-directory --silent all
+	@$(MAKE) --no-print-directory --silent all build/bench/crowd build/bench/pam_check.so
 	@tests/host/throwaway demo/demo.py
 
 # --- measure, fuzz, lint -------------------------------------------------
 
 bench: dependencies
-	@$(MAKE) --no-print-directory --silent all build/bench/session
+	@$(MAKE) --no-print-directory --silent all $(BENCH_PROGRAMS)
 	@tests/bench/run
 
-build/bench/session: tests/bench/session.c
+BENCH_PROGRAMS := $(addprefix build/bench/,session attempt crowd pam_check.so)
+build/bench/session build/bench/attempt: tests/bench/turns.c
+build/bench/session build/bench/attempt build/bench/crowd: tests/bench/remote_login.c
+
+build/bench/%: tests/bench/%.c $(wildcard tests/bench/*.h)
 	@mkdir -p $(@D)
-	$(COMPILE) -o $@ $< -lpam
+	$(COMPILE) -o $@ $(filter %.c,$^) -lpam
+
+build/bench/%.so: tests/module/%.c $(wildcard tests/module/*.h)
+	@mkdir -p $(@D)
+	$(COMPILE) -shared -o $@ $< -lpam
 
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))

@@ -2,7 +2,7 @@
 """Shows in a throw-away host what one policy file does to real SSH sessions.
 
 Started as `tests/host/throwaway demo/demo.py` from the repository, as root.
-Exits non-zero if anything seen differs from what `tmoutctl show` says.
+Exits non-zero if anything seen differs from what the policy promises.
 """
 
 import os
@@ -13,6 +13,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../tests/host"))
 
 import host
+import lockout
+from stage import differences, expect, paint, say, title
 
 POLICY = """\
 default {
@@ -36,7 +38,7 @@ user "hasty" {
     tmout   = 5s
     enforce = true
 }
-"""
+""" + lockout.POLICY
 
 PEOPLE = [  # name, shell, groups
     ("ann", "bash", []),
@@ -63,37 +65,14 @@ To install it for real, on this machine or any other:
     sudo tmoutctl apply                  check it and put it in force
     sudo tmoutctl shells --install       for zsh, tcsh and shells within shells
 
-and in /etc/pam.d/sshd, after the pam_env lines:
+and in /etc/pam.d/sshd two lines, before the one that brings in the password
+modules and after those of pam_env:
 
-    session optional pam_tmout.so
+    auth    requisite pam_tmout.so
+    session optional  pam_tmout.so
 
 Later edits need no command: the next login follows them, and a mistake in
 them is logged and leaves the policy before in force."""
-
-differences = []
-
-
-def paint(code, text):
-    """Text in colour, where somebody is looking."""
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
-        return text
-    return f"\033[{code}m{text}\033[0m"
-
-
-def say(text=""):
-    print(text, flush=True)
-
-
-def title(text):
-    say()
-    say(paint("1", text))
-    say()
-
-
-def expect(who, what, seen, said):
-    """Notes where a session differs from what `tmoutctl show` says."""
-    if seen != said:
-        differences.append(f"{who}: {what} is {seen!r}, but the policy says {said!r}")
 
 
 def human(seconds):
@@ -142,7 +121,7 @@ def print_row(cells):
     say(line.rstrip())
 
 
-# --- the three parts -----------------------------------------------------------
+# --- the parts about idle sessions ---------------------------------------------
 
 def show_policy():
     title("The policy: /etc/security/tmout.conf")
@@ -193,13 +172,16 @@ def progress(idle_sec, limit, ended):
 
 
 def main():
-    say("One policy file decides how long an SSH session may sit idle. What follows")
-    say("happens in a throw-away host: this machine stays as it is.")
-    host.setup(POLICY)
+    say("One policy file decides how long an SSH session may sit idle, and how many wrong")
+    say("passwords a user has. What follows happens in a throw-away host: this machine")
+    say("stays as it is.")
+    host.setup(POLICY, lockout.SSHD, password_services=lockout.SERVICES)
     host.wire("login")
     show_policy()
     show_people()
     show_idle()
+    lockout.show_lock()
+    lockout.show_crowd()
     if differences:
         title(paint("31", "This is not what the policy says:"))
         for difference in differences:

@@ -18,9 +18,10 @@
 
 enum {
     /* As long as others settle, waiting goes on: a right password must not
-     * fail because many log in at once. Both lie below sshd's LoginGraceTime. */
+     * fail because many log in at once. Both lie below the
+     * LoginGraceTime of a minute that baselines ask for. */
     STALLED_MOST_MS = 10 * 1000,
-    WAIT_MOST_MS = 45 * 1000,
+    WAIT_MOST_MS = 55 * 1000,
     /* A process that dies wakes nobody. */
     LOOK_AGAIN_MS = 250,
     OPEN_TRIES = 4
@@ -32,10 +33,13 @@ struct attempt {
     pam_handle_t *pamh;
     struct attempt_request request; /* its user is our copy */
     char *user, *state_dir;
+    struct moment begun;
     struct ledger ledger;
     struct attempt_slot slot;
     pid_t pid; /* only who took the slot may settle it, never a child */
     pthread_t thread;
+    const void *appdata;  /* of the conversation, which libpam hands on */
+    const void *password; /* the item, which libpam clears when it begins and ends */
     fail_delay_function *earlier;
     struct attempt *next;
     bool under_way;
@@ -69,16 +73,34 @@ static void strike_off(struct attempt *attempt)
     pthread_mutex_unlock(&under_way_lock);
 }
 
-static struct attempt *latest_of_this_thread(void)
+/*
+ * The attempt whose pam_authenticate() ends now. In one thread there may be
+ * several handles at once, of an application that resumes them in turns: the
+ * conversation's data tell them apart. Where they don't, *sure is false.
+ */
+static struct attempt *ending_now(const void *appdata, bool *sure)
 {
-    struct attempt *attempt;
+    struct attempt *latest = NULL;
 
+    *sure = true;
     pthread_mutex_lock(&under_way_lock);
-    for (attempt = under_way; attempt != NULL; attempt = attempt->next)
-        if (pthread_equal(attempt->thread, pthread_self()))
-            break;
+    for (struct attempt *attempt = under_way; attempt != NULL; attempt = attempt->next) {
+        if (!pthread_equal(attempt->thread, pthread_self()) || attempt->appdata != appdata)
+            continue;
+        if (latest == NULL)
+            latest = attempt;
+        else
+            *sure = false;
+    }
     pthread_mutex_unlock(&under_way_lock);
-    return attempt;
+    return latest;
+}
+
+static const void *item(pam_handle_t *pamh, int type)
+{
+    const void *value = NULL;
+
+    return pam_get_item(pamh, type, &value) == PAM_SUCCESS ? value : NULL;
 }
 
 /* --- the end --------------------------------------------------------------- */
@@ -88,10 +110,7 @@ static void authenticate_has_ended(int status, unsigned delay_us, void *appdata)
 /* Is the end of pam_authenticate() on this handle still ours to hear? */
 static bool is_listening(pam_handle_t *pamh)
 {
-    const void *item = NULL;
-
-    return pam_get_item(pamh, PAM_FAIL_DELAY, &item) == PAM_SUCCESS &&
-           item == (const void *)authenticate_has_ended;
+    return item(pamh, PAM_FAIL_DELAY) == (const void *)authenticate_has_ended;
 }
 
 /* Whatever goes wrong here leaves the slot to be found without an owner, and
@@ -110,11 +129,9 @@ static void settle(struct attempt *attempt, bool success)
     if (attempt->pid != getpid())
         return;
     if (protect_begin(&before) == 0) {
-        if (clock_now(&now) == 0)
-            status = ledger_settle(&attempt->ledger, &attempt->slot, success,
-                                   &attempt->request.limits, &now, &report, reason, sizeof reason);
-        else
-            snprintf(reason, sizeof reason, "no boot id: %s", strerror(errno));
+        clock_later(&attempt->begun, &now);
+        status = ledger_settle(&attempt->ledger, &attempt->slot, success, &attempt->request.limits,
+                               &now, &report, reason, sizeof reason);
         protect_end(&before);
     } else {
         snprintf(reason, sizeof reason, "no protection from signals: %s", strerror(errno));
@@ -137,12 +154,13 @@ static void sleep_us(unsigned delay_us)
 
 static void authenticate_has_ended(int status, unsigned delay_us, void *appdata)
 {
-    struct attempt *attempt = latest_of_this_thread();
+    bool sure;
+    struct attempt *attempt = ending_now(appdata, &sure);
     fail_delay_function *earlier = NULL;
 
     if (attempt != NULL) {
         earlier = attempt->earlier;
-        settle(attempt, status == PAM_SUCCESS);
+        settle(attempt, sure && status == PAM_SUCCESS);
     }
     if (earlier != NULL)
         earlier(status, delay_us, appdata);
@@ -201,10 +219,7 @@ static enum ledger_status ask_ledger(struct attempt *attempt, struct attempt_rep
     enum ledger_status status = LEDGER_FAILED;
     struct moment now;
 
-    if (clock_now(&now) != 0) {
-        snprintf(reason, size, "no boot id in /proc/sys/kernel/random: %s", strerror(errno));
-        return LEDGER_FAILED;
-    }
+    clock_later(&attempt->begun, &now);
     for (int i = 0; i < OPEN_TRIES; i++) {
         if (attempt->ledger.fd < 0) {
             status = ledger_open(attempt->state_dir, attempt->request.uid, geteuid(), &now,
@@ -215,6 +230,7 @@ static enum ledger_status ask_ledger(struct attempt *attempt, struct attempt_rep
         }
         status = ledger_admit(&attempt->ledger, &attempt->request.login.origin,
                               &attempt->request.limits, &now, &attempt->slot, report, reason, size);
+        *damaged = *damaged || status == LEDGER_DAMAGED;
         if (status == LEDGER_OK || status == LEDGER_FAILED)
             return status;
         ledger_close(&attempt->ledger);
@@ -278,11 +294,11 @@ static enum ledger_status await_admission(struct attempt *attempt, struct attemp
 /* From here on, the end of pam_authenticate() settles it. */
 static int put_on_handle(struct attempt *attempt)
 {
-    const void *item = NULL;
+    const struct pam_conv *conversation = item(attempt->pamh, PAM_CONV);
 
-    if (pam_get_item(attempt->pamh, PAM_FAIL_DELAY, &item) != PAM_SUCCESS)
-        item = NULL;
-    attempt->earlier = (fail_delay_function *)item;
+    attempt->appdata = conversation != NULL ? conversation->appdata_ptr : NULL;
+    attempt->password = item(attempt->pamh, PAM_AUTHTOK);
+    attempt->earlier = (fail_delay_function *)item(attempt->pamh, PAM_FAIL_DELAY);
     enlist(attempt);
     if (pam_set_data(attempt->pamh, DATA_NAME, attempt, clean_up) != PAM_SUCCESS) {
         settle(attempt, false);
@@ -305,8 +321,15 @@ int attempt_begin(pam_handle_t *pamh, const struct module_args *args,
     pam_set_data(pamh, DATA_NAME, NULL, NULL);
     attempt = attempt_new(pamh, args, request);
     if (attempt == NULL) {
-        pam_syslog(pamh, LOG_ERR, "no password is accepted: out of memory user=%s", request->user);
+        pam_syslog(pamh, LOG_ERR, "no password is accepted: out of memory user=%s",
+                   request->log_name);
         return PAM_BUF_ERR;
+    }
+    if (clock_now(&attempt->begun) != 0) {
+        pam_syslog(pamh, LOG_ERR,
+                   "no password is accepted: /proc/sys/kernel/random/boot_id: %s user=%s",
+                   strerror(errno), request->log_name);
+        goto out;
     }
     if (await_admission(attempt, report) != LEDGER_OK)
         goto out;
@@ -332,9 +355,9 @@ bool attempt_is_under_way(pam_handle_t *pamh, const char *user)
     if (pam_get_data(pamh, DATA_NAME, &data) != PAM_SUCCESS || data == NULL)
         return false;
     attempt = data;
-    /* Where our function is no longer the handle's, the end of an earlier
-     * pam_authenticate() may have passed unheard. */
-    return attempt->under_way && strcmp(attempt->user, user) == 0 && is_listening(pamh);
+    /* Else the end of an earlier pam_authenticate() may have passed unheard. */
+    return attempt->under_way && strcmp(attempt->user, user) == 0 && is_listening(pamh) &&
+           attempt->password != NULL && attempt->password == item(pamh, PAM_AUTHTOK);
 }
 
 bool attempt_is_locked(pam_handle_t *pamh, const struct module_args *args,

@@ -12,11 +12,13 @@
 #define TMOUT_ATTEMPT_H
 
 #include "../lib/attempts/ledger.h"
+#include "log_name.h"
 #include "login_origin.h"
 #include "module_args.h"
 
 struct attempt_request {
     const char *user;
+    char log_name[LOG_NAME_MAX];
     uid_t uid;
     struct attempt_limits limits;
     struct login_origin login;

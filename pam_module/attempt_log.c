@@ -15,11 +15,18 @@ static void lock_text(const struct attempt_limits *limits, char *text, size_t si
                    text, size);
 }
 
+enum { WHO_MAX = 512 };
+
 /* What all lines about an attempt have in common: key=value, for machines. */
 #define WHO_FORMAT "user=%s address=%s service=%s failures=%u max_attempts=%u"
 #define WHO(pamh, request, report)                                                                 \
-    (request)->user, (request)->login.address, service_name(pamh), (report)->failures,             \
+    (request)->log_name, (request)->login.address, service_name(pamh), (report)->failures,         \
         (request)->limits.max_attempts
+
+/* The same where it is about the attempts of somebody else. */
+#define ELSE_FORMAT "user=%s address=unknown service=unknown failures=%u max_attempts=%u"
+#define ELSE(request, report)                                                                      \
+    (request)->log_name, (report)->failures, (request)->limits.max_attempts
 
 static const char *service_name(pam_handle_t *pamh)
 {
@@ -46,20 +53,35 @@ __attribute__((format(printf, 3, 4))) static void log_line(pam_handle_t *pamh, i
     free(text);
 }
 
-void attempt_log_changes(pam_handle_t *pamh, const struct attempt_request *request,
-                         const struct attempt_report *report)
+/* Whose they were is not known, and not whoever has come next: what reads the
+ * log may bar addresses. */
+static void log_broken_off(pam_handle_t *pamh, const struct attempt_request *request,
+                           const struct attempt_report *report)
+{
+    for (unsigned i = 0; i < report->changes.died; i++)
+        log_line(pamh, LOG_NOTICE, "failed login, broken off in the middle " ELSE_FORMAT,
+                 ELSE(request, report));
+}
+
+/* who: as WHO or ELSE give it. */
+static void log_lock(pam_handle_t *pamh, const struct attempt_request *request, const char *who)
 {
     char lock_time[SETTING_TEXT_MAX];
 
-    for (unsigned i = 0; i < report->changes.died; i++)
-        log_line(pamh, LOG_NOTICE, "failed login, broken off in the middle " WHO_FORMAT,
-                 WHO(pamh, request, report));
-    if (report->changes.locked) {
-        lock_text(&request->limits, lock_time, sizeof lock_time);
-        log_line(pamh, LOG_WARNING,
-                 "locked after too many failed attempts " WHO_FORMAT " lock_time=%s",
-                 WHO(pamh, request, report), lock_time);
-    }
+    lock_text(&request->limits, lock_time, sizeof lock_time);
+    log_line(pamh, LOG_WARNING, "locked after too many failed attempts %s lock_time=%s", who,
+             lock_time);
+}
+
+void attempt_log_changes(pam_handle_t *pamh, const struct attempt_request *request,
+                         const struct attempt_report *report)
+{
+    char who[WHO_MAX];
+
+    log_broken_off(pamh, request, report);
+    snprintf(who, sizeof who, ELSE_FORMAT, ELSE(request, report));
+    if (report->changes.locked)
+        log_lock(pamh, request, who);
     if (report->changes.lock_ended)
         log_line(pamh, LOG_NOTICE, "the lock has ended in time " WHO_FORMAT,
                  WHO(pamh, request, report));
@@ -70,7 +92,7 @@ void attempt_log_ledger(pam_handle_t *pamh, const struct attempt_request *reques
 {
     log_line(pamh, LOG_ERR,
              "%s/" LEDGER_DIRECTORY "/%u: %s; %s, tmoutctl unlock %s repairs it user=%s", state_dir,
-             (unsigned)request->uid, reason, what, request->user, request->user);
+             (unsigned)request->uid, reason, what, request->log_name, request->log_name);
 }
 
 void attempt_log_refusal(pam_handle_t *pamh, const struct attempt_request *request,
@@ -93,10 +115,15 @@ void attempt_log_refusal(pam_handle_t *pamh, const struct attempt_request *reque
 void attempt_log_end(pam_handle_t *pamh, const struct attempt_request *request, bool success,
                      const struct attempt_report *report)
 {
+    char who[WHO_MAX];
+
     if (report->admission != ADMITTED)
         log_line(pamh, LOG_NOTICE, "the attempt took too long and counts as failed " WHO_FORMAT,
                  WHO(pamh, request, report));
     else if (!success)
         log_line(pamh, LOG_NOTICE, "failed login " WHO_FORMAT, WHO(pamh, request, report));
-    attempt_log_changes(pamh, request, report);
+    log_broken_off(pamh, request, report);
+    snprintf(who, sizeof who, WHO_FORMAT, WHO(pamh, request, report));
+    if (report->changes.locked)
+        log_lock(pamh, request, who);
 }

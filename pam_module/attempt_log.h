@@ -12,7 +12,8 @@
 void attempt_log_end(pam_handle_t *pamh, const struct attempt_request *request, bool success,
                      const struct attempt_report *report);
 
-/* Failures of attempts that broke off, a lock made, a lock ended. */
+/* What a new attempt has found: failures of others that broke off, a lock that
+ * they made, a lock ended. */
 void attempt_log_changes(pam_handle_t *pamh, const struct attempt_request *request,
                          const struct attempt_report *report);
 

@@ -119,6 +119,7 @@ int authenticate(pam_handle_t *pamh, int flags, const struct module_args *args)
     case USER_SETTINGS_FOUND:
         request.user = user.account.name;
         request.uid = user.account.uid;
+        log_name(request.user, request.log_name, sizeof request.log_name);
         login_origin_find(pamh, &request.login);
         result = attempt_limits_find(&user.resolution, user.account.uid, &request.limits)
                      ? admit(pamh, flags, args, &request)

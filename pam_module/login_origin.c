@@ -1,5 +1,7 @@
 #include "login_origin.h"
 
+#include "log_name.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,14 +25,10 @@ bool login_is_ssh(pam_handle_t *pamh)
     return pam_getenv(pamh, "SSH_CONNECTION") != NULL || (tty != NULL && strcmp(tty, "ssh") == 0);
 }
 
-/* The first word of text; what could confuse a reader of the log is masked. */
+/* The first word of text. */
 static void copy_word(char *to, size_t size, const char *text)
 {
-    size_t i = 0;
-
-    for (; text[i] != '\0' && text[i] != ' ' && i + 1 < size; i++)
-        to[i] = text[i] > ' ' && text[i] < 0x7f && text[i] != '=' && text[i] != '"' ? text[i] : '?';
-    to[i] = '\0';
+    log_name(text, to, size < strcspn(text, " ") + 1 ? size : strcspn(text, " ") + 1);
 }
 
 void login_origin_find(pam_handle_t *pamh, struct login_origin *login)

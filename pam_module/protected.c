@@ -11,9 +11,9 @@ static void raise_file_size(struct protection *before)
 {
     const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
 
-    before->has_other_limit = getrlimit(RLIMIT_FSIZE, &before->file_size) == 0 &&
-                              before->file_size.rlim_cur != RLIM_INFINITY &&
-                              setrlimit(RLIMIT_FSIZE, &none) == 0;
+    before->has_file_size = getrlimit(RLIMIT_FSIZE, &before->file_size) == 0 &&
+                            before->file_size.rlim_cur != RLIM_INFINITY;
+    before->has_other_file_size = before->has_file_size && setrlimit(RLIMIT_FSIZE, &none) == 0;
 }
 
 int protect_begin(struct protection *before)
@@ -50,13 +50,13 @@ void protect_end(const struct protection *before)
     const struct timespec no_time = {0};
     sigset_t too_large;
 
-    if (before->has_other_limit)
+    if (before->has_other_file_size)
         setrlimit(RLIMIT_FSIZE, &before->file_size);
     /* To go on under the wrong ids would be worse than to end here. */
     if (before->has_other_ids && setresuid(before->real, before->effective, before->saved) != 0)
         abort();
     /* What a limit of the user's has sent us meanwhile. */
-    if (!sigismember(&before->signals, SIGXFSZ)) {
+    if (before->has_file_size && !sigismember(&before->signals, SIGXFSZ)) {
         sigemptyset(&too_large);
         sigaddset(&too_large, SIGXFSZ);
         while (sigtimedwait(&too_large, NULL, &no_time) == SIGXFSZ)

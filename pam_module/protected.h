@@ -15,7 +15,7 @@ struct protection {
     uid_t real, effective, saved;
     struct rlimit file_size;
     sigset_t signals;
-    bool has_other_ids, has_other_limit;
+    bool has_other_ids, has_file_size, has_other_file_size;
 };
 
 /*

@@ -1,5 +1,6 @@
 #include "user_settings.h"
 
+#include "log_name.h"
 #include "policy_in_force.h"
 
 #include <errno.h>
@@ -11,18 +12,21 @@
 static enum user_settings_status look_up(pam_handle_t *pamh, const char *user,
                                          enum user_purpose purpose, struct account *account)
 {
+    char name[LOG_NAME_MAX];
+
+    log_name(user, name, sizeof name);
     switch (account_lookup(user, false, account)) {
     case ACCOUNT_FOUND:
         return USER_SETTINGS_FOUND;
     case ACCOUNT_UNKNOWN:
         if (purpose == FOR_SESSION)
             pam_syslog(pamh, LOG_ERR,
-                       "no such user; no limit could be found for the session user=%s", user);
+                       "no such user; no limit could be found for the session user=%s", name);
         return USER_SETTINGS_UNKNOWN_USER;
     case ACCOUNT_ERROR:
     default:
         pam_syslog(pamh, LOG_ERR, "the user cannot be looked up: %s user=%s", strerror(errno),
-                   user);
+                   name);
         return USER_SETTINGS_FAILED;
     }
 }
@@ -33,6 +37,7 @@ static enum user_settings_status complete(pam_handle_t *pamh, const char *user,
                                           struct account *account)
 {
     enum user_settings_status status;
+    char name[LOG_NAME_MAX];
 
     if (account->name == NULL && rule_count[RULE_GROUP] == 0 && rule_count[RULE_USER] == 0) {
         account->name = strdup(user);
@@ -46,8 +51,10 @@ static enum user_settings_status complete(pam_handle_t *pamh, const char *user,
         return USER_SETTINGS_FOUND;
     if (account_find_groups(account) == 0)
         return USER_SETTINGS_FOUND;
-    pam_syslog(pamh, LOG_ERR, "the user's groups cannot be looked up: %s user=%s", strerror(errno),
-               user);
+    const int error = errno;
+    log_name(user, name, sizeof name);
+    pam_syslog(pamh, LOG_ERR, "the user's groups cannot be looked up: %s user=%s", strerror(error),
+               name);
     return USER_SETTINGS_FAILED;
 }
 

@@ -56,6 +56,17 @@ void count_forget(struct attempt_count *count)
     count->locked_ms = NOT_LOCKED;
 }
 
+uint64_t count_lost(const struct attempt_count *count, uint64_t alive, const struct moment *now)
+{
+    uint64_t lost = count->in_flight & ~alive;
+
+    for (unsigned i = 0; i < MAX_ATTEMPTS_MOST; i++)
+        if (now->boot_ms - clock_translate_ms(count->at_ms[i], &count->written, now) >=
+            ATTEMPT_STALLED_MS)
+            lost |= count->in_flight & bit(i);
+    return lost;
+}
+
 static void translate(struct attempt_count *count, const struct moment *now)
 {
     for (unsigned i = 0; i < MAX_ATTEMPTS_MOST; i++)
@@ -80,11 +91,12 @@ static void give_up(struct attempt_count *count, uint64_t alive, const struct mo
     }
 }
 
+/* Those that were older than the window at this time. */
 static void drop_old(struct attempt_count *count, const struct attempt_limits *limits,
-                     const struct moment *now)
+                     int64_t at_ms)
 {
     for (unsigned i = 0; i < MAX_ATTEMPTS_MOST; i++)
-        if ((count->failed & bit(i)) != 0 && now->boot_ms - count->at_ms[i] >= limits->window_ms)
+        if ((count->failed & bit(i)) != 0 && at_ms - count->at_ms[i] >= limits->window_ms)
             count->failed &= ~bit(i);
 }
 
@@ -123,12 +135,21 @@ void count_bring_up_to_date(struct attempt_count *count, uint64_t alive,
                             const struct attempt_limits *limits, const struct moment *now,
                             struct count_changes *changes)
 {
+    const unsigned died_before = changes->died;
+
     translate(count, now);
     give_up(count, alive, now, changes);
     end_lock_in_time(count, limits, now, changes);
     if (count->locked_ms != NOT_LOCKED)
         return; /* what made the lock lasts as long as it */
-    drop_old(count, limits, now);
+    if (changes->died > died_before) {
+        /* Nobody was there to lock it then. */
+        drop_old(count, limits, latest_failure_ms(count));
+        lock_at_limit(count, limits, now, changes);
+        if (count->locked_ms != NOT_LOCKED)
+            return;
+    }
+    drop_old(count, limits, now->boot_ms);
     lock_at_limit(count, limits, now, changes);
 }
 

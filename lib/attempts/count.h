@@ -23,7 +23,7 @@
 
 /* An attempt that is in flight for longer counts as failed: it may belong to
  * a process that its user has stopped. As long as sshd's LoginGraceTime. */
-enum { ATTEMPT_AGE_MOST_MS = 120 * 1000 };
+enum { ATTEMPT_AGE_MOST_MS = 120 * 1000, ATTEMPT_STALLED_MS = 10 * 1000 };
 
 /* No lock, in locked_ms. */
 #define NOT_LOCKED INT64_MIN
@@ -76,6 +76,11 @@ bool count_settle(struct attempt_count *count, unsigned entry, uint32_t generati
 
 /* Forgets failures and lock; attempts in flight go on. */
 void count_forget(struct attempt_count *count);
+
+/* The entries in flight whose process is gone, or that have not moved for
+ * ATTEMPT_STALLED_MS: root who unlocks wants the user in, and somebody may
+ * have stopped them to prevent it. */
+uint64_t count_lost(const struct attempt_count *count, uint64_t alive, const struct moment *now);
 
 unsigned count_failures(const struct attempt_count *count);
 unsigned count_in_flight(const struct attempt_count *count);

@@ -58,12 +58,14 @@ static int load(const struct ledger *ledger, uint32_t number, struct file_bank *
 
     for (;;) {
         *bank = record->bank[current & 1];
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
         again = __atomic_load_n(&record->current, __ATOMIC_ACQUIRE);
         if (again == current)
             break;
         current = again; /* changed while we copied, perhaps twice */
     }
-    return bank->sequence == current && bank->checksum == bank_checksum(ledger->uid, number, bank)
+    return naming(bank->sequence) == current &&
+                   bank->checksum == bank_checksum(ledger->uid, number, bank)
                ? 0
                : -1;
 }
@@ -72,10 +74,10 @@ static void store(struct ledger *ledger, uint32_t number, struct file_bank *bank
 {
     struct file_record *record = &ledger->record[number];
 
-    bank->sequence = record->current + 1;
+    bank->sequence = (uint32_t)record->current + 1;
     bank->checksum = bank_checksum(ledger->uid, number, bank);
     record->bank[bank->sequence & 1] = *bank;
-    __atomic_store_n(&record->current, bank->sequence, __ATOMIC_RELEASE);
+    __atomic_store_n(&record->current, naming(bank->sequence), __ATOMIC_RELEASE);
 }
 
 /* Wakes so many of those who wait for this record to move. */
@@ -104,6 +106,7 @@ static void start_record(struct file_record *record, uid_t uid, uint32_t number,
     struct file_bank *bank = &record->bank[0];
 
     memset(record, 0, sizeof *record);
+    record->current = naming(0);
     count_start(&bank->count, now);
     if (number == RECORD_WHOLE) {
         bank->record_count = record_count;
@@ -178,7 +181,7 @@ static enum ledger_status take_lock(const struct ledger *ledger, int64_t byte, c
     if (lock_in_time(ledger->fd, byte) == 0)
         return LEDGER_OK;
     if (errno == ETIMEDOUT)
-        snprintf(reason, size, "another process has held it for seconds");
+        snprintf(reason, size, "another process holds its lock and does not go on");
     else
         snprintf(reason, size, "cannot be locked: %s", strerror(errno));
     return LEDGER_FAILED;
@@ -286,11 +289,12 @@ damaged:
     return LEDGER_DAMAGED;
 }
 
-static enum ledger_status check_records(const struct ledger *ledger, char *reason, size_t size)
+static enum ledger_status check_records(const struct ledger *ledger, uint32_t record_count,
+                                        char *reason, size_t size)
 {
     struct file_bank bank;
 
-    for (uint32_t number = 0; number < ledger->record_count; number++) {
+    for (uint32_t number = 0; number < record_count; number++) {
         if (load(ledger, number, &bank) == 0)
             continue;
         snprintf(reason, size, "is damaged (record %u)", (unsigned)number);
@@ -327,7 +331,9 @@ static enum ledger_status open_file(int directory_fd, uid_t uid, uid_t owner, bo
     }
     status = map_all(ledger, to_write ? PROT_READ | PROT_WRITE : PROT_READ, reason, size);
     if (status == LEDGER_OK)
-        status = check_records(ledger, reason, size);
+        /* Whoever looks for a source meets the others under the lock. */
+        status = check_records(ledger, to_write ? RECORDS_WITHOUT_SOURCES : ledger->record_count,
+                               reason, size);
     if (status != LEDGER_OK)
         ledger_close(ledger);
     return status;
@@ -344,30 +350,46 @@ static int put_new_file(int directory_fd, const char *name, uid_t uid, bool seal
     return create_file(directory_fd, name, 0600, record, sizeof record);
 }
 
-/* A second name for what is there. A directory cannot have one, and moves. */
-static void keep_aside(int directory_fd, const char *name, const char *aside)
+static bool is_that(int directory_fd, const char *name, const struct stat *which)
 {
-    unlinkat(directory_fd, aside, 0);
-    if (linkat(directory_fd, name, directory_fd, aside, 0) != 0)
-        renameat(directory_fd, name, directory_fd, aside);
+    struct stat st;
+
+    return fstatat(directory_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           st.st_ino == which->st_ino && st.st_dev == which->st_dev;
 }
 
 /*
- * Puts a new file in the place of the one that which describes, if that is
- * still there, and keeps the old one as evidence. In one step: nobody may
- * find the place empty and begin with an open account.
+ * Puts made into the place of what which describes, and that under the name
+ * aside. In one step: nobody may find the place empty and begin with an open
+ * account. Of several who try at once one does it.
  */
+static int exchange(int directory_fd, const char *made, const char *name, const char *aside,
+                    const struct stat *which)
+{
+    if (renameat2(directory_fd, made, directory_fd, name, RENAME_EXCHANGE) != 0)
+        return -1;
+    if (is_that(directory_fd, made, which)) {
+        unlinkat(directory_fd, aside, 0);
+        renameat(directory_fd, made, directory_fd, aside);
+        return 0;
+    }
+    /* Somebody was faster: back with his. */
+    if (renameat2(directory_fd, made, directory_fd, name, RENAME_EXCHANGE) == 0)
+        unlinkat(directory_fd, made, 0);
+    return 0;
+}
+
+/* Puts a new file in the place of the one that which describes, if that is
+ * still there, and keeps the old one as evidence. */
 static int replace_damaged(int directory_fd, uid_t uid, const struct stat *which, bool sealed,
                            const struct moment *now)
 {
     char name[NAME_SIZE], aside[NAME_SIZE + 16], made[NAME_SIZE + 16];
-    struct stat st;
 
     file_name(name, uid);
     snprintf(aside, sizeof aside, "%s.damaged", name);
     snprintf(made, sizeof made, "%s.%d", name, (int)gettid());
-    if (fstatat(directory_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_ino != which->st_ino ||
-        st.st_dev != which->st_dev)
+    if (!is_that(directory_fd, name, which))
         return 0;
     unlinkat(directory_fd, made, 0); /* of a process that was killed */
     if (put_new_file(directory_fd, made, uid, sealed, now) != 0) {
@@ -376,8 +398,7 @@ static int replace_damaged(int directory_fd, uid_t uid, const struct stat *which
             put_new_file(directory_fd, made, uid, sealed, now) != 0)
             return -1;
     }
-    keep_aside(directory_fd, name, aside);
-    if (renameat(directory_fd, made, directory_fd, name) == 0)
+    if (exchange(directory_fd, made, name, aside, which) == 0)
         return 0;
     const int error = errno;
     unlinkat(directory_fd, made, 0);
@@ -402,7 +423,8 @@ static enum ledger_status open_or_make(int directory_fd, uid_t uid, uid_t owner,
         file_name(name, uid);
         if (put_new_file(directory_fd, name, uid, *damaged, now) == 0 || errno == EEXIST)
             return LEDGER_ABSENT;
-        snprintf(reason, size, "cannot be made: %s", strerror(errno));
+        snprintf(reason, size, "cannot be made: %s%s", strerror(errno),
+                 errno == EFBIG ? " (for the file size limit of the caller)" : "");
         return LEDGER_FAILED;
     }
     snprintf(reason, size, "%s", wrong);
@@ -589,6 +611,22 @@ static enum ledger_status take_slot(struct ledger *ledger, uint32_t number,
     return LEDGER_FAILED;
 }
 
+/* A seal that has ended must not come back with a longer lock_time. Its record
+ * belongs to LOCK_NETWORK; where that is held, the next one does it. */
+static void lift_seal(struct ledger *ledger, const struct origin *origin, struct file_bank *whole)
+{
+    const bool is_local = origin->kind == ORIGIN_LOCAL;
+
+    if (is_local && lock_byte(ledger->fd, LOCK_NETWORK, F_WRLCK) != 0)
+        return;
+    if (load(ledger, RECORD_WHOLE, whole) == 0) {
+        count_forget(&whole->count);
+        store(ledger, RECORD_WHOLE, whole);
+    }
+    if (is_local)
+        lock_byte(ledger->fd, LOCK_NETWORK, F_UNLCK);
+}
+
 /* Under the lock of the origin's records. */
 static enum ledger_status admit_locked(struct ledger *ledger, const struct origin *origin,
                                        const struct attempt_limits *limits,
@@ -598,11 +636,17 @@ static enum ledger_status admit_locked(struct ledger *ledger, const struct origi
     struct file_bank whole, bank;
     uint32_t number;
 
-    snprintf(reason, size, "was damaged or replaced meanwhile");
+    snprintf(reason, size, "is damaged");
     if (!is_current(ledger))
         return LEDGER_ABSENT;
-    if (load(ledger, RECORD_WHOLE, &whole) != 0 || follow_size(ledger, &whole) != 0)
+    if (load(ledger, RECORD_WHOLE, &whole) != 0)
         return LEDGER_DAMAGED;
+    if (follow_size(ledger, &whole) != 0) {
+        snprintf(reason, size, "cannot be mapped: %s", strerror(errno));
+        return LEDGER_FAILED;
+    }
+    if (whole.count.locked_ms != NOT_LOCKED && count_lock_left_ms(&whole.count, limits, now) == 0)
+        lift_seal(ledger, origin, &whole);
     if (count_lock_left_ms(&whole.count, limits, now) > 0) {
         report->admission = REFUSED_LOCKED;
         report->failures = limits->max_attempts;
@@ -626,6 +670,20 @@ static enum ledger_status admit_locked(struct ledger *ledger, const struct origi
     return LEDGER_OK;
 }
 
+/* What turned out to be damaged when it was needed. */
+static enum ledger_status seal(const struct ledger *ledger, const struct moment *now, char *reason,
+                               size_t size)
+{
+    struct stat st;
+
+    if (fstat(ledger->fd, &st) == 0 &&
+        replace_damaged(ledger->directory_fd, ledger->uid, &st, true, now) == 0)
+        return LEDGER_DAMAGED;
+    const size_t used = strlen(reason);
+    snprintf(reason + used, size - used, "; it cannot be replaced: %s", strerror(errno));
+    return LEDGER_FAILED;
+}
+
 enum ledger_status ledger_admit(struct ledger *ledger, const struct origin *origin,
                                 const struct attempt_limits *limits, const struct moment *now,
                                 struct attempt_slot *slot, struct attempt_report *report,
@@ -638,6 +696,8 @@ enum ledger_status ledger_admit(struct ledger *ledger, const struct origin *orig
     if (status != LEDGER_OK)
         return status;
     status = admit_locked(ledger, origin, limits, now, slot, report, reason, size);
+    if (status == LEDGER_DAMAGED)
+        status = seal(ledger, now, reason, size);
     give_lock(ledger, byte);
     return status;
 }
@@ -692,7 +752,7 @@ int ledger_look(const struct ledger *ledger, uint32_t number, const struct attem
                                     .in_flight = count_in_flight(&bank.count),
                                     .lock_left_ms = count_lock_left_ms(&bank.count, limits, now)};
     const int64_t sealed_ms = count_lock_left_ms(&whole.count, limits, now);
-    if (sealed_ms > state->lock_left_ms) {
+    if (sealed_ms > 0 && sealed_ms >= state->lock_left_ms) {
         state->lock_left_ms = sealed_ms;
         state->failures = limits->max_attempts;
     }
@@ -726,29 +786,48 @@ int ledger_look_at(const struct ledger *ledger, const struct origin *origin,
 
 /* --- root's unlock --------------------------------------------------------- */
 
+static enum ledger_status damaged(char *reason, size_t size)
+{
+    snprintf(reason, size, "is damaged");
+    return LEDGER_DAMAGED;
+}
+
+/* What there is to forget. Needs no lock, which may be what is wrong. */
+static enum ledger_status sum_up(const struct ledger *ledger, const struct moment *now,
+                                 struct ledger_forgotten *forgotten, char *reason, size_t size)
+{
+    struct file_bank bank;
+    uint64_t lost;
+
+    for (uint32_t i = 0; i < ledger->record_count; i++) {
+        if (load(ledger, i, &bank) != 0)
+            return damaged(reason, size);
+        lost = count_lost(&bank.count, living(ledger, i, &bank.count), now);
+        forgotten->failures += count_failures(&bank.count) + (unsigned)__builtin_popcountll(lost);
+        forgotten->locked = forgotten->locked || bank.count.locked_ms != NOT_LOCKED;
+    }
+    return LEDGER_OK;
+}
+
 /* Under both locks. LEDGER_DAMAGED: it has to be replaced instead. */
-static enum ledger_status forget_all(struct ledger *ledger, struct ledger_forgotten *forgotten,
-                                     char *reason, size_t size)
+static enum ledger_status forget_all(struct ledger *ledger, const struct moment *now, char *reason,
+                                     size_t size)
 {
     struct file_bank bank;
 
     for (uint32_t i = 0; i < ledger->record_count; i++) {
-        if (load(ledger, i, &bank) != 0) {
-            snprintf(reason, size, "is damaged");
-            return LEDGER_DAMAGED;
-        }
-        forgotten->failures += count_failures(&bank.count);
-        forgotten->locked = forgotten->locked || bank.count.locked_ms != NOT_LOCKED;
+        if (load(ledger, i, &bank) != 0)
+            return damaged(reason, size);
         count_forget(&bank.count);
+        bank.count.in_flight &= ~count_lost(&bank.count, living(ledger, i, &bank.count), now);
         store(ledger, i, &bank);
         tell_waiting(ledger, i, INT_MAX);
     }
     return LEDGER_OK;
 }
 
-static enum ledger_status forget_under_locks(struct ledger *ledger,
-                                             struct ledger_forgotten *forgotten, char *reason,
-                                             size_t size)
+static enum ledger_status forget_under_locks(struct ledger *ledger, const struct moment *now,
+                                             char *reason, size_t size)
 {
     struct file_bank whole;
 
@@ -756,11 +835,9 @@ static enum ledger_status forget_under_locks(struct ledger *ledger,
     if (take_lock(ledger, LOCK_LOCAL, reason, size) != LEDGER_OK ||
         take_lock(ledger, LOCK_NETWORK, reason, size) != LEDGER_OK)
         return LEDGER_DAMAGED;
-    if (load(ledger, RECORD_WHOLE, &whole) != 0 || follow_size(ledger, &whole) != 0) {
-        snprintf(reason, size, "is damaged");
-        return LEDGER_DAMAGED;
-    }
-    return forget_all(ledger, forgotten, reason, size);
+    if (load(ledger, RECORD_WHOLE, &whole) != 0 || follow_size(ledger, &whole) != 0)
+        return damaged(reason, size);
+    return forget_all(ledger, now, reason, size);
 }
 
 enum ledger_status ledger_forget(const char *state_dir, uid_t uid, uid_t owner,
@@ -777,7 +854,9 @@ enum ledger_status ledger_forget(const char *state_dir, uid_t uid, uid_t owner,
     enum ledger_status status =
         open_file(directory_fd, uid, owner, true, &ledger, &st, reason, size);
     if (status == LEDGER_OK)
-        status = forget_under_locks(&ledger, forgotten, reason, size);
+        status = sum_up(&ledger, now, forgotten, reason, size);
+    if (status == LEDGER_OK)
+        status = forget_under_locks(&ledger, now, reason, size);
     ledger_close(&ledger);
     if (status == LEDGER_DAMAGED) {
         forgotten->replaced = true;

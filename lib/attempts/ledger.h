@@ -66,7 +66,9 @@ void ledger_close(struct ledger *ledger);
 
 /*
  * Asks for one attempt; on ADMITTED *slot is to be settled. LEDGER_DAMAGED
- * and LEDGER_ABSENT (replaced or removed by root meanwhile): open it again.
+ * (set aside as by ledger_open()) and LEDGER_ABSENT (replaced or removed by
+ * root meanwhile): open it again. One attempt a struct ledger: a second one
+ * would take the first for dead.
  */
 enum ledger_status ledger_admit(struct ledger *ledger, const struct origin *origin,
                                 const struct attempt_limits *limits, const struct moment *now,
@@ -114,10 +116,9 @@ struct ledger_forgotten {
 };
 
 /*
- * Root's unlock: forgets all failures and locks; attempts in flight go on. A
- * ledger that is damaged, or whose lock another process does not give back,
- * is replaced. Returns LEDGER_OK, LEDGER_ABSENT, or LEDGER_FAILED with the
- * reason.
+ * Root's unlock: forgets all failures and locks; attempts in flight go on,
+ * unless they have stalled. A ledger that is damaged, or whose lock another process does not give
+ * back, is replaced. Returns LEDGER_OK, LEDGER_ABSENT, or LEDGER_FAILED with the reason.
  */
 enum ledger_status ledger_forget(const char *state_dir, uid_t uid, uid_t owner,
                                  const struct moment *now, struct ledger_forgotten *forgotten,

@@ -32,18 +32,26 @@ enum {
 
 struct file_bank {
     uint64_t checksum; /* of all that follows */
-    uint64_t sequence;
-    struct origin origin;
+    uint32_t sequence;
     uint32_t record_count; /* of the file; in RECORD_WHOLE only */
+    struct origin origin;
+    uint32_t unused;
     struct attempt_count count;
 };
 
 struct file_record {
-    uint64_t current; /* the sequence in force; its lowest bit tells the bank */
+    uint64_t current; /* the sequence in force, as naming() writes it */
     uint32_t settled; /* a futex(2): moves when waiting may have an end */
     uint32_t unused;
     struct file_bank bank[2];
 };
+
+/* What names the bank with this sequence: its lowest bit tells which. Twice,
+ * the second time inverted, so that no flipped bit can bring the other back. */
+static inline uint64_t naming(uint32_t sequence)
+{
+    return (uint64_t)~sequence << 32 | sequence;
+}
 
 /*
  * Bytes far behind the end of the file, which are only ever locked. OFD locks

@@ -63,6 +63,13 @@ int clock_now(struct moment *now)
     return read_boot_id(now->boot_id);
 }
 
+void clock_later(const struct moment *then, struct moment *now)
+{
+    *now = *then;
+    now->boot_ms = milliseconds(CLOCK_BOOTTIME);
+    now->wall_ms = milliseconds(CLOCK_REALTIME);
+}
+
 int64_t clock_translate_ms(int64_t boot_ms, const struct moment *then, const struct moment *now)
 {
     int64_t between_ms;

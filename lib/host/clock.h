@@ -19,6 +19,10 @@ struct moment {
 /* Returns 0, or -1 with errno where the kernel does not tell its boot id. */
 int clock_now(struct moment *now);
 
+/* The same for a process that knows an earlier moment of this boot, which no
+ * process survives. */
+void clock_later(const struct moment *then, struct moment *now);
+
 /*
  * Takes a time of an earlier moment's boot clock to the boot clock of now,
  * which differs only after a reboot: then what has passed in between is told

@@ -93,6 +93,8 @@ int create_file(int directory_fd, const char *name, mode_t mode, const void *con
     const int result = linkat(directory_fd, temporary, directory_fd, name, 0);
     const int error = errno;
     unlinkat(directory_fd, temporary, 0);
+    if (result == 0)
+        (void)fsync(directory_fd);
     errno = error;
     return result;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,17 +33,24 @@ const char *untrusted_because(const struct stat *st, uid_t owner)
     return NULL;
 }
 
+/* Is it the root directory? The parent of that is itself. */
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 /* Looks at the directory and at each parent in turn, up to the root. Going
  * up from the open descriptor cannot be led astray by a link or a rename.
  * passed_through: the directory itself may be as loose as its parents. */
 static int look_up_to_root(int fd, const char *path, uid_t owner, bool passed_through, char *reason,
                            size_t size)
 {
+    char parent[PATH_MAX] = "";
     struct stat here, above;
-    int at = -1, result = -1;
+    size_t used = 0;
 
     if (fstat(fd, &here) != 0)
-        goto out;
+        goto fail;
     for (unsigned up = 0;; up++) {
         const bool sticky =
             (up > 0 || passed_through) && here.st_uid == 0 && (here.st_mode & S_ISVTX) != 0;
@@ -53,29 +61,23 @@ static int look_up_to_root(int fd, const char *path, uid_t owner, bool passed_th
             else
                 snprintf(reason, size, "a parent of %s (%u up) %s", path, up, wrong);
             errno = EPERM;
-            goto out;
+            return -1;
         }
-        const int next =
-            openat(at < 0 ? fd : at, "..", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (next < 0)
-            goto out;
-        if (at >= 0)
-            close(at);
-        at = next;
-        if (fstat(at, &above) != 0)
-            goto out;
-        if (above.st_dev == here.st_dev && above.st_ino == here.st_ino)
-            break;
+        errno = ENAMETOOLONG;
+        if (used + sizeof "../" > sizeof parent)
+            goto fail;
+        memcpy(parent + used, "../", sizeof "../");
+        used += strlen("../");
+        if (fstatat(fd, parent, &above, 0) != 0)
+            goto fail;
+        if (is_same(&above, &here))
+            return 0;
         here = above;
     }
-    result = 0;
 
-out:
-    if (result != 0 && errno != EPERM)
-        snprintf(reason, size, "a parent of %s: %s", path, strerror(errno));
-    if (at >= 0)
-        close(at);
-    return result;
+fail:
+    snprintf(reason, size, "a parent of %s: %s", path, strerror(errno));
+    return -1;
 }
 
 int trusted_directory(const char *path, uid_t owner, int flags, char *reason, size_t size)

@@ -1,45 +1,27 @@
 /*
- * What one session costs under PAM, in one process: tests/bench/run starts
- * one for each case and lets them take turns.
+ * What one session costs under PAM, in one process: turns.py starts one for
+ * each case and lets them take turns.
  *
  *     session CONFDIR SERVICE USER
  *
- * For each number N in the input, a line each, logs in N times and prints the
- * microseconds of each login, from pam_start to pam_end: libpam loads the
- * modules anew each time, and that is a part of what a module costs. The first
- * line of output says which limit the module gave, or "-".
+ * A turn is one login, from pam_start to pam_end: libpam loads the modules
+ * anew each time, and that is a part of what a module costs. The first line of
+ * output says which limit the module gave, or "-".
  *
  * With "-" for SERVICE there is no PAM at all: each turn only asks NSS for the
  * user, his groups and their names, which whoever matches rules to groups has
- * to know.
+ * to know; with "-user", for the user alone.
  */
+#include "remote_login.h"
+#include "turns.h"
+
 #include <grp.h>
 #include <pwd.h>
-#include <security/pam_appl.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-static int no_conversation(int count, const struct pam_message **message,
-                           struct pam_response **response, void *data)
-{
-    (void)count;
-    (void)message;
-    (void)response;
-    (void)data;
-    return PAM_CONV_ERR;
-}
-
-static double now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
-static int ask_nss(const char *user)
+static int ask_nss(const char *user, bool with_groups)
 {
     struct passwd entry, *found = NULL;
     struct group group, *named = NULL;
@@ -47,9 +29,12 @@ static int ask_nss(const char *user)
     gid_t gid[64];
     int count = sizeof gid / sizeof gid[0];
 
-    if (getpwnam_r(user, &entry, text, sizeof text, &found) != 0 || found == NULL ||
-        getgrouplist(user, entry.pw_gid, gid, &count) < 0)
+    if (getpwnam_r(user, &entry, text, sizeof text, &found) != 0 || found == NULL)
         return PAM_USER_UNKNOWN;
+    if (!with_groups)
+        return PAM_SUCCESS;
+    if (getgrouplist(user, entry.pw_gid, gid, &count) < 0)
+        return PAM_SYSTEM_ERR;
     for (int i = 0; i < count; i++)
         if (getgrgid_r(gid[i], &group, text, sizeof text, &named) != 0)
             return PAM_SYSTEM_ERR;
@@ -58,23 +43,19 @@ static int ask_nss(const char *user)
 
 /* What sshd does once it knows who logs in. Copies the limit into limit[]
  * unless that is NULL; the copy is not part of a measured login. */
-static int login(char *const argv[], char *limit, size_t size)
+static int log_in(const struct remote_login *login, char *limit, size_t size)
 {
-    const struct pam_conv conversation = {.conv = no_conversation};
     pam_handle_t *pamh = NULL;
     int status;
 
     if (limit != NULL)
         snprintf(limit, size, "-");
-    if (strcmp(argv[2], "-") == 0)
-        return ask_nss(argv[3]);
-    status = pam_start_confdir(argv[2], argv[3], &conversation, argv[1], &pamh);
-    if (status != PAM_SUCCESS)
-        return status;
-    pam_set_item(pamh, PAM_TTY, "ssh");
-    pam_putenv(pamh, "SSH_CONNECTION=192.0.2.1 40000 192.0.2.2 22");
-    status = pam_open_session(pamh, 0);
-    if (limit != NULL && pam_getenv(pamh, "PAM_TMOUT") != NULL)
+    if (login->service[0] == '-')
+        return ask_nss(login->user, login->service[1] == '\0');
+    status = remote_login_start(login, &pamh);
+    if (status == PAM_SUCCESS)
+        status = pam_open_session(pamh, 0);
+    if (limit != NULL && pamh != NULL && pam_getenv(pamh, "PAM_TMOUT") != NULL)
         snprintf(limit, size, "%s", pam_getenv(pamh, "PAM_TMOUT"));
     if (status == PAM_SUCCESS)
         status = pam_close_session(pamh, 0);
@@ -82,28 +63,28 @@ static int login(char *const argv[], char *limit, size_t size)
     return status;
 }
 
+static double turn_us(void *login)
+{
+    const double begun_us = now_us();
+
+    return log_in(login, NULL, 0) == PAM_SUCCESS ? now_us() - begun_us : -1;
+}
+
 int main(int argc, char **argv)
 {
-    char line[64], limit[64];
+    char limit[64];
 
     if (argc != 4) {
         fprintf(stderr, "usage: session CONFDIR SERVICE USER\n");
         return 2;
     }
-    if (login(argv, limit, sizeof limit) != PAM_SUCCESS)
+    struct remote_login login = {.confdir = argv[1], .service = argv[2], .user = argv[3]};
+    if (log_in(&login, limit, sizeof limit) != PAM_SUCCESS)
         goto failed;
     printf("%s\n", limit);
     fflush(stdout);
-    while (fgets(line, sizeof line, stdin) != NULL) {
-        for (long left = strtol(line, NULL, 10); left > 0; left--) {
-            const double begun_us = now_us();
-            if (login(argv, NULL, 0) != PAM_SUCCESS)
-                goto failed;
-            printf("%.1f\n", now_us() - begun_us);
-        }
-        fflush(stdout);
-    }
-    return 0;
+    if (take_turns(turn_us, &login) == 0)
+        return 0;
 
 failed:
     fprintf(stderr, "session: the login of %s to %s failed\n", argv[3], argv[2]);

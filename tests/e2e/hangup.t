@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
 
 from host import (
     GUARD_SEC, KEY, own, read, setup, side_by_side, ssh_command, syslog, tap, terminal,
-    tmoutd, until, user, write)
+    tmoutd, wait_until, user, write)
 
 DISCONNECT_SEC = 9
 NOTTY_SEC = 5
@@ -511,7 +511,7 @@ def over_one_connection():
     master = subprocess.Popen(
         ssh_command("sharer", options=["ControlMaster=yes", path, "SessionType=none"]),
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until(lambda: os.path.exists("/root/control"))
+    wait_until(lambda: os.path.exists("/root/control"))
     with terminal("sharer", options=[path]) as session:
         start = put_in_place(session, typed("", f"trap '' HUP; {READY}; sleep 1000"))
         session.wait_end()

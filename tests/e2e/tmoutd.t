@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
 
 from host import (
     GUARD_SEC, STATE, Terminal, apply, must, read, remove, run, setup,
-    side_by_side, ssh, ssh_command, syslog, tap, terminal, tmoutd, until, user, wire, write)
+    side_by_side, ssh, ssh_command, syslog, tap, terminal, tmoutd, wait_until, user, wire, write)
 
 LIMIT_SEC = 8
 NOTTY_SEC = 4
@@ -102,7 +102,7 @@ def leave(*people):
     """They log out, and their records go with them."""
     for person in people:
         person.close()
-    until(lambda: not {person.pid for person in people} & set(tmoutd.registered()))
+    wait_until(lambda: not {person.pid for person in people} & set(tmoutd.registered()))
 
 
 # --- killed --------------------------------------------------------------------
@@ -167,19 +167,19 @@ def records_come_and_go():
         tap.equal((status.st_mode & 0o7777, status.st_uid), (0o600, 0), "of root's, and private")
         guest.session.type("exit")
         guest.session.wait_end()
-    until(lambda: not tmoutd.registered())
+    wait_until(lambda: not tmoutd.registered())
     tap.ok(True, "logged out: it is gone")
     with Person("guest") as guest:
         os.kill(guest.pid, signal.SIGKILL)
-        until(lambda: not tmoutd.registered())
+        wait_until(lambda: not tmoutd.registered())
         tap.ok(True, "sshd killed: tmoutd takes it out")
     tmoutd.stop()
     with Person("guest") as guest:
         os.kill(guest.pid, signal.SIGKILL)
-        until(lambda: not os.path.exists(f"/proc/{guest.pid}"))
+        wait_until(lambda: not os.path.exists(f"/proc/{guest.pid}"))
         tap.equal(tmoutd.registered(), [guest.pid], "sshd killed without tmoutd: it stays")
         tmoutd.start()
-        until(lambda: not tmoutd.registered())
+        wait_until(lambda: not tmoutd.registered())
         tap.ok(True, "and is taken out at the start")
 
 
@@ -205,7 +205,7 @@ def a_number_used_again():
     tmoutd.stop()
     with Person("reused") as person:
         os.kill(person.pid, signal.SIGKILL)
-        until(lambda: not os.path.exists(f"/proc/{person.pid}"))
+        wait_until(lambda: not os.path.exists(f"/proc/{person.pid}"))
     # Like a terminal multiplexer it holds the master side of a terminal.
     other = process_with_number(person.pid, [sys.executable, "-c", """
 import os, pty, time
@@ -219,7 +219,7 @@ time.sleep(1000)"""])
     other.stdout.readline()
     mark = syslog.mark()
     tmoutd.start()
-    until(lambda: not tmoutd.registered())
+    wait_until(lambda: not tmoutd.registered())
     time.sleep(LIMIT_SEC + NOTTY_SEC)
     tap.equal(syslog.settled(mark, "disconnected"), [], "nobody is cut for it")
     tap.ok(other.poll() is None and run("pgrep", "-P", str(other.pid)).returncode == 0,
@@ -299,7 +299,7 @@ def damaged_records():
                 person.close()
             tap.ok(alive, f"{when}: who types is left alone")
             leave(busy)
-        until(lambda: not [pid for pid in tmoutd.registered() if not os.path.isdir(record(pid))])
+        wait_until(lambda: not [pid for pid in tmoutd.registered() if not os.path.isdir(record(pid))])
         for pid in tmoutd.registered():
             remove(record(pid))
 
@@ -313,7 +313,7 @@ def damage_that_names_an_innocent():
     mark = syslog.mark()
     for pid in pids:
         write(record(pid), "not a record\n", 0o600)
-    until(lambda: len(syslog.settled(mark, DAMAGED)) >= len(pids))
+    wait_until(lambda: len(syslog.settled(mark, DAMAGED)) >= len(pids))
     time.sleep(LIMIT_SEC + LATE_SEC)  # by then it would have been cut
     tap.equal(must("pgrep", "-u", "daemon1", "-f", "sleep[(]7101").split(), pids,
               "a daemon with a terminal inside lives on")
@@ -321,7 +321,7 @@ def damage_that_names_an_innocent():
     for pid in pids:
         run("kill", "-9", pid)
         remove(record(pid))
-    until(lambda: not tmoutd.registered())
+    wait_until(lambda: not tmoutd.registered())
 
 
 def damage_to_a_login_at_a_terminal():
@@ -339,11 +339,11 @@ def damage_to_a_login_at_a_terminal():
                *syslog.settled(0, f"tmoutd.*(desk|{pid})"))
         tap.ok(time.monotonic() - start > NOTTY_SEC + 1,
                "and not for moving no data: it has a terminal")
-    until(lambda: not tmoutd.registered())
+    wait_until(lambda: not tmoutd.registered())
 
 
 def with_terminal(name, tty):
-    """Logs in until the terminal is this one: the client's own takes a number, too."""
+    """Logs in wait_until the terminal is this one: the client's own takes a number, too."""
     others = []
     while (person := Person(name)).tty() != tty and len(others) < 5:
         others.append(person)
@@ -363,7 +363,7 @@ def a_terminal_number_used_again():
         # number is nobody else's.
         tmoutd.process.send_signal(signal.SIGSTOP)
         first.close()
-        until(lambda: not os.path.exists(tty))
+        wait_until(lambda: not os.path.exists(tty))
         with with_terminal("second", tty) as second:
             tap.equal(second.tty(), tty, "the second has the number of the first")
             second.keeps_typing(LIMIT_SEC + LATE_SEC)
@@ -393,7 +393,7 @@ def many_short_sessions():
         tap.equal(statuses, [0] * SHORT_SESSIONS, f"{SHORT_SESSIONS} sessions ran to their end")
         person.session.wait_end()
         tap.equal(len(tmoutd.cut("hurried", mark)), 1, "the one that idles meanwhile is cut")
-    until(lambda: not tmoutd.registered())
+    wait_until(lambda: not tmoutd.registered())
     tap.ok(True, "none is left in the registry")
     tap.equal(errors_of_tmoutd(mark), [], "no errors in the log")
 

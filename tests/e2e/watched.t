@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
 
 from host import (
     GUARD_SEC, SESSION_LINE, Terminal, apply, must, policy, run, setup, side_by_side,
-    small_stack, ssh, ssh_command, syslog, tap, terminal, tmoutd, until, user, wire, write)
+    small_stack, ssh, ssh_command, syslog, tap, terminal, tmoutd, wait_until, user, wire, write)
 
 LIMIT_SEC = 8
 NOTTY_SEC = 4
@@ -231,7 +231,7 @@ def forwarded(name):
                 return socket.create_connection(("127.0.0.1", 5556))
             except OSError:
                 return None
-        with until(attempt) as connection:
+        with wait_until(attempt) as connection:
             connection.settimeout(GUARD_SEC)
             for _ in range(4 * NOTTY_SEC):
                 connection.sendall(b"x")
@@ -278,7 +278,7 @@ def notice_unanswered(name):
 
 
 def answered(session, name, key):
-    """Answers the first notice, and lives until the second."""
+    """Answers the first notice, and lives wait_until the second."""
     session.wait(NOTICE)
     session.press(key)
     session.wait(f"(?s){NOTICE}.*{NOTICE}")
@@ -401,7 +401,7 @@ def jobs_that_stay():
         session.type("(trap '' HUP; exec sleep 7003) &")
         session.ask("$HOME")
         session.wait_end()
-    until(lambda: run("pgrep", "-u", "starter", "-f", "sleep 7003").returncode == 1)
+    wait_until(lambda: run("pgrep", "-u", "starter", "-f", "sleep 7003").returncode == 1)
     for number, job in (7001, "a nohup job"), (7002, "a daemon"):
         tap.equal(run("pgrep", "-u", "starter", "-f", f"sleep {number}").returncode, 0,
                   f"{job} lives on")
@@ -416,7 +416,7 @@ def one_of_several_sessions():
     master = subprocess.Popen(
         ssh_command("several", options=["ControlMaster=yes", path, "SessionType=none"]),
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until(lambda: os.path.exists("/root/several"))
+    wait_until(lambda: os.path.exists("/root/several"))
     with terminal("several", options=[path]) as busy, \
             terminal("several", options=[path]) as idle:
         busy.wait_prompt()
@@ -589,7 +589,7 @@ def login_at_a_terminal():
         tap.matches("".join(tmoutd.cut(name)), r" address=local service=login terminal=pts/\d+ ",
                     f"{name}: the log says which login")
     tap.ok(results[2] is True, "who types stays", str(results[2]), *tmoutd.cut("typist"))
-    until(lambda: not tmoutd.registered())
+    wait_until(lambda: not tmoutd.registered())
     tap.ok(True, "nobody is left in the registry")
 
 

@@ -5,23 +5,29 @@ Everything here runs as root inside `tests/host/throwaway`, where /etc and
 
     setup(policy)            install the kit, wire it into sshd, start sshd
     user(), policy(), ...    change the host
-    ssh(), terminal(), ...   log in as somebody would
+    ssh(), terminal(), ...   log in as somebody would, with the host's key
+    password_ssh(), su(), ...   the same with passwords
     tmoutd                   the idle watcher, started and stopped
     side_by_side()           many people at once
     syslog                   what the host logged, to be awaited
     tap                      results for the test runner
 """
 
+import contextlib
+import ctypes
 import fcntl
 import json
 import os
+import pwd
 import re
 import select
 import shutil
+import signal
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import threading
 import time
@@ -33,7 +39,9 @@ POLICY = "/etc/security/tmout.conf"
 DROP_INS = "/etc/security/tmout.conf.d"
 STATE = "/var/lib/tmout"
 SNAPSHOT = STATE + "/policy.v1"
+LEDGERS = STATE + "/attempts"
 SESSION_LINE = "session optional pam_tmout.so"
+AUTH_LINE = "auth requisite pam_tmout.so"
 KEY = "/root/throwaway_key"
 HOST_KEY = "/etc/ssh/throwaway_host_key"
 
@@ -53,15 +61,26 @@ class Tap:
     def __init__(self):
         self.count = 0
         self.failed = 0
+        self.lock = threading.Lock()
+        self.scenario = threading.local()
+
+    def _say(self, passed, text):
+        """Now, or when the scenario has ended that this thread runs beside others."""
+        kept = getattr(self.scenario, "kept", None)
+        if kept is not None:
+            kept.append((passed, text))
+            return
+        if passed is not None:
+            self.count += 1
+            self.failed += not passed
+            text = f"{'ok' if passed else 'not ok'} {self.count} - {text}"
+        print(text, flush=True)
 
     def ok(self, passed, name, *why):
         """One result; `why` is shown where it failed."""
-        self.count += 1
-        self.failed += not passed
-        print(f"{'ok' if passed else 'not ok'} {self.count} - {name}")
+        self._say(bool(passed), name)
         if not passed:
             self.note(*why)
-        sys.stdout.flush()
         return passed
 
     def equal(self, got, expected, name):
@@ -72,24 +91,44 @@ class Tap:
                        f"expected {pattern!r}")
 
     def skip(self, name, reason):
-        self.count += 1
-        print(f"ok {self.count} - {name} # SKIP {reason}", flush=True)
+        self._say(True, f"{name} # SKIP {reason}")
 
     def note(self, *lines):
         for line in lines:
             for part in str(line).splitlines():
-                print(f"# {part}", flush=True)
+                self._say(None, f"# {part}")
+
+    def _play(self, scenario):
+        mark = syslog.mark()
+        try:
+            self.note(scenario.__doc__ or scenario.__name__)
+            scenario()
+        except Exception:  # whatever it was, the next scenario still counts
+            self.ok(False, f"{scenario.__name__} ran to its end", traceback.format_exc(),
+                    *syslog.since(mark)[-10:])
+
+    def _play_beside_others(self, scenario):
+        self.scenario.kept = []
+        self._play(scenario)
+        kept, self.scenario.kept = self.scenario.kept, None
+        with self.lock:
+            for result in kept:
+                self._say(*result)
+
+    def at_once(self, scenarios, how_many):
+        """Runs scenarios that don't get in each other's way, so many at a time:
+        for those that mostly wait, as after a wrong password. Only a scenario's
+        own thread may give results."""
+        with ThreadPoolExecutor(how_many) as pool:
+            list(pool.map(self._play_beside_others, scenarios))
 
     def run(self, *scenarios):
         """Runs the scenarios, of which one may fail without the others, and exits."""
         for scenario in scenarios:
-            mark = syslog.mark()
-            try:
-                self.note(scenario.__doc__ or scenario.__name__)
-                scenario()
-            except Exception:  # whatever it was, the next scenario still counts
-                self.ok(False, f"{scenario.__name__} ran to its end", traceback.format_exc(),
-                        *syslog.since(mark)[-10:])
+            self._play(scenario)
+        self.end()
+
+    def end(self):
         print(f"1..{self.count}", flush=True)
         sys.exit(1 if self.failed else 0)
 
@@ -155,6 +194,11 @@ class Syslog(Log):
             sender.sendto(f"<7>{end}".encode(), "/dev/log")
         self.wait(end, mark)
         return [line for line in self.since(mark, pattern) if "debug settled" not in line]
+
+    def now(self):
+        """The place behind all that was sent by now."""
+        self.settled(self.mark())
+        return self.mark()
 
 
 syslog = Syslog()
@@ -285,6 +329,17 @@ def user(name, shell="bash", groups=()):
     own(name)
 
 
+def passwords(people):
+    """Gives people passwords, as {name: password}."""
+    given = "".join(f"{name}:{text}\n" for name, text in people.items())
+    # A hash that is quick to make, and to check.
+    must("chpasswd", "--crypt-method=SHA256", "--sha-rounds=1000", input=given, stdin=None)
+
+
+def uid(name):
+    return pwd.getpwnam(name).pw_uid
+
+
 def own(name):
     """Gives all that is in a user's home to the user."""
     must("chown", "-R", f"{name}:", f"/home/{name}")
@@ -295,6 +350,14 @@ def own(name):
 def stack(service, *lines):
     """A PAM stack that has these lines and no others."""
     write(f"/etc/pam.d/{service}", "".join(line + "\n" for line in lines))
+
+
+def wire_auth(service, line=AUTH_LINE, before=r"@include common-auth|auth\b.*pam_unix\.so"):
+    """Puts an auth line into a PAM stack, before what asks for the password."""
+    path = f"/etc/pam.d/{service}"
+    lines = read(path).splitlines()
+    place = [n for n, text in enumerate(lines) if re.match(before, text)][0]
+    write(path, "\n".join(lines[:place] + [line] + lines[place:]) + "\n")
 
 
 def small_stack(service, *session):
@@ -322,7 +385,8 @@ def install():
 
 
 class Sshd:
-    """The host's sshd; starting it anew ends the one before."""
+    """The host's sshd; starting it anew ends the one before. Others may run
+    beside it, on their own ports with their own PAM services."""
 
     CONFIG = f"""
         ListenAddress 127.0.0.1
@@ -338,17 +402,39 @@ class Sshd:
         Subsystem sftp internal-sftp
         """
 
-    def __init__(self):
+    def __init__(self, service="sshd", port=22):
         self.process = None
         self.log = Log()
+        self.service = service
+        self.port = port
+
+    def _program(self, config):
+        """sshd under a name that makes it use its PAM service. Newer ones have
+        an option instead."""
+        program = shutil.which("sshd")
+        if self.service == "sshd":
+            return program, config
+        unknown = run(program, "-T", "-f", "/dev/null", "-o", f"PAMServiceName={self.service}")
+        if "Bad configuration option" not in unknown.stderr:
+            return program, f"PAMServiceName {self.service}\n{config}"
+        link = f"/usr/local/sbin/{self.service}"
+        if not os.path.lexists(link):
+            os.makedirs(os.path.dirname(link), exist_ok=True)
+            os.symlink(program, link)
+        return link, config
 
     def start(self, config=""):
         """`config` comes first: for sshd the first value of a keyword counts."""
         self.stop()
-        write("/etc/ssh/throwaway_config", config + self.CONFIG)
+        program, config = self._program(config)
+        path = f"/etc/ssh/throwaway_config.{self.port}"
+        # Only the beginning is global where there are Match blocks.
+        config, match = (config.split("Match ", 1) + [""])[:2]
+        write(path, f"Port {self.port}\nPidFile none\n{config}{self.CONFIG}"
+                    + (f"\nMatch {match}" if match else ""))
         self.log = Log()
         self.process = subprocess.Popen(
-            [shutil.which("sshd"), "-D", "-e", "-f", "/etc/ssh/throwaway_config"],
+            [program, "-D", "-e", "-f", path],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         threading.Thread(target=self._collect, args=[self.process.stderr, self.log],
                          daemon=True).start()
@@ -431,8 +517,9 @@ def clean_slate():
             write(f"/etc/pam.d/{service}", "".join(x for x in lines if "pam_tmout.so" not in x))
 
 
-def setup(policy_text="", sshd_config=""):
-    """A host with the kit installed and wired into the system's own sshd stack."""
+def setup(policy_text="", sshd_config="", password_services=()):
+    """A host with the kit installed and wired into the system's own sshd stack,
+    and into the auth part of the stacks named besides."""
     if not os.path.exists("/run/throwaway"):
         sys.exit(f"{sys.argv[0]} changes the host it runs on: "
                  f"start it as tests/host/throwaway {sys.argv[0]}")
@@ -442,6 +529,8 @@ def setup(policy_text="", sshd_config=""):
         must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
     install()
     wire("sshd")
+    for service in password_services:
+        wire_auth(service)
     policy(policy_text)
     apply()
     sshd.start(sshd_config)
@@ -451,10 +540,11 @@ def setup(policy_text="", sshd_config=""):
 
 def ssh_command(name, *arguments, program="ssh", options=()):
     """The command line of a client that logs in as `name`."""
-    settings = ["BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null",
-                "LogLevel=ERROR", f"IdentityFile={KEY}", "IdentitiesOnly=yes",
-                "KexAlgorithms=curve25519-sha256",  # saves a third of a login's time
-                *options]
+    # ssh goes by the first value of an option.
+    settings = [*options, "BatchMode=yes", "StrictHostKeyChecking=no",
+                "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", f"IdentityFile={KEY}",
+                "IdentitiesOnly=yes",
+                "KexAlgorithms=curve25519-sha256"]  # saves a third of a login's time
     flags = [part for setting in settings for part in ("-o", setting)]
     return [program, "-F", "none", *flags, f"{name}@127.0.0.1", *arguments]
 
@@ -528,7 +618,8 @@ class Terminal:
     def wait_prompt(self):
         """Waits until a shell asks for a command: login(1) throws away what
         was typed before it had the terminal to itself."""
-        return self.wait(r"[$%>#] \Z")
+        # ksh93 blanks the rest of the line where it draws its prompt anew.
+        return self.wait(r"[$%>#] [\s\b]*\Z")
 
     def ask(self, expression):
         """What the shell makes of `expression`, such as $HOME. The quotes keep
@@ -604,11 +695,196 @@ def side_by_side(function, *arguments):
         return list(pool.map(attempt, *arguments))
 
 
-def until(condition, guard=GUARD_SEC):
-    """Waits for a condition of which nobody tells, and gives its value."""
-    end = time.monotonic() + guard
-    while not (value := condition()):
-        if time.monotonic() > end:
-            raise Stuck(f"{condition} did not come true")
-        time.sleep(0.1)
-    return value
+# --- logging in with a password ----------------------------------------------
+
+# Gives the next line of the file each time that it is asked. Where the file is
+# a fifo, that is somebody who thinks until the other end writes or goes away.
+ASKPASS = """#!/bin/sh
+read -r answer <"$ANSWERS"
+[ -p "$ANSWERS" ] || sed -i 1d "$ANSWERS"
+printf '%s\\n' "$answer"
+"""
+
+
+class PasswordClient:
+    """An ssh client that answers with these passwords, one after the other, on
+    one connection. `thinks`: it has to be told them by say()."""
+
+    def __init__(self, name, *given, method="password", command="true", options=(), port=22,
+                 thinks=False):
+        self.directory = tempfile.mkdtemp(dir="/run")
+        askpass = self.directory + "/askpass"
+        self.answers = self.directory + "/answers"
+        write(askpass, ASKPASS, 0o755)
+        if thinks:
+            os.mkfifo(self.answers, 0o600)
+        else:
+            write(self.answers, "".join(f"{text}\n" for text in given), 0o600)
+        settings = [*options, "BatchMode=no", f"PreferredAuthentications={method}",
+                    f"NumberOfPasswordPrompts={len(given) or 1}", f"Port={port}"]
+        self.process = subprocess.Popen(
+            ssh_command(name, command, options=settings), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+            env={**os.environ, "SSH_ASKPASS": askpass, "SSH_ASKPASS_REQUIRE": "force",
+                 "ANSWERS": self.answers})
+
+    def wait_asked(self):
+        """Waits until it is at the prompt, and gives a descriptor to answer by."""
+        def try_to_open():
+            with contextlib.suppress(OSError):  # nobody reads yet
+                return os.open(self.answers, os.O_WRONLY | os.O_NONBLOCK)
+            return None
+
+        return wait_until(try_to_open, "nobody asks for a password")
+
+    def say(self, text):
+        descriptor = self.wait_asked()
+        os.write(descriptor, f"{text}\n".encode())
+        os.close(descriptor)
+
+    def go_away(self):
+        """Client and askpass, as when the machine at the other side dies."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(GUARD_SEC)
+
+    def result(self):
+        """As run() has it; what it showed is all in stdout."""
+        shown, _ = self.process.communicate(timeout=GUARD_SEC)
+        remove(self.directory)
+        return subprocess.CompletedProcess(self.process.args, self.process.returncode, shown, "")
+
+
+def password_ssh(name, *given, **more):
+    """Logs in over ssh with these passwords, one after the other."""
+    return PasswordClient(name, *given, **more).result()
+
+
+def lets_in(name, *given, **more):
+    """Whether ssh let somebody in with these passwords."""
+    return password_ssh(name, *given, **more).returncode == 0
+
+
+def as_user(name, *argv):
+    """The command line of a program that an ordinary user starts."""
+    return ["setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups", *argv]
+
+
+def su(by, name, *given, command="true", before=()):
+    """An ordinary user's `su NAME`, his terminal a pipe."""
+    return run(*as_user(by, *before, "su", name, "-c", command), stdin=None,
+               input="".join(f"{text}\n" for text in given), stderr=subprocess.STDOUT)
+
+
+def sudo(by, *given, command="true"):
+    """An ordinary user's `sudo`, which has no ticket from before."""
+    return run(*as_user(by, "sudo", "-k", "-S", "-p", "", command), stdin=None,
+               input="".join(f"{text}\n" for text in given), stderr=subprocess.STDOUT)
+
+
+def attempts(name):
+    """What tmoutctl says about a user's attempts."""
+    return json.loads(must("tmoutctl", "attempts", name, "--json"))
+
+
+def unlock(name):
+    must("tmoutctl", "unlock", name)
+
+
+def wait_until(condition, what="what was waited for did not come"):
+    """Looks again and again; for what nobody reports."""
+    until = time.monotonic() + GUARD_SEC
+    while not (found := condition()):
+        if time.monotonic() > until:
+            raise Stuck(what)
+        time.sleep(0.02)
+    return found
+
+
+class Pam:
+    """libpam as an application calls it, in this process: for what no program
+    of the system does often enough in a test's time."""
+
+    USER_UNKNOWN, AUTH_ERR, CONV_ERR = 10, 7, 19
+    TTY, RHOST, FAIL_DELAY = 3, 4, 10
+
+    class Message(ctypes.Structure):
+        _fields_ = [("style", ctypes.c_int), ("text", ctypes.c_char_p)]
+
+    class Response(ctypes.Structure):
+        _fields_ = [("text", ctypes.c_void_p), ("code", ctypes.c_int)]
+
+    CONVERSE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int,
+                                ctypes.POINTER(ctypes.POINTER(Message)),
+                                ctypes.POINTER(ctypes.c_void_p), ctypes.c_void_p)
+    DELAY = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_uint, ctypes.c_void_p)
+
+    class Conversation(ctypes.Structure):
+        pass
+
+    Conversation._fields_ = [("function", CONVERSE), ("data", ctypes.c_void_p)]
+
+    def __init__(self, service, name, source=None, host=None):
+        """`source` as sshd would have it in SSH_CONNECTION, `host` as RHOST."""
+        self.pam = ctypes.CDLL("libpam.so.0")
+        self.libc = ctypes.CDLL(None)
+        self.libc.calloc.restype = self.libc.strdup.restype = ctypes.c_void_p
+        self.answer = ""
+        self.asked = 0
+        self.told = []
+        self.delays = []
+        # libpam keeps pointers to these.
+        self.keep = [self.CONVERSE(self._converse), self.DELAY(self._delay)]
+        self.conversation = self.Conversation(self.keep[0], None)
+        self.handle = ctypes.c_void_p()
+        self._check(self.pam.pam_start(service.encode(), name.encode(),
+                                       ctypes.byref(self.conversation),
+                                       ctypes.byref(self.handle)))
+        self._check(self.pam.pam_set_item(self.handle, self.FAIL_DELAY, self.keep[1]))
+        if host:
+            self._check(self.pam.pam_set_item(self.handle, self.RHOST, host.encode()))
+        if source:
+            self._check(self.pam.pam_set_item(self.handle, self.TTY, b"ssh"))
+            connection = f"SSH_CONNECTION={source} 40000 192.0.2.1 22"
+            self._check(self.pam.pam_putenv(self.handle, connection.encode()))
+
+    @staticmethod
+    def _check(status):
+        if status != 0:
+            raise RuntimeError(f"libpam gave {status}")
+
+    def _converse(self, count, messages, responses, _data):
+        if self.answer is None and messages[0].contents.style in (1, 2):
+            return self.CONV_ERR
+        block = self.libc.calloc(count, ctypes.sizeof(self.Response))
+        given = ctypes.cast(block, ctypes.POINTER(self.Response))
+        for number in range(count):
+            message = messages[number].contents
+            if message.style in (1, 2):
+                self.asked += 1
+                given[number].text = self.libc.strdup(self.answer.encode())
+            else:
+                self.told.append(message.text.decode())
+        responses[0] = block
+        return 0
+
+    def _delay(self, status, delay_us, _data):
+        """In place of libpam's sleep."""
+        self.delays.append((status, delay_us))
+
+    def authenticate(self, answer):
+        """What pam_authenticate() returns for this password; 0 is success. With
+        None nobody answers."""
+        self.answer = answer
+        return self.pam.pam_authenticate(self.handle, 0)
+
+    def end(self):
+        self.pam.pam_end(self.handle, 0)
+
+    @classmethod
+    def once(cls, service, name, answer, **more):
+        """One attempt on a handle of its own."""
+        pam = cls(service, name, **more)
+        try:
+            return pam.authenticate(answer)
+        finally:
+            pam.end()

@@ -121,9 +121,11 @@ void write_file(const char *path, const char *text)
 
 int stack_make(void **state)
 {
-    char template[] = "/tmp/tmout-test-XXXXXX";
+    const char *above = getenv("TMOUT_TEST_DIRECTORY");
+    char template[512];
     struct stack *stack = calloc(1, sizeof *stack);
 
+    snprintf(template, sizeof template, "%s/tmout-test-XXXXXX", above != NULL ? above : "/tmp");
     umask(022);
     log_clear();
     if (stack == NULL || mkdtemp(template) == NULL || chmod(template, 0755) != 0)

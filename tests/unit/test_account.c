@@ -60,6 +60,17 @@ EXPORTED int getpwnam_r(const char *name, struct passwd *entry, char *buffer, si
     return 0;
 }
 
+/* The same user by his number; 4711 is all that there is. */
+EXPORTED int getpwuid_r(uid_t uid, struct passwd *entry, char *buffer, size_t size,
+                        struct passwd **result)
+{
+    if (uid == 4711)
+        return getpwnam_r(nss.name, entry, buffer, size, result);
+    nss.user_calls++;
+    *result = NULL;
+    return nss.user_error;
+}
+
 EXPORTED int getgrgid_r(gid_t gid, struct group *entry, char *buffer, size_t size,
                         struct group **result)
 {
@@ -269,6 +280,94 @@ static void many_groups(void **state)
     assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_ERROR);
 }
 
+/* Looked up in two steps, because most users need the first one only. */
+static void groups_later(void **state)
+{
+    struct account account;
+
+    (void)state;
+    fresh();
+    nss.name = "DOM\\Kim";
+    assert_int_equal(account_lookup("kim@dom", false, &account), ACCOUNT_FOUND);
+    assert_int_equal(nss.list_calls + nss.group_calls, 0);
+    assert_int_equal(account_find_groups(&account), 0);
+    assert_int_equal(nss.list_calls, 1); /* by the name that NSS gave, see above */
+    assert_int_equal(nss.user_calls, 1);
+    assert_int_equal(account.group_count, 3);
+    assert_string_equal(account.group[0], "group 1000");
+    assert_string_equal(account.group[2], "group 1002");
+    assert_string_equal(account.name, "DOM\\Kim");
+    account_free(&account);
+    assert_int_equal(account.group_count, 0);
+}
+
+/* Then the account is as it was: the user, without groups; and it may be
+ * tried again. */
+static void groups_that_cannot_be_found(void **state)
+{
+    static const int errors[] = {EIO, EMFILE, ENOMEM, ETIMEDOUT, ECONNREFUSED};
+    struct account account;
+
+    (void)state;
+    for (size_t i = 0; i < 2 * COUNT_OF(errors); i++) {
+        const int error = errors[i / 2];
+
+        fresh();
+        assert_int_equal(account_lookup("kim", false, &account), ACCOUNT_FOUND);
+        if (i % 2 == 0) {
+            nss.list_error = error;
+        } else {
+            nss.bad_gid = 1002; /* after others that were found */
+            nss.group_error = error;
+        }
+        assert_int_equal(account_find_groups(&account), -1);
+        assert_int_equal(errno, error);
+        assert_string_equal(account.name, "kim");
+        assert_int_equal(account.uid, 4711);
+        assert_int_equal(account.gid, 1000);
+        assert_int_equal(account.group_count, 0);
+        assert_null(account.group);
+        nss.list_error = nss.group_error = 0;
+        nss.bad_gid = (gid_t)-1;
+        assert_int_equal(account_find_groups(&account), 0);
+        assert_int_equal(account.group_count, 3);
+        account_free(&account);
+    }
+    fresh();
+    assert_int_equal(account_lookup("kim", false, &account), ACCOUNT_FOUND);
+    nss.group_count = 1000000;
+    assert_int_equal(account_find_groups(&account), -1);
+    assert_int_equal(account.group_count, 0);
+    account_free(&account);
+}
+
+static void the_name_of_a_number(void **state)
+{
+    static const int errors[] = {0, ENOENT, ESRCH, EIO, ETIMEDOUT};
+
+    (void)state;
+    fresh();
+    nss.name = "DOM\\Kim";
+    char *name = account_name_of(4711);
+    assert_string_equal(name, "DOM\\Kim");
+    free(name);
+    for (size_t i = 0; i < COUNT_OF(errors); i++) {
+        fresh();
+        nss.user_error = errors[i];
+        assert_null(account_name_of(4712));
+        assert_int_equal(nss.user_calls, 1);
+    }
+    fresh();
+    nss.user_interrupts = 3;
+    nss.user_needs = 100000;
+    name = account_name_of(4711);
+    assert_string_equal(name, "kim");
+    free(name);
+    fresh();
+    nss.user_needs = SIZE_MAX; /* one that never says enough */
+    assert_null(account_name_of(4711));
+}
+
 static void freeing_nothing(void **state)
 {
     struct account account = {0};
@@ -285,7 +384,8 @@ int main(void)
         cmocka_unit_test(no_such_user),           cmocka_unit_test(nss_cannot_answer),
         cmocka_unit_test(a_group_without_a_name), cmocka_unit_test(interrupted),
         cmocka_unit_test(large_entries),          cmocka_unit_test(many_groups),
-        cmocka_unit_test(freeing_nothing),
+        cmocka_unit_test(groups_later),           cmocka_unit_test(groups_that_cannot_be_found),
+        cmocka_unit_test(the_name_of_a_number),   cmocka_unit_test(freeing_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

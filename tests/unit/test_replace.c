@@ -3,7 +3,9 @@
 
 #include "../../lib/host/replace.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -164,6 +166,18 @@ static void a_file_size_limit(void **state)
     free(path);
 }
 
+static unsigned files_in(const char *directory)
+{
+    DIR *listing = opendir(directory);
+    unsigned files = 0;
+
+    assert_non_null(listing);
+    for (const struct dirent *d; (d = readdir(listing)) != NULL;)
+        files += d->d_name[0] != '.';
+    closedir(listing);
+    return files;
+}
+
 /* In a child with a mount namespace of its own. */
 static void on_a_full_disk(const char *directory)
 {
@@ -184,11 +198,14 @@ static void on_a_full_disk(const char *directory)
     char text[8] = "";
     const int reader = open(path, O_RDONLY | O_CLOEXEC);
     const bool whole = read(reader, text, sizeof text) == 3 && strcmp(text, "old") == 0;
+    const bool not_made = create_file(fd, "made", 0600, large, sizeof large) == -1 &&
+                          errno == ENOSPC && files_in(directory) == 1;
     /* and with room again it works */
-    const bool again = replace_file(fd, "state", 0644, "new", 3) == 0;
+    const bool again = replace_file(fd, "state", 0644, "new", 3) == 0 &&
+                       create_file(fd, "made", 0600, "made", 4) == 0;
     free(new);
     free(path);
-    _exit(kept && whole && again ? 0 : 1);
+    _exit(kept && whole && not_made && again ? 0 : 1);
 }
 
 static void a_full_disk(void **state)
@@ -256,13 +273,189 @@ static void killed_at_any_moment(void **state)
     free(path);
 }
 
+/* --- a file that must not be there yet ----------------------------------- */
+
+static void made_once(void **state)
+{
+    char *path = path_in(*state, "state");
+    const int fd = open_directory(*state);
+    struct stat st;
+
+    const mode_t mask = umask(0777);
+    assert_int_equal(create_file(fd, "state", 0640, "first", 5), 0);
+    umask(0);
+    assert_int_equal(create_file(fd, "other", 0600, "", 0), 0);
+    umask(mask);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0640);
+    assert_int_equal(st.st_uid, geteuid());
+    assert_int_equal(st.st_nlink, 1);
+    assert_content(path, "first");
+
+    assert_int_equal(create_file(fd, "state", 0600, "second", 6), -1);
+    assert_int_equal(errno, EEXIST);
+    assert_content(path, "first");
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0640);
+    assert_int_equal(files_in(*state), 2); /* and nothing is left behind */
+    close(fd);
+    free(path);
+}
+
+/* Whatever is there is there: it is neither followed nor written to. */
+static void not_made_over(void **state)
+{
+    char *path = path_in(*state, "state"), *victim = path_in(*state, "victim");
+    const int fd = open_directory(*state);
+
+    assert_int_equal(symlink("victim", path), 0);
+    assert_int_equal(create_file(fd, "state", 0600, "x", 1), -1);
+    assert_int_equal(errno, EEXIST);
+    assert_int_equal(access(victim, F_OK), -1);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(create_file(fd, "state", 0600, "x", 1), -1);
+    assert_int_equal(errno, EEXIST);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0755), 0);
+    assert_int_equal(create_file(fd, "state", 0600, "x", 1), -1);
+    assert_int_equal(errno, EEXIST);
+    assert_int_equal(files_in(*state), 1);
+    close(fd);
+    free(victim);
+    free(path);
+}
+
+/* What a killed predecessor of the same number left, or anybody. */
+static void leftovers_of_making(void **state)
+{
+    enum { TEXT, LINK, FIFO, WAYS };
+    char name[64];
+
+    snprintf(name, sizeof name, "state.new%d", (int)gettid());
+    char *path = path_in(*state, "state"), *new = path_in(*state, name);
+    char *victim = path_in(*state, "victim");
+    const int fd = open_directory(*state);
+
+    write_text(victim, "untouched");
+    for (int way = 0; way < WAYS; way++) {
+        if (way == TEXT)
+            write_text(new, "half of something");
+        else if (way == LINK)
+            assert_int_equal(symlink("victim", new), 0);
+        else
+            assert_int_equal(mkfifo(new, 0600), 0);
+        assert_int_equal(create_file(fd, "state", 0600, "whole", 5), 0);
+        assert_content(path, "whole");
+        assert_content(victim, "untouched");
+        assert_int_equal(access(new, F_OK), -1);
+        assert_int_equal(unlink(path), 0);
+    }
+    /* of another number: in nobody's way */
+    char *other = path_in(*state, "state.new1");
+    write_text(other, "of somebody who may be at work");
+    assert_int_equal(create_file(fd, "state", 0600, "whole", 5), 0);
+    assert_content(other, "of somebody who may be at work");
+    close(fd);
+    free(other);
+    free(victim);
+    free(new);
+    free(path);
+}
+
+static void what_cannot_be_made(void **state)
+{
+    char name[300];
+    const int fd = open_directory(*state);
+    struct rlimit before, none;
+
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    assert_int_equal(create_file(fd, name, 0600, "x", 1), -1);
+    assert_int_equal(errno, ENAMETOOLONG);
+    assert_int_equal(create_file(-1, "state", 0600, "x", 1), -1);
+    assert_int_equal(errno, EBADF);
+
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    const int result = create_file(fd, "state", 0600, "x", 1), error = errno;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, SIG_DFL);
+    assert_int_equal(result, -1);
+    assert_int_equal(error, EFBIG);
+    assert_int_equal(files_in(*state), 0);
+    close(fd);
+}
+
+/* One of those who make the same file at the same time. */
+struct maker {
+    pthread_t thread;
+    pthread_barrier_t *start;
+    int directory_fd, result, error;
+    char content[16];
+};
+
+static void *make_one(void *argument)
+{
+    struct maker *maker = argument;
+
+    pthread_barrier_wait(maker->start);
+    maker->result =
+        create_file(maker->directory_fd, "state", 0600, maker->content, strlen(maker->content));
+    maker->error = errno;
+    return NULL;
+}
+
+/* Of several at once one makes it, whole, and the others hear of that. */
+static void several_at_once(void **state)
+{
+    enum { MAKERS = 16 };
+    struct maker maker[MAKERS];
+    pthread_barrier_t start;
+    char *path = path_in(*state, "state");
+    const int fd = open_directory(*state);
+
+    for (int round = 0; round < (slow() ? 3 : 60); round++) {
+        const struct maker *winner = NULL;
+
+        assert_int_equal(pthread_barrier_init(&start, NULL, MAKERS), 0);
+        for (int i = 0; i < MAKERS; i++) {
+            maker[i] = (struct maker){.start = &start, .directory_fd = fd};
+            snprintf(maker[i].content, sizeof maker[i].content, "made by %d", i);
+            assert_int_equal(pthread_create(&maker[i].thread, NULL, make_one, &maker[i]), 0);
+        }
+        for (int i = 0; i < MAKERS; i++)
+            assert_int_equal(pthread_join(maker[i].thread, NULL), 0);
+        for (int i = 0; i < MAKERS; i++) {
+            if (maker[i].result != 0) {
+                assert_int_equal(maker[i].error, EEXIST);
+                continue;
+            }
+            assert_null(winner);
+            winner = &maker[i];
+        }
+        assert_non_null(winner);
+        assert_content(path, winner->content);
+        assert_int_equal(files_in(*state), 1);
+        assert_int_equal(unlink(path), 0);
+        pthread_barrier_destroy(&start);
+    }
+    close(fd);
+    free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(made_and_replaced),    WITH_DIRECTORY(the_old_one_stays_whole),
         WITH_DIRECTORY(a_leftover),           WITH_DIRECTORY(what_cannot_be),
         WITH_DIRECTORY(a_file_size_limit),    WITH_DIRECTORY(a_full_disk),
-        WITH_DIRECTORY(killed_at_any_moment),
+        WITH_DIRECTORY(killed_at_any_moment), WITH_DIRECTORY(made_once),
+        WITH_DIRECTORY(not_made_over),        WITH_DIRECTORY(leftovers_of_making),
+        WITH_DIRECTORY(what_cannot_be_made),  WITH_DIRECTORY(several_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

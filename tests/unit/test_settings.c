@@ -11,9 +11,13 @@
  * them. */
 static void numbers_never_change(void **state)
 {
-    static const char *const name[] = {"tmout", "enforce", "export", "sessions"};
+    static const char *const name[] = {"tmout",        "enforce",        "export",    "sessions",
+                                       "max_attempts", "attempt_window", "lock_time", "count_by"};
 
     (void)state;
+    assert_int_equal(COUNT_BY_SOURCE, 0);
+    assert_int_equal(COUNT_BY_USER, 1);
+    assert_true(SETTING_NONE == INT64_MAX && SETTING_FOREVER == INT64_MAX);
     assert_true(SETTING_COUNT >= COUNT_OF(name));
     for (size_t i = 0; i < COUNT_OF(name); i++)
         assert_string_equal(settings[i].name, name[i]);
@@ -61,10 +65,9 @@ static void defaults(void **state)
         enum setting_id id;
         const char *text;
     } expected[] = {
-        {SETTING_TMOUT, "none"},
-        {SETTING_ENFORCE, "false"},
-        {SETTING_EXPORT, "false"},
-        {SETTING_SESSIONS, "ssh"},
+        {SETTING_TMOUT, "none"},    {SETTING_ENFORCE, "false"},     {SETTING_EXPORT, "false"},
+        {SETTING_SESSIONS, "ssh"},  {SETTING_MAX_ATTEMPTS, "none"}, {SETTING_ATTEMPT_WINDOW, "15m"},
+        {SETTING_LOCK_TIME, "10m"}, {SETTING_COUNT_BY, "user"},
     };
     char text[SETTING_TEXT_MAX];
 
@@ -92,9 +95,21 @@ static void strictest(void **state)
         enum setting_id id;
         const char *stricter, *looser;
     } pair[] = {
-        {SETTING_TMOUT, "5m", "10m"},      {SETTING_TMOUT, "365d", "none"},
-        {SETTING_TMOUT, "1", "2"},         {SETTING_ENFORCE, "true", "false"},
-        {SETTING_EXPORT, "true", "false"}, {SETTING_SESSIONS, "all", "ssh"},
+        {SETTING_TMOUT, "5m", "10m"},
+        {SETTING_TMOUT, "365d", "none"},
+        {SETTING_TMOUT, "1", "2"},
+        {SETTING_ENFORCE, "true", "false"},
+        {SETTING_EXPORT, "true", "false"},
+        {SETTING_SESSIONS, "all", "ssh"},
+        {SETTING_MAX_ATTEMPTS, "1", "2"},
+        {SETTING_MAX_ATTEMPTS, "9", "10"},
+        {SETTING_MAX_ATTEMPTS, "64", "none"},
+        {SETTING_ATTEMPT_WINDOW, "16m", "15m"},
+        {SETTING_ATTEMPT_WINDOW, "365d", "1"},
+        {SETTING_LOCK_TIME, "2", "1"},
+        {SETTING_LOCK_TIME, "forever", "365d"},
+        {SETTING_LOCK_TIME, "1h", "59m"},
+        {SETTING_COUNT_BY, "user", "source"},
     };
 
     (void)state;
@@ -116,22 +131,90 @@ static void refused(void **state)
         enum setting_id id;
         const char *text;
     } bad[] = {
-        {SETTING_TMOUT, ""},         {SETTING_TMOUT, "0"},
-        {SETTING_TMOUT, "0m"},       {SETTING_TMOUT, "-1"},
-        {SETTING_TMOUT, "3abc"},     {SETTING_TMOUT, "010"},
-        {SETTING_TMOUT, "366d"},     {SETTING_TMOUT, "None"},
-        {SETTING_TMOUT, "NONE"},     {SETTING_TMOUT, "none "},
-        {SETTING_TMOUT, " none"},    {SETTING_TMOUT, "nonee"},
-        {SETTING_TMOUT, "true"},     {SETTING_TMOUT, "infinity"},
-        {SETTING_TMOUT, "15 m"},     {SETTING_TMOUT, "99999999999999999999"},
-        {SETTING_TMOUT, "31536001"}, {SETTING_ENFORCE, ""},
-        {SETTING_ENFORCE, "True"},   {SETTING_ENFORCE, "TRUE"},
-        {SETTING_ENFORCE, "1"},      {SETTING_ENFORCE, "0"},
-        {SETTING_ENFORCE, "none"},   {SETTING_ENFORCE, "truee"},
-        {SETTING_EXPORT, "2"},       {SETTING_SESSIONS, ""},
-        {SETTING_SESSIONS, "SSH"},   {SETTING_SESSIONS, "any"},
-        {SETTING_SESSIONS, "none"},  {SETTING_SESSIONS, "ssh,all"},
+        {SETTING_TMOUT, ""},
+        {SETTING_TMOUT, "0"},
+        {SETTING_TMOUT, "0m"},
+        {SETTING_TMOUT, "-1"},
+        {SETTING_TMOUT, "3abc"},
+        {SETTING_TMOUT, "010"},
+        {SETTING_TMOUT, "366d"},
+        {SETTING_TMOUT, "None"},
+        {SETTING_TMOUT, "NONE"},
+        {SETTING_TMOUT, "none "},
+        {SETTING_TMOUT, " none"},
+        {SETTING_TMOUT, "nonee"},
+        {SETTING_TMOUT, "true"},
+        {SETTING_TMOUT, "infinity"},
+        {SETTING_TMOUT, "15 m"},
+        {SETTING_TMOUT, "99999999999999999999"},
+        {SETTING_TMOUT, "31536001"},
+        {SETTING_ENFORCE, ""},
+        {SETTING_ENFORCE, "True"},
+        {SETTING_ENFORCE, "TRUE"},
+        {SETTING_ENFORCE, "1"},
+        {SETTING_ENFORCE, "0"},
+        {SETTING_ENFORCE, "none"},
+        {SETTING_ENFORCE, "truee"},
+        {SETTING_EXPORT, "2"},
+        {SETTING_SESSIONS, ""},
+        {SETTING_SESSIONS, "SSH"},
+        {SETTING_SESSIONS, "any"},
+        {SETTING_SESSIONS, "none"},
+        {SETTING_SESSIONS, "ssh,all"},
         {SETTING_SESSIONS, "1"},
+        {SETTING_MAX_ATTEMPTS, "0"},
+        {SETTING_MAX_ATTEMPTS, "65"},
+        {SETTING_MAX_ATTEMPTS, "3abc"},
+        {SETTING_MAX_ATTEMPTS, "-1"},
+        {SETTING_MAX_ATTEMPTS, "-0"},
+        {SETTING_MAX_ATTEMPTS, "010"},
+        {SETTING_MAX_ATTEMPTS, "03"},
+        {SETTING_MAX_ATTEMPTS, "00"},
+        {SETTING_MAX_ATTEMPTS, "+3"},
+        {SETTING_MAX_ATTEMPTS, " 3"},
+        {SETTING_MAX_ATTEMPTS, "3 "},
+        {SETTING_MAX_ATTEMPTS, "3\n"},
+        {SETTING_MAX_ATTEMPTS, "\t3"},
+        {SETTING_MAX_ATTEMPTS, ""},
+        {SETTING_MAX_ATTEMPTS, "None"},
+        {SETTING_MAX_ATTEMPTS, "NONE"},
+        {SETTING_MAX_ATTEMPTS, "none "},
+        {SETTING_MAX_ATTEMPTS, "forever"},
+        {SETTING_MAX_ATTEMPTS, "0x3"},
+        {SETTING_MAX_ATTEMPTS, "3.0"},
+        {SETTING_MAX_ATTEMPTS, "3e0"},
+        {SETTING_MAX_ATTEMPTS, "3m"},
+        {SETTING_MAX_ATTEMPTS, "3,5"},
+        {SETTING_MAX_ATTEMPTS, "three"},
+        {SETTING_MAX_ATTEMPTS, "9223372036854775807"}, /* the number that stands for none */
+        {SETTING_MAX_ATTEMPTS, "9223372036854775808"},
+        {SETTING_MAX_ATTEMPTS, "4294967299"},           /* 3 in 32 bits */
+        {SETTING_MAX_ATTEMPTS, "18446744073709551619"}, /* and in 64 */
+        {SETTING_MAX_ATTEMPTS, "99999999999999999999999999999999"},
+        {SETTING_ATTEMPT_WINDOW, ""},
+        {SETTING_ATTEMPT_WINDOW, "0"},
+        {SETTING_ATTEMPT_WINDOW, "0s"},
+        {SETTING_ATTEMPT_WINDOW, "none"},
+        {SETTING_ATTEMPT_WINDOW, "forever"},
+        {SETTING_ATTEMPT_WINDOW, "366d"},
+        {SETTING_ATTEMPT_WINDOW, "3abc"},
+        {SETTING_ATTEMPT_WINDOW, "9223372036854775807"},
+        {SETTING_LOCK_TIME, ""},
+        {SETTING_LOCK_TIME, "0"},
+        {SETTING_LOCK_TIME, "none"},
+        {SETTING_LOCK_TIME, "Forever"},
+        {SETTING_LOCK_TIME, "FOREVER"},
+        {SETTING_LOCK_TIME, "forever "},
+        {SETTING_LOCK_TIME, "366d"},
+        {SETTING_LOCK_TIME, "-1"},
+        {SETTING_LOCK_TIME, "9223372036854775807"},
+        {SETTING_COUNT_BY, ""},
+        {SETTING_COUNT_BY, "User"},
+        {SETTING_COUNT_BY, "SOURCE"},
+        {SETTING_COUNT_BY, "both"},
+        {SETTING_COUNT_BY, "user,source"},
+        {SETTING_COUNT_BY, "0"},
+        {SETTING_COUNT_BY, "none"},
     };
 
     (void)state;
@@ -169,6 +252,47 @@ static void bounds(void **state)
         assert_false(setting_value_valid(&settings[id], SETTING_NONE));
         assert_false(setting_value_valid(&settings[id], INT64_MIN));
     }
+}
+
+/* Guards what comes from disk, and what a ledger has room for. */
+static void bounds_of_attempts(void **state)
+{
+    const struct setting *max = &settings[SETTING_MAX_ATTEMPTS];
+    const struct setting *window = &settings[SETTING_ATTEMPT_WINDOW];
+    const struct setting *lock = &settings[SETTING_LOCK_TIME];
+    const struct setting *count_by = &settings[SETTING_COUNT_BY];
+    char text[SETTING_TEXT_MAX];
+
+    (void)state;
+    for (int64_t n = 1; n <= 64; n++) {
+        snprintf(text, sizeof text, "%" PRId64, n);
+        assert_int_equal(parsed(SETTING_MAX_ATTEMPTS, text), n);
+        assert_true(setting_value_valid(max, n));
+        setting_format(max, n, text, sizeof text);
+        assert_int_equal(strtol(text, NULL, 10), n); /* and not as a duration */
+        assert_true(text[strlen(text) - 1] >= '0' && text[strlen(text) - 1] <= '9');
+    }
+    assert_true(parsed(SETTING_MAX_ATTEMPTS, "none") == SETTING_NONE);
+    assert_true(setting_value_valid(max, SETTING_NONE));
+    static const int64_t bad_max[] = {0, -1, 65, SETTING_NONE - 1, INT64_MIN};
+    for (size_t i = 0; i < COUNT_OF(bad_max); i++)
+        assert_false(setting_value_valid(max, bad_max[i]));
+
+    assert_int_equal(parsed(SETTING_ATTEMPT_WINDOW, "1"), 1);
+    assert_int_equal(parsed(SETTING_ATTEMPT_WINDOW, "365d"), 365 * 86400);
+    assert_true(parsed(SETTING_LOCK_TIME, "forever") == SETTING_FOREVER);
+    assert_int_equal(parsed(SETTING_LOCK_TIME, "365d"), 365 * 86400);
+    static const int64_t bad_time[] = {0, -1, INT64_MIN, 365 * 86400 + 1, SETTING_FOREVER - 1};
+    for (size_t i = 0; i < COUNT_OF(bad_time); i++) {
+        assert_false(setting_value_valid(window, bad_time[i]));
+        assert_false(setting_value_valid(lock, bad_time[i]));
+    }
+    assert_false(setting_value_valid(window, SETTING_FOREVER));
+    assert_true(setting_value_valid(lock, SETTING_FOREVER));
+    assert_int_equal(parsed(SETTING_COUNT_BY, "source"), COUNT_BY_SOURCE);
+    assert_int_equal(parsed(SETTING_COUNT_BY, "user"), COUNT_BY_USER);
+    assert_false(setting_value_valid(count_by, 2));
+    assert_false(setting_value_valid(count_by, -1));
 }
 
 static void what_was_meant(void **state)
@@ -224,6 +348,7 @@ int main(void)
         cmocka_unit_test(strictest),
         cmocka_unit_test(refused),
         cmocka_unit_test(bounds),
+        cmocka_unit_test(bounds_of_attempts),
         cmocka_unit_test(what_was_meant),
     };
 

@@ -33,7 +33,8 @@ static json_t *attempts_json(const char *user, const struct user_attempts *attem
         json_object_set_new(count, "from", json_string(from));
         set_lock_state(count, state->failures, state->in_flight, state->lock_left_ms);
         json_array_append_new(counts, count);
-        failures += state->failures;
+        /* Beside the limit, which each of them has to itself. */
+        failures = state->failures > failures ? state->failures : failures;
         in_flight += state->in_flight;
         left_ms = longer(left_ms, state->lock_left_ms);
     }

@@ -1,0 +1,16 @@
+/* Names from outside, for a line in the log. */
+#ifndef TMOUT_LOG_NAME_H
+#define TMOUT_LOG_NAME_H
+
+#include <stddef.h>
+
+#define LOG_NAME_MAX 128
+
+/*
+ * Copies name, with a question mark for what could pass for another line or
+ * another key=value: blanks, control characters, = and ". What is too long is
+ * cut off.
+ */
+void log_name(const char *name, char *text, size_t size);
+
+#endif

@@ -1,0 +1,152 @@
+"""What it costs to have login attempts limited, beside pam_faillock.
+
+One attempt is pam_start, authenticate, account, pam_end; the password is given
+through the conversation and checked for nothing. All stacks but the floor hold
+the same check; `adds` is what a case takes beyond that check alone. The system
+log is read, as on any host: a wrong password leaves a line there.
+
+The aim is that no attempt costs more than with pam_faillock. Where a policy
+has group rules the module has to ask for the user's groups and their names;
+pam_faillock has no such rules and asks for the user alone. `less groups` is the
+same without what the name services take for the groups.
+"""
+
+import os
+import socket
+import threading
+
+import bench_host
+import stacks
+from bench_host import ONE, TEN, USERS
+from sessions import Names
+from turns import Case, measure
+
+LIMIT = f"max_attempts = {stacks.MAX_ATTEMPTS}\n"
+GROUPS = "".join(f'group "g{i}" {{ {LIMIT} }}\n' for i in range(10))
+POLICIES = {
+    "default section": f"default {{ {LIMIT} }}",
+    "10 group rules": GROUPS,
+    "count_by = source": f"default {{ {LIMIT} count_by = source\n }}",
+    "user without a limit": f'default {{ {LIMIT} }}\nuser "{ONE}" {{ max_attempts = none\n }}',
+}
+
+
+class Attempt(Case):
+    """One stack, one user, and a password that is right, wrong, or refused unseen."""
+
+    def __init__(self, name, stack, kind="right", user=ONE):
+        title = f"{name}, {kind}, {user}"
+        self.check, self.kind, self.user = stacks.Check(title), kind, user
+        super().__init__(name, "attempt", bench_host.service(title, stack(self.check)), user, kind,
+                         answer="in" if kind == "right" else "out")
+
+    def stop(self):
+        super().stop()
+        right, wrong = self.check.reached()
+        measured = len(self.times)
+        if not {"right": right > measured and wrong == 0,
+                "wrong": right > measured and wrong > measured,
+                "refused": right == 0 and wrong == stacks.MAX_ATTEMPTS}[self.kind]:
+            raise SystemExit(f"bench: {self.name}: {right} right and {wrong} wrong passwords "
+                             f"reached the check")
+
+
+class Floor(Case):
+    def __init__(self):
+        super().__init__("pam_permit (floor)", "attempt", bench_host.service(
+            "attempt floor", "auth required pam_permit.so\n" + stacks.PERMIT), ONE, "right",
+            answer="in")
+        self.user = ONE
+
+
+def tmout(name):
+    policy = bench_host.policy(name, POLICIES[name])
+    return lambda check: stacks.tmout(check, policy)
+
+
+def loaded(check):
+    return stacks.bare(check, f"auth optional {bench_host.nothing_module()}\n")
+
+
+def right_cases():
+    cases = [Floor(), Attempt("the check alone", stacks.bare), Attempt("any loaded module", loaded)]
+    cases += [Attempt("pam_faillock, account", stacks.faillock),
+              Attempt("pam_faillock, authsucc", stacks.faillock_authsucc)]
+    cases += [Attempt(f"pam_tmout, {name}", tmout(name)) for name in POLICIES]
+    cases.append(Attempt("pam_tmout, 10 group rules", tmout("10 group rules"), user=TEN))
+    return cases + [Names(user, groups) for user in USERS for groups in (True, False)]
+
+
+def failed_cases(kind):
+    cases = [Attempt("the check alone", stacks.bare, kind)] if kind == "wrong" else []
+    return cases + [Attempt("pam_faillock", stacks.faillock, kind),
+                    Attempt("pam_tmout", tmout("default section"), kind)]
+
+
+class Table:
+    """Cases that were measured together, beside the cheapest pam_faillock."""
+
+    def __init__(self, cases):
+        self.cases = [case for case in cases if not isinstance(case, Names)]
+        names = [case.median for case in cases if isinstance(case, Names)]
+        self.groups = dict(zip(USERS, (a - b for a, b in zip(names[::2], names[1::2]))))
+        self.peer = min(case.median for case in cases if "faillock" in case.name)
+        self.alone = next((c.median for c in cases if c.name == "the check alone"), None)
+
+    def beside_peer(self, case):
+        return case.median / self.peer
+
+    def less_groups(self, case):
+        groups = self.groups[case.user] if "group rules" in case.name else 0
+        return (case.median - groups) / self.peer
+
+    def row(self, case):
+        columns = [f"{case.name:36} {USERS[case.user]:6} {len(case.times):6} {case.median:9,.0f}"]
+        if self.alone and not isinstance(case, Floor):
+            columns.append(f"{case.median - self.alone:8,.0f}")
+        else:
+            columns.append(" " * 8)
+        columns.append(f"{self.beside_peer(case):11.2f}")
+        if "group rules" in case.name:
+            columns.append(f"{self.less_groups(case):11.2f}")
+        return " ".join(columns)
+
+    def print(self, title):
+        print(f"\n{title}\n\n{'':36} {'groups':>6} {'logins':>6} {'µs':>9} {'adds':>8} "
+              f"{'x faillock':>11} {'less groups':>11}")
+        for case in self.cases:
+            print(self.row(case))
+        mine = [case for case in self.cases if "pam_tmout" in case.name]
+        worst = max(map(self.beside_peer, mine))
+        print(f"the dearest pam_tmout: x {worst:.2f}, less groups "
+              f"{verdict(max(map(self.less_groups, mine)))}")
+
+
+def verdict(value):
+    return f"x {value:.2f} (aim 1.00: {'met' if value <= 1 else 'NOT met'})"
+
+
+def read_log():
+    """As a log daemon would: somebody has to, or the log fills up and all wait."""
+    log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    log.bind("/dev/log")
+    os.chmod("/dev/log", 0o666)
+
+    def read():
+        while True:
+            log.recv(65536)
+
+    threading.Thread(target=read, daemon=True).start()
+
+
+def compare():
+    read_log()
+    stacks.forget()
+    bench_host.use_name_services("files")
+    bench_host.add_groups(host_groups=0)
+    for title, cases in (("One login attempt with the right password", right_cases()),
+                         ("With a wrong one", failed_cases("wrong")),
+                         ("Refused, the user being locked", failed_cases("refused"))):
+        stacks.forget()
+        measure(cases)
+        Table(cases).print(title)

@@ -1,0 +1,97 @@
+"""Many attempts at one user's password at the same moment.
+
+    right ones   how long until the last is in, with and without the module.
+                 There is a least time: at most max_attempts passwords that
+                 are not known to be right may be checked at once.
+    wrong ones   how many over the limit reach the check, for pam_tmout and
+                 pam_faillock. Each number is the worst of several attacks,
+                 each on a user who has never failed. Where the check takes
+                 no time a guess is over before most of the others had their
+                 turn on a processor, and there is not much to get wrong.
+"""
+
+import statistics
+import subprocess
+
+import bench_host
+import stacks
+
+RIGHT_CROWDS = 100, 400
+RIGHT_CHECK_MS = 20
+WRONG_CROWDS = 20, 100, 400
+WRONG_CHECKS_MS = 0, 20, 100
+TIMES = 3
+LIMIT = stacks.MAX_ATTEMPTS
+
+
+class Crowd:
+    """So many logins at once, and what became of them."""
+
+    def __init__(self, name, stack, password, count, check_ms):
+        check = stacks.Check(name, check_ms)
+        service = bench_host.service(name, stack(check))
+        stacks.forget()
+        said = subprocess.run(
+            [f"{bench_host.PROGRAMS}/crowd", bench_host.SERVICES, service, bench_host.ONE,
+             password, str(count)], check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+        self.admitted, self.refused, self.wall_ms = int(said[0]), int(said[1]), float(said[2])
+        self.right, self.wrong = check.reached()
+
+
+def tmout_stack():
+    policy = bench_host.policy("crowd", f"default {{\n    max_attempts = {LIMIT}\n}}\n")
+    return lambda check: stacks.tmout(check, policy)
+
+
+def met(is_met):
+    return "met" if is_met else "NOT met"
+
+
+def stacks_to_attack():
+    return {"pam_tmout": tmout_stack(), "pam_faillock": stacks.faillock}
+
+
+def right_ones():
+    print(f"\nRight passwords at once, each checked for {RIGHT_CHECK_MS} ms\n\n{'logins':>8} "
+          f"{'without':>10} {'with pam_tmout':>15} {'least':>10} {'refused':>9}")
+    cases = {"without": stacks.bare, "pam_tmout": tmout_stack()}
+    for count in RIGHT_CROWDS:
+        taken, refused = {name: [] for name in cases}, 0
+        for _ in range(TIMES):
+            for name, stack in cases.items():
+                crowd = Crowd(f"right {name}", stack, "right", count, RIGHT_CHECK_MS)
+                taken[name].append(crowd.wall_ms)
+                refused += crowd.refused
+        least = -(-count // LIMIT) * RIGHT_CHECK_MS
+        without, with_module = (statistics.median(taken[name]) for name in cases)
+        print(f"{count:8} {without:7,.0f} ms {with_module:12,.0f} ms {least:7,.0f} ms "
+              f"{refused:9}  (aim 0: {met(refused == 0)})")
+
+
+def attack(name, stack, count, check_ms):
+    """The worst of some attacks, as the number of guesses over the limit; none
+    may get in, and fewer than allowed would mean that nobody could log in."""
+    crowds = [Crowd(f"wrong {name}", stack, "wrong", count, check_ms) for _ in range(TIMES)]
+    wrong = [crowd.wrong for crowd in crowds]
+    if any(crowd.admitted for crowd in crowds) or min(wrong) < LIMIT:
+        raise SystemExit(f"bench: {name}: {wrong} of {count} wrong passwords reached the check, "
+                         f"{sum(crowd.admitted for crowd in crowds)} got in")
+    return max(wrong) - LIMIT
+
+
+def wrong_ones():
+    cases = stacks_to_attack()
+    print(f"\nWrong passwords over a limit of {LIMIT} that reached the check\n\n{'check':>8} "
+          f"{'at once':>8} " + " ".join(f"{name:>13}" for name in cases))
+    worst = 0
+    for check_ms in WRONG_CHECKS_MS:
+        for count in WRONG_CROWDS:
+            over = [attack(name, stack, count, check_ms) for name, stack in cases.items()]
+            print(f"{check_ms:5} ms {count:8} " + " ".join(f"{number:13}" for number in over))
+            worst = max(worst, over[0])
+    print(f"pam_tmout at its worst: {worst} over the limit (aim 0: {met(worst == 0)})")
+
+
+def compare():
+    right_ones()
+    wrong_ones()

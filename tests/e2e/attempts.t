@@ -1,0 +1,535 @@
+#!/usr/bin/python3
+"""Login attempts in normal life: who is locked, where, and for how long."""
+
+import os
+import re
+import shutil
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+
+from host import (
+    AUTH_LINE, DROP_INS, LEDGERS, Pam, Sshd, Terminal, as_user, attempts, errors, lets_in, must,
+    password_ssh, passwords, read, remove, setup, ssh, sshd, stack, su, sudo, syslog, tap,
+    uid, unlock, user, wait_until, write)
+
+POLICY = """
+default             { max_attempts = 2 }
+user "ann"          { max_attempts = 3 }
+user "window"       { attempt_window = 2s }
+user "time"         { max_attempts = 1   lock_time = 3s }
+user "forever"      { max_attempts = 1   lock_time = forever }
+user "many"         { max_attempts = 4 }
+user "free"         { max_attempts = none }
+group "loose"       { max_attempts = 9   lock_time = 1m }
+group "strict"      { max_attempts = 1   lock_time = 20m }
+group "unlimited"   { max_attempts = none }
+user "ours"         { max_attempts = 2 }
+user "theirs"       { max_attempts = 9 }
+"""
+
+SSHD = """
+PasswordAuthentication yes
+KbdInteractiveAuthentication yes
+PermitRootLogin yes
+MaxAuthTries 10
+DenyUsers denied
+Match User haskey
+PermitEmptyPasswords yes
+"""
+
+PEOPLE = {name: "right" for name in """
+    ann clears window time forever many asked free one edited key keyafter nopasswd sudoer
+    su console quiet secret told stranger local denied empty haskey ours theirs debian rhel
+    sufficient twice later""".split()}
+GROUPS = {"one": ["loose", "strict", "unlimited"]}
+METHODS = ["password", "keyboard-interactive"]
+START = syslog.mark()
+
+
+def state(name):
+    """Failures that count now, and whether they lock."""
+    now = attempts(name)
+    return now["failures"], now["locked"]
+
+
+def lines(name, pattern, mark=START):
+    """What the module and tmoutctl have logged about somebody."""
+    return [line for line in syslog.settled(mark, pattern)
+            if re.search(rf"(pam_tmout\(|tmoutctl).* user={name} ", line)]
+
+
+def wrong_then_right():
+    """after three wrong passwords the right one is refused, until root unlocks"""
+    tap.equal(state("ann"), (0, False), "nothing counted yet")
+    for count in 1, 2, 3:
+        tap.ok(not lets_in("ann", "wrong"), f"wrong password {count}: refused")
+        tap.equal(state("ann"), (count, count == 3), f"wrong password {count}: counted")
+    left = attempts("ann")["unlock_in"]
+    tap.ok(540 < left <= 600, "locked for ten minutes", left)
+    for method in METHODS:
+        tap.ok(not lets_in("ann", "right", method=method), f"the right one is refused: {method}")
+    tap.equal(state("ann"), (3, True), "refusals don't count")
+    tap.ok(attempts("ann")["unlock_in"] <= left, "and don't prolong the lock")
+    tap.equal(ssh("ann", "echo in").stdout, "in\n", "her key lets her in")
+    tap.equal(state("ann"), (3, True), "and lifts no lock")
+    unlock("ann")
+    tap.equal(state("ann"), (0, False), "unlocked: nothing counted")
+    tap.ok(lets_in("ann", "right"), "and the right password lets her in")
+
+    who = "user=ann address=127.0.0.1 service=sshd"
+    for pattern, expected in {
+            r"failed login ": [f"{who} failures={n} max_attempts=3" for n in (1, 2, 3)],
+            r"locked after ": [f"{who} failures=3 max_attempts=3 lock_time=10m"],
+            r"refused: ": [f"{who} failures=3 max_attempts=3 unlock_in="] * 2,
+            r"unlocked ": ["user=ann address=local service=tmoutctl failures=3 max_attempts=3"],
+    }.items():
+        found = lines("ann", pattern)
+        tap.ok(len(found) == len(expected) and all(map(str.__contains__, found, expected)),
+               f"the log: a line for each {pattern}", *found)
+    tap.equal(len(lines("ann", "")), 7, "and no other")
+
+
+def success_clears():
+    """a success clears the failures before it"""
+    for turn in 1, 2, 3:
+        tap.ok(not lets_in("clears", "wrong"), f"turn {turn}: wrong")
+        tap.equal(state("clears"), (1, False), f"turn {turn}: counted")
+        tap.ok(lets_in("clears", "right", method=METHODS[turn % 2]), f"turn {turn}: right")
+        tap.equal(state("clears"), (0, False), f"turn {turn}: cleared")
+
+
+def window_ends():
+    """a failure that is older than the window counts no more"""
+    for turn in 1, 2:
+        tap.ok(not lets_in("window", "wrong"), f"wrong password {turn}")
+        wait_until(lambda: state("window") == (0, False), "the window does not end")
+    tap.ok(lets_in("window", "right"), "two failures apart: no lock")
+
+
+def lock_ends():
+    """a lock ends in time, with the failures that made it"""
+    tap.ok(not lets_in("time", "wrong"), "wrong")
+    tap.equal(state("time"), (1, True), "locked")
+    tap.ok(not lets_in("time", "right"), "right: refused")
+    wait_until(lambda: state("time") == (0, False), "the lock does not end")
+    tap.ok(lets_in("time", "right"), "the lock has ended: right")
+    tap.equal(len(lines("time", "lock has ended")), 1, "the log says so")
+    tap.ok(not lets_in("time", "wrong"), "wrong again")
+    tap.equal(state("time"), (1, True), "locks again")
+
+
+def lock_without_end():
+    """lock_time = forever"""
+    tap.ok(not lets_in("forever", "wrong"), "wrong")
+    now = attempts("forever")
+    tap.equal((now["failures"], now["locked"], now["unlock_in"]), (1, True, None),
+              "locked, with no end to it")
+    tap.ok(not lets_in("forever", "right"), "right: refused")
+    unlock("forever")
+    tap.ok(lets_in("forever", "right"), "unlocked: right")
+
+
+def several_on_one_connection():
+    """several tries on one connection are that many attempts"""
+    for method in METHODS:
+        tap.ok(lets_in("many", "one", "two", "right", method=method), f"{method}: right at last")
+        tap.equal(state("many"), (0, False), f"{method}: cleared")
+        mark = syslog.now()
+        tap.ok(not lets_in("many", "one", "two", method=method), f"{method}: two wrong")
+        tap.equal(state("many"), (2, False), f"{method}: counted")
+        tap.ok(not lets_in("many", "three", "four", "right", method=method),
+               f"{method}: locked in the middle of a connection, the right one is refused")
+        tap.equal(state("many"), (4, True), f"{method}: locked")
+        tap.equal(len(lines("many", "failed login", mark)), 4, f"{method}: four were checked")
+        tap.equal(len(lines("many", "refused", mark)), 1, f"{method}: one was refused")
+        unlock("many")
+
+
+def nobody_is_asked_twice():
+    """we ask only where there is a limit, and the password module then no more"""
+    stack("asks", AUTH_LINE, "auth required pam_unix.so nodelay")
+    stack("asks-not", AUTH_LINE, "auth required pam_permit.so")
+    for name, service, asked in (("asked", "asks", 1), ("asked", "asks-not", 1),
+                                 ("free", "asks", 1), ("free", "asks-not", 0)):
+        pam = Pam(service, name)
+        tap.equal(pam.authenticate("right"), 0, f"{name}, {service}: success")
+        pam.end()
+        tap.equal(pam.asked, asked, f"{name}, {service}: asked so often")
+    for _ in range(4):
+        lets_in("free", "wrong")
+    tap.ok(lets_in("free", "right"), "without a limit, four wrong passwords lock nobody")
+    tap.ok(not os.path.exists(f"{LEDGERS}/{uid('free')}"), "and leave no file")
+
+
+def another_module_asks():
+    """with `noprompt` another module asks, and a prompt that is left counts"""
+    stack("noprompt", AUTH_LINE + " noprompt", "auth required pam_unix.so nodelay")
+    pam = Pam("noprompt", "later")
+    tap.equal((pam.authenticate("right"), pam.asked, state("later")), (0, 1, (0, False)), "right")
+    pam.end()
+    tap.ok(Pam.once("noprompt", "later", None) != 0, "nobody answers")
+    tap.equal(state("later"), (1, False), "which counts")
+    tap.ok(Pam.once("noprompt", "later", "wrong") != 0, "wrong")
+    pam = Pam("noprompt", "later")
+    tap.equal((pam.authenticate("right"), pam.asked), (Pam.AUTH_ERR, 0), "locked: nobody is asked")
+    tap.ok(any("Locked after 2" in text for text in pam.told), "but told", pam.told)
+    pam.end()
+
+
+def strictest_group():
+    """of several groups the strictest limit counts"""
+    tap.ok(not lets_in("one", "wrong"), "wrong")
+    now = attempts("one")
+    tap.ok(now["locked"] and 1140 < now["unlock_in"] <= 1200,
+           "locked after one, for the longest time", now)
+    tap.ok(not lets_in("one", "right"), "right: refused")
+
+
+def policy_edited():
+    """an edit of the policy counts from the next attempt on"""
+    path = f"{DROP_INS}/edited.conf"
+
+    def edit(text):
+        write(path + ".new", f'user "edited" {{ {text} }}\n')
+        os.rename(path + ".new", path)
+
+    edit("max_attempts = 5")
+    for _ in range(2):
+        lets_in("edited", "wrong")
+    tap.equal(state("edited"), (2, False), "two of five")
+    edit("max_attempts = 2")
+    tap.ok(not lets_in("edited", "right"), "two of two: refused")
+    tap.equal(state("edited"), (2, True), "and locked")
+    edit("max_attempts = none")
+    tap.ok(lets_in("edited", "right"), "no limit any more: in")
+    edit("max_attempts = 2   lock_time = forever")
+    tap.ok(not lets_in("edited", "right"), "the limit is back: the lock, too")
+    edit("max_attempts = 2   lock_time = 1s")
+    tap.ok(lets_in("edited", "right"), "a shorter lock is over by now")
+    lets_in("edited", "wrong")
+    edit("max_attempts = 1")
+    tap.ok(not lets_in("edited", "right"), "one of one: refused")
+    unlock("edited")
+    tap.ok(lets_in("edited", "right"), "unlocked")
+    remove(path)
+
+
+def keys():
+    """a key needs no password, and says nothing about one"""
+    lets_in("key", "wrong")
+    tap.equal(ssh("key", "echo in").stdout, "in\n", "a key lets in")
+    tap.equal(state("key"), (1, False), "and clears nothing")
+    result = password_ssh("keyafter", "wrong", method="password,publickey", command="echo in")
+    tap.equal(result.stdout, "in\n", "a wrong password, and a key on the same connection")
+    tap.equal(state("keyafter"), (1, False), "clears nothing")
+    result = password_ssh("keyafter", "wrong", method="keyboard-interactive,publickey",
+                          command="echo in")
+    tap.equal(result.stdout, "in\n", "and once more, which makes the lock")
+    tap.equal(state("keyafter"), (2, True), "stays locked")
+    tap.ok(not lets_in("keyafter", "right"), "for passwords")
+
+
+def sudo_without_password():
+    """sudo without a password clears nothing"""
+    su("quiet", "nopasswd", "wrong")
+    tap.equal(state("nopasswd"), (1, False), "a wrong password")
+    tap.equal(sudo("nopasswd").returncode, 0, "sudo")
+    tap.equal(state("nopasswd"), (1, False), "still counts")
+
+
+def sudo_with_password():
+    """sudo counts, apart from the network, and asks again on the same handle"""
+    tap.equal(sudo("sudoer", "wrong", "right").returncode, 0, "wrong, then right: in")
+    tap.equal(state("sudoer"), (0, False), "cleared")
+    # sudo tells modules to say nothing to the user.
+    tap.ok(sudo("sudoer", "wrong", "wrong", "right").returncode != 0,
+           "locked between two questions: the right one is refused")
+    tap.equal(state("sudoer"), (2, True), "locked")
+    tap.ok(lets_in("sudoer", "right"), "but not over the network")
+    tap.equal(state("sudoer"), (2, True), "which clears nothing here")
+    tap.ok(sudo("sudoer", "right").returncode != 0, "still locked")
+    unlock("sudoer")
+    tap.equal(sudo("sudoer", "right").returncode, 0, "unlocked: in")
+
+
+def su_on_a_terminal():
+    """su on a terminal, where people are told what is the matter"""
+    def attempt(password):
+        with Terminal(as_user("quiet", "su", "su", "-c", "echo in''side")) as session:
+            session.wait("Password: ")
+            session.type(password)
+            return session.wait_end(), session.screen
+
+    for count in 1, 2:
+        status, screen = attempt("wrong")
+        tap.ok(status != 0 and "Locked" not in screen, f"wrong password {count}", screen)
+    status, screen = attempt("right")
+    tap.ok(status != 0 and "inside" not in screen, "locked: the right one is refused", screen)
+    tap.matches(screen, r"Locked after 2 failed logins\. Try again in (10m|9m\d+s)\.", "and told")
+    unlock("su")
+    status, screen = attempt("right")
+    tap.ok(status == 0 and "inside" in screen, "unlocked: in", screen)
+    tap.equal(len(lines("su", "address=local service=su ")), 4, "all logged as local")
+
+
+def login_on_a_terminal():
+    """login(1) on a terminal"""
+    def attempt(name, *given, host=None):
+        """The last password decides."""
+        with Terminal(["login", *(["-h", host] if host else [])]) as session:
+            for text in given:
+                session.wait(r"login: \Z")
+                session.type(name)
+                session.wait(r"Password: \Z")
+                session.type(text)
+                session.wait(r"Login incorrect[^$]*\Z|Last login|[$] \Z|Locked")
+            return bool(re.search(r"[$] \Z", session.screen) or
+                        (session.wait(r"login: \Z|[$] \Z").group(0) == "$ ")), session.screen
+
+    inside, screen = attempt("console", "wrong", "wrong")
+    tap.ok(not inside and "Locked" not in screen, "two wrong passwords", screen)
+    tap.equal(state("console"), (2, True), "counted")
+    inside, screen = attempt("console", "right")
+    tap.ok(not inside and "Locked after 2 failed logins" in screen, "refused, and told", screen)
+    tap.ok(lets_in("console", "right"), "ssh lets in")
+    unlock("console")
+    tap.ok(attempt("console", "right")[0], "unlocked: in")
+    attempt("console", "wrong", host="192.0.2.7")
+    tap.equal([count["from"] for count in attempts("console")["counts"] if count["failures"]],
+              ["network"], "login -h, as telnetd calls it: from the network")
+
+
+def what_the_other_side_is_told():
+    """over the network nobody is told that somebody is locked, unless the line has `tell`"""
+    told = {"options": ["LogLevel=INFO"]}  # with what the server wants to have shown
+    for method in METHODS:
+        wrong = password_ssh("secret", "wrong", method=method, **told).stdout
+        lets_in("secret", "wrong")
+        locked = password_ssh("secret", "right", method=method, **told).stdout
+        tap.equal(locked, wrong, f"{method}: no trace of a lock")
+        everything = password_ssh("secret", "right", method=method, options=["LogLevel=DEBUG3"])
+        tap.ok(not re.search("(?i)locked|failed login|try again in", everything.stdout),
+               f"{method}: nor in anything that is sent", everything.stdout)
+        unlock("secret")
+    telling = variant("sshd-tell", 2201, AUTH_LINE + " tell", "@include common-auth")
+    for _ in range(2):
+        lets_in("told", "wrong", port=2201)
+    # For the method "password" there is no message that sshd could send.
+    shown = password_ssh("told", "right", method="keyboard-interactive", port=2201, **told)
+    tap.matches(shown.stdout, r"Locked after 2 failed logins\. Try again in ", "tell")
+    telling.stop()
+
+
+def strangers():
+    """whoever locks somebody over the network does not lock him out"""
+    for _ in range(3):
+        lets_in("stranger", "guess")
+    tap.ok(not lets_in("stranger", "right"), "locked over the network")
+    tap.equal(ssh("stranger", "echo in").stdout, "in\n", "his key lets him in")
+    tap.equal(su("quiet", "stranger", "right").returncode, 0, "su takes his password")
+    tap.equal(sudo("stranger", "right").returncode, 0, "sudo takes his password")
+    with Terminal(["login"]) as session:
+        session.wait("login: ")
+        session.type("stranger")
+        session.wait("Password: ")
+        session.type("right")
+        session.wait_prompt()
+        tap.equal(session.ask("$USER"), "stranger", "login takes his password")
+    tap.ok(not lets_in("stranger", "right"), "none of which lifts the lock")
+    tap.equal(state("stranger"), (2, True), "made by the strangers")
+    for _ in range(3):
+        su("quiet", "local", "guess")
+    tap.ok(su("quiet", "local", "right").returncode != 0, "a lock made here")
+    tap.ok(lets_in("local", "right"), "holds nobody up over the network")
+
+
+def root():
+    """root is locked by a rule that names root and by no other"""
+    path = f"{DROP_INS}/root.conf"
+    passwords({"root": "right"})
+    stack("console-root", AUTH_LINE, "auth required pam_unix.so nodelay")
+    for _ in range(4):
+        Pam.once("console-root", "root", "wrong")
+        lets_in("root", "wrong")
+    tap.equal(Pam.once("console-root", "root", "right"), 0, "no rule of his own: in at the console")
+    tap.ok(lets_in("root", "right"), "and over the network")
+    tap.ok(not os.path.exists(f"{LEDGERS}/0"), "nothing was counted")
+    write(path + ".new", 'user "root" { max_attempts = 2 }\n')
+    os.rename(path + ".new", path)
+    for _ in range(2):
+        Pam.once("console-root", "root", "wrong")
+        lets_in("root", "wrong")
+    tap.equal(Pam.once("console-root", "root", "right"), Pam.AUTH_ERR, "a rule of his own: locked")
+    tap.ok(not lets_in("root", "right"), "over the network, too")
+    unlock("root")
+    tap.ok(lets_in("root", "right"), "unlocked")
+    remove(path)
+
+
+def who_leaves_a_ledger():
+    """users who don't exist leave no file, and what is no guess is not charged"""
+    stack("unknown", AUTH_LINE, "auth required pam_unix.so nodelay")
+    before = set(os.listdir(LEDGERS))
+    results = {Pam.once("unknown", f"nobody{n}", "guess", source="192.0.2.1") for n in range(1000)}
+    tap.equal(results, {Pam.USER_UNKNOWN}, "a thousand that don't exist")
+    for method in METHODS:
+        tap.ok(not lets_in("nosuchuser", "guess", "guess", method=method), f"over ssh: {method}")
+    known = {str(uid(name)) for name in PEOPLE} | {"0"}
+    tap.ok(set(os.listdir(LEDGERS)) - before <= known, "leave no file",
+           set(os.listdir(LEDGERS)) - known)
+
+    for method in METHODS:
+        tap.ok(not lets_in("denied", "guess", "right", "guess", method=method),
+               f"sshd lets him in with no password: {method}")
+    tap.equal(state("denied"), (0, False), "so none counts")
+    for _ in range(3):
+        tap.equal(ssh("haskey", "echo in").stdout, "in\n", "empty passwords permitted: a key")
+    tap.equal(state("haskey"), (0, False), "the empty password before it does not count")
+    tap.ok(not lets_in("haskey", "wrong"), "but a wrong one")
+    tap.equal(state("haskey"), (1, False), "does")
+    lets_in("empty", "", method="keyboard-interactive")
+    su("quiet", "empty", "")
+    tap.equal([(count["from"], count["failures"]) for count in attempts("empty")["counts"]],
+              [("local", 1), ("network", 1)], "nor is an empty one nothing elsewhere")
+
+
+# --- beside other modules ----------------------------------------------------
+
+def variant(service, port, *auth, account=()):
+    """An sshd with a PAM stack of its own."""
+    stack(service, *auth, *account, "@include common-account", "session required pam_permit.so")
+    server = Sshd(service, port)
+    server.start("PasswordAuthentication yes\nKbdInteractiveAuthentication yes\nMaxAuthTries 10\n")
+    return server
+
+
+def tally(name):
+    """How many failures pam_faillock counts."""
+    return len(re.findall(r"(?m)^\d{4}-.* V$", must("faillock", "--user", name)))
+
+
+def ours_locks(name, port, counted=lambda: True):
+    """The life of a lock, on the stack that is at this port."""
+    for method in METHODS:
+        for _ in range(2):
+            tap.ok(not lets_in(name, "wrong", method=method, port=port), f"{name}, {method}: wrong")
+        tap.equal(state(name), (2, True), f"{name}, {method}: locked")
+        tap.ok(not lets_in(name, "right", method=method, port=port),
+               f"{name}, {method}: right is refused")
+        tap.ok(counted(), f"{name}, {method}: the other module counted two")
+        unlock(name)
+        tap.ok(lets_in(name, "right", method=method, port=port), f"{name}, {method}: unlocked, in")
+
+
+def beside_faillock():
+    """between the lines of pam_faillock, in the order that scanners demand"""
+    write("/etc/security/faillock.conf", "deny = 5\nunlock_time = 0\n")
+    server = variant("sshd-faillock", 2202, "auth required pam_faillock.so preauth", AUTH_LINE,
+                     "auth [success=1 default=bad] pam_unix.so nodelay",
+                     "auth [default=die] pam_faillock.so authfail",
+                     "auth sufficient pam_faillock.so authsucc",
+                     "auth required pam_deny.so",
+                     account=["account required pam_faillock.so"])
+    ours_locks("ours", 2202, lambda: tally("ours") == 2)
+    tap.equal(tally("ours"), 0, "a success clears both")
+    for _ in range(5):
+        lets_in("theirs", "wrong", port=2202)
+    tap.equal((tally("theirs"), state("theirs")), (5, (5, False)), "pam_faillock is the stricter")
+    tap.ok(not lets_in("theirs", "right", port=2202), "and refuses the right one")
+    must("faillock", "--user", "theirs", "--reset")
+    tap.ok(lets_in("theirs", "right", port=2202), "reset: in")
+    tap.equal(state("theirs"), (0, False), "which clears ours")
+    server.stop()
+
+
+def made_by_pam_auth_update():
+    """Debian's pam-auth-update puts us between the lines of pam_faillock"""
+    if not shutil.which("pam-auth-update"):
+        tap.skip("pam-auth-update", "not installed")
+        return
+    server = variant("sshd-debian", 2203, "@include common-auth-made",
+                     account=["account required pam_faillock.so"])
+    ours_locks("debian", 2203, lambda: tally("debian") == 2)
+    server.stop()
+
+
+def like_red_hat():
+    """a password-auth as on Red Hat's systems, with our line written into it"""
+    stack("password-auth", "auth required pam_env.so", "auth required pam_faildelay.so delay=2000",
+          "auth required pam_faillock.so preauth silent deny=9", AUTH_LINE,
+          "auth sufficient pam_unix.so nullok nodelay",
+          "auth [default=die] pam_faillock.so authfail deny=9", "auth required pam_deny.so")
+    server = variant("sshd-rhel", 2204, "auth substack password-auth",
+                     account=["account required pam_faillock.so"])
+    ours_locks("rhel", 2204, lambda: tally("rhel") == 2)
+    server.stop()
+
+
+def sufficient_without_deny():
+    """a careless stack, sufficient and nothing after it: no wrong password gets in"""
+    server = variant("sshd-sufficient", 2205, AUTH_LINE, "auth sufficient pam_unix.so nodelay")
+    ours_locks("sufficient", 2205)
+    server.stop()
+
+
+def two_lines_of_ours():
+    """our line in the service's file and in what it includes: one attempt, not two"""
+    server = variant("sshd-twice", 2206, AUTH_LINE, AUTH_LINE, "auth required pam_unix.so nodelay")
+    tap.ok(not lets_in("twice", "wrong", port=2206), "wrong")
+    tap.equal(state("twice"), (1, False), "counts once")
+    tap.ok(lets_in("twice", "right", port=2206), "right")
+    ours_locks("twice", 2206)
+    server.stop()
+
+
+def with_pam_auth_update():
+    """What pam-auth-update makes of pam_faillock's profiles and one of ours,
+    as a file of another name."""
+    profiles = {"zz-notify": (1024, "Auth:\n\trequisite pam_faillock.so preauth"),
+                "zz-ours": (512, "Auth:\n\trequisite pam_tmout.so"),
+                "zz-faillock": (0, "Auth:\n\t[default=die] pam_faillock.so authfail")}
+    for name, (priority, text) in profiles.items():
+        write(f"/usr/share/pam-configs/{name}",
+              f"Name: {name}\nDefault: yes\nPriority: {priority}\nAuth-Type: Primary\n{text}\n")
+    kept = {name: read(f"/etc/pam.d/{name}") for name in os.listdir("/etc/pam.d")
+            if name.startswith("common-")}
+    must("pam-auth-update", "--force", "--package", "--enable", *profiles,
+         env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+    write("/etc/pam.d/common-auth-made", read("/etc/pam.d/common-auth"))
+    for name, text in kept.items():
+        write(f"/etc/pam.d/{name}", text)
+
+
+def nothing_alarming():
+    """in normal life nothing is logged as an error"""
+    # This one is libpam's own, when the other side of a prompt is gone.
+    tap.equal([line for line in errors(START) if not line.endswith(": conversation failed")], [],
+              "no error from the module")
+    tap.ok(sshd.alive(), "sshd is alive")
+    tap.equal([name for name in os.listdir(LEDGERS) if not name.isdigit()], [],
+              "no ledger was set aside")
+
+
+setup(POLICY, SSHD, ["sshd", "su", "sudo", "login"])
+if shutil.which("pam-auth-update"):
+    with_pam_auth_update()
+# Two seconds for each wrong password are enough where we refuse ourselves.
+write("/etc/pam.d/common-auth",
+      re.sub(r"(pam_unix\.so)", r"\1 nodelay", read("/etc/pam.d/common-auth")))
+write("/etc/login.defs", re.sub(r"(?m)^#?FAIL_DELAY.*", "", read("/etc/login.defs"))
+      + "\nFAIL_DELAY 0\n")
+write("/etc/sudoers.d/test", "ALL ALL = (ALL) ALL\nnopasswd ALL = (ALL) NOPASSWD: ALL\n"
+      "Defaults lecture = never\n", 0o440)
+os.makedirs("/run/faillock", exist_ok=True)
+for person in PEOPLE:
+    user(person, "dash", GROUPS.get(person, []))
+passwords(PEOPLE)
+tap.at_once([
+    wrong_then_right, login_on_a_terminal, several_on_one_connection, beside_faillock,
+    made_by_pam_auth_update, like_red_hat, what_the_other_side_is_told, strangers, policy_edited,
+    sufficient_without_deny, two_lines_of_ours, keys, sudo_with_password, sudo_without_password,
+    su_on_a_terminal, root, who_leaves_a_ledger, success_clears, window_ends, lock_ends,
+    lock_without_end, nobody_is_asked_twice, another_module_asks,
+    strictest_group], 16)
+tap.run(nothing_alarming)

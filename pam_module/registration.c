@@ -16,15 +16,38 @@ static const char *item(pam_handle_t *pamh, int type)
     return pam_get_item(pamh, type, &value) == PAM_SUCCESS && value != NULL ? value : "";
 }
 
-/* sshd, and login(1) at a terminal. Not cron, atd or systemd-user, where
- * nobody sits; not su and sudo, which are inside a login. */
+static bool is_one_of(const char *word, const char *const *list)
+{
+    for (; *list != NULL; list++)
+        if (strcmp(word, *list) == 0)
+            return true;
+    return false;
+}
+
+/* login(1), also for those who come by telnet. */
+static bool is_terminal_service(pam_handle_t *pamh)
+{
+    static const char *const services[] = {"login", "remote", NULL};
+
+    return is_one_of(item(pamh, PAM_SERVICE), services);
+}
+
+/* Inside a login, or where nobody sits: they never are one, even where the
+ * user's own pam_env file says SSH_CONNECTION. */
+static bool is_inner_service(pam_handle_t *pamh)
+{
+    static const char *const services[] = {"su",      "su-l",         "sudo", "sudo-i",
+                                           "runuser", "runuser-l",    "cron", "crond",
+                                           "atd",     "systemd-user", NULL};
+
+    return is_one_of(item(pamh, PAM_SERVICE), services);
+}
+
 bool is_login(pam_handle_t *pamh)
 {
-    const char *service = item(pamh, PAM_SERVICE);
-
-    if (getuid() != 0 || geteuid() != 0)
+    if (getuid() != 0 || geteuid() != 0 || is_inner_service(pamh))
         return false;
-    return login_is_ssh(pamh) || strcmp(service, "login") == 0 || strcmp(service, "remote") == 0;
+    return login_is_ssh(pamh) || is_terminal_service(pamh);
 }
 
 static void copy(char *to, size_t size, const char *from)
@@ -37,7 +60,7 @@ static const char *terminal_name(pam_handle_t *pamh)
 {
     const char *terminal = item(pamh, PAM_TTY);
 
-    if (login_is_ssh(pamh))
+    if (!is_terminal_service(pamh))
         return ""; /* not known yet, and there may come several */
     return strncmp(terminal, "/dev/", 5) == 0 ? terminal + 5 : terminal;
 }
@@ -58,7 +81,7 @@ int register_login(pam_handle_t *pamh, const struct module_args *args)
     record.pid = self.pid;
     record.start_ticks = self.start_ticks;
     record.audit_session = process_audit_session(0);
-    record.is_ssh = login_is_ssh(pamh);
+    record.is_ssh = !is_terminal_service(pamh);
     copy(record.user, sizeof record.user, item(pamh, PAM_USER));
     copy(record.service, sizeof record.service, item(pamh, PAM_SERVICE));
     copy(record.address, sizeof record.address, origin.address);

@@ -36,6 +36,7 @@ int process_read(pid_t pid, struct process *process)
 {
     char text[1024];
     int number, parent, session, terminal;
+    char state;
     uint64_t start_ticks;
 
     if (read_proc(pid, "stat", text, sizeof text) < 0)
@@ -45,17 +46,43 @@ int process_read(pid_t pid, struct process *process)
     const char *rest = strrchr(text, ')');
     if (rest == NULL || sscanf(text, "%d", &number) != 1 ||
         sscanf(rest + 1,
-               " %*c %d %*d %d %d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
-               &parent, &session, &terminal, &start_ticks) != 4) {
+               " %c %d %*d %d %d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
+               &state, &parent, &session, &terminal, &start_ticks) != 5) {
         errno = EINVAL;
         return -1;
     }
     *process = (struct process){.pid = number,
                                 .parent = parent,
                                 .session = session,
+                                .state = state,
                                 .terminal = (uint32_t)terminal,
                                 .start_ticks = start_ticks};
     return 0;
+}
+
+bool process_is_zombie(const struct process *process)
+{
+    return process->state == 'Z' || process->state == 'X';
+}
+
+bool process_is_roots(pid_t pid)
+{
+    unsigned real, effective, saved, files;
+    char text[2048];
+    const char *line;
+
+    if (read_proc(pid, "status", text, sizeof text) <= 0 || (line = strstr(text, "\nUid:")) == NULL)
+        return false;
+    return sscanf(line, "\nUid: %u %u %u %u", &real, &effective, &saved, &files) == 4 &&
+           (real | effective | saved | files) == 0;
+}
+
+bool process_name(pid_t pid, char *name, size_t size)
+{
+    if (read_proc(pid, "comm", name, size) <= 0)
+        return false;
+    name[strcspn(name, "\n")] = '\0';
+    return true;
 }
 
 /* One number below the "none" of the audit subsystem. */

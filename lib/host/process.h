@@ -3,6 +3,7 @@
 #define TMOUT_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -11,6 +12,7 @@
 
 struct process {
     pid_t pid, parent, session;
+    char state;           /* a letter as in proc(5) */
     uint32_t terminal;    /* the controlling one as a device number, or 0 */
     uint64_t start_ticks; /* since boot: with the pid, it names the process for good */
 };
@@ -22,6 +24,17 @@ int process_read(pid_t pid, struct process *process);
 /* The audit session that a login was given, which setsid(), double forks and
  * sudo leave as it is; NO_AUDIT_SESSION where there is none. */
 uint32_t process_audit_session(pid_t pid);
+
+/* Has it ended, and only waits for its parent to notice? */
+bool process_is_zombie(const struct process *process);
+
+/* Is it root's in every respect? Neither its owner in /proc nor its name
+ * proves that. */
+bool process_is_roots(pid_t pid);
+
+/* The name of its program, as the kernel knows it, into name; false if there
+ * is no such process. */
+bool process_name(pid_t pid, char *name, size_t size);
 
 /* The uid that a login gave to all its processes, whatever they have become
  * since. False where there is none. */

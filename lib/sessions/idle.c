@@ -8,13 +8,16 @@ static bool same_time(const struct timespec *a, const struct timespec *b)
     return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-/* The latest moment at which what moved this time can have happened. */
+/* The latest moment at which what moved this time can have happened: the end
+ * of the eight seconds in which a later read leaves no trace, even if that is
+ * still to come. */
 static int64_t latest_ms(const struct timespec *time, const struct moment *now)
 {
-    const int64_t end_sec = ((int64_t)time->tv_sec | (GRANULARITY_SEC - 1)) + 1;
-    const int64_t ago_ms = now->wall_ms - end_sec * 1000;
+    const int64_t end_ms = (((int64_t)time->tv_sec | (GRANULARITY_SEC - 1)) + 1) * 1000;
+    const int64_t most_ms = GRANULARITY_SEC * 1000;
+    const int64_t ahead_ms = end_ms - now->wall_ms;
 
-    return ago_ms > 0 ? now->boot_ms - ago_ms : now->boot_ms;
+    return now->boot_ms + (ahead_ms < most_ms ? ahead_ms : most_ms);
 }
 
 static bool is_future(const struct timespec *time, const struct moment *now)
@@ -22,22 +25,31 @@ static bool is_future(const struct timespec *time, const struct moment *now)
     return (int64_t)time->tv_sec > now->wall_ms / 1000 + 1;
 }
 
-static void remember(struct idle *idle, const struct stat *st)
+static void remember(struct idle *idle, const struct stat *st, const struct moment *now)
 {
     idle->atime = st->st_atim;
     idle->mtime = st->st_mtim;
     idle->ctime = st->st_ctim;
     idle->mode = st->st_mode;
     idle->uid = st->st_uid;
+    idle->gid = st->st_gid;
+    idle->looked = *now;
+}
+
+/* What a time says that was not seen moving, as far as it can be true. */
+static int64_t believed_ms(const struct timespec *time, int64_t opened_ms, const struct moment *now)
+{
+    if (time->tv_sec < 0 || is_future(time, now) || latest_ms(time, now) < opened_ms)
+        return opened_ms;
+    return latest_ms(time, now);
 }
 
 void idle_start(struct idle *idle, const struct stat *st, int64_t opened_ms,
                 const struct moment *now)
 {
-    *idle = (struct idle){.active_ms = opened_ms};
-    remember(idle, st);
-    if (!is_future(&st->st_atim, now) && latest_ms(&st->st_atim, now) > opened_ms)
-        idle->active_ms = latest_ms(&st->st_atim, now);
+    *idle = (struct idle){.active_ms = believed_ms(&st->st_atim, opened_ms, now),
+                          .output_ms = believed_ms(&st->st_mtim, opened_ms, now)};
+    remember(idle, st, now);
 }
 
 void idle_note(struct idle *idle, const struct moment *now)
@@ -45,36 +57,67 @@ void idle_note(struct idle *idle, const struct moment *now)
     idle->active_ms = now->boot_ms;
 }
 
-/* Activity that this time shows, if it moved by itself. */
-static void credit(struct idle *idle, const struct timespec *before, const struct timespec *after,
-                   const struct moment *now)
+void idle_own_output(struct idle *idle, const struct stat *st)
 {
-    if (same_time(before, after) || is_future(after, now))
+    idle->mtime = st->st_mtim;
+}
+
+/* Was the wall clock set since the last look? */
+static bool was_stepped(const struct idle *idle, const struct moment *now)
+{
+    const int64_t by_ms =
+        (now->wall_ms - now->boot_ms) - (idle->looked.wall_ms - idle->looked.boot_ms);
+
+    return by_ms > 1000 || by_ms < -1000;
+}
+
+/* Activity that this time shows, if it moved by itself. */
+static void credit(const struct idle *idle, const struct timespec *before,
+                   const struct timespec *after, const struct moment *now, int64_t *active_ms)
+{
+    if (same_time(before, after) || after->tv_sec < 0 || is_future(after, now))
         return;
-    const int64_t at_ms = latest_ms(after, now);
-    if (at_ms > idle->active_ms)
-        idle->active_ms = at_ms;
+    const int64_t at_ms = was_stepped(idle, now) ? now->boot_ms : latest_ms(after, now);
+    if (at_ms > *active_ms)
+        *active_ms = at_ms;
+}
+
+/* A time that the kernel cannot have set: it sets whole seconds, and none
+ * before the last. */
+static bool is_forged(const struct timespec *before, const struct timespec *after,
+                      const struct moment *now)
+{
+    if (same_time(before, after))
+        return false;
+    return after->tv_nsec != 0 || after->tv_sec < before->tv_sec || is_future(after, now);
+}
+
+/* mesg(1), chmod(1) and chgrp(1) change more than times, and are anybody's
+ * right. */
+static bool was_forged(const struct idle *idle, const struct stat *st, const struct moment *now)
+{
+    if (idle->mode != st->st_mode || idle->uid != st->st_uid || idle->gid != st->st_gid)
+        return false;
+    return is_forged(&idle->atime, &st->st_atim, now) || is_forged(&idle->mtime, &st->st_mtim, now);
 }
 
 struct idle_change idle_look(struct idle *idle, const struct stat *st, bool any_activity,
                              const struct moment *now)
 {
     struct idle_change change = {0};
+    bool forged = is_future(&st->st_atim, now);
 
     if (same_time(&idle->ctime, &st->st_ctim)) {
-        credit(idle, &idle->atime, &st->st_atim, now);
-        if (any_activity)
-            credit(idle, &idle->mtime, &st->st_mtim, now);
+        credit(idle, &idle->atime, &st->st_atim, now, &idle->active_ms);
+        credit(idle, &idle->mtime, &st->st_mtim, now, &idle->output_ms);
     } else {
-        /* mesg(1) and chmod(1) change more than times, and are anybody's
-         * right. */
-        const bool honest = idle->mode != st->st_mode || idle->uid != st->st_uid;
-        const bool moved =
-            !same_time(&idle->atime, &st->st_atim) || !same_time(&idle->mtime, &st->st_mtim);
         change.look_again = true;
-        change.tampered = !honest && moved && !idle->reported;
-        idle->reported = idle->reported || change.tampered;
+        forged = forged || was_forged(idle, st, now);
     }
-    remember(idle, st);
+    if (any_activity && idle->output_ms > idle->active_ms)
+        idle->active_ms = idle->output_ms;
+    change.tampered = forged && !idle->reported;
+    idle->reported = idle->reported || forged;
+    remember(idle, st, now);
     return change;
 }

@@ -17,20 +17,27 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-/* After somebody touched ctime, the next look has to come this soon: until
- * then real input cannot be told from forged. */
-enum { LOOK_AGAIN_MS = 30 * 1000 };
+/*
+ * A look that finds ctime moved cannot tell real input from forged, and gives
+ * no credit. It is followed by looks at this pace for this time, so that who
+ * changes the mode and types on is seen typing.
+ */
+enum { LOOK_AGAIN_MS = 2 * 1000, UNSURE_MS = 30 * 1000 };
 
 struct idle {
     struct timespec atime, mtime, ctime; /* as last seen */
     mode_t mode;
     uid_t uid;
-    int64_t active_ms; /* the last activity, on the boot clock */
-    bool reported;     /* tampering is worth one line */
+    gid_t gid;
+    int64_t active_ms;    /* the last activity, on the boot clock; up to eight seconds
+                             ahead, for so coarse is what the kernel notes */
+    int64_t output_ms;    /* of output alone, whether it counts or not */
+    struct moment looked; /* when that was */
+    bool reported;        /* tampering is worth one line */
 };
 
 struct idle_change {
-    bool look_again; /* within LOOK_AGAIN_MS */
+    bool look_again; /* after LOOK_AGAIN_MS */
     bool tampered;   /* for the first time */
 };
 
@@ -42,6 +49,9 @@ void idle_start(struct idle *idle, const struct stat *st, int64_t opened_ms,
 /* Another look. With any_activity output counts as well as input. */
 struct idle_change idle_look(struct idle *idle, const struct stat *st, bool any_activity,
                              const struct moment *now);
+
+/* What was written to the terminal just now was no activity of its user's. */
+void idle_own_output(struct idle *idle, const struct stat *st);
 
 /* The person was heard of in another way. */
 void idle_note(struct idle *idle, const struct moment *now);

@@ -73,7 +73,10 @@ int login_terminals(const struct session_record *login, unsigned index[LOGIN_TER
 
     if (!login->is_ssh) {
         index[0] = 0;
-        return login->terminal[0] != '\0';
+        if (session_is_live(login))
+            return login->terminal[0] != '\0';
+        errno = ESRCH;
+        return -1;
     }
     snprintf(path, sizeof path, "/proc/%d/fd", (int)login->pid);
     DIR *directory = opendir(path);
@@ -161,8 +164,7 @@ static bool has_monitor(pid_t pid)
     return read_text(path, text, sizeof text) > 0 && strstr(text, "[priv]") != NULL;
 }
 
-/* The process that speaks with the client, 0 where it is gone. */
-static pid_t connection_of(const struct session_record *login)
+pid_t login_connection(const struct session_record *login)
 {
     struct pid_list list = {0};
     pid_t connection = login->pid;
@@ -190,13 +192,20 @@ static int append_descendants(struct pid_list *list, pid_t pid)
 ssize_t login_processes(const struct session_record *login, pid_t **pids)
 {
     struct pid_list list = {0};
-    const pid_t connection = connection_of(login);
+    const pid_t connection = login_connection(login);
 
     *pids = NULL;
-    if (connection == 0)
-        return 0;
+    if (connection == 0) {
+        errno = ESRCH;
+        return -1;
+    }
     if (append(&list, connection) != 0 || append_descendants(&list, connection) != 0) {
         free(list.pid);
+        return -1;
+    }
+    if (!session_is_live(login)) {
+        free(list.pid);
+        errno = ESRCH;
         return -1;
     }
     *pids = list.pid;

@@ -29,6 +29,10 @@ void terminal_path(const struct session_record *login, unsigned index, char *pat
  */
 int login_bytes_moved(const struct session_record *login, uint64_t *bytes);
 
+/* The process that speaks with the client, and whose children are the
+ * sessions; 0 where it is gone. */
+pid_t login_connection(const struct session_record *login);
+
 /*
  * The processes of a login, connection and all below: to be ended with it.
  * Returns how many were put into pids[], to be freed, or -1.

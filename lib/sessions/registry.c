@@ -192,7 +192,8 @@ bool session_is_live(const struct session_record *record)
 {
     struct process process;
 
-    return process_read(record->pid, &process) == 0 && process.start_ticks == record->start_ticks;
+    return process_read(record->pid, &process) == 0 && !process_is_zombie(&process) &&
+           process.start_ticks == record->start_ticks;
 }
 
 /* 1, 0 or -1 as registry_find_own(). */

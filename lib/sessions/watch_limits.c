@@ -3,11 +3,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static int64_t limit_ms(const struct resolution *resolution, enum setting_id id)
+static int64_t limit_ms(const struct resolution *resolution, enum setting_id id, bool covered)
 {
     const int64_t value_sec = resolution->setting[id].value;
 
-    return value_sec == SETTING_NONE ? NEVER_MS : value_sec * 1000;
+    return !covered || value_sec == SETTING_NONE ? NEVER_MS : value_sec * 1000;
 }
 
 static void rule_text(const struct snapshot *snapshot, const struct resolved_setting *setting,
@@ -24,25 +24,20 @@ static void rule_text(const struct snapshot *snapshot, const struct resolved_set
 }
 
 void user_limits_find(const struct snapshot *snapshot, const struct resolution *resolution,
-                      struct user_limits *limits)
+                      bool is_ssh, struct user_limits *limits)
 {
     static const enum setting_id id[] = {[RULE_OF_DISCONNECT] = SETTING_DISCONNECT,
                                          [RULE_OF_AGE] = SETTING_MAX_SESSION,
                                          [RULE_OF_NOTTY] = SETTING_DISCONNECT_NOTTY};
-    const int64_t age_ms = limit_ms(resolution, SETTING_MAX_SESSION);
-    const int64_t warn_ms = limit_ms(resolution, SETTING_WARN);
+    const bool covered = is_ssh || resolution->setting[SETTING_SESSIONS].value == SESSIONS_ALL;
+    const int64_t age_ms = limit_ms(resolution, SETTING_MAX_SESSION, covered);
+    const int64_t warn_ms = limit_ms(resolution, SETTING_WARN, true);
 
     limits->terminal =
-        (struct watch_limits){limit_ms(resolution, SETTING_DISCONNECT), age_ms, warn_ms};
+        (struct watch_limits){limit_ms(resolution, SETTING_DISCONNECT, covered), age_ms, warn_ms};
     limits->notty =
-        (struct watch_limits){limit_ms(resolution, SETTING_DISCONNECT_NOTTY), age_ms, 0};
+        (struct watch_limits){limit_ms(resolution, SETTING_DISCONNECT_NOTTY, covered), age_ms, 0};
     limits->any_activity = resolution->setting[SETTING_ACTIVITY].value == ACTIVITY_ANY;
     for (size_t i = 0; i < sizeof id / sizeof id[0]; i++)
         rule_text(snapshot, &resolution->setting[id[i]], limits->rule[i], sizeof limits->rule[i]);
-}
-
-bool user_limits_any(const struct user_limits *limits)
-{
-    return limits->terminal.idle_ms != NEVER_MS || limits->terminal.age_ms != NEVER_MS ||
-           limits->notty.idle_ms != NEVER_MS;
 }

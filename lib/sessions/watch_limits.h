@@ -14,11 +14,12 @@ struct user_limits {
 
 enum limit_rule { RULE_OF_DISCONNECT, RULE_OF_AGE, RULE_OF_NOTTY };
 
-/* snapshot is the one that the resolution came from. */
+/*
+ * The limits of a login of his, over SSH or not: where `sessions` says ssh, the
+ * policy does not cover others. snapshot is the one that the resolution came
+ * from.
+ */
 void user_limits_find(const struct snapshot *snapshot, const struct resolution *resolution,
-                      struct user_limits *limits);
-
-/* Is there anything to watch at all? */
-bool user_limits_any(const struct user_limits *limits);
+                      bool is_ssh, struct user_limits *limits);
 
 #endif

@@ -329,7 +329,7 @@ static void write_in_turn(void *argument)
     const char *directory = argument;
     struct session_record record = record_of(getppid(), "a");
 
-    for (int round = 0; round < (slow() ? 50 : 2000); round++) {
+    for (int round = 0; round < (slow() ? 50 : 400); round++) {
         memset(record.user, round % 2 != 0 ? 'a' : 'b', sizeof record.user - 1);
         memset(record.address, round % 2 != 0 ? 'a' : 'b', sizeof record.address - 1);
         put(directory, &record);

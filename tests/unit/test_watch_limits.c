@@ -38,7 +38,7 @@ static struct user_limits limits_of(const char *text, const char *user, const ch
     memset(&limits, 0x55, sizeof limits);
     open_text(&snapshot, text);
     assert_int_equal(resolve(&snapshot, user, &group, group != NULL, &resolution), 0);
-    user_limits_find(&snapshot, &resolution, &limits);
+    user_limits_find(&snapshot, &resolution, true, &limits);
     snapshot_close(&snapshot);
     return limits;
 }

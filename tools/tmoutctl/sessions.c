@@ -86,7 +86,7 @@ static int add_terminal(struct table *table, const struct session_record *login,
     if (stat(path, &st) != 0)
         return 0; /* just closed */
     idle_start(&idle, &st, login->since.boot_ms, &table->now);
-    row.idle_ms = table->now.boot_ms - idle.active_ms;
+    row.idle_ms = idle.active_ms < table->now.boot_ms ? table->now.boot_ms - idle.active_ms : 0;
     snprintf(row.terminal, sizeof row.terminal, "%s", path + strlen("/dev/"));
     fill_end(&row, limits, true, idle.active_ms, &table->now);
     return add_row(table, &row);
@@ -115,17 +115,17 @@ static int add_login(struct table *table, const struct session_record *login,
 }
 
 static int find_limits(const struct tmoutctl_context *context, const struct policy_view *view,
-                       const char *user, struct user_limits *limits)
+                       const struct session_record *login, struct user_limits *limits)
 {
     struct resolution resolution;
     struct account account;
     int result;
 
-    if (find_account(user, &account) != 0)
+    if (find_account(login->user, &account) != 0)
         return -1;
     result = policy_view_resolve(context, view, &account, &resolution);
     if (result == 0)
-        user_limits_find(&view->snapshot, &resolution, limits);
+        user_limits_find(&view->snapshot, &resolution, login->is_ssh, limits);
     account_free(&account);
     return result;
 }
@@ -159,7 +159,7 @@ static int collect(const struct tmoutctl_context *context, const char *directory
             report("%s/%d: %s", directory, (int)pids[i],
                    found == REGISTRY_DAMAGED ? "is damaged; tmoutd mends it" : strerror(errno));
             status = TMOUTCTL_FAILURE;
-        } else if (find_limits(context, view, login.user, &limits) != 0 ||
+        } else if (find_limits(context, view, &login, &limits) != 0 ||
                    add_login(table, &login, &limits) != 0) {
             status = TMOUTCTL_FAILURE;
         }

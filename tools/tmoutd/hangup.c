@@ -16,7 +16,7 @@
 
 enum {
     TO_LEAVE_MS = 500,  /* for a shell to write its history */
-    TO_NOTICE_MS = 1500 /* for programs to notice that the terminal is gone */
+    TO_NOTICE_MS = 1000 /* for programs to notice that the terminal is gone */
 };
 
 /* RHEL 9's C library has no wrappers yet. */
@@ -71,9 +71,18 @@ static int hold(struct hangup *hangup, const struct process *process)
     return 0;
 }
 
-/* The leader comes first; then those of its session that use the terminal. */
-static int hold_session(struct hangup *hangup, dev_t device)
+/* sshd's child that led the session and gave the terminal up, to be out of a
+ * hang-up's reach, but goes on using it. */
+static bool has_given_up(const struct process *process, pid_t connection, dev_t device)
 {
+    return process->terminal == 0 && connection > 0 && process->parent == connection &&
+           has_open(process->pid, device);
+}
+
+/* The leader comes first; then those of its session that use the terminal. */
+static int hold_session(struct hangup *hangup, const struct session_record *login, dev_t device)
+{
+    const pid_t connection = login_connection(login);
     const uint32_t wanted = device_in_stat(device);
     struct dirent *entry;
     struct process process;
@@ -84,7 +93,8 @@ static int hold_session(struct hangup *hangup, dev_t device)
         return -1;
     while (result == 0 && (entry = readdir(directory)) != NULL) {
         const pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (pid <= 1 || process_read(pid, &process) != 0 || process.terminal != wanted)
+        if (pid <= 1 || process_read(pid, &process) != 0 ||
+            (process.terminal != wanted && !has_given_up(&process, connection, device)))
             continue;
         if (process.session != pid && !has_open(pid, device))
             continue; /* a nohup job, say: it lives on */
@@ -126,7 +136,7 @@ int hangup_terminal(struct hangup *hangup, const struct session_record *login, u
         goto fail;
     /* Opened first: from here on the number cannot go to somebody else. */
     errno = ENOENT;
-    if (!still_owns(login, index) || hold_session(hangup, st.st_rdev) != 0)
+    if (!still_owns(login, index) || hold_session(hangup, login, st.st_rdev) != 0)
         goto fail;
     if (hangup->count > 0) {
         send_signal(hangup->pidfd[0], SIGHUP);

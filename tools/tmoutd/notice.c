@@ -36,6 +36,7 @@ void notice_give(struct notice *notice, const char *path, const struct watch_dec
     if (notice->fd < 0)
         notice->fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     notice->end_ms = decision->end_ms;
+    notice->reason = decision->reason;
     if (notice->fd < 0)
         return;
     if (write(notice->fd, text, strlen(text)) < 0) {

@@ -8,6 +8,7 @@ struct notice {
     int fd;         /* the terminal, -1 while none is out */
     int unread;     /* bytes that waited in it then */
     int64_t end_ms; /* the end that was announced, or NEVER_MS */
+    enum watch_reason reason;
 };
 
 void notice_clear(struct notice *notice);

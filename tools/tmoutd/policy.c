@@ -19,8 +19,10 @@ bool policy_open(const char *state_dir, struct snapshot *snapshot)
     return false;
 }
 
-bool policy_limits(const struct snapshot *snapshot, const char *user, struct user_limits *limits)
+bool policy_limits(const struct snapshot *snapshot, const struct session_record *login,
+                   struct user_limits *limits)
 {
+    const char *user = login->user;
     struct resolution resolution;
     struct account account;
     bool found = false;
@@ -31,7 +33,7 @@ bool policy_limits(const struct snapshot *snapshot, const char *user, struct use
     }
     if (resolve(snapshot, account.name, (const char *const *)account.group, account.group_count,
                 &resolution) == 0) {
-        user_limits_find(snapshot, &resolution, limits);
+        user_limits_find(snapshot, &resolution, login->is_ssh, limits);
         found = true;
     } else {
         log_line(LOG_ERR, "the policy in force is damaged; run tmoutctl apply user=%s", user);

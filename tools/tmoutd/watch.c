@@ -24,7 +24,8 @@ enum {
     SETTLE_MS = 1000,      /* after an event, so that many make one look */
     NOTICE_LOOK_MS = 1000, /* while a person may answer a notice */
     BYTES_LOOK_LEAST_MS = 500,
-    BYTES_LOOKS = 8 /* in the time that a login may move nothing */
+    SURVIVED_MOST = 2, /* hang-ups of one terminal; then its login ends */
+    BYTES_LOOKS = 8    /* in the time that a login may move nothing */
 };
 
 struct terminal {
@@ -32,8 +33,11 @@ struct terminal {
     struct idle idle;
     struct notice notice;
     int64_t next_ms;
-    bool found; /* in the scan under way */
-    bool late;  /* its half minute after a touch has begun */
+    bool found;            /* in the scan under way */
+    int64_t unsure_ms;     /* until then it is looked at often, for it was touched */
+    bool late;             /* it is idle, but for what a touch may have hidden */
+    int64_t late_until_ms; /* so long it is given for that */
+    unsigned survived;     /* so many hang-ups */
     bool has_hangup;
     struct hangup hangup;
 };
@@ -50,7 +54,7 @@ struct login {
     int64_t next_ms; /* look at the login as a whole then */
     uint64_t bytes;
     int64_t moved_ms; /* when bytes were seen to change */
-    bool has_hangup;
+    bool has_hangup, reported_age;
     struct hangup hangup;
 };
 
@@ -61,6 +65,8 @@ struct watch {
     size_t login_count;
     bool policy_changed;
     struct moment now;
+    struct hangup *rest; /* hang-ups whose terminal or login is gone already */
+    size_t rest_count;
 };
 
 static int64_t earlier(int64_t a_ms, int64_t b_ms)
@@ -78,20 +84,33 @@ struct watch *watch_new(const char *sessions_dir, const char *state_dir, int epo
     return watch;
 }
 
-static void terminal_free(struct terminal *terminal)
+/* What ignores the loss of its terminal is still to be killed. */
+static void keep_rest(struct watch *watch, struct hangup *hangup)
+{
+    struct hangup *grown = reallocarray(watch->rest, watch->rest_count + 1, sizeof *grown);
+
+    if (grown == NULL) {
+        hangup_free(hangup);
+        return;
+    }
+    watch->rest = grown;
+    watch->rest[watch->rest_count++] = *hangup;
+}
+
+static void terminal_free(struct watch *watch, struct terminal *terminal)
 {
     notice_end(&terminal->notice);
     if (terminal->has_hangup)
-        hangup_free(&terminal->hangup);
+        keep_rest(watch, &terminal->hangup);
 }
 
-static void login_free(struct login *login)
+static void login_free(struct watch *watch, struct login *login)
 {
     for (size_t i = 0; i < login->terminal_count; i++)
-        terminal_free(&login->terminal[i]);
+        terminal_free(watch, &login->terminal[i]);
     free(login->terminal);
     if (login->has_hangup)
-        hangup_free(&login->hangup);
+        keep_rest(watch, &login->hangup);
     if (login->pidfd >= 0)
         close(login->pidfd);
     free(login);
@@ -100,7 +119,10 @@ static void login_free(struct login *login)
 void watch_free(struct watch *watch)
 {
     for (size_t i = 0; i < watch->login_count; i++)
-        login_free(watch->login[i]);
+        login_free(watch, watch->login[i]);
+    for (size_t i = 0; i < watch->rest_count; i++)
+        hangup_free(&watch->rest[i]);
+    free(watch->rest);
     free(watch->login);
     free(watch);
 }
@@ -117,7 +139,7 @@ static struct login *find_login(struct watch *watch, pid_t pid)
 
 static void find_limits(struct watch *watch, struct login *login, const struct snapshot *snapshot)
 {
-    if (policy_limits(snapshot, login->record.user, &login->limits))
+    if (policy_limits(snapshot, &login->record, &login->limits))
         login->has_limits = true;
     /* Whatever was planned, it may be wrong now. */
     login->next_ms = watch->now.boot_ms;
@@ -180,7 +202,32 @@ static void drop_login(struct watch *watch, struct login *login)
             break;
         }
     }
-    login_free(login);
+    login_free(watch, login);
+}
+
+/* Only root's own sshd or login is one, whatever the file's name says. */
+static bool is_login_process(pid_t pid, bool *is_ssh)
+{
+    char name[32];
+
+    if (!process_is_roots(pid) || !process_name(pid, name, sizeof name))
+        return false;
+    *is_ssh = strncmp(name, "sshd", 4) == 0;
+    return *is_ssh || strcmp(name, "login") == 0;
+}
+
+/* The name of a controlling terminal below /dev, "" where it has no plain one. */
+static void terminal_of(const struct process *process, char *name, size_t size)
+{
+    enum { CONSOLES_MAJOR = 4, PTS_MAJOR_FIRST = 136, PTS_MAJOR_LAST = 143, PTS_EACH = 1 << 20 };
+    const unsigned major_number = process->terminal >> 8 & 0xfff;
+    const unsigned minor_number = (process->terminal & 0xff) | (process->terminal >> 12 & 0xfff00);
+
+    name[0] = '\0';
+    if (major_number >= PTS_MAJOR_FIRST && major_number <= PTS_MAJOR_LAST)
+        snprintf(name, size, "pts/%u", (major_number - PTS_MAJOR_FIRST) * PTS_EACH + minor_number);
+    else if (major_number == CONSOLES_MAJOR)
+        snprintf(name, size, "tty%u", minor_number);
 }
 
 /*
@@ -192,20 +239,23 @@ static bool recover(struct watch *watch, pid_t pid, struct session_record *recor
     struct process process;
     uid_t uid;
     char *user;
+    bool is_ssh;
 
-    if (process_read(pid, &process) != 0 || !process_login_uid(pid, &uid) ||
-        (user = account_name_of(uid)) == NULL)
+    if (!is_login_process(pid, &is_ssh) || process_read(pid, &process) != 0 ||
+        !process_login_uid(pid, &uid) || (user = account_name_of(uid)) == NULL)
         return false;
     memset(record, 0, sizeof *record);
     record->pid = pid;
-    record->is_ssh = true;
+    record->is_ssh = is_ssh;
+    if (!is_ssh)
+        terminal_of(&process, record->terminal, sizeof record->terminal);
     record->start_ticks = process.start_ticks;
     record->audit_session = process_audit_session(pid);
     record->since = watch->now;
     record->since.boot_ms = (int64_t)(process.start_ticks * 1000 / (uint64_t)sysconf(_SC_CLK_TCK));
     snprintf(record->user, sizeof record->user, "%s", user);
-    snprintf(record->service, sizeof record->service, "sshd");
-    snprintf(record->address, sizeof record->address, "unknown");
+    snprintf(record->service, sizeof record->service, "%s", is_ssh ? "sshd" : "login");
+    snprintf(record->address, sizeof record->address, "%s", is_ssh ? "unknown" : "local");
     free(user);
     return true;
 }
@@ -314,7 +364,7 @@ static struct terminal *find_terminal(struct login *login, unsigned index)
 
 static void drop_terminal(struct watch *watch, struct login *login, struct terminal *terminal)
 {
-    terminal_free(terminal);
+    terminal_free(watch, terminal);
     *terminal = login->terminal[--login->terminal_count];
     if (login->terminal_count == 0) {
         login->moved_ms = watch->now.boot_ms; /* idleness without one begins */
@@ -340,6 +390,9 @@ static void add_terminal(struct watch *watch, struct login *login, unsigned inde
     login->terminal = grown;
     struct terminal *terminal = &grown[login->terminal_count++];
     *terminal = (struct terminal){.index = index, .next_ms = watch->now.boot_ms, .found = true};
+    /* login(1) gives it to the user yet, which would look like a touch. */
+    if (!login->record.is_ssh)
+        terminal->next_ms += LOOK_AGAIN_MS;
     notice_clear(&terminal->notice);
     idle_start(&terminal->idle, &st, login->record.since.boot_ms, &watch->now);
 }
@@ -382,12 +435,23 @@ void watch_terminal_appeared(struct watch *watch, unsigned index)
     }
 }
 
+/* Also where login(1) sits at a terminal of somebody else's making. */
+static struct terminal *find_in_pts(struct login *login, unsigned index)
+{
+    char name[32];
+
+    if (login->record.is_ssh)
+        return find_terminal(login, index);
+    snprintf(name, sizeof name, "pts/%u", index);
+    return strcmp(login->record.terminal, name) == 0 ? find_terminal(login, 0) : NULL;
+}
+
 void watch_terminal_vanished(struct watch *watch, unsigned index)
 {
     clock_now(&watch->now);
     for (size_t i = 0; i < watch->login_count; i++) {
-        struct terminal *terminal = find_terminal(watch->login[i], index);
-        if (watch->login[i]->record.is_ssh && terminal != NULL)
+        struct terminal *terminal = find_in_pts(watch->login[i], index);
+        if (terminal != NULL)
             drop_terminal(watch, watch->login[i], terminal);
     }
 }
@@ -396,21 +460,25 @@ void watch_terminal_touched(struct watch *watch, unsigned index)
 {
     clock_now(&watch->now);
     for (size_t i = 0; i < watch->login_count; i++) {
-        struct terminal *terminal = find_terminal(watch->login[i], index);
-        if (watch->login[i]->record.is_ssh && terminal != NULL)
+        struct terminal *terminal = find_in_pts(watch->login[i], index);
+        if (terminal != NULL)
             terminal->next_ms = earlier(terminal->next_ms, watch->now.boot_ms + SETTLE_MS);
     }
 }
 
 /* --- what is due ----------------------------------------------------------- */
 
-static void log_end(const struct login *login, const char *terminal, enum watch_reason reason,
+static void log_end(struct login *login, const char *terminal, enum watch_reason reason,
                     enum limit_rule idle_rule, int64_t idle_ms, const struct watch_limits *limits)
 {
     const bool age = reason == REASON_AGE;
     char idle[64], limit[64];
 
-    duration_format(idle_ms / 1000, idle, sizeof idle);
+    if (age && login->reported_age)
+        return; /* its terminals, and then itself */
+    login->reported_age = age;
+
+    duration_format(idle_ms > 0 ? idle_ms / 1000 : 0, idle, sizeof idle);
     duration_format((age ? limits->age_ms : limits->idle_ms) / 1000, limit, sizeof limit);
     log_line(LOG_NOTICE,
              "%s user=%s address=%s service=%s terminal=%s idle=%s limit=%s setting=%s rule=%s",
@@ -423,11 +491,22 @@ static void log_end(const struct login *login, const char *terminal, enum watch_
              login->limits.rule[age ? RULE_OF_AGE : idle_rule]);
 }
 
+static void end_login(struct watch *watch, struct login *login, enum watch_reason reason);
+
 static void begin_hangup(struct watch *watch, struct login *login, struct terminal *terminal,
                          enum watch_reason reason)
 {
     const int64_t now_ms = watch->now.boot_ms;
     char path[64];
+
+    if (terminal->survived >= SURVIVED_MOST) {
+        /* Somebody has hidden from the hang-up, and so gives up the rest of
+         * his connection. */
+        terminal->next_ms = now_ms + UNSURE_MS;
+        end_login(watch, login, reason);
+        return;
+    }
+    terminal->survived++;
 
     terminal_path(&login->record, terminal->index, path, sizeof path);
     notice_end(&terminal->notice);
@@ -442,8 +521,9 @@ static void begin_hangup(struct watch *watch, struct login *login, struct termin
     }
     terminal->has_hangup = true;
     terminal->next_ms = terminal->hangup.next_ms;
-    log_end(login, path + strlen("/dev/"), reason, RULE_OF_DISCONNECT,
-            now_ms - terminal->idle.active_ms, &login->limits.terminal);
+    if (terminal->survived == 1)
+        log_end(login, path + strlen("/dev/"), reason, RULE_OF_DISCONNECT,
+                now_ms - terminal->idle.active_ms, &login->limits.terminal);
 }
 
 /* A hang-up under way. Afterwards the terminal is looked at as before: should
@@ -477,6 +557,22 @@ static struct idle_change look(struct watch *watch, struct login *login, struct 
     return change;
 }
 
+/* Its time is over; but was it touched of late, somebody may have typed
+ * unseen. Half a minute shows, and there is one only. */
+static bool is_given_time(struct terminal *terminal, enum watch_reason reason, int64_t now_ms)
+{
+    if (reason != REASON_IDLE)
+        return false;
+    if (!terminal->late && now_ms < terminal->unsure_ms) {
+        terminal->late = true;
+        terminal->late_until_ms = now_ms + UNSURE_MS - LOOK_AGAIN_MS;
+    }
+    if (!terminal->late || now_ms >= terminal->late_until_ms)
+        return false;
+    terminal->next_ms = earlier(terminal->late_until_ms, now_ms + LOOK_AGAIN_MS);
+    return true;
+}
+
 static void look_at_terminal(struct watch *watch, struct login *login, struct terminal *terminal)
 {
     const int64_t now_ms = watch->now.boot_ms, active_ms = terminal->idle.active_ms;
@@ -494,38 +590,45 @@ static void look_at_terminal(struct watch *watch, struct login *login, struct te
     change = look(watch, login, terminal, path, &st);
     if (terminal->idle.active_ms != active_ms) {
         terminal->late = false;
-        notice_end(&terminal->notice);
+        terminal->survived = 0;
+        if (terminal->notice.reason == REASON_IDLE)
+            notice_end(&terminal->notice);
     }
+    if (change.look_again)
+        terminal->unsure_ms = now_ms + UNSURE_MS;
     decision = schedule(&login->limits.terminal, terminal->idle.active_ms,
                         login->record.since.boot_ms, terminal->notice.end_ms, now_ms);
     terminal->next_ms = decision.next_ms;
-    if (decision.action == WATCH_NOTICE)
+    if (decision.action == WATCH_NOTICE) {
         notice_give(&terminal->notice, path, &decision, now_ms);
+        if (stat(path, &st) == 0)
+            idle_own_output(&terminal->idle, &st);
+    }
     if (notice_is_open(&terminal->notice))
         terminal->next_ms = earlier(terminal->next_ms, now_ms + NOTICE_LOOK_MS);
-    if (change.look_again)
+    if (now_ms < terminal->unsure_ms)
         terminal->next_ms = earlier(terminal->next_ms, now_ms + LOOK_AGAIN_MS);
-    if (decision.action != WATCH_END)
-        return;
-    if (change.look_again && !terminal->late && decision.reason == REASON_IDLE) {
-        /* Somebody may have typed and changed the mode: one look more. */
-        terminal->late = true;
-        terminal->next_ms = now_ms + LOOK_AGAIN_MS;
-        return;
-    }
-    begin_hangup(watch, login, terminal, decision.reason);
+    if (decision.action == WATCH_END && !is_given_time(terminal, decision.reason, now_ms))
+        begin_hangup(watch, login, terminal, decision.reason);
 }
 
 static void end_login(struct watch *watch, struct login *login, enum watch_reason reason)
 {
     const int64_t now_ms = watch->now.boot_ms;
 
+    if (login->has_hangup)
+        return;
     login->next_ms = now_ms + SETTLE_MS;
     if (hangup_login(&login->hangup, &login->record, now_ms) != 0)
         return; /* it has just ended */
     login->has_hangup = true;
     login->next_ms = login->hangup.next_ms;
-    log_end(login, "-", reason, RULE_OF_NOTTY, now_ms - login->moved_ms, &login->limits.notty);
+    if (login->terminal_count == 0)
+        log_end(login, "-", reason, RULE_OF_NOTTY, now_ms - login->moved_ms, &login->limits.notty);
+    else
+        log_line(LOG_NOTICE,
+                 "the login is ended, for a terminal of it outlives hang-ups user=%s address=%s",
+                 login->record.user, login->record.address);
 }
 
 /* A login without a terminal. Whether it moves data has to be asked now and
@@ -601,6 +704,22 @@ static int64_t next_of(const struct login *login)
     return next_ms;
 }
 
+static int64_t finish_rest(struct watch *watch)
+{
+    int64_t next_ms = NEVER_MS;
+
+    for (size_t i = watch->rest_count; i-- > 0;) {
+        struct hangup *hangup = &watch->rest[i];
+        if (hangup->next_ms <= watch->now.boot_ms && hangup_step(hangup, watch->now.boot_ms)) {
+            hangup_free(hangup);
+            *hangup = watch->rest[--watch->rest_count];
+        } else {
+            next_ms = earlier(next_ms, hangup->next_ms);
+        }
+    }
+    return next_ms;
+}
+
 int64_t watch_run(struct watch *watch)
 {
     int64_t next_ms = NEVER_MS;
@@ -613,5 +732,5 @@ int64_t watch_run(struct watch *watch)
             run_login(watch, watch->login[i]);
         next_ms = earlier(next_ms, next_of(watch->login[i]));
     }
-    return next_ms;
+    return earlier(next_ms, finish_rest(watch));
 }

@@ -1,0 +1,248 @@
+/*
+ * Logins with one terminal each, in the place of as many connections of sshd.
+ *
+ *     idlers stay SESSIONS USER COUNT     nothing runs in their terminals
+ *     idlers leave SESSIONS USER COUNT    until somebody hangs them up
+ *
+ * Each is a process of its own that holds the master of its terminal and is
+ * registered below SESSIONS, as sshd's would be. Says "ready" when all are.
+ *
+ * stay: idle until a line comes on standard input; from then on each gets a
+ * line of input now and then, PAUSE_MOST_MS apart at the most, and it is read.
+ * leave: each has a session on its terminal, every other one of which takes no
+ * notice of SIGHUP. It gets one line, some time in the first SPREAD_MS, and
+ * then nothing. When all are gone, there is a line for each: the seconds from
+ * its input until the leader of its session was gone.
+ *
+ * All end when standard input does.
+ */
+#include "../../lib/sessions/registry.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    COUNT_MOST = 10000,
+    PAUSE_MOST_MS = 4000,
+    SPREAD_MS = 8000 /* the kernel notes input once in so long: all phases of it */
+};
+
+struct idlers {
+    const char *sessions, *user;
+    bool stay;
+    int ready[2]; /* each login closes its end when it is registered */
+    int go[2];    /* the parent closes it for all, as a sign */
+    int times[2]; /* from those who leave */
+};
+
+struct terminal {
+    int master, slave;
+};
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "idlers: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void sleep_up_to(long most_ms)
+{
+    const long ms = random() % most_ms;
+    const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+    nanosleep(&pause, NULL);
+}
+
+/* A pipe that is only ever closed: its end comes to all readers at once. */
+static void wait_for_end(int fd)
+{
+    char byte;
+
+    while (read(fd, &byte, 1) > 0)
+        continue;
+    close(fd);
+}
+
+/* Without echo: nobody reads what the terminal shows. */
+static struct terminal open_terminal(void)
+{
+    struct terminal terminal = {.master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)};
+    struct termios settings;
+    char path[64];
+
+    if (terminal.master < 0 || grantpt(terminal.master) != 0 || unlockpt(terminal.master) != 0 ||
+        ptsname_r(terminal.master, path, sizeof path) != 0)
+        fail("no terminal");
+    terminal.slave = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (terminal.slave < 0 || tcgetattr(terminal.slave, &settings) != 0)
+        fail(path);
+    settings.c_lflag &= (tcflag_t)~ECHO;
+    tcsetattr(terminal.slave, TCSANOW, &settings);
+    return terminal;
+}
+
+static void enlist(const struct idlers *idlers)
+{
+    struct session_record record;
+    struct process process;
+    char reason[256];
+
+    memset(&record, 0, sizeof record);
+    if (process_read(0, &process) != 0 || clock_now(&record.since) != 0)
+        fail("/proc");
+    record.pid = process.pid;
+    record.start_ticks = process.start_ticks;
+    record.is_ssh = 1;
+    record.audit_session = NO_AUDIT_SESSION;
+    snprintf(record.user, sizeof record.user, "%s", idlers->user);
+    snprintf(record.service, sizeof record.service, "sshd");
+    snprintf(record.address, sizeof record.address, "192.0.2.1");
+    if (registry_put(idlers->sessions, geteuid(), &record, reason, sizeof reason) != 0) {
+        fprintf(stderr, "idlers: %s: %s\n", idlers->sessions, reason);
+        exit(1);
+    }
+}
+
+static void type_line(const struct terminal *terminal)
+{
+    if (write(terminal->master, "\n", 1) != 1)
+        fail("typing");
+}
+
+static void stay(const struct idlers *idlers, const struct terminal *terminal)
+{
+    char line[16];
+
+    wait_for_end(idlers->go[0]);
+    for (;;) {
+        sleep_up_to(PAUSE_MOST_MS);
+        type_line(terminal);
+        if (read(terminal->slave, line, sizeof line) < 0)
+            fail("reading what was typed");
+    }
+}
+
+/* What runs in a terminal that is to be hung up. */
+static void run_session(const struct terminal *terminal, bool is_deaf)
+{
+    char line[16];
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    close(terminal->master);
+    if (setsid() < 0 || ioctl(terminal->slave, TIOCSCTTY, 0) != 0)
+        fail("no controlling terminal");
+    for (int fd = 0; fd <= 2; fd++)
+        dup2(terminal->slave, fd);
+    if (is_deaf)
+        signal(SIGHUP, SIG_IGN);
+    while (read(terminal->slave, line, sizeof line) > 0)
+        continue;
+    while (is_deaf)
+        pause();
+    _exit(0);
+}
+
+static void leave(const struct idlers *idlers, struct terminal *terminal, bool is_deaf)
+{
+    const pid_t session = fork();
+    double idle_sec;
+
+    if (session < 0)
+        fail("fork");
+    if (session == 0)
+        run_session(terminal, is_deaf);
+    close(terminal->slave);
+    sleep_up_to(SPREAD_MS);
+    type_line(terminal);
+    const int64_t typed_ms = now_ms();
+    waitpid(session, NULL, 0);
+    idle_sec = (double)(now_ms() - typed_ms) / 1000;
+    registry_remove(idlers->sessions, getpid());
+    if (write(idlers->times[1], &idle_sec, sizeof idle_sec) != (ssize_t)sizeof idle_sec)
+        fail("times");
+}
+
+static void log_in(const struct idlers *idlers, long number)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    close(idlers->ready[0]);
+    close(idlers->go[1]);
+    close(idlers->times[0]);
+    srandom((unsigned)getpid());
+    struct terminal terminal = open_terminal();
+    enlist(idlers);
+    close(idlers->ready[1]);
+    if (idlers->stay)
+        stay(idlers, &terminal);
+    leave(idlers, &terminal, number % 2 == 1);
+    _exit(0);
+}
+
+static void start(const struct idlers *idlers, long count)
+{
+    for (long number = 0; number < count; number++) {
+        const pid_t child = fork();
+        if (child < 0)
+            fail("fork");
+        if (child == 0)
+            log_in(idlers, number);
+    }
+    close(idlers->ready[1]);
+    close(idlers->go[0]);
+    close(idlers->times[1]);
+    wait_for_end(idlers->ready[0]);
+    puts("ready");
+    fflush(stdout);
+}
+
+static void report_times(int fd)
+{
+    double idle_sec;
+
+    while (read(fd, &idle_sec, sizeof idle_sec) == (ssize_t)sizeof idle_sec)
+        printf("%.2f\n", idle_sec);
+    fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    const long count = argc == 5 ? strtol(argv[4], NULL, 10) : 0;
+    char line[16];
+
+    if (count < 1 || count > COUNT_MOST ||
+        (strcmp(argv[1], "stay") != 0 && strcmp(argv[1], "leave") != 0)) {
+        fprintf(stderr, "usage: idlers stay|leave SESSIONS USER COUNT\n");
+        return 2;
+    }
+    struct idlers idlers = {
+        .sessions = argv[2], .user = argv[3], .stay = strcmp(argv[1], "stay") == 0};
+    if (pipe(idlers.ready) != 0 || pipe(idlers.go) != 0 || pipe(idlers.times) != 0)
+        fail("pipe");
+    start(&idlers, count);
+    if (idlers.stay && fgets(line, sizeof line, stdin) != NULL)
+        close(idlers.go[1]);
+    else if (!idlers.stay)
+        report_times(idlers.times[0]);
+    while (fgets(line, sizeof line, stdin) != NULL)
+        continue;
+    return 0;
+}

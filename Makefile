@@ -60,7 +60,7 @@ help:
 	@echo 'sudo make demo      see it work on a throw-away host'
 	@echo 'sudo make check     all tests; as a plain user, those that need no root'
 	@echo 'make check SANITIZE=1   unit and module tests with sanitizers'
-	@echo 'make bench          what a login costs, beside pam_limits and pam_faillock'
+	@echo 'make bench          what a login costs beside pam_limits and pam_faillock, and tmoutd'
 	@echo 'make fuzz           fuzz the parsers for FUZZ_SECONDS each (60)'
 	@echo 'sudo make soak      the same, and what takes long (about half an hour)'
 	@echo 'make warnings       build with gcc and clang, warnings as errors'
@@ -191,13 +191,14 @@ bench: dependencies
 	@$(MAKE) --no-print-directory --silent all $(BENCH_PROGRAMS)
 	@tests/bench/run
 
-BENCH_PROGRAMS := $(addprefix build/bench/,session attempt crowd pam_check.so)
+BENCH_PROGRAMS := $(addprefix build/bench/,session attempt crowd idlers pam_check.so)
 build/bench/session build/bench/attempt: tests/bench/turns.c
 build/bench/session build/bench/attempt build/bench/crowd: tests/bench/remote_login.c
+build/bench/idlers: $(call objects,$(LOGIN_SOURCES))
 
 build/bench/%: tests/bench/%.c $(wildcard tests/bench/*.h)
 	@mkdir -p $(@D)
-	$(COMPILE) -o $@ $(filter %.c,$^) -lpam
+	$(COMPILE) -o $@ $(filter %.c %.o,$^) -lpam
 
 build/bench/%.so: tests/module/%.c $(wildcard tests/module/*.h)
 	@mkdir -p $(@D)

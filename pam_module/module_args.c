@@ -17,7 +17,8 @@ static const char *path_value(const char *word, const char *name)
 
 static int complain(pam_handle_t *pamh, const char *argument, const char *wrong)
 {
-    pam_syslog(pamh, LOG_ERR, "%s argument=\"%s\"", wrong, argument);
+    if (pamh != NULL)
+        pam_syslog(pamh, LOG_ERR, "%s argument=\"%s\"", wrong, argument);
     return -1;
 }
 
@@ -38,7 +39,7 @@ int module_args_parse(pam_handle_t *pamh, int argc, const char **argv, struct mo
             args->config_path = value;
         } else if ((value = path_value(argv[i], "state=")) != NULL) {
             args->state_dir = value;
-            if (snprintf(args->sessions_dir, sizeof args->sessions_dir, "%s/sessions", value) >=
+            if (snprintf(args->sessions_dir, sizeof args->sessions_dir, "%s-sessions", value) >=
                 (int)sizeof args->sessions_dir)
                 return complain(pamh, argv[i], "the path is too long");
         } else {

@@ -43,7 +43,7 @@ EXPORTED int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const
     struct module_args args;
 
     (void)flags;
-    if (module_args_parse(pamh, argc, argv, &args) != 0)
+    if (module_args_parse(NULL, argc, argv, &args) != 0)
         return PAM_SESSION_ERR;
     session_close(pamh, &args);
     return PAM_SUCCESS;

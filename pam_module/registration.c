@@ -1,6 +1,7 @@
 #include "registration.h"
 
 #include "login_origin.h"
+#include "protected.h"
 
 #include <errno.h>
 #include <security/pam_ext.h>
@@ -69,7 +70,9 @@ int register_login(pam_handle_t *pamh, const struct module_args *args)
 {
     struct session_record record;
     struct login_origin origin;
+    struct protection before;
     struct process self;
+    int result = -1;
     char reason[256] = "";
 
     memset(&record, 0, sizeof record);
@@ -86,7 +89,12 @@ int register_login(pam_handle_t *pamh, const struct module_args *args)
     copy(record.service, sizeof record.service, item(pamh, PAM_SERVICE));
     copy(record.address, sizeof record.address, origin.address);
     copy(record.terminal, sizeof record.terminal, terminal_name(pamh));
-    if (registry_put(args->sessions_dir, geteuid(), &record, reason, sizeof reason) == 0)
+    /* A file size limit of the host's must not end it here. */
+    if (protect_begin(&before) == 0) {
+        result = registry_put(args->sessions_dir, geteuid(), &record, reason, sizeof reason);
+        protect_end(&before);
+    }
+    if (result == 0)
         return 0;
 
 fail:

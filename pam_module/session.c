@@ -65,11 +65,12 @@ static int tighten_inside_login(pam_handle_t *pamh, const struct module_args *ar
     int result = -1;
 
     if (found <= 0)
-        return found < 0 ? -1 : covers(resolution, false);
+        return found < 0 ? -1 : covers(resolution, login_is_ssh(pamh));
     if (user_settings_find_named(pamh, args, login.user, FOR_SESSION, &outer) ==
         USER_SETTINGS_FOUND) {
-        const bool by_itself = covers(resolution, login.is_ssh);
-        const bool by_login = covers(&outer.resolution, login.is_ssh);
+        const bool is_ssh = login.is_ssh || login_is_ssh(pamh);
+        const bool by_itself = covers(resolution, is_ssh);
+        const bool by_login = covers(&outer.resolution, is_ssh);
         if (by_login && by_itself)
             resolution_tighten(resolution, &outer.resolution);
         else if (by_login)

@@ -51,12 +51,13 @@ int process_read(pid_t pid, struct process *process)
         errno = EINVAL;
         return -1;
     }
-    *process = (struct process){.pid = number,
-                                .parent = parent,
-                                .session = session,
-                                .state = state,
-                                .terminal = (uint32_t)terminal,
-                                .start_ticks = start_ticks};
+    memset(process, 0, sizeof *process);
+    process->pid = number;
+    process->parent = parent;
+    process->session = session;
+    process->state = state;
+    process->terminal = (uint32_t)terminal;
+    process->start_ticks = start_ticks;
     return 0;
 }
 

@@ -98,7 +98,11 @@ static bool was_forged(const struct idle *idle, const struct stat *st, const str
 {
     if (idle->mode != st->st_mode || idle->uid != st->st_uid || idle->gid != st->st_gid)
         return false;
-    return is_forged(&idle->atime, &st->st_atim, now) || is_forged(&idle->mtime, &st->st_mtim, now);
+    if (is_forged(&idle->atime, &st->st_atim, now) || is_forged(&idle->mtime, &st->st_mtim, now))
+        return true;
+    /* Who types chmod reads no input long before: what says so was set. */
+    return !same_time(&idle->atime, &st->st_atim) &&
+           (int64_t)st->st_ctim.tv_sec - st->st_atim.tv_sec > 2 * GRANULARITY_SEC;
 }
 
 struct idle_change idle_look(struct idle *idle, const struct stat *st, bool any_activity,

@@ -60,7 +60,7 @@ int registry_put(const char *directory, uid_t owner, const struct session_record
                  char *reason, size_t size)
 {
     struct file_session file;
-    char name[NAME_SIZE];
+    char name[NAME_SIZE], made[2 * NAME_SIZE];
     int result = -1;
 
     if (make_directories(directory) != 0) {
@@ -75,9 +75,15 @@ int registry_put(const char *directory, uid_t owner, const struct session_record
     file.record = *record;
     file.checksum = CHECKSUM_OF(CHECKSUM_START, file);
     file_name(name, record->pid);
-    result = replace_file(directory_fd, name, 0600, &file, sizeof file);
-    if (result != 0)
+    /* Threads of one process may come at once. */
+    snprintf(made, sizeof made, "%s.%d", name, (int)gettid());
+    unlinkat(directory_fd, made, 0);
+    if (create_file(directory_fd, made, 0600, &file, sizeof file) == 0)
+        result = renameat(directory_fd, made, directory_fd, name);
+    if (result != 0) {
         snprintf(reason, size, "%s", strerror(errno));
+        unlinkat(directory_fd, made, 0);
+    }
     close(directory_fd);
     return result;
 }

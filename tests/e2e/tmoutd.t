@@ -33,6 +33,9 @@ group "free" {{
     disconnect = none
     disconnect_notty = none
 }}
+group "console" {{
+    sessions = all
+}}
 group "day" {{
     disconnect = 1d
     disconnect_notty = none
@@ -326,7 +329,7 @@ def damage_that_names_an_innocent():
 
 def damage_to_a_login_at_a_terminal():
     """a damaged record of login(1): its terminal is watched all the same"""
-    user("desk")
+    user("desk", groups=["console"])
     tmoutd.stop()
     with Terminal(["login", "-f", "desk"]) as session:
         session.wait_prompt()

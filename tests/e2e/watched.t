@@ -31,6 +31,9 @@ default {{
     warn = {WARN_SEC}s
     tmout = 15m
 }}
+group "console" {{
+    sessions = all
+}}
 group "output" {{
     activity = any
 }}
@@ -567,7 +570,7 @@ def login_at_a_terminal():
     """login(1) is watched as well"""
     wire("login")
     for name in "desk", "stubborn", "typist":
-        user(name)
+        user(name, groups=["console"])
 
     def idle(name):
         with Terminal(["login", "-f", name]) as session:

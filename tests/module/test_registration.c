@@ -86,7 +86,7 @@ struct file {
 
 static void record_path(const struct stack *stack, pid_t pid, char *path, size_t size)
 {
-    snprintf(path, size, "%s/sessions/%d", stack->state, (int)pid);
+    snprintf(path, size, "%s-sessions/%d", stack->state, (int)pid);
 }
 
 /* Names in it, without . and .. */
@@ -95,7 +95,7 @@ static int registered(const struct stack *stack)
     char path[512];
     int count = 0;
 
-    snprintf(path, sizeof path, "%s/sessions", stack->state);
+    snprintf(path, sizeof path, "%s-sessions", stack->state);
     DIR *directory = opendir(path);
     if (directory == NULL) {
         assert_int_equal(errno, ENOENT);
@@ -184,7 +184,7 @@ static void whatever_the_umask(void **state)
         struct stat st;
         char path[512];
 
-        snprintf(path, sizeof path, "%s/sessions", stack->state);
+        snprintf(path, sizeof path, "%s-sessions", stack->state);
         assert_true(rmdir(path) == 0 || errno == ENOENT);
         const mode_t before = umask(masks[i]);
         /* the stack's own file is written under it, too: by root, who reads it */
@@ -419,7 +419,7 @@ static void a_failing_registry(void **state)
 
     NEEDS_ROOT();
     stack_in_force(stack, "default { tmout = 5m enforce = true }\n");
-    snprintf(path, sizeof path, "%s/sessions", stack->state);
+    snprintf(path, sizeof path, "%s-sessions", stack->state);
     record_path(stack, getpid(), record, sizeof record);
     write_file(path, "");
     assert_not_registered(stack, "a file");
@@ -617,7 +617,7 @@ static void inside_a_damaged_record(void **state)
     assert_int_equal(unlink(path), 0);
     /* once it is gone, there is no login around */
     assert_inner(stack, OTHER_USER, "300 default");
-    snprintf(path, sizeof path, "%s/sessions", stack->state);
+    snprintf(path, sizeof path, "%s-sessions", stack->state);
     assert_int_equal(chmod(path, 0777), 0);
     assert_inner(stack, OTHER_USER, NULL);
     assert_int_equal(chmod(path, 0755), 0);

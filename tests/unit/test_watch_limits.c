@@ -65,7 +65,6 @@ static void nothing_is_said(void **state)
         assert_true(limits.terminal.age_ms == NEVER_MS);
         assert_true(limits.notty.idle_ms == NEVER_MS);
         assert_true(limits.notty.age_ms == NEVER_MS);
-        assert_false(user_limits_any(&limits));
     }
     const struct user_limits limits = limits_of(texts[0], "kim", NULL);
     for (size_t i = 0; i < COUNT_OF(limits.rule); i++)
@@ -81,7 +80,6 @@ static void each_alone(void **state)
     limits = limits_of("default {\n disconnect = 10m }", "kim", NULL);
     assert_limits(limits.terminal, 600000, NEVER_MS, 60000);
     assert_limits(limits.notty, NEVER_MS, NEVER_MS, 0);
-    assert_true(user_limits_any(&limits));
     assert_string_equal(limits.rule[RULE_OF_DISCONNECT], "tmout.conf:2");
     assert_string_equal(limits.rule[RULE_OF_AGE], "-");
     assert_string_equal(limits.rule[RULE_OF_NOTTY], "-");
@@ -89,14 +87,12 @@ static void each_alone(void **state)
     limits = limits_of("default {\n\n disconnect_notty = 1 }", "kim", NULL);
     assert_limits(limits.terminal, NEVER_MS, NEVER_MS, 60000);
     assert_limits(limits.notty, 1000, NEVER_MS, 0);
-    assert_true(user_limits_any(&limits));
     assert_string_equal(limits.rule[RULE_OF_DISCONNECT], "-");
     assert_string_equal(limits.rule[RULE_OF_NOTTY], "tmout.conf:3");
 
     limits = limits_of("default {\n\n\n max_session = 365d }", "kim", NULL);
     assert_limits(limits.terminal, NEVER_MS, INT64_C(31536000000), 60000);
     assert_limits(limits.notty, NEVER_MS, INT64_C(31536000000), 0);
-    assert_true(user_limits_any(&limits));
     assert_string_equal(limits.rule[RULE_OF_AGE], "tmout.conf:4");
 }
 

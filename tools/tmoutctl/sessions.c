@@ -250,7 +250,7 @@ int verb_sessions(const struct tmoutctl_context *context, int argc, char **argv)
     if (strcmp(context->state_dir, TMOUT_STATE_DIR) == 0)
         snprintf(directory, sizeof directory, "%s", TMOUT_SESSIONS_DIR);
     else
-        snprintf(directory, sizeof directory, "%s/sessions", context->state_dir);
+        snprintf(directory, sizeof directory, "%s-sessions", context->state_dir);
     if (clock_now(&table.now) != 0) {
         report("no boot id in /proc/sys/kernel/random: %s", strerror(errno));
         return TMOUTCTL_FAILURE;

@@ -290,7 +290,7 @@ static int take_options(int argc, char **argv, struct options *options)
             options->foreground = true;
         } else if (strcmp(argv[i], "--state") == 0 && i + 1 < argc && argv[i + 1][0] == '/') {
             options->state_dir = argv[++i];
-            snprintf(options->sessions_dir, sizeof options->sessions_dir, "%s/sessions",
+            snprintf(options->sessions_dir, sizeof options->sessions_dir, "%s-sessions",
                      options->state_dir);
         } else if (strcmp(argv[i], "--help") == 0) {
             return usage(stdout);

@@ -461,8 +461,11 @@ void watch_terminal_touched(struct watch *watch, unsigned index)
     clock_now(&watch->now);
     for (size_t i = 0; i < watch->login_count; i++) {
         struct terminal *terminal = find_in_pts(watch->login[i], index);
+        /* At once, before real input covers it; but no more than one look for
+         * a flood of them. */
         if (terminal != NULL)
-            terminal->next_ms = earlier(terminal->next_ms, watch->now.boot_ms + SETTLE_MS);
+            terminal->next_ms =
+                earlier(terminal->next_ms, terminal->idle.looked.boot_ms + SETTLE_MS);
     }
 }
 

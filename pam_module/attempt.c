@@ -80,20 +80,21 @@ static void strike_off(struct attempt *attempt)
  */
 static struct attempt *ending_now(const void *appdata, bool *sure)
 {
-    struct attempt *latest = NULL;
+    struct attempt *latest = NULL, *matching = NULL;
+    unsigned count = 0, matches = 0;
 
-    *sure = true;
     pthread_mutex_lock(&under_way_lock);
     for (struct attempt *attempt = under_way; attempt != NULL; attempt = attempt->next) {
-        if (!pthread_equal(attempt->thread, pthread_self()) || attempt->appdata != appdata)
+        if (!pthread_equal(attempt->thread, pthread_self()))
             continue;
-        if (latest == NULL)
+        if (count++ == 0)
             latest = attempt;
-        else
-            *sure = false;
+        if (attempt->appdata == appdata && matches++ == 0)
+            matching = attempt;
     }
     pthread_mutex_unlock(&under_way_lock);
-    return latest;
+    *sure = count == 1 || matches == 1;
+    return matching != NULL ? matching : latest;
 }
 
 static const void *item(pam_handle_t *pamh, int type)
@@ -358,31 +359,4 @@ bool attempt_is_under_way(pam_handle_t *pamh, const char *user)
     /* Else the end of an earlier pam_authenticate() may have passed unheard. */
     return attempt->under_way && strcmp(attempt->user, user) == 0 && is_listening(pamh) &&
            attempt->password != NULL && attempt->password == item(pamh, PAM_AUTHTOK);
-}
-
-bool attempt_is_locked(pam_handle_t *pamh, const struct module_args *args,
-                       const struct attempt_request *request)
-{
-    struct attempt_state state = {0};
-    struct ledger ledger;
-    struct moment now;
-    char reason[256];
-    bool locked = true;
-
-    (void)pamh;
-    if (clock_now(&now) != 0)
-        return true;
-    switch (ledger_open_view(args->state_dir, request->uid, geteuid(), &ledger, reason,
-                             sizeof reason)) {
-    case LEDGER_ABSENT:
-        return false;
-    case LEDGER_OK:
-        break;
-    default:
-        return true;
-    }
-    locked = ledger_look_at(&ledger, &request->login.origin, &request->limits, &now, &state) != 0 ||
-             state.lock_left_ms > 0;
-    ledger_close(&ledger);
-    return locked;
 }

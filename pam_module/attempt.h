@@ -28,10 +28,6 @@ struct attempt_request {
  * a second line of ours? */
 bool attempt_is_under_way(pam_handle_t *pamh, const char *user);
 
-/* Are the user's passwords refused now? Charges nothing. */
-bool attempt_is_locked(pam_handle_t *pamh, const struct module_args *args,
-                       const struct attempt_request *request);
-
 /*
  * Has an attempt admitted, waiting where others are in flight. Returns
  * PAM_IGNORE if the password may be checked now, PAM_AUTH_ERR if not, with

@@ -44,8 +44,11 @@ static bool is_fake_of_sshd(const char *password)
     return i > 0;
 }
 
-/* What reaches us over SSH without anybody having guessed: sshd's fake, and
- * the empty password that every client tries first where sshd permits one. */
+/*
+ * What reaches us over SSH without anybody having guessed: sshd's fake, and
+ * the empty password that every client tries first where sshd permits one.
+ * It costs nothing, and goes no further: a module behind us might ask again.
+ */
 static bool is_no_guess(pam_handle_t *pamh, int flags, const char *password)
 {
     if (getuid() != 0 || !login_is_ssh(pamh))
@@ -89,9 +92,10 @@ static int admit(pam_handle_t *pamh, int flags, const struct module_args *args,
         result = pam_get_authtok(pamh, PAM_AUTHTOK, &password, NULL);
         if (result != PAM_SUCCESS)
             return result == PAM_CONV_AGAIN ? PAM_INCOMPLETE : result;
-        if (password != NULL && is_no_guess(pamh, flags, password) &&
-            !attempt_is_locked(pamh, args, request))
-            return PAM_IGNORE;
+        if (password != NULL && is_no_guess(pamh, flags, password)) {
+            pam_fail_delay(pamh, REFUSAL_DELAY_US);
+            return PAM_AUTH_ERR;
+        }
     }
     result = attempt_begin(pamh, args, request, &report);
     if (result == PAM_IGNORE)

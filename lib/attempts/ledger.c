@@ -26,6 +26,29 @@ enum {
     NAME_SIZE = 16
 };
 
+/* Where time_t outgrows the machine's word, the old call would misread it. */
+#if defined SYS_futex_time64 && (!defined SYS_futex || (__SIZEOF_LONG__ == 4 && __TIMESIZE == 64))
+#define FUTEX_CALL SYS_futex_time64
+#else
+#define FUTEX_CALL SYS_futex
+#endif
+
+_Static_assert(__atomic_always_lock_free(sizeof(uint64_t), 0),
+               "a lock of the C library's would not work between processes");
+
+/* Who starts with standard descriptors closed must not have ours in their
+ * place, and what he prints in the ledger. */
+static int above_standard(int fd)
+{
+    if (fd < 0 || fd > STDERR_FILENO)
+        return fd;
+    const int above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    const int error = errno;
+    close(fd);
+    errno = error;
+    return above;
+}
+
 static void file_name(char *name, uid_t uid)
 {
     snprintf(name, NAME_SIZE, "%u", (unsigned)uid);
@@ -78,6 +101,8 @@ static void store(struct ledger *ledger, uint32_t number, struct file_bank *bank
     bank->checksum = bank_checksum(ledger->uid, number, bank);
     record->bank[bank->sequence & 1] = *bank;
     __atomic_store_n(&record->current, naming(bank->sequence), __ATOMIC_RELEASE);
+    /* The next change writes into the bank that was just given up. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 /* Wakes so many of those who wait for this record to move. */
@@ -86,7 +111,7 @@ static void tell_waiting(struct ledger *ledger, uint32_t number, unsigned how_ma
     uint32_t *settled = &ledger->record[number].settled;
 
     __atomic_add_fetch(settled, 1, __ATOMIC_RELEASE);
-    syscall(SYS_futex, settled, FUTEX_WAKE, how_many < INT_MAX ? (int)how_many : INT_MAX, NULL,
+    syscall(FUTEX_CALL, settled, FUTEX_WAKE, how_many < INT_MAX ? (int)how_many : INT_MAX, NULL,
             NULL, 0);
 }
 
@@ -95,7 +120,7 @@ bool ledger_wait(const struct ledger *ledger, const struct attempt_report *repor
     uint32_t *settled = &ledger->record[report->record].settled;
     const struct timespec timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
 
-    syscall(SYS_futex, settled, FUTEX_WAIT, report->seen, &timeout, NULL, 0);
+    syscall(FUTEX_CALL, settled, FUTEX_WAIT, report->seen, &timeout, NULL, 0);
     return __atomic_load_n(settled, __ATOMIC_ACQUIRE) != report->seen;
 }
 
@@ -324,7 +349,7 @@ static enum ledger_status open_file(int directory_fd, uid_t uid, uid_t owner, bo
         snprintf(reason, size, "%s", wrong);
         return ledger->fd = -1, LEDGER_DAMAGED;
     }
-    ledger->fd = openat(directory_fd, name, flags | O_CLOEXEC);
+    ledger->fd = above_standard(openat(directory_fd, name, flags | O_CLOEXEC));
     if (ledger->fd < 0) {
         snprintf(reason, size, "%s", strerror(errno));
         return errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
@@ -445,7 +470,7 @@ enum ledger_status ledger_open(const char *state_dir, uid_t uid, uid_t owner,
     bool damaged = false;
 
     *ledger = (struct ledger){.fd = -1, .directory_fd = -1};
-    const int directory_fd = open_directory(state_dir, owner, true, reason, size);
+    const int directory_fd = above_standard(open_directory(state_dir, owner, true, reason, size));
     if (directory_fd < 0)
         return LEDGER_FAILED;
     for (int i = 0; i < OPEN_TRIES && status == LEDGER_ABSENT; i++)
@@ -537,15 +562,19 @@ static bool is_spent(const struct ledger *ledger, uint32_t number, struct attemp
     return count->failed == 0 && count->in_flight == 0 && count->locked_ms == NOT_LOCKED;
 }
 
-/* The record of this source: its own, or one that nobody needs any more, or
- * the one that all others share. -1 if one on the way is damaged. */
-static int find_source(struct ledger *ledger, const struct origin *origin,
-                       const struct attempt_limits *limits, const struct moment *now,
-                       uint32_t *number)
+/*
+ * The record of this source: its own; or one that nobody needs any more, taken
+ * being false then; or the one that all others share. -1 if one on the way is
+ * damaged.
+ */
+static int search_source(const struct ledger *ledger, const struct origin *origin,
+                         const struct attempt_limits *limits, const struct moment *now,
+                         uint32_t *number, bool *taken)
 {
     struct file_bank bank;
     uint32_t unused = RECORD_NETWORK;
 
+    *taken = true;
     for (uint32_t i = RECORD_SOURCES; i < ledger->record_count; i++) {
         if (load(ledger, i, &bank) != 0)
             return -1;
@@ -557,14 +586,27 @@ static int find_source(struct ledger *ledger, const struct origin *origin,
             unused = i;
     }
     *number = unused;
-    if (unused == RECORD_NETWORK)
+    *taken = unused == RECORD_NETWORK;
+    return 0;
+}
+
+static int find_source(struct ledger *ledger, const struct origin *origin,
+                       const struct attempt_limits *limits, const struct moment *now,
+                       uint32_t *number)
+{
+    struct file_bank bank;
+    bool taken;
+
+    if (search_source(ledger, origin, limits, now, number, &taken) != 0)
+        return -1;
+    if (taken)
         return 0;
-    if (load(ledger, unused, &bank) != 0)
+    if (load(ledger, *number, &bank) != 0)
         return -1;
     bank.origin = *origin;
     count_forget(&bank.count);
     bank.count.in_flight = 0;
-    store(ledger, unused, &bank);
+    store(ledger, *number, &bank);
     return 0;
 }
 
@@ -764,21 +806,13 @@ int ledger_look_at(const struct ledger *ledger, const struct origin *origin,
                    struct attempt_state *state)
 {
     uint32_t number = origin->kind == ORIGIN_LOCAL ? RECORD_LOCAL : RECORD_NETWORK;
-    struct file_bank bank;
-    bool room = false;
+    bool taken = true;
 
-    if (limits->by_source && origin->kind != ORIGIN_LOCAL && origin->kind != ORIGIN_NETWORK) {
-        for (uint32_t i = RECORD_SOURCES; i < ledger->record_count; i++) {
-            if (load(ledger, i, &bank) != 0)
-                return -1;
-            if (memcmp(&bank.origin, origin, sizeof *origin) == 0)
-                return ledger_look(ledger, i, limits, now, state) < 0 ? -1 : 0;
-            room = room || is_spent(ledger, i, &bank.count, limits, now);
-        }
-        if (room || ledger->record_count < RECORDS_WITH_SOURCES)
-            number = RECORD_WHOLE;
-    }
-    if (ledger_look(ledger, number, limits, now, state) < 0)
+    if (limits->by_source && origin->kind != ORIGIN_LOCAL && origin->kind != ORIGIN_NETWORK &&
+        search_source(ledger, origin, limits, now, &number, &taken) != 0)
+        return -1;
+    /* A fresh record says nothing, but the whole file may be sealed. */
+    if (ledger_look(ledger, taken ? number : RECORD_WHOLE, limits, now, state) < 0)
         return -1;
     state->origin = *origin;
     return 0;
@@ -840,33 +874,47 @@ static enum ledger_status forget_under_locks(struct ledger *ledger, const struct
     return forget_all(ledger, now, reason, size);
 }
 
+/* One round: what is good is emptied, what is not is replaced. LEDGER_DAMAGED:
+ * somebody else was at it, too; look again. */
+static enum ledger_status forget_or_replace(int directory_fd, uid_t uid, uid_t owner,
+                                            const struct moment *now,
+                                            struct ledger_forgotten *forgotten, char *reason,
+                                            size_t size)
+{
+    struct ledger ledger = {.fd = -1, .directory_fd = -1};
+    struct stat st;
+    char wrong[128];
+    enum ledger_status status =
+        open_file(directory_fd, uid, owner, true, &ledger, &st, wrong, sizeof wrong);
+
+    if (status == LEDGER_OK)
+        status = sum_up(&ledger, now, forgotten, wrong, sizeof wrong);
+    if (status == LEDGER_OK)
+        status = forget_under_locks(&ledger, now, wrong, sizeof wrong);
+    ledger_close(&ledger);
+    if (status != LEDGER_OK && status != LEDGER_ABSENT)
+        snprintf(reason, size, "%s", wrong);
+    if (status != LEDGER_DAMAGED)
+        return status;
+    forgotten->replaced = true;
+    if (replace_damaged(directory_fd, uid, &st, false, now) == 0)
+        return LEDGER_DAMAGED;
+    snprintf(reason, size, "%s; it cannot be replaced: %s", wrong, strerror(errno));
+    return LEDGER_FAILED;
+}
+
 enum ledger_status ledger_forget(const char *state_dir, uid_t uid, uid_t owner,
                                  const struct moment *now, struct ledger_forgotten *forgotten,
                                  char *reason, size_t size)
 {
-    struct ledger ledger = {.fd = -1, .directory_fd = -1};
-    struct stat st;
+    enum ledger_status status = LEDGER_DAMAGED;
 
     *forgotten = (struct ledger_forgotten){0};
     const int directory_fd = open_directory(state_dir, owner, false, reason, size);
     if (directory_fd < 0)
         return errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
-    enum ledger_status status =
-        open_file(directory_fd, uid, owner, true, &ledger, &st, reason, size);
-    if (status == LEDGER_OK)
-        status = sum_up(&ledger, now, forgotten, reason, size);
-    if (status == LEDGER_OK)
-        status = forget_under_locks(&ledger, now, reason, size);
-    ledger_close(&ledger);
-    if (status == LEDGER_DAMAGED) {
-        forgotten->replaced = true;
-        status = LEDGER_OK;
-        if (replace_damaged(directory_fd, uid, &st, false, now) != 0) {
-            const size_t used = strlen(reason);
-            snprintf(reason + used, size - used, "; it cannot be replaced: %s", strerror(errno));
-            status = LEDGER_FAILED;
-        }
-    }
+    for (int i = 0; i < OPEN_TRIES && status == LEDGER_DAMAGED; i++)
+        status = forget_or_replace(directory_fd, uid, owner, now, forgotten, reason, size);
     close(directory_fd);
-    return status;
+    return status == LEDGER_DAMAGED ? LEDGER_FAILED : status;
 }

@@ -529,7 +529,8 @@ static void empty_passwords(void **state)
     for (int i = 0; i < 6; i++)
         assert_int_equal(host_try(&host, "", 0), PAM_AUTH_ERR);
     assert_failures(stack, &remote, 2);
-    assert_int_equal(counts->wrong, 1 + 1 + 1 + 1 + 6 + 1);
+    /* those six went no further: a module behind might have asked again */
+    assert_int_equal(counts->wrong, 1 + 1 + 1 + 1 + 1);
     assert_int_equal(wrong(stack, &remote), PAM_AUTH_ERR);
     const uint32_t before = passed_on();
     assert_int_equal(host_try(&host, "", 0), PAM_AUTH_ERR);

@@ -5,6 +5,7 @@
 #include "session.h"
 
 #include <security/pam_modules.h>
+#include <stddef.h>
 
 #define EXPORTED __attribute__((visibility("default")))
 

@@ -584,8 +584,9 @@ static void a_directory_that_is_mended(void **state)
     stack_in_force(stack, five);
     stack_policy(stack, "default { tmout = 6m }\n");
     assert_int_equal(chmod(stack->directory, 0777), 0);
-    assert_limit(stack, "300 default");
-    assert_limit(stack, "300 default");
+    /* Nor can the login be registered there: the limit holds all the same. */
+    assert_string_equal(stack_login(stack, &(struct login){0}).limit, "300 default");
+    assert_string_equal(stack_login(stack, &(struct login){0}).limit, "300 default");
     assert_int_equal(chmod(stack->directory, 0755), 0);
     assert_limit(stack, "360 default");
 }

@@ -12,6 +12,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../tests/host"))
 
+import hangup
 import host
 import lockout
 from stage import differences, expect, paint, say, title
@@ -38,7 +39,7 @@ user "hasty" {
     tmout   = 5s
     enforce = true
 }
-""" + lockout.POLICY
+""" + lockout.POLICY + hangup.POLICY
 
 PEOPLE = [  # name, shell, groups
     ("ann", "bash", []),
@@ -172,9 +173,9 @@ def progress(idle_sec, limit, ended):
 
 
 def main():
-    say("One policy file decides how long an SSH session may sit idle, and how many wrong")
-    say("passwords a user has. What follows happens in a throw-away host: this machine")
-    say("stays as it is.")
+    say("One policy file decides how long an SSH session may sit idle, whatever runs in it,")
+    say("and how many wrong passwords a user has. What follows happens in a throw-away host:")
+    say("this machine stays as it is.")
     host.setup(POLICY, lockout.SSHD, password_services=lockout.SERVICES)
     host.wire("login")
     show_policy()
@@ -182,6 +183,7 @@ def main():
     show_idle()
     lockout.show_lock()
     lockout.show_crowd()
+    hangup.show_hangup()
     if differences:
         title(paint("31", "This is not what the policy says:"))
         for difference in differences:

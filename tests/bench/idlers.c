@@ -211,7 +211,6 @@ static void start(const struct idlers *idlers, long count)
     close(idlers->times[1]);
     wait_for_end(idlers->ready[0]);
     puts("ready");
-    fflush(stdout);
 }
 
 static void report_times(int fd)
@@ -220,7 +219,6 @@ static void report_times(int fd)
 
     while (read(fd, &idle_sec, sizeof idle_sec) == (ssize_t)sizeof idle_sec)
         printf("%.2f\n", idle_sec);
-    fflush(stdout);
 }
 
 int main(int argc, char **argv)
@@ -228,6 +226,7 @@ int main(int argc, char **argv)
     const long count = argc == 5 ? strtol(argv[4], NULL, 10) : 0;
     char line[16];
 
+    setvbuf(stdout, NULL, _IOLBF, 0);
     if (count < 1 || count > COUNT_MOST ||
         (strcmp(argv[1], "stay") != 0 && strcmp(argv[1], "leave") != 0)) {
         fprintf(stderr, "usage: idlers stay|leave SESSIONS USER COUNT\n");

@@ -79,34 +79,66 @@ static bool has_given_up(const struct process *process, pid_t connection, dev_t 
            has_open(process->pid, device);
 }
 
-/* The leader comes first; then those of its session that use the terminal. */
-static int hold_session(struct hangup *hangup, const struct session_record *login, dev_t device)
+void process_list_free(struct process_list *list)
 {
-    const pid_t connection = login_connection(login);
-    const uint32_t wanted = device_in_stat(device);
+    free(list->process);
+    *list = (struct process_list){0};
+}
+
+static int process_list_read(struct process_list *list)
+{
+    size_t room = 0;
     struct dirent *entry;
-    struct process process;
-    int result = 0;
     DIR *directory = opendir("/proc");
 
     if (directory == NULL)
         return -1;
-    while (result == 0 && (entry = readdir(directory)) != NULL) {
+    while ((entry = readdir(directory)) != NULL) {
         const pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (pid <= 1 || process_read(pid, &process) != 0 ||
-            (process.terminal != wanted && !has_given_up(&process, connection, device)))
+        if (list->count == room) {
+            room = room == 0 ? 256 : 2 * room;
+            struct process *grown = reallocarray(list->process, room, sizeof *grown);
+            if (grown == NULL)
+                break;
+            list->process = grown;
+        }
+        if (pid > 1 && process_read(pid, &list->process[list->count]) == 0)
+            list->count++;
+    }
+    closedir(directory);
+    return entry == NULL ? 0 : -1;
+}
+
+/* Uses the terminal, in its session or having left it; a nohup job, say, does
+ * not, and lives on. */
+static bool belongs_to(const struct process *process, pid_t connection, dev_t device)
+{
+    if (process->terminal != device_in_stat(device))
+        return has_given_up(process, connection, device);
+    return process->session == process->pid || has_open(process->pid, device);
+}
+
+/* The leader comes first; then those of its session that use the terminal. */
+static int hold_session(struct hangup *hangup, const struct session_record *login, dev_t device,
+                        struct process_list *all)
+{
+    const pid_t connection = login_connection(login);
+
+    if (all->process == NULL && process_list_read(all) != 0)
+        return -1;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct process *process = &all->process[i];
+        if (!belongs_to(process, connection, device))
             continue;
-        if (process.session != pid && !has_open(pid, device))
-            continue; /* a nohup job, say: it lives on */
-        result = hold(hangup, &process);
-        if (result == 0 && process.session == pid && hangup->count > 1) {
+        if (hold(hangup, process) != 0)
+            return -1;
+        if (process->session == process->pid && hangup->count > 1) {
             const int leader = hangup->pidfd[hangup->count - 1];
             hangup->pidfd[hangup->count - 1] = hangup->pidfd[0];
             hangup->pidfd[0] = leader;
         }
     }
-    closedir(directory);
-    return result;
+    return 0;
 }
 
 static bool still_owns(const struct session_record *login, unsigned index)
@@ -121,7 +153,7 @@ static bool still_owns(const struct session_record *login, unsigned index)
 }
 
 int hangup_terminal(struct hangup *hangup, const struct session_record *login, unsigned index,
-                    int64_t now_ms)
+                    struct process_list *all, int64_t now_ms)
 {
     char path[64];
     struct stat st;
@@ -136,7 +168,7 @@ int hangup_terminal(struct hangup *hangup, const struct session_record *login, u
         goto fail;
     /* Opened first: from here on the number cannot go to somebody else. */
     errno = ENOENT;
-    if (!still_owns(login, index) || hold_session(hangup, login, st.st_rdev) != 0)
+    if (!still_owns(login, index) || hold_session(hangup, login, st.st_rdev, all) != 0)
         goto fail;
     if (hangup->count > 0) {
         send_signal(hangup->pidfd[0], SIGHUP);

@@ -17,13 +17,21 @@ struct hangup {
     int64_t next_ms; /* on the boot clock */
 };
 
+/* The processes of the host, read once for many that end together. */
+struct process_list {
+    struct process *process;
+    size_t count;
+};
+
+void process_list_free(struct process_list *list);
+
 /*
  * Begins with the leader of the session that has this terminal: SIGHUP, and
- * SIGCONT for one that is stopped. Returns 0, or -1 with errno; ENOENT if the
- * terminal is no longer this login's.
+ * SIGCONT for one that is stopped. all is filled where it is empty. Returns 0, or -1 with errno;
+ * ENOENT if the terminal is no longer this login's.
  */
 int hangup_terminal(struct hangup *hangup, const struct session_record *login, unsigned index,
-                    int64_t now_ms);
+                    struct process_list *all, int64_t now_ms);
 
 /* Begins with SIGHUP to all processes of the login below its connection, and
  * ends the connection. */

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
@@ -238,6 +239,17 @@ static void check_proc(void)
                  path, strerror(errno));
 }
 
+/* A descriptor for each login. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int start(struct daemon *daemon)
 {
     const uint32_t files = IN_MOVED_TO | IN_CLOSE_WRITE;
@@ -250,6 +262,7 @@ static int start(struct daemon *daemon)
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     umask(022);
+    raise_descriptors();
     make_sessions_directory(daemon->options->sessions_dir);
     daemon->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     daemon->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);

@@ -65,7 +65,8 @@ struct watch {
     size_t login_count;
     bool policy_changed;
     struct moment now;
-    struct hangup *rest; /* hang-ups whose terminal or login is gone already */
+    struct process_list processes; /* all of the host, while watch_run() runs */
+    struct hangup *rest;           /* hang-ups whose terminal or login is gone already */
     size_t rest_count;
 };
 
@@ -155,6 +156,9 @@ static void follow_end(struct watch *watch, struct login *login)
     login->pidfd = (int)syscall(SYS_pidfd_open, login->record.pid, 0);
     if (login->pidfd >= 0)
         epoll_ctl(watch->epoll_fd, EPOLL_CTL_ADD, login->pidfd, &event);
+    else if (errno != ESRCH)
+        log_line(LOG_ERR, "the end of a login cannot be followed: %s user=%s", strerror(errno),
+                 login->record.user);
 }
 
 static uid_t uid_of(const char *user)
@@ -260,10 +264,34 @@ static bool recover(struct watch *watch, pid_t pid, struct session_record *recor
     return true;
 }
 
-static bool read_record(struct watch *watch, pid_t pid, struct session_record *record)
+/* The record of a login that lives but whose file is damaged. */
+static bool read_damaged(struct watch *watch, pid_t pid, struct session_record *record)
 {
+    struct process process;
     char reason[256];
 
+    if (recover(watch, pid, record)) {
+        log_line(LOG_ERR, "%s/%d: was damaged and is made anew from the login itself user=%s",
+                 watch->sessions_dir, (int)pid, record->user);
+        registry_put(watch->sessions_dir, geteuid(), record, reason, sizeof reason);
+        return true;
+    }
+    /* Only what is surely nobody's goes: a want of descriptors must not. */
+    if (process_read(pid, &process) != 0 ? errno == ENOENT || errno == ESRCH
+                                         : !process_is_roots(pid)) {
+        log_line(LOG_ERR, "%s/%d: is damaged, and no login can be found to it; it is removed",
+                 watch->sessions_dir, (int)pid);
+        registry_remove(watch->sessions_dir, pid);
+    } else {
+        log_line(LOG_ERR,
+                 "%s/%d: is damaged, and the login to it cannot be told; it is not watched",
+                 watch->sessions_dir, (int)pid);
+    }
+    return false;
+}
+
+static bool read_record(struct watch *watch, pid_t pid, struct session_record *record)
+{
     switch (registry_get(watch->sessions_dir, geteuid(), pid, record)) {
     case REGISTRY_OK:
         if (session_is_live(record))
@@ -272,19 +300,14 @@ static bool read_record(struct watch *watch, pid_t pid, struct session_record *r
         return false;
     case REGISTRY_ABSENT:
         return false;
+    case REGISTRY_DAMAGED:
+        return read_damaged(watch, pid, record);
+    case REGISTRY_FAILED:
     default:
-        break;
+        log_line(LOG_ERR, "%s/%d: cannot be read: %s; the login is not watched",
+                 watch->sessions_dir, (int)pid, strerror(errno));
+        return false;
     }
-    if (recover(watch, pid, record)) {
-        log_line(LOG_ERR, "%s/%d: was damaged and is made anew from the login itself user=%s",
-                 watch->sessions_dir, (int)pid, record->user);
-        registry_put(watch->sessions_dir, geteuid(), record, reason, sizeof reason);
-        return true;
-    }
-    log_line(LOG_ERR, "%s/%d: is damaged, and no login can be found to it; it is removed",
-             watch->sessions_dir, (int)pid);
-    registry_remove(watch->sessions_dir, pid);
-    return false;
 }
 
 void watch_login(struct watch *watch, pid_t pid)
@@ -429,8 +452,7 @@ void watch_terminal_appeared(struct watch *watch, unsigned index)
     clock_now(&watch->now);
     for (size_t i = 0; i < watch->login_count; i++) {
         struct login *login = watch->login[i];
-        /* sshd makes it as root's and then gives it to the user. */
-        if (login->record.is_ssh && (st.st_uid == 0 || login->uid == st.st_uid))
+        if (login->record.is_ssh && login->uid == st.st_uid)
             login->scan_ms = earlier(login->scan_ms, watch->now.boot_ms + SETTLE_MS);
     }
 }
@@ -458,6 +480,8 @@ void watch_terminal_vanished(struct watch *watch, unsigned index)
 
 void watch_terminal_touched(struct watch *watch, unsigned index)
 {
+    bool known = false;
+
     clock_now(&watch->now);
     for (size_t i = 0; i < watch->login_count; i++) {
         struct terminal *terminal = find_in_pts(watch->login[i], index);
@@ -466,7 +490,11 @@ void watch_terminal_touched(struct watch *watch, unsigned index)
         if (terminal != NULL)
             terminal->next_ms =
                 earlier(terminal->next_ms, terminal->idle.looked.boot_ms + SETTLE_MS);
+        known = known || terminal != NULL;
     }
+    /* sshd makes it as root's and then gives it to the user. */
+    if (!known)
+        watch_terminal_appeared(watch, index);
 }
 
 /* --- what is due ----------------------------------------------------------- */
@@ -513,7 +541,8 @@ static void begin_hangup(struct watch *watch, struct login *login, struct termin
 
     terminal_path(&login->record, terminal->index, path, sizeof path);
     notice_end(&terminal->notice);
-    if (hangup_terminal(&terminal->hangup, &login->record, terminal->index, now_ms) != 0) {
+    if (hangup_terminal(&terminal->hangup, &login->record, terminal->index, &watch->processes,
+                        now_ms) != 0) {
         if (errno != ENOENT && errno != EIO)
             log_line(LOG_ERR, "cannot hang up: %s user=%s terminal=%s", strerror(errno),
                      login->record.user, path);
@@ -735,5 +764,6 @@ int64_t watch_run(struct watch *watch)
             run_login(watch, watch->login[i]);
         next_ms = earlier(next_ms, next_of(watch->login[i]));
     }
+    process_list_free(&watch->processes);
     return earlier(next_ms, finish_rest(watch));
 }

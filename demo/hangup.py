@@ -1,0 +1,158 @@
+"""The demo's part about tmoutd: an idle terminal is hung up, whatever runs in
+it; beside it what sshd's own ClientAlive does about idle people, and about
+clients that are dead."""
+
+import json
+import shutil
+import signal
+import threading
+import time
+
+import host
+from stage import expect, say, title
+
+LIMIT_SEC, WARN_SEC = 12, 4
+# Promised: the kernel notes input every eight seconds, and a hang-up takes its steps.
+LATE_SEC = 10
+# ClientAliveInterval and ClientAliveCountMax are 1: by then a dead client is dropped.
+ALIVE_SEC = 8
+ALIVE_PORT = 2200
+ALIVE = "ClientAliveInterval 1\nClientAliveCountMax 1\n"
+
+POLICY = f"""\
+user "ida" {{
+    disconnect = {LIMIT_SEC}s       # the terminal is hung up, whatever runs in it
+    warn       = {WARN_SEC}s        # after a notice
+}}
+"""
+
+NOTICE = r"\*\*\* tmoutd: [^\r\n]* \*\*\*"
+IN_FRONT = [("vim", "vim -u NONE /etc/passwd"), ("less", "less /etc/passwd"),
+            ("cat", "cat /etc/passwd -")]
+
+
+class Watch:
+    """What happens, with the seconds since the last key was pressed."""
+
+    def __init__(self):
+        self.begun = time.monotonic()
+
+    def seconds(self):
+        return time.monotonic() - self.begun
+
+    def say(self, text):
+        say(f"  {self.seconds():5.1f} s  {text}")
+
+
+def program_in_front():
+    name, command = next(entry for entry in IN_FRONT if shutil.which(entry[0]))
+    if name != IN_FRONT[0][0]:
+        say(f"  ({IN_FRONT[0][0]} is not installed here: {name} stands in for it)")
+    return name, command
+
+
+def show_sessions():
+    """The command's own words; its numbers against the policy."""
+    say("  # tmoutctl sessions")
+    for line in host.must("tmoutctl", "sessions").splitlines():
+        say(f"  {line}")
+    say()
+    rows = {row["user"]: row for row in json.loads(host.must("tmoutctl", "sessions", "--json"))}
+    ends = {user: (row["setting"], row["limit"]) for user, row in rows.items()}
+    expect("tmoutctl sessions", "what will end whose session", ends,
+           {"ida": ("disconnect", LIMIT_SEC), "ann": (None, None), "bob": (None, None)})
+
+
+class Stopped(threading.Thread):
+    """A client that answers no more, as one whose machine has lost its network."""
+
+    def __init__(self, client, sshd, watch):
+        super().__init__(daemon=True)
+        self.client, self.sshd, self.watch, self.took_sec = client, sshd, watch, None
+
+    def run(self):
+        begun = time.monotonic()
+        self.client.process.send_signal(signal.SIGSTOP)
+        self.watch.say("ann's client is stopped (SIGSTOP)")
+        self.sshd.log.wait("Timeout, client not responding from user ann")
+        self.took_sec = time.monotonic() - begun
+        self.watch.say("ClientAlive has dropped ann's client: it answered nothing")
+
+
+def watch_ida(ida, watch):
+    """Until she is hung up. Gives when the notice came, and when the end."""
+    notice = ida.wait(NOTICE, guard=LIMIT_SEC + LATE_SEC).group(0)
+    noticed_sec = watch.seconds()
+    watch.say("on ida's terminal, over the program in front:")
+    say(f"           {notice}")
+    expect("ida", "the time left in the notice",
+           f" in {WARN_SEC}s. Press Enter to stay." in notice, True)
+    ended = ida.ended_within(WARN_SEC + LATE_SEC)
+    ended_sec = watch.seconds()
+    watch.say("ida's session has ended" if ended else "ida's session goes on")
+    expect("ida", "whether her session was ended", ended, True)
+    return noticed_sec, ended_sec
+
+
+def show_log(mark):
+    cut = host.tmoutd.cut("ida", mark)
+    say()
+    say("  The log:")
+    for line in cut:
+        say(f"  {line.split(' ', 1)[1]}")
+    expect("ida", "the number of lines in the log about her hang-up", len(cut), 1)
+    for part in ("address=127.0.0.1", "service=sshd", "terminal=pts/", f"limit={LIMIT_SEC}s",
+                 "setting=disconnect", f"rule={host.POLICY}:"):
+        expect("ida", f"whether the log line has {part}", part in "".join(cut), True)
+
+
+def step(who, what):
+    say(f"  {who:<24}  {what}")
+
+
+def show_alive(idle, stopped, watch):
+    stopped.join(ALIVE_SEC)
+    answers = idle.ask("$LOGNAME") == "bob"
+    say()
+    say("  Beside it sshd with ClientAliveInterval 1 and ClientAliveCountMax 1:")
+    step(f"bob, idle for {watch.seconds():.0f} s",
+         "still there: his client answers for him" if answers else "gone")
+    step("ann, her client stopped",
+         f"dropped after {stopped.took_sec:.1f} s" if stopped.took_sec else "still there")
+    expect("ClientAlive", "whether an idle client stays", answers, True)
+    expect("ClientAlive", f"whether it drops a dead client within {ALIVE_SEC} s",
+           stopped.took_sec is not None and stopped.took_sec <= ALIVE_SEC, True)
+
+
+def show_hangup():
+    """ann and bob are from the table above: no rule about `disconnect` has them."""
+    title(f"A program in front: user ida has disconnect = {LIMIT_SEC}s")
+    host.user("ida")
+    name, command = program_in_front()
+    sshd = host.Sshd(port=ALIVE_PORT)
+    sshd.start(ALIVE)
+    host.tmoutd.start()
+    at_alive = {"options": [f"Port={ALIVE_PORT}"]}
+    with host.terminal("bob", **at_alive) as bob, host.terminal("ann", **at_alive) as ann, \
+            host.terminal("ida", env={"TERM": "xterm"}) as ida:
+        for client in bob, ann, ida:
+            client.ask("$HOME")
+        say(f"  ida has logged in and opens {name}; bob and ann, whom no rule hangs up, are at")
+        say("  another sshd, with ClientAlive. Nobody touches a key.")
+        say()
+        mark = host.syslog.now()
+        ida.type(command)
+        watch = Watch()
+        ida.wait("root:x:0")
+        show_sessions()
+        stopped = Stopped(ann, sshd, watch)
+        stopped.start()
+        noticed_sec, ended_sec = watch_ida(ida, watch)
+        show_log(mark)
+        show_alive(bob, stopped, watch)
+    expect("ida", "whether the hang-up came in its time",
+           LIMIT_SEC - 1 <= ended_sec <= LIMIT_SEC + LATE_SEC, True)
+    expect("ida", "whether the notice came in its time before it",
+           WARN_SEC - 1 <= ended_sec - noticed_sec <= WARN_SEC + LATE_SEC - 8, True)
+    host.tmoutd.stop()
+    sshd.stop()

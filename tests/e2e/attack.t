@@ -210,7 +210,8 @@ def sshd_is_killed():
             for path in glob.glob("/proc/[0-9]*/cmdline"):
                 with contextlib.suppress(OSError):
                     title = read(path)
-                    if title.startswith("sshd: killed") and random.random() < 0.3:
+                    # sshd, or sshd-session and sshd-auth since 9.8
+                    if re.match(r"sshd(-\w+)?: killed", title) and random.random() < 0.3:
                         os.kill(int(path.split("/")[2]), signal.SIGKILL)
                         victims[re.search(r"\[(\w+)\]|$", title).group(1)] += 1
 

@@ -512,6 +512,8 @@ def nothing_alarming():
 
 
 setup(POLICY, SSHD, ["sshd", "su", "sudo", "login"])
+# What util-linux's login calls itself with -h.
+write("/etc/pam.d/remote", read("/etc/pam.d/login"))
 if shutil.which("pam-auth-update"):
     with_pam_auth_update()
 # Two seconds for each wrong password are enough where we refuse ourselves.

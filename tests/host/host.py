@@ -414,8 +414,7 @@ class Sshd:
         program = shutil.which("sshd")
         if self.service == "sshd":
             return program, config
-        unknown = run(program, "-T", "-f", "/dev/null", "-o", f"PAMServiceName={self.service}")
-        if "Bad configuration option" not in unknown.stderr:
+        if self._knows("PAMServiceName", self.service):
             return program, f"PAMServiceName {self.service}\n{config}"
         link = f"/usr/local/sbin/{self.service}"
         if not os.path.lexists(link):
@@ -423,10 +422,19 @@ class Sshd:
             os.symlink(program, link)
         return link, config
 
+    @staticmethod
+    def _knows(keyword, value):
+        """Whether this sshd has a keyword."""
+        answer = run(shutil.which("sshd"), "-T", "-f", "/dev/null", "-o", f"{keyword}={value}")
+        return "Bad configuration option" not in answer.stderr
+
     def start(self, config=""):
         """`config` comes first: for sshd the first value of a keyword counts."""
         self.stop()
         program, config = self._program(config)
+        # Newer ones turn an address away for a while where passwords fail.
+        if self._knows("PerSourcePenalties", "no"):
+            config = f"PerSourcePenalties no\n{config}"
         path = f"/etc/ssh/throwaway_config.{self.port}"
         # Only the beginning is global where there are Match blocks.
         config, match = (config.split("Match ", 1) + [""])[:2]

@@ -94,7 +94,7 @@ class Idlers:
 
     def __init__(self, how, user, count, state):
         self.process = subprocess.Popen(
-            [bench_host.PROGRAMS + "/idlers", how, state + "/sessions", user, str(count)],
+            [bench_host.PROGRAMS + "/idlers", how, state + "-sessions", user, str(count)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.count = count
 

@@ -62,7 +62,8 @@ class PtyLimit:
 
     def __init__(self, count):
         self.before = pty_limit("max")
-        self.wanted = pty_limit("nr") + pty_limit("reserve") + count
+        # Some more for the machine itself meanwhile.
+        self.wanted = pty_limit("nr") + pty_limit("reserve") + count + 256
 
     def _set(self, limit):
         with open(PTY_LIMITS + "/max", "w", encoding="ascii") as file:

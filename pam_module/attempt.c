@@ -2,6 +2,7 @@
 
 #include "../lib/host/clock.h"
 #include "attempt_log.h"
+#include "pam_item.h"
 #include "protected.h"
 
 #include <errno.h>
@@ -97,13 +98,6 @@ static struct attempt *ending_now(const void *appdata, bool *sure)
     return matching != NULL ? matching : latest;
 }
 
-static const void *item(pam_handle_t *pamh, int type)
-{
-    const void *value = NULL;
-
-    return pam_get_item(pamh, type, &value) == PAM_SUCCESS ? value : NULL;
-}
-
 /* --- the end --------------------------------------------------------------- */
 
 static void authenticate_has_ended(int status, unsigned delay_us, void *appdata);
@@ -111,7 +105,7 @@ static void authenticate_has_ended(int status, unsigned delay_us, void *appdata)
 /* Is the end of pam_authenticate() on this handle still ours to hear? */
 static bool is_listening(pam_handle_t *pamh)
 {
-    return item(pamh, PAM_FAIL_DELAY) == (const void *)authenticate_has_ended;
+    return pam_item(pamh, PAM_FAIL_DELAY) == (const void *)authenticate_has_ended;
 }
 
 /* Whatever goes wrong here leaves the slot to be found without an owner, and
@@ -261,17 +255,9 @@ static enum ledger_status ask_protected(struct attempt *attempt, struct attempt_
     return status;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static enum ledger_status await_admission(struct attempt *attempt, struct attempt_report *report)
 {
-    const int64_t begun_ms = now_ms();
+    const int64_t begun_ms = clock_ms(CLOCK_MONOTONIC);
     int64_t moved_ms = begun_ms, at_ms;
     uint32_t seen = 0;
 
@@ -282,7 +268,7 @@ static enum ledger_status await_admission(struct attempt *attempt, struct attemp
         attempt_log_changes(attempt->pamh, &attempt->request, report);
         if (report->admission != REFUSED_BUSY)
             return LEDGER_OK;
-        at_ms = now_ms();
+        at_ms = clock_ms(CLOCK_MONOTONIC);
         if (first || report->seen != seen)
             moved_ms = at_ms;
         seen = report->seen;
@@ -295,11 +281,11 @@ static enum ledger_status await_admission(struct attempt *attempt, struct attemp
 /* From here on, the end of pam_authenticate() settles it. */
 static int put_on_handle(struct attempt *attempt)
 {
-    const struct pam_conv *conversation = item(attempt->pamh, PAM_CONV);
+    const struct pam_conv *conversation = pam_item(attempt->pamh, PAM_CONV);
 
     attempt->appdata = conversation != NULL ? conversation->appdata_ptr : NULL;
-    attempt->password = item(attempt->pamh, PAM_AUTHTOK);
-    attempt->earlier = (fail_delay_function *)item(attempt->pamh, PAM_FAIL_DELAY);
+    attempt->password = pam_item(attempt->pamh, PAM_AUTHTOK);
+    attempt->earlier = (fail_delay_function *)pam_item(attempt->pamh, PAM_FAIL_DELAY);
     enlist(attempt);
     if (pam_set_data(attempt->pamh, DATA_NAME, attempt, clean_up) != PAM_SUCCESS) {
         settle(attempt, false);
@@ -358,5 +344,5 @@ bool attempt_is_under_way(pam_handle_t *pamh, const char *user)
     attempt = data;
     /* Else the end of an earlier pam_authenticate() may have passed unheard. */
     return attempt->under_way && strcmp(attempt->user, user) == 0 && is_listening(pamh) &&
-           attempt->password != NULL && attempt->password == item(pamh, PAM_AUTHTOK);
+           attempt->password != NULL && attempt->password == pam_item(pamh, PAM_AUTHTOK);
 }

@@ -1,6 +1,7 @@
 #include "attempt_log.h"
 
 #include "../lib/policy/duration.h"
+#include "pam_item.h"
 
 #include <security/pam_ext.h>
 #include <stdarg.h>
@@ -30,10 +31,9 @@ enum { WHO_MAX = 512 };
 
 static const char *service_name(pam_handle_t *pamh)
 {
-    const void *service = NULL;
+    const char *service = pam_item(pamh, PAM_SERVICE);
 
-    return pam_get_item(pamh, PAM_SERVICE, &service) == PAM_SUCCESS && service != NULL ? service
-                                                                                       : "?";
+    return service != NULL ? service : "?";
 }
 
 /* As pam_syslog() would, which does not know the module's name any more when

@@ -1,17 +1,11 @@
 #include "login_origin.h"
 
 #include "log_name.h"
+#include "pam_item.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-static const char *item(pam_handle_t *pamh, int type)
-{
-    const void *value = NULL;
-
-    return pam_get_item(pamh, type, &value) == PAM_SUCCESS ? value : NULL;
-}
 
 /*
  * SSH_CONNECTION in the PAM environment says so. But a pam_env line with
@@ -20,7 +14,7 @@ static const char *item(pam_handle_t *pamh, int type)
  */
 bool login_is_ssh(pam_handle_t *pamh)
 {
-    const char *tty = item(pamh, PAM_TTY);
+    const char *tty = pam_item(pamh, PAM_TTY);
 
     return pam_getenv(pamh, "SSH_CONNECTION") != NULL || (tty != NULL && strcmp(tty, "ssh") == 0);
 }
@@ -34,7 +28,7 @@ static void copy_word(char *to, size_t size, const char *text)
 void login_origin_find(pam_handle_t *pamh, struct login_origin *login)
 {
     const char *connection = pam_getenv(pamh, "SSH_CONNECTION");
-    const char *host = item(pamh, PAM_RHOST);
+    const char *host = pam_item(pamh, PAM_RHOST);
 
     *login = (struct login_origin){.origin = {.kind = ORIGIN_LOCAL}, .address = "local"};
     if (getuid() != 0)

@@ -1,5 +1,6 @@
 #include "refresh.h"
 
+#include "../lib/host/clock.h"
 #include "paths.h"
 
 #include <errno.h>
@@ -136,25 +137,17 @@ static void run_and_exit(const struct module_args *args, int pipe_fd)
     _exit(status >= 0 ? status : EXIT_KILLED);
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Reads until the other end is closed, which it is when the child has ended.
  * Keeps the beginning. Returns 0, or -1 when the time is over. */
 static int read_to_end(int fd, int64_t wait_ms, char *said, size_t size)
 {
-    const int64_t deadline_ms = now_ms() + wait_ms;
+    const int64_t deadline_ms = clock_ms(CLOCK_MONOTONIC) + wait_ms;
     size_t used = strlen(said);
     char chunk[512];
 
     for (;;) {
         struct pollfd readable = {.fd = fd, .events = POLLIN};
-        const int64_t left_ms = deadline_ms - now_ms();
+        const int64_t left_ms = deadline_ms - clock_ms(CLOCK_MONOTONIC);
         if (left_ms <= 0)
             return -1;
         const int ready = poll(&readable, 1, (int)left_ms);

@@ -1,6 +1,7 @@
 #include "registration.h"
 
 #include "login_origin.h"
+#include "pam_item.h"
 #include "protected.h"
 
 #include <errno.h>
@@ -12,9 +13,9 @@
 
 static const char *item(pam_handle_t *pamh, int type)
 {
-    const void *value = NULL;
+    const char *value = pam_item(pamh, type);
 
-    return pam_get_item(pamh, type, &value) == PAM_SUCCESS && value != NULL ? value : "";
+    return value != NULL ? value : "";
 }
 
 static bool is_one_of(const char *word, const char *const *list)

@@ -46,11 +46,6 @@ static int put_limit(pam_handle_t *pamh, const struct resolution *resolution)
     return put_environment(pamh, assignment);
 }
 
-static bool covers(const struct resolution *resolution, bool is_ssh)
-{
-    return is_ssh || resolution->setting[SETTING_SESSIONS].value == SESSIONS_ALL;
-}
-
 /*
  * The limit of a session that was started inside a login, by su or sudo: its
  * own or the login's, whichever is stricter. Returns 1 and changes *resolution
@@ -65,12 +60,12 @@ static int tighten_inside_login(pam_handle_t *pamh, const struct module_args *ar
     int result = -1;
 
     if (found <= 0)
-        return found < 0 ? -1 : covers(resolution, login_is_ssh(pamh));
+        return found < 0 ? -1 : resolution_covers(resolution, login_is_ssh(pamh));
     if (user_settings_find_named(pamh, args, login.user, FOR_SESSION, &outer) ==
         USER_SETTINGS_FOUND) {
         const bool is_ssh = login.is_ssh || login_is_ssh(pamh);
-        const bool by_itself = covers(resolution, is_ssh);
-        const bool by_login = covers(&outer.resolution, is_ssh);
+        const bool by_itself = resolution_covers(resolution, is_ssh);
+        const bool by_login = resolution_covers(&outer.resolution, is_ssh);
         if (by_login && by_itself)
             resolution_tighten(resolution, &outer.resolution);
         else if (by_login)
@@ -91,7 +86,7 @@ static int set_limit(pam_handle_t *pamh, const struct module_args *args)
     if (user_settings_find(pamh, args, FOR_SESSION, &user) != USER_SETTINGS_FOUND)
         goto out;
     if (is_login(pamh))
-        covered = covers(resolution, login_is_ssh(pamh));
+        covered = resolution_covers(resolution, login_is_ssh(pamh));
     else
         covered = tighten_inside_login(pamh, args, resolution);
     if (covered == 0 || (covered > 0 && put_limit(pamh, resolution) == 0))

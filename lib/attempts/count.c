@@ -1,7 +1,5 @@
 #include "count.h"
 
-#include <string.h>
-
 static uint64_t bit(unsigned entry)
 {
     return UINT64_C(1) << entry;

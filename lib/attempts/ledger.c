@@ -269,6 +269,12 @@ static const char *wrong_file(const struct stat *st, uid_t owner)
     return NULL;
 }
 
+static enum ledger_status damaged(char *reason, size_t size)
+{
+    snprintf(reason, size, "is damaged");
+    return LEDGER_DAMAGED;
+}
+
 static const char *map_records(struct ledger *ledger, uint32_t record_count, int protection)
 {
     void *mapped = mmap(NULL, file_size(record_count), protection, MAP_SHARED, ledger->fd, 0);
@@ -282,7 +288,7 @@ static const char *map_records(struct ledger *ledger, uint32_t record_count, int
     return NULL;
 }
 
-/* Maps all records that the file says it has. NULL, or what is wrong. */
+/* Maps all records that the file says it has. */
 static enum ledger_status map_all(struct ledger *ledger, int protection, char *reason, size_t size)
 {
     struct file_bank whole;
@@ -298,20 +304,16 @@ static enum ledger_status map_all(struct ledger *ledger, int protection, char *r
         return LEDGER_FAILED;
     }
     if (load(ledger, RECORD_WHOLE, &whole) != 0)
-        goto damaged;
+        return damaged(reason, size);
     if (whole.record_count == RECORDS_WITHOUT_SOURCES)
         return LEDGER_OK;
     if (whole.record_count != RECORDS_WITH_SOURCES ||
         (size_t)st.st_size < file_size(RECORDS_WITH_SOURCES))
-        goto damaged;
+        return damaged(reason, size);
     if ((failed = map_records(ledger, RECORDS_WITH_SOURCES, protection)) == NULL)
         return LEDGER_OK;
     snprintf(reason, size, "cannot be mapped: %s", failed);
     return LEDGER_FAILED;
-
-damaged:
-    snprintf(reason, size, "is damaged");
-    return LEDGER_DAMAGED;
 }
 
 static enum ledger_status check_records(const struct ledger *ledger, uint32_t record_count,
@@ -758,8 +760,7 @@ enum ledger_status ledger_settle(struct ledger *ledger, const struct attempt_slo
     if (status != LEDGER_OK)
         return status;
     if (load(ledger, slot->record, &bank) != 0) {
-        snprintf(reason, size, "is damaged");
-        status = LEDGER_DAMAGED;
+        status = damaged(reason, size);
         goto out;
     }
     /* One's own lock does not show as somebody else's. */
@@ -819,12 +820,6 @@ int ledger_look_at(const struct ledger *ledger, const struct origin *origin,
 }
 
 /* --- root's unlock --------------------------------------------------------- */
-
-static enum ledger_status damaged(char *reason, size_t size)
-{
-    snprintf(reason, size, "is damaged");
-    return LEDGER_DAMAGED;
-}
 
 /* What there is to forget. Needs no lock, which may be what is wrong. */
 static enum ledger_status sum_up(const struct ledger *ledger, const struct moment *now,

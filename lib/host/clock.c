@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static int64_t milliseconds(clockid_t clock)
+int64_t clock_ms(clockid_t clock)
 {
     struct timespec time;
 
@@ -58,16 +58,16 @@ static int read_boot_id(unsigned char *boot_id)
 
 int clock_now(struct moment *now)
 {
-    *now = (struct moment){.boot_ms = milliseconds(CLOCK_BOOTTIME),
-                           .wall_ms = milliseconds(CLOCK_REALTIME)};
+    *now =
+        (struct moment){.boot_ms = clock_ms(CLOCK_BOOTTIME), .wall_ms = clock_ms(CLOCK_REALTIME)};
     return read_boot_id(now->boot_id);
 }
 
 void clock_later(const struct moment *then, struct moment *now)
 {
     *now = *then;
-    now->boot_ms = milliseconds(CLOCK_BOOTTIME);
-    now->wall_ms = milliseconds(CLOCK_REALTIME);
+    now->boot_ms = clock_ms(CLOCK_BOOTTIME);
+    now->wall_ms = clock_ms(CLOCK_REALTIME);
 }
 
 int64_t clock_translate_ms(int64_t boot_ms, const struct moment *then, const struct moment *now)

@@ -7,6 +7,7 @@
 #define TMOUT_CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 enum { BOOT_ID_SIZE = 16 };
 
@@ -15,6 +16,9 @@ struct moment {
     int64_t boot_ms; /* since that boot */
     int64_t wall_ms; /* since 1970 */
 };
+
+/* What one of the kernel's clocks shows, in milliseconds. */
+int64_t clock_ms(clockid_t clock);
 
 /* Returns 0, or -1 with errno where the kernel does not tell its boot id. */
 int clock_now(struct moment *now);

@@ -53,6 +53,11 @@ int resolve(const struct snapshot *snapshot, const char *user, const char *const
     return 0;
 }
 
+bool resolution_covers(const struct resolution *resolution, bool is_ssh)
+{
+    return is_ssh || resolution->setting[SETTING_SESSIONS].value == SESSIONS_ALL;
+}
+
 void resolution_tighten(struct resolution *resolution, const struct resolution *other)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++)

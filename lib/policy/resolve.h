@@ -29,6 +29,9 @@ struct resolution {
 int resolve(const struct snapshot *snapshot, const char *user, const char *const *group,
             size_t group_count, struct resolution *resolution);
 
+/* Does the policy cover a login over SSH, or another? `sessions` says. */
+bool resolution_covers(const struct resolution *resolution, bool is_ssh);
+
 /* Setting by setting, the stricter of the two becomes resolution's. */
 void resolution_tighten(struct resolution *resolution, const struct resolution *other);
 

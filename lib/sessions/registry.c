@@ -37,7 +37,7 @@ static int make_directory(const char *path)
     return chmod(path, 0755);
 }
 
-static int make_directories(const char *directory)
+int registry_make(const char *directory)
 {
     char above[PATH_MAX];
     char *slash;
@@ -63,7 +63,7 @@ int registry_put(const char *directory, uid_t owner, const struct session_record
     char name[NAME_SIZE], made[2 * NAME_SIZE];
     int result = -1;
 
-    if (make_directories(directory) != 0) {
+    if (registry_make(directory) != 0) {
         snprintf(reason, size, "cannot make the directory: %s", strerror(errno));
         return -1;
     }

@@ -38,6 +38,10 @@ enum registry_status {
     REGISTRY_FAILED   /* errno */
 };
 
+/* Makes the directory, and the one above it, where they are missing. Returns
+ * 0, or -1 with errno. */
+int registry_make(const char *directory);
+
 /* Writes the record of a login, whole. The directory is made where it is
  * missing, and its parent. Returns 0, or -1 with the reason. */
 int registry_put(const char *directory, uid_t owner, const struct session_record *record,

@@ -29,7 +29,7 @@ void user_limits_find(const struct snapshot *snapshot, const struct resolution *
     static const enum setting_id id[] = {[RULE_OF_DISCONNECT] = SETTING_DISCONNECT,
                                          [RULE_OF_AGE] = SETTING_MAX_SESSION,
                                          [RULE_OF_NOTTY] = SETTING_DISCONNECT_NOTTY};
-    const bool covered = is_ssh || resolution->setting[SETTING_SESSIONS].value == SESSIONS_ALL;
+    const bool covered = resolution_covers(resolution, is_ssh);
     const int64_t age_ms = limit_ms(resolution, SETTING_MAX_SESSION, covered);
     const int64_t warn_ms = limit_ms(resolution, SETTING_WARN, true);
 

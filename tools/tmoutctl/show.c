@@ -23,10 +23,10 @@ static void rule_text(const struct resolved_setting *setting, char *text, size_t
 /* What the shell gets: PAM_TMOUT's value, or "" where it gets none. */
 static void limit_text(const struct resolution *resolution, bool local, char *text, size_t size)
 {
-    if (local && resolution->setting[SETTING_SESSIONS].value != SESSIONS_ALL)
-        text[0] = '\0';
-    else
+    if (resolution_covers(resolution, !local))
         resolution_limit(resolution, text, size);
+    else
+        text[0] = '\0';
 }
 
 /* Which login is asked about, and what the attempts have come to there. */

@@ -7,6 +7,7 @@
 #include "log.h"
 #include "watch.h"
 
+#include "../../lib/host/clock.h"
 #include "../../lib/sessions/schedule.h"
 #include "paths.h"
 
@@ -52,14 +53,6 @@ struct daemon {
     bool has_all_events, stop;
     uint64_t watchdog_us;
 };
-
-static int64_t boot_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* --- events ---------------------------------------------------------------- */
 
@@ -194,12 +187,12 @@ static int run(struct daemon *daemon)
 
     while (!daemon->stop) {
         int64_t next_ms = watch_run(daemon->watch);
-        if (!daemon->has_all_events && next_ms > boot_ms() + SCAN_WITHOUT_EVENTS_MS)
-            next_ms = boot_ms() + SCAN_WITHOUT_EVENTS_MS;
+        if (!daemon->has_all_events && next_ms > clock_ms(CLOCK_BOOTTIME) + SCAN_WITHOUT_EVENTS_MS)
+            next_ms = clock_ms(CLOCK_BOOTTIME) + SCAN_WITHOUT_EVENTS_MS;
         if (daemon->watchdog_us > 0) {
             sd_notify(0, "WATCHDOG=1");
-            if (next_ms > boot_ms() + (int64_t)daemon->watchdog_us / 2000)
-                next_ms = boot_ms() + (int64_t)daemon->watchdog_us / 2000;
+            if (next_ms > clock_ms(CLOCK_BOOTTIME) + (int64_t)daemon->watchdog_us / 2000)
+                next_ms = clock_ms(CLOCK_BOOTTIME) + (int64_t)daemon->watchdog_us / 2000;
         }
         set_timer(daemon, next_ms);
         const int count = epoll_wait(daemon->epoll_fd, event, EVENTS_AT_ONCE, -1);
@@ -216,17 +209,6 @@ static int run(struct daemon *daemon)
 }
 
 /* --- start ----------------------------------------------------------------- */
-
-/* A reader alone would wait for the first login to make it. */
-static void make_sessions_directory(const char *path)
-{
-    char above[PATH_MAX];
-
-    snprintf(above, sizeof above, "%s", path);
-    *strrchr(above, '/') = '\0';
-    mkdir(above, 0755);
-    mkdir(path, 0755);
-}
 
 static void check_proc(void)
 {
@@ -263,7 +245,9 @@ static int start(struct daemon *daemon)
     signal(SIGPIPE, SIG_IGN);
     umask(022);
     raise_descriptors();
-    make_sessions_directory(daemon->options->sessions_dir);
+    /* A reader alone would wait for the first login to make it. */
+    if (registry_make(daemon->options->sessions_dir) != 0)
+        log_line(LOG_ERR, "%s: cannot be made: %s", daemon->options->sessions_dir, strerror(errno));
     daemon->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     daemon->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
     daemon->signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);

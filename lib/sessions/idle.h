@@ -22,7 +22,7 @@
  * no credit. It is followed by looks at this pace for this time, so that who
  * changes the mode and types on is seen typing.
  */
-enum { LOOK_AGAIN_MS = 2 * 1000, UNSURE_MS = 30 * 1000 };
+enum { LOOK_AGAIN_MS = 1000, UNSURE_MS = 30 * 1000 };
 
 struct idle {
     struct timespec atime, mtime, ctime; /* as last seen */

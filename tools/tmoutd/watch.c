@@ -24,6 +24,9 @@ enum {
     SETTLE_MS = 1000,      /* after an event, so that many make one look */
     NOTICE_LOOK_MS = 1000, /* while a person may answer a notice */
     BYTES_LOOK_LEAST_MS = 500,
+    /* login(1) gives its terminal to the user only after it has opened the
+     * session, which would look like a touch. */
+    GIVEN_AWAY_MS = 2000,
     SURVIVED_MOST = 2, /* hang-ups of one terminal; then its login ends */
     BYTES_LOOKS = 8    /* in the time that a login may move nothing */
 };
@@ -34,6 +37,7 @@ struct terminal {
     struct notice notice;
     int64_t next_ms;
     bool found;            /* in the scan under way */
+    bool is_settled;       /* its owner and mode are what they will stay */
     int64_t unsure_ms;     /* until then it is looked at often, for it was touched */
     bool late;             /* it is idle, but for what a touch may have hidden */
     int64_t late_until_ms; /* so long it is given for that */
@@ -412,10 +416,12 @@ static void add_terminal(struct watch *watch, struct login *login, unsigned inde
     }
     login->terminal = grown;
     struct terminal *terminal = &grown[login->terminal_count++];
-    *terminal = (struct terminal){.index = index, .next_ms = watch->now.boot_ms, .found = true};
-    /* login(1) gives it to the user yet, which would look like a touch. */
-    if (!login->record.is_ssh)
-        terminal->next_ms += LOOK_AGAIN_MS;
+    *terminal = (struct terminal){.index = index,
+                                  .next_ms = watch->now.boot_ms,
+                                  .found = true,
+                                  .is_settled = login->record.is_ssh};
+    if (!terminal->is_settled)
+        terminal->next_ms += GIVEN_AWAY_MS;
     notice_clear(&terminal->notice);
     idle_start(&terminal->idle, &st, login->record.since.boot_ms, &watch->now);
 }
@@ -576,6 +582,11 @@ static void go_on_hanging_up(struct watch *watch, struct login *login, struct te
 static struct idle_change look(struct watch *watch, struct login *login, struct terminal *terminal,
                                const char *path, const struct stat *st)
 {
+    if (!terminal->is_settled) {
+        idle_start(&terminal->idle, st, login->record.since.boot_ms, &watch->now);
+        terminal->is_settled = true;
+    }
+
     const struct idle_change change =
         idle_look(&terminal->idle, st, login->limits.any_activity, &watch->now);
 

@@ -1,9 +1,9 @@
 #include "module_args.h"
 
+#include "../lib/sessions/registry.h"
 #include "paths.h"
 
 #include <security/pam_ext.h>
-#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -39,8 +39,7 @@ int module_args_parse(pam_handle_t *pamh, int argc, const char **argv, struct mo
             args->config_path = value;
         } else if ((value = path_value(argv[i], "state=")) != NULL) {
             args->state_dir = value;
-            if (snprintf(args->sessions_dir, sizeof args->sessions_dir, "%s-sessions", value) >=
-                (int)sizeof args->sessions_dir)
+            if (!registry_directory(value, args->sessions_dir, sizeof args->sessions_dir))
                 return complain(pamh, argv[i], "the path is too long");
         } else {
             return complain(pamh, argv[i],

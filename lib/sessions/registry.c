@@ -3,6 +3,7 @@
 #include "../host/replace.h"
 #include "../host/trusted.h"
 #include "checksum.h"
+#include "paths.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -27,6 +28,15 @@ struct file_session {
 static void file_name(char *name, pid_t pid)
 {
     snprintf(name, NAME_SIZE, "%d", (int)pid);
+}
+
+bool registry_directory(const char *state_dir, char *path, size_t size)
+{
+    const bool usual = strcmp(state_dir, TMOUT_STATE_DIR) == 0;
+    const int length = snprintf(path, size, "%s%s", usual ? TMOUT_SESSIONS_DIR : state_dir,
+                                usual ? "" : "-sessions");
+
+    return length >= 0 && (size_t)length < size;
 }
 
 /* Whatever the caller's umask is. */

@@ -38,6 +38,10 @@ enum registry_status {
     REGISTRY_FAILED   /* errno */
 };
 
+/* The directory of the registry that goes with this state directory: in /run,
+ * or DIR-sessions beside one that is not the usual. False: no room in path. */
+bool registry_directory(const char *state_dir, char *path, size_t size);
+
 /* Makes the directory, and the one above it, where they are missing. Returns
  * 0, or -1 with errno. */
 int registry_make(const char *directory);

@@ -322,8 +322,9 @@ AGAINST_THE_HANG_UP = [
     typed("trap exec HUP", "trap 'exec sleep 1000' HUP", READY),
     typed("kill -STOP $$", f"{READY}; kill -STOP $$"),
     typed("stopped over and over", "(while kill -STOP $$; do sleep 0.2; done) &", sign=r"\[1\]"),
-    typed("nohup of a shell", "exec nohup sh -c 'exec bash --norc -i <>/dev/tty >&0 2>&0'",
-          READY),
+    # 9: sshd gives a terminal up that nobody has open, if only for a moment.
+    typed("nohup of a shell", "exec nohup sh -c 'exec <&9 >&9 2>&9; echo rea\"\"dy; "
+          "exec bash --norc -i' 9<>/dev/tty"),
     typed("nohup sleep in front", f"{READY}; exec nohup sleep 1000"),
     typed("setsid that keeps the terminal", f"setsid sleep 1000 & {READY}; {HELD}"),
     program("a double fork that keeps the terminal", "fork"),

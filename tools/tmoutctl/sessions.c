@@ -247,10 +247,10 @@ int verb_sessions(const struct tmoutctl_context *context, int argc, char **argv)
         report("the sessions of all users are root's to see: run it as root");
         return TMOUTCTL_FAILURE;
     }
-    if (strcmp(context->state_dir, TMOUT_STATE_DIR) == 0)
-        snprintf(directory, sizeof directory, "%s", TMOUT_SESSIONS_DIR);
-    else
-        snprintf(directory, sizeof directory, "%s-sessions", context->state_dir);
+    if (!registry_directory(context->state_dir, directory, sizeof directory)) {
+        report("--state: the path is too long");
+        return TMOUTCTL_FAILURE;
+    }
     if (clock_now(&table.now) != 0) {
         report("no boot id in /proc/sys/kernel/random: %s", strerror(errno));
         return TMOUTCTL_FAILURE;

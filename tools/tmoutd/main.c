@@ -8,6 +8,7 @@
 #include "watch.h"
 
 #include "../../lib/host/clock.h"
+#include "../../lib/sessions/registry.h"
 #include "../../lib/sessions/schedule.h"
 #include "paths.h"
 
@@ -287,8 +288,9 @@ static int take_options(int argc, char **argv, struct options *options)
             options->foreground = true;
         } else if (strcmp(argv[i], "--state") == 0 && i + 1 < argc && argv[i + 1][0] == '/') {
             options->state_dir = argv[++i];
-            snprintf(options->sessions_dir, sizeof options->sessions_dir, "%s-sessions",
-                     options->state_dir);
+            if (!registry_directory(options->state_dir, options->sessions_dir,
+                                    sizeof options->sessions_dir))
+                return usage(stderr);
         } else if (strcmp(argv[i], "--help") == 0) {
             return usage(stdout);
         } else if (strcmp(argv[i], "--version") == 0) {

@@ -201,12 +201,12 @@ def show_start(watcher, count):
 
 
 def show_arrival(watcher, state):
-    """Gives the one who came."""
     before = watcher.cpu_sec()
     newcomer = Idlers("stay", STAYS, 1, state).wait_ready()
     watcher.rest()
     say("arrival", f"{(watcher.cpu_sec() - before) * 1000:,.1f} ms of CPU time for one login more")
-    return newcomer
+    newcomer.end()
+    watcher.rest()
 
 
 def show_share(what, watcher, seconds, wakeups_aim=None):
@@ -243,7 +243,7 @@ def apply(name, limit):
                     bench_host.policy_state(name)], check=True)
 
 
-def measure(size, cuts):
+def measure(size):
     """A host with so many terminals, of which some are to be cut."""
     name = f"idlers{size}"
     state = bench_host.policy_state(name)
@@ -252,19 +252,18 @@ def measure(size, cuts):
     crowd = []
     try:
         # These first: they are idle all the while.
-        leavers = cuts and Idlers("leave", LEAVES, cuts, state)
-        crowd += [leavers] if cuts else []
-        stayers = Idlers("stay", STAYS, size - cuts, state)
+        leavers = Idlers("leave", LEAVES, CUTS, state)
+        crowd.append(leavers)
+        stayers = Idlers("stay", STAYS, size - CUTS, state)
         crowd.append(stayers)
         for idlers in crowd:
             idlers.wait_ready()
         watcher = Watcher(state)
         crowd.append(watcher)
         show_start(watcher, size)
-        crowd.append(show_arrival(watcher, state))
+        show_arrival(watcher, state)
         show_share("quiet", watcher, QUIET_SEC, wakeups_aim=0)
-        if cuts:
-            show_cuts(leavers)
+        show_cuts(leavers)
         show_typing(watcher, stayers, name)
         complaints = watcher.complaints()
         if complaints:
@@ -281,4 +280,4 @@ def compare():
             print(f"not measured: {problem}")
             return
         for size in SIZES:
-            measure(size, CUTS if size == max(SIZES) else 0)
+            measure(size)

@@ -62,6 +62,22 @@ void idle_own_output(struct idle *idle, const struct stat *st)
     idle->mtime = st->st_mtim;
 }
 
+/*
+ * Did the last look come so close behind the change that it saw that another
+ * one, after it, would have got the same ctime? The kernel's clock for these
+ * stands still between its ticks, of which there are 100 a second or more.
+ */
+static bool could_hide_a_touch(const struct idle *idle)
+{
+    enum { TICKS_MS = 50 };
+    const int64_t ctime_ms =
+        (int64_t)idle->ctime.tv_sec * 1000 + idle->ctime.tv_nsec / (1000 * 1000);
+    const int64_t after_ms = idle->looked.wall_ms - ctime_ms;
+
+    /* A change that is still to come was seen before the clock was set back. */
+    return after_ms > -TICKS_MS && after_ms < TICKS_MS;
+}
+
 /* Was the wall clock set since the last look? */
 static bool was_stepped(const struct idle *idle, const struct moment *now)
 {
@@ -98,6 +114,9 @@ static bool was_forged(const struct idle *idle, const struct stat *st, const str
 {
     if (idle->mode != st->st_mode || idle->uid != st->st_uid || idle->gid != st->st_gid)
         return false;
+    /* Nor is anybody a forger because the clock was set. */
+    if (was_stepped(idle, now))
+        return false;
     if (is_forged(&idle->atime, &st->st_atim, now) || is_forged(&idle->mtime, &st->st_mtim, now))
         return true;
     /* Who types chmod reads no input long before: what says so was set. */
@@ -109,14 +128,16 @@ struct idle_change idle_look(struct idle *idle, const struct stat *st, bool any_
                              const struct moment *now)
 {
     struct idle_change change = {0};
-    bool forged = is_future(&st->st_atim, now);
+    bool forged = false;
 
-    if (same_time(&idle->ctime, &st->st_ctim)) {
+    if (!same_time(&idle->ctime, &st->st_ctim)) {
+        change.look_again = true;
+        forged = was_forged(idle, st, now);
+    } else if (could_hide_a_touch(idle)) {
+        change.look_again = true;
+    } else {
         credit(idle, &idle->atime, &st->st_atim, now, &idle->active_ms);
         credit(idle, &idle->mtime, &st->st_mtim, now, &idle->output_ms);
-    } else {
-        change.look_again = true;
-        forged = forged || was_forged(idle, st, now);
     }
     if (any_activity && idle->output_ms > idle->active_ms)
         idle->active_ms = idle->output_ms;

@@ -6,7 +6,8 @@
  * mtime when one writes output, in whole seconds and no more often than once
  * in eight. It never moves ctime by itself. The user owns the terminal and may
  * set both times to what he likes, but that moves ctime to the present. So a
- * time counts only where it moved between two looks at equal ctime.
+ * time counts only where it moved between two looks at equal ctime, the first
+ * of which was not in the very tick of that ctime.
  */
 #ifndef TMOUT_IDLE_H
 #define TMOUT_IDLE_H

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static ssize_t read_text(const char *path, char *text, size_t size)
@@ -92,6 +94,56 @@ int login_terminals(const struct session_record *login, unsigned index[LOGIN_TER
         return count;
     errno = ESRCH;
     return -1;
+}
+
+bool login_has_terminal(const struct session_record *login, unsigned index)
+{
+    unsigned now[LOGIN_TERMINALS_MOST];
+    const int count = login_terminals(login, now);
+
+    return count > 0 && contains(now, count, index);
+}
+
+/* The descriptor of the login's process that is this terminal's master, or -1. */
+static int find_master(const struct session_record *login, unsigned index)
+{
+    char path[64];
+    struct dirent *entry;
+    unsigned number;
+    int found = -1;
+
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)login->pid);
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return -1;
+    errno = ENOENT;
+    while (found < 0 && (entry = readdir(directory)) != NULL)
+        if (is_master(login->pid, entry->d_name) &&
+            master_index(login->pid, entry->d_name, &number) && number == index)
+            found = (int)strtol(entry->d_name, NULL, 10);
+    closedir(directory);
+    return found;
+}
+
+pid_t login_terminal_session(const struct session_record *login, unsigned index)
+{
+    const int master = login->is_ssh ? find_master(login, index) : -1;
+    pid_t session = -1;
+    int pidfd, fd = -1;
+
+    if (master < 0)
+        return -1;
+    /* RHEL 9's C library has no wrappers yet. */
+    pidfd = (int)syscall(SYS_pidfd_open, login->pid, 0);
+    if (pidfd >= 0)
+        fd = (int)syscall(SYS_pidfd_getfd, pidfd, master, 0);
+    if (fd >= 0 && ioctl(fd, TIOCGSID, &session) != 0)
+        session = errno == ENOTTY ? 0 : -1;
+    if (fd >= 0)
+        close(fd);
+    if (pidfd >= 0)
+        close(pidfd);
+    return session;
 }
 
 /* --- processes ------------------------------------------------------------- */

@@ -19,6 +19,17 @@ enum { LOGIN_TERMINALS_MOST = 256 };
  */
 int login_terminals(const struct session_record *login, unsigned index[LOGIN_TERMINALS_MOST]);
 
+/* Is the terminal with this number one of the login's? */
+bool login_has_terminal(const struct session_record *login, unsigned index);
+
+/*
+ * The session that has this terminal of an SSH login for its controlling one.
+ * Numbers alone do not tell: every container counts its terminals from 0. 0
+ * where no session has it, -1 with errno where the kernel does not say (it has
+ * pidfd_getfd() since 5.6; Yama may forbid it).
+ */
+pid_t login_terminal_session(const struct session_record *login, unsigned index);
+
 /* The path of a terminal of this login. */
 void terminal_path(const struct session_record *login, unsigned index, char *path, size_t size);
 

@@ -192,7 +192,7 @@ while True:
     time.sleep(0.2)
 """,
     "modes": """
-import os, signal, subprocess, termios, time
+import os, signal, subprocess, sys, termios, time
 signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 cooked = termios.tcgetattr(0)
 keys = termios.tcgetattr(0)
@@ -201,7 +201,31 @@ os.write(1, b"ready\\n")
 while True:
     for mode in keys, cooked:
         termios.tcsetattr(0, termios.TCSANOW, mode)
-        time.sleep(0.7)
+        time.sleep(float(sys.argv[1]))
+""",
+    "tick": """
+import os, sys, time
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY)
+while True:
+    now = os.fstat(fd)
+    os.fchmod(fd, now.st_mode & 0o777 ^ 0o20)
+    time.sleep(0.0006)  # for somebody who looks at once
+    os.utime(fd, ns=(int(time.time()) * 10**9, now.st_mtime_ns))
+    time.sleep(2)
+""",
+    "files": """
+import os, resource, signal, time
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+null = os.open("/dev/null", os.O_RDWR)
+for number in range(100, min(most, 20000)):
+    os.dup2(null, number)
+for _ in range(10):
+    if os.fork() == 0:
+        time.sleep(1000)
+os.write(1, b"ready\\n")
+time.sleep(1000)
 """,
     "times": """
 import os, sys, time
@@ -337,6 +361,7 @@ AGAINST_THE_HANG_UP = [
     program("TIOCEXCL", "alone"),
     program("another line discipline", "discipline"),
     program("a terminal of one's own, typed into by itself", "master"),
+    program("more files than anybody needs", "files"),
     typed("no mode for anybody", f"chmod 000 $(tty); {READY}; {HELD}",
           late_sec=LATE_SEC + FORGED_SEC),
     typed("nothing open", f"{READY}; exec sleep 1000 <&- >&- 2>&-"),
@@ -350,7 +375,8 @@ NOISE = [
     typed("output without end", f"{READY}; while :; do date; sleep 0.05; done"),
     typed("output in the background", f"(while sleep 1; do date; done) & {READY}"),
     typed("no output at all where it counts", f"{READY}; {HELD}", groups=("output",)),
-    program("half a line, and the mode changed to and fro", "modes", keys="half a line"),
+    program("half a line, and the mode changed to and fro", "modes", "0.7", keys="half a line"),
+    program("a byte that lines do not count, and the same", "modes", "1.3", keys="\0"),
     typed("a line that nobody reads", f"{READY}; {HELD}", keys="a line\r"),
 ]
 
@@ -367,6 +393,7 @@ FORGED = [
     forging("touch to a minute ahead", "touch -a -d '+1 minute' $T"),
     forging("utimensat in the background", f"{run_program('times', '$T', '0', '0.3')} &"),
     forging("utimensat, a little ahead", f"{run_program('times', '$T', '9', '3')} &"),
+    forging("in the same tick as a chmod", f"{run_program('tick', '$T')} &", forged=None),
     forging("output forged where it counts", "(while touch -m $T; do sleep 1; done) &",
             groups=("output",)),
     forging("chmod and touch in a loop",
@@ -524,6 +551,43 @@ def over_one_connection():
            "the connection that is left behind: ended")
 
 
+def opens_terminals(path, until):
+    """One a second, each for a little while, as long as the connection lasts."""
+    clients = []
+    while not until.wait(1):
+        clients.append(subprocess.Popen(
+            ssh_command("opener", "sleep 2.5", options=["RequestTTY=force", path]),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    for client in clients:
+        client.kill()
+        client.wait()
+
+
+def too_old_in_spite_of_terminals():
+    """max_session ends a connection on which terminals come and go"""
+    user("opener", groups=["hard"])
+    path = "ControlPath=/root/opener"
+    start = time.monotonic()
+    master = subprocess.Popen(
+        ssh_command("opener", "while sleep 1; do date; done",
+                    options=["ControlMaster=yes", path]),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: os.path.exists("/root/opener"))
+    ended = threading.Event()
+    opener = threading.Thread(target=opens_terminals, args=(path, ended))
+    opener.start()
+    try:
+        master.wait(MAX_SESSION_SEC + 3 * LATE_SEC)
+        report("a job beside terminals that come and go", "opener", time.monotonic() - start,
+               MAX_SESSION_SEC, LATE_SEC)
+    except subprocess.TimeoutExpired as late:
+        report("a job beside terminals that come and go", "opener", late, MAX_SESSION_SEC, LATE_SEC)
+    finally:
+        ended.set()
+        opener.join()
+        master.kill()
+
+
 def root_is_covered():
     """sshd has one process less for root"""
     os.makedirs("/root/.ssh", exist_ok=True)
@@ -618,5 +682,6 @@ os.makedirs("/run/screen", exist_ok=True)
 os.chmod("/run/screen", 0o1777)
 write("/etc/sudoers.d/everybody", "ALL ALL=(ALL) NOPASSWD: ALL\n", 0o440)
 tmoutd.start()
-tap.run(every_way, forgers_are_named, over_one_connection, root_is_covered, like_a_person,
+tap.run(every_way, forgers_are_named, over_one_connection, too_old_in_spite_of_terminals,
+        root_is_covered, like_a_person,
         nothing_went_wrong)

@@ -471,6 +471,86 @@ def without_events():
     tmoutd.start()
 
 
+FLOOD = """
+import os
+paths = [os.ttyname(os.openpty()[1]) for _ in range(2)]
+print("ready", flush=True)
+while True:
+    for mode in 0o600, 0o620:
+        for path in paths:
+            os.chmod(path, mode)
+"""
+
+
+def events_without_end():
+    """whoever makes events without end keeps it from nobody else"""
+    write("/usr/local/lib/flood.py", FLOOD)
+    for name in "flooder", "beside":
+        user(name, groups=["free"] if name == "flooder" else [])
+    floods = [subprocess.Popen(ssh_command("flooder", "exec python3 /usr/local/lib/flood.py"),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+              for _ in range(2)]
+    try:
+        for flood in floods:
+            flood.stdout.readline()
+        with Person("beside", "sleep 1000") as beside:
+            tap.ok(beside.ended_in_time(), "somebody idle beside it is cut in time")
+        tmoutd.stop()
+        tap.equal(tmoutd.process.returncode, 0, "and it ends when told to")
+    finally:
+        for flood in floods:
+            flood.kill()
+        run("pkill", "-f", "flood.py")
+    tmoutd.start()
+
+
+CONTAINER = """
+import fcntl, os, signal, sys, termios, time
+os.setsid()
+while True:
+    master, slave = os.openpty()
+    if os.ttyname(slave) == sys.argv[1]:
+        break
+fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(1000)
+"""
+
+
+def the_same_number_in_a_container():
+    """a container's terminal of the same number is another one"""
+    write("/usr/local/lib/container.py", CONTAINER)
+    user("outside")
+    with Person("outside") as outside:
+        tty = outside.tty()
+        container = subprocess.Popen(
+            ["unshare", "--mount", "sh", "-c", "mount -t devpts -o newinstance,ptmxmode=666 none "
+             "/dev/pts && mount --bind /dev/pts/ptmx /dev/ptmx && "
+             "exec python3 /usr/local/lib/container.py " + tty],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        tap.equal(container.stdout.readline(), b"ready\n", f"{tty} in a container, too")
+        tap.ok(outside.ended_in_time(), "the one outside is cut")
+        wait_until(lambda: not tmoutd.registered())
+        tap.ok(container.poll() is None, "what runs in the container lives on")
+        container.kill()
+        container.wait()
+
+
+def a_name_service_that_is_down():
+    """who cannot be looked up when it starts is watched as soon as he can"""
+    user("remote")
+    everybody = read("/etc/passwd")
+    tmoutd.stop()
+    with Person("remote", "sleep 1000") as remote:
+        write("/etc/passwd", re.sub(r"^remote:.*\n", "", everybody, flags=re.MULTILINE))
+        mark = syslog.mark()
+        tmoutd.start()
+        syslog.wait(r"^err tmoutd\[.*cannot be looked up.* user=remote", mark)
+        write("/etc/passwd", everybody)
+        tap.ok(remote.ended_in_time(time.monotonic() + SCAN_SEC), "cut within half a minute more")
+
+
 def wake_ups():
     return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)",
                          read(f"/proc/{tmoutd.process.pid}/status"), re.MULTILINE).group(1))
@@ -527,4 +607,5 @@ tap.run(killed_while_a_notice_is_out, killed_during_a_cut, stopped_and_started,
         records_come_and_go, a_number_used_again, damaged_records,
         damage_that_names_an_innocent, damage_to_a_login_at_a_terminal,
         a_terminal_number_used_again, many_short_sessions, stopped_terminals,
-        policy_that_is_lost, without_events, sleeps_while_nothing_can_expire, log_lines)
+        policy_that_is_lost, without_events, events_without_end, the_same_number_in_a_container,
+        a_name_service_that_is_down, sleeps_while_nothing_can_expire, log_lines)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/major.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +16,12 @@
 #include <unistd.h>
 
 enum {
-    TO_LEAVE_MS = 500,  /* for a shell to write its history */
-    TO_NOTICE_MS = 1000 /* for programs to notice that the terminal is gone */
+    TO_LEAVE_MS = 500,   /* for a shell to write its history */
+    TO_NOTICE_MS = 1000, /* for programs to notice that the terminal is gone */
+    /* Bounds for what somebody piles up to make a hang-up take long. Who is
+     * not held loses the terminal as well, but may live on without it. */
+    HELD_MOST = 4096,
+    FILES_MOST = 100 * 1000
 };
 
 /* RHEL 9's C library has no wrappers yet. */
@@ -31,11 +36,55 @@ static uint32_t device_in_stat(dev_t device)
     return (minor(device) & 0xff) | major(device) << 8 | (minor(device) & ~0xffU) << 12;
 }
 
-static bool has_open(pid_t pid, dev_t device)
+/* A terminal, and what it takes to tell who uses it. */
+struct use {
+    struct stat terminal;
+    pid_t login;      /* sshd's process that opened the session, or login(1)'s */
+    pid_t connection; /* the parent of the sessions' leaders, or 0 */
+    unsigned index;   /* its number */
+    pid_t session;    /* that has it for its controlling terminal; -1: not known */
+    unsigned files_left;
+};
+
+static bool same_file(const struct stat *terminal, const struct statx *file)
 {
-    char path[64 + NAME_MAX];
+    return S_ISCHR(file->stx_mode) && file->stx_ino == terminal->st_ino &&
+           makedev(file->stx_dev_major, file->stx_dev_minor) == terminal->st_dev &&
+           makedev(file->stx_rdev_major, file->stx_rdev_minor) == terminal->st_rdev;
+}
+
+/* /dev/tty is the terminal of whoever opened it. */
+static bool is_own_terminal(const struct statx *file)
+{
+    return S_ISCHR(file->stx_mode) && file->stx_rdev_major == TTYAUX_MAJOR &&
+           file->stx_rdev_minor == 0;
+}
+
+/* Could this be the terminal, by the name it was opened by? The last part of
+ * that is asked, for it may have been mounted anywhere. Others are left alone:
+ * a file of a user's own file system may answer late or never. */
+static bool may_be(const struct use *use, int directory, const char *fd)
+{
+    char target[PATH_MAX], number[16];
+    const ssize_t n = readlinkat(directory, fd, target, sizeof target - 1);
+    const char *last;
+
+    if (n < 0)
+        return false;
+    target[n] = '\0';
+    last = strrchr(target, '/');
+    snprintf(number, sizeof number, "%u", use->index);
+    return last != NULL && (strcmp(last + 1, number) == 0 || strncmp(last + 1, "tty", 3) == 0 ||
+                            strcmp(last + 1, "console") == 0);
+}
+
+/* Files are looked at as long as there are some left to: who has more of them
+ * than anybody needs may not stall everything by that, and counts as using it. */
+static bool has_open(struct use *use, pid_t pid)
+{
+    char path[64];
     struct dirent *entry;
-    struct stat st;
+    struct statx file;
     bool found = false;
 
     snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
@@ -43,12 +92,27 @@ static bool has_open(pid_t pid, dev_t device)
     if (directory == NULL)
         return false;
     while (!found && (entry = readdir(directory)) != NULL) {
-        snprintf(path, sizeof path, "/proc/%d/fd/%s", (int)pid, entry->d_name);
-        found = entry->d_name[0] != '.' && stat(path, &st) == 0 && S_ISCHR(st.st_mode) &&
-                st.st_rdev == device;
+        if (use->files_left == 0)
+            found = true;
+        else if (entry->d_name[0] != '.' && use->files_left-- > 0)
+            found = may_be(use, dirfd(directory), entry->d_name) &&
+                    statx(dirfd(directory), entry->d_name, AT_STATX_DONT_SYNC,
+                          STATX_TYPE | STATX_INO, &file) == 0 &&
+                    (same_file(&use->terminal, &file) || is_own_terminal(&file));
     }
     closedir(directory);
     return found;
+}
+
+static bool same_mounts(pid_t a, pid_t b)
+{
+    char path_a[64], path_b[64];
+    struct stat st_a, st_b;
+
+    snprintf(path_a, sizeof path_a, "/proc/%d/ns/mnt", (int)a);
+    snprintf(path_b, sizeof path_b, "/proc/%d/ns/mnt", (int)b);
+    return stat(path_a, &st_a) == 0 && stat(path_b, &st_b) == 0 && st_a.st_ino == st_b.st_ino &&
+           st_a.st_dev == st_b.st_dev;
 }
 
 /* Holds the process that was looked at, and no later one of its number. */
@@ -62,21 +126,13 @@ static int hold(struct hangup *hangup, const struct process *process)
     hangup->pidfd = grown;
     const int fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
     if (fd < 0)
-        return 0; /* it has ended */
+        return errno == ESRCH ? 0 : -1;
     if (process_read(process->pid, &again) != 0 || again.start_ticks != process->start_ticks) {
         close(fd);
         return 0;
     }
     hangup->pidfd[hangup->count++] = fd;
     return 0;
-}
-
-/* sshd's child that led the session and gave the terminal up, to be out of a
- * hang-up's reach, but goes on using it. */
-static bool has_given_up(const struct process *process, pid_t connection, dev_t device)
-{
-    return process->terminal == 0 && connection > 0 && process->parent == connection &&
-           has_open(process->pid, device);
 }
 
 void process_list_free(struct process_list *list)
@@ -109,26 +165,34 @@ static int process_list_read(struct process_list *list)
     return entry == NULL ? 0 : -1;
 }
 
-/* Uses the terminal, in its session or having left it; a nohup job, say, does
- * not, and lives on. */
-static bool belongs_to(const struct process *process, pid_t connection, dev_t device)
+/*
+ * Does it use the terminal? A nohup job, say, does not, and lives on. Numbers
+ * of terminals are not enough, for containers have the same ones.
+ */
+static bool belongs_to(struct use *use, const struct process *process)
 {
-    if (process->terminal != device_in_stat(device))
-        return has_given_up(process, connection, device);
-    return process->session == process->pid || has_open(process->pid, device);
+    const bool leads = process->session == process->pid;
+
+    /* sshd's child that led the session and gave the terminal up, to be out of
+     * a hang-up's reach, but goes on using it. */
+    if (process->terminal == 0)
+        return use->connection > 0 && process->parent == use->connection &&
+               has_open(use, process->pid);
+    if (process->terminal != device_in_stat(use->terminal.st_rdev))
+        return false;
+    if (use->session >= 0)
+        return process->session == use->session && (leads || has_open(use, process->pid));
+    return same_mounts(process->pid, use->login) && (leads || has_open(use, process->pid));
 }
 
 /* The leader comes first; then those of its session that use the terminal. */
-static int hold_session(struct hangup *hangup, const struct session_record *login, dev_t device,
-                        struct process_list *all)
+static int hold_session(struct hangup *hangup, struct use *use, struct process_list *all)
 {
-    const pid_t connection = login_connection(login);
-
     if (all->process == NULL && process_list_read(all) != 0)
         return -1;
-    for (size_t i = 0; i < all->count; i++) {
+    for (size_t i = 0; i < all->count && hangup->count < HELD_MOST; i++) {
         const struct process *process = &all->process[i];
-        if (!belongs_to(process, connection, device))
+        if (!belongs_to(use, process))
             continue;
         if (hold(hangup, process) != 0)
             return -1;
@@ -141,22 +205,11 @@ static int hold_session(struct hangup *hangup, const struct session_record *logi
     return 0;
 }
 
-static bool still_owns(const struct session_record *login, unsigned index)
-{
-    unsigned now[LOGIN_TERMINALS_MOST];
-    const int count = login_terminals(login, now);
-
-    for (int i = 0; i < count; i++)
-        if (now[i] == index)
-            return true;
-    return false;
-}
-
 int hangup_terminal(struct hangup *hangup, const struct session_record *login, unsigned index,
                     struct process_list *all, int64_t now_ms)
 {
+    struct use use = {.login = login->pid, .index = index, .files_left = FILES_MOST};
     char path[64];
-    struct stat st;
     int error;
 
     *hangup = (struct hangup){.next_ms = now_ms + TO_LEAVE_MS};
@@ -164,11 +217,15 @@ int hangup_terminal(struct hangup *hangup, const struct session_record *login, u
     hangup->terminal_fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (hangup->terminal_fd < 0)
         return -1;
-    if (fstat(hangup->terminal_fd, &st) != 0)
+    if (fstat(hangup->terminal_fd, &use.terminal) != 0)
         goto fail;
     /* Opened first: from here on the number cannot go to somebody else. */
     errno = ENOENT;
-    if (!still_owns(login, index) || hold_session(hangup, login, st.st_rdev, all) != 0)
+    if (!login_has_terminal(login, index))
+        goto fail;
+    use.connection = login_connection(login);
+    use.session = login_terminal_session(login, index);
+    if (hold_session(hangup, &use, all) != 0)
         goto fail;
     if (hangup->count > 0) {
         send_signal(hangup->pidfd[0], SIGHUP);

@@ -30,12 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-    /* What is not told of is looked for: the price of a kernel that is short
-     * of watches. */
-    SCAN_WITHOUT_EVENTS_MS = 30 * 1000,
-    EVENTS_AT_ONCE = 64
-};
+enum { EVENTS_AT_ONCE = 64 };
 
 /* Beside the pids of logins, which are positive. */
 enum source { SOURCE_TIMER = 1ULL << 40, SOURCE_SIGNAL, SOURCE_INOTIFY };
@@ -72,8 +67,8 @@ static int watch_directory(struct daemon *daemon, const char *path, uint32_t eve
 
     if (wd >= 0)
         return wd;
-    log_line(LOG_WARNING, "%s cannot be watched: %s; it is looked at every %d seconds instead",
-             path, strerror(errno), SCAN_WITHOUT_EVENTS_MS / 1000);
+    log_line(LOG_WARNING, "%s cannot be watched: %s; it is looked at now and then instead", path,
+             strerror(errno));
     daemon->has_all_events = false;
     return -1;
 }
@@ -107,7 +102,7 @@ static void on_change(struct daemon *daemon, const struct inotify_event *event)
     unsigned pid;
 
     if ((event->mask & IN_Q_OVERFLOW) != 0) {
-        watch_scan(daemon->watch);
+        watch_events_lost(daemon->watch);
     } else if (event->len == 0) {
         return;
     } else if (event->wd == daemon->terminals_wd) {
@@ -120,17 +115,17 @@ static void on_change(struct daemon *daemon, const struct inotify_event *event)
     }
 }
 
+/* No more than fits: whoever makes events without end must not keep it from
+ * all else. */
 static void read_changes(struct daemon *daemon)
 {
     char buffer[16384] __attribute__((aligned(__alignof__(struct inotify_event))));
-    ssize_t size;
+    const ssize_t size = read(daemon->inotify_fd, buffer, sizeof buffer);
 
-    while ((size = read(daemon->inotify_fd, buffer, sizeof buffer)) > 0) {
-        for (char *at = buffer; at < buffer + size;) {
-            const struct inotify_event *event = (const struct inotify_event *)at;
-            on_change(daemon, event);
-            at += sizeof *event + event->len;
-        }
+    for (char *at = buffer; size > 0 && at < buffer + size;) {
+        const struct inotify_event *event = (const struct inotify_event *)at;
+        on_change(daemon, event);
+        at += sizeof *event + event->len;
     }
 }
 
@@ -141,8 +136,7 @@ static void read_signal(struct daemon *daemon)
     if (read(daemon->signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
         return;
     if (info.ssi_signo == SIGHUP) {
-        watch_policy(daemon->watch);
-        watch_scan(daemon->watch);
+        watch_everything(daemon->watch);
     } else {
         daemon->stop = true;
     }
@@ -188,8 +182,6 @@ static int run(struct daemon *daemon)
 
     while (!daemon->stop) {
         int64_t next_ms = watch_run(daemon->watch);
-        if (!daemon->has_all_events && next_ms > clock_ms(CLOCK_BOOTTIME) + SCAN_WITHOUT_EVENTS_MS)
-            next_ms = clock_ms(CLOCK_BOOTTIME) + SCAN_WITHOUT_EVENTS_MS;
         if (daemon->watchdog_us > 0) {
             sd_notify(0, "WATCHDOG=1");
             if (next_ms > clock_ms(CLOCK_BOOTTIME) + (int64_t)daemon->watchdog_us / 2000)
@@ -201,10 +193,9 @@ static int run(struct daemon *daemon)
             log_line(LOG_ERR, "cannot wait for events: %s", strerror(errno));
             return 1;
         }
+        watch_clock(daemon->watch);
         for (int i = 0; i < count; i++)
             on_event(daemon, &event[i]);
-        if (!daemon->has_all_events)
-            watch_scan(daemon->watch);
     }
     return 0;
 }
@@ -264,13 +255,12 @@ static int start(struct daemon *daemon)
     daemon->policy_wd = watch_directory(daemon, daemon->options->state_dir, files);
     check_proc();
     sd_watchdog_enabled(0, &daemon->watchdog_us);
-    daemon->watch =
-        watch_new(daemon->options->sessions_dir, daemon->options->state_dir, daemon->epoll_fd);
+    daemon->watch = watch_new(daemon->options->sessions_dir, daemon->options->state_dir,
+                              daemon->epoll_fd, daemon->has_all_events);
     if (daemon->watch == NULL) {
         log_line(LOG_ERR, "out of memory");
         return -1;
     }
-    watch_scan(daemon->watch);
     return 0;
 }
 

@@ -5,13 +5,13 @@
 #include "../../lib/sessions/registry.h"
 #include "../../lib/sessions/watch_limits.h"
 
-/* Reads it from STATE_DIR. Returns false, after a line in the log, where there
- * is none; limits that were found before then stay. */
+/* Reads it from STATE_DIR. Returns false where there is none, after a line in
+ * the log the first time; limits that were found before then stay. */
 bool policy_open(const char *state_dir, struct snapshot *snapshot);
 
-/* The limits of a user's login. Returns false, after a line in the log, where they cannot
- * be told. */
-bool policy_limits(const struct snapshot *snapshot, const struct session_record *login,
-                   struct user_limits *limits);
+/* The limits of a user's login, and his uid. Returns false where they cannot be
+ * told, with the reason. */
+bool policy_limits(const struct snapshot *snapshot, const struct session_record *login, uid_t *uid,
+                   struct user_limits *limits, char *reason, size_t size);
 
 #endif

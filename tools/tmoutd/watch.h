@@ -11,13 +11,23 @@
 
 struct watch;
 
-/* epoll_fd gets a descriptor for each login, with its pid as data, that
- * becomes readable when the login ends. NULL without memory. */
-struct watch *watch_new(const char *sessions_dir, const char *state_dir, int epoll_fd);
+/*
+ * epoll_fd gets a descriptor for each login, with its pid as data, that
+ * becomes readable when the login ends. Without has_all_events it looks now
+ * and then for what nobody told of. NULL without memory.
+ */
+struct watch *watch_new(const char *sessions_dir, const char *state_dir, int epoll_fd,
+                        bool has_all_events);
 void watch_free(struct watch *watch);
 
-/* Reads the registry anew: at the start, and where events were lost. */
-void watch_scan(struct watch *watch);
+/* What time it is, for the calls that follow. */
+void watch_clock(struct watch *watch);
+
+/* Some events were lost: compares everything with what is there, soon. */
+void watch_events_lost(struct watch *watch);
+
+/* The same at once, the policy included whether it has changed or not. */
+void watch_everything(struct watch *watch);
 
 /* A record has appeared or changed. */
 void watch_login(struct watch *watch, pid_t pid);
@@ -31,7 +41,7 @@ void watch_terminal_appeared(struct watch *watch, unsigned index);
 void watch_terminal_vanished(struct watch *watch, unsigned index);
 void watch_terminal_touched(struct watch *watch, unsigned index);
 
-/* The policy has changed. */
+/* The policy may have changed. */
 void watch_policy(struct watch *watch);
 
 /* Does what is due. Returns when to call again, on the boot clock, or

@@ -3,15 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* A small file of /proc as text. Returns its size, or -1 with errno. */
-static ssize_t read_proc(pid_t pid, const char *name, char *text, size_t size)
+ssize_t process_file(pid_t pid, const char *name, char *text, size_t size)
 {
-    char path[64];
+    char path[64 + NAME_MAX];
     int error;
 
     if (pid == 0)
@@ -32,6 +32,11 @@ static ssize_t read_proc(pid_t pid, const char *name, char *text, size_t size)
     return n;
 }
 
+bool process_has_ended(int error)
+{
+    return error == ENOENT || error == ESRCH;
+}
+
 int process_read(pid_t pid, struct process *process)
 {
     char text[1024];
@@ -39,7 +44,7 @@ int process_read(pid_t pid, struct process *process)
     char state;
     uint64_t start_ticks;
 
-    if (read_proc(pid, "stat", text, sizeof text) < 0)
+    if (process_file(pid, "stat", text, sizeof text) < 0)
         return -1;
     /* The second field is the program's name, of the user's choice: it ends
      * with the last parenthesis. */
@@ -61,6 +66,15 @@ int process_read(pid_t pid, struct process *process)
     return 0;
 }
 
+int process_is_same(const struct process *process)
+{
+    struct process now;
+
+    if (process_read(process->pid, &now) != 0)
+        return process_has_ended(errno) ? 0 : -1;
+    return now.start_ticks == process->start_ticks;
+}
+
 bool process_is_zombie(const struct process *process)
 {
     return process->state == 'Z' || process->state == 'X';
@@ -72,7 +86,8 @@ bool process_is_roots(pid_t pid)
     char text[2048];
     const char *line;
 
-    if (read_proc(pid, "status", text, sizeof text) <= 0 || (line = strstr(text, "\nUid:")) == NULL)
+    if (process_file(pid, "status", text, sizeof text) <= 0 ||
+        (line = strstr(text, "\nUid:")) == NULL)
         return false;
     return sscanf(line, "\nUid: %u %u %u %u", &real, &effective, &saved, &files) == 4 &&
            (real | effective | saved | files) == 0;
@@ -80,7 +95,7 @@ bool process_is_roots(pid_t pid)
 
 bool process_name(pid_t pid, char *name, size_t size)
 {
-    if (read_proc(pid, "comm", name, size) <= 0)
+    if (process_file(pid, "comm", name, size) <= 0)
         return false;
     name[strcspn(name, "\n")] = '\0';
     return true;
@@ -91,7 +106,7 @@ static bool read_audit_number(pid_t pid, const char *name, uint32_t *number)
 {
     char text[32], *end = NULL;
 
-    if (read_proc(pid, name, text, sizeof text) <= 0)
+    if (process_file(pid, name, text, sizeof text) <= 0)
         return false;
     errno = 0;
     const unsigned long value = strtoul(text, &end, 10);

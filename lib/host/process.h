@@ -21,6 +21,18 @@ struct process {
  * pid 0 is the caller's own. */
 int process_read(pid_t pid, struct process *process);
 
+/* Is it still there, and no later one of its number? 1 or 0, or -1 with errno
+ * where that could not be read. */
+int process_is_same(const struct process *process);
+
+/* A small file below its directory in /proc, as text. Returns how many bytes,
+ * or -1 with errno. pid 0 is the caller's own. */
+ssize_t process_file(pid_t pid, const char *name, char *text, size_t size);
+
+/* Does this errno of a look into /proc say that there is no such process, as
+ * opposed to a look that failed? */
+bool process_has_ended(int error);
+
 /* The audit session that a login was given, which setsid(), double forks and
  * sudo leave as it is; NO_AUDIT_SESSION where there is none. */
 uint32_t process_audit_session(pid_t pid);

@@ -2,26 +2,71 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static ssize_t read_text(const char *path, char *text, size_t size)
+/* What was read of a login is the login's only if it is still the same. Unlike
+ * session_is_live() this keeps the errno of a look that failed. */
+static int check_is_live(const struct session_record *login)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    struct process now;
 
-    if (fd < 0)
+    if (process_read(login->pid, &now) != 0)
         return -1;
-    const ssize_t n = read(fd, text, size - 1);
-    close(fd);
-    if (n >= 0)
-        text[n] = '\0';
-    return n;
+    if (now.start_ticks == login->start_ticks && !process_is_zombie(&now))
+        return 0;
+    errno = ESRCH;
+    return -1;
+}
+
+/* The next one, or NULL with errno 0 at the end. */
+static const char *next_entry(DIR *directory)
+{
+    const struct dirent *entry;
+
+    do {
+        errno = 0;
+        entry = readdir(directory);
+    } while (entry != NULL && entry->d_name[0] == '.');
+    return entry != NULL ? entry->d_name : NULL;
+}
+
+static void close_directory(DIR *directory)
+{
+    const int error = errno;
+
+    closedir(directory);
+    errno = error;
+}
+
+/* What a descriptor of a process is: 1, 0 if it is closed by now, or -1. */
+static int descriptor_target(pid_t pid, const char *fd, char *target, size_t size)
+{
+    char path[64 + NAME_MAX];
+
+    snprintf(path, sizeof path, "/proc/%d/fd/%s", (int)pid, fd);
+    const ssize_t n = readlink(path, target, size - 1);
+    if (n < 0)
+        return process_has_ended(errno) ? 0 : -1;
+    target[n] = '\0';
+    return 1;
+}
+
+/* A descriptor of another process as one of ours. The C library of RHEL 9 has
+ * no wrapper for this call. */
+static int copy_descriptor(int pidfd, int fd)
+{
+    return (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
 }
 
 void terminal_path(const struct session_record *login, unsigned index, char *path, size_t size)
@@ -34,28 +79,23 @@ void terminal_path(const struct session_record *login, unsigned index, char *pat
 
 /* --- terminals ------------------------------------------------------------- */
 
-static bool is_master(pid_t pid, const char *fd)
+/* The number of the terminal whose master this is: 1, 0 if it is none, or -1. */
+static int master_index(pid_t pid, const char *fd, unsigned *index)
 {
-    char path[320], target[64];
-
-    snprintf(path, sizeof path, "/proc/%d/fd/%s", (int)pid, fd);
-    const ssize_t n = readlink(path, target, sizeof target - 1);
-    if (n < 0)
-        return false;
-    target[n] = '\0';
-    return strcmp(target, "/dev/ptmx") == 0 || strcmp(target, "/dev/pts/ptmx") == 0;
-}
-
-static bool master_index(pid_t pid, const char *fd, unsigned *index)
-{
-    char path[320], text[1024];
+    char name[16 + NAME_MAX], text[1024], target[64];
     const char *line;
+    const int found = descriptor_target(pid, fd, target, sizeof target);
 
-    snprintf(path, sizeof path, "/proc/%d/fdinfo/%s", (int)pid, fd);
-    if (read_text(path, text, sizeof text) < 0)
-        return false;
+    if (found != 1 || (strcmp(target, "/dev/ptmx") != 0 && strcmp(target, "/dev/pts/ptmx") != 0))
+        return found == -1 ? -1 : 0;
+    snprintf(name, sizeof name, "fdinfo/%s", fd);
+    if (process_file(pid, name, text, sizeof text) < 0)
+        return process_has_ended(errno) ? 0 : -1;
     line = strstr(text, "tty-index:");
-    return line != NULL && sscanf(line, "tty-index: %u", index) == 1;
+    if (line != NULL && sscanf(line, "tty-index: %u", index) == 1)
+        return 1;
+    errno = EINVAL;
+    return -1;
 }
 
 static bool contains(const unsigned *index, int count, unsigned wanted)
@@ -66,34 +106,36 @@ static bool contains(const unsigned *index, int count, unsigned wanted)
     return false;
 }
 
-int login_terminals(const struct session_record *login, unsigned index[LOGIN_TERMINALS_MOST])
+/* Returns how many, or -1 with errno. */
+static int masters_of(pid_t pid, unsigned index[LOGIN_TERMINALS_MOST])
 {
     char path[64];
-    struct dirent *entry;
+    const char *fd;
     unsigned number;
-    int count = 0;
+    int count = 0, found = 0;
 
-    if (!login->is_ssh) {
-        index[0] = 0;
-        if (session_is_live(login))
-            return login->terminal[0] != '\0';
-        errno = ESRCH;
-        return -1;
-    }
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)login->pid);
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
     DIR *directory = opendir(path);
     if (directory == NULL)
         return -1;
-    while ((entry = readdir(directory)) != NULL && count < LOGIN_TERMINALS_MOST)
-        if (is_master(login->pid, entry->d_name) &&
-            master_index(login->pid, entry->d_name, &number) && !contains(index, count, number))
+    while (found >= 0 && count < LOGIN_TERMINALS_MOST && (fd = next_entry(directory)) != NULL) {
+        found = master_index(pid, fd, &number);
+        if (found == 1 && !contains(index, count, number))
             index[count++] = number;
-    closedir(directory);
-    /* What was read belongs to the login only if it is still the same. */
-    if (session_is_live(login))
-        return count;
-    errno = ESRCH;
-    return -1;
+    }
+    close_directory(directory);
+    return found < 0 || (fd == NULL && errno != 0) ? -1 : count;
+}
+
+int login_terminals(const struct session_record *login, unsigned index[LOGIN_TERMINALS_MOST])
+{
+    int count = 0;
+
+    if (login->is_ssh)
+        count = masters_of(login->pid, index);
+    else if (login->terminal[0] != '\0')
+        index[count++] = 0;
+    return count < 0 || check_is_live(login) != 0 ? -1 : count;
 }
 
 bool login_has_terminal(const struct session_record *login, unsigned index)
@@ -104,43 +146,36 @@ bool login_has_terminal(const struct session_record *login, unsigned index)
     return count > 0 && contains(now, count, index);
 }
 
-/* The descriptor of the login's process that is this terminal's master, or -1. */
-static int find_master(const struct session_record *login, unsigned index)
+/* The descriptor that is this terminal's master, or -1. */
+static int find_master(pid_t pid, unsigned index)
 {
     char path[64];
-    struct dirent *entry;
+    const char *fd;
     unsigned number;
     int found = -1;
 
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)login->pid);
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
     DIR *directory = opendir(path);
     if (directory == NULL)
         return -1;
-    errno = ENOENT;
-    while (found < 0 && (entry = readdir(directory)) != NULL)
-        if (is_master(login->pid, entry->d_name) &&
-            master_index(login->pid, entry->d_name, &number) && number == index)
-            found = (int)strtol(entry->d_name, NULL, 10);
+    while (found < 0 && (fd = next_entry(directory)) != NULL)
+        if (master_index(pid, fd, &number) == 1 && number == index)
+            found = (int)strtol(fd, NULL, 10);
     closedir(directory);
     return found;
 }
 
 pid_t login_terminal_session(const struct session_record *login, unsigned index)
 {
-    const int master = login->is_ssh ? find_master(login, index) : -1;
+    const int master = login->is_ssh ? find_master(login->pid, index) : -1;
+    const int pidfd = master >= 0 ? (int)syscall(SYS_pidfd_open, login->pid, 0) : -1;
+    const int copy = pidfd >= 0 ? copy_descriptor(pidfd, master) : -1;
     pid_t session = -1;
-    int pidfd, fd = -1;
 
-    if (master < 0)
-        return -1;
-    /* RHEL 9's C library has no wrappers yet. */
-    pidfd = (int)syscall(SYS_pidfd_open, login->pid, 0);
-    if (pidfd >= 0)
-        fd = (int)syscall(SYS_pidfd_getfd, pidfd, master, 0);
-    if (fd >= 0 && ioctl(fd, TIOCGSID, &session) != 0)
+    if (copy >= 0 && ioctl(copy, TIOCGSID, &session) != 0)
         session = errno == ENOTTY ? 0 : -1;
-    if (fd >= 0)
-        close(fd);
+    if (copy >= 0)
+        close(copy);
     if (pidfd >= 0)
         close(pidfd);
     return session;
@@ -148,179 +183,291 @@ pid_t login_terminal_session(const struct session_record *login, unsigned index)
 
 /* --- processes ------------------------------------------------------------- */
 
-struct pid_list {
-    pid_t *pid;
+struct family {
+    struct process *process;
     size_t count, room;
 };
 
-static int append(struct pid_list *list, pid_t pid)
+static int append(struct family *family, const struct process *process)
 {
-    if (list->count == list->room) {
-        const size_t room = list->room == 0 ? 32 : 2 * list->room;
-        pid_t *grown = reallocarray(list->pid, room, sizeof *grown);
+    if (family->count == family->room) {
+        const size_t room = family->room == 0 ? 32 : 2 * family->room;
+        struct process *grown = reallocarray(family->process, room, sizeof *grown);
         if (grown == NULL)
             return -1;
-        list->pid = grown;
-        list->room = room;
+        family->process = grown;
+        family->room = room;
     }
-    list->pid[list->count++] = pid;
+    family->process[family->count++] = *process;
     return 0;
 }
 
-/* Adds the children that this task has forked. */
-static int append_children_of_task(struct pid_list *list, pid_t pid, const char *task)
+/* By now the number may be that of somebody else's process. */
+static int append_child(struct family *family, pid_t pid, pid_t parent)
 {
-    char path[320], *text = NULL;
+    struct process child;
+
+    if (process_read(pid, &child) != 0)
+        return process_has_ended(errno) ? 0 : -1;
+    return child.parent == parent ? append(family, &child) : 0;
+}
+
+/* Adds the children that this task has forked. */
+static int append_children_of_task(struct family *family, pid_t parent, const char *task)
+{
+    char path[64 + NAME_MAX], *text = NULL;
     size_t size = 0;
     int result = 0;
 
-    snprintf(path, sizeof path, "/proc/%d/task/%s/children", (int)pid, task);
+    snprintf(path, sizeof path, "/proc/%d/task/%s/children", (int)parent, task);
     FILE *file = fopen(path, "re");
     if (file == NULL)
-        return 0; /* it has ended meanwhile */
+        return process_has_ended(errno) ? 0 : -1;
     if (getline(&text, &size, file) > 0) {
         char *rest = text, *word;
         while (result == 0 && (word = strsep(&rest, " \n")) != NULL)
             if (word[0] != '\0')
-                result = append(list, (pid_t)strtol(word, NULL, 10));
+                result = append_child(family, (pid_t)strtol(word, NULL, 10), parent);
+    } else if (!feof(file) && !process_has_ended(errno)) {
+        result = -1;
     }
     free(text);
     fclose(file);
     return result;
 }
 
-static int append_children(struct pid_list *list, pid_t pid)
+/* The parent is given by value, for the family moves as it grows. */
+static int append_children(struct family *family, struct process parent)
 {
+    const size_t before = family->count;
     char path[64];
-    struct dirent *entry;
+    const char *task;
     int result = 0;
 
-    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    snprintf(path, sizeof path, "/proc/%d/task", (int)parent.pid);
     DIR *directory = opendir(path);
     if (directory == NULL)
-        return 0;
-    while (result == 0 && (entry = readdir(directory)) != NULL)
-        if (entry->d_name[0] != '.')
-            result = append_children_of_task(list, pid, entry->d_name);
-    closedir(directory);
-    return result;
+        return process_has_ended(errno) ? 0 : -1;
+    while (result == 0 && (task = next_entry(directory)) != NULL)
+        result = append_children_of_task(family, parent.pid, task);
+    if (result == 0 && errno != 0 && !process_has_ended(errno))
+        result = -1;
+    close_directory(directory);
+    if (result != 0)
+        return -1;
+    /* Those of a later process of its number are no family. */
+    const int is_same = process_is_same(&parent);
+    if (is_same == 0)
+        family->count = before;
+    return is_same < 0 ? -1 : 0;
 }
 
 /* sshd's process for a user other than root has a child that speaks with the
  * client; root's does that itself. What it calls itself tells. */
 static bool has_monitor(pid_t pid)
 {
-    char path[64], text[256];
+    char text[256];
 
-    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
-    return read_text(path, text, sizeof text) > 0 && strstr(text, "[priv]") != NULL;
+    return process_file(pid, "cmdline", text, sizeof text) > 0 && strstr(text, "[priv]") != NULL;
+}
+
+static int find_connection(const struct session_record *login, struct process *connection)
+{
+    struct family family = {0};
+    int result;
+
+    if (process_read(login->pid, connection) != 0)
+        return -1;
+    if (connection->start_ticks != login->start_ticks) {
+        errno = ESRCH;
+        return -1;
+    }
+    if (!login->is_ssh || !has_monitor(login->pid))
+        return 0;
+    result = append_children(&family, *connection);
+    if (result == 0 && family.count == 0) {
+        errno = ESRCH;
+        result = -1;
+    }
+    if (result == 0)
+        *connection = family.process[0];
+    free(family.process);
+    return result;
 }
 
 pid_t login_connection(const struct session_record *login)
 {
-    struct pid_list list = {0};
-    pid_t connection = login->pid;
+    struct process connection;
 
-    if (login->is_ssh && has_monitor(login->pid)) {
-        connection = append_children(&list, login->pid) == 0 && list.count > 0 ? list.pid[0] : 0;
-        free(list.pid);
-    }
-    return connection;
+    return find_connection(login, &connection) == 0 ? connection.pid : 0;
 }
 
-/* All below pid, level by level. */
-static int append_descendants(struct pid_list *list, pid_t pid)
+ssize_t login_processes(const struct session_record *login, struct process **processes)
 {
-    size_t next = list->count;
+    struct family family = {0};
+    struct process connection;
+    int result;
 
-    if (append_children(list, pid) != 0)
+    *processes = NULL;
+    if (find_connection(login, &connection) != 0)
         return -1;
-    for (; next < list->count; next++)
-        if (append_children(list, list->pid[next]) != 0)
-            return -1;
-    return 0;
-}
-
-ssize_t login_processes(const struct session_record *login, pid_t **pids)
-{
-    struct pid_list list = {0};
-    const pid_t connection = login_connection(login);
-
-    *pids = NULL;
-    if (connection == 0) {
-        errno = ESRCH;
+    result = append(&family, &connection);
+    /* Level by level. */
+    for (size_t next = 0; result == 0 && next < family.count; next++)
+        result = append_children(&family, family.process[next]);
+    if (result != 0 || check_is_live(login) != 0) {
+        free(family.process);
         return -1;
     }
-    if (append(&list, connection) != 0 || append_descendants(&list, connection) != 0) {
-        free(list.pid);
-        return -1;
-    }
-    if (!session_is_live(login)) {
-        free(list.pid);
-        errno = ESRCH;
-        return -1;
-    }
-    *pids = list.pid;
-    return (ssize_t)list.count;
+    *processes = family.process;
+    return (ssize_t)family.count;
 }
 
 /* --- bytes ----------------------------------------------------------------- */
 
-static uint64_t bytes_of(pid_t pid)
+/* What a process has read and written; nothing where it has ended. */
+static int bytes_of(pid_t pid, uint64_t *bytes)
 {
-    char path[64], text[512];
+    char text[512];
     const char *read_line, *write_line;
-    uint64_t bytes_read = 0, bytes_written = 0;
+    uint64_t bytes_read, bytes_written;
 
-    snprintf(path, sizeof path, "/proc/%d/io", (int)pid);
-    if (read_text(path, text, sizeof text) <= 0)
-        return 0;
+    *bytes = 0;
+    if (process_file(pid, "io", text, sizeof text) < 0)
+        return process_has_ended(errno) ? 0 : -1;
     read_line = strstr(text, "rchar:");
     write_line = strstr(text, "wchar:");
-    if (read_line != NULL)
-        sscanf(read_line, "rchar: %" SCNu64, &bytes_read);
-    if (write_line != NULL)
-        sscanf(write_line, "wchar: %" SCNu64, &bytes_written);
-    return bytes_read + bytes_written;
+    if (read_line == NULL || sscanf(read_line, "rchar: %" SCNu64, &bytes_read) != 1 ||
+        write_line == NULL || sscanf(write_line, "wchar: %" SCNu64, &bytes_written) != 1) {
+        errno = EINVAL;
+        return -1;
+    }
+    *bytes = bytes_read + bytes_written;
+    return 0;
 }
 
-/* Sockets besides those to the client and to the monitor: forwarded connections. */
-enum { CONNECTION_SOCKETS = 2 };
-
-static bool forwards(pid_t connection)
+/* What was read from a connection and written to it, to within a constant. A
+ * socket that is no connection over TCP has none of these numbers. */
+static bool bytes_over_tcp(int fd, uint64_t *bytes)
 {
-    char path[320], target[64];
-    struct dirent *entry;
-    unsigned sockets = 0;
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    unsigned unread, unsent;
 
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)connection);
+    memset(&info, 0, sizeof info);
+    if (ioctl(fd, SIOCINQ, &unread) != 0 || ioctl(fd, SIOCOUTQ, &unsent) != 0 ||
+        getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+        return false;
+    *bytes = info.tcpi_bytes_received - unread + info.tcpi_bytes_acked + unsent;
+    return true;
+}
+
+/* The same of somebody else's descriptor. */
+static bool bytes_over_descriptor(int pidfd, const char *fd, uint64_t *bytes)
+{
+    const int copy = copy_descriptor(pidfd, (int)strtol(fd, NULL, 10));
+    const bool has_bytes = copy >= 0 && bytes_over_tcp(copy, bytes);
+
+    if (copy >= 0)
+        close(copy);
+    return has_bytes;
+}
+
+static bool is_socket(const char *target)
+{
+    return strncmp(target, "socket:", 7) == 0;
+}
+
+static bool has_descriptor_of(pid_t pid, const char *wanted)
+{
+    char path[64], target[64] = "";
+    const char *fd;
+    bool found = false;
+
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
     DIR *directory = opendir(path);
     if (directory == NULL)
         return false;
-    while ((entry = readdir(directory)) != NULL) {
-        snprintf(path, sizeof path, "/proc/%d/fd/%s", (int)connection, entry->d_name);
-        const ssize_t n = readlink(path, target, sizeof target - 1);
-        if (n < 0)
-            continue;
-        target[n] = '\0';
-        sockets += strncmp(target, "socket:", 7) == 0;
-    }
+    while (!found && (fd = next_entry(directory)) != NULL)
+        found =
+            descriptor_target(pid, fd, target, sizeof target) == 1 && strcmp(target, wanted) == 0;
     closedir(directory);
-    return sockets > CONNECTION_SOCKETS;
+    return found;
+}
+
+/*
+ * What sshd has exchanged with the client: 0 where that cannot be asked for.
+ * It is the monitor's connection, too, as no forwarded one is. Without a
+ * monitor it is the first of the connections, which /proc gives in ascending
+ * order: forwarded ones come later.
+ */
+static uint64_t bytes_with_client(pid_t connection, pid_t monitor)
+{
+    char path[64], target[64];
+    const char *fd;
+    uint64_t bytes = 0;
+    const int pidfd = (int)syscall(SYS_pidfd_open, connection, 0);
+    DIR *directory;
+    bool found = false;
+
+    if (pidfd < 0)
+        return 0;
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)connection);
+    directory = opendir(path);
+    while (directory != NULL && !found && (fd = next_entry(directory)) != NULL)
+        found = descriptor_target(connection, fd, target, sizeof target) == 1 &&
+                is_socket(target) && (monitor == 0 || has_descriptor_of(monitor, target)) &&
+                bytes_over_descriptor(pidfd, fd, &bytes);
+    if (directory != NULL)
+        closedir(directory);
+    close(pidfd);
+    return found ? bytes : 0;
+}
+
+/* What sshd has moved, but for what went to and fro between it and the client,
+ * or the monitor. What it hands on counts on its other side. */
+static int bytes_handed_on(pid_t connection, pid_t monitor, uint64_t *bytes)
+{
+    uint64_t of_monitor = 0;
+
+    if (bytes_of(connection, bytes) != 0 || (monitor != 0 && bytes_of(monitor, &of_monitor) != 0))
+        return -1;
+    *bytes -= of_monitor + bytes_with_client(connection, monitor);
+    return 0;
+}
+
+/* These numbers are read one after the other, and a keep-alive may come in
+ * between: such a sum does not come twice. Where data flows none does. */
+static int bytes_handed_on_settled(pid_t connection, pid_t monitor, uint64_t *bytes)
+{
+    enum { TRIES = 4 };
+    uint64_t before;
+    int result = bytes_handed_on(connection, monitor, bytes);
+
+    for (int i = 0; result == 0 && i < TRIES; i++) {
+        before = *bytes;
+        result = bytes_handed_on(connection, monitor, bytes);
+        if (*bytes == before)
+            break;
+    }
+    return result;
 }
 
 int login_bytes_moved(const struct session_record *login, uint64_t *bytes)
 {
-    pid_t *pids;
-    const ssize_t count = login_processes(login, &pids);
+    struct process *processes;
+    const ssize_t count = login_processes(login, &processes);
+    uint64_t more;
+    int result;
 
-    *bytes = 0;
     if (count < 0)
         return -1;
-    for (ssize_t i = 1; i < count; i++)
-        *bytes += bytes_of(pids[i]);
-    if (count > 0 && forwards(pids[0]))
-        *bytes += bytes_of(pids[0]);
-    free(pids);
-    return 0;
+    const pid_t connection = processes[0].pid;
+    result = bytes_handed_on_settled(connection, connection == login->pid ? 0 : login->pid, bytes);
+    for (ssize_t i = 1; result == 0 && i < count; i++) {
+        result = bytes_of(processes[i].pid, &more);
+        *bytes += more;
+    }
+    free(processes);
+    return result;
 }

@@ -8,6 +8,7 @@ client has ended and the log says that it was tmoutd's doing.
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
 
 from host import (
-    GUARD_SEC, KEY, own, read, setup, side_by_side, ssh_command, syslog, tap, terminal,
+    GUARD_SEC, KEY, Sshd, must, own, read, setup, side_by_side, ssh_command, syslog, tap, terminal,
     tmoutd, wait_until, user, write)
 
 DISCONNECT_SEC = 9
@@ -427,6 +428,119 @@ WITHOUT_TERMINAL = {
 }
 
 
+# --- connections that are kept alive -------------------------------------------
+
+# An sshd that asks every second whether the client is there. Neither side may
+# give up on a busy machine.
+ASKING_PORT = 2222
+ASKING = "ClientAliveInterval 1\nClientAliveCountMax 1000\n"
+ASKED = {"by the client": ["ServerAliveInterval=1", "ServerAliveCountMax=1000"],
+         "by sshd": [f"Port={ASKING_PORT}"]}
+NO_SESSION = ["SessionType=none", "ExitOnForwardFailure=yes"]
+ECHO_PORT, ECHO_PATH = 5555, "/run/echo"
+SFTP_SERVER = next(filter(os.path.exists, ["/usr/lib/openssh/sftp-server",
+                                           "/usr/libexec/openssh/sftp-server"]))
+
+
+def echo(connection):
+    with connection:
+        while data := connection.recv(100):
+            connection.sendall(data)
+
+
+def echo_servers():
+    """What the forwarded connections lead to, or come from."""
+    def serve(server):
+        while True:
+            threading.Thread(target=echo, args=[server.accept()[0]], daemon=True).start()
+
+    servers = [socket.create_server(("127.0.0.1", ECHO_PORT)),
+               socket.create_server(ECHO_PATH, family=socket.AF_UNIX)]
+    os.chmod(ECHO_PATH, 0o666)
+    for server in servers:
+        threading.Thread(target=serve, args=[server], daemon=True).start()
+
+
+def connect(port):
+    """A connection, as soon as somebody listens."""
+    def attempt():
+        try:
+            return socket.create_connection(("127.0.0.1", port), GUARD_SEC)
+        except ConnectionRefusedError:
+            return None
+
+    return wait_until(attempt)
+
+
+def exchange(connection, sent, answer):
+    connection.sendall(sent)
+    got = connection.recv(len(answer), socket.MSG_WAITALL)
+    if got != answer:
+        raise RuntimeError(f"{got} came back through the forwarded connection")
+
+
+def leave_open(_name, port):
+    """A forwarded connection over which something went, and no more does."""
+    connection = connect(port)
+    exchange(connection, b"x", b"x")
+    return connection
+
+
+def leave_open_over_socks(_name, port):
+    """The same for a client that says where to."""
+    where = b"\1" + socket.inet_aton("127.0.0.1") + ECHO_PORT.to_bytes(2, "big")
+    connection = connect(port)
+    exchange(connection, b"\5\1\0", b"\5\0")
+    connection.sendall(b"\5\1\0" + where)
+    connection.recv(10, socket.MSG_WAITALL)
+    exchange(connection, b"x", b"x")
+    return connection
+
+
+def leave_behind(name, port):
+    """A session over the connection, which ends."""
+    path = f"/run/control.{port}"
+    wait_until(lambda: os.path.exists(path))
+    must(*ssh_command(name, "true", options=[f"ControlPath={path}"]))
+
+
+# PORT is one for each.
+QUIET = {
+    "ssh -N": ([], NO_SESSION, "ssh"),
+    "ssh -T cat": (["echo ready; exec cat"], [], "ssh"),
+    "an orphan that holds the pipe": (["echo ready; setsid sleep 1000 & exit"], [], "ssh"),
+    "an idle sftp, in sshd": ([], ["BatchMode=no"], "sftp"),
+    "an idle sftp-server": ([f"echo ready; exec {SFTP_SERVER}"], [], "ssh"),
+    "ssh -D": ([], [*NO_SESSION, "DynamicForward=127.0.0.1:PORT"], "ssh"),
+    "ssh -R": ([], [*NO_SESSION, f"RemoteForward=127.0.0.1:PORT 127.0.0.1:{ECHO_PORT}"], "ssh"),
+    "ssh -L and a connection left open": (
+        [], [*NO_SESSION, f"LocalForward=127.0.0.1:PORT 127.0.0.1:{ECHO_PORT}"], "ssh",
+        leave_open),
+    "ssh -L of a socket, left open": (
+        [], [*NO_SESSION, f"LocalForward=127.0.0.1:PORT {ECHO_PATH}"], "ssh", leave_open),
+    "ssh -D and a connection left open": (
+        [], [*NO_SESSION, "DynamicForward=127.0.0.1:PORT"], "ssh", leave_open_over_socks),
+    "ssh -R and a connection left open": (
+        [], [*NO_SESSION, f"RemoteForward=127.0.0.1:PORT 127.0.0.1:{ECHO_PORT}"], "ssh",
+        leave_open),
+    "a master connection left behind": (
+        [], [*NO_SESSION, "ControlMaster=yes", "ControlPath=/run/control.PORT"], "ssh",
+        leave_behind),
+}
+
+
+def kept_alive():
+    """All of these, asked by either side whether they are there. Gives what
+    stay_without_terminal() takes, by title."""
+    ways, port = {}, 6000
+    for title, (arguments, options, which, *then) in QUIET.items():
+        for asked, more in ASKED.items():
+            own = [option.replace("PORT", str(port)) for option in options]
+            ways[f"{title}, asked {asked}"] = (arguments, own + more, which, port, *then)
+            port += 1
+    return ways
+
+
 # --- a login of each kind ------------------------------------------------------
 
 def accounts():
@@ -474,9 +588,10 @@ def stay(name, way):
         return time.monotonic() - start
 
 
-def stay_without_terminal(name, arguments, options, which):
+def stay_without_terminal(name, arguments, options, which, port=0, then=None):
     """The same for a client without a terminal; its input stays open. sftp sees
     the end of the connection only when it needs it."""
+    connection = None
     with door:
         mark = syslog.mark()
         client = subprocess.Popen(
@@ -486,6 +601,8 @@ def stay_without_terminal(name, arguments, options, which):
             client.stdout.readline()
         else:
             syslog.wait(f"session opened for user {name}[(]", mark)
+        if then:
+            connection = then(name, port)
         start = time.monotonic()
     try:
         if which == "sftp":
@@ -495,6 +612,8 @@ def stay_without_terminal(name, arguments, options, which):
         return time.monotonic() - start
     finally:
         client.kill()
+        if connection:
+            connection.close()
 
 
 def report(name, who, lived, limit_sec, late_sec):
@@ -509,8 +628,12 @@ def report(name, who, lived, limit_sec, late_sec):
 def every_way():
     """whatever runs in a terminal, or without one: nobody stays for longer than the limit"""
     accounts()
+    echo_servers()
+    asking = Sshd(port=ASKING_PORT)
+    asking.start(ASKING)
+    without = WITHOUT_TERMINAL | kept_alive()
     people = [(f"way{number}", way) for number, way in enumerate(WAYS) if installed(way)]
-    others = [(f"none{number}", *way) for number, way in enumerate(WITHOUT_TERMINAL.values())]
+    others = [(f"none{number}", *way) for number, way in enumerate(without.values())]
     for name, *_ in others:
         user(name)
     everybody = ([(stay, *one) for one in people]
@@ -518,7 +641,7 @@ def every_way():
     lived = side_by_side(lambda one: one[0](*one[1:]), everybody)
     for (name, way), sec in zip(people, lived):
         report(way.name, name, sec, DISCONNECT_SEC, way.late_sec)
-    for (name, *_), title, sec in zip(others, WITHOUT_TERMINAL, lived[len(people):]):
+    for (name, *_), title, sec in zip(others, without, lived[len(people):]):
         report(title, name, sec, NOTTY_SEC, LATE_SEC)
     for way in WAYS:
         if not installed(way):

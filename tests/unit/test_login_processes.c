@@ -6,11 +6,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 /* A process that does what it is told, letter by letter. It has no
  * descriptors but these two, and /dev/null. */
@@ -306,15 +308,89 @@ static void a_terminal_of_the_dead(void **state)
 
 /* --- bytes and processes ------------------------------------------------------ */
 
-enum { CHUNK = 1000 };
+enum { CHUNK = 1000, HOLE_FD = FREE_FD, CLIENT_FD = FREE_FD + 1 };
+
+static const char chunk[CHUNK];
+
+/* Where the test listens, as client and as what is forwarded to; 0: the login
+ * comes over something else than TCP. */
+static in_port_t port;
+
+/* Of the processes, the one that speaks with the client. */
+static int connection_level;
+
+static void write_whole(int fd)
+{
+    assert_int_equal(write(fd, chunk, sizeof chunk), (ssize_t)sizeof chunk);
+}
+
+/* By read() and write(), as sshd does: the kernel does not count the calls that
+ * are for sockets alone. */
+static void read_whole(int fd)
+{
+    char buffer[CHUNK];
+    size_t got = 0;
+
+    while (got < sizeof buffer) {
+        const ssize_t n = read(fd, buffer + got, sizeof buffer - got);
+        assert_true(n > 0);
+        got += (size_t)n;
+    }
+}
+
+static int connect_to_test(void)
+{
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = port, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+/* k: answers a keep-alive of the client; w: writes to it until it would have to
+ * wait. f: opens a forwarded connection; F: hands something on to it; t: opens
+ * one, hands something on and closes it. l: listens for more. */
+static void speak(char letter)
+{
+    static int forwarded = -1;
+    int fd;
+
+    switch (letter) {
+    case 'k':
+        read_whole(CLIENT_FD);
+        write_whole(CLIENT_FD);
+        break;
+    case 'w':
+        assert_int_equal(fcntl(CLIENT_FD, F_SETFL, O_NONBLOCK), 0);
+        while (write(CLIENT_FD, chunk, sizeof chunk) > 0)
+            ;
+        break;
+    case 'f':
+        forwarded = connect_to_test();
+        break;
+    case 'F':
+        write_whole(forwarded);
+        break;
+    case 't':
+        fd = connect_to_test();
+        write_whole(fd);
+        close(fd);
+        break;
+    default:
+        fd = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(listen(fd, 1), 0);
+        break;
+    }
+}
 
 /* By the letters a, b and c, the first, second and third process writes some
- * bytes; by s and S, the first or second opens one more socket; p asks for the
- * three numbers. Each process hands on to the next what is not for it. */
+ * bytes; p asks for the three numbers; speak() has those of the connection.
+ * Each process hands on to the next what is not for it. */
 static void move_bytes(int level, int commands)
 {
-    static const char own[] = {'a', 'b', 'c'}, sockets[] = {'s', 'S', '\0'};
-    static const char chunk[CHUNK];
+    static const char own[] = {'a', 'b', 'c'};
     int below[2] = {-1, -1};
     char letter;
     pid_t child = 0;
@@ -331,11 +407,15 @@ static void move_bytes(int level, int commands)
         }
         close(below[0]);
     }
+    if (level > 0)
+        close(HOLE_FD);
+    if (level != connection_level && level > 0)
+        close(CLIENT_FD);
     while ((letter = command(commands)) != '\0') {
         if (letter == own[level]) {
-            assert_int_equal(write(0, chunk, sizeof chunk), (ssize_t)sizeof chunk);
-        } else if (letter == sockets[level]) {
-            assert_true(socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
+            write_whole(0);
+        } else if (level == connection_level && strchr("kwfFtl", letter) != NULL) {
+            speak(letter);
         } else if (letter == 'p') {
             answer_number((unsigned)getpid());
             if (level < 2)
@@ -352,8 +432,16 @@ static void move_bytes(int level, int commands)
         waitpid(child, NULL, 0);
 }
 
+/* A hole that a later connection falls into, the connection to the client and,
+ * as with OpenSSH 9.2, sockets that are of no more use. */
 static void family(void)
 {
+    int of_no_use[2];
+
+    assert_int_equal(dup2(0, HOLE_FD), HOLE_FD);
+    if (port != 0)
+        assert_int_equal(connect_to_test(), CLIENT_FD);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, of_no_use), 0);
     move_bytes(0, TO_FD);
 }
 
@@ -362,8 +450,56 @@ static const char *own_path;
 /* The same, called as sshd's process for a user who is not root. */
 static void family_of_a_monitor(void)
 {
-    execl(own_path, "sshd: kim [priv]", (char *)NULL);
+    char text[16];
+
+    snprintf(text, sizeof text, "%u", port);
+    execl(own_path, "sshd: kim [priv]", text, (char *)NULL);
     _exit(127);
+}
+
+/* A family and the client. */
+struct scene {
+    struct stand_in s;
+    struct session_record login;
+    int listener, client;
+};
+
+static void scene_begin(struct scene *scene, void (*body)(void))
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+
+    scene->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(scene->listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(scene->listener, 10), 0);
+    assert_int_equal(getsockname(scene->listener, (struct sockaddr *)&address, &size), 0);
+    port = address.sin_port;
+    stand_in_begin(&scene->s, body);
+    scene->client = accept4(scene->listener, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(scene->client >= 0);
+    scene->login = login_of(scene->s.pid);
+    tell(&scene->s, 'c'); /* all are there */
+}
+
+static void scene_end(struct scene *scene)
+{
+    close(scene->listener);
+    close(scene->client);
+    stand_in_end(&scene->s);
+    port = 0;
+}
+
+/* Old kernels can't copy a descriptor, nor can what some tools make of them. */
+static bool has_pidfd_getfd(void)
+{
+    const int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    const int copy = (int)syscall(SYS_pidfd_getfd, self, 0, 0);
+
+    if (self >= 0)
+        close(self);
+    if (copy >= 0)
+        close(copy);
+    return copy >= 0;
 }
 
 static uint64_t bytes_of(const struct session_record *login)
@@ -382,9 +518,9 @@ static void assert_moves(const struct stand_in *s, const struct session_record *
     const uint64_t before = bytes_of(login);
 
     tell(s, letter);
-    const uint64_t moved = bytes_of(login) - before;
-    if (counts ? moved < CHUNK : moved >= CHUNK)
-        fail_msg("%c moved %llu bytes", letter, (unsigned long long)moved);
+    const int64_t moved = (int64_t)(bytes_of(login) - before);
+    if (counts ? moved < CHUNK : moved >= CHUNK || moved <= -CHUNK)
+        fail_msg("%c moved %lld bytes", letter, (long long)moved);
 }
 
 static void family_pids(const struct stand_in *s, pid_t pid[3])
@@ -397,89 +533,140 @@ static void family_pids(const struct stand_in *s, pid_t pid[3])
 static void assert_processes(const struct session_record *login, const pid_t *expected,
                              ssize_t count)
 {
-    pid_t *pids = NULL;
+    struct process *processes = NULL, now;
 
-    assert_int_equal(login_processes(login, &pids), count);
-    for (ssize_t i = 0; i < count; i++)
-        assert_int_equal(pids[i], expected[i]);
-    free(pids);
+    assert_int_equal(login_connection(login), expected[0]);
+    assert_int_equal(login_processes(login, &processes), count);
+    for (ssize_t i = 0; i < count; i++) {
+        assert_int_equal(processes[i].pid, expected[i]);
+        assert_int_equal(process_read(expected[i], &now), 0);
+        assert_true(processes[i].start_ticks == now.start_ticks);
+        assert_int_equal(process_is_same(&processes[i]), 1);
+        processes[i].start_ticks++;
+        assert_int_equal(process_is_same(&processes[i]), 0);
+    }
+    free(processes);
 }
 
-/* root's login, where one process does it all: what its children and theirs
- * move counts, and what it moves itself does not, unless it forwards. */
+/* Everybody's but root's begins with the monitor, which is none of them. */
+static void processes_of_a_login(void **state)
+{
+    struct scene scene;
+    pid_t pid[3];
+
+    (void)state;
+    scene_begin(&scene, family);
+    family_pids(&scene.s, pid);
+    assert_int_equal(pid[0], scene.s.pid);
+    assert_processes(&scene.login, pid, 3);
+    scene_end(&scene);
+    scene_begin(&scene, family_of_a_monitor);
+    family_pids(&scene.s, pid);
+    assert_int_equal(pid[0], scene.s.pid);
+    assert_processes(&scene.login, pid + 1, 2);
+    scene_end(&scene);
+}
+
+/* What the client and sshd have to say to each other counts nothing; what sshd
+ * hands on does, over connections that are still there or not. */
+static void assert_only_data_counts(const struct scene *scene)
+{
+    const struct stand_in *s = &scene->s;
+
+    for (int i = 0; i < 3; i++) {
+        write_whole(scene->client);
+        assert_moves(s, &scene->login, 'k', false);
+    }
+    const uint64_t before = bytes_of(&scene->login);
+    write_whole(scene->client);
+    assert_true(bytes_of(&scene->login) == before); /* nobody has read it */
+    assert_moves(s, &scene->login, 'f', false);
+    assert_moves(s, &scene->login, 'l', false);
+    write_whole(scene->client);
+    assert_moves(s, &scene->login, 'k', false);
+    assert_moves(s, &scene->login, 'F', true);
+    assert_moves(s, &scene->login, 't', true);
+    assert_moves(s, &scene->login, 'w', false);
+}
+
+/* root's login, where one process does it all. */
 static void a_family(void **state)
 {
-    struct stand_in s;
-    pid_t pid[3];
+    struct scene scene;
 
     (void)state;
-    stand_in_begin(&s, family);
-    const struct session_record login = login_of(s.pid);
-    family_pids(&s, pid);
-    assert_int_equal(pid[0], s.pid);
-    assert_processes(&login, pid, 3);
-    const uint64_t before = bytes_of(&login);
-    assert_true(bytes_of(&login) == before);
-    assert_moves(&s, &login, 'b', true);
-    assert_moves(&s, &login, 'c', true);
-    assert_moves(&s, &login, 'a', false);
-    /* to the client, to the monitor */
-    tell(&s, 's');
-    tell(&s, 's');
-    assert_moves(&s, &login, 'a', false);
-    /* and a third: somebody's forwarded connection */
-    tell(&s, 's');
-    assert_moves(&s, &login, 'a', true);
-    stand_in_end(&s);
+    if (!has_pidfd_getfd())
+        LEFT_OUT("there is no pidfd_getfd() here");
+    scene_begin(&scene, family);
+    const uint64_t before = bytes_of(&scene.login);
+    assert_true(bytes_of(&scene.login) == before);
+    assert_moves(&scene.s, &scene.login, 'a', true);
+    assert_moves(&scene.s, &scene.login, 'b', true);
+    assert_moves(&scene.s, &scene.login, 'c', true);
+    assert_only_data_counts(&scene);
+    scene_end(&scene);
 }
 
-/* Everybody else's: the monitor, and the connection below it. */
+/* Everybody else's: the monitor, and the connection below it. What the monitor
+ * does is taken from what the connection does, for they speak with each other. */
 static void a_family_with_a_monitor(void **state)
 {
-    struct stand_in s;
-    pid_t pid[3];
+    struct scene scene;
 
     (void)state;
-    stand_in_begin(&s, family_of_a_monitor);
-    family_pids(&s, pid);
-    const struct session_record login = login_of(s.pid);
-    assert_int_equal(pid[0], s.pid);
-    assert_processes(&login, pid + 1, 2);
-    const uint64_t before = bytes_of(&login);
-    assert_true(bytes_of(&login) == before);
-    assert_moves(&s, &login, 'c', true);
-    assert_moves(&s, &login, 'b', false);
-    assert_moves(&s, &login, 'a', false);
-    for (int i = 0; i < 3; i++)
-        tell(&s, 's');
-    assert_moves(&s, &login, 'a', false);
-    tell(&s, 'S');
-    tell(&s, 'S');
-    assert_moves(&s, &login, 'b', false);
-    tell(&s, 'S');
-    assert_moves(&s, &login, 'b', true);
-    assert_moves(&s, &login, 'a', false);
-    stand_in_end(&s);
+    if (!has_pidfd_getfd())
+        LEFT_OUT("there is no pidfd_getfd() here");
+    scene_begin(&scene, family_of_a_monitor);
+    const uint64_t before = bytes_of(&scene.login);
+    assert_true(bytes_of(&scene.login) == before);
+    assert_moves(&scene.s, &scene.login, 'b', true);
+    assert_moves(&scene.s, &scene.login, 'c', true);
+    assert_only_data_counts(&scene);
+    scene_end(&scene);
 }
 
 /* Only to the byte where nothing stands between the process and the kernel. */
 static void to_the_byte(void **state)
 {
-    struct stand_in s;
-    pid_t pid[3];
+    struct scene scene;
 
     (void)state;
     if (slow())
         LEFT_OUT("the kernel counts what the tool reads that the test runs under");
+    if (!has_pidfd_getfd())
+        LEFT_OUT("there is no pidfd_getfd() here");
+    scene_begin(&scene, family);
+    uint64_t before = bytes_of(&scene.login);
+    tell(&scene.s, 'c');
+    /* c and the answer, and c on its way down: read and written twice */
+    assert_int_equal(bytes_of(&scene.login) - before, CHUNK + 2 + 4);
+    before = bytes_of(&scene.login);
+    write_whole(scene.client);
+    tell(&scene.s, 'k');
+    tell(&scene.s, 'w');
+    assert_int_equal(bytes_of(&scene.login) - before, 2 * 2);
+    scene_end(&scene);
+    scene_begin(&scene, family_of_a_monitor);
+    before = bytes_of(&scene.login);
+    write_whole(scene.client);
+    tell(&scene.s, 'k');
+    tell(&scene.s, 'w');
+    assert_int_equal(bytes_of(&scene.login) - before, 0);
+    scene_end(&scene);
+}
+
+/* Where the client comes by something else, nothing can be told apart: better
+ * a login that is not idle than a transfer that is cut. */
+static void not_over_tcp(void **state)
+{
+    struct stand_in s;
+
+    (void)state;
     stand_in_begin(&s, family);
     const struct session_record login = login_of(s.pid);
-    family_pids(&s, pid);
-    const uint64_t before = bytes_of(&login);
     tell(&s, 'c');
-    /* c and the answer, and c on its way down */
-    assert_int_equal(bytes_of(&login) - before, CHUNK + 1 + 1 + 2);
-    tell(&s, 'b');
-    assert_int_equal(bytes_of(&login) - before, 2 * CHUNK + 4 + 2);
+    assert_moves(&s, &login, 'a', true);
+    assert_moves(&s, &login, 'c', true);
     stand_in_end(&s);
 }
 
@@ -500,7 +687,7 @@ static void bytes_of_the_dead(void **state)
 static void processes_of_somebody_else(void **state)
 {
     struct stand_in s;
-    pid_t *pids = NULL;
+    struct process *processes = NULL;
     uint64_t bytes;
 
     (void)state;
@@ -508,9 +695,9 @@ static void processes_of_somebody_else(void **state)
     struct session_record login = login_of(s.pid);
     tell(&s, 'c');
     login.start_ticks--;
-    const ssize_t count = login_processes(&login, &pids);
+    const ssize_t count = login_processes(&login, &processes);
     const int moved = login_bytes_moved(&login, &bytes);
-    free(pids);
+    free(processes);
     stand_in_end(&s);
     assert_true(count <= 0);
     assert_int_equal(moved, -1);
@@ -519,14 +706,23 @@ static void processes_of_somebody_else(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(terminals_of_a_login),    cmocka_unit_test(a_terminal_is_closed),
-        cmocka_unit_test(a_login_at_a_terminal),   cmocka_unit_test(terminals_of_the_dead),
-        cmocka_unit_test(a_terminal_of_the_dead),  cmocka_unit_test(a_family),
-        cmocka_unit_test(a_family_with_a_monitor), cmocka_unit_test(to_the_byte),
-        cmocka_unit_test(bytes_of_the_dead),       cmocka_unit_test(processes_of_somebody_else),
+        cmocka_unit_test(terminals_of_a_login),
+        cmocka_unit_test(a_terminal_is_closed),
+        cmocka_unit_test(a_login_at_a_terminal),
+        cmocka_unit_test(terminals_of_the_dead),
+        cmocka_unit_test(a_terminal_of_the_dead),
+        cmocka_unit_test(processes_of_a_login),
+        cmocka_unit_test(a_family),
+        cmocka_unit_test(a_family_with_a_monitor),
+        cmocka_unit_test(to_the_byte),
+        cmocka_unit_test(not_over_tcp),
+        cmocka_unit_test(bytes_of_the_dead),
+        cmocka_unit_test(processes_of_somebody_else),
     };
 
     if (argc > 0 && strncmp(argv[0], "sshd: ", 6) == 0) {
+        connection_level = 1;
+        port = argc > 1 ? (in_port_t)strtoul(argv[1], NULL, 10) : 0;
         family();
         return 0;
     }

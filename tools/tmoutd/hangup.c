@@ -118,7 +118,7 @@ static bool same_mounts(pid_t a, pid_t b)
 /* Holds the process that was looked at, and no later one of its number. */
 static int hold(struct hangup *hangup, const struct process *process)
 {
-    struct process again;
+    int error;
     int *grown = reallocarray(hangup->pidfd, hangup->count + 1, sizeof *grown);
 
     if (grown == NULL)
@@ -127,12 +127,15 @@ static int hold(struct hangup *hangup, const struct process *process)
     const int fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
     if (fd < 0)
         return errno == ESRCH ? 0 : -1;
-    if (process_read(process->pid, &again) != 0 || again.start_ticks != process->start_ticks) {
-        close(fd);
+    const int is_same = process_is_same(process);
+    if (is_same == 1) {
+        hangup->pidfd[hangup->count++] = fd;
         return 0;
     }
-    hangup->pidfd[hangup->count++] = fd;
-    return 0;
+    error = errno;
+    close(fd);
+    errno = error;
+    return is_same;
 }
 
 void process_list_free(struct process_list *list)
@@ -242,21 +245,24 @@ fail:
 
 int hangup_login(struct hangup *hangup, const struct session_record *login, int64_t now_ms)
 {
-    struct process process;
-    pid_t *pids;
-    const ssize_t count = login_processes(login, &pids);
-    int result = 0;
+    struct process *processes;
+    const ssize_t count = login_processes(login, &processes);
+    int result = 0, error;
 
     *hangup = (struct hangup){.terminal_fd = -1, .next_ms = now_ms + TO_NOTICE_MS};
     if (count < 0)
         return -1;
     for (ssize_t i = 0; i < count && result == 0; i++)
-        if (process_read(pids[i], &process) == 0)
-            result = hold(hangup, &process);
-    free(pids);
-    if (result != 0 || !session_is_live(login)) {
+        result = hold(hangup, &processes[i]);
+    error = errno;
+    free(processes);
+    if (result == 0 && !session_is_live(login)) {
+        error = ENOENT;
+        result = -1;
+    }
+    if (result != 0) {
         hangup_free(hangup);
-        errno = ENOENT;
+        errno = error;
         return -1;
     }
     for (size_t i = 0; i < hangup->count; i++) {

@@ -104,9 +104,9 @@ bool dropin_sets(const struct dropin *dropin, enum setting_id id)
 
 /*
  * Names are written in double quotes, between commas. What two readers in
- * sshd make of that differs from version to version: up to 9.9 Match lines
- * were split at the quotes alone, later ones also undo a backslash before a
- * quote or another backslash. Only names that all read alike get through.
+ * sshd make of that differs from version to version: before 9.9 Match
+ * lines were split at the quotes alone, since then a backslash before a quote
+ * or another backslash is undone, too. Only names that all read alike get through.
  */
 const char *dropin_name_wrong(const char *name)
 {

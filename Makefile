@@ -33,7 +33,8 @@ PKG_CONFIG ?= pkg-config
 
 # What the module may link: no libconfuse, no jansson.
 LOGIN_SOURCES   := lib/host/account.c lib/host/clock.c lib/host/process.c lib/host/replace.c lib/host/trusted.c \
-                   lib/policy/duration.c lib/policy/settings.c lib/policy/problems.c \
+                   lib/policy/duration.c lib/policy/number.c lib/policy/sshd_values.c \
+                   lib/policy/settings.c lib/policy/problems.c \
                    lib/policy/source.c lib/policy/snapshot_read.c lib/policy/resolve.c \
                    $(wildcard lib/attempts/*.c lib/sessions/*.c)
 COMPILE_SOURCES := lib/policy/load.c lib/policy/policy.c lib/policy/scan.c \
@@ -95,7 +96,7 @@ $(BUILD)/tmoutd.service: conf/tmoutd.service.in Makefile $(BUILD)/paths
 	sed 's|@SBINDIR@|$(SBINDIR)|' $< > $@
 
 # The settings table of the manual comes out of the settings table of the code.
-$(BUILD)/man/settings_table: man/settings_table.c $(call objects,lib/policy/settings.c lib/policy/duration.c)
+$(BUILD)/man/settings_table: man/settings_table.c $(call objects,$(addprefix lib/policy/,settings.c duration.c number.c sshd_values.c))
 	@mkdir -p $(@D)
 	$(COMPILE) -o $@ $^
 

@@ -49,6 +49,7 @@ struct snapshot {
 /* A rule as the snapshot holds it: what it sets, and nothing for the rest. */
 struct snapshot_rule {
     struct rule_setting setting[SETTING_COUNT];
+    char text[SETTING_TEXT_MAX]; /* of the one that is a SETTING_TEXT, else "" */
 };
 
 /*

@@ -17,8 +17,7 @@ static const char *const status_words[] = {
 
 static struct finding *new_finding(struct audit *audit)
 {
-    struct finding *grown =
-        reallocarray(audit->finding, audit->count + 1, sizeof *audit->finding);
+    struct finding *grown = reallocarray(audit->finding, audit->count + 1, sizeof *audit->finding);
 
     if (grown == NULL) {
         audit->out_of_memory = true;
@@ -200,12 +199,11 @@ static json_t *findings_json(const struct audit *audit)
 
     for (size_t i = 0; list != NULL && i < audit->count; i++) {
         const struct finding *f = &audit->finding[i];
-        json_t *entry =
-            json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", f->id, "status",
-                      status_words[f->status], "message", json_text(f->message), "mend",
-                      text_or_null(f->mend), "file", text_or_null(f->file), "line",
-                      f->line > 0 ? json_integer(f->line) : json_null(), "control",
-                      text_or_null(f->control));
+        json_t *entry = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", f->id, "status",
+                                  status_words[f->status], "message", json_text(f->message), "mend",
+                                  text_or_null(f->mend), "file", text_or_null(f->file), "line",
+                                  f->line > 0 ? json_integer(f->line) : json_null(), "control",
+                                  text_or_null(f->control));
         if (entry == NULL || json_array_append_new(list, entry) != 0) {
             json_decref(list);
             return NULL;
@@ -235,8 +233,20 @@ static int print_findings(const struct audit *audit)
 
 /* --- the verb ----------------------------------------------------------- */
 
-/* Takes the rules out of the policy that `show` speaks of, too. */
-static int find_policy(struct audit *audit);
+/* Finds the policy that `show` speaks of, too, and takes its rules out of it.
+ * Returns 0, also where there is none, or -1 after a message. */
+static int find_policy(struct audit *audit)
+{
+    struct source_set sources = {0};
+    struct problems problems = {0};
+
+    audit->has_view = policy_view_find(audit->context, &audit->view) == 0;
+    if (audit->has_view)
+        policy_compile(audit->context->config_path, geteuid(), &audit->policy, &sources, &problems);
+    sources_free(&sources);
+    problems_free(&problems);
+    return 0;
+}
 
 static void free_audit(struct audit *audit)
 {

@@ -58,8 +58,7 @@ void audit_add(struct audit *audit, enum audit_status status, const char *file, 
 bool audit_has(const struct audit *audit, const char *file, unsigned line);
 
 /* The command that mends what was added last. */
-void audit_mend(struct audit *audit, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void audit_mend(struct audit *audit, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The baseline's name for what was added last. */
 void audit_control(struct audit *audit, const char *control);

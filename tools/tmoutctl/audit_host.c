@@ -153,8 +153,7 @@ static void compare_root(struct audit *audit, const struct faillock *faillock)
 
     if (ours == (theirs->value != 0))
         return;
-    audit_add(audit, AUDIT_WARN, theirs->value != 0 ? theirs->file : faillock->config,
-              theirs->line,
+    audit_add(audit, AUDIT_WARN, theirs->value != 0 ? theirs->file : faillock->config, theirs->line,
               ours ? "pam_faillock has no even_deny_root, and the policy limits root's attempts: "
                      "it is looser"
                    : "pam_faillock has even_deny_root, and no rule limits root's attempts: it is "

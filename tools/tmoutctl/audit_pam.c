@@ -15,8 +15,8 @@
 #define PAMDIR "/usr/lib/security"
 #endif
 
-#define OUR_MODULE  "pam_tmout.so"
-#define AUTH_LINE   "auth       requisite    " OUR_MODULE
+#define OUR_MODULE   "pam_tmout.so"
+#define AUTH_LINE    "auth       requisite    " OUR_MODULE
 #define SESSION_LINE "session    optional     " OUR_MODULE
 
 /* Services whose sessions or passwords the policy is about; the first is the
@@ -25,13 +25,14 @@ static const char *const services[] = {"sshd", "login", "su", "sudo"};
 enum { SSHD, LOGIN, SERVICES = sizeof services / sizeof *services };
 
 /* What several services share on Debian and on RHEL. */
-static const char *const shared[] = {"common-auth",   "common-session", "system-auth",
-                                     "password-auth", "postlogin",      "common-session-noninteractive"};
+static const char *const shared[] = {"common-auth", "common-session",
+                                     "system-auth", "password-auth",
+                                     "postlogin",   "common-session-noninteractive"};
 
 /* Modules that check a password. */
 static const char *const password_modules[] = {
-    "pam_unix.so",     "pam_sss.so",          "pam_ldap.so",    "pam_krb5.so",
-    "pam_winbind.so",  "pam_systemd_home.so", "pam_pwdfile.so", "pam_userdb.so",
+    "pam_unix.so",        "pam_sss.so",          "pam_ldap.so",    "pam_krb5.so",
+    "pam_winbind.so",     "pam_systemd_home.so", "pam_pwdfile.so", "pam_userdb.so",
     "pam_radius_auth.so", "pam_tacplus.so"};
 
 struct pam_facts {

@@ -32,8 +32,8 @@ static void check_hooks(struct audit *audit, const void *facts)
     json_array_foreach (shell->shells, i, row) {
         if (json_is_true(json_object_get(row, "ok")))
             continue;
-        audit_add(audit, AUDIT_FAIL, text_of(row, "shell"), 0,
-                  "this %s gets no limit from %s", text_of(row, "kind"),
+        audit_add(audit, AUDIT_FAIL, text_of(row, "shell"), 0, "this %s gets no limit from %s",
+                  text_of(row, "kind"),
                   json_is_string(json_object_get(row, "login")) ? "its rc file"
                                                                 : "the files of login shells");
         audit_mend(audit, "tmoutctl shells --install");
@@ -115,8 +115,7 @@ static void check_users(struct audit *audit, const void *facts)
                   "the limit of user \"%s\" has no effect: his shell %s has no timeout, and no "
                   "disconnect stands behind it",
                   user->pw_name, shell);
-        audit_mend(audit, "usermod -s /bin/bash %s",
-                   shell_word(user->pw_name, name, sizeof name));
+        audit_mend(audit, "usermod -s /bin/bash %s", shell_word(user->pw_name, name, sizeof name));
     }
     fclose(passwd);
 }
@@ -158,8 +157,9 @@ static void check_rules(struct audit *audit, const void *facts)
                   rule_title(rule, title, sizeof title), shell);
         char value[SETTING_TEXT_MAX], word[PATH_MAX];
         setting_format(&settings[SETTING_TMOUT], limit->value, value, sizeof value);
-        audit_mend(audit, "sed -i '%us/\\(tmout *= *[0-9a-z]*\\)/\\1   disconnect = %s/' %s && "
-                          "tmoutctl apply",
+        audit_mend(audit,
+                   "sed -i '%us/\\(tmout *= *[0-9a-z]*\\)/\\1   disconnect = %s/' %s && "
+                   "tmoutctl apply",
                    limit->line, value, shell_word(path, word, sizeof word));
     }
 }

@@ -32,8 +32,7 @@ static void take(struct faillock *faillock, const char *name, const char *value,
     else
         return;
     option->value = option == &faillock->even_deny_root ? 1 : number_of(value);
-    if (option == &faillock->unlock_time &&
-        (option->value == 0 || strncmp(value, "never", 5) == 0))
+    if (option == &faillock->unlock_time && (option->value == 0 || strncmp(value, "never", 5) == 0))
         option->value = INT64_MAX;
     snprintf(option->file, sizeof option->file, "%s", file);
     option->line = line;

@@ -190,8 +190,8 @@ static void take_line(struct reader *reader, char *text, const char *file, unsig
     if (strcasecmp(type, reader->type) != 0)
         return;
     char *control = next_word(&rest), *module = next_word(&rest);
-    if (control != NULL && (strcasecmp(control, "include") == 0 ||
-                            strcasecmp(control, "substack") == 0))
+    if (control != NULL &&
+        (strcasecmp(control, "include") == 0 || strcasecmp(control, "substack") == 0))
         include(reader, module, strcasecmp(control, "substack") == 0, file, number, depth);
     else if (module == NULL)
         problem(reader, file, number, "is incomplete: type, control and module make a line");

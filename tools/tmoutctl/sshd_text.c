@@ -74,7 +74,7 @@ static void include(struct reader *reader, const struct sshd_line *from, const c
                     int depth)
 {
     const size_t root_length = strlen(reader->root);
-    char full[PATH_MAX];
+    char full[2 * PATH_MAX];
     glob_t paths;
 
     if (depth >= DEEPEST) {

@@ -109,11 +109,19 @@ static void what_libpam_cannot_follow(void **state)
 {
     put(*state, "/etc/pam.d/sshd", "auth required a.so\n@include nowhere\n");
     assert_problem(*state, 2, "nowhere, which does not exist");
-    put(*state, "/etc/pam.d/sshd", "@include sshd\n");
-    assert_problem(*state, 1, "a loop?");
+    put(*state, "/etc/pam.d/sshd", "\n@include sshd\n");
+    assert_problem(*state, 2, "a loop");
     put(*state, "/etc/pam.d/sshd", "auth substack other\n");
-    put(*state, "/etc/pam.d/other", "auth include sshd\nauth include sshd\n");
-    assert_problem(*state, 1, "a loop?");
+    put(*state, "/etc/pam.d/other", "\n\nauth include sshd\nauth include sshd\n");
+    assert_problem(*state, 3, "a loop");
+    for (int i = 0; i < 20; i++) {
+        char path[32], text[64];
+        snprintf(path, sizeof path, "/etc/pam.d/deep%d", i);
+        snprintf(text, sizeof text, "@include deep%d\n", i + 1);
+        put(*state, path, text);
+    }
+    put(*state, "/etc/pam.d/sshd", "@include deep0\n");
+    assert_problem(*state, 1, "levels deep");
     put(*state, "/etc/pam.d/sshd", "\nauht required a.so\n");
     assert_problem(*state, 2, "\"auht\", which is no type");
     put(*state, "/etc/pam.d/sshd", "auth required\n");

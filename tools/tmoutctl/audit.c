@@ -233,19 +233,47 @@ static int print_findings(const struct audit *audit)
 
 /* --- the verb ----------------------------------------------------------- */
 
-/* Finds the policy that `show` speaks of, too, and takes its rules out of it.
- * Returns 0, also where there is none, or -1 after a message. */
-static int find_policy(struct audit *audit)
+/* A rule of the snapshot as if it had been read from the text. Where it begins
+ * the snapshot does not know: its first setting stands in. */
+static int take_rule(void *context, enum rule_kind kind, const char *name,
+                     const struct snapshot_rule *says)
+{
+    struct policy *policy = context;
+    struct rule rule = {.kind = kind, .name = strdup(name)};
+
+    memcpy(rule.setting, says->setting, sizeof rule.setting);
+    for (size_t i = SETTING_COUNT; i-- > 0;) {
+        if (rule.setting[i].set && (rule.line == 0 || rule.setting[i].line < rule.line)) {
+            rule.file = rule.setting[i].file;
+            rule.line = rule.setting[i].line;
+        }
+    }
+    if (says->text[0] != '\0')
+        rule.text = strdup(says->text);
+    if (rule.name != NULL && (says->text[0] == '\0' || rule.text != NULL) &&
+        policy_append(policy, &rule) == 0)
+        return 0;
+    free(rule.name);
+    free(rule.text);
+    return 1;
+}
+
+/* Finds the policy that `show` speaks of, too, and its rules: in the text, or
+ * where that is refused in the snapshot. None is a finding, and no failure. */
+static void find_policy(struct audit *audit)
 {
     struct source_set sources = {0};
     struct problems problems = {0};
 
     audit->has_view = policy_view_find(audit->context, &audit->view) == 0;
-    if (audit->has_view)
+    if (!audit->has_view)
+        return;
+    if (strcmp(audit->view.state, "in force") == 0 || strcmp(audit->view.state, "pending") == 0)
         policy_compile(audit->context->config_path, geteuid(), &audit->policy, &sources, &problems);
+    else if (snapshot_each_rule(&audit->view.snapshot, take_rule, &audit->policy) > 0)
+        audit->out_of_memory = true;
     sources_free(&sources);
     problems_free(&problems);
-    return 0;
 }
 
 static void free_audit(struct audit *audit)
@@ -264,8 +292,7 @@ static void free_audit(struct audit *audit)
 
 static int audit_all(struct audit *audit, const char *baseline)
 {
-    if (find_policy(audit) != 0)
-        return TMOUTCTL_FAILURE;
+    find_policy(audit);
     if (baseline != NULL && audit_baseline(audit, baseline) != 0)
         return TMOUTCTL_FAILURE;
     audit_policy(audit);

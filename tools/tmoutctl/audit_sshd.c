@@ -1,11 +1,14 @@
 /* Does sshd's configuration leave the policy its effect? */
 #include "audit.h"
 
+#include "sshd_installed.h"
+#include "sshd_keywords.h"
 #include "sshd_text.h"
 #include "sshd_words.h"
 
 #include "../../lib/policy/duration.h"
 
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -13,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Variables that decide what a shell makes of PAM_TMOUT; what a user sets
@@ -24,6 +28,10 @@ enum { VARIABLES = sizeof variables / sizeof *variables };
 
 struct sshd_facts {
     struct sshd_text text;
+    struct sshd_config effective; /* empty where sshd cannot be asked */
+    char reason[512];             /* why it cannot, else "" */
+    bool has_version;
+    struct sshd_version version;
 };
 
 /* sshd's own values where nothing says otherwise. */
@@ -38,24 +46,28 @@ static const struct {
 };
 
 /*
- * The value in force of a keyword, into value, and the line that gives it, or
- * NULL where none does.
+ * The value in force of a keyword, into value: what sshd says, or what its
+ * files and built-in values come to where it cannot be asked. Returns the line
+ * that gives it, or NULL where none does.
  */
 static const struct sshd_line *find_value(const struct sshd_facts *sshd, const char *keyword,
                                           char *value, size_t size)
 {
     const struct sshd_line *line = sshd_text_first(&sshd->text, keyword);
+    const char *effective = sshd_config_value(&sshd->effective, keyword);
 
     value[0] = '\0';
-    if (line != NULL) {
+    if (effective != NULL) {
+        snprintf(value, size, "%s", effective);
+    } else if (line != NULL) {
         const char *rest = line->arguments;
         sshd_next_word(&rest, value, size);
-        return line;
+    } else {
+        for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
+            if (strcasecmp(defaults[i].keyword, keyword) == 0)
+                snprintf(value, size, "%s", defaults[i].value);
     }
-    for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
-        if (strcasecmp(defaults[i].keyword, keyword) == 0)
-            snprintf(value, size, "%s", defaults[i].value);
-    return NULL;
+    return line;
 }
 
 /* How this system calls sshd's unit. */
@@ -96,26 +108,54 @@ static void mend_out(struct audit *audit, const struct sshd_line *line)
 
 /* --- can it start -------------------------------------------------------- */
 
+/* Where sshd starts, it knows them all, also those that we do not. */
+static const struct sshd_line *unknown_keyword(const struct sshd_facts *sshd, size_t from)
+{
+    for (size_t i = from; sshd->reason[0] != '\0' && i < sshd->text.count; i++)
+        if (!sshd_knows_word(sshd->text.line[i].keyword))
+            return &sshd->text.line[i];
+    return NULL;
+}
+
+/* The place that sshd complains of, as `PATH line 3:` or `PATH: line 3:`, into
+ * path. Returns the line, or 0 where it names none. */
+static unsigned place_in(const char *reason, char *path, size_t size)
+{
+    const char *start = strchr(reason, '/'), *end = strstr(reason, " line ");
+
+    if (start == NULL || end == NULL || end < start)
+        return 0;
+    snprintf(path, size, "%.*s", (int)(end - start), start);
+    path[strcspn(path, ":")] = '\0';
+    return (unsigned)strtoul(end + strlen(" line "), NULL, 10);
+}
+
 static void check_readable(struct audit *audit, const void *facts)
 {
     const struct sshd_facts *sshd = facts;
+    char path[PATH_MAX] = SSHD_CONFIG_PATH;
 
     if (sshd->text.problem != NULL)
         audit_add(audit, AUDIT_FAIL, sshd->text.problem_file, sshd->text.problem_line, "%s",
                   sshd->text.problem);
+    if (sshd->reason[0] == '\0' || unknown_keyword(sshd, 0) != NULL)
+        return; /* check_keywords() says what is wrong */
+    const unsigned line = place_in(sshd->reason, path, sizeof path);
+    audit_add(audit, AUDIT_FAIL, path, line,
+              "sshd cannot be asked for its configuration, and may not start: %s", sshd->reason);
+    audit_mend(audit, "sshd -t");
 }
 
 static void check_keywords(struct audit *audit, const void *facts)
 {
     const struct sshd_facts *sshd = facts;
 
-    for (size_t i = 0; i < sshd->text.count; i++) {
-        const struct sshd_line *line = &sshd->text.line[i];
-        const char *meant;
+    const struct sshd_line *line;
+
+    for (size_t i = 0; (line = unknown_keyword(sshd, i)) != NULL;
+         i = (size_t)(line - sshd->text.line) + 1) {
+        const char *meant = sshd_word_meant(line->keyword);
         char word[PATH_MAX];
-        if (sshd_knows_word(line->keyword))
-            continue;
-        meant = sshd_word_meant(line->keyword);
         audit_add(audit, AUDIT_FAIL, line->file, line->line,
                   "%s is %s: sshd does not start with it%s%s%s", line->keyword,
                   ssh_client_knows_word(line->keyword) ? "a setting of the client, ssh_config(5)"
@@ -227,17 +267,33 @@ static void check_set_env(struct audit *audit, const void *facts)
 
 /* --- dead connections, tries, channels ----------------------------------- */
 
-static void check_client_alive(struct audit *audit, const void *facts)
+static bool is_zero(const char *duration)
 {
-    const struct sshd_facts *sshd = facts;
-    char value[64];
-    const struct sshd_line *line = find_value(sshd, "ClientAliveInterval", value, sizeof value);
     int64_t seconds;
 
-    if (duration_parse(value, &seconds) == NULL && seconds == 0) {
+    return duration_parse(duration, &seconds) == NULL && seconds == 0;
+}
+
+static void check_client_alive(struct audit *audit, const void *facts)
+{
+    static const char keyword[] = "ClientAliveInterval";
+    const struct sshd_facts *sshd = facts;
+    char value[64];
+    const struct sshd_line *line = find_value(sshd, keyword, value, sizeof value);
+
+    if (is_zero(value)) {
         ADD(audit, AUDIT_WARN, line,
             "ClientAliveInterval is 0: connections whose client is gone stay until TCP notices");
-        mend_value(audit, line, "ClientAliveInterval", "300");
+        mend_value(audit, line, keyword, "300");
+    }
+    for (size_t i = 0; i < sshd->text.count; i++) {
+        line = &sshd->text.line[i];
+        const char *rest = line->arguments;
+        if (!line->in_match || strcasecmp(line->keyword, keyword) != 0 ||
+            !sshd_next_word(&rest, value, sizeof value) || !is_zero(value))
+            continue;
+        ADD(audit, AUDIT_WARN, line, "ClientAliveInterval 0 switches it off for this Match block");
+        mend_value(audit, line, keyword, "300");
     }
 }
 
@@ -289,7 +345,10 @@ static void check_max_auth_tries(struct audit *audit, const void *facts)
 static void check_channel_timeout(struct audit *audit, const void *facts)
 {
     const struct sshd_facts *sshd = facts;
+    const struct sshd_version works = {10, 5};
 
+    if (sshd->has_version && !sshd_version_before(&sshd->version, &works))
+        return;
     for (size_t i = 0; i < sshd->text.count; i++) {
         const struct sshd_line *line = &sshd->text.line[i];
         if (!line->in_match || strcasecmp(line->keyword, "ChannelTimeout") != 0)
@@ -301,8 +360,81 @@ static void check_channel_timeout(struct audit *audit, const void *facts)
     }
 }
 
+/* --- what the policy has for sshd ---------------------------------------- */
+
+/* What `tmoutctl sshd-config --check --json` prints, as a value that the caller
+ * releases, and its exit status. It runs in a process of its own, whose
+ * standard output is caught. NULL: no memory, or it printed nothing. */
+static json_t *ask_check(const struct tmoutctl_context *context, int *status)
+{
+    struct tmoutctl_context quiet = *context;
+    char name[] = "sshd-config", option[] = "--check", *words[] = {name, option, NULL};
+    int out[2], ended = 0;
+
+    quiet.json = quiet.quiet = true;
+    *status = TMOUTCTL_FAILURE;
+    fflush(stdout);
+    if (pipe2(out, O_CLOEXEC) != 0)
+        return NULL;
+    const pid_t child = fork();
+    if (child == 0) {
+        dup2(out[1], STDOUT_FILENO);
+        _exit(verb_sshd_config(&quiet, 2, words));
+    }
+    close(out[1]);
+    json_t *answer = child > 0 ? json_loadfd(out[0], 0, NULL) : NULL;
+    close(out[0]);
+    if (child > 0 && waitpid(child, &ended, 0) == child && WIFEXITED(ended))
+        *status = WEXITSTATUS(ended);
+    return answer;
+}
+
+static bool any_is_sshds(const struct audit *audit)
+{
+    for (size_t r = 0; r < audit->policy.count; r++)
+        for (size_t k = 0; k < sshd_keyword_count; k++)
+            if (audit->policy.rule[r].setting[sshd_keywords[k].id].set)
+                return true;
+    return false;
+}
+
+#define DROP_IN "/etc/ssh/sshd_config.d/00-tmout.conf"
+
+static const char *word_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text != NULL ? text : "everybody";
+}
+
+static void check_drop_in(struct audit *audit, const void *facts)
+{
+    const struct sshd_facts *sshd = facts;
+    int status;
+    size_t i;
+    const json_t *row;
+
+    if (!any_is_sshds(audit) || sshd->reason[0] != '\0')
+        return; /* other checks say why sshd cannot be asked */
+    json_t *answer = ask_check(audit->context, &status);
+    json_array_foreach (json_object_get(answer, "differences"), i, row) {
+        audit_add(audit, AUDIT_FAIL, DROP_IN, 0,
+                  "%s of %s is %s in sshd, and the policy has %s (%s)", word_of(row, "keyword"),
+                  word_of(row, "user"), word_of(row, "sshd"), word_of(row, "policy"),
+                  word_of(row, "rule"));
+        audit_mend(audit, "tmoutctl sshd-config >" DROP_IN " && sshd -t && systemctl reload %s",
+                   unit());
+    }
+    if (status == TMOUTCTL_FAILURE) {
+        audit_add(audit, AUDIT_FAIL, DROP_IN, 0,
+                  "cannot be compared with the policy: `tmoutctl sshd-config --check` says why");
+        audit_mend(audit, "tmoutctl sshd-config --check");
+    }
+    json_decref(answer);
+}
+
 static const struct audit_check checks[] = {
-    {"sshd-config", "sshd's configuration can be read, with what it includes", check_readable},
+    {"sshd-config", "sshd takes its configuration, with what it includes", check_readable},
     {"sshd-keyword", "sshd knows every keyword of its configuration", check_keywords},
     {"sshd-use-pam", "sshd asks PAM", check_use_pam},
     {"sshd-user-environment", "users set no variable of ours by PermitUserEnvironment",
@@ -315,16 +447,22 @@ static const struct audit_check checks[] = {
     {"sshd-max-auth-tries", "one connection has no more tries than the user has attempts",
      check_max_auth_tries},
     {"sshd-channel-timeout", "every ChannelTimeout has an effect", check_channel_timeout},
+    {"sshd-drop-in", "sshd goes by what the policy has for it", check_drop_in},
     {.id = NULL},
 };
 
 void audit_sshd(struct audit *audit)
 {
-    struct sshd_facts sshd;
+    struct sshd_facts sshd = {.reason = ""};
+    char reason[256];
 
+    if (sshd_effective(NULL, &sshd.effective, sshd.reason, sizeof sshd.reason) == 0)
+        sshd.reason[0] = '\0';
+    sshd.has_version = sshd_installed_version(&sshd.version, reason, sizeof reason) == 0;
     if (sshd_text_read("", &sshd.text) != 0)
         audit->out_of_memory = true;
     else
         audit_run(audit, checks, &sshd);
     sshd_text_free(&sshd.text);
+    sshd_config_free(&sshd.effective);
 }

@@ -22,6 +22,7 @@ struct reader {
     const char *type;
     struct pam_stack *stack;
     unsigned origin;
+    const char *open[DEEPEST + 1]; /* the files that are being read, outermost first */
     bool out_of_memory;
 };
 
@@ -137,6 +138,14 @@ static int find_file(const struct reader *reader, const char *name, char *path, 
     return -1;
 }
 
+static bool is_open(const struct reader *reader, const char *path, int depth)
+{
+    for (int i = 0; i <= depth; i++)
+        if (strcmp(reader->open[i], path) == 0)
+            return true;
+    return false;
+}
+
 /* Follows an inclusion that stands in line number of file. */
 static void include(struct reader *reader, const char *name, bool substack, const char *file,
                     unsigned number, int depth)
@@ -147,10 +156,11 @@ static void include(struct reader *reader, const char *name, bool substack, cons
     if (name == NULL) {
         problem(reader, file, number, "includes nothing: a file's name is missing");
     } else if (depth >= DEEPEST) {
-        problem(reader, file, number, "includes %s more than %d levels deep: a loop?", name,
-                DEEPEST);
+        problem(reader, file, number, "includes %s more than %d levels deep", name, DEEPEST);
     } else if (find_file(reader, name, path, sizeof path) != 0) {
         problem(reader, file, number, "includes %s, which does not exist", name);
+    } else if (is_open(reader, path, depth)) {
+        problem(reader, file, number, "includes %s from within it: a loop", name);
     } else {
         read_file(reader, path, depth + 1);
     }
@@ -204,6 +214,7 @@ static void read_file(struct reader *reader, const char *path, int depth)
     char real[PATH_MAX];
     struct text_file file;
 
+    reader->open[depth] = path;
     snprintf(real, sizeof real, "%s%s", reader->root, path);
     if (read_text_file(real, 0, &file) != 0) {
         problem(reader, path, 0, "cannot be read: %s", strerror(errno));

@@ -155,8 +155,9 @@ $(TEST_BUILD)/unit/%: tests/unit/%.c $(call objects,$(LOGIN_SOURCES) $(COMPILE_S
 
 # A test of what is tmoutctl's own names the files that it is about.
 ctl_objects = $(call objects,$(addprefix tools/tmoutctl/,$(addsuffix .c,$(1))))
-$(TEST_BUILD)/unit/test_pam_stack: $(call ctl_objects,pam_stack faillock text_file)
+$(TEST_BUILD)/unit/test_sshd_dropin: $(call ctl_objects,sshd_dropin sshd_keywords)
 $(TEST_BUILD)/unit/test_sshd_text: $(call ctl_objects,sshd_text sshd_words text_file)
+$(TEST_BUILD)/unit/test_pam_stack: $(call ctl_objects,pam_stack faillock text_file)
 $(TEST_BUILD)/unit/test_idle_session: $(call ctl_objects,idle_session text_file)
 
 $(TEST_BUILD)/module/%: tests/module/%.c tests/module/stack.c

@@ -188,6 +188,20 @@ def what_stops_sshd():
         tap.equal(set(troubles()), set(CLEAN), "what is commented out does not count")
 
 
+def an_sshd_that_cannot_be_asked():
+    """sshd was not started since boot: its files are read instead"""
+    os.rename("/run/sshd", "/run/sshd.away")
+    with saved(DROP_IN):
+        found = [f for f in troubles().values() if key(f) not in CLEAN]
+        tap.equal([(f["id"], f["status"]) for f in found], [("sshd-config", "WARN")], "it is said")
+        write(DROP_IN, "UsePAM no\nClientAliveInterval 0\n")
+        found = [f for f in troubles().values() if key(f) not in CLEAN]
+        tap.equal({(f["id"], f["line"]) for f in found},
+                  {("sshd-config", None), ("sshd-use-pam", 1), ("sshd-client-alive", 2)},
+                  "and the files are read")
+    os.rename("/run/sshd.away", "/run/sshd")
+
+
 def the_drop_in_for_sshd():
     """the policy's settings for sshd, and sshd's own"""
     path = "/etc/ssh/sshd_config.d/00-tmout.conf"
@@ -290,6 +304,13 @@ def lines_in_the_wrong_place():
         prepend("/etc/pam.d/common-auth", AUTH_LINE + "\n")
         found = [f["id"] for f in troubles().values() if key(f) not in CLEAN]
         tap.equal(set(found), {"pam-twice"}, "in common-auth it reaches sshd, and others twice")
+    pam_fault("where another line leads around it",
+              lambda: edit(SSHD_PAM, AUTH_LINE, f"auth [success=1 default=ignore] pam_exec.so\n{AUTH_LINE}"),
+              "pam-jump", "WARN", AUTH_LINE, mends=False)
+    with saved(SSHD_PAM):
+        edit(SSHD_PAM, AUTH_LINE, f"auth [success=1 default=ignore] pam_exec.so\n"
+                                  f"auth optional pam_exec.so\n{AUTH_LINE}")
+        tap.equal(set(troubles()), set(CLEAN), "one that leads around another line is right")
     pam_fault("twice", lambda: edit(SSHD_PAM, AUTH_LINE, f"{AUTH_LINE}\n{AUTH_LINE} noprompt"),
               "pam-twice", "FAIL", f"{AUTH_LINE} noprompt")
     pam_fault("an argument that it refuses", lambda: edit(SSHD_PAM, SESSION_LINE, SESSION_LINE + " x=1"),
@@ -496,7 +517,7 @@ def baselines():
     found, status = baseline()
     tap.equal((found, status),
               ([("XYZ 5.4.3.2", "PASS", None), ("XYZ 5.3.3.1.1", "FAIL", 4),
-                ("XYZ 5.3.3.1.2", "FAIL", 1), ("", "PASS", None), ("XYZ 5.1.16", "FAIL", 1),
+                ("XYZ 5.3.3.1.2", "FAIL", 1), (None, "PASS", None), ("XYZ 5.1.16", "FAIL", 1),
                 ("XYZ 5.3.3.1.3", "FAIL", None)], 1), "controls and lines")
     text = run("tmoutctl", "audit", "--baseline=xyz", "--quiet").stdout
     tap.matches(text, r"(?m)^FAIL  baseline +XYZ 5\.3\.3\.1\.1: \S+tmout\.conf:4: .*\n +mend: ",
@@ -542,6 +563,6 @@ def clean_host():
 clean_host()
 VERSION = tuple(map(int, re.search(r"OpenSSH_(\d+)\.(\d+)", run("sshd", "-V").stderr).groups()))
 CLEAN = troubles()
-tap.run(a_clean_host, calls, what_sshd_leaves_open, what_stops_sshd, the_drop_in_for_sshd,
+tap.run(a_clean_host, calls, what_sshd_leaves_open, what_stops_sshd, an_sshd_that_cannot_be_asked, the_drop_in_for_sshd,
         lines_that_are_missing, lines_in_the_wrong_place, shells, the_policy, the_host, faillock,
         owners_and_modes, room_for_the_state, baselines)

@@ -77,7 +77,7 @@ void audit_mend(struct audit *audit, const char *format, ...)
 
 void audit_control(struct audit *audit, const char *control)
 {
-    if (audit->out_of_memory || audit->count == 0)
+    if (audit->out_of_memory || audit->count == 0 || control[0] == '\0')
         return;
     audit->finding[audit->count - 1].control = strdup(control);
     audit->out_of_memory = audit->finding[audit->count - 1].control == NULL;

@@ -60,7 +60,7 @@ bool audit_has(const struct audit *audit, const char *file, unsigned line);
 /* The command that mends what was added last. */
 void audit_mend(struct audit *audit, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The baseline's name for what was added last. */
+/* The baseline's name for what was added last; "": it has none. */
 void audit_control(struct audit *audit, const char *control);
 
 /* path as a word of a shell's command line, into text; text is returned. */

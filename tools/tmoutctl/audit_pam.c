@@ -4,10 +4,11 @@
 #include "pam_stack.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -306,6 +307,48 @@ static void check_auth_order(struct audit *audit, const void *facts)
     }
 }
 
+/* How many lines an action of `[result=N ...]` leaves out at most; 0: none. */
+static unsigned long jump_of(const char *control)
+{
+    unsigned long most = 0;
+
+    if (control[0] != '[')
+        return 0;
+    for (const char *equals = control; (equals = strchr(equals, '=')) != NULL; equals++) {
+        const unsigned long jump =
+            isdigit((unsigned char)equals[1]) ? strtoul(equals + 1, NULL, 10) : 0;
+        most = jump > most ? jump : most;
+    }
+    return most;
+}
+
+/* Jumps count the lines of one file; one that leads over an inclusion is taken
+ * for shorter than it is. */
+static void check_jump_in(struct audit *audit, const struct pam_stack *stack, const char *service)
+{
+    const size_t ours = find_ours(stack, 0);
+
+    for (size_t i = 0; i < ours && ours < stack->count; i++) {
+        const struct pam_line *line = &stack->line[i], *jumped = &stack->line[ours];
+        if (i + jump_of(line->control) < ours || strcmp(line->file, jumped->file) != 0 ||
+            audit_has(audit, jumped->file, jumped->line))
+            continue;
+        audit_add(audit, AUDIT_WARN, jumped->file, jumped->line,
+                  "is left out for %s where %s (%s:%u) says so: its control is %s", service,
+                  line->module, line->file, line->line, line->control);
+    }
+}
+
+static void check_jump(struct audit *audit, const void *facts)
+{
+    const struct pam_facts *pam = facts;
+
+    for (size_t s = 0; s < SERVICES; s++) {
+        check_jump_in(audit, &pam->auth[s], services[s]);
+        check_jump_in(audit, &pam->session[s], services[s]);
+    }
+}
+
 static void check_twice_in(struct audit *audit, const struct pam_stack *stack, const char *service,
                            const char *type)
 {
@@ -431,6 +474,7 @@ static const struct audit_check checks[] = {
      check_auth_line},
     {"pam-auth-order", "no password is checked before it is counted", check_auth_order},
     {"pam-auth-control", "a refusal of the auth line is final", check_auth_control},
+    {"pam-jump", "no other line leads around the module", check_jump},
     {"pam-twice", "no stack has the module twice", check_twice},
     {"pam-arguments", "the module understands its arguments", check_arguments},
     {"pam-other-services", "login, su and sudo have the lines that the policy needs",

@@ -140,6 +140,16 @@ static void check_readable(struct audit *audit, const void *facts)
                   sshd->text.problem);
     if (sshd->reason[0] == '\0' || unknown_keyword(sshd, 0) != NULL)
         return; /* check_keywords() says what is wrong */
+    /* It makes that directory when its service starts, and asks for it even
+     * to print its configuration. */
+    if (strstr(sshd->reason, "privilege separation directory") != NULL) {
+        audit_add(audit, AUDIT_WARN, NULL, 0,
+                  "sshd has not been started since boot and cannot be asked (%s): what follows is "
+                  "read off its files",
+                  sshd->reason);
+        audit_mend(audit, "mkdir -m 755 /run/sshd");
+        return;
+    }
     const unsigned line = place_in(sshd->reason, path, sizeof path);
     audit_add(audit, AUDIT_FAIL, path, line,
               "sshd cannot be asked for its configuration, and may not start: %s", sshd->reason);
@@ -422,7 +432,10 @@ static void check_drop_in(struct audit *audit, const void *facts)
                   "%s of %s is %s in sshd, and the policy has %s (%s)", word_of(row, "keyword"),
                   word_of(row, "user"), word_of(row, "sshd"), word_of(row, "policy"),
                   word_of(row, "rule"));
-        audit_mend(audit, "tmoutctl sshd-config >" DROP_IN " && sshd -t && systemctl reload %s",
+        /* sshd is asked in between: it must not find a part of the file. */
+        audit_mend(audit,
+                   "cd /etc/ssh/sshd_config.d && tmoutctl sshd-config >00-tmout.new && "
+                   "mv 00-tmout.new 00-tmout.conf && sshd -t && systemctl reload %s",
                    unit());
     }
     if (status == TMOUTCTL_FAILURE) {

@@ -110,9 +110,18 @@ static void whatever_stands_there(void **state)
 
     assert_problem(*state, "cannot be read");
     put(*state, "/etc/ssh/sshd_config", "Include sshd_config\n");
-    assert_problem(*state, "a loop?");
-    put(*state, "/etc/ssh/sshd_config", "Include sshd_config sshd_config\n");
     assert_problem(*state, "a loop");
+    put(*state, "/etc/ssh/sshd_config", "Include other\n");
+    put(*state, "/etc/ssh/other", "Include other sshd_config\n");
+    assert_problem(*state, "a loop");
+    for (int i = 0; i < 20; i++) {
+        char path[32], next[64];
+        snprintf(path, sizeof path, "/etc/ssh/deep%d", i);
+        snprintf(next, sizeof next, "Include deep%d\n", i + 1);
+        put(*state, path, next);
+    }
+    put(*state, "/etc/ssh/sshd_config", "Include deep0\n");
+    assert_problem(*state, "too deep");
     put_directory(*state, "/etc/ssh/directory");
     put(*state, "/etc/ssh/sshd_config", "Include directory\n");
     assert_problem(*state, "cannot be read");

@@ -168,7 +168,7 @@ static void print_clean(const char *text)
 
 static void print_finding(const struct finding *finding)
 {
-    printf("%s  %-22s ", status_words[finding->status], finding->id);
+    printf("%s  %-23s ", status_words[finding->status], finding->id);
     if (finding->control != NULL) {
         print_clean(finding->control);
         fputs(": ", stdout);

@@ -19,11 +19,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Variables that decide what a shell makes of PAM_TMOUT; what a user sets
- * there comes before /etc/profile, and what root's SetEnv sets beats PAM. */
-static const char *const variables[] = {"PAM_TMOUT", "TMOUT",        "POSIXLY_CORRECT",
-                                        "SHELLOPTS", "BASHOPTS",     "BASH_ENV",
-                                        "ENV",       "BASH_FUNC_.%%"};
+/* Variables that decide what a shell makes of the limit. With the first a user
+ * has bash skip /etc/profile; what root's SetEnv sets beats PAM. */
+static const char *const variables[] = {"POSIXLY_CORRECT", "SHELLOPTS",    "BASHOPTS",
+                                        "BASH_ENV",        "ENV",          "PAM_TMOUT",
+                                        "TMOUT",           "BASH_FUNC_.%%"};
 enum { VARIABLES = sizeof variables / sizeof *variables };
 
 struct sshd_facts {
@@ -424,8 +424,13 @@ static void check_drop_in(struct audit *audit, const void *facts)
     size_t i;
     const json_t *row;
 
-    if (!any_is_sshds(audit) || sshd->reason[0] != '\0')
-        return; /* other checks say why sshd cannot be asked */
+    if (!any_is_sshds(audit))
+        return;
+    if (sshd->reason[0] != '\0') {
+        audit_add(audit, AUDIT_WARN, NULL, 0,
+                  "cannot be compared with the policy while sshd cannot be asked");
+        return;
+    }
     json_t *answer = ask_check(audit->context, &status);
     json_array_foreach (json_object_get(answer, "differences"), i, row) {
         audit_add(audit, AUDIT_FAIL, DROP_IN, 0,
@@ -447,7 +452,8 @@ static void check_drop_in(struct audit *audit, const void *facts)
 }
 
 static const struct audit_check checks[] = {
-    {"sshd-config", "sshd takes its configuration, with what it includes", check_readable},
+    {"sshd-config", "sshd's files can be read, and but for keywords it takes what they say",
+     check_readable},
     {"sshd-keyword", "sshd knows every keyword of its configuration", check_keywords},
     {"sshd-use-pam", "sshd asks PAM", check_use_pam},
     {"sshd-user-environment", "users set no variable of ours by PermitUserEnvironment",

@@ -10,18 +10,19 @@
 #include <string.h>
 #include <strings.h>
 
-/* As deep as sshd follows (SERVCONF_MAX_DEPTH of OpenSSH); a loop ends there. */
+/* As deep as sshd follows (SERVCONF_MAX_DEPTH of OpenSSH). */
 enum { DEEPEST = 16 };
 
-/* More files than any site has, so that a loop over several files, which grows
- * with each level, ends before memory does. */
-enum { MOST_LINES = 100000 };
+/* More than any site has: files that each include two others double with each
+ * level. */
+enum { MOST_LINES = 20000 };
 
 static const char blanks[] = " \t\r\f\v";
 
 struct reader {
     const char *root;
     struct sshd_text *text;
+    const char *open[DEEPEST + 1]; /* the files that are being read, outermost first */
     bool out_of_memory;
 };
 
@@ -68,6 +69,14 @@ bool sshd_next_word(const char **at, char *word, size_t size)
 
 static void read_file(struct reader *reader, const char *path, bool in_match, int depth);
 
+static bool is_open(const struct reader *reader, const char *path, int depth)
+{
+    for (int i = 0; i <= depth; i++)
+        if (strcmp(reader->open[i], path) == 0)
+            return true;
+    return false;
+}
+
 /* Follows one pattern of an Include. What a Match block of an included file
  * begins ends with that file. */
 static void include(struct reader *reader, const struct sshd_line *from, const char *pattern,
@@ -78,15 +87,20 @@ static void include(struct reader *reader, const struct sshd_line *from, const c
     glob_t paths;
 
     if (depth >= DEEPEST) {
-        problem(reader, from->file, from->line, "includes files too deep: a loop?");
+        problem(reader, from->file, from->line, "includes files too deep");
         return;
     }
     snprintf(full, sizeof full, "%s%s%s", reader->root, pattern[0] == '/' ? "" : "/etc/ssh/",
              pattern);
     if (glob(full, 0, NULL, &paths) != 0)
         return; /* nothing matches: sshd goes on, too */
-    for (size_t i = 0; i < paths.gl_pathc; i++)
-        read_file(reader, paths.gl_pathv[i] + root_length, from->in_match, depth + 1);
+    for (size_t i = 0; i < paths.gl_pathc; i++) {
+        const char *path = paths.gl_pathv[i] + root_length;
+        if (is_open(reader, path, depth))
+            problem(reader, from->file, from->line, "includes a file from within it: a loop");
+        else
+            read_file(reader, path, from->in_match, depth + 1);
+    }
     globfree(&paths);
 }
 
@@ -149,6 +163,7 @@ static void read_file(struct reader *reader, const char *path, bool in_match, in
     char real[PATH_MAX], pattern[PATH_MAX];
     struct text_file file;
 
+    reader->open[depth] = path;
     snprintf(real, sizeof real, "%s%s", reader->root, path);
     if (read_text_file(real, 0, &file) != 0) {
         char what[256];
@@ -159,7 +174,7 @@ static void read_file(struct reader *reader, const char *path, bool in_match, in
     for (struct text_line at = {0}; !reader->out_of_memory && next_text_line(&file, &at);) {
         struct sshd_line line = {.line = at.number, .in_match = in_match};
         if (reader->text->count >= MOST_LINES) {
-            problem(reader, path, at.number, "comes after too many lines: a loop of Includes?");
+            problem(reader, path, at.number, "comes after too many lines of included files");
             break;
         }
         if (!parse_line(reader, at.start, (size_t)(at.end - at.start), &line))

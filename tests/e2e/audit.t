@@ -78,15 +78,16 @@ def line_of(path, text):
 
 
 def fault(name, make, word, status, file=None, line=None, *, message="", paths=(), mends=True,
-          also=()):
-    """Makes a fault, which must be named by the id `word` at this place, and
-    nothing else but `also`; then runs the command that mends it."""
+          also=(), count=1):
+    """Makes a fault, which must be named by the id `word` at this place, by
+    `count` findings, and nothing else but `also`; then runs the command that
+    mends it."""
     with saved(*paths):
         make()
         found = [f for k, f in troubles().items() if k not in CLEAN]
         place = line_of(file, line) if isinstance(line, str) else line
         right = [f for f in found if f["id"] == word and f["status"] == status]
-        tap.ok(right and {f["id"] for f in found} <= {word, *also} and
+        tap.ok(len(right) == count and {f["id"] for f in found} <= {word, *also} and
                any(f["file"] == file and f["line"] == place and message in f["message"]
                    for f in right),
                f"{name}: {status} {word} {file or ''}:{place or ''}", json.dumps(found, indent=1))
@@ -276,6 +277,9 @@ def lines_in_the_wrong_place():
 
     pam_fault("before pam_env with user_readenv", session_first, "pam-session-order", "FAIL",
               SESSION_LINE, message="user_readenv=1")
+    with saved(SSHD_PAM):
+        append(SSHD_PAM, "session required pam_env.so\n")
+        tap.equal(set(troubles()), set(CLEAN), "before a pam_env that reads only root's files")
     pam_fault("session required", lambda: edit(SSHD_PAM, SESSION_LINE, "session required pam_tmout.so"),
               "pam-session-control", "WARN", "session required pam_tmout.so")
 
@@ -331,6 +335,9 @@ def shells():
     fault("a line is gone from bash.bashrc",
           lambda: must("sed", "-i", "/tmout.shells/d", "/etc/bash.bashrc"), "shells-hooks", "FAIL",
           "/usr/bin/bash", None, paths=["/etc/bash.bashrc"])
+    for script in "/etc/profile.d/tmout.sh", "/etc/profile.d/tmout.csh":
+        fault(f"no {script}", lambda s=script: os.unlink(s), "shells-hooks", "FAIL", script, None,
+              paths=[script], mends=False)
     path = "/etc/profile.d/aa-site.sh"
     fault("a larger limit that is readonly first",
           lambda: write(path, "# TMOUT=1\nTMOUT=3600\nreadonly TMOUT\nexport TMOUT\n"),
@@ -382,14 +389,13 @@ def the_policy():
     fault("a damaged snapshot", damaged, "policy-in-force", "FAIL", None, None, paths=[STATE],
           message="damaged", mends=False)
 
-    def ghosts():
-        append(POLICY, 'user "ghost" { warn = 2m }\ngroup "nobodies" { warn = 2m }\n')
+    def ghost(rule):
+        append(POLICY, rule + " { warn = 2m }\n")
         apply()
 
-    fault("rules for nobody", ghosts, "policy-names", "WARN", POLICY, 'user "ghost"',
-          paths=[POLICY], mends=False)
-    fault("rules for no group", ghosts, "policy-names", "WARN", POLICY, 'group "nobodies"',
-          paths=[POLICY], mends=False)
+    for rule in 'user "ghost"', 'group "nobodies"':
+        fault(f"a rule for {rule}", lambda r=rule: ghost(r), "policy-names", "WARN", POLICY, rule,
+              paths=[POLICY], mends=False)
     tmoutd.stop()
     found = [f for f in troubles().values() if key(f) not in CLEAN]
     tap.equal([(f["id"], f["status"], f["file"], f["line"]) for f in found],
@@ -494,7 +500,7 @@ def room_for_the_state():
 PRESET = """# a preset
 default {
     tmout        = 15m        # XYZ 5.4.3.2
-    max_attempts = 4          # XYZ 5.3.3.1.1
+    max_attempts = 4          # XYZ 5.3.3.1.1: and why
     lock_time    = 15m        # XYZ 5.3.3.1.2
     max_startups = "10:30:60" # XYZ 5.1.16
     warn         = none
@@ -545,6 +551,19 @@ def baselines():
     tap.matches(result.stderr, "broken.conf:2", "and where")
 
 
+def presets():
+    """each preset that is installed is met by a policy that is that preset"""
+    with saved(POLICY):
+        for name in sorted(os.listdir(PRESETS)):
+            if name in ("xyz.conf", "broken.conf"):
+                continue
+            policy(read(f"{PRESETS}/{name}"))
+            apply()
+            found, _ = baseline(name[:-len(".conf")])
+            tap.ok(found and {status for _, status, _ in found} == {"PASS"}, name, found)
+            tap.ok(all(control for control, _, _ in found), f"{name}: all have a control", found)
+
+
 def clean_host():
     """What the manual asks for, and no more."""
     setup(GOOD, password_services=("sshd", "login", "su", "sudo"))
@@ -565,4 +584,4 @@ VERSION = tuple(map(int, re.search(r"OpenSSH_(\d+)\.(\d+)", run("sshd", "-V").st
 CLEAN = troubles()
 tap.run(a_clean_host, calls, what_sshd_leaves_open, what_stops_sshd, an_sshd_that_cannot_be_asked, the_drop_in_for_sshd,
         lines_that_are_missing, lines_in_the_wrong_place, shells, the_policy, the_host, faillock,
-        owners_and_modes, room_for_the_state, baselines)
+        owners_and_modes, room_for_the_state, baselines, presets)

@@ -83,8 +83,8 @@ static int read_preset(struct baseline *baseline)
     return result;
 }
 
-/* The control that the comment at the end of a line names, into text; "": it
- * has none. */
+/* The control that the comment at the end of a line names, up to a colon with
+ * what it says besides, into text; "": it has none. */
 static void control_of(const struct baseline *baseline, unsigned number, char *text, size_t size)
 {
     text[0] = '\0';
@@ -98,7 +98,7 @@ static void control_of(const struct baseline *baseline, unsigned number, char *t
         while (comment < line.end && (*comment == ' ' || *comment == '\t'))
             comment++;
         snprintf(text, size, "%.*s", (int)(line.end - comment), comment);
-        text[strcspn(text, "\r")] = '\0';
+        text[strcspn(text, ":\r")] = '\0';
         return;
     }
 }

@@ -379,30 +379,39 @@ static void check_twice(struct audit *audit, const void *facts)
 
 /* --- arguments, other services ------------------------------------------- */
 
+/* Is it name with another path than the audit's own? */
+static bool is_other_path(const char *word, size_t length, const char *name, const char *path)
+{
+    const size_t start = strlen(name);
+
+    return strlen(path) != length - start || strncmp(word + start, path, length - start) != 0;
+}
+
+/* One argument of our line, word[length]; what it may be is in module_args.c. */
 static void check_argument(struct audit *audit, const struct pam_line *line, const char *word,
                            size_t length)
 {
-    const char *config = audit->context->config_path, *state = audit->context->state_dir;
+    static const char *const plain[] = {"debug", "noprompt", "tell"};
+    static const char config[] = "config=", state[] = "state=";
+    const bool is_config = strncmp(word, "config=/", sizeof config) == 0;
+    const bool is_state = strncmp(word, "state=/", sizeof state) == 0;
+    char file[PATH_MAX];
 
-    if ((length == 5 && strncmp(word, "debug", 5) == 0) ||
-        (length == 8 && strncmp(word, "noprompt", 8) == 0) ||
-        (length == 4 && strncmp(word, "tell", 4) == 0))
-        return;
-    if (length > 7 && strncmp(word, "config=/", 8) == 0) {
-        if (strlen(config) != length - 7 || strncmp(word + 7, config, length - 7) != 0)
-            audit_add(audit, AUDIT_WARN, line->file, line->line,
-                      "uses another policy than this audit: %.*s", (int)length, word);
-        return;
-    }
-    if (length > 6 && strncmp(word, "state=/", 7) == 0) {
-        if (strlen(state) != length - 6 || strncmp(word + 6, state, length - 6) != 0)
-            audit_add(audit, AUDIT_WARN, line->file, line->line,
-                      "uses another state than this audit: %.*s", (int)length, word);
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        if (strlen(plain[i]) == length && strncmp(word, plain[i], length) == 0)
+            return;
+    if (!is_config && !is_state) {
+        audit_add(audit, AUDIT_FAIL, line->file, line->line,
+                  "has an argument that " OUR_MODULE " refuses: %.*s", (int)length, word);
+        audit_mend(audit, "sed -i '%us/\\(pam_tmout\\.so\\).*/\\1/' %s", line->line,
+                   shell_word(line->file, file, sizeof file));
         return;
     }
-    audit_add(audit, AUDIT_FAIL, line->file, line->line,
-              "has an argument that " OUR_MODULE " refuses: %.*s", (int)length, word);
-    audit_mend(audit, "sed -i '%us/\\(pam_tmout\\.so\\).*/\\1/' %s", line->line, line->file);
+    if (is_config ? is_other_path(word, length, config, audit->context->config_path)
+                  : is_other_path(word, length, state, audit->context->state_dir))
+        audit_add(audit, AUDIT_WARN, line->file, line->line,
+                  "uses another %s than this audit: %.*s", is_config ? "policy" : "state",
+                  (int)length, word);
 }
 
 static void check_arguments_in(struct audit *audit, const struct pam_stack *stack)

@@ -1,6 +1,7 @@
 /* Does the limit reach the shells, and does nothing there undo it? */
 #include "audit.h"
 
+#include "shell_files.h"
 #include "shell_findings.h"
 #include "shell_list.h"
 
@@ -23,6 +24,12 @@ static const char *text_of(const json_t *object, const char *key)
     return text != NULL ? text : "";
 }
 
+/* The script that a row's shell gets the limit from. */
+static const char *script_of(const json_t *row)
+{
+    return strcmp(text_of(row, "kind"), "tcsh") == 0 ? PROFILE_CSH : PROFILE_SH;
+}
+
 static void check_hooks(struct audit *audit, const void *facts)
 {
     const struct shell_facts *shell = facts;
@@ -30,8 +37,16 @@ static void check_hooks(struct audit *audit, const void *facts)
     const json_t *row;
 
     json_array_foreach (shell->shells, i, row) {
+        const char *script = script_of(row);
         if (json_is_true(json_object_get(row, "ok")))
             continue;
+        if (!profile_script_is_ours(script)) {
+            if (!audit_has(audit, script, 0)) {
+                audit_add(audit, AUDIT_FAIL, script, 0, "is missing, or not pam_tmout's");
+                audit_mend(audit, "install pam_tmout again");
+            }
+            continue;
+        }
         audit_add(audit, AUDIT_FAIL, text_of(row, "shell"), 0, "this %s gets no limit from %s",
                   text_of(row, "kind"),
                   json_is_string(json_object_get(row, "login")) ? "its rc file"

@@ -135,9 +135,11 @@ static void check_readable(struct audit *audit, const void *facts)
     const struct sshd_facts *sshd = facts;
     char path[PATH_MAX] = SSHD_CONFIG_PATH;
 
-    if (sshd->text.problem != NULL)
+    if (sshd->text.problem != NULL) {
         audit_add(audit, AUDIT_FAIL, sshd->text.problem_file, sshd->text.problem_line, "%s",
                   sshd->text.problem);
+        return;
+    }
     if (sshd->reason[0] == '\0' || unknown_keyword(sshd, 0) != NULL)
         return; /* check_keywords() says what is wrong */
     /* It makes that directory when its service starts, and asks for it even

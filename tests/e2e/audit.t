@@ -400,6 +400,11 @@ def the_policy():
     found = [f for f in troubles().values() if key(f) not in CLEAN]
     tap.equal([(f["id"], f["status"], f["file"], f["line"]) for f in found],
               [("policy-tmoutd", "FAIL", POLICY, 3)], "tmoutd does not run")
+    with saved(POLICY):
+        edit(POLICY, "max_attempts", "max_atempts")
+        found = {f["id"]: f["line"] for f in troubles().values() if key(f) not in CLEAN}
+        tap.equal(found, {"policy-in-force": 4, "policy-tmoutd": 3},
+                  "after a refused edit the rules are those of the snapshot")
     tmoutd.start()
     tap.equal(set(troubles()), set(CLEAN), "tmoutd runs again")
 

@@ -17,6 +17,15 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What only a person can correct, in an editor. */
+static void mend_by_hand(struct audit *audit, const char *file, unsigned line)
+{
+    char word[PATH_MAX];
+
+    audit_mend(audit, "vi +%u %s && tmoutctl check && tmoutctl apply", line > 0 ? line : 1,
+               shell_word(file, word, sizeof word));
+}
+
 /* The first mistake of the policy's text, if there is one. */
 static void add_refused(struct audit *audit)
 {
@@ -32,10 +41,11 @@ static void add_refused(struct audit *audit)
         snprintf(summary, sizeof summary, "%s", first->text);
     else
         summarize_problems(&problems, summary, sizeof summary);
-    audit_add(audit, AUDIT_FAIL, first != NULL ? first->file : config,
-              first != NULL ? first->line : 0, "the policy is refused: %s; %s", summary,
+    const char *file = first != NULL && first->file != NULL ? first->file : config;
+    const unsigned line = first != NULL ? first->line : 0;
+    audit_add(audit, AUDIT_FAIL, file, line, "the policy is refused: %s; %s", summary,
               audit->has_view ? "the last good one stays in force" : "none is in force");
-    audit_mend(audit, "tmoutctl check; correct it; tmoutctl apply");
+    mend_by_hand(audit, file, line);
     problems_free(&problems);
     sources_free(&sources);
     policy_free(&policy);
@@ -90,8 +100,7 @@ static void check_names(struct audit *audit, const void *facts)
                   exists == 0 ? "%s: no such %s on this host, so the rule has no effect"
                               : "%s: the name service cannot tell whether there is such a %s",
                   rule_title(rule, title, sizeof title), rule_kind_word(rule->kind));
-        audit_mend(audit, "getent %s; correct the name or take the rule out; tmoutctl apply",
-                   rule->kind == RULE_USER ? "passwd" : "group");
+        mend_by_hand(audit, path, rule->line);
     }
 }
 

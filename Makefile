@@ -69,7 +69,7 @@ help:
 # --- build ---------------------------------------------------------------
 
 # Paths are compiled in: other ones than the last time make everything anew.
-PATHS := $(PREFIX) $(SYSCONFDIR) $(SBINDIR) $(DATADIR)
+PATHS := $(PREFIX) $(SYSCONFDIR) $(SBINDIR) $(DATADIR) $(PAMDIR)
 $(BUILD)/paths: FORCE
 	@mkdir -p $(@D)
 	@echo '$(PATHS)' | cmp -s - $@ || echo '$(PATHS)' > $@
@@ -80,7 +80,7 @@ $(BUILD)/obj/%.o: %.c Makefile $(BUILD)/paths
 	$(COMPILE) $(OBJECT_CPPFLAGS) -MMD -MP -c -o $@ $<
 
 $(call objects,$(MODULE_SOURCES)) $(call objects,$(CTL_SOURCES)): \
-    OBJECT_CPPFLAGS = -DSBINDIR='"$(SBINDIR)"'
+    OBJECT_CPPFLAGS = -DSBINDIR='"$(SBINDIR)"' -DPAMDIR='"$(PAMDIR)"'
 
 $(BUILD)/pam_tmout.so: $(call objects,$(MODULE_SOURCES) $(LOGIN_SOURCES)) pam_module/pam_tmout.map
 	$(LINK) -shared $(if $(SANITIZE),,-Wl,--no-undefined) -Wl,--version-script=pam_module/pam_tmout.map \
@@ -153,8 +153,12 @@ $(TEST_BUILD)/unit/%: tests/unit/%.c $(call objects,$(LOGIN_SOURCES) $(COMPILE_S
 	@mkdir -p $(@D)
 	$(TEST_FLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) $$($(PKG_CONFIG) --cflags --libs cmocka libconfuse)
 
-# The parts of tmoutctl that are pure.
-$(TEST_BUILD)/unit/test_sshd_dropin: $(addprefix $(BUILD)/obj/tools/tmoutctl/,sshd_dropin.o sshd_keywords.o)
+# A test of what is tmoutctl's own names the files that it is about.
+ctl_objects = $(call objects,$(addprefix tools/tmoutctl/,$(addsuffix .c,$(1))))
+$(TEST_BUILD)/unit/test_sshd_dropin: $(call ctl_objects,sshd_dropin sshd_keywords)
+$(TEST_BUILD)/unit/test_sshd_text: $(call ctl_objects,sshd_text sshd_words text_file)
+$(TEST_BUILD)/unit/test_pam_stack: $(call ctl_objects,pam_stack faillock text_file)
+$(TEST_BUILD)/unit/test_idle_session: $(call ctl_objects,idle_session text_file)
 
 $(TEST_BUILD)/module/%: tests/module/%.c tests/module/stack.c
 	@mkdir -p $(@D)

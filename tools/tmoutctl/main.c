@@ -21,6 +21,7 @@ static const struct {
 } verbs[] = {
     {"apply", verb_apply, "", "compile the policy and put it in force"},
     {"attempts", verb_attempts, "[USER]", "failed logins that count now, and locks"},
+    {"audit", verb_audit, "[--baseline NAME]", "does the host do what the policy says?"},
     {"check", verb_check, "[FILE]", "look for mistakes in the policy, or in a draft"},
     {"sessions", verb_sessions, "", "who is logged in, idle how long, and what will happen"},
     {"shells", verb_shells, "[--install|--remove]", "which shells take the limit, and from where"},

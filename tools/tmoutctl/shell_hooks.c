@@ -163,9 +163,9 @@ static int unlink_rc_file(const char *path, const struct stat *before)
  * and its content in *file, whose text the caller frees; text is NULL where
  * no such file exists. Returns 0, or -1 after a message.
  */
-static int open_rc_file(const struct rc_file *rc, char path[PATH_MAX], struct shell_text *file)
+static int open_rc_file(const struct rc_file *rc, char path[PATH_MAX], struct text_file *file)
 {
-    *file = (struct shell_text){0};
+    *file = (struct text_file){0};
     if (!realpath(rc->path, path)) {
         struct stat link;
         snprintf(path, PATH_MAX, "%s", rc->path);
@@ -178,7 +178,7 @@ static int open_rc_file(const struct rc_file *rc, char path[PATH_MAX], struct sh
         report("%s: leads to %s, outside /etc: left alone", rc->path, path);
         return -1;
     }
-    if (read_shell_text(path, O_NOFOLLOW, file) < 0) {
+    if (read_text_file(path, O_NOFOLLOW, file) < 0) {
         report("%s: %s", path, strerror(errno));
         return -1;
     }
@@ -218,7 +218,7 @@ static char *our_line(const struct rc_file *rc, const char *mark)
 enum shell_hook_result add_shell_hook(const struct rc_file *rc)
 {
     char path[PATH_MAX];
-    struct shell_text file;
+    struct text_file file;
     if (rc_hook_line(rc))
         return SHELL_HOOK_UNCHANGED;
     if (open_rc_file(rc, path, &file) < 0)
@@ -248,7 +248,7 @@ enum shell_hook_result add_shell_hook(const struct rc_file *rc)
 }
 
 /* Which of the marks ends line; MARKS: it is not ours. */
-static size_t mark_of(const struct shell_line *line)
+static size_t mark_of(const struct text_line *line)
 {
     size_t length = (size_t)(line->next - line->start), mark;
     for (mark = 0; mark < MARKS; mark++) {
@@ -263,7 +263,7 @@ static size_t mark_of(const struct shell_line *line)
 enum shell_hook_result remove_shell_hook(const struct rc_file *rc)
 {
     char path[PATH_MAX];
-    struct shell_text file;
+    struct text_file file;
     if (open_rc_file(rc, path, &file) < 0)
         return SHELL_HOOK_FAILED;
     if (!file.text)
@@ -273,7 +273,7 @@ enum shell_hook_result remove_shell_hook(const struct rc_file *rc)
     bool created = false;
     size_t size = 0;
     char *text = malloc(file.size + 1);
-    for (struct shell_line line = {0}; text && next_shell_line(&file, &line);) {
+    for (struct text_line line = {0}; text && next_text_line(&file, &line);) {
         size_t mark = mark_of(&line);
         if (mark == MARKS) {
             memcpy(text + size, line.start, (size_t)(line.next - line.start));

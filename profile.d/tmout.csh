@@ -1,5 +1,5 @@
 # tmout.csh, in /etc/profile.d: the idle limit for users of tcsh, from PAM_TMOUT
-# as in tmout.sh. tcsh counts whole minutes, in autologout, and only at a prompt;
+# as in tmout.sh, ten minutes without one. tcsh counts whole minutes, in autologout, and only at a prompt;
 # bsd csh has no timeout.
 
 if ($?tcsh && $?prompt) then

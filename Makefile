@@ -154,6 +154,9 @@ $(TEST_BUILD)/unit/%: tests/unit/%.c $(call objects,$(LOGIN_SOURCES) $(COMPILE_S
 	@mkdir -p $(@D)
 	$(TEST_FLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) $$($(PKG_CONFIG) --cflags --libs cmocka libconfuse)
 
+# The parts of tmoutctl that are pure.
+$(TEST_BUILD)/unit/test_sshd_dropin: $(addprefix $(BUILD)/obj/tools/tmoutctl/,sshd_dropin.o sshd_keywords.o)
+
 $(TEST_BUILD)/module/%: tests/module/%.c tests/module/stack.c
 	@mkdir -p $(@D)
 	$(TEST_FLAGS) -MMD -MP -o $@ $(filter %.c,$^) $$($(PKG_CONFIG) --cflags --libs cmocka) -lpam

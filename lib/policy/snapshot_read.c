@@ -290,6 +290,17 @@ static bool record_fits(const unsigned char *bytes, size_t size, struct record *
     return true;
 }
 
+/* Reads the record that a slot points at into bytes[RULE_SIZE_MAX]; false if
+ * it is damaged. */
+static bool read_record(const struct snapshot *snapshot, const struct file_slot *slot,
+                        unsigned char *bytes, struct record *record)
+{
+    return slot->size >= sizeof record->head && slot->size <= RULE_SIZE_MAX &&
+           inside(snapshot, slot->offset, slot->size) &&
+           read_at(snapshot->fd, slot->offset, bytes, slot->size) == 0 &&
+           record_fits(bytes, slot->size, record);
+}
+
 /* The rule that a slot points at: 1 if it is the one called name, 0 if only
  * the hash is the same, -1 if damaged. */
 static int read_rule(const struct snapshot *snapshot, const struct file_slot *slot,
@@ -298,16 +309,22 @@ static int read_rule(const struct snapshot *snapshot, const struct file_slot *sl
     unsigned char bytes[RULE_SIZE_MAX];
     struct record record;
 
-    if (slot->size < sizeof record.head || slot->size > sizeof bytes ||
-        !inside(snapshot, slot->offset, slot->size) ||
-        read_at(snapshot->fd, slot->offset, bytes, slot->size) != 0 ||
-        !record_fits(bytes, slot->size, &record))
+    if (!read_record(snapshot, slot, bytes, &record))
         return -1;
     if (record.head.kind != (uint32_t)kind || record.head.name_size != strlen(name) ||
         memcmp(record.name, name, record.head.name_size) != 0)
         return 0;
     *rule = (struct snapshot_rule){0};
     return take_settings(&record, rule) == 0 ? 1 : -1;
+}
+
+static bool read_bucket(const struct snapshot *snapshot, uint64_t number,
+                        struct file_bucket *bucket)
+{
+    return read_at(snapshot->fd, snapshot->bucket_offset + number * sizeof *bucket, bucket,
+                   sizeof *bucket) == 0 &&
+           bucket->checksum == CHECKSUM_OF(CHECKSUM_START ^ number, *bucket) &&
+           bucket->count <= BUCKET_SLOTS;
 }
 
 int snapshot_find(const struct snapshot *snapshot, enum rule_kind kind, const char *name,
@@ -320,12 +337,7 @@ int snapshot_find(const struct snapshot *snapshot, enum rule_kind kind, const ch
     if (snapshot->bucket_count == 0)
         return -1;
     const uint64_t hash = rule_hash((uint32_t)kind, name, strlen(name));
-    const uint64_t number = hash & (snapshot->bucket_count - 1);
-    if (read_at(snapshot->fd, snapshot->bucket_offset + number * sizeof bucket, &bucket,
-                sizeof bucket) != 0)
-        return -1;
-    if (bucket.checksum != CHECKSUM_OF(CHECKSUM_START ^ number, bucket) ||
-        bucket.count > BUCKET_SLOTS)
+    if (!read_bucket(snapshot, hash & (snapshot->bucket_count - 1), &bucket))
         return -1;
     for (uint64_t i = 0; i < bucket.count; i++) {
         if (bucket.slot[i].hash != hash)
@@ -335,4 +347,43 @@ int snapshot_find(const struct snapshot *snapshot, enum rule_kind kind, const ch
             return found;
     }
     return 0;
+}
+
+/* Hands over the rule that a slot points at, whatever it is called. */
+static int take_any_rule(const struct snapshot *snapshot, const struct file_slot *slot,
+                         snapshot_take_rule *take, void *context)
+{
+    unsigned char bytes[RULE_SIZE_MAX];
+    char name[RULE_NAME_MAX + 1];
+    struct record record;
+    struct snapshot_rule rule = {0};
+
+    if (!read_record(snapshot, slot, bytes, &record) || record.head.kind > RULE_USER ||
+        record.head.name_size >= sizeof name ||
+        memchr(record.name, '\0', record.head.name_size) != NULL ||
+        take_settings(&record, &rule) != 0)
+        return -1;
+    memcpy(name, record.name, record.head.name_size);
+    name[record.head.name_size] = '\0';
+    return take(context, (enum rule_kind)record.head.kind, name, &rule);
+}
+
+int snapshot_each_rule(const struct snapshot *snapshot, snapshot_take_rule *take, void *context)
+{
+    uint64_t left = 0;
+
+    for (size_t kind = RULE_DEFAULT; kind <= RULE_USER; kind++)
+        left += snapshot->rule_count[kind];
+    for (uint64_t number = 0; number < snapshot->bucket_count; number++) {
+        struct file_bucket bucket;
+        if (!read_bucket(snapshot, number, &bucket) || bucket.count > left)
+            return -1;
+        left -= bucket.count;
+        for (uint64_t i = 0; i < bucket.count; i++) {
+            const int result = take_any_rule(snapshot, &bucket.slot[i], take, context);
+            if (result != 0)
+                return result;
+        }
+    }
+    return left == 0 ? 0 : -1;
 }

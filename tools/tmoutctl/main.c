@@ -28,6 +28,8 @@ static const struct {
      "which shells take the limit, and from where"},
     {"show", verb_show, "USER [--from ADDR] [--local]",
      "a user's settings, and the rule behind each"},
+    {"sshd-config", verb_sshd_config, "[--version X.Y|--check]",
+     "the policy's part of sshd_config, or whether sshd goes by it"},
     {"unlock", verb_unlock, "USER", "forget his failed logins, and lift his locks"},
 };
 
@@ -127,7 +129,7 @@ static void print_usage(FILE *to)
     for (size_t i = 0; i < VERB_COUNT; i++) {
         char call[64];
         snprintf(call, sizeof call, "%s %s", verbs[i].name, verbs[i].arguments);
-        fprintf(to, "  %-34s %s\n", call, verbs[i].help);
+        fprintf(to, "  %-36s %s\n", call, verbs[i].help);
     }
     fputs("\nExit status: 0 fine, 1 the answer is no, 2 wrong usage or failure.\n", to);
 }

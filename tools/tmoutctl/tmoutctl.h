@@ -38,6 +38,7 @@ tmoutctl_verb verb_preset;
 tmoutctl_verb verb_sessions;
 tmoutctl_verb verb_shells;
 tmoutctl_verb verb_show;
+tmoutctl_verb verb_sshd_config;
 tmoutctl_verb verb_unlock;
 
 /* "tmoutctl: ..." and a newline on standard error. */

@@ -194,6 +194,15 @@ static void damaged(void **state)
         dropin_free(&dropin);
         assert_int_equal(pwrite(snapshot.fd, &byte, 1, (off_t)at), 1);
     }
+    /* a rule that no bucket leads to, or one more than there are */
+    for (int change = -1; change <= 1; change += 2) {
+        struct dropin dropin = {0};
+        snapshot.rule_count[RULE_USER] += (uint32_t)change;
+        assert_int_equal(dropin_collect(&snapshot, &dropin), -1);
+        assert_int_equal(errno, EBADMSG);
+        snapshot.rule_count[RULE_USER] -= (uint32_t)change;
+        dropin_free(&dropin);
+    }
     assert_true(refused > 250); /* three rules and their bucket */
     snapshot_close(&snapshot);
 }

@@ -104,9 +104,9 @@ bool dropin_sets(const struct dropin *dropin, enum setting_id id)
 
 /*
  * Names are written in double quotes, between commas. What two readers in
- * sshd make of that differs from version to version: up to 9.9 Match lines
- * were split at the quotes alone, later ones also undo a backslash before a
- * quote or another backslash. Only names that all read alike get through.
+ * sshd make of that differs from version to version: before 9.9 Match
+ * lines were split at the quotes alone, since then a backslash before a quote
+ * or another backslash is undone, too. Only names that all read alike get through.
  */
 const char *dropin_name_wrong(const char *name)
 {
@@ -160,16 +160,15 @@ struct setting_rules {
     size_t count;
 };
 
-static enum setting_id sorted_by;
-
-static int strictest_first(const void *left, const void *right)
+static int strictest_first(const void *left, const void *right, void *context)
 {
+    const enum setting_id id = *(const enum setting_id *)context;
     const struct dropin_rule *a = *(const struct dropin_rule *const *)left;
     const struct dropin_rule *b = *(const struct dropin_rule *const *)right;
-    const int64_t x = a->says.setting[sorted_by].value, y = b->says.setting[sorted_by].value;
+    const int64_t x = a->says.setting[id].value, y = b->says.setting[id].value;
 
     if (x != y)
-        return setting_stricter(&settings[sorted_by], x, y) ? -1 : 1;
+        return setting_stricter(&settings[id], x, y) ? -1 : 1;
     return strcmp(a->name, b->name);
 }
 
@@ -180,9 +179,8 @@ static void select_rules(const struct dropin *dropin, enum rule_kind kind, enum 
     for (size_t i = 0; i < dropin->count; i++)
         if (dropin->rule[i].kind == kind && dropin->rule[i].says.setting[id].set)
             selected->rule[selected->count++] = &dropin->rule[i];
-    sorted_by = id;
     if (selected->count > 1)
-        qsort(selected->rule, selected->count, sizeof(void *), strictest_first);
+        qsort_r(selected->rule, selected->count, sizeof(void *), strictest_first, &id);
 }
 
 /* A block for as many rules as have the first one's value; returns how many. */

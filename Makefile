@@ -115,7 +115,7 @@ $(BUILD)/man/%: man/%
 install: all
 	install -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(SYSCONFDIR)/security/tmout.conf.d \
 	    $(DESTDIR)$(SYSCONFDIR)/profile.d $(DESTDIR)$(DATADIR)/tmout/shells \
-	    $(DESTDIR)$(DATADIR)/tmout/pam.d $(DESTDIR)$(UNITDIR)
+	    $(DESTDIR)$(DATADIR)/tmout/pam.d $(DESTDIR)$(DATADIR)/tmout/presets $(DESTDIR)$(UNITDIR)
 	install -m 644 $(BUILD)/pam_tmout.so $(DESTDIR)$(PAMDIR)/
 	install -m 755 $(BUILD)/tmoutctl $(BUILD)/tmoutd $(DESTDIR)$(SBINDIR)/
 	install -m 644 $(BUILD)/tmoutd.service $(DESTDIR)$(UNITDIR)/
@@ -128,6 +128,7 @@ install: all
 	install -m 644 profile.d/tmout.sh profile.d/tmout.csh $(DESTDIR)$(SYSCONFDIR)/profile.d/
 	install -m 644 profile.d/shells/* $(DESTDIR)$(DATADIR)/tmout/shells/
 	install -m 644 conf/pam.d/* $(DESTDIR)$(DATADIR)/tmout/pam.d/
+	install -m 644 conf/presets/*.conf $(DESTDIR)$(DATADIR)/tmout/presets/
 	for page in $(MAN_PAGES); do \
 	    install -d $(DESTDIR)$(MANDIR)/man$${page##*.} && \
 	    install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/ || exit 1; done

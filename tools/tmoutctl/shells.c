@@ -1,7 +1,8 @@
 /*
- * tmoutctl shells [--install|--remove]: which of the installed shells take
- * the limit, and from which file; what else in the system's shell files sets
- * one (shell_findings.h); and the line in rc files (shell_hooks.h).
+ * tmoutctl shells [--install|--remove|--literal]: which of the installed
+ * shells take the limit, and from which file; what else in the system's shell
+ * files sets one (shell_findings.h); the line in rc files (shell_hooks.h); and
+ * the number in our scripts (shell_literal.h).
  *
  * What is found is put into a JSON document, which is printed as it is or as
  * text, so that both say the same.
@@ -12,6 +13,7 @@
 #include "shell_findings.h"
 #include "shell_hooks.h"
 #include "shell_list.h"
+#include "shell_literal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -60,6 +62,7 @@ static int list(const struct tmoutctl_context *context)
         json_decref(all);
         return TMOUTCTL_FAILURE;
     }
+    add_literal_findings(context, findings);
     bool complete = true, clean = true;
     size_t i;
     const json_t *item;
@@ -143,6 +146,8 @@ int verb_shells(const struct tmoutctl_context *context, int argc, char **argv)
         return change(context, true);
     if (argc == 2 && strcmp(argv[1], "--remove") == 0)
         return change(context, false);
-    report("usage: tmoutctl shells [--install | --remove]");
+    if (argc == 2 && strcmp(argv[1], "--literal") == 0)
+        return change_literals(context);
+    report("usage: tmoutctl shells [--install | --remove | --literal]");
     return TMOUTCTL_FAILURE;
 }

@@ -35,6 +35,7 @@ tmoutctl_verb verb_apply;
 tmoutctl_verb verb_attempts;
 tmoutctl_verb verb_audit;
 tmoutctl_verb verb_check;
+tmoutctl_verb verb_preset;
 tmoutctl_verb verb_sessions;
 tmoutctl_verb verb_shells;
 tmoutctl_verb verb_show;

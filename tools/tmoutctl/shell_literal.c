@@ -35,7 +35,7 @@ enum { SCRIPTS = sizeof scripts / sizeof scripts[0] };
 
 /* The numbers of one script, where they stand in its text, in that order. */
 struct literals {
-    struct shell_text file; /* text NULL: there is no such script */
+    struct text_file file; /* text NULL: there is no such script */
     struct literal {
         const char *start, *end; /* of its digits */
         const char *before;
@@ -47,7 +47,7 @@ struct literals {
 
 /* What follows before on a line that is just that and a number; NULL: it is
  * another line. */
-static const char *number_behind(const struct shell_line *line, const char *before)
+static const char *number_behind(const struct text_line *line, const char *before)
 {
     const char *at = line->start;
 
@@ -68,7 +68,7 @@ static bool find_literals(const struct literal_script *script, struct literals *
 {
     unsigned seen[LITERALS_MOST] = {0};
 
-    for (struct shell_line line = {0}; next_shell_line(&literals->file, &line);) {
+    for (struct text_line line = {0}; next_text_line(&literals->file, &line);) {
         for (size_t i = 0; i < LITERALS_MOST && script->before[i] != NULL; i++) {
             const char *start = number_behind(&line, script->before[i]);
             if (start == NULL)
@@ -94,7 +94,7 @@ static int read_literals(const struct literal_script *script, struct literals *l
                          const char **reason)
 {
     *literals = (struct literals){0};
-    if (read_shell_text(script->path, O_NOFOLLOW, &literals->file) < 0) {
+    if (read_text_file(script->path, O_NOFOLLOW, &literals->file) < 0) {
         if (errno == ENOENT && strcmp(script->path, PROFILE_SH) != 0)
             return 0; /* a site without tcsh may have taken it away */
         *reason = strerror(errno);

@@ -33,7 +33,8 @@ PKG_CONFIG ?= pkg-config
 
 # What the module may link: no libconfuse, no jansson.
 LOGIN_SOURCES   := lib/host/account.c lib/host/clock.c lib/host/process.c lib/host/replace.c lib/host/trusted.c \
-                   lib/policy/duration.c lib/policy/settings.c lib/policy/problems.c \
+                   lib/policy/duration.c lib/policy/number.c lib/policy/sshd_values.c \
+                   lib/policy/settings.c lib/policy/problems.c \
                    lib/policy/source.c lib/policy/snapshot_read.c lib/policy/resolve.c \
                    $(wildcard lib/attempts/*.c lib/sessions/*.c)
 COMPILE_SOURCES := lib/policy/load.c lib/policy/policy.c lib/policy/scan.c \
@@ -68,7 +69,7 @@ help:
 # --- build ---------------------------------------------------------------
 
 # Paths are compiled in: other ones than the last time make everything anew.
-PATHS := $(PREFIX) $(SYSCONFDIR) $(SBINDIR) $(DATADIR)
+PATHS := $(PREFIX) $(SYSCONFDIR) $(SBINDIR) $(DATADIR) $(PAMDIR)
 $(BUILD)/paths: FORCE
 	@mkdir -p $(@D)
 	@echo '$(PATHS)' | cmp -s - $@ || echo '$(PATHS)' > $@
@@ -79,7 +80,7 @@ $(BUILD)/obj/%.o: %.c Makefile $(BUILD)/paths
 	$(COMPILE) $(OBJECT_CPPFLAGS) -MMD -MP -c -o $@ $<
 
 $(call objects,$(MODULE_SOURCES)) $(call objects,$(CTL_SOURCES)): \
-    OBJECT_CPPFLAGS = -DSBINDIR='"$(SBINDIR)"'
+    OBJECT_CPPFLAGS = -DSBINDIR='"$(SBINDIR)"' -DPAMDIR='"$(PAMDIR)"'
 
 $(BUILD)/pam_tmout.so: $(call objects,$(MODULE_SOURCES) $(LOGIN_SOURCES)) pam_module/pam_tmout.map
 	$(LINK) -shared $(if $(SANITIZE),,-Wl,--no-undefined) -Wl,--version-script=pam_module/pam_tmout.map \
@@ -95,7 +96,7 @@ $(BUILD)/tmoutd.service: conf/tmoutd.service.in Makefile $(BUILD)/paths
 	sed 's|@SBINDIR@|$(SBINDIR)|' $< > $@
 
 # The settings table of the manual comes out of the settings table of the code.
-$(BUILD)/man/settings_table: man/settings_table.c $(call objects,lib/policy/settings.c lib/policy/duration.c)
+$(BUILD)/man/settings_table: man/settings_table.c $(call objects,$(addprefix lib/policy/,settings.c duration.c number.c sshd_values.c))
 	@mkdir -p $(@D)
 	$(COMPILE) -o $@ $^
 
@@ -114,7 +115,7 @@ $(BUILD)/man/%: man/%
 install: all
 	install -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(SYSCONFDIR)/security/tmout.conf.d \
 	    $(DESTDIR)$(SYSCONFDIR)/profile.d $(DESTDIR)$(DATADIR)/tmout/shells \
-	    $(DESTDIR)$(DATADIR)/tmout/pam.d $(DESTDIR)$(UNITDIR)
+	    $(DESTDIR)$(DATADIR)/tmout/pam.d $(DESTDIR)$(DATADIR)/tmout/presets $(DESTDIR)$(UNITDIR)
 	install -m 644 $(BUILD)/pam_tmout.so $(DESTDIR)$(PAMDIR)/
 	install -m 755 $(BUILD)/tmoutctl $(BUILD)/tmoutd $(DESTDIR)$(SBINDIR)/
 	install -m 644 $(BUILD)/tmoutd.service $(DESTDIR)$(UNITDIR)/
@@ -127,6 +128,7 @@ install: all
 	install -m 644 profile.d/tmout.sh profile.d/tmout.csh $(DESTDIR)$(SYSCONFDIR)/profile.d/
 	install -m 644 profile.d/shells/* $(DESTDIR)$(DATADIR)/tmout/shells/
 	install -m 644 conf/pam.d/* $(DESTDIR)$(DATADIR)/tmout/pam.d/
+	install -m 644 conf/presets/*.conf $(DESTDIR)$(DATADIR)/tmout/presets/
 	for page in $(MAN_PAGES); do \
 	    install -d $(DESTDIR)$(MANDIR)/man$${page##*.} && \
 	    install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/ || exit 1; done
@@ -151,6 +153,13 @@ TEST_FLAGS    = $(COMPILE) -DTEST_BUILD='"$(CURDIR)/$(TEST_BUILD)"' -DTESTS='"$(
 $(TEST_BUILD)/unit/%: tests/unit/%.c $(call objects,$(LOGIN_SOURCES) $(COMPILE_SOURCES))
 	@mkdir -p $(@D)
 	$(TEST_FLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) $$($(PKG_CONFIG) --cflags --libs cmocka libconfuse)
+
+# A test of what is tmoutctl's own names the files that it is about.
+ctl_objects = $(call objects,$(addprefix tools/tmoutctl/,$(addsuffix .c,$(1))))
+$(TEST_BUILD)/unit/test_sshd_dropin: $(call ctl_objects,sshd_dropin sshd_keywords)
+$(TEST_BUILD)/unit/test_sshd_text: $(call ctl_objects,sshd_text sshd_words text_file)
+$(TEST_BUILD)/unit/test_pam_stack: $(call ctl_objects,pam_stack faillock text_file)
+$(TEST_BUILD)/unit/test_idle_session: $(call ctl_objects,idle_session text_file)
 
 $(TEST_BUILD)/module/%: tests/module/%.c tests/module/stack.c
 	@mkdir -p $(@D)

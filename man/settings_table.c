@@ -4,6 +4,7 @@
  */
 #include "../lib/policy/settings.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 /* Which of several groups' values wins, in words. */
@@ -27,10 +28,12 @@ int main(void)
     for (const struct setting *s = settings; s < settings + SETTING_COUNT; s++) {
         char standard[SETTING_TEXT_MAX], strictest[SETTING_TEXT_MAX];
         setting_format(s, s->default_value, standard, sizeof standard);
-        printf(".It Cm %s\nValues: %s.\nWithout a rule:\n.Cm %s .\nOf several groups wins: %s.\n"
-               ".br\n%c%s.\n",
-               s->name, s->values, standard, winner(s, strictest, sizeof strictest),
-               s->help[0] - 'a' + 'A', s->help + 1);
+        printf(".It Cm %s\nValues: %s.\nWithout a rule:\n.Cm %s .\n", s->name, s->values, standard);
+        if (s->default_only != NULL)
+            printf("In the\n.Ic default\nsection alone: %s.\n", s->default_only);
+        else
+            printf("Of several groups wins: %s.\n", winner(s, strictest, sizeof strictest));
+        printf(".br\n%c%s.\n", toupper((unsigned char)s->help[0]), s->help + 1);
     }
     return ferror(stdout) != 0;
 }

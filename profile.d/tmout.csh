@@ -1,6 +1,6 @@
 # tmout.csh, in /etc/profile.d: the idle limit for users of tcsh, from PAM_TMOUT
-# as in tmout.sh. tcsh counts whole minutes, in autologout, and only at a prompt;
-# bsd csh has no timeout.
+# as in tmout.sh, and the same ten minutes where there is none. tcsh counts whole
+# minutes, in autologout, and only at a prompt; bsd csh has no timeout.
 
 if ($?tcsh && $?prompt) then
     # The decision. Anything but its exact form counts as none. The `=` in

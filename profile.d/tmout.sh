@@ -2,7 +2,8 @@
 #
 # pam_tmout(8) decides at login and leaves the decision in PAM_TMOUT:
 # "<seconds> readonly", "<seconds> default" or "none". A login over SSH that
-# no decision reached gets ten minutes.
+# no decision reached gets the number that stands here three times over: ten
+# minutes, or less where `tmoutctl shells --literal` wrote the policy's default.
 #
 # All Bourne-like shells read this, in whatever state the user's environment
 # or a site's scripts put them. So it calls only keywords and special builtins

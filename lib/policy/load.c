@@ -16,6 +16,7 @@ static struct {
     unsigned base_line; /* in the file, of the piece's first line */
     struct rule rule;   /* of the section that is being read */
     unsigned said;      /* mistakes found in this piece */
+    bool no_memory;
     struct problems *problems;
 } loading;
 
@@ -42,7 +43,10 @@ static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result
     const char *wrong = setting_parse(setting, text, &value);
 
     *(const char **)result = text;
-    if (wrong != NULL)
+    if (setting->default_only != NULL && strcmp(cfg->name, rule_kind_word(RULE_DEFAULT)) != 0)
+        SAY(line, "%s can stand in the default section alone: %s", setting->name,
+            setting->default_only);
+    else if (wrong != NULL)
         SAY(line, "%s = \"%.64s\" %s (it takes: %s)", setting->name, text, wrong, setting->values);
     else if (slot->set)
         SAY(line, "%s stands a second time in this section; the first is in line %u", setting->name,
@@ -50,6 +54,10 @@ static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result
     else
         *slot = (struct rule_setting){
             .set = true, .value = value, .file = loading.file_index, .line = line};
+    if (slot->set && setting->type == SETTING_TEXT && loading.rule.text == NULL) {
+        loading.rule.text = strdup(text);
+        loading.no_memory = loading.no_memory || loading.rule.text == NULL;
+    }
     return 0;
 }
 
@@ -134,6 +142,7 @@ static int take_section(cfg_t *cfg, enum rule_kind kind, struct policy *policy)
         free(loading.rule.name);
         return -1;
     }
+    loading.rule.text = NULL; /* the policy's now */
     return 0;
 }
 
@@ -148,7 +157,10 @@ static int load_piece(const char *text, cfg_opt_t *sections, struct policy *poli
     cfg_set_error_function(cfg, take_complaint);
     loading.rule = (struct rule){0};
     loading.said = 0;
+    loading.no_memory = false;
     const int parsed = cfg_parse_buf(cfg, text);
+    if (loading.no_memory)
+        goto out;
     if (parsed != CFG_SUCCESS && loading.said == 0)
         SAY(file_line(cfg), "cannot be understood");
     if (parsed == CFG_SUCCESS &&
@@ -158,6 +170,7 @@ static int load_piece(const char *text, cfg_opt_t *sections, struct policy *poli
     result = 0;
 
 out:
+    free(loading.rule.text);
     cfg_free(cfg);
     return result;
 }

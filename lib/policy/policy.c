@@ -53,8 +53,8 @@ static int by_kind_name_place(const void *left, const void *right)
         (r)->kind == RULE_DEFAULT ? "" : "\""
 
 /* later is the same section as earlier, from a later file: its settings win. */
-static void override(struct rule *earlier, const struct rule *later,
-                     const struct source_set *sources, struct problems *problems)
+static void override(struct rule *earlier, struct rule *later, const struct source_set *sources,
+                     struct problems *problems)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         const struct rule_setting *winner = &later->setting[i];
@@ -66,6 +66,11 @@ static void override(struct rule *earlier, const struct rule *later,
                         "%s of " RULE_TITLE_FORMAT " overrides %s:%u", settings[i].name,
                         RULE_TITLE(later), sources->item[loser->file].path, loser->line);
         *loser = *winner;
+        if (settings[i].type == SETTING_TEXT) {
+            free(earlier->text);
+            earlier->text = later->text;
+            later->text = NULL;
+        }
     }
     earlier->file = later->file;
     earlier->line = later->line;
@@ -95,6 +100,7 @@ static void merge(struct policy *policy, const struct source_set *sources,
         else
             override(before, rule, sources, problems);
         free(rule->name);
+        free(rule->text);
     }
     policy->count = kept;
 }
@@ -132,8 +138,10 @@ int policy_compile(const char *config_path, uid_t owner, struct policy *policy,
 
 void policy_free(struct policy *policy)
 {
-    for (size_t i = 0; i < policy->count; i++)
+    for (size_t i = 0; i < policy->count; i++) {
         free(policy->rule[i].name);
+        free(policy->rule[i].text);
+    }
     free(policy->rule);
     *policy = (struct policy){0};
 }

@@ -30,6 +30,7 @@ struct rule_setting {
 struct rule {
     enum rule_kind kind;
     char *name; /* "" for the default section */
+    char *text; /* of the one setting that is a SETTING_TEXT, or NULL */
     uint32_t file, line;
     struct rule_setting setting[SETTING_COUNT];
 };
@@ -43,8 +44,8 @@ struct policy {
 /* The word that begins a rule of this kind in a policy. */
 const char *rule_kind_word(enum rule_kind kind);
 
-/* Appends a rule and takes its name over. Returns 0, or -1: no memory, the
- * name then stays the caller's. */
+/* Appends a rule and takes its name and text over. Returns 0, or -1: no
+ * memory, both then stay the caller's. */
 int policy_append(struct policy *policy, const struct rule *rule);
 
 /*

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Does a rule's value replace the one found so far? */
 static bool beats(const struct setting *setting, enum rule_kind kind,
@@ -26,13 +27,16 @@ static int apply_rule(const struct snapshot *snapshot, enum rule_kind kind, cons
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         const struct rule_setting *offered = &rule.setting[i];
         struct resolved_setting *so_far = &resolution->setting[i];
-        if (offered->set && beats(&settings[i], kind, offered, so_far))
-            *so_far = (struct resolved_setting){.value = offered->value,
-                                                .from_rule = true,
-                                                .kind = kind,
-                                                .name = name,
-                                                .file = offered->file,
-                                                .line = offered->line};
+        if (!offered->set || !beats(&settings[i], kind, offered, so_far))
+            continue;
+        *so_far = (struct resolved_setting){.value = offered->value,
+                                            .from_rule = true,
+                                            .kind = kind,
+                                            .name = name,
+                                            .file = offered->file,
+                                            .line = offered->line};
+        if (settings[i].type == SETTING_TEXT)
+            memcpy(resolution->text, rule.text, sizeof resolution->text);
     }
     return 0;
 }
@@ -40,6 +44,7 @@ static int apply_rule(const struct snapshot *snapshot, enum rule_kind kind, cons
 int resolve(const struct snapshot *snapshot, const char *user, const char *const *group,
             size_t group_count, struct resolution *resolution)
 {
+    resolution->text[0] = '\0';
     for (size_t i = 0; i < SETTING_COUNT; i++)
         resolution->setting[i] =
             (struct resolved_setting){.value = settings[i].default_value, .name = ""};
@@ -51,6 +56,17 @@ int resolve(const struct snapshot *snapshot, const char *user, const char *const
         if (apply_rule(snapshot, RULE_GROUP, group[i], resolution) != 0)
             return -1;
     return 0;
+}
+
+void resolution_format(const struct resolution *resolution, enum setting_id id, char *text,
+                       size_t size)
+{
+    const struct resolved_setting *setting = &resolution->setting[id];
+
+    if (settings[id].type == SETTING_TEXT && setting->from_rule)
+        snprintf(text, size, "%s", resolution->text);
+    else
+        setting_format(&settings[id], setting->value, text, size);
 }
 
 bool resolution_covers(const struct resolution *resolution, bool is_ssh)

@@ -22,12 +22,18 @@ struct resolved_setting {
 
 struct resolution {
     struct resolved_setting setting[SETTING_COUNT];
+    char text[SETTING_TEXT_MAX]; /* of the one that is a SETTING_TEXT, else "" */
 };
 
 /* Returns 0, or -1 if the snapshot is damaged. user and group[] are names as
  * NSS returns them and must outlive the resolution. */
 int resolve(const struct snapshot *snapshot, const char *user, const char *const *group,
             size_t group_count, struct resolution *resolution);
+
+/* A setting's value as it would be written in a policy, or "unset"; size >=
+ * SETTING_TEXT_MAX. */
+void resolution_format(const struct resolution *resolution, enum setting_id id, char *text,
+                       size_t size);
 
 /* Does the policy cover a login over SSH, or another? `sessions` says. */
 bool resolution_covers(const struct resolution *resolution, bool is_ssh);

@@ -1,8 +1,11 @@
 #include "settings.h"
 
 #include "duration.h"
+#include "number.h"
+#include "sshd_values.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -28,6 +31,17 @@ static const struct setting_word words_bool[] = {{"false", 0}, {"true", 1}, {"no
 
 static const struct setting_word words_sessions[] = {
     {"ssh", SESSIONS_SSH}, {"all", SESSIONS_ALL}, {NULL, 0}};
+
+/* sshd_config has 0 for it; none is the policy's own word. */
+static const struct setting_word words_zero_is_off[] = {
+    {"0", SETTING_OFF}, {"none", SETTING_OFF}, {NULL, 0}};
+
+/* 0 would do, but none is what `sshd -T` prints. */
+static const struct setting_word words_none_is_off[] = {
+    {"none", SETTING_OFF}, {"0", SETTING_OFF}, {NULL, 0}};
+
+static const char BEFORE_THE_USER_IS_KNOWN[] =
+    "sshd has one value for all connections, for it needs it before it knows the user";
 
 static const struct setting_word words_count_by[] = {
     {"user", COUNT_BY_USER}, {"source", COUNT_BY_SOURCE}, {NULL, 0}};
@@ -145,6 +159,88 @@ const struct setting settings[SETTING_COUNT] = {
                       .strictest = STRICTEST_LARGEST,
                       .values = "duration, none",
                       .help = "how long before that a notice appears on the terminal"},
+    [SETTING_CLIENT_ALIVE_INTERVAL] = {.name = "client_alive_interval",
+                                       .type = SETTING_DURATION,
+                                       .min = 1,
+                                       .max = INT_MAX,
+                                       .words = words_zero_is_off,
+                                       .default_value = SETTING_UNSET,
+                                       .strictest = STRICTEST_SMALLEST,
+                                       .values = "duration, 0 or none",
+                                       .help = "sshd asks a client that was silent for so long "
+                                               "whether it is still there; 0: never"},
+    [SETTING_CLIENT_ALIVE_COUNT_MAX] = {.name = "client_alive_count_max",
+                                        .type = SETTING_NUMBER,
+                                        .min = 1,
+                                        .max = INT_MAX,
+                                        .words = words_zero_is_off,
+                                        .default_value = SETTING_UNSET,
+                                        .strictest = STRICTEST_SMALLEST,
+                                        .values = "number, 0 or none",
+                                        .help = "after so many questions without an answer sshd "
+                                                "ends the connection; 0: it never does"},
+    [SETTING_MAX_AUTH_TRIES] = {.name = "max_auth_tries",
+                                .type = SETTING_NUMBER,
+                                /* With 0 sshd tries no method at all, a key neither, and
+                                 * hangs up: nobody could log in. */
+                                .min = 1,
+                                .max = INT_MAX,
+                                .words = no_words,
+                                .default_value = SETTING_UNSET,
+                                .strictest = STRICTEST_SMALLEST,
+                                .values = "1 or more",
+                                .help = "sshd hangs up after so many failures on one connection; "
+                                        "each key that a client offers in vain is one"},
+    [SETTING_MAX_SESSIONS] = {.name = "max_sessions",
+                              .type = SETTING_NUMBER,
+                              .min = 0,
+                              .max = INT_MAX,
+                              .words = no_words,
+                              .default_value = SETTING_UNSET,
+                              .strictest = STRICTEST_SMALLEST,
+                              .values = "0 or more",
+                              .help = "so many shells, commands and subsystems at once on one "
+                                      "connection; 0 leaves forwarding alone"},
+    [SETTING_UNUSED_CONNECTION_TIMEOUT] = {.name = "unused_connection_timeout",
+                                           .type = SETTING_DURATION,
+                                           .min = 1,
+                                           .max = INT_MAX,
+                                           .words = words_none_is_off,
+                                           .default_value = SETTING_UNSET,
+                                           .strictest = STRICTEST_SMALLEST,
+                                           .values = "duration, none",
+                                           .help = "sshd ends a connection that had nothing open "
+                                                   "on it for so long"},
+    [SETTING_LOGIN_GRACE_TIME] = {.name = "login_grace_time",
+                                  .type = SETTING_DURATION,
+                                  .min = 1,
+                                  .max = INT_MAX,
+                                  .words = words_zero_is_off,
+                                  .default_value = SETTING_UNSET,
+                                  .default_only = BEFORE_THE_USER_IS_KNOWN,
+                                  .values = "duration, 0 or none",
+                                  .help = "sshd hangs up on who has not logged in by then; 0: "
+                                          "never"},
+    [SETTING_MAX_STARTUPS] = {.name = "max_startups",
+                              .type = SETTING_STARTUPS,
+                              .words = no_words,
+                              .default_value = SETTING_UNSET,
+                              .default_only = BEFORE_THE_USER_IS_KNOWN,
+                              .values = "number, start:rate:full",
+                              .help = "connections that have not logged in yet: from start on sshd "
+                                      "drops rate percent of the new ones, from full on all"},
+    [SETTING_CHANNEL_TIMEOUT] = {.name = "channel_timeout",
+                                 .type = SETTING_TEXT,
+                                 .min = 1,
+                                 .max = SETTING_TEXT_MAX - 1,
+                                 .words = no_words,
+                                 .default_value = SETTING_UNSET,
+                                 .default_only = "in a Match block it has no effect on most "
+                                                 "versions of sshd",
+                                 .values = "\"TYPE=INTERVAL ...\", none",
+                                 .help = "sshd closes a channel of this type that moved no data "
+                                         "for so long, as in \"session:shell=10m "
+                                         "agent-connection=1h\""},
 };
 
 const struct setting *setting_find(const char *name)
@@ -160,11 +256,15 @@ bool setting_value_valid(const struct setting *setting, int64_t value)
     for (const struct setting_word *w = setting->words; w->word != NULL; w++)
         if (w->value == value)
             return true;
+    if (setting->type == SETTING_STARTUPS)
+        return startups_valid(value);
     return setting->type != SETTING_CHOICE && value >= setting->min && value <= setting->max;
 }
 
 bool setting_stricter(const struct setting *setting, int64_t a, int64_t b)
 {
+    if (setting->default_only != NULL)
+        return false;
     return setting->strictest == STRICTEST_SMALLEST ? a < b : a > b;
 }
 
@@ -178,31 +278,37 @@ static const char *parse_duration(const struct setting *setting, const char *tex
     if (seconds < setting->min)
         return "is too short: the least is 1s";
     if (seconds > setting->max)
-        return "is too long: the most is 365d";
+        return setting->max == LONGEST_LIMIT_SEC ? "is too long: the most is 365d"
+                                                 : "is too long: the most is 2147483647s";
     *value = seconds;
     return NULL;
 }
 
-/* No sign, no leading zero: 010 means 8 to some readers. */
 static const char *parse_number(const struct setting *setting, const char *text, int64_t *value)
 {
     int64_t number = 0;
+    const char *end = text;
+    const char *wrong = number_parse(&end, &number);
 
-    for (const char *p = text; *p != '\0'; p++) {
-        if (*p < '0' || *p > '9')
-            return "is not a whole number";
-        if (p > text && number == 0)
-            return "begins with a zero, which could be read as octal: leave the zero out";
-        if (__builtin_mul_overflow(number, 10, &number) ||
-            __builtin_add_overflow(number, *p - '0', &number))
-            return "is too large";
-    }
+    if (wrong != NULL)
+        return wrong;
+    if (*end != '\0')
+        return "is not a whole number";
     if (number < setting->min)
         return "is too small";
     if (number > setting->max)
         return "is too large";
     *value = number;
     return NULL;
+}
+
+static const char *parse_text(const char *text, int64_t *value)
+{
+    const char *wrong = channel_timeout_check(text);
+
+    if (wrong == NULL)
+        *value = (int64_t)strlen(text);
+    return wrong;
 }
 
 const char *setting_parse(const struct setting *setting, const char *text, int64_t *value)
@@ -222,6 +328,10 @@ const char *setting_parse(const struct setting *setting, const char *text, int64
         return parse_duration(setting, text, value);
     case SETTING_NUMBER:
         return parse_number(setting, text, value);
+    case SETTING_STARTUPS:
+        return startups_parse(text, value);
+    case SETTING_TEXT:
+        return parse_text(text, value);
     case SETTING_CHOICE:
     default:
         return "is not one of the values it takes";
@@ -236,8 +346,14 @@ void setting_format(const struct setting *setting, int64_t value, char *text, si
             return;
         }
     }
-    if (setting->type == SETTING_NUMBER)
+    if (value == SETTING_UNSET)
+        snprintf(text, size, "unset");
+    else if (setting->type == SETTING_NUMBER)
         snprintf(text, size, "%" PRId64, value);
+    else if (setting->type == SETTING_STARTUPS)
+        startups_format(value, text, size);
+    else if (setting->type == SETTING_TEXT)
+        snprintf(text, size, "set");
     else
         duration_format(value, text, size);
 }

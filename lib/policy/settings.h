@@ -25,6 +25,14 @@ enum setting_id {
     SETTING_ACTIVITY = 10,
     SETTING_MAX_SESSION = 11,
     SETTING_WARN = 12,
+    SETTING_CLIENT_ALIVE_INTERVAL = 13,
+    SETTING_CLIENT_ALIVE_COUNT_MAX = 14,
+    SETTING_MAX_AUTH_TRIES = 15,
+    SETTING_MAX_SESSIONS = 16,
+    SETTING_UNUSED_CONNECTION_TIMEOUT = 17,
+    SETTING_LOGIN_GRACE_TIME = 18,
+    SETTING_MAX_STARTUPS = 19,
+    SETTING_CHANNEL_TIMEOUT = 20,
     SETTING_COUNT
 };
 
@@ -34,6 +42,14 @@ enum setting_id {
 
 /* A time that does not end, for settings of which the longest wins. */
 #define SETTING_FOREVER INT64_MAX
+
+/* Nothing said, so that sshd's own configuration holds: what sshd's settings
+ * have without a rule, and what no policy can say. Looser than all. */
+#define SETTING_UNSET INT64_MAX
+
+/* sshd's 0 or none, which switches one of its limits off: looser than any
+ * limit, yet something that was said. */
+#define SETTING_OFF (INT64_MAX - 1)
 
 enum { SESSIONS_SSH = 0, SESSIONS_ALL = 1 };
 enum { COUNT_BY_SOURCE = 0, COUNT_BY_USER = 1 };
@@ -45,7 +61,9 @@ enum { MAX_ATTEMPTS_MOST = 64 };
 enum setting_type {
     SETTING_DURATION, /* seconds */
     SETTING_NUMBER,
-    SETTING_CHOICE /* one of words[] */
+    SETTING_CHOICE,   /* one of words[] */
+    SETTING_STARTUPS, /* start:rate:full, packed; sshd_values.h */
+    SETTING_TEXT      /* the value is the text's length; the text stands beside it */
 };
 
 enum setting_strictest { STRICTEST_SMALLEST, STRICTEST_LARGEST };
@@ -60,26 +78,30 @@ struct setting_word {
 struct setting {
     const char *name;
     enum setting_type type;
-    int64_t min, max;                 /* of a duration or number, both allowed */
+    int64_t min, max;                 /* of a duration, number or text's length, both allowed */
     const struct setting_word *words; /* ends with word == NULL */
     int64_t default_value;
     enum setting_strictest strictest; /* which of two groups' values wins */
+    const char *default_only;         /* why groups and users cannot have it, or NULL */
     const char *values;               /* for people: what may be written */
     const char *help;
 };
 
 extern const struct setting settings[SETTING_COUNT];
 
-/* The longest text setting_format() makes, with its NUL. */
-#define SETTING_TEXT_MAX 64
+/* The longest text that setting_format() makes, or that is the value of a
+ * SETTING_TEXT, with its NUL. */
+#define SETTING_TEXT_MAX 201
 
 /* The row called name, or NULL. */
 const struct setting *setting_find(const char *name);
 
-/* Can value have come from a policy? Guards what is read from disk. */
+/* Can value have come from a policy? Guards what is read from disk. Without
+ * a rule a setting may have another one: SETTING_UNSET. */
 bool setting_value_valid(const struct setting *setting, int64_t value);
 
-/* Is a stricter than b? Equal values are not. */
+/* Is a stricter than b? Equal values are not, and neither is where there can
+ * be only one. */
 bool setting_stricter(const struct setting *setting, int64_t a, int64_t b);
 
 /*
@@ -88,7 +110,9 @@ bool setting_stricter(const struct setting *setting, int64_t a, int64_t b);
  */
 const char *setting_parse(const struct setting *setting, const char *text, int64_t *value);
 
-/* value as it would be written in a policy; size >= SETTING_TEXT_MAX. */
+/* value as it would be written in a policy; size >= SETTING_TEXT_MAX. Of a
+ * SETTING_TEXT it knows only whether there is one: resolution_format() knows
+ * the text. */
 void setting_format(const struct setting *setting, int64_t value, char *text, size_t size);
 
 /*

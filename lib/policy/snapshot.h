@@ -49,6 +49,7 @@ struct snapshot {
 /* A rule as the snapshot holds it: what it sets, and nothing for the rest. */
 struct snapshot_rule {
     struct rule_setting setting[SETTING_COUNT];
+    char text[SETTING_TEXT_MAX]; /* of the one that is a SETTING_TEXT, else "" */
 };
 
 /*
@@ -76,6 +77,17 @@ bool snapshot_is_intact(const struct snapshot *snapshot);
  */
 int snapshot_find(const struct snapshot *snapshot, enum rule_kind kind, const char *name,
                   struct snapshot_rule *rule);
+
+/* What is done with each rule; name and rule are its own for the call. */
+typedef int snapshot_take_rule(void *context, enum rule_kind kind, const char *name,
+                               const struct snapshot_rule *rule);
+
+/*
+ * Calls take for all rules, in no order that means anything, until it returns
+ * another number than 0, which is then the answer. -1 also means that the
+ * snapshot is damaged; take may have been called by then.
+ */
+int snapshot_each_rule(const struct snapshot *snapshot, snapshot_take_rule *take, void *context);
 
 /* The path of the source with this number into path, always terminated;
  * "?" if there is none. */

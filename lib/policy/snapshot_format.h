@@ -13,6 +13,7 @@
 #define TMOUT_SNAPSHOT_FORMAT_H
 
 #include "checksum.h"
+#include "settings.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -60,7 +61,7 @@ struct file_rule {
     uint32_t kind;
     uint32_t name_size;
     uint32_t setting_count; /* as many struct file_setting follow, then the name */
-    uint32_t unused;
+    uint32_t text_size;     /* of the one text a rule may have, behind the name */
 };
 
 struct file_setting {
@@ -72,7 +73,8 @@ struct file_setting {
 enum {
     BLOCK_SIZE_MAX = 1024 * 1024,
     RULE_SETTINGS_MAX = 64,
-    RULE_SIZE_MAX = sizeof(struct file_rule) + RULE_SETTINGS_MAX * sizeof(struct file_setting) + 256
+    RULE_SIZE_MAX = sizeof(struct file_rule) + RULE_SETTINGS_MAX * sizeof(struct file_setting) +
+                    256 + SETTING_TEXT_MAX
 };
 
 static inline uint64_t rule_hash(uint32_t kind, const char *name, size_t size)

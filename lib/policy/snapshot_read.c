@@ -230,16 +230,40 @@ void snapshot_message(const struct snapshot *snapshot, char *text, size_t size)
              (const char *)snapshot->block + snapshot->block_size - snapshot->message_size);
 }
 
+/* The record of a rule, apart. */
+struct record {
+    struct file_rule head;
+    const unsigned char *settings, *name, *text;
+};
+
+/* Takes the text of a setting; is it one that a policy could have? */
+static bool take_text(const struct record *record, const struct file_setting *entry,
+                      struct snapshot_rule *rule)
+{
+    int64_t length = 0;
+
+    if (record->head.text_size >= sizeof rule->text)
+        return false;
+    memcpy(rule->text, record->text, record->head.text_size);
+    rule->text[record->head.text_size] = '\0';
+    return entry->value == (int64_t)record->head.text_size &&
+           setting_parse(&settings[entry->id], rule->text, &length) == NULL &&
+           length == entry->value;
+}
+
 /* Settings with numbers this version does not know come from a newer one
  * during an upgrade; it will have given them effect. */
-static int take_settings(const unsigned char *from, uint32_t count, struct snapshot_rule *rule)
+static int take_settings(const struct record *record, struct snapshot_rule *rule)
 {
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < record->head.setting_count; i++) {
         struct file_setting entry;
-        memcpy(&entry, from + i * sizeof entry, sizeof entry);
+        memcpy(&entry, record->settings + i * sizeof entry, sizeof entry);
         if (entry.id >= SETTING_COUNT)
             continue;
-        if (!setting_value_valid(&settings[entry.id], entry.value))
+        const struct setting *setting = &settings[entry.id];
+        if (!setting_value_valid(setting, entry.value) ||
+            (setting->default_only != NULL && record->head.kind != RULE_DEFAULT) ||
+            (setting->type == SETTING_TEXT && !take_text(record, &entry, rule)))
             return -1;
         rule->setting[entry.id] = (struct rule_setting){
             .set = true, .value = entry.value, .file = entry.file, .line = entry.line};
@@ -247,34 +271,60 @@ static int take_settings(const unsigned char *from, uint32_t count, struct snaps
     return 0;
 }
 
+/* Finds the parts of bytes[size], which are a rule's; false if damaged. */
+static bool record_fits(const unsigned char *bytes, size_t size, struct record *record)
+{
+    struct file_rule *head = &record->head;
+
+    memcpy(head, bytes, sizeof *head);
+    if (head->checksum !=
+            checksum(CHECKSUM_START, bytes + sizeof head->checksum, size - sizeof head->checksum) ||
+        head->setting_count > RULE_SETTINGS_MAX ||
+        sizeof *head + head->setting_count * sizeof(struct file_setting) +
+                (uint64_t)head->name_size + head->text_size !=
+            size)
+        return false;
+    record->settings = bytes + sizeof *head;
+    record->name = record->settings + head->setting_count * sizeof(struct file_setting);
+    record->text = record->name + head->name_size;
+    return true;
+}
+
+/* Reads the record that a slot points at into bytes[RULE_SIZE_MAX]; false if
+ * it is damaged. */
+static bool read_record(const struct snapshot *snapshot, const struct file_slot *slot,
+                        unsigned char *bytes, struct record *record)
+{
+    return slot->size >= sizeof record->head && slot->size <= RULE_SIZE_MAX &&
+           inside(snapshot, slot->offset, slot->size) &&
+           read_at(snapshot->fd, slot->offset, bytes, slot->size) == 0 &&
+           record_fits(bytes, slot->size, record);
+}
+
 /* The rule that a slot points at: 1 if it is the one called name, 0 if only
  * the hash is the same, -1 if damaged. */
 static int read_rule(const struct snapshot *snapshot, const struct file_slot *slot,
                      enum rule_kind kind, const char *name, struct snapshot_rule *rule)
 {
-    unsigned char record[RULE_SIZE_MAX];
-    struct file_rule head;
-    uint64_t sum;
+    unsigned char bytes[RULE_SIZE_MAX];
+    struct record record;
 
-    if (slot->size < sizeof head || slot->size > sizeof record ||
-        !inside(snapshot, slot->offset, slot->size) ||
-        read_at(snapshot->fd, slot->offset, record, slot->size) != 0)
+    if (!read_record(snapshot, slot, bytes, &record))
         return -1;
-    memcpy(&head, record, sizeof head);
-    sum =
-        checksum(CHECKSUM_START, record + sizeof head.checksum, slot->size - sizeof head.checksum);
-    if (head.checksum != sum || head.setting_count > RULE_SETTINGS_MAX ||
-        sizeof head + head.setting_count * sizeof(struct file_setting) + (uint64_t)head.name_size !=
-            slot->size)
-        return -1;
-    const unsigned char *recorded_settings = record + sizeof head;
-    const unsigned char *recorded_name =
-        recorded_settings + head.setting_count * sizeof(struct file_setting);
-    if (head.kind != (uint32_t)kind || head.name_size != strlen(name) ||
-        memcmp(recorded_name, name, head.name_size) != 0)
+    if (record.head.kind != (uint32_t)kind || record.head.name_size != strlen(name) ||
+        memcmp(record.name, name, record.head.name_size) != 0)
         return 0;
     *rule = (struct snapshot_rule){0};
-    return take_settings(recorded_settings, head.setting_count, rule) == 0 ? 1 : -1;
+    return take_settings(&record, rule) == 0 ? 1 : -1;
+}
+
+static bool read_bucket(const struct snapshot *snapshot, uint64_t number,
+                        struct file_bucket *bucket)
+{
+    return read_at(snapshot->fd, snapshot->bucket_offset + number * sizeof *bucket, bucket,
+                   sizeof *bucket) == 0 &&
+           bucket->checksum == CHECKSUM_OF(CHECKSUM_START ^ number, *bucket) &&
+           bucket->count <= BUCKET_SLOTS;
 }
 
 int snapshot_find(const struct snapshot *snapshot, enum rule_kind kind, const char *name,
@@ -287,12 +337,7 @@ int snapshot_find(const struct snapshot *snapshot, enum rule_kind kind, const ch
     if (snapshot->bucket_count == 0)
         return -1;
     const uint64_t hash = rule_hash((uint32_t)kind, name, strlen(name));
-    const uint64_t number = hash & (snapshot->bucket_count - 1);
-    if (read_at(snapshot->fd, snapshot->bucket_offset + number * sizeof bucket, &bucket,
-                sizeof bucket) != 0)
-        return -1;
-    if (bucket.checksum != CHECKSUM_OF(CHECKSUM_START ^ number, bucket) ||
-        bucket.count > BUCKET_SLOTS)
+    if (!read_bucket(snapshot, hash & (snapshot->bucket_count - 1), &bucket))
         return -1;
     for (uint64_t i = 0; i < bucket.count; i++) {
         if (bucket.slot[i].hash != hash)
@@ -302,4 +347,43 @@ int snapshot_find(const struct snapshot *snapshot, enum rule_kind kind, const ch
             return found;
     }
     return 0;
+}
+
+/* Hands over the rule that a slot points at, whatever it is called. */
+static int take_any_rule(const struct snapshot *snapshot, const struct file_slot *slot,
+                         snapshot_take_rule *take, void *context)
+{
+    unsigned char bytes[RULE_SIZE_MAX];
+    char name[RULE_NAME_MAX + 1];
+    struct record record;
+    struct snapshot_rule rule = {0};
+
+    if (!read_record(snapshot, slot, bytes, &record) || record.head.kind > RULE_USER ||
+        record.head.name_size >= sizeof name ||
+        memchr(record.name, '\0', record.head.name_size) != NULL ||
+        take_settings(&record, &rule) != 0)
+        return -1;
+    memcpy(name, record.name, record.head.name_size);
+    name[record.head.name_size] = '\0';
+    return take(context, (enum rule_kind)record.head.kind, name, &rule);
+}
+
+int snapshot_each_rule(const struct snapshot *snapshot, snapshot_take_rule *take, void *context)
+{
+    uint64_t left = 0;
+
+    for (size_t kind = RULE_DEFAULT; kind <= RULE_USER; kind++)
+        left += snapshot->rule_count[kind];
+    for (uint64_t number = 0; number < snapshot->bucket_count; number++) {
+        struct file_bucket bucket;
+        if (!read_bucket(snapshot, number, &bucket) || bucket.count > left)
+            return -1;
+        left -= bucket.count;
+        for (uint64_t i = 0; i < bucket.count; i++) {
+            const int result = take_any_rule(snapshot, &bucket.slot[i], take, context);
+            if (result != 0)
+                return result;
+        }
+    }
+    return left == 0 ? 0 : -1;
 }

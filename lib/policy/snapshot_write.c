@@ -62,7 +62,8 @@ static void append_rule(struct buffer *buffer, const struct rule *rule)
 {
     const size_t start = buffer->size;
     struct file_rule head = {.kind = (uint32_t)rule->kind,
-                             .name_size = (uint32_t)strlen(rule->name)};
+                             .name_size = (uint32_t)strlen(rule->name),
+                             .text_size = rule->text != NULL ? (uint32_t)strlen(rule->text) : 0};
 
     append(buffer, sizeof head);
     for (uint32_t id = 0; id < SETTING_COUNT; id++) {
@@ -75,6 +76,7 @@ static void append_rule(struct buffer *buffer, const struct rule *rule)
         head.setting_count++;
     }
     append_bytes(buffer, rule->name, head.name_size);
+    append_bytes(buffer, rule->text, head.text_size);
     if (buffer->failed)
         return;
     memcpy(buffer->data + start, &head, sizeof head);

@@ -2,6 +2,7 @@
 """The documents say what is true: pages are well-formed, examples are valid
 policies, and the commands in them exist."""
 import glob
+import json
 import os
 import re
 import shutil
@@ -58,6 +59,23 @@ def check_verbs(path):
     ok(shown <= known, f"{path}: its verbs exist", f"unknown: {shown - known}")
 
 
+def check_layers():
+    """The README's table of layers says what tests/e2e/layers.t and the booted host find."""
+    expected = json.loads(read("tests/e2e/layers.json"))
+    chapter = read("README.md").split("## Which layer ends which idleness\n")[1].split("\n## ")[0]
+    table = [[cell.strip().replace("**", "") for cell in line.strip("|").split("|")]
+             for line in chapter.splitlines() if line.startswith("|")]
+    heads = ["", *expected["situations"].values()]
+    ok(table[0] == heads, "README: the situations of its table of layers", f"{table[0]}\n{heads}")
+    rows = [[row["name"], *(row["cells"][name] for name in expected["situations"])]
+            for row in expected["layers"].values()]
+    for number in range(max(len(rows), len(table) - 2)):
+        shown = table[2 + number] if 2 + number < len(table) else None
+        wanted = rows[number] if number < len(rows) else None
+        ok(shown == wanted, f"README: {(wanted or shown)[0]} is what the tests find",
+           f"README {shown}\ntests  {wanted}")
+
+
 def main():
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
     for page in sorted(glob.glob("build/man/*.[1-9]")):
@@ -72,12 +90,15 @@ def main():
     check_policy(installed, "the installed policy is valid")
     check_policy(re.sub(r"^# (?=(group|user|    tmout|    enforce|\}))", "", installed, flags=re.M),
                  "the installed policy is valid with its examples switched on")
+    for path in sorted(glob.glob("conf/presets/*.conf")):
+        check_policy(read(path), f"{path} is valid")
     settings = set(re.findall(r'\.name = "([^"]+)"', read("lib/policy/settings.c")))
     manual = set(re.findall(r"^\.It Cm (\S+)$", read("build/man/tmout.conf.5"), re.M))
     ok(bool(settings) and settings == manual, "tmout.conf(5) lists every setting",
        f"{settings ^ manual}")
     check_verbs("README.md")
     check_verbs("man/tmoutctl.8")
+    check_layers()
     print(f"1..{len(results)}")
     return 0 if all(results) else 1
 

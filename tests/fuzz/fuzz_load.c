@@ -133,6 +133,8 @@ static void check_same(const struct policy *policy, const struct facts *facts)
         const struct rule_setting *setting = &rule->setting[fact->setting];
         MUST(setting->set && setting->value == fact->value);
         MUST(setting->file == fact->file && setting->line == fact->line);
+        if (settings[fact->setting].type == SETTING_TEXT)
+            MUST(rule->text != NULL && (int64_t)strlen(rule->text) == fact->value);
     }
     MUST(policy_facts(policy) == in_force);
 }
@@ -190,6 +192,9 @@ static void check_query(const struct snapshot *snapshot, const struct policy *po
         MUST(got->kind == rule->kind && strcmp(got->name, rule->name) == 0);
         MUST(got->file == rule->setting[id].file && got->line == rule->setting[id].line);
     }
+    const struct rule *standard = rule_called(policy, RULE_DEFAULT, "");
+    MUST(strcmp(resolution.text,
+                standard != NULL && standard->text != NULL ? standard->text : "") == 0);
     resolution_limit(&resolution, limit, sizeof limit);
     MUST(strlen(limit) < sizeof limit - 1);
 }

@@ -55,6 +55,12 @@ static void make_rule(size_t number)
     r->setting[SETTING_TMOUT] = (struct rule_setting){true, 60 + (int64_t)number, 0, 2};
     if (number % 2 == 0)
         r->setting[SETTING_ENFORCE] = (struct rule_setting){true, 1, 2, 3};
+    if (r->kind != RULE_DEFAULT)
+        return;
+    r->text = strdup("session:shell=10m");
+    MUST(r->text != NULL);
+    r->setting[SETTING_CHANNEL_TIMEOUT] =
+        (struct rule_setting){true, (int64_t)strlen(r->text), 2, 4};
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -169,7 +175,9 @@ static void check_resolve(const struct snapshot *snapshot)
     if (resolve(snapshot, rule[RULES - 1].name, group, GROUPS, &resolution) != 0)
         return;
     for (size_t id = 0; id < SETTING_COUNT; id++)
-        MUST(setting_value_valid(&settings[id], resolution.setting[id].value));
+        MUST(setting_value_valid(&settings[id], resolution.setting[id].value) ||
+             resolution.setting[id].value == settings[id].default_value);
+    MUST(strnlen(resolution.text, sizeof resolution.text) < sizeof resolution.text);
 }
 
 /* Anything at all may be in the file. */
@@ -211,6 +219,7 @@ static void ask_damaged(const struct snapshot *snapshot)
             MUST(a->set == b->set && a->value == b->value && a->file == b->file &&
                  a->line == b->line);
         }
+        MUST(status != 1 || strcmp(found.text, expected[i].rule.text) == 0);
     }
     check_texts(snapshot);
     check_resolve(snapshot);

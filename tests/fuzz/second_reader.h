@@ -203,6 +203,7 @@ static inline bool read_assignments(struct reader *r, struct fact section, struc
         reader_next(r);
         if (r->token != TOKEN_WORD || r->line != section.line ||
             setting_parse(setting, r->word, &section.value) != NULL ||
+            (setting->default_only != NULL && section.kind != RULE_DEFAULT) ||
             !facts_add_once(facts, &section))
             return false;
     }

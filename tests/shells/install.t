@@ -6,6 +6,7 @@ each shell, and what it finds. Runs as root inside tests/host/throwaway.
 
 import json
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -399,6 +400,107 @@ def a_script_of_theirs():
     write("/etc/profile.d/tmout.sh", saved)
 
 
+def literal():
+    """the number that scanners read follows a stricter policy, by command only"""
+    scripts = {"/etc/profile.d/tmout.sh": "600", "/etc/profile.d/tmout.csh": "10"}
+    policy_file = "/etc/security/tmout.conf"
+    saved = read(policy_file)
+    for path in scripts:
+        os.chmod(path, 0o640)
+        os.chown(path, 0, 5)
+        os.setxattr(path, "user.note", b"mine")
+    before = {path: look(path) for path in scripts}
+
+    def numbers():
+        return [re.findall(r"(?m)^ *(?:declare -xr TMOUT|TMOUT|tmout_limit|set tmout_minutes) ?= ?"
+                           r"(\d+)$", read(path)) for path in scripts]
+
+    def found():
+        return [(row["file"], row["value"], row["conflict"]) for row in listing()[0]["findings"]]
+
+    # The default of the policy, then what the two scripts get.
+    for limit, seconds, minutes in (("5m", "300", "5"), ("90s", "90", "1"), ("7s", "7", "1"),
+                                    ("9m59s", "599", "9"), ("10m", "600", "10"),
+                                    ("2m", "120", "2"), ("1h", "600", "10"),
+                                    ("1m", "60", "1"), ("none", "600", "10")):
+        write(policy_file, f"default {{ tmout = {limit} }}\ngroup \"g\" {{ tmout = 3s }}\n")
+        stale = numbers()
+        larger = [int(old[0]) > int(new) for old, new in zip(stale, (seconds, minutes))]
+        tap.equal(found(), [(path, int(old[0]), False) for path, old, is_larger
+                            in zip(scripts, stale, larger) if is_larger],
+                  f"{limit}: the list says where a number is larger")
+        tap.equal(numbers(), stale, f"{limit}: and changes none")
+        out, err, status = tmoutctl("--literal", "--json")
+        tap.equal((err, status), ("", 0), f"{limit}: --literal")
+        files = json.loads(out)["files"]
+        tap.equal([(row["file"], row["seconds"]) for row in files],
+                  list(zip(scripts, (int(seconds), int(minutes) * 60))), f"{limit}: it says which")
+        tap.equal(numbers(), [[seconds] * 3, [minutes]], f"{limit}: all of them are changed")
+        tap.equal([row["result"] for row in files],
+                  ["unchanged" if old[0] == new else "changed"
+                   for old, new in zip(stale, (seconds, minutes))], f"{limit}: and what it did")
+        tap.equal([look(path)[1:] for path in scripts], [before[path][1:] for path in scripts],
+                  f"{limit}: mode, owner and attributes stay")
+        inodes = [os.stat(path).st_ino for path in scripts]
+        out, _, _ = tmoutctl("--literal")
+        tap.equal([out.count(", unchanged\n"), [os.stat(path).st_ino for path in scripts]],
+                  [2, inodes], f"{limit}: a second time changes nothing")
+        tap.equal(found(), [], f"{limit}: the list is content")
+    tap.equal({path: look(path) for path in scripts}, before, "and back to the byte")
+
+    write(policy_file, "default { tmout = 5m }\n")
+    tmoutctl("--install")
+    tmoutctl("--literal")
+    for shell, ask, expected in (("bash -l", "echo $TMOUT", "300"),
+                                 ("mksh -l", "echo $TMOUT", "300"),
+                                 ("ksh93 -l", "echo $TMOUT", "240")):
+        if installed(shell):
+            tap.equal(run(shell, ask, SSH_CONNECTION=SSH)[0].strip(), expected,
+                      f"{shell}: a login without a decision goes by it")
+    literal_refusals(scripts)
+    write(policy_file, saved)
+    for path in scripts:
+        content, mode, owner, group, _ = before[path]
+        write(path, content.decode(), 0o644)
+        os.removexattr(path, "user.note")
+        os.chown(path, 0, 0)
+
+
+def literal_refusals(scripts):
+    """Both scripts stay as they are where one of them can't be changed."""
+    script, other = scripts
+    good = {path: read(path) for path in scripts}
+    write("/etc/security/tmout.conf", "default { tmout = 4m }\n")
+    for what, text in (("a site's own script", "TMOUT=900\nreadonly TMOUT\nexport TMOUT\n"),
+                       ("one like ours", good[script].replace("PAM_TMOUT", "THEIR_TMOUT")),
+                       ("one that only names us", "# PAM_TMOUT\nTMOUT=900\n"),
+                       ("an edited one", good[script].replace("TMOUT=300", "TMOUT=$((300))")),
+                       ("a number twice", good[script] + "TMOUT=300\n"),
+                       ("an empty one", "")):
+        write(script, text)
+        left = {path: look(path) for path in scripts}
+        out, err, status = tmoutctl("--literal")
+        tap.equal((out, status), ("", 2), f"{what} is refused")
+        tap.matches(err, rf"^tmoutctl: {script}: .*left alone", f"{what}: and said why")
+        tap.equal({path: look(path) for path in scripts}, left, f"{what}: both are untouched")
+    write(script, good[script])
+    os.link(script, "/etc/profile.d/second-name")
+    tap.equal(tmoutctl("--literal")[2], 2, "one with a second name is refused")
+    os.unlink("/etc/profile.d/second-name")
+    os.rename(script, "/root/tmout.sh")
+    os.symlink("/root/tmout.sh", script)
+    tap.equal((tmoutctl("--literal")[2], read("/root/tmout.sh")), (2, good[script]),
+              "a link is not followed")
+    os.rename("/root/tmout.sh", script)
+    write("/etc/security/tmout.conf", "default { tmout = 4m \n")
+    tap.equal((tmoutctl("--literal")[2], read(script)), (2, good[script]), "no policy, no change")
+    write("/etc/security/tmout.conf", "default { tmout = 4m }\n")
+    tap.equal(tmoutctl("--literal", user="nobody")[2], 2, "only root may")
+    os.rename(other, "/root/tmout.csh")
+    tap.equal(tmoutctl("--literal")[1:], ("", 0), "without the script for csh, the other changes")
+    os.rename("/root/tmout.csh", other)
+
+
 if socket.gethostname() != "throwaway":  # never on a real host
     here = os.path.join(REPOSITORY, "tests/host/throwaway")
     os.execv(here, [here, sys.executable, *sys.argv])
@@ -406,4 +508,4 @@ BEFORE = looks()
 install()
 tap.run(lines, later_edits, strange_files, full_disk, refusals, interactive, commands,
         the_way_of_rhel, without_the_package, the_list, findings, findings_by_line,
-        a_script_of_theirs)
+        a_script_of_theirs, literal)

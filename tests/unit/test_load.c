@@ -29,7 +29,10 @@ static void print_rule(FILE *to, const struct rule *rule)
         char value[SETTING_TEXT_MAX];
         if (!rule->setting[i].set)
             continue;
-        setting_format(&settings[i], rule->setting[i].value, value, sizeof value);
+        if (settings[i].type == SETTING_TEXT)
+            snprintf(value, sizeof value, "'%s'", rule->text);
+        else
+            setting_format(&settings[i], rule->setting[i].value, value, sizeof value);
         fprintf(to, " %s=%s(%" PRIu32 ")", settings[i].name, value, rule->setting[i].line);
     }
     fputc('\n', to);

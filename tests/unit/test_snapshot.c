@@ -54,7 +54,8 @@ static void open_image(struct snapshot *snapshot, const struct image *image)
 
 /* --- what goes in comes out -------------------------------------------- */
 
-static const char small_policy[] = "default {\n tmout = 15m\n}\n"
+static const char small_policy[] = "default {\n tmout = 15m\n"
+                                   " channel_timeout = 'session:shell=10m x11-connection=1h' }\n"
                                    "group \"ops\" {\n tmout = none\n enforce = true\n}\n"
                                    "group \"Domain Users\" { export = true }\n"
                                    "user \"kim\" { sessions = all\n tmout = 1 }\n"
@@ -86,7 +87,7 @@ static bool same_rule(const struct snapshot_rule *a, const struct snapshot_rule 
             (x->set && (x->value != y->value || x->file != y->file || x->line != y->line)))
             return false;
     }
-    return true;
+    return strcmp(a->text, b->text) == 0;
 }
 
 static void ask(const struct snapshot *snapshot, struct answers *answers)
@@ -129,6 +130,9 @@ static void there_and_back(void **state)
     assert_memory_equal(a.found, found, sizeof found);
     assert_int_equal(a.rule[0].setting[SETTING_TMOUT].value, 900);
     assert_int_equal(a.rule[0].setting[SETTING_TMOUT].line, 2);
+    assert_string_equal(a.rule[0].text, "session:shell=10m x11-connection=1h");
+    assert_int_equal(a.rule[0].setting[SETTING_CHANNEL_TIMEOUT].value, 35);
+    assert_string_equal(a.rule[1].text, "");
     assert_false(a.rule[0].setting[SETTING_ENFORCE].set);
     assert_true(a.rule[1].setting[SETTING_TMOUT].value == SETTING_NONE);
     assert_int_equal(a.rule[1].setting[SETTING_ENFORCE].value, 1);
@@ -515,6 +519,10 @@ static void values_out_of_bounds(void **state)
         {SETTING_EXPORT, 256},
         {SETTING_SESSIONS, 2},
         {SETTING_SESSIONS, INT64_C(1) << 32},
+        {SETTING_CLIENT_ALIVE_INTERVAL, SETTING_UNSET},
+        {SETTING_MAX_AUTH_TRIES, 0},
+        {SETTING_MAX_AUTH_TRIES, SETTING_OFF},
+        {SETTING_LOGIN_GRACE_TIME, 60}, /* of a user: sshd has no such thing */
     };
 
     (void)state;
@@ -533,6 +541,66 @@ static void values_out_of_bounds(void **state)
         seal_rule(rule, slot.size);
         if (find_kim(&image, &found) != -1)
             fail_msg("%s = %lld was taken", settings[bad[i].id].name, (long long)bad[i].value);
+        free(image.bytes);
+    }
+}
+
+/* The text of a rule, against the setting that it belongs to. The record is
+ * sealed again each time, so that only the reader's care can notice. */
+static void damaged_texts(void **state)
+{
+    static const char text[] = "default { channel_timeout = 'session:shell=5m' }";
+    static const char timeout[] = "session:shell=5m";
+    enum { SIZE = sizeof timeout - 1 };
+    static const struct {
+        int64_t length; /* what the setting says */
+        uint32_t name_size, text_size;
+        char first, last;
+    } damage[] = {
+        {SIZE - 1, 0, SIZE, 's', 'm'},
+        {SIZE + 1, 0, SIZE, 's', 'm'},
+        {0, 0, SIZE, 's', 'm'},
+        {-1, 0, SIZE, 's', 'm'},
+        {SETTING_UNSET, 0, SIZE, 's', 'm'},
+        {SIZE, 0, SIZE - 1, 's', 'm'},
+        {SIZE, 0, SIZE + 1, 's', 'm'},
+        {SIZE, 0, 0, 's', 'm'},
+        {SIZE, 0, UINT32_MAX, 's', 'm'},
+        {SIZE, 0, UINT32_MAX - SIZE, 's', 'm'},
+        {SIZE, UINT32_MAX, SIZE, 's', 'm'},
+        {SIZE, 0, SIZE, '\0', 'm'},
+        {SIZE, 0, SIZE, 's', '\0'},
+        {SIZE, 0, SIZE, 'S', 'm'},
+        {SIZE, 0, SIZE, 's', '\n'},
+        {SIZE, 0, SIZE, 's', 'm'}, /* the last is as it was */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(damage); i++) {
+        struct image image;
+        struct file_slot slot;
+        struct file_rule head;
+        struct snapshot snapshot;
+        struct snapshot_rule found;
+
+        encode(&image, text);
+        unsigned char *rule = only_rule(&image, &slot);
+        memcpy(&head, rule, sizeof head);
+        head.name_size = damage[i].name_size;
+        head.text_size = damage[i].text_size;
+        memcpy(rule, &head, sizeof head);
+        memcpy(rule + sizeof head + offsetof(struct file_setting, value), &damage[i].length,
+               sizeof damage[i].length);
+        rule[slot.size - SIZE] = (unsigned char)damage[i].first;
+        rule[slot.size - 1] = (unsigned char)damage[i].last;
+        seal_rule(rule, slot.size);
+        open_image(&snapshot, &image);
+        const bool unharmed = i + 1 == COUNT_OF(damage);
+        if (snapshot_find(&snapshot, RULE_DEFAULT, "", &found) != (unharmed ? 1 : -1))
+            fail_msg("damage %zu", i);
+        if (unharmed)
+            assert_string_equal(found.text, timeout);
+        snapshot_close(&snapshot);
         free(image.bytes);
     }
 }
@@ -873,7 +941,13 @@ static void ten_thousand_rules(void **state)
     name[RULE_NAME_MAX] = '\0';
     struct rule longest = {.kind = RULE_USER, .name = strdup(name)};
     for (size_t i = 0; i < SETTING_COUNT; i++)
-        longest.setting[i] = (struct rule_setting){.set = true, .value = settings[i].default_value};
+        if (settings[i].default_only == NULL)
+            longest.setting[i] = (struct rule_setting){
+                .set = true,
+                .value = settings[i].default_value == SETTING_UNSET &&
+                                 !setting_value_valid(&settings[i], SETTING_UNSET)
+                             ? 1
+                             : settings[i].default_value};
     assert_int_equal(policy_append(&c.policy, &longest), 0);
     assert_int_equal(
         snapshot_encode(SNAPSHOT_POLICY, &c.sources, &c.policy, "", 1, &image.bytes, &image.size),
@@ -1025,6 +1099,7 @@ int main(void)
         cmocka_unit_test(buckets_in_the_wrong_place),
         cmocka_unit_test(intact_or_not),
         cmocka_unit_test(values_out_of_bounds),
+        cmocka_unit_test(damaged_texts),
         cmocka_unit_test(unknown_settings),
         cmocka_unit_test(a_colliding_hash),
         cmocka_unit_test(two_rules_of_one_hash),

@@ -21,11 +21,16 @@ static const struct {
 } verbs[] = {
     {"apply", verb_apply, "", "compile the policy and put it in force"},
     {"attempts", verb_attempts, "[USER]", "failed logins that count now, and locks"},
+    {"audit", verb_audit, "[--baseline NAME]", "does the host do what the policy says?"},
     {"check", verb_check, "[FILE]", "look for mistakes in the policy, or in a draft"},
+    {"preset", verb_preset, "[NAME]", "a baseline's policy, or the list of them"},
     {"sessions", verb_sessions, "", "who is logged in, idle how long, and what will happen"},
-    {"shells", verb_shells, "[--install|--remove]", "which shells take the limit, and from where"},
+    {"shells", verb_shells, "[--install|--remove|--literal]",
+     "which shells take the limit, and from where"},
     {"show", verb_show, "USER [--from ADDR] [--local]",
      "a user's settings, and the rule behind each"},
+    {"sshd-config", verb_sshd_config, "[--version X.Y|--check]",
+     "the policy's part of sshd_config, or whether sshd goes by it"},
     {"unlock", verb_unlock, "USER", "forget his failed logins, and lift his locks"},
 };
 
@@ -125,7 +130,7 @@ static void print_usage(FILE *to)
     for (size_t i = 0; i < VERB_COUNT; i++) {
         char call[64];
         snprintf(call, sizeof call, "%s %s", verbs[i].name, verbs[i].arguments);
-        fprintf(to, "  %-34s %s\n", call, verbs[i].help);
+        fprintf(to, "  %-36s %s\n", call, verbs[i].help);
     }
     fputs("\nExit status: 0 fine, 1 the answer is no, 2 wrong usage or failure.\n", to);
 }

@@ -1,13 +1,13 @@
 /*
- * The shell files of a system: where they are, the rc files that may bring our
- * script in, and reading any of them line by line.
+ * The shell files of a system: where they are, and the rc files that may bring
+ * our script in.
  */
 #ifndef TMOUTCTL_SHELL_FILES_H
 #define TMOUTCTL_SHELL_FILES_H
 
+#include "text_file.h"
+
 #include <stdbool.h>
-#include <stddef.h>
-#include <sys/stat.h>
 
 /* Built into the shells, whatever SYSCONFDIR is. */
 #define PROFILE     "/etc/profile"
@@ -41,35 +41,8 @@ unsigned rc_hook_line(const struct rc_file *rc);
 /* Is there a script at path (PROFILE_SH or PROFILE_CSH), and is it ours? */
 bool profile_script_is_ours(const char *path);
 
-/* A file in memory; text ends with a NUL that size does not count. */
-struct shell_text {
-    char *text;
-    size_t size;
-    struct stat status;
-};
-
-/*
- * Reads path whole, which must be a regular file of sensible size; flags are
- * added to open(2)'s. Returns 0, and the caller frees out->text; else -1 with
- * errno set, EFBIG or EINVAL for a file that is not what it should be, and
- * out->text is NULL.
- */
-int read_shell_text(const char *path, int flags, struct shell_text *out);
-
-/*
- * A line of a text, into which it points: [start, end) without its newline;
- * next is where the following one starts. All zero before the first.
- */
-struct shell_line {
-    const char *start, *end, *next;
-    unsigned number; /* from 1 */
-};
-
-/* Goes to the first line (number 0 before) or the next. False: no more. */
-bool next_shell_line(const struct shell_text *file, struct shell_line *line);
-
 /* The line's commands, without a comment, as a string that the caller frees; NULL: no memory. */
-char *shell_commands_of(const struct shell_line *line);
+char *shell_commands_of(const struct text_line *line);
 
 /* The number of the last line whose commands contain what; 0: none does, or it can't be read. */
 unsigned last_line_with(const char *path, const char *what);

@@ -145,17 +145,17 @@ static const char *advice(struct setting setting, bool after, bool csh, bool *co
  */
 static void add_findings(json_t *findings, const char *path, unsigned split, bool csh)
 {
-    struct shell_text file;
-    if (read_shell_text(path, 0, &file) < 0)
+    struct text_file file;
+    if (read_text_file(path, 0, &file) < 0)
         return;
     /* `TMOUT=900` and `readonly TMOUT` may stand on lines of their own. */
     bool readonly = false;
-    for (struct shell_line line = {0}; next_shell_line(&file, &line);) {
+    for (struct text_line line = {0}; next_text_line(&file, &line);) {
         char *commands = shell_commands_of(&line);
         readonly |= commands && read_setting(commands, csh).readonly;
         free(commands);
     }
-    for (struct shell_line line = {0}; next_shell_line(&file, &line);) {
+    for (struct text_line line = {0}; next_text_line(&file, &line);) {
         char *commands = shell_commands_of(&line);
         struct setting setting = commands ? read_setting(commands, csh) : (struct setting){0};
         if (setting.assigns) {

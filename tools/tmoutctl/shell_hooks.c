@@ -1,5 +1,6 @@
 #include "shell_hooks.h"
 
+#include "shell_replace.h"
 #include "tmoutctl.h"
 
 #include <errno.h>
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 bool shell_fragments_are_there(void)
@@ -40,132 +40,13 @@ bool rc_file_belongs_here(const struct rc_file *rc)
 }
 
 /*
- * Copies the extended attributes, ACLs among them. A security label that
- * can't be set is the one that the directory gives anyway.
- */
-static int copy_attributes(int from, int to)
-{
-    char names[4096], value[4096];
-    ssize_t size = flistxattr(from, names, sizeof names);
-    if (size < 0)
-        return errno == ENOTSUP ? 0 : -1;
-    for (const char *name = names; name < names + size; name += strlen(name) + 1) {
-        ssize_t length = fgetxattr(from, name, value, sizeof value);
-        if (length < 0)
-            return -1;
-        if (fsetxattr(to, name, value, (size_t)length, 0) < 0 && strncmp(name, "security.", 9) != 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* Gives the new file fd the owner, attributes and mode of the one at path. */
-static int take_after(int fd, const char *path, const struct stat *status)
-{
-    int old = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (old < 0)
-        return -1;
-    int result = fchown(fd, status->st_uid, status->st_gid);
-    if (result == 0)
-        result = copy_attributes(old, fd);
-    if (result == 0)
-        result = fchmod(fd, status->st_mode & 07777);
-    int why = errno;
-    close(old);
-    errno = why;
-    return result;
-}
-
-static int write_all(int fd, const char *text, size_t size)
-{
-    while (size > 0) {
-        ssize_t put = write(fd, text, size);
-        if (put < 0 && errno != EINTR)
-            return -1;
-        if (put > 0) {
-            text += put;
-            size -= (size_t)put;
-        }
-    }
-    return 0;
-}
-
-/* Makes a change in the directory of path last. Should that fail, the change
- * is in place all the same; a power cut could undo it, no more. */
-static void sync_directory(const char *path)
-{
-    char copy[PATH_MAX];
-    snprintf(copy, sizeof copy, "%s", path);
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    (void)fsync(fd);
-    close(fd);
-}
-
-static bool is_unchanged(const char *path, const struct stat *before)
-{
-    struct stat now;
-    return lstat(path, &now) == 0 && now.st_ino == before->st_ino && now.st_dev == before->st_dev &&
-           now.st_size == before->st_size && now.st_ctim.tv_sec == before->st_ctim.tv_sec &&
-           now.st_ctim.tv_nsec == before->st_ctim.tv_nsec;
-}
-
-/*
- * Puts text in the place of the file at path, whose status was before; NULL:
- * where no file is. Readers find the old file or the new one, never a part.
- * Returns 0, or -1 with errno set, the old file untouched and nothing left.
- */
-static int replace_rc_file(const char *path, const struct stat *before, const char *text,
-                           size_t size)
-{
-    char temporary[PATH_MAX];
-    snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-    int fd = mkostemp(temporary, O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    if (write_all(fd, text, size) < 0)
-        goto fail;
-    if ((before ? take_after(fd, path, before) : fchmod(fd, 0644)) < 0)
-        goto fail;
-    if (fsync(fd) < 0)
-        goto fail;
-    errno = EAGAIN; /* somebody else has changed it */
-    if (before && !is_unchanged(path, before))
-        goto fail;
-    if (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, before ? 0 : RENAME_NOREPLACE) < 0)
-        goto fail;
-    close(fd);
-    sync_directory(path);
-    return 0;
-
-fail:;
-    int why = errno;
-    close(fd);
-    unlink(temporary);
-    errno = why;
-    return -1;
-}
-
-/* Takes away a file that --install made, unless somebody has changed it since
- * it was read. As replace_rc_file(). */
-static int unlink_rc_file(const char *path, const struct stat *before)
-{
-    errno = EAGAIN;
-    if (!is_unchanged(path, before) || unlink(path) < 0)
-        return -1;
-    sync_directory(path);
-    return 0;
-}
-
-/*
  * Where the file behind rc really is, in *path, as a symbolic link may say,
  * and its content in *file, whose text the caller frees; text is NULL where
  * no such file exists. Returns 0, or -1 after a message.
  */
-static int open_rc_file(const struct rc_file *rc, char path[PATH_MAX], struct shell_text *file)
+static int open_rc_file(const struct rc_file *rc, char path[PATH_MAX], struct text_file *file)
 {
-    *file = (struct shell_text){0};
+    *file = (struct text_file){0};
     if (!realpath(rc->path, path)) {
         struct stat link;
         snprintf(path, PATH_MAX, "%s", rc->path);
@@ -178,7 +59,7 @@ static int open_rc_file(const struct rc_file *rc, char path[PATH_MAX], struct sh
         report("%s: leads to %s, outside /etc: left alone", rc->path, path);
         return -1;
     }
-    if (read_shell_text(path, O_NOFOLLOW, file) < 0) {
+    if (read_text_file(path, O_NOFOLLOW, file) < 0) {
         report("%s: %s", path, strerror(errno));
         return -1;
     }
@@ -218,7 +99,7 @@ static char *our_line(const struct rc_file *rc, const char *mark)
 enum shell_hook_result add_shell_hook(const struct rc_file *rc)
 {
     char path[PATH_MAX];
-    struct shell_text file;
+    struct text_file file;
     if (rc_hook_line(rc))
         return SHELL_HOOK_UNCHANGED;
     if (open_rc_file(rc, path, &file) < 0)
@@ -236,7 +117,7 @@ enum shell_hook_result add_shell_hook(const struct rc_file *rc)
         report("out of memory");
     } else if (file.text && strlen(file.text) != file.size) {
         report("%s: is no text: left alone", path);
-    } else if (replace_rc_file(path, file.text ? &file.status : NULL, text, (size_t)size) < 0) {
+    } else if (replace_shell_file(path, file.text ? &file.status : NULL, text, (size_t)size) < 0) {
         report("%s: %s", path, strerror(errno));
     } else {
         result = SHELL_HOOK_ADDED;
@@ -248,7 +129,7 @@ enum shell_hook_result add_shell_hook(const struct rc_file *rc)
 }
 
 /* Which of the marks ends line; MARKS: it is not ours. */
-static size_t mark_of(const struct shell_line *line)
+static size_t mark_of(const struct text_line *line)
 {
     size_t length = (size_t)(line->next - line->start), mark;
     for (mark = 0; mark < MARKS; mark++) {
@@ -263,7 +144,7 @@ static size_t mark_of(const struct shell_line *line)
 enum shell_hook_result remove_shell_hook(const struct rc_file *rc)
 {
     char path[PATH_MAX];
-    struct shell_text file;
+    struct text_file file;
     if (open_rc_file(rc, path, &file) < 0)
         return SHELL_HOOK_FAILED;
     if (!file.text)
@@ -273,7 +154,7 @@ enum shell_hook_result remove_shell_hook(const struct rc_file *rc)
     bool created = false;
     size_t size = 0;
     char *text = malloc(file.size + 1);
-    for (struct shell_line line = {0}; text && next_shell_line(&file, &line);) {
+    for (struct text_line line = {0}; text && next_text_line(&file, &line);) {
         size_t mark = mark_of(&line);
         if (mark == MARKS) {
             memcpy(text + size, line.start, (size_t)(line.next - line.start));
@@ -290,9 +171,9 @@ enum shell_hook_result remove_shell_hook(const struct rc_file *rc)
         errno = ENOMEM;
         done = -1;
     } else if (result == SHELL_HOOK_REMOVED && created && size == 0) {
-        done = unlink_rc_file(path, &file.status);
+        done = unlink_shell_file(path, &file.status);
     } else if (result == SHELL_HOOK_REMOVED) {
-        done = replace_rc_file(path, &file.status, text, size);
+        done = replace_shell_file(path, &file.status, text, size);
     }
     if (done < 0) {
         report("%s: %s", path, strerror(errno));

@@ -1,146 +1,23 @@
 /*
- * tmoutctl shells [--install|--remove]: which of the installed shells take
- * the limit, and from which file; what else in the system's shell files sets
- * one (shell_findings.h); and the line in rc files (shell_hooks.h).
+ * tmoutctl shells [--install|--remove|--literal]: which of the installed
+ * shells take the limit, and from which file; what else in the system's shell
+ * files sets one (shell_findings.h); the line in rc files (shell_hooks.h); and
+ * the number in our scripts (shell_literal.h).
  *
- * Two tables hold what differs from shell to shell: `kinds` here and
- * `rc_files` (shell_files.h). What is found is put into a JSON document, which
- * is printed as it is or as text, so that both say the same.
+ * What is found is put into a JSON document, which is printed as it is or as
+ * text, so that both say the same.
  */
 #include "tmoutctl.h"
 
 #include "shell_files.h"
 #include "shell_findings.h"
 #include "shell_hooks.h"
+#include "shell_list.h"
+#include "shell_literal.h"
 
-#include <fnmatch.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-static const struct shell_kind {
-    const char *name;
-    const char *programs; /* patterns of program names, separated by blanks */
-    const char *limit;    /* how it takes one; NULL: it has no timeout */
-    bool reads_profile;   /* its login shells read /etc/profile */
-    bool rc_is_the_users; /* only a user's file reads its system rc file */
-} kinds[] = {
-    {"bash", "bash* rbash", "yes", true, false},
-    {"zsh", "zsh* rzsh", "yes", false, false},
-    {"ksh93", "ksh ksh93* rksh*", "yes, +60 s", true, false},
-    {"mksh", "mksh* lksh", "yes", true, true},
-    {"tcsh", "tcsh*", "whole minutes", false, false},
-    {"csh", "csh bsd-csh", NULL, false, false},
-    {"dash", "dash", NULL, false, false},
-    {"ash", "ash busybox", NULL, false, false},
-    {"fish", "fish", NULL, false, false},
-    {"yash", "yash", NULL, false, false},
-    {"posh", "posh", NULL, false, false},
-    {"other", "*", NULL, false, false},
-};
-
-/* The first of the kind's rc files that is hooked, or NULL. */
-static const char *hooked_rc_file(const struct shell_kind *kind)
-{
-    const char *script = strcmp(kind->name, "tcsh") == 0 ? PROFILE_CSH : PROFILE_SH;
-    if (!profile_script_is_ours(script))
-        return NULL;
-    for (const struct rc_file *rc = rc_files; rc->path; rc++) {
-        if (strcmp(rc->kind, kind->name) == 0 && rc_hook_line(rc))
-            return rc->path;
-    }
-    return NULL;
-}
-
-static const char *login_file(const struct shell_kind *kind)
-{
-    if (!kind->reads_profile)
-        return hooked_rc_file(kind);
-    bool hooked = profile_script_is_ours(PROFILE_SH) && last_line_with(PROFILE, PROFILE_DIR);
-    return hooked ? PROFILE_SH : NULL;
-}
-
-static const struct shell_kind *kind_of(const char *program)
-{
-    const struct shell_kind *kind = kinds;
-    for (;; kind++) {
-        char patterns[64], *rest = patterns, *pattern;
-        snprintf(patterns, sizeof patterns, "%s", kind->programs);
-        while ((pattern = strsep(&rest, " "))) {
-            if (fnmatch(pattern, program, 0) == 0)
-                return kind; /* the last row matches everything */
-        }
-    }
-}
-
-/* What the list of shells collects; each program once, whatever its names. */
-struct shell_list {
-    json_t *rows;
-    struct {
-        dev_t device;
-        ino_t inode;
-    } seen[64];
-    size_t count;
-};
-
-static void set_text(json_t *object, const char *key, const char *text)
-{
-    json_object_set_new(object, key, text ? json_text(text) : json_null());
-}
-
-/* Adds the shell at path unless it is none, or known already. */
-static void add_shell(struct shell_list *list, const char *path)
-{
-    struct stat status;
-    char program[PATH_MAX];
-    if (access(path, X_OK) < 0 || stat(path, &status) < 0 || !S_ISREG(status.st_mode) ||
-        !realpath(path, program) || list->count == sizeof list->seen / sizeof *list->seen)
-        return;
-    for (size_t i = 0; i < list->count; i++) {
-        if (list->seen[i].device == status.st_dev && list->seen[i].inode == status.st_ino)
-            return;
-    }
-    list->seen[list->count].device = status.st_dev;
-    list->seen[list->count++].inode = status.st_ino;
-
-    const struct shell_kind *kind = kind_of(strrchr(program, '/') + 1);
-    const char *login = kind->limit ? login_file(kind) : NULL;
-    const char *rc = kind->limit ? hooked_rc_file(kind) : NULL;
-    bool ok = !kind->limit || (login && (rc || kind->rc_is_the_users));
-    json_t *row = json_object();
-    set_text(row, "shell", program);
-    set_text(row, "kind", kind->name);
-    set_text(row, "limit", kind->limit);
-    set_text(row, "login", login);
-    set_text(row, "rc", rc);
-    json_object_set_new(row, "ok", json_boolean(ok));
-    json_array_append_new(list->rows, row);
-}
-
-/* All shells of /etc/shells, and those with a known name; NULL: no memory. */
-static json_t *list_shells(void)
-{
-    static const char *const names[] = {"bash", "zsh",     "ksh93", "ksh",     "mksh",
-                                        "lksh", "tcsh",    "csh",   "bsd-csh", "dash",
-                                        "ash",  "busybox", "fish",  "yash",    "posh"};
-    static const char *const directories[] = {"/bin", "/usr/bin", "/usr/local/bin"};
-    struct shell_list list = {.rows = json_array()};
-    setusershell();
-    for (const char *path; (path = getusershell());)
-        add_shell(&list, path);
-    endusershell();
-    for (size_t d = 0; d < sizeof directories / sizeof *directories; d++) {
-        for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
-            char path[64];
-            snprintf(path, sizeof path, "%s/%s", directories[d], names[n]);
-            add_shell(&list, path);
-        }
-    }
-    return list.rows;
-}
 
 static const char *text_of(const json_t *object, const char *key, const char *otherwise)
 {
@@ -185,6 +62,7 @@ static int list(const struct tmoutctl_context *context)
         json_decref(all);
         return TMOUTCTL_FAILURE;
     }
+    add_literal_findings(context, findings);
     bool complete = true, clean = true;
     size_t i;
     const json_t *item;
@@ -268,6 +146,8 @@ int verb_shells(const struct tmoutctl_context *context, int argc, char **argv)
         return change(context, true);
     if (argc == 2 && strcmp(argv[1], "--remove") == 0)
         return change(context, false);
-    report("usage: tmoutctl shells [--install | --remove]");
+    if (argc == 2 && strcmp(argv[1], "--literal") == 0)
+        return change_literals(context);
+    report("usage: tmoutctl shells [--install | --remove | --literal]");
     return TMOUTCTL_FAILURE;
 }

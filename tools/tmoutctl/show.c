@@ -85,6 +85,28 @@ static json_t *attempts_json(const struct login_view *login)
     return answer;
 }
 
+/* One line a setting: name, value, the rule behind it, and where that is. A
+ * value that is longer than usual moves its own rule and no other. */
+static void print_settings(const struct policy_view *view, const struct resolution *resolution)
+{
+    int name_width = 0;
+
+    for (size_t i = 0; i < SETTING_COUNT; i++)
+        if ((int)strlen(settings[i].name) > name_width)
+            name_width = (int)strlen(settings[i].name);
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        const struct resolved_setting *setting = &resolution->setting[i];
+        char value[SETTING_TEXT_MAX], rule[RULE_NAME_MAX + 32], path[512];
+        resolution_format(resolution, (enum setting_id)i, value, sizeof value);
+        rule_text(setting, rule, sizeof rule);
+        snapshot_source_path(&view->snapshot, setting->file, path, sizeof path);
+        printf("%-*s %-9s %s", name_width, settings[i].name, value, rule);
+        if (setting->from_rule)
+            printf("  %s:%u", path, setting->line);
+        putchar('\n');
+    }
+}
+
 static void print_text(const struct account *account, const struct policy_view *view,
                        const struct resolution *resolution, const struct login_view *login)
 {
@@ -101,39 +123,34 @@ static void print_text(const struct account *account, const struct policy_view *
         printf("not covered (sessions = ssh)\n");
     print_attempts(login);
     putchar('\n');
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
-        const struct resolved_setting *setting = &resolution->setting[i];
-        char value[SETTING_TEXT_MAX], rule[RULE_NAME_MAX + 32], path[512];
-        setting_format(&settings[i], setting->value, value, sizeof value);
-        rule_text(setting, rule, sizeof rule);
-        snapshot_source_path(&view->snapshot, setting->file, path, sizeof path);
-        printf("%-14s %-8s %s", settings[i].name, value, rule);
-        if (setting->from_rule)
-            printf("  %s:%u", path, setting->line);
-        putchar('\n');
-    }
+    print_settings(view, resolution);
 }
 
-static json_t *setting_json(const struct policy_view *view, size_t id,
-                            const struct resolved_setting *setting)
+/* NULL for what has no end, or was not said. */
+static json_t *number_json(int64_t value)
 {
+    if (value == SETTING_NONE || value == SETTING_UNSET)
+        return json_null();
+    return json_integer(value == SETTING_OFF ? 0 : value);
+}
+
+static json_t *setting_json(const struct policy_view *view, const struct resolution *resolution,
+                            enum setting_id id)
+{
+    const struct resolved_setting *setting = &resolution->setting[id];
     char value[SETTING_TEXT_MAX], rule[RULE_NAME_MAX + 32], path[4096];
     json_t *entry;
 
-    setting_format(&settings[id], setting->value, value, sizeof value);
+    resolution_format(resolution, id, value, sizeof value);
     rule_text(setting, rule, sizeof rule);
     snapshot_source_path(&view->snapshot, setting->file, path, sizeof path);
     entry = json_pack("{s:s, s:o, s:o, s:o}", "value", value, "rule", json_text(rule), "file",
                       setting->from_rule ? json_text(path) : json_null(), "line",
                       setting->from_rule ? json_integer(setting->line) : json_null());
     if (entry != NULL && settings[id].type == SETTING_DURATION)
-        json_object_set_new(entry, "seconds",
-                            setting->value == SETTING_NONE ? json_null()
-                                                           : json_integer(setting->value));
+        json_object_set_new(entry, "seconds", number_json(setting->value));
     if (entry != NULL && settings[id].type == SETTING_NUMBER)
-        json_object_set_new(entry, "number",
-                            setting->value == SETTING_NONE ? json_null()
-                                                           : json_integer(setting->value));
+        json_object_set_new(entry, "number", number_json(setting->value));
     return entry;
 }
 
@@ -147,7 +164,8 @@ static json_t *answer_json(const struct account *account, const struct policy_vi
     for (size_t i = 0; groups != NULL && i < account->group_count; i++)
         json_array_append_new(groups, json_text(account->group[i]));
     for (size_t i = 0; all != NULL && i < SETTING_COUNT; i++)
-        json_object_set_new(all, settings[i].name, setting_json(view, i, &resolution->setting[i]));
+        json_object_set_new(all, settings[i].name,
+                            setting_json(view, resolution, (enum setting_id)i));
     return json_pack("{s:o, s:o, s:{s:s, s:o}, s:s, s:o, s:o, s:o}", "user",
                      json_text(account->name), "groups", groups, "policy", "state", view->state,
                      "note", json_text(view->note), "login", login->local ? "local" : "ssh",

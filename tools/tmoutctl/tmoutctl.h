@@ -33,10 +33,13 @@ typedef int tmoutctl_verb(const struct tmoutctl_context *context, int argc, char
 
 tmoutctl_verb verb_apply;
 tmoutctl_verb verb_attempts;
+tmoutctl_verb verb_audit;
 tmoutctl_verb verb_check;
+tmoutctl_verb verb_preset;
 tmoutctl_verb verb_sessions;
 tmoutctl_verb verb_shells;
 tmoutctl_verb verb_show;
+tmoutctl_verb verb_sshd_config;
 tmoutctl_verb verb_unlock;
 
 /* "tmoutctl: ..." and a newline on standard error. */

@@ -1,0 +1,220 @@
+#include "sshd_values.h"
+
+#include "duration.h"
+#include "number.h"
+#include "settings.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- MaxStartups --------------------------------------------------------- */
+
+/* begin, rate and full in one number of 63 bits. */
+enum { COUNT_BITS = 28, RATE_BITS = 7 };
+
+#define COUNT_MOST ((INT64_C(1) << COUNT_BITS) - 1)
+#define RATE_MOST  INT64_C(100)
+
+/* What sshd takes where no rate is given. */
+#define RATE_USUAL INT64_C(30)
+
+struct startups {
+    int64_t begin, rate, full;
+};
+
+static struct startups unpack(int64_t value)
+{
+    return (struct startups){.begin = value >> (RATE_BITS + COUNT_BITS),
+                             .rate = (value >> COUNT_BITS) & ((1 << RATE_BITS) - 1),
+                             .full = value & COUNT_MOST};
+}
+
+static const char *startups_check(const struct startups *startups)
+{
+    if (startups->begin < 1)
+        return "would let nobody in: it begins with 1 at least";
+    if (startups->begin > COUNT_MOST || startups->full > COUNT_MOST)
+        return "is too large: the most is 268435455";
+    if (startups->rate < 1 || startups->rate > RATE_MOST)
+        return "has a rate that is no percentage from 1 to 100";
+    if (startups->begin > startups->full)
+        return "begins to drop logins only beyond the number at which it drops them all";
+    return NULL;
+}
+
+const char *startups_parse(const char *text, int64_t *value)
+{
+    struct startups startups = {.rate = RATE_USUAL};
+    const char *at = text;
+    const char *wrong = number_parse(&at, &startups.begin);
+
+    if (wrong != NULL)
+        return wrong;
+    startups.full = startups.begin;
+    if (*at == ':') {
+        at++;
+        wrong = number_parse(&at, &startups.rate);
+        if (wrong == NULL && *at++ != ':')
+            return "is neither a number nor start:rate:full";
+        if (wrong == NULL)
+            wrong = number_parse(&at, &startups.full);
+        if (wrong != NULL)
+            return wrong;
+    }
+    if (*at != '\0')
+        return "is neither a number nor start:rate:full";
+    wrong = startups_check(&startups);
+    if (wrong == NULL)
+        *value = startups.begin << (RATE_BITS + COUNT_BITS) | startups.rate << COUNT_BITS |
+                 startups.full;
+    return wrong;
+}
+
+bool startups_valid(int64_t value)
+{
+    if (value < 0)
+        return false;
+    const struct startups startups = unpack(value);
+
+    return startups_check(&startups) == NULL;
+}
+
+void startups_format(int64_t value, char *text, size_t size)
+{
+    const struct startups startups = unpack(value);
+
+    snprintf(text, size, "%" PRId64 ":%" PRId64 ":%" PRId64, startups.begin, startups.rate,
+             startups.full);
+}
+
+/* --- ChannelTimeout ------------------------------------------------------ */
+
+/*
+ * The types that sshd gives to channels while they carry data, from
+ * channels.c, serverloop.c and session.c of OpenSSH. What ends in a colon is
+ * followed by a name.
+ */
+static const char *const channel_types[] = {"agent-connection", "direct-streamlocal@openssh.com",
+                                            "direct-tcpip",     "forwarded-streamlocal@openssh.com",
+                                            "forwarded-tcpip",  "session:command",
+                                            "session:shell",    "session:subsystem:",
+                                            "tun-connection",   "x11-connection"};
+
+enum { TYPE_COUNT = sizeof channel_types / sizeof channel_types[0] };
+
+/* All channels together; no pattern matches it, it must be spelled. */
+static const char TYPE_GLOBAL[] = "global";
+
+enum { PATTERN_MOST = SETTING_TEXT_MAX - 1 };
+
+/* From a star on, the pattern may go on behind it, too. */
+static void skip_stars(const char *pattern, size_t size, bool *at)
+{
+    for (size_t i = 0; i < size; i++)
+        if (at[i] && pattern[i] == '*')
+            at[i + 1] = true;
+}
+
+/*
+ * Can the pattern, of * and ? and characters that stand for themselves, match
+ * this type? Goes through the type once with all the places where the pattern
+ * may be by then.
+ */
+static bool matches_type(const char *pattern, size_t size, const char *type)
+{
+    const size_t type_size = strlen(type);
+    bool at[PATTERN_MOST + 1] = {true};
+
+    skip_stars(pattern, size, at);
+    for (const char *c = type; *c != '\0'; c++) {
+        bool next[PATTERN_MOST + 1] = {false};
+        for (size_t i = 0; i < size; i++) {
+            if (!at[i])
+                continue;
+            if (pattern[i] == '*')
+                next[i] = true;
+            else if (pattern[i] == '?' || pattern[i] == *c)
+                next[i + 1] = true;
+        }
+        skip_stars(pattern, size, next);
+        memcpy(at, next, sizeof at);
+    }
+    if (type[type_size - 1] != ':')
+        return at[size];
+    /* Whatever is left of the pattern matches some name. */
+    for (size_t i = 0; i < size; i++)
+        if (at[i])
+            return true;
+    return false;
+}
+
+static const char *type_check(const char *type, size_t size)
+{
+    if (size == 0)
+        return "has an interval without a channel type before the =";
+    if (size == sizeof TYPE_GLOBAL - 1 && memcmp(type, TYPE_GLOBAL, size) == 0)
+        return NULL;
+    for (size_t i = 0; i < TYPE_COUNT; i++)
+        if (matches_type(type, size, channel_types[i]))
+            return NULL;
+    if (size == strlen("session") && memcmp(type, "session", size) == 0)
+        return "has the type session, which sshd takes but which matches nothing: write "
+               "session:shell, session:command, session:subsystem:NAME, or session:* for all three";
+    return "has a type that matches no channel of sshd; there are session:shell, session:command, "
+           "session:subsystem:NAME, x11-connection, agent-connection, direct-tcpip, "
+           "forwarded-tcpip and the others of sshd_config(5)";
+}
+
+/* One TYPE=INTERVAL, of size characters. */
+static const char *pair_check(const char *pair, size_t size)
+{
+    char interval[PATTERN_MOST + 1];
+    const char *equal = memchr(pair, '=', size);
+    int64_t seconds = 0;
+
+    if (size == strlen("none") && memcmp(pair, "none", size) == 0)
+        return "has none beside others: it must stand alone";
+    if (equal == NULL)
+        return "has a part that is no TYPE=INTERVAL, as in session:shell=10m";
+    const size_t type_size = (size_t)(equal - pair);
+    const char *wrong = type_check(pair, type_size);
+    if (wrong != NULL)
+        return wrong;
+    snprintf(interval, sizeof interval, "%.*s", (int)(size - type_size - 1), equal + 1);
+    if (duration_parse(interval, &seconds) != NULL)
+        return "has an interval that is no duration: write seconds (600) or units (10m, 1h30m), "
+               "or 0 for no limit";
+    if (seconds > INT_MAX)
+        return "has an interval that is too long for sshd: the most is 2147483647s";
+    return NULL;
+}
+
+const char *channel_timeout_check(const char *text)
+{
+    /* Those that sshd's reader of lines takes for themselves, whatever stands
+     * around them. */
+    static const char literal[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  ":@._+-*?= ";
+
+    if (text[0] == '\0')
+        return "is empty";
+    if (strspn(text, literal) != strlen(text))
+        return "has a character that does not occur in channel types and intervals";
+    if (strlen(text) > PATTERN_MOST)
+        return "is too long: the most is 200 characters";
+    if (strcmp(text, "none") == 0)
+        return NULL;
+    for (const char *pair = text;; pair++) {
+        const size_t size = strcspn(pair, " ");
+        if (size == 0)
+            return "has a space too many: there is one between two pairs, and no other";
+        const char *wrong = pair_check(pair, size);
+        if (wrong != NULL)
+            return wrong;
+        pair += size;
+        if (*pair == '\0')
+            return NULL;
+    }
+}

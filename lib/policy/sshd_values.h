@@ -1,0 +1,31 @@
+/*
+ * Values that are sshd's own, in the formats of sshd_config(5): MaxStartups
+ * and ChannelTimeout. The bounds are those that sshd checks (OpenSSH 9.2 and
+ * 10.0), and what it takes without a word and without effect is refused.
+ */
+#ifndef TMOUT_SSHD_VALUES_H
+#define TMOUT_SSHD_VALUES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * "10:30:60" (from 10 logins in progress on 30 % of the new ones are dropped,
+ * from 60 on all), or "10" for 10:30:10. Returns NULL and the three packed
+ * into *value, or what is wrong as a static sentence fragment.
+ */
+const char *startups_parse(const char *text, int64_t *value);
+
+bool startups_valid(int64_t value);
+
+/* As `sshd -T` prints it. */
+void startups_format(int64_t value, char *text, size_t size);
+
+/*
+ * "none", or TYPE=INTERVAL with single spaces between several. Returns NULL,
+ * or what is wrong as a static sentence fragment.
+ */
+const char *channel_timeout_check(const char *text);
+
+#endif

@@ -1,0 +1,592 @@
+#!/usr/bin/python3
+"""tmoutctl audit: a host that is wired well, and each fault by its name."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+
+from host import (
+    AUTH_LINE, DROP_INS, LEDGERS, POLICY, SESSION_LINE, SNAPSHOT, STATE, append, apply, as_user,
+    must, policy, read, remove, run, setup, tap, tmoutd, user, wire, wire_auth, write)
+
+GOOD = """default {
+    tmout        = 15m
+    disconnect   = 20m
+    max_attempts = 5
+}
+group "sudo" { tmout = 10m }
+"""
+SSHD = "/etc/ssh/sshd_config"
+DROP_IN = "/etc/ssh/sshd_config.d/50-site.conf"
+SSHD_PAM = "/etc/pam.d/sshd"
+COMMON = "/etc/pam.d/common-session-noninteractive"
+LOGIND = "/etc/systemd/logind.conf.d/50-site.conf"
+FAILLOCK = "/etc/security/faillock.conf"
+TIOCSTI = "/proc/sys/dev/tty/legacy_tiocsti"
+PRESETS = "/usr/share/tmout/presets"
+
+
+def audit(*options):
+    """The findings, and the exit status."""
+    result = run("tmoutctl", "audit", "--json", *options)
+    return json.loads(result.stdout), result.returncode
+
+
+def key(finding):
+    return tuple(finding[name] for name in ("id", "status", "file", "line", "message"))
+
+
+def troubles():
+    """What is wrong on the host now, as a set."""
+    findings, status = audit()
+    found = {key(f): f for f in findings if f["status"] != "PASS"}
+    if status != (1 if any(f["status"] == "FAIL" for f in findings) else 0):
+        raise RuntimeError(f"status {status} does not fit {findings}")
+    return found
+
+
+@contextlib.contextmanager
+def saved(*paths):
+    """Brings these files and directories back as they were."""
+    kept = {}
+    for number, path in enumerate(paths):
+        kept[path] = f"/run/saved.{number}" if os.path.lexists(path) else None
+        if kept[path]:
+            must("cp", "-a", path, kept[path])
+    try:
+        yield
+    finally:
+        for path, copy in kept.items():
+            remove(path)
+            if copy:
+                must("cp", "-a", copy, path)
+                remove(copy)
+        run("tmoutctl", "apply", "--quiet")
+
+
+def line_of(path, text):
+    """The number of the first line that has this text."""
+    for number, line in enumerate(read(path).splitlines(), 1):
+        if text in line:
+            return number
+    raise RuntimeError(f"{path} has no {text!r}")
+
+
+def fault(name, make, word, status, file=None, line=None, *, message="", paths=(), mends=True,
+          also=(), count=1):
+    """Makes a fault, which must be named by the id `word` at this place, by
+    `count` findings, and nothing else but `also`; then runs the command that
+    mends it."""
+    with saved(*paths):
+        make()
+        found = [f for k, f in troubles().items() if k not in CLEAN]
+        place = line_of(file, line) if isinstance(line, str) else line
+        right = [f for f in found if f["id"] == word and f["status"] == status]
+        tap.ok(len(right) == count and {f["id"] for f in found} <= {word, *also} and
+               any(f["file"] == file and f["line"] == place and message in f["message"]
+                   for f in right),
+               f"{name}: {status} {word} {file or ''}:{place or ''}", json.dumps(found, indent=1))
+        if mends and right:
+            for finding in right:
+                run("sh", "-c", finding["mend"])
+            left = [f for f in troubles().values() if f["id"] == word and key(f) not in CLEAN]
+            tap.ok(not left, f"{name}: {right[0]['mend']} mends it", json.dumps(left, indent=1),
+                   read(file) if str(file).startswith("/etc/") and os.path.isfile(file) else "")
+    tap.equal(set(troubles()), set(CLEAN), f"{name}: nothing is left of it")
+
+
+def edit(path, old, new):
+    text = read(path)
+    if old not in text:
+        raise RuntimeError(f"{path} has no {old!r}")
+    write(path, text.replace(old, new, 1))
+
+
+def prepend(path, text):
+    write(path, text + read(path))
+
+
+# --- the clean host -----------------------------------------------------------
+
+def a_clean_host():
+    """a host that is wired as the manual says gives no FAIL, and no WARN either"""
+    findings, status = audit()
+    tap.equal([f for f in findings if f["status"] != "PASS"], [], "nothing is wrong")
+    tap.equal(status, 0, "the exit status is 0")
+    ids = [f["id"] for f in findings]
+    tap.equal(len(ids), len(set(ids)), "each check has an id of its own")
+    plain = run("tmoutctl", "audit")
+    tap.matches(plain.stdout, r"(?m)^PASS  sshd-use-pam +\S", "as text, a line for each")
+    tap.matches(plain.stdout, r"\n0 failed, 0 warnings, \d+ passed\n\Z", "and a sum")
+    tap.equal(run("tmoutctl", "audit", "--quiet").stdout, "", "--quiet says nothing")
+
+
+def calls():
+    """wrong calls, and callers who see too little"""
+    for words in (["--baseline"], ["--nonsense"], ["--baseline", "a", "--baseline", "b"], ["x"]):
+        result = run("tmoutctl", "audit", *words)
+        tap.equal((result.returncode, result.stdout), (2, ""), f"audit {' '.join(words)}")
+    result = run(*as_user("kim", "/usr/sbin/tmoutctl", "audit"))
+    tap.equal((result.returncode, result.stdout), (2, ""), "an ordinary user gets no answer")
+    tap.matches(result.stderr, "as root", "but a reason")
+
+
+# --- sshd ---------------------------------------------------------------------
+
+def sshd_fault(name, text, word, status, line, **more):
+    """With this text in front of sshd's configuration, in a drop-in."""
+    fault(name, lambda: write(DROP_IN, text), word, status, DROP_IN, line, paths=[DROP_IN, SSHD],
+          **more)
+
+
+def what_sshd_leaves_open():
+    """sshd's configuration against the policy"""
+    sshd_fault("UsePAM no", "# UsePAM yes\nUsePAM no\n", "sshd-use-pam", "FAIL", 2)
+    sshd_fault("PermitUserEnvironment yes", "PermitUserEnvironment yes\n", "sshd-user-environment",
+               "FAIL", 1)
+    sshd_fault("PermitUserEnvironment with a pattern", "\nPermitUserEnvironment LANG,BASH*\n",
+               "sshd-user-environment", "FAIL", 2)
+    sshd_fault("AcceptEnv *", "AcceptEnv LANG *\n", "sshd-accept-env", "FAIL", 1)
+    sshd_fault("AcceptEnv in a Match block", "Match User kim\n    AcceptEnv \"SHELL*\"\n",
+               "sshd-accept-env", "FAIL", 2)
+    sshd_fault("SetEnv TMOUT", "SetEnv LANG=C TMOUT=0\n", "sshd-set-env", "FAIL", 1)
+    sshd_fault("ClientAliveInterval 0", "ClientAliveInterval 0\n", "sshd-client-alive", "WARN", 1)
+    sshd_fault("ClientAliveInterval 0 in a Match block",
+               "Match Group sudo\n    ClientAliveInterval 0\n", "sshd-client-alive", "WARN", 2)
+    sshd_fault("ClientAliveCountMax 0", "ClientAliveCountMax 0\n", "sshd-client-alive-count",
+               "FAIL", 1)
+    sshd_fault("ClientAliveCountMax 0 in a Match block",
+               "Match User kim\n    ClientAliveCountMax 0\n", "sshd-client-alive-count", "FAIL", 2)
+    sshd_fault("MaxAuthTries beyond max_attempts", "MaxAuthTries 6\n", "sshd-max-auth-tries",
+               "WARN", 1)
+    if VERSION < (10, 5):
+        sshd_fault("ChannelTimeout in a Match block",
+                   "ChannelTimeout session:*=1h\nMatch User kim\n  ChannelTimeout session:*=5m\n",
+                   "sshd-channel-timeout", "FAIL", 3)
+    fault("no ClientAlive at all", lambda: edit(SSHD, "ClientAliveInterval", "#ClientAliveInterval"),
+          "sshd-client-alive", "WARN", SSHD, None, paths=[SSHD])
+
+
+def what_stops_sshd():
+    """what an administrator copies from articles, and sshd does not start with"""
+    sshd_fault("a typing mistake", "# ServerAliveInterval 3\nClientAliveInerval 300\n",
+               "sshd-keyword", "FAIL", 2, message="ClientAliveInterval meant?")
+    sshd_fault("a setting of the client", "ServerAliveInterval 60\n", "sshd-keyword", "FAIL", 1,
+               message="a setting of the client")
+    sshd_fault("another", "Match User kim\n  StrictHostKeyChecking no\n", "sshd-keyword", "FAIL", 2,
+               message="a setting of the client")
+    sshd_fault("a value that is none", "\nClientAliveInterval soon\n", "sshd-config", "FAIL", 2,
+               mends=False)
+    sshd_fault("an Include of itself", f"Include {DROP_IN}\n", "sshd-config", "FAIL", 1,
+               mends=False)
+    with saved(DROP_IN):
+        write(DROP_IN, "# ServerAliveInterval 60\n#ClientAliveCountMax 0\n\t# UsePAM no\n")
+        tap.equal(set(troubles()), set(CLEAN), "what is commented out does not count")
+
+
+def an_sshd_that_cannot_be_asked():
+    """sshd was not started since boot: its files are read instead"""
+    os.rename("/run/sshd", "/run/sshd.away")
+    with saved(DROP_IN):
+        found = [f for f in troubles().values() if key(f) not in CLEAN]
+        tap.equal([(f["id"], f["status"]) for f in found], [("sshd-config", "WARN")], "it is said")
+        write(DROP_IN, "UsePAM no\nClientAliveInterval 0\n")
+        found = [f for f in troubles().values() if key(f) not in CLEAN]
+        tap.equal({(f["id"], f["line"]) for f in found},
+                  {("sshd-config", None), ("sshd-use-pam", 1), ("sshd-client-alive", 2)},
+                  "and the files are read")
+    os.rename("/run/sshd.away", "/run/sshd")
+
+
+def the_drop_in_for_sshd():
+    """the policy's settings for sshd, and sshd's own"""
+    path = "/etc/ssh/sshd_config.d/00-tmout.conf"
+
+    def without():
+        policy(GOOD.replace("}", "    client_alive_interval = 200\n}", 1))
+        apply()
+
+    fault("no drop-in", without, "sshd-drop-in", "FAIL", path, None, paths=[POLICY, path],
+          message="200")
+
+    def old():
+        without()
+        write(path, must("tmoutctl", "sshd-config"))
+        policy(GOOD.replace("}", "    client_alive_interval = 100\n}", 1))
+        apply()
+
+    fault("an old drop-in", old, "sshd-drop-in", "FAIL", path, None, paths=[POLICY, path],
+          message="100")
+
+
+# --- PAM ----------------------------------------------------------------------
+
+def pam_fault(name, make, word, status, line, file=SSHD_PAM, **more):
+    fault(name, make, word, status, file, line,
+          paths=[SSHD_PAM, COMMON, "/etc/pam.d/common-auth", "/etc/pam.d/inner", *more.pop("paths", ())],
+          **more)
+
+
+def without_ours(path, kind):
+    write(path, "".join(x for x in read(path).splitlines(keepends=True)
+                        if not (x.startswith(kind) and "pam_tmout.so" in x)))
+
+
+def lines_that_are_missing():
+    """our PAM lines, where they should be"""
+    pam_fault("no session line", lambda: without_ours(SSHD_PAM, "session"), "pam-session-line",
+              "FAIL", None)
+
+    def elsewhere():
+        without_ours(SSHD_PAM, "session")
+        append(COMMON, SESSION_LINE + "\n")
+
+    pam_fault("a session line that sshd does not bring in", elsewhere, "pam-session-line", "FAIL",
+              None, message=f"it is in {COMMON}", also=["pam-twice"])
+    pam_fault("no auth line", lambda: without_ours(SSHD_PAM, "auth"), "pam-auth-line", "FAIL", None)
+    pam_fault("the auth line is a comment", lambda: edit(SSHD_PAM, AUTH_LINE, "# " + AUTH_LINE),
+              "pam-auth-line", "FAIL", None)
+    module = run("sh", "-c", "ls /lib/*/security/pam_tmout.so /usr/lib64/security/pam_tmout.so "
+                             "2>/dev/null | head -n 1").stdout.strip()
+    with saved(module):
+        os.unlink(module)
+        found = [f for f in troubles().values() if key(f) not in CLEAN]
+        tap.equal([(f["id"], f["status"]) for f in found], [("pam-module", "FAIL")],
+                  "the module is gone")
+    for service in "su", "sudo":
+        pam_fault(f"no session line in {service}",
+                  lambda s=service: without_ours(f"/etc/pam.d/{s}", "session"),
+                  "pam-other-services", "WARN", None, file=f"/etc/pam.d/{service}",
+                  paths=[f"/etc/pam.d/{service}"])
+        pam_fault(f"no auth line in {service}",
+                  lambda s=service: without_ours(f"/etc/pam.d/{s}", "auth"),
+                  "pam-other-services", "WARN", None, file=f"/etc/pam.d/{service}",
+                  paths=[f"/etc/pam.d/{service}"])
+
+
+def lines_in_the_wrong_place():
+    """our PAM lines, where they have no effect"""
+    def session_first():
+        without_ours(SSHD_PAM, "session")
+        edit(SSHD_PAM, "@include common-session", f"{SESSION_LINE}\n@include common-session")
+
+    pam_fault("before pam_env with user_readenv", session_first, "pam-session-order", "FAIL",
+              SESSION_LINE, message="user_readenv=1")
+    with saved(SSHD_PAM):
+        append(SSHD_PAM, "session required pam_env.so\n")
+        tap.equal(set(troubles()), set(CLEAN), "before a pam_env that reads only root's files")
+    pam_fault("session required", lambda: edit(SSHD_PAM, SESSION_LINE, "session required pam_tmout.so"),
+              "pam-session-control", "WARN", "session required pam_tmout.so")
+
+    def auth_last():
+        without_ours(SSHD_PAM, "auth")
+        edit(SSHD_PAM, "@include common-auth", f"@include common-auth\n{AUTH_LINE}")
+
+    pam_fault("behind the password modules", auth_last, "pam-auth-order", "FAIL", AUTH_LINE,
+              message="pam_unix.so")
+
+    def substack():
+        write("/etc/pam.d/inner", AUTH_LINE + "\n")
+        edit(SSHD_PAM, AUTH_LINE, "auth substack inner")
+
+    pam_fault("in a substack of its own", substack, "pam-auth-order", "FAIL", 1,
+              file="/etc/pam.d/inner", message="substack")
+    for control in "required", "optional", "sufficient", "[success=ok default=bad]", "[default=die]":
+        pam_fault(f"auth {control}",
+                  lambda c=control: edit(SSHD_PAM, AUTH_LINE, f"auth {c} pam_tmout.so"),
+                  "pam-auth-control", "FAIL", f"auth {control} pam_tmout.so")
+    with saved(SSHD_PAM):
+        edit(SSHD_PAM, AUTH_LINE, "auth [success=ok ignore=ignore default=die] pam_tmout.so")
+        tap.equal(set(troubles()), set(CLEAN), "requisite in other words is right")
+    with saved(SSHD_PAM, "/etc/pam.d/common-auth"):
+        without_ours(SSHD_PAM, "auth")
+        prepend("/etc/pam.d/common-auth", AUTH_LINE + "\n")
+        found = [f["id"] for f in troubles().values() if key(f) not in CLEAN]
+        tap.equal(set(found), {"pam-twice"}, "in common-auth it reaches sshd, and others twice")
+    pam_fault("where another line leads around it",
+              lambda: edit(SSHD_PAM, AUTH_LINE, f"auth [success=1 default=ignore] pam_exec.so\n{AUTH_LINE}"),
+              "pam-jump", "WARN", AUTH_LINE, mends=False)
+    with saved(SSHD_PAM):
+        edit(SSHD_PAM, AUTH_LINE, f"auth [success=1 default=ignore] pam_exec.so\n"
+                                  f"auth optional pam_exec.so\n{AUTH_LINE}")
+        tap.equal(set(troubles()), set(CLEAN), "one that leads around another line is right")
+    pam_fault("twice", lambda: edit(SSHD_PAM, AUTH_LINE, f"{AUTH_LINE}\n{AUTH_LINE} noprompt"),
+              "pam-twice", "FAIL", f"{AUTH_LINE} noprompt")
+    pam_fault("an argument that it refuses", lambda: edit(SSHD_PAM, SESSION_LINE, SESSION_LINE + " x=1"),
+              "pam-arguments", "FAIL", SESSION_LINE)
+    pam_fault("a policy of its own",
+              lambda: edit(SSHD_PAM, SESSION_LINE, SESSION_LINE + " config=/etc/other.conf"),
+              "pam-arguments", "WARN", SESSION_LINE, mends=False)
+    pam_fault("an include of nothing", lambda: append(SSHD_PAM, "auth include nowhere\n"),
+              "pam-stack", "FAIL", "include nowhere", mends=False)
+    pam_fault("an include of itself", lambda: append(SSHD_PAM, "auth include sshd\n"),
+              "pam-stack", "FAIL", "include sshd", mends=False)
+
+
+# --- shells -------------------------------------------------------------------
+
+def shells():
+    """shells without the limit, and scripts that set one"""
+    fault("a line is gone from bash.bashrc",
+          lambda: must("sed", "-i", "/tmout.shells/d", "/etc/bash.bashrc"), "shells-hooks", "FAIL",
+          "/usr/bin/bash", None, paths=["/etc/bash.bashrc"])
+    for script in "/etc/profile.d/tmout.sh", "/etc/profile.d/tmout.csh":
+        fault(f"no {script}", lambda s=script: os.unlink(s), "shells-hooks", "FAIL", script, None,
+              paths=[script], mends=False)
+    path = "/etc/profile.d/aa-site.sh"
+    fault("a larger limit that is readonly first",
+          lambda: write(path, "# TMOUT=1\nTMOUT=3600\nreadonly TMOUT\nexport TMOUT\n"),
+          "shells-others", "FAIL", path, 2, paths=[path], message="readonly before ours and larger")
+    fault("a smaller one", lambda: write(path, "if true; then\n    readonly TMOUT=60\nfi\n"),
+          "shells-others", "WARN", path, 2, paths=[path])
+    path = "/etc/profile.d/zz-site.sh"
+    fault("one behind ours", lambda: write(path, "export TMOUT=900\n"), "shells-others", "FAIL",
+          path, 1, paths=[path])
+
+    def loose():
+        policy("default {\n    tmout = 15m\n    max_attempts = 5\n}\n")
+        apply()
+
+    fault("nothing behind tmout", loose, "shells-rules", "WARN", POLICY, 2, paths=[POLICY],
+          message="no disconnect")
+
+    def a_user_of_dash():
+        loose()
+        user("lee", "dash")
+
+    fault("a user of dash", a_user_of_dash, "shells-users", "FAIL", POLICY, 2,
+          paths=[POLICY, "/etc/passwd", "/etc/group", "/etc/shadow"], message='"lee"',
+          also=["shells-rules"])
+    must("rm", "-rf", "/home/lee")
+
+
+# --- the policy ---------------------------------------------------------------
+
+def the_policy():
+    """the policy in force, and its rules"""
+    fault("an edit that is not applied", lambda: policy(GOOD + "\n"), "policy-in-force", "FAIL",
+          POLICY, None, paths=[POLICY])
+    fault("an edit that is refused", lambda: edit(POLICY, "disconnect ", "disconect "),
+          "policy-in-force", "FAIL", POLICY, 3, paths=[POLICY], mends=False, message="disconect")
+    with saved(STATE):
+        remove(SNAPSHOT)
+        edit(POLICY, "disconnect ", "disconect ")
+        found = [f["id"] for f in troubles().values() if key(f) not in CLEAN]
+        tap.equal(found, ["policy-in-force"], "no policy at all")
+        policy(GOOD)
+
+    def damaged():
+        size = os.path.getsize(SNAPSHOT)
+        with open(SNAPSHOT, "r+b") as file:
+            file.seek(size - 20)
+            file.write(b"x")
+
+    fault("a damaged snapshot", damaged, "policy-in-force", "FAIL", None, None, paths=[STATE],
+          message="damaged", mends=False)
+
+    def ghost(rule):
+        append(POLICY, rule + " { warn = 2m }\n")
+        apply()
+
+    for rule in 'user "ghost"', 'group "nobodies"':
+        fault(f"a rule for {rule}", lambda r=rule: ghost(r), "policy-names", "WARN", POLICY, rule,
+              paths=[POLICY], mends=False)
+    tmoutd.stop()
+    found = [f for f in troubles().values() if key(f) not in CLEAN]
+    tap.equal([(f["id"], f["status"], f["file"], f["line"]) for f in found],
+              [("policy-tmoutd", "FAIL", POLICY, 3)], "tmoutd does not run")
+    with saved(POLICY):
+        edit(POLICY, "max_attempts", "max_atempts")
+        found = {f["id"]: f["line"] for f in troubles().values() if key(f) not in CLEAN}
+        tap.equal(found, {"policy-in-force": 4, "policy-tmoutd": 3},
+                  "after a refused edit the rules are those of the snapshot")
+    tmoutd.start()
+    tap.equal(set(troubles()), set(CLEAN), "tmoutd runs again")
+
+
+# --- the host -----------------------------------------------------------------
+
+def the_host():
+    """kernel, logind, pam_faillock"""
+    must("mount", "--bind", "/run/one", TIOCSTI)
+    found = [f for f in troubles().values() if key(f) not in CLEAN]
+    tap.equal([(f["id"], f["status"]) for f in found], [("host-tiocsti", "WARN")], "TIOCSTI is on")
+    must("umount", TIOCSTI)
+    must("mount", "-t", "tmpfs", "none", os.path.dirname(TIOCSTI))
+    found = [f for f in troubles().values() if key(f) not in CLEAN]
+    tap.equal([(f["id"], f["status"]) for f in found], [("host-tiocsti", "WARN")],
+              "a kernel that cannot switch it off")
+    must("umount", os.path.dirname(TIOCSTI))
+    fault("logind is faster",
+          lambda: write(LOGIND, "[Login]\n#StopIdleSessionSec=1\nStopIdleSessionSec=10min\n"),
+          "host-logind", "WARN", LOGIND, 3, paths=[LOGIND])
+    with saved(LOGIND):
+        write(LOGIND, "[Login]\nStopIdleSessionSec=20min\n")
+        tap.equal(set(troubles()), set(CLEAN), "logind is as fast")
+
+
+def faillock():
+    """pam_faillock beside ours"""
+    def with_line(arguments="", config=""):
+        prepend(SSHD_PAM, f"auth required pam_faillock.so preauth{arguments}\n")
+        write(FAILLOCK, config)
+
+    def one(name, arguments, config, line, message, file=FAILLOCK):
+        fault(name, lambda: with_line(arguments, config), "host-faillock", "WARN", file, line,
+              message=message, paths=[SSHD_PAM, FAILLOCK])
+
+    one("its default is stricter", "", "# deny = 5\n", None, "deny = 3 (its default) is stricter")
+    one("deny is looser", "", "\ndeny = 10\n", 2, "looser than max_attempts")
+    one("deny on the PAM line", " deny=2", "deny = 5\n", 1, "stricter", SSHD_PAM)
+    one("unlock_time", "", "deny = 5\nunlock_time = 0\n", 2, "stricter than lock_time")
+    one("fail_interval", "", "deny = 5\nfail_interval = 60\n", 2, "looser than attempt_window")
+    one("even_deny_root", "", "deny = 5\neven_deny_root\n", 2, "even_deny_root")
+    with saved(SSHD_PAM, FAILLOCK):
+        with_line("", "deny = 5\nunlock_time = 600\n")
+        tap.equal(set(troubles()), set(CLEAN), "one that says the same")
+
+
+def owners_and_modes():
+    """files that others can change, or cannot read"""
+    write(f"{LEDGERS}/4711", "x", 0o600)
+    module = must("sh", "-c", "ls /lib/*/security/pam_tmout.so /usr/lib64/security/pam_tmout.so "
+                              "2>/dev/null | head -n 1 || :").strip()
+    cases = [(POLICY, 0o664, ["policy-in-force"]), (DROP_INS, 0o777, ["policy-in-force"]),
+             (STATE, 0o777, ["policy-in-force"]), (SNAPSHOT, 0o666, ["policy-in-force"]),
+             (LEDGERS, 0o775, []), (f"{LEDGERS}/4711", 0o644, []), (tmoutd.SESSIONS, 0o777, []),
+             (module.replace("/lib/", "/usr/lib/", 1) if module.startswith("/lib/") and
+              not os.path.exists(module) else module, 0o666, []),
+             ("/usr/sbin/tmoutd", 0o775, []), ("/usr/sbin/tmoutctl", 0o757, []),
+             ("/etc/profile.d/tmout.sh", 0o666, []), ("/etc/profile.d/tmout.sh", 0o600, []),
+             ("/etc/profile.d/tmout.csh", 0o640, []), ("/usr/share/tmout/shells/bashrc", 0o600, [])]
+    for path, mode, also in cases:
+        before = os.stat(path).st_mode & 0o7777
+        fault(f"{path} with mode {mode:o}", lambda p=path, m=mode: os.chmod(p, m), "host-files",
+              "FAIL", path, None, also=also)
+        os.chmod(path, before)
+    shutil.chown(SNAPSHOT, "kim")
+    found = [f for f in troubles().values() if f["id"] == "host-files"]
+    tap.equal([f["file"] for f in found], [SNAPSHOT], "a snapshot that is a user's")
+    shutil.chown(SNAPSHOT, "root")
+    os.chmod("/etc/security", 0o777)
+    found = [f for f in troubles().values() if f["id"] == "host-files"]
+    tap.equal([f["file"] for f in found], ["/etc/security"], "a directory above")
+    os.chmod("/etc/security", 0o755)
+    apply()
+    tap.equal(set(troubles()), set(CLEAN), "all are as they were")
+
+
+def room_for_the_state():
+    """a state directory on a disk that is full, or cannot be written"""
+    must("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "none", STATE)
+    apply()
+    tap.equal(set(troubles()), set(CLEAN), "a file system of its own")
+    must("mount", "-o", "remount,ro", STATE)
+    found = [f for f in troubles().values() if key(f) not in CLEAN]
+    tap.equal([(f["id"], f["status"], f["file"]) for f in found], [("host-state", "FAIL", STATE)],
+              "read-only")
+    run("sh", "-c", found[0]["mend"])
+    tap.equal(set(troubles()), set(CLEAN), f"{found[0]['mend']} mends it")
+    run("dd", "if=/dev/zero", f"of={STATE}/filler", "bs=4k")
+    found = [f for f in troubles().values() if key(f) not in CLEAN]
+    tap.equal([(f["id"], f["status"], f["file"]) for f in found], [("host-state", "FAIL", STATE)],
+              "full")
+    must("umount", STATE)
+    tap.equal(set(troubles()), set(CLEAN), "as before")
+
+
+# --- baselines ----------------------------------------------------------------
+
+PRESET = """# a preset
+default {
+    tmout        = 15m        # XYZ 5.4.3.2
+    max_attempts = 4          # XYZ 5.3.3.1.1: and why
+    lock_time    = 15m        # XYZ 5.3.3.1.2
+    max_startups = "10:30:60" # XYZ 5.1.16
+    warn         = none
+}
+user "root" { max_attempts = 4 } # XYZ 5.3.3.1.3
+"""
+
+
+def baseline(name="xyz"):
+    """What a baseline finds: control, status, line of the policy."""
+    findings, status = audit("--baseline", name)
+    return [(f["control"], f["status"], f["line"]) for f in findings if f["id"] == "baseline"], status
+
+
+def baselines():
+    """the policy against a preset"""
+    os.makedirs(PRESETS, exist_ok=True)
+    write(f"{PRESETS}/xyz.conf", PRESET)
+    write("/usr/share/tmout/secret.conf", PRESET)
+    found, status = baseline()
+    tap.equal((found, status),
+              ([("XYZ 5.4.3.2", "PASS", None), ("XYZ 5.3.3.1.1", "FAIL", 4),
+                ("XYZ 5.3.3.1.2", "FAIL", 1), (None, "PASS", None), ("XYZ 5.1.16", "FAIL", 1),
+                ("XYZ 5.3.3.1.3", "FAIL", None)], 1), "controls and lines")
+    text = run("tmoutctl", "audit", "--baseline=xyz", "--quiet").stdout
+    tap.matches(text, r"(?m)^FAIL  baseline +XYZ 5\.3\.3\.1\.1: \S+tmout\.conf:4: .*\n +mend: ",
+                "as text")
+    with saved(POLICY, DROP_INS):
+        findings, _ = audit("--baseline", "xyz")
+        for mend in {f["mend"] for f in findings if f["id"] == "baseline" and f["mend"]}:
+            must("sh", "-c", mend)
+        found, _ = baseline()
+        tap.equal([status for _, status, _ in found], ["PASS"] * 6, "its commands mend it all")
+        append(POLICY, 'group "ops" { tmout = 30m }\nuser "deploy" { tmout = none }\n')
+        apply()
+        found, status = baseline()
+        tap.equal([f for f in found if f[1] == "FAIL"],
+                  [("XYZ 5.4.3.2", "FAIL", line_of(POLICY, '"ops"')),
+                   ("XYZ 5.4.3.2", "FAIL", line_of(POLICY, '"deploy"'))], "rules that are looser")
+        tap.equal(status, 1, "and the status is 1")
+    for name in "../secret", "nothing", "", "xyz.conf", "/etc/passwd", "a/b", ".", "XYZ":
+        result = run("tmoutctl", "audit", "--baseline", name)
+        tap.equal((result.returncode, result.stdout), (2, ""), f"no preset {name!r}")
+        tap.matches(result.stderr, "there are: .*xyz", f"no preset {name!r}: those that there are")
+    write(f"{PRESETS}/broken.conf", "default {\n    tmuot = 1\n}\n")
+    result = run("tmoutctl", "audit", "--baseline", "broken")
+    tap.equal(result.returncode, 2, "a preset that is none")
+    tap.matches(result.stderr, "broken.conf:2", "and where")
+
+
+def presets():
+    """each preset that is installed is met by a policy that is that preset"""
+    with saved(POLICY):
+        for name in sorted(os.listdir(PRESETS)):
+            if name in ("xyz.conf", "broken.conf"):
+                continue
+            policy(read(f"{PRESETS}/{name}"))
+            apply()
+            found, _ = baseline(name[:-len(".conf")])
+            tap.ok(found and {status for _, status, _ in found} == {"PASS"}, name, found)
+            tap.ok(all(control for control, _, _ in found), f"{name}: all have a control", found)
+
+
+def clean_host():
+    """What the manual asks for, and no more."""
+    setup(GOOD, password_services=("sshd", "login", "su", "sudo"))
+    for service in "login", "su", "sudo":
+        append(f"/etc/pam.d/{service}", SESSION_LINE + "\n")
+    user("kim", "bash")
+    write(SSHD, "Include /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\nAcceptEnv LANG LC_*\n"
+                "ClientAliveInterval 300\nMaxAuthTries 4\n")
+    write("/run/zero", "0\n")
+    write("/run/one", "1\n")
+    if os.path.exists(TIOCSTI):
+        must("mount", "--bind", "/run/zero", TIOCSTI)
+    tmoutd.start()
+
+
+clean_host()
+VERSION = tuple(map(int, re.search(r"OpenSSH_(\d+)\.(\d+)", run("sshd", "-V").stderr).groups()))
+CLEAN = troubles()
+tap.run(a_clean_host, calls, what_sshd_leaves_open, what_stops_sshd, an_sshd_that_cannot_be_asked, the_drop_in_for_sshd,
+        lines_that_are_missing, lines_in_the_wrong_place, shells, the_policy, the_host, faillock,
+        owners_and_modes, room_for_the_state, baselines, presets)

@@ -1,0 +1,188 @@
+"""People who are logged in over ssh and do nothing, each in another way: what the
+tests of idleness put under one layer at a time, on a throw-away host and on a
+booted one.
+
+    Situations(command, programs, directory).play(situation, name, ...)
+"""
+
+import signal
+import subprocess
+import threading
+
+from host import GUARD_SEC, Stuck, Terminal, wait_until
+
+# SSH_FXP_INIT, version 3, which a server answers.
+SFTP_HELLO = b"\0\0\0\5\1\0\0\0\3"
+
+READY = "echo rea''dy"  # so that the echo of what is typed is not the sign
+SIGN = r"ready\r*\n"
+
+
+class Situations:
+    """`command(name, *arguments, options)` is the command line of a client that logs
+    in, `programs(name)` the names of a user's programs on the host, and the
+    directory a place for sockets."""
+
+    def __init__(self, command, programs, directory):
+        self.command = command
+        self.programs = programs
+        self.directory = directory
+
+    def play(self, situation, name, options, enter, within_sec):
+        """What became of this user's session in that time without his doing: "ends"
+        or "stays", as in layers.json. enter() is called once it has begun."""
+        return getattr(self, situation)(name, options, enter, within_sec)
+
+    @staticmethod
+    def word(ended):
+        return "ends" if ended else "stays"
+
+    # --- at a terminal ---
+
+    def terminal(self, name, options):
+        return Terminal(self.command(name, options=["RequestTTY=force", *options]))
+
+    def prompt(self, name, options, enter, within_sec):
+        with self.terminal(name, options) as session:
+            session.ask("$HOME")
+            enter()
+            return self.word(session.ended_within(within_sec))
+
+    def quiet(self, name, options, enter, within_sec):
+        with self.terminal(name, options) as session:
+            session.type(f"{READY}; exec sleep 1000")
+            session.wait(SIGN)
+            enter()
+            return self.word(session.ended_within(within_sec))
+
+    def output(self, name, options, enter, within_sec):
+        with self.terminal(name, options) as session:
+            session.type(f"while :; do {READY}; sleep 0.5; done")
+            session.wait(SIGN)
+            enter()
+            return self.word(session.ended_within(within_sec))
+
+    def dead(self, name, options, enter, within_sec):
+        """The machine at the other side stops. The client can't tell whether it was
+        ended; what ran for it on the host can."""
+        with self.terminal(name, options) as session:
+            session.type(f"{READY}; exec sleep 1000")
+            session.wait(SIGN)
+            wait_until(lambda: "sleep" in self.programs(name))
+            session.process.send_signal(signal.SIGSTOP)
+            enter()
+            over = threading.Event()
+            for _ in range(5 * within_sec):
+                if "sleep" not in self.programs(name):
+                    return "ends"
+                over.wait(0.2)
+            return "stays"
+
+    def shared(self, name, options, enter, within_sec):
+        """The second session of a connection sits at its prompt while the first is
+        busy. "ends both" is what ends the connection instead."""
+        path = f"ControlPath={self.directory}/{name}"
+        command = self.command(name, "while read -r line; do echo $line; done",
+                               options=[*options, "ControlMaster=yes", path])
+        first = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL, text=True)
+        over = threading.Event()
+
+        def lives():
+            try:
+                first.stdin.write("busy\n")
+                first.stdin.flush()
+            except BrokenPipeError:
+                return False
+            return first.stdout.readline() == "busy\n"
+
+        def work():
+            while not over.wait(0.5) and lives():
+                pass
+
+        try:
+            if not lives():
+                raise Stuck(f"{name} did not get in")
+            busy = threading.Thread(target=work)
+            busy.start()
+            with self.terminal(name, [*options, "ControlMaster=no", path]) as second:
+                second.ask("$HOME")
+                enter()
+                ended = second.ended_within(within_sec)
+            over.set()
+            busy.join()
+            return "ends both" if ended and not lives() else self.word(ended)
+        finally:
+            over.set()
+            first.kill()
+            first.wait()
+
+    # --- without one ---
+
+    def sftp_command(self, name, options):
+        command = self.command(name, options=["RequestTTY=no", *options])
+        return [*command[:-1], "-s", command[-1], "sftp"]
+
+    def sftp(self, name, options, enter, within_sec):
+        client = subprocess.Popen(self.sftp_command(name, options), stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+        def begins():
+            client.stdin.write(SFTP_HELLO)
+            client.stdin.flush()
+            return len(client.stdout.read(4)) == 4
+
+        return self._client_ends(client, begins, enter, within_sec)
+
+    def tunnel(self, name, options, enter, within_sec):
+        forward = f"LocalForward={self.directory}/{name} 127.0.0.1:9"
+        client = subprocess.Popen(
+            self.command(name, options=[*options, "SessionType=none", forward]),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return self._client_ends(client, lambda: wait_until(lambda: self.programs(name)), enter,
+                                 within_sec)
+
+    @staticmethod
+    def _client_ends(client, begins, enter, within_sec):
+        try:
+            if not begins() or client.poll() is not None:
+                raise Stuck("the client did not get in")
+            enter()
+            client.wait(within_sec)
+            return "ends"
+        except subprocess.TimeoutExpired:
+            return "stays"
+        finally:
+            client.kill()
+            client.wait()
+
+
+class Table:
+    """What layers.json expects, and all of its cells tried side by side."""
+
+    def __init__(self, rows, situations, stays_sec, at_a_time=4):
+        self.rows = rows
+        self.situations = situations
+        self.stays_sec = stays_sec
+        # The logins are what keeps the machine busy, not the waiting.
+        self.door = threading.Semaphore(at_a_time)
+
+    def expected(self, layer, situation):
+        return self.rows[layer]["cells"][situation]
+
+    def cell(self, layer, situation, options=(), name=None):
+        """What became of the session of the layer's user, who is called after both."""
+        inside = [True]
+
+        def enter():
+            if inside:
+                inside.pop()
+                self.door.release()
+
+        within_sec = self.stays_sec if self.expected(layer, situation) == "stays" else GUARD_SEC
+        self.door.acquire()
+        try:
+            return self.situations.play(situation, name or f"{layer}-{situation}", list(options),
+                                        enter, within_sec)
+        finally:
+            enter()

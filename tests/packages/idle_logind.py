@@ -1,0 +1,71 @@
+"""logind's rows of tests/e2e/layers.json, on a host that has booted. sshd does not
+tell logind which terminal a session has: logind reads it off utmp, and where
+there is none, as on Debian 13, it sees no session over ssh idle.
+
+    for situation, expected, came in cells(must, command): ...
+
+must(*argv) runs a program on that host as root and gives its output;
+command(name, *arguments, options) is the command line of an ssh client that
+reaches it, as ssh_command() of tests/host/host.py, with the key `key`.pub.
+"""
+
+import json
+import os
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../host"))
+
+import host  # noqa: E402
+from situations import Situations, Table  # noqa: E402
+
+# logind goes by a terminal's time of last input, which the kernel notes every
+# eight seconds.
+LIMIT_SEC = 9
+STAYS_SEC = 3 * LIMIT_SEC
+
+SETTING = f"""
+mkdir -p /etc/systemd/logind.conf.d
+printf '[Login]\\nStopIdleSessionSec={LIMIT_SEC}s\\n' >/etc/systemd/logind.conf.d/idle.conf
+systemctl restart systemd-logind
+"""
+UNSETTING = """
+rm /etc/systemd/logind.conf.d/idle.conf
+systemctl restart systemd-logind
+"""
+
+
+def add_user(must, name, public_key):
+    must("sh", "-ec", f"""
+        useradd --create-home --shell /bin/bash {name}
+        mkdir -m 700 /home/{name}/.ssh
+        printf '%s\\n' '{public_key}' >/home/{name}/.ssh/authorized_keys
+        chown -R {name}: /home/{name}/.ssh""")
+
+
+def cells(must, command, key=host.KEY):
+    """Yields (situation, what the table says, what came of it): "ends", "stays" or
+    "ends both"."""
+    with open(os.path.join(HERE, "../e2e/layers.json"), encoding="utf-8") as file:
+        table = json.load(file)
+    public_key = host.read(f"{key}.pub").strip()
+
+    def programs(name):
+        return must("sh", "-c", f"ps -o comm= -u {name} || :").split()
+
+    has_utmp = must("sh", "-c", "test ! -e /run/utmp || echo yes").strip()
+    row = "logind" if has_utmp else "logind_without_utmp"
+    names = [(situation, f"logind-{situation}") for situation in table["situations"]]
+    for _, name in names:
+        add_user(must, name, public_key)
+    must("sh", "-ec", SETTING)
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            tried = Table(table["layers"], Situations(command, programs, directory), STAYS_SEC)
+            results = host.side_by_side(tried.cell, [row] * len(names), table["situations"],
+                                        [()] * len(names), [name for _, name in names])
+    finally:
+        must("sh", "-ec", UNSETTING)
+    for (situation, _), came in zip(names, results):
+        yield situation, tried.expected(row, situation), came

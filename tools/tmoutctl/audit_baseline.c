@@ -1,0 +1,295 @@
+/*
+ * tmoutctl audit --baseline NAME: is the policy in force at least as strict as
+ * a preset? The preset is a policy whose lines end with the control that asks
+ * for them, as `tmout = 15m  # CIS 5.4.3.2`.
+ */
+#include "audit.h"
+
+#include "text_file.h"
+
+#include "../../lib/policy/sshd_values.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef DATADIR
+#define DATADIR "/usr/share"
+#endif
+#define PRESET_DIR DATADIR "/tmout/presets"
+
+struct baseline {
+    const char *name;
+    char path[PATH_MAX];
+    struct policy preset;
+    struct text_file text; /* the same file, for the controls in its comments */
+};
+
+/* --- reading the preset --------------------------------------------------- */
+
+/* A name and nothing that leads elsewhere. */
+static bool is_plain_name(const char *name)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+
+    return name[0] != '\0' && name[strspn(name, allowed)] == '\0' && strlen(name) < NAME_MAX - 5;
+}
+
+/* Says which presets there are. */
+static void report_presets(const char *name)
+{
+    char list[1024] = "";
+    glob_t paths;
+
+    if (glob(PRESET_DIR "/*.conf", 0, NULL, &paths) == 0) {
+        for (size_t i = 0; i < paths.gl_pathc; i++) {
+            const char *base = strrchr(paths.gl_pathv[i], '/') + 1;
+            const size_t used = strlen(list);
+            snprintf(list + used, sizeof list - used, "%s%.*s", used > 0 ? ", " : "",
+                     (int)(strlen(base) - strlen(".conf")), base);
+        }
+        globfree(&paths);
+    }
+    if (list[0] != '\0')
+        report("there is no preset \"%s\"; there are: %s", name, list);
+    else
+        report("there is no preset \"%s\", and none in %s", name, PRESET_DIR);
+}
+
+static int read_preset(struct baseline *baseline)
+{
+    struct source_set sources = {0};
+    struct problems problems = {0};
+    int result = -1;
+
+    if (source_read_draft(baseline->path, 0, &sources, &problems) != 0 ||
+        policy_compile_sources(&sources, &baseline->preset, &problems) != 0) {
+        char text[1024] = "out of memory";
+        const struct problem *first = problems_first_bad(&problems);
+        if (first != NULL)
+            problem_format(first, text, sizeof text);
+        report("the preset cannot be used: %s", text);
+    } else if (read_text_file(baseline->path, 0, &baseline->text) != 0) {
+        report("%s: %s", baseline->path, strerror(errno));
+    } else {
+        result = 0;
+    }
+    problems_free(&problems);
+    sources_free(&sources);
+    return result;
+}
+
+/* The control that the comment at the end of a line names, up to a colon with
+ * what it says besides, into text; "": it has none. */
+static void control_of(const struct baseline *baseline, unsigned number, char *text, size_t size)
+{
+    text[0] = '\0';
+    for (struct text_line line = {0}; next_text_line(&baseline->text, &line);) {
+        if (line.number != number)
+            continue;
+        const char *comment = memchr(line.start, '#', (size_t)(line.end - line.start));
+        if (comment == NULL)
+            return;
+        comment++;
+        while (comment < line.end && (*comment == ' ' || *comment == '\t'))
+            comment++;
+        snprintf(text, size, "%.*s", (int)(line.end - comment), comment);
+        text[strcspn(text, ":\r")] = '\0';
+        return;
+    }
+}
+
+/* --- comparing ------------------------------------------------------------ */
+
+/* The three numbers of MaxStartups; 0: it is not set. */
+static void startups_of(int64_t value, long number[3])
+{
+    char text[SETTING_TEXT_MAX];
+
+    number[0] = number[1] = number[2] = 0;
+    if (!startups_valid(value))
+        return;
+    startups_format(value, text, sizeof text);
+    sscanf(text, "%ld:%ld:%ld", &number[0], &number[1], &number[2]);
+}
+
+/* Is actual at least as strict as what is asked for? */
+static bool is_enough(enum setting_id id, int64_t actual, int64_t asked)
+{
+    const struct setting *setting = &settings[id];
+
+    if (actual == asked)
+        return true;
+    if (setting->type == SETTING_STARTUPS) {
+        long ours[3], theirs[3];
+        startups_of(actual, ours);
+        startups_of(asked, theirs);
+        return ours[0] > 0 && ours[0] <= theirs[0] && ours[1] >= theirs[1] && ours[2] <= theirs[2];
+    }
+    /* Of what sshd takes globally none is stricter for the table. */
+    if (setting->default_only != NULL)
+        return actual < asked;
+    return setting_stricter(setting, actual, asked);
+}
+
+/* What the preset asks for: one setting of one of its rules. */
+struct demand {
+    const struct baseline *baseline;
+    const struct rule *rule;
+    enum setting_id id;
+};
+
+static bool meets(const struct demand *demand, const struct rule *rule, int64_t actual)
+{
+    const int64_t asked = demand->rule->setting[demand->id].value;
+
+    if (settings[demand->id].type != SETTING_TEXT)
+        return is_enough(demand->id, actual, asked);
+    return rule != NULL && rule->setting[demand->id].set && rule->text != NULL &&
+           demand->rule->text != NULL && strcmp(rule->text, demand->rule->text) == 0;
+}
+
+/* What a rule says about a setting, as a policy has it. */
+static void value_text(const struct rule *rule, enum setting_id id, int64_t value, char *text,
+                       size_t size)
+{
+    if (settings[id].type == SETTING_TEXT && rule != NULL && rule->setting[id].set &&
+        rule->text != NULL)
+        snprintf(text, size, "%s", rule->text);
+    else
+        setting_format(&settings[id], value, text, size);
+}
+
+/* Puts what is asked for into a drop-in. */
+static void mend(struct audit *audit, const struct demand *demand, const char *title,
+                 const char *asked)
+{
+    const char *name = settings[demand->id].name;
+    char section[SETTING_TEXT_MAX + RULE_NAME_MAX + 64], path[PATH_MAX];
+    char section_word[2 * sizeof section], path_word[PATH_MAX];
+
+    snprintf(section, sizeof section, "%s { %s = \"%s\" }", title, name, asked);
+    snprintf(path, sizeof path, "%s.d/90-%s-%s.conf", audit->context->config_path,
+             demand->baseline->name, name);
+    audit_mend(audit, "echo %s >>%s && tmoutctl apply",
+               shell_word(section, section_word, sizeof section_word),
+               shell_word(path, path_word, sizeof path_word));
+}
+
+/* Measures a rule of the policy, or NULL for a default section that is not
+ * there. */
+static void compare(struct audit *audit, const struct demand *demand, const struct rule *rule)
+{
+    const struct rule_setting *asked = &demand->rule->setting[demand->id];
+    const bool set = rule != NULL && rule->setting[demand->id].set;
+    const int64_t actual =
+        set ? rule->setting[demand->id].value : settings[demand->id].default_value;
+    char path[PATH_MAX], title[RULE_NAME_MAX + 32], ours[SETTING_TEXT_MAX];
+    char theirs[SETTING_TEXT_MAX], control[256];
+
+    if (meets(demand, rule, actual))
+        return;
+    rule_title(rule != NULL ? rule : demand->rule, title, sizeof title);
+    if (rule != NULL) {
+        policy_file(audit, set ? rule->setting[demand->id].file : rule->file, path, sizeof path);
+    } else {
+        snprintf(path, sizeof path, "%s", audit->context->config_path);
+    }
+    value_text(rule, demand->id, actual, ours, sizeof ours);
+    value_text(demand->rule, demand->id, asked->value, theirs, sizeof theirs);
+    control_of(demand->baseline, asked->line, control, sizeof control);
+    audit_add(audit, AUDIT_FAIL, path,
+              set            ? rule->setting[demand->id].line
+              : rule != NULL ? rule->line
+                             : 0,
+              "%s of %s is %s%s; %s asks for %s", settings[demand->id].name, title, ours,
+              set ? "" : " (no line says it)", demand->baseline->name, theirs);
+    audit_control(audit, control);
+    mend(audit, demand, title, theirs);
+}
+
+/* The rule of this kind and name, or NULL. */
+static const struct rule *find_rule(const struct policy *policy, enum rule_kind kind,
+                                    const char *name)
+{
+    for (size_t i = 0; i < policy->count; i++)
+        if (policy->rule[i].kind == kind && strcmp(policy->rule[i].name, name) == 0)
+            return &policy->rule[i];
+    return NULL;
+}
+
+/* The rule that decides for the one user or group of a preset's rule. */
+static const struct rule *deciding_rule(const struct policy *policy, const struct demand *demand)
+{
+    const struct rule *rule = find_rule(policy, demand->rule->kind, demand->rule->name);
+    /* root has a limit only from a rule of his own. */
+    const bool is_roots = demand->id == SETTING_MAX_ATTEMPTS && demand->rule->kind == RULE_USER &&
+                          strcmp(demand->rule->name, "root") == 0;
+
+    if (is_roots || (rule != NULL && rule->setting[demand->id].set))
+        return rule;
+    return find_rule(policy, RULE_DEFAULT, "");
+}
+
+/* The default section counts whether it says something or not, the other
+ * rules only where they do. */
+static void measure(struct audit *audit, const struct demand *demand)
+{
+    const struct policy *policy = &audit->policy;
+
+    if (demand->rule->kind != RULE_DEFAULT) {
+        compare(audit, demand, deciding_rule(policy, demand));
+        return;
+    }
+    compare(audit, demand, find_rule(policy, RULE_DEFAULT, ""));
+    for (size_t i = 0; i < policy->count; i++)
+        if (policy->rule[i].kind != RULE_DEFAULT && policy->rule[i].setting[demand->id].set)
+            compare(audit, demand, &policy->rule[i]);
+}
+
+static void measure_all(struct audit *audit, const struct baseline *baseline)
+{
+    char control[256], value[SETTING_TEXT_MAX];
+
+    for (size_t r = 0; r < baseline->preset.count; r++) {
+        struct demand demand = {.baseline = baseline, .rule = &baseline->preset.rule[r]};
+        for (size_t id = 0; id < SETTING_COUNT; id++) {
+            const struct rule_setting *asked = &demand.rule->setting[id];
+            const size_t before = audit->count;
+            demand.id = (enum setting_id)id;
+            if (asked->set)
+                measure(audit, &demand);
+            if (!asked->set || audit->count > before)
+                continue;
+            value_text(demand.rule, demand.id, asked->value, value, sizeof value);
+            control_of(baseline, asked->line, control, sizeof control);
+            audit_add(audit, AUDIT_PASS, NULL, 0, "%s is %s or stricter", settings[id].name, value);
+            audit_control(audit, control);
+        }
+    }
+}
+
+int audit_baseline(struct audit *audit, const char *name)
+{
+    struct baseline baseline = {.name = name};
+    int result = -1;
+
+    snprintf(baseline.path, sizeof baseline.path, "%s/%s.conf", PRESET_DIR,
+             is_plain_name(name) ? name : "");
+    if (!is_plain_name(name) || access(baseline.path, F_OK) != 0) {
+        report_presets(name);
+        return -1;
+    }
+    audit->check = "baseline";
+    if (read_preset(&baseline) == 0) {
+        measure_all(audit, &baseline);
+        result = 0;
+    }
+    policy_free(&baseline.preset);
+    free(baseline.text.text);
+    return result;
+}

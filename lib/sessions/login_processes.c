@@ -346,19 +346,28 @@ static int bytes_of(pid_t pid, uint64_t *bytes)
     return 0;
 }
 
-/* What was read from a connection and written to it, to within a constant. A
- * socket that is no connection over TCP has none of these numbers. */
+/* More than keep-alives that wait for their acknowledgement. */
+enum { QUEUE_BYTES = 4096 };
+
+/*
+ * What was read from a connection and written to it, to within a constant.
+ * Written is here, too, what the other end has still to acknowledge; but where
+ * that is a queue, its bytes count, one by one, as the other end takes them. A
+ * socket that is no connection over TCP has none of these numbers.
+ */
 static bool bytes_over_tcp(int fd, uint64_t *bytes)
 {
     struct tcp_info info;
     socklen_t size = sizeof info;
-    unsigned unread, unsent;
+    unsigned unread, queued;
 
     memset(&info, 0, sizeof info);
-    if (ioctl(fd, SIOCINQ, &unread) != 0 || ioctl(fd, SIOCOUTQ, &unsent) != 0 ||
+    if (ioctl(fd, SIOCINQ, &unread) != 0 || ioctl(fd, SIOCOUTQ, &queued) != 0 ||
         getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
         return false;
-    *bytes = info.tcpi_bytes_received - unread + info.tcpi_bytes_acked + unsent;
+    *bytes = info.tcpi_bytes_received - unread + queued;
+    if (queued < QUEUE_BYTES)
+        *bytes += info.tcpi_bytes_acked;
     return true;
 }
 

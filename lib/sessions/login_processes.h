@@ -38,8 +38,11 @@ void terminal_path(const struct session_record *login, unsigned index, char *pat
  * holds the bytes that all processes below the connection have read and
  * written, and those that the connection itself has moved elsewhere than to
  * and from the client: through pipes and forwarded connections of any kind,
- * also such as came and went between two looks. What stays between sshd and
- * the client is no data: keep-alives of either side, new keys.
+ * also such as came and went between two looks. A queue that waits to be sent
+ * to the client counts as it gets shorter. All else that stays between sshd
+ * and the client is no data: keep-alives of either side, new keys; and also
+ * how far the client is with what it has received (up to 2 MB are under way
+ * in a channel of OpenSSH).
  *
  * The kernel counts both what sshd reads and writes (/proc/PID/io) and what
  * passes the connection to the client (TCP_INFO, by pidfd_getfd()). Where

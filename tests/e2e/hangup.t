@@ -8,7 +8,6 @@ client has ended and the log says that it was tmoutd's doing.
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -18,8 +17,11 @@ from dataclasses import dataclass, field
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
 
 from host import (
-    GUARD_SEC, KEY, Sshd, must, own, read, setup, side_by_side, ssh_command, syslog, tap, terminal,
+    GUARD_SEC, KEY, must, own, read, setup, side_by_side, ssh_command, syslog, tap, terminal,
     tmoutd, wait_until, user, write)
+from connections import (
+    ASKED_BY_CLIENT, ASKED_BY_SSHD, ECHO_PATH, ECHO_PORT, NO_SESSION, SFTP_SERVER,
+    connect_over_socks, connect_to_echo, start_asking_sshd, start_echo)
 
 DISCONNECT_SEC = 9
 NOTTY_SEC = 5
@@ -430,71 +432,15 @@ WITHOUT_TERMINAL = {
 
 # --- connections that are kept alive -------------------------------------------
 
-# An sshd that asks every second whether the client is there. Neither side may
-# give up on a busy machine.
-ASKING_PORT = 2222
-ASKING = "ClientAliveInterval 1\nClientAliveCountMax 1000\n"
-ASKED = {"by the client": ["ServerAliveInterval=1", "ServerAliveCountMax=1000"],
-         "by sshd": [f"Port={ASKING_PORT}"]}
-NO_SESSION = ["SessionType=none", "ExitOnForwardFailure=yes"]
-ECHO_PORT, ECHO_PATH = 5555, "/run/echo"
-SFTP_SERVER = next(filter(os.path.exists, ["/usr/lib/openssh/sftp-server",
-                                           "/usr/libexec/openssh/sftp-server"]))
-
-
-def echo(connection):
-    with connection:
-        while data := connection.recv(100):
-            connection.sendall(data)
-
-
-def echo_servers():
-    """What the forwarded connections lead to, or come from."""
-    def serve(server):
-        while True:
-            threading.Thread(target=echo, args=[server.accept()[0]], daemon=True).start()
-
-    servers = [socket.create_server(("127.0.0.1", ECHO_PORT)),
-               socket.create_server(ECHO_PATH, family=socket.AF_UNIX)]
-    os.chmod(ECHO_PATH, 0o666)
-    for server in servers:
-        threading.Thread(target=serve, args=[server], daemon=True).start()
-
-
-def connect(port):
-    """A connection, as soon as somebody listens."""
-    def attempt():
-        try:
-            return socket.create_connection(("127.0.0.1", port), GUARD_SEC)
-        except ConnectionRefusedError:
-            return None
-
-    return wait_until(attempt)
-
-
-def exchange(connection, sent, answer):
-    connection.sendall(sent)
-    got = connection.recv(len(answer), socket.MSG_WAITALL)
-    if got != answer:
-        raise RuntimeError(f"{got} came back through the forwarded connection")
+ASKED = {"by the client": ASKED_BY_CLIENT, "by sshd": ASKED_BY_SSHD}
 
 
 def leave_open(_name, port):
-    """A forwarded connection over which something went, and no more does."""
-    connection = connect(port)
-    exchange(connection, b"x", b"x")
-    return connection
+    return connect_to_echo(port)
 
 
 def leave_open_over_socks(_name, port):
-    """The same for a client that says where to."""
-    where = b"\1" + socket.inet_aton("127.0.0.1") + ECHO_PORT.to_bytes(2, "big")
-    connection = connect(port)
-    exchange(connection, b"\5\1\0", b"\5\0")
-    connection.sendall(b"\5\1\0" + where)
-    connection.recv(10, socket.MSG_WAITALL)
-    exchange(connection, b"x", b"x")
-    return connection
+    return connect_over_socks(port)
 
 
 def leave_behind(name, port):
@@ -628,9 +574,8 @@ def report(name, who, lived, limit_sec, late_sec):
 def every_way():
     """whatever runs in a terminal, or without one: nobody stays for longer than the limit"""
     accounts()
-    echo_servers()
-    asking = Sshd(port=ASKING_PORT)
-    asking.start(ASKING)
+    start_echo()
+    start_asking_sshd()
     without = WITHOUT_TERMINAL | kept_alive()
     people = [(f"way{number}", way) for number, way in enumerate(WAYS) if installed(way)]
     others = [(f"none{number}", *way) for number, way in enumerate(without.values())]

@@ -14,6 +14,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
 from host import (
     GUARD_SEC, SESSION_LINE, Terminal, apply, must, policy, run, setup, side_by_side,
     small_stack, ssh, ssh_command, syslog, tap, terminal, tmoutd, wait_until, user, wire, write)
+from connections import (
+    ASKED_BY_CLIENT, ASKED_BY_SSHD, ECHO_PATH, ECHO_PORT, NO_SESSION, SFTP_SERVER,
+    connect_over_socks, connect_to_echo, exchange, start_asking_sshd, start_echo)
 
 LIMIT_SEC = 8
 NOTTY_SEC = 4
@@ -157,10 +160,11 @@ AT_WORK = {
 
 # --- transfers -----------------------------------------------------------------
 
-# scp and sftp slow down by pauses of a quarter of a megabyte: they have to be
-# shorter than the limit.
-UP_BYTES = 4 * 1024 * 1024
-SLOW_KBIT = "2000"
+# scp and sftp slow down by pauses of a quarter of a megabyte, and at the end hold
+# two megabytes that the host is through with: both have to be shorter than the
+# limit.
+UP_BYTES = 16 * 1024 * 1024
+SLOW_KBIT = "8000"
 # Much more than the buffers on the way hold, which the far end doesn't see empty.
 DOWN_BYTES = 32 * 1024 * 1024
 
@@ -176,31 +180,57 @@ def copied(name, source, target, *command):
     raise RuntimeError(f"{result.returncode} {result.stderr} same={same} in {took} s")
 
 
+# Both sides ask each other every second whether they are there.
+ASKED = ASKED_BY_CLIENT + ASKED_BY_SSHD
+
+
 def scp_up(name):
     """scp to the host"""
-    command = ssh_command(name, program="scp", options=[])[:-1]
+    command = ssh_command(name, program="scp", options=ASKED)[:-1]
     return copied(name, "/root/up", f"/home/{name}/up", *command, "-l", SLOW_KBIT, "/root/up",
                   f"{name}@127.0.0.1:up")
 
 
 def scp_down(name):
     """scp from the host"""
-    command = ssh_command(name, program="scp", options=[])[:-1]
+    command = ssh_command(name, program="scp", options=ASKED)[:-1]
     return copied(name, "/root/up", f"/root/{name}", *command, "-l", SLOW_KBIT,
                   f"{name}@127.0.0.1:/tmp/up", f"/root/{name}")
 
 
-def sftp_up(name):
-    """sftp to the host"""
-    write(f"/root/{name}.batch", "put /root/up up\n")
-    command = ssh_command(name, program="sftp", options=[])
-    return copied(name, "/root/up", f"/home/{name}/up", command[0], "-l", SLOW_KBIT, "-b",
+def scp_of_old(name):
+    """scp to the host, by a program of its own"""
+    command = ssh_command(name, program="scp", options=ASKED)[:-1]
+    return copied(name, "/root/up", f"/home/{name}/up", *command, "-O", "-l", SLOW_KBIT,
+                  "/root/up", f"{name}@127.0.0.1:up")
+
+
+def sftp(name, batch, source, target, *more):
+    write(f"/root/{name}.batch", batch)
+    command = ssh_command(name, program="sftp", options=ASKED)
+    return copied(name, source, target, command[0], *more, "-l", SLOW_KBIT, "-b",
                   f"/root/{name}.batch", *command[1:])
 
 
-def pipe_up(name):
+def sftp_up(name):
+    """sftp to the host"""
+    return sftp(name, "put /root/up up\n", "/root/up", f"/home/{name}/up")
+
+
+def sftp_down(name):
+    """sftp from the host"""
+    return sftp(name, f"get /tmp/up /root/{name}\n", "/root/up", f"/root/{name}")
+
+
+def sftp_server(name):
+    """sftp to the host, by a program of its own"""
+    return sftp(name, "put /root/up up\n", "/root/up", f"/home/{name}/up", "-s", SFTP_SERVER)
+
+
+def pipe_up(name, options=()):
     """a pipe that somebody fills slowly"""
-    with subprocess.Popen(ssh_command(name, "cat > up"), stdin=subprocess.PIPE) as client:
+    with subprocess.Popen(ssh_command(name, "cat > up", options=options),
+                          stdin=subprocess.PIPE) as client:
         for _ in range(4 * NOTTY_SEC):
             client.stdin.write(b"x" * 100)
             client.stdin.flush()
@@ -210,11 +240,16 @@ def pipe_up(name):
     return client.returncode == 0 and os.path.getsize(f"/home/{name}/up") == 400 * NOTTY_SEC
 
 
+def pipe_up_asked(name):
+    """the same over a connection that is kept alive"""
+    return pipe_up(name, ASKED)
+
+
 def pipe_down(name):
     """a pipe that somebody empties slowly"""
     total = 0
     start = time.monotonic()
-    with subprocess.Popen(ssh_command(name, f"head -c {DOWN_BYTES} /dev/zero"),
+    with subprocess.Popen(ssh_command(name, f"head -c {DOWN_BYTES} /dev/zero", options=ASKED),
                           stdout=subprocess.PIPE) as client:
         while data := os.read(client.stdout.fileno(), 65536):
             total += len(data)
@@ -224,40 +259,84 @@ def pipe_down(name):
             and time.monotonic() - start > 3 * NOTTY_SEC)
 
 
-def forwarded(name):
-    """data that goes through a forwarded connection, without a session"""
-    server = subprocess.Popen(
-        [sys.executable, "-c", "import socket\ns = socket.create_server(('127.0.0.1', 5555))\n"
-         "print('ready', flush=True)\nc, _ = s.accept()\n"
-         "while data := c.recv(100): c.sendall(data)"], stdout=subprocess.PIPE)
-    server.stdout.readline()
-    client = subprocess.Popen(ssh_command(name, options=["SessionType=none",
-                                                         "LocalForward=5556 127.0.0.1:5555"]))
-    import socket
+def orphan_down(name):
+    """what a process says that has left the login"""
+    command = f"setsid sh -c 'sleep 1; for i in $(seq {4 * NOTTY_SEC}); do echo x; sleep 1; done' &"
+    start = time.monotonic()
+    result = ssh(name, command, options=ASKED)
+    return (result.stdout == "x\n" * 4 * NOTTY_SEC
+            and time.monotonic() - start > 3 * NOTTY_SEC) or result
+
+
+def stays(port, connection):
+    """A byte a second, over a connection that stays."""
+    with connection(port) as through:
+        for _ in range(4 * NOTTY_SEC):
+            exchange(through)
+            time.sleep(1)
+
+
+def comes_and_goes(port, connection):
+    """A connection a second, each for a moment."""
+    for _ in range(4 * NOTTY_SEC):
+        connection(port).close()
+        time.sleep(1)
+
+
+def forwarded(name, option, connection=connect_to_echo, move=stays, session=False):
+    """Data over forwarded connections. In the option PORT is one of the user's own."""
+    port = 7000 + int(name.removeprefix("work"))
+    command, more = (["sleep 1000"], []) if session else ([], NO_SESSION)
+    option = option.replace("PORT", f"127.0.0.1:{port}")
+    client = subprocess.Popen(ssh_command(name, *command, options=[*ASKED, option, *more]),
+                              stdin=subprocess.DEVNULL)
     try:
-        def attempt():
-            try:
-                return socket.create_connection(("127.0.0.1", 5556))
-            except OSError:
-                return None
-        with wait_until(attempt) as connection:
-            connection.settimeout(GUARD_SEC)
-            for _ in range(4 * NOTTY_SEC):
-                connection.sendall(b"x")
-                if connection.recv(1) != b"x":
-                    return False
-                time.sleep(1)
+        move(port, connection)
         return client.poll() is None
     finally:
         client.kill()
-        server.kill()
+        client.wait()
 
 
-TRANSFERS = [scp_up, scp_down, sftp_up, pipe_up, pipe_down, forwarded]
+def local(name):
+    """data that goes through a forwarded connection, without a session"""
+    return forwarded(name, f"LocalForward=PORT 127.0.0.1:{ECHO_PORT}")
+
+
+def local_beside_a_session(name):
+    """the same beside a session that is idle"""
+    return forwarded(name, f"LocalForward=PORT 127.0.0.1:{ECHO_PORT}", session=True)
+
+
+def local_to_a_socket(name):
+    """data that goes to a Unix socket"""
+    return forwarded(name, f"LocalForward=PORT {ECHO_PATH}")
+
+
+def local_in_short(name):
+    """forwarded connections that come and go"""
+    return forwarded(name, f"LocalForward=PORT 127.0.0.1:{ECHO_PORT}", move=comes_and_goes)
+
+
+def dynamic(name):
+    """data that goes where the client says"""
+    return forwarded(name, "DynamicForward=PORT", connect_over_socks)
+
+
+def remote(name):
+    """data that comes to a port of the host's"""
+    return forwarded(name, f"RemoteForward=PORT 127.0.0.1:{ECHO_PORT}")
+
+
+TRANSFERS = [scp_up, scp_down, scp_of_old, sftp_up, sftp_down, sftp_server, pipe_up,
+             pipe_up_asked, pipe_down, orphan_down, local, local_beside_a_session,
+             local_to_a_socket, local_in_short, dynamic, remote]
 
 
 def who_is_at_work():
     """alive after three times the limit"""
+    start_echo()
+    start_asking_sshd()
     with open("/root/up", "wb") as file:
         file.write(os.urandom(UP_BYTES))
     shutil.copy("/root/up", "/tmp/up")

@@ -41,7 +41,7 @@ struct use {
     struct stat terminal;
     pid_t login;      /* sshd's process that opened the session, or login(1)'s */
     pid_t connection; /* the parent of the sessions' leaders, or 0 */
-    unsigned index;   /* its number */
+    const char *name; /* in its directory */
     pid_t session;    /* that has it for its controlling terminal; -1: not known */
     unsigned files_left;
 };
@@ -65,7 +65,7 @@ static bool is_own_terminal(const struct statx *file)
  * a file of a user's own file system may answer late or never. */
 static bool may_be(const struct use *use, int directory, const char *fd)
 {
-    char target[PATH_MAX], number[16];
+    char target[PATH_MAX];
     const ssize_t n = readlinkat(directory, fd, target, sizeof target - 1);
     const char *last;
 
@@ -73,8 +73,7 @@ static bool may_be(const struct use *use, int directory, const char *fd)
         return false;
     target[n] = '\0';
     last = strrchr(target, '/');
-    snprintf(number, sizeof number, "%u", use->index);
-    return last != NULL && (strcmp(last + 1, number) == 0 || strncmp(last + 1, "tty", 3) == 0 ||
+    return last != NULL && (strcmp(last + 1, use->name) == 0 || strncmp(last + 1, "tty", 3) == 0 ||
                             strcmp(last + 1, "console") == 0);
 }
 
@@ -211,7 +210,7 @@ static int hold_session(struct hangup *hangup, struct use *use, struct process_l
 int hangup_terminal(struct hangup *hangup, const struct session_record *login, unsigned index,
                     struct process_list *all, int64_t now_ms)
 {
-    struct use use = {.login = login->pid, .index = index, .files_left = FILES_MOST};
+    struct use use = {.login = login->pid, .files_left = FILES_MOST};
     char path[64];
     int error;
 
@@ -226,6 +225,7 @@ int hangup_terminal(struct hangup *hangup, const struct session_record *login, u
     errno = ENOENT;
     if (!login_has_terminal(login, index))
         goto fail;
+    use.name = strrchr(path, '/') + 1;
     use.connection = login_connection(login);
     use.session = login_terminal_session(login, index);
     if (hold_session(hangup, &use, all) != 0)

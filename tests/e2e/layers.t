@@ -189,7 +189,7 @@ def max_startups():
     user("knock", "bash", ["free"])
     write(f"{DROP_INS}/50-startups.conf", "default { max_startups = 5:100:5 }\n")
     apply()
-    # Of this keyword sshd 9.2 takes the last value, unlike all others: the host's own goes.
+    # Before OpenSSH 10.0 the last value of this keyword counts: the host's own has to go.
     sshd.CONFIG = sshd.CONFIG.replace("MaxStartups 200", "")
     sshd.start(must("tmoutctl", "sshd-config"))
     # They say nothing, and so are in the middle of logging in for as long as we like.

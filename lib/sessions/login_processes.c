@@ -262,8 +262,9 @@ static int append_children(struct family *family, struct process parent)
     return is_same < 0 ? -1 : 0;
 }
 
-/* sshd's process for a user other than root has a child that speaks with the
- * client; root's does that itself. What it calls itself tells. */
+/* sshd's process that opened the session has a child that speaks with the
+ * client; for root it does that itself in OpenSSH 9.2, no more in 10.0. What it
+ * calls itself tells. */
 static bool has_monitor(pid_t pid)
 {
     char text[256];

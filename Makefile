@@ -111,7 +111,7 @@ $(BUILD)/man/%: man/%
 	@mkdir -p $(@D)
 	cp $< $@
 
--include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
+-include $(shell find $(wildcard $(BUILD)/obj $(BUILD)/tests) -name '*.d' -type f 2>/dev/null)
 
 # --- install -------------------------------------------------------------
 
@@ -160,6 +160,15 @@ build/deb/built: $(PACKAGED)
 	packaging/build-deb $(VERSION) build/deb
 	@rm -f build/*.deb build/*.dsc build/*.tar.xz build/*.changes build/*.buildinfo
 	@cp build/deb/*.deb build/deb/*.dsc build/deb/*.tar.xz build/deb/*.changes build/deb/*.buildinfo build/
+	@touch $@
+
+rpm: build/rpm/built
+	@ls build/*.rpm
+
+build/rpm/built: $(PACKAGED)
+	packaging/build-rpm $(VERSION) build/rpm
+	@rm -f build/*.rpm
+	@cp build/rpm/RPMS/*/*.rpm build/rpm/SRPMS/*.rpm build/
 	@touch $@
 
 # --- tests ---------------------------------------------------------------

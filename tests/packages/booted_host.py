@@ -9,6 +9,7 @@ its own whose changes stay in memory.
 
 The roots are made by mmdebstrap and kept in build/hosts; debs in build/.
 """
+import contextlib
 import ctypes
 import fcntl
 import hashlib
@@ -145,6 +146,48 @@ def make_root(suite):
     return root
 
 
+def mount_root(suite):
+    """A suite's root at /run/root; what is changed in it stays in memory."""
+    root = make_root(suite)
+    for directory in "upper", "work", "root":
+        os.mkdir(f"/run/{directory}")
+    os.chmod("/run/upper", 0o755)
+    client.must("mount", "-t", "overlay", "-o",
+                f"lowerdir={root},upperdir=/run/upper,workdir=/run/work", "host", "/run/root")
+
+
+# --- what is on a disk -------------------------------------------------------
+
+def _describe(path):
+    """What makes a file what it is; its times don't count."""
+    status = os.lstat(path)
+    content = ""
+    if stat.S_ISREG(status.st_mode):
+        content = hashlib.sha256(client.read_bytes(path)).hexdigest()
+    elif stat.S_ISLNK(status.st_mode):
+        content = os.readlink(path)
+    return oct(status.st_mode), status.st_uid, status.st_gid, content
+
+
+def files_below(root, directory):
+    """(path, what it is) for all in a directory of a root."""
+    for parent, folders, files in os.walk(root + directory):
+        for name in folders + files:
+            path = f"{parent}/{name}"
+            with contextlib.suppress(FileNotFoundError):  # gone between the two looks
+                yield path[len(root):], _describe(path)
+
+
+def differences(before, after):
+    """What has come, gone and changed."""
+    return ([f"+ {path}" for path in sorted(after.keys() - before.keys())]
+            + [f"- {path}" for path in sorted(before.keys() - after.keys())]
+            + [f"! {path} {before[path]} {after[path]}"
+               for path in sorted(before.keys() & after.keys()) if before[path] != after[path]])
+
+
+# --- booted ------------------------------------------------------------------
+
 class Journal(client.Log):
     """The host's journal, as it is written."""
 
@@ -166,12 +209,7 @@ class Host:
 
     def __init__(self, suite):
         self.suite = suite
-        root = make_root(suite)
-        for directory in "upper", "work", "root":
-            os.mkdir(f"/run/{directory}")
-        os.chmod("/run/upper", 0o755)
-        client.must("mount", "-t", "overlay", "-o",
-                    f"lowerdir={root},upperdir=/run/upper,workdir=/run/work", "host", "/run/root")
+        mount_root(suite)
         self.leader = self._boot()
         state = self.run("systemctl", "is-system-running", "--wait").stdout.strip()
         if state != "running":
@@ -257,33 +295,6 @@ class Host:
         self.must("chown", "-R", f"{name}:", f"/home/{name}/.ssh")
 
     def snapshot(self, *directories):
-        """All files below, as {path: what makes them what they are}; times don't count."""
-        return {path: what for directory in directories for path, what in self._look(directory)}
-
-    def _look(self, directory):
-        base = self.path("")
-        for parent, folders, files in os.walk(self.path(directory)):
-            for name in folders + files:
-                path = f"{parent}/{name}"
-                try:
-                    yield path[len(base):], self._describe(path)
-                except FileNotFoundError:
-                    pass  # gone between the two looks
-
-    @staticmethod
-    def _describe(path):
-        status = os.lstat(path)
-        content = ""
-        if stat.S_ISREG(status.st_mode):
-            content = hashlib.sha256(client.read_bytes(path)).hexdigest()
-        elif stat.S_ISLNK(status.st_mode):
-            content = os.readlink(path)
-        return oct(status.st_mode), status.st_uid, status.st_gid, content
-
-
-def differences(before, after):
-    """What has come, gone and changed."""
-    return ([f"+ {path}" for path in sorted(after.keys() - before.keys())]
-            + [f"- {path}" for path in sorted(before.keys() - after.keys())]
-            + [f"! {path} {before[path]} {after[path]}" for path in sorted(before.keys() & after.keys())
-               if before[path] != after[path]])
+        """All files below, as {path: what it is}."""
+        return {path: what for directory in directories
+                for path, what in files_below(self.path(""), directory)}

@@ -177,9 +177,43 @@ def cut(restarts=True):
     edit(EDITED)
 
 
+def wired_by_hand():
+    """a host that has the lines already"""
+    sshd = host.read("/etc/pam.d/sshd")
+    host.write("/etc/pam.d/sshd", "auth requisite pam_tmout.so\n" + sshd)
+    host.write(POLICY, EDITED.replace("max_attempts = 2", "max_attempts = 1"))
+    done = host.install(*new)
+    tap.equal(done.returncode, 0, "the package installs")
+    tap.equal(in_stacks(), [False] * 3, "the stacks are left alone")
+    tap.matches(done.stdout, "name the module already: /etc/pam.d/sshd", "and somebody is told")
+    tap.ok("NOT IN USE" not in done.stdout, "and nothing else", done.stdout)
+    logs_in("wired by hand")
+    tap.equal(host.install(*new, options=["--reinstall"]).returncode, 0, "installed over itself")
+    tap.equal(in_stacks(), [False] * 3, "the stacks are still left alone")
+    host.write("/etc/pam.d/sshd", sshd)
+    host.must("pam-auth-update", "--enable", "tmout")
+    tap.equal(in_stacks(), [True] * 3, "switched over as was advised")
+    logs_in("switched over")
+    host.must("apt-get", "purge", "-y", "libpam-tmout", "tmoutd")
+
+
+def first_policy_wrong():
+    """a policy that was there first, and has a mistake"""
+    host.write(POLICY, EDITED.replace("lock_time", "luck_time"))
+    done = host.install(*new)
+    tap.equal(done.returncode, 0, "the package installs")
+    tap.matches(done.stdout, r"tmout\.conf:3.*luck_time", "the mistake is named")
+    tap.matches(done.stdout, r"/usr/share/tmout/tmout\.conf is in force", "and what holds until then")
+    logs_in("with the shipped policy")
+    edit(EDITED)
+    tap.equal(shell_limit("bob"), ("300", True), "corrected, it is in force")
+    host.must("apt-get", "purge", "-y", "libpam-tmout", "tmoutd")
+
+
 def beside_logind():
     """logind's StopIdleSessionSec and tmoutd, both on: each where it is the stricter"""
     host.install(*new)
+    host.must("systemctl", "is-active", "tmoutd")
     host.write("/etc/systemd/logind.conf.d/idle.conf", "[Login]\nStopIdleSessionSec=3s\n")
     edit(EDITED + 'user "dora" { disconnect = 1h }\n')
     host.must("systemctl", "restart", "systemd-logind")
@@ -361,7 +395,8 @@ def main():
     client.syslog = host.journal  # whose end is shown where a scenario fails
     tap.run(prepare, install, limits, typo, user_environment, attempts, cut, upgrade, failed_upgrade,
             without_module, without_snapshot, without_policy, without_registry, removal_refused,
-            removed, purged, edited_by_hand, beside_logind)
+            removed, purged, edited_by_hand, wired_by_hand,
+            first_policy_wrong, beside_logind)
 
 
 if __name__ == "__main__":

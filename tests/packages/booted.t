@@ -6,13 +6,14 @@ other, in the order of a host's life.
 import json
 import os
 import re
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import booted_host
 from booted_host import Skip, client, differences
-from host import lets_in, password_ssh, ssh, ssh_command, tap, terminal
+from host import lets_in, ssh, tap, terminal
 
 POLICY = "/etc/security/tmout.conf"
 SNAPSHOT = "/var/lib/tmout/policy.v1"
@@ -34,11 +35,6 @@ host = None
 carl = None  # stays logged in from before the installation to after the purge
 at_first = {}
 new, older = [], []
-
-
-def apply_unit():
-    """How often the service has run since the boot, as systemd counts."""
-    return len(host.journal.since(0, r"(Finished|Failed to start) tmout-apply\.service"))
 
 
 def edit(text):
@@ -332,7 +328,7 @@ def removal_refused():
     """a line that somebody wrote would lock everybody out"""
     sshd = host.read("/etc/pam.d/sshd")
     host.write("/etc/pam.d/sshd", "auth requisite pam_tmout.so\n" + sshd)
-    done = host.run("apt-get", "remove", "-y", "libpam-tmout", stderr=-2)
+    done = host.run("apt-get", "remove", "-y", "libpam-tmout", stderr=subprocess.STDOUT)
     tap.ok(done.returncode != 0 and "/etc/pam.d/sshd:1:auth requisite" in done.stdout,
            "the package is not removed, and the line is named", done.stdout)
     tap.equal(in_stacks(), [True] * 3, "the module is in the stacks again")
@@ -356,7 +352,7 @@ def removed():
 
 def purged():
     """after the purge all is as before"""
-    done = host.run("apt-get", "purge", "-y", "libpam-tmout", "tmoutd", stderr=-2)
+    done = host.run("apt-get", "purge", "-y", "libpam-tmout", "tmoutd", stderr=subprocess.STDOUT)
     tap.equal(done.returncode, 0, "apt purges it")
     now = host.snapshot("/etc", "/usr", "/var", "/run")
     left = [line for line in differences(at_first, now) if not re.match(rf". ({THEIR_OWN})", line)]
@@ -398,7 +394,8 @@ def main():
     except Skip as why:
         tap.skip(f"{suite}: packages on a booted host", why)
         tap.end()
-    tap.note(f"{suite}: version {version} over {older}", host.must("ssh", "-V", stderr=-2).strip())
+    tap.note(f"{suite}: version {version} over {older}",
+             host.must("ssh", "-V", stderr=subprocess.STDOUT).strip())
     client.syslog = host.journal  # whose end is shown where a scenario fails
     tap.run(prepare, install, limits, typo, user_environment, attempts, cut, upgrade, failed_upgrade,
             without_module, without_snapshot, without_policy, without_registry, removal_refused,

@@ -39,7 +39,8 @@ def same_bytes():
     # shutil's copy has other times, and other modes where the umask says so.
     tree = os.path.dirname(AGAIN) + "/tree"
     os.umask(0o002)
-    shutil.copytree(REPOSITORY, tree, ignore=shutil.ignore_patterns("build", ".git"), copy_function=shutil.copy)
+    shutil.copytree(REPOSITORY, tree, ignore=shutil.ignore_patterns("build", ".git"),
+                    copy_function=shutil.copy)
     must(tree + "/packaging/build-deb", built["version"], AGAIN,
          env={**booted_host.build_environment(), "TZ": "Asia/Tokyo", "LANG": "C"},
          timeout=booted_host.MAKING_SEC)
@@ -52,8 +53,8 @@ def same_bytes():
 def divided():
     """what is in which package"""
     module, daemon = (must("dpkg-deb", "-c", path) for path in built["debs"])
-    for name in ("pam_tmout.so", "sbin/tmoutctl", "profile.d/tmout.sh", "tmout-apply.path", "tmpfiles.d/tmout.conf",
-                 "pam-configs/tmout", "man5/tmout.conf.5.gz"):
+    for name in ("pam_tmout.so", "sbin/tmoutctl", "profile.d/tmout.sh", "tmout-apply.path",
+                 "tmpfiles.d/tmout.conf", "pam-configs/tmout", "man5/tmout.conf.5.gz"):
         tap.ok(name in module, f"libpam-tmout has {name}")
     for name in "sbin/tmoutd", "system/tmoutd.service", "man8/tmoutd.8.gz":
         tap.ok(name in daemon and name not in module, f"tmoutd has {name}")

@@ -5,12 +5,13 @@
 import os
 import re
 import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import booted_host
-from booted_host import BUILD, REPOSITORY, Skip, client, differences
+from booted_host import BUILD, REPOSITORY, Skip, differences
 from host import must, read, run, tap, write
 
 SITES_OWN = "# this site's own\nTMOUT=1234; export TMOUT\n"
@@ -22,7 +23,7 @@ package_of = []  # what main() has found
 
 def rpm(*argv):
     """rpm for the root; the result, with all it said in stdout."""
-    return run("rpm", "--root", ROOT, "--nodeps", *argv, stderr=-2,
+    return run("rpm", "--root", ROOT, "--nodeps", *argv, stderr=subprocess.STDOUT,
                timeout=booted_host.MAKING_SEC)
 
 

@@ -9,6 +9,7 @@ DATADIR    ?= $(PREFIX)/share
 MANDIR     ?= $(DATADIR)/man
 # Units of packages, wherever the program is.
 UNITDIR    ?= /usr/lib/systemd/system
+TMPFILESDIR ?= /usr/lib/tmpfiles.d
 # Where the host's own PAM modules are.
 PAMDIR     ?= $(or $(patsubst %/,%,$(dir $(firstword $(wildcard \
                  $(addsuffix /security/pam_permit.so,/lib/$(MULTIARCH) /usr/lib/$(MULTIARCH) \
@@ -43,6 +44,7 @@ MODULE_SOURCES  := $(wildcard pam_module/*.c)
 CTL_SOURCES     := $(wildcard tools/tmoutctl/*.c)
 DAEMON_SOURCES  := $(wildcard tools/tmoutd/*.c)
 
+UNITS           := $(patsubst conf/%.in,$(BUILD)/%,$(wildcard conf/*.service.in))
 MAN_PAGES       := $(patsubst man/%,$(BUILD)/man/%,$(wildcard man/*.[1-9]) \
                      $(patsubst %.in,%,$(wildcard man/*.in)))
 
@@ -52,12 +54,14 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
         clean help dependencies
 .DELETE_ON_ERROR:
 
-all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl $(BUILD)/tmoutd $(BUILD)/tmoutd.service $(MAN_PAGES)
+all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl $(BUILD)/tmoutd $(UNITS) $(MAN_PAGES)
 
 help:
 	@echo 'make                build the module and tmoutctl into build/'
 	@echo 'make install        install them (DESTDIR, PREFIX, SYSCONFDIR, PAMDIR)'
 	@echo 'make uninstall      remove them again; the policy and PAM lines stay'
+	@echo 'make deb            packages for Debian, into build/'
+	@echo 'make rpm            packages for Fedora and RHEL, into build/'
 	@echo 'sudo make demo      see it work on a throw-away host'
 	@echo 'sudo make check     all tests; as a plain user, those that need no root'
 	@echo 'make check SANITIZE=1   unit and module tests with sanitizers'
@@ -92,7 +96,7 @@ $(BUILD)/tmoutctl: $(call objects,$(CTL_SOURCES) $(LOGIN_SOURCES) $(COMPILE_SOUR
 $(BUILD)/tmoutd: $(call objects,$(DAEMON_SOURCES) $(LOGIN_SOURCES))
 	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libsystemd)
 
-$(BUILD)/tmoutd.service: conf/tmoutd.service.in Makefile $(BUILD)/paths
+$(BUILD)/%.service: conf/%.service.in Makefile $(BUILD)/paths
 	sed 's|@SBINDIR@|$(SBINDIR)|' $< > $@
 
 # The settings table of the manual comes out of the settings table of the code.
@@ -108,17 +112,20 @@ $(BUILD)/man/%: man/%
 	@mkdir -p $(@D)
 	cp $< $@
 
--include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
+-include $(shell find $(wildcard $(BUILD)/obj $(BUILD)/tests) -name '*.d' -type f 2>/dev/null)
 
 # --- install -------------------------------------------------------------
 
 install: all
 	install -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(SYSCONFDIR)/security/tmout.conf.d \
 	    $(DESTDIR)$(SYSCONFDIR)/profile.d $(DESTDIR)$(DATADIR)/tmout/shells \
-	    $(DESTDIR)$(DATADIR)/tmout/pam.d $(DESTDIR)$(DATADIR)/tmout/presets $(DESTDIR)$(UNITDIR)
+	    $(DESTDIR)$(DATADIR)/tmout/pam.d $(DESTDIR)$(DATADIR)/tmout/presets $(DESTDIR)$(UNITDIR) \
+	    $(DESTDIR)$(TMPFILESDIR)
 	install -m 644 $(BUILD)/pam_tmout.so $(DESTDIR)$(PAMDIR)/
 	install -m 755 $(BUILD)/tmoutctl $(BUILD)/tmoutd $(DESTDIR)$(SBINDIR)/
-	install -m 644 $(BUILD)/tmoutd.service $(DESTDIR)$(UNITDIR)/
+	install -m 644 $(UNITS) conf/*.path $(DESTDIR)$(UNITDIR)/
+	install -m 644 conf/tmpfiles/* $(DESTDIR)$(TMPFILESDIR)/
+	install -m 644 conf/tmout.conf $(DESTDIR)$(DATADIR)/tmout/
 	test -e $(DESTDIR)$(SYSCONFDIR)/security/tmout.conf || \
 	    install -m 644 conf/tmout.conf $(DESTDIR)$(SYSCONFDIR)/security/
 	@for script in tmout.sh tmout.csh; do \
@@ -137,11 +144,35 @@ install: all
 # /etc/pam.d, then `tmoutctl shells --remove`, then this.
 uninstall:
 	rm -f $(DESTDIR)$(PAMDIR)/pam_tmout.so $(DESTDIR)$(SBINDIR)/tmoutctl \
-	    $(DESTDIR)$(SBINDIR)/tmoutd $(DESTDIR)$(UNITDIR)/tmoutd.service \
+	    $(DESTDIR)$(SBINDIR)/tmoutd $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS) $(wildcard conf/*.path))) \
+	    $(addprefix $(DESTDIR)$(TMPFILESDIR)/,$(notdir $(wildcard conf/tmpfiles/*))) \
 	    $(DESTDIR)$(SYSCONFDIR)/profile.d/tmout.sh $(DESTDIR)$(SYSCONFDIR)/profile.d/tmout.csh
 	rm -rf $(DESTDIR)$(DATADIR)/tmout
 	for page in $(notdir $(MAN_PAGES)); do \
 	    rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done
+
+# --- packages ------------------------------------------------------------
+
+PACKAGED = $(shell find . \( -path ./build -o -path ./.git -o -name __pycache__ \) -prune -o -type f -print)
+
+.PHONY: deb rpm
+deb: build/deb/built
+	@ls build/*.deb
+
+build/deb/built: $(PACKAGED)
+	packaging/build-deb $(VERSION) build/deb
+	@rm -f build/*.deb build/*.dsc build/*.tar.xz build/*.changes build/*.buildinfo
+	@cp build/deb/*.deb build/deb/*.dsc build/deb/*.tar.xz build/deb/*.changes build/deb/*.buildinfo build/
+	@touch $@
+
+rpm: build/rpm/built
+	@ls build/*.rpm
+
+build/rpm/built: $(PACKAGED)
+	packaging/build-rpm $(VERSION) build/rpm
+	@rm -f build/*.rpm
+	@cp build/rpm/RPMS/*/*.rpm build/rpm/SRPMS/*.rpm build/
+	@touch $@
 
 # --- tests ---------------------------------------------------------------
 
@@ -186,6 +217,11 @@ check: dependencies
 
 check-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so fuzz-build
 	@tests/run --build $(BUILD) $(if $(SANITIZE),--sanitize) $(TEST_OPTIONS)
+
+# What the build of a package runs: no root, no network, nothing but cmocka.
+.PHONY: check-units
+check-units: $(UNIT_TESTS)
+	@for test in $^; do CMOCKA_MESSAGE_OUTPUT=TAP $$test || exit 1; done
 
 soak: dependencies
 	@$(MAKE) --no-print-directory check-run TEST_OPTIONS=--soak

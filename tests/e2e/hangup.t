@@ -379,7 +379,9 @@ NOISE = [
     typed("output in the background", f"(while sleep 1; do date; done) & {READY}"),
     typed("no output at all where it counts", f"{READY}; {HELD}", groups=("output",)),
     program("half a line, and the mode changed to and fro", "modes", "0.7", keys="half a line"),
-    program("a byte that lines do not count, and the same", "modes", "1.3", keys="\0"),
+    # It was typed, and so answers a notice: once.
+    program("a byte that lines do not count, and the same", "modes", "1.3", keys="\0",
+            late_sec=LATE_SEC + DISCONNECT_SEC),
     typed("a line that nobody reads", f"{READY}; {HELD}", keys="a line\r"),
 ]
 

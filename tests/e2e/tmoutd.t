@@ -4,6 +4,7 @@ nobody innocent and forgets nobody idle."""
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -315,7 +316,9 @@ def damage_that_names_an_innocent():
     pids = must("pgrep", "-u", "daemon1", "-f", "sleep[(]7101").split()
     mark = syslog.mark()
     for pid in pids:
-        write(record(pid), "not a record\n", 0o600)
+        # At once, for tmoutd may take it away as soon as it is there.
+        write(record("new"), "not a record\n", 0o600)
+        os.rename(record("new"), record(pid))
     wait_until(lambda: len(syslog.settled(mark, DAMAGED)) >= len(pids))
     time.sleep(LIMIT_SEC + LATE_SEC)  # by then it would have been cut
     tap.equal(must("pgrep", "-u", "daemon1", "-f", "sleep[(]7101").split(), pids,
@@ -551,6 +554,26 @@ def a_name_service_that_is_down():
         tap.ok(remote.ended_in_time(time.monotonic() + SCAN_SEC), "cut within half a minute more")
 
 
+def a_registry_that_is_removed():
+    """the directories it watches are removed: it watches those that take their place"""
+    user("later")
+    shutil.rmtree(tmoutd.SESSIONS)
+    ssh("later", "true")  # makes the directory anew
+    with Person("later", "sleep 1000") as later:
+        tap.ok(later.ended_in_time(), "who comes after that is cut in time")
+    shutil.rmtree(STATE)
+    apply()
+    mark = syslog.mark()
+    with Person("later", "sleep 1000") as later:
+        write("/etc/security/tmout.conf", POLICY.replace(f"= {LIMIT_SEC}s", "= 6s"))
+        apply()
+        later.session.wait_end()
+        tap.matches("".join(tmoutd.cut("later", mark)), " limit=6s ",
+                    "and an edit after that governs who is logged in")
+    write("/etc/security/tmout.conf", POLICY)
+    apply()
+
+
 def wake_ups():
     return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)",
                          read(f"/proc/{tmoutd.process.pid}/status"), re.MULTILINE).group(1))
@@ -608,4 +631,4 @@ tap.run(killed_while_a_notice_is_out, killed_during_a_cut, stopped_and_started,
         damage_that_names_an_innocent, damage_to_a_login_at_a_terminal,
         a_terminal_number_used_again, many_short_sessions, stopped_terminals,
         policy_that_is_lost, without_events, events_without_end, the_same_number_in_a_container,
-        a_name_service_that_is_down, sleeps_while_nothing_can_expire, log_lines)
+        a_name_service_that_is_down, a_registry_that_is_removed, sleeps_while_nothing_can_expire, log_lines)

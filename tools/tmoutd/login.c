@@ -362,8 +362,12 @@ static void end_login(struct common *common, struct login *login, enum watch_rea
     if (login->has_hangup)
         return;
     login->next_ms = now_ms + SETTLE_MS;
-    if (hangup_login(&login->hangup, &login->record, now_ms) != 0)
-        return; /* it has just ended */
+    if (hangup_login(&login->hangup, &login->record, now_ms) != 0) {
+        if (!process_has_ended(errno))
+            log_line(LOG_ERR, "cannot end a login: %s user=%s", strerror(errno),
+                     login->record.user);
+        return;
+    }
     login->has_hangup = true;
     login->next_ms = login->hangup.next_ms;
     if (login->terminal_count == 0 || reason == REASON_AGE)
@@ -392,10 +396,11 @@ static void look_at_data(struct common *common, struct login *login)
     const struct watch_limits *limits = &login->limits.notty;
     const int64_t now_ms = common->now.boot_ms;
     struct watch_decision decision;
-    uint64_t bytes;
+    uint64_t bytes = 0;
 
-    if (limits->idle_ms != NEVER_MS && login_bytes_moved(&login->record, &bytes) == 0 &&
-        bytes != login->bytes) {
+    /* What cannot be told is no reason to cut a transfer. */
+    if (limits->idle_ms != NEVER_MS &&
+        (login_bytes_moved(&login->record, &bytes) != 0 || bytes != login->bytes)) {
         login->bytes = bytes;
         login->moved_ms = now_ms;
     }

@@ -41,12 +41,17 @@ struct options {
     char sessions_dir[PATH_MAX];
 };
 
+/* Directories whose events tell what happens. */
+enum watched { WATCHED_SESSIONS, WATCHED_TERMINALS, WATCHED_POLICY, WATCHED_COUNT };
+
 struct daemon {
     const struct options *options;
     struct watch *watch;
     int epoll_fd, timer_fd, signal_fd, inotify_fd;
-    int sessions_wd, terminals_wd, policy_wd;
-    bool has_all_events, stop;
+    int inotify_errno;
+    int wd[WATCHED_COUNT];           /* -1: it cannot be watched, */
+    bool is_reported[WATCHED_COUNT]; /* which is worth one line */
+    bool stop;
     uint64_t watchdog_us;
 };
 
@@ -59,18 +64,50 @@ static int add_source(const struct daemon *daemon, int fd, uint64_t source)
     return fd < 0 ? -1 : epoll_ctl(daemon->epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
 
-static int watch_directory(struct daemon *daemon, const char *path, uint32_t events)
+static void watch_directory(struct daemon *daemon, enum watched which)
 {
-    const int wd = daemon->inotify_fd < 0
-                       ? -1
-                       : inotify_add_watch(daemon->inotify_fd, path, events | IN_ONLYDIR);
+    static const uint32_t events[] = {
+        [WATCHED_SESSIONS] = IN_MOVED_TO | IN_CLOSE_WRITE,
+        [WATCHED_TERMINALS] = IN_CREATE | IN_DELETE | IN_ATTRIB,
+        [WATCHED_POLICY] = IN_MOVED_TO | IN_CLOSE_WRITE,
+    };
+    const char *path = which == WATCHED_SESSIONS    ? daemon->options->sessions_dir
+                       : which == WATCHED_TERMINALS ? "/dev/pts"
+                                                    : daemon->options->state_dir;
 
-    if (wd >= 0)
-        return wd;
-    log_line(LOG_WARNING, "%s cannot be watched: %s; it is looked at now and then instead", path,
-             strerror(errno));
-    daemon->has_all_events = false;
-    return -1;
+    /* A reader alone would wait for the first login to make it. */
+    if (which == WATCHED_SESSIONS)
+        registry_make(path);
+    daemon->wd[which] = inotify_add_watch(daemon->inotify_fd, path, events[which] | IN_ONLYDIR);
+    if (daemon->wd[which] < 0 && !daemon->is_reported[which])
+        log_line(LOG_WARNING, "%s cannot be watched: %s; it is looked at now and then instead",
+                 path, strerror(daemon->inotify_fd < 0 ? daemon->inotify_errno : errno));
+    daemon->is_reported[which] = daemon->wd[which] < 0;
+}
+
+/* Watches those that are not watched yet, or no more. */
+static void watch_directories(struct daemon *daemon)
+{
+    bool lacks_some = false;
+
+    for (enum watched which = 0; which < WATCHED_COUNT; which++) {
+        if (daemon->wd[which] >= 0)
+            continue;
+        watch_directory(daemon, which);
+        if (daemon->wd[which] < 0)
+            lacks_some = true;
+        else /* nobody has told what happened until now */
+            watch_events_lost(daemon->watch);
+    }
+    watch_lacks_events(daemon->watch, lacks_some);
+}
+
+/* A directory was removed; what is made in its place is another. */
+static void on_removed(struct daemon *daemon, int wd)
+{
+    for (enum watched which = 0; which < WATCHED_COUNT; which++)
+        if (daemon->wd[which] == wd)
+            daemon->wd[which] = -1;
 }
 
 static bool number_of(const char *name, unsigned *number)
@@ -103,14 +140,16 @@ static void on_change(struct daemon *daemon, const struct inotify_event *event)
 
     if ((event->mask & IN_Q_OVERFLOW) != 0) {
         watch_events_lost(daemon->watch);
+    } else if ((event->mask & IN_IGNORED) != 0) {
+        on_removed(daemon, event->wd);
     } else if (event->len == 0) {
         return;
-    } else if (event->wd == daemon->terminals_wd) {
+    } else if (event->wd == daemon->wd[WATCHED_TERMINALS]) {
         on_terminal(daemon, event);
-    } else if (event->wd == daemon->sessions_wd) {
+    } else if (event->wd == daemon->wd[WATCHED_SESSIONS]) {
         if (number_of(event->name, &pid))
             watch_login(daemon->watch, (pid_t)pid);
-    } else if (event->wd == daemon->policy_wd && strcmp(event->name, "policy.v1") == 0) {
+    } else if (event->wd == daemon->wd[WATCHED_POLICY] && strcmp(event->name, "policy.v1") == 0) {
         watch_policy(daemon->watch);
     }
 }
@@ -181,6 +220,7 @@ static int run(struct daemon *daemon)
     struct epoll_event event[EVENTS_AT_ONCE];
 
     while (!daemon->stop) {
+        watch_directories(daemon);
         int64_t next_ms = watch_run(daemon->watch);
         if (daemon->watchdog_us > 0) {
             sd_notify(0, "WATCHDOG=1");
@@ -226,7 +266,6 @@ static void raise_descriptors(void)
 
 static int start(struct daemon *daemon)
 {
-    const uint32_t files = IN_MOVED_TO | IN_CLOSE_WRITE;
     sigset_t signals;
 
     sigemptyset(&signals);
@@ -237,26 +276,23 @@ static int start(struct daemon *daemon)
     signal(SIGPIPE, SIG_IGN);
     umask(022);
     raise_descriptors();
-    /* A reader alone would wait for the first login to make it. */
-    if (registry_make(daemon->options->sessions_dir) != 0)
-        log_line(LOG_ERR, "%s: cannot be made: %s", daemon->options->sessions_dir, strerror(errno));
     daemon->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     daemon->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
     daemon->signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     daemon->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    daemon->inotify_errno = errno; /* where there is none */
     if (daemon->epoll_fd < 0 || add_source(daemon, daemon->timer_fd, SOURCE_TIMER) != 0 ||
         add_source(daemon, daemon->signal_fd, SOURCE_SIGNAL) != 0) {
         log_line(LOG_ERR, "cannot start: %s", strerror(errno));
         return -1;
     }
-    daemon->has_all_events = add_source(daemon, daemon->inotify_fd, SOURCE_INOTIFY) == 0;
-    daemon->sessions_wd = watch_directory(daemon, daemon->options->sessions_dir, files);
-    daemon->terminals_wd = watch_directory(daemon, "/dev/pts", IN_CREATE | IN_DELETE | IN_ATTRIB);
-    daemon->policy_wd = watch_directory(daemon, daemon->options->state_dir, files);
+    add_source(daemon, daemon->inotify_fd, SOURCE_INOTIFY);
+    for (enum watched which = 0; which < WATCHED_COUNT; which++)
+        daemon->wd[which] = -1;
     check_proc();
     sd_watchdog_enabled(0, &daemon->watchdog_us);
-    daemon->watch = watch_new(daemon->options->sessions_dir, daemon->options->state_dir,
-                              daemon->epoll_fd, daemon->has_all_events);
+    daemon->watch =
+        watch_new(daemon->options->sessions_dir, daemon->options->state_dir, daemon->epoll_fd);
     if (daemon->watch == NULL) {
         log_line(LOG_ERR, "out of memory");
         return -1;

@@ -20,7 +20,7 @@
 struct watch {
     const char *sessions_dir, *state_dir;
     int epoll_fd;
-    bool has_all_events;
+    bool lacks_events;
     struct login **login;
     size_t login_count;
     struct stat policy; /* of the file whose limits are in force */
@@ -34,17 +34,14 @@ enum {
     LOOKUPS_MOST = 64     /* at once; a name service may be slow */
 };
 
-struct watch *watch_new(const char *sessions_dir, const char *state_dir, int epoll_fd,
-                        bool has_all_events)
+struct watch *watch_new(const char *sessions_dir, const char *state_dir, int epoll_fd)
 {
     struct watch *watch = calloc(1, sizeof *watch);
 
     if (watch == NULL)
         return NULL;
-    *watch = (struct watch){.sessions_dir = sessions_dir,
-                            .state_dir = state_dir,
-                            .epoll_fd = epoll_fd,
-                            .has_all_events = has_all_events};
+    *watch =
+        (struct watch){.sessions_dir = sessions_dir, .state_dir = state_dir, .epoll_fd = epoll_fd};
     if (clock_now(&watch->common.now) != 0)
         log_line(LOG_ERR, "no boot id in /proc/sys/kernel/random: %s", strerror(errno));
     watch->scan_ms = watch->common.now.boot_ms;
@@ -187,7 +184,7 @@ static void scan(struct watch *watch)
     const ssize_t count = registry_list(watch->sessions_dir, &pids);
 
     watch->scanned_ms = watch->common.now.boot_ms;
-    watch->scan_ms = watch->has_all_events ? NEVER_MS : watch->common.now.boot_ms + RETRY_MS;
+    watch->scan_ms = watch->lacks_events ? watch->common.now.boot_ms + RETRY_MS : NEVER_MS;
     if (count < 0) {
         log_line(LOG_ERR, "%s: %s", watch->sessions_dir, strerror(errno));
         rescan_later(watch);
@@ -202,6 +199,13 @@ static void scan(struct watch *watch)
             end_of_login(watch, login);
     }
     watch_policy(watch);
+}
+
+void watch_lacks_events(struct watch *watch, bool lacks_events)
+{
+    if (lacks_events && !watch->lacks_events)
+        rescan_later(watch);
+    watch->lacks_events = lacks_events;
 }
 
 void watch_events_lost(struct watch *watch)

@@ -11,14 +11,14 @@
 
 struct watch;
 
-/*
- * epoll_fd gets a descriptor for each login, with its pid as data, that
- * becomes readable when the login ends. Without has_all_events it looks now
- * and then for what nobody told of. NULL without memory.
- */
-struct watch *watch_new(const char *sessions_dir, const char *state_dir, int epoll_fd,
-                        bool has_all_events);
+/* epoll_fd gets a descriptor for each login, with its pid as data, that
+ * becomes readable when the login ends. NULL without memory. */
+struct watch *watch_new(const char *sessions_dir, const char *state_dir, int epoll_fd);
 void watch_free(struct watch *watch);
+
+/* Is there something that nobody tells of, and that it has to look for now and
+ * then? */
+void watch_lacks_events(struct watch *watch, bool lacks_events);
 
 /* What time it is, for the calls that follow. */
 void watch_clock(struct watch *watch);

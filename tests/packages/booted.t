@@ -1,0 +1,407 @@
+#!/usr/bin/python3
+"""The packages on a booted Debian, named as the argument: installed, upgraded
+and removed, and nobody locked out in between. The scenarios build on each
+other, in the order of a host's life.
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+
+import booted_host
+from booted_host import Skip, client, differences
+from host import lets_in, ssh, tap, terminal
+
+POLICY = "/etc/security/tmout.conf"
+SNAPSHOT = "/var/lib/tmout/policy.v1"
+MODULE = "/usr/lib/*-linux-gnu/security/pam_tmout.so"
+SITES_OWN = "# this site's own\nTMOUT=1234; export TMOUT\n"
+STACKS = ["/etc/pam.d/common-auth", "/etc/pam.d/common-session",
+          "/etc/pam.d/common-session-noninteractive"]
+EDITED = """
+default             { tmout = 15m }
+group "contractors" { tmout = 5m   enforce = true   max_attempts = 2   lock_time = 1h }
+"""
+CUT = EDITED + 'user "dora" { disconnect = 3s   warn = 1s }\n'
+# What systemd, apt, dpkg and ssh write for themselves, and what a login leaves.
+THEIR_OWN = (r"/var/log(/|$)|/var/lib/(dpkg|apt|systemd)/|/var/lib/systemd$|/var/cache/(apt|debconf)/"
+             r"|/run/(systemd|log|user|lock|utmp|udev|dbus|sudo|faillock)\b|/run/motd|/run/sshd"
+             r"|/var/tmp/systemd-private|/var/lib/lastlog|/run/credentials|/run/\.|/run/initctl|/run/host")
+
+host = None
+carl = None  # stays logged in from before the installation to after the purge
+at_first = {}
+new, older = [], []
+
+
+def edit(text):
+    """What an administrator's editor does; comes back when systemd has reacted."""
+    mark = host.journal.mark()
+    host.write(POLICY, text)
+    host.journal.wait(r"(Finished|Failed to start) tmout-apply\.service", mark)
+
+
+def show(name):
+    return json.loads(host.must("tmoutctl", "show", name, "--json"))
+
+
+def shell_limit(name):
+    """What a login shell has: TMOUT, and whether it can be changed."""
+    with terminal(name) as person:
+        person.wait_prompt()
+        limit = person.ask("$TMOUT")
+        person.type("TMOUT=77")
+        return limit, person.ask("$TMOUT") != "77"
+
+
+def in_stacks():
+    return ["pam_tmout.so" in host.read(stack) for stack in STACKS]
+
+
+def by_key(name, command="true"):
+    return ssh(name, command).returncode == 0
+
+
+def module_path():
+    return host.must("sh", "-c", f"ls {MODULE}").strip()
+
+
+def prepare():
+    """The host before: people, sshd with passwords, a script of the site's own."""
+    global carl
+    host.write("/etc/profile.d/tmout.sh", SITES_OWN)
+    sshd = "PasswordAuthentication yes\nUseDNS no\n"
+    if not host.run("sshd", "-T", "-o", "PerSourcePenalties=no").stderr.count("Bad configuration"):
+        sshd = "PerSourcePenalties no\n" + sshd
+    host.write("/etc/ssh/sshd_config.d/tests.conf", sshd)
+    host.connect()
+    for name, groups in ("anna", ["sudo"]), ("bob", ["contractors"]), ("carl", []), ("dora", []):
+        host.user(name, "right", groups)
+        # systemd 257 takes half a minute to end somebody's own manager, and
+        # lets a login that comes meanwhile wait for it.
+        host.must("loginctl", "enable-linger", name)
+    host.must("systemctl", "restart", "ssh")
+    for name in "anna", "bob":  # makes what a first login makes
+        tap.ok(by_key(name) and lets_in(name, "right"), f"{name} can log in at first")
+    carl = terminal("carl")
+    carl.wait_prompt()
+    at_first.update(host.snapshot("/etc", "/usr", "/var", "/run"))
+
+
+def install():
+    """the older version is installed"""
+    done = host.install(*older)
+    tap.equal(done.returncode, 0, "apt installs it") or tap.note(done.stdout)
+    tap.equal(in_stacks(), [True] * 3, "the module is in the stacks")
+    auth = [line for line in host.read(STACKS[0]).splitlines() if re.match("auth", line)]
+    tap.matches(auth[0], r"pam_tmout\.so", "its auth line is the first")
+    tap.equal(show("anna")["policy"]["state"], "in force", "the policy is in force")
+    tap.equal(host.run("systemctl", "is-active", "tmoutd", "tmout-apply.path").stdout.split(),
+              ["active", "active"], "tmoutd runs, the policy is watched")
+    tap.equal(host.run("systemctl", "--failed", "--plain", "--no-legend").stdout, "", "no unit failed")
+    tap.equal(host.read("/etc/profile.d/tmout.sh.before-pam_tmout"), SITES_OWN,
+              "the site's own script is kept")
+    tap.matches(done.stdout, r"tmout\.sh was there before\. It is kept as", "and apt's output says so")
+    reads = "user_readenv=1" in host.read("/etc/pam.d/sshd")
+    tap.equal("reads ~/.pam_environment behind the limit" in done.stdout, reads,
+              "where ~/.pam_environment would win, it says so")
+    tap.ok("NOT IN USE" not in done.stdout and "twice" not in done.stdout, "and nothing else", done.stdout)
+
+
+def limits():
+    """limits, with the policy edited"""
+    tap.equal(shell_limit("anna"), ("900", False), "anna has a quarter of an hour, and may change it")
+    edit(EDITED)
+    tap.equal(show("bob")["policy"]["state"], "in force", "an edit is in force before anybody logs in")
+    tap.equal(shell_limit("bob"), ("300", True), "bob has five minutes, and may not")
+
+
+def typo():
+    """a mistake in the policy"""
+    mark = host.journal.mark()
+    edit(EDITED.replace("lock_time", "luck_time"))
+    line = host.journal.wait(r"tmoutctl\[\d+\]: .*tmout\.conf:3", mark)
+    tap.matches(line, "luck_time.*stays in force", "the journal names file, line and what holds")
+    tap.ok(lets_in("anna", "right"), "logins work")
+    tap.equal(shell_limit("bob"), ("300", True), "with the last good policy")
+    for _ in range(12):  # more than systemd's limit of starts
+        edit(EDITED.replace("lock_time", "luck_time"))
+    edit(EDITED)
+    tap.equal(host.run("systemctl", "--failed", "--plain", "--no-legend").stdout, "",
+              "corrected, all is well again")
+
+
+def user_environment():
+    """~/.pam_environment, where sshd reads it"""
+    sshd = host.read("/etc/pam.d/sshd")
+    host.write("/home/bob/.pam_environment", "PAM_TMOUT DEFAULT=\"none\"\n")
+    said = ssh("bob", "echo $PAM_TMOUT").stdout.strip()
+    if "user_readenv=1" in sshd:
+        tap.equal(said, "none", "the user's own wins over common-session")
+        host.write("/etc/pam.d/sshd", sshd + "session optional pam_tmout.so\n")
+        said = ssh("bob", "echo $PAM_TMOUT").stdout.strip()
+    tap.equal(said, "300 readonly", "the limit wins, with the line that was advised where it is read")
+    sessions = host.run("tmoutctl", "sessions", "--json").stdout
+    tap.ok("bob" not in sessions, "a login that opened twice is closed", sessions)
+    host.write("/etc/pam.d/sshd", sshd)
+    os.unlink(host.path("/home/bob/.pam_environment"))
+
+
+def attempts():
+    """failed logins, over restarts of sshd"""
+    mark = host.journal.mark()
+    tap.ok(not lets_in("bob", "wrong", "wrong"), "two wrong passwords")
+    host.journal.wait(r"pam_tmout\(sshd:auth\): .*user=bob", mark)
+    host.must("systemctl", "restart", "ssh")
+    tap.ok(not lets_in("bob", "right"), "bob is locked, after a restart of sshd too")
+    tap.ok(by_key("bob"), "his key lets him in")
+    tap.ok(lets_in("anna", "right"), "anna's password lets her in")
+    host.must("tmoutctl", "unlock", "bob")
+    tap.ok(lets_in("bob", "right"), "unlocked, his password does too")
+
+
+def cut(restarts=True):
+    """tmoutd hangs up an idle terminal, over its own restart"""
+    edit(CUT)
+    mark = host.journal.mark()
+    with terminal("dora", "sleep", "1000") as dora:
+        if restarts:
+            host.must("systemctl", "restart", "tmoutd")
+        try:
+            dora.wait_end()
+        except client.Stuck:
+            tap.note(host.run("tmoutctl", "sessions").stdout, host.run("tmoutctl", "show", "dora").stdout)
+            raise
+    line = host.journal.wait(r"tmoutd\[\d+\]: disconnected.*user=dora", mark)
+    tap.matches(line, r"tmout\.conf:4", "cut, and the journal names the rule")
+    edit(EDITED)
+
+
+def wired_by_hand():
+    """a host that has the lines already"""
+    sshd = host.read("/etc/pam.d/sshd")
+    host.write("/etc/pam.d/sshd", "auth requisite pam_tmout.so\n" + sshd)
+    host.write(POLICY, EDITED.replace("max_attempts = 2", "max_attempts = 1"))
+    done = host.install(*new)
+    tap.equal(done.returncode, 0, "the package installs")
+    tap.equal(in_stacks(), [False] * 3, "the stacks are left alone")
+    tap.matches(done.stdout, "name the module already: /etc/pam.d/sshd", "and somebody is told")
+    tap.ok("NOT IN USE" not in done.stdout, "and nothing else", done.stdout)
+    logs_in("wired by hand")
+    tap.equal(host.install(*new, options=["--reinstall"]).returncode, 0, "installed over itself")
+    tap.equal(in_stacks(), [False] * 3, "the stacks are still left alone")
+    host.write("/etc/pam.d/sshd", sshd)
+    host.must("pam-auth-update", "--enable", "tmout")
+    tap.equal(in_stacks(), [True] * 3, "switched over as was advised")
+    logs_in("switched over")
+    host.must("apt-get", "purge", "-y", "libpam-tmout", "tmoutd")
+
+
+def first_policy_wrong():
+    """a policy that was there first, and has a mistake"""
+    host.write(POLICY, EDITED.replace("lock_time", "luck_time"))
+    done = host.install(*new)
+    tap.equal(done.returncode, 0, "the package installs")
+    tap.matches(done.stdout, r"tmout\.conf:3: .*luck_time", "the mistake is named")
+    tap.matches(done.stdout, r"/usr/share/tmout/tmout\.conf is in force", "and what holds until then")
+    logs_in("with the shipped policy")
+    edit(EDITED)
+    tap.equal(shell_limit("bob"), ("300", True), "corrected, it is in force")
+    host.must("apt-get", "purge", "-y", "libpam-tmout", "tmoutd")
+
+
+def beside_logind():
+    """logind's StopIdleSessionSec and tmoutd, both on: each where it is the stricter"""
+    host.install(*new)
+    host.must("systemctl", "is-active", "tmoutd")
+    host.write("/etc/systemd/logind.conf.d/idle.conf", "[Login]\nStopIdleSessionSec=3s\n")
+    edit(EDITED + 'user "dora" { disconnect = 1h }\n')
+    host.must("systemctl", "restart", "systemd-logind")
+    with terminal("dora") as dora:
+        dora.wait_prompt()
+        session = dora.ask("$XDG_SESSION_ID")
+        if not host.must("loginctl", "show-session", "--property=TTY", "--value", session).strip():
+            tap.skip("logind's cut", "this logind knows no terminal of a login over SSH")
+            client.must("kill", str(dora.process.pid))
+        dora.wait_end()
+    client.wait_until(lambda: "dora" not in host.run("tmoutctl", "sessions").stdout,
+                      "a login that logind ended stays registered")
+    tap.equal(host.run("systemctl", "is-active", "tmoutd").stdout.strip(), "active",
+              "logind's cut leaves nothing behind, and tmoutd runs")
+    host.write("/etc/systemd/logind.conf.d/idle.conf", "[Login]\nStopIdleSessionSec=1h\n")
+    host.must("systemctl", "restart", "systemd-logind")
+    cut(restarts=False)
+    client.remove(host.path("/etc/systemd/logind.conf.d"))
+    host.must("systemctl", "restart", "systemd-logind")
+
+
+def logs_in(state):
+    """Nobody is locked out in this state of the packages."""
+    tap.ok(lets_in("anna", "right"), f"{state}: anna's password lets her in")
+    tap.ok(lets_in("bob", "right"), f"{state}: bob's, who has a limit")
+    tap.ok(by_key("bob"), f"{state}: his key")
+
+
+def upgrade():
+    """an upgrade, with a changed conffile, and a look at every step"""
+    paths = host.copy_in(new)
+    host.must("dpkg", "--force-confold", "--unpack", *paths)
+    tap.matches(host.must("dpkg-query", "-W", "-f", "${Status}", "libpam-tmout"), "unpacked",
+                "unpacked, not configured")
+    logs_in("unpacked")
+    host.must("dpkg", "--force-confold", "--configure", "--pending")
+    tap.equal(host.read(POLICY), EDITED, "the site's policy is kept")
+    tap.ok("0.0.9" not in host.read("/etc/profile.d/tmout.sh"), "what nobody changed is the new one")
+    tap.equal(in_stacks(), [True] * 3, "the module is in the stacks")
+    tap.equal(host.read("/etc/profile.d/tmout.sh.before-pam_tmout"), SITES_OWN,
+              "the site's own script is still kept")
+    logs_in("configured")
+    tap.equal(shell_limit("bob"), ("300", True), "configured: bob's limit")
+
+
+def failed_upgrade():
+    """an upgrade that fails, before and after its files came"""
+    broken = [booted_host.repacked(new[0], "9.0", "preinst", "#!/bin/sh\nexit 1\n"),
+              booted_host.repacked(new[0], "9.1", "postinst",
+                                   '#!/bin/sh\n[ "$1" != configure ] || exit 1\n')]
+    tap.ok(host.run("dpkg", "--force-confold", "-i", *host.copy_in(broken[:1])).returncode != 0,
+           "one whose preinst fails")
+    tap.equal(host.must("dpkg-query", "-W", "-f", "${Version}", "libpam-tmout"), "0.1.0",
+              "leaves the old version")
+    logs_in("failed before")
+    tap.ok(host.run("dpkg", "--force-confold", "--force-depends", "-i",
+                    *host.copy_in(broken[1:])).returncode != 0, "one whose postinst fails")
+    logs_in("half configured")
+    tap.equal(host.run("dpkg", "--force-confold", "--force-downgrade", "-i",
+                       *host.copy_in(new)).returncode, 0, "one that works repairs it")
+    tap.equal(host.must("dpkg", "--audit"), "", "dpkg has nothing to complain about")
+    logs_in("repaired")
+
+
+def without_module():
+    """the module's file is gone, the stacks name it"""
+    path, sshd = module_path(), host.read("/etc/pam.d/sshd")
+    host.must("mv", path, path + ".away")
+    logs_in("no module")
+    host.write("/etc/pam.d/sshd", "auth requisite pam_tmout.so\n" + sshd)
+    tap.ok(not lets_in("anna", "right"), "with a line of requisite no password lets in")
+    tap.ok(by_key("anna"), "a key does, as README says")
+    host.must("mv", path + ".away", path)
+    tap.ok(lets_in("anna", "right"), "and the module back in its place, passwords do")
+    host.write("/etc/pam.d/sshd", sshd)
+
+
+def without_snapshot():
+    """the policy in force is one of another format"""
+    host.must("mv", SNAPSHOT, "/var/lib/tmout/policy.v0")
+    logs_in("another format")
+    tap.ok(host.exists(SNAPSHOT), "the first login made the right one")
+    os.unlink(host.path("/var/lib/tmout/policy.v0"))
+
+
+def without_policy():
+    """no policy at all, and a text with a mistake"""
+    edit(EDITED.replace("lock_time", "luck_time"))
+    host.must("mv", SNAPSHOT, "/root/away")
+    tap.ok(not lets_in("anna", "right"), "passwords fail, as README says")
+    tap.ok(by_key("anna"), "keys work")
+    tap.equal(host.run("tmoutctl", "check").returncode, 1, "tmoutctl check finds the mistake")
+    host.write(POLICY, EDITED)
+    host.must("tmoutctl", "apply")
+    logs_in("corrected and applied")
+
+
+def without_registry():
+    """the directory of registered logins is gone"""
+    host.must("rm", "-rf", "/run/tmout/sessions")
+    logs_in("no registry")
+    host.must("rm", "-rf", "/run/tmout")
+    host.must("systemctl", "restart", "tmoutd")
+    logs_in("no registry, tmoutd restarted")
+    cut()
+
+
+def removal_refused():
+    """a line that somebody wrote would lock everybody out"""
+    sshd = host.read("/etc/pam.d/sshd")
+    host.write("/etc/pam.d/sshd", "auth requisite pam_tmout.so\n" + sshd)
+    done = host.run("apt-get", "remove", "-y", "libpam-tmout", stderr=subprocess.STDOUT)
+    tap.ok(done.returncode != 0 and "/etc/pam.d/sshd:1:auth requisite" in done.stdout,
+           "the package is not removed, and the line is named", done.stdout)
+    tap.equal(in_stacks(), [True] * 3, "the module is in the stacks again")
+    host.write("/etc/pam.d/sshd", sshd)
+    tap.equal(host.must("dpkg", "--audit"), "", "dpkg has nothing to complain about")
+    logs_in("not removed")
+
+
+def removed():
+    """removed, installed again"""
+    host.must("apt-get", "remove", "-y", "libpam-tmout", "tmoutd")
+    tap.equal(in_stacks(), [False] * 3, "the module is in no stack")
+    tap.equal(shell_limit("anna")[0], "", "the shell has no limit, not even our fallback")
+    tap.ok(lets_in("bob", "right"), "bob's password lets him in")
+    tap.equal(host.install(*new).returncode, 0, "installed again")
+    tap.equal(host.read(POLICY), EDITED, "the site's policy is what it was")
+    tap.equal(shell_limit("bob"), ("300", True), "and bob's limit")
+    tap.equal(host.install(*new, options=["--reinstall"]).returncode, 0, "and once more over itself")
+    logs_in("reinstalled")
+
+
+def purged():
+    """after the purge all is as before"""
+    done = host.run("apt-get", "purge", "-y", "libpam-tmout", "tmoutd", stderr=subprocess.STDOUT)
+    tap.equal(done.returncode, 0, "apt purges it")
+    now = host.snapshot("/etc", "/usr", "/var", "/run")
+    left = [line for line in differences(at_first, now) if not re.match(rf". ({THEIR_OWN})", line)]
+    tap.equal(left, [], "/etc, /usr, /var and /run are what they were")
+    tap.equal(host.read("/etc/profile.d/tmout.sh"), SITES_OWN, "the site's own script is back")
+    tap.equal(carl.ask("$USER"), "carl", "who was logged in all the time still is")
+    tap.ok(lets_in("anna", "right") and by_key("bob"), "and logins work")
+
+
+def edited_by_hand():
+    """a common-auth that somebody edited"""
+    before = host.read(STACKS[0])
+    text = re.sub(r"(?m)^auth.*pam_unix\.so.*$", "auth [success=1 default=ignore] pam_unix.so", before)
+    host.write(STACKS[0], text)
+    done = host.install(*new)
+    tap.equal(done.returncode, 0, "the package installs")
+    tap.equal(host.read(STACKS[0]), text, "the file is left alone")
+    tap.matches(done.stdout, r"NOT IN USE: /etc/pam.d/common-auth", "and somebody is told")
+    tap.ok(lets_in("anna", "right"), "logins work")
+    line = re.search(r"(?m)^\S+\s+(auth \[success=ok.*)$", done.stdout).group(1)
+    host.write(STACKS[0], line + "\n" + text)
+    tap.ok(not lets_in("bob", "wrong", "wrong", "wrong") and lets_in("anna", "right"),
+           "with the line that was advised too")
+    host.must("apt-get", "purge", "-y", "libpam-tmout", "tmoutd")
+    tap.ok(lets_in("anna", "right"), "purged, the line in place, logins still work")
+    tap.equal(host.read(STACKS[0]), line + "\n" + text, "and the file is what it was")
+    host.write(STACKS[0], before)
+
+
+def main():
+    global host
+    suite = sys.argv[1]
+    try:
+        booted_host.alone()
+        paths, version = booted_host.packages()
+        new.extend(paths)
+        older.extend(booted_host.previous()[0])
+        host = booted_host.Host(suite)
+    except Skip as why:
+        tap.skip(f"{suite}: packages on a booted host", why)
+        tap.end()
+    tap.note(f"{suite}: version {version} over {older}",
+             host.must("ssh", "-V", stderr=subprocess.STDOUT).strip())
+    client.syslog = host.journal  # whose end is shown where a scenario fails
+    tap.run(prepare, install, limits, typo, user_environment, attempts, cut, upgrade, failed_upgrade,
+            without_module, without_snapshot, without_policy, without_registry, removal_refused,
+            removed, purged, edited_by_hand, wired_by_hand,
+            first_policy_wrong, beside_logind)
+
+
+if __name__ == "__main__":
+    main()

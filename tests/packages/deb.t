@@ -1,0 +1,75 @@
+#!/usr/bin/python3
+"""The packages for Debian: what lintian says, what is in them, and that the same
+source makes the same bytes, wherever it is built.
+"""
+import os
+import re
+import shutil
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+
+import booted_host
+from booted_host import BUILD, REPOSITORY, client
+from host import must, run, tap
+
+AGAIN = BUILD + "/deb-again/out"
+built = {}
+
+
+def results(directory):
+    """The files that must be the same: not what tells about the machine."""
+    return sorted(name for name in os.listdir(directory) if re.search(r"\.(deb|dsc|tar\.xz)$", name))
+
+
+def lint():
+    """lintian"""
+    if not shutil.which("lintian"):
+        tap.skip("lintian", "it is not installed")
+        return
+    changes, = [f"{BUILD}/{name}" for name in os.listdir(BUILD) if name.endswith(".changes")]
+    done = run("lintian", "--allow-root", "--tag-display-limit", "0", "--fail-on", "error,warning",
+               changes, timeout=booted_host.MAKING_SEC)
+    tap.ok(done.returncode == 0, "no error and no warning", done.stdout, done.stderr)
+
+
+def same_bytes():
+    """a second build, somewhere else, under another umask and time zone"""
+    shutil.rmtree(os.path.dirname(AGAIN), ignore_errors=True)
+    # shutil's copy has other times, and other modes where the umask says so.
+    tree = os.path.dirname(AGAIN) + "/tree"
+    os.umask(0o002)
+    shutil.copytree(REPOSITORY, tree, ignore=shutil.ignore_patterns("build", ".git"),
+                    copy_function=shutil.copy)
+    must(tree + "/packaging/build-deb", built["version"], AGAIN,
+         env={**booted_host.build_environment(), "TZ": "Asia/Tokyo", "LANG": "C"},
+         timeout=booted_host.MAKING_SEC)
+    tap.equal(results(AGAIN), results(BUILD), "the same files")
+    for name in results(BUILD):
+        tap.ok(client.read_bytes(f"{BUILD}/{name}") == client.read_bytes(f"{AGAIN}/{name}"),
+               f"{name} has the same bytes")
+
+
+def divided():
+    """what is in which package"""
+    module, daemon = (must("dpkg-deb", "-c", path) for path in built["debs"])
+    for name in ("pam_tmout.so", "sbin/tmoutctl", "profile.d/tmout.sh", "tmout-apply.path",
+                 "tmpfiles.d/tmout.conf", "pam-configs/tmout", "man5/tmout.conf.5.gz"):
+        tap.ok(name in module, f"libpam-tmout has {name}")
+    for name in "sbin/tmoutd", "system/tmoutd.service", "man8/tmoutd.8.gz":
+        tap.ok(name in daemon and name not in module, f"tmoutd has {name}")
+    tap.equal(must("dpkg-deb", "-I", built["debs"][0], "conffiles").split(),
+              ["/etc/profile.d/tmout.csh", "/etc/profile.d/tmout.sh", "/etc/security/tmout.conf"],
+              "what is in /etc are conffiles")
+
+
+def main():
+    if not shutil.which("dpkg-buildpackage") or not shutil.which("dh"):
+        tap.skip("the packages for Debian", "dpkg-buildpackage and debhelper are not installed")
+        tap.end()
+    built["debs"], built["version"] = booted_host.packages()
+    tap.run(divided, lint, same_bytes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+#!/usr/bin/python3
+"""The package for Fedora and RHEL, as far as a Debian can try it: built with its
+%check, looked at, and its scriptlets run in a directory with a root of its own.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+
+import booted_host
+from booted_host import BUILD, REPOSITORY, Skip, differences
+from host import must, read, run, tap, write
+
+SITES_OWN = "# this site's own\nTMOUT=1234; export TMOUT\n"
+ROOT = "/run/root"
+FATAL = "auth requisite pam_tmout.so\n"
+
+package_of = []  # what main() has found
+
+
+def rpm(*argv):
+    """rpm for the root; the result, with all it said in stdout."""
+    return run("rpm", "--root", ROOT, "--nodeps", *argv, stderr=subprocess.STDOUT,
+               timeout=booted_host.MAKING_SEC)
+
+
+def content():
+    """what is in it, and what is configuration"""
+    package, = package_of
+    files = must("rpm", "-qp", "--qf", r"[%{FILENAMES} %{FILEFLAGS:fflags} %{FILEMODES:perms}\n]", package)
+    for path in "/etc/security/tmout.conf", "/etc/profile.d/tmout.sh", "/etc/profile.d/tmout.csh":
+        tap.matches(files, rf"(?m)^{path} cn -rw-r--r--$", f"{path} is %config(noreplace)")
+    for path in ("/usr/lib64/security/pam_tmout.so", "/usr/sbin/tmoutctl", "/usr/sbin/tmoutd",
+                 "/usr/lib/systemd/system/tmoutd.service", "/usr/lib/systemd/system/tmout-apply.path",
+                 "/usr/lib/tmpfiles.d/tmout.conf"):
+        tap.matches(files, rf"(?m)^{path} ", f"{path} is in it")
+    tap.ok("pam.d/system-auth" not in files and "pam-configs" not in files, "no PAM stack is")
+    scripts = must("rpm", "-qp", "--scripts", package)
+    tap.ok("%{" not in scripts and "system-auth" not in scripts.replace("/etc/pam.d/*", ""),
+           "no macro is left over, and no stack is edited", scripts)
+
+
+def life():
+    """installed over a script of the site's own, and removed"""
+    package, = package_of
+    write(ROOT + "/etc/profile.d/tmout.sh", SITES_OWN)
+    must("rpm", "--root", ROOT, "--initdb")
+    before = look()
+    done = rpm("-i", package)
+    tap.equal(done.returncode, 0, "installed") or tap.note(done.stdout)
+    tap.ok(os.path.exists(ROOT + "/var/lib/tmout/policy.v1"), "the policy is in force")
+    tap.equal(read(ROOT + "/etc/profile.d/tmout.sh.before-pam_tmout"), SITES_OWN,
+              "the site's own script is kept")
+    tap.matches(done.stdout, "tmout.sh was there before", "and rpm's output says so")
+    tap.ok("PAM_TMOUT" in read(ROOT + "/etc/profile.d/tmout.sh"), "ours is in its place")
+    stacks = [name for name in os.listdir(ROOT + "/etc/pam.d")
+              if "pam_tmout.so" in read(f"{ROOT}/etc/pam.d/{name}")]
+    tap.equal(stacks, [], "the stacks are as they were")
+
+    sshd = read(ROOT + "/etc/pam.d/sshd")
+    write(ROOT + "/etc/pam.d/sshd", FATAL + sshd)
+    done = rpm("-e", "pam_tmout")
+    tap.ok(done.returncode != 0 and "/etc/pam.d/sshd:1:auth requisite" in done.stdout,
+           "not removed where a line would lock everybody out", done.stdout)
+    tap.ok(os.path.exists(ROOT + "/usr/lib64/security/pam_tmout.so"), "the module is still there")
+    write(ROOT + "/etc/pam.d/sshd", sshd)
+    write(ROOT + "/etc/security/tmout.conf", read(ROOT + "/etc/security/tmout.conf") + "# edited\n")
+    tap.equal(rpm("-U", "--replacepkgs", package).returncode, 0, "installed over itself")
+    tap.matches(read(ROOT + "/etc/security/tmout.conf"), "# edited", "the site's policy is kept")
+    tap.equal(rpm("-e", "pam_tmout").returncode, 0, "removed")
+    kept = ("/etc/security/tmout.conf.rpmsave", "/var/lib/tmout", "/var/lib/rpm", "/usr/lib/sysimage",
+            "/usr/lib64/security", "/usr/lib/.build-id", "/usr/share/licenses")
+    left = [line for line in differences(before, look()) if not line[2:].startswith(kept)]
+    tap.equal(left, [], "all is as before, but for the edited policy and the state")
+
+
+def look():
+    """The root's files."""
+    return {path: what for directory in ("/etc", "/usr", "/var")
+            for path, what in booted_host.files_below(ROOT, directory)}
+
+
+def main():
+    try:
+        booted_host.alone()
+        if not shutil.which("rpmbuild"):
+            raise Skip("rpmbuild is not installed")
+        held = booted_host.lock("rpm")
+        must("make", "-s", "rpm", cwd=REPOSITORY, env=booted_host.build_environment(),
+             timeout=booted_host.MAKING_SEC)
+        held.close()
+        booted_host.mount_root("bookworm")
+    except Skip as why:
+        tap.skip("the package for Fedora and RHEL", why)
+        tap.end()
+    version = re.search(r"^VERSION := (.*)$", read(REPOSITORY + "/Makefile"), re.M).group(1)
+    arch = must("rpm", "--eval", "%{_arch}").strip()
+    package, = [f"{BUILD}/{name}" for name in os.listdir(BUILD)
+                if name.startswith(f"pam_tmout-{version}-") and name.endswith(f".{arch}.rpm")]
+    tap.note(package)
+    package_of.append(package)
+    tap.run(content, life)
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import booted_host
+import idle_logind
 from booted_host import Skip, client, differences
 from host import lets_in, ssh, tap, terminal
 
@@ -238,6 +239,12 @@ def beside_logind():
     host.must("systemctl", "restart", "systemd-logind")
 
 
+def logind_alone():
+    """which idleness logind ends: its rows of the README's table"""
+    for situation, expected, came in idle_logind.cells(host.must, client.ssh_command, client.KEY):
+        tap.equal(came, expected, f"{situation}: {expected}")
+
+
 def logs_in(state):
     """Nobody is locked out in this state of the packages."""
     tap.ok(lets_in("anna", "right"), f"{state}: anna's password lets her in")
@@ -400,7 +407,7 @@ def main():
     tap.run(prepare, install, limits, typo, user_environment, attempts, cut, upgrade, failed_upgrade,
             without_module, without_snapshot, without_policy, without_registry, removal_refused,
             removed, purged, edited_by_hand, wired_by_hand,
-            first_policy_wrong, beside_logind)
+            first_policy_wrong, beside_logind, logind_alone)
 
 
 if __name__ == "__main__":

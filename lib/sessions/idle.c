@@ -117,6 +117,9 @@ static bool was_forged(const struct idle *idle, const struct stat *st, const str
     /* Nor is anybody a forger because the clock was set. */
     if (was_stepped(idle, now))
         return false;
+    /* Also where it was there at first sight, and is set to the same again. */
+    if (is_future(&st->st_atim, now) || is_future(&st->st_mtim, now))
+        return true;
     if (is_forged(&idle->atime, &st->st_atim, now) || is_forged(&idle->mtime, &st->st_mtim, now))
         return true;
     /* Who types chmod reads no input long before: what says so was set. */

@@ -300,6 +300,19 @@ static void touched_within_a_second(void **state)
     assert_active(idle, 104 * SEC, 104 * SEC);
 }
 
+/* Far ahead from the first look on, and over and over: nothing but ctime moves. */
+static void ahead_at_first_sight(void **state)
+{
+    struct stat st = times(500000000, 100, 150);
+    struct idle idle = begun(&st, 50 * SEC, 160 * SEC);
+
+    (void)state;
+    assert_quiet(look(&idle, &st, false, 170 * SEC));
+    st.st_ctim.tv_sec = WALL_ZERO_SEC + 175;
+    assert_true(look(&idle, &st, false, 180 * SEC).tampered);
+    assert_active(idle, 50 * SEC, 50 * SEC);
+}
+
 /* A touch right behind a look at another one: both may have one ctime, for the
  * kernel's clock for it ticks a hundred times a second or so. */
 static void forged_in_the_same_tick(void **state)
@@ -710,6 +723,7 @@ int main(void)
         cmocka_unit_test(the_future_never_counts),
         cmocka_unit_test(touched_in_a_loop),
         cmocka_unit_test(touched_within_a_second),
+        cmocka_unit_test(ahead_at_first_sight),
         cmocka_unit_test(forged_in_the_same_tick),
         cmocka_unit_test(mode_and_owner),
         cmocka_unit_test(mode_and_times),

@@ -1,0 +1,36 @@
+/* What the tests of the settings' rows have in common. */
+#ifndef TEST_SETTING_TEXT_H
+#define TEST_SETTING_TEXT_H
+
+#include "check.h"
+
+#include "../../lib/policy/settings.h"
+
+/* The value of a text that the setting must take. */
+static inline int64_t parsed(enum setting_id id, const char *text)
+{
+    int64_t value = -7;
+    const char *wrong = setting_parse(&settings[id], text, &value);
+
+    if (wrong != NULL)
+        fail_msg("%s = \"%s\" %s", settings[id].name, text, wrong);
+    return value;
+}
+
+struct stricter_pair {
+    enum setting_id id;
+    const char *stricter, *looser;
+};
+
+static inline void assert_stricter(const struct stricter_pair *pair)
+{
+    const struct setting *row = &settings[pair->id];
+    const int64_t a = parsed(pair->id, pair->stricter);
+    const int64_t b = parsed(pair->id, pair->looser);
+
+    assert_true(setting_stricter(row, a, b));
+    assert_false(setting_stricter(row, b, a));
+    assert_false(setting_stricter(row, a, a));
+}
+
+#endif

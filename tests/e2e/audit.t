@@ -327,6 +327,87 @@ def lines_in_the_wrong_place():
     pam_fault("an include of itself", lambda: append(SSHD_PAM, "auth include sshd\n"),
               "pam-stack", "FAIL", "include sshd", mends=False)
 
+def lines_that_end_the_stack_first():
+    """a line in front of ours whose success ends the stack: ours is never reached"""
+    for line in ("session sufficient pam_permit.so",
+                 "session [success=done default=ignore] pam_succeed_if.so quiet uid >= 0",
+                 "session [ignore=done default=bad] pam_exec.so",
+                 "session [success=ok default=done] pam_exec.so"):
+        pam_fault(line, lambda x=line: prepend(SSHD_PAM, x + "\n"), "pam-jump", "FAIL",
+                  SESSION_LINE, message=SSHD_PAM + ":1")
+        line = line.replace("session", "auth", 1)
+        pam_fault(line, lambda x=line: prepend(SSHD_PAM, x + "\n"), "pam-jump", "FAIL", AUTH_LINE,
+                  message=SSHD_PAM + ":1")
+    with_include = "session sufficient pam_permit.so\n"
+    pam_fault("in a file that it includes",
+              lambda: (write("/etc/pam.d/inner", with_include),
+                       prepend(SSHD_PAM, "session include inner\n")),
+              "pam-jump", "FAIL", SESSION_LINE, message="/etc/pam.d/inner:1")
+    for service in "su", "sudo":
+        path = f"/etc/pam.d/{service}"
+        pam_fault(f"in {service}", lambda p=path: prepend(p, "session sufficient pam_permit.so\n"),
+                  "pam-jump", "WARN", SESSION_LINE, file=path, paths=[path])
+    pam_fault("a jump over ours into a file that it includes",
+              lambda: (write("/etc/pam.d/inner", AUTH_LINE + "\n"),
+                       edit(SSHD_PAM, AUTH_LINE, "auth [success=1 default=ignore] pam_exec.so\n"
+                                                 "auth include inner")),
+              "pam-jump", "WARN", 1, file="/etc/pam.d/inner", mends=False)
+
+
+# RHEL 9's, as authselect makes them for sssd, and ours where the manual has it.
+RHEL = {"sshd": f"""{AUTH_LINE}
+auth       substack     password-auth
+auth       include      postlogin
+session    required     pam_permit.so
+session    include      password-auth
+session    include      postlogin
+{SESSION_LINE}
+""", "password-auth": """auth        required                                     pam_env.so
+auth        required                                     pam_faildelay.so delay=2000000
+auth        [default=1 ignore=ignore success=ok]         pam_usertype.so isregular
+auth        [default=1 ignore=ignore success=ok]         pam_localuser.so
+auth        sufficient                                   pam_unix.so nullok
+auth        [default=1 ignore=ignore success=ok]         pam_usertype.so isregular
+auth        sufficient                                   pam_sss.so forward_pass
+auth        required                                     pam_deny.so
+session     optional                                     pam_keyinit.so revoke
+session     required                                     pam_limits.so
+-session    optional                                     pam_systemd.so
+session     [success=1 default=ignore]                   pam_succeed_if.so service in crond quiet
+session     required                                     pam_unix.so
+session     optional                                     pam_sss.so
+""", "postlogin": """session     optional      pam_umask.so silent
+session     [success=1 default=ignore] pam_succeed_if.so service !~ gdm* service !~ su* quiet
+session     [default=1]   pam_lastlog.so nowtmp showfailed
+session     optional      pam_lastlog.so silent noupdate showfailed
+""", "su": f"""auth            sufficient      pam_rootok.so
+{AUTH_LINE}
+auth            substack        password-auth
+session         include         password-auth
+session         include         postlogin
+{SESSION_LINE}
+"""}
+
+
+def lines_that_end_another_stack():
+    """what looks like it and leaves ours in force"""
+    for text in ("session required pam_permit.so\n", "auth sufficient pam_deny.so\n",
+                 "auth requisite pam_nologin.so\n", "session [default=die] pam_nologin.so\n",
+                 "auth [success=ok ignore=ignore default=die] pam_nologin.so\n",
+                 "session substack inner\n"):
+        with saved(SSHD_PAM, "/etc/pam.d/inner"):
+            write("/etc/pam.d/inner", "session sufficient pam_permit.so\n")
+            prepend(SSHD_PAM, text)
+            tap.equal(set(troubles()), set(CLEAN), text.strip())
+    with saved("/etc/pam.d/su"):
+        without_ours("/etc/pam.d/su", "auth")
+        prepend("/etc/pam.d/su", f"auth sufficient pam_rootok.so\n{AUTH_LINE}\n")
+        tap.equal(set(troubles()), set(CLEAN), "root needs no password for su")
+    with saved(*(f"/etc/pam.d/{name}" for name in RHEL)):
+        for name, text in RHEL.items():
+            write(f"/etc/pam.d/{name}", text)
+        tap.equal(set(troubles()), set(CLEAN), "the stacks of RHEL")
+
 
 # --- shells -------------------------------------------------------------------
 
@@ -589,4 +670,5 @@ VERSION = tuple(map(int, re.search(r"OpenSSH_(\d+)\.(\d+)", run("sshd", "-V").st
 CLEAN = troubles()
 tap.run(a_clean_host, calls, what_sshd_leaves_open, what_stops_sshd, an_sshd_that_cannot_be_asked, the_drop_in_for_sshd,
         lines_that_are_missing, lines_in_the_wrong_place, shells, the_policy, the_host, faillock,
-        owners_and_modes, room_for_the_state, baselines, presets)
+        owners_and_modes, room_for_the_state, baselines, presets,
+        lines_that_end_the_stack_first, lines_that_end_another_stack)

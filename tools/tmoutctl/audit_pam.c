@@ -138,20 +138,18 @@ static void check_session_line(struct audit *audit, const void *facts)
                shell_word(stack->path, word, sizeof word));
 }
 
-/* The command that puts our auth line before the first that checks passwords,
- * and takes out the one at wrong, which may be NULL. */
-static void mend_auth(struct audit *audit, const struct pam_stack *stack,
+/* The command that puts our auth line before the stack's line number next,
+ * which may be stack->count, and takes out the one at wrong, which may be NULL. */
+static void mend_auth(struct audit *audit, const struct pam_stack *stack, size_t next,
                       const struct pam_line *wrong)
 {
-    const size_t password = find_password(stack);
     const char *file = stack->path;
-    unsigned before = password < stack->count ? stack->line[password].origin : 1;
+    unsigned before = next < stack->count ? stack->line[next].origin : 1;
     char word[PATH_MAX], other[PATH_MAX];
 
-    if (wrong != NULL && password < stack->count &&
-        strcmp(wrong->file, stack->line[password].file) == 0) {
+    if (wrong != NULL && next < stack->count && strcmp(wrong->file, stack->line[next].file) == 0) {
         file = wrong->file;
-        before = stack->line[password].line;
+        before = stack->line[next].line;
     }
     shell_word(file, word, sizeof word);
     if (wrong == NULL)
@@ -176,7 +174,7 @@ static void check_auth_line(struct audit *audit, const void *facts)
     audit_add(audit, AUDIT_FAIL, stack->path, 0,
               "has no auth line of " OUR_MODULE ", so max_attempts is not in force%s",
               elsewhere("auth", where, sizeof where));
-    mend_auth(audit, stack, NULL);
+    mend_auth(audit, stack, find_password(stack), NULL);
 }
 
 /* --- their order and control --------------------------------------------- */
@@ -303,7 +301,7 @@ static void check_auth_order(struct audit *audit, const void *facts)
                       line->module, line->file, line->line, services[s]);
         else
             continue;
-        mend_auth(audit, stack, wrong);
+        mend_auth(audit, stack, password, wrong);
     }
 }
 
@@ -322,20 +320,73 @@ static unsigned long jump_of(const char *control)
     return most;
 }
 
-/* Jumps count the lines of one file; one that leads over an inclusion is taken
- * for shorter than it is. */
-static void check_jump_in(struct audit *audit, const struct pam_stack *stack, const char *service)
+/*
+ * Can the line's success end its stack, so that what follows is not asked?
+ * `done` does so where the result is none that fails the whole; a `die` does
+ * not matter: the login ends with it (_pam_dispatch_aux() of Linux-PAM).
+ */
+static bool ends_stack(const struct pam_line *line)
+{
+    static const char *const results[] = {"success", "ignore"};
+    char action[16];
+
+    if (pam_line_is(line, "pam_deny.so"))
+        return false;
+    if (line->control[0] != '[')
+        return strcasecmp(line->control, "sufficient") == 0;
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
+        action_for(line->control, results[i], action, sizeof action);
+        if (strcmp(action, "done") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Is it right that who passes this line never comes to ours? In auth that is
+ * so for root in su, who needs no password; a module that checks passwords
+ * before they are counted is what check_auth_order() is about. */
+static bool may_end_auth(const struct pam_line *line, const char *service)
+{
+    return checks_passwords(line) ||
+           (strcmp(service, "su") == 0 && pam_line_is(line, "pam_rootok.so"));
+}
+
+static void add_ending(struct audit *audit, const struct pam_stack *stack, size_t ending,
+                       const struct pam_line *ours, const char *service, bool is_auth)
+{
+    const struct pam_line *line = &stack->line[ending];
+    char word[PATH_MAX];
+
+    audit_add(audit, strcmp(service, services[SSHD]) == 0 ? AUDIT_FAIL : AUDIT_WARN, ours->file,
+              ours->line,
+              "is never reached for %s where %s (%s:%u) succeeds: its control is %s, which ends "
+              "the stack",
+              service, line->module, line->file, line->line, line->control);
+    if (is_auth)
+        mend_auth(audit, stack, ending, ours);
+    else
+        audit_mend(audit, "sed -i '%us/sufficient/optional/I;%us/=done/=ok/g' %s", line->line,
+                   line->line, shell_word(line->file, word, sizeof word));
+}
+
+/* Jumps count a substack as one line; one that leads over it is taken for
+ * shorter than it is. */
+static void check_jump_in(struct audit *audit, const struct pam_stack *stack, const char *service,
+                          bool is_auth)
 {
     const size_t ours = find_ours(stack, 0);
 
     for (size_t i = 0; i < ours && ours < stack->count; i++) {
         const struct pam_line *line = &stack->line[i], *jumped = &stack->line[ours];
-        if (i + jump_of(line->control) < ours || strcmp(line->file, jumped->file) != 0 ||
-            audit_has(audit, jumped->file, jumped->line))
+        /* What a line of a substack does ends with it. */
+        if (line->end <= ours || audit_has(audit, jumped->file, jumped->line))
             continue;
-        audit_add(audit, AUDIT_WARN, jumped->file, jumped->line,
-                  "is left out for %s where %s (%s:%u) says so: its control is %s", service,
-                  line->module, line->file, line->line, line->control);
+        if (ends_stack(line) && !(is_auth && may_end_auth(line, service)))
+            add_ending(audit, stack, i, jumped, service, is_auth);
+        else if (i + jump_of(line->control) >= ours)
+            audit_add(audit, AUDIT_WARN, jumped->file, jumped->line,
+                      "is left out for %s where %s (%s:%u) says so: its control is %s", service,
+                      line->module, line->file, line->line, line->control);
     }
 }
 
@@ -344,8 +395,8 @@ static void check_jump(struct audit *audit, const void *facts)
     const struct pam_facts *pam = facts;
 
     for (size_t s = 0; s < SERVICES; s++) {
-        check_jump_in(audit, &pam->auth[s], services[s]);
-        check_jump_in(audit, &pam->session[s], services[s]);
+        check_jump_in(audit, &pam->auth[s], services[s], true);
+        check_jump_in(audit, &pam->session[s], services[s], false);
     }
 }
 
@@ -467,7 +518,7 @@ static void check_other_services(struct audit *audit, const void *facts)
             audit_add(audit, AUDIT_WARN, auth->path, 0,
                       "has no auth line of " OUR_MODULE ": passwords can be guessed there without "
                       "end");
-            mend_auth(audit, auth, NULL);
+            mend_auth(audit, auth, find_password(auth), NULL);
         }
     }
 }

@@ -409,6 +409,37 @@ def lines_that_end_another_stack():
         tap.equal(set(troubles()), set(CLEAN), "the stacks of RHEL")
 
 
+def modules_elsewhere():
+    """a line of ours that names the module by a path"""
+    path = "/opt/site/pam_tmout.so"
+    good = run("sh", "-c", "ls /lib/*/security/pam_tmout.so /usr/lib64/security/pam_tmout.so "
+                           "2>/dev/null | head -n 1").stdout.strip()
+
+    def named(line):
+        edit(SSHD_PAM, SESSION_LINE, line)
+
+    for line in ("session optional /opt/nowhere/pam_tmout.so", "session optional x/pam_tmout.so",
+                 "session optional /opt/pam_tmout.so"):
+        with saved("/opt/pam_tmout.so"):
+            os.makedirs("/opt/pam_tmout.so", exist_ok=True)
+            pam_fault(line, lambda x=line: named(x), "pam-module", "FAIL", line)
+    for what, change in (("that others can write", lambda: os.chmod(path, 0o666)),
+                         ("of a user", lambda: shutil.chown(path, "kim")),
+                         ("in a user's directory", lambda: shutil.chown("/opt/site", "kim"))):
+        def wrong(change=change):
+            os.makedirs("/opt/site", 0o755)
+            shutil.copy(good, path)
+            named(f"session optional {path}")
+            change()
+        pam_fault(f"one {what}", wrong, "pam-module", "FAIL", f"session optional {path}",
+                  paths=["/opt/site"])
+    with saved(SSHD_PAM, "/opt/site"):
+        os.makedirs("/opt/site", 0o755)
+        shutil.copy(good, path)
+        named(f"session optional {path}")
+        tap.equal(set(troubles()), set(CLEAN), "one that only root can have written is right")
+
+
 # --- shells -------------------------------------------------------------------
 
 def shells():
@@ -671,4 +702,4 @@ CLEAN = troubles()
 tap.run(a_clean_host, calls, what_sshd_leaves_open, what_stops_sshd, an_sshd_that_cannot_be_asked, the_drop_in_for_sshd,
         lines_that_are_missing, lines_in_the_wrong_place, shells, the_policy, the_host, faillock,
         owners_and_modes, room_for_the_state, baselines, presets,
-        lines_that_end_the_stack_first, lines_that_end_another_stack)
+        lines_that_end_the_stack_first, lines_that_end_another_stack, modules_elsewhere)

@@ -3,7 +3,11 @@
 
 #include "pam_stack.h"
 
+#include "../../lib/host/trusted.h"
+
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,11 +98,62 @@ static void check_readable(struct audit *audit, const void *facts)
     }
 }
 
-static void check_module(struct audit *audit, const void *facts)
+/*
+ * Can libpam load what is at path, and can only root have put it there? NULL
+ * if so, else what is wrong, in reason or static. Links are followed to where
+ * they lead, as libpam does it.
+ */
+static const char *module_wrong(const char *path, char *reason, size_t size)
 {
+    char real[PATH_MAX], *slash;
     struct stat status;
 
-    (void)facts;
+    if (realpath(path, real) == NULL)
+        return errno == ENOENT ? "does not exist" : "cannot be reached";
+    slash = strrchr(real, '/');
+    *slash = '\0';
+    const int directory = trusted_directory(slash == real ? "/" : real, 0, 0, reason, size);
+    if (directory < 0)
+        return reason;
+    const int found = fstatat(directory, slash + 1, &status, AT_SYMLINK_NOFOLLOW);
+    close(directory);
+    if (found != 0 || !S_ISREG(status.st_mode))
+        return "is no regular file";
+    return untrusted_because(&status, 0);
+}
+
+/* A line of ours that names the module by a path. */
+static void check_module_path(struct audit *audit, const struct pam_line *line)
+{
+    char path[PATH_MAX], reason[PATH_MAX + 128], word[PATH_MAX];
+
+    /* libpam takes a path that does not begin at the root from its own
+     * directory (_pam_load_module() of Linux-PAM). */
+    snprintf(path, sizeof path, "%s%s", line->module[0] == '/' ? "" : PAMDIR "/", line->module);
+    const char *wrong = module_wrong(path, reason, sizeof reason);
+    if (wrong == NULL || audit_has(audit, line->file, line->line))
+        return;
+    audit_add(audit, AUDIT_FAIL, line->file, line->line, "loads %s, which %s", path, wrong);
+    audit_mend(audit, "sed -i '%us|[^ \t]*/pam_tmout\\.so|" OUR_MODULE "|' %s", line->line,
+               shell_word(line->file, word, sizeof word));
+}
+
+static void check_module_paths(struct audit *audit, const struct pam_stack *stack)
+{
+    for (size_t i = find_ours(stack, 0); i < stack->count; i = find_ours(stack, i + 1))
+        if (strchr(stack->line[i].module, '/') != NULL)
+            check_module_path(audit, &stack->line[i]);
+}
+
+static void check_module(struct audit *audit, const void *facts)
+{
+    const struct pam_facts *pam = facts;
+    struct stat status;
+
+    for (size_t s = 0; s < SERVICES; s++) {
+        check_module_paths(audit, &pam->auth[s]);
+        check_module_paths(audit, &pam->session[s]);
+    }
     if (stat(PAMDIR "/" OUR_MODULE, &status) == 0 && S_ISREG(status.st_mode))
         return;
     audit_add(audit, AUDIT_FAIL, PAMDIR "/" OUR_MODULE, 0,

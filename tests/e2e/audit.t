@@ -440,6 +440,21 @@ def modules_elsewhere():
         tap.equal(set(troubles()), set(CLEAN), "one that only root can have written is right")
 
 
+def harmless_session_controls():
+    """session lines that hold nobody up"""
+    for control in "[default=ignore]", "[success=ok default=ignore]", "OPTIONAL", \
+                   "[success=ok new_authtok_reqd=ok default=ignore]":
+        with saved(SSHD_PAM):
+            edit(SSHD_PAM, SESSION_LINE, f"session {control} pam_tmout.so")
+            tap.equal(set(troubles()), set(CLEAN), control)
+    for control in "requisite", "[success=ok]", "[default=ok]", "[success=done default=ignore]", \
+                   "[success=1 default=ignore]", "[success=ok session_err=bad default=ignore]", \
+                   "[default=die]", "[success=ok default=bad]":
+        line = f"session {control} pam_tmout.so"
+        pam_fault(line, lambda x=line: edit(SSHD_PAM, SESSION_LINE, x), "pam-session-control", "WARN",
+                  line)
+
+
 # --- shells -------------------------------------------------------------------
 
 def shells():
@@ -702,4 +717,5 @@ CLEAN = troubles()
 tap.run(a_clean_host, calls, what_sshd_leaves_open, what_stops_sshd, an_sshd_that_cannot_be_asked, the_drop_in_for_sshd,
         lines_that_are_missing, lines_in_the_wrong_place, shells, the_policy, the_host, faillock,
         owners_and_modes, room_for_the_state, baselines, presets,
-        lines_that_end_the_stack_first, lines_that_end_another_stack, modules_elsewhere)
+        lines_that_end_the_stack_first, lines_that_end_another_stack, modules_elsewhere,
+        harmless_session_controls)

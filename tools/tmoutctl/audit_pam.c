@@ -260,6 +260,32 @@ static void check_session_order(struct audit *audit, const void *facts)
     }
 }
 
+/*
+ * Does the login go on whatever the module returns, and with it the stack? So
+ * it is with `optional`, and where every failure is ignored, success being
+ * ignored or ok. What [...] does not name is bad to libpam.
+ */
+static bool holds_nobody_up(const char *control)
+{
+    bool ignores_rest = false;
+
+    if (control[0] != '[')
+        return strcasecmp(control, "optional") == 0;
+    for (const char *c = control + 1; *(c += strspn(c, " \t")) != '\0' && *c != ']';
+         c += strcspn(c, " \t]")) {
+        const int length = (int)strcspn(c, " \t]");
+        char pair[64];
+        snprintf(pair, sizeof pair, "%.*s", length, c);
+        const char *equals = strchr(pair, '=');
+        if (strcmp(pair, "success=ok") == 0 || strcmp(pair, "new_authtok_reqd=ok") == 0)
+            continue;
+        if (equals == NULL || strcmp(equals, "=ignore") != 0)
+            return false;
+        ignores_rest = ignores_rest || strcmp(pair, "default=ignore") == 0;
+    }
+    return ignores_rest;
+}
+
 static void check_session_control(struct audit *audit, const void *facts)
 {
     const struct pam_facts *pam = facts;
@@ -267,7 +293,7 @@ static void check_session_control(struct audit *audit, const void *facts)
     const size_t ours = find_ours(stack, 0);
     char word[PATH_MAX];
 
-    if (ours == stack->count || strcasecmp(stack->line[ours].control, "optional") == 0)
+    if (ours == stack->count || holds_nobody_up(stack->line[ours].control))
         return;
     const struct pam_line *line = &stack->line[ours];
     audit_add(audit, AUDIT_WARN, line->file, line->line,

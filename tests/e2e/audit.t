@@ -224,6 +224,23 @@ def the_drop_in_for_sshd():
           message="100")
 
 
+def match_blocks_about_the_way_in():
+    """sshd is asked so that every criterion of a Match block has its answer"""
+    path = "/etc/ssh/sshd_config.d/00-tmout.conf"
+    with saved(POLICY, path, DROP_IN):
+        policy(GOOD + 'user "kim" { max_auth_tries = 3 }\n')
+        apply()
+        write(path, must("tmoutctl", "sshd-config"))
+        for criterion in "LocalPort 22", "LocalAddress 10.0.0.1", "RDomain blue":
+            write(DROP_IN, f"Match {criterion}\n    X11Forwarding no\n")
+            tap.equal(set(troubles()), set(CLEAN), f"Match {criterion}")
+            result = run("tmoutctl", "sshd-config", "--check")
+            tap.equal((result.returncode, result.stderr), (0, ""), f"Match {criterion}: --check")
+        write(DROP_IN, "Match LocalPort 22\n    MaxAuthTries 9\n")
+        tap.equal(must("tmoutctl", "sshd-config", "--check").count("goes by the policy"), 1,
+                  "a block about a port is not everybody's")
+
+
 # --- PAM ----------------------------------------------------------------------
 
 def pam_fault(name, make, word, status, line, file=SSHD_PAM, **more):
@@ -718,4 +735,4 @@ tap.run(a_clean_host, calls, what_sshd_leaves_open, what_stops_sshd, an_sshd_tha
         lines_that_are_missing, lines_in_the_wrong_place, shells, the_policy, the_host, faillock,
         owners_and_modes, room_for_the_state, baselines, presets,
         lines_that_end_the_stack_first, lines_that_end_another_stack, modules_elsewhere,
-        harmless_session_controls)
+        harmless_session_controls, match_blocks_about_the_way_in)

@@ -19,9 +19,19 @@ static const char *const places[] = {"/usr/sbin/sshd", "/usr/bin/sshd", "/usr/lo
 /* `sshd -T` takes some milliseconds and says some kilobytes. */
 enum { LONGEST_ANSWER_MS = 20 * 1000, ANSWER_SIZE_MAX = 1024 * 1024 };
 
-/* A login from nowhere in particular: Match blocks about hosts and addresses
- * are the site's own business. RFC 5737 and 2606 keep these two unused. */
-#define FROM_NOWHERE "host=nowhere.invalid,addr=192.0.2.1"
+/*
+ * A login from nowhere in particular: Match blocks about hosts and addresses
+ * are the site's own business. RFC 5737 and 2606 keep these unused. Where a
+ * Match block has a criterion that it was not told the answer to, sshd gives
+ * up; it has known all these since OpenSSH 7.7, longer than it has included
+ * files.
+ */
+#define TO_NOWHERE   "laddr=192.0.2.2,rdomain="
+#define FROM_NOWHERE "host=nowhere.invalid,addr=192.0.2.1," TO_NOWHERE ",lport=22"
+
+/* What no Match block is about: no user, and a port that nobody gives to sshd.
+ * Measured with 9.2: a block about a port has to be answered here too. */
+#define ABOUT_NOBODY TO_NOWHERE ",lport=1"
 
 /* --- running it ---------------------------------------------------------- */
 
@@ -247,13 +257,14 @@ int sshd_effective(const char *user, struct sshd_config *config, char *reason, s
     const char *arguments[] = {"-T", "-C", about, NULL};
     int result = -1;
 
-    if (user == NULL)
-        arguments[1] = NULL;
-    else if (strchr(user, ',') != NULL || strlen(user) > sizeof about / 2) {
+    if (user != NULL && (strchr(user, ',') != NULL || strlen(user) > sizeof about / 2)) {
         snprintf(reason, size, "sshd -T cannot be asked about a name with a comma, or so long");
         return -1;
     }
-    snprintf(about, sizeof about, "user=%s," FROM_NOWHERE, user != NULL ? user : "");
+    if (user == NULL)
+        snprintf(about, sizeof about, ABOUT_NOBODY);
+    else
+        snprintf(about, sizeof about, "user=%s," FROM_NOWHERE, user);
     if (ask(arguments, &answer, reason, size) != 0)
         goto out;
     if (WEXITSTATUS(answer.status) != 0) {

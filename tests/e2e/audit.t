@@ -241,6 +241,27 @@ def match_blocks_about_the_way_in():
                   "a block about a port is not everybody's")
 
 
+def an_sshd_that_hangs():
+    """an sshd that never answers is waited for once"""
+    asked = "/run/asked"
+    with saved("/usr/sbin/sshd", POLICY):
+        policy(GOOD + 'user "kim" { max_auth_tries = 3 }\n')
+        apply()
+        remove("/usr/sbin/sshd")
+        write("/usr/sbin/sshd", f"#!/bin/sh\necho asked >>{asked}\nexec sleep infinity\n", 0o755)
+        found = [f for f in troubles().values() if key(f) not in CLEAN]
+        tap.ok(any(f["id"] == "sshd-config" and "no answer" in f["message"] for f in found),
+               "it is said", json.dumps(found, indent=1))
+        tap.equal(read(asked).count("asked"), 1, "by the audit")
+        remove(asked)
+        write("/usr/sbin/sshd", f"#!/bin/sh\ncase $1 in -V) echo OpenSSH_9.2p1 >&2; exit;; esac\n"
+                                f"echo asked >>{asked}\nexec sleep infinity\n", 0o755)
+        result = run("tmoutctl", "sshd-config", "--check")
+        tap.ok(result.returncode == 2 and "no answer" in result.stderr, "by --check", result)
+        tap.equal(read(asked).count("asked"), 1, "once")
+    remove(asked)
+
+
 # --- PAM ----------------------------------------------------------------------
 
 def pam_fault(name, make, word, status, line, file=SSHD_PAM, **more):
@@ -735,4 +756,4 @@ tap.run(a_clean_host, calls, what_sshd_leaves_open, what_stops_sshd, an_sshd_tha
         lines_that_are_missing, lines_in_the_wrong_place, shells, the_policy, the_host, faillock,
         owners_and_modes, room_for_the_state, baselines, presets,
         lines_that_end_the_stack_first, lines_that_end_another_stack, modules_elsewhere,
-        harmless_session_controls, match_blocks_about_the_way_in)
+        harmless_session_controls, match_blocks_about_the_way_in, an_sshd_that_hangs)

@@ -17,7 +17,14 @@
 static const char *const places[] = {"/usr/sbin/sshd", "/usr/bin/sshd", "/usr/local/sbin/sshd"};
 
 /* `sshd -T` takes some milliseconds and says some kilobytes. */
-enum { LONGEST_ANSWER_MS = 20 * 1000, ANSWER_SIZE_MAX = 1024 * 1024 };
+enum { PATIENCE_MS = 20 * 1000, PROMPT_ANSWER_MS = 500, ANSWER_SIZE_MAX = 1024 * 1024 };
+
+/*
+ * How long this process still waits for sshd, over all its questions: one that
+ * hangs is waited for once, and not for each of some thousand users. Prompt
+ * answers cost nothing of it.
+ */
+static int64_t patience_ms = PATIENCE_MS;
 
 /*
  * A login from nowhere in particular: Match blocks about hosts and addresses
@@ -101,10 +108,11 @@ static int read_some(int fd, char **text, size_t *size)
     return n < 0 ? (errno == EINTR ? 1 : -1) : n > 0;
 }
 
-/* Reads both streams to their ends. Returns 0, or -1 with errno. */
+/* Reads both streams to their ends, while patience lasts. Returns 0, or -1 with
+ * errno. */
 static int read_answer(const int *read_fd, struct answer *answer)
 {
-    const int64_t deadline_ms = now_ms() + LONGEST_ANSWER_MS;
+    const int64_t deadline_ms = now_ms() + patience_ms;
     struct pollfd poll_fd[STREAMS];
     size_t open_streams = STREAMS;
 
@@ -138,9 +146,14 @@ static int read_answer(const int *read_fd, struct answer *answer)
  * freed either way. */
 static int run(const char *program, char *const *argv, struct answer *answer)
 {
+    const int64_t begun_ms = now_ms();
     int out[2] = {-1, -1}, err[2] = {-1, -1};
     int result = -1, saved;
 
+    if (patience_ms <= 0) {
+        errno = ETIMEDOUT;
+        return -1;
+    }
     if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0)
         goto out;
     const int write_fd[STREAMS] = {out[1], err[1]}, read_fd[STREAMS] = {out[0], err[0]};
@@ -158,6 +171,8 @@ static int run(const char *program, char *const *argv, struct answer *answer)
         kill(child, SIGKILL);
     while (waitpid(child, &answer->status, 0) < 0 && errno == EINTR)
         ;
+    const int64_t took_ms = now_ms() - begun_ms;
+    patience_ms -= took_ms > PROMPT_ANSWER_MS ? took_ms : 0;
     errno = saved;
 
 out:
@@ -241,7 +256,8 @@ static int ask(const char *const *arguments, struct answer *answer, char *reason
         argv[count++] = (char *)(uintptr_t)*arguments++;
     argv[count] = NULL;
     if (run(program, argv, answer) != 0) {
-        snprintf(reason, size, "%s cannot be asked: %s", program, strerror(errno));
+        snprintf(reason, size, "%s cannot be asked: %s", program,
+                 errno == ETIMEDOUT ? "it gives no answer" : strerror(errno));
         return -1;
     }
     if (WIFEXITED(answer->status) && WEXITSTATUS(answer->status) != 127)

@@ -24,7 +24,8 @@ struct sshd_config {
 /*
  * What `sshd -T` says: for user, or with NULL for connections that no Match
  * block is about. Only root can ask, for sshd loads its keys. Returns 0, or
- * -1 with a sentence in reason that names what sshd said.
+ * -1 with a sentence in reason that names what sshd said. A process waits some
+ * seconds for sshd, over all that it asks, and fails at once from then on.
  */
 int sshd_effective(const char *user, struct sshd_config *config, char *reason, size_t size);
 

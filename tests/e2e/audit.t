@@ -262,6 +262,23 @@ def an_sshd_that_hangs():
     remove(asked)
 
 
+def a_host_without_sshd():
+    """no sshd: one line says so"""
+    with saved("/usr/sbin/sshd", SSHD_PAM, POLICY):
+        policy(GOOD + 'user "kim" { max_auth_tries = 3 }\n')
+        apply()
+        remove("/usr/sbin/sshd")
+        remove(SSHD_PAM)
+        findings, _ = audit()
+        rows = [f for f in findings if f["id"].startswith("sshd-")]
+        tap.equal([(f["status"], f["mend"]) for f in rows], [("WARN", None)], "one row")
+        for place in "/usr/sbin", "/usr/bin", "/usr/local/sbin":
+            tap.ok(f"{place}/sshd" in rows[0]["message"], f"it names {place}", rows)
+        tap.ok("there is no sshd here" in rows[0]["message"], "and says what is missing", rows)
+        others = [f for f in findings if f["status"] != "PASS" and f not in rows]
+        tap.equal(others, [], "nothing else is wrong")
+
+
 # --- PAM ----------------------------------------------------------------------
 
 def pam_fault(name, make, word, status, line, file=SSHD_PAM, **more):
@@ -756,4 +773,4 @@ tap.run(a_clean_host, calls, what_sshd_leaves_open, what_stops_sshd, an_sshd_tha
         lines_that_are_missing, lines_in_the_wrong_place, shells, the_policy, the_host, faillock,
         owners_and_modes, room_for_the_state, baselines, presets,
         lines_that_end_the_stack_first, lines_that_end_another_stack, modules_elsewhere,
-        harmless_session_controls, match_blocks_about_the_way_in, an_sshd_that_hangs)
+        harmless_session_controls, match_blocks_about_the_way_in, an_sshd_that_hangs, a_host_without_sshd)

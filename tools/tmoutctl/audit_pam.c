@@ -2,6 +2,7 @@
 #include "audit.h"
 
 #include "pam_stack.h"
+#include "sshd_installed.h"
 
 #include "../../lib/host/trusted.h"
 
@@ -84,8 +85,10 @@ static void check_stack_problem(struct audit *audit, const struct pam_stack *sta
 static void check_readable(struct audit *audit, const void *facts)
 {
     const struct pam_facts *pam = facts;
+    char reason[256];
 
-    if (!pam->present[SSHD]) {
+    /* audit_sshd() says so where there is no sshd. */
+    if (!pam->present[SSHD] && sshd_is_installed(reason, sizeof reason)) {
         audit_add(audit, AUDIT_FAIL, "/etc/pam.d/sshd", 0,
                   "does not exist: sshd uses the service \"other\", which refuses everybody");
         audit_mend(audit, "install the package that sshd comes from again");

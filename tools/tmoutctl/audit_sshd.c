@@ -472,11 +472,27 @@ static const struct audit_check checks[] = {
     {.id = NULL},
 };
 
+static void check_installed(struct audit *audit, const void *facts)
+{
+    const struct sshd_facts *sshd = facts;
+
+    audit_add(audit, AUDIT_WARN, NULL, 0, "%s: nothing is checked for it", sshd->reason);
+}
+
+static const struct audit_check no_sshd_checks[] = {
+    {"sshd-installed", "there is an sshd", check_installed},
+    {.id = NULL},
+};
+
 void audit_sshd(struct audit *audit)
 {
     struct sshd_facts sshd = {.reason = ""};
     char reason[256];
 
+    if (!sshd_is_installed(sshd.reason, sizeof sshd.reason)) {
+        audit_run(audit, no_sshd_checks, &sshd);
+        return;
+    }
     if (sshd_effective(NULL, &sshd.effective, sshd.reason, sizeof sshd.reason) == 0)
         sshd.reason[0] = '\0';
     sshd.has_version = sshd_installed_version(&sshd.version, reason, sizeof reason) == 0;

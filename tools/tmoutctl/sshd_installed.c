@@ -239,6 +239,24 @@ static int take_lines(const char *text, struct sshd_config *config)
     return 0;
 }
 
+/* `there is no sshd here, neither PLACE nor PLACE`, into reason. */
+static void no_sshd(char *reason, size_t size)
+{
+    size_t used = (size_t)snprintf(reason, size, "there is no sshd here");
+
+    for (size_t i = 0; i < sizeof places / sizeof places[0] && used < size; i++)
+        used += (size_t)snprintf(reason + used, size - used, "%s %s", i == 0 ? ", neither" : " nor",
+                                 places[i]);
+}
+
+bool sshd_is_installed(char *reason, size_t size)
+{
+    if (find_sshd() != NULL)
+        return true;
+    no_sshd(reason, size);
+    return false;
+}
+
 /* As run(), for this host's sshd. Returns 0 if sshd ended by itself. */
 static int ask(const char *const *arguments, struct answer *answer, char *reason, size_t size)
 {
@@ -247,7 +265,7 @@ static int ask(const char *const *arguments, struct answer *answer, char *reason
     size_t count = 0;
 
     if (program == NULL) {
-        snprintf(reason, size, "there is no sshd in %s", places[0]);
+        no_sshd(reason, size);
         return -1;
     }
     /* exec() changes none of them, though its type does not say so. */

@@ -8,6 +8,7 @@
 
 #include "sshd_keywords.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct sshd_pair {
@@ -20,6 +21,9 @@ struct sshd_config {
     struct sshd_pair *item; /* in sshd's order; a keyword may come several times */
     size_t count;
 };
+
+/* Is there one? If not, the reason names the places where it would be. */
+bool sshd_is_installed(char *reason, size_t size);
 
 /*
  * What `sshd -T` says: for user, or with NULL for connections that no Match

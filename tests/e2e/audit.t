@@ -224,6 +224,17 @@ def the_drop_in_for_sshd():
           message="100")
 
 
+def zeros():
+    """zero in other words"""
+    for value in "00", "+0", "-0":
+        sshd_fault(f"ClientAliveCountMax {value}", f"ClientAliveCountMax {value}\n",
+                   "sshd-client-alive-count", "FAIL", 1)
+    for value in "00", "0m0s":
+        sshd_fault(f"ClientAliveInterval {value} in a Match block",
+                   f"Match User kim\n    ClientAliveInterval {value}\n", "sshd-client-alive",
+                   "WARN", 2)
+
+
 def match_blocks_about_the_way_in():
     """sshd is asked so that every criterion of a Match block has its answer"""
     path = "/etc/ssh/sshd_config.d/00-tmout.conf"
@@ -773,4 +784,4 @@ tap.run(a_clean_host, calls, what_sshd_leaves_open, what_stops_sshd, an_sshd_tha
         lines_that_are_missing, lines_in_the_wrong_place, shells, the_policy, the_host, faillock,
         owners_and_modes, room_for_the_state, baselines, presets,
         lines_that_end_the_stack_first, lines_that_end_another_stack, modules_elsewhere,
-        harmless_session_controls, match_blocks_about_the_way_in, an_sshd_that_hangs, a_host_without_sshd)
+        harmless_session_controls, zeros, match_blocks_about_the_way_in, an_sshd_that_hangs, a_host_without_sshd)

@@ -6,8 +6,6 @@
 #include "sshd_text.h"
 #include "sshd_words.h"
 
-#include "../../lib/policy/duration.h"
-
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <inttypes.h>
@@ -279,11 +277,10 @@ static void check_set_env(struct audit *audit, const void *facts)
 
 /* --- dead connections, tries, channels ----------------------------------- */
 
-static bool is_zero(const char *duration)
+/* Of a duration or number, as sshd reads it: it takes 00, 0m0s and +0, too. */
+static bool is_zero(const char *value)
 {
-    int64_t seconds;
-
-    return duration_parse(duration, &seconds) == NULL && seconds == 0;
+    return strchr(value, '0') != NULL && value[strspn(value, "+-0smhdwSMHDW")] == '\0';
 }
 
 static void check_client_alive(struct audit *audit, const void *facts)
@@ -295,7 +292,8 @@ static void check_client_alive(struct audit *audit, const void *facts)
 
     if (is_zero(value)) {
         ADD(audit, AUDIT_WARN, line,
-            "ClientAliveInterval is 0: connections whose client is gone stay until TCP notices");
+            "ClientAliveInterval is %s: connections whose client is gone stay until TCP notices",
+            value);
         mend_value(audit, line, keyword, "300");
     }
     for (size_t i = 0; i < sshd->text.count; i++) {
@@ -304,7 +302,8 @@ static void check_client_alive(struct audit *audit, const void *facts)
         if (!line->in_match || strcasecmp(line->keyword, keyword) != 0 ||
             !sshd_next_word(&rest, value, sizeof value) || !is_zero(value))
             continue;
-        ADD(audit, AUDIT_WARN, line, "ClientAliveInterval 0 switches it off for this Match block");
+        ADD(audit, AUDIT_WARN, line, "ClientAliveInterval %s switches it off for this Match block",
+            value);
         mend_value(audit, line, keyword, "300");
     }
 }
@@ -318,11 +317,12 @@ static void check_client_alive_count(struct audit *audit, const void *facts)
         const char *rest = line->arguments;
         char value[64];
         if (strcasecmp(line->keyword, "ClientAliveCountMax") != 0 ||
-            !sshd_next_word(&rest, value, sizeof value) || strcmp(value, "0") != 0)
+            !sshd_next_word(&rest, value, sizeof value) || !is_zero(value))
             continue;
         audit_add(audit, AUDIT_FAIL, line->file, line->line,
-                  "ClientAliveCountMax 0 switches ClientAlive off since OpenSSH 8.2, and never "
-                  "ended idle sessions");
+                  "ClientAliveCountMax %s switches ClientAlive off since OpenSSH 8.2, and never "
+                  "ended idle sessions",
+                  value);
         mend_value(audit, line, "ClientAliveCountMax", "3");
     }
 }

@@ -252,6 +252,25 @@ def match_blocks_about_the_way_in():
                   "a block about a port is not everybody's")
 
 
+def a_large_drop_in():
+    """5,000 rules for sshd come to 2.4 MB, which is read like the rest"""
+    path = "/etc/ssh/sshd_config.d/00-tmout.conf"
+    with saved(POLICY, path, DROP_IN):
+        policy(GOOD + "".join(
+            f'group "{"g" * 60}{n}" {{\n max_auth_tries = {n % 4 + 1}\n max_sessions = {n + 1}\n'
+            f' client_alive_interval = {n + 1}\n unused_connection_timeout = {n + 1}\n'
+            " client_alive_count_max = 3\n}\n" for n in range(5000)))
+        apply()
+        text = must("tmoutctl", "sshd-config")
+        tap.ok(len(text) > 2 ** 21 and text.count("\n") > 20000, f"{len(text)} bytes",
+               text.count("\n"))
+        write(path, text)
+        write(DROP_IN, "UsePAM no\n")
+        found = [f for k, f in troubles().items() if k not in CLEAN and f["id"].startswith("sshd-")]
+        tap.equal([(f["id"], f["file"], f["line"]) for f in found], [("sshd-use-pam", DROP_IN, 1)],
+                  "what comes after it is seen")
+
+
 def an_sshd_that_hangs():
     """an sshd that never answers is waited for once"""
     asked = "/run/asked"
@@ -784,4 +803,5 @@ tap.run(a_clean_host, calls, what_sshd_leaves_open, what_stops_sshd, an_sshd_tha
         lines_that_are_missing, lines_in_the_wrong_place, shells, the_policy, the_host, faillock,
         owners_and_modes, room_for_the_state, baselines, presets,
         lines_that_end_the_stack_first, lines_that_end_another_stack, modules_elsewhere,
-        harmless_session_controls, zeros, match_blocks_about_the_way_in, an_sshd_that_hangs, a_host_without_sshd)
+        harmless_session_controls, zeros, match_blocks_about_the_way_in,
+        a_large_drop_in, an_sshd_that_hangs, a_host_without_sshd)

@@ -224,6 +224,38 @@ def the_drop_in_for_sshd():
           message="100")
 
 
+def what_a_match_block_loosens():
+    """the site's own Match blocks beat the policy's defaults: that is said"""
+    path = "/etc/ssh/sshd_config.d/00-tmout.conf"
+
+    def with_default(text, site):
+        policy(GOOD.replace("}", f"    {text}\n}}", 1))
+        apply()
+        write(path, must("tmoutctl", "sshd-config"))
+        write(DROP_IN, site)
+
+    for text, line in (("max_auth_tries = 4", "MaxAuthTries 5"),
+                       ("max_sessions = 5", "MaxSessions 06"),
+                       ("client_alive_interval = 5m", "ClientAliveInterval 10m"),
+                       ("client_alive_interval = 5m", "ClientAliveInterval 00"),
+                       ("unused_connection_timeout = 5m", "UnusedConnectionTimeout none")):
+        also = ["sshd-client-alive"] if line.endswith(" 00") else []
+        fault(f"{line} for {text}",
+              lambda t=text, x=line: with_default(t, f"Match User bob\n    {x}\n"),
+              "sshd-match", "WARN", DROP_IN, 2, paths=[POLICY, path, DROP_IN], also=also)
+    with saved(POLICY, path, DROP_IN):
+        with_default("max_auth_tries = 4\n    unused_connection_timeout = 5m",
+                     "Match User bob\n  MaxAuthTries 3\n  UnusedConnectionTimeout 60\n"
+                     "  MaxSessions 100\n")
+        tap.equal(set(troubles()), set(CLEAN), "what is stricter, or not the policy's, is right")
+        append(POLICY, 'group "games" { max_auth_tries = 5 }\n')
+        apply()
+        write(path, must("tmoutctl", "sshd-config"))
+        tap.equal(set(troubles()), set(CLEAN), "so are blocks of the policy's own")
+    sshd_fault("MaxAuthTries beyond max_attempts in a Match block",
+               "Match User bob\n    MaxAuthTries 6\n", "sshd-max-auth-tries", "WARN", 2)
+
+
 def zeros():
     """zero in other words"""
     for value in "00", "+0", "-0":
@@ -803,5 +835,5 @@ tap.run(a_clean_host, calls, what_sshd_leaves_open, what_stops_sshd, an_sshd_tha
         lines_that_are_missing, lines_in_the_wrong_place, shells, the_policy, the_host, faillock,
         owners_and_modes, room_for_the_state, baselines, presets,
         lines_that_end_the_stack_first, lines_that_end_another_stack, modules_elsewhere,
-        harmless_session_controls, zeros, match_blocks_about_the_way_in,
+        harmless_session_controls, what_a_match_block_loosens, zeros, match_blocks_about_the_way_in,
         a_large_drop_in, an_sshd_that_hangs, a_host_without_sshd)

@@ -279,6 +279,9 @@ def match_blocks_about_the_way_in():
             tap.equal(set(troubles()), set(CLEAN), f"Match {criterion}")
             result = run("tmoutctl", "sshd-config", "--check")
             tap.equal((result.returncode, result.stderr), (0, ""), f"Match {criterion}: --check")
+        policy(GOOD.replace("}", "    max_auth_tries = 4\n}", 1) + 'user "kim" { max_auth_tries = 3 }\n')
+        apply()
+        write(path, must("tmoutctl", "sshd-config"))
         write(DROP_IN, "Match LocalPort 22\n    MaxAuthTries 9\n")
         tap.equal(must("tmoutctl", "sshd-config", "--check").count("goes by the policy"), 1,
                   "a block about a port is not everybody's")

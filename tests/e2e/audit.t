@@ -835,8 +835,8 @@ clean_host()
 VERSION = tuple(map(int, re.search(r"OpenSSH_(\d+)\.(\d+)", run("sshd", "-V").stderr).groups()))
 CLEAN = troubles()
 tap.run(a_clean_host, calls, what_sshd_leaves_open, what_stops_sshd, an_sshd_that_cannot_be_asked, the_drop_in_for_sshd,
-        lines_that_are_missing, lines_in_the_wrong_place, shells, the_policy, the_host, faillock,
-        owners_and_modes, room_for_the_state, baselines, presets,
         lines_that_end_the_stack_first, lines_that_end_another_stack, modules_elsewhere,
         harmless_session_controls, what_a_match_block_loosens, zeros, match_blocks_about_the_way_in,
-        a_large_drop_in, an_sshd_that_hangs, a_host_without_sshd)
+        a_large_drop_in, an_sshd_that_hangs, a_host_without_sshd,
+        lines_that_are_missing, lines_in_the_wrong_place, shells, the_policy, the_host, faillock,
+        owners_and_modes, room_for_the_state, baselines, presets)

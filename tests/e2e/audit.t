@@ -224,6 +224,126 @@ def the_drop_in_for_sshd():
           message="100")
 
 
+def what_a_match_block_loosens():
+    """the site's own Match blocks beat the policy's defaults: that is said"""
+    path = "/etc/ssh/sshd_config.d/00-tmout.conf"
+
+    def with_default(text, site):
+        policy(GOOD.replace("}", f"    {text}\n}}", 1))
+        apply()
+        write(path, must("tmoutctl", "sshd-config"))
+        write(DROP_IN, site)
+
+    for text, line in (("max_auth_tries = 4", "MaxAuthTries 5"),
+                       ("max_sessions = 5", "MaxSessions 06"),
+                       ("client_alive_interval = 5m", "ClientAliveInterval 10m"),
+                       ("client_alive_interval = 5m", "ClientAliveInterval 00"),
+                       ("unused_connection_timeout = 5m", "UnusedConnectionTimeout none")):
+        also = ["sshd-client-alive"] if line.endswith(" 00") else []
+        fault(f"{line} for {text}",
+              lambda t=text, x=line: with_default(t, f"Match User bob\n    {x}\n"),
+              "sshd-match", "WARN", DROP_IN, 2, paths=[POLICY, path, DROP_IN], also=also)
+    with saved(POLICY, path, DROP_IN):
+        with_default("max_auth_tries = 4\n    unused_connection_timeout = 5m",
+                     "Match User bob\n  MaxAuthTries 3\n  UnusedConnectionTimeout 60\n"
+                     "  MaxSessions 100\n")
+        tap.equal(set(troubles()), set(CLEAN), "what is stricter, or not the policy's, is right")
+        append(POLICY, 'group "games" { max_auth_tries = 5 }\n')
+        apply()
+        write(path, must("tmoutctl", "sshd-config"))
+        tap.equal(set(troubles()), set(CLEAN), "so are blocks of the policy's own")
+    sshd_fault("MaxAuthTries beyond max_attempts in a Match block",
+               "Match User bob\n    MaxAuthTries 6\n", "sshd-max-auth-tries", "WARN", 2)
+
+
+def zeros():
+    """zero in other words"""
+    for value in "00", "+0", "-0":
+        sshd_fault(f"ClientAliveCountMax {value}", f"ClientAliveCountMax {value}\n",
+                   "sshd-client-alive-count", "FAIL", 1)
+    for value in "00", "0m0s":
+        sshd_fault(f"ClientAliveInterval {value} in a Match block",
+                   f"Match User kim\n    ClientAliveInterval {value}\n", "sshd-client-alive",
+                   "WARN", 2)
+
+
+def match_blocks_about_the_way_in():
+    """sshd is asked so that every criterion of a Match block has its answer"""
+    path = "/etc/ssh/sshd_config.d/00-tmout.conf"
+    with saved(POLICY, path, DROP_IN):
+        policy(GOOD + 'user "kim" { max_auth_tries = 3 }\n')
+        apply()
+        write(path, must("tmoutctl", "sshd-config"))
+        for criterion in "LocalPort 22", "LocalAddress 10.0.0.1", "RDomain blue":
+            write(DROP_IN, f"Match {criterion}\n    X11Forwarding no\n")
+            tap.equal(set(troubles()), set(CLEAN), f"Match {criterion}")
+            result = run("tmoutctl", "sshd-config", "--check")
+            tap.equal((result.returncode, result.stderr), (0, ""), f"Match {criterion}: --check")
+        policy(GOOD.replace("}", "    max_auth_tries = 4\n}", 1) + 'user "kim" { max_auth_tries = 3 }\n')
+        apply()
+        write(path, must("tmoutctl", "sshd-config"))
+        write(DROP_IN, "Match LocalPort 22\n    MaxAuthTries 9\n")
+        tap.equal(must("tmoutctl", "sshd-config", "--check").count("goes by the policy"), 1,
+                  "a block about a port is not everybody's")
+
+
+def a_large_drop_in():
+    """5,000 rules for sshd come to 2.4 MB, which is read like the rest"""
+    path = "/etc/ssh/sshd_config.d/00-tmout.conf"
+    with saved(POLICY, path, DROP_IN):
+        policy(GOOD + "".join(
+            f'group "{"g" * 60}{n}" {{\n max_auth_tries = {n % 4 + 1}\n max_sessions = {n + 1}\n'
+            f' client_alive_interval = {n + 1}\n unused_connection_timeout = {n + 1}\n'
+            " client_alive_count_max = 3\n}\n" for n in range(5000)))
+        apply()
+        text = must("tmoutctl", "sshd-config")
+        tap.ok(len(text) > 2 ** 21 and text.count("\n") > 20000, f"{len(text)} bytes",
+               text.count("\n"))
+        write(path, text)
+        write(DROP_IN, "UsePAM no\n")
+        found = [f for k, f in troubles().items() if k not in CLEAN and f["id"].startswith("sshd-")]
+        tap.equal([(f["id"], f["file"], f["line"]) for f in found], [("sshd-use-pam", DROP_IN, 1)],
+                  "what comes after it is seen")
+
+
+def an_sshd_that_hangs():
+    """an sshd that never answers is waited for once"""
+    asked = "/run/asked"
+    with saved("/usr/sbin/sshd", POLICY):
+        policy(GOOD + 'user "kim" { max_auth_tries = 3 }\n')
+        apply()
+        remove("/usr/sbin/sshd")
+        write("/usr/sbin/sshd", f"#!/bin/sh\necho asked >>{asked}\nexec sleep infinity\n", 0o755)
+        found = [f for f in troubles().values() if key(f) not in CLEAN]
+        tap.ok(any(f["id"] == "sshd-config" and "no answer" in f["message"] for f in found),
+               "it is said", json.dumps(found, indent=1))
+        tap.equal(read(asked).count("asked"), 1, "by the audit")
+        remove(asked)
+        write("/usr/sbin/sshd", f"#!/bin/sh\ncase $1 in -V) echo OpenSSH_9.2p1 >&2; exit;; esac\n"
+                                f"echo asked >>{asked}\nexec sleep infinity\n", 0o755)
+        result = run("tmoutctl", "sshd-config", "--check")
+        tap.ok(result.returncode == 2 and "no answer" in result.stderr, "by --check", result)
+        tap.equal(read(asked).count("asked"), 1, "once")
+    remove(asked)
+
+
+def a_host_without_sshd():
+    """no sshd: one line says so"""
+    with saved("/usr/sbin/sshd", SSHD_PAM, POLICY):
+        policy(GOOD + 'user "kim" { max_auth_tries = 3 }\n')
+        apply()
+        remove("/usr/sbin/sshd")
+        remove(SSHD_PAM)
+        findings, _ = audit()
+        rows = [f for f in findings if f["id"].startswith("sshd-")]
+        tap.equal([(f["status"], f["mend"]) for f in rows], [("WARN", None)], "one row")
+        for place in "/usr/sbin", "/usr/bin", "/usr/local/sbin":
+            tap.ok(f"{place}/sshd" in rows[0]["message"], f"it names {place}", rows)
+        tap.ok("there is no sshd here" in rows[0]["message"], "and says what is missing", rows)
+        others = [f for f in findings if f["status"] != "PASS" and f not in rows]
+        tap.equal(others, [], "nothing else is wrong")
+
+
 # --- PAM ----------------------------------------------------------------------
 
 def pam_fault(name, make, word, status, line, file=SSHD_PAM, **more):
@@ -326,6 +446,133 @@ def lines_in_the_wrong_place():
               "pam-stack", "FAIL", "include nowhere", mends=False)
     pam_fault("an include of itself", lambda: append(SSHD_PAM, "auth include sshd\n"),
               "pam-stack", "FAIL", "include sshd", mends=False)
+
+def lines_that_end_the_stack_first():
+    """a line in front of ours whose success ends the stack: ours is never reached"""
+    for line in ("session sufficient pam_permit.so",
+                 "session [success=done default=ignore] pam_succeed_if.so quiet uid >= 0",
+                 "session [ignore=done default=bad] pam_exec.so",
+                 "session [success=ok default=done] pam_exec.so"):
+        pam_fault(line, lambda x=line: prepend(SSHD_PAM, x + "\n"), "pam-jump", "FAIL",
+                  SESSION_LINE, message=SSHD_PAM + ":1")
+        line = line.replace("session", "auth", 1)
+        pam_fault(line, lambda x=line: prepend(SSHD_PAM, x + "\n"), "pam-jump", "FAIL", AUTH_LINE,
+                  message=SSHD_PAM + ":1")
+    with_include = "session sufficient pam_permit.so\n"
+    pam_fault("in a file that it includes",
+              lambda: (write("/etc/pam.d/inner", with_include),
+                       prepend(SSHD_PAM, "session include inner\n")),
+              "pam-jump", "FAIL", SESSION_LINE, message="/etc/pam.d/inner:1")
+    for service in "su", "sudo":
+        path = f"/etc/pam.d/{service}"
+        pam_fault(f"in {service}", lambda p=path: prepend(p, "session sufficient pam_permit.so\n"),
+                  "pam-jump", "WARN", SESSION_LINE, file=path, paths=[path])
+    pam_fault("a jump over ours into a file that it includes",
+              lambda: (write("/etc/pam.d/inner", AUTH_LINE + "\n"),
+                       edit(SSHD_PAM, AUTH_LINE, "auth [success=1 default=ignore] pam_exec.so\n"
+                                                 "auth include inner")),
+              "pam-jump", "WARN", 1, file="/etc/pam.d/inner", mends=False)
+
+
+# RHEL 9's, as authselect makes them for sssd, and ours where the manual has it.
+RHEL = {"sshd": f"""{AUTH_LINE}
+auth       substack     password-auth
+auth       include      postlogin
+session    required     pam_permit.so
+session    include      password-auth
+session    include      postlogin
+{SESSION_LINE}
+""", "password-auth": """auth        required                                     pam_env.so
+auth        required                                     pam_faildelay.so delay=2000000
+auth        [default=1 ignore=ignore success=ok]         pam_usertype.so isregular
+auth        [default=1 ignore=ignore success=ok]         pam_localuser.so
+auth        sufficient                                   pam_unix.so nullok
+auth        [default=1 ignore=ignore success=ok]         pam_usertype.so isregular
+auth        sufficient                                   pam_sss.so forward_pass
+auth        required                                     pam_deny.so
+session     optional                                     pam_keyinit.so revoke
+session     required                                     pam_limits.so
+-session    optional                                     pam_systemd.so
+session     [success=1 default=ignore]                   pam_succeed_if.so service in crond quiet
+session     required                                     pam_unix.so
+session     optional                                     pam_sss.so
+""", "postlogin": """session     optional      pam_umask.so silent
+session     [success=1 default=ignore] pam_succeed_if.so service !~ gdm* service !~ su* quiet
+session     [default=1]   pam_lastlog.so nowtmp showfailed
+session     optional      pam_lastlog.so silent noupdate showfailed
+""", "su": f"""auth            sufficient      pam_rootok.so
+{AUTH_LINE}
+auth            substack        password-auth
+session         include         password-auth
+session         include         postlogin
+{SESSION_LINE}
+"""}
+
+
+def lines_that_end_another_stack():
+    """what looks like it and leaves ours in force"""
+    for text in ("session required pam_permit.so\n", "auth sufficient pam_deny.so\n",
+                 "auth requisite pam_nologin.so\n", "session [default=die] pam_nologin.so\n",
+                 "auth [success=ok ignore=ignore default=die] pam_nologin.so\n",
+                 "session substack inner\n"):
+        with saved(SSHD_PAM, "/etc/pam.d/inner"):
+            write("/etc/pam.d/inner", "session sufficient pam_permit.so\n")
+            prepend(SSHD_PAM, text)
+            tap.equal(set(troubles()), set(CLEAN), text.strip())
+    with saved("/etc/pam.d/su"):
+        without_ours("/etc/pam.d/su", "auth")
+        prepend("/etc/pam.d/su", f"auth sufficient pam_rootok.so\n{AUTH_LINE}\n")
+        tap.equal(set(troubles()), set(CLEAN), "root needs no password for su")
+    with saved(*(f"/etc/pam.d/{name}" for name in RHEL)):
+        for name, text in RHEL.items():
+            write(f"/etc/pam.d/{name}", text)
+        tap.equal(set(troubles()), set(CLEAN), "the stacks of RHEL")
+
+
+def modules_elsewhere():
+    """a line of ours that names the module by a path"""
+    path = "/opt/site/pam_tmout.so"
+    good = run("sh", "-c", "ls /lib/*/security/pam_tmout.so /usr/lib64/security/pam_tmout.so "
+                           "2>/dev/null | head -n 1").stdout.strip()
+
+    def named(line):
+        edit(SSHD_PAM, SESSION_LINE, line)
+
+    for line in ("session optional /opt/nowhere/pam_tmout.so", "session optional x/pam_tmout.so",
+                 "session optional /opt/pam_tmout.so"):
+        with saved("/opt/pam_tmout.so"):
+            os.makedirs("/opt/pam_tmout.so", exist_ok=True)
+            pam_fault(line, lambda x=line: named(x), "pam-module", "FAIL", line)
+    for what, change in (("that others can write", lambda: os.chmod(path, 0o666)),
+                         ("of a user", lambda: shutil.chown(path, "kim")),
+                         ("in a user's directory", lambda: shutil.chown("/opt/site", "kim"))):
+        def wrong(change=change):
+            os.makedirs("/opt/site", 0o755)
+            shutil.copy(good, path)
+            named(f"session optional {path}")
+            change()
+        pam_fault(f"one {what}", wrong, "pam-module", "FAIL", f"session optional {path}",
+                  paths=["/opt/site"])
+    with saved(SSHD_PAM, "/opt/site"):
+        os.makedirs("/opt/site", 0o755)
+        shutil.copy(good, path)
+        named(f"session optional {path}")
+        tap.equal(set(troubles()), set(CLEAN), "one that only root can have written is right")
+
+
+def harmless_session_controls():
+    """session lines that hold nobody up"""
+    for control in "[default=ignore]", "[success=ok default=ignore]", "OPTIONAL", \
+                   "[success=ok new_authtok_reqd=ok default=ignore]":
+        with saved(SSHD_PAM):
+            edit(SSHD_PAM, SESSION_LINE, f"session {control} pam_tmout.so")
+            tap.equal(set(troubles()), set(CLEAN), control)
+    for control in "requisite", "[success=ok]", "[default=ok]", "[success=done default=ignore]", \
+                   "[success=1 default=ignore]", "[success=ok session_err=bad default=ignore]", \
+                   "[default=die]", "[success=ok default=bad]":
+        line = f"session {control} pam_tmout.so"
+        pam_fault(line, lambda x=line: edit(SSHD_PAM, SESSION_LINE, x), "pam-session-control", "WARN",
+                  line)
 
 
 # --- shells -------------------------------------------------------------------
@@ -588,5 +835,8 @@ clean_host()
 VERSION = tuple(map(int, re.search(r"OpenSSH_(\d+)\.(\d+)", run("sshd", "-V").stderr).groups()))
 CLEAN = troubles()
 tap.run(a_clean_host, calls, what_sshd_leaves_open, what_stops_sshd, an_sshd_that_cannot_be_asked, the_drop_in_for_sshd,
+        lines_that_end_the_stack_first, lines_that_end_another_stack, modules_elsewhere,
+        harmless_session_controls, what_a_match_block_loosens, zeros, match_blocks_about_the_way_in,
+        a_large_drop_in, an_sshd_that_hangs, a_host_without_sshd,
         lines_that_are_missing, lines_in_the_wrong_place, shells, the_policy, the_host, faillock,
         owners_and_modes, room_for_the_state, baselines, presets)

@@ -255,7 +255,7 @@ def checking():
     configure(drop_in=drop_in())
     tap.equal(check()[0], 0, "all is well")
     tap.equal(check("--quiet"), (0, ""), "and quietly so")
-    tap.equal(json.loads(check("--json")[1]), {"agrees": True, "users": 1, "differences": []}, "JSON")
+    tap.equal(json.loads(check("--json")[1]), {"agrees": True, "users": 1, "differences": [], "looser": []}, "JSON")
     configure()
     status, said = check()
     tap.ok(status == 1 and "everybody: MaxSessions is 10, the policy has 5 "
@@ -278,6 +278,21 @@ def checking():
     configure(drop_in=drop_in())
     policy("default { max_sessions = 5 }\n")
     tap.equal(check()[0], 0, "a policy that says less is no difference")
+
+
+def a_looser_block():
+    """--check names a block of the site's own that gives more than the default"""
+    policy("default { max_auth_tries = 4 }\n")
+    site = "/etc/ssh/sshd_config.d/50-site.conf"
+    configure(drop_in=drop_in(), **{"50-site": "Match User user7\n    MaxAuthTries 6\n"
+                                               "Match User user8\n    MaxAuthTries 3\n"})
+    status, said = check()
+    tap.ok(status == 0 and f"{site}:2: MaxAuthTries 6, in a Match block" in said and
+           "MaxAuthTries 3" not in said, "and is content", said)
+    tap.equal(json.loads(check("--json")[1])["looser"],
+              [{"file": site, "line": 2, "keyword": "MaxAuthTries", "sshd": "6", "policy": "4"}],
+              "JSON")
+    tap.equal(check("--quiet"), (0, ""), "quietly not")
 
 
 def versions():
@@ -361,5 +376,5 @@ def with_people(scenario):
 
 
 tap.run(with_people(random_cases), with_people(odd_names), impossible_names, deterministic,
-        with_people(the_sites_own), off_beats_nothing, checking, versions, without_sshd,
+        with_people(the_sites_own), off_beats_nothing, checking, a_looser_block, versions, without_sshd,
         a_refused_policy, in_force)

@@ -2,8 +2,13 @@
 #include "audit.h"
 
 #include "pam_stack.h"
+#include "sshd_installed.h"
+
+#include "../../lib/host/trusted.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,8 +85,10 @@ static void check_stack_problem(struct audit *audit, const struct pam_stack *sta
 static void check_readable(struct audit *audit, const void *facts)
 {
     const struct pam_facts *pam = facts;
+    char reason[256];
 
-    if (!pam->present[SSHD]) {
+    /* audit_sshd() says so where there is no sshd. */
+    if (!pam->present[SSHD] && sshd_is_installed(reason, sizeof reason)) {
         audit_add(audit, AUDIT_FAIL, "/etc/pam.d/sshd", 0,
                   "does not exist: sshd uses the service \"other\", which refuses everybody");
         audit_mend(audit, "install the package that sshd comes from again");
@@ -94,11 +101,62 @@ static void check_readable(struct audit *audit, const void *facts)
     }
 }
 
-static void check_module(struct audit *audit, const void *facts)
+/*
+ * Can libpam load what is at path, and can only root have put it there? NULL
+ * if so, else what is wrong, in reason or static. Links are followed to where
+ * they lead, as libpam does it.
+ */
+static const char *module_wrong(const char *path, char *reason, size_t size)
 {
+    char real[PATH_MAX], *slash;
     struct stat status;
 
-    (void)facts;
+    if (realpath(path, real) == NULL)
+        return errno == ENOENT ? "does not exist" : "cannot be reached";
+    slash = strrchr(real, '/');
+    *slash = '\0';
+    const int directory = trusted_directory(slash == real ? "/" : real, 0, 0, reason, size);
+    if (directory < 0)
+        return reason;
+    const int found = fstatat(directory, slash + 1, &status, AT_SYMLINK_NOFOLLOW);
+    close(directory);
+    if (found != 0 || !S_ISREG(status.st_mode))
+        return "is no regular file";
+    return untrusted_because(&status, 0);
+}
+
+/* A line of ours that names the module by a path. */
+static void check_module_path(struct audit *audit, const struct pam_line *line)
+{
+    char path[PATH_MAX], reason[PATH_MAX + 128], word[PATH_MAX];
+
+    /* libpam takes a path that does not begin at the root from its own
+     * directory (_pam_load_module() of Linux-PAM). */
+    snprintf(path, sizeof path, "%s%s", line->module[0] == '/' ? "" : PAMDIR "/", line->module);
+    const char *wrong = module_wrong(path, reason, sizeof reason);
+    if (wrong == NULL || audit_has(audit, line->file, line->line))
+        return;
+    audit_add(audit, AUDIT_FAIL, line->file, line->line, "loads %s, which %s", path, wrong);
+    audit_mend(audit, "sed -i '%us|[^ \t]*/pam_tmout\\.so|" OUR_MODULE "|' %s", line->line,
+               shell_word(line->file, word, sizeof word));
+}
+
+static void check_module_paths(struct audit *audit, const struct pam_stack *stack)
+{
+    for (size_t i = find_ours(stack, 0); i < stack->count; i = find_ours(stack, i + 1))
+        if (strchr(stack->line[i].module, '/') != NULL)
+            check_module_path(audit, &stack->line[i]);
+}
+
+static void check_module(struct audit *audit, const void *facts)
+{
+    const struct pam_facts *pam = facts;
+    struct stat status;
+
+    for (size_t s = 0; s < SERVICES; s++) {
+        check_module_paths(audit, &pam->auth[s]);
+        check_module_paths(audit, &pam->session[s]);
+    }
     if (stat(PAMDIR "/" OUR_MODULE, &status) == 0 && S_ISREG(status.st_mode))
         return;
     audit_add(audit, AUDIT_FAIL, PAMDIR "/" OUR_MODULE, 0,
@@ -138,20 +196,18 @@ static void check_session_line(struct audit *audit, const void *facts)
                shell_word(stack->path, word, sizeof word));
 }
 
-/* The command that puts our auth line before the first that checks passwords,
- * and takes out the one at wrong, which may be NULL. */
-static void mend_auth(struct audit *audit, const struct pam_stack *stack,
+/* The command that puts our auth line before the stack's line number next,
+ * which may be stack->count, and takes out the one at wrong, which may be NULL. */
+static void mend_auth(struct audit *audit, const struct pam_stack *stack, size_t next,
                       const struct pam_line *wrong)
 {
-    const size_t password = find_password(stack);
     const char *file = stack->path;
-    unsigned before = password < stack->count ? stack->line[password].origin : 1;
+    unsigned before = next < stack->count ? stack->line[next].origin : 1;
     char word[PATH_MAX], other[PATH_MAX];
 
-    if (wrong != NULL && password < stack->count &&
-        strcmp(wrong->file, stack->line[password].file) == 0) {
+    if (wrong != NULL && next < stack->count && strcmp(wrong->file, stack->line[next].file) == 0) {
         file = wrong->file;
-        before = stack->line[password].line;
+        before = stack->line[next].line;
     }
     shell_word(file, word, sizeof word);
     if (wrong == NULL)
@@ -176,7 +232,7 @@ static void check_auth_line(struct audit *audit, const void *facts)
     audit_add(audit, AUDIT_FAIL, stack->path, 0,
               "has no auth line of " OUR_MODULE ", so max_attempts is not in force%s",
               elsewhere("auth", where, sizeof where));
-    mend_auth(audit, stack, NULL);
+    mend_auth(audit, stack, find_password(stack), NULL);
 }
 
 /* --- their order and control --------------------------------------------- */
@@ -207,6 +263,32 @@ static void check_session_order(struct audit *audit, const void *facts)
     }
 }
 
+/*
+ * Does the login go on whatever the module returns, and with it the stack? So
+ * it is with `optional`, and where every failure is ignored, success being
+ * ignored or ok. What [...] does not name is bad to libpam.
+ */
+static bool holds_nobody_up(const char *control)
+{
+    bool ignores_rest = false;
+
+    if (control[0] != '[')
+        return strcasecmp(control, "optional") == 0;
+    for (const char *c = control + 1; *(c += strspn(c, " \t")) != '\0' && *c != ']';
+         c += strcspn(c, " \t]")) {
+        const int length = (int)strcspn(c, " \t]");
+        char pair[64];
+        snprintf(pair, sizeof pair, "%.*s", length, c);
+        const char *equals = strchr(pair, '=');
+        if (strcmp(pair, "success=ok") == 0 || strcmp(pair, "new_authtok_reqd=ok") == 0)
+            continue;
+        if (equals == NULL || strcmp(equals, "=ignore") != 0)
+            return false;
+        ignores_rest = ignores_rest || strcmp(pair, "default=ignore") == 0;
+    }
+    return ignores_rest;
+}
+
 static void check_session_control(struct audit *audit, const void *facts)
 {
     const struct pam_facts *pam = facts;
@@ -214,7 +296,7 @@ static void check_session_control(struct audit *audit, const void *facts)
     const size_t ours = find_ours(stack, 0);
     char word[PATH_MAX];
 
-    if (ours == stack->count || strcasecmp(stack->line[ours].control, "optional") == 0)
+    if (ours == stack->count || holds_nobody_up(stack->line[ours].control))
         return;
     const struct pam_line *line = &stack->line[ours];
     audit_add(audit, AUDIT_WARN, line->file, line->line,
@@ -303,7 +385,7 @@ static void check_auth_order(struct audit *audit, const void *facts)
                       line->module, line->file, line->line, services[s]);
         else
             continue;
-        mend_auth(audit, stack, wrong);
+        mend_auth(audit, stack, password, wrong);
     }
 }
 
@@ -322,20 +404,73 @@ static unsigned long jump_of(const char *control)
     return most;
 }
 
-/* Jumps count the lines of one file; one that leads over an inclusion is taken
- * for shorter than it is. */
-static void check_jump_in(struct audit *audit, const struct pam_stack *stack, const char *service)
+/*
+ * Can the line's success end its stack, so that what follows is not asked?
+ * `done` does so where the result is none that fails the whole; a `die` does
+ * not matter: the login ends with it (_pam_dispatch_aux() of Linux-PAM).
+ */
+static bool ends_stack(const struct pam_line *line)
+{
+    static const char *const results[] = {"success", "ignore"};
+    char action[16];
+
+    if (pam_line_is(line, "pam_deny.so"))
+        return false;
+    if (line->control[0] != '[')
+        return strcasecmp(line->control, "sufficient") == 0;
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
+        action_for(line->control, results[i], action, sizeof action);
+        if (strcmp(action, "done") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Is it right that who passes this line never comes to ours? In auth that is
+ * so for root in su, who needs no password; a module that checks passwords
+ * before they are counted is what check_auth_order() is about. */
+static bool may_end_auth(const struct pam_line *line, const char *service)
+{
+    return checks_passwords(line) ||
+           (strcmp(service, "su") == 0 && pam_line_is(line, "pam_rootok.so"));
+}
+
+static void add_ending(struct audit *audit, const struct pam_stack *stack, size_t ending,
+                       const struct pam_line *ours, const char *service, bool is_auth)
+{
+    const struct pam_line *line = &stack->line[ending];
+    char word[PATH_MAX];
+
+    audit_add(audit, strcmp(service, services[SSHD]) == 0 ? AUDIT_FAIL : AUDIT_WARN, ours->file,
+              ours->line,
+              "is never reached for %s where %s (%s:%u) succeeds: its control is %s, which ends "
+              "the stack",
+              service, line->module, line->file, line->line, line->control);
+    if (is_auth)
+        mend_auth(audit, stack, ending, ours);
+    else
+        audit_mend(audit, "sed -i '%us/sufficient/optional/I;%us/=done/=ok/g' %s", line->line,
+                   line->line, shell_word(line->file, word, sizeof word));
+}
+
+/* Jumps count a substack as one line; one that leads over it is taken for
+ * shorter than it is. */
+static void check_jump_in(struct audit *audit, const struct pam_stack *stack, const char *service,
+                          bool is_auth)
 {
     const size_t ours = find_ours(stack, 0);
 
     for (size_t i = 0; i < ours && ours < stack->count; i++) {
         const struct pam_line *line = &stack->line[i], *jumped = &stack->line[ours];
-        if (i + jump_of(line->control) < ours || strcmp(line->file, jumped->file) != 0 ||
-            audit_has(audit, jumped->file, jumped->line))
+        /* What a line of a substack does ends with it. */
+        if (line->end <= ours || audit_has(audit, jumped->file, jumped->line))
             continue;
-        audit_add(audit, AUDIT_WARN, jumped->file, jumped->line,
-                  "is left out for %s where %s (%s:%u) says so: its control is %s", service,
-                  line->module, line->file, line->line, line->control);
+        if (ends_stack(line) && !(is_auth && may_end_auth(line, service)))
+            add_ending(audit, stack, i, jumped, service, is_auth);
+        else if (i + jump_of(line->control) >= ours)
+            audit_add(audit, AUDIT_WARN, jumped->file, jumped->line,
+                      "is left out for %s where %s (%s:%u) says so: its control is %s", service,
+                      line->module, line->file, line->line, line->control);
     }
 }
 
@@ -344,8 +479,8 @@ static void check_jump(struct audit *audit, const void *facts)
     const struct pam_facts *pam = facts;
 
     for (size_t s = 0; s < SERVICES; s++) {
-        check_jump_in(audit, &pam->auth[s], services[s]);
-        check_jump_in(audit, &pam->session[s], services[s]);
+        check_jump_in(audit, &pam->auth[s], services[s], true);
+        check_jump_in(audit, &pam->session[s], services[s], false);
     }
 }
 
@@ -467,7 +602,7 @@ static void check_other_services(struct audit *audit, const void *facts)
             audit_add(audit, AUDIT_WARN, auth->path, 0,
                       "has no auth line of " OUR_MODULE ": passwords can be guessed there without "
                       "end");
-            mend_auth(audit, auth, NULL);
+            mend_auth(audit, auth, find_password(auth), NULL);
         }
     }
 }

@@ -3,10 +3,9 @@
 
 #include "sshd_installed.h"
 #include "sshd_keywords.h"
+#include "sshd_site.h"
 #include "sshd_text.h"
 #include "sshd_words.h"
-
-#include "../../lib/policy/duration.h"
 
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -279,13 +278,6 @@ static void check_set_env(struct audit *audit, const void *facts)
 
 /* --- dead connections, tries, channels ----------------------------------- */
 
-static bool is_zero(const char *duration)
-{
-    int64_t seconds;
-
-    return duration_parse(duration, &seconds) == NULL && seconds == 0;
-}
-
 static void check_client_alive(struct audit *audit, const void *facts)
 {
     static const char keyword[] = "ClientAliveInterval";
@@ -293,18 +285,20 @@ static void check_client_alive(struct audit *audit, const void *facts)
     char value[64];
     const struct sshd_line *line = find_value(sshd, keyword, value, sizeof value);
 
-    if (is_zero(value)) {
+    if (sshd_is_zero(value)) {
         ADD(audit, AUDIT_WARN, line,
-            "ClientAliveInterval is 0: connections whose client is gone stay until TCP notices");
+            "ClientAliveInterval is %s: connections whose client is gone stay until TCP notices",
+            value);
         mend_value(audit, line, keyword, "300");
     }
     for (size_t i = 0; i < sshd->text.count; i++) {
         line = &sshd->text.line[i];
         const char *rest = line->arguments;
         if (!line->in_match || strcasecmp(line->keyword, keyword) != 0 ||
-            !sshd_next_word(&rest, value, sizeof value) || !is_zero(value))
+            !sshd_next_word(&rest, value, sizeof value) || !sshd_is_zero(value))
             continue;
-        ADD(audit, AUDIT_WARN, line, "ClientAliveInterval 0 switches it off for this Match block");
+        ADD(audit, AUDIT_WARN, line, "ClientAliveInterval %s switches it off for this Match block",
+            value);
         mend_value(audit, line, keyword, "300");
     }
 }
@@ -318,38 +312,89 @@ static void check_client_alive_count(struct audit *audit, const void *facts)
         const char *rest = line->arguments;
         char value[64];
         if (strcasecmp(line->keyword, "ClientAliveCountMax") != 0 ||
-            !sshd_next_word(&rest, value, sizeof value) || strcmp(value, "0") != 0)
+            !sshd_next_word(&rest, value, sizeof value) || !sshd_is_zero(value))
             continue;
         audit_add(audit, AUDIT_FAIL, line->file, line->line,
-                  "ClientAliveCountMax 0 switches ClientAlive off since OpenSSH 8.2, and never "
-                  "ended idle sessions");
+                  "ClientAliveCountMax %s switches ClientAlive off since OpenSSH 8.2, and never "
+                  "ended idle sessions",
+                  value);
         mend_value(audit, line, "ClientAliveCountMax", "3");
     }
 }
 
-static void check_max_auth_tries(struct audit *audit, const void *facts)
+/* The rule whose users have the fewest attempts, or NULL: nobody's are limited. */
+static const struct rule *fewest_attempts(const struct audit *audit)
 {
-    char value[64], least[32], title[RULE_NAME_MAX + 32];
-    const struct sshd_line *line = find_value(facts, "MaxAuthTries", value, sizeof value);
+    const enum setting_id id = SETTING_MAX_ATTEMPTS;
     const struct rule *strictest = NULL;
 
     for (size_t i = 0; i < audit->policy.count; i++) {
         const struct rule *rule = &audit->policy.rule[i];
-        if (rule->setting[SETTING_MAX_ATTEMPTS].set &&
-            (strictest == NULL || setting_stricter(&settings[SETTING_MAX_ATTEMPTS],
-                                                   rule->setting[SETTING_MAX_ATTEMPTS].value,
-                                                   strictest->setting[SETTING_MAX_ATTEMPTS].value)))
+        if (rule->setting[id].set &&
+            (strictest == NULL || setting_stricter(&settings[id], rule->setting[id].value,
+                                                   strictest->setting[id].value)))
             strictest = rule;
     }
-    if (strictest == NULL ||
-        strtoll(value, NULL, 10) <= strictest->setting[SETTING_MAX_ATTEMPTS].value)
+    return strictest;
+}
+
+/* Reports that the value of a line, which may be NULL, is beyond rule's. */
+static void compare_tries(struct audit *audit, const struct sshd_line *line, const char *value,
+                          const struct rule *rule)
+{
+    const int64_t attempts = rule->setting[SETTING_MAX_ATTEMPTS].value;
+    char least[32], title[RULE_NAME_MAX + 32];
+
+    if (strtoll(value, NULL, 10) <= attempts)
         return;
-    snprintf(least, sizeof least, "%" PRId64, strictest->setting[SETTING_MAX_ATTEMPTS].value);
+    snprintf(least, sizeof least, "%" PRId64, attempts);
     ADD(audit, AUDIT_WARN, line,
         "MaxAuthTries is %s, and max_attempts of %s %s: one connection may try more often than "
         "the user has attempts",
-        value, rule_title(strictest, title, sizeof title), least);
+        value, rule_title(rule, title, sizeof title), least);
     mend_value(audit, line, "MaxAuthTries", least);
+}
+
+static void check_max_auth_tries(struct audit *audit, const void *facts)
+{
+    const struct sshd_facts *sshd = facts;
+    const struct rule *strictest = fewest_attempts(audit);
+    struct sshd_site_value site;
+    char value[64];
+
+    if (strictest == NULL)
+        return;
+    const struct sshd_line *line = find_value(facts, "MaxAuthTries", value, sizeof value);
+    compare_tries(audit, line, value, strictest);
+    for (size_t i = 0; i < sshd->text.count; i++)
+        if (sshd_site_read(&sshd->text.line[i], &site) &&
+            site.keyword->id == SETTING_MAX_AUTH_TRIES)
+            compare_tries(audit, &sshd->text.line[i], site.text, strictest);
+}
+
+/* The site's own blocks win over the default section, as the manual has it: a
+ * warning and no fault. */
+static void check_match(struct audit *audit, const void *facts)
+{
+    const struct rule nobody = {.kind = RULE_DEFAULT};
+    const struct sshd_facts *sshd = facts;
+    char wanted[SETTING_TEXT_MAX];
+
+    for (size_t i = 0; i < sshd->text.count; i++) {
+        const struct sshd_line *line = &sshd->text.line[i];
+        struct sshd_site_value site;
+        if (!sshd_site_read(line, &site))
+            continue;
+        const int64_t value = rule_value(audit, &nobody, site.keyword->id);
+        if (!setting_stricter(&settings[site.keyword->id], value, site.value))
+            continue;
+        sshd_value_format(site.keyword->id, value, "", wanted, sizeof wanted);
+        audit_add(audit, AUDIT_WARN, line->file, line->line,
+                  "%s %s holds for those that this Match block is about, and the policy's default "
+                  "section has %s",
+                  site.keyword->keyword, site.text, wanted);
+        mend_value(audit, line, site.keyword->keyword, wanted);
+    }
 }
 
 /* In a Match block it has an effect from OpenSSH 10.5 on (a change of July
@@ -410,8 +455,6 @@ static bool any_is_sshds(const struct audit *audit)
     return false;
 }
 
-#define DROP_IN "/etc/ssh/sshd_config.d/00-tmout.conf"
-
 static const char *word_of(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
@@ -435,7 +478,7 @@ static void check_drop_in(struct audit *audit, const void *facts)
     }
     json_t *answer = ask_check(audit->context, &status);
     json_array_foreach (json_object_get(answer, "differences"), i, row) {
-        audit_add(audit, AUDIT_FAIL, DROP_IN, 0,
+        audit_add(audit, AUDIT_FAIL, SSHD_DROP_IN, 0,
                   "%s of %s is %s in sshd, and the policy has %s (%s)", word_of(row, "keyword"),
                   word_of(row, "user"), word_of(row, "sshd"), word_of(row, "policy"),
                   word_of(row, "rule"));
@@ -446,7 +489,7 @@ static void check_drop_in(struct audit *audit, const void *facts)
                    unit());
     }
     if (status == TMOUTCTL_FAILURE) {
-        audit_add(audit, AUDIT_FAIL, DROP_IN, 0,
+        audit_add(audit, AUDIT_FAIL, SSHD_DROP_IN, 0,
                   "cannot be compared with the policy: `tmoutctl sshd-config --check` says why");
         audit_mend(audit, "tmoutctl sshd-config --check");
     }
@@ -467,8 +510,22 @@ static const struct audit_check checks[] = {
      check_client_alive_count},
     {"sshd-max-auth-tries", "one connection has no more tries than the user has attempts",
      check_max_auth_tries},
+    {"sshd-match", "no Match block of the site's own gives more than the policy's default section",
+     check_match},
     {"sshd-channel-timeout", "every ChannelTimeout has an effect", check_channel_timeout},
     {"sshd-drop-in", "sshd goes by what the policy has for it", check_drop_in},
+    {.id = NULL},
+};
+
+static void check_installed(struct audit *audit, const void *facts)
+{
+    const struct sshd_facts *sshd = facts;
+
+    audit_add(audit, AUDIT_WARN, NULL, 0, "%s: nothing is checked for it", sshd->reason);
+}
+
+static const struct audit_check no_sshd_checks[] = {
+    {"sshd-installed", "there is an sshd", check_installed},
     {.id = NULL},
 };
 
@@ -477,6 +534,10 @@ void audit_sshd(struct audit *audit)
     struct sshd_facts sshd = {.reason = ""};
     char reason[256];
 
+    if (!sshd_is_installed(sshd.reason, sizeof sshd.reason)) {
+        audit_run(audit, no_sshd_checks, &sshd);
+        return;
+    }
     if (sshd_effective(NULL, &sshd.effective, sshd.reason, sizeof sshd.reason) == 0)
         sshd.reason[0] = '\0';
     sshd.has_version = sshd_installed_version(&sshd.version, reason, sizeof reason) == 0;

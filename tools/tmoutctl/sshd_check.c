@@ -2,6 +2,7 @@
 
 #include "sshd_installed.h"
 #include "sshd_keywords.h"
+#include "sshd_site.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -100,7 +101,8 @@ struct check {
     const struct policy_view *view;
     const bool *known;
     size_t users, differences;
-    json_t *list; /* of the differences */
+    json_t *list;   /* of the differences */
+    json_t *looser; /* what the site's own Match blocks have */
 };
 
 /* Where a value of the policy comes from, as in: default, FILE:LINE. */
@@ -196,6 +198,53 @@ static int compare_user(struct check *check, const char *user)
     return result;
 }
 
+/* --- the site's own Match blocks ----------------------------------------- */
+
+/* They beat the default section, and that is right: it is said, no more. */
+static int say_looser(struct check *check, const struct sshd_line *line,
+                      const struct sshd_site_value *site, int64_t value)
+{
+    char wanted[SETTING_TEXT_MAX];
+
+    sshd_value_format(site->keyword->id, value, "", wanted, sizeof wanted);
+    if (!check->context->json) {
+        if (!check->context->quiet)
+            printf("%s:%u: %s %s, in a Match block of the site's own, beats the policy's default, "
+                   "%s\n",
+                   line->file, line->line, site->keyword->keyword, site->text, wanted);
+        return 0;
+    }
+    json_t *entry = json_pack("{s:o, s:I, s:s, s:o, s:s}", "file", json_text(line->file), "line",
+                              (json_int_t)line->line, "keyword", site->keyword->keyword, "sshd",
+                              json_text(site->text), "policy", wanted);
+    return entry != NULL ? json_array_append_new(check->looser, entry) : -1;
+}
+
+static const struct rule_setting *find_default(const struct dropin *dropin, enum setting_id id)
+{
+    for (size_t i = 0; i < dropin->count; i++)
+        if (dropin->rule[i].kind == RULE_DEFAULT && dropin->rule[i].says.setting[id].set)
+            return &dropin->rule[i].says.setting[id];
+    return NULL;
+}
+
+static int find_looser(struct check *check, const struct dropin *dropin)
+{
+    struct sshd_site_value site;
+    struct sshd_text text;
+    int result = sshd_text_read("", &text);
+
+    for (size_t i = 0; result == 0 && i < text.count; i++) {
+        if (!sshd_site_read(&text.line[i], &site))
+            continue;
+        const struct rule_setting *ours = find_default(dropin, site.keyword->id);
+        if (ours != NULL && setting_stricter(&settings[site.keyword->id], ours->value, site.value))
+            result = say_looser(check, &text.line[i], &site, ours->value);
+    }
+    sshd_text_free(&text);
+    return result;
+}
+
 /* --- the answer ---------------------------------------------------------- */
 
 static int answer(const struct check *check)
@@ -203,8 +252,9 @@ static int answer(const struct check *check)
     const int status = check->differences == 0 ? TMOUTCTL_FINE : TMOUTCTL_NO;
 
     if (check->context->json)
-        return print_json(json_pack("{s:b, s:I, s:O}", "agrees", check->differences == 0, "users",
-                                    (json_int_t)check->users, "differences", check->list),
+        return print_json(json_pack("{s:b, s:I, s:O, s:O}", "agrees", check->differences == 0,
+                                    "users", (json_int_t)check->users, "differences", check->list,
+                                    "looser", check->looser),
                           status);
     if (check->differences > 0)
         report("sshd does not go by the policy: %zu difference%s; is the drop-in in place and new, "
@@ -220,11 +270,15 @@ static int answer(const struct check *check)
 int sshd_check(const struct tmoutctl_context *context, const struct policy_view *view,
                const struct dropin *dropin, const bool *known)
 {
-    struct check check = {.context = context, .view = view, .known = known, .list = json_array()};
+    struct check check = {.context = context,
+                          .view = view,
+                          .known = known,
+                          .list = json_array(),
+                          .looser = json_array()};
     struct names names = {0};
     int status = TMOUTCTL_FAILURE;
 
-    if (check.list == NULL || find_users(dropin, &names) != 0) {
+    if (check.list == NULL || check.looser == NULL || find_users(dropin, &names) != 0) {
         report("out of memory");
         goto out;
     }
@@ -233,10 +287,15 @@ int sshd_check(const struct tmoutctl_context *context, const struct policy_view 
     for (size_t i = 0; i < names.count; i++)
         if (compare_user(&check, names.item[i]) != 0)
             goto out;
+    if (find_looser(&check, dropin) != 0) {
+        report("out of memory");
+        goto out;
+    }
     status = answer(&check);
 
 out:
     names_free(&names);
     json_decref(check.list);
+    json_decref(check.looser);
     return status;
 }

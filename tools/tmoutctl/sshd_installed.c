@@ -17,11 +17,28 @@
 static const char *const places[] = {"/usr/sbin/sshd", "/usr/bin/sshd", "/usr/local/sbin/sshd"};
 
 /* `sshd -T` takes some milliseconds and says some kilobytes. */
-enum { LONGEST_ANSWER_MS = 20 * 1000, ANSWER_SIZE_MAX = 1024 * 1024 };
+enum { PATIENCE_MS = 20 * 1000, PROMPT_ANSWER_MS = 500, ANSWER_SIZE_MAX = 1024 * 1024 };
 
-/* A login from nowhere in particular: Match blocks about hosts and addresses
- * are the site's own business. RFC 5737 and 2606 keep these two unused. */
-#define FROM_NOWHERE "host=nowhere.invalid,addr=192.0.2.1"
+/*
+ * How long this process still waits for sshd, over all its questions: one that
+ * hangs is waited for once, and not for each of some thousand users. Prompt
+ * answers cost nothing of it.
+ */
+static int64_t patience_ms = PATIENCE_MS;
+
+/*
+ * A login from nowhere in particular: Match blocks about hosts and addresses
+ * are the site's own business. RFC 5737 and 2606 keep these unused. Where a
+ * Match block has a criterion that it was not told the answer to, sshd gives
+ * up; it has known all these since OpenSSH 7.7, longer than it has included
+ * files.
+ */
+#define TO_NOWHERE   "laddr=192.0.2.2,rdomain="
+#define FROM_NOWHERE "host=nowhere.invalid,addr=192.0.2.1," TO_NOWHERE ",lport=22"
+
+/* What no Match block is about: no user, and a port that nobody gives to sshd.
+ * Measured with 9.2: a block about a port has to be answered here too. */
+#define ABOUT_NOBODY TO_NOWHERE ",lport=1"
 
 /* --- running it ---------------------------------------------------------- */
 
@@ -91,10 +108,11 @@ static int read_some(int fd, char **text, size_t *size)
     return n < 0 ? (errno == EINTR ? 1 : -1) : n > 0;
 }
 
-/* Reads both streams to their ends. Returns 0, or -1 with errno. */
+/* Reads both streams to their ends, while patience lasts. Returns 0, or -1 with
+ * errno. */
 static int read_answer(const int *read_fd, struct answer *answer)
 {
-    const int64_t deadline_ms = now_ms() + LONGEST_ANSWER_MS;
+    const int64_t deadline_ms = now_ms() + patience_ms;
     struct pollfd poll_fd[STREAMS];
     size_t open_streams = STREAMS;
 
@@ -128,9 +146,14 @@ static int read_answer(const int *read_fd, struct answer *answer)
  * freed either way. */
 static int run(const char *program, char *const *argv, struct answer *answer)
 {
+    const int64_t begun_ms = now_ms();
     int out[2] = {-1, -1}, err[2] = {-1, -1};
     int result = -1, saved;
 
+    if (patience_ms <= 0) {
+        errno = ETIMEDOUT;
+        return -1;
+    }
     if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0)
         goto out;
     const int write_fd[STREAMS] = {out[1], err[1]}, read_fd[STREAMS] = {out[0], err[0]};
@@ -148,6 +171,8 @@ static int run(const char *program, char *const *argv, struct answer *answer)
         kill(child, SIGKILL);
     while (waitpid(child, &answer->status, 0) < 0 && errno == EINTR)
         ;
+    const int64_t took_ms = now_ms() - begun_ms;
+    patience_ms -= took_ms > PROMPT_ANSWER_MS ? took_ms : 0;
     errno = saved;
 
 out:
@@ -214,6 +239,24 @@ static int take_lines(const char *text, struct sshd_config *config)
     return 0;
 }
 
+/* `there is no sshd here, neither PLACE nor PLACE`, into reason. */
+static void no_sshd(char *reason, size_t size)
+{
+    size_t used = (size_t)snprintf(reason, size, "there is no sshd here");
+
+    for (size_t i = 0; i < sizeof places / sizeof places[0] && used < size; i++)
+        used += (size_t)snprintf(reason + used, size - used, "%s %s", i == 0 ? ", neither" : " nor",
+                                 places[i]);
+}
+
+bool sshd_is_installed(char *reason, size_t size)
+{
+    if (find_sshd() != NULL)
+        return true;
+    no_sshd(reason, size);
+    return false;
+}
+
 /* As run(), for this host's sshd. Returns 0 if sshd ended by itself. */
 static int ask(const char *const *arguments, struct answer *answer, char *reason, size_t size)
 {
@@ -222,7 +265,7 @@ static int ask(const char *const *arguments, struct answer *answer, char *reason
     size_t count = 0;
 
     if (program == NULL) {
-        snprintf(reason, size, "there is no sshd in %s", places[0]);
+        no_sshd(reason, size);
         return -1;
     }
     /* exec() changes none of them, though its type does not say so. */
@@ -231,7 +274,8 @@ static int ask(const char *const *arguments, struct answer *answer, char *reason
         argv[count++] = (char *)(uintptr_t)*arguments++;
     argv[count] = NULL;
     if (run(program, argv, answer) != 0) {
-        snprintf(reason, size, "%s cannot be asked: %s", program, strerror(errno));
+        snprintf(reason, size, "%s cannot be asked: %s", program,
+                 errno == ETIMEDOUT ? "it gives no answer" : strerror(errno));
         return -1;
     }
     if (WIFEXITED(answer->status) && WEXITSTATUS(answer->status) != 127)
@@ -247,13 +291,14 @@ int sshd_effective(const char *user, struct sshd_config *config, char *reason, s
     const char *arguments[] = {"-T", "-C", about, NULL};
     int result = -1;
 
-    if (user == NULL)
-        arguments[1] = NULL;
-    else if (strchr(user, ',') != NULL || strlen(user) > sizeof about / 2) {
+    if (user != NULL && (strchr(user, ',') != NULL || strlen(user) > sizeof about / 2)) {
         snprintf(reason, size, "sshd -T cannot be asked about a name with a comma, or so long");
         return -1;
     }
-    snprintf(about, sizeof about, "user=%s," FROM_NOWHERE, user != NULL ? user : "");
+    if (user == NULL)
+        snprintf(about, sizeof about, ABOUT_NOBODY);
+    else
+        snprintf(about, sizeof about, "user=%s," FROM_NOWHERE, user);
     if (ask(arguments, &answer, reason, size) != 0)
         goto out;
     if (WEXITSTATUS(answer.status) != 0) {

@@ -8,6 +8,7 @@
 
 #include "sshd_keywords.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct sshd_pair {
@@ -21,10 +22,14 @@ struct sshd_config {
     size_t count;
 };
 
+/* Is there one? If not, the reason names the places where it would be. */
+bool sshd_is_installed(char *reason, size_t size);
+
 /*
  * What `sshd -T` says: for user, or with NULL for connections that no Match
  * block is about. Only root can ask, for sshd loads its keys. Returns 0, or
- * -1 with a sentence in reason that names what sshd said.
+ * -1 with a sentence in reason that names what sshd said. A process waits some
+ * seconds for sshd, over all that it asks, and fails at once from then on.
  */
 int sshd_effective(const char *user, struct sshd_config *config, char *reason, size_t size);
 

@@ -13,9 +13,13 @@
 /* As deep as sshd follows (SERVCONF_MAX_DEPTH of OpenSSH). */
 enum { DEEPEST = 16 };
 
-/* More than any site has: files that each include two others double with each
- * level. */
-enum { MOST_LINES = 20000 };
+/*
+ * More than any site has, and than `tmoutctl sshd-config` prints: of a policy's
+ * file, 8 MiB at most, each 16 bytes may be a setting of some group, and that
+ * is a block of two lines with its origin. Files that each include two others
+ * double with each level: so there has to be an end.
+ */
+enum { MOST_LINES = 1024 * 1024, FILE_SIZE_MAX = 128 * 1024 * 1024 };
 
 static const char blanks[] = " \t\r\f\v";
 
@@ -165,7 +169,7 @@ static void read_file(struct reader *reader, const char *path, bool in_match, in
 
     reader->open[depth] = path;
     snprintf(real, sizeof real, "%s%s", reader->root, path);
-    if (read_text_file(real, 0, &file) != 0) {
+    if (read_large_text_file(real, 0, FILE_SIZE_MAX, &file) != 0) {
         char what[256];
         snprintf(what, sizeof what, "cannot be read: %s", strerror(errno));
         problem(reader, path, 0, what);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +12,11 @@
 
 int read_text_file(const char *path, int flags, struct text_file *out)
 {
+    return read_large_text_file(path, flags, FILE_SIZE_MAX, out);
+}
+
+int read_large_text_file(const char *path, int flags, size_t size_max, struct text_file *out)
+{
     *out = (struct text_file){0};
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
     if (fd < 0)
@@ -18,7 +24,7 @@ int read_text_file(const char *path, int flags, struct text_file *out)
     if (fstat(fd, &out->status) < 0)
         goto fail;
     errno = S_ISREG(out->status.st_mode) ? EFBIG : EINVAL;
-    if (errno == EINVAL || out->status.st_size > FILE_SIZE_MAX)
+    if (errno == EINVAL || (uintmax_t)out->status.st_size > size_max)
         goto fail;
     size_t expected = (size_t)out->status.st_size;
     out->text = malloc(expected + 1);

@@ -21,6 +21,9 @@ struct text_file {
  */
 int read_text_file(const char *path, int flags, struct text_file *out);
 
+/* The same with the caller's own limit, for what programs write. */
+int read_large_text_file(const char *path, int flags, size_t size_max, struct text_file *out);
+
 /*
  * A line of a text, into which it points: [start, end) without its newline;
  * next is where the following one starts. All zero before the first.

@@ -38,8 +38,7 @@ static void check_tiocsti(struct audit *audit, const void *facts)
         audit_add(audit, AUDIT_WARN, NULL, 0,
                   "this kernel has no dev.tty.legacy_tiocsti (6.2 and later have), so TIOCSTI is "
                   "on: a background program can type for its user and keep his terminal from "
-                  "being idle");
-        audit_mend(audit, "boot a kernel from 6.2 on");
+                  "being idle; boot a kernel from 6.2 on");
         return;
     }
     if (read(fd, &value, 1) != 1)
@@ -305,8 +304,8 @@ static void check_room(struct audit *audit, const char *directory)
     } else if (room.f_bfree == 0 || (room.f_files > 0 && room.f_ffree == 0)) {
         audit_add(audit, AUDIT_FAIL, directory, 0,
                   "is on a file system that is full: users without a ledger get no login by "
-                  "password, and no policy can be applied");
-        audit_mend(audit, "df -h %s; df -i %s; make room", word, word);
+                  "password, and no policy can be applied; make room (`df -h %s; df -i %s`)",
+                  word, word);
     }
 }
 

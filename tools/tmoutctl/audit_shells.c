@@ -41,10 +41,9 @@ static void check_hooks(struct audit *audit, const void *facts)
         if (json_is_true(json_object_get(row, "ok")))
             continue;
         if (!profile_script_is_ours(script)) {
-            if (!audit_has(audit, script, 0)) {
-                audit_add(audit, AUDIT_FAIL, script, 0, "is missing, or not pam_tmout's");
-                audit_mend(audit, "install pam_tmout again");
-            }
+            if (!audit_has(audit, script, 0))
+                audit_add(audit, AUDIT_FAIL, script, 0,
+                          "is missing, or not pam_tmout's: install pam_tmout again");
             continue;
         }
         audit_add(audit, AUDIT_FAIL, text_of(row, "shell"), 0, "this %s gets no limit from %s",

@@ -4,6 +4,8 @@
  */
 #include "audit.h"
 
+#include "clean_text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +61,15 @@ bool audit_has(const struct audit *audit, const char *file, unsigned line)
     return false;
 }
 
+static bool is_clean(const char *text)
+{
+    size_t length = 1;
+
+    for (; *text != '\0' && length > 0; text += length)
+        length = clean_length(text);
+    return length > 0;
+}
+
 void audit_mend(struct audit *audit, const char *format, ...)
 {
     va_list arguments;
@@ -72,6 +83,10 @@ void audit_mend(struct audit *audit, const char *format, ...)
         mend = NULL;
     }
     va_end(arguments);
+    if (mend != NULL && !is_clean(mend)) {
+        free(mend);
+        mend = NULL;
+    }
     audit->finding[audit->count - 1].mend = mend;
 }
 
@@ -158,12 +173,21 @@ const char *policy_file(const struct audit *audit, uint32_t file, char *path, si
 
 /* --- saying ------------------------------------------------------------- */
 
-/* What comes from files may hold anything; a terminal gets no control
- * characters of it. */
+/* What comes from files may hold anything; a terminal gets a ? for each
+ * character that it would not show as it is. */
 static void print_clean(const char *text)
 {
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++)
-        putchar(*c < 0x20 || *c == 0x7f ? '?' : *c);
+    while (*text != '\0') {
+        const size_t length = clean_length(text);
+        if (length > 0) {
+            fwrite(text, 1, length, stdout);
+            text += length;
+            continue;
+        }
+        putchar('?');
+        const size_t hidden = utf8_length((const unsigned char *)text);
+        text += hidden > 0 ? hidden : 1;
+    }
 }
 
 static void print_finding(const struct finding *finding)

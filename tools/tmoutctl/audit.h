@@ -57,7 +57,9 @@ void audit_add(struct audit *audit, enum audit_status status, const char *file, 
 /* Has the check that runs named this place already? */
 bool audit_has(const struct audit *audit, const char *file, unsigned line);
 
-/* The command that mends what was added last. */
+/* The command that mends what was added last. One with characters that a
+ * terminal does not show as they are is left out: what is pasted would not be
+ * what was meant. */
 void audit_mend(struct audit *audit, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The baseline's name for what was added last; "": it has none. */

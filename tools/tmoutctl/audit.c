@@ -134,12 +134,26 @@ const char *shell_word(const char *path, char *text, size_t size)
 
 /* --- the policy, as all areas need it ----------------------------------- */
 
+/* In single quotes, which tmout.conf(5) has for all that double ones would
+ * read otherwise, a backslash stands before itself and before the quote. */
 const char *rule_title(const struct rule *rule, char *text, size_t size)
 {
-    if (rule->kind == RULE_DEFAULT)
-        snprintf(text, size, "default");
-    else
-        snprintf(text, size, "%s \"%s\"", rule_kind_word(rule->kind), rule->name);
+    const bool single = strpbrk(rule->name, "\"\\") != NULL || strstr(rule->name, "${") != NULL;
+
+    if (rule->kind == RULE_DEFAULT || !single) {
+        const char *quote = rule->kind == RULE_DEFAULT ? "" : "\"";
+        snprintf(text, size, "%s%s%s%s%s", rule_kind_word(rule->kind), quote[0] != '\0' ? " " : "",
+                 quote, rule->name, quote);
+        return text;
+    }
+    size_t used = (size_t)snprintf(text, size, "%s '", rule_kind_word(rule->kind));
+    for (const char *c = rule->name; *c != '\0' && used + 4 < size; c++) {
+        if (*c == '\'' || *c == '\\')
+            text[used++] = '\\';
+        text[used++] = *c;
+    }
+    text[used++] = '\'';
+    text[used] = '\0';
     return text;
 }
 

@@ -31,6 +31,7 @@ struct audit {
     bool has_view; /* is a policy in force, or valid on disk? */
     struct policy_view view;
     struct policy policy; /* all its rules */
+    bool is_text;         /* they are read off the text, so its lines are theirs */
     const char *check;    /* the id of the one that runs */
     struct finding *finding;
     size_t count;
@@ -68,7 +69,11 @@ void audit_control(struct audit *audit, const char *control);
 /* path as a word of a shell's command line, into text; text is returned. */
 const char *shell_word(const char *path, char *text, size_t size);
 
-/* `group "ops"` or `default`, into text; text is returned. */
+/* Room for a rule's title: each character of the name may need a backslash. */
+#define RULE_TITLE_MAX (2 * RULE_NAME_MAX + 32)
+
+/* `group "ops"` or `default`, as it stands in a policy, into text; text is
+ * returned. */
 const char *rule_title(const struct rule *rule, char *text, size_t size);
 
 /* What a rule says, or what it leaves to the default section or the code. */

@@ -86,7 +86,7 @@ static int name_exists(const struct rule *rule)
 
 static void check_names(struct audit *audit, const void *facts)
 {
-    char title[RULE_NAME_MAX + 32], path[PATH_MAX];
+    char title[RULE_TITLE_MAX], path[PATH_MAX];
 
     (void)facts;
     for (size_t i = 0; i < audit->policy.count; i++) {

@@ -6,6 +6,7 @@
 
 #include "clean_text.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,6 +158,14 @@ const char *rule_title(const struct rule *rule, char *text, size_t size)
     return text;
 }
 
+void mend_by_hand(struct audit *audit, const char *file, unsigned line)
+{
+    char word[PATH_MAX];
+
+    audit_mend(audit, "vi +%u %s && tmoutctl check && tmoutctl apply", line > 0 ? line : 1,
+               shell_word(file, word, sizeof word));
+}
+
 int64_t rule_value(const struct audit *audit, const struct rule *rule, enum setting_id id)
 {
     const struct policy *policy = &audit->policy;
@@ -306,7 +315,9 @@ static void find_policy(struct audit *audit)
     audit->has_view = policy_view_find(audit->context, &audit->view) == 0;
     if (!audit->has_view)
         return;
-    if (strcmp(audit->view.state, "in force") == 0 || strcmp(audit->view.state, "pending") == 0)
+    audit->is_text =
+        strcmp(audit->view.state, "in force") == 0 || strcmp(audit->view.state, "pending") == 0;
+    if (audit->is_text)
         policy_compile(audit->context->config_path, geteuid(), &audit->policy, &sources, &problems);
     else if (snapshot_each_rule(&audit->view.snapshot, take_rule, &audit->policy) > 0)
         audit->out_of_memory = true;
@@ -331,13 +342,13 @@ static void free_audit(struct audit *audit)
 static int audit_all(struct audit *audit, const char *baseline)
 {
     find_policy(audit);
-    if (baseline != NULL && audit_baseline(audit, baseline) != 0)
-        return TMOUTCTL_FAILURE;
     audit_policy(audit);
     audit_pam(audit);
     audit_sshd(audit);
     audit_shells(audit);
     audit_host(audit);
+    if (baseline != NULL && audit_baseline(audit, baseline) != 0)
+        return TMOUTCTL_FAILURE;
     if (!audit->out_of_memory)
         return print_findings(audit);
     report("out of memory");

@@ -63,6 +63,10 @@ bool audit_has(const struct audit *audit, const char *file, unsigned line);
  * what was meant. */
 void audit_mend(struct audit *audit, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* What only a person can correct in the policy, in an editor, as the mend of
+ * what was added last. */
+void mend_by_hand(struct audit *audit, const char *file, unsigned line);
+
 /* The baseline's name for what was added last; "": it has none. */
 void audit_control(struct audit *audit, const char *control);
 
@@ -92,8 +96,9 @@ void audit_sshd(struct audit *audit);
 void audit_shells(struct audit *audit);
 void audit_host(struct audit *audit);
 
-/* Measures the policy against the preset called name. Returns 0, or -1 after
- * a message: there is no such preset, or it cannot be read. */
+/* Measures the policy, and what the areas before it have found of the host,
+ * against the preset called name. Returns 0, or -1 after a message: there is
+ * no such preset, or it cannot be read. */
 int audit_baseline(struct audit *audit, const char *name);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "../../lib/policy/sshd_values.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <glob.h>
 #include <limits.h>
@@ -164,21 +165,107 @@ static void value_text(const struct rule *rule, enum setting_id id, int64_t valu
         setting_format(&settings[id], value, text, size);
 }
 
-/* Puts what is asked for into a drop-in. */
-static void mend(struct audit *audit, const struct demand *demand, const char *title,
-                 const char *asked)
-{
-    const char *name = settings[demand->id].name;
-    char section[SETTING_TEXT_MAX + RULE_NAME_MAX + 64], path[PATH_MAX];
-    char section_word[2 * sizeof section], path_word[PATH_MAX];
+/* --- mending the policy --------------------------------------------------- */
 
-    snprintf(section, sizeof section, "%s { %s = \"%s\" }", title, name, asked);
-    snprintf(path, sizeof path, "%s.d/90-%s-%s.conf", audit->context->config_path,
-             demand->baseline->name, name);
-    audit_mend(audit, "echo %s >>%s && tmoutctl apply",
+/* How often a line has NAME and = behind it, be it in a comment. */
+static unsigned settings_in(const struct text_line *line, const char *name)
+{
+    const size_t length = strlen(name);
+    unsigned count = 0;
+
+    for (const char *at = line->start; at + length < line->end; at++) {
+        const bool begins = at == line->start || (at[-1] != '_' && !isalnum((unsigned char)at[-1]));
+        const char *after = at + length;
+        if (!begins || strncmp(at, name, length) != 0)
+            continue;
+        while (after < line->end && (*after == ' ' || *after == '\t'))
+            after++;
+        count += after < line->end && *after == '=';
+    }
+    return count;
+}
+
+/* Is it the only thing in its line that looks like this setting, so that a
+ * command can find it? */
+static bool stands_alone(const char *path, unsigned number, const char *name)
+{
+    struct text_file file;
+    bool alone = false;
+
+    if (read_text_file(path, 0, &file) != 0)
+        return false;
+    for (struct text_line line = {0}; next_text_line(&file, &line);)
+        if (line.number == number)
+            alone = settings_in(&line, name) == 1;
+    free(file.text);
+    return alone;
+}
+
+/* Changes the value where it stands, for a file that comes later would beat
+ * one of ours, and one of ours the site's next edit. */
+static void mend_line(struct audit *audit, enum setting_id id, const struct rule_setting *setting,
+                      const char *asked)
+{
+    const char *name = settings[id].name;
+    char path[PATH_MAX], word[PATH_MAX], program[512], program_word[1024];
+
+    policy_file(audit, setting->file, path, sizeof path);
+    if (!audit->is_text || settings[id].type == SETTING_TEXT ||
+        !stands_alone(path, setting->line, name)) {
+        mend_by_hand(audit, path, setting->line);
+        return;
+    }
+    /* A value is a word, or in quotes of either kind (scan.c). */
+    snprintf(program, sizeof program,
+             "%us/\\b(%s[[:blank:]]*=[[:blank:]]*)(\"[^\"]*\"|'[^']*'|[A-Za-z0-9_.:%%@-]+)/\\1%s/",
+             setting->line, name, asked);
+    audit_mend(audit, "sed -i -E %s %s && tmoutctl check && tmoutctl apply",
+               shell_word(program, program_word, sizeof program_word),
+               shell_word(path, word, sizeof word));
+}
+
+/* Puts what no line says into a file of its own, one for each rule and
+ * setting, which may be written again. */
+static void mend_file(struct audit *audit, const struct demand *demand, const char *asked)
+{
+    const char *config = audit->context->config_path, *name = settings[demand->id].name;
+    const struct rule *rule = demand->rule;
+    char title[RULE_TITLE_MAX], whose[RULE_NAME_MAX + 32] = "", directory[PATH_MAX];
+    char path[2 * PATH_MAX], section[RULE_TITLE_MAX + SETTING_TEXT_MAX + 64];
+    char section_word[2 * sizeof section], path_word[2 * PATH_MAX];
+
+    /* A name that is no plain word does not become a part of a path. */
+    if (rule->kind != RULE_DEFAULT && is_plain_name(rule->name))
+        snprintf(whose, sizeof whose, "-%s-%s", rule_kind_word(rule->kind), rule->name);
+    else if (rule->kind != RULE_DEFAULT)
+        snprintf(whose, sizeof whose, "-line-%u", rule->setting[demand->id].line);
+    snprintf(directory, sizeof directory, "%s.d", config);
+    snprintf(path, sizeof path, "%s/90-%s%s-%s.conf", directory, demand->baseline->name, whose,
+             name);
+    snprintf(section, sizeof section, "%s { %s = %s%s%s }", rule_title(rule, title, sizeof title),
+             name, settings[demand->id].type == SETTING_TEXT ? "\"" : "", asked,
+             settings[demand->id].type == SETTING_TEXT ? "\"" : "");
+    audit_mend(audit, "printf '%%s\\n' %s >%s && tmoutctl check && tmoutctl apply",
                shell_word(section, section_word, sizeof section_word),
                shell_word(path, path_word, sizeof path_word));
 }
+
+/* rule is the one whose value is too loose. */
+static void mend(struct audit *audit, const struct demand *demand, const struct rule *rule,
+                 const char *asked)
+{
+    /* A preset's rule for one user or group is no reason to change what all
+     * the others have. */
+    const bool is_theirs =
+        demand->rule->kind == RULE_DEFAULT || (rule != NULL && rule->kind == demand->rule->kind);
+
+    if (rule != NULL && rule->setting[demand->id].set && is_theirs)
+        mend_line(audit, demand->id, &rule->setting[demand->id], asked);
+    else
+        mend_file(audit, demand, asked);
+}
+
+/* --- the policy ----------------------------------------------------------- */
 
 /* Measures a rule of the policy, or NULL for a default section that is not
  * there. */
@@ -188,7 +275,7 @@ static void compare(struct audit *audit, const struct demand *demand, const stru
     const bool set = rule != NULL && rule->setting[demand->id].set;
     const int64_t actual =
         set ? rule->setting[demand->id].value : settings[demand->id].default_value;
-    char path[PATH_MAX], title[RULE_NAME_MAX + 32], ours[SETTING_TEXT_MAX];
+    char path[PATH_MAX], title[RULE_TITLE_MAX], ours[SETTING_TEXT_MAX];
     char theirs[SETTING_TEXT_MAX], control[256];
 
     if (meets(demand, rule, actual))
@@ -209,7 +296,7 @@ static void compare(struct audit *audit, const struct demand *demand, const stru
               "%s of %s is %s%s; %s asks for %s", settings[demand->id].name, title, ours,
               set ? "" : " (no line says it)", demand->baseline->name, theirs);
     audit_control(audit, control);
-    mend(audit, demand, title, theirs);
+    mend(audit, demand, rule, theirs);
 }
 
 /* The rule of this kind and name, or NULL. */

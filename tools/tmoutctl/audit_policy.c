@@ -17,15 +17,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What only a person can correct, in an editor. */
-static void mend_by_hand(struct audit *audit, const char *file, unsigned line)
-{
-    char word[PATH_MAX];
-
-    audit_mend(audit, "vi +%u %s && tmoutctl check && tmoutctl apply", line > 0 ? line : 1,
-               shell_word(file, word, sizeof word));
-}
-
 /* The first mistake of the policy's text, if there is one. */
 static void add_refused(struct audit *audit)
 {

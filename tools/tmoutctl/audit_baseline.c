@@ -1,10 +1,12 @@
 /*
  * tmoutctl audit --baseline NAME: is the policy in force at least as strict as
- * a preset? The preset is a policy whose lines end with the control that asks
- * for them, as `tmout = 15m  # CIS 5.4.3.2`.
+ * a preset, and does the host do what it says? The preset is a policy whose lines end with the
+ * control that asks for them, as `tmout = 15m  # CIS 5.4.3.2`.
  */
 #include "audit.h"
 
+#include "sshd_installed.h"
+#include "sshd_keywords.h"
 #include "text_file.h"
 
 #include "../../lib/policy/sshd_values.h"
@@ -338,24 +340,154 @@ static void measure(struct audit *audit, const struct demand *demand)
             compare(audit, demand, &policy->rule[i]);
 }
 
+/* --- the host ------------------------------------------------------------- */
+
+/*
+ * The checks without which settings have no effect on this host: sshd has to
+ * come to the module, and the shells to the limit. What sshd itself does it is
+ * asked, see compare_sshd().
+ */
+#define MODULE_CHECKS  "sshd-use-pam", "pam-module"
+#define SESSION_CHECKS MODULE_CHECKS, "pam-session-line", "pam-session-order"
+#define SHELL_CHECKS   SESSION_CHECKS, "shells-hooks", "shells-others"
+#define AUTH_CHECKS    MODULE_CHECKS, "pam-auth-line", "pam-auth-order", "pam-auth-control"
+
+enum { CHECKS_MOST = 8 };
+
+static const char *const needed[SETTING_COUNT][CHECKS_MOST] = {
+    [SETTING_TMOUT] = {SHELL_CHECKS},
+    [SETTING_ENFORCE] = {SHELL_CHECKS},
+    [SETTING_SESSIONS] = {SHELL_CHECKS},
+    [SETTING_DISCONNECT] = {SESSION_CHECKS, "policy-tmoutd"},
+    [SETTING_DISCONNECT_NOTTY] = {SESSION_CHECKS, "policy-tmoutd"},
+    [SETTING_MAX_SESSION] = {SESSION_CHECKS, "policy-tmoutd"},
+    [SETTING_MAX_ATTEMPTS] = {AUTH_CHECKS},
+    [SETTING_ATTEMPT_WINDOW] = {AUTH_CHECKS},
+    [SETTING_LOCK_TIME] = {AUTH_CHECKS},
+    [SETTING_COUNT_BY] = {AUTH_CHECKS},
+};
+
+/* The first finding of a check that says more than PASS, and has this word in
+ * its message; NULL: there is none. */
+static const struct finding *finding_of(const struct audit *audit, const char *id, const char *word)
+{
+    for (size_t i = 0; i < audit->count; i++) {
+        const struct finding *f = &audit->finding[i];
+        if (f->status != AUDIT_PASS && strcmp(f->id, id) == 0 && f->message != NULL &&
+            strstr(f->message, word) != NULL)
+            return f;
+    }
+    return NULL;
+}
+
+/* What the policy has: `tmout is 15m or stricter`. */
+static const char *met_text(const struct demand *demand, char *text, size_t size)
+{
+    char value[SETTING_TEXT_MAX];
+
+    value_text(demand->rule, demand->id, demand->rule->setting[demand->id].value, value,
+               sizeof value);
+    snprintf(text, size, "%s is %s or stricter", settings[demand->id].name, value);
+    return text;
+}
+
+/* Does a check that has failed keep the setting from having an effect? */
+static void compare_checks(struct audit *audit, const struct demand *demand)
+{
+    char met[2 * SETTING_TEXT_MAX];
+
+    for (const char *const *id = needed[demand->id]; *id != NULL; id++) {
+        const struct finding *found = finding_of(audit, *id, "");
+        if (found == NULL || found->status != AUDIT_FAIL)
+            continue;
+        /* The list of findings moves as it grows, their texts don't. */
+        const char *cure = found->mend;
+        audit_add(audit, AUDIT_FAIL, found->file, found->line,
+                  "%s in the policy, and not on this host: %s: %s",
+                  met_text(demand, met, sizeof met), *id, found->message);
+        if (cure != NULL)
+            audit_mend(audit, "%s", cure);
+        return;
+    }
+}
+
+/* Is what `sshd -T` prints, or NULL, as strict as what is asked for? What
+ * cannot be read is not. */
+static bool sshd_is_enough(const struct demand *demand, const char *printed)
+{
+    const struct setting *setting = &settings[demand->id];
+    const int64_t asked = demand->rule->setting[demand->id].value;
+    int64_t actual;
+
+    if (sshd_value_is(demand->id, asked, demand->rule->text, printed))
+        return true;
+    return setting->type != SETTING_TEXT && printed != NULL &&
+           setting_parse(setting, printed, &actual) == NULL && is_enough(demand->id, actual, asked);
+}
+
+/* Does sshd, which has settings of its own, do what is asked for? */
+static void compare_sshd(struct audit *audit, const struct demand *demand, const char *keyword)
+{
+    const char *user = demand->rule->kind == RULE_USER ? demand->rule->name : NULL;
+    const struct finding *found = finding_of(audit, "sshd-drop-in", keyword);
+    char met[2 * SETTING_TEXT_MAX], reason[512];
+    struct sshd_config sshd = {0};
+
+    met_text(demand, met, sizeof met);
+    if (sshd_effective(user, &sshd, reason, sizeof reason) != 0) {
+        found = finding_of(audit, "sshd-config", "");
+        const char *cure = found != NULL ? found->mend : NULL;
+        audit_add(audit, AUDIT_FAIL, found != NULL ? found->file : NULL,
+                  found != NULL ? found->line : 0, "%s in the policy, and sshd cannot be asked: %s",
+                  met, reason);
+        if (cure != NULL)
+            audit_mend(audit, "%s", cure);
+    } else if (!sshd_is_enough(demand, sshd_config_value(&sshd, keyword))) {
+        const char *printed = sshd_config_value(&sshd, keyword);
+        const char *cure = found != NULL ? found->mend : NULL;
+        audit_add(audit, AUDIT_FAIL, found != NULL ? found->file : NULL,
+                  found != NULL ? found->line : 0, "%s in the policy, and in sshd %s is %s", met,
+                  keyword, printed != NULL ? printed : "none");
+        if (cure != NULL)
+            audit_mend(audit, "%s", cure);
+    }
+    sshd_config_free(&sshd);
+}
+
+/* What the policy says, does the host do it? */
+static void measure_host(struct audit *audit, const struct demand *demand)
+{
+    compare_checks(audit, demand);
+    for (size_t i = 0; i < sshd_keyword_count; i++)
+        if (sshd_keywords[i].id == demand->id)
+            compare_sshd(audit, demand, sshd_keywords[i].keyword);
+}
+
+/* --- all of a preset ------------------------------------------------------ */
+
+static void measure_one(struct audit *audit, const struct demand *demand)
+{
+    const size_t before = audit->count;
+    char control[256], met[2 * SETTING_TEXT_MAX];
+
+    measure(audit, demand);
+    if (audit->count > before)
+        return;
+    measure_host(audit, demand);
+    if (audit->count == before)
+        audit_add(audit, AUDIT_PASS, NULL, 0, "%s", met_text(demand, met, sizeof met));
+    control_of(demand->baseline, demand->rule->setting[demand->id].line, control, sizeof control);
+    audit_control(audit, control);
+}
+
 static void measure_all(struct audit *audit, const struct baseline *baseline)
 {
-    char control[256], value[SETTING_TEXT_MAX];
-
     for (size_t r = 0; r < baseline->preset.count; r++) {
         struct demand demand = {.baseline = baseline, .rule = &baseline->preset.rule[r]};
         for (size_t id = 0; id < SETTING_COUNT; id++) {
-            const struct rule_setting *asked = &demand.rule->setting[id];
-            const size_t before = audit->count;
             demand.id = (enum setting_id)id;
-            if (asked->set)
-                measure(audit, &demand);
-            if (!asked->set || audit->count > before)
-                continue;
-            value_text(demand.rule, demand.id, asked->value, value, sizeof value);
-            control_of(baseline, asked->line, control, sizeof control);
-            audit_add(audit, AUDIT_PASS, NULL, 0, "%s is %s or stricter", settings[id].name, value);
-            audit_control(audit, control);
+            if (demand.rule->setting[id].set)
+                measure_one(audit, &demand);
         }
     }
 }

@@ -633,6 +633,12 @@ def a_faillock_between_two_rules():
             if mended:
                 must("sh", "-c", found[0]["mend"])
                 tap.equal(read(FAILLOCK), f"deny = {mended}\n", f"deny = {deny}: mended")
+        policy(GOOD + 'group "sys" { max_attempts = 7 }\n')
+        apply()
+        write(FAILLOCK, "deny = 9\n")
+        found = [f for f in news() if f["id"] == "host-faillock"]
+        tap.ok(len(found) == 1 and "deny = 7" in found[0]["mend"], "the loosest is the group's",
+               found)
         policy(GOOD + 'group "sys" { lock_time = 1h }\n')
         apply()
         write(FAILLOCK, "deny = 5\n")

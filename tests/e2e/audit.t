@@ -747,6 +747,155 @@ def room_for_the_state():
     tap.equal(set(troubles()), set(CLEAN), "as before")
 
 
+# --- mends that can be pasted ---------------------------------------------------
+
+def news():
+    """What is wrong now and was not on the clean host."""
+    return [f for k, f in troubles().items() if k not in CLEAN]
+
+
+def names_that_are_no_text():
+    """a file whose name a terminal would not show as it is gets no command, and no effect"""
+    for name in "a\nb", "a\x1b[31mb", "a\u202eb", "a\u2066b", "a\u0085b", "a\u200bb", "a\udcffb":
+        path = f"/etc/profile.d/{name}.sh"
+        with saved(path):
+            write(path, "readonly TMOUT=3600\n")
+            found = news()
+            tap.equal([(f["id"], f["status"], f["mend"]) for f in found],
+                      [("shells-others", "FAIL", None)], f"{name!r}: a finding, and no mend")
+            text = run("sh", "-c", "tmoutctl audit --quiet | LC_ALL=C tr -d ' -~'").stdout
+            tap.equal(text.strip("\n"), "", f"{name!r}: nothing of it is printed raw")
+    path = "/etc/profile.d/\u00e9t\u00e9 'x'.sh"
+    fault("letters, blanks and quotes are names like others",
+          lambda: write(path, "readonly TMOUT=3600\n"), "shells-others", "FAIL", path, 1,
+          paths=[path])
+    tap.matches(run("tmoutctl", "audit").stdout, r"\A[\n -~]*\Z", "as text, on the clean host")
+
+
+def mends_that_are_commands():
+    """what no command can mend has none, and says what to do"""
+    for script in "/etc/profile.d/tmout.sh", "/etc/profile.d/tmout.csh":
+        with saved(script):
+            os.unlink(script)
+            found = [f for f in news() if f["file"] == script]
+            tap.equal([f["mend"] for f in found], [None], f"no {script}: no command")
+            tap.matches(found[0]["message"], "install pam_tmout again", "but words")
+    must("mount", "-t", "tmpfs", "none", os.path.dirname(TIOCSTI))
+    found = news()
+    tap.equal([(f["id"], f["mend"]) for f in found], [("host-tiocsti", None)], "an old kernel")
+    tap.matches(found[0]["message"], "boot a kernel", "an old kernel: but words")
+    must("umount", os.path.dirname(TIOCSTI))
+    must("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "none", STATE)
+    apply()
+    run("dd", "if=/dev/zero", f"of={STATE}/filler", "bs=4k")
+    found = news()
+    tap.equal([(f["id"], f["mend"]) for f in found], [("host-state", None)], "a full disk")
+    tap.matches(found[0]["message"], "make room", "a full disk: but words")
+    must("umount", STATE)
+
+
+def scripts_that_do_more():
+    """a mend takes out what sets the limit and nothing else, or leaves it to an editor"""
+    path = "/etc/profile.d/aa-site.sh"
+    only = ("TMOUT=3600\nreadonly TMOUT\nexport TMOUT\n", "umask 027\nreadonly TMOUT=3600\n",
+            "umask 027\nTMOUT=3600; readonly TMOUT; export TMOUT\nHISTSIZE=5\n",
+            "declare -xr TMOUT=7200 # mine\n", "builtin declare -xr TMOUT=7200\n",
+            'if [ -n "$PS1" ]; then\n    typeset -r TMOUT="3600" ;\nfi\necho "$TMOUT"\n',
+            "readonly TMOUT=$LIMIT\n")
+    for text in only:
+        with saved(path):
+            write(path, text)
+            found = news()
+            tap.equal({(f["id"], f["status"], f["file"]) for f in found},
+                      {("shells-others", "FAIL", path)}, f"{text!r}")
+            for finding in found + found:
+                must("sh", "-c", finding["mend"])
+            tap.equal(news(), [], f"{text!r}: {found[0]['mend']} mends it")
+            tap.equal([x for x in read(path).splitlines() if not x.startswith(": # ")],
+                      [x for x in text.splitlines() if not re.search(r"(?<!\$)TMOUT", x)],
+                      f"{text!r}: and the rest is as it was")
+            must("sh", "-n", path)
+    more = (("TMOUT=3600; readonly TMOUT; umask 027\n", 1),
+            ('\nif [ -n "$PS1" ]; then readonly TMOUT=3600; fi\n', 2),
+            ("umask 027; readonly TMOUT=3600; export TMOUT\n", 1),
+            ("case $- in\n*i*) readonly TMOUT=3600;;\nesac\n", 2),
+            ("TMOUT=3600\nreadonly TMOUT HISTFILE\n", 1), ("export LANG TMOUT=3600; readonly TMOUT\n", 1),
+            ("export \\\nTMOUT=3600\nreadonly TMOUT\n", 2), ("readonly TMOUT=3600 \\\n  LANG=C\n", 1),
+            ("TMOUT=3600 umask 027\nreadonly TMOUT\n", 1), ("readonly TMOUT=$(reboot)\n", 1),
+            ("readonly TMOUT=3600 & umask 027\n", 1), ("readonly TMOUT=3600 | cat\n", 1))
+    for text, line in more:
+        with saved(path):
+            write(path, text)
+            tap.equal([(f["status"], f["line"], f["mend"]) for f in news()],
+                      [("FAIL", line, f"vi +{line} {path}")], f"{text!r}: by hand")
+    path = "/etc/csh/cshrc.d/site"
+    for text, mend in (("umask 027\nset -r autologout = 99\n", f"sed -i '2s/.*autologout/: # &/' {path}"),
+                       ("set -r autologout=(99 60)\n", f"vi +1 {path}"),
+                       ("set -r autologout=99 ; umask 027\n", f"vi +1 {path}")):
+        with saved(path):
+            write(path, text)
+            tap.equal([(f["status"], f["mend"]) for f in news()], [("FAIL", mend)], f"{text!r}")
+
+
+def limits_that_are_larger():
+    """a limit before ours that is larger than the policy's default, though nothing fixes it"""
+    path = "/etc/profile.d/ai.sh"
+    for text, line, mended in (("TMOUT=99999\n", 1, True),
+                               ('\n[ "$UID" -ne 0 ] && TMOUT=3600\n', 2, False),
+                               ("export TMOUT=901\n", 1, True)):
+        fault(f"{text!r}", lambda t=text: write(path, t), "shells-others", "WARN", path, line,
+              paths=[path], message="larger than the policy's default (15m)", mends=mended)
+    csh = "/etc/csh/cshrc.d/site"
+    fault("autologout in minutes", lambda: write(csh, "set autologout=16\n"), "shells-others", "WARN",
+          csh, 1, paths=[csh], message="larger")
+    for file, text in ((path, "TMOUT=900\nexport TMOUT\n"), (path, "unset TMOUT\n"), (path, "TMOUT=$X\n"),
+                       (csh, "set autologout=15\n")):
+        with saved(file):
+            write(file, text)
+            tap.equal(news(), [], f"{text!r} is not larger")
+    with saved(POLICY):
+        policy(GOOD.replace("tmout        = 15m", "tmout        = none"))
+        apply()
+        with saved(path):
+            write(path, "TMOUT=300\n")
+            tap.equal([(f["id"], f["status"], f["line"]) for f in news()],
+                      [("shells-others", "WARN", 1)], "any is, where the policy has none")
+
+
+def a_faillock_between_two_rules():
+    """pam_faillock has one number: between two of the policy nothing mends it"""
+    with saved(POLICY, SSHD_PAM, FAILLOCK):
+        policy(GOOD + 'group "sys" { max_attempts = 3 }\n')
+        apply()
+        prepend(SSHD_PAM, "auth required pam_faillock.so preauth\n")
+        for deny, word, mended in ((2, "stricter than max_attempts of group \"sys\" (3)", 3),
+                                   (9, "looser than max_attempts of default (5)", 5),
+                                   (3, "cannot follow", None), (4, "cannot follow", None),
+                                   (5, "cannot follow", None)):
+            write(FAILLOCK, f"deny = {deny}\n")
+            found = [f for f in news() if f["id"] == "host-faillock"]
+            tap.equal([(f["id"], f["status"], f["line"], bool(f["mend"])) for f in found],
+                      [("host-faillock", "WARN", 1, bool(mended))], f"deny = {deny}")
+            tap.ok(word in found[0]["message"], f"deny = {deny}: {word}", found)
+            if mended:
+                must("sh", "-c", found[0]["mend"])
+                tap.equal(read(FAILLOCK), f"deny = {mended}\n", f"deny = {deny}: mended")
+        policy(GOOD + 'group "sys" { max_attempts = 7 }\n')
+        apply()
+        write(FAILLOCK, "deny = 9\n")
+        found = [f for f in news() if f["id"] == "host-faillock"]
+        tap.ok(len(found) == 1 and "deny = 7" in found[0]["mend"], "the loosest is the group's",
+               found)
+        policy(GOOD + 'group "sys" { lock_time = 1h }\n')
+        apply()
+        write(FAILLOCK, "deny = 5\n")
+        found = [f for f in news() if f["id"] == "host-faillock"]
+        tap.equal([(f["id"], f["mend"]) for f in found], [("host-faillock", None)],
+                  "two lock_times")
+        tap.ok("lock_time" in found[0]["message"] and "cannot follow" in found[0]["message"],
+               "two lock_times: it cannot follow", found)
+
+
 # --- baselines ----------------------------------------------------------------
 
 PRESET = """# a preset
@@ -767,6 +916,11 @@ def baseline(name="xyz"):
     return [(f["control"], f["status"], f["line"]) for f in findings if f["id"] == "baseline"], status
 
 
+def failed_rows(name="xyz"):
+    findings, _ = audit("--baseline", name)
+    return [f for f in findings if f["id"] == "baseline" and f["status"] != "PASS"]
+
+
 def baselines():
     """the policy against a preset"""
     os.makedirs(PRESETS, exist_ok=True)
@@ -780,10 +934,10 @@ def baselines():
     text = run("tmoutctl", "audit", "--baseline=xyz", "--quiet").stdout
     tap.matches(text, r"(?m)^FAIL  baseline +XYZ 5\.3\.3\.1\.1: \S+tmout\.conf:4: .*\n +mend: ",
                 "as text")
-    with saved(POLICY, DROP_INS):
-        findings, _ = audit("--baseline", "xyz")
-        for mend in {f["mend"] for f in findings if f["id"] == "baseline" and f["mend"]}:
-            must("sh", "-c", mend)
+    with saved(POLICY, DROP_INS, "/etc/ssh/sshd_config.d/00-tmout.conf"):
+        for _ in "the policy", "sshd":
+            for mend in {f["mend"] for f in failed_rows()}:
+                must("sh", "-c", mend.replace("systemctl", ": systemctl"))
         found, _ = baseline()
         tap.equal([status for _, status, _ in found], ["PASS"] * 6, "its commands mend it all")
         append(POLICY, 'group "ops" { tmout = 30m }\nuser "deploy" { tmout = none }\n')
@@ -805,15 +959,128 @@ def baselines():
 
 def presets():
     """each preset that is installed is met by a policy that is that preset"""
-    with saved(POLICY):
+    drop_in = "/etc/ssh/sshd_config.d/00-tmout.conf"
+    with saved(POLICY, drop_in):
         for name in sorted(os.listdir(PRESETS)):
             if name in ("xyz.conf", "broken.conf"):
                 continue
             policy(read(f"{PRESETS}/{name}"))
             apply()
+            write(drop_in, run("tmoutctl", "sshd-config").stdout)
             found, _ = baseline(name[:-len(".conf")])
             tap.ok(found and {status for _, status, _ in found} == {"PASS"}, name, found)
             tap.ok(all(control for control, _, _ in found), f"{name}: all have a control", found)
+
+
+def mend_rows(name="xyz"):
+    """Runs each command twice, as somebody does who pastes it again."""
+    for finding in failed_rows(name):
+        for _ in range(2):
+            must("sh", "-c", finding["mend"])
+            must("tmoutctl", "check")
+
+
+def a_mend_that_holds():
+    """a baseline's mend changes the value where it stands, or adds a file that can be written again"""
+    late = f"{DROP_INS}/99-site.conf"
+    write(f"{PRESETS}/xyz.conf", "default {\n    tmout = 15m # XYZ 1\n    warn = 5m # XYZ 2\n}\n")
+    cases = ("default { tmout = 30m }\n", 'default {\n  warn = 1s\n  tmout   =   "1h" # long\n}\n',
+             "default { tmout = '30m'   warn = none }\n", 'group "ops" { tmout = none }\n',
+             "group 'CORP\\\\new' { tmout = 30m }\n", "group 'a\"q' { tmout = 30m }\n",
+             "group 'a${HOME}b' { tmout = 30m }\n", 'user "a\'b" { warn = 1s }\n')
+    for text in cases:
+        with saved(POLICY, DROP_INS):
+            write(late, text)
+            apply()
+            mend_rows()
+            tap.equal(failed_rows(), [], f"{text!r}: mended")
+            tap.ok(re.split(r"=\s*\S+", read(late)) == re.split(r"=\s*\S+", text),
+                   f"{text!r}: and nothing else", read(late))
+    for text, line in (('default { /* tmout = 1m */ tmout = 30m   warn = 5m }\n', 1),
+                       ('\ngroup "a" { tmout = 30m } group "b" { tmout = 1h }\n', 2),
+                       ('default { warn = 6m } user "tmout = 1" { tmout = 1h }\n', 1)):
+        with saved(POLICY, DROP_INS):
+            write(late, text)
+            apply()
+            found = [f for f in failed_rows() if f["file"] == late]
+            tap.equal({f["mend"] for f in found},
+                      {f"vi +{line} {late} && tmoutctl check && tmoutctl apply"}, f"{text!r}: by hand")
+    with saved(POLICY, DROP_INS):
+        write(late, "default { tmout = 30m }\n")
+        apply()
+        write(late, "\n\n")
+        append(POLICY, "broken\n")
+        found = [f for f in failed_rows() if f["message"].startswith("tmout")]
+        tap.equal([f["mend"] for f in found], [f"vi +1 {late} && tmoutctl check && tmoutctl apply"],
+                  "lines of a policy that is refused are no longer where they were")
+
+
+def names_in_a_mend():
+    """a rule that the mend writes has its name as the policy's syntax wants it"""
+    names = ("'CORP\\\\new'", "'a\"q'", "'a${HOME}b'", '"a\'b c"', "'a\\\\\\'\"b'", "root", '"$(x)`y`"')
+    for number, name in enumerate(names):
+        write(f"{PRESETS}/xyz.conf", f"default {{ }}\nuser {name} {{ tmout = 5m }} # XYZ {number}\n")
+        with saved(POLICY, DROP_INS):
+            mend_rows()
+            tap.equal(failed_rows(), [], f"{name}: mended")
+            rules = "".join(read(f"{DROP_INS}/{x}") for x in os.listdir(DROP_INS) if "xyz" in x)
+            tap.ok(rules.endswith(" { tmout = 5m }\n") and rules.count("\n") == 1,
+                   f"{name}: one rule", rules)
+
+
+def what_the_host_does_not_do():
+    """no control is passed by the policy alone"""
+    def rows(*controls):
+        findings, status = audit("--baseline", "cis-debian12")
+        found = {f["control"].split(":")[0]: f for f in findings
+                 if f["id"] == "baseline" and f["status"] == "FAIL"}
+        return sorted(found), found, status
+
+    def none_fails(name):
+        found, rest, _ = rows()
+        tap.ok(not found, name, json.dumps(rest, indent=1))
+
+    drop_in = "/etc/ssh/sshd_config.d/00-tmout.conf"
+    with saved(POLICY, drop_in, SSHD, SSHD_PAM):
+        policy(read(f"{PRESETS}/cis-debian12.conf"))
+        apply()
+        write(SSHD, "Include /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\n")
+        found, by, status = rows()
+        # MaxSessions is 10 in sshd, too.
+        tap.equal((found, status), (["5.1.13", "5.1.16", "5.1.18", "5.1.7"], 1), "no drop-in for sshd")
+        tap.ok("max_auth_tries" in by["5.1.16"]["message"] and "6" in by["5.1.16"]["message"],
+               "what sshd has is said", by["5.1.16"])
+        must("sh", "-c", by["5.1.16"]["mend"].replace("systemctl", ": systemctl"))
+        none_fails("its mend")
+        write(SSHD, "MaxAuthTries 5\n" + read(SSHD))
+        tap.equal(rows()[0], ["5.1.16"], "a line of the site that comes first")
+        write(SSHD, "MaxAuthTries 3\n" + read(SSHD))
+        none_fails("one that is stricter")
+        os.rename("/run/sshd", "/run/sshd.away")
+        found, by, _ = rows()
+        os.rename("/run/sshd.away", "/run/sshd")
+        tap.equal(found, ["5.1.13", "5.1.16", "5.1.17", "5.1.18", "5.1.7"], "an sshd that cannot be asked")
+        for kind, controls in (("session", ["5.4.3.2"]), ("auth", ["5.3.3.1.1", "5.3.3.1.2"])):
+            wired = read(SSHD_PAM)
+            without_ours(SSHD_PAM, kind)
+            found, by, _ = rows()
+            tap.equal(found, controls, f"no {kind} line")
+            first = by[controls[0]]
+            tap.ok(first["file"] == SSHD_PAM and f"no {kind} line" in first["message"],
+                   f"no {kind} line: the reason", first)
+            must("sh", "-c", first["mend"])
+            none_fails(f"no {kind} line: its mend")
+            write(SSHD_PAM, wired)
+        write("/etc/profile.d/aa-site.sh", "readonly TMOUT=3600\n")
+        tap.equal(rows()[0], ["5.4.3.2"], "a script that fixes a larger limit")
+        remove("/etc/profile.d/aa-site.sh")
+    write(f"{PRESETS}/xyz.conf", "default { disconnect = 20m } # XYZ 7\n")
+    tmoutd.stop()
+    found = failed_rows()
+    tap.equal([(f["control"], f["line"], f["mend"]) for f in found],
+              [("XYZ 7", 3, "systemctl enable --now tmoutd")], "disconnect without tmoutd")
+    tmoutd.start()
+    tap.equal(failed_rows(), [], "and with it")
 
 
 def clean_host():
@@ -839,4 +1106,6 @@ tap.run(a_clean_host, calls, what_sshd_leaves_open, what_stops_sshd, an_sshd_tha
         harmless_session_controls, what_a_match_block_loosens, zeros, match_blocks_about_the_way_in,
         a_large_drop_in, an_sshd_that_hangs, a_host_without_sshd,
         lines_that_are_missing, lines_in_the_wrong_place, shells, the_policy, the_host, faillock,
-        owners_and_modes, room_for_the_state, baselines, presets)
+        owners_and_modes, room_for_the_state, names_that_are_no_text, mends_that_are_commands,
+        scripts_that_do_more, limits_that_are_larger, a_faillock_between_two_rules, baselines, presets,
+        a_mend_that_holds, names_in_a_mend, what_the_host_does_not_do)

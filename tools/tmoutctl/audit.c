@@ -4,6 +4,9 @@
  */
 #include "audit.h"
 
+#include "clean_text.h"
+
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +62,15 @@ bool audit_has(const struct audit *audit, const char *file, unsigned line)
     return false;
 }
 
+static bool is_clean(const char *text)
+{
+    size_t length = 1;
+
+    for (; *text != '\0' && length > 0; text += length)
+        length = clean_length(text);
+    return length > 0;
+}
+
 void audit_mend(struct audit *audit, const char *format, ...)
 {
     va_list arguments;
@@ -72,6 +84,10 @@ void audit_mend(struct audit *audit, const char *format, ...)
         mend = NULL;
     }
     va_end(arguments);
+    if (mend != NULL && !is_clean(mend)) {
+        free(mend);
+        mend = NULL;
+    }
     audit->finding[audit->count - 1].mend = mend;
 }
 
@@ -119,13 +135,35 @@ const char *shell_word(const char *path, char *text, size_t size)
 
 /* --- the policy, as all areas need it ----------------------------------- */
 
+/* In single quotes, which tmout.conf(5) has for all that double ones would
+ * read otherwise, a backslash stands before itself and before the quote. */
 const char *rule_title(const struct rule *rule, char *text, size_t size)
 {
-    if (rule->kind == RULE_DEFAULT)
-        snprintf(text, size, "default");
-    else
-        snprintf(text, size, "%s \"%s\"", rule_kind_word(rule->kind), rule->name);
+    const bool single = strpbrk(rule->name, "\"\\") != NULL || strstr(rule->name, "${") != NULL;
+
+    if (rule->kind == RULE_DEFAULT || !single) {
+        const char *quote = rule->kind == RULE_DEFAULT ? "" : "\"";
+        snprintf(text, size, "%s%s%s%s%s", rule_kind_word(rule->kind), quote[0] != '\0' ? " " : "",
+                 quote, rule->name, quote);
+        return text;
+    }
+    size_t used = (size_t)snprintf(text, size, "%s '", rule_kind_word(rule->kind));
+    for (const char *c = rule->name; *c != '\0' && used + 4 < size; c++) {
+        if (*c == '\'' || *c == '\\')
+            text[used++] = '\\';
+        text[used++] = *c;
+    }
+    text[used++] = '\'';
+    text[used] = '\0';
     return text;
+}
+
+void mend_by_hand(struct audit *audit, const char *file, unsigned line)
+{
+    char word[PATH_MAX];
+
+    audit_mend(audit, "vi +%u %s && tmoutctl check && tmoutctl apply", line > 0 ? line : 1,
+               shell_word(file, word, sizeof word));
 }
 
 int64_t rule_value(const struct audit *audit, const struct rule *rule, enum setting_id id)
@@ -158,12 +196,21 @@ const char *policy_file(const struct audit *audit, uint32_t file, char *path, si
 
 /* --- saying ------------------------------------------------------------- */
 
-/* What comes from files may hold anything; a terminal gets no control
- * characters of it. */
+/* What comes from files may hold anything; a terminal gets a ? for each
+ * character that it would not show as it is. */
 static void print_clean(const char *text)
 {
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++)
-        putchar(*c < 0x20 || *c == 0x7f ? '?' : *c);
+    while (*text != '\0') {
+        const size_t length = clean_length(text);
+        if (length > 0) {
+            fwrite(text, 1, length, stdout);
+            text += length;
+            continue;
+        }
+        putchar('?');
+        const size_t hidden = utf8_length((const unsigned char *)text);
+        text += hidden > 0 ? hidden : 1;
+    }
 }
 
 static void print_finding(const struct finding *finding)
@@ -268,7 +315,9 @@ static void find_policy(struct audit *audit)
     audit->has_view = policy_view_find(audit->context, &audit->view) == 0;
     if (!audit->has_view)
         return;
-    if (strcmp(audit->view.state, "in force") == 0 || strcmp(audit->view.state, "pending") == 0)
+    audit->is_text =
+        strcmp(audit->view.state, "in force") == 0 || strcmp(audit->view.state, "pending") == 0;
+    if (audit->is_text)
         policy_compile(audit->context->config_path, geteuid(), &audit->policy, &sources, &problems);
     else if (snapshot_each_rule(&audit->view.snapshot, take_rule, &audit->policy) > 0)
         audit->out_of_memory = true;
@@ -293,13 +342,13 @@ static void free_audit(struct audit *audit)
 static int audit_all(struct audit *audit, const char *baseline)
 {
     find_policy(audit);
-    if (baseline != NULL && audit_baseline(audit, baseline) != 0)
-        return TMOUTCTL_FAILURE;
     audit_policy(audit);
     audit_pam(audit);
     audit_sshd(audit);
     audit_shells(audit);
     audit_host(audit);
+    if (baseline != NULL && audit_baseline(audit, baseline) != 0)
+        return TMOUTCTL_FAILURE;
     if (!audit->out_of_memory)
         return print_findings(audit);
     report("out of memory");

@@ -31,6 +31,7 @@ struct audit {
     bool has_view; /* is a policy in force, or valid on disk? */
     struct policy_view view;
     struct policy policy; /* all its rules */
+    bool is_text;         /* they are read off the text, so its lines are theirs */
     const char *check;    /* the id of the one that runs */
     struct finding *finding;
     size_t count;
@@ -57,8 +58,14 @@ void audit_add(struct audit *audit, enum audit_status status, const char *file, 
 /* Has the check that runs named this place already? */
 bool audit_has(const struct audit *audit, const char *file, unsigned line);
 
-/* The command that mends what was added last. */
+/* The command that mends what was added last. One with characters that a
+ * terminal does not show as they are is left out: what is pasted would not be
+ * what was meant. */
 void audit_mend(struct audit *audit, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What only a person can correct in the policy, in an editor, as the mend of
+ * what was added last. */
+void mend_by_hand(struct audit *audit, const char *file, unsigned line);
 
 /* The baseline's name for what was added last; "": it has none. */
 void audit_control(struct audit *audit, const char *control);
@@ -66,7 +73,11 @@ void audit_control(struct audit *audit, const char *control);
 /* path as a word of a shell's command line, into text; text is returned. */
 const char *shell_word(const char *path, char *text, size_t size);
 
-/* `group "ops"` or `default`, into text; text is returned. */
+/* Room for a rule's title: each character of the name may need a backslash. */
+#define RULE_TITLE_MAX (2 * RULE_NAME_MAX + 32)
+
+/* `group "ops"` or `default`, as it stands in a policy, into text; text is
+ * returned. */
 const char *rule_title(const struct rule *rule, char *text, size_t size);
 
 /* What a rule says, or what it leaves to the default section or the code. */
@@ -85,8 +96,9 @@ void audit_sshd(struct audit *audit);
 void audit_shells(struct audit *audit);
 void audit_host(struct audit *audit);
 
-/* Measures the policy against the preset called name. Returns 0, or -1 after
- * a message: there is no such preset, or it cannot be read. */
+/* Measures the policy, and what the areas before it have found of the host,
+ * against the preset called name. Returns 0, or -1 after a message: there is
+ * no such preset, or it cannot be read. */
 int audit_baseline(struct audit *audit, const char *name);
 
 #endif

@@ -1,14 +1,17 @@
 /*
  * tmoutctl audit --baseline NAME: is the policy in force at least as strict as
- * a preset? The preset is a policy whose lines end with the control that asks
- * for them, as `tmout = 15m  # CIS 5.4.3.2`.
+ * a preset, and does the host do what it says? The preset is a policy whose lines end with the
+ * control that asks for them, as `tmout = 15m  # CIS 5.4.3.2`.
  */
 #include "audit.h"
 
+#include "sshd_installed.h"
+#include "sshd_keywords.h"
 #include "text_file.h"
 
 #include "../../lib/policy/sshd_values.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <glob.h>
 #include <limits.h>
@@ -164,21 +167,107 @@ static void value_text(const struct rule *rule, enum setting_id id, int64_t valu
         setting_format(&settings[id], value, text, size);
 }
 
-/* Puts what is asked for into a drop-in. */
-static void mend(struct audit *audit, const struct demand *demand, const char *title,
-                 const char *asked)
-{
-    const char *name = settings[demand->id].name;
-    char section[SETTING_TEXT_MAX + RULE_NAME_MAX + 64], path[PATH_MAX];
-    char section_word[2 * sizeof section], path_word[PATH_MAX];
+/* --- mending the policy --------------------------------------------------- */
 
-    snprintf(section, sizeof section, "%s { %s = \"%s\" }", title, name, asked);
-    snprintf(path, sizeof path, "%s.d/90-%s-%s.conf", audit->context->config_path,
-             demand->baseline->name, name);
-    audit_mend(audit, "echo %s >>%s && tmoutctl apply",
+/* How often a line has NAME and = behind it, be it in a comment. */
+static unsigned settings_in(const struct text_line *line, const char *name)
+{
+    const size_t length = strlen(name);
+    unsigned count = 0;
+
+    for (const char *at = line->start; at + length < line->end; at++) {
+        const bool begins = at == line->start || (at[-1] != '_' && !isalnum((unsigned char)at[-1]));
+        const char *after = at + length;
+        if (!begins || strncmp(at, name, length) != 0)
+            continue;
+        while (after < line->end && (*after == ' ' || *after == '\t'))
+            after++;
+        count += after < line->end && *after == '=';
+    }
+    return count;
+}
+
+/* Is it the only thing in its line that looks like this setting, so that a
+ * command can find it? */
+static bool stands_alone(const char *path, unsigned number, const char *name)
+{
+    struct text_file file;
+    bool alone = false;
+
+    if (read_text_file(path, 0, &file) != 0)
+        return false;
+    for (struct text_line line = {0}; next_text_line(&file, &line);)
+        if (line.number == number)
+            alone = settings_in(&line, name) == 1;
+    free(file.text);
+    return alone;
+}
+
+/* Changes the value where it stands, for a file that comes later would beat
+ * one of ours, and one of ours the site's next edit. */
+static void mend_line(struct audit *audit, enum setting_id id, const struct rule_setting *setting,
+                      const char *asked)
+{
+    const char *name = settings[id].name;
+    char path[PATH_MAX], word[PATH_MAX], program[512], program_word[1024];
+
+    policy_file(audit, setting->file, path, sizeof path);
+    if (!audit->is_text || settings[id].type == SETTING_TEXT ||
+        !stands_alone(path, setting->line, name)) {
+        mend_by_hand(audit, path, setting->line);
+        return;
+    }
+    /* A value is a word, or in quotes of either kind (scan.c). */
+    snprintf(program, sizeof program,
+             "%us/\\b(%s[[:blank:]]*=[[:blank:]]*)(\"[^\"]*\"|'[^']*'|[A-Za-z0-9_.:%%@-]+)/\\1%s/",
+             setting->line, name, asked);
+    audit_mend(audit, "sed -i -E %s %s && tmoutctl check && tmoutctl apply",
+               shell_word(program, program_word, sizeof program_word),
+               shell_word(path, word, sizeof word));
+}
+
+/* Puts what no line says into a file of its own, one for each rule and
+ * setting, which may be written again. */
+static void mend_file(struct audit *audit, const struct demand *demand, const char *asked)
+{
+    const char *config = audit->context->config_path, *name = settings[demand->id].name;
+    const struct rule *rule = demand->rule;
+    char title[RULE_TITLE_MAX], whose[RULE_NAME_MAX + 32] = "", directory[PATH_MAX];
+    char path[2 * PATH_MAX], section[RULE_TITLE_MAX + SETTING_TEXT_MAX + 64];
+    char section_word[2 * sizeof section], path_word[2 * PATH_MAX];
+
+    /* A name that is no plain word does not become a part of a path. */
+    if (rule->kind != RULE_DEFAULT && is_plain_name(rule->name))
+        snprintf(whose, sizeof whose, "-%s-%s", rule_kind_word(rule->kind), rule->name);
+    else if (rule->kind != RULE_DEFAULT)
+        snprintf(whose, sizeof whose, "-line-%u", rule->setting[demand->id].line);
+    snprintf(directory, sizeof directory, "%s.d", config);
+    snprintf(path, sizeof path, "%s/90-%s%s-%s.conf", directory, demand->baseline->name, whose,
+             name);
+    snprintf(section, sizeof section, "%s { %s = %s%s%s }", rule_title(rule, title, sizeof title),
+             name, settings[demand->id].type == SETTING_TEXT ? "\"" : "", asked,
+             settings[demand->id].type == SETTING_TEXT ? "\"" : "");
+    audit_mend(audit, "printf '%%s\\n' %s >%s && tmoutctl check && tmoutctl apply",
                shell_word(section, section_word, sizeof section_word),
                shell_word(path, path_word, sizeof path_word));
 }
+
+/* rule is the one whose value is too loose. */
+static void mend(struct audit *audit, const struct demand *demand, const struct rule *rule,
+                 const char *asked)
+{
+    /* A preset's rule for one user or group is no reason to change what all
+     * the others have. */
+    const bool is_theirs =
+        demand->rule->kind == RULE_DEFAULT || (rule != NULL && rule->kind == demand->rule->kind);
+
+    if (rule != NULL && rule->setting[demand->id].set && is_theirs)
+        mend_line(audit, demand->id, &rule->setting[demand->id], asked);
+    else
+        mend_file(audit, demand, asked);
+}
+
+/* --- the policy ----------------------------------------------------------- */
 
 /* Measures a rule of the policy, or NULL for a default section that is not
  * there. */
@@ -188,7 +277,7 @@ static void compare(struct audit *audit, const struct demand *demand, const stru
     const bool set = rule != NULL && rule->setting[demand->id].set;
     const int64_t actual =
         set ? rule->setting[demand->id].value : settings[demand->id].default_value;
-    char path[PATH_MAX], title[RULE_NAME_MAX + 32], ours[SETTING_TEXT_MAX];
+    char path[PATH_MAX], title[RULE_TITLE_MAX], ours[SETTING_TEXT_MAX];
     char theirs[SETTING_TEXT_MAX], control[256];
 
     if (meets(demand, rule, actual))
@@ -209,7 +298,7 @@ static void compare(struct audit *audit, const struct demand *demand, const stru
               "%s of %s is %s%s; %s asks for %s", settings[demand->id].name, title, ours,
               set ? "" : " (no line says it)", demand->baseline->name, theirs);
     audit_control(audit, control);
-    mend(audit, demand, title, theirs);
+    mend(audit, demand, rule, theirs);
 }
 
 /* The rule of this kind and name, or NULL. */
@@ -251,24 +340,154 @@ static void measure(struct audit *audit, const struct demand *demand)
             compare(audit, demand, &policy->rule[i]);
 }
 
+/* --- the host ------------------------------------------------------------- */
+
+/*
+ * The checks without which settings have no effect on this host: sshd has to
+ * come to the module, and the shells to the limit. What sshd itself does it is
+ * asked, see compare_sshd().
+ */
+#define MODULE_CHECKS  "sshd-use-pam", "pam-module"
+#define SESSION_CHECKS MODULE_CHECKS, "pam-session-line", "pam-session-order"
+#define SHELL_CHECKS   SESSION_CHECKS, "shells-hooks", "shells-others"
+#define AUTH_CHECKS    MODULE_CHECKS, "pam-auth-line", "pam-auth-order", "pam-auth-control"
+
+enum { CHECKS_MOST = 8 };
+
+static const char *const needed[SETTING_COUNT][CHECKS_MOST] = {
+    [SETTING_TMOUT] = {SHELL_CHECKS},
+    [SETTING_ENFORCE] = {SHELL_CHECKS},
+    [SETTING_SESSIONS] = {SHELL_CHECKS},
+    [SETTING_DISCONNECT] = {SESSION_CHECKS, "policy-tmoutd"},
+    [SETTING_DISCONNECT_NOTTY] = {SESSION_CHECKS, "policy-tmoutd"},
+    [SETTING_MAX_SESSION] = {SESSION_CHECKS, "policy-tmoutd"},
+    [SETTING_MAX_ATTEMPTS] = {AUTH_CHECKS},
+    [SETTING_ATTEMPT_WINDOW] = {AUTH_CHECKS},
+    [SETTING_LOCK_TIME] = {AUTH_CHECKS},
+    [SETTING_COUNT_BY] = {AUTH_CHECKS},
+};
+
+/* The first finding of a check that says more than PASS, and has this word in
+ * its message; NULL: there is none. */
+static const struct finding *finding_of(const struct audit *audit, const char *id, const char *word)
+{
+    for (size_t i = 0; i < audit->count; i++) {
+        const struct finding *f = &audit->finding[i];
+        if (f->status != AUDIT_PASS && strcmp(f->id, id) == 0 && f->message != NULL &&
+            strstr(f->message, word) != NULL)
+            return f;
+    }
+    return NULL;
+}
+
+/* What the policy has: `tmout is 15m or stricter`. */
+static const char *met_text(const struct demand *demand, char *text, size_t size)
+{
+    char value[SETTING_TEXT_MAX];
+
+    value_text(demand->rule, demand->id, demand->rule->setting[demand->id].value, value,
+               sizeof value);
+    snprintf(text, size, "%s is %s or stricter", settings[demand->id].name, value);
+    return text;
+}
+
+/* Does a check that has failed keep the setting from having an effect? */
+static void compare_checks(struct audit *audit, const struct demand *demand)
+{
+    char met[2 * SETTING_TEXT_MAX];
+
+    for (const char *const *id = needed[demand->id]; *id != NULL; id++) {
+        const struct finding *found = finding_of(audit, *id, "");
+        if (found == NULL || found->status != AUDIT_FAIL)
+            continue;
+        /* The list of findings moves as it grows, their texts don't. */
+        const char *cure = found->mend;
+        audit_add(audit, AUDIT_FAIL, found->file, found->line,
+                  "%s in the policy, and not on this host: %s: %s",
+                  met_text(demand, met, sizeof met), *id, found->message);
+        if (cure != NULL)
+            audit_mend(audit, "%s", cure);
+        return;
+    }
+}
+
+/* Is what `sshd -T` prints, or NULL, as strict as what is asked for? What
+ * cannot be read is not. */
+static bool sshd_is_enough(const struct demand *demand, const char *printed)
+{
+    const struct setting *setting = &settings[demand->id];
+    const int64_t asked = demand->rule->setting[demand->id].value;
+    int64_t actual;
+
+    if (sshd_value_is(demand->id, asked, demand->rule->text, printed))
+        return true;
+    return setting->type != SETTING_TEXT && printed != NULL &&
+           setting_parse(setting, printed, &actual) == NULL && is_enough(demand->id, actual, asked);
+}
+
+/* Does sshd, which has settings of its own, do what is asked for? */
+static void compare_sshd(struct audit *audit, const struct demand *demand, const char *keyword)
+{
+    const char *user = demand->rule->kind == RULE_USER ? demand->rule->name : NULL;
+    const struct finding *found = finding_of(audit, "sshd-drop-in", keyword);
+    char met[2 * SETTING_TEXT_MAX], reason[512];
+    struct sshd_config sshd = {0};
+
+    met_text(demand, met, sizeof met);
+    if (sshd_effective(user, &sshd, reason, sizeof reason) != 0) {
+        found = finding_of(audit, "sshd-config", "");
+        const char *cure = found != NULL ? found->mend : NULL;
+        audit_add(audit, AUDIT_FAIL, found != NULL ? found->file : NULL,
+                  found != NULL ? found->line : 0, "%s in the policy, and sshd cannot be asked: %s",
+                  met, reason);
+        if (cure != NULL)
+            audit_mend(audit, "%s", cure);
+    } else if (!sshd_is_enough(demand, sshd_config_value(&sshd, keyword))) {
+        const char *printed = sshd_config_value(&sshd, keyword);
+        const char *cure = found != NULL ? found->mend : NULL;
+        audit_add(audit, AUDIT_FAIL, found != NULL ? found->file : NULL,
+                  found != NULL ? found->line : 0, "%s in the policy, and in sshd %s is %s", met,
+                  keyword, printed != NULL ? printed : "none");
+        if (cure != NULL)
+            audit_mend(audit, "%s", cure);
+    }
+    sshd_config_free(&sshd);
+}
+
+/* What the policy says, does the host do it? */
+static void measure_host(struct audit *audit, const struct demand *demand)
+{
+    compare_checks(audit, demand);
+    for (size_t i = 0; i < sshd_keyword_count; i++)
+        if (sshd_keywords[i].id == demand->id)
+            compare_sshd(audit, demand, sshd_keywords[i].keyword);
+}
+
+/* --- all of a preset ------------------------------------------------------ */
+
+static void measure_one(struct audit *audit, const struct demand *demand)
+{
+    const size_t before = audit->count;
+    char control[256], met[2 * SETTING_TEXT_MAX];
+
+    measure(audit, demand);
+    if (audit->count > before)
+        return;
+    measure_host(audit, demand);
+    if (audit->count == before)
+        audit_add(audit, AUDIT_PASS, NULL, 0, "%s", met_text(demand, met, sizeof met));
+    control_of(demand->baseline, demand->rule->setting[demand->id].line, control, sizeof control);
+    audit_control(audit, control);
+}
+
 static void measure_all(struct audit *audit, const struct baseline *baseline)
 {
-    char control[256], value[SETTING_TEXT_MAX];
-
     for (size_t r = 0; r < baseline->preset.count; r++) {
         struct demand demand = {.baseline = baseline, .rule = &baseline->preset.rule[r]};
         for (size_t id = 0; id < SETTING_COUNT; id++) {
-            const struct rule_setting *asked = &demand.rule->setting[id];
-            const size_t before = audit->count;
             demand.id = (enum setting_id)id;
-            if (asked->set)
-                measure(audit, &demand);
-            if (!asked->set || audit->count > before)
-                continue;
-            value_text(demand.rule, demand.id, asked->value, value, sizeof value);
-            control_of(baseline, asked->line, control, sizeof control);
-            audit_add(audit, AUDIT_PASS, NULL, 0, "%s is %s or stricter", settings[id].name, value);
-            audit_control(audit, control);
+            if (demand.rule->setting[id].set)
+                measure_one(audit, &demand);
         }
     }
 }

@@ -38,8 +38,7 @@ static void check_tiocsti(struct audit *audit, const void *facts)
         audit_add(audit, AUDIT_WARN, NULL, 0,
                   "this kernel has no dev.tty.legacy_tiocsti (6.2 and later have), so TIOCSTI is "
                   "on: a background program can type for its user and keep his terminal from "
-                  "being idle");
-        audit_mend(audit, "boot a kernel from 6.2 on");
+                  "being idle; boot a kernel from 6.2 on");
         return;
     }
     if (read(fd, &value, 1) != 1)
@@ -65,7 +64,7 @@ static int64_t idle_of(const struct audit *audit, const struct rule *rule)
 static void check_logind(struct audit *audit, const void *facts)
 {
     struct idle_session idle;
-    char stop[64], ours[SETTING_TEXT_MAX], title[RULE_NAME_MAX + 32], word[PATH_MAX];
+    char stop[64], ours[SETTING_TEXT_MAX], title[RULE_TITLE_MAX], word[PATH_MAX];
 
     (void)facts;
     if (idle_session_read("", &idle) != 0)
@@ -90,24 +89,14 @@ static void check_logind(struct audit *audit, const void *facts)
 
 /* --- pam_faillock -------------------------------------------------------- */
 
-/* A finding about one option, ours being what the rule says. */
-static void add_faillock(struct audit *audit, const struct faillock *faillock,
-                         const struct faillock_option *option, const char *name, bool stricter,
-                         const struct rule *rule, enum setting_id id)
+/* Puts what the rule says into pam_faillock's option. */
+static void mend_faillock(struct audit *audit, const struct faillock *faillock,
+                          const struct faillock_option *option, const char *name, int64_t ours)
 {
-    const int64_t ours = rule_value(audit, rule, id);
-    char title[RULE_NAME_MAX + 32], value[SETTING_TEXT_MAX], theirs[32], text[32];
-    char word[PATH_MAX];
-    const char *file = option->file[0] != '\0' ? option->file : faillock->config;
+    char word[PATH_MAX], text[32];
 
-    setting_format(&settings[id], ours, value, sizeof value);
-    snprintf(theirs, sizeof theirs, "%" PRId64, option->value == INT64_MAX ? 0 : option->value);
     snprintf(text, sizeof text, "%" PRId64, ours == INT64_MAX ? 0 : ours);
-    audit_add(audit, AUDIT_WARN, file, option->line,
-              "pam_faillock's %s = %s%s is %s than %s of %s (%s)", name, theirs,
-              option->file[0] != '\0' ? "" : " (its default)", stricter ? "stricter" : "looser",
-              settings[id].name, rule_title(rule, title, sizeof title), value);
-    shell_word(file, word, sizeof word);
+    shell_word(option->file[0] != '\0' ? option->file : faillock->config, word, sizeof word);
     if (option->on_pam_line)
         audit_mend(audit, "sed -i -E 's/\\b%s=[^[:space:]]+/%s=%s/' %s", name, name, text, word);
     else if (option->line > 0)
@@ -116,22 +105,71 @@ static void add_faillock(struct audit *audit, const struct faillock *faillock,
         audit_mend(audit, "echo '%s = %s' >>%s", name, text, word);
 }
 
+/* The rules with a limit of attempts that say the strictest and the loosest;
+ * both NULL where there is none. */
+struct bounds {
+    const struct rule *strictest, *loosest;
+};
+
+static struct bounds bounds_of(const struct audit *audit, enum setting_id id)
+{
+    struct bounds bounds = {NULL, NULL};
+
+    for (size_t i = 0; i < audit->policy.count; i++) {
+        const struct rule *rule = &audit->policy.rule[i];
+        const int64_t ours = rule_value(audit, rule, id);
+        if (rule_value(audit, rule, SETTING_MAX_ATTEMPTS) == SETTING_NONE ||
+            (!rule->setting[SETTING_MAX_ATTEMPTS].set && !rule->setting[id].set))
+            continue;
+        if (bounds.strictest == NULL ||
+            setting_stricter(&settings[id], ours, rule_value(audit, bounds.strictest, id)))
+            bounds.strictest = rule;
+        if (bounds.loosest == NULL ||
+            setting_stricter(&settings[id], rule_value(audit, bounds.loosest, id), ours))
+            bounds.loosest = rule;
+    }
+    return bounds;
+}
+
 /* One of its options beside the setting that means the same; the strictest
- * value is the larger or smaller as the settings table says. */
+ * value is the larger or smaller as the settings table says. It has one value
+ * for everybody, so of two rules it can follow neither without failing the
+ * other; what is outside of both is mended. */
 static void compare_option(struct audit *audit, const struct faillock *faillock,
                            const struct faillock_option *option, const char *name,
                            enum setting_id id)
 {
-    for (size_t i = 0; i < audit->policy.count; i++) {
-        const struct rule *rule = &audit->policy.rule[i];
-        const int64_t ours = rule_value(audit, rule, id);
-        const struct rule_setting *max = &rule->setting[SETTING_MAX_ATTEMPTS];
-        if (!max->set || max->value == SETTING_NONE || ours == option->value)
-            continue;
-        add_faillock(audit, faillock, option, name,
-                     setting_stricter(&settings[id], option->value, ours), rule, id);
+    const struct bounds bounds = bounds_of(audit, id);
+    char title[RULE_TITLE_MAX], other[RULE_TITLE_MAX], value[SETTING_TEXT_MAX];
+    char other_value[SETTING_TEXT_MAX], theirs[64];
+    const char *file = option->file[0] != '\0' ? option->file : faillock->config;
+
+    if (bounds.strictest == NULL)
+        return;
+    const int64_t strictest = rule_value(audit, bounds.strictest, id);
+    const int64_t loosest = rule_value(audit, bounds.loosest, id);
+    const bool stricter = setting_stricter(&settings[id], option->value, strictest);
+    const bool looser = setting_stricter(&settings[id], loosest, option->value);
+    if (strictest == loosest && !stricter && !looser)
+        return;
+    const struct rule *rule = looser ? bounds.loosest : bounds.strictest;
+    snprintf(theirs, sizeof theirs, "%" PRId64 "%s", option->value == INT64_MAX ? 0 : option->value,
+             option->file[0] != '\0' ? "" : " (its default)");
+    setting_format(&settings[id], rule_value(audit, rule, id), value, sizeof value);
+    setting_format(&settings[id], loosest, other_value, sizeof other_value);
+    rule_title(rule, title, sizeof title);
+    if (stricter || looser) {
+        audit_add(audit, AUDIT_WARN, file, option->line,
+                  "pam_faillock's %s = %s is %s than %s of %s (%s)", name, theirs,
+                  stricter ? "stricter" : "looser", settings[id].name, title, value);
+        mend_faillock(audit, faillock, option, name, rule_value(audit, rule, id));
         return;
     }
+    audit_add(audit, AUDIT_WARN, file, option->line,
+              "pam_faillock has one %s for everybody, %s, and cannot follow %s of %s (%s) and of "
+              "%s (%s)",
+              name, theirs, settings[id].name, title, value,
+              rule_title(bounds.loosest, other, sizeof other), other_value);
 }
 
 static bool limits_root(const struct audit *audit)
@@ -305,8 +343,8 @@ static void check_room(struct audit *audit, const char *directory)
     } else if (room.f_bfree == 0 || (room.f_files > 0 && room.f_ffree == 0)) {
         audit_add(audit, AUDIT_FAIL, directory, 0,
                   "is on a file system that is full: users without a ledger get no login by "
-                  "password, and no policy can be applied");
-        audit_mend(audit, "df -h %s; df -i %s; make room", word, word);
+                  "password, and no policy can be applied; make room (`df -h %s; df -i %s`)",
+                  word, word);
     }
 }
 

@@ -17,15 +17,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What only a person can correct, in an editor. */
-static void mend_by_hand(struct audit *audit, const char *file, unsigned line)
-{
-    char word[PATH_MAX];
-
-    audit_mend(audit, "vi +%u %s && tmoutctl check && tmoutctl apply", line > 0 ? line : 1,
-               shell_word(file, word, sizeof word));
-}
-
 /* The first mistake of the policy's text, if there is one. */
 static void add_refused(struct audit *audit)
 {
@@ -86,7 +77,7 @@ static int name_exists(const struct rule *rule)
 
 static void check_names(struct audit *audit, const void *facts)
 {
-    char title[RULE_NAME_MAX + 32], path[PATH_MAX];
+    char title[RULE_TITLE_MAX], path[PATH_MAX];
 
     (void)facts;
     for (size_t i = 0; i < audit->policy.count; i++) {

@@ -3,6 +3,7 @@
 
 #include "shell_files.h"
 #include "shell_findings.h"
+#include "shell_lines.h"
 #include "shell_list.h"
 
 #include <limits.h>
@@ -41,10 +42,9 @@ static void check_hooks(struct audit *audit, const void *facts)
         if (json_is_true(json_object_get(row, "ok")))
             continue;
         if (!profile_script_is_ours(script)) {
-            if (!audit_has(audit, script, 0)) {
-                audit_add(audit, AUDIT_FAIL, script, 0, "is missing, or not pam_tmout's");
-                audit_mend(audit, "install pam_tmout again");
-            }
+            if (!audit_has(audit, script, 0))
+                audit_add(audit, AUDIT_FAIL, script, 0,
+                          "is missing, or not pam_tmout's: install pam_tmout again");
             continue;
         }
         audit_add(audit, AUDIT_FAIL, text_of(row, "shell"), 0, "this %s gets no limit from %s",
@@ -55,26 +55,69 @@ static void check_hooks(struct audit *audit, const void *facts)
     }
 }
 
+/* The limit that everybody has without a rule of his own. */
+static int64_t default_limit(const struct audit *audit)
+{
+    const struct rule nothing = {.kind = RULE_DEFAULT};
+
+    return rule_value(audit, &nothing, SETTING_TMOUT);
+}
+
+static bool is_in_minutes(const json_t *row)
+{
+    return strcmp(text_of(row, "unit"), "minutes") == 0;
+}
+
+/* Does a row set a limit that is larger than the policy's default, or that
+ * nobody asked for? */
+static bool is_larger(const struct audit *audit, const json_t *row)
+{
+    const json_t *value = json_object_get(row, "value");
+    const int64_t limit_sec = default_limit(audit), unit_sec = is_in_minutes(row) ? 60 : 1;
+
+    return json_is_integer(value) &&
+           (limit_sec == SETTING_NONE || json_integer_value(value) > limit_sec / unit_sec);
+}
+
+/* Takes the lines of a script that set the limit out, if that is all they do. */
+static void mend_script(struct audit *audit, const json_t *row)
+{
+    const char *file = text_of(row, "file");
+    char *program = shell_lines_out(file, is_in_minutes(row)), word[PATH_MAX];
+
+    shell_word(file, word, sizeof word);
+    if (program == NULL)
+        audit->out_of_memory = true;
+    else if (program[0] != '\0')
+        audit_mend(audit, "sed -i '%s' %s", program, word);
+    else
+        audit_mend(audit, "vi +%u %s", (unsigned)json_integer_value(json_object_get(row, "line")),
+                   word);
+    free(program);
+}
+
 static void check_others(struct audit *audit, const void *facts)
 {
     const struct shell_facts *shell = facts;
-    char word[PATH_MAX];
+    const int64_t limit_sec = default_limit(audit);
+    char limit[SETTING_TEXT_MAX], than[SETTING_TEXT_MAX + 80];
     size_t i;
     const json_t *row;
 
+    setting_format(&settings[SETTING_TMOUT], limit_sec, limit, sizeof limit);
+    snprintf(than, sizeof than,
+             limit_sec == SETTING_NONE ? "; the policy's default is %s"
+                                       : "; it is larger than the policy's default (%s)",
+             limit);
     json_array_foreach (shell->findings, i, row) {
         const bool conflict = json_is_true(json_object_get(row, "conflict"));
-        const char *file = text_of(row, "file");
-        if (!conflict && !json_is_true(json_object_get(row, "readonly")))
+        const bool larger = !conflict && is_larger(audit, row);
+        if (!conflict && !larger && !json_is_true(json_object_get(row, "readonly")))
             continue;
-        audit_add(audit, conflict ? AUDIT_FAIL : AUDIT_WARN, file,
-                  (unsigned)json_integer_value(json_object_get(row, "line")), "%s: %s",
-                  text_of(row, "text"), text_of(row, "meaning"));
-        /* `:` keeps a branch that has no other command valid. */
-        audit_mend(audit,
-                   "sed -i -E '/^[[:space:]]*((readonly|export|declare|typeset|set|unset)"
-                   "[[:space:]].*)?(TMOUT|autologout)([^A-Za-z_]|$)/s/^/: # /' %s",
-                   shell_word(file, word, sizeof word));
+        audit_add(audit, conflict ? AUDIT_FAIL : AUDIT_WARN, text_of(row, "file"),
+                  (unsigned)json_integer_value(json_object_get(row, "line")), "%s: %s%s",
+                  text_of(row, "text"), text_of(row, "meaning"), larger ? than : "");
+        mend_script(audit, row);
     }
 }
 
@@ -154,7 +197,7 @@ static const char *loose_shell(char *text, size_t size)
 
 static void check_rules(struct audit *audit, const void *facts)
 {
-    char shell[PATH_MAX], path[PATH_MAX], title[RULE_NAME_MAX + 32];
+    char shell[PATH_MAX], path[PATH_MAX], title[RULE_TITLE_MAX];
 
     (void)facts;
     if (loose_shell(shell, sizeof shell) == NULL)
@@ -181,7 +224,8 @@ static void check_rules(struct audit *audit, const void *facts)
 
 static const struct audit_check checks[] = {
     {"shells-hooks", "every installed shell that has a timeout gets the limit", check_hooks},
-    {"shells-others", "no other script fixes TMOUT or autologout", check_others},
+    {"shells-others", "no other script fixes TMOUT or autologout, or makes it larger",
+     check_others},
     {"shells-users", "nobody with a limit has a login shell that knows none", check_users},
     {"shells-rules", "tmoutd stands behind each limit, or every shell takes one", check_rules},
     {.id = NULL},

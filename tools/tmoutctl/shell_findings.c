@@ -1,6 +1,7 @@
 #include "shell_findings.h"
 
 #include "shell_files.h"
+#include "shell_lines.h"
 #include "tmoutctl.h"
 
 #include <errno.h>
@@ -71,11 +72,6 @@ struct setting {
     long value;    /* -1: not a number that can be read off the line */
 };
 
-static bool is_name_character(char c)
-{
-    return c == '_' || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
-}
-
 /* The number at the start of text, quoted or not, if it is all of a word; else -1. */
 static long literal(const char *text)
 {
@@ -89,17 +85,13 @@ static long literal(const char *text)
 /* Reads the settings off a line's commands. */
 static struct setting read_setting(const char *commands, bool csh)
 {
-    const char *name = csh ? "autologout" : "TMOUT";
+    const char *name = shell_variable(csh);
     struct setting setting = {.value = -1};
     char *before = strdup(commands);
     if (!before)
         return setting;
-    for (const char *at = commands; (at = strstr(at, name)); at++) {
+    for (const char *at = commands; (at = shell_next_use(commands, at, name)); at++) {
         const char *after = at + strlen(name);
-        if (at > commands && (is_name_character(at[-1]) || at[-1] == '$'))
-            continue;
-        if (is_name_character(*after))
-            continue;
         before[at - commands] = '\0';
         setting.readonly |= makes_readonly(before, csh);
         setting.assigns |= strstr(before, "unset") != NULL;
@@ -166,6 +158,7 @@ static void add_findings(json_t *findings, const char *path, unsigned split, boo
             json_object_set_new(finding, "file", json_text(path));
             json_object_set_new(finding, "line", json_integer(line.number));
             json_object_set_new(finding, "text", json_text(commands + strspn(commands, " \t")));
+            json_object_set_new(finding, "unit", json_string(csh ? "minutes" : "seconds"));
             json_object_set_new(finding, "value",
                                 setting.value < 0 ? json_null() : json_integer(setting.value));
             json_object_set_new(finding, "readonly", json_boolean(readonly));

@@ -7,8 +7,9 @@
 /*
  * Every line of those files that gives TMOUT or tcsh's autologout a value or
  * takes it away, except in our own scripts:
- * [{"file","line","text","value","readonly","conflict","meaning"}]. value is
- * the number in the file's unit, or null if it can't be read off the line;
+ * [{"file","line","text","unit","value","readonly","conflict","meaning"}]. value
+ * is the number in seconds or, in tcsh's files, minutes, as unit says, or null
+ * if it can't be read off the line;
  * conflict is true where the line should go; meaning is advice for people.
  * Files that can't be read are passed over. The caller releases the array;
  * NULL: no memory.

@@ -56,6 +56,9 @@ int finish(int status);
  */
 int print_json(json_t *value, int status);
 
+/* The length of the UTF-8 character at text, 0 if it is none. */
+size_t utf8_length(const unsigned char *text);
+
 /* text as a JSON string; bytes that are not UTF-8 become U+FFFD. */
 json_t *json_text(const char *text);
 

@@ -90,8 +90,8 @@ static void check_readable(struct audit *audit, const void *facts)
     /* audit_sshd() says so where there is no sshd. */
     if (!pam->present[SSHD] && sshd_is_installed(reason, sizeof reason)) {
         audit_add(audit, AUDIT_FAIL, "/etc/pam.d/sshd", 0,
-                  "does not exist: sshd uses the service \"other\", which refuses everybody");
-        audit_mend(audit, "install the package that sshd comes from again");
+                  "does not exist: sshd uses the service \"other\", which refuses everybody. "
+                  "Install the package that sshd comes from again");
     }
     for (size_t i = 0; i < SERVICES; i++) {
         const size_t before = audit->count;
@@ -137,7 +137,7 @@ static void check_module_path(struct audit *audit, const struct pam_line *line)
     if (wrong == NULL || audit_has(audit, line->file, line->line))
         return;
     audit_add(audit, AUDIT_FAIL, line->file, line->line, "loads %s, which %s", path, wrong);
-    audit_mend(audit, "sed -i '%us|[^ \t]*/pam_tmout\\.so|" OUR_MODULE "|' %s", line->line,
+    audit_mend(audit, "sed -i '%us|[^[:space:]]*/pam_tmout\\.so|" OUR_MODULE "|' %s", line->line,
                shell_word(line->file, word, sizeof word));
 }
 
@@ -160,8 +160,8 @@ static void check_module(struct audit *audit, const void *facts)
     if (stat(PAMDIR "/" OUR_MODULE, &status) == 0 && S_ISREG(status.st_mode))
         return;
     audit_add(audit, AUDIT_FAIL, PAMDIR "/" OUR_MODULE, 0,
-              "is not there: no limit is set at login, and an auth line refuses every password");
-    audit_mend(audit, "install pam_tmout again");
+              "is not there: no limit is set at login, and an auth line refuses every password. "
+              "Install pam_tmout again");
 }
 
 /* Where else our line of this type stands; "" into text: nowhere. */

@@ -397,6 +397,15 @@ def lines_in_the_wrong_place():
 
     pam_fault("before pam_env with user_readenv", session_first, "pam-session-order", "FAIL",
               SESSION_LINE, message="user_readenv=1")
+
+    def session_first_and_shared():
+        without_ours(SSHD_PAM, "session")
+        write("/etc/pam.d/inner", SESSION_LINE + "\n")
+        edit(SSHD_PAM, "@include common-session", "@include inner\n@include common-session")
+
+    # The command leaves the shared file alone, and a second line is no fault then.
+    pam_fault("before it, in a file that others share", session_first_and_shared,
+              "pam-session-order", "FAIL", SESSION_LINE, file="/etc/pam.d/inner")
     with saved(SSHD_PAM):
         append(SSHD_PAM, "session required pam_env.so\n")
         tap.equal(set(troubles()), set(CLEAN), "before a pam_env that reads only root's files")

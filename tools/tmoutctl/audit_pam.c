@@ -237,30 +237,41 @@ static void check_auth_line(struct audit *audit, const void *facts)
 
 /* --- their order and control --------------------------------------------- */
 
+/* The line from which on a user's ~/.pam_environment replaces what was set;
+ * stack->count: there is none. */
+static size_t find_user_environment(const struct pam_stack *stack, size_t from)
+{
+    size_t i = from;
+
+    while (i < stack->count && (!pam_line_is(&stack->line[i], "pam_env.so") ||
+                                !pam_line_has(&stack->line[i], "user_readenv=1")))
+        i++;
+    return i;
+}
+
 static void check_session_order(struct audit *audit, const void *facts)
 {
     const struct pam_facts *pam = facts;
     const struct pam_stack *stack = &pam->session[SSHD];
-    const size_t ours = find_ours(stack, 0);
-    char word[PATH_MAX], other[PATH_MAX];
+    size_t ours = find_ours(stack, 0);
+    char word[PATH_MAX];
 
-    for (size_t i = ours; i < stack->count; i++) {
-        const struct pam_line *line = &stack->line[i];
-        if (!pam_line_is(line, "pam_env.so") || !pam_line_has(line, "user_readenv=1"))
-            continue;
-        const struct pam_line *wrong = &stack->line[ours];
-        audit_add(audit, AUDIT_FAIL, wrong->file, wrong->line,
-                  "comes before pam_env with user_readenv=1 (%s:%u): the user's own "
-                  "~/.pam_environment replaces the limit",
-                  line->file, line->line);
-        shell_word(wrong->file, word, sizeof word);
-        if (strcmp(wrong->file, stack->path) == 0)
-            audit_mend(audit, "sed -i -e %ud -e '$a " SESSION_LINE "' %s", wrong->line, word);
-        else
-            audit_mend(audit, "sed -i %ud %s && sed -i '$a " SESSION_LINE "' %s", wrong->line, word,
-                       shell_word(stack->path, other, sizeof other));
+    /* Of several the last one counts. */
+    for (size_t i = ours; i < stack->count; i = find_ours(stack, i + 1))
+        ours = i;
+    const size_t theirs = find_user_environment(stack, ours);
+    if (theirs == stack->count)
         return;
-    }
+    const struct pam_line *wrong = &stack->line[ours], *line = &stack->line[theirs];
+    audit_add(audit, AUDIT_FAIL, wrong->file, wrong->line,
+              "comes before pam_env with user_readenv=1 (%s:%u): the user's own "
+              "~/.pam_environment replaces the limit",
+              line->file, line->line);
+    shell_word(stack->path, word, sizeof word);
+    if (strcmp(wrong->file, stack->path) == 0)
+        audit_mend(audit, "sed -i -e %ud -e '$a " SESSION_LINE "' %s", wrong->line, word);
+    else /* where other services have it, too */
+        audit_mend(audit, "sed -i '$a " SESSION_LINE "' %s", word);
 }
 
 /*
@@ -495,6 +506,9 @@ static void check_twice_in(struct audit *audit, const struct pam_stack *stack, c
         return;
     const struct pam_line *line = &stack->line[second];
     if (audit_has(audit, line->file, line->line))
+        return;
+    /* Set once more, behind what may have replaced it. */
+    if (find_user_environment(stack, first) < second)
         return;
     audit_add(audit, AUDIT_FAIL, line->file, line->line,
               "is the second %s line of " OUR_MODULE " for %s; the first is %s:%u", type, service,

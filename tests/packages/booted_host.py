@@ -31,7 +31,6 @@ CLONE_NEWNET = 0x40000000
 INCLUDED = ("systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,openssh-client,"
             "python3-minimal,iproute2,login,passwd,procps,sudo,libconfuse2,libjansson4,libsystemd0")
 SOURCES = "/etc/apt/sources.list.d/debian.sources"
-MIRROR = "deb http://deb.debian.org/debian {0} main\n"
 
 
 class Skip(Exception):
@@ -120,9 +119,10 @@ def repacked(deb, version, script, text):
 # --- the host ----------------------------------------------------------------
 
 def sources(suite):
-    """Where this machine has its packages from, for another suite."""
+    """Where this machine has its packages from, for another suite; "": from where
+    mmdebstrap thinks."""
     if not os.path.exists(SOURCES):
-        return MIRROR.format(suite)
+        return ""
     own = re.search(r"(?m)^VERSION_CODENAME=(.*)$", client.read("/etc/os-release")).group(1)
     return re.sub(rf"\b{own}\b", suite, client.read(SOURCES))
 
@@ -135,10 +135,11 @@ def make_root(suite):
     if not os.path.exists(made_of) or client.read(made_of) != wanted:
         shutil.rmtree(root, ignore_errors=True)
         client.remove(made_of)
-        listed = f"{root}.{'sources' if 'Types:' in wanted else 'list'}"
-        client.write(listed, sources(suite))
+        listed = [f"{root}.sources"] if sources(suite) else []
+        for path in listed:
+            client.write(path, sources(suite))
         made = client.run("mmdebstrap", "--variant=minbase", f"--include={INCLUDED}", suite, root,
-                          listed, timeout=MAKING_SEC)
+                          *listed, timeout=MAKING_SEC)
         if made.returncode != 0:
             raise Skip(f"mmdebstrap makes no {suite}: {made.stderr.strip().splitlines()[-1]}")
         client.write(made_of, wanted)

@@ -391,7 +391,13 @@ def lines_that_are_missing():
 
 def lines_in_the_wrong_place():
     """our PAM lines, where they have no effect"""
+    def users_environment_is_read():
+        """Debian's sshd does so up to 12."""
+        if "user_readenv=1" not in read(SSHD_PAM):
+            append(SSHD_PAM, "session required pam_env.so user_readenv=1\n")
+
     def session_first():
+        users_environment_is_read()
         without_ours(SSHD_PAM, "session")
         edit(SSHD_PAM, "@include common-session", f"{SESSION_LINE}\n@include common-session")
 
@@ -399,6 +405,7 @@ def lines_in_the_wrong_place():
               SESSION_LINE, message="user_readenv=1")
 
     def session_first_and_shared():
+        users_environment_is_read()
         without_ours(SSHD_PAM, "session")
         write("/etc/pam.d/inner", SESSION_LINE + "\n")
         edit(SSHD_PAM, "@include common-session", "@include inner\n@include common-session")

@@ -285,7 +285,7 @@ def forging(name, command, forged=1, **more):
     """Something forges times, once or in the background; the front reads nothing.
     By then the terminal is known: what is forged at once passes for the login."""
     end = "" if command.endswith("&") else ";"
-    return typed(name, f"T=$(tty); sleep 3; {command}{end} {READY}; {HELD}", forged=forged,
+    return typed(name, f"T=$(tty); sleep 5; {command}{end} {READY}; {HELD}", forged=forged,
                  late_sec=LATE_SEC + FORGED_SEC, **more)
 
 

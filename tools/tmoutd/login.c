@@ -20,7 +20,7 @@ enum {
     TERMINALS_FIRST_MS = 5000, /* of a login that is too old; then all of it ends */
     /* sshd and login(1) give the terminal to the user yet, which would look
      * like a touch. */
-    GIVEN_AWAY_MS = 2000,
+    GIVEN_AWAY_MS = 1000,
     SURVIVED_MOST = 2 /* hang-ups of one terminal; then its login ends */
 };
 

@@ -389,7 +389,7 @@ FORGED = [
     forging("touch -a, once", "touch -a $T"),
     forging("touch -a, in a loop", "(while touch -a $T; do sleep 1; done) &"),
     forging("touch -a, without a pause", "(while touch -a $T; do sleep 0.1; done) &"),
-    forging("touch -a, now and then", "(while sleep 6; do touch -a $T; done) &"),
+    forging("touch -a, now and then", "(while sleep 2; do touch -a $T; sleep 4; done) &"),
     forging("touch to the past", "touch -d 2001-01-01 $T"),
     forging("touch to the past, in a loop", "(while touch -d 2001-01-01 $T; do sleep 2; done) &"),
     forging("touch to the future", "touch -d 2037-01-01 $T"),

@@ -11,7 +11,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
 
 from host import (
-    AUTH_LINE, LEDGERS, STATE, Pam, attempts, errors, lets_in, must, passwords, read, read_bytes,
+    AUTH_LINE, LEDGERS, STATE, Pam, attempts, errors, lets_in, mounted, must, passwords, read, read_bytes,
     remove, run, setup, ssh, sshd, stack, su, syslog, tap, uid, unlock, user, wait_until, write)
 
 POLICY = """
@@ -71,15 +71,6 @@ def error_names_it(name, mark, what):
 
 def key_works(name, what):
     tap.equal(ssh(name, "echo in").stdout, "in\n", f"{what}: a key lets in")
-
-
-@contextlib.contextmanager
-def mounted(*options):
-    must("mount", *options)
-    try:
-        yield
-    finally:
-        must("umount", options[-1])
 
 
 # --- damage ------------------------------------------------------------------

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
 
 from host import (
-    GUARD_SEC, SESSION_LINE, SNAPSHOT, STATE, apply, errors, fresh as in_force, must, pam_tmout,
+    GUARD_SEC, SESSION_LINE, SNAPSHOT, STATE, apply, errors, fresh as in_force, mounted, must, pam_tmout,
     policy, read_bytes, remove, run, setup, small_stack, sshd, syslog, tap, user, write)
 
 LOGINS = 20  # at once
@@ -41,15 +41,6 @@ def fresh(seconds):
 def logins_give(expected, name):
     """The next login has this limit."""
     return tap.equal(pam_tmout("kim"), f"{expected} default", name)
-
-
-@contextlib.contextmanager
-def mounted(*options):
-    must("mount", *options)
-    try:
-        yield
-    finally:
-        must("umount", options[-1])
 
 
 class Renames:

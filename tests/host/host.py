@@ -260,6 +260,16 @@ def must(*argv, **options):
     return result.stdout
 
 
+@contextlib.contextmanager
+def mounted(*options):
+    """What mount(8) is told, of which the last word is the place."""
+    must("mount", *options)
+    try:
+        yield
+    finally:
+        must("umount", options[-1])
+
+
 def apply():
     must("tmoutctl", "apply")
 

@@ -48,19 +48,18 @@ class Situations:
             enter()
             return self.word(session.ended_within(within_sec))
 
-    def quiet(self, name, options, enter, within_sec):
+    def busy(self, line, name, options, enter, within_sec):
         with self.terminal(name, options) as session:
-            session.type(f"{READY}; exec sleep 1000")
+            session.type(line)
             session.wait(SIGN)
             enter()
             return self.word(session.ended_within(within_sec))
 
-    def output(self, name, options, enter, within_sec):
-        with self.terminal(name, options) as session:
-            session.type(f"while :; do {READY}; sleep 0.5; done")
-            session.wait(SIGN)
-            enter()
-            return self.word(session.ended_within(within_sec))
+    def quiet(self, *situation):
+        return self.busy(f"{READY}; exec sleep 1000", *situation)
+
+    def output(self, *situation):
+        return self.busy(f"while :; do {READY}; sleep 0.5; done", *situation)
 
     def dead(self, name, options, enter, within_sec):
         """The machine at the other side stops. The client can't tell whether it was

@@ -6,6 +6,8 @@
 
 #include "../../lib/policy/settings.h"
 
+#include <inttypes.h>
+
 /* The value of a text that the setting must take. */
 static inline int64_t parsed(enum setting_id id, const char *text)
 {
@@ -15,6 +17,16 @@ static inline int64_t parsed(enum setting_id id, const char *text)
     if (wrong != NULL)
         fail_msg("%s = \"%s\" %s", settings[id].name, text, wrong);
     return value;
+}
+
+/* A text that it must not take, nor leave anything of in the value. */
+static inline void assert_refused(enum setting_id id, const char *text)
+{
+    int64_t value = -7;
+
+    if (setting_parse(&settings[id], text, &value) == NULL)
+        fail_msg("%s = \"%s\" was taken for %" PRId64, settings[id].name, text, value);
+    assert_int_equal(value, -7);
 }
 
 struct stricter_pair {

@@ -26,23 +26,18 @@ HARDENING  := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-rec
                  -fno-omit-frame-pointer,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
               -fstack-protector-strong -fvisibility=hidden -fPIC \
               -ffunction-sections -fdata-sections
-CPPFLAGS   += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib -DTMOUT_VERSION='"$(VERSION)"' \
+CPPFLAGS   += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -DTMOUT_VERSION='"$(VERSION)"' \
               -DSYSCONFDIR='"$(SYSCONFDIR)"' -DDATADIR='"$(DATADIR)"'
 COMPILE     = $(CC) -std=c11 $(WARNINGS) $(WERROR) $(HARDENING) $(CPPFLAGS) $(CFLAGS)
 LINK        = $(CC) $(HARDENING) $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -Wl,--gc-sections
 PKG_CONFIG ?= pkg-config
 
 # What the module may link: no libconfuse, no jansson.
-LOGIN_SOURCES   := lib/host/account.c lib/host/clock.c lib/host/process.c lib/host/replace.c lib/host/trusted.c \
-                   lib/policy/duration.c lib/policy/number.c lib/policy/sshd_values.c \
-                   lib/policy/settings.c lib/policy/problems.c \
-                   lib/policy/source.c lib/policy/snapshot_read.c lib/policy/resolve.c \
-                   $(wildcard lib/attempts/*.c lib/sessions/*.c)
-COMPILE_SOURCES := lib/policy/load.c lib/policy/policy.c lib/policy/scan.c \
-                   lib/policy/snapshot_write.c
-MODULE_SOURCES  := $(wildcard pam_module/*.c)
-CTL_SOURCES     := $(wildcard tools/tmoutctl/*.c)
-DAEMON_SOURCES  := $(wildcard tools/tmoutd/*.c)
+COMPILER_SOURCES := $(addprefix lib/policy/,load.c rules.c scan.c snapshot_write.c)
+LOGIN_SOURCES    := $(filter-out $(COMPILER_SOURCES),$(wildcard lib/*/*.c))
+MODULE_SOURCES   := $(wildcard pam_module/*.c)
+CTL_SOURCES      := $(wildcard tools/tmoutctl/*.c tools/tmoutctl/*/*.c)
+DAEMON_SOURCES   := $(wildcard tools/tmoutd/*.c)
 
 UNITS           := $(patsubst conf/%.in,$(BUILD)/%,$(wildcard conf/*.service.in))
 MAN_PAGES       := $(patsubst man/%,$(BUILD)/man/%,$(wildcard man/*.[1-9]) \
@@ -90,7 +85,7 @@ $(BUILD)/pam_tmout.so: $(call objects,$(MODULE_SOURCES) $(LOGIN_SOURCES)) pam_mo
 	$(LINK) -shared $(if $(SANITIZE),,-Wl,--no-undefined) -Wl,--version-script=pam_module/pam_tmout.map \
 	    -Wl,--as-needed -o $@ $(filter %.o,$^) -lpam
 
-$(BUILD)/tmoutctl: $(call objects,$(CTL_SOURCES) $(LOGIN_SOURCES) $(COMPILE_SOURCES))
+$(BUILD)/tmoutctl: $(call objects,$(CTL_SOURCES) $(LOGIN_SOURCES) $(COMPILER_SOURCES))
 	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libconfuse jansson)
 
 $(BUILD)/tmoutd: $(call objects,$(DAEMON_SOURCES) $(LOGIN_SOURCES))
@@ -177,20 +172,24 @@ build/rpm/built: $(PACKAGED)
 # --- tests ---------------------------------------------------------------
 
 TEST_BUILD   := $(BUILD)/tests
-UNIT_TESTS   := $(patsubst tests/unit/%.c,$(TEST_BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT_SOURCES := $(shell find tests/unit -name 'test_*.c')
+UNIT_TESTS   := $(patsubst tests/unit/%.c,$(TEST_BUILD)/unit/%,$(UNIT_SOURCES))
 MODULE_TESTS := $(patsubst tests/module/%.c,$(TEST_BUILD)/module/%,$(wildcard tests/module/test_*.c))
 TEST_FLAGS    = $(COMPILE) -DTEST_BUILD='"$(CURDIR)/$(TEST_BUILD)"' -DTESTS='"$(CURDIR)/tests"'
 
-$(TEST_BUILD)/unit/%: tests/unit/%.c $(call objects,$(LOGIN_SOURCES) $(COMPILE_SOURCES))
-	@mkdir -p $(@D)
-	$(TEST_FLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) $$($(PKG_CONFIG) --cflags --libs cmocka libconfuse)
+# Everything but each program's main(): a unit test takes what it calls.
+$(BUILD)/libtmout.a: $(call objects,$(LOGIN_SOURCES) $(COMPILER_SOURCES))
+$(BUILD)/libtmoutctl.a: $(call objects,$(filter-out %/main.c,$(CTL_SOURCES)))
+$(BUILD)/libtmoutd.a: $(call objects,$(filter-out %/main.c,$(DAEMON_SOURCES)))
+$(BUILD)/%.a:
+	@rm -f $@
+	$(AR) rcs $@ $^
 
-# A test of what is tmoutctl's own names the files that it is about.
-ctl_objects = $(call objects,$(addprefix tools/tmoutctl/,$(addsuffix .c,$(1))))
-$(TEST_BUILD)/unit/test_sshd_dropin: $(call ctl_objects,sshd_dropin sshd_keywords)
-$(TEST_BUILD)/unit/test_sshd_text: $(call ctl_objects,sshd_text sshd_words text_file)
-$(TEST_BUILD)/unit/test_pam_stack: $(call ctl_objects,pam_stack faillock text_file)
-$(TEST_BUILD)/unit/test_idle_session: $(call ctl_objects,idle_session text_file)
+UNIT_ARCHIVES := $(addprefix $(BUILD)/,libtmoutctl.a libtmoutd.a libtmout.a)
+$(TEST_BUILD)/unit/%: tests/unit/%.c $(UNIT_ARCHIVES)
+	@mkdir -p $(@D)
+	$(TEST_FLAGS) -MMD -MP -o $@ $(filter %.c %.a,$^) \
+	    $$($(PKG_CONFIG) --cflags --libs cmocka libconfuse jansson libsystemd)
 
 $(TEST_BUILD)/module/%: tests/module/%.c tests/module/stack.c
 	@mkdir -p $(@D)
@@ -255,7 +254,7 @@ FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuz
 # Without clang there is nothing to build, and tests/fuzz/run says so.
 fuzz-build: $(if $(shell command -v clang),$(FUZZ_TARGETS))
 
-build/fuzz/%: tests/fuzz/%.c $(LOGIN_SOURCES) $(COMPILE_SOURCES) $(wildcard lib/*/*.h tests/fuzz/*.h)
+build/fuzz/%: tests/fuzz/%.c $(LOGIN_SOURCES) $(COMPILER_SOURCES) $(wildcard lib/*/*.h tests/fuzz/*.h)
 	@mkdir -p $(@D)
 	clang -std=c11 -g -O1 $(CPPFLAGS) -fsanitize=fuzzer,address,undefined \
 	    -fno-sanitize-recover=undefined -o $@ $(filter %.c,$^) \

@@ -2,7 +2,7 @@
  * Prints the settings table of tmout.conf(5) in mdoc(7), so that the manual
  * cannot say anything else than the code does.
  */
-#include "../lib/policy/settings.h"
+#include "lib/policy/settings.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
-#include "attempt.h"
+#include "pam_module/attempt.h"
 
-#include "../lib/host/clock.h"
-#include "attempt_log.h"
-#include "pam_item.h"
-#include "protected.h"
+#include "lib/host/clock.h"
+#include "pam_module/attempt_log.h"
+#include "pam_module/pam_item.h"
+#include "pam_module/protected.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -8,13 +8,13 @@
  * later can tell: sshd waits between authentication and account management,
  * and a key may follow a wrong password on the same handle.
  */
-#ifndef TMOUT_ATTEMPT_H
-#define TMOUT_ATTEMPT_H
+#ifndef TMOUT_PAM_MODULE_ATTEMPT_H
+#define TMOUT_PAM_MODULE_ATTEMPT_H
 
-#include "../lib/attempts/ledger.h"
-#include "log_name.h"
-#include "login_origin.h"
-#include "module_args.h"
+#include "lib/attempts/ledger.h"
+#include "pam_module/log_name.h"
+#include "pam_module/login_origin.h"
+#include "pam_module/module_args.h"
 
 struct attempt_request {
     const char *user;

@@ -1,7 +1,7 @@
-#include "attempt_log.h"
+#include "pam_module/attempt_log.h"
 
-#include "../lib/policy/duration.h"
-#include "pam_item.h"
+#include "lib/policy/duration.h"
+#include "pam_module/pam_item.h"
 
 #include <security/pam_ext.h>
 #include <stdarg.h>

@@ -2,10 +2,10 @@
  * What is logged about attempts: one line an event, a human sentence and then
  * key=value for programs.
  */
-#ifndef TMOUT_ATTEMPT_LOG_H
-#define TMOUT_ATTEMPT_LOG_H
+#ifndef TMOUT_PAM_MODULE_ATTEMPT_LOG_H
+#define TMOUT_PAM_MODULE_ATTEMPT_LOG_H
 
-#include "attempt.h"
+#include "pam_module/attempt.h"
 
 /* A failure; a success leaves that to the application. And what else the end
  * of the attempt has changed. */

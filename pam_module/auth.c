@@ -1,8 +1,8 @@
-#include "auth.h"
+#include "pam_module/auth.h"
 
-#include "../lib/policy/duration.h"
-#include "attempt.h"
-#include "user_settings.h"
+#include "lib/policy/duration.h"
+#include "pam_module/attempt.h"
+#include "pam_module/user_settings.h"
 
 #include <errno.h>
 #include <security/pam_ext.h>

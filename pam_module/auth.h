@@ -1,8 +1,8 @@
 /* The auth phase: may this password be checked? */
-#ifndef TMOUT_AUTH_H
-#define TMOUT_AUTH_H
+#ifndef TMOUT_PAM_MODULE_AUTH_H
+#define TMOUT_PAM_MODULE_AUTH_H
 
-#include "module_args.h"
+#include "pam_module/module_args.h"
 
 /*
  * PAM_IGNORE where it may, for the line vouches for nobody; PAM_AUTH_ERR

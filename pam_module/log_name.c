@@ -1,4 +1,4 @@
-#include "log_name.h"
+#include "pam_module/log_name.h"
 
 #include <stdbool.h>
 

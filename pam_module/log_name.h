@@ -1,6 +1,6 @@
 /* Names from outside, for a line in the log. */
-#ifndef TMOUT_LOG_NAME_H
-#define TMOUT_LOG_NAME_H
+#ifndef TMOUT_PAM_MODULE_LOG_NAME_H
+#define TMOUT_PAM_MODULE_LOG_NAME_H
 
 #include <stddef.h>
 

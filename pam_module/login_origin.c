@@ -1,7 +1,7 @@
-#include "login_origin.h"
+#include "pam_module/login_origin.h"
 
-#include "log_name.h"
-#include "pam_item.h"
+#include "pam_module/log_name.h"
+#include "pam_module/pam_item.h"
 
 #include <stdio.h>
 #include <string.h>

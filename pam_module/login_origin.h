@@ -1,9 +1,9 @@
 /* Where a login comes from, as the application says it: never taken from the
  * process's environment, which in su is the user's. */
-#ifndef TMOUT_LOGIN_ORIGIN_H
-#define TMOUT_LOGIN_ORIGIN_H
+#ifndef TMOUT_PAM_MODULE_LOGIN_ORIGIN_H
+#define TMOUT_PAM_MODULE_LOGIN_ORIGIN_H
 
-#include "../lib/attempts/origin.h"
+#include "lib/attempts/origin.h"
 
 #include <security/pam_modules.h>
 #include <stdbool.h>

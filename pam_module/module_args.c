@@ -1,7 +1,7 @@
-#include "module_args.h"
+#include "pam_module/module_args.h"
 
-#include "../lib/sessions/registry.h"
-#include "paths.h"
+#include "lib/sessions/registry.h"
+#include "lib/paths.h"
 
 #include <security/pam_ext.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* The words behind pam_tmout.so on a PAM line. */
-#ifndef TMOUT_MODULE_ARGS_H
-#define TMOUT_MODULE_ARGS_H
+#ifndef TMOUT_PAM_MODULE_MODULE_ARGS_H
+#define TMOUT_PAM_MODULE_MODULE_ARGS_H
 
 #include <security/pam_modules.h>
 #include <stdbool.h>

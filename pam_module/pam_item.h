@@ -1,6 +1,6 @@
 /* An item of the handle, NULL where it has none. */
-#ifndef TMOUT_PAM_ITEM_H
-#define TMOUT_PAM_ITEM_H
+#ifndef TMOUT_PAM_MODULE_PAM_ITEM_H
+#define TMOUT_PAM_MODULE_PAM_ITEM_H
 
 #include <security/pam_modules.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* The entry points that libpam calls, and nothing else. */
 
-#include "auth.h"
-#include "module_args.h"
-#include "session.h"
+#include "pam_module/auth.h"
+#include "pam_module/module_args.h"
+#include "pam_module/session.h"
 
 #include <security/pam_modules.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
-#include "policy_in_force.h"
+#include "pam_module/policy_in_force.h"
 
-#include "refresh.h"
+#include "pam_module/refresh.h"
 
 #include <security/pam_ext.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* The policy that governs this call: the snapshot, brought up to date. */
-#ifndef TMOUT_POLICY_IN_FORCE_H
-#define TMOUT_POLICY_IN_FORCE_H
+#ifndef TMOUT_PAM_MODULE_POLICY_IN_FORCE_H
+#define TMOUT_PAM_MODULE_POLICY_IN_FORCE_H
 
-#include "../lib/policy/snapshot.h"
-#include "module_args.h"
+#include "lib/policy/snapshot.h"
+#include "pam_module/module_args.h"
 
 /*
  * Opens the snapshot. Where the policy on disk has changed since, and the

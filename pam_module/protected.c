@@ -1,4 +1,4 @@
-#include "protected.h"
+#include "pam_module/protected.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
  * like su runs with his real uid: he may send it signals, and has set its
  * limits.
  */
-#ifndef TMOUT_PROTECTED_H
-#define TMOUT_PROTECTED_H
+#ifndef TMOUT_PAM_MODULE_PROTECTED_H
+#define TMOUT_PAM_MODULE_PROTECTED_H
 
 #include <signal.h>
 #include <stdbool.h>

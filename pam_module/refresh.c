@@ -1,7 +1,7 @@
-#include "refresh.h"
+#include "pam_module/refresh.h"
 
-#include "../lib/host/clock.h"
-#include "paths.h"
+#include "lib/host/clock.h"
+#include "lib/paths.h"
 
 #include <errno.h>
 #include <fcntl.h>

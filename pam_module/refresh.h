@@ -1,8 +1,8 @@
 /* Running `tmoutctl apply --quiet` from inside somebody else's process. */
-#ifndef TMOUT_REFRESH_H
-#define TMOUT_REFRESH_H
+#ifndef TMOUT_PAM_MODULE_REFRESH_H
+#define TMOUT_PAM_MODULE_REFRESH_H
 
-#include "module_args.h"
+#include "pam_module/module_args.h"
 
 #include <stddef.h>
 

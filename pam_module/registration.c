@@ -1,8 +1,8 @@
-#include "registration.h"
+#include "pam_module/registration.h"
 
-#include "login_origin.h"
-#include "pam_item.h"
-#include "protected.h"
+#include "pam_module/login_origin.h"
+#include "pam_module/pam_item.h"
+#include "pam_module/protected.h"
 
 #include <errno.h>
 #include <security/pam_ext.h>

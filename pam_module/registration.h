@@ -3,11 +3,11 @@
  * into the registry, where tmoutd finds it; su, sudo and whatever else is
  * started inside one finds it there.
  */
-#ifndef TMOUT_REGISTRATION_H
-#define TMOUT_REGISTRATION_H
+#ifndef TMOUT_PAM_MODULE_REGISTRATION_H
+#define TMOUT_PAM_MODULE_REGISTRATION_H
 
-#include "../lib/sessions/registry.h"
-#include "module_args.h"
+#include "lib/sessions/registry.h"
+#include "pam_module/module_args.h"
 
 /* Is this session a login of its own? */
 bool is_login(pam_handle_t *pamh);

@@ -1,8 +1,8 @@
-#include "session.h"
+#include "pam_module/session.h"
 
-#include "login_origin.h"
-#include "registration.h"
-#include "user_settings.h"
+#include "pam_module/login_origin.h"
+#include "pam_module/registration.h"
+#include "pam_module/user_settings.h"
 
 #include <inttypes.h>
 #include <security/pam_ext.h>

@@ -1,8 +1,8 @@
 /* The session phase: the user's limit goes into the PAM environment. */
-#ifndef TMOUT_SESSION_H
-#define TMOUT_SESSION_H
+#ifndef TMOUT_PAM_MODULE_SESSION_H
+#define TMOUT_PAM_MODULE_SESSION_H
 
-#include "module_args.h"
+#include "pam_module/module_args.h"
 
 /*
  * Puts PAM_TMOUT ("900 readonly", "900 default" or "none"), and TMOUT where

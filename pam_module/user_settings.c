@@ -1,7 +1,7 @@
-#include "user_settings.h"
+#include "pam_module/user_settings.h"
 
-#include "log_name.h"
-#include "policy_in_force.h"
+#include "pam_module/log_name.h"
+#include "pam_module/policy_in_force.h"
 
 #include <errno.h>
 #include <inttypes.h>

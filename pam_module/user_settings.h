@@ -1,10 +1,10 @@
 /* Who logs in, and what the policy gives him. */
-#ifndef TMOUT_USER_SETTINGS_H
-#define TMOUT_USER_SETTINGS_H
+#ifndef TMOUT_PAM_MODULE_USER_SETTINGS_H
+#define TMOUT_PAM_MODULE_USER_SETTINGS_H
 
-#include "../lib/host/account.h"
-#include "../lib/policy/resolve.h"
-#include "module_args.h"
+#include "lib/host/account.h"
+#include "lib/policy/resolve.h"
+#include "pam_module/module_args.h"
 
 /* What has to be known of the user. A policy of defaults alone asks no name
  * service for a session; attempts need his uid, and root's need no groups. */

@@ -1,4 +1,4 @@
-#include "count.h"
+#include "lib/attempts/count.h"
 
 static uint64_t bit(unsigned entry)
 {

@@ -11,12 +11,12 @@
  *
  * Order of calls: count_bring_up_to_date() first, always.
  */
-#ifndef TMOUT_COUNT_H
-#define TMOUT_COUNT_H
+#ifndef TMOUT_ATTEMPTS_COUNT_H
+#define TMOUT_ATTEMPTS_COUNT_H
 
-#include "../host/clock.h"
-#include "../policy/settings.h"
-#include "limits.h"
+#include "lib/host/clock.h"
+#include "lib/policy/settings.h"
+#include "lib/attempts/limits.h"
 
 #include <stdbool.h>
 #include <stdint.h>

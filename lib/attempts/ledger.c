@@ -1,10 +1,10 @@
-#include "ledger_format.h"
+#include "lib/attempts/ledger_format.h"
 
-#include "ledger.h"
+#include "lib/attempts/ledger.h"
 
-#include "../host/replace.h"
-#include "../host/trusted.h"
-#include "checksum.h"
+#include "lib/host/atomic_file.h"
+#include "lib/host/secure_path.h"
+#include "lib/host/checksum.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -8,11 +8,11 @@
  * at the most. Whoever may be killed or stopped by the user has to see to it
  * that this cannot happen inside these calls; ledger_wait() is the exception.
  */
-#ifndef TMOUT_LEDGER_H
-#define TMOUT_LEDGER_H
+#ifndef TMOUT_ATTEMPTS_LEDGER_H
+#define TMOUT_ATTEMPTS_LEDGER_H
 
-#include "count.h"
-#include "origin.h"
+#include "lib/attempts/count.h"
+#include "lib/attempts/origin.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -8,11 +8,11 @@
  * is not in use, and takes effect with the one aligned store that names it:
  * a process that is killed at any point leaves the old content or the new.
  */
-#ifndef TMOUT_LEDGER_FORMAT_H
-#define TMOUT_LEDGER_FORMAT_H
+#ifndef TMOUT_ATTEMPTS_LEDGER_FORMAT_H
+#define TMOUT_ATTEMPTS_LEDGER_FORMAT_H
 
-#include "count.h"
-#include "origin.h"
+#include "lib/attempts/count.h"
+#include "lib/attempts/origin.h"
 
 #include <stdint.h>
 

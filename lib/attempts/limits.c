@@ -1,4 +1,4 @@
-#include "limits.h"
+#include "lib/attempts/limits.h"
 
 bool attempt_limits_find(const struct resolution *resolution, uid_t uid,
                          struct attempt_limits *limits)

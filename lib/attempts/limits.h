@@ -1,8 +1,8 @@
 /* What the policy says about a user's login attempts. */
-#ifndef TMOUT_LIMITS_H
-#define TMOUT_LIMITS_H
+#ifndef TMOUT_ATTEMPTS_LIMITS_H
+#define TMOUT_ATTEMPTS_LIMITS_H
 
-#include "../policy/resolve.h"
+#include "lib/policy/resolve.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "origin.h"
+#include "lib/attempts/origin.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
  * Where a login attempt comes from, as far as attempts are counted apart:
  * the machine itself, or an address in the network.
  */
-#ifndef TMOUT_ORIGIN_H
-#define TMOUT_ORIGIN_H
+#ifndef TMOUT_ATTEMPTS_ORIGIN_H
+#define TMOUT_ATTEMPTS_ORIGIN_H
 
 #include <stdint.h>
 

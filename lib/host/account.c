@@ -1,4 +1,4 @@
-#include "account.h"
+#include "lib/host/account.h"
 
 #include <errno.h>
 #include <grp.h>

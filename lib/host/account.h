@@ -2,8 +2,8 @@
  * The one place that asks NSS: who a user is, and his groups, by the names
  * that rules match. The rest of lib gets the answer as an argument.
  */
-#ifndef TMOUT_ACCOUNT_H
-#define TMOUT_ACCOUNT_H
+#ifndef TMOUT_HOST_ACCOUNT_H
+#define TMOUT_HOST_ACCOUNT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  * nobody can step and which counts sleep, with the boot it belongs to; and the
  * wall clock to get from one boot to the next.
  */
-#ifndef TMOUT_CLOCK_H
-#define TMOUT_CLOCK_H
+#ifndef TMOUT_HOST_CLOCK_H
+#define TMOUT_HOST_CLOCK_H
 
 #include <stdint.h>
 #include <time.h>

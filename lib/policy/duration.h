@@ -6,8 +6,8 @@
  * Stricter than sshd in one point, because a policy is read by people: a
  * leading zero is refused (010 means 8 to some readers).
  */
-#ifndef TMOUT_DURATION_H
-#define TMOUT_DURATION_H
+#ifndef TMOUT_POLICY_DURATION_H
+#define TMOUT_POLICY_DURATION_H
 
 #include <stddef.h>
 #include <stdint.h>

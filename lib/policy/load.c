@@ -1,6 +1,6 @@
-#include "load.h"
+#include "lib/policy/load.h"
 
-#include "scan.h"
+#include "lib/policy/scan.h"
 
 #include <confuse.h>
 #include <stdarg.h>

@@ -3,10 +3,10 @@
  * libconfuse; not to be called by two threads at once, because libconfuse's
  * scanner keeps its state in global variables.
  */
-#ifndef TMOUT_LOAD_H
-#define TMOUT_LOAD_H
+#ifndef TMOUT_POLICY_LOAD_H
+#define TMOUT_POLICY_LOAD_H
 
-#include "policy.h"
+#include "lib/policy/rules.h"
 
 /*
  * Adds the rules of one source to policy, with file_index as their origin.

@@ -1,4 +1,4 @@
-#include "number.h"
+#include "lib/policy/number.h"
 
 #include <stdbool.h>
 #include <stddef.h>

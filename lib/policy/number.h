@@ -1,6 +1,6 @@
 /* Whole numbers in a policy: digits alone, without a sign. */
-#ifndef TMOUT_NUMBER_H
-#define TMOUT_NUMBER_H
+#ifndef TMOUT_POLICY_NUMBER_H
+#define TMOUT_POLICY_NUMBER_H
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-#include "problems.h"
+#include "lib/policy/problems.h"
 
 #include <stdarg.h>
 #include <stdbool.h>

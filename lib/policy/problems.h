@@ -3,8 +3,8 @@
  * printed, so that one run names every mistake and the faces decide how to
  * say it.
  */
-#ifndef TMOUT_PROBLEMS_H
-#define TMOUT_PROBLEMS_H
+#ifndef TMOUT_POLICY_PROBLEMS_H
+#define TMOUT_POLICY_PROBLEMS_H
 
 #include <stddef.h>
 

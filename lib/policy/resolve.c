@@ -1,4 +1,4 @@
-#include "resolve.h"
+#include "lib/policy/resolve.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -4,13 +4,13 @@
  * groups the strictest value wins, of equal ones the first in the policy.
  * The module decides with it and `tmoutctl show` explains with it.
  */
-#ifndef TMOUT_RESOLVE_H
-#define TMOUT_RESOLVE_H
+#ifndef TMOUT_POLICY_RESOLVE_H
+#define TMOUT_POLICY_RESOLVE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "snapshot.h"
+#include "lib/policy/snapshot.h"
 
 struct resolved_setting {
     int64_t value;

@@ -1,4 +1,4 @@
-#include "scan.h"
+#include "lib/policy/scan.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -7,12 +7,12 @@
  * comments, reaches into sections with a|b, and nests until the stack is
  * gone. The scan lets only text through that both read alike.
  */
-#ifndef TMOUT_SCAN_H
-#define TMOUT_SCAN_H
+#ifndef TMOUT_POLICY_SCAN_H
+#define TMOUT_POLICY_SCAN_H
 
 #include <stddef.h>
 
-#include "problems.h"
+#include "lib/policy/problems.h"
 
 /* One top-level piece of the text: a section up to and with its closing
  * brace, or what is left over behind the last one. */

@@ -3,8 +3,8 @@
  * bounds, merging, `tmoutctl show` and the manual page's table all follow
  * from it; adding a setting is adding a row.
  */
-#ifndef TMOUT_SETTINGS_H
-#define TMOUT_SETTINGS_H
+#ifndef TMOUT_POLICY_SETTINGS_H
+#define TMOUT_POLICY_SETTINGS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -10,16 +10,16 @@
  * checksum, and every offset is checked where it is followed; what does not
  * fit counts as damaged, never as "no rule".
  */
-#ifndef TMOUT_SNAPSHOT_H
-#define TMOUT_SNAPSHOT_H
+#ifndef TMOUT_POLICY_SNAPSHOT_H
+#define TMOUT_POLICY_SNAPSHOT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "policy.h"
-#include "source.h"
+#include "lib/policy/rules.h"
+#include "lib/policy/source.h"
 
 /* The format's number is in the names, so that an old and a new module can
  * live side by side during an upgrade. */

@@ -9,11 +9,11 @@
  * lookup reads one bucket, and a hit one rule more. A rule is found by the
  * hash of its kind and name.
  */
-#ifndef TMOUT_SNAPSHOT_FORMAT_H
-#define TMOUT_SNAPSHOT_FORMAT_H
+#ifndef TMOUT_POLICY_SNAPSHOT_FORMAT_H
+#define TMOUT_POLICY_SNAPSHOT_FORMAT_H
 
-#include "checksum.h"
-#include "settings.h"
+#include "lib/host/checksum.h"
+#include "lib/policy/settings.h"
 
 #include <stddef.h>
 #include <stdint.h>

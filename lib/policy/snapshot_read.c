@@ -1,7 +1,7 @@
-#include "snapshot.h"
+#include "lib/policy/snapshot.h"
 
-#include "../host/trusted.h"
-#include "snapshot_format.h"
+#include "lib/host/secure_path.h"
+#include "lib/policy/snapshot_format.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
-#include "snapshot.h"
+#include "lib/policy/snapshot.h"
 
-#include "snapshot_format.h"
+#include "lib/policy/snapshot_format.h"
 
 #include <errno.h>
 #include <stdlib.h>

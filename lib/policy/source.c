@@ -1,6 +1,6 @@
-#include "source.h"
+#include "lib/policy/source.h"
 
-#include "../host/trusted.h"
+#include "lib/host/secure_path.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -2,15 +2,15 @@
  * The files that make a policy: /etc/security/tmout.conf and, from the
  * directory of the same name with ".d" added, every *.conf in C-locale order.
  */
-#ifndef TMOUT_SOURCE_H
-#define TMOUT_SOURCE_H
+#ifndef TMOUT_POLICY_SOURCE_H
+#define TMOUT_POLICY_SOURCE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "problems.h"
+#include "lib/policy/problems.h"
 
 enum source_kind {
     SOURCE_ABSENT = 0, /* nothing there */

@@ -1,8 +1,8 @@
-#include "sshd_values.h"
+#include "lib/policy/sshd_values.h"
 
-#include "duration.h"
-#include "number.h"
-#include "settings.h"
+#include "lib/policy/duration.h"
+#include "lib/policy/number.h"
+#include "lib/policy/settings.h"
 
 #include <inttypes.h>
 #include <limits.h>

@@ -3,8 +3,8 @@
  * and ChannelTimeout. The bounds are those that sshd checks (OpenSSH 9.2 and
  * 10.0), and what it takes without a word and without effect is refused.
  */
-#ifndef TMOUT_SSHD_VALUES_H
-#define TMOUT_SSHD_VALUES_H
+#ifndef TMOUT_POLICY_SSHD_VALUES_H
+#define TMOUT_POLICY_SSHD_VALUES_H
 
 #include <stdbool.h>
 #include <stddef.h>

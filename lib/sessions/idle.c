@@ -1,4 +1,4 @@
-#include "idle.h"
+#include "lib/sessions/idle.h"
 
 /* A read in the same eight seconds as an earlier one leaves no trace. */
 enum { GRANULARITY_SEC = 8 };

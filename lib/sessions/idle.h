@@ -9,10 +9,10 @@
  * time counts only where it moved between two looks at equal ctime, the first
  * of which was not in the very tick of that ctime.
  */
-#ifndef TMOUT_IDLE_H
-#define TMOUT_IDLE_H
+#ifndef TMOUT_SESSIONS_IDLE_H
+#define TMOUT_SESSIONS_IDLE_H
 
-#include "../host/clock.h"
+#include "lib/host/clock.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "login_processes.h"
+#include "lib/sessions/login_processes.h"
 
 #include <dirent.h>
 #include <errno.h>

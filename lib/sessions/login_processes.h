@@ -5,10 +5,10 @@
  * holds the master side of every terminal of the connection, and only of
  * those: tmux, screen and script hold those of their own.
  */
-#ifndef TMOUT_LOGIN_PROCESSES_H
-#define TMOUT_LOGIN_PROCESSES_H
+#ifndef TMOUT_SESSIONS_LOGIN_PROCESSES_H
+#define TMOUT_SESSIONS_LOGIN_PROCESSES_H
 
-#include "registry.h"
+#include "lib/sessions/registry.h"
 
 /* A connection has as many as MaxSessions, which is 10 unless raised. */
 enum { LOGIN_TERMINALS_MOST = 256 };

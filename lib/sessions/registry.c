@@ -1,9 +1,9 @@
-#include "registry.h"
+#include "lib/sessions/registry.h"
 
-#include "../host/replace.h"
-#include "../host/trusted.h"
-#include "checksum.h"
-#include "paths.h"
+#include "lib/host/atomic_file.h"
+#include "lib/host/secure_path.h"
+#include "lib/host/checksum.h"
+#include "lib/paths.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -6,11 +6,11 @@
  * Root's, like its directory. A record whose process is gone, or has another
  * start time (the number was given to somebody else), is stale.
  */
-#ifndef TMOUT_REGISTRY_H
-#define TMOUT_REGISTRY_H
+#ifndef TMOUT_SESSIONS_REGISTRY_H
+#define TMOUT_SESSIONS_REGISTRY_H
 
-#include "../host/clock.h"
-#include "../host/process.h"
+#include "lib/host/clock.h"
+#include "lib/host/procfs.h"
 
 #include <stdbool.h>
 #include <stddef.h>

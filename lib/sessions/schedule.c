@@ -1,4 +1,4 @@
-#include "schedule.h"
+#include "lib/sessions/schedule.h"
 
 static int64_t later(int64_t from_ms, int64_t by_ms)
 {

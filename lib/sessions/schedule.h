@@ -2,8 +2,8 @@
  * What is to happen to a terminal or a login, and when to look at it again.
  * Pure: a function of what is known.
  */
-#ifndef TMOUT_SCHEDULE_H
-#define TMOUT_SCHEDULE_H
+#ifndef TMOUT_SESSIONS_SCHEDULE_H
+#define TMOUT_SESSIONS_SCHEDULE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "watch_limits.h"
+#include "lib/sessions/watch_limits.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* What the policy says about watching a user's logins. */
-#ifndef TMOUT_WATCH_LIMITS_H
-#define TMOUT_WATCH_LIMITS_H
+#ifndef TMOUT_SESSIONS_WATCH_LIMITS_H
+#define TMOUT_SESSIONS_WATCH_LIMITS_H
 
-#include "../policy/resolve.h"
-#include "schedule.h"
+#include "lib/policy/resolve.h"
+#include "lib/sessions/schedule.h"
 
 struct user_limits {
     struct watch_limits terminal; /* of a terminal */

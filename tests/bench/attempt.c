@@ -14,8 +14,8 @@
  *
  * The first line of output says if the first attempt of this kind got in.
  */
-#include "remote_login.h"
-#include "turns.h"
+#include "tests/bench/remote_login.h"
+#include "tests/bench/turns.h"
 
 #include <stdbool.h>
 #include <stdio.h>

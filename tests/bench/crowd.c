@@ -8,7 +8,7 @@
  * when all are there, all are let go at once. Prints how many got in, how many
  * did not, and the milliseconds from letting go until the last one knew.
  */
-#include "remote_login.h"
+#include "tests/bench/remote_login.h"
 
 #include <stdio.h>
 #include <stdlib.h>

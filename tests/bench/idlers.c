@@ -16,7 +16,7 @@
  *
  * All end when standard input does.
  */
-#include "../../lib/sessions/registry.h"
+#include "lib/sessions/registry.h"
 
 #include <errno.h>
 #include <fcntl.h>

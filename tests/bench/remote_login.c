@@ -1,4 +1,4 @@
-#include "remote_login.h"
+#include "tests/bench/remote_login.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -12,8 +12,8 @@
  * user, his groups and their names, which whoever matches rules to groups has
  * to know; with "-user", for the user alone.
  */
-#include "remote_login.h"
-#include "turns.h"
+#include "tests/bench/remote_login.h"
+#include "tests/bench/turns.h"
 
 #include <grp.h>
 #include <pwd.h>

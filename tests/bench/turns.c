@@ -1,4 +1,4 @@
-#include "turns.h"
+#include "tests/bench/turns.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
  * calls lib/ as it is built for the product, and aborts where a promise of
  * the headers there is broken; the sanitizers see to memory and leaks.
  */
-#ifndef TMOUT_FUZZ_H
-#define TMOUT_FUZZ_H
+#ifndef TMOUT_TESTS_FUZZ_FUZZ_H
+#define TMOUT_TESTS_FUZZ_FUZZ_H
 
 #include <stdint.h>
 #include <stdio.h>

@@ -3,10 +3,10 @@
  * mistyped word was meant to be. The input is the text of a value; its first
  * eight bytes also serve as a number to be written and read back.
  */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
-#include "policy/duration.h"
-#include "policy/settings.h"
+#include "lib/policy/duration.h"
+#include "lib/policy/settings.h"
 
 #include <stdbool.h>
 

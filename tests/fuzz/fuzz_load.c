@@ -12,12 +12,12 @@
  *   of the refusal gives that error back.
  * libconfuse's exit(), abort() and leaks are seen by libFuzzer.
  */
-#include "fuzz.h"
-#include "second_reader.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/second_reader.h"
 
-#include "policy/policy.h"
-#include "policy/resolve.h"
-#include "policy/snapshot.h"
+#include "lib/policy/rules.h"
+#include "lib/policy/resolve.h"
+#include "lib/policy/snapshot.h"
 
 static const char NEXT_FILE[] = "\n####\n";
 

@@ -14,11 +14,11 @@
  * answer must be the undamaged one or "damaged": never another rule, and
  * never "no rule", for that would switch enforcement off.
  */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
-#include "policy/resolve.h"
-#include "policy/snapshot.h"
-#include "policy/snapshot_format.h"
+#include "lib/policy/resolve.h"
+#include "lib/policy/snapshot.h"
+#include "lib/policy/snapshot_format.h"
 
 #include <stdbool.h>
 

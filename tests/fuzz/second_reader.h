@@ -12,12 +12,12 @@
  * that encloses it. Comments are # and // to the end of the line, and
  * slash-star to star-slash.
  */
-#ifndef TMOUT_SECOND_READER_H
-#define TMOUT_SECOND_READER_H
+#ifndef TMOUT_TESTS_FUZZ_SECOND_READER_H
+#define TMOUT_TESTS_FUZZ_SECOND_READER_H
 
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
-#include "policy/policy.h"
+#include "lib/policy/rules.h"
 
 #include <stdbool.h>
 

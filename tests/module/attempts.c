@@ -1,4 +1,4 @@
-#include "attempts.h"
+#include "tests/module/attempts.h"
 
 #include <dirent.h>
 #include <dlfcn.h>

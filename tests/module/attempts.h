@@ -7,11 +7,11 @@
  * The auth phase is root's. As a plain user the tests run in a user
  * namespace, where that is possible.
  */
-#ifndef TMOUT_TEST_ATTEMPTS_H
-#define TMOUT_TEST_ATTEMPTS_H
+#ifndef TMOUT_TESTS_MODULE_ATTEMPTS_H
+#define TMOUT_TESTS_MODULE_ATTEMPTS_H
 
-#include "pam_check.h"
-#include "stack.h"
+#include "tests/module/pam_check.h"
+#include "tests/module/stack.h"
 
 enum { ALICE_UID = 70001, BOB_UID = 70002, NUMBERED_UID = 80000 };
 

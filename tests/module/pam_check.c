@@ -15,7 +15,7 @@
  *                             nobody; that calls the one before; that puts
  *                             the one before back without a call
  */
-#include "pam_check.h"
+#include "tests/module/pam_check.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* What pam_check.so keeps in the file that its counter= names: a mapping
  * shared by all processes that check passwords with it. */
-#ifndef TMOUT_TEST_PAM_CHECK_H
-#define TMOUT_TEST_PAM_CHECK_H
+#ifndef TMOUT_TESTS_MODULE_PAM_CHECK_H
+#define TMOUT_TESTS_MODULE_PAM_CHECK_H
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-#include "stack.h"
+#include "tests/module/stack.h"
 
 #include <dirent.h>
 #include <errno.h>

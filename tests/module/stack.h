@@ -4,8 +4,8 @@
  * No root is needed, for files of the user who runs the test are trusted when
  * the module runs as him; only the refresh is root's.
  */
-#ifndef TMOUT_TEST_STACK_H
-#define TMOUT_TEST_STACK_H
+#ifndef TMOUT_TESTS_MODULE_STACK_H
+#define TMOUT_TESTS_MODULE_STACK_H
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,9 +1,9 @@
 /* Many login attempts at once, by processes and by threads: never more wrong
  * passwords reach the check than the policy says, and no right one is refused
  * because others are in flight. Neither stopping nor killing them helps. */
-#include "attempts.h"
+#include "tests/module/attempts.h"
 
-#include "attempts/ledger_format.h"
+#include "lib/attempts/ledger_format.h"
 
 #include <errno.h>
 #include <fcntl.h>

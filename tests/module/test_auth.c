@@ -1,9 +1,9 @@
 /* The auth phase on the real libpam: what counts as an attempt and when it
  * settles, what the stack and the user are told, and that the process it
  * runs in notices nothing. Many attempts at once: test_attempts_parallel.c */
-#include "attempts.h"
+#include "tests/module/attempts.h"
 
-#include "attempts/ledger_format.h"
+#include "lib/attempts/ledger_format.h"
 
 #include <dirent.h>
 #include <dlfcn.h>

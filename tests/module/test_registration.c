@@ -1,9 +1,9 @@
 /* Logins go into the registry, and what is started inside one finds it there:
  * the session phase again, in the roles of sshd, login, su and others. */
-#include "stack.h"
+#include "tests/module/stack.h"
 
-#include "../../lib/checksum.h"
-#include "../../lib/sessions/registry.h"
+#include "lib/host/checksum.h"
+#include "lib/sessions/registry.h"
 
 #include <dirent.h>
 #include <errno.h>

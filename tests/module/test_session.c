@@ -1,6 +1,6 @@
 /* The session phase on the real libpam: what comes back, what is put into
  * the environment, and that the process it runs in notices nothing. */
-#include "stack.h"
+#include "tests/module/stack.h"
 
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* cmocka with what it needs before it, and how a test says that it is left
  * out. */
-#ifndef TMOUT_TEST_CHECK_H
-#define TMOUT_TEST_CHECK_H
+#ifndef TMOUT_TESTS_UNIT_CHECK_H
+#define TMOUT_TESTS_UNIT_CHECK_H
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* Processes of a test's own. */
-#ifndef TMOUT_TEST_CHILD_H
-#define TMOUT_TEST_CHILD_H
+#ifndef TMOUT_TESTS_UNIT_CHILD_H
+#define TMOUT_TESTS_UNIT_CHILD_H
 
-#include "check.h"
+#include "tests/unit/check.h"
 
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,8 +1,8 @@
 /* A tree of files that stands for a host's, below a test's own directory. */
-#ifndef TMOUT_TEST_HOST_TREE_H
-#define TMOUT_TEST_HOST_TREE_H
+#ifndef TMOUT_TESTS_UNIT_HOST_TREE_H
+#define TMOUT_TESTS_UNIT_HOST_TREE_H
 
-#include "temporary.h"
+#include "tests/unit/temporary.h"
 
 /* Writes bytes as ROOT/path, with the directories that it needs. */
 static inline void put_bytes(const char *root, const char *path, const void *bytes, size_t size)

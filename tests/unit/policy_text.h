@@ -1,10 +1,10 @@
 /* Policies from texts in memory, as if they had been read from files. */
-#ifndef TMOUT_TEST_POLICY_TEXT_H
-#define TMOUT_TEST_POLICY_TEXT_H
+#ifndef TMOUT_TESTS_UNIT_POLICY_TEXT_H
+#define TMOUT_TESTS_UNIT_POLICY_TEXT_H
 
-#include "check.h"
+#include "tests/unit/check.h"
 
-#include "../../lib/policy/policy.h"
+#include "lib/policy/rules.h"
 
 #include <string.h>
 

@@ -2,9 +2,9 @@
 #ifndef TEST_SETTING_TEXT_H
 #define TEST_SETTING_TEXT_H
 
-#include "check.h"
+#include "tests/unit/check.h"
 
-#include "../../lib/policy/settings.h"
+#include "lib/policy/settings.h"
 
 #include <inttypes.h>
 

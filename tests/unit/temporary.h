@@ -1,8 +1,8 @@
 /* A directory of one test's own, and files in it. */
-#ifndef TMOUT_TEST_TEMPORARY_H
-#define TMOUT_TEST_TEMPORARY_H
+#ifndef TMOUT_TESTS_UNIT_TEMPORARY_H
+#define TMOUT_TESTS_UNIT_TEMPORARY_H
 
-#include "check.h"
+#include "tests/unit/check.h"
 
 #include <fcntl.h>
 #include <ftw.h>

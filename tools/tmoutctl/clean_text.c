@@ -1,6 +1,6 @@
-#include "clean_text.h"
+#include "tools/tmoutctl/clean_text.h"
 
-#include "tmoutctl.h"
+#include "tools/tmoutctl/cli.h"
 
 #include <stdbool.h>
 #include <stdint.h>

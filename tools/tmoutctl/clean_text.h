@@ -1,6 +1,6 @@
 /* What a terminal shows as it is. */
-#ifndef TMOUTCTL_CLEAN_TEXT_H
-#define TMOUTCTL_CLEAN_TEXT_H
+#ifndef TMOUT_TMOUTCTL_CLEAN_TEXT_H
+#define TMOUT_TMOUTCTL_CLEAN_TEXT_H
 
 #include <stddef.h>
 

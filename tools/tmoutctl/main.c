@@ -1,6 +1,6 @@
-#include "tmoutctl.h"
+#include "tools/tmoutctl/cli.h"
 
-#include "paths.h"
+#include "lib/paths.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "hangup.h"
+#include "tools/tmoutd/hangup.h"
 
 #include <dirent.h>
 #include <errno.h>

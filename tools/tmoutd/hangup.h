@@ -4,10 +4,10 @@
  * settled before the first step and held by descriptors, so that no number
  * given to somebody else meanwhile can be mistaken for it.
  */
-#ifndef TMOUTD_HANGUP_H
-#define TMOUTD_HANGUP_H
+#ifndef TMOUT_TMOUTD_HANGUP_H
+#define TMOUT_TMOUTD_HANGUP_H
 
-#include "../../lib/sessions/login_processes.h"
+#include "lib/sessions/login_processes.h"
 
 struct hangup {
     int terminal_fd; /* -1: a login without a terminal */

@@ -1,7 +1,7 @@
 /* Where tmoutd says what it does: syslog, and standard error with
  * --foreground. */
-#ifndef TMOUTD_LOG_H
-#define TMOUTD_LOG_H
+#ifndef TMOUT_TMOUTD_LOG_H
+#define TMOUT_TMOUTD_LOG_H
 
 #include <stdbool.h>
 

@@ -1,9 +1,9 @@
-#include "login.h"
+#include "tools/tmoutd/login.h"
 
-#include "../../lib/policy/duration.h"
-#include "../../lib/sessions/idle.h"
-#include "log.h"
-#include "notice.h"
+#include "lib/policy/duration.h"
+#include "lib/sessions/idle.h"
+#include "tools/tmoutd/log.h"
+#include "tools/tmoutd/notice.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,11 +2,11 @@
  * One login that is watched: its terminals, when to look at which, and its
  * end.
  */
-#ifndef TMOUTD_LOGIN_H
-#define TMOUTD_LOGIN_H
+#ifndef TMOUT_TMOUTD_LOGIN_H
+#define TMOUT_TMOUTD_LOGIN_H
 
-#include "../../lib/sessions/watch_limits.h"
-#include "hangup.h"
+#include "lib/sessions/watch_limits.h"
+#include "tools/tmoutd/hangup.h"
 
 enum {
     RETRY_MS = 30 * 1000, /* what could not be found out is asked again */

@@ -4,13 +4,13 @@
  *
  * One loop that sleeps until something happens or is due.
  */
-#include "log.h"
-#include "watch.h"
+#include "tools/tmoutd/log.h"
+#include "tools/tmoutd/watch.h"
 
-#include "../../lib/host/clock.h"
-#include "../../lib/sessions/registry.h"
-#include "../../lib/sessions/schedule.h"
-#include "paths.h"
+#include "lib/host/clock.h"
+#include "lib/sessions/registry.h"
+#include "lib/sessions/schedule.h"
+#include "lib/paths.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
-#include "notice.h"
+#include "tools/tmoutd/notice.h"
 
-#include "../../lib/policy/duration.h"
+#include "lib/policy/duration.h"
 
 #include <fcntl.h>
 #include <stdio.h>

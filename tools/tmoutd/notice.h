@@ -1,9 +1,9 @@
 /* The notice on a terminal before it is hung up, and what answers it. */
-#ifndef TMOUTD_NOTICE_H
-#define TMOUTD_NOTICE_H
+#ifndef TMOUT_TMOUTD_NOTICE_H
+#define TMOUT_TMOUTD_NOTICE_H
 
-#include "../../lib/sessions/login_processes.h"
-#include "../../lib/sessions/schedule.h"
+#include "lib/sessions/login_processes.h"
+#include "lib/sessions/schedule.h"
 
 struct notice {
     int fd;          /* the terminal, -1 while none is out */

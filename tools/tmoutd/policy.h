@@ -1,9 +1,9 @@
 /* The policy in force, for the users whose logins are watched. */
-#ifndef TMOUTD_POLICY_H
-#define TMOUTD_POLICY_H
+#ifndef TMOUT_TMOUTD_POLICY_H
+#define TMOUT_TMOUTD_POLICY_H
 
-#include "../../lib/sessions/registry.h"
-#include "../../lib/sessions/watch_limits.h"
+#include "lib/sessions/registry.h"
+#include "lib/sessions/watch_limits.h"
 
 /* Reads it from STATE_DIR. Returns false where there is none, after a line in
  * the log the first time; limits that were found before then stay. */

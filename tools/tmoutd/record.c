@@ -1,7 +1,7 @@
-#include "record.h"
+#include "tools/tmoutd/record.h"
 
-#include "../../lib/host/account.h"
-#include "log.h"
+#include "lib/host/account.h"
+#include "tools/tmoutd/log.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* A login's record in the registry, also where its file is damaged. */
-#ifndef TMOUTD_RECORD_H
-#define TMOUTD_RECORD_H
+#ifndef TMOUT_TMOUTD_RECORD_H
+#define TMOUT_TMOUTD_RECORD_H
 
-#include "../../lib/sessions/registry.h"
+#include "lib/sessions/registry.h"
 
 enum record_status {
     RECORD_FOUND,

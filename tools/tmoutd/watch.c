@@ -1,9 +1,9 @@
-#include "watch.h"
+#include "tools/tmoutd/watch.h"
 
-#include "log.h"
-#include "login.h"
-#include "policy.h"
-#include "record.h"
+#include "tools/tmoutd/log.h"
+#include "tools/tmoutd/login.h"
+#include "tools/tmoutd/policy.h"
+#include "tools/tmoutd/record.h"
 
 #include <errno.h>
 #include <limits.h>

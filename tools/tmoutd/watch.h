@@ -4,10 +4,10 @@
  * Nothing here waits: the main loop calls watch_run() when the time that it
  * returned has come, and the others when something has happened.
  */
-#ifndef TMOUTD_WATCH_H
-#define TMOUTD_WATCH_H
+#ifndef TMOUT_TMOUTD_WATCH_H
+#define TMOUT_TMOUTD_WATCH_H
 
-#include "../../lib/sessions/registry.h"
+#include "lib/sessions/registry.h"
 
 struct watch;
 

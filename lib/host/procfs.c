@@ -1,0 +1,134 @@
+#include "lib/host/procfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+ssize_t process_file(pid_t pid, const char *name, char *text, size_t size)
+{
+    char path[64 + NAME_MAX];
+    int error;
+
+    if (pid == 0)
+        snprintf(path, sizeof path, "/proc/self/%s", name);
+    else
+        snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return -1;
+    const ssize_t n = read(fd, text, size - 1);
+    error = errno;
+    close(fd);
+    if (n < 0) {
+        errno = error;
+        return -1;
+    }
+    text[n] = '\0';
+    return n;
+}
+
+bool process_has_ended(int error)
+{
+    return error == ENOENT || error == ESRCH;
+}
+
+int process_read(pid_t pid, struct process *process)
+{
+    char text[1024];
+    int number, parent, session, terminal;
+    char state;
+    uint64_t start_ticks;
+
+    if (process_file(pid, "stat", text, sizeof text) < 0)
+        return -1;
+    /* The second field is the program's name, of the user's choice: it ends
+     * with the last parenthesis. */
+    const char *rest = strrchr(text, ')');
+    if (rest == NULL || sscanf(text, "%d", &number) != 1 ||
+        sscanf(rest + 1,
+               " %c %d %*d %d %d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
+               &state, &parent, &session, &terminal, &start_ticks) != 5) {
+        errno = EINVAL;
+        return -1;
+    }
+    memset(process, 0, sizeof *process);
+    process->pid = number;
+    process->parent = parent;
+    process->session = session;
+    process->state = state;
+    process->terminal = (uint32_t)terminal;
+    process->start_ticks = start_ticks;
+    return 0;
+}
+
+int process_is_same(const struct process *process)
+{
+    struct process now;
+
+    if (process_read(process->pid, &now) != 0)
+        return process_has_ended(errno) ? 0 : -1;
+    return now.start_ticks == process->start_ticks;
+}
+
+bool process_is_zombie(const struct process *process)
+{
+    return process->state == 'Z' || process->state == 'X';
+}
+
+bool process_is_roots(pid_t pid)
+{
+    unsigned real, effective, saved, files;
+    char text[2048];
+    const char *line;
+
+    if (process_file(pid, "status", text, sizeof text) <= 0 ||
+        (line = strstr(text, "\nUid:")) == NULL)
+        return false;
+    return sscanf(line, "\nUid: %u %u %u %u", &real, &effective, &saved, &files) == 4 &&
+           (real | effective | saved | files) == 0;
+}
+
+bool process_name(pid_t pid, char *name, size_t size)
+{
+    if (process_file(pid, "comm", name, size) <= 0)
+        return false;
+    name[strcspn(name, "\n")] = '\0';
+    return true;
+}
+
+/* One number below the "none" of the audit subsystem. */
+static bool read_audit_number(pid_t pid, const char *name, uint32_t *number)
+{
+    char text[32], *end = NULL;
+
+    if (process_file(pid, name, text, sizeof text) <= 0)
+        return false;
+    errno = 0;
+    const unsigned long value = strtoul(text, &end, 10);
+    if (errno != 0 || end == text || value >= UINT32_MAX)
+        return false;
+    *number = (uint32_t)value;
+    return true;
+}
+
+uint32_t process_audit_session(pid_t pid)
+{
+    uint32_t session;
+
+    return read_audit_number(pid, "sessionid", &session) ? session : NO_AUDIT_SESSION;
+}
+
+bool process_login_uid(pid_t pid, uid_t *uid)
+{
+    uint32_t number;
+
+    if (!read_audit_number(pid, "loginuid", &number))
+        return false;
+    *uid = (uid_t)number;
+    return true;
+}

@@ -1,0 +1,55 @@
+/* What /proc tells of a process. */
+#ifndef TMOUT_HOST_PROCFS_H
+#define TMOUT_HOST_PROCFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* No audit session, as the kernel says it. */
+#define NO_AUDIT_SESSION UINT32_MAX
+
+struct process {
+    pid_t pid, parent, session;
+    char state;           /* a letter as in proc(5) */
+    uint32_t terminal;    /* the controlling one as a device number, or 0 */
+    uint64_t start_ticks; /* since boot: with the pid, it names the process for good */
+};
+
+/* Returns 0, or -1 with errno, ENOENT or ESRCH if there is no such process.
+ * pid 0 is the caller's own. */
+int process_read(pid_t pid, struct process *process);
+
+/* Is it still there, and no later one of its number? 1 or 0, or -1 with errno
+ * where that could not be read. */
+int process_is_same(const struct process *process);
+
+/* A small file below its directory in /proc, as text. Returns how many bytes,
+ * or -1 with errno. pid 0 is the caller's own. */
+ssize_t process_file(pid_t pid, const char *name, char *text, size_t size);
+
+/* Does this errno of a look into /proc say that there is no such process, as
+ * opposed to a look that failed? */
+bool process_has_ended(int error);
+
+/* The audit session that a login was given, which setsid(), double forks and
+ * sudo leave as it is; NO_AUDIT_SESSION where there is none. */
+uint32_t process_audit_session(pid_t pid);
+
+/* Has it ended, and only waits for its parent to notice? */
+bool process_is_zombie(const struct process *process);
+
+/* Is it root's in every respect? Neither its owner in /proc nor its name
+ * proves that. */
+bool process_is_roots(pid_t pid);
+
+/* The name of its program, as the kernel knows it, into name; false if there
+ * is no such process. */
+bool process_name(pid_t pid, char *name, size_t size);
+
+/* The uid that a login gave to all its processes, whatever they have become
+ * since. False where there is none. */
+bool process_login_uid(pid_t pid, uid_t *uid);
+
+#endif

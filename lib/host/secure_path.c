@@ -1,0 +1,132 @@
+#include "lib/host/secure_path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char NOT_REGULAR[] = "is not a regular file; put a file there";
+
+/* What open() reports of something that is not a file by an errno of its own:
+ * a link (because of O_NOFOLLOW) and a socket. NULL for any other errno. */
+static const char *not_a_file(int error)
+{
+    switch (error) {
+    case ELOOP:
+        return "is a symbolic link; put the file itself there";
+    case ENXIO:
+        return NOT_REGULAR;
+    default:
+        return NULL;
+    }
+}
+
+const char *untrusted_because(const struct stat *st, uid_t owner)
+{
+    if (st->st_uid != 0 && st->st_uid != owner)
+        return "does not belong to root: run chown root on it";
+    if ((st->st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return "can be written by others than root: run chmod go-w on it";
+    return NULL;
+}
+
+/* Is it the root directory? The parent of that is itself. */
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Looks at the directory and at each parent in turn, up to the root. Going
+ * up from the open descriptor cannot be led astray by a link or a rename.
+ * passed_through: the directory itself may be as loose as its parents. */
+static int look_up_to_root(int fd, const char *path, uid_t owner, bool passed_through, char *reason,
+                           size_t size)
+{
+    char parent[PATH_MAX] = "";
+    struct stat here, above;
+    size_t used = 0;
+
+    if (fstat(fd, &here) != 0)
+        goto fail;
+    for (unsigned up = 0;; up++) {
+        const bool sticky =
+            (up > 0 || passed_through) && here.st_uid == 0 && (here.st_mode & S_ISVTX) != 0;
+        const char *wrong = sticky ? NULL : untrusted_because(&here, owner);
+        if (wrong != NULL) {
+            if (up == 0)
+                snprintf(reason, size, "the directory %s %s", path, wrong);
+            else
+                snprintf(reason, size, "a parent of %s (%u up) %s", path, up, wrong);
+            errno = EPERM;
+            return -1;
+        }
+        errno = ENAMETOOLONG;
+        if (used + sizeof "../" > sizeof parent)
+            goto fail;
+        memcpy(parent + used, "../", sizeof "../");
+        used += strlen("../");
+        if (fstatat(fd, parent, &above, 0) != 0)
+            goto fail;
+        if (is_same(&above, &here))
+            return 0;
+        here = above;
+    }
+
+fail:
+    snprintf(reason, size, "a parent of %s: %s", path, strerror(errno));
+    return -1;
+}
+
+int trusted_directory(const char *path, uid_t owner, int flags, char *reason, size_t size)
+{
+    const int fd = open(path, (flags != 0 ? flags : O_PATH) | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0) {
+        const int error = errno;
+        snprintf(reason, size, "the directory %s: %s", path, strerror(error));
+        errno = error;
+        return -1;
+    }
+    if (look_up_to_root(fd, path, owner, flags == 0, reason, size) != 0) {
+        const int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+int trusted_file(int directory_fd, const char *name, uid_t owner, struct stat *st, char *reason,
+                 size_t size)
+{
+    const int fd =
+        openat(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    const char *wrong;
+    int error;
+
+    if (fd < 0) {
+        error = errno;
+        wrong = not_a_file(error);
+        snprintf(reason, size, "%s", wrong != NULL ? wrong : strerror(error));
+        errno = wrong != NULL ? EPERM : error;
+        return -1;
+    }
+    if (fstat(fd, st) != 0) {
+        error = errno;
+        wrong = strerror(error);
+        goto fail;
+    }
+    error = EPERM;
+    wrong = S_ISREG(st->st_mode) ? untrusted_because(st, owner) : NOT_REGULAR;
+    if (wrong == NULL)
+        return fd;
+
+fail:
+    snprintf(reason, size, "%s", wrong);
+    close(fd);
+    errno = error;
+    return -1;
+}

@@ -1,0 +1,66 @@
+/*
+ * A policy in memory: the rules of all its files, merged. Only tmoutctl
+ * builds one; what decides at login is its compiled form, the snapshot.
+ */
+#ifndef TMOUT_POLICY_RULES_H
+#define TMOUT_POLICY_RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/policy/problems.h"
+#include "lib/policy/settings.h"
+#include "lib/policy/source.h"
+
+/* Written into snapshots as numbers: append only, never reorder. */
+enum rule_kind { RULE_DEFAULT = 0, RULE_GROUP = 1, RULE_USER = 2 };
+
+/* The longest name of a user or group that a rule can have, in bytes. */
+#define RULE_NAME_MAX 255
+
+struct rule_setting {
+    bool set;
+    int64_t value;
+    uint32_t file; /* index into the source set */
+    uint32_t line;
+};
+
+struct rule {
+    enum rule_kind kind;
+    char *name; /* "" for the default section */
+    char *text; /* of the one setting that is a SETTING_TEXT, or NULL */
+    uint32_t file, line;
+    struct rule_setting setting[SETTING_COUNT];
+};
+
+/* Start with {0}; end with policy_free(). */
+struct policy {
+    struct rule *rule; /* sorted by kind and name once merged */
+    size_t count;
+};
+
+/* The word that begins a rule of this kind in a policy. */
+const char *rule_kind_word(enum rule_kind kind);
+
+/* Appends a rule and takes its name and text over. Returns 0, or -1: no
+ * memory, both then stay the caller's. */
+int policy_append(struct policy *policy, const struct rule *rule);
+
+/*
+ * Reads and checks the policy whose main file is config_path; owner as in
+ * trusted.h. sources and problems are filled whatever the outcome.
+ * Returns 0 when the policy is valid, 1 when it is not, -1 when that could
+ * not be found out (problems has a FAILURE).
+ */
+int policy_compile(const char *config_path, uid_t owner, struct policy *policy,
+                   struct source_set *sources, struct problems *problems);
+
+/* The same for sources that have been read already. */
+int policy_compile_sources(const struct source_set *sources, struct policy *policy,
+                           struct problems *problems);
+
+void policy_free(struct policy *policy);
+
+#endif

@@ -1,0 +1,1094 @@
+/*
+ * One count of attempts, at times that the test makes up: what is admitted,
+ * what locks and for how long; and against a second, simpler count that was
+ * written for the test, over many random histories.
+ */
+#include "tests/unit/check.h"
+
+#include "lib/attempts/count.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND };
+#define ALL_ALIVE UINT64_MAX
+
+/* A count, the policy and the clock that it lives by. */
+struct scene {
+    struct attempt_count count;
+    struct attempt_limits limits;
+    struct moment now;
+    struct count_changes changes; /* of the last call */
+};
+
+/* Three failures within 15 minutes lock for ten. */
+static void begin(struct scene *s)
+{
+    *s = (struct scene){
+        .limits = {.max_attempts = 3, .window_ms = 15 * MINUTE, .lock_ms = 10 * MINUTE},
+        .now = {.boot_id = {1}, .boot_ms = 5000, .wall_ms = 1000000000}};
+    count_start(&s->count, &s->now);
+}
+
+static void pass(struct scene *s, int64_t ms)
+{
+    s->now.boot_ms += ms;
+    s->now.wall_ms += ms;
+}
+
+static void look(struct scene *s, uint64_t alive)
+{
+    s->changes = (struct count_changes){0};
+    count_bring_up_to_date(&s->count, alive, &s->limits, &s->now, &s->changes);
+}
+
+static enum admission ask(struct scene *s, unsigned *entry)
+{
+    look(s, ALL_ALIVE);
+    return count_admit(&s->count, &s->limits, &s->now, entry);
+}
+
+static unsigned admit(struct scene *s)
+{
+    unsigned entry = 99;
+
+    assert_int_equal(ask(s, &entry), ADMITTED);
+    assert_true(entry < MAX_ATTEMPTS_MOST);
+    return entry;
+}
+
+static bool settle(struct scene *s, unsigned entry, uint32_t generation, bool success)
+{
+    look(s, ALL_ALIVE);
+    return count_settle(&s->count, entry, generation, success, &s->limits, &s->now, &s->changes);
+}
+
+static void attempt(struct scene *s, bool success)
+{
+    const unsigned entry = admit(s);
+
+    assert_true(settle(s, entry, s->count.generation[entry], success));
+}
+
+static void fail_times(struct scene *s, unsigned times)
+{
+    for (unsigned i = 0; i < times; i++)
+        attempt(s, false);
+}
+
+static void assert_refused(struct scene *s, enum admission expected)
+{
+    unsigned entry = 99;
+
+    assert_int_equal(ask(s, &entry), expected);
+    assert_int_equal(entry, 99);
+}
+
+static int64_t lock_left(const struct scene *s)
+{
+    return count_lock_left_ms(&s->count, &s->limits, &s->now);
+}
+
+/* --- one at a time, and many at once --------------------------------------- */
+
+static void a_new_count(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    look(&s, 0);
+    assert_int_equal(count_failures(&s.count), 0);
+    assert_int_equal(count_in_flight(&s.count), 0);
+    assert_int_equal(count_free(&s.count, &s.limits), 3);
+    assert_int_equal(lock_left(&s), 0);
+    assert_int_equal(s.changes.died + s.changes.locked + s.changes.lock_ended, 0);
+}
+
+/* For each number that a policy can say: so many and no more, each in an
+ * entry of its own; and one more for each that settles well. */
+static void as_many_as_the_policy_says(void **state)
+{
+    (void)state;
+    for (unsigned max = 1; max <= MAX_ATTEMPTS_MOST; max++) {
+        struct scene s;
+        uint64_t seen = 0;
+
+        begin(&s);
+        s.limits.max_attempts = max;
+        for (unsigned i = 0; i < max; i++) {
+            assert_int_equal(count_free(&s.count, &s.limits), max - i);
+            const unsigned entry = admit(&s);
+            assert_int_equal(seen >> entry & 1, 0);
+            seen |= UINT64_C(1) << entry;
+        }
+        assert_int_equal(count_in_flight(&s.count), max);
+        assert_int_equal(count_free(&s.count, &s.limits), 0);
+        assert_refused(&s, REFUSED_BUSY);
+        assert_true(settle(&s, max - 1, s.count.generation[max - 1], true));
+        admit(&s);
+        assert_refused(&s, REFUSED_BUSY);
+    }
+}
+
+/* Those in flight might all fail: each failure leaves less room for them. */
+static void failures_and_flights_share_the_room(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    attempt(&s, false);
+    admit(&s);
+    admit(&s);
+    assert_refused(&s, REFUSED_BUSY);
+    assert_true(settle(&s, 1, s.count.generation[1], false));
+    assert_refused(&s, REFUSED_BUSY);
+    assert_true(settle(&s, 2, s.count.generation[2], false));
+    assert_refused(&s, REFUSED_LOCKED);
+}
+
+static void the_last_failure_locks(void **state)
+{
+    (void)state;
+    for (unsigned max = 1; max <= MAX_ATTEMPTS_MOST; max++) {
+        struct scene s;
+
+        begin(&s);
+        s.limits.max_attempts = max;
+        for (unsigned i = 1; i <= max; i++) {
+            assert_int_equal(lock_left(&s), 0);
+            attempt(&s, false);
+            assert_int_equal(count_failures(&s.count), i);
+            assert_int_equal(s.changes.locked, i == max);
+        }
+        assert_int_equal(lock_left(&s), 10 * MINUTE);
+        assert_int_equal(count_free(&s.count, &s.limits), 0);
+        assert_refused(&s, REFUSED_LOCKED);
+        assert_false(s.changes.locked); /* it is said once */
+    }
+}
+
+/* A success empties its entry and forgets the failures, not the flights. */
+static void a_success_forgets(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    s.limits.max_attempts = 5;
+    fail_times(&s, 2);
+    const unsigned other = admit(&s), right = admit(&s);
+    assert_true(settle(&s, right, s.count.generation[right], true));
+    assert_int_equal(count_failures(&s.count), 0);
+    assert_int_equal(count_in_flight(&s.count), 1);
+    assert_true(settle(&s, other, s.count.generation[other], false));
+    assert_int_equal(count_failures(&s.count), 1);
+    assert_int_equal(count_in_flight(&s.count), 0);
+    fail_times(&s, 3);
+    assert_int_equal(lock_left(&s), 0);
+    fail_times(&s, 1);
+    assert_int_equal(lock_left(&s), 10 * MINUTE);
+}
+
+/* Only the attempt that is in the entry now can settle it, and only once. */
+static void a_stale_generation(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    const unsigned first = admit(&s);
+    const uint32_t old = s.count.generation[first];
+    assert_true(settle(&s, first, old, true));
+    assert_false(settle(&s, first, old, true));
+    assert_false(settle(&s, first, old, false));
+    assert_int_equal(count_failures(&s.count), 0);
+
+    const unsigned again = admit(&s);
+    assert_int_equal(again, first); /* else the rest proves nothing */
+    assert_int_not_equal(s.count.generation[again], old);
+    assert_false(settle(&s, again, old, true));
+    assert_false(settle(&s, again, old, false));
+    assert_int_equal(count_in_flight(&s.count), 1);
+    assert_int_equal(count_failures(&s.count), 0);
+    assert_true(settle(&s, again, s.count.generation[again], false));
+    assert_false(settle(&s, again, s.count.generation[again], true));
+    assert_int_equal(count_failures(&s.count), 1);
+}
+
+static void generations_are_not_used_again(void **state)
+{
+    struct scene s;
+    uint32_t last = 0;
+
+    (void)state;
+    begin(&s);
+    for (unsigned i = 0; i < 1000; i++) {
+        const unsigned entry = admit(&s);
+        assert_true(s.count.generation[entry] > last);
+        last = s.count.generation[entry];
+        assert_true(settle(&s, entry, last, true));
+        if (i % 100 == 0)
+            count_forget(&s.count);
+    }
+}
+
+/* --- time ------------------------------------------------------------------ */
+
+static void the_window(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    attempt(&s, false);
+    pass(&s, 10 * MINUTE);
+    attempt(&s, false);
+    pass(&s, 5 * MINUTE - 1);
+    look(&s, ALL_ALIVE);
+    assert_int_equal(count_failures(&s.count), 2);
+    pass(&s, 1);
+    look(&s, ALL_ALIVE);
+    assert_int_equal(count_failures(&s.count), 1); /* 15 minutes old: it does not count */
+    attempt(&s, false);
+    assert_int_equal(lock_left(&s), 0);
+    pass(&s, 10 * MINUTE);
+    look(&s, ALL_ALIVE);
+    assert_int_equal(count_failures(&s.count), 1);
+    fail_times(&s, 2);
+    assert_int_equal(lock_left(&s), 10 * MINUTE);
+}
+
+/* A failure counts from when the check ended, not from when it began. */
+static void a_slow_check(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    const unsigned slow_one = admit(&s);
+    pass(&s, MINUTE);
+    assert_true(settle(&s, slow_one, s.count.generation[slow_one], false));
+    pass(&s, 15 * MINUTE - 1);
+    look(&s, ALL_ALIVE);
+    assert_int_equal(count_failures(&s.count), 1);
+    pass(&s, 1);
+    look(&s, ALL_ALIVE);
+    assert_int_equal(count_failures(&s.count), 0);
+}
+
+static void a_lock_ends(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    fail_times(&s, 2);
+    pass(&s, MINUTE);
+    attempt(&s, false);
+    pass(&s, 10 * MINUTE - 1);
+    assert_refused(&s, REFUSED_LOCKED);
+    assert_int_equal(lock_left(&s), 1);
+    assert_int_equal(count_failures(&s.count), 3); /* all that made it, while it lasts */
+    pass(&s, 1);
+    assert_int_equal(lock_left(&s), 0);
+    look(&s, ALL_ALIVE);
+    assert_true(s.changes.lock_ended);
+    assert_int_equal(count_failures(&s.count), 0); /* though younger than the window */
+    fail_times(&s, 2);
+    assert_int_equal(lock_left(&s), 0);
+    attempt(&s, false);
+    assert_int_equal(lock_left(&s), 10 * MINUTE);
+}
+
+/* The failures of a lock do not fall out of the window while it lasts. */
+static void a_lock_that_outlasts_the_window(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    s.limits.lock_ms = 1000 * MINUTE;
+    fail_times(&s, 3);
+    for (int i = 0; i < 999; i++) {
+        pass(&s, MINUTE);
+        assert_refused(&s, REFUSED_LOCKED);
+        assert_int_equal(lock_left(&s), (999 - i) * MINUTE);
+    }
+    pass(&s, MINUTE);
+    admit(&s);
+    assert_int_equal(count_failures(&s.count), 0);
+}
+
+/* What is refused neither counts nor makes the lock longer. */
+static void refusals_do_not_count(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    fail_times(&s, 3);
+    for (int i = 1; i < 600; i++) {
+        pass(&s, SECOND);
+        assert_refused(&s, REFUSED_LOCKED);
+        assert_int_equal(count_failures(&s.count), 3);
+        assert_int_equal(lock_left(&s), 10 * MINUTE - i * SECOND);
+    }
+    pass(&s, SECOND);
+    for (int i = 0; i < 3; i++)
+        admit(&s);
+    for (int i = 0; i < 10; i++)
+        assert_refused(&s, REFUSED_BUSY);
+    assert_int_equal(count_failures(&s.count), 0);
+    assert_int_equal(count_in_flight(&s.count), 3);
+}
+
+static void forever(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    s.limits.lock_ms = SETTING_FOREVER;
+    fail_times(&s, 3);
+    for (int64_t ms = 1; ms < INT64_MAX / 4000000; ms *= 16) {
+        pass(&s, ms);
+        assert_refused(&s, REFUSED_LOCKED);
+        assert_true(lock_left(&s) == SETTING_FOREVER);
+    }
+    count_forget(&s.count);
+    assert_int_equal(lock_left(&s), 0);
+    admit(&s);
+}
+
+/* lock_time and attempt_window at the most and the least that they can be. */
+static void extreme_times(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    s.limits.lock_ms = settings[SETTING_LOCK_TIME].max * 1000;
+    fail_times(&s, 3);
+    pass(&s, s.limits.lock_ms - 1);
+    assert_refused(&s, REFUSED_LOCKED);
+    pass(&s, 1);
+    admit(&s);
+
+    begin(&s);
+    s.limits.lock_ms = SECOND;
+    s.limits.window_ms = SECOND;
+    fail_times(&s, 2);
+    pass(&s, SECOND);
+    fail_times(&s, 2);
+    assert_int_equal(lock_left(&s), 0);
+    attempt(&s, false);
+    assert_int_equal(lock_left(&s), SECOND);
+    pass(&s, SECOND);
+    admit(&s);
+}
+
+/* --- attempts that nobody settles ------------------------------------------ */
+
+static void a_process_that_died(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    const unsigned a = admit(&s), b = admit(&s);
+    const uint32_t generation = s.count.generation[a];
+    look(&s, UINT64_C(1) << b);
+    assert_int_equal(s.changes.died, 1);
+    assert_int_equal(count_failures(&s.count), 1);
+    assert_int_equal(count_in_flight(&s.count), 1);
+    look(&s, UINT64_C(1) << b);
+    assert_int_equal(s.changes.died, 0); /* it is said once */
+    /* and stays a failure, whatever is said later */
+    assert_false(settle(&s, a, generation, true));
+    assert_int_equal(count_failures(&s.count), 1);
+    assert_int_equal(count_in_flight(&s.count), 1);
+}
+
+static void all_die_and_lock(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    for (int i = 0; i < 3; i++)
+        admit(&s);
+    look(&s, 0);
+    assert_int_equal(s.changes.died, 3);
+    assert_true(s.changes.locked);
+    assert_refused(&s, REFUSED_LOCKED);
+}
+
+/* Those that died while nobody looked lock from when they began: it does not
+ * matter who looks, and when. */
+static void a_lock_that_nobody_saw_begin(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    for (int i = 0; i < 3; i++)
+        admit(&s);
+    pass(&s, 4 * MINUTE);
+    look(&s, 0);
+    assert_true(s.changes.locked);
+    assert_int_equal(lock_left(&s), 6 * MINUTE);
+
+    begin(&s);
+    for (int i = 0; i < 3; i++)
+        admit(&s);
+    pass(&s, 10 * MINUTE);
+    look(&s, 0);
+    assert_int_equal(lock_left(&s), 0); /* it has been and gone */
+    assert_true(s.changes.lock_ended);
+    assert_int_equal(count_failures(&s.count), 0);
+}
+
+/* The same where the window is over before somebody looks, but not the lock. */
+static void a_lock_that_nobody_saw_begin_and_a_short_window(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    s.limits.window_ms = MINUTE;
+    for (int i = 0; i < 3; i++)
+        admit(&s);
+    pass(&s, 4 * MINUTE);
+    look(&s, 0);
+    assert_int_equal(lock_left(&s), 6 * MINUTE);
+    assert_refused(&s, REFUSED_LOCKED);
+}
+
+/* Its user may have stopped it: from this age on it is a failure for good. */
+static void an_attempt_that_takes_too_long(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    const unsigned entry = admit(&s);
+    const uint32_t generation = s.count.generation[entry];
+    pass(&s, ATTEMPT_AGE_MOST_MS - 1);
+    look(&s, ALL_ALIVE);
+    assert_int_equal(count_in_flight(&s.count), 1);
+    assert_int_equal(s.changes.died, 0);
+    pass(&s, 1);
+    look(&s, ALL_ALIVE);
+    assert_int_equal(count_in_flight(&s.count), 0);
+    assert_int_equal(count_failures(&s.count), 1);
+    assert_int_equal(s.changes.died, 1);
+    assert_false(settle(&s, entry, generation, true));
+    assert_int_equal(count_failures(&s.count), 1);
+}
+
+/* Given up at the very moment in which it says that it was right. */
+static void too_late_by_a_moment(void **state)
+{
+    for (int late = 0; late <= 1; late++) {
+        struct scene s;
+
+        (void)state;
+        begin(&s);
+        attempt(&s, false);
+        const unsigned entry = admit(&s);
+        pass(&s, ATTEMPT_AGE_MOST_MS - 1 + late);
+        assert_int_equal(settle(&s, entry, s.count.generation[entry], true), late == 0);
+        assert_int_equal(count_failures(&s.count), late == 0 ? 0 : 2);
+    }
+}
+
+/* --- another policy -------------------------------------------------------- */
+
+static void a_lower_limit(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    s.limits.max_attempts = 5;
+    fail_times(&s, 2);
+    const unsigned one = admit(&s), two = admit(&s);
+    s.limits.max_attempts = 3;
+    assert_refused(&s, REFUSED_BUSY);
+    assert_int_equal(count_free(&s.count, &s.limits), 0);
+    assert_true(settle(&s, one, s.count.generation[one], false));
+    assert_true(s.changes.locked);
+    /* what was in flight goes on; its failure does not begin the lock anew */
+    pass(&s, MINUTE);
+    assert_true(settle(&s, two, s.count.generation[two], false));
+    assert_int_equal(lock_left(&s), 9 * MINUTE);
+    pass(&s, 9 * MINUTE);
+    admit(&s);
+    assert_int_equal(count_failures(&s.count), 0);
+}
+
+/* Failures that were too few are enough from now on. */
+static void a_lower_limit_locks(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    fail_times(&s, 2);
+    pass(&s, MINUTE);
+    s.limits.max_attempts = 2;
+    assert_refused(&s, REFUSED_LOCKED);
+    assert_true(s.changes.locked);
+    assert_int_equal(lock_left(&s), 9 * MINUTE); /* since the failure that completed it */
+}
+
+static void a_higher_limit(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    fail_times(&s, 2);
+    s.limits.max_attempts = 5;
+    fail_times(&s, 2);
+    assert_int_equal(lock_left(&s), 0);
+    attempt(&s, false);
+    assert_int_equal(lock_left(&s), 10 * MINUTE);
+
+    /* a lock stays, whatever would have been enough for it now */
+    s.limits.max_attempts = 64;
+    assert_refused(&s, REFUSED_LOCKED);
+    pass(&s, 10 * MINUTE);
+    admit(&s);
+}
+
+static void another_lock_time(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    fail_times(&s, 3);
+    pass(&s, MINUTE);
+    s.limits.lock_ms = SETTING_FOREVER;
+    assert_true(lock_left(&s) == SETTING_FOREVER);
+    s.limits.lock_ms = 2 * MINUTE;
+    assert_int_equal(lock_left(&s), MINUTE);
+    s.limits.lock_ms = SECOND;
+    assert_int_equal(lock_left(&s), 0);
+    admit(&s);
+    /* the end of a lock is final */
+    s.limits.lock_ms = SETTING_FOREVER;
+    look(&s, ALL_ALIVE);
+    assert_int_equal(lock_left(&s), 0);
+}
+
+static void another_window(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    fail_times(&s, 2);
+    pass(&s, 14 * MINUTE);
+    s.limits.window_ms = 60 * MINUTE;
+    pass(&s, 14 * MINUTE);
+    look(&s, ALL_ALIVE);
+    assert_int_equal(count_failures(&s.count), 2);
+    s.limits.window_ms = 28 * MINUTE;
+    look(&s, ALL_ALIVE);
+    assert_int_equal(count_failures(&s.count), 0);
+}
+
+/* Root's unlock. Attempts in flight go on, and can fail. */
+static void forgotten(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    s.limits.max_attempts = 4;
+    const unsigned entry = admit(&s);
+    fail_times(&s, 2);
+    count_forget(&s.count);
+    assert_int_equal(count_failures(&s.count), 0);
+    assert_int_equal(count_in_flight(&s.count), 1);
+    assert_true(settle(&s, entry, s.count.generation[entry], false));
+    assert_int_equal(count_failures(&s.count), 1);
+    fail_times(&s, 3);
+    assert_refused(&s, REFUSED_LOCKED);
+    count_forget(&s.count);
+    assert_int_equal(lock_left(&s), 0);
+    assert_int_equal(count_failures(&s.count), 0);
+    for (int i = 0; i < 4; i++)
+        admit(&s);
+}
+
+/* --- over a reboot --------------------------------------------------------- */
+
+/* Another boot, up for up_ms; the wall clock has moved by wall_ms. */
+static void reboot(struct scene *s, int64_t up_ms, int64_t wall_ms)
+{
+    s->now.boot_id[0]++;
+    s->now.boot_ms = up_ms;
+    s->now.wall_ms += wall_ms;
+}
+
+static void a_lock_holds_over_a_reboot(void **state)
+{
+    static const struct {
+        int64_t up_ms, wall_ms, left_ms;
+    } cases[] = {
+        {20 * SECOND, 3 * MINUTE, 7 * MINUTE},
+        {20 * SECOND, 10 * MINUTE - 1, 1},
+        {20 * SECOND, 10 * MINUTE, 0},
+        {20 * SECOND, INT64_C(1000000) * MINUTE, 0},
+        /* stepped back: what has passed is the uptime at least */
+        {20 * SECOND, -3 * MINUTE, 10 * MINUTE - 20 * SECOND},
+        {20 * SECOND, INT64_C(-1000000) * MINUTE, 10 * MINUTE - 20 * SECOND},
+        {20 * SECOND, 19 * SECOND, 10 * MINUTE - 20 * SECOND},
+        {10 * MINUTE, -3 * MINUTE, 0},
+        {0, 0, 10 * MINUTE},
+        {0, -1, 10 * MINUTE},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct scene s;
+
+        begin(&s);
+        fail_times(&s, 3);
+        reboot(&s, cases[i].up_ms, cases[i].wall_ms);
+        assert_int_equal(lock_left(&s), cases[i].left_ms); /* for who only looks */
+        look(&s, 0);
+        assert_int_equal(lock_left(&s), cases[i].left_ms);
+        assert_int_equal(s.changes.lock_ended, cases[i].left_ms == 0);
+        if (cases[i].left_ms == 0)
+            continue;
+        pass(&s, cases[i].left_ms - 1);
+        assert_refused(&s, REFUSED_LOCKED);
+        pass(&s, 1);
+        admit(&s);
+    }
+}
+
+static void forever_holds_over_reboots(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    s.limits.lock_ms = SETTING_FOREVER;
+    fail_times(&s, 3);
+    for (int i = 0; i < 100; i++) {
+        reboot(&s, i * SECOND, (i % 3 - 1) * INT64_C(100000) * MINUTE);
+        assert_true(lock_left(&s) == SETTING_FOREVER);
+        assert_refused(&s, REFUSED_LOCKED);
+        assert_true(lock_left(&s) == SETTING_FOREVER);
+    }
+}
+
+/* The clock goes back at every boot: each boot's uptime has passed anyway. */
+static void reboot_after_reboot(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    fail_times(&s, 3);
+    for (int i = 1; i < 10; i++) {
+        reboot(&s, MINUTE, -MINUTE);
+        assert_refused(&s, REFUSED_LOCKED);
+        assert_int_equal(lock_left(&s), (10 - i) * MINUTE);
+    }
+    reboot(&s, MINUTE, -MINUTE);
+    admit(&s);
+}
+
+static void failures_age_over_a_reboot(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    attempt(&s, false);
+    pass(&s, 5 * MINUTE);
+    attempt(&s, false);
+    reboot(&s, 20 * SECOND, 10 * MINUTE - 1);
+    look(&s, 0);
+    assert_int_equal(count_failures(&s.count), 2);
+    pass(&s, 1);
+    look(&s, 0);
+    assert_int_equal(count_failures(&s.count), 1);
+    reboot(&s, 20 * SECOND, -INT64_C(50000) * MINUTE);
+    look(&s, 0);
+    assert_int_equal(count_failures(&s.count), 1);
+    fail_times(&s, 2);
+    assert_int_equal(lock_left(&s), 10 * MINUTE);
+}
+
+/* Nobody can have settled it. */
+static void in_flight_over_a_reboot(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    attempt(&s, false);
+    admit(&s);
+    reboot(&s, 20 * SECOND, MINUTE);
+    look(&s, 0);
+    assert_int_equal(s.changes.died, 1);
+    assert_int_equal(count_failures(&s.count), 2);
+    assert_int_equal(count_in_flight(&s.count), 0);
+}
+
+/* --- random histories ------------------------------------------------------ */
+
+/* The count as a child would keep it: a list of what has happened. */
+enum fate { FLYING, FAILED, FORGOTTEN };
+
+struct event {
+    enum fate fate;
+    bool alive;
+    int64_t at_ms; /* of the model's own clock, which never jumps */
+    unsigned entry;
+    uint32_t generation;
+};
+
+enum { EVENTS_MOST = 400 };
+
+struct model {
+    struct event event[EVENTS_MOST];
+    unsigned events;
+    int64_t now_ms, locked_ms;
+    bool locked;
+};
+
+struct walk {
+    struct scene scene;
+    struct model model;
+    uint64_t random;
+    bool deaths; /* else attempts are settled, and in time */
+    unsigned locks, busy, died, successes;
+};
+
+static unsigned roll(struct walk *w, unsigned sides)
+{
+    w->random = w->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (unsigned)(w->random >> 33) % sides;
+}
+
+static unsigned model_count(const struct model *m, enum fate fate)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < m->events; i++)
+        n += m->event[i].fate == fate;
+    return n;
+}
+
+static void model_forget(struct model *m)
+{
+    for (unsigned i = 0; i < m->events; i++)
+        if (m->event[i].fate == FAILED)
+            m->event[i].fate = FORGOTTEN;
+}
+
+static int64_t model_left(const struct model *m, const struct attempt_limits *limits)
+{
+    if (!m->locked)
+        return 0;
+    if (limits->lock_ms == SETTING_FOREVER)
+        return SETTING_FOREVER;
+    const int64_t left_ms = m->locked_ms + limits->lock_ms - m->now_ms;
+    return left_ms > 0 ? left_ms : 0;
+}
+
+static void model_end_lock(struct model *m, const struct attempt_limits *limits)
+{
+    if (!m->locked || model_left(m, limits) > 0)
+        return;
+    m->locked = false;
+    model_forget(m);
+}
+
+static void model_begin_lock(struct model *m, const struct attempt_limits *limits)
+{
+    if (m->locked || model_count(m, FAILED) < limits->max_attempts)
+        return;
+    m->locked_ms = INT64_MIN;
+    for (unsigned i = 0; i < m->events; i++)
+        if (m->event[i].fate == FAILED && m->event[i].at_ms > m->locked_ms)
+            m->locked_ms = m->event[i].at_ms;
+    m->locked = true;
+    model_end_lock(m, limits);
+}
+
+static void model_look(struct model *m, const struct attempt_limits *limits)
+{
+    for (unsigned i = 0; i < m->events; i++) {
+        struct event *event = &m->event[i];
+        if (event->fate == FLYING &&
+            (!event->alive || m->now_ms - event->at_ms >= ATTEMPT_AGE_MOST_MS))
+            event->fate = FAILED;
+    }
+    model_end_lock(m, limits);
+    for (unsigned i = 0; i < m->events && !m->locked; i++)
+        if (m->event[i].fate == FAILED && m->now_ms - m->event[i].at_ms >= limits->window_ms)
+            m->event[i].fate = FORGOTTEN;
+    model_begin_lock(m, limits);
+}
+
+static enum admission model_admit(struct model *m, const struct attempt_limits *limits)
+{
+    if (m->locked)
+        return REFUSED_LOCKED;
+    return model_count(m, FAILED) + model_count(m, FLYING) < limits->max_attempts ? ADMITTED
+                                                                                  : REFUSED_BUSY;
+}
+
+static bool model_settle(struct model *m, struct event *event, bool success,
+                         const struct attempt_limits *limits)
+{
+    if (event->fate != FLYING)
+        return false;
+    event->fate = success ? FORGOTTEN : FAILED;
+    event->at_ms = m->now_ms;
+    if (success && !m->locked)
+        model_forget(m);
+    model_begin_lock(m, limits);
+    return true;
+}
+
+static uint64_t alive_in(const struct model *m)
+{
+    uint64_t alive = 0;
+
+    for (unsigned i = 0; i < m->events; i++)
+        if (m->event[i].fate == FLYING && m->event[i].alive)
+            alive |= UINT64_C(1) << m->event[i].entry;
+    return alive;
+}
+
+static void look_at_both(struct walk *w)
+{
+    look(&w->scene, alive_in(&w->model));
+    w->died += w->scene.changes.died;
+    model_look(&w->model, &w->scene.limits);
+}
+
+/* The same attempt in both. Which entry it got is the count's own business. */
+static void walk_admit(struct walk *w)
+{
+    struct scene *s = &w->scene;
+    struct model *m = &w->model;
+    unsigned entry = 99;
+
+    if (m->events == EVENTS_MOST)
+        return;
+    const enum admission expected = model_admit(m, &s->limits);
+    assert_int_equal(count_admit(&s->count, &s->limits, &s->now, &entry), expected);
+    w->busy += expected == REFUSED_BUSY;
+    if (expected != ADMITTED)
+        return;
+    for (unsigned i = 0; i < m->events; i++)
+        assert_false(m->event[i].fate == FLYING && m->event[i].entry == entry);
+    m->event[m->events++] = (struct event){.fate = FLYING,
+                                           .alive = true,
+                                           .at_ms = m->now_ms,
+                                           .entry = entry,
+                                           .generation = s->count.generation[entry]};
+    /* the promise, whatever the policy was before */
+    assert_true(count_failures(&s->count) + count_in_flight(&s->count) <= s->limits.max_attempts);
+}
+
+static void walk_settle(struct walk *w, struct event *event, bool success)
+{
+    struct scene *s = &w->scene;
+    const bool settled = count_settle(&s->count, event->entry, event->generation, success,
+                                      &s->limits, &s->now, &s->changes);
+
+    assert_int_equal(settled, model_settle(&w->model, event, success, &s->limits));
+    w->successes += settled && success;
+}
+
+/* Any attempt there ever was, so that some have been settled before. */
+static void walk_settle_any(struct walk *w)
+{
+    if (w->model.events > 0)
+        walk_settle(w, &w->model.event[roll(w, w->model.events)], roll(w, 8) == 0);
+}
+
+static void walk_settle_all(struct walk *w)
+{
+    for (unsigned i = 0; i < w->model.events; i++)
+        if (w->model.event[i].fate == FLYING)
+            walk_settle(w, &w->model.event[i], roll(w, 12) == 0);
+}
+
+static void walk_die(struct walk *w)
+{
+    const unsigned first = w->model.events > 0 ? roll(w, w->model.events) : 0;
+
+    for (unsigned i = first; i < w->model.events; i++)
+        if (w->model.event[i].fate == FLYING)
+            w->model.event[i].alive = roll(w, 2) != 0;
+}
+
+static void walk_pass(struct walk *w)
+{
+    static const int64_t step_ms[] = {0,           1,          400,         5 * SECOND,
+                                      20 * SECOND, 2 * MINUTE, 11 * MINUTE, 40 * MINUTE};
+    const int64_t ms = step_ms[roll(w, COUNT_OF(step_ms))];
+
+    if (!w->deaths)
+        walk_settle_all(w);
+    pass(&w->scene, ms);
+    w->model.now_ms += ms;
+}
+
+/* The time that passes is what the clocks can tell of it. */
+static void walk_reboot(struct walk *w)
+{
+    const int64_t up_ms = roll(w, 60) * SECOND;
+    const int64_t wall_ms = (int64_t)roll(w, 400) * SECOND - 200 * SECOND;
+
+    for (unsigned i = 0; i < w->model.events; i++)
+        w->model.event[i].alive = false;
+    reboot(&w->scene, up_ms, wall_ms);
+    w->model.now_ms += wall_ms > up_ms ? wall_ms : up_ms;
+}
+
+static void walk_policy(struct walk *w)
+{
+    static const int64_t lock[] = {SECOND, MINUTE, 10 * MINUTE, 100 * MINUTE, SETTING_FOREVER};
+    static const unsigned max[] = {1, 2, 3, 5, 8, 63, 64};
+
+    w->scene.limits.max_attempts = max[roll(w, COUNT_OF(max))];
+    w->scene.limits.lock_ms = lock[roll(w, COUNT_OF(lock))];
+}
+
+static void walk_step(struct walk *w)
+{
+    const unsigned what = roll(w, 100);
+
+    if (what < 45)
+        walk_admit(w);
+    else if (what < 75)
+        walk_settle_any(w);
+    else if (what < 90)
+        walk_pass(w);
+    else if (what < 95 && w->deaths)
+        walk_die(w);
+    else if (what < 97 && w->deaths)
+        walk_reboot(w);
+    else if (what == 98)
+        walk_policy(w);
+    else if (what == 99 && roll(w, 3) == 0) {
+        count_forget(&w->scene.count);
+        model_forget(&w->model);
+        w->model.locked = false;
+    }
+}
+
+static void compare(const struct walk *w)
+{
+    const struct scene *s = &w->scene;
+    const struct model *m = &w->model;
+
+    assert_int_equal(count_failures(&s->count), model_count(m, FAILED));
+    assert_int_equal(count_in_flight(&s->count), model_count(m, FLYING));
+    assert_int_equal(s->count.failed & s->count.in_flight, 0);
+    assert_int_equal(lock_left(s), model_left(m, &s->limits));
+    if (m->locked)
+        assert_int_equal(count_free(&s->count, &s->limits), 0);
+    else if (model_count(m, FAILED) + model_count(m, FLYING) <= s->limits.max_attempts)
+        assert_int_equal(count_free(&s->count, &s->limits),
+                         s->limits.max_attempts - model_count(m, FAILED) - model_count(m, FLYING));
+}
+
+static void walk_once(struct walk *w, uint64_t seed, bool deaths, unsigned steps)
+{
+    static const int64_t window[] = {SECOND, MINUTE, 15 * MINUTE, 600 * MINUTE};
+
+    begin(&w->scene);
+    w->model.events = 0;
+    w->model.locked = false;
+    w->model.now_ms = 0;
+    w->random = seed * 2 + deaths;
+    w->deaths = deaths;
+    /* Where attempts die unseen, when they count as failed is the count's
+     * choice: there the window is so long that it does not matter. */
+    w->scene.limits.window_ms =
+        deaths ? INT64_C(365) * 1440 * MINUTE : window[roll(w, COUNT_OF(window))];
+    walk_policy(w);
+    for (unsigned step = 0; step < steps; step++) {
+        const bool was_locked = w->model.locked;
+        look_at_both(w);
+        walk_step(w);
+        look_at_both(w);
+        compare(w);
+        w->locks += w->model.locked && !was_locked;
+    }
+}
+
+/* The count and the list agree at every step of every history. */
+static void random_histories(void **state)
+{
+    static struct walk w;
+    const uint64_t seeds = slow() ? 20 : 1000;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        walk_once(&w, seed, false, 500);
+        walk_once(&w, seed, true, 500);
+    }
+    /* else they have shown nothing */
+    assert_true(w.locks > seeds);
+    assert_true(w.busy > seeds);
+    assert_true(w.died > seeds);
+    assert_true(w.successes > seeds);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_new_count),
+        cmocka_unit_test(as_many_as_the_policy_says),
+        cmocka_unit_test(failures_and_flights_share_the_room),
+        cmocka_unit_test(the_last_failure_locks),
+        cmocka_unit_test(a_success_forgets),
+        cmocka_unit_test(a_stale_generation),
+        cmocka_unit_test(generations_are_not_used_again),
+        cmocka_unit_test(the_window),
+        cmocka_unit_test(a_slow_check),
+        cmocka_unit_test(a_lock_ends),
+        cmocka_unit_test(a_lock_that_outlasts_the_window),
+        cmocka_unit_test(refusals_do_not_count),
+        cmocka_unit_test(forever),
+        cmocka_unit_test(extreme_times),
+        cmocka_unit_test(a_process_that_died),
+        cmocka_unit_test(all_die_and_lock),
+        cmocka_unit_test(a_lock_that_nobody_saw_begin),
+        cmocka_unit_test(a_lock_that_nobody_saw_begin_and_a_short_window),
+        cmocka_unit_test(an_attempt_that_takes_too_long),
+        cmocka_unit_test(too_late_by_a_moment),
+        cmocka_unit_test(a_lower_limit),
+        cmocka_unit_test(a_lower_limit_locks),
+        cmocka_unit_test(a_higher_limit),
+        cmocka_unit_test(another_lock_time),
+        cmocka_unit_test(another_window),
+        cmocka_unit_test(forgotten),
+        cmocka_unit_test(a_lock_holds_over_a_reboot),
+        cmocka_unit_test(forever_holds_over_reboots),
+        cmocka_unit_test(reboot_after_reboot),
+        cmocka_unit_test(failures_age_over_a_reboot),
+        cmocka_unit_test(in_flight_over_a_reboot),
+        cmocka_unit_test(random_histories),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,2310 @@
+/*
+ * The ledger on disk: with many processes and threads at once, with processes
+ * that are killed or stopped, and with everything that can be in its place.
+ * The clock is the test's own.
+ */
+#include "tests/unit/temporary.h"
+
+#include "lib/attempts/ledger.h"
+#include "lib/attempts/ledger_format.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+enum { USER = 4711, SECOND = 1000, MINUTE = 60 * SECOND };
+
+#define REASON_SIZE 256
+
+static const struct origin local = {.kind = ORIGIN_LOCAL};
+static const struct origin network = {.kind = ORIGIN_NETWORK};
+
+/* Three failures within 15 minutes lock for ten. */
+static const struct attempt_limits by_user = {
+    .max_attempts = 3, .window_ms = 15 * MINUTE, .lock_ms = 10 * MINUTE};
+static const struct attempt_limits by_source = {
+    .max_attempts = 3, .window_ms = 15 * MINUTE, .lock_ms = 10 * MINUTE, .by_source = true};
+
+static struct moment at(int64_t ms)
+{
+    return (struct moment){.boot_id = {1}, .boot_ms = ms, .wall_ms = 1000000000 + ms};
+}
+
+/* --- one attempt, with a ledger of its own as each login has it ------------- */
+
+struct attempt {
+    struct ledger ledger;
+    struct attempt_slot slot;
+    struct attempt_report report;
+    char reason[REASON_SIZE];
+};
+
+static enum ledger_status open_ledger(const char *directory, int64_t ms, struct ledger *ledger,
+                                      char *reason)
+{
+    const struct moment now = at(ms);
+
+    reason[0] = '\0';
+    return ledger_open(directory, USER, geteuid(), &now, ledger, reason, REASON_SIZE);
+}
+
+static enum ledger_status ask(struct attempt *a, const struct origin *origin,
+                              const struct attempt_limits *limits, int64_t ms)
+{
+    const struct moment now = at(ms);
+
+    return ledger_admit(&a->ledger, origin, limits, &now, &a->slot, &a->report, a->reason,
+                        sizeof a->reason);
+}
+
+static enum ledger_status answer(struct attempt *a, bool success,
+                                 const struct attempt_limits *limits, int64_t ms)
+{
+    const struct moment now = at(ms);
+
+    return ledger_settle(&a->ledger, &a->slot, success, limits, &now, &a->report, a->reason,
+                         sizeof a->reason);
+}
+
+static void begin(const char *directory, struct attempt *a, const struct origin *origin,
+                  const struct attempt_limits *limits, int64_t ms)
+{
+    const enum ledger_status opened = open_ledger(directory, ms, &a->ledger, a->reason);
+
+    if (opened != LEDGER_OK)
+        fail_msg("opened: %d: %s", (int)opened, a->reason);
+    if (ask(a, origin, limits, ms) != LEDGER_OK)
+        fail_msg("asked: %s", a->reason);
+}
+
+static void begin_admitted(const char *directory, struct attempt *a, const struct origin *origin,
+                           const struct attempt_limits *limits, int64_t ms)
+{
+    begin(directory, a, origin, limits, ms);
+    assert_int_equal(a->report.admission, ADMITTED);
+}
+
+static void end(struct attempt *a, bool success, const struct attempt_limits *limits, int64_t ms)
+{
+    if (answer(a, success, limits, ms) != LEDGER_OK)
+        fail_msg("settled: %s", a->reason);
+    assert_int_equal(a->report.admission, ADMITTED);
+    ledger_close(&a->ledger);
+}
+
+static void one(const char *directory, const struct origin *origin,
+                const struct attempt_limits *limits, int64_t ms, bool success)
+{
+    struct attempt a;
+
+    begin_admitted(directory, &a, origin, limits, ms);
+    end(&a, success, limits, ms);
+}
+
+static void fail_times(const char *directory, const struct origin *origin,
+                       const struct attempt_limits *limits, int64_t ms, unsigned times)
+{
+    for (unsigned i = 0; i < times; i++)
+        one(directory, origin, limits, ms, false);
+}
+
+static enum admission asked(const char *directory, const struct origin *origin,
+                            const struct attempt_limits *limits, int64_t ms)
+{
+    struct attempt a;
+
+    begin(directory, &a, origin, limits, ms);
+    if (a.report.admission == ADMITTED)
+        end(&a, true, limits, ms);
+    else
+        ledger_close(&a.ledger);
+    return a.report.admission;
+}
+
+/* What somebody who only looks sees. */
+static struct attempt_state seen(const char *directory, const struct origin *origin,
+                                 const struct attempt_limits *limits, int64_t ms)
+{
+    const struct moment now = at(ms);
+    struct attempt_state state = {0};
+    char reason[REASON_SIZE] = "";
+    struct ledger view;
+
+    const enum ledger_status status =
+        ledger_open_view(directory, USER, geteuid(), &view, reason, sizeof reason);
+    if (status == LEDGER_ABSENT)
+        return state;
+    if (status != LEDGER_OK)
+        fail_msg("looked: %d: %s", (int)status, reason);
+    assert_int_equal(ledger_look_at(&view, origin, limits, &now, &state), 0);
+    ledger_close(&view);
+    return state;
+}
+
+/* *had: was there anything to forget? */
+static enum ledger_status forget(const char *directory, int64_t ms, bool *had)
+{
+    const struct moment now = at(ms);
+    struct ledger_forgotten forgotten;
+    char reason[REASON_SIZE] = "";
+    const enum ledger_status status =
+        ledger_forget(directory, USER, geteuid(), &now, &forgotten, reason, sizeof reason);
+
+    assert_int_equal(forgotten.replaced, strlen(reason) > 0 && status == LEDGER_OK);
+    *had = forgotten.failures > 0 || forgotten.locked || forgotten.replaced;
+    return status;
+}
+
+static char *ledger_path(const char *directory)
+{
+    return path_in(directory, LEDGER_DIRECTORY "/4711");
+}
+
+static char *evidence_path(const char *directory)
+{
+    return path_in(directory, LEDGER_DIRECTORY "/4711.damaged");
+}
+
+static struct origin address(const char *text)
+{
+    return origin_of_address(text);
+}
+
+/* --- processes -------------------------------------------------------------- */
+
+/* Memory that children share with the test. */
+static void *shared(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    assert_true(memory != MAP_FAILED);
+    return memory;
+}
+
+/* A child that does not outlive the test. */
+static pid_t child(void)
+{
+    const pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return pid;
+}
+
+static void assert_ended_well(pid_t pid)
+{
+    int status;
+
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void kill_and_reap(pid_t pid)
+{
+    int status;
+
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* A pipe on which one side tells the other that it has come so far. */
+static void tell(int fd)
+{
+    if (write(fd, "x", 1) != 1)
+        _exit(90);
+}
+
+static void hear(int fd)
+{
+    char c;
+
+    if (read(fd, &c, 1) != 1)
+        _exit(91);
+}
+
+/* A child that has been admitted and does nothing more until it is killed. */
+static pid_t child_in_flight(const char *directory, const struct origin *origin, int64_t ms)
+{
+    int told[2];
+
+    assert_int_equal(pipe(told), 0);
+    const pid_t pid = child();
+    if (pid == 0) {
+        struct attempt a;
+        if (open_ledger(directory, ms, &a.ledger, a.reason) != LEDGER_OK ||
+            ask(&a, origin, &by_user, ms) != LEDGER_OK || a.report.admission != ADMITTED)
+            _exit(1);
+        tell(told[1]);
+        for (;;)
+            pause();
+    }
+    hear(told[0]);
+    close(told[0]);
+    close(told[1]);
+    return pid;
+}
+
+/* --- the file ---------------------------------------------------------------- */
+
+/* Root's own, whatever umask the login comes with. */
+static void made_with_any_umask(void **state)
+{
+    static const mode_t masks[] = {0, 022, 077, 0777};
+
+    for (size_t i = 0; i < COUNT_OF(masks); i++) {
+        char name[16], reason[REASON_SIZE];
+        struct ledger ledger;
+        struct stat st;
+
+        snprintf(name, sizeof name, "%zu", i);
+        char *directory = path_in(*state, name), *attempts = path_in(directory, LEDGER_DIRECTORY);
+        char *path = ledger_path(directory);
+        assert_int_equal(mkdir(directory, 0755), 0);
+        const mode_t before = umask(masks[i]);
+        assert_int_equal(open_ledger(directory, 0, &ledger, reason), LEDGER_OK);
+        umask(before);
+        assert_int_equal(fcntl(ledger.fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+        ledger_close(&ledger);
+
+        assert_int_equal(stat(attempts, &st), 0);
+        assert_int_equal(st.st_mode, S_IFDIR | 0755);
+        assert_int_equal(lstat(path, &st), 0);
+        assert_int_equal(st.st_mode, S_IFREG | 0600);
+        assert_int_equal(st.st_uid, geteuid());
+        assert_int_equal(st.st_nlink, 1);
+        assert_int_equal(st.st_size, RECORDS_WITHOUT_SOURCES * sizeof(struct file_record));
+        free(path);
+        free(attempts);
+        free(directory);
+    }
+}
+
+static unsigned files_in(const char *directory)
+{
+    char *path = path_in(directory, LEDGER_DIRECTORY);
+    DIR *listing = opendir(path);
+    unsigned files = 0;
+
+    assert_non_null(listing);
+    for (const struct dirent *d; (d = readdir(listing)) != NULL;)
+        files += d->d_name[0] != '.';
+    closedir(listing);
+    free(path);
+    return files;
+}
+
+static void nothing_else_is_left(void **state)
+{
+    for (int i = 0; i < 5; i++)
+        one(*state, &network, &by_user, 0, true);
+    assert_int_equal(files_in(*state), 1);
+}
+
+/* Records are on disk: a change of their size is a change of the format. */
+static void the_layout(void **state)
+{
+    (void)state;
+    assert_int_equal(sizeof(struct attempt_count), 832);
+    assert_int_equal(sizeof(struct file_bank), 872);
+    assert_int_equal(sizeof(struct file_record), 1760);
+    assert_int_equal(offsetof(struct file_record, current) % 8, 0);
+}
+
+static void where_it_cannot_be(void **state)
+{
+    char reason[REASON_SIZE];
+    struct ledger ledger;
+    bool had;
+
+    char *absent = path_in(*state, "absent");
+    assert_int_equal(open_ledger(absent, 0, &ledger, reason), LEDGER_FAILED);
+    assert_non_null(strstr(reason, "No such file"));
+    assert_int_equal(forget(absent, 0, &had), LEDGER_ABSENT);
+    free(absent);
+
+    /* others could put a ledger of theirs there */
+    assert_int_equal(chmod(*state, 0777), 0);
+    assert_int_equal(open_ledger(*state, 0, &ledger, reason), LEDGER_FAILED);
+    assert_true(strlen(reason) > 0);
+    assert_int_equal(chmod(*state, 0755), 0);
+    char *attempts = path_in(*state, LEDGER_DIRECTORY);
+    assert_int_equal(access(attempts, F_OK), -1);
+
+    assert_int_equal(mkdir(attempts, 0755), 0);
+    assert_int_equal(chmod(attempts, 0775), 0);
+    assert_int_equal(open_ledger(*state, 0, &ledger, reason), LEDGER_FAILED);
+    assert_int_equal(forget(*state, 0, &had), LEDGER_FAILED);
+    assert_int_equal(rmdir(attempts), 0);
+    write_text(attempts, "");
+    assert_int_equal(open_ledger(*state, 0, &ledger, reason), LEDGER_FAILED);
+    assert_int_equal(ledger_open_view(*state, USER, geteuid(), &ledger, reason, sizeof reason),
+                     LEDGER_FAILED);
+    free(attempts);
+
+    char deep[PATH_MAX + 10];
+    memset(deep, 'd', sizeof deep);
+    deep[0] = '/';
+    deep[sizeof deep - 1] = '\0';
+    assert_int_equal(open_ledger(deep, 0, &ledger, reason), LEDGER_FAILED);
+}
+
+/* --- one after the other ------------------------------------------------------ */
+
+static void counted_and_locked(void **state)
+{
+    struct attempt a;
+
+    begin_admitted(*state, &a, &network, &by_user, 0);
+    assert_int_equal(a.report.in_flight, 1);
+    assert_int_equal(a.report.failures, 0);
+    end(&a, false, &by_user, 0);
+    assert_int_equal(a.report.failures, 1);
+    assert_int_equal(a.report.in_flight, 0);
+    one(*state, &network, &by_user, MINUTE, true);
+    assert_int_equal(seen(*state, &network, &by_user, MINUTE).failures, 0);
+
+    fail_times(*state, &network, &by_user, MINUTE, 2);
+    begin_admitted(*state, &a, &network, &by_user, 2 * MINUTE);
+    end(&a, false, &by_user, 2 * MINUTE);
+    assert_true(a.report.changes.locked);
+    assert_int_equal(a.report.lock_left_ms, 10 * MINUTE);
+    begin(*state, &a, &network, &by_user, 5 * MINUTE);
+    assert_int_equal(a.report.admission, REFUSED_LOCKED);
+    assert_int_equal(a.report.lock_left_ms, 7 * MINUTE);
+    assert_int_equal(a.report.failures, 3);
+    ledger_close(&a.ledger);
+    assert_int_equal(seen(*state, &network, &by_user, 5 * MINUTE).lock_left_ms, 7 * MINUTE);
+    assert_int_equal(asked(*state, &network, &by_user, 12 * MINUTE), ADMITTED);
+    assert_int_equal(seen(*state, &network, &by_user, 12 * MINUTE).failures, 0);
+}
+
+/* A lock made over the network never refuses the console, nor the other way. */
+static void local_and_network_apart(void **state)
+{
+    const struct origin remote = address("192.0.2.1");
+
+    fail_times(*state, &network, &by_user, 0, 3);
+    assert_int_equal(asked(*state, &network, &by_user, 0), REFUSED_LOCKED);
+    assert_int_equal(asked(*state, &remote, &by_user, 0), REFUSED_LOCKED); /* one count for all */
+    assert_int_equal(seen(*state, &local, &by_user, 0).failures, 0);
+    fail_times(*state, &local, &by_user, 0, 2);
+    assert_int_equal(asked(*state, &local, &by_user, 0), ADMITTED);
+    assert_int_equal(asked(*state, &network, &by_user, 0), REFUSED_LOCKED); /* not cleared */
+    fail_times(*state, &local, &by_user, 0, 3);
+    assert_int_equal(asked(*state, &local, &by_user, 0), REFUSED_LOCKED);
+    assert_int_equal(asked(*state, &network, &by_user, 10 * MINUTE), ADMITTED);
+}
+
+static void each_user_has_his_own(void **state)
+{
+    const struct moment now = at(0);
+    char reason[REASON_SIZE];
+    struct attempt a;
+
+    fail_times(*state, &network, &by_user, 0, 3);
+    assert_int_equal(
+        ledger_open(*state, USER + 1, geteuid(), &now, &a.ledger, reason, sizeof reason),
+        LEDGER_OK);
+    assert_int_equal(ask(&a, &network, &by_user, 0), LEDGER_OK);
+    assert_int_equal(a.report.admission, ADMITTED);
+    end(&a, true, &by_user, 0);
+    assert_int_equal(asked(*state, &network, &by_user, 0), REFUSED_LOCKED);
+    /* the largest uid there is */
+    assert_int_equal(
+        ledger_open(*state, (uid_t)-2, geteuid(), &now, &a.ledger, reason, sizeof reason),
+        LEDGER_OK);
+    ledger_close(&a.ledger);
+    char *path = path_in(*state, LEDGER_DIRECTORY "/4294967294");
+    assert_int_equal(access(path, F_OK), 0);
+    free(path);
+}
+
+static void busy_until_one_settles(void **state)
+{
+    struct attempt a[3], next;
+
+    for (size_t i = 0; i < COUNT_OF(a); i++)
+        begin_admitted(*state, &a[i], &network, &by_user, 0);
+    begin(*state, &next, &network, &by_user, 0);
+    assert_int_equal(next.report.admission, REFUSED_BUSY);
+    assert_int_equal(next.report.in_flight, 3);
+    assert_int_equal(seen(*state, &network, &by_user, 0).in_flight, 3);
+    end(&a[1], true, &by_user, 0);
+    assert_int_equal(ask(&next, &network, &by_user, 0), LEDGER_OK);
+    assert_int_equal(next.report.admission, ADMITTED);
+    end(&a[0], false, &by_user, 0);
+    end(&a[2], false, &by_user, 0);
+    end(&next, false, &by_user, 0);
+    assert_int_equal(asked(*state, &network, &by_user, 0), REFUSED_LOCKED);
+}
+
+/* Closed without an answer: nobody will ever give it. */
+static void given_up_by_closing(void **state)
+{
+    struct attempt a;
+
+    begin_admitted(*state, &a, &local, &by_user, 0);
+    assert_int_equal(seen(*state, &local, &by_user, 0).in_flight, 1);
+    ledger_close(&a.ledger);
+    ledger_close(&a.ledger); /* nothing to close any more */
+    const struct attempt_state after = seen(*state, &local, &by_user, 0);
+    assert_int_equal(after.in_flight, 0);
+    assert_int_equal(after.failures, 1);
+}
+
+static void over_a_reboot(void **state)
+{
+    struct moment now = {.boot_id = {2}, .boot_ms = 20 * SECOND, .wall_ms = 1000000000 + MINUTE};
+    char reason[REASON_SIZE];
+    struct attempt a;
+
+    fail_times(*state, &network, &by_user, 0, 2);
+    begin_admitted(*state, &a, &network, &by_user, 0);
+    ledger_close(&a.ledger);
+    assert_int_equal(ledger_open(*state, USER, geteuid(), &now, &a.ledger, reason, sizeof reason),
+                     LEDGER_OK);
+    assert_int_equal(ledger_admit(&a.ledger, &network, &by_user, &now, &a.slot, &a.report, reason,
+                                  sizeof reason),
+                     LEDGER_OK);
+    assert_int_equal(a.report.admission, REFUSED_LOCKED);
+    assert_int_equal(a.report.changes.died, 1);
+    assert_int_equal(a.report.lock_left_ms, 9 * MINUTE);
+    now.wall_ms -= 100 * MINUTE; /* stepped back, and booted again */
+    now.boot_id[0] = 3;
+    assert_int_equal(ledger_admit(&a.ledger, &network, &by_user, &now, &a.slot, &a.report, reason,
+                                  sizeof reason),
+                     LEDGER_OK);
+    assert_int_equal(a.report.lock_left_ms, 9 * MINUTE - 20 * SECOND);
+    ledger_close(&a.ledger);
+}
+
+/* --- many at once ------------------------------------------------------------- */
+
+struct crowd {
+    const char *directory;
+    const struct origin *origin;
+    const struct attempt_limits *limits;
+    bool success;
+    unsigned inside, most_inside; /* admitted and not settled yet */
+    unsigned admitted, refused, trouble;
+};
+
+/* What happens between admission and answer, as often as the crowd has it. */
+static void be_inside(struct crowd *crowd)
+{
+    const unsigned inside = __atomic_add_fetch(&crowd->inside, 1, __ATOMIC_SEQ_CST);
+    unsigned most = __atomic_load_n(&crowd->most_inside, __ATOMIC_SEQ_CST);
+
+    while (inside > most && !__atomic_compare_exchange_n(&crowd->most_inside, &most, inside, false,
+                                                         __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        ;
+    for (int i = 0; i < 20; i++)
+        sched_yield();
+    __atomic_sub_fetch(&crowd->inside, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Asks until it is admitted or locked out. Returns false on trouble. */
+static bool await_admission(struct attempt *a, const struct crowd *crowd)
+{
+    while (ask(a, crowd->origin, crowd->limits, 0) == LEDGER_OK) {
+        if (a->report.admission != REFUSED_BUSY)
+            return true;
+        ledger_wait(&a->ledger, &a->report, 250);
+    }
+    return false;
+}
+
+/* One login among many. */
+static void *login(void *argument)
+{
+    struct crowd *crowd = argument;
+    struct attempt a;
+
+    if (open_ledger(crowd->directory, 0, &a.ledger, a.reason) != LEDGER_OK ||
+        !await_admission(&a, crowd)) {
+        __atomic_add_fetch(&crowd->trouble, 1, __ATOMIC_SEQ_CST);
+    } else if (a.report.admission == REFUSED_LOCKED) {
+        __atomic_add_fetch(&crowd->refused, 1, __ATOMIC_SEQ_CST);
+    } else {
+        __atomic_add_fetch(&crowd->admitted, 1, __ATOMIC_SEQ_CST);
+        be_inside(crowd);
+        if (answer(&a, crowd->success, crowd->limits, 0) != LEDGER_OK ||
+            a.report.admission != ADMITTED)
+            __atomic_add_fetch(&crowd->trouble, 1, __ATOMIC_SEQ_CST);
+    }
+    ledger_close(&a.ledger);
+    return NULL;
+}
+
+/* All wait at the pipe for its other end to be closed. */
+static void run_processes(struct crowd *crowd, unsigned how_many)
+{
+    pid_t *pid = calloc(how_many, sizeof *pid);
+    int start[2];
+    char c;
+
+    assert_non_null(pid);
+    assert_int_equal(pipe2(start, O_CLOEXEC), 0);
+    for (unsigned i = 0; i < how_many; i++) {
+        pid[i] = child();
+        if (pid[i] == 0) {
+            close(start[1]);
+            if (read(start[0], &c, 1) != 0)
+                _exit(1);
+            login(crowd);
+            _exit(0);
+        }
+    }
+    close(start[0]);
+    close(start[1]);
+    for (unsigned i = 0; i < how_many; i++)
+        assert_ended_well(pid[i]);
+    free(pid);
+}
+
+static void run_threads(struct crowd *crowd, unsigned how_many)
+{
+    pthread_t *thread = calloc(how_many, sizeof *thread);
+
+    assert_non_null(thread);
+    for (unsigned i = 0; i < how_many; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, login, crowd), 0);
+    for (unsigned i = 0; i < how_many; i++)
+        assert_int_equal(pthread_join(thread[i], NULL), 0);
+    free(thread);
+}
+
+typedef void run_crowd(struct crowd *crowd, unsigned how_many);
+
+/*
+ * The guarantee, both halves: of N wrong ones as many as the limit are
+ * admitted, and of N right ones all, though never more than the limit at once.
+ */
+static void both_halves(const char *directory, const struct origin *origin, run_crowd *run,
+                        unsigned how_many, const struct attempt_limits *limits)
+{
+    struct crowd *crowd = shared(sizeof *crowd);
+    bool had;
+
+    *crowd =
+        (struct crowd){.directory = directory, .origin = origin, .limits = limits, .success = true};
+    run(crowd, how_many);
+    assert_int_equal(crowd->trouble, 0);
+    assert_int_equal(crowd->admitted, how_many);
+    assert_true(crowd->most_inside <= limits->max_attempts);
+    assert_int_equal(seen(directory, origin, limits, 0).failures, 0);
+
+    *crowd = (struct crowd){.directory = directory, .origin = origin, .limits = limits};
+    run(crowd, how_many);
+    assert_int_equal(crowd->trouble, 0);
+    assert_int_equal(crowd->admitted, limits->max_attempts);
+    assert_int_equal(crowd->refused, how_many - limits->max_attempts);
+    assert_true(crowd->most_inside <= limits->max_attempts);
+    assert_int_equal(seen(directory, origin, limits, 0).failures, limits->max_attempts);
+    assert_int_equal(seen(directory, origin, limits, 0).in_flight, 0);
+
+    assert_int_equal(forget(directory, 0, &had), LEDGER_OK);
+    assert_true(had);
+    munmap(crowd, sizeof *crowd);
+}
+
+/* The first ones make the ledger, all at once: that, too, loses nothing. */
+static void crowds(const char *directory, run_crowd *run)
+{
+    static const unsigned numbers[] = {50, 100, 200}, slow_numbers[] = {12, 20};
+    static const unsigned max[] = {1, 3, 10};
+    const unsigned *n = slow() ? slow_numbers : numbers;
+    const struct origin remote = address("2001:db8::1");
+    struct attempt_limits limits = by_user;
+
+    for (size_t i = 0; i < (slow() ? COUNT_OF(slow_numbers) : COUNT_OF(numbers)); i++) {
+        limits.max_attempts = max[i];
+        limits.by_source = i == 1;
+        both_halves(directory, i == 0 ? &local : &remote, run, n[i], &limits);
+    }
+    assert_int_equal(files_in(directory), 1);
+}
+
+static void many_processes(void **state)
+{
+    crowds(*state, run_processes);
+}
+
+static void many_threads(void **state)
+{
+    crowds(*state, run_threads);
+}
+
+/* --- waiting ------------------------------------------------------------------ */
+
+/* Settled before it begins to wait: it must not sleep. */
+static void settled_before_the_wait(void **state)
+{
+    struct attempt first, second;
+    struct attempt_limits limits = by_user;
+
+    limits.max_attempts = 1;
+    for (int success = 1; success >= 0; success--) {
+        begin_admitted(*state, &first, &network, &limits, 0);
+        begin(*state, &second, &network, &limits, 0);
+        assert_int_equal(second.report.admission, REFUSED_BUSY);
+        assert_false(ledger_wait(&second.ledger, &second.report, 1)); /* nothing yet */
+        end(&first, success, &limits, 0);
+        assert_true(ledger_wait(&second.ledger, &second.report, INT_MAX));
+        assert_true(ledger_wait(&second.ledger, &second.report, INT_MAX));
+        ledger_close(&second.ledger);
+    }
+}
+
+/* Waits, and says at the end that it was woken by a settlement. */
+static pid_t waiting_child(const char *directory, const struct attempt_limits *limits, int about_to)
+{
+    const pid_t pid = child();
+
+    if (pid == 0) {
+        struct attempt a;
+        if (open_ledger(directory, 0, &a.ledger, a.reason) != LEDGER_OK ||
+            ask(&a, &network, limits, 0) != LEDGER_OK || a.report.admission != REFUSED_BUSY)
+            _exit(1);
+        tell(about_to);
+        _exit(ledger_wait(&a.ledger, &a.report, INT_MAX) ? 0 : 2);
+    }
+    return pid;
+}
+
+/* Until the kernel says that it sleeps: then most likely where we want it. */
+static void let_it_sleep(pid_t pid)
+{
+    char path[64], text[256], how = '?';
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    while (how != 'S') {
+        const int fd = open(path, O_RDONLY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        const ssize_t size = read(fd, text, sizeof text - 1);
+        close(fd);
+        assert_true(size > 0);
+        text[size] = '\0';
+        how = strrchr(text, ')')[2];
+        assert_int_not_equal(how, 'Z');
+        sched_yield();
+    }
+}
+
+/* Woken by another process's settlement, not by time: they would wait for
+ * weeks. A lock wakes all of them. */
+static void woken_by_a_settlement(void **state)
+{
+    struct attempt_limits limits = by_user;
+    int told[2];
+
+    limits.max_attempts = 1;
+    assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+    for (int round = 0; round < (slow() ? 4 : 40); round++) {
+        const bool success = round % 2 == 0;
+        const int waiters = success ? 1 : 3;
+        struct attempt a;
+        pid_t pid[3];
+        bool had;
+
+        begin_admitted(*state, &a, &network, &limits, 0);
+        for (int i = 0; i < waiters; i++) {
+            pid[i] = waiting_child(*state, &limits, told[1]);
+            hear(told[0]);
+            let_it_sleep(pid[i]);
+        }
+        end(&a, success, &limits, 0);
+        for (int i = 0; i < waiters; i++)
+            assert_ended_well(pid[i]);
+        assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+        assert_int_equal(had, !success);
+    }
+    close(told[0]);
+    close(told[1]);
+}
+
+/* Root's unlock wakes who waits. */
+static void woken_by_an_unlock(void **state)
+{
+    struct attempt_limits limits = by_user;
+    struct attempt a;
+    int told[2];
+    bool had;
+
+    limits.max_attempts = 2;
+    one(*state, &network, &limits, 0, false);
+    begin_admitted(*state, &a, &network, &limits, 0);
+    assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+    const pid_t pid = waiting_child(*state, &limits, told[1]);
+    hear(told[0]);
+    let_it_sleep(pid);
+    assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+    assert_true(had);
+    assert_ended_well(pid);
+    end(&a, true, &limits, 0);
+    close(told[0]);
+    close(told[1]);
+}
+
+/* --- killed, stopped, forked --------------------------------------------------- */
+
+static void killed_in_flight(void **state)
+{
+    static const struct origin *const origins[] = {&local, &network};
+
+    for (size_t i = 0; i < COUNT_OF(origins); i++) {
+        const pid_t pid = child_in_flight(*state, origins[i], 0);
+        assert_int_equal(seen(*state, origins[i], &by_user, 0).in_flight, 1);
+        kill_and_reap(pid);
+        const struct attempt_state after = seen(*state, origins[i], &by_user, 0);
+        assert_int_equal(after.in_flight, 0);
+        assert_int_equal(after.failures, 1);
+
+        struct attempt next;
+        begin_admitted(*state, &next, origins[i], &by_user, 0);
+        assert_int_equal(next.report.changes.died, 1);
+        assert_int_equal(next.report.failures, 1);
+        end(&next, false, &by_user, 0);
+        assert_int_equal(next.report.failures, 2);
+    }
+}
+
+/* A stopped process lives; but not for ever, and what it says after that does
+ * not count. */
+static void stopped_in_flight(void **state)
+{
+    int told[2], go[2], status;
+
+    assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(go, O_CLOEXEC), 0);
+    const pid_t pid = child();
+    if (pid == 0) {
+        struct attempt a;
+        if (open_ledger(*state, 0, &a.ledger, a.reason) != LEDGER_OK ||
+            ask(&a, &local, &by_user, 0) != LEDGER_OK || a.report.admission != ADMITTED)
+            _exit(1);
+        tell(told[1]);
+        hear(go[0]);
+        if (answer(&a, true, &by_user, ATTEMPT_AGE_MOST_MS) != LEDGER_OK)
+            _exit(2);
+        _exit(a.report.admission == REFUSED_LOCKED && a.report.failures == 1 ? 0 : 3);
+    }
+    hear(told[0]);
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+    assert_true(WIFSTOPPED(status));
+    assert_int_equal(seen(*state, &local, &by_user, ATTEMPT_AGE_MOST_MS - 1).in_flight, 1);
+    const struct attempt_state later = seen(*state, &local, &by_user, ATTEMPT_AGE_MOST_MS);
+    assert_int_equal(later.in_flight, 0);
+    assert_int_equal(later.failures, 1);
+    tell(go[1]);
+    assert_int_equal(kill(pid, SIGCONT), 0);
+    assert_ended_well(pid);
+    assert_int_equal(seen(*state, &local, &by_user, ATTEMPT_AGE_MOST_MS).failures, 1);
+    close(told[0]);
+    close(told[1]);
+    close(go[0]);
+    close(go[1]);
+}
+
+/* Its entry has gone to another attempt: that one is not touched. */
+static void the_entry_has_another_owner(void **state)
+{
+    struct attempt old, new;
+
+    begin_admitted(*state, &old, &local, &by_user, 0);
+    assert_int_equal(asked(*state, &local, &by_user, ATTEMPT_AGE_MOST_MS), ADMITTED);
+    begin_admitted(*state, &new, &local, &by_user, ATTEMPT_AGE_MOST_MS);
+    assert_int_equal(new.slot.entry, old.slot.entry); /* else it proves nothing */
+    for (int success = 0; success <= 1; success++) {
+        assert_int_equal(answer(&old, success, &by_user, ATTEMPT_AGE_MOST_MS), LEDGER_OK);
+        assert_int_equal(old.report.admission, REFUSED_LOCKED);
+        assert_int_equal(old.report.in_flight, 1);
+        assert_int_equal(old.report.failures, 0);
+    }
+    ledger_close(&old.ledger);
+    end(&new, true, &by_user, ATTEMPT_AGE_MOST_MS);
+}
+
+/* The slot is the open file's: it lives until its last holder is gone, a
+ * forked child too, or until its age. */
+static void a_child_holds_the_descriptor(void **state)
+{
+    int told[2];
+    pid_t *grandchild = shared(sizeof *grandchild);
+
+    assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    const pid_t pid = child();
+    if (pid == 0) {
+        struct attempt a;
+        if (open_ledger(*state, 0, &a.ledger, a.reason) != LEDGER_OK ||
+            ask(&a, &local, &by_user, 0) != LEDGER_OK || a.report.admission != ADMITTED)
+            _exit(1);
+        const pid_t forked = fork();
+        if (forked != 0) {
+            *grandchild = forked;
+            tell(told[1]);
+        }
+        for (;;)
+            pause();
+    }
+    hear(told[0]);
+    kill_and_reap(pid);
+    assert_int_equal(seen(*state, &local, &by_user, ATTEMPT_AGE_MOST_MS - 1).in_flight, 1);
+    assert_int_equal(seen(*state, &local, &by_user, ATTEMPT_AGE_MOST_MS).failures, 1);
+    assert_int_equal(seen(*state, &local, &by_user, 0).in_flight, 1);
+    kill_and_reap(*grandchild);
+    assert_int_equal(seen(*state, &local, &by_user, 0).in_flight, 0);
+    assert_int_equal(seen(*state, &local, &by_user, 0).failures, 1);
+    prctl(PR_SET_CHILD_SUBREAPER, 0);
+    munmap(grandchild, sizeof *grandchild);
+    close(told[0]);
+    close(told[1]);
+}
+
+enum killed_while { FAILING, MAKING, ADDING_SOURCES, KILLINGS };
+
+static const struct attempt_limits wide = {
+    .max_attempts = 64, .window_ms = MINUTE, .lock_ms = MINUTE};
+
+/* Fails again and again, and says each time when it has been settled. */
+static void fail_until_killed(const char *directory, enum killed_while what, unsigned *settled)
+{
+    struct attempt_limits limits = wide;
+
+    limits.by_source = what == ADDING_SOURCES;
+    for (unsigned i = 0; i < 60; i++) {
+        struct attempt a;
+        char text[32];
+
+        snprintf(text, sizeof text, "192.0.2.%u", i);
+        const struct origin origin = what == FAILING ? local : address(text);
+        if (open_ledger(directory, 0, &a.ledger, a.reason) != LEDGER_OK ||
+            ask(&a, &origin, &limits, 0) != LEDGER_OK || a.report.admission != ADMITTED ||
+            answer(&a, false, &limits, 0) != LEDGER_OK)
+            _exit(1);
+        ledger_close(&a.ledger);
+        __atomic_add_fetch(settled, 1, __ATOMIC_SEQ_CST);
+    }
+    for (;;)
+        pause();
+}
+
+static unsigned failures_in_all(const char *directory)
+{
+    const struct moment now = at(0);
+    char reason[REASON_SIZE] = "";
+    unsigned failures = 0;
+    struct ledger view;
+
+    const enum ledger_status status =
+        ledger_open_view(directory, USER, geteuid(), &view, reason, sizeof reason);
+    if (status == LEDGER_ABSENT)
+        return 0;
+    if (status != LEDGER_OK)
+        fail_msg("it is %d: %s", (int)status, reason);
+    for (uint32_t i = 1; i < view.record_count; i++) {
+        struct attempt_state state;
+        const int used = ledger_look(&view, i, &wide, &now, &state);
+        assert_true(used >= 0);
+        failures += used ? state.failures : 0;
+        assert_int_equal(state.in_flight, 0);
+        assert_int_equal(state.lock_left_ms, 0);
+    }
+    ledger_close(&view);
+    return failures;
+}
+
+static void remove_ledger(const char *directory)
+{
+    char *path = ledger_path(directory);
+
+    assert_true(unlink(path) == 0 || errno == ENOENT);
+    free(path);
+}
+
+/* SIGKILL after a random number of attempts and a random while more: the
+ * ledger is whole, and has every failure that was settled. */
+static void killed_at_any_moment(void **state)
+{
+    unsigned *settled = shared(sizeof *settled), random = 1, in_the_middle = 0;
+
+    for (int round = 0; round < (slow() ? 60 : 2100); round++) {
+        const enum killed_while what = (enum killed_while)(round % KILLINGS);
+
+        remove_ledger(*state);
+        if (what == FAILING)
+            one(*state, &local, &by_user, 0, true);
+        *settled = 0;
+        random = random * 1103515245U + 12345U;
+        const unsigned most = what == FAILING ? random >> 16 & 31 : random >> 16 & 3;
+        const pid_t pid = child();
+        if (pid == 0)
+            fail_until_killed(*state, what, settled);
+        while (__atomic_load_n(settled, __ATOMIC_SEQ_CST) < most)
+            sched_yield();
+        for (volatile unsigned spin = random >> 8 & (slow() ? 255 : 0xffff); spin > 0; spin--)
+            ;
+        kill_and_reap(pid);
+        const unsigned failures = failures_in_all(*state);
+        assert_in_range(failures, *settled, *settled + 1);
+        in_the_middle += failures > *settled;
+    }
+    assert_true(slow() || in_the_middle > 0); /* else it never hit an attempt */
+    munmap(settled, sizeof *settled);
+}
+
+/* --- damage -------------------------------------------------------------------- */
+
+/* Locked for everybody, as if the limit had been reached just then. */
+static void assert_sealed(const char *directory, int64_t ms, int64_t left_ms)
+{
+    const struct origin source = address("198.51.100.1");
+    const struct origin *const origins[] = {&local, &network, &source};
+
+    for (size_t i = 0; i < COUNT_OF(origins); i++) {
+        struct attempt a;
+
+        begin(directory, &a, origins[i], i == 2 ? &by_source : &by_user, ms);
+        assert_int_equal(a.report.admission, REFUSED_LOCKED);
+        assert_int_equal(a.report.lock_left_ms, left_ms);
+        assert_int_equal(a.report.failures, 3);
+        ledger_close(&a.ledger);
+        const struct attempt_state looked =
+            seen(directory, origins[i], i == 2 ? &by_source : &by_user, ms);
+        assert_int_equal(looked.lock_left_ms, left_ms);
+    }
+}
+
+/* What is there now is no ledger: it is found out, the user is locked, and the
+ * evidence kept. For some time, or until root lifts it. */
+static void assert_found_out(const char *directory)
+{
+    char reason[REASON_SIZE], *evidence = evidence_path(directory), *path = ledger_path(directory);
+    struct ledger ledger;
+    struct stat before, after, new;
+
+    assert_int_equal(lstat(path, &before), 0);
+    assert_int_equal(ledger_open_view(directory, USER, geteuid(), &ledger, reason, sizeof reason),
+                     LEDGER_DAMAGED);
+    assert_true(strlen(reason) > 0);
+    assert_int_equal(lstat(path, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino); /* looking changes nothing */
+
+    assert_int_equal(open_ledger(directory, 0, &ledger, reason), LEDGER_DAMAGED);
+    assert_true(strlen(reason) > 0);
+    ledger_close(&ledger);
+    assert_int_equal(lstat(evidence, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    assert_int_equal(lstat(path, &new), 0);
+    assert_int_equal(new.st_mode, S_IFREG | 0600);
+    assert_int_equal(new.st_uid, geteuid());
+    free(path);
+    free(evidence);
+}
+
+static void assert_found_out_and_sealed(const char *directory)
+{
+    bool had;
+
+    assert_found_out(directory);
+    assert_sealed(directory, MINUTE, 9 * MINUTE);
+    assert_int_equal(forget(directory, MINUTE, &had), LEDGER_OK);
+    assert_true(had);
+    assert_int_equal(asked(directory, &local, &by_user, MINUTE), ADMITTED);
+    assert_int_equal(asked(directory, &network, &by_user, MINUTE), ADMITTED);
+}
+
+/* A ledger with something in each kind of record, and both banks written. */
+static void make_used(const char *directory, bool sources)
+{
+    const struct origin source = address("192.0.2.1");
+
+    fail_times(directory, &network, &by_user, 0, 2);
+    fail_times(directory, &local, &by_user, 0, 1);
+    if (sources)
+        fail_times(directory, &source, &by_source, 0, 2);
+}
+
+/* All that somebody can learn from a ledger. */
+struct sight {
+    enum ledger_status status;
+    uint32_t records;
+    struct attempt_state state[RECORDS_WITH_SOURCES];
+};
+
+static void look_at_all(const char *directory, struct sight *sight)
+{
+    const struct moment now = at(SECOND);
+    char reason[REASON_SIZE];
+    struct ledger view;
+
+    memset(sight, 0, sizeof *sight);
+    sight->status = ledger_open_view(directory, USER, geteuid(), &view, reason, sizeof reason);
+    if (sight->status != LEDGER_OK)
+        return;
+    sight->records = view.record_count;
+    for (uint32_t i = 1; i < view.record_count; i++)
+        assert_true(ledger_look(&view, i, &by_source, &now, &sight->state[i]) >= 0);
+    ledger_close(&view);
+}
+
+/* Either it is found out or nothing has changed. Returns whether it was. */
+static bool found_out_or_unchanged(const char *directory, const struct sight *before, size_t where)
+{
+    static struct sight after;
+
+    look_at_all(directory, &after);
+    if (after.status == LEDGER_DAMAGED)
+        return true;
+    if (after.status != LEDGER_OK || memcmp(before, &after, sizeof after) != 0)
+        fail_msg("byte %zu: another state", where);
+    return false;
+}
+
+/* Bytes that are in force must not change unnoticed. */
+static bool in_force(const struct file_record *file, size_t where)
+{
+    const struct file_record *record = &file[where / sizeof *record];
+    const size_t within = where % sizeof *record;
+
+    if (within < offsetof(struct file_record, bank))
+        return within < offsetof(struct file_record, settled);
+    return (within - offsetof(struct file_record, bank)) / sizeof record->bank[0] ==
+           (record->current & 1);
+}
+
+/* One byte after the other, and each bit of those that name the bank. */
+static void flip_every_byte(const char *directory, size_t step)
+{
+    char *path = ledger_path(directory);
+    size_t size, found = 0;
+    char *bytes = read_bytes(path, &size);
+    static struct sight before;
+
+    look_at_all(directory, &before);
+    assert_int_equal(before.status, LEDGER_OK);
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    for (size_t where = 0; where < size; where += step) {
+        const unsigned char flips[] = {0xff, 0x80, 0x01};
+        for (size_t f = 0; f < COUNT_OF(flips); f++) {
+            const char flipped = (char)(bytes[where] ^ flips[f]);
+            assert_int_equal(pwrite(fd, &flipped, 1, (off_t)where), 1);
+            const bool was_found = found_out_or_unchanged(directory, &before, where);
+            if (was_found != in_force((const struct file_record *)(void *)bytes, where))
+                fail_msg("byte %zu, flip %02x: found out: %d", where, flips[f], was_found);
+            found += was_found;
+        }
+        assert_int_equal(pwrite(fd, &bytes[where], 1, (off_t)where), 1);
+    }
+    assert_true(found > 0);
+    assert_false(found_out_or_unchanged(directory, &before, 0)); /* whole again */
+    close(fd);
+    free(bytes);
+    free(path);
+}
+
+static void every_byte_flipped(void **state)
+{
+    make_used(*state, false);
+    flip_every_byte(*state, slow() ? 13 : 1);
+}
+
+static void every_byte_flipped_with_sources(void **state)
+{
+    make_used(*state, true);
+    flip_every_byte(*state, slow() ? 4999 : 11);
+}
+
+/* The number that names the bank in force, with every bit flipped: it must not
+ * pass for the one before it, when the failure was not there yet. */
+static void every_bit_of_what_is_current(void **state)
+{
+    const off_t where = (off_t)(RECORD_NETWORK * sizeof(struct file_record));
+    static struct sight before;
+    char *path = ledger_path(*state);
+    const int fd = (one(*state, &network, &by_user, 0, false), open(path, O_RDWR | O_CLOEXEC));
+    struct attempt a[2];
+    uint64_t current;
+
+    assert_true(fd >= 0);
+    for (unsigned round = 0; round < 2; round++) {
+        begin_admitted(*state, &a[round], &network, &by_user, 0);
+        look_at_all(*state, &before);
+        assert_int_equal(pread(fd, &current, sizeof current, where), sizeof current);
+        for (unsigned bit = 0; bit < 64; bit++) {
+            const uint64_t flipped = current ^ UINT64_C(1) << bit;
+            assert_int_equal(pwrite(fd, &flipped, sizeof flipped, where), sizeof flipped);
+            if (!found_out_or_unchanged(*state, &before, bit / 8))
+                fail_msg("bit %u of %ju passes", bit, (uintmax_t)current);
+        }
+        assert_int_equal(pwrite(fd, &current, sizeof current, where), sizeof current);
+    }
+    ledger_close(&a[0].ledger);
+    ledger_close(&a[1].ledger);
+    close(fd);
+    free(path);
+}
+
+/* Found out by who wants to log in, too; and what was not in force stays. */
+static void flipped_and_opened(void **state)
+{
+    char *path = ledger_path(*state);
+    size_t size;
+
+    make_used(*state, false);
+    char *bytes = read_bytes(path, &size);
+    for (size_t where = 0; where < size; where += slow() ? 1201 : 53) {
+        const bool bad = in_force((const struct file_record *)(void *)bytes, where);
+
+        bytes[where] ^= 0x55;
+        remove_ledger(*state);
+        write_bytes(path, bytes, size);
+        if (bad) {
+            assert_found_out_and_sealed(*state);
+        } else {
+            assert_int_equal(seen(*state, &network, &by_user, 0).failures, 2);
+            assert_int_equal(asked(*state, &local, &by_user, 0), ADMITTED);
+        }
+        bytes[where] ^= 0x55;
+    }
+    free(bytes);
+    free(path);
+}
+
+/* At the borders of records, beside them, and anywhere. */
+static void truncated(void **state)
+{
+    const size_t record = sizeof(struct file_record), most = RECORDS_WITH_SOURCES * record;
+    char *path = ledger_path(*state);
+    size_t size;
+
+    make_used(*state, true);
+    char *bytes = read_bytes(path, &size);
+    assert_int_equal(size, most);
+    for (size_t at_size = 0; at_size < most; at_size += record) {
+        const size_t sizes[] = {at_size, at_size + 1, at_size + record - 1, at_size + record / 2};
+        for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+            /* full enough to show that none gets through, and not too slow */
+            if (at_size > 4 * record && at_size < most - 2 * record &&
+                (at_size / record + i) % (slow() ? 64 : 8) != 0)
+                continue;
+            remove_ledger(*state);
+            write_bytes(path, bytes, sizes[i]);
+            assert_found_out_and_sealed(*state);
+        }
+    }
+    /* without sources, what follows is not in force */
+    remove_ledger(*state);
+    make_used(*state, false);
+    assert_int_equal(truncate(path, (off_t)(RECORDS_WITHOUT_SOURCES * record + 100)), 0);
+    assert_int_equal(seen(*state, &network, &by_user, 0).failures, 2);
+    assert_int_equal(truncate(path, (off_t)(RECORDS_WITHOUT_SOURCES * record - 1)), 0);
+    assert_found_out_and_sealed(*state);
+    free(bytes);
+    free(path);
+}
+
+static void zeroed_pages(void **state)
+{
+    enum { PAGE = 4096 };
+    static const unsigned char zeros[PAGE];
+    static struct sight before;
+    char *path = ledger_path(*state);
+    size_t size, found = 0;
+
+    make_used(*state, true);
+    char *bytes = read_bytes(path, &size);
+    look_at_all(*state, &before);
+    for (size_t page = 0; page < size; page += slow() ? 16 * PAGE : PAGE) {
+        const size_t n = size - page < PAGE ? size - page : PAGE;
+        const int fd = open(path, O_WRONLY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        assert_int_equal(pwrite(fd, zeros, n, (off_t)page), n);
+        found += found_out_or_unchanged(*state, &before, page);
+        assert_int_equal(pwrite(fd, bytes + page, n, (off_t)page), n);
+        close(fd);
+    }
+    assert_true(found > 0);
+    write_bytes(path, zeros, PAGE);
+    assert_int_equal(truncate(path, (off_t)size), 0); /* all zeros */
+    assert_found_out_and_sealed(*state);
+    free(bytes);
+    free(path);
+}
+
+/* Records that are whole, but not in this place: of another user, or of
+ * another origin. */
+static void records_of_elsewhere(void **state)
+{
+    const struct moment now = at(0);
+    char reason[REASON_SIZE], *path = ledger_path(*state);
+    char *other = path_in(*state, LEDGER_DIRECTORY "/1234");
+    struct ledger ledger;
+    size_t size;
+
+    assert_int_equal(ledger_open(*state, 1234, geteuid(), &now, &ledger, reason, sizeof reason),
+                     LEDGER_OK);
+    ledger_close(&ledger);
+    make_used(*state, false);
+    char *bytes = read_bytes(path, &size), *foreign = read_bytes(other, &size);
+    remove_ledger(*state);
+    write_bytes(path, foreign, size);
+    assert_found_out_and_sealed(*state);
+
+    const size_t record = sizeof(struct file_record);
+    remove_ledger(*state);
+    write_bytes(path, bytes, size);
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(
+        pwrite(fd, bytes + RECORD_NETWORK * record, record, (off_t)(RECORD_LOCAL * record)),
+        record);
+    close(fd);
+    assert_found_out_and_sealed(*state);
+    free(foreign);
+    free(bytes);
+    free(other);
+    free(path);
+}
+
+/* A record whose number names no bank. */
+static void spoil_record(const char *directory, uint32_t number)
+{
+    char *path = ledger_path(directory);
+    const uint64_t junk = 12345678;
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, &junk, sizeof junk, (off_t)(number * sizeof(struct file_record))),
+                     sizeof junk);
+    close(fd);
+    free(path);
+}
+
+/* Damaged while somebody has it open: who asks sets it aside, opens it again,
+ * and is refused. */
+static void damaged_while_it_is_open(void **state)
+{
+    static const uint32_t records[] = {RECORD_WHOLE, RECORD_NETWORK, RECORD_SOURCES,
+                                       RECORDS_WITH_SOURCES - 1};
+    const struct origin source = address("192.0.2.1"), stranger = address("192.0.2.2");
+    char *evidence = evidence_path(*state);
+
+    for (size_t i = 0; i < COUNT_OF(records); i++) {
+        const bool sources = records[i] >= RECORD_SOURCES;
+        const struct origin *origin = sources ? &source : &network;
+        const struct attempt_limits *limits = sources ? &by_source : &by_user;
+        struct attempt a;
+
+        remove_ledger(*state);
+        make_used(*state, true);
+        assert_int_equal(asked(*state, &source, &by_source, 0), ADMITTED);
+        assert_int_equal(open_ledger(*state, 0, &a.ledger, a.reason), LEDGER_OK);
+        spoil_record(*state, records[i]);
+        if (records[i] == RECORDS_WITH_SOURCES - 1)
+            origin = &stranger; /* he meets all the records */
+        assert_int_equal(ask(&a, origin, limits, 0), LEDGER_DAMAGED);
+        assert_true(strlen(a.reason) > 0);
+        assert_int_equal(access(evidence, F_OK), 0);
+        assert_int_equal(unlink(evidence), 0);
+        assert_int_equal(ask(&a, origin, limits, 0), LEDGER_ABSENT); /* it is another file now */
+        ledger_close(&a.ledger);
+        assert_sealed(*state, 0, 10 * MINUTE);
+    }
+    free(evidence);
+}
+
+/* Damaged while an attempt is in flight: what it says is not lost silently. */
+static void damaged_in_flight(void **state)
+{
+    struct attempt a;
+
+    for (int success = 0; success <= 1; success++) {
+        remove_ledger(*state);
+        begin_admitted(*state, &a, &network, &by_user, 0);
+        spoil_record(*state, RECORD_NETWORK);
+        assert_int_equal(answer(&a, success, &by_user, 0), LEDGER_DAMAGED);
+        ledger_close(&a.ledger);
+        assert_found_out(*state);
+        assert_sealed(*state, 0, 10 * MINUTE);
+    }
+}
+
+static void removed_while_it_is_open(void **state)
+{
+    struct attempt a;
+
+    assert_int_equal(open_ledger(*state, 0, &a.ledger, a.reason), LEDGER_OK);
+    remove_ledger(*state);
+    assert_int_equal(ask(&a, &network, &by_user, 0), LEDGER_ABSENT);
+    assert_int_equal(asked(*state, &network, &by_user, 0), ADMITTED);
+    assert_int_equal(ask(&a, &network, &by_user, 0), LEDGER_ABSENT);
+    ledger_close(&a.ledger);
+}
+
+/* --- how long a seal lasts ------------------------------------------------------ */
+
+static void damage(const char *directory)
+{
+    char *path = ledger_path(directory);
+
+    remove_ledger(directory);
+    write_text(path, "no ledger");
+    free(path);
+}
+
+static void a_seal_ends_in_time(void **state)
+{
+    struct attempt_limits forever = by_user;
+
+    one(*state, &local, &by_user, 0, true);
+    damage(*state);
+    assert_found_out(*state);
+    forever.lock_ms = SETTING_FOREVER;
+    assert_sealed(*state, 0, 10 * MINUTE);
+    assert_int_equal(asked(*state, &local, &forever, 100 * MINUTE), REFUSED_LOCKED);
+    assert_sealed(*state, 10 * MINUTE - 1, 1);
+    assert_int_equal(asked(*state, &local, &by_user, 10 * MINUTE), ADMITTED);
+    assert_int_equal(asked(*state, &network, &by_user, 10 * MINUTE), ADMITTED);
+    fail_times(*state, &network, &by_user, 11 * MINUTE, 3);
+    assert_int_equal(asked(*state, &network, &by_user, 11 * MINUTE), REFUSED_LOCKED);
+    assert_int_equal(asked(*state, &local, &by_user, 11 * MINUTE), ADMITTED);
+}
+
+/* What has ended in time does not come back with a longer lock_time: the
+ * damage is over. */
+static void a_seal_that_has_ended_stays_so(void **state)
+{
+    struct attempt_limits longer = by_user;
+
+    one(*state, &local, &by_user, 0, true);
+    damage(*state);
+    assert_found_out(*state);
+    assert_int_equal(asked(*state, &network, &by_user, 20 * MINUTE), ADMITTED);
+    longer.lock_ms = SETTING_FOREVER;
+    assert_int_equal(asked(*state, &network, &longer, 30 * MINUTE), ADMITTED);
+}
+
+/* Whoever asks, and from where: the number that is told is the limit. */
+static void a_seal_as_it_is_shown(void **state)
+{
+    const struct origin source = address("198.51.100.1");
+
+    one(*state, &local, &by_user, 0, true);
+    damage(*state);
+    assert_found_out(*state);
+    assert_int_equal(seen(*state, &local, &by_user, 0).failures, 3);
+    assert_int_equal(seen(*state, &network, &by_user, 0).failures, 3);
+    assert_int_equal(seen(*state, &source, &by_user, 0).failures, 3);
+    assert_int_equal(seen(*state, &source, &by_source, 0).failures, 3);
+}
+
+/* Damaged again under a seal: sealed anew, never opened. */
+static void damaged_again(void **state)
+{
+    one(*state, &local, &by_user, 0, true);
+    for (int i = 0; i < 3; i++) {
+        damage(*state);
+        assert_found_out(*state);
+        assert_sealed(*state, 0, 10 * MINUTE);
+    }
+    assert_int_equal(files_in(*state), 2); /* the ledger and the last evidence */
+}
+
+/* --- what is no file of root's --------------------------------------------------- */
+
+static void planted_link(void **state)
+{
+    char *path = ledger_path(*state), *target = path_in(*state, "target");
+    size_t size;
+
+    one(*state, &local, &by_user, 0, true);
+    char *bytes = read_bytes(path, &size);
+    write_bytes(target, bytes, size); /* even a good one */
+    assert_int_equal(chmod(target, 0600), 0);
+    remove_ledger(*state);
+    assert_int_equal(symlink(target, path), 0);
+    assert_found_out_and_sealed(*state);
+    char *after = read_bytes(target, &size);
+    assert_memory_equal(bytes, after, size); /* and it was not followed */
+    free(after);
+
+    remove_ledger(*state);
+    assert_int_equal(symlink("/nonexistent/nowhere", path), 0);
+    assert_found_out_and_sealed(*state);
+    free(bytes);
+    free(target);
+    free(path);
+}
+
+static void planted_fifo(void **state)
+{
+    char *path = ledger_path(*state);
+
+    one(*state, &local, &by_user, 0, true);
+    remove_ledger(*state);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_found_out_and_sealed(*state);
+    free(path);
+}
+
+/* With something in it, and again where such evidence is already. */
+static void planted_directory(void **state)
+{
+    char *path = ledger_path(*state), *inside = path_in(path, "inside");
+    char *kept = path_in(*state, LEDGER_DIRECTORY "/4711.damaged/inside");
+
+    one(*state, &local, &by_user, 0, true);
+    remove_ledger(*state);
+    assert_int_equal(mkdir(path, 0700), 0);
+    write_text(inside, "evidence");
+    assert_found_out_and_sealed(*state);
+    assert_int_equal(access(kept, F_OK), 0);
+    free(kept);
+    free(inside);
+    free(path);
+}
+
+static void planted_directory_twice(void **state)
+{
+    char *path = ledger_path(*state), *inside = path_in(path, "inside"), reason[REASON_SIZE];
+    struct ledger ledger;
+
+    for (int i = 0; i < 2; i++) {
+        one(*state, &local, &by_user, 0, true);
+        remove_ledger(*state);
+        assert_int_equal(mkdir(path, 0700), 0);
+        write_text(inside, "evidence");
+        assert_int_equal(open_ledger(*state, 0, &ledger, reason), LEDGER_DAMAGED);
+        ledger_close(&ledger);
+        bool had;
+        assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+    }
+    free(inside);
+    free(path);
+}
+
+/* Others could have written it: whatever is in it. */
+static void a_wrong_mode(void **state)
+{
+    static const mode_t modes[] = {0620, 0602, 0622, 0660, 0666, 0777};
+    char *path = ledger_path(*state);
+
+    for (size_t i = 0; i < COUNT_OF(modes); i++) {
+        one(*state, &local, &by_user, MINUTE, true);
+        assert_int_equal(chmod(path, modes[i]), 0);
+        assert_found_out_and_sealed(*state);
+    }
+    free(path);
+}
+
+static void a_wrong_owner(void **state)
+{
+    char *path = ledger_path(*state);
+
+    if (geteuid() != 0)
+        LEFT_OUT("needs root, to give a file away");
+    one(*state, &local, &by_user, 0, true);
+    assert_int_equal(chown(path, USER, (gid_t)-1), 0);
+    assert_found_out_and_sealed(*state);
+    free(path);
+}
+
+/* --- evidence --------------------------------------------------------------------- */
+
+static void assert_text_in(const char *path, const char *expected)
+{
+    size_t size;
+    char *text = read_bytes(path, &size);
+
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+/* The last one replaces what was kept before, whatever that was. */
+static void evidence_is_kept(void **state)
+{
+    char *path = ledger_path(*state), *evidence = evidence_path(*state);
+
+    one(*state, &local, &by_user, 0, true);
+    remove_ledger(*state);
+    write_text(path, "first");
+    assert_found_out(*state);
+    assert_text_in(evidence, "first");
+    remove_ledger(*state);
+    write_text(path, "second");
+    assert_found_out(*state);
+    assert_text_in(evidence, "second");
+
+    assert_int_equal(unlink(evidence), 0);
+    assert_int_equal(symlink("/nonexistent", evidence), 0);
+    remove_ledger(*state);
+    write_text(path, "third");
+    assert_found_out_and_sealed(*state);
+    assert_text_in(evidence, "third");
+    free(evidence);
+    free(path);
+}
+
+/* All those who log in at once find the damage. */
+static void log_in_to_a_damaged_ledger(const char *directory, struct crowd *crowd)
+{
+    char *path = ledger_path(directory);
+
+    one(directory, &local, &by_user, 0, true);
+    remove_ledger(directory);
+    write_text(path, "the damaged one");
+    *crowd = (struct crowd){.directory = directory, .origin = &network, .limits = &by_user};
+    run_processes(crowd, slow() ? 6 : 30);
+    free(path);
+}
+
+/* None of them is let in, at no moment. */
+static void damage_lets_nobody_in(void **state)
+{
+    struct crowd *crowd = shared(sizeof *crowd);
+
+    for (int round = 0; round < (slow() ? 2 : 40); round++) {
+        bool had;
+
+        log_in_to_a_damaged_ledger(*state, crowd);
+        assert_int_equal(crowd->admitted, 0);
+        assert_sealed(*state, 0, 10 * MINUTE);
+        assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+    }
+    munmap(crowd, sizeof *crowd);
+}
+
+/* None of them takes another's new ledger for the evidence. */
+static void evidence_found_by_many(void **state)
+{
+    struct crowd *crowd = shared(sizeof *crowd);
+    char *evidence = evidence_path(*state);
+
+    for (int round = 0; round < (slow() ? 2 : 20); round++) {
+        bool had;
+
+        log_in_to_a_damaged_ledger(*state, crowd);
+        assert_text_in(evidence, "the damaged one");
+        assert_int_equal(files_in(*state), 2);
+        assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+    }
+    munmap(crowd, sizeof *crowd);
+    free(evidence);
+}
+
+/* --- root's unlock ------------------------------------------------------------------ */
+
+static void unlocked(void **state)
+{
+    const struct origin source = address("192.0.2.1");
+    const struct moment now = at(0);
+    struct ledger_forgotten forgotten;
+    char reason[REASON_SIZE];
+    struct attempt a;
+    bool had = true;
+
+    assert_int_equal(forget(*state, 0, &had), LEDGER_ABSENT);
+    assert_false(had);
+    char *attempts = path_in(*state, LEDGER_DIRECTORY);
+    assert_int_equal(access(attempts, F_OK), -1); /* and nothing was made */
+    free(attempts);
+    one(*state, &local, &by_user, 0, true);
+    assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+    assert_false(had);
+    one(*state, &local, &by_user, 0, false);
+    assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+    assert_true(had);
+    assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+    assert_false(had);
+
+    fail_times(*state, &local, &by_user, 0, 3);
+    fail_times(*state, &network, &by_user, 0, 3);
+    fail_times(*state, &source, &by_source, 0, 2);
+    begin_admitted(*state, &a, &source, &by_source, 0);
+    assert_int_equal(
+        ledger_forget(*state, USER, geteuid(), &now, &forgotten, reason, sizeof reason), LEDGER_OK);
+    assert_int_equal(forgotten.failures, 3 + 3 + 2);
+    assert_true(forgotten.locked);
+    assert_false(forgotten.replaced);
+    assert_int_equal(asked(*state, &local, &by_user, 0), ADMITTED);
+    assert_int_equal(asked(*state, &network, &by_user, 0), ADMITTED);
+    assert_int_equal(seen(*state, &source, &by_source, 0).failures, 0);
+    /* what is in flight goes on */
+    assert_int_equal(seen(*state, &source, &by_source, 0).in_flight, 1);
+    end(&a, false, &by_source, 0);
+    assert_int_equal(seen(*state, &source, &by_source, 0).failures, 1);
+}
+
+/* Attempts whose process has died are failures, whether or not anybody has
+ * come to look since: they make the lock, and the unlock undoes it. */
+static void unlocked_after_deaths(void **state)
+{
+    bool had = false;
+
+    /* all three at once, so that none of them finds the others */
+    pid_t pid[3];
+    for (size_t i = 0; i < COUNT_OF(pid); i++)
+        pid[i] = child_in_flight(*state, &local, 0);
+    for (size_t i = 0; i < COUNT_OF(pid); i++)
+        kill_and_reap(pid[i]);
+    assert_int_equal(seen(*state, &local, &by_user, 0).failures, 3);
+    assert_int_equal(seen(*state, &local, &by_user, 0).lock_left_ms, 10 * MINUTE);
+    assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+    assert_true(had);
+    assert_int_equal(seen(*state, &local, &by_user, 0).failures, 0);
+    assert_int_equal(asked(*state, &local, &by_user, 0), ADMITTED);
+}
+
+/* So are those that take too long, stopped by their user perhaps. */
+static void unlocked_after_a_long_time(void **state)
+{
+    const int64_t later = ATTEMPT_AGE_MOST_MS;
+    struct attempt a[3];
+    bool had = false;
+
+    for (size_t i = 0; i < COUNT_OF(a); i++)
+        begin_admitted(*state, &a[i], &local, &by_user, 0);
+    assert_int_equal(seen(*state, &local, &by_user, later).failures, 3);
+    assert_int_equal(forget(*state, later, &had), LEDGER_OK);
+    assert_true(had);
+    assert_int_equal(asked(*state, &local, &by_user, later), ADMITTED);
+    for (size_t i = 0; i < COUNT_OF(a); i++)
+        ledger_close(&a[i].ledger);
+}
+
+/* Whatever is in the ledger's place: afterwards there is a good one, open. */
+static void unlock_repairs(void **state)
+{
+    enum { TEXT, EMPTY, LINK, FIFO, DIRECTORY, MODE, SEALED, WAYS };
+    char *path = ledger_path(*state), *evidence = evidence_path(*state);
+
+    for (int way = 0; way < WAYS; way++) {
+        bool had = false;
+
+        one(*state, &local, &by_user, 0, true);
+        if (way != MODE)
+            remove_ledger(*state);
+        if (way == TEXT || way == SEALED)
+            write_text(path, "text");
+        else if (way == EMPTY)
+            write_text(path, "");
+        else if (way == LINK)
+            assert_int_equal(symlink("/nonexistent", path), 0);
+        else if (way == FIFO)
+            assert_int_equal(mkfifo(path, 0600), 0);
+        else if (way == DIRECTORY)
+            assert_int_equal(mkdir(path, 0755), 0);
+        else
+            assert_int_equal(chmod(path, 0666), 0);
+        if (way == SEALED)
+            assert_found_out(*state);
+        assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+        assert_true(had);
+        assert_int_equal(asked(*state, &local, &by_user, 0), ADMITTED);
+        assert_int_equal(asked(*state, &network, &by_user, 0), ADMITTED);
+        struct stat st;
+        assert_int_equal(lstat(evidence, &st), 0);
+        assert_int_equal(remove(evidence), 0);
+    }
+    free(evidence);
+    free(path);
+}
+
+/* A process that holds a lock of a ledger and does nothing more. Stopped, if
+ * its user could: that makes no difference to the lock. */
+static pid_t lock_holder(const char *directory, int64_t byte)
+{
+    char *path = ledger_path(directory);
+    int told[2], status;
+
+    assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+    const pid_t pid = child();
+    if (pid == 0) {
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+        const int fd = open(path, O_RDWR | O_CLOEXEC);
+        if (fd < 0 || fcntl(fd, F_OFD_SETLK, &lock) != 0)
+            _exit(1);
+        tell(told[1]);
+        for (;;)
+            pause();
+    }
+    hear(told[0]);
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+    close(told[0]);
+    close(told[1]);
+    free(path);
+    return pid;
+}
+
+/* A lock that is held for good: root's unlock works all the same, by a new
+ * ledger; who waits behind the old one finds it replaced. */
+static void unlocked_past_a_held_lock(void **state)
+{
+    struct attempt a;
+    bool had = false;
+
+    fail_times(*state, &network, &by_user, 0, 3);
+    assert_int_equal(open_ledger(*state, 0, &a.ledger, a.reason), LEDGER_OK);
+    const pid_t pid = lock_holder(*state, LOCK_NETWORK);
+    assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+    assert_true(had);
+    assert_int_equal(asked(*state, &network, &by_user, 0), ADMITTED);
+    kill_and_reap(pid);
+    assert_int_equal(ask(&a, &network, &by_user, 0), LEDGER_ABSENT);
+    ledger_close(&a.ledger);
+}
+
+/* Su that its user has stopped inside does not hold up the network, and a
+ * stopped sshd not the console. */
+static void locks_apart(void **state)
+{
+    struct attempt a;
+
+    one(*state, &local, &by_user, 0, true);
+    pid_t pid = lock_holder(*state, LOCK_LOCAL);
+    one(*state, &network, &by_user, 0, false);
+    const struct origin source = address("192.0.2.1");
+    one(*state, &source, &by_source, 0, false);
+    assert_int_equal(seen(*state, &local, &by_user, 0).failures, 0); /* looking needs none */
+    kill_and_reap(pid);
+
+    pid = lock_holder(*state, LOCK_NETWORK);
+    one(*state, &local, &by_user, 0, false);
+    assert_int_equal(seen(*state, &network, &by_user, 0).failures, 1);
+    /* who does need it gets an answer, and not for ever none */
+    assert_int_equal(open_ledger(*state, 0, &a.ledger, a.reason), LEDGER_OK);
+    assert_int_equal(ask(&a, &network, &by_user, 0), LEDGER_FAILED);
+    assert_true(strlen(a.reason) > 0);
+    kill_and_reap(pid);
+    assert_int_equal(ask(&a, &network, &by_user, 0), LEDGER_OK);
+    assert_int_equal(a.report.admission, ADMITTED);
+    end(&a, true, &by_user, 0);
+}
+
+/* --- sources -------------------------------------------------------------------------- */
+
+static struct origin numbered(unsigned i)
+{
+    char text[64];
+
+    if (i % 3 == 0)
+        snprintf(text, sizeof text, "2001:db8:%x:%x::%x", i >> 16, i & 0xffff, i);
+    else
+        snprintf(text, sizeof text, "10.%u.%u.%u", i >> 16 & 255, i >> 8 & 255, i & 255);
+    return address(text);
+}
+
+static off_t size_of(const char *directory)
+{
+    char *path = ledger_path(directory);
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    free(path);
+    return st.st_size;
+}
+
+static void each_source_its_own(void **state)
+{
+    const struct origin a = address("192.0.2.1"), b = address("192.0.2.2");
+    const struct origin c = address("2001:db8::1"), same = address("2001:db8::2:3:4:5");
+    const struct origin other = address("2001:db8:0:1::1");
+
+    fail_times(*state, &a, &by_source, 0, 3);
+    fail_times(*state, &b, &by_source, 0, 2);
+    fail_times(*state, &c, &by_source, 0, 2);
+    assert_int_equal(asked(*state, &a, &by_source, 0), REFUSED_LOCKED);
+    /* one host, a /64 */
+    assert_int_equal(seen(*state, &same, &by_source, 0).failures, 2);
+    fail_times(*state, &same, &by_source, 0, 1);
+    assert_int_equal(asked(*state, &c, &by_source, 0), REFUSED_LOCKED);
+    assert_int_equal(asked(*state, &other, &by_source, 0), ADMITTED);
+    /* a success clears its own source only */
+    assert_int_equal(asked(*state, &b, &by_source, 0), ADMITTED);
+    assert_int_equal(seen(*state, &b, &by_source, 0).failures, 0);
+    assert_int_equal(asked(*state, &a, &by_source, 0), REFUSED_LOCKED);
+    /* apart from who has no address, and from the machine itself */
+    assert_int_equal(seen(*state, &network, &by_source, 0).failures, 0);
+    assert_int_equal(asked(*state, &network, &by_source, 0), ADMITTED);
+    assert_int_equal(asked(*state, &local, &by_source, 0), ADMITTED);
+    fail_times(*state, &local, &by_source, 0, 3);
+    assert_int_equal(asked(*state, &b, &by_source, 0), ADMITTED);
+}
+
+/* The first 128 have a record each, the rest one together. */
+static void more_sources_than_records(void **state)
+{
+    for (unsigned i = 0; i < SOURCES; i++) {
+        const struct origin origin = numbered(i);
+        one(*state, &origin, &by_source, 0, false);
+    }
+    const off_t size = size_of(*state);
+    assert_int_equal(size, RECORDS_WITH_SOURCES * sizeof(struct file_record));
+    for (unsigned i = SOURCES; i < SOURCES + 3; i++) {
+        const struct origin origin = numbered(i);
+        assert_int_equal(seen(*state, &origin, &by_source, 0).failures, i - SOURCES);
+        one(*state, &origin, &by_source, 0, false);
+    }
+    const struct origin next = numbered(1000), old = numbered(7);
+    assert_int_equal(asked(*state, &next, &by_source, 0), REFUSED_LOCKED);
+    assert_int_equal(asked(*state, &network, &by_source, 0), REFUSED_LOCKED);
+    assert_int_equal(asked(*state, &old, &by_source, 0), ADMITTED);
+    assert_int_equal(asked(*state, &local, &by_source, 0), ADMITTED);
+    /* the success of number 7 has left room for a new one, unlocked */
+    const struct origin newer = numbered(1001);
+    assert_int_equal(seen(*state, &newer, &by_source, 0).failures, 0);
+    one(*state, &newer, &by_source, 0, false);
+    assert_int_equal(seen(*state, &newer, &by_source, 0).failures, 1);
+    assert_int_equal(asked(*state, &next, &by_source, 0), REFUSED_LOCKED);
+    assert_int_equal(size_of(*state), size);
+}
+
+/* Failures that do not count any more, and locks that are over, keep no record. */
+static void sources_that_have_expired(void **state)
+{
+    const int64_t later = 16 * MINUTE;
+
+    for (unsigned i = 0; i < SOURCES; i++) {
+        const struct origin origin = numbered(i);
+        fail_times(*state, &origin, &by_source, 0, i % 2 == 0 ? 1 : 3);
+    }
+    for (unsigned i = 1000; i < 1000 + SOURCES; i++) {
+        const struct origin origin = numbered(i);
+        fail_times(*state, &origin, &by_source, later, 2);
+    }
+    for (unsigned i = 1000; i < 1000 + SOURCES; i++) {
+        const struct origin origin = numbered(i);
+        const struct attempt_state looked = seen(*state, &origin, &by_source, later);
+        assert_int_equal(looked.failures, 2);
+        assert_memory_equal(&looked.origin, &origin, sizeof origin);
+    }
+    assert_int_equal(seen(*state, &network, &by_source, later).failures, 0);
+}
+
+/* An attempt in flight keeps its record, so long as it lives. */
+static void a_source_in_flight(void **state)
+{
+    const struct origin patient = numbered(5000);
+    struct attempt a;
+
+    begin_admitted(*state, &a, &patient, &by_source, 0);
+    for (unsigned i = 0; i < SOURCES + 5; i++) {
+        const struct origin origin = numbered(i);
+        assert_int_not_equal(asked(*state, &origin, &by_source, 0), REFUSED_LOCKED);
+    }
+    assert_int_equal(seen(*state, &patient, &by_source, 0).in_flight, 1);
+    end(&a, false, &by_source, 0);
+    assert_int_equal(seen(*state, &patient, &by_source, 0).failures, 1);
+}
+
+/* The record was given to another source: its late owner changes nothing. */
+static void a_record_of_another_source(void **state)
+{
+    const struct origin late = numbered(1), next = numbered(2);
+    const int64_t long_after = ATTEMPT_AGE_MOST_MS + 15 * MINUTE;
+    struct attempt a, b;
+
+    begin_admitted(*state, &a, &late, &by_source, 0);
+    begin_admitted(*state, &b, &next, &by_source, long_after);
+    assert_int_equal(a.slot.record, b.slot.record); /* else it proves nothing */
+    assert_int_equal(answer(&a, true, &by_source, long_after), LEDGER_OK);
+    assert_int_equal(a.report.admission, REFUSED_LOCKED);
+    assert_int_equal(seen(*state, &next, &by_source, long_after).in_flight, 1);
+    ledger_close(&a.ledger);
+    end(&b, false, &by_source, long_after);
+    assert_int_equal(seen(*state, &next, &by_source, long_after).failures, 1);
+    assert_int_equal(seen(*state, &late, &by_source, long_after).failures, 0);
+}
+
+/* A flood from everywhere: a file of one size, and no more admitted at a time
+ * than the records allow. */
+static void a_flood_of_addresses(void **state)
+{
+    const bool soak = getenv("TMOUT_SOAK") != NULL;
+    const unsigned addresses = slow() ? 2000 : soak ? 100000 : 20000;
+    const unsigned most = (SOURCES + 1) * by_source.max_attempts;
+    struct attempt a;
+    unsigned admitted = 0;
+
+    assert_int_equal(open_ledger(*state, 0, &a.ledger, a.reason), LEDGER_OK);
+    for (unsigned i = 0; i < addresses; i++) {
+        const struct origin origin = numbered(i % 7 == 0 ? i / 7 : i);
+        if (ask(&a, &origin, &by_source, 0) != LEDGER_OK)
+            fail_msg("address %u: %s", i, a.reason);
+        if (a.report.admission == ADMITTED) {
+            admitted++;
+            assert_int_equal(answer(&a, false, &by_source, 0), LEDGER_OK);
+        }
+    }
+    ledger_close(&a.ledger);
+    assert_true(admitted > SOURCES && admitted <= most);
+    assert_int_equal(size_of(*state), RECORDS_WITH_SOURCES * sizeof(struct file_record));
+    assert_int_equal(files_in(*state), 1);
+    const struct origin more = numbered(addresses);
+    assert_int_equal(asked(*state, &more, &by_source, 0), REFUSED_LOCKED);
+    assert_int_equal(asked(*state, &more, &by_source, 15 * MINUTE), ADMITTED);
+}
+
+/* One of them has mapped the file before there were sources in it. */
+static void sources_made_by_another(void **state)
+{
+    const struct origin source = address("192.0.2.1");
+    struct attempt early;
+    bool had;
+
+    assert_int_equal(open_ledger(*state, 0, &early.ledger, early.reason), LEDGER_OK);
+    fail_times(*state, &source, &by_source, 0, 3);
+    assert_int_equal(ask(&early, &source, &by_source, 0), LEDGER_OK);
+    assert_int_equal(early.report.admission, REFUSED_LOCKED);
+    ledger_close(&early.ledger);
+    assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+    assert_int_equal(asked(*state, &source, &by_source, 0), ADMITTED);
+}
+
+/* --- only looking --------------------------------------------------------------------- */
+
+static void a_view_of_nothing(void **state)
+{
+    char reason[REASON_SIZE], *attempts = path_in(*state, LEDGER_DIRECTORY);
+    struct ledger view;
+
+    assert_int_equal(ledger_open_view(*state, USER, geteuid(), &view, reason, sizeof reason),
+                     LEDGER_ABSENT);
+    assert_int_equal(access(attempts, F_OK), -1);
+    assert_int_equal(mkdir(attempts, 0755), 0);
+    assert_int_equal(ledger_open_view(*state, USER, geteuid(), &view, reason, sizeof reason),
+                     LEDGER_ABSENT);
+    assert_int_equal(files_in(*state), 0);
+    free(attempts);
+}
+
+/* Whatever there would be to do: a dead attempt, a lock that is over. */
+static void a_view_changes_nothing(void **state)
+{
+    const struct origin source = address("192.0.2.1");
+    const struct moment now = at(60 * MINUTE);
+    char reason[REASON_SIZE], *path = ledger_path(*state);
+    struct attempt_state looked;
+    struct ledger view;
+    struct attempt a;
+    size_t size, size_after;
+    unsigned used = 0;
+
+    make_used(*state, true);
+    fail_times(*state, &local, &by_user, 0, 2);
+    begin_admitted(*state, &a, &network, &by_user, 0);
+    ledger_close(&a.ledger);
+    char *before = read_bytes(path, &size);
+    assert_int_equal(ledger_open_view(*state, USER, geteuid(), &view, reason, sizeof reason),
+                     LEDGER_OK);
+    assert_int_equal(fcntl(view.fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+    assert_int_equal(fcntl(view.fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+    for (uint32_t i = 1; i < view.record_count; i++)
+        used += ledger_look(&view, i, &by_user, &now, &looked) == 1;
+    assert_int_equal(used, 3);
+    assert_int_equal(ledger_look_at(&view, &source, &by_source, &now, &looked), 0);
+    assert_int_equal(ledger_look_at(&view, &local, &by_user, &now, &looked), 0);
+    assert_int_equal(looked.lock_left_ms, 0);
+    ledger_close(&view);
+    char *after = read_bytes(path, &size_after);
+    assert_int_equal(size, size_after);
+    assert_memory_equal(before, after, size);
+    assert_int_equal(files_in(*state), 1);
+    free(after);
+    free(before);
+    free(path);
+}
+
+/* What a view tells, record by record, is what each origin is told. */
+static void a_view_tells_all(void **state)
+{
+    const struct moment now = at(MINUTE);
+    char reason[REASON_SIZE];
+    struct attempt_state looked;
+    struct ledger view;
+
+    for (unsigned i = 0; i < 5; i++) {
+        const struct origin origin = numbered(i);
+        fail_times(*state, &origin, &by_source, 0, i % 4);
+    }
+    fail_times(*state, &local, &by_source, 0, 3);
+    assert_int_equal(ledger_open_view(*state, USER, geteuid(), &view, reason, sizeof reason),
+                     LEDGER_OK);
+    assert_int_equal(ledger_look(&view, RECORD_LOCAL, &by_source, &now, &looked), 1);
+    assert_int_equal(looked.origin.kind, ORIGIN_LOCAL);
+    assert_int_equal(looked.failures, 3);
+    assert_int_equal(looked.lock_left_ms, 9 * MINUTE);
+    assert_int_equal(ledger_look(&view, RECORD_NETWORK, &by_source, &now, &looked), 1);
+    assert_int_equal(looked.failures, 0);
+    for (unsigned i = 0; i < 5; i++) {
+        const struct origin origin = numbered(i);
+        assert_int_equal(ledger_look_at(&view, &origin, &by_source, &now, &looked), 0);
+        assert_int_equal(looked.failures, i % 4);
+        assert_int_equal(looked.lock_left_ms, i % 4 == 3 ? 9 * MINUTE : 0);
+        assert_memory_equal(&looked.origin, &origin, sizeof origin);
+    }
+    const struct origin never = numbered(99);
+    assert_int_equal(ledger_look_at(&view, &never, &by_source, &now, &looked), 0);
+    assert_int_equal(looked.failures + looked.in_flight, 0);
+    assert_int_equal(looked.lock_left_ms, 0);
+    ledger_close(&view);
+}
+
+/* --- a full disk ---------------------------------------------------------------------- */
+
+/* A hostile limit of the caller's (who ignores SIGXFSZ). */
+static void a_file_size_limit(void **state)
+{
+    const struct origin source = address("192.0.2.1");
+    struct rlimit before, none;
+    char reason[REASON_SIZE];
+    struct ledger ledger;
+
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    const enum ledger_status made = open_ledger(*state, 0, &ledger, reason);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(made, LEDGER_FAILED);
+    assert_non_null(strstr(reason, "file size limit"));
+    assert_int_equal(files_in(*state), 0);
+
+    /* one that is there goes on counting, sources together in one */
+    one(*state, &network, &by_user, 0, true);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    fail_times(*state, &local, &by_user, 0, 2);
+    fail_times(*state, &source, &by_source, 0, 3);
+    const enum admission again = asked(*state, &source, &by_source, 0);
+    const unsigned failures = seen(*state, &local, &by_user, 0).failures;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(again, REFUSED_LOCKED);
+    assert_int_equal(failures, 2);
+    assert_int_equal(asked(*state, &network, &by_user, 0), REFUSED_LOCKED);
+
+    /* damage cannot be repaired, and opens nothing */
+    damage(*state);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    const enum ledger_status damaged = open_ledger(*state, 0, &ledger, reason);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(damaged, LEDGER_FAILED);
+    assert_non_null(strstr(reason, "cannot be replaced"));
+    signal(SIGXFSZ, SIG_DFL);
+    assert_found_out_and_sealed(*state);
+}
+
+/* Fills what is left, down to the last byte. */
+static void fill(const char *directory)
+{
+    static const char zeros[4096];
+    char *path = path_in(directory, "filler");
+    const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0);
+    for (size_t size = sizeof zeros; size > 0;)
+        if (write(fd, zeros, size) < 0)
+            size /= 2;
+    close(fd);
+    free(path);
+}
+
+/* In a mount namespace of its own, on a file system of 64 KB: a child, in
+ * which a failed assertion would go unheard. Returns the step that failed. */
+static int on_a_full_disk(const char *directory)
+{
+    const struct origin source = address("192.0.2.1");
+    struct attempt a;
+    char reason[REASON_SIZE];
+    bool had;
+
+    if (open_ledger(directory, 0, &a.ledger, reason) != LEDGER_OK)
+        return 1;
+    ledger_close(&a.ledger);
+    fill(directory);
+    for (int i = 0; i < 3; i++) {
+        /* there is no room for sources: one count for all, and nothing lost */
+        if (open_ledger(directory, 0, &a.ledger, reason) != LEDGER_OK ||
+            ask(&a, &source, &by_source, 0) != LEDGER_OK || a.report.admission != ADMITTED ||
+            answer(&a, false, &by_source, 0) != LEDGER_OK)
+            return 2;
+        ledger_close(&a.ledger);
+    }
+    if (open_ledger(directory, 0, &a.ledger, reason) != LEDGER_OK ||
+        ask(&a, &network, &by_source, 0) != LEDGER_OK || a.report.admission != REFUSED_LOCKED)
+        return 3;
+    ledger_close(&a.ledger);
+    const struct moment now = at(0);
+    if (ledger_open(directory, USER + 1, geteuid(), &now, &a.ledger, reason, sizeof reason) !=
+            LEDGER_FAILED ||
+        strstr(reason, "No space") == NULL)
+        return 4;
+    if (forget(directory, 0, &had) != LEDGER_OK || !had)
+        return 5;
+    return 0;
+}
+
+/* Damaged on a full disk: never an open account; and once there is evidence,
+ * that makes the room. */
+static int damaged_on_a_full_disk(const char *directory)
+{
+    char *path = ledger_path(directory), *filler = path_in(directory, "filler");
+    char *evidence = evidence_path(directory);
+    struct attempt a;
+    int step = 0;
+
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || pwrite(fd, "x", 1, 0) != 1)
+        step = 10;
+    close(fd);
+    if (step == 0 && open_ledger(directory, 0, &a.ledger, a.reason) != LEDGER_FAILED)
+        step = 11;
+    if (step == 0 &&
+        (unlink(filler) != 0 || open_ledger(directory, 0, &a.ledger, a.reason) != LEDGER_DAMAGED))
+        step = 12;
+    ledger_close(&a.ledger);
+    const int again = open(path, O_WRONLY | O_CLOEXEC);
+    if (step == 0 && pwrite(again, "x", 1, 0) != 1)
+        step = 13;
+    close(again);
+    fill(directory);
+    if (step == 0 &&
+        (open_ledger(directory, 0, &a.ledger, a.reason) != LEDGER_DAMAGED ||
+         ask(&a, &network, &by_user, 0) != LEDGER_OK || a.report.admission != REFUSED_LOCKED))
+        step = 14;
+    ledger_close(&a.ledger);
+    free(evidence);
+    free(filler);
+    free(path);
+    return step;
+}
+
+/* And where nothing can be written at all, one can look. */
+static int on_a_read_only_disk(const char *directory)
+{
+    const struct moment now = at(0);
+    char reason[REASON_SIZE];
+    struct attempt_state looked;
+    struct ledger ledger;
+
+    if (mount("none", directory, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL) != 0)
+        return 20;
+    if (open_ledger(directory, 0, &ledger, reason) != LEDGER_FAILED)
+        return 21;
+    if (ledger_open_view(directory, USER, geteuid(), &ledger, reason, sizeof reason) != LEDGER_OK ||
+        ledger_look_at(&ledger, &network, &by_user, &now, &looked) != 0 || looked.failures != 3)
+        return 22;
+    ledger_close(&ledger);
+    return 0;
+}
+
+static void a_full_disk(void **state)
+{
+    int status;
+
+    if (geteuid() != 0)
+        LEFT_OUT("needs root, for a small file system");
+    const pid_t pid = child();
+    if (pid == 0) {
+        if (unshare(CLONE_NEWNS) != 0 ||
+            mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
+            mount("tmpfs", *state, "tmpfs", 0, "size=64k,mode=0755") != 0)
+            _exit(77);
+        int step = on_a_full_disk(*state);
+        if (step == 0)
+            step = damaged_on_a_full_disk(*state);
+        if (step == 0)
+            step = on_a_read_only_disk(*state);
+        _exit(step);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        LEFT_OUT("no file system can be mounted here");
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_DIRECTORY(made_with_any_umask),
+        WITH_DIRECTORY(nothing_else_is_left),
+        WITH_DIRECTORY(the_layout),
+        WITH_DIRECTORY(where_it_cannot_be),
+        WITH_DIRECTORY(counted_and_locked),
+        WITH_DIRECTORY(local_and_network_apart),
+        WITH_DIRECTORY(each_user_has_his_own),
+        WITH_DIRECTORY(busy_until_one_settles),
+        WITH_DIRECTORY(given_up_by_closing),
+        WITH_DIRECTORY(over_a_reboot),
+        WITH_DIRECTORY(many_processes),
+        WITH_DIRECTORY(many_threads),
+        WITH_DIRECTORY(settled_before_the_wait),
+        WITH_DIRECTORY(woken_by_a_settlement),
+        WITH_DIRECTORY(woken_by_an_unlock),
+        WITH_DIRECTORY(killed_in_flight),
+        WITH_DIRECTORY(stopped_in_flight),
+        WITH_DIRECTORY(the_entry_has_another_owner),
+        WITH_DIRECTORY(a_child_holds_the_descriptor),
+        WITH_DIRECTORY(killed_at_any_moment),
+        WITH_DIRECTORY(every_byte_flipped),
+        WITH_DIRECTORY(every_byte_flipped_with_sources),
+        WITH_DIRECTORY(every_bit_of_what_is_current),
+        WITH_DIRECTORY(flipped_and_opened),
+        WITH_DIRECTORY(truncated),
+        WITH_DIRECTORY(zeroed_pages),
+        WITH_DIRECTORY(records_of_elsewhere),
+        WITH_DIRECTORY(damaged_while_it_is_open),
+        WITH_DIRECTORY(damaged_in_flight),
+        WITH_DIRECTORY(removed_while_it_is_open),
+        WITH_DIRECTORY(a_seal_ends_in_time),
+        WITH_DIRECTORY(a_seal_that_has_ended_stays_so),
+        WITH_DIRECTORY(a_seal_as_it_is_shown),
+        WITH_DIRECTORY(damaged_again),
+        WITH_DIRECTORY(planted_link),
+        WITH_DIRECTORY(planted_fifo),
+        WITH_DIRECTORY(planted_directory),
+        WITH_DIRECTORY(planted_directory_twice),
+        WITH_DIRECTORY(a_wrong_mode),
+        WITH_DIRECTORY(a_wrong_owner),
+        WITH_DIRECTORY(evidence_is_kept),
+        WITH_DIRECTORY(damage_lets_nobody_in),
+        WITH_DIRECTORY(evidence_found_by_many),
+        WITH_DIRECTORY(unlocked),
+        WITH_DIRECTORY(unlocked_after_deaths),
+        WITH_DIRECTORY(unlocked_after_a_long_time),
+        WITH_DIRECTORY(unlock_repairs),
+        WITH_DIRECTORY(unlocked_past_a_held_lock),
+        WITH_DIRECTORY(locks_apart),
+        WITH_DIRECTORY(each_source_its_own),
+        WITH_DIRECTORY(more_sources_than_records),
+        WITH_DIRECTORY(sources_that_have_expired),
+        WITH_DIRECTORY(a_source_in_flight),
+        WITH_DIRECTORY(a_record_of_another_source),
+        WITH_DIRECTORY(a_flood_of_addresses),
+        WITH_DIRECTORY(sources_made_by_another),
+        WITH_DIRECTORY(a_view_of_nothing),
+        WITH_DIRECTORY(a_view_changes_nothing),
+        WITH_DIRECTORY(a_view_tells_all),
+        WITH_DIRECTORY(a_file_size_limit),
+        WITH_DIRECTORY(a_full_disk),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

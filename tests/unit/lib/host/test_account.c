@@ -1,0 +1,392 @@
+/*
+ * Users and groups, as NSS tells them: the calls into the C library are
+ * answered here, so that answers come which no test host would give.
+ */
+#include "tests/unit/check.h"
+
+#include "lib/host/account.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+
+#define EXPORTED __attribute__((visibility("default")))
+
+/* What the pretended NSS knows, and how it misbehaves. */
+static struct {
+    int user_error;      /* returned instead of an answer */
+    int user_interrupts; /* so often EINTR first */
+    size_t user_needs;   /* ERANGE for smaller buffers */
+    const char *name;    /* as NSS spells the user, NULL: there is none */
+    int group_count;     /* gids 1000, 1001, ... */
+    gid_t bad_gid;       /* for this one ... */
+    int group_error;     /* ... this is returned, 0: it has no name */
+    int group_interrupts;
+    size_t group_needs;
+    int list_error; /* errno after a list that succeeds */
+    unsigned user_calls, list_calls, group_calls;
+} nss;
+
+static void fresh(void)
+{
+    memset(&nss, 0, sizeof nss);
+    nss.name = "kim";
+    nss.group_count = 3;
+    nss.bad_gid = (gid_t)-1;
+}
+
+EXPORTED int getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size,
+                        struct passwd **result)
+{
+    (void)name;
+    nss.user_calls++;
+    *result = NULL;
+    if (nss.user_interrupts > 0) {
+        nss.user_interrupts--;
+        return EINTR;
+    }
+    if (size < nss.user_needs || size < 64)
+        return ERANGE;
+    memset(buffer, 'x', size);
+    if (nss.user_error != 0 || nss.name == NULL)
+        return nss.user_error;
+    memset(entry, 0, sizeof *entry);
+    strcpy(buffer, nss.name);
+    entry->pw_name = buffer;
+    entry->pw_uid = 4711;
+    entry->pw_gid = 1000;
+    *result = entry;
+    return 0;
+}
+
+/* The same user by his number; 4711 is all that there is. */
+EXPORTED int getpwuid_r(uid_t uid, struct passwd *entry, char *buffer, size_t size,
+                        struct passwd **result)
+{
+    if (uid == 4711)
+        return getpwnam_r(nss.name, entry, buffer, size, result);
+    nss.user_calls++;
+    *result = NULL;
+    return nss.user_error;
+}
+
+EXPORTED int getgrgid_r(gid_t gid, struct group *entry, char *buffer, size_t size,
+                        struct group **result)
+{
+    nss.group_calls++;
+    *result = NULL;
+    if (nss.group_interrupts > 0) {
+        nss.group_interrupts--;
+        return EINTR;
+    }
+    if (size < nss.group_needs || size < 64)
+        return ERANGE;
+    memset(buffer, 'y', size);
+    if (gid == nss.bad_gid)
+        return nss.group_error;
+    memset(entry, 0, sizeof *entry);
+    snprintf(buffer, size, "group %u", (unsigned)gid);
+    entry->gr_name = buffer;
+    entry->gr_gid = gid;
+    *result = entry;
+    return 0;
+}
+
+EXPORTED int getgrouplist(const char *user, gid_t primary, gid_t *groups, int *count)
+{
+    const int room = *count;
+
+    nss.list_calls++;
+    assert_string_equal(user, nss.name);
+    assert_int_equal(primary, 1000);
+    for (int i = 0; i < room && i < nss.group_count; i++)
+        groups[i] = 1000 + (gid_t)i;
+    *count = nss.group_count;
+    /* all that glibc leaves of a source that broke off */
+    errno = nss.list_error;
+    return nss.group_count > room ? -1 : nss.group_count;
+}
+
+static void a_user_and_his_groups(void **state)
+{
+    struct account account;
+
+    (void)state;
+    fresh();
+    nss.name = "DOM\\Kim";
+    assert_int_equal(account_lookup("kim@dom", true, &account), ACCOUNT_FOUND);
+    assert_string_equal(account.name, "DOM\\Kim"); /* as NSS spells it */
+    assert_int_equal(account.uid, 4711);
+    assert_int_equal(account.group_count, 3);
+    assert_string_equal(account.group[0], "group 1000");
+    assert_string_equal(account.group[2], "group 1002");
+    assert_int_equal(nss.list_calls, 1);
+    account_free(&account);
+    assert_null(account.name);
+
+    fresh();
+    assert_int_equal(account_lookup("kim", false, &account), ACCOUNT_FOUND);
+    assert_int_equal(account.group_count, 0);
+    assert_int_equal(nss.list_calls + nss.group_calls, 0); /* that is what costs */
+    account_free(&account);
+}
+
+/* With a source down, getgrouplist() has success and the groups of the others:
+ * the one whose rule is strict may be missing. */
+static void a_source_that_breaks_off(void **state)
+{
+    static const int broken[] = {ECONNREFUSED, ETIMEDOUT, EMFILE, ENOMEM, EIO, EAGAIN};
+    static const int fine[] = {0, ENOENT, ESRCH, ENOTTY};
+    struct account account;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(broken); i++) {
+        fresh();
+        nss.list_error = broken[i];
+        assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_ERROR);
+        assert_int_equal(errno, broken[i]);
+    }
+    for (size_t i = 0; i < COUNT_OF(fine); i++) {
+        fresh();
+        nss.list_error = fine[i];
+        assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_FOUND);
+        account_free(&account);
+    }
+}
+
+static void no_such_user(void **state)
+{
+    /* getpwnam_r(3) lists what systems return for "not found". */
+    static const int errors[] = {0, ENOENT, ESRCH, EBADF, EPERM};
+    struct account account;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(errors); i++) {
+        fresh();
+        nss.name = NULL;
+        nss.user_error = errors[i];
+        assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_UNKNOWN);
+        assert_null(account.name);
+        assert_int_equal(account.group_count, 0);
+        account_free(&account);
+    }
+}
+
+static void nss_cannot_answer(void **state)
+{
+    static const int errors[] = {EIO, EMFILE, ENFILE, ENOMEM, EAGAIN, ETIMEDOUT, ECONNREFUSED};
+    struct account account;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(errors); i++) {
+        fresh();
+        nss.user_error = errors[i];
+        assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_ERROR);
+        assert_int_equal(errno, errors[i]);
+
+        /* a group that cannot be looked up could be the strict one */
+        fresh();
+        nss.bad_gid = 1001;
+        nss.group_error = errors[i];
+        assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_ERROR);
+        assert_int_equal(errno, errors[i]);
+        assert_null(account.name);
+    }
+}
+
+static void a_group_without_a_name(void **state)
+{
+    struct account account;
+
+    (void)state;
+    for (gid_t gid = 1000; gid <= 1002; gid++) {
+        fresh();
+        nss.bad_gid = gid;
+        assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_FOUND);
+        assert_int_equal(account.group_count, 2);
+        account_free(&account);
+    }
+}
+
+static void interrupted(void **state)
+{
+    struct account account;
+
+    (void)state;
+    fresh();
+    nss.user_interrupts = 3;
+    nss.group_interrupts = 3;
+    assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_FOUND);
+    assert_int_equal(account.group_count, 3);
+    account_free(&account);
+}
+
+/* A directory's group entry names all its members. */
+static void large_entries(void **state)
+{
+    static const size_t needs[] = {100, 4096, 4097, 100000, 3000000, 50000000};
+    struct account account;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(needs) - (slow() ? 2 : 0); i++) {
+        fresh();
+        nss.user_needs = nss.group_needs = needs[i];
+        assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_FOUND);
+        assert_string_equal(account.name, "kim");
+        assert_int_equal(account.group_count, 3);
+        assert_string_equal(account.group[1], "group 1001");
+        account_free(&account);
+    }
+    /* one that never says enough is an error, and not asked for ever */
+    fresh();
+    nss.user_needs = SIZE_MAX;
+    assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_ERROR);
+    assert_int_equal(errno, ERANGE);
+    fresh();
+    nss.group_needs = SIZE_MAX;
+    assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_ERROR);
+    assert_int_equal(errno, ERANGE);
+}
+
+static void many_groups(void **state)
+{
+    static const int counts[] = {0, 1, 63, 64, 65, 128, 129, 500, 5000, 65536};
+    struct account account;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(counts) - (slow() ? 1 : 0); i++) {
+        fresh();
+        nss.group_count = counts[i];
+        assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_FOUND);
+        assert_int_equal(account.group_count, counts[i]);
+        /* each of them looked up once */
+        assert_int_equal(nss.group_calls, counts[i]);
+        for (int g = 0; g < counts[i]; g++) {
+            unsigned gid;
+            assert_int_equal(sscanf(account.group[g], "group %u", &gid), 1);
+            assert_int_equal(gid, 1000 + g);
+        }
+        account_free(&account);
+    }
+    /* the usual number in one call */
+    fresh();
+    nss.group_count = 20;
+    assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_FOUND);
+    assert_int_equal(nss.list_calls, 1);
+    account_free(&account);
+    fresh();
+    nss.group_count = 1000000;
+    assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_ERROR);
+}
+
+/* Looked up in two steps, because most users need the first one only. */
+static void groups_later(void **state)
+{
+    struct account account;
+
+    (void)state;
+    fresh();
+    nss.name = "DOM\\Kim";
+    assert_int_equal(account_lookup("kim@dom", false, &account), ACCOUNT_FOUND);
+    assert_int_equal(nss.list_calls + nss.group_calls, 0);
+    assert_int_equal(account_find_groups(&account), 0);
+    assert_int_equal(nss.list_calls, 1); /* by the name that NSS gave, see above */
+    assert_int_equal(nss.user_calls, 1);
+    assert_int_equal(account.group_count, 3);
+    assert_string_equal(account.group[0], "group 1000");
+    assert_string_equal(account.group[2], "group 1002");
+    assert_string_equal(account.name, "DOM\\Kim");
+    account_free(&account);
+    assert_int_equal(account.group_count, 0);
+}
+
+/* Then the account is as it was: the user, without groups; and it may be
+ * tried again. */
+static void groups_that_cannot_be_found(void **state)
+{
+    static const int errors[] = {EIO, EMFILE, ENOMEM, ETIMEDOUT, ECONNREFUSED};
+    struct account account;
+
+    (void)state;
+    for (size_t i = 0; i < 2 * COUNT_OF(errors); i++) {
+        const int error = errors[i / 2];
+
+        fresh();
+        assert_int_equal(account_lookup("kim", false, &account), ACCOUNT_FOUND);
+        if (i % 2 == 0) {
+            nss.list_error = error;
+        } else {
+            nss.bad_gid = 1002; /* after others that were found */
+            nss.group_error = error;
+        }
+        assert_int_equal(account_find_groups(&account), -1);
+        assert_int_equal(errno, error);
+        assert_string_equal(account.name, "kim");
+        assert_int_equal(account.uid, 4711);
+        assert_int_equal(account.gid, 1000);
+        assert_int_equal(account.group_count, 0);
+        assert_null(account.group);
+        nss.list_error = nss.group_error = 0;
+        nss.bad_gid = (gid_t)-1;
+        assert_int_equal(account_find_groups(&account), 0);
+        assert_int_equal(account.group_count, 3);
+        account_free(&account);
+    }
+    fresh();
+    assert_int_equal(account_lookup("kim", false, &account), ACCOUNT_FOUND);
+    nss.group_count = 1000000;
+    assert_int_equal(account_find_groups(&account), -1);
+    assert_int_equal(account.group_count, 0);
+    account_free(&account);
+}
+
+static void the_name_of_a_number(void **state)
+{
+    static const int errors[] = {0, ENOENT, ESRCH, EIO, ETIMEDOUT};
+
+    (void)state;
+    fresh();
+    nss.name = "DOM\\Kim";
+    char *name = account_name_of(4711);
+    assert_string_equal(name, "DOM\\Kim");
+    free(name);
+    for (size_t i = 0; i < COUNT_OF(errors); i++) {
+        fresh();
+        nss.user_error = errors[i];
+        assert_null(account_name_of(4712));
+        assert_int_equal(nss.user_calls, 1);
+    }
+    fresh();
+    nss.user_interrupts = 3;
+    nss.user_needs = 100000;
+    name = account_name_of(4711);
+    assert_string_equal(name, "kim");
+    free(name);
+    fresh();
+    nss.user_needs = SIZE_MAX; /* one that never says enough */
+    assert_null(account_name_of(4711));
+}
+
+static void freeing_nothing(void **state)
+{
+    struct account account = {0};
+
+    (void)state;
+    account_free(&account);
+    account_free(&account);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_user_and_his_groups),  cmocka_unit_test(a_source_that_breaks_off),
+        cmocka_unit_test(no_such_user),           cmocka_unit_test(nss_cannot_answer),
+        cmocka_unit_test(a_group_without_a_name), cmocka_unit_test(interrupted),
+        cmocka_unit_test(large_entries),          cmocka_unit_test(many_groups),
+        cmocka_unit_test(groups_later),           cmocka_unit_test(groups_that_cannot_be_found),
+        cmocka_unit_test(the_name_of_a_number),   cmocka_unit_test(freeing_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,462 @@
+/* Replacing a state file: the old content or the new, whatever happens. */
+#include "tests/unit/temporary.h"
+
+#include "lib/host/atomic_file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+static int open_directory(const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void assert_content(const char *path, const char *expected)
+{
+    size_t size;
+    char *bytes = read_bytes(path, &size);
+
+    assert_int_equal(size, strlen(expected));
+    assert_string_equal(bytes, expected);
+    free(bytes);
+}
+
+static void made_and_replaced(void **state)
+{
+    char *path = path_in(*state, "state"), *new = path_in(*state, "state.new");
+    const int fd = open_directory(*state);
+    struct stat st;
+
+    assert_int_equal(replace_file(fd, "state", 0644, "first", 5), 0);
+    assert_content(path, "first");
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0644);
+
+    /* exactly this mode, whatever the umask */
+    const mode_t mask = umask(0777);
+    assert_int_equal(replace_file(fd, "state", 0640, "second, longer", 14), 0);
+    umask(0);
+    assert_int_equal(replace_file(fd, "other", 0600, "", 0), 0);
+    umask(mask);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0640);
+    assert_content(path, "second, longer");
+    assert_int_equal(replace_file(fd, "state", 0644, "3", 1), 0);
+    assert_content(path, "3");
+    assert_int_equal(access(new, F_OK), -1);
+    close(fd);
+    free(new);
+    free(path);
+}
+
+/* Who has the old one open goes on with it. */
+static void the_old_one_stays_whole(void **state)
+{
+    char *path = path_in(*state, "state");
+    const int fd = open_directory(*state);
+    char text[8] = "";
+
+    assert_int_equal(replace_file(fd, "state", 0644, "old", 3), 0);
+    const int reader = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(reader >= 0);
+    assert_int_equal(replace_file(fd, "state", 0644, "newer", 5), 0);
+    assert_int_equal(read(reader, text, sizeof text), 3);
+    assert_string_equal(text, "old");
+    close(reader);
+    close(fd);
+    free(path);
+}
+
+/* What a killed predecessor, or anybody, left in its way. */
+static void a_leftover(void **state)
+{
+    char *path = path_in(*state, "state"), *new = path_in(*state, "state.new");
+    char *victim = path_in(*state, "victim");
+    const int fd = open_directory(*state);
+    struct stat st;
+
+    write_text(victim, "untouched");
+    write_text(new, "half of something");
+    assert_int_equal(chmod(new, 0777), 0);
+    assert_int_equal(replace_file(fd, "state", 0644, "whole", 5), 0);
+    assert_content(path, "whole");
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0644);
+
+    assert_int_equal(symlink("victim", new), 0);
+    assert_int_equal(replace_file(fd, "state", 0644, "again", 5), 0);
+    assert_content(path, "again");
+    assert_content(victim, "untouched");
+
+    assert_int_equal(link(victim, new), 0);
+    assert_int_equal(replace_file(fd, "state", 0644, "more", 4), 0);
+    assert_content(path, "more");
+    assert_content(victim, "untouched");
+
+    assert_int_equal(mkfifo(new, 0600), 0);
+    assert_int_equal(replace_file(fd, "state", 0644, "fifo", 4), 0);
+    assert_content(path, "fifo");
+
+    assert_int_equal(mkdir(new, 0755), 0);
+    assert_int_equal(replace_file(fd, "state", 0644, "x", 1), -1);
+    assert_content(path, "fifo");
+    close(fd);
+    free(victim);
+    free(new);
+    free(path);
+}
+
+static void what_cannot_be(void **state)
+{
+    char name[300];
+    const int fd = open_directory(*state);
+
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    assert_int_equal(replace_file(fd, name, 0644, "x", 1), -1);
+    assert_int_equal(errno, ENAMETOOLONG);
+    assert_int_equal(replace_file(-1, "state", 0644, "x", 1), -1);
+    assert_int_equal(errno, EBADF);
+    char *directory = path_in(*state, "state");
+    assert_int_equal(mkdir(directory, 0755), 0);
+    assert_int_equal(replace_file(fd, "state", 0644, "x", 1), -1);
+    char *new = path_in(*state, "state.new");
+    assert_int_equal(access(new, F_OK), -1); /* nothing is left behind */
+    free(new);
+    free(directory);
+    close(fd);
+}
+
+/* A limit on the size of files is an error here, not the end of the process
+ * (the caller ignores SIGXFSZ). */
+static void a_file_size_limit(void **state)
+{
+    char *path = path_in(*state, "state"), *new = path_in(*state, "state.new");
+    const int fd = open_directory(*state);
+    struct rlimit before, small;
+    static const char large[8192];
+
+    assert_int_equal(replace_file(fd, "state", 0644, "old", 3), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    for (rlim_t most = 0; most < sizeof large; most += 4096) {
+        small = before;
+        small.rlim_cur = most;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+        const int result = replace_file(fd, "state", 0644, large, sizeof large);
+        const int error = errno;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+        assert_int_equal(result, -1);
+        assert_int_equal(error, EFBIG);
+        assert_content(path, "old");
+        assert_int_equal(access(new, F_OK), -1);
+    }
+    signal(SIGXFSZ, SIG_DFL);
+    close(fd);
+    free(new);
+    free(path);
+}
+
+static unsigned files_in(const char *directory)
+{
+    DIR *listing = opendir(directory);
+    unsigned files = 0;
+
+    assert_non_null(listing);
+    for (const struct dirent *d; (d = readdir(listing)) != NULL;)
+        files += d->d_name[0] != '.';
+    closedir(listing);
+    return files;
+}
+
+/* In a child with a mount namespace of its own. */
+static void on_a_full_disk(const char *directory)
+{
+    char *path = path_in(directory, "state"), *new = path_in(directory, "state.new");
+    static char large[256 * 1024];
+
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("tmpfs", directory, "tmpfs", 0, "size=64k,mode=0755") != 0) {
+        free(new);
+        free(path);
+        _exit(77);
+    }
+    memset(large, 'x', sizeof large);
+    const int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool kept = replace_file(fd, "state", 0644, "old", 3) == 0 &&
+                      replace_file(fd, "state", 0644, large, sizeof large) == -1 &&
+                      errno == ENOSPC && access(new, F_OK) == -1;
+    char text[8] = "";
+    const int reader = open(path, O_RDONLY | O_CLOEXEC);
+    const bool whole = read(reader, text, sizeof text) == 3 && strcmp(text, "old") == 0;
+    const bool not_made = create_file(fd, "made", 0600, large, sizeof large) == -1 &&
+                          errno == ENOSPC && files_in(directory) == 1;
+    /* and with room again it works */
+    const bool again = replace_file(fd, "state", 0644, "new", 3) == 0 &&
+                       create_file(fd, "made", 0600, "made", 4) == 0;
+    free(new);
+    free(path);
+    _exit(kept && whole && not_made && again ? 0 : 1);
+}
+
+static void a_full_disk(void **state)
+{
+    int status;
+
+    if (geteuid() != 0)
+        LEFT_OUT("needs root, for a small file system");
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        on_a_full_disk(*state);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        LEFT_OUT("no file system can be mounted here");
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* Readers see the one or the other while it is replaced again and again; and
+ * a writer that is killed leaves the one or the other. */
+static void killed_at_any_moment(void **state)
+{
+    enum { SIZE = 60000 };
+    char *path = path_in(*state, "state"), *new = path_in(*state, "state.new");
+    const int fd = open_directory(*state);
+    char *content = malloc(SIZE);
+    int status;
+
+    assert_non_null(content);
+    memset(content, 'a', SIZE);
+    assert_int_equal(replace_file(fd, "state", 0644, content, SIZE), 0);
+    for (int round = 0; round < (slow() ? 5 : 60); round++) {
+        const pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            for (unsigned i = 0;; i++) {
+                memset(content, (int)('a' + i % 26), SIZE);
+                if (replace_file(fd, "state", 0644, content, SIZE) != 0)
+                    _exit(1);
+            }
+        }
+        for (int look = 0; look <= round % 7; look++) {
+            size_t size;
+            char *bytes = read_bytes(path, &size);
+            assert_int_equal(size, SIZE);
+            assert_int_equal(memcmp(bytes, bytes + 1, SIZE - 1), 0);
+            free(bytes);
+        }
+        kill(pid, SIGKILL);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status));
+        size_t size;
+        char *bytes = read_bytes(path, &size);
+        assert_int_equal(size, SIZE);
+        assert_int_equal(memcmp(bytes, bytes + 1, SIZE - 1), 0);
+        free(bytes);
+    }
+    assert_int_equal(replace_file(fd, "state", 0644, "end", 3), 0);
+    assert_content(path, "end");
+    assert_int_equal(access(new, F_OK), -1);
+    free(content);
+    close(fd);
+    free(new);
+    free(path);
+}
+
+/* --- a file that must not be there yet ----------------------------------- */
+
+static void made_once(void **state)
+{
+    char *path = path_in(*state, "state");
+    const int fd = open_directory(*state);
+    struct stat st;
+
+    const mode_t mask = umask(0777);
+    assert_int_equal(create_file(fd, "state", 0640, "first", 5), 0);
+    umask(0);
+    assert_int_equal(create_file(fd, "other", 0600, "", 0), 0);
+    umask(mask);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0640);
+    assert_int_equal(st.st_uid, geteuid());
+    assert_int_equal(st.st_nlink, 1);
+    assert_content(path, "first");
+
+    assert_int_equal(create_file(fd, "state", 0600, "second", 6), -1);
+    assert_int_equal(errno, EEXIST);
+    assert_content(path, "first");
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0640);
+    assert_int_equal(files_in(*state), 2); /* and nothing is left behind */
+    close(fd);
+    free(path);
+}
+
+/* Whatever is there is there: it is neither followed nor written to. */
+static void not_made_over(void **state)
+{
+    char *path = path_in(*state, "state"), *victim = path_in(*state, "victim");
+    const int fd = open_directory(*state);
+
+    assert_int_equal(symlink("victim", path), 0);
+    assert_int_equal(create_file(fd, "state", 0600, "x", 1), -1);
+    assert_int_equal(errno, EEXIST);
+    assert_int_equal(access(victim, F_OK), -1);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(create_file(fd, "state", 0600, "x", 1), -1);
+    assert_int_equal(errno, EEXIST);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0755), 0);
+    assert_int_equal(create_file(fd, "state", 0600, "x", 1), -1);
+    assert_int_equal(errno, EEXIST);
+    assert_int_equal(files_in(*state), 1);
+    close(fd);
+    free(victim);
+    free(path);
+}
+
+/* What a killed predecessor of the same number left, or anybody. */
+static void leftovers_of_making(void **state)
+{
+    enum { TEXT, LINK, FIFO, WAYS };
+    char name[64];
+
+    snprintf(name, sizeof name, "state.new%d", (int)gettid());
+    char *path = path_in(*state, "state"), *new = path_in(*state, name);
+    char *victim = path_in(*state, "victim");
+    const int fd = open_directory(*state);
+
+    write_text(victim, "untouched");
+    for (int way = 0; way < WAYS; way++) {
+        if (way == TEXT)
+            write_text(new, "half of something");
+        else if (way == LINK)
+            assert_int_equal(symlink("victim", new), 0);
+        else
+            assert_int_equal(mkfifo(new, 0600), 0);
+        assert_int_equal(create_file(fd, "state", 0600, "whole", 5), 0);
+        assert_content(path, "whole");
+        assert_content(victim, "untouched");
+        assert_int_equal(access(new, F_OK), -1);
+        assert_int_equal(unlink(path), 0);
+    }
+    /* of another number: in nobody's way */
+    char *other = path_in(*state, "state.new1");
+    write_text(other, "of somebody who may be at work");
+    assert_int_equal(create_file(fd, "state", 0600, "whole", 5), 0);
+    assert_content(other, "of somebody who may be at work");
+    close(fd);
+    free(other);
+    free(victim);
+    free(new);
+    free(path);
+}
+
+static void what_cannot_be_made(void **state)
+{
+    char name[300];
+    const int fd = open_directory(*state);
+    struct rlimit before, none;
+
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    assert_int_equal(create_file(fd, name, 0600, "x", 1), -1);
+    assert_int_equal(errno, ENAMETOOLONG);
+    assert_int_equal(create_file(-1, "state", 0600, "x", 1), -1);
+    assert_int_equal(errno, EBADF);
+
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    const int result = create_file(fd, "state", 0600, "x", 1), error = errno;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, SIG_DFL);
+    assert_int_equal(result, -1);
+    assert_int_equal(error, EFBIG);
+    assert_int_equal(files_in(*state), 0);
+    close(fd);
+}
+
+/* One of those who make the same file at the same time. */
+struct maker {
+    pthread_t thread;
+    pthread_barrier_t *start;
+    int directory_fd, result, error;
+    char content[16];
+};
+
+static void *make_one(void *argument)
+{
+    struct maker *maker = argument;
+
+    pthread_barrier_wait(maker->start);
+    maker->result =
+        create_file(maker->directory_fd, "state", 0600, maker->content, strlen(maker->content));
+    maker->error = errno;
+    return NULL;
+}
+
+/* Of several at once one makes it, whole, and the others hear of that. */
+static void several_at_once(void **state)
+{
+    enum { MAKERS = 16 };
+    struct maker maker[MAKERS];
+    pthread_barrier_t start;
+    char *path = path_in(*state, "state");
+    const int fd = open_directory(*state);
+
+    for (int round = 0; round < (slow() ? 3 : 60); round++) {
+        const struct maker *winner = NULL;
+
+        assert_int_equal(pthread_barrier_init(&start, NULL, MAKERS), 0);
+        for (int i = 0; i < MAKERS; i++) {
+            maker[i] = (struct maker){.start = &start, .directory_fd = fd};
+            snprintf(maker[i].content, sizeof maker[i].content, "made by %d", i);
+            assert_int_equal(pthread_create(&maker[i].thread, NULL, make_one, &maker[i]), 0);
+        }
+        for (int i = 0; i < MAKERS; i++)
+            assert_int_equal(pthread_join(maker[i].thread, NULL), 0);
+        for (int i = 0; i < MAKERS; i++) {
+            if (maker[i].result != 0) {
+                assert_int_equal(maker[i].error, EEXIST);
+                continue;
+            }
+            assert_null(winner);
+            winner = &maker[i];
+        }
+        assert_non_null(winner);
+        assert_content(path, winner->content);
+        assert_int_equal(files_in(*state), 1);
+        assert_int_equal(unlink(path), 0);
+        pthread_barrier_destroy(&start);
+    }
+    close(fd);
+    free(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_DIRECTORY(made_and_replaced),    WITH_DIRECTORY(the_old_one_stays_whole),
+        WITH_DIRECTORY(a_leftover),           WITH_DIRECTORY(what_cannot_be),
+        WITH_DIRECTORY(a_file_size_limit),    WITH_DIRECTORY(a_full_disk),
+        WITH_DIRECTORY(killed_at_any_moment), WITH_DIRECTORY(made_once),
+        WITH_DIRECTORY(not_made_over),        WITH_DIRECTORY(leftovers_of_making),
+        WITH_DIRECTORY(what_cannot_be_made),  WITH_DIRECTORY(several_at_once),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

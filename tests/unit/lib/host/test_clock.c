@@ -1,0 +1,155 @@
+/* Times of one boot, told in those of another. */
+#include "tests/unit/check.h"
+
+#include "lib/host/clock.h"
+
+#include <string.h>
+#include <time.h>
+
+/* A moment of boot number boot: when it has been up for boot_ms, and what the
+ * wall clock says. */
+static struct moment moment(unsigned char boot, int64_t boot_ms, int64_t wall_ms)
+{
+    return (struct moment){.boot_id = {boot, 1, 2, 3}, .boot_ms = boot_ms, .wall_ms = wall_ms};
+}
+
+/* Within a boot the wall clock does not matter. */
+static void one_boot(void **state)
+{
+    static const int64_t wall[] = {INT64_MIN, -1, 0, 1000, 1999999999999, INT64_MAX};
+    static const int64_t time[] = {INT64_MIN, -5, 0, 1, 77, INT64_MAX};
+
+    (void)state;
+    for (size_t w = 0; w < COUNT_OF(wall); w++) {
+        for (size_t t = 0; t < COUNT_OF(time); t++) {
+            const struct moment then = moment(1, 5000, 1000), now = moment(1, 9000, wall[w]);
+            assert_true(clock_translate_ms(time[t], &then, &now) == time[t]);
+        }
+    }
+}
+
+/* How long ago it was, at now. */
+static int64_t ago_ms(int64_t boot_ms, struct moment then, struct moment now)
+{
+    return now.boot_ms - clock_translate_ms(boot_ms, &then, &now);
+}
+
+/* Each was 100 before then. */
+static void after_a_reboot(void **state)
+{
+    (void)state;
+    /* what the wall clock says */
+    assert_int_equal(ago_ms(900, moment(1, 1000, 50000), moment(2, 300, 57000)), 7100);
+    assert_int_equal(ago_ms(900, moment(1, 1000, 50000), moment(2, 300, 50300)), 400);
+    /* but not less than the boot has lasted */
+    assert_int_equal(ago_ms(900, moment(1, 1000, 50000), moment(2, 300, 50299)), 400);
+    assert_int_equal(ago_ms(900, moment(1, 1000, 50000), moment(2, 300, 50000)), 400);
+    assert_int_equal(ago_ms(900, moment(1, 1000, 50000), moment(2, 300, 10)), 400);
+    /* and not a negative time */
+    assert_int_equal(ago_ms(900, moment(1, 1000, 50000), moment(2, 0, 49999)), 100);
+    assert_int_equal(ago_ms(900, moment(1, 1000, 50000), moment(2, 0, -50000)), 100);
+    /* a clock that was put forward */
+    assert_int_equal(ago_ms(900, moment(1, 1000, 50000), moment(2, 300, 1050000)), 1000100);
+    /* the result itself may be before that boot */
+    const struct moment then = moment(1, 1000, 50000), now = moment(2, 300, 57000);
+    assert_int_equal(clock_translate_ms(900, &then, &now), 300 - 7100);
+}
+
+/* The boot is another one if a single bit of its id is. */
+static void every_bit_of_the_boot_id(void **state)
+{
+    const struct moment then = moment(1, 1000, 50000);
+
+    (void)state;
+    for (size_t bit = 0; bit < 8 * (size_t)BOOT_ID_SIZE; bit++) {
+        struct moment now = moment(1, 300, 57000);
+        now.boot_id[bit / 8] ^= (unsigned char)(1U << bit % 8);
+        assert_int_equal(clock_translate_ms(900, &then, &now), 300 - 7100);
+    }
+}
+
+/* Times keep their order and distance. */
+static void distances_stay(void **state)
+{
+    static const int64_t wall[] = {-70000, 0, 49999, 50000, 50001, 60000, 5000000};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(wall); i++) {
+        const struct moment then = moment(1, 1000, 50000), now = moment(2, 300, wall[i]);
+        for (int64_t t = -3000; t <= 1000; t += 250)
+            assert_int_equal(clock_translate_ms(1000, &then, &now) -
+                                 clock_translate_ms(t, &then, &now),
+                             1000 - t);
+    }
+}
+
+/* Clocks that differ by more than a number can say: then it is as if the wall
+ * clock had said nothing. */
+static void clocks_far_apart(void **state)
+{
+    (void)state;
+    assert_int_equal(ago_ms(900, moment(1, 1000, INT64_MIN), moment(2, 300, INT64_MAX)), 400);
+    assert_int_equal(ago_ms(900, moment(1, 1000, -2), moment(2, 300, INT64_MAX)), 400);
+    assert_int_equal(ago_ms(900, moment(1, 1000, INT64_MAX), moment(2, 300, INT64_MIN)), 400);
+    assert_int_equal(ago_ms(900, moment(1, 1000, INT64_MAX), moment(2, 300, 0)), 400);
+    /* the longest that a kernel's clock can tell, which has 64 bits of ns */
+    const int64_t most_ms = INT64_MAX / 1000000;
+    assert_true(ago_ms(0, moment(1, 1000, 0), moment(2, 300, most_ms)) == most_ms + 1000);
+}
+
+static void the_clock_itself(void **state)
+{
+    struct moment first, second;
+    struct timespec before, after;
+    static const unsigned char none[BOOT_ID_SIZE];
+
+    (void)state;
+    assert_int_equal(clock_gettime(CLOCK_BOOTTIME, &before), 0);
+    assert_int_equal(clock_now(&first), 0);
+    assert_int_equal(clock_now(&second), 0);
+    assert_int_equal(clock_gettime(CLOCK_BOOTTIME, &after), 0);
+    assert_memory_equal(first.boot_id, second.boot_id, BOOT_ID_SIZE);
+    assert_memory_not_equal(first.boot_id, none, BOOT_ID_SIZE);
+    assert_true(first.boot_ms >= before.tv_sec * 1000 + before.tv_nsec / 1000000);
+    assert_true(second.boot_ms >= first.boot_ms);
+    assert_true(second.boot_ms <= after.tv_sec * 1000 + after.tv_nsec / 1000000);
+    /* the wall clock may be stepped, but not by ten years while we look */
+    assert_true(first.wall_ms / 1000 > time(NULL) - 10 * 365 * 86400);
+    assert_true(first.wall_ms / 1000 < time(NULL) + 10 * 365 * 86400);
+}
+
+/* The id is the one that the kernel shows, digit for digit. */
+static void the_boot_id(void **state)
+{
+    char text[64] = "", digits[2 * BOOT_ID_SIZE + 1] = "";
+    struct moment now;
+    size_t n = 0;
+    FILE *from = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+    (void)state;
+    if (from == NULL)
+        LEFT_OUT("this kernel does not tell its boot id");
+    assert_non_null(fgets(text, sizeof text, from));
+    fclose(from);
+    for (const char *p = text; *p != '\0' && n < sizeof digits - 1; p++)
+        if (*p != '-' && *p != '\n')
+            digits[n++] = *p;
+    assert_int_equal(clock_now(&now), 0);
+    for (size_t i = 0; i < BOOT_ID_SIZE; i++) {
+        char two[3];
+        snprintf(two, sizeof two, "%02x", (unsigned)now.boot_id[i]);
+        assert_memory_equal(two, digits + 2 * i, 2);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_boot),         cmocka_unit_test(after_a_reboot),
+        cmocka_unit_test(distances_stay),   cmocka_unit_test(every_bit_of_the_boot_id),
+        cmocka_unit_test(clocks_far_apart), cmocka_unit_test(the_clock_itself),
+        cmocka_unit_test(the_boot_id),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,723 @@
+/* The registry of logins: what is in it is whole and root's, or does not
+ * count; and who finds which login. */
+#include "tests/unit/child.h"
+#include "tests/unit/temporary.h"
+
+#include "lib/host/checksum.h"
+#include "lib/sessions/registry.h"
+
+#include <errno.h>
+#include <signal.h>
+
+/* A record's file as it is on disk. */
+struct file {
+    char magic[8];
+    uint64_t checksum;
+    struct session_record record;
+};
+
+static struct session_record record_of(pid_t pid, const char *user)
+{
+    struct session_record record;
+    struct process process;
+
+    assert_int_equal(process_read(pid, &process), 0);
+    memset(&record, 0, sizeof record);
+    record.pid = process.pid;
+    record.start_ticks = process.start_ticks;
+    record.audit_session = NO_AUDIT_SESSION;
+    record.is_ssh = true;
+    record.since = (struct moment){.boot_ms = 12345, .wall_ms = 67890};
+    snprintf(record.user, sizeof record.user, "%s", user);
+    snprintf(record.service, sizeof record.service, "sshd");
+    snprintf(record.address, sizeof record.address, "192.0.2.1");
+    return record;
+}
+
+static void put(const char *directory, const struct session_record *record)
+{
+    char reason[256] = "";
+
+    if (registry_put(directory, geteuid(), record, reason, sizeof reason) != 0)
+        fail_msg("%s", reason);
+}
+
+static void put_process(const char *directory, pid_t pid, const char *user)
+{
+    const struct session_record record = record_of(pid, user);
+
+    put(directory, &record);
+}
+
+static enum registry_status get(const char *directory, pid_t pid)
+{
+    struct session_record record;
+
+    return registry_get(directory, geteuid(), pid, &record);
+}
+
+static char *path_of(const char *directory, pid_t pid)
+{
+    char name[32];
+
+    snprintf(name, sizeof name, "%d", (int)pid);
+    return path_in(directory, name);
+}
+
+/* In place, with the mode it has. */
+static void damage(const char *directory, pid_t pid)
+{
+    char *path = path_of(directory, pid);
+
+    write_text(path, "damaged");
+    free(path);
+}
+
+static void put_file(const char *directory, pid_t pid, const void *bytes, size_t size)
+{
+    char *path = path_of(directory, pid);
+
+    write_bytes(path, bytes, size);
+    free(path);
+}
+
+/* --- records ----------------------------------------------------------------- */
+
+static void put_and_get(void **state)
+{
+    char *directory = path_in(*state, "sessions");
+    struct session_record record = record_of(0, "kim"), found;
+
+    assert_int_equal(get(directory, record.pid), REGISTRY_ABSENT);
+    put(directory, &record);
+    assert_int_equal(registry_get(directory, geteuid(), record.pid, &found), REGISTRY_OK);
+    assert_memory_equal(&found, &record, sizeof record);
+    /* anew */
+    memset(record.user, 'u', sizeof record.user - 1);
+    memset(record.service, 's', sizeof record.service - 1);
+    memset(record.address, 'a', sizeof record.address - 1);
+    memset(record.terminal, 't', sizeof record.terminal - 1);
+    record.is_ssh = false;
+    put(directory, &record);
+    assert_int_equal(registry_get(directory, geteuid(), record.pid, &found), REGISTRY_OK);
+    assert_memory_equal(&found, &record, sizeof record);
+
+    assert_int_equal(get(directory, record.pid + 1), REGISTRY_ABSENT);
+    registry_remove(directory, record.pid + 1);
+    assert_int_equal(get(directory, record.pid), REGISTRY_OK);
+    registry_remove(directory, record.pid);
+    assert_int_equal(get(directory, record.pid), REGISTRY_ABSENT);
+    registry_remove(directory, record.pid);
+    assert_int_equal(rmdir(directory), 0); /* nothing else was left */
+    free(directory);
+}
+
+static void modes(void **state)
+{
+    static const mode_t masks[] = {0, 022, 077, 0137, 0777};
+
+    for (size_t i = 0; i < COUNT_OF(masks); i++) {
+        const struct session_record record = record_of(0, "kim");
+        char name[32], reason[256] = "";
+        struct stat st;
+
+        snprintf(name, sizeof name, "run%zu", i);
+        char *above = path_in(*state, name), *directory = path_in(above, "sessions");
+        char *path = path_of(directory, record.pid);
+        umask(masks[i]);
+        const int result = registry_put(directory, geteuid(), &record, reason, sizeof reason);
+        assert_int_equal(umask(022), masks[i]);
+        if (result != 0)
+            fail_msg("umask %o: %s", (unsigned)masks[i], reason);
+        assert_int_equal(stat(above, &st), 0);
+        assert_int_equal(st.st_mode, S_IFDIR | 0755);
+        assert_int_equal(stat(directory, &st), 0);
+        assert_int_equal(st.st_mode, S_IFDIR | 0755);
+        assert_int_equal(lstat(path, &st), 0);
+        assert_int_equal(st.st_mode, S_IFREG | 0600);
+        assert_int_equal(st.st_uid, geteuid());
+        free(path);
+        free(directory);
+        free(above);
+    }
+}
+
+static void cannot_be_put(void **state)
+{
+    const struct session_record record = record_of(0, "kim");
+    char reason[256];
+    char *directory = path_in(*state, "sessions"), *path = path_of(directory, record.pid);
+    pid_t *pids;
+
+    /* a file where the directory should be */
+    write_text(directory, "");
+    reason[0] = '\0';
+    assert_int_equal(registry_put(directory, geteuid(), &record, reason, sizeof reason), -1);
+    assert_true(strlen(reason) > 0);
+    assert_int_equal(get(directory, record.pid), REGISTRY_FAILED);
+    assert_int_equal(unlink(directory), 0);
+    /* others can write there */
+    for (mode_t mode = 0775; mode <= 0777; mode += 2) {
+        assert_int_equal(mkdir(directory, 0755), 0);
+        assert_int_equal(chmod(directory, mode), 0);
+        reason[0] = '\0';
+        assert_int_equal(registry_put(directory, geteuid(), &record, reason, sizeof reason), -1);
+        assert_true(strlen(reason) > 0);
+        assert_int_equal(get(directory, record.pid), REGISTRY_FAILED);
+        assert_int_equal(rmdir(directory), 0);
+    }
+    /* a directory where the record should be */
+    assert_int_equal(mkdir(directory, 0755), 0);
+    assert_int_equal(mkdir(path, 0755), 0);
+    reason[0] = '\0';
+    assert_int_equal(registry_put(directory, geteuid(), &record, reason, sizeof reason), -1);
+    assert_true(strlen(reason) > 0);
+    assert_int_equal(get(directory, record.pid), REGISTRY_DAMAGED);
+    assert_int_equal(rmdir(path), 0);
+    /* and nothing half written stays behind */
+    assert_int_equal(registry_list(directory, &pids), 0);
+    free(pids);
+    assert_int_equal(rmdir(directory), 0);
+    free(path);
+    free(directory);
+}
+
+/* What somebody left under the name that is written first. */
+static void a_link_in_the_way(void **state)
+{
+    const struct session_record record = record_of(0, "kim");
+    char *victim = path_in(*state, "victim"), *directory = path_in(*state, "sessions"), *link_path;
+    char name[32];
+    size_t size;
+
+    write_text(victim, "as it was");
+    assert_int_equal(mkdir(directory, 0755), 0);
+    snprintf(name, sizeof name, "%d.new", (int)record.pid);
+    link_path = path_in(directory, name);
+    assert_int_equal(symlink(victim, link_path), 0);
+    put(directory, &record);
+    assert_int_equal(get(directory, record.pid), REGISTRY_OK);
+    char *text = read_bytes(victim, &size);
+    assert_string_equal(text, "as it was");
+    free(text);
+    free(link_path);
+    free(directory);
+    free(victim);
+}
+
+static void every_byte_flipped(void **state)
+{
+    const struct session_record record = record_of(0, "kim");
+    char *path = path_of(*state, record.pid);
+    size_t size;
+
+    put(*state, &record);
+    char *bytes = read_bytes(path, &size);
+    assert_int_equal(size, sizeof(struct file));
+    for (size_t i = 0; i < size; i++) {
+        for (unsigned bit = 0; bit < 8; bit += slow() ? 7 : 1) {
+            bytes[i] = (char)(bytes[i] ^ 1 << bit);
+            write_bytes(path, bytes, size);
+            if (get(*state, record.pid) != REGISTRY_DAMAGED)
+                fail_msg("bit %u of byte %zu", bit, i);
+            bytes[i] = (char)(bytes[i] ^ 1 << bit);
+        }
+    }
+    for (size_t length = 0; length < size; length++) {
+        write_bytes(path, bytes, length);
+        assert_int_equal(get(*state, record.pid), REGISTRY_DAMAGED);
+    }
+    bytes = realloc(bytes, size + 1);
+    assert_non_null(bytes);
+    bytes[size] = 0;
+    write_bytes(path, bytes, size + 1);
+    assert_int_equal(get(*state, record.pid), REGISTRY_DAMAGED);
+    write_bytes(path, bytes, size);
+    assert_int_equal(get(*state, record.pid), REGISTRY_OK);
+    free(bytes);
+    free(path);
+}
+
+static void put_signed(const char *directory, pid_t pid, struct file *file)
+{
+    memcpy(file->magic, "tmoutse1", sizeof file->magic);
+    file->checksum = CHECKSUM_OF(CHECKSUM_START, *file);
+    put_file(directory, pid, file, sizeof *file);
+}
+
+/* Right by its checksum, and still nothing to rely upon. */
+static void what_cannot_be(void **state)
+{
+    struct file good, file;
+
+    memset(&good, 0, sizeof good);
+    good.record = record_of(0, "kim");
+    const pid_t pid = good.record.pid;
+    file = good;
+    put_signed(*state, pid, &file);
+    assert_int_equal(get(*state, pid), REGISTRY_OK);
+    /* somebody else's record under this name */
+    put_signed(*state, pid + 1, &file);
+    assert_int_equal(get(*state, pid + 1), REGISTRY_DAMAGED);
+    /* strings without an end */
+    memset(file.record.user, 'x', sizeof file.record.user);
+    put_signed(*state, pid, &file);
+    assert_int_equal(get(*state, pid), REGISTRY_DAMAGED);
+    file = good;
+    memset(file.record.service, 'x', sizeof file.record.service);
+    put_signed(*state, pid, &file);
+    assert_int_equal(get(*state, pid), REGISTRY_DAMAGED);
+    file = good;
+    memset(file.record.address, 'x', sizeof file.record.address);
+    put_signed(*state, pid, &file);
+    assert_int_equal(get(*state, pid), REGISTRY_DAMAGED);
+    file = good;
+    memset(file.record.terminal, 'x', sizeof file.record.terminal);
+    put_signed(*state, pid, &file);
+    assert_int_equal(get(*state, pid), REGISTRY_DAMAGED);
+    /* of another format */
+    file = good;
+    put_signed(*state, pid, &file);
+    memcpy(file.magic, "tmoutse2", sizeof file.magic);
+    put_file(*state, pid, &file, sizeof file);
+    assert_int_equal(get(*state, pid), REGISTRY_DAMAGED);
+}
+
+static void not_ours(void **state)
+{
+    static const mode_t modes_of_others[] = {0620, 0602, 0660, 0666, 0777};
+    const struct session_record record = record_of(0, "kim");
+    char *directory = path_in(*state, "sessions"), *path = path_of(directory, record.pid);
+    char *elsewhere = path_in(*state, "elsewhere");
+
+    put(directory, &record);
+    for (size_t i = 0; i < COUNT_OF(modes_of_others); i++) {
+        assert_int_equal(chmod(path, modes_of_others[i]), 0);
+        assert_int_equal(get(directory, record.pid), REGISTRY_DAMAGED);
+    }
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_int_equal(get(directory, record.pid), REGISTRY_OK);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(path, 1000, 1000), 0);
+        assert_int_equal(get(directory, record.pid), REGISTRY_DAMAGED);
+        assert_int_equal(chown(path, 0, 0), 0);
+        assert_int_equal(chown(directory, 1000, 1000), 0);
+        assert_int_equal(get(directory, record.pid), REGISTRY_FAILED);
+        assert_int_equal(chown(directory, 0, 0), 0);
+    }
+    /* a link, though to a record that is fine */
+    assert_int_equal(rename(path, elsewhere), 0);
+    assert_int_equal(symlink(elsewhere, path), 0);
+    assert_int_equal(get(directory, record.pid), REGISTRY_DAMAGED);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(get(directory, record.pid), REGISTRY_DAMAGED);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("/dev/null", path), 0);
+    assert_int_equal(get(directory, record.pid), REGISTRY_DAMAGED);
+    /* which a new record replaces */
+    put(directory, &record);
+    assert_int_equal(get(directory, record.pid), REGISTRY_OK);
+    free(elsewhere);
+    free(path);
+    free(directory);
+}
+
+/* Two records that are as different as can be, in turn. */
+static void write_in_turn(void *argument)
+{
+    const char *directory = argument;
+    struct session_record record = record_of(getppid(), "a");
+
+    for (int round = 0; round < (slow() ? 50 : 400); round++) {
+        memset(record.user, round % 2 != 0 ? 'a' : 'b', sizeof record.user - 1);
+        memset(record.address, round % 2 != 0 ? 'a' : 'b', sizeof record.address - 1);
+        put(directory, &record);
+    }
+}
+
+/* Whoever reads meanwhile finds the one or the other. */
+static void put_is_atomic(void **state)
+{
+    struct session_record record = record_of(0, "a"), found;
+    siginfo_t ended = {0};
+
+    memset(record.user, 'a', sizeof record.user - 1);
+    memset(record.address, 'a', sizeof record.address - 1);
+    put(*state, &record);
+    const pid_t writer = child_begin();
+    if (writer == 0) {
+        write_in_turn(*state);
+        _exit(0);
+    }
+    while (ended.si_pid == 0) {
+        pid_t *pids;
+        assert_int_equal(registry_get(*state, geteuid(), record.pid, &found), REGISTRY_OK);
+        assert_int_equal(strlen(found.user), sizeof found.user - 1);
+        assert_int_equal(found.user[0], found.address[0]);
+        assert_null(strchr(found.user, found.user[0] == 'a' ? 'b' : 'a'));
+        assert_int_equal(registry_list(*state, &pids), 1);
+        assert_int_equal(pids[0], record.pid);
+        free(pids);
+        assert_int_equal(waitid(P_PID, (id_t)writer, &ended, WEXITED | WNOHANG | WNOWAIT), 0);
+    }
+    assert_true(child_end(writer));
+}
+
+/* --- the list ------------------------------------------------------------------ */
+
+static int by_number(const void *a, const void *b)
+{
+    const pid_t left = *(const pid_t *)a, right = *(const pid_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+static void list(void **state)
+{
+    static const char *const foreign[] = {
+        "0",
+        "00",
+        "-1",
+        "+1",
+        "007",
+        "12a",
+        " 12",
+        "12 ",
+        "12.new",
+        "1e3",
+        "0x12",
+        "99999999999",
+        "readme",
+        ".hidden",
+        "2147483648",
+        "4294967297",
+        "12\n",
+        "\xd9\xa1",
+        "18446744073709551617",
+    };
+    static const pid_t expected[] = {1, 7, 4000, 4194304, INT32_MAX};
+    char *directory = path_in(*state, "sessions");
+    pid_t *pids = NULL;
+
+    assert_int_equal(registry_list(directory, &pids), 0);
+    free(pids);
+    assert_int_equal(mkdir(directory, 0755), 0);
+    assert_int_equal(registry_list(directory, &pids), 0);
+    free(pids);
+    for (size_t i = 0; i < COUNT_OF(foreign); i++) {
+        char *path = path_in(directory, foreign[i]);
+        write_text(path, "");
+        free(path);
+    }
+    assert_int_equal(registry_list(directory, &pids), 0);
+    free(pids);
+    /* whatever is in them */
+    for (size_t i = 0; i < COUNT_OF(expected); i++)
+        put_file(directory, expected[i], "", 0);
+    assert_int_equal(registry_list(directory, &pids), COUNT_OF(expected));
+    qsort(pids, COUNT_OF(expected), sizeof *pids, by_number);
+    assert_memory_equal(pids, expected, sizeof expected);
+    free(pids);
+    free(directory);
+}
+
+static void a_long_list(void **state)
+{
+    enum { COUNT = 1000 };
+    pid_t *pids = NULL;
+
+    for (pid_t pid = 1; pid <= COUNT; pid++)
+        put_file(*state, pid, "", 0);
+    assert_int_equal(registry_list(*state, &pids), COUNT);
+    qsort(pids, COUNT, sizeof *pids, by_number);
+    for (pid_t pid = 1; pid <= COUNT; pid++)
+        assert_int_equal(pids[pid - 1], pid);
+    free(pids);
+    char *file = path_of(*state, 1);
+    errno = 0;
+    assert_int_equal(registry_list(file, &pids), -1);
+    assert_int_equal(errno, ENOTDIR);
+    assert_null(pids);
+    free(file);
+}
+
+/* --- stale ---------------------------------------------------------------------- */
+
+static void live_and_stale(void **state)
+{
+    struct session_record record = record_of(0, "kim");
+
+    (void)state;
+    assert_true(session_is_live(&record));
+    record.start_ticks++;
+    assert_false(session_is_live(&record));
+    record.start_ticks -= 2;
+    assert_false(session_is_live(&record));
+
+    const pid_t pid = child_begin();
+    if (pid == 0) {
+        pause();
+        _exit(1);
+    }
+    record = record_of(pid, "kim");
+    assert_true(session_is_live(&record));
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_false(session_is_live(&record));
+}
+
+/* --- one's own -------------------------------------------------------------------- */
+
+static const char *registry;      /* for the children */
+static const char *expected_user; /* NULL: none; "": -1 */
+
+static void find_own(void *argument)
+{
+    struct session_record record;
+
+    (void)argument;
+    const int found = registry_find_own(registry, geteuid(), &record);
+    if (expected_user == NULL) {
+        assert_int_equal(found, 0);
+    } else if (expected_user[0] == '\0') {
+        assert_int_equal(found, -1);
+    } else {
+        assert_int_equal(found, 1);
+        assert_string_equal(record.user, expected_user);
+    }
+}
+
+static void find_own_in_child(void *argument)
+{
+    assert_true(in_child(find_own, argument));
+}
+
+static void find_own_in_session(void *argument)
+{
+    assert_true(setsid() > 0);
+    assert_true(in_child(find_own, argument));
+}
+
+/* Here, in a child, in a grandchild, and in one with a session of its own. */
+static void assert_own(const char *user)
+{
+    expected_user = user;
+    find_own(NULL);
+    assert_true(in_child(find_own, NULL));
+    assert_true(in_child(find_own_in_child, NULL));
+    assert_true(in_child(find_own_in_session, NULL));
+}
+
+/* In a child, with a process beside it that is no relative. */
+static void by_ancestry(void *argument)
+{
+    struct session_record record;
+    int hold[2];
+
+    registry = argument;
+    if (process_audit_session(0) != NO_AUDIT_SESSION)
+        _exit(CHILD_CANNOT); /* that would come first */
+    assert_own(NULL);
+    assert_int_equal(pipe(hold), 0);
+    const pid_t other = child_begin();
+    if (other == 0) {
+        char end;
+        close(hold[1]);
+        _exit(read(hold[0], &end, 1) != 0);
+    }
+    close(hold[0]);
+    put_process(registry, other, "somebody else");
+    assert_own(NULL);
+    /* it is somebody else's, whatever is in it */
+    damage(registry, other);
+    assert_own(NULL);
+
+    put_process(registry, 0, "kim");
+    assert_own("kim");
+    put_process(registry, getppid(), "farther away");
+    assert_own("kim");
+    damage(registry, getpid());
+    assert_own("");
+    registry_remove(registry, getpid());
+    assert_own("farther away");
+    /* a number that was given to us after the login's process had ended */
+    record = record_of(0, "stale");
+    record.start_ticks--;
+    put(registry, &record);
+    assert_own("farther away");
+    damage(registry, getppid());
+    assert_own("");
+    registry_remove(registry, getppid());
+    assert_own(NULL);
+    close(hold[1]);
+    assert_true(child_end(other));
+}
+
+static void own_by_ancestry(void **state)
+{
+    if (!in_child(by_ancestry, *state))
+        LEFT_OUT("the tests run in an audit session, which comes before ancestry");
+}
+
+static void not_by_the_environment(void *argument)
+{
+    char number[32];
+
+    registry = argument;
+    put_process(registry, getppid(), "kim");
+    snprintf(number, sizeof number, "%d", (int)getppid());
+    setenv("XDG_SESSION_ID", number, 1);
+    setenv("SSH_CONNECTION", "192.0.2.1 1 192.0.2.2 22", 1);
+    setenv("PPID", "1", 1);
+    assert_own("kim");
+    registry_remove(registry, getppid());
+    if (process_audit_session(0) == NO_AUDIT_SESSION)
+        assert_own(NULL);
+}
+
+static void own_by_nothing_else(void **state)
+{
+    assert_true(in_child(not_by_the_environment, *state));
+}
+
+static void no_registry(void **state)
+{
+    struct session_record record;
+    char *absent = path_in(*state, "absent"), *file = path_in(*state, "file");
+
+    assert_int_equal(registry_find_own(absent, geteuid(), &record), 0);
+    write_text(file, "");
+    assert_int_equal(registry_find_own(file, geteuid(), &record), -1);
+    assert_int_equal(chmod(*state, 0777), 0);
+    assert_int_equal(registry_find_own(*state, geteuid(), &record), -1);
+    assert_int_equal(chmod(*state, 0755), 0);
+    free(file);
+    free(absent);
+}
+
+/* A new audit session for this process, as pam_loginuid gives it to a login. */
+static bool enter_audit_session(void)
+{
+    const int fd = open("/proc/self/loginuid", O_WRONLY | O_CLOEXEC);
+    const bool done = fd >= 0 && write(fd, "0", 1) == 1;
+
+    if (fd >= 0)
+        close(fd);
+    return done && process_audit_session(0) != NO_AUDIT_SESSION;
+}
+
+/* Runs find_own() in a process that is no descendant of ours any more: its
+ * parent has ended. */
+static void find_own_as_orphan(const char *user)
+{
+    int go[2], answer[2];
+
+    expected_user = user;
+    assert_int_equal(pipe(go), 0);
+    assert_int_equal(pipe(answer), 0);
+    const pid_t between = child_begin();
+    if (between == 0) {
+        assert_true(setsid() > 0);
+        const pid_t orphan = fork();
+        if (orphan == 0) {
+            await_byte(go[0]);
+            assert_int_not_equal(getppid(), between);
+            find_own(NULL);
+            send_byte(answer[1], 'y');
+        }
+        _exit(orphan < 0);
+    }
+    assert_true(child_end(between));
+    close(answer[1]);
+    send_byte(go[1], 'g');
+    assert_int_equal(await_byte(answer[0]), 'y');
+    close(answer[0]);
+    close(go[0]);
+    close(go[1]);
+}
+
+static void end_of_input(void *argument)
+{
+    char byte;
+
+    assert_int_equal(read(*(int *)argument, &byte, 1), 0);
+}
+
+static void by_audit_session(void *argument)
+{
+    struct session_record record;
+    int hold[2];
+
+    registry = argument;
+    assert_int_equal(pipe(hold), 0);
+    const pid_t other = child_begin(); /* in the session that we leave */
+    if (other == 0) {
+        close(hold[1]);
+        end_of_input(&hold[0]);
+        _exit(0);
+    }
+    close(hold[0]);
+    if (!enter_audit_session())
+        _exit(CHILD_CANNOT);
+    find_own_as_orphan(NULL);
+    record = record_of(0, "kim");
+    record.audit_session = process_audit_session(0);
+    put(registry, &record);
+    find_own_as_orphan("kim");
+    assert_own("kim");
+    /* another login's, and one that says nothing */
+    record = record_of(other, "somebody else");
+    record.audit_session = process_audit_session(0) + 1;
+    put(registry, &record);
+    find_own_as_orphan("kim");
+    damage(registry, other);
+    find_own_as_orphan("kim");
+    /* ours is damaged: it may be the one */
+    damage(registry, getpid());
+    find_own_as_orphan("");
+    assert_own("");
+    registry_remove(registry, getpid());
+    find_own_as_orphan(NULL);
+    /* somebody's who had our pid before */
+    record = record_of(0, "stale");
+    record.start_ticks--;
+    record.audit_session = process_audit_session(0);
+    put(registry, &record);
+    find_own_as_orphan(NULL);
+    /* a login with no audit session is not that of all who have none either */
+    record = record_of(0, "kim");
+    put(registry, &record);
+    find_own_as_orphan(NULL);
+    close(hold[1]);
+    assert_true(child_end(other));
+}
+
+static void own_by_audit_session(void **state)
+{
+    if (!in_child(by_audit_session, *state))
+        LEFT_OUT("the kernel gives this process no audit session of its own");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_DIRECTORY(put_and_get),
+        WITH_DIRECTORY(modes),
+        WITH_DIRECTORY(cannot_be_put),
+        WITH_DIRECTORY(a_link_in_the_way),
+        WITH_DIRECTORY(every_byte_flipped),
+        WITH_DIRECTORY(what_cannot_be),
+        WITH_DIRECTORY(not_ours),
+        WITH_DIRECTORY(put_is_atomic),
+        WITH_DIRECTORY(list),
+        WITH_DIRECTORY(a_long_list),
+        cmocka_unit_test(live_and_stale),
+        WITH_DIRECTORY(own_by_ancestry),
+        WITH_DIRECTORY(own_by_nothing_else),
+        WITH_DIRECTORY(no_registry),
+        WITH_DIRECTORY(own_by_audit_session),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

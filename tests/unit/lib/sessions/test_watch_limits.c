@@ -1,0 +1,151 @@
+/* What the policy says about watching, from text to limits. */
+#include "tests/unit/policy_text.h"
+
+#include "lib/sessions/watch_limits.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* The snapshot of a policy in memory. */
+static void open_text(struct snapshot *snapshot, const char *text)
+{
+    struct compiled c;
+    unsigned char *image = NULL;
+    char reason[256] = "";
+    size_t size = 0;
+
+    compile_text(&c, text);
+    if (c.outcome != 0)
+        print_all_problems(&c.problems);
+    assert_int_equal(c.outcome, 0);
+    assert_int_equal(snapshot_encode(SNAPSHOT_POLICY, &c.sources, &c.policy, "", 1, &image, &size),
+                     0);
+    const int fd = memfd_create("snapshot", MFD_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, image, size), (ssize_t)size);
+    if (snapshot_open_fd(fd, SNAPSHOT_POLICY, snapshot, reason, sizeof reason) != SNAPSHOT_OK)
+        fail_msg("%s", reason);
+    free(image);
+    compiled_free(&c);
+}
+
+static struct user_limits limits_of(const char *text, const char *user, const char *group)
+{
+    struct snapshot snapshot;
+    struct resolution resolution;
+    struct user_limits limits;
+
+    memset(&limits, 0x55, sizeof limits);
+    open_text(&snapshot, text);
+    assert_int_equal(resolve(&snapshot, user, &group, group != NULL, &resolution), 0);
+    user_limits_find(&snapshot, &resolution, true, &limits);
+    snapshot_close(&snapshot);
+    return limits;
+}
+
+#define assert_limits(limits, idle, age, warn)                                                     \
+    do {                                                                                           \
+        assert_true((limits).idle_ms == (idle));                                                   \
+        assert_true((limits).age_ms == (age));                                                     \
+        assert_true((limits).warn_ms == (warn));                                                   \
+    } while (0)
+
+static void nothing_is_said(void **state)
+{
+    static const char *const texts[] = {
+        "default { }",
+        "default { tmout = 5m enforce = true warn = 5m activity = any }",
+        "default { disconnect = none disconnect_notty = none max_session = none }",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        const struct user_limits limits = limits_of(texts[i], "kim", NULL);
+        assert_true(limits.terminal.idle_ms == NEVER_MS);
+        assert_true(limits.terminal.age_ms == NEVER_MS);
+        assert_true(limits.notty.idle_ms == NEVER_MS);
+        assert_true(limits.notty.age_ms == NEVER_MS);
+    }
+    const struct user_limits limits = limits_of(texts[0], "kim", NULL);
+    for (size_t i = 0; i < COUNT_OF(limits.rule); i++)
+        assert_string_equal(limits.rule[i], "-");
+    assert_false(limits.any_activity);
+}
+
+static void each_alone(void **state)
+{
+    struct user_limits limits;
+
+    (void)state;
+    limits = limits_of("default {\n disconnect = 10m }", "kim", NULL);
+    assert_limits(limits.terminal, 600000, NEVER_MS, 60000);
+    assert_limits(limits.notty, NEVER_MS, NEVER_MS, 0);
+    assert_string_equal(limits.rule[RULE_OF_DISCONNECT], "tmout.conf:2");
+    assert_string_equal(limits.rule[RULE_OF_AGE], "-");
+    assert_string_equal(limits.rule[RULE_OF_NOTTY], "-");
+
+    limits = limits_of("default {\n\n disconnect_notty = 1 }", "kim", NULL);
+    assert_limits(limits.terminal, NEVER_MS, NEVER_MS, 60000);
+    assert_limits(limits.notty, 1000, NEVER_MS, 0);
+    assert_string_equal(limits.rule[RULE_OF_DISCONNECT], "-");
+    assert_string_equal(limits.rule[RULE_OF_NOTTY], "tmout.conf:3");
+
+    limits = limits_of("default {\n\n\n max_session = 365d }", "kim", NULL);
+    assert_limits(limits.terminal, NEVER_MS, INT64_C(31536000000), 60000);
+    assert_limits(limits.notty, NEVER_MS, INT64_C(31536000000), 0);
+    assert_string_equal(limits.rule[RULE_OF_AGE], "tmout.conf:4");
+}
+
+static void notices(void **state)
+{
+    struct user_limits limits;
+
+    (void)state;
+    limits = limits_of("default { disconnect = 10m warn = none }", "kim", NULL);
+    assert_limits(limits.terminal, 600000, NEVER_MS, 0);
+    limits = limits_of("default { disconnect = 10m warn = 5m }", "kim", NULL);
+    assert_limits(limits.terminal, 600000, NEVER_MS, 300000);
+    /* where there is no terminal there is nobody to be told */
+    limits = limits_of("default { disconnect_notty = 10m warn = 5m }", "kim", NULL);
+    assert_limits(limits.notty, 600000, NEVER_MS, 0);
+}
+
+static void activities(void **state)
+{
+    (void)state;
+    assert_true(limits_of("default { activity = any }", "kim", NULL).any_activity);
+    assert_false(limits_of("default { activity = input }", "kim", NULL).any_activity);
+}
+
+/* Each from the rule that gives it. */
+static void rules(void **state)
+{
+    static const char text[] = "default {\n disconnect = 10m\n max_session = 8h\n}\n"
+                               "group \"g\" {\n disconnect = 5m\n disconnect_notty = 30m\n}\n"
+                               "user \"kim\" { max_session = none }\n";
+    struct user_limits limits;
+
+    (void)state;
+    limits = limits_of(text, "kim", "g");
+    assert_limits(limits.terminal, 300000, NEVER_MS, 60000);
+    assert_limits(limits.notty, 1800000, NEVER_MS, 0);
+    assert_string_equal(limits.rule[RULE_OF_DISCONNECT], "tmout.conf:6");
+    assert_string_equal(limits.rule[RULE_OF_NOTTY], "tmout.conf:7");
+    assert_string_equal(limits.rule[RULE_OF_AGE], "tmout.conf:9");
+    limits = limits_of(text, "eve", NULL);
+    assert_limits(limits.terminal, 600000, 28800000, 60000);
+    assert_limits(limits.notty, NEVER_MS, 28800000, 0);
+    assert_string_equal(limits.rule[RULE_OF_DISCONNECT], "tmout.conf:2");
+    assert_string_equal(limits.rule[RULE_OF_NOTTY], "-");
+    assert_string_equal(limits.rule[RULE_OF_AGE], "tmout.conf:3");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_said), cmocka_unit_test(each_alone), cmocka_unit_test(notices),
+        cmocka_unit_test(activities),      cmocka_unit_test(rules),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,91 @@
+#include "tools/tmoutctl/host/faillock.h"
+
+#include "tools/tmoutctl/host/text_file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char blanks[] = " \t\r";
+
+/* As the module reads a number: what follows the digits is not looked at. */
+static int64_t number_of(const char *text)
+{
+    return strtoll(text, NULL, 10);
+}
+
+/* Takes an option over if it is one of ours; name ends with = or blanks. */
+static void take(struct faillock *faillock, const char *name, const char *value, const char *file,
+                 unsigned line, bool on_pam_line)
+{
+    const size_t length = strcspn(name, "= \t\r");
+    struct faillock_option *option;
+
+    if (length == 4 && strncmp(name, "deny", length) == 0)
+        option = &faillock->deny;
+    else if (length == 13 && strncmp(name, "fail_interval", length) == 0)
+        option = &faillock->fail_interval;
+    else if (length == 11 && strncmp(name, "unlock_time", length) == 0)
+        option = &faillock->unlock_time;
+    else if (length == 14 && strncmp(name, "even_deny_root", length) == 0)
+        option = &faillock->even_deny_root;
+    else
+        return;
+    option->value = option == &faillock->even_deny_root ? 1 : number_of(value);
+    if (option == &faillock->unlock_time && (option->value == 0 || strncmp(value, "never", 5) == 0))
+        option->value = INT64_MAX;
+    snprintf(option->file, sizeof option->file, "%s", file);
+    option->line = line;
+    option->on_pam_line = on_pam_line;
+}
+
+static void read_config(const char *root, struct faillock *faillock)
+{
+    char real[PATH_MAX];
+    struct text_file file;
+
+    snprintf(real, sizeof real, "%s%s", root, faillock->config);
+    if (read_text_file(real, 0, &file) != 0)
+        return; /* then its defaults hold */
+    for (struct text_line line = {0}; next_text_line(&file, &line);) {
+        char text[512];
+        snprintf(text, sizeof text, "%.*s", (int)(line.end - line.start), line.start);
+        text[strcspn(text, "#")] = '\0';
+        const char *name = text + strspn(text, blanks);
+        const char *value = name + strcspn(name, "=");
+        value += *value == '=';
+        take(faillock, name, value + strspn(value, blanks), faillock->config, line.number, false);
+    }
+    free(file.text);
+}
+
+void faillock_read(const char *root, const struct pam_stack *auth, struct faillock *faillock)
+{
+    /* pam_faillock(8) names these defaults. */
+    *faillock = (struct faillock){.deny.value = 3,
+                                  .fail_interval.value = 900,
+                                  .unlock_time.value = 600,
+                                  .config = "/etc/security/faillock.conf"};
+    for (size_t i = 0; i < auth->count; i++) {
+        const char *config = pam_line_value(&auth->line[i], "conf=");
+        if (!pam_line_is(&auth->line[i], "pam_faillock.so"))
+            continue;
+        faillock->used = true;
+        if (config != NULL)
+            snprintf(faillock->config, sizeof faillock->config, "%.*s",
+                     (int)strcspn(config, blanks), config);
+    }
+    if (!faillock->used)
+        return;
+    read_config(root, faillock);
+    for (size_t i = 0; i < auth->count; i++) {
+        const struct pam_line *line = &auth->line[i];
+        if (!pam_line_is(line, "pam_faillock.so"))
+            continue;
+        for (const char *word = line->arguments; *(word += strspn(word, blanks)) != '\0';
+             word += strcspn(word, blanks)) {
+            const char *value = word + strcspn(word, "= \t\r");
+            take(faillock, word, value + (*value == '='), line->file, line->line, true);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+#include "tools/tmoutctl/print_problems.h"
+
+#include "tools/tmoutctl/cli.h"
+
+#include <string.h>
+
+static const char *severity_word(enum problem_severity severity)
+{
+    switch (severity) {
+    case PROBLEM_NOTE:
+        return "note";
+    case PROBLEM_ERROR:
+        return "error";
+    case PROBLEM_FAILURE:
+    default:
+        return "failure";
+    }
+}
+
+void print_problems(FILE *to, const struct problems *problems, bool with_notes)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        char line[2048];
+        if (problems->item[i].severity == PROBLEM_NOTE && !with_notes)
+            continue;
+        problem_format(&problems->item[i], line, sizeof line);
+        fprintf(to, "%s%s\n", line, problems->item[i].severity == PROBLEM_NOTE ? " (note)" : "");
+    }
+    if (problems->left_out > 0)
+        fprintf(to, "... and %zu more\n", problems->left_out);
+}
+
+json_t *problems_json(const struct problems *problems)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; list != NULL && i < problems->count; i++) {
+        const struct problem *p = &problems->item[i];
+        json_t *entry = json_pack("{s:s, s:o, s:o, s:o}", "severity", severity_word(p->severity),
+                                  "file", p->file != NULL ? json_text(p->file) : json_null(),
+                                  "line", p->line > 0 ? json_integer(p->line) : json_null(),
+                                  "message", json_text(p->text));
+        if (entry == NULL || json_array_append_new(list, entry) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+void summarize_problems(const struct problems *problems, char *text, size_t size)
+{
+    const struct problem *first = problems_first_bad(problems);
+    const size_t bad = problems->errors + problems->failures;
+
+    if (first == NULL) {
+        snprintf(text, size, "out of memory");
+        return;
+    }
+    problem_format(first, text, size);
+    const size_t used = strlen(text);
+    if (bad > 1 && used < size)
+        snprintf(text + used, size - used, " (and %zu more mistake%s)", bad - 1,
+                 bad == 2 ? "" : "s");
+}

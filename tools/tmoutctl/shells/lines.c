@@ -1,0 +1,151 @@
+#include "tools/tmoutctl/shells/lines.h"
+
+#include "tools/tmoutctl/shells/files.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char blanks[] = " \t\r";
+
+const char *shell_variable(bool csh)
+{
+    return csh ? "autologout" : "TMOUT";
+}
+
+static bool is_name_character(char c)
+{
+    return c == '_' || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
+}
+
+const char *shell_next_use(const char *commands, const char *from, const char *variable)
+{
+    for (const char *at = from; (at = strstr(at, variable)) != NULL; at++) {
+        const bool longer = is_name_character(at[strlen(variable)]);
+        if (!longer && (at == commands || (!is_name_character(at[-1]) && at[-1] != '$')))
+            return at;
+    }
+    return NULL;
+}
+
+/* --- one command --------------------------------------------------------- */
+
+/* Is word[length] this text? */
+static bool word_is(const char *word, size_t length, const char *text)
+{
+    return strlen(text) == length && strncmp(word, text, length) == 0;
+}
+
+static bool is_one_of(const char *word, size_t length, const char *const *list)
+{
+    for (; *list != NULL; list++)
+        if (word_is(word, length, *list))
+            return true;
+    return false;
+}
+
+/* A number or a variable's value, quoted or not: nothing that runs a command. */
+static bool is_value(const char *word, size_t length)
+{
+    return strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$\"'") >=
+           length;
+}
+
+/* NAME or NAME=VALUE. */
+static bool is_assignment(const char *word, size_t length, const char *variable)
+{
+    const size_t name = strlen(variable);
+
+    return length >= name && strncmp(word, variable, name) == 0 &&
+           (length == name || (word[name] == '=' && is_value(word + name + 1, length - name - 1)));
+}
+
+/* Does command[size], which may be empty, do nothing but set the limit, fix it
+ * or take it away? Whatever is not known to is taken for something else. */
+static bool sets_limit_only(const char *command, size_t size, bool csh)
+{
+    static const char *const in_front[] = {"builtin", "command", NULL};
+    static const char *const setting[] = {"readonly", "export",  "declare", "typeset",
+                                          "local",    "integer", "unset",   NULL};
+    static const char *const setting_csh[] = {"set", "unset", NULL};
+    const char *const end = command + size, *variable = shell_variable(csh);
+    bool may_set = !csh, has_name = false, value_follows = false;
+
+    for (const char *word = command; (word += strspn(word, blanks)) < end;) {
+        size_t length = strcspn(word, " \t\r");
+        length = word + length > end ? (size_t)(end - word) : length;
+        const bool is_keyword = is_one_of(word, length, csh ? setting_csh : setting);
+        if (is_assignment(word, length, variable) && may_set)
+            has_name = true;
+        else if (csh && has_name && word_is(word, length, "="))
+            value_follows = true;
+        else if (value_follows && is_value(word, length))
+            value_follows = false;
+        else if (!has_name && (is_keyword || (!csh && is_one_of(word, length, in_front))))
+            may_set = true;
+        else if (has_name || word[0] != '-' || !is_value(word + 1, length - 1))
+            return false;
+        word += length;
+    }
+    return !value_follows;
+}
+
+/* The same for a line's commands. */
+static bool line_sets_limit_only(const char *commands, bool csh)
+{
+    for (const char *command = commands;; command++) {
+        const size_t size = strcspn(command, ";");
+        if (!sets_limit_only(command, size, csh))
+            return false;
+        command += size;
+        if (*command == '\0')
+            return true;
+    }
+}
+
+/* --- a file -------------------------------------------------------------- */
+
+/* Goes on in the next line? */
+static bool is_continued(const struct text_line *line)
+{
+    return line->end > line->start && line->end[-1] == '\\';
+}
+
+/* Writes the program. Returns false where a line is left to people. */
+static bool write_program(FILE *program, const struct text_file *file, bool csh)
+{
+    const char *variable = shell_variable(csh);
+    bool only = true, in_the_middle = false, first = true;
+
+    for (struct text_line line = {0}; only && next_text_line(file, &line);) {
+        char *commands = shell_commands_of(&line);
+        if (commands == NULL || shell_next_use(commands, commands, variable) != NULL) {
+            only = commands != NULL && !in_the_middle && !is_continued(&line) &&
+                   line_sets_limit_only(commands, csh);
+            /* The colon keeps a branch that has no other command valid. The
+             * name is there again so that a file which has changed since loses
+             * nothing else. */
+            fprintf(program, "%s%us/.*%s/: # &/", first ? "" : ";", line.number, variable);
+            first = false;
+        }
+        in_the_middle = is_continued(&line);
+        free(commands);
+    }
+    return only && !first;
+}
+
+char *shell_lines_out(const char *path, bool csh)
+{
+    struct text_file file;
+    char *text = NULL;
+    size_t size;
+
+    if (read_text_file(path, 0, &file) != 0)
+        return strdup("");
+    FILE *program = open_memstream(&text, &size);
+    const bool only = program != NULL && write_program(program, &file, csh);
+    if (program != NULL && fclose(program) == 0 && text != NULL && !only)
+        text[0] = '\0';
+    free(file.text);
+    return text;
+}

@@ -1,0 +1,41 @@
+#include "tools/tmoutctl/sshd/site.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+bool sshd_is_zero(const char *value)
+{
+    return strchr(value, '0') != NULL && value[strspn(value, "+-0smhdwSMHDW")] == '\0';
+}
+
+/* A policy has no signs and no zeros in front; for sshd they change nothing. */
+static const char *as_in_a_policy(const char *text)
+{
+    if (sshd_is_zero(text))
+        return "0";
+    text += *text == '+';
+    while (text[0] == '0' && isdigit((unsigned char)text[1]))
+        text++;
+    return text;
+}
+
+bool sshd_site_read(const struct sshd_line *line, struct sshd_site_value *site)
+{
+    const char *rest = line->arguments;
+
+    if (!line->in_match || strcmp(line->file, SSHD_DROP_IN) == 0)
+        return false;
+    for (size_t i = 0; i < sshd_keyword_count; i++) {
+        const struct sshd_keyword *keyword = &sshd_keywords[i];
+        if (strcasecmp(line->keyword, keyword->keyword) != 0)
+            continue;
+        site->keyword = keyword;
+        /* With a value that is none sshd does not start: others say so. */
+        return settings[keyword->id].default_only == NULL &&
+               sshd_next_word(&rest, site->text, sizeof site->text) &&
+               setting_parse(&settings[keyword->id], as_in_a_policy(site->text), &site->value) ==
+                   NULL;
+    }
+    return false;
+}

@@ -1,0 +1,242 @@
+/*
+ * tmoutctl apply: policy text to snapshot, the only way in which a policy
+ * comes into force. Run by administrators, and with --quiet by the module
+ * at the first login after a change.
+ */
+#include "tools/tmoutctl/cli.h"
+
+#include "lib/host/atomic_file.h"
+#include "lib/host/secure_path.h"
+#include "lib/policy/rules.h"
+#include "lib/policy/snapshot.h"
+#include "tools/tmoutctl/print_problems.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    LOCK_WAIT_SEC = 10,
+    /* The longest tick with which a kernel stamps files (100 Hz), doubled. */
+    TICK_NS = 20 * 1000 * 1000,
+    SECOND_NS = 1000 * 1000 * 1000
+};
+
+/* What one run works with. */
+struct application {
+    const struct tmoutctl_context *context;
+    int state_fd, lock_fd;
+    struct source_set sources;
+    struct policy policy;
+    struct problems problems;
+};
+
+static void on_alarm(int signal_number)
+{
+    (void)signal_number; /* only interrupts flock() */
+}
+
+/* Waits until no other apply runs. The lock goes when the process does. */
+static int lock_state(struct application *a)
+{
+    const struct sigaction interrupt = {.sa_handler = on_alarm};
+    int result;
+
+    a->lock_fd = openat(a->state_fd, "apply.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (a->lock_fd < 0) {
+        report("the policy cannot be applied: %s/apply.lock: %s", a->context->state_dir,
+               strerror(errno));
+        return -1;
+    }
+    sigaction(SIGALRM, &interrupt, NULL);
+    alarm(LOCK_WAIT_SEC);
+    result = flock(a->lock_fd, LOCK_EX);
+    alarm(0);
+    if (result != 0)
+        report("%s/apply.lock: %s", a->context->state_dir,
+               errno == EINTR ? "another tmoutctl apply holds it; try again when that has ended"
+                              : strerror(errno));
+    return result;
+}
+
+static int open_state(struct application *a)
+{
+    const char *path = a->context->state_dir;
+    char reason[512];
+
+    if (mkdir(path, 0755) == 0 && chmod(path, 0755) != 0) {
+        report("%s: %s", path, strerror(errno));
+        return -1;
+    }
+    a->state_fd = trusted_directory(path, geteuid(), O_RDONLY, reason, sizeof reason);
+    if (a->state_fd < 0) {
+        report("the policy cannot be kept: %s", reason);
+        return -1;
+    }
+    return lock_state(a);
+}
+
+/* Is there a sound record of this kind, made from the policy as it is now? */
+static bool is_current(const struct application *a, enum snapshot_kind kind)
+{
+    struct snapshot snapshot;
+    char reason[512];
+    bool current;
+
+    if (snapshot_open(a->context->state_dir, kind, geteuid(), &snapshot, reason, sizeof reason) !=
+        SNAPSHOT_OK)
+        return false;
+    current =
+        snapshot_is_current(&snapshot, a->context->config_path) && snapshot_is_intact(&snapshot);
+    snapshot_close(&snapshot);
+    return current;
+}
+
+/*
+ * Reads the sources. A file that was changed within the current clock tick
+ * could be changed again without a new time stamp, and nobody would notice:
+ * then one tick is waited out before the text is read for good.
+ */
+static int read_sources(struct application *a)
+{
+    struct timespec now;
+
+    if (sources_read(a->context->config_path, geteuid(), &a->sources, &a->problems) != 0)
+        return -1;
+    clock_gettime(CLOCK_REALTIME, &now);
+    const int64_t newest_ns = sources_newest_change_ns(&a->sources);
+    const int64_t age_ns = (int64_t)now.tv_sec * SECOND_NS + now.tv_nsec - newest_ns;
+    /* Some file systems know whole seconds only. */
+    const int64_t tick_ns = newest_ns % SECOND_NS == 0 ? SECOND_NS : TICK_NS;
+    if (age_ns < 0 || age_ns > tick_ns)
+        return 0;
+    const struct timespec rest = {.tv_sec = tick_ns / SECOND_NS, .tv_nsec = tick_ns % SECOND_NS};
+    nanosleep(&rest, NULL);
+    return sources_read(a->context->config_path, geteuid(), &a->sources, &a->problems);
+}
+
+static int write_record(const struct application *a, enum snapshot_kind kind, const char *message)
+{
+    const char *name = kind == SNAPSHOT_POLICY ? SNAPSHOT_POLICY_NAME : SNAPSHOT_REFUSED_NAME;
+    unsigned char *image = NULL;
+    size_t size = 0;
+    int result = -1;
+
+    if (snapshot_encode(kind, &a->sources, kind == SNAPSHOT_POLICY ? &a->policy : NULL, message,
+                        (int64_t)time(NULL), &image, &size) == 0)
+        result = replace_file(a->state_fd, name, 0644, image, size);
+    if (result != 0)
+        report("%s/%s: cannot be written: %s", a->context->state_dir, name, strerror(errno));
+    free(image);
+    return result;
+}
+
+/* What governs logins while the text does not. */
+static const char *still_in_force(const struct application *a, char *text, size_t size)
+{
+    struct snapshot snapshot;
+    char reason[512], when[64];
+
+    if (snapshot_open(a->context->state_dir, SNAPSHOT_POLICY, geteuid(), &snapshot, reason,
+                      sizeof reason) != SNAPSHOT_OK)
+        return "no policy is in force";
+    format_time(snapshot.created_sec, when, sizeof when);
+    snprintf(text, size, "the policy of %s stays in force", when);
+    snapshot_close(&snapshot);
+    return text;
+}
+
+static int refuse(struct application *a)
+{
+    char summary[1024], in_force[128];
+    const char *stays = still_in_force(a, in_force, sizeof in_force);
+
+    summarize_problems(&a->problems, summary, sizeof summary);
+    if (a->context->quiet) {
+        report("%s; %s", summary, stays);
+    } else {
+        print_problems(stderr, &a->problems, false);
+        report("the policy is not applied; %s", stays);
+    }
+    return write_record(a, SNAPSHOT_REFUSED, summary) == 0 ? TMOUTCTL_NO : TMOUTCTL_FAILURE;
+}
+
+static int accept_policy(struct application *a)
+{
+    char in_force[128];
+
+    if (write_record(a, SNAPSHOT_POLICY, "") != 0) {
+        report("the policy is not applied; %s", still_in_force(a, in_force, sizeof in_force));
+        return TMOUTCTL_FAILURE;
+    }
+    unlinkat(a->state_fd, SNAPSHOT_REFUSED_NAME, 0);
+    if (a->context->quiet)
+        return TMOUTCTL_FINE;
+    print_problems(stdout, &a->problems, true);
+    printf("applied: %zu rule%s from %s\n", a->policy.count, a->policy.count == 1 ? "" : "s",
+           a->context->config_path);
+    return finish(TMOUTCTL_FINE);
+}
+
+static int compile_and_keep(struct application *a)
+{
+    char summary[1024], in_force[128];
+
+    if (read_sources(a) != 0) {
+        report("out of memory");
+        return TMOUTCTL_FAILURE;
+    }
+    switch (policy_compile_sources(&a->sources, &a->policy, &a->problems)) {
+    case 0:
+        return accept_policy(a);
+    case 1:
+        return refuse(a);
+    default:
+        summarize_problems(&a->problems, summary, sizeof summary);
+        report("%s; %s", summary, still_in_force(a, in_force, sizeof in_force));
+        return TMOUTCTL_FAILURE;
+    }
+}
+
+int verb_apply(const struct tmoutctl_context *context, int argc, char **argv)
+{
+    struct application a = {.context = context, .state_fd = -1, .lock_fd = -1};
+    int status = TMOUTCTL_FAILURE;
+
+    if (argc > 1) {
+        report("apply takes no argument \"%s\"", argv[1]);
+        return TMOUTCTL_FAILURE;
+    }
+    /* A file size limit or a vanished reader shall give an error message
+     * and not end us before the clean-up. */
+    signal(SIGXFSZ, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+
+    if (open_state(&a) != 0)
+        goto out;
+    /* Of logins that come together, the first compiles; a text that was
+     * refused is complained about once. */
+    if (context->quiet && is_current(&a, SNAPSHOT_POLICY))
+        status = TMOUTCTL_FINE;
+    else if (context->quiet && is_current(&a, SNAPSHOT_REFUSED))
+        status = TMOUTCTL_NO;
+    else
+        status = compile_and_keep(&a);
+
+out:
+    problems_free(&a.problems);
+    policy_free(&a.policy);
+    sources_free(&a.sources);
+    if (a.lock_fd >= 0)
+        close(a.lock_fd);
+    if (a.state_fd >= 0)
+        close(a.state_fd);
+    return status;
+}

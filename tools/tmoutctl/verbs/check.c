@@ -1,0 +1,76 @@
+/* tmoutctl check [FILE]: what is wrong with the policy, or with a draft. */
+#include "tools/tmoutctl/cli.h"
+
+#include "lib/policy/rules.h"
+#include "tools/tmoutctl/print_problems.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The draft alone, or the policy with its drop-ins. As policy_compile(). */
+static int compile(const char *draft, const char *config_path, struct policy *policy,
+                   struct source_set *sources, struct problems *problems)
+{
+    if (draft == NULL)
+        return policy_compile(config_path, geteuid(), policy, sources, problems);
+    if (source_read_draft(draft, geteuid(), sources, problems) != 0)
+        return -1;
+    return policy_compile_sources(sources, policy, problems);
+}
+
+static json_t *answer_json(bool valid, const struct policy *policy,
+                           const struct source_set *sources, const struct problems *problems)
+{
+    json_t *files = json_array();
+
+    for (size_t i = 0; files != NULL && i < sources->count; i++)
+        if (sources->item[i].identity.kind == SOURCE_FILE)
+            json_array_append_new(files, json_text(sources->item[i].path));
+    return json_pack("{s:b, s:o, s:I, s:o}", "valid", valid, "files", files, "rules",
+                     (json_int_t)policy->count, "problems", problems_json(problems));
+}
+
+static void answer_text(const char *path, bool quiet, bool valid, bool missing,
+                        const struct policy *policy, const struct problems *problems)
+{
+    print_problems(stderr, problems, !quiet);
+    if (valid && !quiet)
+        printf("%s: valid, %zu rule%s\n", path, policy->count, policy->count == 1 ? "" : "s");
+    else if (!valid && !missing && problems->failures == 0)
+        report("%s: not valid, %zu mistake%s", path, problems->errors,
+               problems->errors == 1 ? "" : "s");
+}
+
+int verb_check(const struct tmoutctl_context *context, int argc, char **argv)
+{
+    /* The policy itself, named, is no draft. */
+    const bool named = argc > 1 && strcmp(argv[1], context->config_path) != 0;
+    const char *draft = named ? argv[1] : NULL;
+    struct policy policy = {0};
+    struct source_set sources = {0};
+    struct problems problems = {0};
+    int status;
+
+    if (argc > 2 || (draft != NULL && (draft[0] == '-' || draft[0] == '\0'))) {
+        report("the call is: tmoutctl check [FILE]");
+        return TMOUTCTL_FAILURE;
+    }
+    const int outcome = compile(draft, context->config_path, &policy, &sources, &problems);
+    const bool missing = sources.count > 0 && sources.item[0].identity.kind == SOURCE_ABSENT;
+
+    status = outcome == 0              ? TMOUTCTL_FINE
+             : outcome > 0 && !missing ? TMOUTCTL_NO
+                                       : TMOUTCTL_FAILURE;
+    if (context->json) {
+        status = print_json(answer_json(outcome == 0, &policy, &sources, &problems), status);
+    } else {
+        answer_text(draft != NULL ? draft : context->config_path, context->quiet, outcome == 0,
+                    missing, &policy, &problems);
+        status = finish(status);
+    }
+    problems_free(&problems);
+    policy_free(&policy);
+    sources_free(&sources);
+    return status;
+}

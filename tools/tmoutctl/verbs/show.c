@@ -1,0 +1,246 @@
+/*
+ * tmoutctl show USER: the settings his next login gets, and the rule behind
+ * each, found with the code that decides at login.
+ */
+#include "tools/tmoutctl/cli.h"
+
+#include "tools/tmoutctl/host/policy_view.h"
+#include "tools/tmoutctl/host/user_attempts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void rule_text(const struct resolved_setting *setting, char *text, size_t size)
+{
+    if (!setting->from_rule)
+        snprintf(text, size, "built-in default");
+    else if (setting->kind == RULE_DEFAULT)
+        snprintf(text, size, "default");
+    else
+        snprintf(text, size, "%s \"%s\"", rule_kind_word(setting->kind), setting->name);
+}
+
+/* What the shell gets: PAM_TMOUT's value, or "" where it gets none. */
+static void limit_text(const struct resolution *resolution, bool local, char *text, size_t size)
+{
+    if (resolution_covers(resolution, !local))
+        resolution_limit(resolution, text, size);
+    else
+        text[0] = '\0';
+}
+
+/* Which login is asked about, and what the attempts have come to there. */
+struct login_view {
+    bool local;
+    const char *from; /* --from ADDR, or NULL */
+    bool limited;
+    struct attempt_limits limits;
+    struct attempt_state attempts;
+    char note[600]; /* why attempts is not known, else "" */
+};
+
+static void find_attempts(const struct tmoutctl_context *context, const struct account *account,
+                          const struct resolution *resolution, struct login_view *login)
+{
+    struct origin origin = {.kind = login->local ? ORIGIN_LOCAL : ORIGIN_NETWORK};
+
+    if (login->from != NULL)
+        origin = origin_of_address(login->from);
+    login->limited = attempt_limits_find(resolution, account->uid, &login->limits);
+    if (!login->limited)
+        snprintf(login->note, sizeof login->note, "not limited");
+    else if (login->limits.by_source && !login->local && login->from == NULL)
+        snprintf(login->note, sizeof login->note, "counted by address: ask with --from ADDR");
+    else if (!attempts_are_ours(context))
+        snprintf(login->note, sizeof login->note, "are root's to see");
+    else
+        attempt_state_find(context, account->uid, &origin, &login->limits, &login->attempts,
+                           login->note, sizeof login->note);
+}
+
+static void print_attempts(const struct login_view *login)
+{
+    char lock[96];
+
+    if (login->note[0] != '\0') {
+        printf("attempts %s\n", login->note);
+        return;
+    }
+    lock_state_format(login->attempts.lock_left_ms, lock, sizeof lock);
+    printf("attempts %u of %u failed, %s\n", login->attempts.failures, login->limits.max_attempts,
+           lock);
+}
+
+static json_t *attempts_json(const struct login_view *login)
+{
+    json_t *answer = json_object();
+
+    if (login->note[0] != '\0') {
+        json_object_set_new(answer, "note", json_text(login->note));
+        return answer;
+    }
+    json_object_set_new(answer, "max_attempts", json_integer(login->limits.max_attempts));
+    set_lock_state(answer, login->attempts.failures, login->attempts.in_flight,
+                   login->attempts.lock_left_ms);
+    return answer;
+}
+
+/* One line a setting: name, value, the rule behind it, and where that is. A
+ * value that is longer than usual moves its own rule and no other. */
+static void print_settings(const struct policy_view *view, const struct resolution *resolution)
+{
+    int name_width = 0;
+
+    for (size_t i = 0; i < SETTING_COUNT; i++)
+        if ((int)strlen(settings[i].name) > name_width)
+            name_width = (int)strlen(settings[i].name);
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        const struct resolved_setting *setting = &resolution->setting[i];
+        char value[SETTING_TEXT_MAX], rule[RULE_NAME_MAX + 32], path[512];
+        resolution_format(resolution, (enum setting_id)i, value, sizeof value);
+        rule_text(setting, rule, sizeof rule);
+        snapshot_source_path(&view->snapshot, setting->file, path, sizeof path);
+        printf("%-*s %-9s %s", name_width, settings[i].name, value, rule);
+        if (setting->from_rule)
+            printf("  %s:%u", path, setting->line);
+        putchar('\n');
+    }
+}
+
+static void print_text(const struct account *account, const struct policy_view *view,
+                       const struct resolution *resolution, const struct login_view *login)
+{
+    char limit[LIMIT_TEXT_MAX];
+
+    limit_text(resolution, login->local, limit, sizeof limit);
+    printf("user     %s\ngroups  ", account->name);
+    for (size_t i = 0; i < account->group_count; i++)
+        printf(" %s%s", account->group[i], i + 1 < account->group_count ? "," : "");
+    printf("\npolicy   %s\nlogin    %s: ", view->note, login->local ? "local" : "over SSH");
+    if (limit[0] != '\0')
+        printf("PAM_TMOUT=\"%s\"\n", limit);
+    else
+        printf("not covered (sessions = ssh)\n");
+    print_attempts(login);
+    putchar('\n');
+    print_settings(view, resolution);
+}
+
+/* NULL for what has no end, or was not said. */
+static json_t *number_json(int64_t value)
+{
+    if (value == SETTING_NONE || value == SETTING_UNSET)
+        return json_null();
+    return json_integer(value == SETTING_OFF ? 0 : value);
+}
+
+static json_t *setting_json(const struct policy_view *view, const struct resolution *resolution,
+                            enum setting_id id)
+{
+    const struct resolved_setting *setting = &resolution->setting[id];
+    char value[SETTING_TEXT_MAX], rule[RULE_NAME_MAX + 32], path[4096];
+    json_t *entry;
+
+    resolution_format(resolution, id, value, sizeof value);
+    rule_text(setting, rule, sizeof rule);
+    snapshot_source_path(&view->snapshot, setting->file, path, sizeof path);
+    entry = json_pack("{s:s, s:o, s:o, s:o}", "value", value, "rule", json_text(rule), "file",
+                      setting->from_rule ? json_text(path) : json_null(), "line",
+                      setting->from_rule ? json_integer(setting->line) : json_null());
+    if (entry != NULL && settings[id].type == SETTING_DURATION)
+        json_object_set_new(entry, "seconds", number_json(setting->value));
+    if (entry != NULL && settings[id].type == SETTING_NUMBER)
+        json_object_set_new(entry, "number", number_json(setting->value));
+    return entry;
+}
+
+static json_t *answer_json(const struct account *account, const struct policy_view *view,
+                           const struct resolution *resolution, const struct login_view *login)
+{
+    char limit[LIMIT_TEXT_MAX];
+    json_t *groups = json_array(), *all = json_object();
+
+    limit_text(resolution, login->local, limit, sizeof limit);
+    for (size_t i = 0; groups != NULL && i < account->group_count; i++)
+        json_array_append_new(groups, json_text(account->group[i]));
+    for (size_t i = 0; all != NULL && i < SETTING_COUNT; i++)
+        json_object_set_new(all, settings[i].name,
+                            setting_json(view, resolution, (enum setting_id)i));
+    return json_pack("{s:o, s:o, s:{s:s, s:o}, s:s, s:o, s:o, s:o}", "user",
+                     json_text(account->name), "groups", groups, "policy", "state", view->state,
+                     "note", json_text(view->note), "login", login->local ? "local" : "ssh",
+                     "pam_tmout", limit[0] != '\0' ? json_string(limit) : json_null(), "attempts",
+                     attempts_json(login), "settings", all);
+}
+
+static int show(const struct tmoutctl_context *context, const char *user, struct login_view *login)
+{
+    struct account account = {0};
+    struct policy_view view = {0};
+    struct resolution resolution;
+    int status = TMOUTCTL_FAILURE;
+
+    if (find_account(user, &account) != 0)
+        return status;
+    if (policy_view_find(context, &view) != 0)
+        goto out;
+    if (policy_view_resolve(context, &view, &account, &resolution) == 0) {
+        find_attempts(context, &account, &resolution, login);
+        if (context->json) {
+            status = print_json(answer_json(&account, &view, &resolution, login), TMOUTCTL_FINE);
+        } else {
+            print_text(&account, &view, &resolution, login);
+            status = finish(TMOUTCTL_FINE);
+        }
+    }
+    snapshot_close(&view.snapshot);
+
+out:
+    account_free(&account);
+    return status;
+}
+
+/* The words behind `show`. Returns 0, or -1 after a message. */
+static int take_words(int argc, char **argv, const char **user, struct login_view *login)
+{
+    static const char call[] = "tmoutctl show USER [--from ADDR] [--local]";
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--local") == 0) {
+            login->local = true;
+        } else if (strcmp(argv[i], "--from") == 0 && i + 1 < argc) {
+            login->from = argv[++i];
+        } else if (strncmp(argv[i], "--from=", 7) == 0) {
+            login->from = argv[i] + 7;
+        } else if (argv[i][0] == '-' || *user != NULL) {
+            report("show does not understand \"%s\"; the call is: %s", argv[i], call);
+            return -1;
+        } else {
+            *user = argv[i];
+        }
+    }
+    if (*user == NULL) {
+        report("show needs a user: %s", call);
+        return -1;
+    }
+    if (login->from == NULL)
+        return 0;
+    if (login->local) {
+        report("--from is about logins over the network, --local about others: give one");
+        return -1;
+    }
+    if (origin_of_address(login->from).kind != ORIGIN_NETWORK)
+        return 0;
+    report("--from takes an address in digits, not \"%s\"", login->from);
+    return -1;
+}
+
+int verb_show(const struct tmoutctl_context *context, int argc, char **argv)
+{
+    struct login_view login = {0};
+    const char *user = NULL;
+
+    if (take_words(argc, argv, &user, &login) != 0)
+        return TMOUTCTL_FAILURE;
+    return show(context, user, &login);
+}

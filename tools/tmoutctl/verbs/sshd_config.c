@@ -1,0 +1,183 @@
+/*
+ * tmoutctl sshd-config: the policy's settings of sshd's own as a drop-in for
+ * /etc/ssh/sshd_config.d; with --check, whether sshd goes by them.
+ */
+#include "tools/tmoutctl/cli.h"
+
+#include "tools/tmoutctl/host/policy_view.h"
+#include "tools/tmoutctl/sshd/check.h"
+#include "tools/tmoutctl/sshd/dropin.h"
+#include "tools/tmoutctl/sshd/installed.h"
+#include "tools/tmoutctl/sshd/keywords.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int collect(const struct tmoutctl_context *context, const struct policy_view *view,
+                   struct dropin *dropin)
+{
+    if (dropin_collect(&view->snapshot, dropin) == 0)
+        return 0;
+    if (errno == EBADMSG)
+        report("%s/%s is damaged; run tmoutctl apply", context->state_dir, SNAPSHOT_POLICY_NAME);
+    else
+        report("out of memory");
+    return -1;
+}
+
+/* Names all rules that sshd could not be told about. */
+static int check_names(const struct dropin *dropin)
+{
+    int result = 0;
+
+    for (size_t i = 0; i < dropin->count; i++) {
+        const struct dropin_rule *rule = &dropin->rule[i];
+        const char *wrong = rule->kind == RULE_DEFAULT ? NULL : dropin_name_wrong(rule->name);
+        const struct rule_setting *first = NULL;
+        if (wrong == NULL)
+            continue;
+        for (size_t k = 0; first == NULL && k < sshd_keyword_count; k++)
+            if (rule->says.setting[sshd_keywords[k].id].set)
+                first = &rule->says.setting[sshd_keywords[k].id];
+        if (first == NULL)
+            continue;
+        report("%s:%u: %s \"%s\" cannot stand in sshd_config: the name %s; take the settings for "
+               "sshd out of this rule",
+               first->file < dropin->path_count ? dropin->path[first->file] : "?", first->line,
+               rule_kind_word(rule->kind), rule->name, wrong);
+        result = -1;
+    }
+    return result;
+}
+
+/*
+ * Which keywords the sshd has that the file is for. The installed one prints
+ * most that it knows; not a ChannelTimeout that is none, and nothing at all
+ * while its files have a mistake: its version tells the rest.
+ */
+static int find_known(const struct sshd_version *asked_for, bool *known)
+{
+    struct sshd_config config = {0};
+    struct sshd_version version = {0};
+    char reason[512];
+
+    if (asked_for != NULL)
+        version = *asked_for;
+    else if (sshd_installed_version(&version, reason, sizeof reason) != 0) {
+        report("%s; name the version that the file is for with --version", reason);
+        return -1;
+    }
+    if (asked_for == NULL && sshd_effective(NULL, &config, reason, sizeof reason) != 0)
+        sshd_config_free(&config);
+    for (size_t i = 0; i < sshd_keyword_count; i++)
+        known[i] = !sshd_version_before(&version, &sshd_keywords[i].since) ||
+                   sshd_config_value(&config, sshd_keywords[i].keyword) != NULL;
+    sshd_config_free(&config);
+    return 0;
+}
+
+static void warn_unknown(const struct dropin *dropin, const bool *known)
+{
+    for (size_t i = 0; i < sshd_keyword_count; i++)
+        if (!known[i] && dropin_sets(dropin, sshd_keywords[i].id))
+            report("this sshd has no %s (OpenSSH has it since %d.%d): %s has no effect",
+                   sshd_keywords[i].keyword, sshd_keywords[i].since.major,
+                   sshd_keywords[i].since.minor, settings[sshd_keywords[i].id].name);
+}
+
+/* Whole or not at all: what is printed becomes a file that sshd reads. */
+static int print_dropin(const struct dropin *dropin, const bool *known)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&text, &size);
+    int status = TMOUTCTL_FAILURE;
+
+    const bool made = memory != NULL && dropin_print(memory, dropin, known) == 0;
+    if (memory != NULL && fclose(memory) == 0 && made) {
+        fwrite(text, 1, size, stdout);
+        status = finish(TMOUTCTL_FINE);
+    } else {
+        report("out of memory");
+    }
+    free(text);
+    return status;
+}
+
+struct question {
+    bool check;
+    bool has_version;
+    struct sshd_version version;
+};
+
+/* The words behind `sshd-config`. Returns 0, or -1 after a message. */
+static int take_words(int argc, char **argv, struct question *question)
+{
+    static const char option[] = "--version";
+    const size_t length = sizeof option - 1;
+
+    for (int i = 1; i < argc; i++) {
+        const char *version = NULL;
+        if (strcmp(argv[i], "--check") == 0) {
+            question->check = true;
+        } else if (strcmp(argv[i], option) == 0 && i + 1 < argc) {
+            version = argv[++i];
+        } else if (strncmp(argv[i], option, length) == 0 && argv[i][length] == '=') {
+            version = argv[i] + length + 1;
+        } else {
+            report("sshd-config does not understand \"%s\"; the call is: tmoutctl sshd-config "
+                   "[--version X.Y | --check]",
+                   argv[i]);
+            return -1;
+        }
+        if (version == NULL)
+            continue;
+        if (sshd_version_parse(version, &question->version) != 0) {
+            report("--version takes a version of OpenSSH such as 9.2, not \"%s\"", version);
+            return -1;
+        }
+        question->has_version = true;
+    }
+    if (question->check && question->has_version) {
+        report("--check is about the sshd that is installed: leave --version out");
+        return -1;
+    }
+    return 0;
+}
+
+int verb_sshd_config(const struct tmoutctl_context *context, int argc, char **argv)
+{
+    struct question question = {0};
+    struct policy_view view = {0};
+    struct dropin dropin = {0};
+    bool known[SETTING_COUNT] = {false};
+    int status = TMOUTCTL_FAILURE;
+
+    if (take_words(argc, argv, &question) != 0)
+        return status;
+    if (context->json && !question.check) {
+        report("sshd-config prints a file for sshd; --json goes with --check");
+        return status;
+    }
+    if (policy_view_find(context, &view) != 0)
+        return status;
+    if (collect(context, &view, &dropin) != 0)
+        goto out;
+    if (find_known(question.has_version ? &question.version : NULL, known) != 0)
+        goto out;
+    if (!context->quiet)
+        warn_unknown(&dropin, known);
+    if (question.check)
+        status = sshd_check(context, &view, &dropin, known);
+    else if (check_names(&dropin) != 0)
+        status = TMOUTCTL_NO;
+    else
+        status = print_dropin(&dropin, known);
+
+out:
+    dropin_free(&dropin);
+    snapshot_close(&view.snapshot);
+    return status;
+}

@@ -1,0 +1,137 @@
+/*
+ * tmoutctl unlock USER: forgets his failed logins and lifts every lock that
+ * they made. It has to work whatever state the ledger and the policy are in.
+ */
+#include "tools/tmoutctl/cli.h"
+
+#include "tools/tmoutctl/host/user_attempts.h"
+
+#include "lib/attempts/ledger.h"
+#include "lib/host/account.h"
+#include "lib/host/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <stdio.h>
+#include <syslog.h>
+#include <unistd.h>
+
+/* By name, or by number where the user is gone and his ledger is not. */
+static int find_uid(const char *user, uid_t *uid)
+{
+    struct account account;
+    char *end = NULL;
+
+    switch (account_lookup(user, false, &account)) {
+    case ACCOUNT_FOUND:
+        *uid = account.uid;
+        account_free(&account);
+        return 0;
+    case ACCOUNT_UNKNOWN:
+        break;
+    case ACCOUNT_ERROR:
+    default:
+        report("%s cannot be looked up: %s; unlock also takes the number of a user", user,
+               strerror(errno));
+    }
+    errno = 0;
+    const unsigned long number = strtoul(user, &end, 10);
+    if (user[0] >= '0' && user[0] <= '9' && *end == '\0' && errno == 0 && number < (uid_t)-1) {
+        *uid = (uid_t)number;
+        return 0;
+    }
+    report("there is no user \"%s\"", user);
+    return -1;
+}
+
+/* The user's limit for the log, "-" where there is none or no policy tells. */
+static void limit_text(const struct tmoutctl_context *context, const char *user, char *text,
+                       size_t size)
+{
+    struct attempt_limits limits;
+    struct resolution resolution;
+    struct snapshot snapshot;
+    struct account account;
+    char reason[256];
+
+    snprintf(text, size, "-");
+    if (snapshot_open(context->state_dir, SNAPSHOT_POLICY, geteuid(), &snapshot, reason,
+                      sizeof reason) != SNAPSHOT_OK)
+        return;
+    if (account_lookup(user, true, &account) == ACCOUNT_FOUND) {
+        if (resolve(&snapshot, account.name, (const char *const *)account.group,
+                    account.group_count, &resolution) == 0 &&
+            attempt_limits_find(&resolution, account.uid, &limits))
+            snprintf(text, size, "%u", limits.max_attempts);
+        account_free(&account);
+    }
+    snapshot_close(&snapshot);
+}
+
+static void log_unlock(const struct tmoutctl_context *context, const char *user,
+                       const struct ledger_forgotten *forgotten)
+{
+    char limit[16];
+
+    limit_text(context, user, limit, sizeof limit);
+    openlog("tmoutctl", LOG_PID, LOG_AUTHPRIV);
+    syslog(LOG_NOTICE,
+           "unlocked user=%s address=local service=tmoutctl failures=%u max_attempts=%s locked=%s "
+           "by_uid=%u",
+           user, forgotten->failures, limit, forgotten->locked ? "yes" : "no", (unsigned)getuid());
+    closelog();
+}
+
+static int unlock(const struct tmoutctl_context *context, const char *user, uid_t uid)
+{
+    struct ledger_forgotten forgotten;
+    struct moment now;
+    char reason[512] = "";
+
+    if (clock_now(&now) != 0) {
+        report("no boot id in /proc/sys/kernel/random: %s", strerror(errno));
+        return TMOUTCTL_FAILURE;
+    }
+    switch (ledger_forget(context->state_dir, uid, geteuid(), &now, &forgotten, reason,
+                          sizeof reason)) {
+    case LEDGER_OK:
+        break;
+    case LEDGER_ABSENT:
+        forgotten = (struct ledger_forgotten){0};
+        break;
+    default:
+        report("%s/" LEDGER_DIRECTORY "/%u: %s", context->state_dir, (unsigned)uid, reason);
+        return TMOUTCTL_FAILURE;
+    }
+    if (forgotten.failures > 0 || forgotten.locked || forgotten.replaced)
+        log_unlock(context, user, &forgotten);
+    if (context->quiet)
+        return TMOUTCTL_FINE;
+    if (forgotten.replaced)
+        printf("%s is unlocked; the ledger was %s and begins anew\n", user, reason);
+    else if (forgotten.locked)
+        printf("%s is unlocked\n", user);
+    else if (forgotten.failures > 0)
+        printf("%s was not locked; the failed attempts are forgotten\n", user);
+    else
+        printf("%s was not locked\n", user);
+    return finish(TMOUTCTL_FINE);
+}
+
+int verb_unlock(const struct tmoutctl_context *context, int argc, char **argv)
+{
+    uid_t uid;
+
+    if (argc != 2 || argv[1][0] == '-') {
+        report("unlock needs a user: tmoutctl unlock USER");
+        return TMOUTCTL_FAILURE;
+    }
+    if (!attempts_are_ours(context)) {
+        report("only root can unlock a user: run it as root");
+        return TMOUTCTL_FAILURE;
+    }
+    if (find_uid(argv[1], &uid) != 0)
+        return TMOUTCTL_FAILURE;
+    return unlock(context, argv[1], uid);
+}

@@ -21,8 +21,8 @@ enum {
     /* As long as others settle, waiting goes on: a right password must not
      * fail because many log in at once. Both lie below the
      * LoginGraceTime of a minute that baselines ask for. */
-    STALLED_MOST_MS = 10 * 1000,
-    WAIT_MOST_MS = 55 * 1000,
+    STALLED_MAX_MS = 10 * 1000,
+    WAIT_MAX_MS = 55 * 1000,
     /* A process that dies wakes nobody. */
     LOOK_AGAIN_MS = 250,
     OPEN_TRIES = 4
@@ -34,7 +34,7 @@ struct attempt {
     pam_handle_t *pamh;
     struct attempt_request request; /* its user is our copy */
     char *user, *state_dir;
-    struct moment begun;
+    struct timestamp begun;
     struct ledger ledger;
     struct attempt_slot slot;
     pid_t pid; /* only who took the slot may settle it, never a child */
@@ -51,7 +51,7 @@ struct attempt {
 static struct attempt *under_way;
 static pthread_mutex_t under_way_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void enlist(struct attempt *attempt)
+static void track_attempt(struct attempt *attempt)
 {
     pthread_mutex_lock(&under_way_lock);
     attempt->thread = pthread_self();
@@ -61,7 +61,7 @@ static void enlist(struct attempt *attempt)
     pthread_mutex_unlock(&under_way_lock);
 }
 
-static void strike_off(struct attempt *attempt)
+static void untrack_attempt(struct attempt *attempt)
 {
     pthread_mutex_lock(&under_way_lock);
     for (struct attempt **link = &under_way; *link != NULL; link = &(*link)->next) {
@@ -103,7 +103,7 @@ static struct attempt *ending_now(const void *appdata, bool *sure)
 static void authenticate_has_ended(int status, unsigned delay_us, void *appdata);
 
 /* Is the end of pam_authenticate() on this handle still ours to hear? */
-static bool is_listening(pam_handle_t *pamh)
+static bool is_hook_installed(pam_handle_t *pamh)
 {
     return pam_item(pamh, PAM_FAIL_DELAY) == (const void *)authenticate_has_ended;
 }
@@ -114,29 +114,29 @@ static void settle(struct attempt *attempt, bool success)
 {
     struct attempt_report report = {0};
     struct protection before;
-    struct moment now;
-    char reason[256] = "";
+    struct timestamp now;
+    struct failure failure = {""};
     enum ledger_status status = LEDGER_FAILED;
 
-    strike_off(attempt);
-    if (is_listening(attempt->pamh))
+    untrack_attempt(attempt);
+    if (is_hook_installed(attempt->pamh))
         pam_set_item(attempt->pamh, PAM_FAIL_DELAY, (const void *)attempt->earlier);
     if (attempt->pid != getpid())
         return;
     if (protect_begin(&before) == 0) {
-        clock_later(&attempt->begun, &now);
+        clock_now_same_boot(&attempt->begun, &now);
         status = ledger_settle(&attempt->ledger, &attempt->slot, success, &attempt->request.limits,
-                               &now, &report, reason, sizeof reason);
+                               &now, &report, &failure);
         protect_end(&before);
     } else {
-        snprintf(reason, sizeof reason, "no protection from signals: %s", strerror(errno));
+        failure_set(&failure, "no protection from signals: %s", strerror(errno));
     }
     ledger_close(&attempt->ledger);
     if (status == LEDGER_OK)
         attempt_log_end(attempt->pamh, &attempt->request, success, &report);
     else
         attempt_log_ledger(attempt->pamh, &attempt->request, attempt->state_dir,
-                           "the attempt counts as failed", reason);
+                           "the attempt counts as failed", failure.text);
 }
 
 /* As libpam does it where no function is set. */
@@ -209,22 +209,22 @@ static struct attempt *attempt_new(pam_handle_t *pamh, const struct module_args 
 
 /* Asks once. The ledger may have been replaced since it was opened. */
 static enum ledger_status ask_ledger(struct attempt *attempt, struct attempt_report *report,
-                                     bool *damaged, char *reason, size_t size)
+                                     bool *damaged, struct failure *failure)
 {
     enum ledger_status status = LEDGER_FAILED;
-    struct moment now;
+    struct timestamp now;
 
-    clock_later(&attempt->begun, &now);
+    clock_now_same_boot(&attempt->begun, &now);
     for (int i = 0; i < OPEN_TRIES; i++) {
         if (attempt->ledger.fd < 0) {
             status = ledger_open(attempt->state_dir, attempt->request.uid, geteuid(), &now,
-                                 &attempt->ledger, reason, size);
+                                 &attempt->ledger, failure);
             *damaged = *damaged || status == LEDGER_DAMAGED;
             if (status == LEDGER_FAILED)
                 return status;
         }
         status = ledger_admit(&attempt->ledger, &attempt->request.login.origin,
-                              &attempt->request.limits, &now, &attempt->slot, report, reason, size);
+                              &attempt->request.limits, &now, &attempt->slot, report, failure);
         *damaged = *damaged || status == LEDGER_DAMAGED;
         if (status == LEDGER_OK || status == LEDGER_FAILED)
             return status;
@@ -237,21 +237,21 @@ static enum ledger_status ask_protected(struct attempt *attempt, struct attempt_
 {
     struct protection before;
     enum ledger_status status = LEDGER_FAILED;
-    char reason[256] = "";
+    struct failure failure = {""};
     bool damaged = false;
 
     if (protect_begin(&before) == 0) {
-        status = ask_ledger(attempt, report, &damaged, reason, sizeof reason);
+        status = ask_ledger(attempt, report, &damaged, &failure);
         protect_end(&before);
     } else {
-        snprintf(reason, sizeof reason, "no protection from signals: %s", strerror(errno));
+        failure_set(&failure, "no protection from signals: %s", strerror(errno));
     }
     if (status != LEDGER_OK)
         attempt_log_ledger(attempt->pamh, &attempt->request, attempt->state_dir,
-                           "no password is accepted", reason);
+                           "no password is accepted", failure.text);
     else if (damaged)
         attempt_log_ledger(attempt->pamh, &attempt->request, attempt->state_dir,
-                           "set aside, the user is locked", reason);
+                           "set aside, the user is locked", failure.text);
     return status;
 }
 
@@ -266,27 +266,27 @@ static enum ledger_status await_admission(struct attempt *attempt, struct attemp
         if (status != LEDGER_OK)
             return status;
         attempt_log_changes(attempt->pamh, &attempt->request, report);
-        if (report->admission != REFUSED_BUSY)
+        if (report->admission != REJECTED_BUSY)
             return LEDGER_OK;
         at_ms = clock_ms(CLOCK_MONOTONIC);
         if (first || report->seen != seen)
             moved_ms = at_ms;
         seen = report->seen;
-        if (at_ms - moved_ms >= STALLED_MOST_MS || at_ms - begun_ms >= WAIT_MOST_MS)
+        if (at_ms - moved_ms >= STALLED_MAX_MS || at_ms - begun_ms >= WAIT_MAX_MS)
             return LEDGER_OK;
         ledger_wait(&attempt->ledger, report, LOOK_AGAIN_MS);
     }
 }
 
 /* From here on, the end of pam_authenticate() settles it. */
-static int put_on_handle(struct attempt *attempt)
+static int attach_attempt(struct attempt *attempt)
 {
     const struct pam_conv *conversation = pam_item(attempt->pamh, PAM_CONV);
 
     attempt->appdata = conversation != NULL ? conversation->appdata_ptr : NULL;
     attempt->password = pam_item(attempt->pamh, PAM_AUTHTOK);
     attempt->earlier = (fail_delay_function *)pam_item(attempt->pamh, PAM_FAIL_DELAY);
-    enlist(attempt);
+    track_attempt(attempt);
     if (pam_set_data(attempt->pamh, DATA_NAME, attempt, clean_up) != PAM_SUCCESS) {
         settle(attempt, false);
         return PAM_BUF_ERR;
@@ -321,11 +321,11 @@ int attempt_begin(pam_handle_t *pamh, const struct module_args *args,
     if (await_admission(attempt, report) != LEDGER_OK)
         goto out;
     if (report->admission != ADMITTED) {
-        attempt_log_refusal(pamh, request, report);
+        attempt_log_rejection(pamh, request, report);
         result = PAM_AUTH_ERR;
         goto out;
     }
-    result = put_on_handle(attempt);
+    result = attach_attempt(attempt);
     if (result != PAM_BUF_ERR)
         return result;
 
@@ -343,6 +343,6 @@ bool attempt_is_under_way(pam_handle_t *pamh, const char *user)
         return false;
     attempt = data;
     /* Else the end of an earlier pam_authenticate() may have passed unheard. */
-    return attempt->under_way && strcmp(attempt->user, user) == 0 && is_listening(pamh) &&
+    return attempt->under_way && strcmp(attempt->user, user) == 0 && is_hook_installed(pamh) &&
            attempt->password != NULL && attempt->password == pam_item(pamh, PAM_AUTHTOK);
 }

@@ -95,12 +95,12 @@ void attempt_log_ledger(pam_handle_t *pamh, const struct attempt_request *reques
              (unsigned)request->uid, reason, what, request->log_name, request->log_name);
 }
 
-void attempt_log_refusal(pam_handle_t *pamh, const struct attempt_request *request,
-                         const struct attempt_report *report)
+void attempt_log_rejection(pam_handle_t *pamh, const struct attempt_request *request,
+                           const struct attempt_report *report)
 {
     char left[SETTING_TEXT_MAX] = "forever";
 
-    if (report->admission == REFUSED_BUSY) {
+    if (report->admission == REJECTED_BUSY) {
         log_line(pamh, LOG_WARNING,
                  "refused: too many attempts are being checked " WHO_FORMAT " in_flight=%u",
                  WHO(pamh, request, report), report->in_flight);

@@ -17,8 +17,8 @@ void attempt_log_end(pam_handle_t *pamh, const struct attempt_request *request, 
 void attempt_log_changes(pam_handle_t *pamh, const struct attempt_request *request,
                          const struct attempt_report *report);
 
-void attempt_log_refusal(pam_handle_t *pamh, const struct attempt_request *request,
-                         const struct attempt_report *report);
+void attempt_log_rejection(pam_handle_t *pamh, const struct attempt_request *request,
+                           const struct attempt_report *report);
 
 /* The ledger is not as it should be: reason; what follows from it. */
 void attempt_log_ledger(pam_handle_t *pamh, const struct attempt_request *request,

@@ -67,7 +67,7 @@ static void tell_why(pam_handle_t *pamh, int flags, const struct module_args *ar
     if (((unsigned)flags & PAM_SILENT) != 0 ||
         (request->login.origin.kind != ORIGIN_LOCAL && !args->tell))
         return;
-    if (report->admission == REFUSED_BUSY) {
+    if (report->admission == REJECTED_BUSY) {
         pam_error(pamh, "Too many logins of this user are being checked. Try again later.");
     } else if (report->lock_left_ms == SETTING_FOREVER) {
         pam_error(pamh, "Locked after %u failed logins, until an administrator unlocks it.",

@@ -9,18 +9,18 @@
 #include <unistd.h>
 
 /* Has exactly this text been refused before? reason then says why. */
-static bool refused_before(const struct module_args *args, char *reason, size_t size)
+static bool rejected_before(const struct module_args *args, struct failure *failure)
 {
     struct snapshot refused;
-    char wrong[512];
+    struct failure wrong = {""};
     bool same;
 
-    if (snapshot_open(args->state_dir, SNAPSHOT_REFUSED, geteuid(), &refused, wrong,
-                      sizeof wrong) != SNAPSHOT_OK)
+    if (snapshot_open(args->state_dir, SNAPSHOT_REJECTED, geteuid(), &refused, &wrong) !=
+        SNAPSHOT_OK)
         return false;
     same = snapshot_is_current(&refused, args->config_path);
     if (same)
-        snapshot_message(&refused, reason, size);
+        snapshot_message(&refused, failure->text, sizeof failure->text);
     snapshot_close(&refused);
     return same;
 }
@@ -45,7 +45,7 @@ static void refresh(pam_handle_t *pamh, const struct module_args *args)
         if (args->debug)
             pam_syslog(pamh, LOG_DEBUG, "the policy has changed and was applied");
         break;
-    case APPLY_REFUSED:
+    case APPLY_REJECTED:
     case APPLY_FAILED:
         if (said[0] != '\0')
             pam_syslog(pamh, LOG_ERR, "%s", first_line(said));
@@ -75,26 +75,25 @@ static bool may_refresh(void)
 int policy_in_force(pam_handle_t *pamh, const struct module_args *args, struct snapshot *snapshot,
                     bool *tried)
 {
-    char reason[512] = "", refusal[512] = "";
+    struct failure refusal = {""}, failure = {""};
     enum snapshot_status status =
-        snapshot_open(args->state_dir, SNAPSHOT_POLICY, geteuid(), snapshot, reason, sizeof reason);
+        snapshot_open(args->state_dir, SNAPSHOT_POLICY, geteuid(), snapshot, &failure);
 
     if (status == SNAPSHOT_OK && snapshot_is_current(snapshot, args->config_path))
         return 0;
-    if (may_refresh() && !*tried && !refused_before(args, refusal, sizeof refusal)) {
+    if (may_refresh() && !*tried && !rejected_before(args, &refusal)) {
         *tried = true;
         if (status == SNAPSHOT_OK)
             snapshot_close(snapshot);
         refresh(pamh, args);
-        status = snapshot_open(args->state_dir, SNAPSHOT_POLICY, geteuid(), snapshot, reason,
-                               sizeof reason);
+        status = snapshot_open(args->state_dir, SNAPSHOT_POLICY, geteuid(), snapshot, &failure);
     }
     if (status == SNAPSHOT_OK)
         return 0;
-    if (refusal[0] != '\0')
-        pam_syslog(pamh, LOG_ERR, "no policy is in force: %s", refusal);
+    if (refusal.text[0] != '\0')
+        pam_syslog(pamh, LOG_ERR, "no policy is in force: %s", refusal.text);
     else
-        pam_syslog(pamh, LOG_ERR, "no policy is in force: %s; run tmoutctl apply", reason);
+        pam_syslog(pamh, LOG_ERR, "no policy is in force: %s; run tmoutctl apply", failure.text);
     return -1;
 }
 

@@ -173,7 +173,7 @@ static enum apply_result await(pid_t pid, int fd, char *said, size_t size)
         case 0:
             return APPLY_DONE;
         case 1:
-            return APPLY_REFUSED;
+            return APPLY_REJECTED;
         case 2:
             return APPLY_FAILED;
         case EXIT_CANNOT_RUN:

@@ -8,7 +8,7 @@
 
 enum apply_result {
     APPLY_DONE,      /* the policy on disk is in force */
-    APPLY_REFUSED,   /* it is invalid */
+    APPLY_REJECTED,  /* it is invalid */
     APPLY_FAILED,    /* tmoutctl could not do it */
     APPLY_TIMED_OUT, /* killed, because a login cannot wait longer */
     APPLY_NOT_RUN    /* it could not be started; said tells why */

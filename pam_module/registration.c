@@ -74,11 +74,11 @@ int register_login(pam_handle_t *pamh, const struct module_args *args)
     struct protection before;
     struct process self;
     int result = -1;
-    char reason[256] = "";
+    struct failure failure = {""};
 
     memset(&record, 0, sizeof record);
     if (clock_now(&record.since) != 0 || process_read(0, &self) != 0) {
-        snprintf(reason, sizeof reason, "/proc does not tell what is needed: %s", strerror(errno));
+        failure_set(&failure, "/proc does not tell what is needed: %s", strerror(errno));
         goto fail;
     }
     login_origin_find(pamh, &origin);
@@ -92,7 +92,7 @@ int register_login(pam_handle_t *pamh, const struct module_args *args)
     copy(record.terminal, sizeof record.terminal, terminal_name(pamh));
     /* A file size limit of the host's must not end it here. */
     if (protect_begin(&before) == 0) {
-        result = registry_put(args->sessions_dir, geteuid(), &record, reason, sizeof reason);
+        result = registry_put(args->sessions_dir, geteuid(), &record, &failure);
         protect_end(&before);
     }
     if (result == 0)
@@ -100,7 +100,7 @@ int register_login(pam_handle_t *pamh, const struct module_args *args)
 
 fail:
     pam_syslog(pamh, LOG_ERR, "%s: the login cannot be registered: %s user=%s", args->sessions_dir,
-               reason, item(pamh, PAM_USER));
+               failure.text, item(pamh, PAM_USER));
     return -1;
 }
 

@@ -30,7 +30,7 @@ unsigned count_free(const struct attempt_count *count, const struct attempt_limi
 }
 
 int64_t count_lock_left_ms(const struct attempt_count *count, const struct attempt_limits *limits,
-                           const struct moment *now)
+                           const struct timestamp *now)
 {
     int64_t end_ms;
 
@@ -43,31 +43,31 @@ int64_t count_lock_left_ms(const struct attempt_count *count, const struct attem
     return end_ms > now->boot_ms ? end_ms - now->boot_ms : 0;
 }
 
-void count_start(struct attempt_count *count, const struct moment *now)
+void count_start(struct attempt_count *count, const struct timestamp *now)
 {
     *count = (struct attempt_count){.locked_ms = NOT_LOCKED, .written = *now};
 }
 
-void count_forget(struct attempt_count *count)
+void count_reset(struct attempt_count *count)
 {
     count->failed = 0;
     count->locked_ms = NOT_LOCKED;
 }
 
-uint64_t count_lost(const struct attempt_count *count, uint64_t alive, const struct moment *now)
+uint64_t count_stale(const struct attempt_count *count, uint64_t alive, const struct timestamp *now)
 {
     uint64_t lost = count->in_flight & ~alive;
 
-    for (unsigned i = 0; i < MAX_ATTEMPTS_MOST; i++)
+    for (unsigned i = 0; i < ATTEMPTS_MAX; i++)
         if (now->boot_ms - clock_translate_ms(count->at_ms[i], &count->written, now) >=
             ATTEMPT_STALLED_MS)
             lost |= count->in_flight & bit(i);
     return lost;
 }
 
-static void translate(struct attempt_count *count, const struct moment *now)
+static void translate(struct attempt_count *count, const struct timestamp *now)
 {
-    for (unsigned i = 0; i < MAX_ATTEMPTS_MOST; i++)
+    for (unsigned i = 0; i < ATTEMPTS_MAX; i++)
         count->at_ms[i] = clock_translate_ms(count->at_ms[i], &count->written, now);
     if (count->locked_ms != NOT_LOCKED)
         count->locked_ms = clock_translate_ms(count->locked_ms, &count->written, now);
@@ -75,10 +75,10 @@ static void translate(struct attempt_count *count, const struct moment *now)
 }
 
 /* Attempts that will not be settled any more become failures. */
-static void give_up(struct attempt_count *count, uint64_t alive, const struct moment *now,
+static void give_up(struct attempt_count *count, uint64_t alive, const struct timestamp *now,
                     struct count_changes *changes)
 {
-    for (unsigned i = 0; i < MAX_ATTEMPTS_MOST; i++) {
+    for (unsigned i = 0; i < ATTEMPTS_MAX; i++) {
         if ((count->in_flight & bit(i)) == 0)
             continue;
         if ((alive & bit(i)) != 0 && now->boot_ms - count->at_ms[i] < ATTEMPT_AGE_MOST_MS)
@@ -93,7 +93,7 @@ static void give_up(struct attempt_count *count, uint64_t alive, const struct mo
 static void drop_old(struct attempt_count *count, const struct attempt_limits *limits,
                      int64_t at_ms)
 {
-    for (unsigned i = 0; i < MAX_ATTEMPTS_MOST; i++)
+    for (unsigned i = 0; i < ATTEMPTS_MAX; i++)
         if ((count->failed & bit(i)) != 0 && at_ms - count->at_ms[i] >= limits->window_ms)
             count->failed &= ~bit(i);
 }
@@ -102,25 +102,25 @@ static int64_t latest_failure_ms(const struct attempt_count *count)
 {
     int64_t latest_ms = INT64_MIN + 1;
 
-    for (unsigned i = 0; i < MAX_ATTEMPTS_MOST; i++)
+    for (unsigned i = 0; i < ATTEMPTS_MAX; i++)
         if ((count->failed & bit(i)) != 0 && count->at_ms[i] > latest_ms)
             latest_ms = count->at_ms[i];
     return latest_ms;
 }
 
 static void end_lock_in_time(struct attempt_count *count, const struct attempt_limits *limits,
-                             const struct moment *now, struct count_changes *changes)
+                             const struct timestamp *now, struct count_changes *changes)
 {
     if (count->locked_ms == NOT_LOCKED || count_lock_left_ms(count, limits, now) > 0)
         return;
-    count_forget(count);
+    count_reset(count);
     changes->lock_ended = true;
 }
 
 /* The lock begins with the failure that completes the number, not when
  * somebody comes to look: so it does not matter who looks, and when. */
 static void lock_at_limit(struct attempt_count *count, const struct attempt_limits *limits,
-                          const struct moment *now, struct count_changes *changes)
+                          const struct timestamp *now, struct count_changes *changes)
 {
     if (count->locked_ms != NOT_LOCKED || count_failures(count) < limits->max_attempts)
         return;
@@ -130,7 +130,7 @@ static void lock_at_limit(struct attempt_count *count, const struct attempt_limi
 }
 
 void count_bring_up_to_date(struct attempt_count *count, uint64_t alive,
-                            const struct attempt_limits *limits, const struct moment *now,
+                            const struct attempt_limits *limits, const struct timestamp *now,
                             struct count_changes *changes)
 {
     const unsigned died_before = changes->died;
@@ -152,14 +152,14 @@ void count_bring_up_to_date(struct attempt_count *count, uint64_t alive,
 }
 
 enum admission count_admit(struct attempt_count *count, const struct attempt_limits *limits,
-                           const struct moment *now, unsigned *entry)
+                           const struct timestamp *now, unsigned *entry)
 {
     const uint64_t taken = count->failed | count->in_flight;
 
     if (count->locked_ms != NOT_LOCKED)
-        return REFUSED_LOCKED;
+        return REJECTED_LOCKED;
     if (count_free(count, limits) == 0)
-        return REFUSED_BUSY;
+        return REJECTED_BUSY;
     *entry = (unsigned)__builtin_ctzll(~taken);
     count->in_flight |= bit(*entry);
     count->at_ms[*entry] = now->boot_ms;
@@ -168,7 +168,7 @@ enum admission count_admit(struct attempt_count *count, const struct attempt_lim
 }
 
 bool count_settle(struct attempt_count *count, unsigned entry, uint32_t generation, bool success,
-                  const struct attempt_limits *limits, const struct moment *now,
+                  const struct attempt_limits *limits, const struct timestamp *now,
                   struct count_changes *changes)
 {
     if ((count->in_flight & bit(entry)) == 0 || count->generation[entry] != generation)

@@ -32,11 +32,11 @@ enum { ATTEMPT_AGE_MOST_MS = 120 * 1000, ATTEMPT_STALLED_MS = 10 * 1000 };
 struct attempt_count {
     uint64_t failed, in_flight; /* a bit an entry; never both */
     int64_t locked_ms;          /* since when, or NOT_LOCKED */
-    int64_t at_ms[MAX_ATTEMPTS_MOST];
-    uint32_t generation[MAX_ATTEMPTS_MOST]; /* tells one attempt in an entry from the next */
+    int64_t at_ms[ATTEMPTS_MAX];
+    uint32_t generation[ATTEMPTS_MAX]; /* tells one attempt in an entry from the next */
     uint32_t last_generation;
     uint32_t unused;
-    struct moment written;
+    struct timestamp written;
 };
 
 /* What has happened to a count since it was last looked at. */
@@ -46,41 +46,42 @@ struct count_changes {
     bool lock_ended; /* and the failures that made it are forgotten */
 };
 
-void count_start(struct attempt_count *count, const struct moment *now);
+void count_start(struct attempt_count *count, const struct timestamp *now);
 
 /*
  * Takes the count to now, over a reboot too: alive has the bits of the
  * entries whose process lives. What changed is added to *changes.
  */
 void count_bring_up_to_date(struct attempt_count *count, uint64_t alive,
-                            const struct attempt_limits *limits, const struct moment *now,
+                            const struct attempt_limits *limits, const struct timestamp *now,
                             struct count_changes *changes);
 
 enum admission {
     ADMITTED,
-    REFUSED_LOCKED,
-    REFUSED_BUSY /* the attempts in flight might all fail: one must settle first */
+    REJECTED_LOCKED,
+    REJECTED_BUSY /* the attempts in flight might all fail: one must settle first */
 };
 
 /* On ADMITTED *entry and its generation are the attempt's. */
 enum admission count_admit(struct attempt_count *count, const struct attempt_limits *limits,
-                           const struct moment *now, unsigned *entry);
+                           const struct timestamp *now, unsigned *entry);
 
 /*
  * The attempt in this entry has come to its end. Returns false, with nothing
  * changed, if it was given up before and is a failure already.
  */
 bool count_settle(struct attempt_count *count, unsigned entry, uint32_t generation, bool success,
-                  const struct attempt_limits *limits, const struct moment *now,
+                  const struct attempt_limits *limits, const struct timestamp *now,
                   struct count_changes *changes);
 
 /* Forgets failures and lock; attempts in flight go on. */
-void count_forget(struct attempt_count *count);
+void count_reset(struct attempt_count *count);
 
 /* The entries in flight whose process is gone, or that have not moved for
  * ATTEMPT_STALLED_MS: root who unlocks wants the user in, and somebody may
  * have stopped them to prevent it. */
-uint64_t count_lost(const struct attempt_count *count, uint64_t alive, const struct moment *now);
+uint64_t count_stale(const struct attempt_count *count, uint64_t alive,
+                     const struct timestamp *now);
 
 unsigned count_failures(const struct attempt_count *count);
 unsigned count_in_flight(const struct attempt_count *count);
@@ -91,6 +92,6 @@ unsigned count_free(const struct attempt_count *count, const struct attempt_limi
 /* Milliseconds until the lock ends; 0 if there is none or it is over,
  * SETTING_FOREVER if it does not end. */
 int64_t count_lock_left_ms(const struct attempt_count *count, const struct attempt_limits *limits,
-                           const struct moment *now);
+                           const struct timestamp *now);
 
 #endif

@@ -20,8 +20,8 @@
 
 enum {
     LOCK_WAIT_US = 5 * 1000 * 1000, /* a lock is held for microseconds */
-    LOCK_PAUSE_FIRST_US = 50,
-    LOCK_PAUSE_MOST_US = 5000,
+    LOCK_PAUSE_MIN_US = 50,
+    LOCK_PAUSE_MAX_US = 5000,
     OPEN_TRIES = 8, /* others may replace the file under our eyes */
     NAME_SIZE = 16
 };
@@ -38,7 +38,7 @@ _Static_assert(__atomic_always_lock_free(sizeof(uint64_t), 0),
 
 /* Who starts with standard descriptors closed must not have ours in their
  * place, and what he prints in the ledger. */
-static int above_standard(int fd)
+static int fd_above_stdio(int fd)
 {
     if (fd < 0 || fd > STDERR_FILENO)
         return fd;
@@ -87,7 +87,7 @@ static int load(const struct ledger *ledger, uint32_t number, struct file_bank *
             break;
         current = again; /* changed while we copied, perhaps twice */
     }
-    return naming(bank->sequence) == current &&
+    return commit_word(bank->sequence) == current &&
                    bank->checksum == bank_checksum(ledger->uid, number, bank)
                ? 0
                : -1;
@@ -100,13 +100,13 @@ static void store(struct ledger *ledger, uint32_t number, struct file_bank *bank
     bank->sequence = (uint32_t)record->current + 1;
     bank->checksum = bank_checksum(ledger->uid, number, bank);
     record->bank[bank->sequence & 1] = *bank;
-    __atomic_store_n(&record->current, naming(bank->sequence), __ATOMIC_RELEASE);
+    __atomic_store_n(&record->current, commit_word(bank->sequence), __ATOMIC_RELEASE);
     /* The next change writes into the bank that was just given up. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 /* Wakes so many of those who wait for this record to move. */
-static void tell_waiting(struct ledger *ledger, uint32_t number, unsigned how_many)
+static void wake_waiters(struct ledger *ledger, uint32_t number, unsigned how_many)
 {
     uint32_t *settled = &ledger->record[number].settled;
 
@@ -126,14 +126,14 @@ bool ledger_wait(const struct ledger *ledger, const struct attempt_report *repor
 
 /* The content of an unused record. */
 static void start_record(struct file_record *record, uid_t uid, uint32_t number,
-                         uint32_t record_count, const struct moment *now, bool sealed)
+                         uint32_t record_count, const struct timestamp *now, bool sealed)
 {
     struct file_bank *bank = &record->bank[0];
 
     memset(record, 0, sizeof *record);
-    record->current = naming(0);
+    record->current = commit_word(0);
     count_start(&bank->count, now);
-    if (number == RECORD_WHOLE) {
+    if (number == RECORD_HEADER) {
         bank->record_count = record_count;
         if (sealed)
             bank->count.locked_ms = now->boot_ms;
@@ -164,12 +164,12 @@ static bool is_locked_by_other(int fd, int64_t byte)
     return fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
-static uint64_t living(const struct ledger *ledger, uint32_t number,
-                       const struct attempt_count *count)
+static uint64_t live_attempts(const struct ledger *ledger, uint32_t number,
+                              const struct attempt_count *count)
 {
     uint64_t alive = 0;
 
-    for (unsigned i = 0; i < MAX_ATTEMPTS_MOST; i++)
+    for (unsigned i = 0; i < ATTEMPTS_MAX; i++)
         if ((count->in_flight >> i & 1) != 0 &&
             is_locked_by_other(ledger->fd, LOCK_ATTEMPT(number, count->generation[i])))
             alive |= UINT64_C(1) << i;
@@ -177,9 +177,9 @@ static uint64_t living(const struct ledger *ledger, uint32_t number,
 }
 
 /* Waiting without a signal, and not for ever: the holder may be frozen. */
-static int lock_in_time(int fd, int64_t byte)
+static int lock_with_timeout(int fd, int64_t byte)
 {
-    long waited_us = 0, pause_us = LOCK_PAUSE_FIRST_US;
+    long waited_us = 0, pause_us = LOCK_PAUSE_MIN_US;
 
     while (lock_byte(fd, byte, F_WRLCK) != 0) {
         if (errno != EAGAIN && errno != EACCES && errno != EINTR)
@@ -190,7 +190,7 @@ static int lock_in_time(int fd, int64_t byte)
         }
         nanosleep(&(struct timespec){.tv_nsec = pause_us * 1000}, NULL);
         waited_us += pause_us;
-        pause_us = pause_us * 2 < LOCK_PAUSE_MOST_US ? pause_us * 2 : LOCK_PAUSE_MOST_US;
+        pause_us = pause_us * 2 < LOCK_PAUSE_MAX_US ? pause_us * 2 : LOCK_PAUSE_MAX_US;
     }
     return 0;
 }
@@ -200,28 +200,28 @@ static int64_t lock_of(uint32_t number)
     return number == RECORD_LOCAL ? LOCK_LOCAL : LOCK_NETWORK;
 }
 
-static enum ledger_status take_lock(const struct ledger *ledger, int64_t byte, char *reason,
-                                    size_t size)
+static enum ledger_status take_lock(const struct ledger *ledger, int64_t byte,
+                                    struct failure *failure)
 {
-    if (lock_in_time(ledger->fd, byte) == 0)
+    if (lock_with_timeout(ledger->fd, byte) == 0)
         return LEDGER_OK;
     if (errno == ETIMEDOUT)
-        snprintf(reason, size, "another process holds its lock and does not go on");
+        failure_set(failure, "another process holds its lock and does not go on");
     else
-        snprintf(reason, size, "cannot be locked: %s", strerror(errno));
+        failure_set(failure, "cannot be locked: %s", strerror(errno));
     return LEDGER_FAILED;
 }
 
-static void give_lock(const struct ledger *ledger, int64_t byte)
+static void release_lock(const struct ledger *ledger, int64_t byte)
 {
     lock_byte(ledger->fd, byte, F_UNLCK);
 }
 
 /* --- the file -------------------------------------------------------------- */
 
-static int make_directory(const char *state_dir, uid_t owner, char *reason, size_t size)
+static int make_directory(const char *state_dir, uid_t owner, struct failure *failure)
 {
-    const int above = trusted_directory(state_dir, owner, O_RDONLY, reason, size);
+    const int above = secure_open_directory(state_dir, owner, O_RDONLY, failure);
     int error = 0;
 
     if (above < 0)
@@ -236,25 +236,25 @@ static int make_directory(const char *state_dir, uid_t owner, char *reason, size
     close(above);
     if (error == 0)
         return 0;
-    snprintf(reason, size, "cannot make the directory: %s", strerror(error));
+    failure_set(failure, "cannot make the directory: %s", strerror(error));
     errno = error;
     return -1;
 }
 
-static int open_directory(const char *state_dir, uid_t owner, bool make, char *reason, size_t size)
+static int open_directory(const char *state_dir, uid_t owner, bool make, struct failure *failure)
 {
     char path[PATH_MAX];
     const int length = snprintf(path, sizeof path, "%s/" LEDGER_DIRECTORY, state_dir);
 
     if (length < 0 || (size_t)length >= sizeof path) {
-        snprintf(reason, size, "the path is too long");
+        failure_set(failure, "the path is too long");
         errno = ENAMETOOLONG;
         return -1;
     }
-    int fd = trusted_directory(path, owner, O_RDONLY, reason, size);
-    if (fd >= 0 || errno != ENOENT || !make || make_directory(state_dir, owner, reason, size) != 0)
+    int fd = secure_open_directory(path, owner, O_RDONLY, failure);
+    if (fd >= 0 || errno != ENOENT || !make || make_directory(state_dir, owner, failure) != 0)
         return fd;
-    return trusted_directory(path, owner, O_RDONLY, reason, size);
+    return secure_open_directory(path, owner, O_RDONLY, failure);
 }
 
 /* What is wrong with an open file as such, or NULL. */
@@ -262,16 +262,16 @@ static const char *wrong_file(const struct stat *st, uid_t owner)
 {
     if (!S_ISREG(st->st_mode))
         return "is not a regular file";
-    if (untrusted_because(st, owner) != NULL)
+    if (insecure_because(st, owner) != NULL)
         return "does not belong to root alone";
     if ((size_t)st->st_size < file_size(RECORDS_WITHOUT_SOURCES))
         return "is too short";
     return NULL;
 }
 
-static enum ledger_status damaged(char *reason, size_t size)
+static enum ledger_status damaged(struct failure *failure)
 {
-    snprintf(reason, size, "is damaged");
+    failure_set(failure, "is damaged");
     return LEDGER_DAMAGED;
 }
 
@@ -289,42 +289,42 @@ static const char *map_records(struct ledger *ledger, uint32_t record_count, int
 }
 
 /* Maps all records that the file says it has. */
-static enum ledger_status map_all(struct ledger *ledger, int protection, char *reason, size_t size)
+static enum ledger_status map_all(struct ledger *ledger, int protection, struct failure *failure)
 {
     struct file_bank whole;
     struct stat st;
     const char *failed;
 
     if (fstat(ledger->fd, &st) != 0) {
-        snprintf(reason, size, "%s", strerror(errno));
+        failure_set(failure, "%s", strerror(errno));
         return LEDGER_FAILED;
     }
     if ((failed = map_records(ledger, RECORDS_WITHOUT_SOURCES, protection)) != NULL) {
-        snprintf(reason, size, "cannot be mapped: %s", failed);
+        failure_set(failure, "cannot be mapped: %s", failed);
         return LEDGER_FAILED;
     }
-    if (load(ledger, RECORD_WHOLE, &whole) != 0)
-        return damaged(reason, size);
+    if (load(ledger, RECORD_HEADER, &whole) != 0)
+        return damaged(failure);
     if (whole.record_count == RECORDS_WITHOUT_SOURCES)
         return LEDGER_OK;
     if (whole.record_count != RECORDS_WITH_SOURCES ||
         (size_t)st.st_size < file_size(RECORDS_WITH_SOURCES))
-        return damaged(reason, size);
+        return damaged(failure);
     if ((failed = map_records(ledger, RECORDS_WITH_SOURCES, protection)) == NULL)
         return LEDGER_OK;
-    snprintf(reason, size, "cannot be mapped: %s", failed);
+    failure_set(failure, "cannot be mapped: %s", failed);
     return LEDGER_FAILED;
 }
 
 static enum ledger_status check_records(const struct ledger *ledger, uint32_t record_count,
-                                        char *reason, size_t size)
+                                        struct failure *failure)
 {
     struct file_bank bank;
 
     for (uint32_t number = 0; number < record_count; number++) {
         if (load(ledger, number, &bank) == 0)
             continue;
-        snprintf(reason, size, "is damaged (record %u)", (unsigned)number);
+        failure_set(failure, "is damaged (record %u)", (unsigned)number);
         return LEDGER_DAMAGED;
     }
     return LEDGER_OK;
@@ -332,8 +332,7 @@ static enum ledger_status check_records(const struct ledger *ledger, uint32_t re
 
 /* Opens the file that is there. On LEDGER_DAMAGED *st tells which it was. */
 static enum ledger_status open_file(int directory_fd, uid_t uid, uid_t owner, bool to_write,
-                                    struct ledger *ledger, struct stat *st, char *reason,
-                                    size_t size)
+                                    struct ledger *ledger, struct stat *st, struct failure *failure)
 {
     const int flags = (to_write ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
     enum ledger_status status;
@@ -343,24 +342,24 @@ static enum ledger_status open_file(int directory_fd, uid_t uid, uid_t owner, bo
     file_name(name, uid);
     *ledger = (struct ledger){.uid = uid, .directory_fd = -1};
     if (fstatat(directory_fd, name, st, AT_SYMLINK_NOFOLLOW) != 0) {
-        snprintf(reason, size, "%s", strerror(errno));
+        failure_set(failure, "%s", strerror(errno));
         return ledger->fd = -1, errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
     }
     wrong = wrong_file(st, owner);
     if (wrong != NULL) {
-        snprintf(reason, size, "%s", wrong);
+        failure_set(failure, "%s", wrong);
         return ledger->fd = -1, LEDGER_DAMAGED;
     }
-    ledger->fd = above_standard(openat(directory_fd, name, flags | O_CLOEXEC));
+    ledger->fd = fd_above_stdio(openat(directory_fd, name, flags | O_CLOEXEC));
     if (ledger->fd < 0) {
-        snprintf(reason, size, "%s", strerror(errno));
+        failure_set(failure, "%s", strerror(errno));
         return errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
     }
-    status = map_all(ledger, to_write ? PROT_READ | PROT_WRITE : PROT_READ, reason, size);
+    status = map_all(ledger, to_write ? PROT_READ | PROT_WRITE : PROT_READ, failure);
     if (status == LEDGER_OK)
         /* Whoever looks for a source meets the others under the lock. */
         status = check_records(ledger, to_write ? RECORDS_WITHOUT_SOURCES : ledger->record_count,
-                               reason, size);
+                               failure);
     if (status != LEDGER_OK)
         ledger_close(ledger);
     return status;
@@ -368,16 +367,16 @@ static enum ledger_status open_file(int directory_fd, uid_t uid, uid_t owner, bo
 
 /* Makes the file where there is none. */
 static int put_new_file(int directory_fd, const char *name, uid_t uid, bool sealed,
-                        const struct moment *now)
+                        const struct timestamp *now)
 {
     struct file_record record[RECORDS_WITHOUT_SOURCES];
 
     for (uint32_t i = 0; i < RECORDS_WITHOUT_SOURCES; i++)
         start_record(&record[i], uid, i, RECORDS_WITHOUT_SOURCES, now, sealed);
-    return create_file(directory_fd, name, 0600, record, sizeof record);
+    return atomic_create(directory_fd, name, 0600, record, sizeof record);
 }
 
-static bool is_that(int directory_fd, const char *name, const struct stat *which)
+static bool is_same_inode(int directory_fd, const char *name, const struct stat *which)
 {
     struct stat st;
 
@@ -395,7 +394,7 @@ static int exchange(int directory_fd, const char *made, const char *name, const 
 {
     if (renameat2(directory_fd, made, directory_fd, name, RENAME_EXCHANGE) != 0)
         return -1;
-    if (is_that(directory_fd, made, which)) {
+    if (is_same_inode(directory_fd, made, which)) {
         unlinkat(directory_fd, aside, 0);
         renameat(directory_fd, made, directory_fd, aside);
         return 0;
@@ -409,14 +408,14 @@ static int exchange(int directory_fd, const char *made, const char *name, const 
 /* Puts a new file in the place of the one that which describes, if that is
  * still there, and keeps the old one as evidence. */
 static int replace_damaged(int directory_fd, uid_t uid, const struct stat *which, bool sealed,
-                           const struct moment *now)
+                           const struct timestamp *now)
 {
     char name[NAME_SIZE], aside[NAME_SIZE + 16], made[NAME_SIZE + 16];
 
     file_name(name, uid);
     snprintf(aside, sizeof aside, "%s.damaged", name);
     snprintf(made, sizeof made, "%s.%d", name, (int)gettid());
-    if (!is_that(directory_fd, name, which))
+    if (!is_same_inode(directory_fd, name, which))
         return 0;
     unlinkat(directory_fd, made, 0); /* of a process that was killed */
     if (put_new_file(directory_fd, made, uid, sealed, now) != 0) {
@@ -436,13 +435,13 @@ static int replace_damaged(int directory_fd, uid_t uid, const struct stat *which
 /* One look at the place: opens what is good, sets aside what is not, and
  * makes a file where there is none. LEDGER_ABSENT: look again. */
 static enum ledger_status open_or_make(int directory_fd, uid_t uid, uid_t owner,
-                                       const struct moment *now, bool *damaged,
-                                       struct ledger *ledger, char *reason, size_t size)
+                                       const struct timestamp *now, bool *damaged,
+                                       struct ledger *ledger, struct failure *failure)
 {
-    char wrong[128], name[NAME_SIZE];
+    struct failure wrong = {""};
+    char name[NAME_SIZE];
     struct stat st;
-    enum ledger_status status =
-        open_file(directory_fd, uid, owner, true, ledger, &st, wrong, sizeof wrong);
+    enum ledger_status status = open_file(directory_fd, uid, owner, true, ledger, &st, &wrong);
 
     if (status == LEDGER_OK)
         return LEDGER_OK;
@@ -450,54 +449,54 @@ static enum ledger_status open_or_make(int directory_fd, uid_t uid, uid_t owner,
         file_name(name, uid);
         if (put_new_file(directory_fd, name, uid, *damaged, now) == 0 || errno == EEXIST)
             return LEDGER_ABSENT;
-        snprintf(reason, size, "cannot be made: %s%s", strerror(errno),
-                 errno == EFBIG ? " (for the file size limit of the caller)" : "");
+        failure_set(failure, "cannot be made: %s%s", strerror(errno),
+                    errno == EFBIG ? " (for the file size limit of the caller)" : "");
         return LEDGER_FAILED;
     }
-    snprintf(reason, size, "%s", wrong);
+    *failure = wrong;
     if (status == LEDGER_FAILED)
         return LEDGER_FAILED;
     *damaged = true;
     if (replace_damaged(directory_fd, uid, &st, true, now) == 0)
         return LEDGER_ABSENT;
-    snprintf(reason, size, "%s; it cannot be replaced: %s", wrong, strerror(errno));
+    failure_set(failure, "%s; it cannot be replaced: %s", wrong.text, strerror(errno));
     return LEDGER_FAILED;
 }
 
 enum ledger_status ledger_open(const char *state_dir, uid_t uid, uid_t owner,
-                               const struct moment *now, struct ledger *ledger, char *reason,
-                               size_t size)
+                               const struct timestamp *now, struct ledger *ledger,
+                               struct failure *failure)
 {
     enum ledger_status status = LEDGER_ABSENT;
     bool damaged = false;
 
     *ledger = (struct ledger){.fd = -1, .directory_fd = -1};
-    const int directory_fd = above_standard(open_directory(state_dir, owner, true, reason, size));
+    const int directory_fd = fd_above_stdio(open_directory(state_dir, owner, true, failure));
     if (directory_fd < 0)
         return LEDGER_FAILED;
     for (int i = 0; i < OPEN_TRIES && status == LEDGER_ABSENT; i++)
-        status = open_or_make(directory_fd, uid, owner, now, &damaged, ledger, reason, size);
+        status = open_or_make(directory_fd, uid, owner, now, &damaged, ledger, failure);
     if (status == LEDGER_OK) {
         ledger->directory_fd = directory_fd;
         return damaged ? LEDGER_DAMAGED : LEDGER_OK;
     }
     if (status == LEDGER_ABSENT)
-        snprintf(reason, size, "does not stay where it is put");
+        failure_set(failure, "does not stay where it is put");
     close(directory_fd);
     return LEDGER_FAILED;
 }
 
 enum ledger_status ledger_open_view(const char *state_dir, uid_t uid, uid_t owner,
-                                    struct ledger *ledger, char *reason, size_t size)
+                                    struct ledger *ledger, struct failure *failure)
 {
     struct stat st;
 
     *ledger = (struct ledger){.fd = -1, .directory_fd = -1};
-    const int directory_fd = open_directory(state_dir, owner, false, reason, size);
+    const int directory_fd = open_directory(state_dir, owner, false, failure);
     if (directory_fd < 0)
         return errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
     const enum ledger_status status =
-        open_file(directory_fd, uid, owner, false, ledger, &st, reason, size);
+        open_file(directory_fd, uid, owner, false, ledger, &st, failure);
     close(directory_fd);
     return status;
 }
@@ -529,7 +528,7 @@ static bool is_current(const struct ledger *ledger)
 
 /* Makes room for sources, under LOCK_NETWORK. The new records are there,
  * complete, before the file says so. */
-static int add_sources(struct ledger *ledger, struct file_bank *whole, const struct moment *now)
+static int add_sources(struct ledger *ledger, struct file_bank *whole, const struct timestamp *now)
 {
     struct file_record record;
 
@@ -543,7 +542,7 @@ static int add_sources(struct ledger *ledger, struct file_bank *whole, const str
         map_records(ledger, RECORDS_WITH_SOURCES, PROT_READ | PROT_WRITE) != NULL)
         return -1;
     whole->record_count = RECORDS_WITH_SOURCES;
-    store(ledger, RECORD_WHOLE, whole);
+    store(ledger, RECORD_HEADER, whole);
     return 0;
 }
 
@@ -555,12 +554,12 @@ static int follow_size(struct ledger *ledger, const struct file_bank *whole)
     return map_records(ledger, whole->record_count, PROT_READ | PROT_WRITE) == NULL ? 0 : -1;
 }
 
-static bool is_spent(const struct ledger *ledger, uint32_t number, struct attempt_count *count,
-                     const struct attempt_limits *limits, const struct moment *now)
+static bool is_reusable(const struct ledger *ledger, uint32_t number, struct attempt_count *count,
+                        const struct attempt_limits *limits, const struct timestamp *now)
 {
     struct count_changes changes = {0};
 
-    count_bring_up_to_date(count, living(ledger, number, count), limits, now, &changes);
+    count_bring_up_to_date(count, live_attempts(ledger, number, count), limits, now, &changes);
     return count->failed == 0 && count->in_flight == 0 && count->locked_ms == NOT_LOCKED;
 }
 
@@ -570,7 +569,7 @@ static bool is_spent(const struct ledger *ledger, uint32_t number, struct attemp
  * damaged.
  */
 static int search_source(const struct ledger *ledger, const struct origin *origin,
-                         const struct attempt_limits *limits, const struct moment *now,
+                         const struct attempt_limits *limits, const struct timestamp *now,
                          uint32_t *number, bool *taken)
 {
     struct file_bank bank;
@@ -584,7 +583,7 @@ static int search_source(const struct ledger *ledger, const struct origin *origi
             *number = i;
             return 0;
         }
-        if (unused == RECORD_NETWORK && is_spent(ledger, i, &bank.count, limits, now))
+        if (unused == RECORD_NETWORK && is_reusable(ledger, i, &bank.count, limits, now))
             unused = i;
     }
     *number = unused;
@@ -593,7 +592,7 @@ static int search_source(const struct ledger *ledger, const struct origin *origi
 }
 
 static int find_source(struct ledger *ledger, const struct origin *origin,
-                       const struct attempt_limits *limits, const struct moment *now,
+                       const struct attempt_limits *limits, const struct timestamp *now,
                        uint32_t *number)
 {
     struct file_bank bank;
@@ -606,14 +605,14 @@ static int find_source(struct ledger *ledger, const struct origin *origin,
     if (load(ledger, *number, &bank) != 0)
         return -1;
     bank.origin = *origin;
-    count_forget(&bank.count);
+    count_reset(&bank.count);
     bank.count.in_flight = 0;
     store(ledger, *number, &bank);
     return 0;
 }
 
 static int find_record(struct ledger *ledger, const struct origin *origin,
-                       const struct attempt_limits *limits, const struct moment *now,
+                       const struct attempt_limits *limits, const struct timestamp *now,
                        struct file_bank *whole, uint32_t *number)
 {
     if (origin->kind == ORIGIN_LOCAL) {
@@ -633,7 +632,7 @@ static int find_record(struct ledger *ledger, const struct origin *origin,
 
 static void fill_report(const struct ledger *ledger, uint32_t number,
                         const struct attempt_count *count, const struct attempt_limits *limits,
-                        const struct moment *now, struct attempt_report *report)
+                        const struct timestamp *now, struct attempt_report *report)
 {
     report->failures = count_failures(count);
     report->in_flight = count_in_flight(count);
@@ -645,13 +644,13 @@ static void fill_report(const struct ledger *ledger, uint32_t number,
 /* The attempt's own lock comes first: without it, it would look dead. */
 static enum ledger_status take_slot(struct ledger *ledger, uint32_t number,
                                     const struct attempt_count *count, struct attempt_slot *slot,
-                                    char *reason, size_t size)
+                                    struct failure *failure)
 {
     slot->record = number;
     slot->generation = count->generation[slot->entry];
     if (lock_byte(ledger->fd, LOCK_ATTEMPT(number, slot->generation), F_WRLCK) == 0)
         return LEDGER_OK;
-    snprintf(reason, size, "cannot be locked: %s", strerror(errno));
+    failure_set(failure, "cannot be locked: %s", strerror(errno));
     return LEDGER_FAILED;
 }
 
@@ -663,9 +662,9 @@ static void lift_seal(struct ledger *ledger, const struct origin *origin, struct
 
     if (is_local && lock_byte(ledger->fd, LOCK_NETWORK, F_WRLCK) != 0)
         return;
-    if (load(ledger, RECORD_WHOLE, whole) == 0) {
-        count_forget(&whole->count);
-        store(ledger, RECORD_WHOLE, whole);
+    if (load(ledger, RECORD_HEADER, whole) == 0) {
+        count_reset(&whole->count);
+        store(ledger, RECORD_HEADER, whole);
     }
     if (is_local)
         lock_byte(ledger->fd, LOCK_NETWORK, F_UNLCK);
@@ -674,25 +673,25 @@ static void lift_seal(struct ledger *ledger, const struct origin *origin, struct
 /* Under the lock of the origin's records. */
 static enum ledger_status admit_locked(struct ledger *ledger, const struct origin *origin,
                                        const struct attempt_limits *limits,
-                                       const struct moment *now, struct attempt_slot *slot,
-                                       struct attempt_report *report, char *reason, size_t size)
+                                       const struct timestamp *now, struct attempt_slot *slot,
+                                       struct attempt_report *report, struct failure *failure)
 {
     struct file_bank whole, bank;
     uint32_t number;
 
-    snprintf(reason, size, "is damaged");
+    failure_set(failure, "is damaged");
     if (!is_current(ledger))
         return LEDGER_ABSENT;
-    if (load(ledger, RECORD_WHOLE, &whole) != 0)
+    if (load(ledger, RECORD_HEADER, &whole) != 0)
         return LEDGER_DAMAGED;
     if (follow_size(ledger, &whole) != 0) {
-        snprintf(reason, size, "cannot be mapped: %s", strerror(errno));
+        failure_set(failure, "cannot be mapped: %s", strerror(errno));
         return LEDGER_FAILED;
     }
     if (whole.count.locked_ms != NOT_LOCKED && count_lock_left_ms(&whole.count, limits, now) == 0)
         lift_seal(ledger, origin, &whole);
     if (count_lock_left_ms(&whole.count, limits, now) > 0) {
-        report->admission = REFUSED_LOCKED;
+        report->admission = REJECTED_LOCKED;
         report->failures = limits->max_attempts;
         report->lock_left_ms = count_lock_left_ms(&whole.count, limits, now);
         return LEDGER_OK;
@@ -700,11 +699,11 @@ static enum ledger_status admit_locked(struct ledger *ledger, const struct origi
     if (find_record(ledger, origin, limits, now, &whole, &number) != 0 ||
         load(ledger, number, &bank) != 0)
         return LEDGER_DAMAGED;
-    count_bring_up_to_date(&bank.count, living(ledger, number, &bank.count), limits, now,
+    count_bring_up_to_date(&bank.count, live_attempts(ledger, number, &bank.count), limits, now,
                            &report->changes);
     report->admission = count_admit(&bank.count, limits, now, &slot->entry);
     if (report->admission == ADMITTED &&
-        take_slot(ledger, number, &bank.count, slot, reason, size) != LEDGER_OK)
+        take_slot(ledger, number, &bank.count, slot, failure) != LEDGER_OK)
         return LEDGER_FAILED;
     /* What only time has done, the next one finds as well. */
     if (report->admission == ADMITTED || report->changes.died > 0 || report->changes.locked ||
@@ -715,56 +714,55 @@ static enum ledger_status admit_locked(struct ledger *ledger, const struct origi
 }
 
 /* What turned out to be damaged when it was needed. */
-static enum ledger_status seal(const struct ledger *ledger, const struct moment *now, char *reason,
-                               size_t size)
+static enum ledger_status seal(const struct ledger *ledger, const struct timestamp *now,
+                               struct failure *failure)
 {
     struct stat st;
 
     if (fstat(ledger->fd, &st) == 0 &&
         replace_damaged(ledger->directory_fd, ledger->uid, &st, true, now) == 0)
         return LEDGER_DAMAGED;
-    const size_t used = strlen(reason);
-    snprintf(reason + used, size - used, "; it cannot be replaced: %s", strerror(errno));
+    failure_append(failure, "; it cannot be replaced: %s", strerror(errno));
     return LEDGER_FAILED;
 }
 
 enum ledger_status ledger_admit(struct ledger *ledger, const struct origin *origin,
-                                const struct attempt_limits *limits, const struct moment *now,
+                                const struct attempt_limits *limits, const struct timestamp *now,
                                 struct attempt_slot *slot, struct attempt_report *report,
-                                char *reason, size_t size)
+                                struct failure *failure)
 {
     const int64_t byte = origin->kind == ORIGIN_LOCAL ? LOCK_LOCAL : LOCK_NETWORK;
-    enum ledger_status status = take_lock(ledger, byte, reason, size);
+    enum ledger_status status = take_lock(ledger, byte, failure);
 
-    *report = (struct attempt_report){.admission = REFUSED_BUSY};
+    *report = (struct attempt_report){.admission = REJECTED_BUSY};
     if (status != LEDGER_OK)
         return status;
-    status = admit_locked(ledger, origin, limits, now, slot, report, reason, size);
+    status = admit_locked(ledger, origin, limits, now, slot, report, failure);
     if (status == LEDGER_DAMAGED)
-        status = seal(ledger, now, reason, size);
-    give_lock(ledger, byte);
+        status = seal(ledger, now, failure);
+    release_lock(ledger, byte);
     return status;
 }
 
 enum ledger_status ledger_settle(struct ledger *ledger, const struct attempt_slot *slot,
                                  bool success, const struct attempt_limits *limits,
-                                 const struct moment *now, struct attempt_report *report,
-                                 char *reason, size_t size)
+                                 const struct timestamp *now, struct attempt_report *report,
+                                 struct failure *failure)
 {
     const int64_t byte = lock_of(slot->record);
     struct file_bank bank;
     uint64_t alive;
-    enum ledger_status status = take_lock(ledger, byte, reason, size);
+    enum ledger_status status = take_lock(ledger, byte, failure);
 
-    *report = (struct attempt_report){.admission = REFUSED_LOCKED};
+    *report = (struct attempt_report){.admission = REJECTED_LOCKED};
     if (status != LEDGER_OK)
         return status;
     if (load(ledger, slot->record, &bank) != 0) {
-        status = damaged(reason, size);
+        status = damaged(failure);
         goto out;
     }
     /* One's own lock does not show as somebody else's. */
-    alive = living(ledger, slot->record, &bank.count) | UINT64_C(1) << slot->entry;
+    alive = live_attempts(ledger, slot->record, &bank.count) | UINT64_C(1) << slot->entry;
     count_bring_up_to_date(&bank.count, alive, limits, now, &report->changes);
     if (count_settle(&bank.count, slot->entry, slot->generation, success, limits, now,
                      &report->changes))
@@ -772,24 +770,25 @@ enum ledger_status ledger_settle(struct ledger *ledger, const struct attempt_slo
     store(ledger, slot->record, &bank);
     fill_report(ledger, slot->record, &bank.count, limits, now, report);
     if (bank.count.locked_ms != NOT_LOCKED)
-        tell_waiting(ledger, slot->record, INT_MAX);
+        wake_waiters(ledger, slot->record, INT_MAX);
     else
-        tell_waiting(ledger, slot->record, count_free(&bank.count, limits));
+        wake_waiters(ledger, slot->record, count_free(&bank.count, limits));
 
 out:
-    give_lock(ledger, byte);
+    release_lock(ledger, byte);
     return status;
 }
 
 int ledger_look(const struct ledger *ledger, uint32_t number, const struct attempt_limits *limits,
-                const struct moment *now, struct attempt_state *state)
+                const struct timestamp *now, struct attempt_state *state)
 {
     struct count_changes changes = {0};
     struct file_bank whole, bank;
 
-    if (load(ledger, RECORD_WHOLE, &whole) != 0 || load(ledger, number, &bank) != 0)
+    if (load(ledger, RECORD_HEADER, &whole) != 0 || load(ledger, number, &bank) != 0)
         return -1;
-    count_bring_up_to_date(&bank.count, living(ledger, number, &bank.count), limits, now, &changes);
+    count_bring_up_to_date(&bank.count, live_attempts(ledger, number, &bank.count), limits, now,
+                           &changes);
     *state = (struct attempt_state){.origin = bank.origin,
                                     .failures = count_failures(&bank.count),
                                     .in_flight = count_in_flight(&bank.count),
@@ -803,7 +802,7 @@ int ledger_look(const struct ledger *ledger, uint32_t number, const struct attem
 }
 
 int ledger_look_at(const struct ledger *ledger, const struct origin *origin,
-                   const struct attempt_limits *limits, const struct moment *now,
+                   const struct attempt_limits *limits, const struct timestamp *now,
                    struct attempt_state *state)
 {
     uint32_t number = origin->kind == ORIGIN_LOCAL ? RECORD_LOCAL : RECORD_NETWORK;
@@ -813,7 +812,7 @@ int ledger_look_at(const struct ledger *ledger, const struct origin *origin,
         search_source(ledger, origin, limits, now, &number, &taken) != 0)
         return -1;
     /* A fresh record says nothing, but the whole file may be sealed. */
-    if (ledger_look(ledger, taken ? number : RECORD_WHOLE, limits, now, state) < 0)
+    if (ledger_look(ledger, taken ? number : RECORD_HEADER, limits, now, state) < 0)
         return -1;
     state->origin = *origin;
     return 0;
@@ -822,16 +821,16 @@ int ledger_look_at(const struct ledger *ledger, const struct origin *origin,
 /* --- root's unlock --------------------------------------------------------- */
 
 /* What there is to forget. Needs no lock, which may be what is wrong. */
-static enum ledger_status sum_up(const struct ledger *ledger, const struct moment *now,
-                                 struct ledger_forgotten *forgotten, char *reason, size_t size)
+static enum ledger_status sum_up(const struct ledger *ledger, const struct timestamp *now,
+                                 struct ledger_unlocked *forgotten, struct failure *failure)
 {
     struct file_bank bank;
     uint64_t lost;
 
     for (uint32_t i = 0; i < ledger->record_count; i++) {
         if (load(ledger, i, &bank) != 0)
-            return damaged(reason, size);
-        lost = count_lost(&bank.count, living(ledger, i, &bank.count), now);
+            return damaged(failure);
+        lost = count_stale(&bank.count, live_attempts(ledger, i, &bank.count), now);
         forgotten->failures += count_failures(&bank.count) + (unsigned)__builtin_popcountll(lost);
         forgotten->locked = forgotten->locked || bank.count.locked_ms != NOT_LOCKED;
     }
@@ -839,77 +838,77 @@ static enum ledger_status sum_up(const struct ledger *ledger, const struct momen
 }
 
 /* Under both locks. LEDGER_DAMAGED: it has to be replaced instead. */
-static enum ledger_status forget_all(struct ledger *ledger, const struct moment *now, char *reason,
-                                     size_t size)
+static enum ledger_status reset_all(struct ledger *ledger, const struct timestamp *now,
+                                    struct failure *failure)
 {
     struct file_bank bank;
 
     for (uint32_t i = 0; i < ledger->record_count; i++) {
         if (load(ledger, i, &bank) != 0)
-            return damaged(reason, size);
-        count_forget(&bank.count);
-        bank.count.in_flight &= ~count_lost(&bank.count, living(ledger, i, &bank.count), now);
+            return damaged(failure);
+        count_reset(&bank.count);
+        bank.count.in_flight &=
+            ~count_stale(&bank.count, live_attempts(ledger, i, &bank.count), now);
         store(ledger, i, &bank);
-        tell_waiting(ledger, i, INT_MAX);
+        wake_waiters(ledger, i, INT_MAX);
     }
     return LEDGER_OK;
 }
 
-static enum ledger_status forget_under_locks(struct ledger *ledger, const struct moment *now,
-                                             char *reason, size_t size)
+static enum ledger_status reset_under_locks(struct ledger *ledger, const struct timestamp *now,
+                                            struct failure *failure)
 {
     struct file_bank whole;
 
     /* Closing the file gives the locks back. */
-    if (take_lock(ledger, LOCK_LOCAL, reason, size) != LEDGER_OK ||
-        take_lock(ledger, LOCK_NETWORK, reason, size) != LEDGER_OK)
+    if (take_lock(ledger, LOCK_LOCAL, failure) != LEDGER_OK ||
+        take_lock(ledger, LOCK_NETWORK, failure) != LEDGER_OK)
         return LEDGER_DAMAGED;
-    if (load(ledger, RECORD_WHOLE, &whole) != 0 || follow_size(ledger, &whole) != 0)
-        return damaged(reason, size);
-    return forget_all(ledger, now, reason, size);
+    if (load(ledger, RECORD_HEADER, &whole) != 0 || follow_size(ledger, &whole) != 0)
+        return damaged(failure);
+    return reset_all(ledger, now, failure);
 }
 
 /* One round: what is good is emptied, what is not is replaced. LEDGER_DAMAGED:
  * somebody else was at it, too; look again. */
-static enum ledger_status forget_or_replace(int directory_fd, uid_t uid, uid_t owner,
-                                            const struct moment *now,
-                                            struct ledger_forgotten *forgotten, char *reason,
-                                            size_t size)
+static enum ledger_status unlock_or_replace(int directory_fd, uid_t uid, uid_t owner,
+                                            const struct timestamp *now,
+                                            struct ledger_unlocked *forgotten,
+                                            struct failure *failure)
 {
     struct ledger ledger = {.fd = -1, .directory_fd = -1};
     struct stat st;
-    char wrong[128];
-    enum ledger_status status =
-        open_file(directory_fd, uid, owner, true, &ledger, &st, wrong, sizeof wrong);
+    struct failure wrong = {""};
+    enum ledger_status status = open_file(directory_fd, uid, owner, true, &ledger, &st, &wrong);
 
     if (status == LEDGER_OK)
-        status = sum_up(&ledger, now, forgotten, wrong, sizeof wrong);
+        status = sum_up(&ledger, now, forgotten, &wrong);
     if (status == LEDGER_OK)
-        status = forget_under_locks(&ledger, now, wrong, sizeof wrong);
+        status = reset_under_locks(&ledger, now, &wrong);
     ledger_close(&ledger);
     if (status != LEDGER_OK && status != LEDGER_ABSENT)
-        snprintf(reason, size, "%s", wrong);
+        *failure = wrong;
     if (status != LEDGER_DAMAGED)
         return status;
     forgotten->replaced = true;
     if (replace_damaged(directory_fd, uid, &st, false, now) == 0)
         return LEDGER_DAMAGED;
-    snprintf(reason, size, "%s; it cannot be replaced: %s", wrong, strerror(errno));
+    failure_set(failure, "%s; it cannot be replaced: %s", wrong.text, strerror(errno));
     return LEDGER_FAILED;
 }
 
-enum ledger_status ledger_forget(const char *state_dir, uid_t uid, uid_t owner,
-                                 const struct moment *now, struct ledger_forgotten *forgotten,
-                                 char *reason, size_t size)
+enum ledger_status ledger_unlock(const char *state_dir, uid_t uid, uid_t owner,
+                                 const struct timestamp *now, struct ledger_unlocked *forgotten,
+                                 struct failure *failure)
 {
     enum ledger_status status = LEDGER_DAMAGED;
 
-    *forgotten = (struct ledger_forgotten){0};
-    const int directory_fd = open_directory(state_dir, owner, false, reason, size);
+    *forgotten = (struct ledger_unlocked){0};
+    const int directory_fd = open_directory(state_dir, owner, false, failure);
     if (directory_fd < 0)
         return errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
     for (int i = 0; i < OPEN_TRIES && status == LEDGER_DAMAGED; i++)
-        status = forget_or_replace(directory_fd, uid, owner, now, forgotten, reason, size);
+        status = unlock_or_replace(directory_fd, uid, owner, now, forgotten, failure);
     close(directory_fd);
     return status == LEDGER_DAMAGED ? LEDGER_FAILED : status;
 }

@@ -13,6 +13,7 @@
 
 #include "lib/attempts/count.h"
 #include "lib/attempts/origin.h"
+#include "lib/host/failure.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -54,12 +55,12 @@ struct attempt_slot {
  * On LEDGER_OK and LEDGER_DAMAGED the caller closes it.
  */
 enum ledger_status ledger_open(const char *state_dir, uid_t uid, uid_t owner,
-                               const struct moment *now, struct ledger *ledger, char *reason,
-                               size_t size);
+                               const struct timestamp *now, struct ledger *ledger,
+                               struct failure *failure);
 
 /* Only to look: LEDGER_ABSENT where there is none, and nothing is changed. */
 enum ledger_status ledger_open_view(const char *state_dir, uid_t uid, uid_t owner,
-                                    struct ledger *ledger, char *reason, size_t size);
+                                    struct ledger *ledger, struct failure *failure);
 
 /* Gives up what was admitted and not settled: its slot counts as failed. */
 void ledger_close(struct ledger *ledger);
@@ -71,18 +72,18 @@ void ledger_close(struct ledger *ledger);
  * would take the first for dead.
  */
 enum ledger_status ledger_admit(struct ledger *ledger, const struct origin *origin,
-                                const struct attempt_limits *limits, const struct moment *now,
+                                const struct attempt_limits *limits, const struct timestamp *now,
                                 struct attempt_slot *slot, struct attempt_report *report,
-                                char *reason, size_t size);
+                                struct failure *failure);
 
 /*
- * Settles it. report->admission is REFUSED_LOCKED if the attempt had been
+ * Settles it. report->admission is REJECTED_LOCKED if the attempt had been
  * given up meanwhile, which stays a failure, and ADMITTED otherwise.
  */
 enum ledger_status ledger_settle(struct ledger *ledger, const struct attempt_slot *slot,
                                  bool success, const struct attempt_limits *limits,
-                                 const struct moment *now, struct attempt_report *report,
-                                 char *reason, size_t size);
+                                 const struct timestamp *now, struct attempt_report *report,
+                                 struct failure *failure);
 
 /* Waits until an attempt on the report's record is settled, or for
  * timeout_ms. Returns true if one was. */
@@ -100,16 +101,16 @@ struct attempt_state {
  * *state, 0 if the record is not in use, -1 if it is damaged.
  */
 int ledger_look(const struct ledger *ledger, uint32_t number, const struct attempt_limits *limits,
-                const struct moment *now, struct attempt_state *state);
+                const struct timestamp *now, struct attempt_state *state);
 
 /* The same for the record that counts this origin; where there is none yet,
  * a state without attempts. Returns 0, or -1 if it is damaged. */
 int ledger_look_at(const struct ledger *ledger, const struct origin *origin,
-                   const struct attempt_limits *limits, const struct moment *now,
+                   const struct attempt_limits *limits, const struct timestamp *now,
                    struct attempt_state *state);
 
 /* What unlocking has undone. */
-struct ledger_forgotten {
+struct ledger_unlocked {
     unsigned failures;
     bool locked;
     bool replaced; /* there is a new ledger; reason says what was wrong with the old one */
@@ -120,8 +121,8 @@ struct ledger_forgotten {
  * unless they have stalled. A ledger that is damaged, or whose lock another process does not give
  * back, is replaced. Returns LEDGER_OK, LEDGER_ABSENT, or LEDGER_FAILED with the reason.
  */
-enum ledger_status ledger_forget(const char *state_dir, uid_t uid, uid_t owner,
-                                 const struct moment *now, struct ledger_forgotten *forgotten,
-                                 char *reason, size_t size);
+enum ledger_status ledger_unlock(const char *state_dir, uid_t uid, uid_t owner,
+                                 const struct timestamp *now, struct ledger_unlocked *forgotten,
+                                 struct failure *failure);
 
 #endif

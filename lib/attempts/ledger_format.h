@@ -21,7 +21,7 @@
 #define LEDGER_MAGIC "tmoutat1"
 
 enum {
-    RECORD_WHOLE = 0, /* the file itself: sealed after damage, and its size */
+    RECORD_HEADER = 0, /* the file itself: sealed after damage, and its size */
     RECORD_LOCAL = 1,
     RECORD_NETWORK = 2, /* and the sources that find no record of their own */
     RECORD_SOURCES = 3, /* the first of them */
@@ -33,7 +33,7 @@ enum {
 struct file_bank {
     uint64_t checksum; /* of all that follows */
     uint32_t sequence;
-    uint32_t record_count; /* of the file; in RECORD_WHOLE only */
+    uint32_t record_count; /* of the file; in RECORD_HEADER only */
     struct origin origin;
     uint32_t unused;
     struct attempt_count count;
@@ -48,7 +48,7 @@ struct file_record {
 
 /* What names the bank with this sequence: its lowest bit tells which. Twice,
  * the second time inverted, so that no flipped bit can bring the other back. */
-static inline uint64_t naming(uint32_t sequence)
+static inline uint64_t commit_word(uint32_t sequence)
 {
     return (uint64_t)~sequence << 32 | sequence;
 }

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 struct attempt_limits {
-    unsigned max_attempts; /* 1 to MAX_ATTEMPTS_MOST */
+    unsigned max_attempts; /* 1 to ATTEMPTS_MAX */
     int64_t window_ms;
     int64_t lock_ms; /* or SETTING_FOREVER */
     bool by_source;

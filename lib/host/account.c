@@ -7,10 +7,10 @@
 #include <string.h>
 
 enum {
-    ENTRY_BYTES_FIRST = 4096,
-    ENTRY_BYTES_MOST = 64 * 1024 * 1024, /* a group entry lists all its members */
-    GROUPS_FIRST = 64,
-    GROUPS_MOST = 65536 /* NGROUPS_MAX */
+    ENTRY_BYTES_INITIAL = 4096,
+    ENTRY_BYTES_MAX = 64 * 1024 * 1024, /* a group entry lists all its members */
+    GROUPS_INITIAL = 64,
+    GROUPS_MAX = 65536 /* NGROUPS_MAX */
 };
 
 /* getpwnam_r(3) and getgrgid_r(3) may report "not found" with any of these. */
@@ -28,9 +28,9 @@ struct scratch {
 /* Grows after ERANGE; false when it cannot, with errno. */
 static bool grow(struct scratch *scratch)
 {
-    const size_t size = scratch->size == 0 ? ENTRY_BYTES_FIRST : 2 * scratch->size;
+    const size_t size = scratch->size == 0 ? ENTRY_BYTES_INITIAL : 2 * scratch->size;
 
-    if (size > ENTRY_BYTES_MOST) {
+    if (size > ENTRY_BYTES_MAX) {
         errno = ERANGE;
         return false;
     }
@@ -111,7 +111,7 @@ static gid_t *list_groups(const char *user, gid_t primary, int *count)
 {
     gid_t *gid = NULL;
 
-    for (int room = GROUPS_FIRST; room <= GROUPS_MOST; room *= 2) {
+    for (int room = GROUPS_INITIAL; room <= GROUPS_MAX; room *= 2) {
         gid_t *grown = reallocarray(gid, (size_t)room, sizeof *gid);
         if (grown == NULL)
             break;

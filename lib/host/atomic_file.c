@@ -62,7 +62,8 @@ static int put_name(char *text, size_t size, const char *name, const char *suffi
     return -1;
 }
 
-int replace_file(int directory_fd, const char *name, mode_t mode, const void *content, size_t size)
+int atomic_replace(int directory_fd, const char *name, mode_t mode, const void *content,
+                   size_t size)
 {
     char temporary[256];
 
@@ -81,7 +82,7 @@ int replace_file(int directory_fd, const char *name, mode_t mode, const void *co
     return 0;
 }
 
-int create_file(int directory_fd, const char *name, mode_t mode, const void *content, size_t size)
+int atomic_create(int directory_fd, const char *name, mode_t mode, const void *content, size_t size)
 {
     char suffix[32], temporary[256];
 

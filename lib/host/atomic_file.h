@@ -15,12 +15,14 @@
  * at once must be kept apart by a lock of theirs.
  * Returns 0, or -1 with errno; the old file is then as it was.
  */
-int replace_file(int directory_fd, const char *name, mode_t mode, const void *content, size_t size);
+int atomic_replace(int directory_fd, const char *name, mode_t mode, const void *content,
+                   size_t size);
 
 /*
  * The same for a file that must not be there yet: of several callers at once
  * one makes it, and the others get -1 with EEXIST.
  */
-int create_file(int directory_fd, const char *name, mode_t mode, const void *content, size_t size);
+int atomic_create(int directory_fd, const char *name, mode_t mode, const void *content,
+                  size_t size);
 
 #endif

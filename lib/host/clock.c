@@ -56,21 +56,22 @@ static int read_boot_id(unsigned char *boot_id)
     return -1;
 }
 
-int clock_now(struct moment *now)
+int clock_now(struct timestamp *now)
 {
-    *now =
-        (struct moment){.boot_ms = clock_ms(CLOCK_BOOTTIME), .wall_ms = clock_ms(CLOCK_REALTIME)};
+    *now = (struct timestamp){.boot_ms = clock_ms(CLOCK_BOOTTIME),
+                              .wall_ms = clock_ms(CLOCK_REALTIME)};
     return read_boot_id(now->boot_id);
 }
 
-void clock_later(const struct moment *then, struct moment *now)
+void clock_now_same_boot(const struct timestamp *then, struct timestamp *now)
 {
     *now = *then;
     now->boot_ms = clock_ms(CLOCK_BOOTTIME);
     now->wall_ms = clock_ms(CLOCK_REALTIME);
 }
 
-int64_t clock_translate_ms(int64_t boot_ms, const struct moment *then, const struct moment *now)
+int64_t clock_translate_ms(int64_t boot_ms, const struct timestamp *then,
+                           const struct timestamp *now)
 {
     int64_t between_ms;
 

@@ -11,7 +11,7 @@
 
 enum { BOOT_ID_SIZE = 16 };
 
-struct moment {
+struct timestamp {
     unsigned char boot_id[BOOT_ID_SIZE];
     int64_t boot_ms; /* since that boot */
     int64_t wall_ms; /* since 1970 */
@@ -21,11 +21,11 @@ struct moment {
 int64_t clock_ms(clockid_t clock);
 
 /* Returns 0, or -1 with errno where the kernel does not tell its boot id. */
-int clock_now(struct moment *now);
+int clock_now(struct timestamp *now);
 
 /* The same for a process that knows an earlier moment of this boot, which no
  * process survives. */
-void clock_later(const struct moment *then, struct moment *now);
+void clock_now_same_boot(const struct timestamp *then, struct timestamp *now);
 
 /*
  * Takes a time of an earlier moment's boot clock to the boot clock of now,
@@ -33,6 +33,7 @@ void clock_later(const struct moment *then, struct moment *now);
  * by the wall clock, but never less than this boot has lasted, and never a
  * negative time. The result may be negative.
  */
-int64_t clock_translate_ms(int64_t boot_ms, const struct moment *then, const struct moment *now);
+int64_t clock_translate_ms(int64_t boot_ms, const struct timestamp *then,
+                           const struct timestamp *now);
 
 #endif

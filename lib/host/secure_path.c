@@ -24,7 +24,7 @@ static const char *not_a_file(int error)
     }
 }
 
-const char *untrusted_because(const struct stat *st, uid_t owner)
+const char *insecure_because(const struct stat *st, uid_t owner)
 {
     if (st->st_uid != 0 && st->st_uid != owner)
         return "does not belong to root: run chown root on it";
@@ -42,8 +42,8 @@ static bool is_same(const struct stat *a, const struct stat *b)
 /* Looks at the directory and at each parent in turn, up to the root. Going
  * up from the open descriptor cannot be led astray by a link or a rename.
  * passed_through: the directory itself may be as loose as its parents. */
-static int look_up_to_root(int fd, const char *path, uid_t owner, bool passed_through, char *reason,
-                           size_t size)
+static int check_ancestors(int fd, const char *path, uid_t owner, bool passed_through,
+                           struct failure *failure)
 {
     char parent[PATH_MAX] = "";
     struct stat here, above;
@@ -54,12 +54,12 @@ static int look_up_to_root(int fd, const char *path, uid_t owner, bool passed_th
     for (unsigned up = 0;; up++) {
         const bool sticky =
             (up > 0 || passed_through) && here.st_uid == 0 && (here.st_mode & S_ISVTX) != 0;
-        const char *wrong = sticky ? NULL : untrusted_because(&here, owner);
+        const char *wrong = sticky ? NULL : insecure_because(&here, owner);
         if (wrong != NULL) {
             if (up == 0)
-                snprintf(reason, size, "the directory %s %s", path, wrong);
+                failure_set(failure, "the directory %s %s", path, wrong);
             else
-                snprintf(reason, size, "a parent of %s (%u up) %s", path, up, wrong);
+                failure_set(failure, "a parent of %s (%u up) %s", path, up, wrong);
             errno = EPERM;
             return -1;
         }
@@ -76,21 +76,21 @@ static int look_up_to_root(int fd, const char *path, uid_t owner, bool passed_th
     }
 
 fail:
-    snprintf(reason, size, "a parent of %s: %s", path, strerror(errno));
+    failure_set(failure, "a parent of %s: %s", path, strerror(errno));
     return -1;
 }
 
-int trusted_directory(const char *path, uid_t owner, int flags, char *reason, size_t size)
+int secure_open_directory(const char *path, uid_t owner, int flags, struct failure *failure)
 {
     const int fd = open(path, (flags != 0 ? flags : O_PATH) | O_DIRECTORY | O_CLOEXEC);
 
     if (fd < 0) {
         const int error = errno;
-        snprintf(reason, size, "the directory %s: %s", path, strerror(error));
+        failure_set(failure, "the directory %s: %s", path, strerror(error));
         errno = error;
         return -1;
     }
-    if (look_up_to_root(fd, path, owner, flags == 0, reason, size) != 0) {
+    if (check_ancestors(fd, path, owner, flags == 0, failure) != 0) {
         const int error = errno;
         close(fd);
         errno = error;
@@ -99,8 +99,8 @@ int trusted_directory(const char *path, uid_t owner, int flags, char *reason, si
     return fd;
 }
 
-int trusted_file(int directory_fd, const char *name, uid_t owner, struct stat *st, char *reason,
-                 size_t size)
+int secure_open_file(int directory_fd, const char *name, uid_t owner, struct stat *st,
+                     struct failure *failure)
 {
     const int fd =
         openat(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -110,7 +110,7 @@ int trusted_file(int directory_fd, const char *name, uid_t owner, struct stat *s
     if (fd < 0) {
         error = errno;
         wrong = not_a_file(error);
-        snprintf(reason, size, "%s", wrong != NULL ? wrong : strerror(error));
+        failure_set(failure, "%s", wrong != NULL ? wrong : strerror(error));
         errno = wrong != NULL ? EPERM : error;
         return -1;
     }
@@ -120,12 +120,12 @@ int trusted_file(int directory_fd, const char *name, uid_t owner, struct stat *s
         goto fail;
     }
     error = EPERM;
-    wrong = S_ISREG(st->st_mode) ? untrusted_because(st, owner) : NOT_REGULAR;
+    wrong = S_ISREG(st->st_mode) ? insecure_because(st, owner) : NOT_REGULAR;
     if (wrong == NULL)
         return fd;
 
 fail:
-    snprintf(reason, size, "%s", wrong);
+    failure_set(failure, "%s", wrong);
     close(fd);
     errno = error;
     return -1;

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "lib/host/failure.h"
+
 /*
  * Opens a directory after looking at it and all its parents. Symbolic links
  * on the way are followed; what is looked at is where they lead. With flags 0
@@ -22,7 +24,7 @@
  * Returns a descriptor, or -1 with errno: EPERM when somebody else could
  * write there, and what is wrong in reason.
  */
-int trusted_directory(const char *path, uid_t owner, int flags, char *reason, size_t size);
+int secure_open_directory(const char *path, uid_t owner, int flags, struct failure *failure);
 
 /*
  * Opens a regular file for reading, name being relative to the directory as
@@ -30,11 +32,11 @@ int trusted_directory(const char *path, uid_t owner, int flags, char *reason, si
  * fills *st. Returns a descriptor, or -1 with errno: EPERM when it is not
  * trusted or not a regular file, and what is wrong in reason.
  */
-int trusted_file(int directory_fd, const char *name, uid_t owner, struct stat *st, char *reason,
-                 size_t size);
+int secure_open_file(int directory_fd, const char *name, uid_t owner, struct stat *st,
+                     struct failure *failure);
 
 /* NULL if st shows a file or directory that only root or owner can write,
  * else what is wrong, as a static sentence fragment with its remedy. */
-const char *untrusted_because(const struct stat *st, uid_t owner);
+const char *insecure_because(const struct stat *st, uid_t owner);
 
 #endif

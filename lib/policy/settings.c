@@ -81,7 +81,7 @@ const struct setting settings[SETTING_COUNT] = {
     [SETTING_MAX_ATTEMPTS] = {.name = "max_attempts",
                               .type = SETTING_NUMBER,
                               .min = 1,
-                              .max = MAX_ATTEMPTS_MOST,
+                              .max = ATTEMPTS_MAX,
                               .words = word_none,
                               .default_value = SETTING_NONE,
                               .strictest = STRICTEST_SMALLEST,

@@ -56,7 +56,7 @@ enum { COUNT_BY_SOURCE = 0, COUNT_BY_USER = 1 };
 enum { ACTIVITY_ANY = 0, ACTIVITY_INPUT = 1 };
 
 /* What max_attempts can be; a ledger has room for as many. */
-enum { MAX_ATTEMPTS_MOST = 64 };
+enum { ATTEMPTS_MAX = 64 };
 
 enum setting_type {
     SETTING_DURATION, /* seconds */

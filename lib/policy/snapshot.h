@@ -20,13 +20,14 @@
 
 #include "lib/policy/rules.h"
 #include "lib/policy/source.h"
+#include "lib/host/failure.h"
 
 /* The format's number is in the names, so that an old and a new module can
  * live side by side during an upgrade. */
-#define SNAPSHOT_POLICY_NAME  "policy.v1"
-#define SNAPSHOT_REFUSED_NAME "rejected.v1"
+#define SNAPSHOT_POLICY_NAME   "policy.v1"
+#define SNAPSHOT_REJECTED_NAME "rejected.v1"
 
-enum snapshot_kind { SNAPSHOT_POLICY, SNAPSHOT_REFUSED };
+enum snapshot_kind { SNAPSHOT_POLICY, SNAPSHOT_REJECTED };
 
 enum snapshot_status {
     SNAPSHOT_OK,
@@ -57,11 +58,11 @@ struct snapshot_rule {
  * SNAPSHOT_OK the caller closes with snapshot_close().
  */
 enum snapshot_status snapshot_open(const char *state_dir, enum snapshot_kind kind, uid_t owner,
-                                   struct snapshot *snapshot, char *reason, size_t size);
+                                   struct snapshot *snapshot, struct failure *failure);
 
 /* The same from an open file, which becomes the snapshot's on SNAPSHOT_OK. */
 enum snapshot_status snapshot_open_fd(int fd, enum snapshot_kind kind, struct snapshot *snapshot,
-                                      char *reason, size_t size);
+                                      struct failure *failure);
 
 void snapshot_close(struct snapshot *snapshot);
 
@@ -99,7 +100,7 @@ void snapshot_message(const struct snapshot *snapshot, char *text, size_t size);
 
 /*
  * Builds a snapshot's bytes in *image (the caller frees it). policy may be
- * NULL for SNAPSHOT_REFUSED; message is then the reason, else "".
+ * NULL for SNAPSHOT_REJECTED; message is then the reason, else "".
  * Returns 0, or -1 with errno ENOMEM, or EFBIG where it outgrows the format.
  */
 int snapshot_encode(enum snapshot_kind kind, const struct source_set *sources,

@@ -18,8 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MAGIC_POLICY  "tmoutpol"
-#define MAGIC_REFUSED "tmoutref"
+#define MAGIC_POLICY   "tmoutpol"
+#define MAGIC_REJECTED "tmoutref"
 
 struct file_header {
     char magic[8];

@@ -90,7 +90,7 @@ static const char *read_parts(int fd, enum snapshot_kind kind, struct snapshot *
         return strerror(errno);
     if (read_at(fd, 0, &header, sizeof header) != 0)
         return errno != 0 ? strerror(errno) : damaged;
-    if (!header_fits(&header, kind == SNAPSHOT_POLICY ? MAGIC_POLICY : MAGIC_REFUSED,
+    if (!header_fits(&header, kind == SNAPSHOT_POLICY ? MAGIC_POLICY : MAGIC_REJECTED,
                      (uint64_t)st.st_size))
         return damaged;
     *snapshot = (struct snapshot){.fd = fd,
@@ -115,36 +115,37 @@ static const char *read_parts(int fd, enum snapshot_kind kind, struct snapshot *
 }
 
 enum snapshot_status snapshot_open_fd(int fd, enum snapshot_kind kind, struct snapshot *snapshot,
-                                      char *reason, size_t size)
+                                      struct failure *failure)
 {
     *snapshot = (struct snapshot){.fd = -1};
     const char *wrong = read_parts(fd, kind, snapshot);
 
     if (wrong == NULL)
         return SNAPSHOT_OK;
-    snprintf(reason, size, "%s", wrong);
+    failure_set(failure, "%s", wrong);
     free(snapshot->block);
     *snapshot = (struct snapshot){.fd = -1};
     return SNAPSHOT_UNUSABLE;
 }
 
 enum snapshot_status snapshot_open(const char *state_dir, enum snapshot_kind kind, uid_t owner,
-                                   struct snapshot *snapshot, char *reason, size_t size)
+                                   struct snapshot *snapshot, struct failure *failure)
 {
     enum snapshot_status status = SNAPSHOT_UNUSABLE;
-    char path[4096], wrong[256];
+    char path[4096];
+    struct failure wrong = {""};
     struct stat st;
 
     *snapshot = (struct snapshot){.fd = -1};
     snprintf(path, sizeof path, "%s/%s", state_dir,
-             kind == SNAPSHOT_POLICY ? SNAPSHOT_POLICY_NAME : SNAPSHOT_REFUSED_NAME);
-    const int fd = trusted_file(AT_FDCWD, path, owner, &st, wrong, sizeof wrong);
+             kind == SNAPSHOT_POLICY ? SNAPSHOT_POLICY_NAME : SNAPSHOT_REJECTED_NAME);
+    const int fd = secure_open_file(AT_FDCWD, path, owner, &st, &wrong);
     if (fd < 0)
         status = errno == ENOENT ? SNAPSHOT_ABSENT : SNAPSHOT_UNUSABLE;
     else
-        status = snapshot_open_fd(fd, kind, snapshot, wrong, sizeof wrong);
+        status = snapshot_open_fd(fd, kind, snapshot, &wrong);
     if (status != SNAPSHOT_OK) {
-        snprintf(reason, size, "%s: %s", path, wrong);
+        failure_set(failure, "%s: %s", path, wrong.text);
         if (fd >= 0)
             close(fd);
     }

@@ -178,7 +178,7 @@ int snapshot_encode(enum snapshot_kind kind, const struct source_set *sources,
                                  .message_size = (uint32_t)strlen(message)};
     struct buffer buffer = {0};
 
-    memcpy(header.magic, kind == SNAPSHOT_POLICY ? MAGIC_POLICY : MAGIC_REFUSED,
+    memcpy(header.magic, kind == SNAPSHOT_POLICY ? MAGIC_POLICY : MAGIC_REJECTED,
            sizeof header.magic);
     append(&buffer, sizeof header);
     append_sources(&buffer, sources);

@@ -126,16 +126,16 @@ static int read_open(int fd, const struct stat *st, struct source *source,
 static int read_source(int directory_fd, const char *name, uid_t owner, struct source *source,
                        struct problems *problems)
 {
-    char reason[256];
+    struct failure failure = {""};
     struct stat st;
-    const int fd = trusted_file(directory_fd, name, owner, &st, reason, sizeof reason);
+    const int fd = secure_open_file(directory_fd, name, owner, &st, &failure);
 
     if (fd < 0) {
         const enum problem_severity severity =
             errno == EPERM || errno == ENOENT ? PROBLEM_ERROR : PROBLEM_FAILURE;
         problem_add(problems, severity, source->path, 0, "%s",
                     errno == ENOENT ? "is missing; a policy without limits is default { }"
-                                    : reason);
+                                    : failure.text);
         return 0;
     }
     const int result = read_open(fd, &st, source, problems);
@@ -160,17 +160,17 @@ static char *directory_of(const char *path, const char **name)
 static int read_single(const char *path, uid_t owner, struct source_set *set,
                        struct problems *problems)
 {
-    char reason[512];
+    struct failure failure = {""};
     const char *name;
     int directory_fd = -1, result = -1;
     char *directory = directory_of(path, &name);
 
     if (directory == NULL || add_source(set, strdup(path)) == NULL)
         goto out;
-    directory_fd = trusted_directory(directory, owner, 0, reason, sizeof reason);
+    directory_fd = secure_open_directory(directory, owner, 0, &failure);
     if (directory_fd < 0) {
         problem_add(problems, errno == EPERM || errno == ENOENT ? PROBLEM_ERROR : PROBLEM_FAILURE,
-                    path, 0, "%s", reason);
+                    path, 0, "%s", failure.text);
         result = 0;
         goto out;
     }
@@ -199,7 +199,7 @@ int source_read_draft(const char *path, uid_t owner, struct source_set *set,
     } else if (!S_ISREG(st.st_mode)) {
         problem_add(problems, PROBLEM_ERROR, path, 0, "is not a regular file");
     } else {
-        wrong = untrusted_because(&st, owner);
+        wrong = insecure_because(&st, owner);
         if (wrong != NULL)
             problem_add(problems, PROBLEM_NOTE, path, 0, "as the policy it would be refused: it %s",
                         wrong);
@@ -256,7 +256,7 @@ static int read_drop_ins(int directory_fd, uid_t owner, struct source_set *set,
 static int read_drop_in_directory(const char *config_path, uid_t owner, struct source_set *set,
                                   struct problems *problems)
 {
-    char reason[512];
+    struct failure failure = {""};
     char *path = NULL;
     int fd, result;
 
@@ -264,12 +264,12 @@ static int read_drop_in_directory(const char *config_path, uid_t owner, struct s
         return -1;
     if (set->item[1].identity.kind == SOURCE_ABSENT)
         return 0;
-    fd = trusted_directory(path, owner, O_RDONLY | O_NOFOLLOW, reason, sizeof reason);
+    fd = secure_open_directory(path, owner, O_RDONLY | O_NOFOLLOW, &failure);
     if (fd < 0) {
         problem_add(problems,
                     errno == EPERM || errno == ELOOP || errno == ENOTDIR ? PROBLEM_ERROR
                                                                          : PROBLEM_FAILURE,
-                    path, 0, "%s", reason);
+                    path, 0, "%s", failure.text);
         return 0;
     }
     result = read_drop_ins(fd, owner, set, problems);

@@ -14,8 +14,8 @@
 /* begin, rate and full in one number of 63 bits. */
 enum { COUNT_BITS = 28, RATE_BITS = 7 };
 
-#define COUNT_MOST ((INT64_C(1) << COUNT_BITS) - 1)
-#define RATE_MOST  INT64_C(100)
+#define COUNT_MAX ((INT64_C(1) << COUNT_BITS) - 1)
+#define RATE_MAX  INT64_C(100)
 
 /* What sshd takes where no rate is given. */
 #define RATE_USUAL INT64_C(30)
@@ -28,16 +28,16 @@ static struct startups unpack(int64_t value)
 {
     return (struct startups){.begin = value >> (RATE_BITS + COUNT_BITS),
                              .rate = (value >> COUNT_BITS) & ((1 << RATE_BITS) - 1),
-                             .full = value & COUNT_MOST};
+                             .full = value & COUNT_MAX};
 }
 
 static const char *startups_check(const struct startups *startups)
 {
     if (startups->begin < 1)
         return "would let nobody in: it begins with 1 at least";
-    if (startups->begin > COUNT_MOST || startups->full > COUNT_MOST)
+    if (startups->begin > COUNT_MAX || startups->full > COUNT_MAX)
         return "is too large: the most is 268435455";
-    if (startups->rate < 1 || startups->rate > RATE_MOST)
+    if (startups->rate < 1 || startups->rate > RATE_MAX)
         return "has a rate that is no percentage from 1 to 100";
     if (startups->begin > startups->full)
         return "begins to drop logins only beyond the number at which it drops them all";
@@ -107,7 +107,7 @@ enum { TYPE_COUNT = sizeof channel_types / sizeof channel_types[0] };
 /* All channels together; no pattern matches it, it must be spelled. */
 static const char TYPE_GLOBAL[] = "global";
 
-enum { PATTERN_MOST = SETTING_TEXT_MAX - 1 };
+enum { PATTERN_MAX = SETTING_TEXT_MAX - 1 };
 
 /* From a star on, the pattern may go on behind it, too. */
 static void skip_stars(const char *pattern, size_t size, bool *at)
@@ -125,11 +125,11 @@ static void skip_stars(const char *pattern, size_t size, bool *at)
 static bool matches_type(const char *pattern, size_t size, const char *type)
 {
     const size_t type_size = strlen(type);
-    bool at[PATTERN_MOST + 1] = {true};
+    bool at[PATTERN_MAX + 1] = {true};
 
     skip_stars(pattern, size, at);
     for (const char *c = type; *c != '\0'; c++) {
-        bool next[PATTERN_MOST + 1] = {false};
+        bool next[PATTERN_MAX + 1] = {false};
         for (size_t i = 0; i < size; i++) {
             if (!at[i])
                 continue;
@@ -170,7 +170,7 @@ static const char *type_check(const char *type, size_t size)
 /* One TYPE=INTERVAL, of size characters. */
 static const char *pair_check(const char *pair, size_t size)
 {
-    char interval[PATTERN_MOST + 1];
+    char interval[PATTERN_MAX + 1];
     const char *equal = memchr(pair, '=', size);
     int64_t seconds = 0;
 
@@ -202,7 +202,7 @@ const char *channel_timeout_check(const char *text)
         return "is empty";
     if (strspn(text, literal) != strlen(text))
         return "has a character that does not occur in channel types and intervals";
-    if (strlen(text) > PATTERN_MOST)
+    if (strlen(text) > PATTERN_MAX)
         return "is too long: the most is 200 characters";
     if (strcmp(text, "none") == 0)
         return NULL;

@@ -11,7 +11,7 @@ static bool same_time(const struct timespec *a, const struct timespec *b)
 /* The latest moment at which what moved this time can have happened: the end
  * of the eight seconds in which a later read leaves no trace, even if that is
  * still to come. */
-static int64_t latest_ms(const struct timespec *time, const struct moment *now)
+static int64_t latest_ms(const struct timespec *time, const struct timestamp *now)
 {
     const int64_t end_ms = (((int64_t)time->tv_sec | (GRANULARITY_SEC - 1)) + 1) * 1000;
     const int64_t most_ms = GRANULARITY_SEC * 1000;
@@ -20,12 +20,12 @@ static int64_t latest_ms(const struct timespec *time, const struct moment *now)
     return now->boot_ms + (ahead_ms < most_ms ? ahead_ms : most_ms);
 }
 
-static bool is_future(const struct timespec *time, const struct moment *now)
+static bool is_future(const struct timespec *time, const struct timestamp *now)
 {
     return (int64_t)time->tv_sec > now->wall_ms / 1000 + 1;
 }
 
-static void remember(struct idle *idle, const struct stat *st, const struct moment *now)
+static void remember(struct idle *idle, const struct stat *st, const struct timestamp *now)
 {
     idle->atime = st->st_atim;
     idle->mtime = st->st_mtim;
@@ -37,7 +37,8 @@ static void remember(struct idle *idle, const struct stat *st, const struct mome
 }
 
 /* What a time says that was not seen moving, as far as it can be true. */
-static int64_t believed_ms(const struct timespec *time, int64_t opened_ms, const struct moment *now)
+static int64_t believed_ms(const struct timespec *time, int64_t opened_ms,
+                           const struct timestamp *now)
 {
     if (time->tv_sec < 0 || is_future(time, now) || latest_ms(time, now) < opened_ms)
         return opened_ms;
@@ -45,14 +46,14 @@ static int64_t believed_ms(const struct timespec *time, int64_t opened_ms, const
 }
 
 void idle_start(struct idle *idle, const struct stat *st, int64_t opened_ms,
-                const struct moment *now)
+                const struct timestamp *now)
 {
     *idle = (struct idle){.active_ms = believed_ms(&st->st_atim, opened_ms, now),
                           .output_ms = believed_ms(&st->st_mtim, opened_ms, now)};
     remember(idle, st, now);
 }
 
-void idle_note(struct idle *idle, const struct moment *now)
+void idle_note(struct idle *idle, const struct timestamp *now)
 {
     idle->active_ms = now->boot_ms;
 }
@@ -79,7 +80,7 @@ static bool could_hide_a_touch(const struct idle *idle)
 }
 
 /* Was the wall clock set since the last look? */
-static bool was_stepped(const struct idle *idle, const struct moment *now)
+static bool was_stepped(const struct idle *idle, const struct timestamp *now)
 {
     const int64_t by_ms =
         (now->wall_ms - now->boot_ms) - (idle->looked.wall_ms - idle->looked.boot_ms);
@@ -89,7 +90,7 @@ static bool was_stepped(const struct idle *idle, const struct moment *now)
 
 /* Activity that this time shows, if it moved by itself. */
 static void credit(const struct idle *idle, const struct timespec *before,
-                   const struct timespec *after, const struct moment *now, int64_t *active_ms)
+                   const struct timespec *after, const struct timestamp *now, int64_t *active_ms)
 {
     if (same_time(before, after) || after->tv_sec < 0 || is_future(after, now))
         return;
@@ -101,7 +102,7 @@ static void credit(const struct idle *idle, const struct timespec *before,
 /* A time that the kernel cannot have set: it sets whole seconds, and none
  * before the last. */
 static bool is_forged(const struct timespec *before, const struct timespec *after,
-                      const struct moment *now)
+                      const struct timestamp *now)
 {
     if (same_time(before, after))
         return false;
@@ -110,7 +111,7 @@ static bool is_forged(const struct timespec *before, const struct timespec *afte
 
 /* mesg(1), chmod(1) and chgrp(1) change more than times, and are anybody's
  * right. */
-static bool was_forged(const struct idle *idle, const struct stat *st, const struct moment *now)
+static bool was_forged(const struct idle *idle, const struct stat *st, const struct timestamp *now)
 {
     if (idle->mode != st->st_mode || idle->uid != st->st_uid || idle->gid != st->st_gid)
         return false;
@@ -128,7 +129,7 @@ static bool was_forged(const struct idle *idle, const struct stat *st, const str
 }
 
 struct idle_change idle_look(struct idle *idle, const struct stat *st, bool any_activity,
-                             const struct moment *now)
+                             const struct timestamp *now)
 {
     struct idle_change change = {0};
     bool forged = false;

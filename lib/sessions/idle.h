@@ -30,11 +30,11 @@ struct idle {
     mode_t mode;
     uid_t uid;
     gid_t gid;
-    int64_t active_ms;    /* the last activity, on the boot clock; up to eight seconds
-                             ahead, for so coarse is what the kernel notes */
-    int64_t output_ms;    /* of output alone, whether it counts or not */
-    struct moment looked; /* when that was */
-    bool reported;        /* tampering is worth one line */
+    int64_t active_ms;       /* the last activity, on the boot clock; up to eight seconds
+                                ahead, for so coarse is what the kernel notes */
+    int64_t output_ms;       /* of output alone, whether it counts or not */
+    struct timestamp looked; /* when that was */
+    bool reported;           /* tampering is worth one line */
 };
 
 struct idle_change {
@@ -45,16 +45,16 @@ struct idle_change {
 /* A terminal that is seen for the first time. What its times say is believed
  * as far as it can be true: not the future, and not before opened_ms. */
 void idle_start(struct idle *idle, const struct stat *st, int64_t opened_ms,
-                const struct moment *now);
+                const struct timestamp *now);
 
 /* Another look. With any_activity output counts as well as input. */
 struct idle_change idle_look(struct idle *idle, const struct stat *st, bool any_activity,
-                             const struct moment *now);
+                             const struct timestamp *now);
 
 /* What was written to the terminal just now was no activity of its user's. */
 void idle_own_output(struct idle *idle, const struct stat *st);
 
 /* The person was heard of in another way. */
-void idle_note(struct idle *idle, const struct moment *now);
+void idle_note(struct idle *idle, const struct timestamp *now);
 
 #endif

@@ -107,7 +107,7 @@ static bool contains(const unsigned *index, int count, unsigned wanted)
 }
 
 /* Returns how many, or -1 with errno. */
-static int masters_of(pid_t pid, unsigned index[LOGIN_TERMINALS_MOST])
+static int masters_of(pid_t pid, unsigned index[LOGIN_TERMINALS_MAX])
 {
     char path[64];
     const char *fd;
@@ -118,7 +118,7 @@ static int masters_of(pid_t pid, unsigned index[LOGIN_TERMINALS_MOST])
     DIR *directory = opendir(path);
     if (directory == NULL)
         return -1;
-    while (found >= 0 && count < LOGIN_TERMINALS_MOST && (fd = next_entry(directory)) != NULL) {
+    while (found >= 0 && count < LOGIN_TERMINALS_MAX && (fd = next_entry(directory)) != NULL) {
         found = master_index(pid, fd, &number);
         if (found == 1 && !contains(index, count, number))
             index[count++] = number;
@@ -127,7 +127,7 @@ static int masters_of(pid_t pid, unsigned index[LOGIN_TERMINALS_MOST])
     return found < 0 || (fd == NULL && errno != 0) ? -1 : count;
 }
 
-int login_terminals(const struct session_record *login, unsigned index[LOGIN_TERMINALS_MOST])
+int login_terminals(const struct session_record *login, unsigned index[LOGIN_TERMINALS_MAX])
 {
     int count = 0;
 
@@ -140,7 +140,7 @@ int login_terminals(const struct session_record *login, unsigned index[LOGIN_TER
 
 bool login_has_terminal(const struct session_record *login, unsigned index)
 {
-    unsigned now[LOGIN_TERMINALS_MOST];
+    unsigned now[LOGIN_TERMINALS_MAX];
     const int count = login_terminals(login, now);
 
     return count > 0 && contains(now, count, index);

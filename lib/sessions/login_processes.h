@@ -11,14 +11,14 @@
 #include "lib/sessions/registry.h"
 
 /* A connection has as many as MaxSessions, which is 10 unless raised. */
-enum { LOGIN_TERMINALS_MOST = 256 };
+enum { LOGIN_TERMINALS_MAX = 256 };
 
 /*
  * The numbers of the login's terminals in /dev/pts, in index[]. Returns how
  * many, or -1 with errno: ENOENT or ESRCH where the process is gone, anything
  * else where they could not be read, which does not mean that there are none.
  */
-int login_terminals(const struct session_record *login, unsigned index[LOGIN_TERMINALS_MOST]);
+int login_terminals(const struct session_record *login, unsigned index[LOGIN_TERMINALS_MAX]);
 
 /* Is the terminal with this number one of the login's? */
 bool login_has_terminal(const struct session_record *login, unsigned index);

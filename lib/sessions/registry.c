@@ -17,7 +17,7 @@
 
 #define REGISTRY_MAGIC "tmoutse1"
 
-enum { NAME_SIZE = 16, ANCESTORS_MOST = 256 };
+enum { NAME_SIZE = 16, ANCESTORS_MAX = 256 };
 
 struct file_session {
     char magic[8];
@@ -67,17 +67,17 @@ int registry_make(const char *directory)
 }
 
 int registry_put(const char *directory, uid_t owner, const struct session_record *record,
-                 char *reason, size_t size)
+                 struct failure *failure)
 {
     struct file_session file;
     char name[NAME_SIZE], made[2 * NAME_SIZE];
     int result = -1;
 
     if (registry_make(directory) != 0) {
-        snprintf(reason, size, "cannot make the directory: %s", strerror(errno));
+        failure_set(failure, "cannot make the directory: %s", strerror(errno));
         return -1;
     }
-    const int directory_fd = trusted_directory(directory, owner, O_RDONLY, reason, size);
+    const int directory_fd = secure_open_directory(directory, owner, O_RDONLY, failure);
     if (directory_fd < 0)
         return -1;
     memset(&file, 0, sizeof file); /* the padding is written as well */
@@ -88,10 +88,10 @@ int registry_put(const char *directory, uid_t owner, const struct session_record
     /* Threads of one process may come at once. */
     snprintf(made, sizeof made, "%s.%d", name, (int)gettid());
     unlinkat(directory_fd, made, 0);
-    if (create_file(directory_fd, made, 0600, &file, sizeof file) == 0)
+    if (atomic_create(directory_fd, made, 0600, &file, sizeof file) == 0)
         result = renameat(directory_fd, made, directory_fd, name);
     if (result != 0) {
-        snprintf(reason, size, "%s", strerror(errno));
+        failure_set(failure, "%s", strerror(errno));
         unlinkat(directory_fd, made, 0);
     }
     close(directory_fd);
@@ -120,9 +120,9 @@ static bool fits(const struct file_session *file, pid_t pid)
 
 static int open_directory(const char *directory, uid_t owner)
 {
-    char reason[256];
+    struct failure failure = {""};
 
-    return trusted_directory(directory, owner, O_RDONLY, reason, sizeof reason);
+    return secure_open_directory(directory, owner, O_RDONLY, &failure);
 }
 
 static enum registry_status get_at(int directory_fd, uid_t owner, pid_t pid,
@@ -130,11 +130,12 @@ static enum registry_status get_at(int directory_fd, uid_t owner, pid_t pid,
 {
     enum registry_status status = REGISTRY_DAMAGED;
     struct file_session file;
-    char name[NAME_SIZE], reason[256];
+    char name[NAME_SIZE];
+    struct failure failure = {""};
     struct stat st;
 
     file_name(name, pid);
-    const int fd = trusted_file(directory_fd, name, owner, &st, reason, sizeof reason);
+    const int fd = secure_open_file(directory_fd, name, owner, &st, &failure);
     if (fd < 0 && errno == ENOENT)
         return REGISTRY_ABSENT;
     if (fd < 0)
@@ -243,7 +244,7 @@ static int find_by_ancestry(int directory_fd, uid_t owner, struct session_record
     struct process process;
     pid_t pid = 0;
 
-    for (int i = 0; i < ANCESTORS_MOST && process_read(pid, &process) == 0; i++) {
+    for (int i = 0; i < ANCESTORS_MAX && process_read(pid, &process) == 0; i++) {
         switch (get_at(directory_fd, owner, process.pid, record)) {
         case REGISTRY_OK:
             if (record->start_ticks == process.start_ticks)

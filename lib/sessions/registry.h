@@ -11,6 +11,7 @@
 
 #include "lib/host/clock.h"
 #include "lib/host/procfs.h"
+#include "lib/host/failure.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,7 +25,7 @@ struct session_record {
     uint64_t start_ticks;   /* of the process: field 22 of /proc/PID/stat */
     uint32_t audit_session; /* /proc/PID/sessionid, or NO_AUDIT_SESSION */
     uint32_t unused;
-    struct moment since;
+    struct timestamp since;
     char user[256];    /* as PAM_USER says */
     char service[32];  /* of PAM */
     char address[64];  /* where it came from, or "local" */
@@ -49,7 +50,7 @@ int registry_make(const char *directory);
 /* Writes the record of a login, whole. The directory is made where it is
  * missing, and its parent. Returns 0, or -1 with the reason. */
 int registry_put(const char *directory, uid_t owner, const struct session_record *record,
-                 char *reason, size_t size);
+                 struct failure *failure);
 
 /* Takes a login out; one that is not in is fine. */
 void registry_remove(const char *directory, pid_t pid);

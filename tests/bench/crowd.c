@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CROWD_MOST = 10000, IS_IN = 0, IS_OUT = 1, IS_BROKEN = 2 };
+enum { CROWD_MAX = 10000, IS_IN = 0, IS_OUT = 1, IS_BROKEN = 2 };
 
 /* Pipes that are only ever closed: the reader's end comes when the last
  * writer is gone, and comes to all readers at once. */
@@ -94,7 +94,7 @@ int main(int argc, char **argv)
     double last_us = 0;
     struct gate gate;
 
-    if (count < 1 || count > CROWD_MOST) {
+    if (count < 1 || count > CROWD_MAX) {
         fprintf(stderr, "usage: crowd CONFDIR SERVICE USER PASSWORD COUNT\n");
         return 2;
     }

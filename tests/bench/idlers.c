@@ -17,6 +17,7 @@
  * All end when standard input does.
  */
 #include "lib/sessions/registry.h"
+#include "lib/host/failure.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +34,7 @@
 #include <unistd.h>
 
 enum {
-    COUNT_MOST = 10000,
+    COUNT_MAX = 10000,
     PAUSE_MOST_MS = 4000,
     SPREAD_MS = 8000 /* the kernel notes input once in so long: all phases of it */
 };
@@ -100,11 +101,11 @@ static struct terminal open_terminal(void)
     return terminal;
 }
 
-static void enlist(const struct idlers *idlers)
+static void track_attempt(const struct idlers *idlers)
 {
     struct session_record record;
     struct process process;
-    char reason[256];
+    struct failure failure = {""};
 
     memset(&record, 0, sizeof record);
     if (process_read(0, &process) != 0 || clock_now(&record.since) != 0)
@@ -116,7 +117,7 @@ static void enlist(const struct idlers *idlers)
     snprintf(record.user, sizeof record.user, "%s", idlers->user);
     snprintf(record.service, sizeof record.service, "sshd");
     snprintf(record.address, sizeof record.address, "192.0.2.1");
-    if (registry_put(idlers->sessions, geteuid(), &record, reason, sizeof reason) != 0) {
+    if (registry_put(idlers->sessions, geteuid(), &record, &failure) != 0) {
         fprintf(stderr, "idlers: %s: %s\n", idlers->sessions, reason);
         exit(1);
     }
@@ -189,7 +190,7 @@ static void log_in(const struct idlers *idlers, long number)
     close(idlers->times[0]);
     srandom((unsigned)getpid());
     struct terminal terminal = open_terminal();
-    enlist(idlers);
+    track_attempt(idlers);
     close(idlers->ready[1]);
     if (idlers->stay)
         stay(idlers, &terminal);
@@ -227,7 +228,7 @@ int main(int argc, char **argv)
     char line[16];
 
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (count < 1 || count > COUNT_MOST ||
+    if (count < 1 || count > COUNT_MAX ||
         (strcmp(argv[1], "stay") != 0 && strcmp(argv[1], "leave") != 0)) {
         fprintf(stderr, "usage: idlers stay|leave SESSIONS USER COUNT\n");
         return 2;

@@ -18,13 +18,14 @@
 #include "lib/policy/rules.h"
 #include "lib/policy/resolve.h"
 #include "lib/policy/snapshot.h"
+#include "lib/host/failure.h"
 
 static const char NEXT_FILE[] = "\n####\n";
 
 /* Where no file ever is, so that its identity is that of an absent one. */
 #define CONFIG_PATH "/nonexistent/tmout.conf"
 
-enum { FILES_MOST = 8, QUERIES_MOST = 16 };
+enum { FILES_MAX = 8, QUERIES_MAX = 16 };
 
 static void add_file(struct source_set *sources, const char *path, const uint8_t *data, size_t size)
 {
@@ -38,12 +39,12 @@ static void add_file(struct source_set *sources, const char *path, const uint8_t
 /* The input as the files that it stands for. */
 static struct source_set split(const uint8_t *data, size_t size)
 {
-    struct source_set sources = {.item = calloc(FILES_MOST + 1, sizeof *sources.item)};
+    struct source_set sources = {.item = calloc(FILES_MAX + 1, sizeof *sources.item)};
 
     MUST(sources.item != NULL);
     for (int number = 0;; number++) {
         char path[64] = CONFIG_PATH;
-        const uint8_t *next = number + 1 < FILES_MOST && size > 0
+        const uint8_t *next = number + 1 < FILES_MAX && size > 0
                                   ? memmem(data, size, NEXT_FILE, sizeof NEXT_FILE - 1)
                                   : NULL;
         const size_t length = next != NULL ? (size_t)(next - data) : size;
@@ -215,7 +216,7 @@ static void check_queries(const struct snapshot *snapshot, const struct policy *
             group[count++] = policy->rule[i].name;
 
     check_query(snapshot, policy, "a user without a rule", group, count);
-    for (size_t i = 0; i < policy->count && i < QUERIES_MOST; i++) {
+    for (size_t i = 0; i < policy->count && i < QUERIES_MAX; i++) {
         const char *name = policy->rule[i].name;
         check_query(snapshot, policy, name, group, 0);
         check_query(snapshot, policy, name, group + i % count, count - i % count);
@@ -229,12 +230,11 @@ static void open_snapshot(enum snapshot_kind kind, const struct source_set *sour
                           struct snapshot *snapshot)
 {
     unsigned char *image = NULL;
-    char reason[256];
+    struct failure failure = {""};
     size_t size = 0;
 
     MUST(snapshot_encode(kind, sources, policy, message, 1, &image, &size) == 0);
-    MUST(snapshot_open_fd(fuzz_file(image, size), kind, snapshot, reason, sizeof reason) ==
-         SNAPSHOT_OK);
+    MUST(snapshot_open_fd(fuzz_file(image, size), kind, snapshot, &failure) == SNAPSHOT_OK);
     free(image);
 }
 
@@ -258,11 +258,11 @@ static void check_snapshot(const struct source_set *sources, const struct policy
 static void check_refusal(const struct source_set *sources, const struct problems *problems)
 {
     struct snapshot snapshot;
-    char reason[512], again[512];
+    char again[512], reason[512];
 
     MUST(problems_first_bad(problems) != NULL);
     problem_format(problems_first_bad(problems), reason, sizeof reason);
-    open_snapshot(SNAPSHOT_REFUSED, sources, NULL, reason, &snapshot);
+    open_snapshot(SNAPSHOT_REJECTED, sources, NULL, reason, &snapshot);
     snapshot_message(&snapshot, again, sizeof again);
     MUST(strcmp(reason, again) == 0);
     MUST(snapshot_is_current(&snapshot, CONFIG_PATH));

@@ -19,6 +19,7 @@
 #include "lib/policy/resolve.h"
 #include "lib/policy/snapshot.h"
 #include "lib/policy/snapshot_format.h"
+#include "lib/host/failure.h"
 
 #include <stdbool.h>
 
@@ -67,7 +68,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     const struct policy policy = {rule, RULES};
     struct snapshot snapshot;
-    char reason[256];
+    struct failure failure = {""};
 
     (void)argc;
     (void)argv;
@@ -75,8 +76,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         make_rule(i);
     MUST(snapshot_encode(SNAPSHOT_POLICY, &sources, &policy, "", 1, &valid_image, &valid_size) ==
          0);
-    MUST(snapshot_open_fd(fuzz_file(valid_image, valid_size), SNAPSHOT_POLICY, &snapshot, reason,
-                          sizeof reason) == SNAPSHOT_OK);
+    MUST(snapshot_open_fd(fuzz_file(valid_image, valid_size), SNAPSHOT_POLICY, &snapshot,
+                          &failure) == SNAPSHOT_OK);
     for (size_t i = 0; i < RULES; i++) {
         expected[i].found = snapshot_find(&snapshot, rule[i].kind, rule[i].name, &expected[i].rule);
         MUST(expected[i].found == 1);
@@ -247,17 +248,16 @@ static size_t take(struct input *input, size_t bytes)
 static void open_and_ask(int fd, void (*asker)(const struct snapshot *))
 {
     struct snapshot snapshot;
-    char reason[64] = "";
+    struct failure failure = {""};
 
-    for (int kind = SNAPSHOT_POLICY; kind <= SNAPSHOT_REFUSED; kind++) {
+    for (int kind = SNAPSHOT_POLICY; kind <= SNAPSHOT_REJECTED; kind++) {
         const int own = dup(fd);
         MUST(own >= 0);
-        if (snapshot_open_fd(own, (enum snapshot_kind)kind, &snapshot, reason, sizeof reason) ==
-            SNAPSHOT_OK) {
+        if (snapshot_open_fd(own, (enum snapshot_kind)kind, &snapshot, &failure) == SNAPSHOT_OK) {
             asker(&snapshot);
             snapshot_close(&snapshot);
         } else {
-            MUST(reason[0] != '\0' && snapshot.fd == -1 && snapshot.block == NULL);
+            MUST(failure.text[0] != '\0' && snapshot.fd == -1 && snapshot.block == NULL);
             close(own);
         }
     }
@@ -313,9 +313,9 @@ static void damaged_while_open(struct input input)
 {
     const int fd = fuzz_file(valid_image, valid_size);
     struct snapshot snapshot;
-    char reason[64];
+    struct failure failure = {""};
 
-    MUST(snapshot_open_fd(fd, SNAPSHOT_POLICY, &snapshot, reason, sizeof reason) == SNAPSHOT_OK);
+    MUST(snapshot_open_fd(fd, SNAPSHOT_POLICY, &snapshot, &failure) == SNAPSHOT_OK);
     MUST(snapshot_is_intact(&snapshot));
     const bool changed = damage(fd, &input);
     MUST(snapshot_is_intact(&snapshot) == !changed);

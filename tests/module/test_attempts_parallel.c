@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ARRIVALS_MOST = 400 };
+enum { ARRIVALS_MAX = 400 };
 
 /* --- arrivals ------------------------------------------------------------------ */
 
@@ -33,7 +33,7 @@ struct arrival {
 
 /* Shared with all the children. */
 static struct shared {
-    struct arrival arrival[ARRIVALS_MOST];
+    struct arrival arrival[ARRIVALS_MAX];
     uint32_t ready; /* a futex: how many wait at their gates */
     unsigned many, max;
     uid_t real_uid;
@@ -129,7 +129,7 @@ static void fork_all(void)
 /* Opens the gates in an order of chance. */
 static void open_gates(void)
 {
-    unsigned order[ARRIVALS_MOST];
+    unsigned order[ARRIVALS_MAX];
 
     await(&shared->ready, shared->many);
     for (unsigned i = 0; i < shared->many; i++) {
@@ -155,7 +155,7 @@ static void by_processes(void)
 
 static void by_threads(void)
 {
-    static pthread_t thread[ARRIVALS_MOST];
+    static pthread_t thread[ARRIVALS_MAX];
 
     for (unsigned i = 0; i < shared->many; i++)
         assert_int_equal(pthread_create(&thread[i], NULL, arrive_in_thread, &shared->arrival[i]),

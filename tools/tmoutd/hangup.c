@@ -20,8 +20,8 @@ enum {
     TO_NOTICE_MS = 1000, /* for programs to notice that the terminal is gone */
     /* Bounds for what somebody piles up to make a hang-up take long. Who is
      * not held loses the terminal as well, but may live on without it. */
-    HELD_MOST = 4096,
-    FILES_MOST = 100 * 1000
+    HELD_MAX = 4096,
+    FILES_MAX = 100 * 1000
 };
 
 /* RHEL 9's C library has no wrappers yet. */
@@ -192,7 +192,7 @@ static int hold_session(struct hangup *hangup, struct use *use, struct process_l
 {
     if (all->process == NULL && process_list_read(all) != 0)
         return -1;
-    for (size_t i = 0; i < all->count && hangup->count < HELD_MOST; i++) {
+    for (size_t i = 0; i < all->count && hangup->count < HELD_MAX; i++) {
         const struct process *process = &all->process[i];
         if (!belongs_to(use, process))
             continue;
@@ -210,7 +210,7 @@ static int hold_session(struct hangup *hangup, struct use *use, struct process_l
 int hangup_terminal(struct hangup *hangup, const struct session_record *login, unsigned index,
                     struct process_list *all, int64_t now_ms)
 {
-    struct use use = {.login = login->pid, .files_left = FILES_MOST};
+    struct use use = {.login = login->pid, .files_left = FILES_MAX};
     char path[64];
     int error;
 

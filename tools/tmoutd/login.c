@@ -21,7 +21,7 @@ enum {
     /* sshd and login(1) give the terminal to the user yet, which would look
      * like a touch. */
     GIVEN_AWAY_MS = 1000,
-    SURVIVED_MOST = 2 /* hang-ups of one terminal; then its login ends */
+    SURVIVED_MAX = 2 /* hang-ups of one terminal; then its login ends */
 };
 
 struct terminal {
@@ -147,7 +147,7 @@ static void add_terminal(struct common *common, struct login *login, unsigned in
 
 static void scan_terminals(struct common *common, struct login *login)
 {
-    unsigned index[LOGIN_TERMINALS_MOST];
+    unsigned index[LOGIN_TERMINALS_MAX];
     const int count = login_terminals(&login->record, index);
 
     login->scan_ms = NEVER_MS;
@@ -233,7 +233,7 @@ static void begin_hangup(struct common *common, struct login *login, struct term
     const int64_t now_ms = common->now.boot_ms;
     char path[64];
 
-    if (terminal->survived >= SURVIVED_MOST) {
+    if (terminal->survived >= SURVIVED_MAX) {
         /* Somebody has hidden from the hang-up, and so gives up the rest of
          * his connection. */
         terminal->next_ms = now_ms + UNSURE_MS;
@@ -302,7 +302,7 @@ static struct idle_change look(struct common *common, struct login *login,
 
 /* Its time is over; but was it touched of late, somebody may have typed
  * unseen. Half a minute shows, and there is one only. */
-static bool is_given_time(struct terminal *terminal, enum watch_reason reason, int64_t now_ms)
+static bool is_in_grace(struct terminal *terminal, enum watch_reason reason, int64_t now_ms)
 {
     if (reason != REASON_IDLE)
         return false;
@@ -351,7 +351,7 @@ static void look_at_terminal(struct common *common, struct login *login, struct 
         terminal->next_ms = earlier(terminal->next_ms, now_ms + NOTICE_LOOK_MS);
     if (now_ms < terminal->unsure_ms)
         terminal->next_ms = earlier(terminal->next_ms, now_ms + LOOK_AGAIN_MS);
-    if (decision.action == WATCH_END && !is_given_time(terminal, decision.reason, now_ms))
+    if (decision.action == WATCH_END && !is_in_grace(terminal, decision.reason, now_ms))
         begin_hangup(common, login, terminal, decision.reason);
 }
 

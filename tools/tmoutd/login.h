@@ -15,7 +15,7 @@ enum {
 
 /* What all logins have in common. */
 struct common {
-    struct moment now;
+    struct timestamp now;
     struct process_list processes; /* all of the host, while logins run */
     struct hangup *rest;           /* hang-ups whose terminal or login is gone already */
     size_t rest_count;

@@ -12,18 +12,18 @@
 bool policy_open(const char *state_dir, struct snapshot *snapshot)
 {
     static bool was_open = true; /* what goes on is worth one line */
-    char reason[512];
-    const bool is_open = snapshot_open(state_dir, SNAPSHOT_POLICY, geteuid(), snapshot, reason,
-                                       sizeof reason) == SNAPSHOT_OK;
+    struct failure failure = {""};
+    const bool is_open =
+        snapshot_open(state_dir, SNAPSHOT_POLICY, geteuid(), snapshot, &failure) == SNAPSHOT_OK;
 
     if (!is_open && was_open)
-        log_line(LOG_ERR, "no policy is in force: %s; run tmoutctl apply", reason);
+        log_line(LOG_ERR, "no policy is in force: %s; run tmoutctl apply", failure.text);
     was_open = is_open;
     return is_open;
 }
 
 bool policy_limits(const struct snapshot *snapshot, const struct session_record *login, uid_t *uid,
-                   struct user_limits *limits, char *reason, size_t size)
+                   struct user_limits *limits, struct failure *failure)
 {
     const char *user = login->user;
     struct resolution resolution;
@@ -33,8 +33,8 @@ bool policy_limits(const struct snapshot *snapshot, const struct session_record 
         account_lookup(user, snapshot->rule_count[RULE_GROUP] > 0, &account);
 
     if (status != ACCOUNT_FOUND) {
-        snprintf(reason, size, "the user cannot be looked up: %s",
-                 status == ACCOUNT_UNKNOWN ? "there is none of this name" : strerror(errno));
+        failure_set(failure, "the user cannot be looked up: %s",
+                    status == ACCOUNT_UNKNOWN ? "there is none of this name" : strerror(errno));
         return false;
     }
     *uid = account.uid;
@@ -43,7 +43,7 @@ bool policy_limits(const struct snapshot *snapshot, const struct session_record 
         user_limits_find(snapshot, &resolution, login->is_ssh, limits);
         found = true;
     } else {
-        snprintf(reason, size, "the policy in force is damaged; run tmoutctl apply");
+        failure_set(failure, "the policy in force is damaged; run tmoutctl apply");
     }
     account_free(&account);
     return found;

@@ -39,7 +39,7 @@ static void terminal_of(const struct process *process, char *name, size_t size)
  * A record that says nothing reliable about a login that lives: who it is the
  * kernel knows from the login itself, and when it began from its process.
  */
-static bool recover(pid_t pid, const struct moment *now, struct session_record *record)
+static bool recover(pid_t pid, const struct timestamp *now, struct session_record *record)
 {
     struct process process;
     uid_t uid;
@@ -67,17 +67,17 @@ static bool recover(pid_t pid, const struct moment *now, struct session_record *
 
 /* The record of a login that lives but whose file is damaged. */
 static enum record_status read_damaged(const char *sessions_dir, pid_t pid,
-                                       const struct moment *now, struct session_record *record)
+                                       const struct timestamp *now, struct session_record *record)
 {
     struct process process;
-    char reason[256];
+    struct failure failure = {""};
     bool is_ssh;
 
     if (recover(pid, now, record)) {
         log_line(LOG_ERR, "%s/%d: was damaged and is made anew from the login itself user=%s",
                  sessions_dir, (int)pid, record->user);
-        if (registry_put(sessions_dir, geteuid(), record, reason, sizeof reason) != 0)
-            log_line(LOG_ERR, "%s/%d: cannot be written: %s", sessions_dir, (int)pid, reason);
+        if (registry_put(sessions_dir, geteuid(), record, &failure) != 0)
+            log_line(LOG_ERR, "%s/%d: cannot be written: %s", sessions_dir, (int)pid, failure.text);
         return RECORD_FOUND;
     }
     /* Only what is surely nobody's goes: a want of descriptors must not. */
@@ -93,7 +93,7 @@ static enum record_status read_damaged(const char *sessions_dir, pid_t pid,
     return is_login_process(pid, &is_ssh) ? RECORD_LATER : RECORD_NONE;
 }
 
-enum record_status record_read(const char *sessions_dir, pid_t pid, const struct moment *now,
+enum record_status record_read(const char *sessions_dir, pid_t pid, const struct timestamp *now,
                                struct session_record *record)
 {
     switch (registry_get(sessions_dir, geteuid(), pid, record)) {

@@ -15,7 +15,7 @@ enum record_status {
  * damaged is made anew from what the kernel knows, and one whose process has
  * ended is removed.
  */
-enum record_status record_read(const char *sessions_dir, pid_t pid, const struct moment *now,
+enum record_status record_read(const char *sessions_dir, pid_t pid, const struct timestamp *now,
                                struct session_record *record);
 
 #endif

@@ -31,7 +31,7 @@ struct watch {
 
 enum {
     SCAN_PAUSE_MS = 5000, /* scans for lost events come no closer */
-    LOOKUPS_MOST = 64     /* at once; a name service may be slow */
+    LOOKUPS_MAX = 64      /* at once; a name service may be slow */
 };
 
 struct watch *watch_new(const char *sessions_dir, const char *state_dir, int epoll_fd)
@@ -50,9 +50,9 @@ struct watch *watch_new(const char *sessions_dir, const char *state_dir, int epo
 
 void watch_clock(struct watch *watch)
 {
-    const struct moment then = watch->common.now;
+    const struct timestamp then = watch->common.now;
 
-    clock_later(&then, &watch->common.now);
+    clock_now_same_boot(&then, &watch->common.now);
 }
 
 void watch_free(struct watch *watch)
@@ -252,15 +252,14 @@ static const struct login *find_twin(const struct watch *watch, const struct log
 static void find_limits(struct watch *watch, struct login *login, const struct snapshot *snapshot)
 {
     const struct login *twin = find_twin(watch, login);
-    char reason[256];
+    struct failure failure = {""};
 
     if (twin != NULL) {
         login->limits = twin->limits;
         login->uid = twin->uid;
-    } else if (!policy_limits(snapshot, &login->record, &login->uid, &login->limits, reason,
-                              sizeof reason)) {
+    } else if (!policy_limits(snapshot, &login->record, &login->uid, &login->limits, &failure)) {
         if (!login->has_no_answer)
-            log_line(LOG_ERR, "%s; %s user=%s", reason,
+            log_line(LOG_ERR, "%s; %s user=%s", failure.text,
                      login->has_limits ? "his old limits hold for now"
                                        : "he is not watched for now",
                      login->record.user);
@@ -295,7 +294,7 @@ static void find_all_limits(struct watch *watch)
     if (i == watch->login_count)
         return;
     const bool is_open = policy_open(watch->state_dir, &snapshot);
-    for (; i < watch->login_count && lookups < LOOKUPS_MOST; i++) {
+    for (; i < watch->login_count && lookups < LOOKUPS_MAX; i++) {
         struct login *login = watch->login[i];
         if (!wants_limits(watch, login))
             continue;

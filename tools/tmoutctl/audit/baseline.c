@@ -352,9 +352,9 @@ static void measure(struct audit *audit, const struct demand *demand)
 #define SHELL_CHECKS   SESSION_CHECKS, "shells-hooks", "shells-others"
 #define AUTH_CHECKS    MODULE_CHECKS, "pam-auth-line", "pam-auth-order", "pam-auth-control"
 
-enum { CHECKS_MOST = 8 };
+enum { CHECKS_MAX = 8 };
 
-static const char *const needed[SETTING_COUNT][CHECKS_MOST] = {
+static const char *const needed[SETTING_COUNT][CHECKS_MAX] = {
     [SETTING_TMOUT] = {SHELL_CHECKS},
     [SETTING_ENFORCE] = {SHELL_CHECKS},
     [SETTING_SESSIONS] = {SHELL_CHECKS},
@@ -430,16 +430,17 @@ static void compare_sshd(struct audit *audit, const struct demand *demand, const
 {
     const char *user = demand->rule->kind == RULE_USER ? demand->rule->name : NULL;
     const struct finding *found = finding_of(audit, "sshd-drop-in", keyword);
-    char met[2 * SETTING_TEXT_MAX], reason[512];
+    char met[2 * SETTING_TEXT_MAX];
+    struct failure failure = {""};
     struct sshd_config sshd = {0};
 
     met_text(demand, met, sizeof met);
-    if (sshd_effective(user, &sshd, reason, sizeof reason) != 0) {
+    if (sshd_effective(user, &sshd, &failure) != 0) {
         found = finding_of(audit, "sshd-config", "");
         const char *cure = found != NULL ? found->mend : NULL;
         audit_add(audit, AUDIT_FAIL, found != NULL ? found->file : NULL,
                   found != NULL ? found->line : 0, "%s in the policy, and sshd cannot be asked: %s",
-                  met, reason);
+                  met, failure.text);
         if (cure != NULL)
             audit_mend(audit, "%s", cure);
     } else if (!sshd_is_enough(demand, sshd_config_value(&sshd, keyword))) {

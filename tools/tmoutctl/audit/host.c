@@ -234,7 +234,7 @@ static void check_path(struct audit *audit, const char *path, enum access access
 
     if (stat(path, &status) != 0)
         return; /* what has to be there others look for */
-    const char *wrong = untrusted_because(&status, 0);
+    const char *wrong = insecure_because(&status, 0);
     const mode_t readable = S_ISDIR(status.st_mode) ? 0555 : 0444;
     shell_word(path, word, sizeof word);
     if (wrong != NULL) {
@@ -268,18 +268,20 @@ static void check_pattern(struct audit *audit, const char *pattern, enum access 
 /* Nobody else may be able to put another directory in the place of one. */
 static void check_parents(struct audit *audit, const char *path)
 {
-    char directory[PATH_MAX], reason[PATH_MAX + 128], word[PATH_MAX];
+    char directory[PATH_MAX], word[PATH_MAX];
+    struct failure failure = {""};
 
     snprintf(directory, sizeof directory, "%s", path);
     char *slash = strrchr(directory, '/');
     if (slash == NULL || slash == directory)
         return;
     *slash = '\0';
-    const int fd = trusted_directory(directory, 0, 0, reason, sizeof reason);
+    const int fd = secure_open_directory(directory, 0, 0, &failure);
     if (fd >= 0) {
         close(fd);
     } else if (errno == EPERM && !audit_has(audit, directory, 0)) {
-        audit_add(audit, AUDIT_FAIL, directory, 0, "%.*s", (int)strcspn(reason, ":"), reason);
+        audit_add(audit, AUDIT_FAIL, directory, 0, "%.*s", (int)strcspn(failure.text, ":"),
+                  failure.text);
         audit_mend(audit, "chown root:root %s && chmod go-w %s",
                    shell_word(directory, word, sizeof word), word);
     }
@@ -297,7 +299,7 @@ static void check_files(struct audit *audit, const void *facts)
         {config, ".d/*.conf", NOBODY_WRITES},
         {state, "", NOBODY_WRITES},
         {state, "/" SNAPSHOT_POLICY_NAME, NOBODY_WRITES},
-        {state, "/" SNAPSHOT_REFUSED_NAME, NOBODY_WRITES},
+        {state, "/" SNAPSHOT_REJECTED_NAME, NOBODY_WRITES},
         {state, "/attempts", NOBODY_WRITES},
         {state, "/attempts/*", NOBODY_READS},
         {TMOUT_SESSIONS_DIR, "", NOBODY_WRITES},

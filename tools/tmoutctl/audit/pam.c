@@ -85,10 +85,10 @@ static void check_stack_problem(struct audit *audit, const struct pam_stack *sta
 static void check_readable(struct audit *audit, const void *facts)
 {
     const struct pam_facts *pam = facts;
-    char reason[256];
+    struct failure failure = {""};
 
     /* audit_sshd() says so where there is no sshd. */
-    if (!pam->present[SSHD] && sshd_is_installed(reason, sizeof reason)) {
+    if (!pam->present[SSHD] && sshd_is_installed(&failure)) {
         audit_add(audit, AUDIT_FAIL, "/etc/pam.d/sshd", 0,
                   "does not exist: sshd uses the service \"other\", which refuses everybody. "
                   "Install the package that sshd comes from again");
@@ -106,7 +106,7 @@ static void check_readable(struct audit *audit, const void *facts)
  * if so, else what is wrong, in reason or static. Links are followed to where
  * they lead, as libpam does it.
  */
-static const char *module_wrong(const char *path, char *reason, size_t size)
+static const char *module_wrong(const char *path, struct failure *failure)
 {
     char real[PATH_MAX], *slash;
     struct stat status;
@@ -115,25 +115,26 @@ static const char *module_wrong(const char *path, char *reason, size_t size)
         return errno == ENOENT ? "does not exist" : "cannot be reached";
     slash = strrchr(real, '/');
     *slash = '\0';
-    const int directory = trusted_directory(slash == real ? "/" : real, 0, 0, reason, size);
+    const int directory = secure_open_directory(slash == real ? "/" : real, 0, 0, failure);
     if (directory < 0)
-        return reason;
+        return failure->text;
     const int found = fstatat(directory, slash + 1, &status, AT_SYMLINK_NOFOLLOW);
     close(directory);
     if (found != 0 || !S_ISREG(status.st_mode))
         return "is no regular file";
-    return untrusted_because(&status, 0);
+    return insecure_because(&status, 0);
 }
 
 /* A line of ours that names the module by a path. */
 static void check_module_path(struct audit *audit, const struct pam_line *line)
 {
-    char path[PATH_MAX], reason[PATH_MAX + 128], word[PATH_MAX];
+    char path[PATH_MAX], word[PATH_MAX];
+    struct failure failure = {""};
 
     /* libpam takes a path that does not begin at the root from its own
      * directory (_pam_load_module() of Linux-PAM). */
     snprintf(path, sizeof path, "%s%s", line->module[0] == '/' ? "" : PAMDIR "/", line->module);
-    const char *wrong = module_wrong(path, reason, sizeof reason);
+    const char *wrong = module_wrong(path, &failure);
     if (wrong == NULL || audit_has(audit, line->file, line->line))
         return;
     audit_add(audit, AUDIT_FAIL, line->file, line->line, "loads %s, which %s", path, wrong);

@@ -28,7 +28,7 @@ enum { VARIABLES = sizeof variables / sizeof *variables };
 struct sshd_facts {
     struct sshd_text text;
     struct sshd_config effective; /* empty where sshd cannot be asked */
-    char reason[512];             /* why it cannot, else "" */
+    struct failure failure;       /* why it cannot, else "" */
     bool has_version;
     struct sshd_version version;
 };
@@ -110,7 +110,7 @@ static void mend_out(struct audit *audit, const struct sshd_line *line)
 /* Where sshd starts, it knows them all, also those that we do not. */
 static const struct sshd_line *unknown_keyword(const struct sshd_facts *sshd, size_t from)
 {
-    for (size_t i = from; sshd->reason[0] != '\0' && i < sshd->text.count; i++)
+    for (size_t i = from; sshd->failure.text[0] != '\0' && i < sshd->text.count; i++)
         if (!sshd_knows_word(sshd->text.line[i].keyword))
             return &sshd->text.line[i];
     return NULL;
@@ -139,21 +139,22 @@ static void check_readable(struct audit *audit, const void *facts)
                   sshd->text.problem);
         return;
     }
-    if (sshd->reason[0] == '\0' || unknown_keyword(sshd, 0) != NULL)
+    if (sshd->failure.text[0] == '\0' || unknown_keyword(sshd, 0) != NULL)
         return; /* check_keywords() says what is wrong */
     /* It makes that directory when its service starts, and asks for it even
      * to print its configuration. */
-    if (strstr(sshd->reason, "privilege separation directory") != NULL) {
+    if (strstr(sshd->failure.text, "privilege separation directory") != NULL) {
         audit_add(audit, AUDIT_WARN, NULL, 0,
                   "sshd has not been started since boot and cannot be asked (%s): what follows is "
                   "read off its files",
-                  sshd->reason);
+                  sshd->failure.text);
         audit_mend(audit, "mkdir -m 755 /run/sshd");
         return;
     }
-    const unsigned line = place_in(sshd->reason, path, sizeof path);
+    const unsigned line = place_in(sshd->failure.text, path, sizeof path);
     audit_add(audit, AUDIT_FAIL, path, line,
-              "sshd cannot be asked for its configuration, and may not start: %s", sshd->reason);
+              "sshd cannot be asked for its configuration, and may not start: %s",
+              sshd->failure.text);
     audit_mend(audit, "sshd -t");
 }
 
@@ -471,7 +472,7 @@ static void check_drop_in(struct audit *audit, const void *facts)
 
     if (!any_is_sshds(audit))
         return;
-    if (sshd->reason[0] != '\0') {
+    if (sshd->failure.text[0] != '\0') {
         audit_add(audit, AUDIT_WARN, NULL, 0,
                   "cannot be compared with the policy while sshd cannot be asked");
         return;
@@ -521,7 +522,7 @@ static void check_installed(struct audit *audit, const void *facts)
 {
     const struct sshd_facts *sshd = facts;
 
-    audit_add(audit, AUDIT_WARN, NULL, 0, "%s: nothing is checked for it", sshd->reason);
+    audit_add(audit, AUDIT_WARN, NULL, 0, "%s: nothing is checked for it", sshd->failure.text);
 }
 
 static const struct audit_check no_sshd_checks[] = {
@@ -531,16 +532,16 @@ static const struct audit_check no_sshd_checks[] = {
 
 void audit_sshd(struct audit *audit)
 {
-    struct sshd_facts sshd = {.reason = ""};
-    char reason[256];
+    struct sshd_facts sshd = {0};
+    struct failure failure = {""};
 
-    if (!sshd_is_installed(sshd.reason, sizeof sshd.reason)) {
+    if (!sshd_is_installed(&sshd.failure)) {
         audit_run(audit, no_sshd_checks, &sshd);
         return;
     }
-    if (sshd_effective(NULL, &sshd.effective, sshd.reason, sizeof sshd.reason) == 0)
-        sshd.reason[0] = '\0';
-    sshd.has_version = sshd_installed_version(&sshd.version, reason, sizeof reason) == 0;
+    if (sshd_effective(NULL, &sshd.effective, &sshd.failure) == 0)
+        sshd.failure.text[0] = '\0';
+    sshd.has_version = sshd_installed_version(&sshd.version, &failure) == 0;
     if (sshd_text_read("", &sshd.text) != 0)
         audit->out_of_memory = true;
     else

@@ -17,7 +17,7 @@ static int compile_pending(const struct tmoutctl_context *context, struct policy
     struct source_set sources = {0};
     unsigned char *image = NULL;
     size_t size = 0;
-    char reason[256];
+    struct failure failure = {""};
     int fd = -1, result = -1;
 
     if (policy_compile(context->config_path, geteuid(), &policy, &sources, problems) != 0)
@@ -29,8 +29,7 @@ static int compile_pending(const struct tmoutctl_context *context, struct policy
                     strerror(errno));
         goto out;
     }
-    if (snapshot_open_fd(fd, SNAPSHOT_POLICY, &view->snapshot, reason, sizeof reason) ==
-        SNAPSHOT_OK) {
+    if (snapshot_open_fd(fd, SNAPSHOT_POLICY, &view->snapshot, &failure) == SNAPSHOT_OK) {
         fd = -1;
         result = 0;
     }
@@ -48,10 +47,11 @@ int policy_view_find(const struct tmoutctl_context *context, struct policy_view 
 {
     struct problems problems = {0};
     struct policy_view pending = {0};
-    char reason[512], summary[1024], when[64] = "";
+    char summary[1024], when[64] = "";
+    struct failure failure = {""};
     int result = 0;
-    const enum snapshot_status status = snapshot_open(
-        context->state_dir, SNAPSHOT_POLICY, geteuid(), &view->snapshot, reason, sizeof reason);
+    const enum snapshot_status status =
+        snapshot_open(context->state_dir, SNAPSHOT_POLICY, geteuid(), &view->snapshot, &failure);
 
     if (status == SNAPSHOT_OK) {
         format_time(view->snapshot.created_sec, when, sizeof when);
@@ -69,7 +69,7 @@ int policy_view_find(const struct tmoutctl_context *context, struct policy_view 
                  "%s; tmoutctl apply or the next login puts it in force",
                  status == SNAPSHOT_OK       ? "edited and valid"
                  : status == SNAPSHOT_ABSENT ? "valid, but not applied yet"
-                                             : reason);
+                                             : failure.text);
     } else if (status == SNAPSHOT_OK && problems.failures > 0) {
         summarize_problems(&problems, summary, sizeof summary);
         view->state = "unknown";

@@ -18,19 +18,19 @@ bool attempts_are_ours(const struct tmoutctl_context *context)
 }
 
 static int open_view(const struct tmoutctl_context *context, uid_t uid, struct ledger *ledger,
-                     struct moment *now, enum ledger_status *status, char *reason, size_t size)
+                     struct timestamp *now, enum ledger_status *status, struct failure *failure)
 {
-    char why[256];
+    struct failure why = {""};
 
     if (clock_now(now) != 0) {
-        snprintf(reason, size, "no boot id in /proc/sys/kernel/random: %s", strerror(errno));
+        failure_set(failure, "no boot id in /proc/sys/kernel/random: %s", strerror(errno));
         return -1;
     }
-    *status = ledger_open_view(context->state_dir, uid, geteuid(), ledger, why, sizeof why);
+    *status = ledger_open_view(context->state_dir, uid, geteuid(), ledger, &why);
     if (*status != LEDGER_FAILED)
         return 0;
-    snprintf(reason, size, "%s/" LEDGER_DIRECTORY "/%u: %s", context->state_dir, (unsigned)uid,
-             why);
+    failure_set(failure, "%s/" LEDGER_DIRECTORY "/%u: %s", context->state_dir, (unsigned)uid,
+                why.text);
     return -1;
 }
 
@@ -40,7 +40,7 @@ static bool has_something(const struct attempt_state *state)
 }
 
 /* Returns 0, -1 without memory; a damaged record is noted. */
-static int look_at_all(const struct ledger *ledger, const struct moment *now,
+static int look_at_all(const struct ledger *ledger, const struct timestamp *now,
                        struct user_attempts *attempts)
 {
     attempts->count = calloc(ledger->record_count, sizeof *attempts->count);
@@ -62,8 +62,8 @@ int user_attempts_find(const struct tmoutctl_context *context, uid_t uid,
 {
     enum ledger_status status;
     struct ledger ledger;
-    struct moment now;
-    char reason[512];
+    struct timestamp now;
+    struct failure failure = {""};
     int result = 0;
 
     *attempts = (struct user_attempts){0};
@@ -71,8 +71,8 @@ int user_attempts_find(const struct tmoutctl_context *context, uid_t uid,
         resolution != NULL && attempt_limits_find(resolution, uid, &attempts->limits);
     if (!attempts->limited)
         return 0;
-    if (open_view(context, uid, &ledger, &now, &status, reason, sizeof reason) != 0) {
-        report("%s", reason);
+    if (open_view(context, uid, &ledger, &now, &status, &failure) != 0) {
+        report("%s", failure.text);
         return -1;
     }
     attempts->damaged = status == LEDGER_DAMAGED;
@@ -93,22 +93,22 @@ void user_attempts_free(struct user_attempts *attempts)
 
 int attempt_state_find(const struct tmoutctl_context *context, uid_t uid,
                        const struct origin *origin, const struct attempt_limits *limits,
-                       struct attempt_state *state, char *reason, size_t size)
+                       struct attempt_state *state, struct failure *failure)
 {
     enum ledger_status status;
     struct ledger ledger;
-    struct moment now;
+    struct timestamp now;
     int result;
 
     *state = (struct attempt_state){.origin = *origin};
-    if (open_view(context, uid, &ledger, &now, &status, reason, size) != 0)
+    if (open_view(context, uid, &ledger, &now, &status, failure) != 0)
         return -1;
     if (status == LEDGER_ABSENT)
         return 0;
     result = status == LEDGER_OK ? ledger_look_at(&ledger, origin, limits, &now, state) : -1;
     if (result != 0)
-        snprintf(reason, size, "%s/" LEDGER_DIRECTORY "/%u: is damaged; run tmoutctl unlock",
-                 context->state_dir, (unsigned)uid);
+        failure_set(failure, "%s/" LEDGER_DIRECTORY "/%u: is damaged; run tmoutctl unlock",
+                    context->state_dir, (unsigned)uid);
     if (status == LEDGER_OK)
         ledger_close(&ledger);
     return result;

@@ -5,6 +5,7 @@
 #include "tools/tmoutctl/cli.h"
 
 #include "lib/attempts/ledger.h"
+#include "lib/host/failure.h"
 
 #include <jansson.h>
 
@@ -34,7 +35,7 @@ void user_attempts_free(struct user_attempts *attempts);
  */
 int attempt_state_find(const struct tmoutctl_context *context, uid_t uid,
                        const struct origin *origin, const struct attempt_limits *limits,
-                       struct attempt_state *state, char *reason, size_t size);
+                       struct attempt_state *state, struct failure *failure);
 
 /* "not locked", "locked for 9m12s", "locked until tmoutctl unlock". */
 void lock_state_format(int64_t lock_left_ms, char *text, size_t size);

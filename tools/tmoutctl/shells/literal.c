@@ -15,7 +15,7 @@
 /* As the scripts are installed. */
 enum { INSTALLED_SEC = 600 };
 
-enum { LITERALS_MOST = 3 };
+enum { LITERALS_MAX = 3 };
 
 /*
  * The scripts, and what stands before the number on those lines that have
@@ -25,7 +25,7 @@ enum { LITERALS_MOST = 3 };
 static const struct literal_script {
     const char *path;
     int unit_sec; /* of its numbers, of which 1 is the least */
-    const char *before[LITERALS_MOST];
+    const char *before[LITERALS_MAX];
 } scripts[] = {
     {PROFILE_SH, 1, {"tmout_limit=", "declare -xr TMOUT=", "TMOUT="}},
     {PROFILE_CSH, 60, {"set tmout_minutes = "}},
@@ -41,7 +41,7 @@ struct literals {
         const char *before;
         unsigned line;
         long value;
-    } found[LITERALS_MOST];
+    } found[LITERALS_MAX];
     size_t count;
 };
 
@@ -66,10 +66,10 @@ static const char *number_behind(const struct text_line *line, const char *befor
 /* Finds the numbers in a script's text. False: it has not the form of ours. */
 static bool find_literals(const struct literal_script *script, struct literals *literals)
 {
-    unsigned seen[LITERALS_MOST] = {0};
+    unsigned seen[LITERALS_MAX] = {0};
 
     for (struct text_line line = {0}; next_text_line(&literals->file, &line);) {
-        for (size_t i = 0; i < LITERALS_MOST && script->before[i] != NULL; i++) {
+        for (size_t i = 0; i < LITERALS_MAX && script->before[i] != NULL; i++) {
             const char *start = number_behind(&line, script->before[i]);
             if (start == NULL)
                 continue;
@@ -82,7 +82,7 @@ static bool find_literals(const struct literal_script *script, struct literals *
                                                                   .value = strtol(start, NULL, 10)};
         }
     }
-    for (size_t i = 0; i < LITERALS_MOST && script->before[i] != NULL; i++)
+    for (size_t i = 0; i < LITERALS_MAX && script->before[i] != NULL; i++)
         if (seen[i] == 0)
             return false;
     return true;
@@ -187,7 +187,7 @@ static int put_literals(const struct literal_script *script, const struct litera
         same = same && literals->found[i].value == value;
     if (same)
         return 0;
-    text = malloc(literals->file.size + LITERALS_MOST * sizeof digits);
+    text = malloc(literals->file.size + LITERALS_MAX * sizeof digits);
     if (text == NULL)
         return -1;
     const char *from = literals->file.text;

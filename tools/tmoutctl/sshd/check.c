@@ -145,11 +145,11 @@ static int add_difference(struct check *check, const char *user, const struct ss
 static int compare(struct check *check, const char *user, const struct resolution *resolution)
 {
     struct sshd_config config = {0};
-    char reason[512];
-    int result = sshd_effective(user, &config, reason, sizeof reason);
+    struct failure failure = {""};
+    int result = sshd_effective(user, &config, &failure);
 
     if (result != 0)
-        report("%s", reason);
+        report("%s", failure.text);
     for (size_t i = 0; result == 0 && i < sshd_keyword_count; i++) {
         const struct sshd_keyword *keyword = &sshd_keywords[i];
         const struct resolved_setting *setting = &resolution->setting[keyword->id];

@@ -240,32 +240,30 @@ static int take_lines(const char *text, struct sshd_config *config)
 }
 
 /* `there is no sshd here, neither PLACE nor PLACE`, into reason. */
-static void no_sshd(char *reason, size_t size)
+static void no_sshd(struct failure *failure)
 {
-    size_t used = (size_t)snprintf(reason, size, "there is no sshd here");
-
-    for (size_t i = 0; i < sizeof places / sizeof places[0] && used < size; i++)
-        used += (size_t)snprintf(reason + used, size - used, "%s %s", i == 0 ? ", neither" : " nor",
-                                 places[i]);
+    failure_set(failure, "there is no sshd here");
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        failure_append(failure, "%s %s", i == 0 ? ", neither" : " nor", places[i]);
 }
 
-bool sshd_is_installed(char *reason, size_t size)
+bool sshd_is_installed(struct failure *failure)
 {
     if (find_sshd() != NULL)
         return true;
-    no_sshd(reason, size);
+    no_sshd(failure);
     return false;
 }
 
 /* As run(), for this host's sshd. Returns 0 if sshd ended by itself. */
-static int ask(const char *const *arguments, struct answer *answer, char *reason, size_t size)
+static int ask(const char *const *arguments, struct answer *answer, struct failure *failure)
 {
     const char *program = find_sshd();
     char *argv[8];
     size_t count = 0;
 
     if (program == NULL) {
-        no_sshd(reason, size);
+        no_sshd(failure);
         return -1;
     }
     /* exec() changes none of them, though its type does not say so. */
@@ -274,17 +272,17 @@ static int ask(const char *const *arguments, struct answer *answer, char *reason
         argv[count++] = (char *)(uintptr_t)*arguments++;
     argv[count] = NULL;
     if (run(program, argv, answer) != 0) {
-        snprintf(reason, size, "%s cannot be asked: %s", program,
-                 errno == ETIMEDOUT ? "it gives no answer" : strerror(errno));
+        failure_set(failure, "%s cannot be asked: %s", program,
+                    errno == ETIMEDOUT ? "it gives no answer" : strerror(errno));
         return -1;
     }
     if (WIFEXITED(answer->status) && WEXITSTATUS(answer->status) != 127)
         return 0;
-    snprintf(reason, size, "%s cannot be run", program);
+    failure_set(failure, "%s cannot be run", program);
     return -1;
 }
 
-int sshd_effective(const char *user, struct sshd_config *config, char *reason, size_t size)
+int sshd_effective(const char *user, struct sshd_config *config, struct failure *failure)
 {
     struct answer answer = {0};
     char about[512], words[256];
@@ -292,22 +290,22 @@ int sshd_effective(const char *user, struct sshd_config *config, char *reason, s
     int result = -1;
 
     if (user != NULL && (strchr(user, ',') != NULL || strlen(user) > sizeof about / 2)) {
-        snprintf(reason, size, "sshd -T cannot be asked about a name with a comma, or so long");
+        failure_set(failure, "sshd -T cannot be asked about a name with a comma, or so long");
         return -1;
     }
     if (user == NULL)
         snprintf(about, sizeof about, ABOUT_NOBODY);
     else
         snprintf(about, sizeof about, "user=%s," FROM_NOWHERE, user);
-    if (ask(arguments, &answer, reason, size) != 0)
+    if (ask(arguments, &answer, failure) != 0)
         goto out;
     if (WEXITSTATUS(answer.status) != 0) {
         last_words(&answer, words, sizeof words);
-        snprintf(reason, size, "sshd -T: %s", words[0] != '\0' ? words : "failed");
+        failure_set(failure, "sshd -T: %s", words[0] != '\0' ? words : "failed");
         goto out;
     }
     if (take_lines(answer.text[STREAM_OUT], config) != 0) {
-        snprintf(reason, size, "out of memory");
+        failure_set(failure, "out of memory");
         goto out;
     }
     result = 0;
@@ -335,7 +333,7 @@ void sshd_config_free(struct sshd_config *config)
     *config = (struct sshd_config){0};
 }
 
-int sshd_installed_version(struct sshd_version *version, char *reason, size_t size)
+int sshd_installed_version(struct sshd_version *version, struct failure *failure)
 {
     static const char brand[] = "OpenSSH_";
     /* Before 9.2 there is no such option, and the version stands in the
@@ -345,7 +343,7 @@ int sshd_installed_version(struct sshd_version *version, char *reason, size_t si
     char number[32] = "";
     int result = -1;
 
-    if (ask(arguments, &answer, reason, size) != 0)
+    if (ask(arguments, &answer, failure) != 0)
         goto out;
     for (size_t i = 0; i < STREAMS && number[0] == '\0'; i++) {
         const char *found = answer.text[i] != NULL ? strstr(answer.text[i], brand) : NULL;
@@ -356,7 +354,7 @@ int sshd_installed_version(struct sshd_version *version, char *reason, size_t si
     }
     result = sshd_version_parse(number, version);
     if (result != 0)
-        snprintf(reason, size, "sshd -V names no version of OpenSSH");
+        failure_set(failure, "sshd -V names no version of OpenSSH");
 
 out:
     answer_free(&answer);

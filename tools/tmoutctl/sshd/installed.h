@@ -7,6 +7,7 @@
 #define TMOUT_TMOUTCTL_SSHD_INSTALLED_H
 
 #include "tools/tmoutctl/sshd/keywords.h"
+#include "lib/host/failure.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,7 +24,7 @@ struct sshd_config {
 };
 
 /* Is there one? If not, the reason names the places where it would be. */
-bool sshd_is_installed(char *reason, size_t size);
+bool sshd_is_installed(struct failure *failure);
 
 /*
  * What `sshd -T` says: for user, or with NULL for connections that no Match
@@ -31,7 +32,7 @@ bool sshd_is_installed(char *reason, size_t size);
  * -1 with a sentence in reason that names what sshd said. A process waits some
  * seconds for sshd, over all that it asks, and fails at once from then on.
  */
-int sshd_effective(const char *user, struct sshd_config *config, char *reason, size_t size);
+int sshd_effective(const char *user, struct sshd_config *config, struct failure *failure);
 
 /* The first value of a keyword, in whatever case, or NULL. */
 const char *sshd_config_value(const struct sshd_config *config, const char *keyword);
@@ -39,6 +40,6 @@ const char *sshd_config_value(const struct sshd_config *config, const char *keyw
 void sshd_config_free(struct sshd_config *config);
 
 /* The installed version. Returns 0, or -1 with the reason. */
-int sshd_installed_version(struct sshd_version *version, char *reason, size_t size);
+int sshd_installed_version(struct sshd_version *version, struct failure *failure);
 
 #endif

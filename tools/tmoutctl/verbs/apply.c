@@ -69,15 +69,15 @@ static int lock_state(struct application *a)
 static int open_state(struct application *a)
 {
     const char *path = a->context->state_dir;
-    char reason[512];
+    struct failure failure = {""};
 
     if (mkdir(path, 0755) == 0 && chmod(path, 0755) != 0) {
         report("%s: %s", path, strerror(errno));
         return -1;
     }
-    a->state_fd = trusted_directory(path, geteuid(), O_RDONLY, reason, sizeof reason);
+    a->state_fd = secure_open_directory(path, geteuid(), O_RDONLY, &failure);
     if (a->state_fd < 0) {
-        report("the policy cannot be kept: %s", reason);
+        report("the policy cannot be kept: %s", failure.text);
         return -1;
     }
     return lock_state(a);
@@ -87,11 +87,10 @@ static int open_state(struct application *a)
 static bool is_current(const struct application *a, enum snapshot_kind kind)
 {
     struct snapshot snapshot;
-    char reason[512];
+    struct failure failure = {""};
     bool current;
 
-    if (snapshot_open(a->context->state_dir, kind, geteuid(), &snapshot, reason, sizeof reason) !=
-        SNAPSHOT_OK)
+    if (snapshot_open(a->context->state_dir, kind, geteuid(), &snapshot, &failure) != SNAPSHOT_OK)
         return false;
     current =
         snapshot_is_current(&snapshot, a->context->config_path) && snapshot_is_intact(&snapshot);
@@ -124,14 +123,14 @@ static int read_sources(struct application *a)
 
 static int write_record(const struct application *a, enum snapshot_kind kind, const char *message)
 {
-    const char *name = kind == SNAPSHOT_POLICY ? SNAPSHOT_POLICY_NAME : SNAPSHOT_REFUSED_NAME;
+    const char *name = kind == SNAPSHOT_POLICY ? SNAPSHOT_POLICY_NAME : SNAPSHOT_REJECTED_NAME;
     unsigned char *image = NULL;
     size_t size = 0;
     int result = -1;
 
     if (snapshot_encode(kind, &a->sources, kind == SNAPSHOT_POLICY ? &a->policy : NULL, message,
                         (int64_t)time(NULL), &image, &size) == 0)
-        result = replace_file(a->state_fd, name, 0644, image, size);
+        result = atomic_replace(a->state_fd, name, 0644, image, size);
     if (result != 0)
         report("%s/%s: cannot be written: %s", a->context->state_dir, name, strerror(errno));
     free(image);
@@ -142,10 +141,11 @@ static int write_record(const struct application *a, enum snapshot_kind kind, co
 static const char *still_in_force(const struct application *a, char *text, size_t size)
 {
     struct snapshot snapshot;
-    char reason[512], when[64];
+    char when[64];
+    struct failure failure = {""};
 
-    if (snapshot_open(a->context->state_dir, SNAPSHOT_POLICY, geteuid(), &snapshot, reason,
-                      sizeof reason) != SNAPSHOT_OK)
+    if (snapshot_open(a->context->state_dir, SNAPSHOT_POLICY, geteuid(), &snapshot, &failure) !=
+        SNAPSHOT_OK)
         return "no policy is in force";
     format_time(snapshot.created_sec, when, sizeof when);
     snprintf(text, size, "the policy of %s stays in force", when);
@@ -165,7 +165,7 @@ static int refuse(struct application *a)
         print_problems(stderr, &a->problems, false);
         report("the policy is not applied; %s", stays);
     }
-    return write_record(a, SNAPSHOT_REFUSED, summary) == 0 ? TMOUTCTL_NO : TMOUTCTL_FAILURE;
+    return write_record(a, SNAPSHOT_REJECTED, summary) == 0 ? TMOUTCTL_NO : TMOUTCTL_FAILURE;
 }
 
 static int accept_policy(struct application *a)
@@ -176,7 +176,7 @@ static int accept_policy(struct application *a)
         report("the policy is not applied; %s", still_in_force(a, in_force, sizeof in_force));
         return TMOUTCTL_FAILURE;
     }
-    unlinkat(a->state_fd, SNAPSHOT_REFUSED_NAME, 0);
+    unlinkat(a->state_fd, SNAPSHOT_REJECTED_NAME, 0);
     if (a->context->quiet)
         return TMOUTCTL_FINE;
     print_problems(stdout, &a->problems, true);
@@ -225,7 +225,7 @@ int verb_apply(const struct tmoutctl_context *context, int argc, char **argv)
      * refused is complained about once. */
     if (context->quiet && is_current(&a, SNAPSHOT_POLICY))
         status = TMOUTCTL_FINE;
-    else if (context->quiet && is_current(&a, SNAPSHOT_REFUSED))
+    else if (context->quiet && is_current(&a, SNAPSHOT_REJECTED))
         status = TMOUTCTL_NO;
     else
         status = compile_and_keep(&a);

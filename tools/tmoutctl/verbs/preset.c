@@ -25,7 +25,7 @@
 #define SUFFIX  ".conf"
 
 /* A preset is a page of text; a file beyond this is none. */
-enum { PRESET_SIZE_MOST = 64 * 1024 };
+enum { PRESET_SIZE_MAX = 64 * 1024 };
 
 static bool is_preset(const struct dirent *entry)
 {
@@ -97,7 +97,7 @@ static char *read_preset(const char *name)
     if (fd < 0 || fstat(fd, &status) != 0)
         goto out;
     errno = S_ISREG(status.st_mode) ? EFBIG : EINVAL;
-    if (errno == EINVAL || status.st_size > PRESET_SIZE_MOST)
+    if (errno == EINVAL || status.st_size > PRESET_SIZE_MAX)
         goto out;
     text = malloc((size_t)status.st_size + 1);
     while (text != NULL && size < (size_t)status.st_size) {

@@ -32,7 +32,7 @@ struct row {
 struct table {
     struct row *row;
     size_t count;
-    struct moment now;
+    struct timestamp now;
 };
 
 static int add_row(struct table *table, const struct row *row)
@@ -49,7 +49,7 @@ static int add_row(struct table *table, const struct row *row)
 }
 
 static void fill_end(struct row *row, const struct user_limits *limits, bool has_terminal,
-                     int64_t active_ms, const struct moment *now)
+                     int64_t active_ms, const struct timestamp *now)
 {
     struct watch_limits watched = has_terminal ? limits->terminal : limits->notty;
     struct watch_decision decision;
@@ -95,7 +95,7 @@ static int add_terminal(struct table *table, const struct session_record *login,
 static int add_login(struct table *table, const struct session_record *login,
                      const struct user_limits *limits)
 {
-    unsigned index[LOGIN_TERMINALS_MOST];
+    unsigned index[LOGIN_TERMINALS_MAX];
     const int count = login_terminals(login, index);
     struct row row = {.login = *login, .terminal = "-", .idle_ms = NEVER_MS};
 

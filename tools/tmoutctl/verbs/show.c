@@ -36,7 +36,7 @@ struct login_view {
     bool limited;
     struct attempt_limits limits;
     struct attempt_state attempts;
-    char note[600]; /* why attempts is not known, else "" */
+    struct failure note; /* why attempts is not known, else "" */
 };
 
 static void find_attempts(const struct tmoutctl_context *context, const struct account *account,
@@ -48,22 +48,22 @@ static void find_attempts(const struct tmoutctl_context *context, const struct a
         origin = origin_of_address(login->from);
     login->limited = attempt_limits_find(resolution, account->uid, &login->limits);
     if (!login->limited)
-        snprintf(login->note, sizeof login->note, "not limited");
+        failure_set(&login->note, "not limited");
     else if (login->limits.by_source && !login->local && login->from == NULL)
-        snprintf(login->note, sizeof login->note, "counted by address: ask with --from ADDR");
+        failure_set(&login->note, "counted by address: ask with --from ADDR");
     else if (!attempts_are_ours(context))
-        snprintf(login->note, sizeof login->note, "are root's to see");
+        failure_set(&login->note, "are root's to see");
     else
         attempt_state_find(context, account->uid, &origin, &login->limits, &login->attempts,
-                           login->note, sizeof login->note);
+                           &login->note);
 }
 
 static void print_attempts(const struct login_view *login)
 {
     char lock[96];
 
-    if (login->note[0] != '\0') {
-        printf("attempts %s\n", login->note);
+    if (login->note.text[0] != '\0') {
+        printf("attempts %s\n", login->note.text);
         return;
     }
     lock_state_format(login->attempts.lock_left_ms, lock, sizeof lock);
@@ -75,8 +75,8 @@ static json_t *attempts_json(const struct login_view *login)
 {
     json_t *answer = json_object();
 
-    if (login->note[0] != '\0') {
-        json_object_set_new(answer, "note", json_text(login->note));
+    if (login->note.text[0] != '\0') {
+        json_object_set_new(answer, "note", json_text(login->note.text));
         return answer;
     }
     json_object_set_new(answer, "max_attempts", json_integer(login->limits.max_attempts));

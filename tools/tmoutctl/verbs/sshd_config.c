@@ -61,15 +61,15 @@ static int find_known(const struct sshd_version *asked_for, bool *known)
 {
     struct sshd_config config = {0};
     struct sshd_version version = {0};
-    char reason[512];
+    struct failure failure = {""};
 
     if (asked_for != NULL)
         version = *asked_for;
-    else if (sshd_installed_version(&version, reason, sizeof reason) != 0) {
-        report("%s; name the version that the file is for with --version", reason);
+    else if (sshd_installed_version(&version, &failure) != 0) {
+        report("%s; name the version that the file is for with --version", failure.text);
         return -1;
     }
-    if (asked_for == NULL && sshd_effective(NULL, &config, reason, sizeof reason) != 0)
+    if (asked_for == NULL && sshd_effective(NULL, &config, &failure) != 0)
         sshd_config_free(&config);
     for (size_t i = 0; i < sshd_keyword_count; i++)
         known[i] = !sshd_version_before(&version, &sshd_keywords[i].since) ||

@@ -53,11 +53,11 @@ static void limit_text(const struct tmoutctl_context *context, const char *user,
     struct resolution resolution;
     struct snapshot snapshot;
     struct account account;
-    char reason[256];
+    struct failure failure = {""};
 
     snprintf(text, size, "-");
-    if (snapshot_open(context->state_dir, SNAPSHOT_POLICY, geteuid(), &snapshot, reason,
-                      sizeof reason) != SNAPSHOT_OK)
+    if (snapshot_open(context->state_dir, SNAPSHOT_POLICY, geteuid(), &snapshot, &failure) !=
+        SNAPSHOT_OK)
         return;
     if (account_lookup(user, true, &account) == ACCOUNT_FOUND) {
         if (resolve(&snapshot, account.name, (const char *const *)account.group,
@@ -70,7 +70,7 @@ static void limit_text(const struct tmoutctl_context *context, const char *user,
 }
 
 static void log_unlock(const struct tmoutctl_context *context, const char *user,
-                       const struct ledger_forgotten *forgotten)
+                       const struct ledger_unlocked *forgotten)
 {
     char limit[16];
 
@@ -85,23 +85,22 @@ static void log_unlock(const struct tmoutctl_context *context, const char *user,
 
 static int unlock(const struct tmoutctl_context *context, const char *user, uid_t uid)
 {
-    struct ledger_forgotten forgotten;
-    struct moment now;
-    char reason[512] = "";
+    struct ledger_unlocked forgotten;
+    struct timestamp now;
+    struct failure failure = {""};
 
     if (clock_now(&now) != 0) {
         report("no boot id in /proc/sys/kernel/random: %s", strerror(errno));
         return TMOUTCTL_FAILURE;
     }
-    switch (ledger_forget(context->state_dir, uid, geteuid(), &now, &forgotten, reason,
-                          sizeof reason)) {
+    switch (ledger_unlock(context->state_dir, uid, geteuid(), &now, &forgotten, &failure)) {
     case LEDGER_OK:
         break;
     case LEDGER_ABSENT:
-        forgotten = (struct ledger_forgotten){0};
+        forgotten = (struct ledger_unlocked){0};
         break;
     default:
-        report("%s/" LEDGER_DIRECTORY "/%u: %s", context->state_dir, (unsigned)uid, reason);
+        report("%s/" LEDGER_DIRECTORY "/%u: %s", context->state_dir, (unsigned)uid, failure.text);
         return TMOUTCTL_FAILURE;
     }
     if (forgotten.failures > 0 || forgotten.locked || forgotten.replaced)
@@ -109,7 +108,7 @@ static int unlock(const struct tmoutctl_context *context, const char *user, uid_
     if (context->quiet)
         return TMOUTCTL_FINE;
     if (forgotten.replaced)
-        printf("%s is unlocked; the ledger was %s and begins anew\n", user, reason);
+        printf("%s is unlocked; the ledger was %s and begins anew\n", user, failure.text);
     else if (forgotten.locked)
         printf("%s is unlocked\n", user);
     else if (forgotten.failures > 0)

@@ -17,7 +17,7 @@ enum { SECOND = 1000, MINUTE = 60 * SECOND };
 struct scene {
     struct attempt_count count;
     struct attempt_limits limits;
-    struct moment now;
+    struct timestamp now;
     struct count_changes changes; /* of the last call */
 };
 
@@ -53,7 +53,7 @@ static unsigned admit(struct scene *s)
     unsigned entry = 99;
 
     assert_int_equal(ask(s, &entry), ADMITTED);
-    assert_true(entry < MAX_ATTEMPTS_MOST);
+    assert_true(entry < ATTEMPTS_MAX);
     return entry;
 }
 
@@ -110,7 +110,7 @@ static void a_new_count(void **state)
 static void as_many_as_the_policy_says(void **state)
 {
     (void)state;
-    for (unsigned max = 1; max <= MAX_ATTEMPTS_MOST; max++) {
+    for (unsigned max = 1; max <= ATTEMPTS_MAX; max++) {
         struct scene s;
         uint64_t seen = 0;
 
@@ -124,10 +124,10 @@ static void as_many_as_the_policy_says(void **state)
         }
         assert_int_equal(count_in_flight(&s.count), max);
         assert_int_equal(count_free(&s.count, &s.limits), 0);
-        assert_refused(&s, REFUSED_BUSY);
+        assert_refused(&s, REJECTED_BUSY);
         assert_true(settle(&s, max - 1, s.count.generation[max - 1], true));
         admit(&s);
-        assert_refused(&s, REFUSED_BUSY);
+        assert_refused(&s, REJECTED_BUSY);
     }
 }
 
@@ -141,17 +141,17 @@ static void failures_and_flights_share_the_room(void **state)
     attempt(&s, false);
     admit(&s);
     admit(&s);
-    assert_refused(&s, REFUSED_BUSY);
+    assert_refused(&s, REJECTED_BUSY);
     assert_true(settle(&s, 1, s.count.generation[1], false));
-    assert_refused(&s, REFUSED_BUSY);
+    assert_refused(&s, REJECTED_BUSY);
     assert_true(settle(&s, 2, s.count.generation[2], false));
-    assert_refused(&s, REFUSED_LOCKED);
+    assert_refused(&s, REJECTED_LOCKED);
 }
 
 static void the_last_failure_locks(void **state)
 {
     (void)state;
-    for (unsigned max = 1; max <= MAX_ATTEMPTS_MOST; max++) {
+    for (unsigned max = 1; max <= ATTEMPTS_MAX; max++) {
         struct scene s;
 
         begin(&s);
@@ -164,7 +164,7 @@ static void the_last_failure_locks(void **state)
         }
         assert_int_equal(lock_left(&s), 10 * MINUTE);
         assert_int_equal(count_free(&s.count, &s.limits), 0);
-        assert_refused(&s, REFUSED_LOCKED);
+        assert_refused(&s, REJECTED_LOCKED);
         assert_false(s.changes.locked); /* it is said once */
     }
 }
@@ -230,7 +230,7 @@ static void generations_are_not_used_again(void **state)
         last = s.count.generation[entry];
         assert_true(settle(&s, entry, last, true));
         if (i % 100 == 0)
-            count_forget(&s.count);
+            count_reset(&s.count);
     }
 }
 
@@ -288,7 +288,7 @@ static void a_lock_ends(void **state)
     pass(&s, MINUTE);
     attempt(&s, false);
     pass(&s, 10 * MINUTE - 1);
-    assert_refused(&s, REFUSED_LOCKED);
+    assert_refused(&s, REJECTED_LOCKED);
     assert_int_equal(lock_left(&s), 1);
     assert_int_equal(count_failures(&s.count), 3); /* all that made it, while it lasts */
     pass(&s, 1);
@@ -313,7 +313,7 @@ static void a_lock_that_outlasts_the_window(void **state)
     fail_times(&s, 3);
     for (int i = 0; i < 999; i++) {
         pass(&s, MINUTE);
-        assert_refused(&s, REFUSED_LOCKED);
+        assert_refused(&s, REJECTED_LOCKED);
         assert_int_equal(lock_left(&s), (999 - i) * MINUTE);
     }
     pass(&s, MINUTE);
@@ -331,7 +331,7 @@ static void refusals_do_not_count(void **state)
     fail_times(&s, 3);
     for (int i = 1; i < 600; i++) {
         pass(&s, SECOND);
-        assert_refused(&s, REFUSED_LOCKED);
+        assert_refused(&s, REJECTED_LOCKED);
         assert_int_equal(count_failures(&s.count), 3);
         assert_int_equal(lock_left(&s), 10 * MINUTE - i * SECOND);
     }
@@ -339,7 +339,7 @@ static void refusals_do_not_count(void **state)
     for (int i = 0; i < 3; i++)
         admit(&s);
     for (int i = 0; i < 10; i++)
-        assert_refused(&s, REFUSED_BUSY);
+        assert_refused(&s, REJECTED_BUSY);
     assert_int_equal(count_failures(&s.count), 0);
     assert_int_equal(count_in_flight(&s.count), 3);
 }
@@ -354,10 +354,10 @@ static void forever(void **state)
     fail_times(&s, 3);
     for (int64_t ms = 1; ms < INT64_MAX / 4000000; ms *= 16) {
         pass(&s, ms);
-        assert_refused(&s, REFUSED_LOCKED);
+        assert_refused(&s, REJECTED_LOCKED);
         assert_true(lock_left(&s) == SETTING_FOREVER);
     }
-    count_forget(&s.count);
+    count_reset(&s.count);
     assert_int_equal(lock_left(&s), 0);
     admit(&s);
 }
@@ -372,7 +372,7 @@ static void extreme_times(void **state)
     s.limits.lock_ms = settings[SETTING_LOCK_TIME].max * 1000;
     fail_times(&s, 3);
     pass(&s, s.limits.lock_ms - 1);
-    assert_refused(&s, REFUSED_LOCKED);
+    assert_refused(&s, REJECTED_LOCKED);
     pass(&s, 1);
     admit(&s);
 
@@ -422,7 +422,7 @@ static void all_die_and_lock(void **state)
     look(&s, 0);
     assert_int_equal(s.changes.died, 3);
     assert_true(s.changes.locked);
-    assert_refused(&s, REFUSED_LOCKED);
+    assert_refused(&s, REJECTED_LOCKED);
 }
 
 /* Those that died while nobody looked lock from when they began: it does not
@@ -463,7 +463,7 @@ static void a_lock_that_nobody_saw_begin_and_a_short_window(void **state)
     pass(&s, 4 * MINUTE);
     look(&s, 0);
     assert_int_equal(lock_left(&s), 6 * MINUTE);
-    assert_refused(&s, REFUSED_LOCKED);
+    assert_refused(&s, REJECTED_LOCKED);
 }
 
 /* Its user may have stopped it: from this age on it is a failure for good. */
@@ -516,7 +516,7 @@ static void a_lower_limit(void **state)
     fail_times(&s, 2);
     const unsigned one = admit(&s), two = admit(&s);
     s.limits.max_attempts = 3;
-    assert_refused(&s, REFUSED_BUSY);
+    assert_refused(&s, REJECTED_BUSY);
     assert_int_equal(count_free(&s.count, &s.limits), 0);
     assert_true(settle(&s, one, s.count.generation[one], false));
     assert_true(s.changes.locked);
@@ -539,7 +539,7 @@ static void a_lower_limit_locks(void **state)
     fail_times(&s, 2);
     pass(&s, MINUTE);
     s.limits.max_attempts = 2;
-    assert_refused(&s, REFUSED_LOCKED);
+    assert_refused(&s, REJECTED_LOCKED);
     assert_true(s.changes.locked);
     assert_int_equal(lock_left(&s), 9 * MINUTE); /* since the failure that completed it */
 }
@@ -559,7 +559,7 @@ static void a_higher_limit(void **state)
 
     /* a lock stays, whatever would have been enough for it now */
     s.limits.max_attempts = 64;
-    assert_refused(&s, REFUSED_LOCKED);
+    assert_refused(&s, REJECTED_LOCKED);
     pass(&s, 10 * MINUTE);
     admit(&s);
 }
@@ -612,14 +612,14 @@ static void forgotten(void **state)
     s.limits.max_attempts = 4;
     const unsigned entry = admit(&s);
     fail_times(&s, 2);
-    count_forget(&s.count);
+    count_reset(&s.count);
     assert_int_equal(count_failures(&s.count), 0);
     assert_int_equal(count_in_flight(&s.count), 1);
     assert_true(settle(&s, entry, s.count.generation[entry], false));
     assert_int_equal(count_failures(&s.count), 1);
     fail_times(&s, 3);
-    assert_refused(&s, REFUSED_LOCKED);
-    count_forget(&s.count);
+    assert_refused(&s, REJECTED_LOCKED);
+    count_reset(&s.count);
     assert_int_equal(lock_left(&s), 0);
     assert_int_equal(count_failures(&s.count), 0);
     for (int i = 0; i < 4; i++)
@@ -668,7 +668,7 @@ static void a_lock_holds_over_a_reboot(void **state)
         if (cases[i].left_ms == 0)
             continue;
         pass(&s, cases[i].left_ms - 1);
-        assert_refused(&s, REFUSED_LOCKED);
+        assert_refused(&s, REJECTED_LOCKED);
         pass(&s, 1);
         admit(&s);
     }
@@ -685,7 +685,7 @@ static void forever_holds_over_reboots(void **state)
     for (int i = 0; i < 100; i++) {
         reboot(&s, i * SECOND, (i % 3 - 1) * INT64_C(100000) * MINUTE);
         assert_true(lock_left(&s) == SETTING_FOREVER);
-        assert_refused(&s, REFUSED_LOCKED);
+        assert_refused(&s, REJECTED_LOCKED);
         assert_true(lock_left(&s) == SETTING_FOREVER);
     }
 }
@@ -700,7 +700,7 @@ static void reboot_after_reboot(void **state)
     fail_times(&s, 3);
     for (int i = 1; i < 10; i++) {
         reboot(&s, MINUTE, -MINUTE);
-        assert_refused(&s, REFUSED_LOCKED);
+        assert_refused(&s, REJECTED_LOCKED);
         assert_int_equal(lock_left(&s), (10 - i) * MINUTE);
     }
     reboot(&s, MINUTE, -MINUTE);
@@ -758,10 +758,10 @@ struct event {
     uint32_t generation;
 };
 
-enum { EVENTS_MOST = 400 };
+enum { EVENTS_MAX = 400 };
 
 struct model {
-    struct event event[EVENTS_MOST];
+    struct event event[EVENTS_MAX];
     unsigned events;
     int64_t now_ms, locked_ms;
     bool locked;
@@ -845,9 +845,9 @@ static void model_look(struct model *m, const struct attempt_limits *limits)
 static enum admission model_admit(struct model *m, const struct attempt_limits *limits)
 {
     if (m->locked)
-        return REFUSED_LOCKED;
+        return REJECTED_LOCKED;
     return model_count(m, FAILED) + model_count(m, FLYING) < limits->max_attempts ? ADMITTED
-                                                                                  : REFUSED_BUSY;
+                                                                                  : REJECTED_BUSY;
 }
 
 static bool model_settle(struct model *m, struct event *event, bool success,
@@ -887,11 +887,11 @@ static void walk_admit(struct walk *w)
     struct model *m = &w->model;
     unsigned entry = 99;
 
-    if (m->events == EVENTS_MOST)
+    if (m->events == EVENTS_MAX)
         return;
     const enum admission expected = model_admit(m, &s->limits);
     assert_int_equal(count_admit(&s->count, &s->limits, &s->now, &entry), expected);
-    w->busy += expected == REFUSED_BUSY;
+    w->busy += expected == REJECTED_BUSY;
     if (expected != ADMITTED)
         return;
     for (unsigned i = 0; i < m->events; i++)
@@ -988,7 +988,7 @@ static void walk_step(struct walk *w)
     else if (what == 98)
         walk_policy(w);
     else if (what == 99 && roll(w, 3) == 0) {
-        count_forget(&w->scene.count);
+        count_reset(&w->scene.count);
         model_forget(&w->model);
         w->model.locked = false;
     }

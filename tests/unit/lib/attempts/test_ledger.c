@@ -7,6 +7,7 @@
 
 #include "lib/attempts/ledger.h"
 #include "lib/attempts/ledger_format.h"
+#include "lib/host/failure.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -22,7 +23,6 @@
 
 enum { USER = 4711, SECOND = 1000, MINUTE = 60 * SECOND };
 
-#define REASON_SIZE 256
 
 static const struct origin local = {.kind = ORIGIN_LOCAL};
 static const struct origin network = {.kind = ORIGIN_NETWORK};
@@ -33,9 +33,9 @@ static const struct attempt_limits by_user = {
 static const struct attempt_limits by_source = {
     .max_attempts = 3, .window_ms = 15 * MINUTE, .lock_ms = 10 * MINUTE, .by_source = true};
 
-static struct moment at(int64_t ms)
+static struct timestamp at(int64_t ms)
 {
-    return (struct moment){.boot_id = {1}, .boot_ms = ms, .wall_ms = 1000000000 + ms};
+    return (struct timestamp){.boot_id = {1}, .boot_ms = ms, .wall_ms = 1000000000 + ms};
 }
 
 /* --- one attempt, with a ledger of its own as each login has it ------------- */
@@ -44,45 +44,43 @@ struct attempt {
     struct ledger ledger;
     struct attempt_slot slot;
     struct attempt_report report;
-    char reason[REASON_SIZE];
+    struct failure failure;
 };
 
 static enum ledger_status open_ledger(const char *directory, int64_t ms, struct ledger *ledger,
-                                      char *reason)
+                                      struct failure *failure)
 {
-    const struct moment now = at(ms);
+    const struct timestamp now = at(ms);
 
-    reason[0] = '\0';
-    return ledger_open(directory, USER, geteuid(), &now, ledger, reason, REASON_SIZE);
+    failure_set(failure, "%s", "");
+    return ledger_open(directory, USER, geteuid(), &now, ledger, failure);
 }
 
 static enum ledger_status ask(struct attempt *a, const struct origin *origin,
                               const struct attempt_limits *limits, int64_t ms)
 {
-    const struct moment now = at(ms);
+    const struct timestamp now = at(ms);
 
-    return ledger_admit(&a->ledger, origin, limits, &now, &a->slot, &a->report, a->reason,
-                        sizeof a->reason);
+    return ledger_admit(&a->ledger, origin, limits, &now, &a->slot, &a->report, &a->failure);
 }
 
 static enum ledger_status answer(struct attempt *a, bool success,
                                  const struct attempt_limits *limits, int64_t ms)
 {
-    const struct moment now = at(ms);
+    const struct timestamp now = at(ms);
 
-    return ledger_settle(&a->ledger, &a->slot, success, limits, &now, &a->report, a->reason,
-                         sizeof a->reason);
+    return ledger_settle(&a->ledger, &a->slot, success, limits, &now, &a->report, &a->failure);
 }
 
 static void begin(const char *directory, struct attempt *a, const struct origin *origin,
                   const struct attempt_limits *limits, int64_t ms)
 {
-    const enum ledger_status opened = open_ledger(directory, ms, &a->ledger, a->reason);
+    const enum ledger_status opened = open_ledger(directory, ms, &a->ledger, &a->failure);
 
     if (opened != LEDGER_OK)
-        fail_msg("opened: %d: %s", (int)opened, a->reason);
+        fail_msg("opened: %d: %s", (int)opened, a->failure.text);
     if (ask(a, origin, limits, ms) != LEDGER_OK)
-        fail_msg("asked: %s", a->reason);
+        fail_msg("asked: %s", a->failure.text);
 }
 
 static void begin_admitted(const char *directory, struct attempt *a, const struct origin *origin,
@@ -95,7 +93,7 @@ static void begin_admitted(const char *directory, struct attempt *a, const struc
 static void end(struct attempt *a, bool success, const struct attempt_limits *limits, int64_t ms)
 {
     if (answer(a, success, limits, ms) != LEDGER_OK)
-        fail_msg("settled: %s", a->reason);
+        fail_msg("settled: %s", a->failure.text);
     assert_int_equal(a->report.admission, ADMITTED);
     ledger_close(&a->ledger);
 }
@@ -133,17 +131,16 @@ static enum admission asked(const char *directory, const struct origin *origin,
 static struct attempt_state seen(const char *directory, const struct origin *origin,
                                  const struct attempt_limits *limits, int64_t ms)
 {
-    const struct moment now = at(ms);
+    const struct timestamp now = at(ms);
     struct attempt_state state = {0};
-    char reason[REASON_SIZE] = "";
+    struct failure failure = {""};
     struct ledger view;
 
-    const enum ledger_status status =
-        ledger_open_view(directory, USER, geteuid(), &view, reason, sizeof reason);
+    const enum ledger_status status = ledger_open_view(directory, USER, geteuid(), &view, &failure);
     if (status == LEDGER_ABSENT)
         return state;
     if (status != LEDGER_OK)
-        fail_msg("looked: %d: %s", (int)status, reason);
+        fail_msg("looked: %d: %s", (int)status, failure.text);
     assert_int_equal(ledger_look_at(&view, origin, limits, &now, &state), 0);
     ledger_close(&view);
     return state;
@@ -152,13 +149,13 @@ static struct attempt_state seen(const char *directory, const struct origin *ori
 /* *had: was there anything to forget? */
 static enum ledger_status forget(const char *directory, int64_t ms, bool *had)
 {
-    const struct moment now = at(ms);
-    struct ledger_forgotten forgotten;
-    char reason[REASON_SIZE] = "";
+    const struct timestamp now = at(ms);
+    struct ledger_unlocked forgotten;
+    struct failure failure = {""};
     const enum ledger_status status =
-        ledger_forget(directory, USER, geteuid(), &now, &forgotten, reason, sizeof reason);
+        ledger_unlock(directory, USER, geteuid(), &now, &forgotten, &failure);
 
-    assert_int_equal(forgotten.replaced, strlen(reason) > 0 && status == LEDGER_OK);
+    assert_int_equal(forgotten.replaced, strlen(failure.text) > 0 && status == LEDGER_OK);
     *had = forgotten.failures > 0 || forgotten.locked || forgotten.replaced;
     return status;
 }
@@ -242,7 +239,7 @@ static pid_t child_in_flight(const char *directory, const struct origin *origin,
     const pid_t pid = child();
     if (pid == 0) {
         struct attempt a;
-        if (open_ledger(directory, ms, &a.ledger, a.reason) != LEDGER_OK ||
+        if (open_ledger(directory, ms, &a.ledger, &a.failure) != LEDGER_OK ||
             ask(&a, origin, &by_user, ms) != LEDGER_OK || a.report.admission != ADMITTED)
             _exit(1);
         tell(told[1]);
@@ -263,7 +260,8 @@ static void made_with_any_umask(void **state)
     static const mode_t masks[] = {0, 022, 077, 0777};
 
     for (size_t i = 0; i < COUNT_OF(masks); i++) {
-        char name[16], reason[REASON_SIZE];
+        char name[16];
+        struct failure failure = {""};
         struct ledger ledger;
         struct stat st;
 
@@ -272,7 +270,7 @@ static void made_with_any_umask(void **state)
         char *path = ledger_path(directory);
         assert_int_equal(mkdir(directory, 0755), 0);
         const mode_t before = umask(masks[i]);
-        assert_int_equal(open_ledger(directory, 0, &ledger, reason), LEDGER_OK);
+        assert_int_equal(open_ledger(directory, 0, &ledger, &failure), LEDGER_OK);
         umask(before);
         assert_int_equal(fcntl(ledger.fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
         ledger_close(&ledger);
@@ -323,40 +321,39 @@ static void the_layout(void **state)
 
 static void where_it_cannot_be(void **state)
 {
-    char reason[REASON_SIZE];
+    struct failure failure = {""};
     struct ledger ledger;
     bool had;
 
     char *absent = path_in(*state, "absent");
-    assert_int_equal(open_ledger(absent, 0, &ledger, reason), LEDGER_FAILED);
-    assert_non_null(strstr(reason, "No such file"));
+    assert_int_equal(open_ledger(absent, 0, &ledger, &failure), LEDGER_FAILED);
+    assert_non_null(strstr(failure.text, "No such file"));
     assert_int_equal(forget(absent, 0, &had), LEDGER_ABSENT);
     free(absent);
 
     /* others could put a ledger of theirs there */
     assert_int_equal(chmod(*state, 0777), 0);
-    assert_int_equal(open_ledger(*state, 0, &ledger, reason), LEDGER_FAILED);
-    assert_true(strlen(reason) > 0);
+    assert_int_equal(open_ledger(*state, 0, &ledger, &failure), LEDGER_FAILED);
+    assert_true(strlen(failure.text) > 0);
     assert_int_equal(chmod(*state, 0755), 0);
     char *attempts = path_in(*state, LEDGER_DIRECTORY);
     assert_int_equal(access(attempts, F_OK), -1);
 
     assert_int_equal(mkdir(attempts, 0755), 0);
     assert_int_equal(chmod(attempts, 0775), 0);
-    assert_int_equal(open_ledger(*state, 0, &ledger, reason), LEDGER_FAILED);
+    assert_int_equal(open_ledger(*state, 0, &ledger, &failure), LEDGER_FAILED);
     assert_int_equal(forget(*state, 0, &had), LEDGER_FAILED);
     assert_int_equal(rmdir(attempts), 0);
     write_text(attempts, "");
-    assert_int_equal(open_ledger(*state, 0, &ledger, reason), LEDGER_FAILED);
-    assert_int_equal(ledger_open_view(*state, USER, geteuid(), &ledger, reason, sizeof reason),
-                     LEDGER_FAILED);
+    assert_int_equal(open_ledger(*state, 0, &ledger, &failure), LEDGER_FAILED);
+    assert_int_equal(ledger_open_view(*state, USER, geteuid(), &ledger, &failure), LEDGER_FAILED);
     free(attempts);
 
     char deep[PATH_MAX + 10];
     memset(deep, 'd', sizeof deep);
     deep[0] = '/';
     deep[sizeof deep - 1] = '\0';
-    assert_int_equal(open_ledger(deep, 0, &ledger, reason), LEDGER_FAILED);
+    assert_int_equal(open_ledger(deep, 0, &ledger, &failure), LEDGER_FAILED);
 }
 
 /* --- one after the other ------------------------------------------------------ */
@@ -380,7 +377,7 @@ static void counted_and_locked(void **state)
     assert_true(a.report.changes.locked);
     assert_int_equal(a.report.lock_left_ms, 10 * MINUTE);
     begin(*state, &a, &network, &by_user, 5 * MINUTE);
-    assert_int_equal(a.report.admission, REFUSED_LOCKED);
+    assert_int_equal(a.report.admission, REJECTED_LOCKED);
     assert_int_equal(a.report.lock_left_ms, 7 * MINUTE);
     assert_int_equal(a.report.failures, 3);
     ledger_close(&a.ledger);
@@ -395,35 +392,33 @@ static void local_and_network_apart(void **state)
     const struct origin remote = address("192.0.2.1");
 
     fail_times(*state, &network, &by_user, 0, 3);
-    assert_int_equal(asked(*state, &network, &by_user, 0), REFUSED_LOCKED);
-    assert_int_equal(asked(*state, &remote, &by_user, 0), REFUSED_LOCKED); /* one count for all */
+    assert_int_equal(asked(*state, &network, &by_user, 0), REJECTED_LOCKED);
+    assert_int_equal(asked(*state, &remote, &by_user, 0), REJECTED_LOCKED); /* one count for all */
     assert_int_equal(seen(*state, &local, &by_user, 0).failures, 0);
     fail_times(*state, &local, &by_user, 0, 2);
     assert_int_equal(asked(*state, &local, &by_user, 0), ADMITTED);
-    assert_int_equal(asked(*state, &network, &by_user, 0), REFUSED_LOCKED); /* not cleared */
+    assert_int_equal(asked(*state, &network, &by_user, 0), REJECTED_LOCKED); /* not cleared */
     fail_times(*state, &local, &by_user, 0, 3);
-    assert_int_equal(asked(*state, &local, &by_user, 0), REFUSED_LOCKED);
+    assert_int_equal(asked(*state, &local, &by_user, 0), REJECTED_LOCKED);
     assert_int_equal(asked(*state, &network, &by_user, 10 * MINUTE), ADMITTED);
 }
 
 static void each_user_has_his_own(void **state)
 {
-    const struct moment now = at(0);
-    char reason[REASON_SIZE];
+    const struct timestamp now = at(0);
+    struct failure failure = {""};
     struct attempt a;
 
     fail_times(*state, &network, &by_user, 0, 3);
-    assert_int_equal(
-        ledger_open(*state, USER + 1, geteuid(), &now, &a.ledger, reason, sizeof reason),
-        LEDGER_OK);
+    assert_int_equal(ledger_open(*state, USER + 1, geteuid(), &now, &a.ledger, &failure),
+                     LEDGER_OK);
     assert_int_equal(ask(&a, &network, &by_user, 0), LEDGER_OK);
     assert_int_equal(a.report.admission, ADMITTED);
     end(&a, true, &by_user, 0);
-    assert_int_equal(asked(*state, &network, &by_user, 0), REFUSED_LOCKED);
+    assert_int_equal(asked(*state, &network, &by_user, 0), REJECTED_LOCKED);
     /* the largest uid there is */
-    assert_int_equal(
-        ledger_open(*state, (uid_t)-2, geteuid(), &now, &a.ledger, reason, sizeof reason),
-        LEDGER_OK);
+    assert_int_equal(ledger_open(*state, (uid_t)-2, geteuid(), &now, &a.ledger, &failure),
+                     LEDGER_OK);
     ledger_close(&a.ledger);
     char *path = path_in(*state, LEDGER_DIRECTORY "/4294967294");
     assert_int_equal(access(path, F_OK), 0);
@@ -437,7 +432,7 @@ static void busy_until_one_settles(void **state)
     for (size_t i = 0; i < COUNT_OF(a); i++)
         begin_admitted(*state, &a[i], &network, &by_user, 0);
     begin(*state, &next, &network, &by_user, 0);
-    assert_int_equal(next.report.admission, REFUSED_BUSY);
+    assert_int_equal(next.report.admission, REJECTED_BUSY);
     assert_int_equal(next.report.in_flight, 3);
     assert_int_equal(seen(*state, &network, &by_user, 0).in_flight, 3);
     end(&a[1], true, &by_user, 0);
@@ -446,7 +441,7 @@ static void busy_until_one_settles(void **state)
     end(&a[0], false, &by_user, 0);
     end(&a[2], false, &by_user, 0);
     end(&next, false, &by_user, 0);
-    assert_int_equal(asked(*state, &network, &by_user, 0), REFUSED_LOCKED);
+    assert_int_equal(asked(*state, &network, &by_user, 0), REJECTED_LOCKED);
 }
 
 /* Closed without an answer: nobody will ever give it. */
@@ -465,26 +460,23 @@ static void given_up_by_closing(void **state)
 
 static void over_a_reboot(void **state)
 {
-    struct moment now = {.boot_id = {2}, .boot_ms = 20 * SECOND, .wall_ms = 1000000000 + MINUTE};
-    char reason[REASON_SIZE];
+    struct timestamp now = {.boot_id = {2}, .boot_ms = 20 * SECOND, .wall_ms = 1000000000 + MINUTE};
+    struct failure failure = {""};
     struct attempt a;
 
     fail_times(*state, &network, &by_user, 0, 2);
     begin_admitted(*state, &a, &network, &by_user, 0);
     ledger_close(&a.ledger);
-    assert_int_equal(ledger_open(*state, USER, geteuid(), &now, &a.ledger, reason, sizeof reason),
-                     LEDGER_OK);
-    assert_int_equal(ledger_admit(&a.ledger, &network, &by_user, &now, &a.slot, &a.report, reason,
-                                  sizeof reason),
-                     LEDGER_OK);
-    assert_int_equal(a.report.admission, REFUSED_LOCKED);
+    assert_int_equal(ledger_open(*state, USER, geteuid(), &now, &a.ledger, &failure), LEDGER_OK);
+    assert_int_equal(
+        ledger_admit(&a.ledger, &network, &by_user, &now, &a.slot, &a.report, &failure), LEDGER_OK);
+    assert_int_equal(a.report.admission, REJECTED_LOCKED);
     assert_int_equal(a.report.changes.died, 1);
     assert_int_equal(a.report.lock_left_ms, 9 * MINUTE);
     now.wall_ms -= 100 * MINUTE; /* stepped back, and booted again */
     now.boot_id[0] = 3;
-    assert_int_equal(ledger_admit(&a.ledger, &network, &by_user, &now, &a.slot, &a.report, reason,
-                                  sizeof reason),
-                     LEDGER_OK);
+    assert_int_equal(
+        ledger_admit(&a.ledger, &network, &by_user, &now, &a.slot, &a.report, &failure), LEDGER_OK);
     assert_int_equal(a.report.lock_left_ms, 9 * MINUTE - 20 * SECOND);
     ledger_close(&a.ledger);
 }
@@ -518,7 +510,7 @@ static void be_inside(struct crowd *crowd)
 static bool await_admission(struct attempt *a, const struct crowd *crowd)
 {
     while (ask(a, crowd->origin, crowd->limits, 0) == LEDGER_OK) {
-        if (a->report.admission != REFUSED_BUSY)
+        if (a->report.admission != REJECTED_BUSY)
             return true;
         ledger_wait(&a->ledger, &a->report, 250);
     }
@@ -531,10 +523,10 @@ static void *login(void *argument)
     struct crowd *crowd = argument;
     struct attempt a;
 
-    if (open_ledger(crowd->directory, 0, &a.ledger, a.reason) != LEDGER_OK ||
+    if (open_ledger(crowd->directory, 0, &a.ledger, &a.failure) != LEDGER_OK ||
         !await_admission(&a, crowd)) {
         __atomic_add_fetch(&crowd->trouble, 1, __ATOMIC_SEQ_CST);
-    } else if (a.report.admission == REFUSED_LOCKED) {
+    } else if (a.report.admission == REJECTED_LOCKED) {
         __atomic_add_fetch(&crowd->refused, 1, __ATOMIC_SEQ_CST);
     } else {
         __atomic_add_fetch(&crowd->admitted, 1, __ATOMIC_SEQ_CST);
@@ -658,7 +650,7 @@ static void settled_before_the_wait(void **state)
     for (int success = 1; success >= 0; success--) {
         begin_admitted(*state, &first, &network, &limits, 0);
         begin(*state, &second, &network, &limits, 0);
-        assert_int_equal(second.report.admission, REFUSED_BUSY);
+        assert_int_equal(second.report.admission, REJECTED_BUSY);
         assert_false(ledger_wait(&second.ledger, &second.report, 1)); /* nothing yet */
         end(&first, success, &limits, 0);
         assert_true(ledger_wait(&second.ledger, &second.report, INT_MAX));
@@ -674,8 +666,8 @@ static pid_t waiting_child(const char *directory, const struct attempt_limits *l
 
     if (pid == 0) {
         struct attempt a;
-        if (open_ledger(directory, 0, &a.ledger, a.reason) != LEDGER_OK ||
-            ask(&a, &network, limits, 0) != LEDGER_OK || a.report.admission != REFUSED_BUSY)
+        if (open_ledger(directory, 0, &a.ledger, &a.failure) != LEDGER_OK ||
+            ask(&a, &network, limits, 0) != LEDGER_OK || a.report.admission != REJECTED_BUSY)
             _exit(1);
         tell(about_to);
         _exit(ledger_wait(&a.ledger, &a.report, INT_MAX) ? 0 : 2);
@@ -791,14 +783,14 @@ static void stopped_in_flight(void **state)
     const pid_t pid = child();
     if (pid == 0) {
         struct attempt a;
-        if (open_ledger(*state, 0, &a.ledger, a.reason) != LEDGER_OK ||
+        if (open_ledger(*state, 0, &a.ledger, &a.failure) != LEDGER_OK ||
             ask(&a, &local, &by_user, 0) != LEDGER_OK || a.report.admission != ADMITTED)
             _exit(1);
         tell(told[1]);
         hear(go[0]);
         if (answer(&a, true, &by_user, ATTEMPT_AGE_MOST_MS) != LEDGER_OK)
             _exit(2);
-        _exit(a.report.admission == REFUSED_LOCKED && a.report.failures == 1 ? 0 : 3);
+        _exit(a.report.admission == REJECTED_LOCKED && a.report.failures == 1 ? 0 : 3);
     }
     hear(told[0]);
     assert_int_equal(kill(pid, SIGSTOP), 0);
@@ -829,7 +821,7 @@ static void the_entry_has_another_owner(void **state)
     assert_int_equal(new.slot.entry, old.slot.entry); /* else it proves nothing */
     for (int success = 0; success <= 1; success++) {
         assert_int_equal(answer(&old, success, &by_user, ATTEMPT_AGE_MOST_MS), LEDGER_OK);
-        assert_int_equal(old.report.admission, REFUSED_LOCKED);
+        assert_int_equal(old.report.admission, REJECTED_LOCKED);
         assert_int_equal(old.report.in_flight, 1);
         assert_int_equal(old.report.failures, 0);
     }
@@ -849,7 +841,7 @@ static void a_child_holds_the_descriptor(void **state)
     const pid_t pid = child();
     if (pid == 0) {
         struct attempt a;
-        if (open_ledger(*state, 0, &a.ledger, a.reason) != LEDGER_OK ||
+        if (open_ledger(*state, 0, &a.ledger, &a.failure) != LEDGER_OK ||
             ask(&a, &local, &by_user, 0) != LEDGER_OK || a.report.admission != ADMITTED)
             _exit(1);
         const pid_t forked = fork();
@@ -891,7 +883,7 @@ static void fail_until_killed(const char *directory, enum killed_while what, uns
 
         snprintf(text, sizeof text, "192.0.2.%u", i);
         const struct origin origin = what == FAILING ? local : address(text);
-        if (open_ledger(directory, 0, &a.ledger, a.reason) != LEDGER_OK ||
+        if (open_ledger(directory, 0, &a.ledger, &a.failure) != LEDGER_OK ||
             ask(&a, &origin, &limits, 0) != LEDGER_OK || a.report.admission != ADMITTED ||
             answer(&a, false, &limits, 0) != LEDGER_OK)
             _exit(1);
@@ -904,17 +896,16 @@ static void fail_until_killed(const char *directory, enum killed_while what, uns
 
 static unsigned failures_in_all(const char *directory)
 {
-    const struct moment now = at(0);
-    char reason[REASON_SIZE] = "";
+    const struct timestamp now = at(0);
+    struct failure failure = {""};
     unsigned failures = 0;
     struct ledger view;
 
-    const enum ledger_status status =
-        ledger_open_view(directory, USER, geteuid(), &view, reason, sizeof reason);
+    const enum ledger_status status = ledger_open_view(directory, USER, geteuid(), &view, &failure);
     if (status == LEDGER_ABSENT)
         return 0;
     if (status != LEDGER_OK)
-        fail_msg("it is %d: %s", (int)status, reason);
+        fail_msg("it is %d: %s", (int)status, failure.text);
     for (uint32_t i = 1; i < view.record_count; i++) {
         struct attempt_state state;
         const int used = ledger_look(&view, i, &wide, &now, &state);
@@ -978,7 +969,7 @@ static void assert_sealed(const char *directory, int64_t ms, int64_t left_ms)
         struct attempt a;
 
         begin(directory, &a, origins[i], i == 2 ? &by_source : &by_user, ms);
-        assert_int_equal(a.report.admission, REFUSED_LOCKED);
+        assert_int_equal(a.report.admission, REJECTED_LOCKED);
         assert_int_equal(a.report.lock_left_ms, left_ms);
         assert_int_equal(a.report.failures, 3);
         ledger_close(&a.ledger);
@@ -992,19 +983,20 @@ static void assert_sealed(const char *directory, int64_t ms, int64_t left_ms)
  * evidence kept. For some time, or until root lifts it. */
 static void assert_found_out(const char *directory)
 {
-    char reason[REASON_SIZE], *evidence = evidence_path(directory), *path = ledger_path(directory);
+    char *evidence = evidence_path(directory), *path = ledger_path(directory);
+    struct failure failure = {""};
     struct ledger ledger;
     struct stat before, after, new;
 
     assert_int_equal(lstat(path, &before), 0);
-    assert_int_equal(ledger_open_view(directory, USER, geteuid(), &ledger, reason, sizeof reason),
+    assert_int_equal(ledger_open_view(directory, USER, geteuid(), &ledger, &failure),
                      LEDGER_DAMAGED);
-    assert_true(strlen(reason) > 0);
+    assert_true(strlen(failure.text) > 0);
     assert_int_equal(lstat(path, &after), 0);
     assert_int_equal(before.st_ino, after.st_ino); /* looking changes nothing */
 
-    assert_int_equal(open_ledger(directory, 0, &ledger, reason), LEDGER_DAMAGED);
-    assert_true(strlen(reason) > 0);
+    assert_int_equal(open_ledger(directory, 0, &ledger, &failure), LEDGER_DAMAGED);
+    assert_true(strlen(failure.text) > 0);
     ledger_close(&ledger);
     assert_int_equal(lstat(evidence, &after), 0);
     assert_int_equal(before.st_ino, after.st_ino);
@@ -1047,12 +1039,12 @@ struct sight {
 
 static void look_at_all(const char *directory, struct sight *sight)
 {
-    const struct moment now = at(SECOND);
-    char reason[REASON_SIZE];
+    const struct timestamp now = at(SECOND);
+    struct failure failure = {""};
     struct ledger view;
 
     memset(sight, 0, sizeof *sight);
-    sight->status = ledger_open_view(directory, USER, geteuid(), &view, reason, sizeof reason);
+    sight->status = ledger_open_view(directory, USER, geteuid(), &view, &failure);
     if (sight->status != LEDGER_OK)
         return;
     sight->records = view.record_count;
@@ -1250,14 +1242,14 @@ static void zeroed_pages(void **state)
  * another origin. */
 static void records_of_elsewhere(void **state)
 {
-    const struct moment now = at(0);
-    char reason[REASON_SIZE], *path = ledger_path(*state);
+    const struct timestamp now = at(0);
+    char *path = ledger_path(*state);
+    struct failure failure = {""};
     char *other = path_in(*state, LEDGER_DIRECTORY "/1234");
     struct ledger ledger;
     size_t size;
 
-    assert_int_equal(ledger_open(*state, 1234, geteuid(), &now, &ledger, reason, sizeof reason),
-                     LEDGER_OK);
+    assert_int_equal(ledger_open(*state, 1234, geteuid(), &now, &ledger, &failure), LEDGER_OK);
     ledger_close(&ledger);
     make_used(*state, false);
     char *bytes = read_bytes(path, &size), *foreign = read_bytes(other, &size);
@@ -1299,7 +1291,7 @@ static void spoil_record(const char *directory, uint32_t number)
  * and is refused. */
 static void damaged_while_it_is_open(void **state)
 {
-    static const uint32_t records[] = {RECORD_WHOLE, RECORD_NETWORK, RECORD_SOURCES,
+    static const uint32_t records[] = {RECORD_HEADER, RECORD_NETWORK, RECORD_SOURCES,
                                        RECORDS_WITH_SOURCES - 1};
     const struct origin source = address("192.0.2.1"), stranger = address("192.0.2.2");
     char *evidence = evidence_path(*state);
@@ -1313,12 +1305,12 @@ static void damaged_while_it_is_open(void **state)
         remove_ledger(*state);
         make_used(*state, true);
         assert_int_equal(asked(*state, &source, &by_source, 0), ADMITTED);
-        assert_int_equal(open_ledger(*state, 0, &a.ledger, a.reason), LEDGER_OK);
+        assert_int_equal(open_ledger(*state, 0, &a.ledger, &a.failure), LEDGER_OK);
         spoil_record(*state, records[i]);
         if (records[i] == RECORDS_WITH_SOURCES - 1)
             origin = &stranger; /* he meets all the records */
         assert_int_equal(ask(&a, origin, limits, 0), LEDGER_DAMAGED);
-        assert_true(strlen(a.reason) > 0);
+        assert_true(strlen(a.failure.text) > 0);
         assert_int_equal(access(evidence, F_OK), 0);
         assert_int_equal(unlink(evidence), 0);
         assert_int_equal(ask(&a, origin, limits, 0), LEDGER_ABSENT); /* it is another file now */
@@ -1348,7 +1340,7 @@ static void removed_while_it_is_open(void **state)
 {
     struct attempt a;
 
-    assert_int_equal(open_ledger(*state, 0, &a.ledger, a.reason), LEDGER_OK);
+    assert_int_equal(open_ledger(*state, 0, &a.ledger, &a.failure), LEDGER_OK);
     remove_ledger(*state);
     assert_int_equal(ask(&a, &network, &by_user, 0), LEDGER_ABSENT);
     assert_int_equal(asked(*state, &network, &by_user, 0), ADMITTED);
@@ -1376,12 +1368,12 @@ static void a_seal_ends_in_time(void **state)
     assert_found_out(*state);
     forever.lock_ms = SETTING_FOREVER;
     assert_sealed(*state, 0, 10 * MINUTE);
-    assert_int_equal(asked(*state, &local, &forever, 100 * MINUTE), REFUSED_LOCKED);
+    assert_int_equal(asked(*state, &local, &forever, 100 * MINUTE), REJECTED_LOCKED);
     assert_sealed(*state, 10 * MINUTE - 1, 1);
     assert_int_equal(asked(*state, &local, &by_user, 10 * MINUTE), ADMITTED);
     assert_int_equal(asked(*state, &network, &by_user, 10 * MINUTE), ADMITTED);
     fail_times(*state, &network, &by_user, 11 * MINUTE, 3);
-    assert_int_equal(asked(*state, &network, &by_user, 11 * MINUTE), REFUSED_LOCKED);
+    assert_int_equal(asked(*state, &network, &by_user, 11 * MINUTE), REJECTED_LOCKED);
     assert_int_equal(asked(*state, &local, &by_user, 11 * MINUTE), ADMITTED);
 }
 
@@ -1481,7 +1473,8 @@ static void planted_directory(void **state)
 
 static void planted_directory_twice(void **state)
 {
-    char *path = ledger_path(*state), *inside = path_in(path, "inside"), reason[REASON_SIZE];
+    char *path = ledger_path(*state), *inside = path_in(path, "inside");
+    struct failure failure = {""};
     struct ledger ledger;
 
     for (int i = 0; i < 2; i++) {
@@ -1489,7 +1482,7 @@ static void planted_directory_twice(void **state)
         remove_ledger(*state);
         assert_int_equal(mkdir(path, 0700), 0);
         write_text(inside, "evidence");
-        assert_int_equal(open_ledger(*state, 0, &ledger, reason), LEDGER_DAMAGED);
+        assert_int_equal(open_ledger(*state, 0, &ledger, &failure), LEDGER_DAMAGED);
         ledger_close(&ledger);
         bool had;
         assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
@@ -1612,9 +1605,9 @@ static void evidence_found_by_many(void **state)
 static void unlocked(void **state)
 {
     const struct origin source = address("192.0.2.1");
-    const struct moment now = at(0);
-    struct ledger_forgotten forgotten;
-    char reason[REASON_SIZE];
+    const struct timestamp now = at(0);
+    struct ledger_unlocked forgotten;
+    struct failure failure = {""};
     struct attempt a;
     bool had = true;
 
@@ -1636,8 +1629,7 @@ static void unlocked(void **state)
     fail_times(*state, &network, &by_user, 0, 3);
     fail_times(*state, &source, &by_source, 0, 2);
     begin_admitted(*state, &a, &source, &by_source, 0);
-    assert_int_equal(
-        ledger_forget(*state, USER, geteuid(), &now, &forgotten, reason, sizeof reason), LEDGER_OK);
+    assert_int_equal(ledger_unlock(*state, USER, geteuid(), &now, &forgotten, &failure), LEDGER_OK);
     assert_int_equal(forgotten.failures, 3 + 3 + 2);
     assert_true(forgotten.locked);
     assert_false(forgotten.replaced);
@@ -1760,7 +1752,7 @@ static void unlocked_past_a_held_lock(void **state)
     bool had = false;
 
     fail_times(*state, &network, &by_user, 0, 3);
-    assert_int_equal(open_ledger(*state, 0, &a.ledger, a.reason), LEDGER_OK);
+    assert_int_equal(open_ledger(*state, 0, &a.ledger, &a.failure), LEDGER_OK);
     const pid_t pid = lock_holder(*state, LOCK_NETWORK);
     assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
     assert_true(had);
@@ -1788,9 +1780,9 @@ static void locks_apart(void **state)
     one(*state, &local, &by_user, 0, false);
     assert_int_equal(seen(*state, &network, &by_user, 0).failures, 1);
     /* who does need it gets an answer, and not for ever none */
-    assert_int_equal(open_ledger(*state, 0, &a.ledger, a.reason), LEDGER_OK);
+    assert_int_equal(open_ledger(*state, 0, &a.ledger, &a.failure), LEDGER_OK);
     assert_int_equal(ask(&a, &network, &by_user, 0), LEDGER_FAILED);
-    assert_true(strlen(a.reason) > 0);
+    assert_true(strlen(a.failure.text) > 0);
     kill_and_reap(pid);
     assert_int_equal(ask(&a, &network, &by_user, 0), LEDGER_OK);
     assert_int_equal(a.report.admission, ADMITTED);
@@ -1829,16 +1821,16 @@ static void each_source_its_own(void **state)
     fail_times(*state, &a, &by_source, 0, 3);
     fail_times(*state, &b, &by_source, 0, 2);
     fail_times(*state, &c, &by_source, 0, 2);
-    assert_int_equal(asked(*state, &a, &by_source, 0), REFUSED_LOCKED);
+    assert_int_equal(asked(*state, &a, &by_source, 0), REJECTED_LOCKED);
     /* one host, a /64 */
     assert_int_equal(seen(*state, &same, &by_source, 0).failures, 2);
     fail_times(*state, &same, &by_source, 0, 1);
-    assert_int_equal(asked(*state, &c, &by_source, 0), REFUSED_LOCKED);
+    assert_int_equal(asked(*state, &c, &by_source, 0), REJECTED_LOCKED);
     assert_int_equal(asked(*state, &other, &by_source, 0), ADMITTED);
     /* a success clears its own source only */
     assert_int_equal(asked(*state, &b, &by_source, 0), ADMITTED);
     assert_int_equal(seen(*state, &b, &by_source, 0).failures, 0);
-    assert_int_equal(asked(*state, &a, &by_source, 0), REFUSED_LOCKED);
+    assert_int_equal(asked(*state, &a, &by_source, 0), REJECTED_LOCKED);
     /* apart from who has no address, and from the machine itself */
     assert_int_equal(seen(*state, &network, &by_source, 0).failures, 0);
     assert_int_equal(asked(*state, &network, &by_source, 0), ADMITTED);
@@ -1862,8 +1854,8 @@ static void more_sources_than_records(void **state)
         one(*state, &origin, &by_source, 0, false);
     }
     const struct origin next = numbered(1000), old = numbered(7);
-    assert_int_equal(asked(*state, &next, &by_source, 0), REFUSED_LOCKED);
-    assert_int_equal(asked(*state, &network, &by_source, 0), REFUSED_LOCKED);
+    assert_int_equal(asked(*state, &next, &by_source, 0), REJECTED_LOCKED);
+    assert_int_equal(asked(*state, &network, &by_source, 0), REJECTED_LOCKED);
     assert_int_equal(asked(*state, &old, &by_source, 0), ADMITTED);
     assert_int_equal(asked(*state, &local, &by_source, 0), ADMITTED);
     /* the success of number 7 has left room for a new one, unlocked */
@@ -1871,7 +1863,7 @@ static void more_sources_than_records(void **state)
     assert_int_equal(seen(*state, &newer, &by_source, 0).failures, 0);
     one(*state, &newer, &by_source, 0, false);
     assert_int_equal(seen(*state, &newer, &by_source, 0).failures, 1);
-    assert_int_equal(asked(*state, &next, &by_source, 0), REFUSED_LOCKED);
+    assert_int_equal(asked(*state, &next, &by_source, 0), REJECTED_LOCKED);
     assert_int_equal(size_of(*state), size);
 }
 
@@ -1906,7 +1898,7 @@ static void a_source_in_flight(void **state)
     begin_admitted(*state, &a, &patient, &by_source, 0);
     for (unsigned i = 0; i < SOURCES + 5; i++) {
         const struct origin origin = numbered(i);
-        assert_int_not_equal(asked(*state, &origin, &by_source, 0), REFUSED_LOCKED);
+        assert_int_not_equal(asked(*state, &origin, &by_source, 0), REJECTED_LOCKED);
     }
     assert_int_equal(seen(*state, &patient, &by_source, 0).in_flight, 1);
     end(&a, false, &by_source, 0);
@@ -1924,7 +1916,7 @@ static void a_record_of_another_source(void **state)
     begin_admitted(*state, &b, &next, &by_source, long_after);
     assert_int_equal(a.slot.record, b.slot.record); /* else it proves nothing */
     assert_int_equal(answer(&a, true, &by_source, long_after), LEDGER_OK);
-    assert_int_equal(a.report.admission, REFUSED_LOCKED);
+    assert_int_equal(a.report.admission, REJECTED_LOCKED);
     assert_int_equal(seen(*state, &next, &by_source, long_after).in_flight, 1);
     ledger_close(&a.ledger);
     end(&b, false, &by_source, long_after);
@@ -1942,11 +1934,11 @@ static void a_flood_of_addresses(void **state)
     struct attempt a;
     unsigned admitted = 0;
 
-    assert_int_equal(open_ledger(*state, 0, &a.ledger, a.reason), LEDGER_OK);
+    assert_int_equal(open_ledger(*state, 0, &a.ledger, &a.failure), LEDGER_OK);
     for (unsigned i = 0; i < addresses; i++) {
         const struct origin origin = numbered(i % 7 == 0 ? i / 7 : i);
         if (ask(&a, &origin, &by_source, 0) != LEDGER_OK)
-            fail_msg("address %u: %s", i, a.reason);
+            fail_msg("address %u: %s", i, a.failure.text);
         if (a.report.admission == ADMITTED) {
             admitted++;
             assert_int_equal(answer(&a, false, &by_source, 0), LEDGER_OK);
@@ -1957,7 +1949,7 @@ static void a_flood_of_addresses(void **state)
     assert_int_equal(size_of(*state), RECORDS_WITH_SOURCES * sizeof(struct file_record));
     assert_int_equal(files_in(*state), 1);
     const struct origin more = numbered(addresses);
-    assert_int_equal(asked(*state, &more, &by_source, 0), REFUSED_LOCKED);
+    assert_int_equal(asked(*state, &more, &by_source, 0), REJECTED_LOCKED);
     assert_int_equal(asked(*state, &more, &by_source, 15 * MINUTE), ADMITTED);
 }
 
@@ -1968,10 +1960,10 @@ static void sources_made_by_another(void **state)
     struct attempt early;
     bool had;
 
-    assert_int_equal(open_ledger(*state, 0, &early.ledger, early.reason), LEDGER_OK);
+    assert_int_equal(open_ledger(*state, 0, &early.ledger, &early.failure), LEDGER_OK);
     fail_times(*state, &source, &by_source, 0, 3);
     assert_int_equal(ask(&early, &source, &by_source, 0), LEDGER_OK);
-    assert_int_equal(early.report.admission, REFUSED_LOCKED);
+    assert_int_equal(early.report.admission, REJECTED_LOCKED);
     ledger_close(&early.ledger);
     assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
     assert_int_equal(asked(*state, &source, &by_source, 0), ADMITTED);
@@ -1981,15 +1973,14 @@ static void sources_made_by_another(void **state)
 
 static void a_view_of_nothing(void **state)
 {
-    char reason[REASON_SIZE], *attempts = path_in(*state, LEDGER_DIRECTORY);
+    char *attempts = path_in(*state, LEDGER_DIRECTORY);
+    struct failure failure = {""};
     struct ledger view;
 
-    assert_int_equal(ledger_open_view(*state, USER, geteuid(), &view, reason, sizeof reason),
-                     LEDGER_ABSENT);
+    assert_int_equal(ledger_open_view(*state, USER, geteuid(), &view, &failure), LEDGER_ABSENT);
     assert_int_equal(access(attempts, F_OK), -1);
     assert_int_equal(mkdir(attempts, 0755), 0);
-    assert_int_equal(ledger_open_view(*state, USER, geteuid(), &view, reason, sizeof reason),
-                     LEDGER_ABSENT);
+    assert_int_equal(ledger_open_view(*state, USER, geteuid(), &view, &failure), LEDGER_ABSENT);
     assert_int_equal(files_in(*state), 0);
     free(attempts);
 }
@@ -1998,8 +1989,9 @@ static void a_view_of_nothing(void **state)
 static void a_view_changes_nothing(void **state)
 {
     const struct origin source = address("192.0.2.1");
-    const struct moment now = at(60 * MINUTE);
-    char reason[REASON_SIZE], *path = ledger_path(*state);
+    const struct timestamp now = at(60 * MINUTE);
+    char *path = ledger_path(*state);
+    struct failure failure = {""};
     struct attempt_state looked;
     struct ledger view;
     struct attempt a;
@@ -2011,8 +2003,7 @@ static void a_view_changes_nothing(void **state)
     begin_admitted(*state, &a, &network, &by_user, 0);
     ledger_close(&a.ledger);
     char *before = read_bytes(path, &size);
-    assert_int_equal(ledger_open_view(*state, USER, geteuid(), &view, reason, sizeof reason),
-                     LEDGER_OK);
+    assert_int_equal(ledger_open_view(*state, USER, geteuid(), &view, &failure), LEDGER_OK);
     assert_int_equal(fcntl(view.fd, F_GETFL) & O_ACCMODE, O_RDONLY);
     assert_int_equal(fcntl(view.fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
     for (uint32_t i = 1; i < view.record_count; i++)
@@ -2034,8 +2025,8 @@ static void a_view_changes_nothing(void **state)
 /* What a view tells, record by record, is what each origin is told. */
 static void a_view_tells_all(void **state)
 {
-    const struct moment now = at(MINUTE);
-    char reason[REASON_SIZE];
+    const struct timestamp now = at(MINUTE);
+    struct failure failure = {""};
     struct attempt_state looked;
     struct ledger view;
 
@@ -2044,8 +2035,7 @@ static void a_view_tells_all(void **state)
         fail_times(*state, &origin, &by_source, 0, i % 4);
     }
     fail_times(*state, &local, &by_source, 0, 3);
-    assert_int_equal(ledger_open_view(*state, USER, geteuid(), &view, reason, sizeof reason),
-                     LEDGER_OK);
+    assert_int_equal(ledger_open_view(*state, USER, geteuid(), &view, &failure), LEDGER_OK);
     assert_int_equal(ledger_look(&view, RECORD_LOCAL, &by_source, &now, &looked), 1);
     assert_int_equal(looked.origin.kind, ORIGIN_LOCAL);
     assert_int_equal(looked.failures, 3);
@@ -2073,7 +2063,7 @@ static void a_file_size_limit(void **state)
 {
     const struct origin source = address("192.0.2.1");
     struct rlimit before, none;
-    char reason[REASON_SIZE];
+    struct failure failure = {""};
     struct ledger ledger;
 
     signal(SIGXFSZ, SIG_IGN);
@@ -2081,10 +2071,10 @@ static void a_file_size_limit(void **state)
     none = before;
     none.rlim_cur = 0;
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
-    const enum ledger_status made = open_ledger(*state, 0, &ledger, reason);
+    const enum ledger_status made = open_ledger(*state, 0, &ledger, &failure);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     assert_int_equal(made, LEDGER_FAILED);
-    assert_non_null(strstr(reason, "file size limit"));
+    assert_non_null(strstr(failure.text, "file size limit"));
     assert_int_equal(files_in(*state), 0);
 
     /* one that is there goes on counting, sources together in one */
@@ -2095,17 +2085,17 @@ static void a_file_size_limit(void **state)
     const enum admission again = asked(*state, &source, &by_source, 0);
     const unsigned failures = seen(*state, &local, &by_user, 0).failures;
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-    assert_int_equal(again, REFUSED_LOCKED);
+    assert_int_equal(again, REJECTED_LOCKED);
     assert_int_equal(failures, 2);
-    assert_int_equal(asked(*state, &network, &by_user, 0), REFUSED_LOCKED);
+    assert_int_equal(asked(*state, &network, &by_user, 0), REJECTED_LOCKED);
 
     /* damage cannot be repaired, and opens nothing */
     damage(*state);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
-    const enum ledger_status damaged = open_ledger(*state, 0, &ledger, reason);
+    const enum ledger_status damaged = open_ledger(*state, 0, &ledger, &failure);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     assert_int_equal(damaged, LEDGER_FAILED);
-    assert_non_null(strstr(reason, "cannot be replaced"));
+    assert_non_null(strstr(failure.text, "cannot be replaced"));
     signal(SIGXFSZ, SIG_DFL);
     assert_found_out_and_sealed(*state);
 }
@@ -2131,29 +2121,28 @@ static int on_a_full_disk(const char *directory)
 {
     const struct origin source = address("192.0.2.1");
     struct attempt a;
-    char reason[REASON_SIZE];
+    struct failure failure = {""};
     bool had;
 
-    if (open_ledger(directory, 0, &a.ledger, reason) != LEDGER_OK)
+    if (open_ledger(directory, 0, &a.ledger, &failure) != LEDGER_OK)
         return 1;
     ledger_close(&a.ledger);
     fill(directory);
     for (int i = 0; i < 3; i++) {
         /* there is no room for sources: one count for all, and nothing lost */
-        if (open_ledger(directory, 0, &a.ledger, reason) != LEDGER_OK ||
+        if (open_ledger(directory, 0, &a.ledger, &failure) != LEDGER_OK ||
             ask(&a, &source, &by_source, 0) != LEDGER_OK || a.report.admission != ADMITTED ||
             answer(&a, false, &by_source, 0) != LEDGER_OK)
             return 2;
         ledger_close(&a.ledger);
     }
-    if (open_ledger(directory, 0, &a.ledger, reason) != LEDGER_OK ||
-        ask(&a, &network, &by_source, 0) != LEDGER_OK || a.report.admission != REFUSED_LOCKED)
+    if (open_ledger(directory, 0, &a.ledger, &failure) != LEDGER_OK ||
+        ask(&a, &network, &by_source, 0) != LEDGER_OK || a.report.admission != REJECTED_LOCKED)
         return 3;
     ledger_close(&a.ledger);
-    const struct moment now = at(0);
-    if (ledger_open(directory, USER + 1, geteuid(), &now, &a.ledger, reason, sizeof reason) !=
-            LEDGER_FAILED ||
-        strstr(reason, "No space") == NULL)
+    const struct timestamp now = at(0);
+    if (ledger_open(directory, USER + 1, geteuid(), &now, &a.ledger, &failure) != LEDGER_FAILED ||
+        strstr(failure.text, "No space") == NULL)
         return 4;
     if (forget(directory, 0, &had) != LEDGER_OK || !had)
         return 5;
@@ -2173,10 +2162,10 @@ static int damaged_on_a_full_disk(const char *directory)
     if (fd < 0 || pwrite(fd, "x", 1, 0) != 1)
         step = 10;
     close(fd);
-    if (step == 0 && open_ledger(directory, 0, &a.ledger, a.reason) != LEDGER_FAILED)
+    if (step == 0 && open_ledger(directory, 0, &a.ledger, &a.failure) != LEDGER_FAILED)
         step = 11;
     if (step == 0 &&
-        (unlink(filler) != 0 || open_ledger(directory, 0, &a.ledger, a.reason) != LEDGER_DAMAGED))
+        (unlink(filler) != 0 || open_ledger(directory, 0, &a.ledger, &a.failure) != LEDGER_DAMAGED))
         step = 12;
     ledger_close(&a.ledger);
     const int again = open(path, O_WRONLY | O_CLOEXEC);
@@ -2185,8 +2174,8 @@ static int damaged_on_a_full_disk(const char *directory)
     close(again);
     fill(directory);
     if (step == 0 &&
-        (open_ledger(directory, 0, &a.ledger, a.reason) != LEDGER_DAMAGED ||
-         ask(&a, &network, &by_user, 0) != LEDGER_OK || a.report.admission != REFUSED_LOCKED))
+        (open_ledger(directory, 0, &a.ledger, &a.failure) != LEDGER_DAMAGED ||
+         ask(&a, &network, &by_user, 0) != LEDGER_OK || a.report.admission != REJECTED_LOCKED))
         step = 14;
     ledger_close(&a.ledger);
     free(evidence);
@@ -2198,16 +2187,16 @@ static int damaged_on_a_full_disk(const char *directory)
 /* And where nothing can be written at all, one can look. */
 static int on_a_read_only_disk(const char *directory)
 {
-    const struct moment now = at(0);
-    char reason[REASON_SIZE];
+    const struct timestamp now = at(0);
+    struct failure failure = {""};
     struct attempt_state looked;
     struct ledger ledger;
 
     if (mount("none", directory, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL) != 0)
         return 20;
-    if (open_ledger(directory, 0, &ledger, reason) != LEDGER_FAILED)
+    if (open_ledger(directory, 0, &ledger, &failure) != LEDGER_FAILED)
         return 21;
-    if (ledger_open_view(directory, USER, geteuid(), &ledger, reason, sizeof reason) != LEDGER_OK ||
+    if (ledger_open_view(directory, USER, geteuid(), &ledger, &failure) != LEDGER_OK ||
         ledger_look_at(&ledger, &network, &by_user, &now, &looked) != 0 || looked.failures != 3)
         return 22;
     ledger_close(&ledger);

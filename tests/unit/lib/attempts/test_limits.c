@@ -58,7 +58,7 @@ static void all_values(void **state)
     assert_true(limits.lock_ms == SETTING_FOREVER);
     assert_true(limits.by_source);
 
-    resolution.setting[SETTING_MAX_ATTEMPTS].value = MAX_ATTEMPTS_MOST;
+    resolution.setting[SETTING_MAX_ATTEMPTS].value = ATTEMPTS_MAX;
     resolution.setting[SETTING_ATTEMPT_WINDOW].value = settings[SETTING_ATTEMPT_WINDOW].max;
     resolution.setting[SETTING_LOCK_TIME].value = settings[SETTING_LOCK_TIME].max;
     resolution.setting[SETTING_COUNT_BY].value = COUNT_BY_USER;

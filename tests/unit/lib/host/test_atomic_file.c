@@ -36,21 +36,21 @@ static void made_and_replaced(void **state)
     const int fd = open_directory(*state);
     struct stat st;
 
-    assert_int_equal(replace_file(fd, "state", 0644, "first", 5), 0);
+    assert_int_equal(atomic_replace(fd, "state", 0644, "first", 5), 0);
     assert_content(path, "first");
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0644);
 
     /* exactly this mode, whatever the umask */
     const mode_t mask = umask(0777);
-    assert_int_equal(replace_file(fd, "state", 0640, "second, longer", 14), 0);
+    assert_int_equal(atomic_replace(fd, "state", 0640, "second, longer", 14), 0);
     umask(0);
-    assert_int_equal(replace_file(fd, "other", 0600, "", 0), 0);
+    assert_int_equal(atomic_replace(fd, "other", 0600, "", 0), 0);
     umask(mask);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0640);
     assert_content(path, "second, longer");
-    assert_int_equal(replace_file(fd, "state", 0644, "3", 1), 0);
+    assert_int_equal(atomic_replace(fd, "state", 0644, "3", 1), 0);
     assert_content(path, "3");
     assert_int_equal(access(new, F_OK), -1);
     close(fd);
@@ -65,10 +65,10 @@ static void the_old_one_stays_whole(void **state)
     const int fd = open_directory(*state);
     char text[8] = "";
 
-    assert_int_equal(replace_file(fd, "state", 0644, "old", 3), 0);
+    assert_int_equal(atomic_replace(fd, "state", 0644, "old", 3), 0);
     const int reader = open(path, O_RDONLY | O_CLOEXEC);
     assert_true(reader >= 0);
-    assert_int_equal(replace_file(fd, "state", 0644, "newer", 5), 0);
+    assert_int_equal(atomic_replace(fd, "state", 0644, "newer", 5), 0);
     assert_int_equal(read(reader, text, sizeof text), 3);
     assert_string_equal(text, "old");
     close(reader);
@@ -87,27 +87,27 @@ static void a_leftover(void **state)
     write_text(victim, "untouched");
     write_text(new, "half of something");
     assert_int_equal(chmod(new, 0777), 0);
-    assert_int_equal(replace_file(fd, "state", 0644, "whole", 5), 0);
+    assert_int_equal(atomic_replace(fd, "state", 0644, "whole", 5), 0);
     assert_content(path, "whole");
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0644);
 
     assert_int_equal(symlink("victim", new), 0);
-    assert_int_equal(replace_file(fd, "state", 0644, "again", 5), 0);
+    assert_int_equal(atomic_replace(fd, "state", 0644, "again", 5), 0);
     assert_content(path, "again");
     assert_content(victim, "untouched");
 
     assert_int_equal(link(victim, new), 0);
-    assert_int_equal(replace_file(fd, "state", 0644, "more", 4), 0);
+    assert_int_equal(atomic_replace(fd, "state", 0644, "more", 4), 0);
     assert_content(path, "more");
     assert_content(victim, "untouched");
 
     assert_int_equal(mkfifo(new, 0600), 0);
-    assert_int_equal(replace_file(fd, "state", 0644, "fifo", 4), 0);
+    assert_int_equal(atomic_replace(fd, "state", 0644, "fifo", 4), 0);
     assert_content(path, "fifo");
 
     assert_int_equal(mkdir(new, 0755), 0);
-    assert_int_equal(replace_file(fd, "state", 0644, "x", 1), -1);
+    assert_int_equal(atomic_replace(fd, "state", 0644, "x", 1), -1);
     assert_content(path, "fifo");
     close(fd);
     free(victim);
@@ -122,13 +122,13 @@ static void what_cannot_be(void **state)
 
     memset(name, 'n', sizeof name - 1);
     name[sizeof name - 1] = '\0';
-    assert_int_equal(replace_file(fd, name, 0644, "x", 1), -1);
+    assert_int_equal(atomic_replace(fd, name, 0644, "x", 1), -1);
     assert_int_equal(errno, ENAMETOOLONG);
-    assert_int_equal(replace_file(-1, "state", 0644, "x", 1), -1);
+    assert_int_equal(atomic_replace(-1, "state", 0644, "x", 1), -1);
     assert_int_equal(errno, EBADF);
     char *directory = path_in(*state, "state");
     assert_int_equal(mkdir(directory, 0755), 0);
-    assert_int_equal(replace_file(fd, "state", 0644, "x", 1), -1);
+    assert_int_equal(atomic_replace(fd, "state", 0644, "x", 1), -1);
     char *new = path_in(*state, "state.new");
     assert_int_equal(access(new, F_OK), -1); /* nothing is left behind */
     free(new);
@@ -145,14 +145,14 @@ static void a_file_size_limit(void **state)
     struct rlimit before, small;
     static const char large[8192];
 
-    assert_int_equal(replace_file(fd, "state", 0644, "old", 3), 0);
+    assert_int_equal(atomic_replace(fd, "state", 0644, "old", 3), 0);
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     for (rlim_t most = 0; most < sizeof large; most += 4096) {
         small = before;
         small.rlim_cur = most;
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-        const int result = replace_file(fd, "state", 0644, large, sizeof large);
+        const int result = atomic_replace(fd, "state", 0644, large, sizeof large);
         const int error = errno;
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
         assert_int_equal(result, -1);
@@ -192,17 +192,17 @@ static void on_a_full_disk(const char *directory)
     }
     memset(large, 'x', sizeof large);
     const int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool kept = replace_file(fd, "state", 0644, "old", 3) == 0 &&
-                      replace_file(fd, "state", 0644, large, sizeof large) == -1 &&
+    const bool kept = atomic_replace(fd, "state", 0644, "old", 3) == 0 &&
+                      atomic_replace(fd, "state", 0644, large, sizeof large) == -1 &&
                       errno == ENOSPC && access(new, F_OK) == -1;
     char text[8] = "";
     const int reader = open(path, O_RDONLY | O_CLOEXEC);
     const bool whole = read(reader, text, sizeof text) == 3 && strcmp(text, "old") == 0;
-    const bool not_made = create_file(fd, "made", 0600, large, sizeof large) == -1 &&
+    const bool not_made = atomic_create(fd, "made", 0600, large, sizeof large) == -1 &&
                           errno == ENOSPC && files_in(directory) == 1;
     /* and with room again it works */
-    const bool again = replace_file(fd, "state", 0644, "new", 3) == 0 &&
-                       create_file(fd, "made", 0600, "made", 4) == 0;
+    const bool again = atomic_replace(fd, "state", 0644, "new", 3) == 0 &&
+                       atomic_create(fd, "made", 0600, "made", 4) == 0;
     free(new);
     free(path);
     _exit(kept && whole && not_made && again ? 0 : 1);
@@ -237,14 +237,14 @@ static void killed_at_any_moment(void **state)
 
     assert_non_null(content);
     memset(content, 'a', SIZE);
-    assert_int_equal(replace_file(fd, "state", 0644, content, SIZE), 0);
+    assert_int_equal(atomic_replace(fd, "state", 0644, content, SIZE), 0);
     for (int round = 0; round < (slow() ? 5 : 60); round++) {
         const pid_t pid = fork();
         assert_true(pid >= 0);
         if (pid == 0) {
             for (unsigned i = 0;; i++) {
                 memset(content, (int)('a' + i % 26), SIZE);
-                if (replace_file(fd, "state", 0644, content, SIZE) != 0)
+                if (atomic_replace(fd, "state", 0644, content, SIZE) != 0)
                     _exit(1);
             }
         }
@@ -264,7 +264,7 @@ static void killed_at_any_moment(void **state)
         assert_int_equal(memcmp(bytes, bytes + 1, SIZE - 1), 0);
         free(bytes);
     }
-    assert_int_equal(replace_file(fd, "state", 0644, "end", 3), 0);
+    assert_int_equal(atomic_replace(fd, "state", 0644, "end", 3), 0);
     assert_content(path, "end");
     assert_int_equal(access(new, F_OK), -1);
     free(content);
@@ -282,9 +282,9 @@ static void made_once(void **state)
     struct stat st;
 
     const mode_t mask = umask(0777);
-    assert_int_equal(create_file(fd, "state", 0640, "first", 5), 0);
+    assert_int_equal(atomic_create(fd, "state", 0640, "first", 5), 0);
     umask(0);
-    assert_int_equal(create_file(fd, "other", 0600, "", 0), 0);
+    assert_int_equal(atomic_create(fd, "other", 0600, "", 0), 0);
     umask(mask);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0640);
@@ -292,7 +292,7 @@ static void made_once(void **state)
     assert_int_equal(st.st_nlink, 1);
     assert_content(path, "first");
 
-    assert_int_equal(create_file(fd, "state", 0600, "second", 6), -1);
+    assert_int_equal(atomic_create(fd, "state", 0600, "second", 6), -1);
     assert_int_equal(errno, EEXIST);
     assert_content(path, "first");
     assert_int_equal(stat(path, &st), 0);
@@ -309,16 +309,16 @@ static void not_made_over(void **state)
     const int fd = open_directory(*state);
 
     assert_int_equal(symlink("victim", path), 0);
-    assert_int_equal(create_file(fd, "state", 0600, "x", 1), -1);
+    assert_int_equal(atomic_create(fd, "state", 0600, "x", 1), -1);
     assert_int_equal(errno, EEXIST);
     assert_int_equal(access(victim, F_OK), -1);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(mkfifo(path, 0600), 0);
-    assert_int_equal(create_file(fd, "state", 0600, "x", 1), -1);
+    assert_int_equal(atomic_create(fd, "state", 0600, "x", 1), -1);
     assert_int_equal(errno, EEXIST);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(mkdir(path, 0755), 0);
-    assert_int_equal(create_file(fd, "state", 0600, "x", 1), -1);
+    assert_int_equal(atomic_create(fd, "state", 0600, "x", 1), -1);
     assert_int_equal(errno, EEXIST);
     assert_int_equal(files_in(*state), 1);
     close(fd);
@@ -345,7 +345,7 @@ static void leftovers_of_making(void **state)
             assert_int_equal(symlink("victim", new), 0);
         else
             assert_int_equal(mkfifo(new, 0600), 0);
-        assert_int_equal(create_file(fd, "state", 0600, "whole", 5), 0);
+        assert_int_equal(atomic_create(fd, "state", 0600, "whole", 5), 0);
         assert_content(path, "whole");
         assert_content(victim, "untouched");
         assert_int_equal(access(new, F_OK), -1);
@@ -354,7 +354,7 @@ static void leftovers_of_making(void **state)
     /* of another number: in nobody's way */
     char *other = path_in(*state, "state.new1");
     write_text(other, "of somebody who may be at work");
-    assert_int_equal(create_file(fd, "state", 0600, "whole", 5), 0);
+    assert_int_equal(atomic_create(fd, "state", 0600, "whole", 5), 0);
     assert_content(other, "of somebody who may be at work");
     close(fd);
     free(other);
@@ -371,9 +371,9 @@ static void what_cannot_be_made(void **state)
 
     memset(name, 'n', sizeof name - 1);
     name[sizeof name - 1] = '\0';
-    assert_int_equal(create_file(fd, name, 0600, "x", 1), -1);
+    assert_int_equal(atomic_create(fd, name, 0600, "x", 1), -1);
     assert_int_equal(errno, ENAMETOOLONG);
-    assert_int_equal(create_file(-1, "state", 0600, "x", 1), -1);
+    assert_int_equal(atomic_create(-1, "state", 0600, "x", 1), -1);
     assert_int_equal(errno, EBADF);
 
     signal(SIGXFSZ, SIG_IGN);
@@ -381,7 +381,7 @@ static void what_cannot_be_made(void **state)
     none = before;
     none.rlim_cur = 0;
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
-    const int result = create_file(fd, "state", 0600, "x", 1), error = errno;
+    const int result = atomic_create(fd, "state", 0600, "x", 1), error = errno;
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     signal(SIGXFSZ, SIG_DFL);
     assert_int_equal(result, -1);
@@ -404,7 +404,7 @@ static void *make_one(void *argument)
 
     pthread_barrier_wait(maker->start);
     maker->result =
-        create_file(maker->directory_fd, "state", 0600, maker->content, strlen(maker->content));
+        atomic_create(maker->directory_fd, "state", 0600, maker->content, strlen(maker->content));
     maker->error = errno;
     return NULL;
 }

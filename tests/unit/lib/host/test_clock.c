@@ -8,9 +8,9 @@
 
 /* A moment of boot number boot: when it has been up for boot_ms, and what the
  * wall clock says. */
-static struct moment moment(unsigned char boot, int64_t boot_ms, int64_t wall_ms)
+static struct timestamp timestamp(unsigned char boot, int64_t boot_ms, int64_t wall_ms)
 {
-    return (struct moment){.boot_id = {boot, 1, 2, 3}, .boot_ms = boot_ms, .wall_ms = wall_ms};
+    return (struct timestamp){.boot_id = {boot, 1, 2, 3}, .boot_ms = boot_ms, .wall_ms = wall_ms};
 }
 
 /* Within a boot the wall clock does not matter. */
@@ -22,14 +22,15 @@ static void one_boot(void **state)
     (void)state;
     for (size_t w = 0; w < COUNT_OF(wall); w++) {
         for (size_t t = 0; t < COUNT_OF(time); t++) {
-            const struct moment then = moment(1, 5000, 1000), now = moment(1, 9000, wall[w]);
+            const struct timestamp then = timestamp(1, 5000, 1000),
+                                   now = timestamp(1, 9000, wall[w]);
             assert_true(clock_translate_ms(time[t], &then, &now) == time[t]);
         }
     }
 }
 
 /* How long ago it was, at now. */
-static int64_t ago_ms(int64_t boot_ms, struct moment then, struct moment now)
+static int64_t ago_ms(int64_t boot_ms, struct timestamp then, struct timestamp now)
 {
     return now.boot_ms - clock_translate_ms(boot_ms, &then, &now);
 }
@@ -39,30 +40,30 @@ static void after_a_reboot(void **state)
 {
     (void)state;
     /* what the wall clock says */
-    assert_int_equal(ago_ms(900, moment(1, 1000, 50000), moment(2, 300, 57000)), 7100);
-    assert_int_equal(ago_ms(900, moment(1, 1000, 50000), moment(2, 300, 50300)), 400);
+    assert_int_equal(ago_ms(900, timestamp(1, 1000, 50000), timestamp(2, 300, 57000)), 7100);
+    assert_int_equal(ago_ms(900, timestamp(1, 1000, 50000), timestamp(2, 300, 50300)), 400);
     /* but not less than the boot has lasted */
-    assert_int_equal(ago_ms(900, moment(1, 1000, 50000), moment(2, 300, 50299)), 400);
-    assert_int_equal(ago_ms(900, moment(1, 1000, 50000), moment(2, 300, 50000)), 400);
-    assert_int_equal(ago_ms(900, moment(1, 1000, 50000), moment(2, 300, 10)), 400);
+    assert_int_equal(ago_ms(900, timestamp(1, 1000, 50000), timestamp(2, 300, 50299)), 400);
+    assert_int_equal(ago_ms(900, timestamp(1, 1000, 50000), timestamp(2, 300, 50000)), 400);
+    assert_int_equal(ago_ms(900, timestamp(1, 1000, 50000), timestamp(2, 300, 10)), 400);
     /* and not a negative time */
-    assert_int_equal(ago_ms(900, moment(1, 1000, 50000), moment(2, 0, 49999)), 100);
-    assert_int_equal(ago_ms(900, moment(1, 1000, 50000), moment(2, 0, -50000)), 100);
+    assert_int_equal(ago_ms(900, timestamp(1, 1000, 50000), timestamp(2, 0, 49999)), 100);
+    assert_int_equal(ago_ms(900, timestamp(1, 1000, 50000), timestamp(2, 0, -50000)), 100);
     /* a clock that was put forward */
-    assert_int_equal(ago_ms(900, moment(1, 1000, 50000), moment(2, 300, 1050000)), 1000100);
+    assert_int_equal(ago_ms(900, timestamp(1, 1000, 50000), timestamp(2, 300, 1050000)), 1000100);
     /* the result itself may be before that boot */
-    const struct moment then = moment(1, 1000, 50000), now = moment(2, 300, 57000);
+    const struct timestamp then = timestamp(1, 1000, 50000), now = timestamp(2, 300, 57000);
     assert_int_equal(clock_translate_ms(900, &then, &now), 300 - 7100);
 }
 
 /* The boot is another one if a single bit of its id is. */
 static void every_bit_of_the_boot_id(void **state)
 {
-    const struct moment then = moment(1, 1000, 50000);
+    const struct timestamp then = timestamp(1, 1000, 50000);
 
     (void)state;
     for (size_t bit = 0; bit < 8 * (size_t)BOOT_ID_SIZE; bit++) {
-        struct moment now = moment(1, 300, 57000);
+        struct timestamp now = timestamp(1, 300, 57000);
         now.boot_id[bit / 8] ^= (unsigned char)(1U << bit % 8);
         assert_int_equal(clock_translate_ms(900, &then, &now), 300 - 7100);
     }
@@ -75,7 +76,7 @@ static void distances_stay(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(wall); i++) {
-        const struct moment then = moment(1, 1000, 50000), now = moment(2, 300, wall[i]);
+        const struct timestamp then = timestamp(1, 1000, 50000), now = timestamp(2, 300, wall[i]);
         for (int64_t t = -3000; t <= 1000; t += 250)
             assert_int_equal(clock_translate_ms(1000, &then, &now) -
                                  clock_translate_ms(t, &then, &now),
@@ -88,18 +89,18 @@ static void distances_stay(void **state)
 static void clocks_far_apart(void **state)
 {
     (void)state;
-    assert_int_equal(ago_ms(900, moment(1, 1000, INT64_MIN), moment(2, 300, INT64_MAX)), 400);
-    assert_int_equal(ago_ms(900, moment(1, 1000, -2), moment(2, 300, INT64_MAX)), 400);
-    assert_int_equal(ago_ms(900, moment(1, 1000, INT64_MAX), moment(2, 300, INT64_MIN)), 400);
-    assert_int_equal(ago_ms(900, moment(1, 1000, INT64_MAX), moment(2, 300, 0)), 400);
+    assert_int_equal(ago_ms(900, timestamp(1, 1000, INT64_MIN), timestamp(2, 300, INT64_MAX)), 400);
+    assert_int_equal(ago_ms(900, timestamp(1, 1000, -2), timestamp(2, 300, INT64_MAX)), 400);
+    assert_int_equal(ago_ms(900, timestamp(1, 1000, INT64_MAX), timestamp(2, 300, INT64_MIN)), 400);
+    assert_int_equal(ago_ms(900, timestamp(1, 1000, INT64_MAX), timestamp(2, 300, 0)), 400);
     /* the longest that a kernel's clock can tell, which has 64 bits of ns */
     const int64_t most_ms = INT64_MAX / 1000000;
-    assert_true(ago_ms(0, moment(1, 1000, 0), moment(2, 300, most_ms)) == most_ms + 1000);
+    assert_true(ago_ms(0, timestamp(1, 1000, 0), timestamp(2, 300, most_ms)) == most_ms + 1000);
 }
 
 static void the_clock_itself(void **state)
 {
-    struct moment first, second;
+    struct timestamp first, second;
     struct timespec before, after;
     static const unsigned char none[BOOT_ID_SIZE];
 
@@ -122,7 +123,7 @@ static void the_clock_itself(void **state)
 static void the_boot_id(void **state)
 {
     char text[64] = "", digits[2 * BOOT_ID_SIZE + 1] = "";
-    struct moment now;
+    struct timestamp now;
     size_t n = 0;
     FILE *from = fopen("/proc/sys/kernel/random/boot_id", "re");
 

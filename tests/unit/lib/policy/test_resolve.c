@@ -3,6 +3,7 @@
 #include "tests/unit/policy_text.h"
 
 #include "lib/policy/resolve.h"
+#include "lib/host/failure.h"
 
 #include <inttypes.h>
 #include <sys/mman.h>
@@ -13,7 +14,7 @@ static void open_policy(struct snapshot *snapshot, const char *const *text, size
 {
     struct compiled c = {0};
     unsigned char *image = NULL;
-    char reason[256] = "";
+    struct failure failure = {""};
     size_t size = 0;
 
     for (size_t i = 0; i < count; i++) {
@@ -30,8 +31,8 @@ static void open_policy(struct snapshot *snapshot, const char *const *text, size
     const int fd = memfd_create("snapshot", MFD_CLOEXEC);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, image, size), (ssize_t)size);
-    if (snapshot_open_fd(fd, SNAPSHOT_POLICY, snapshot, reason, sizeof reason) != SNAPSHOT_OK)
-        fail_msg("%s", reason);
+    if (snapshot_open_fd(fd, SNAPSHOT_POLICY, snapshot, &failure) != SNAPSHOT_OK)
+        fail_msg("%s", failure.text);
     free(image);
     compiled_free(&c);
 }

@@ -7,6 +7,7 @@
 
 #include "lib/policy/snapshot.h"
 #include "lib/policy/snapshot_format.h"
+#include "lib/host/failure.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -45,11 +46,11 @@ static int memory_file(const void *bytes, size_t size)
 
 static void open_image(struct snapshot *snapshot, const struct image *image)
 {
-    char reason[256] = "";
+    struct failure failure = {""};
     const int fd = memory_file(image->bytes, image->size);
 
-    if (snapshot_open_fd(fd, SNAPSHOT_POLICY, snapshot, reason, sizeof reason) != SNAPSHOT_OK)
-        fail_msg("%s", reason);
+    if (snapshot_open_fd(fd, SNAPSHOT_POLICY, snapshot, &failure) != SNAPSHOT_OK)
+        fail_msg("%s", failure.text);
 }
 
 /* --- what goes in comes out -------------------------------------------- */
@@ -194,19 +195,19 @@ static void a_refusal(void **state)
     static const char message[] = "/etc/x:3: a % sign, a \"quote\" and a \xc3\xbc";
     struct compiled c = {0};
     struct snapshot snapshot;
-    char reason[256], text[256];
+    char text[256];
+    struct failure failure = {""};
     unsigned char *bytes = NULL;
     size_t size = 0;
 
     (void)state;
     add_text(&c.sources, "/etc/x", "y", 1);
-    assert_int_equal(snapshot_encode(SNAPSHOT_REFUSED, &c.sources, NULL, message, 5, &bytes, &size),
-                     0);
+    assert_int_equal(
+        snapshot_encode(SNAPSHOT_REJECTED, &c.sources, NULL, message, 5, &bytes, &size), 0);
     int fd = memory_file(bytes, size);
-    assert_int_equal(snapshot_open_fd(fd, SNAPSHOT_POLICY, &snapshot, reason, sizeof reason),
+    assert_int_equal(snapshot_open_fd(fd, SNAPSHOT_POLICY, &snapshot, &failure),
                      SNAPSHOT_UNUSABLE); /* a refusal is no policy */
-    assert_int_equal(snapshot_open_fd(fd, SNAPSHOT_REFUSED, &snapshot, reason, sizeof reason),
-                     SNAPSHOT_OK);
+    assert_int_equal(snapshot_open_fd(fd, SNAPSHOT_REJECTED, &snapshot, &failure), SNAPSHOT_OK);
     snapshot_message(&snapshot, text, sizeof text);
     assert_string_equal(text, message);
     snapshot_message(&snapshot, text, 5);
@@ -214,7 +215,7 @@ static void a_refusal(void **state)
     snapshot_close(&snapshot);
     for (size_t cut = 0; cut < size; cut++) {
         fd = memory_file(bytes, cut);
-        assert_int_equal(snapshot_open_fd(fd, SNAPSHOT_REFUSED, &snapshot, reason, sizeof reason),
+        assert_int_equal(snapshot_open_fd(fd, SNAPSHOT_REJECTED, &snapshot, &failure),
                          SNAPSHOT_UNUSABLE);
         close(fd);
     }
@@ -224,7 +225,7 @@ static void a_refusal(void **state)
     struct image policy;
     encode(&policy, small_policy);
     fd = memory_file(policy.bytes, policy.size);
-    assert_int_equal(snapshot_open_fd(fd, SNAPSHOT_REFUSED, &snapshot, reason, sizeof reason),
+    assert_int_equal(snapshot_open_fd(fd, SNAPSHOT_REJECTED, &snapshot, &failure),
                      SNAPSHOT_UNUSABLE);
     close(fd);
     free(policy.bytes);
@@ -238,12 +239,12 @@ static bool noticed_or_true(int fd, const struct answers *right, const char *wha
 {
     struct snapshot snapshot;
     struct answers now;
-    char reason[256] = "";
+    struct failure failure = {""};
     bool noticed = false;
     const int own = dup(fd);
 
-    if (snapshot_open_fd(own, SNAPSHOT_POLICY, &snapshot, reason, sizeof reason) != SNAPSHOT_OK) {
-        if (reason[0] == '\0')
+    if (snapshot_open_fd(own, SNAPSHOT_POLICY, &snapshot, &failure) != SNAPSHOT_OK) {
+        if (failure.text[0] == '\0')
             fail_msg("%s %zu: no reason", what, where);
         close(own);
         return true;
@@ -419,7 +420,7 @@ static void intact_or_not(void **state)
 {
     struct image image;
     struct snapshot snapshot;
-    char reason[256];
+    struct failure failure = {""};
 
     (void)state;
     encode(&image, small_policy);
@@ -431,8 +432,7 @@ static void intact_or_not(void **state)
     for (size_t at = 0; at < image.size; at++) {
         image.bytes[at] ^= 0x41;
         const int fd = memory_file(image.bytes, image.size);
-        if (snapshot_open_fd(fd, SNAPSHOT_POLICY, &snapshot, reason, sizeof reason) ==
-            SNAPSHOT_OK) {
+        if (snapshot_open_fd(fd, SNAPSHOT_POLICY, &snapshot, &failure) == SNAPSHOT_OK) {
             if (snapshot_is_intact(&snapshot))
                 fail_msg("byte %zu changed unnoticed", at);
             snapshot_close(&snapshot);
@@ -815,15 +815,14 @@ static void headers_that_do_not_fit(void **state)
     for (size_t f = 0; f < COUNT_OF(fields); f++) {
         for (size_t v = 0; v < COUNT_OF(values); v++) {
             struct snapshot snapshot;
-            char reason[256];
+            struct failure failure = {""};
             memcpy(image.bytes, &good, sizeof good);
             if (memcmp(image.bytes + fields[f], &values[v], sizeof values[v]) == 0)
                 continue;
             memcpy(image.bytes + fields[f], &values[v], sizeof values[v]);
             seal_header(&image);
             const int fd = memory_file(image.bytes, image.size);
-            if (snapshot_open_fd(fd, SNAPSHOT_POLICY, &snapshot, reason, sizeof reason) !=
-                SNAPSHOT_OK) {
+            if (snapshot_open_fd(fd, SNAPSHOT_POLICY, &snapshot, &failure) != SNAPSHOT_OK) {
                 close(fd);
                 continue;
             }
@@ -853,14 +852,14 @@ static void sources_that_do_not_fit(void **state)
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
         struct image image;
         struct snapshot snapshot;
-        char reason[256], path[64];
+        char path[64];
+        struct failure failure = {""};
 
         encode(&image, small_policy);
         memcpy(image.bytes + at, &sizes[i], sizeof sizes[i]);
         seal_header(&image);
         const int fd = memory_file(image.bytes, image.size);
-        if (snapshot_open_fd(fd, SNAPSHOT_POLICY, &snapshot, reason, sizeof reason) ==
-            SNAPSHOT_OK) {
+        if (snapshot_open_fd(fd, SNAPSHOT_POLICY, &snapshot, &failure) == SNAPSHOT_OK) {
             snapshot_source_path(&snapshot, 0, path, sizeof path);
             snapshot_source_path(&snapshot, 2, path, sizeof path);
             assert_false(snapshot_is_current(&snapshot, "/etc/security/tmout.conf"));
@@ -987,56 +986,56 @@ static void too_many_sources(void **state)
 
 /* --- on disk ------------------------------------------------------------ */
 
-static enum snapshot_status open_in(const char *directory, uid_t owner, char *reason, size_t size)
+static enum snapshot_status open_in(const char *directory, uid_t owner, struct failure *failure)
 {
     struct snapshot snapshot;
 
-    reason[0] = '\0';
+    failure->text[0] = '\0';
     const enum snapshot_status status =
-        snapshot_open(directory, SNAPSHOT_POLICY, owner, &snapshot, reason, size);
+        snapshot_open(directory, SNAPSHOT_POLICY, owner, &snapshot, failure);
     if (status == SNAPSHOT_OK)
         snapshot_close(&snapshot);
     else
-        assert_true(strlen(reason) > 0);
+        assert_true(strlen(failure->text) > 0);
     return status;
 }
 
 static void what_may_be_opened(void **state)
 {
-    char reason[512];
+    struct failure failure = {""};
     struct image image;
     char *path = path_in(*state, SNAPSHOT_POLICY_NAME), *other = path_in(*state, "other");
     char *missing = path_in(*state, "missing");
     const uid_t me = geteuid();
 
     encode(&image, small_policy);
-    assert_int_equal(open_in(missing, me, reason, sizeof reason), SNAPSHOT_ABSENT);
-    assert_int_equal(open_in(*state, me, reason, sizeof reason), SNAPSHOT_ABSENT);
+    assert_int_equal(open_in(missing, me, &failure), SNAPSHOT_ABSENT);
+    assert_int_equal(open_in(*state, me, &failure), SNAPSHOT_ABSENT);
     write_bytes(path, image.bytes, image.size);
-    assert_int_equal(open_in(*state, me, reason, sizeof reason), SNAPSHOT_OK);
+    assert_int_equal(open_in(*state, me, &failure), SNAPSHOT_OK);
 
     static const mode_t bad[] = {0664, 0646, 0666, 0777, 0620, 0602};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         assert_int_equal(chmod(path, bad[i]), 0);
-        assert_int_equal(open_in(*state, me, reason, sizeof reason), SNAPSHOT_UNUSABLE);
+        assert_int_equal(open_in(*state, me, &failure), SNAPSHOT_UNUSABLE);
     }
     assert_int_equal(chmod(path, 0600), 0);
-    assert_int_equal(open_in(*state, me, reason, sizeof reason), SNAPSHOT_OK);
+    assert_int_equal(open_in(*state, me, &failure), SNAPSHOT_OK);
 
     assert_int_equal(rename(path, other), 0);
     assert_int_equal(symlink(other, path), 0);
-    assert_int_equal(open_in(*state, me, reason, sizeof reason), SNAPSHOT_UNUSABLE);
+    assert_int_equal(open_in(*state, me, &failure), SNAPSHOT_UNUSABLE);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(symlink(missing, path), 0);
-    assert_int_equal(open_in(*state, me, reason, sizeof reason), SNAPSHOT_UNUSABLE);
+    assert_int_equal(open_in(*state, me, &failure), SNAPSHOT_UNUSABLE);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(mkfifo(path, 0600), 0);
-    assert_int_equal(open_in(*state, me, reason, sizeof reason), SNAPSHOT_UNUSABLE);
+    assert_int_equal(open_in(*state, me, &failure), SNAPSHOT_UNUSABLE);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(mkdir(path, 0755), 0);
-    assert_int_equal(open_in(*state, me, reason, sizeof reason), SNAPSHOT_UNUSABLE);
+    assert_int_equal(open_in(*state, me, &failure), SNAPSHOT_UNUSABLE);
     assert_int_equal(rmdir(path), 0);
-    assert_int_equal(open_in(other, me, reason, sizeof reason), SNAPSHOT_UNUSABLE);
+    assert_int_equal(open_in(other, me, &failure), SNAPSHOT_UNUSABLE);
 
     free(missing);
     free(other);
@@ -1046,7 +1045,7 @@ static void what_may_be_opened(void **state)
 
 static void somebody_elses(void **state)
 {
-    char reason[512];
+    struct failure failure = {""};
     struct image image;
 
     if (geteuid() != 0)
@@ -1055,11 +1054,11 @@ static void somebody_elses(void **state)
     encode(&image, small_policy);
     write_bytes(path, image.bytes, image.size);
     assert_int_equal(chown(path, 1000, 1000), 0);
-    assert_int_equal(open_in(*state, 0, reason, sizeof reason), SNAPSHOT_UNUSABLE);
-    assert_int_equal(open_in(*state, 1001, reason, sizeof reason), SNAPSHOT_UNUSABLE);
-    assert_int_equal(open_in(*state, 1000, reason, sizeof reason), SNAPSHOT_OK);
+    assert_int_equal(open_in(*state, 0, &failure), SNAPSHOT_UNUSABLE);
+    assert_int_equal(open_in(*state, 1001, &failure), SNAPSHOT_UNUSABLE);
+    assert_int_equal(open_in(*state, 1000, &failure), SNAPSHOT_OK);
     assert_int_equal(chown(path, 0, 1000), 0);
-    assert_int_equal(open_in(*state, 1000, reason, sizeof reason), SNAPSHOT_OK);
+    assert_int_equal(open_in(*state, 1000, &failure), SNAPSHOT_OK);
     free(path);
     free(image.bytes);
 }
@@ -1067,7 +1066,7 @@ static void somebody_elses(void **state)
 /* A snapshot that could not be opened costs no descriptor. */
 static void no_descriptor_is_left(void **state)
 {
-    char reason[512];
+    struct failure failure = {""};
     struct image image;
     char *path = path_in(*state, SNAPSHOT_POLICY_NAME);
 
@@ -1076,7 +1075,7 @@ static void no_descriptor_is_left(void **state)
     encode(&image, small_policy);
     for (size_t size = 0; size <= image.size; size++) {
         write_bytes(path, image.bytes, size);
-        open_in(*state, geteuid(), reason, sizeof reason);
+        open_in(*state, geteuid(), &failure);
     }
     const int after = dup(0);
     close(after);

@@ -15,9 +15,9 @@ enum { WINDOW_SEC = 8 };
 
 #define SEC INT64_C(1000)
 
-static struct moment at(int64_t boot_ms)
+static struct timestamp at(int64_t boot_ms)
 {
-    return (struct moment){.boot_ms = boot_ms, .wall_ms = WALL_ZERO_SEC * 1000 + boot_ms};
+    return (struct timestamp){.boot_ms = boot_ms, .wall_ms = WALL_ZERO_SEC * 1000 + boot_ms};
 }
 
 /* A terminal's times, in seconds on the clock of the test. */
@@ -35,14 +35,14 @@ static struct idle begun(const struct stat *st, int64_t opened_ms, int64_t now_m
 {
     struct idle idle;
 
-    const struct moment now = at(now_ms);
+    const struct timestamp now = at(now_ms);
     idle_start(&idle, st, opened_ms, &now);
     return idle;
 }
 
 static struct idle_change look(struct idle *idle, const struct stat *st, bool any, int64_t now_ms)
 {
-    const struct moment now = at(now_ms);
+    const struct timestamp now = at(now_ms);
 
     return idle_look(idle, st, any, &now);
 }
@@ -204,7 +204,7 @@ static void heard_of_in_another_way(void **state)
 {
     const struct stat st = times(100, 100, 10);
     struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
-    const struct moment now = at(700 * SEC);
+    const struct timestamp now = at(700 * SEC);
 
     (void)state;
     idle_note(&idle, &now);
@@ -407,9 +407,9 @@ static void only_the_ctime(void **state)
 
 /* --- the wall clock is set -------------------------------------------------- */
 
-static struct moment stepped(int64_t boot_ms, int64_t by_ms)
+static struct timestamp stepped(int64_t boot_ms, int64_t by_ms)
 {
-    struct moment now = at(boot_ms);
+    struct timestamp now = at(boot_ms);
 
     now.wall_ms += by_ms;
     return now;
@@ -426,7 +426,7 @@ static void a_step_is_no_activity(void **state)
         const struct stat st = times(100, 100, 10);
         struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
         for (int64_t now_sec = 200; now_sec < 5000; now_sec += 100) {
-            const struct moment now = stepped(now_sec * SEC, steps_ms[i]);
+            const struct timestamp now = stepped(now_sec * SEC, steps_ms[i]);
             assert_quiet(idle_look(&idle, &st, true, &now));
             assert_active(idle, 104 * SEC, 104 * SEC);
         }
@@ -444,7 +444,7 @@ static void a_read_after_a_step(void **state)
         struct stat st = times(100, 100, 10);
         struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
         st.st_atim.tv_sec = WALL_ZERO_SEC + 300 + steps_sec[i];
-        const struct moment now = stepped(400 * SEC, steps_sec[i] * SEC);
+        const struct timestamp now = stepped(400 * SEC, steps_sec[i] * SEC);
         assert_quiet(idle_look(&idle, &st, false, &now));
         assert_active(idle, 300 * SEC, 408 * SEC);
     }
@@ -460,7 +460,7 @@ static void a_read_before_a_step_forward(void **state)
     (void)state;
     look(&idle, &st, false, 290 * SEC);
     st.st_atim.tv_sec = WALL_ZERO_SEC + 300;
-    const struct moment now = stepped(310 * SEC, 3600 * SEC);
+    const struct timestamp now = stepped(310 * SEC, 3600 * SEC);
     assert_quiet(idle_look(&idle, &st, false, &now));
     assert_active(idle, 300 * SEC, 318 * SEC);
 }
@@ -592,9 +592,9 @@ static struct stat shown(const struct walk *walk)
                          .st_ctim = walk->ctime};
 }
 
-static struct moment moment_of(const struct walk *walk)
+static struct timestamp moment_of(const struct walk *walk)
 {
-    return (struct moment){.boot_ms = walk->now_ms, .wall_ms = wall_ms(walk)};
+    return (struct timestamp){.boot_ms = walk->now_ms, .wall_ms = wall_ms(walk)};
 }
 
 static void walk_begin(struct walk *walk, struct idle *idle, bool any)
@@ -608,7 +608,7 @@ static void walk_begin(struct walk *walk, struct idle *idle, bool any)
     walk->low_ms = walk->now_ms;
     walk->high_ms = window_end_ms(walk, walk->now_ms);
     const struct stat st = shown(walk);
-    const struct moment now = moment_of(walk);
+    const struct timestamp now = moment_of(walk);
     idle_start(idle, &st, walk->opened_ms, &now);
     walk->blurred = look_is_blurred(walk);
 }
@@ -618,7 +618,7 @@ static void walk_begin(struct walk *walk, struct idle *idle, bool any)
 static bool walk_look(struct walk *walk, struct idle *idle)
 {
     const struct stat st = shown(walk);
-    const struct moment now = moment_of(walk);
+    const struct timestamp now = moment_of(walk);
     const struct idle_change change = idle_look(idle, &st, walk->any, &now);
 
     assert_int_equal(change.look_again, walk->touched || walk->blurred);

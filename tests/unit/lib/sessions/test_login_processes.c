@@ -173,7 +173,7 @@ static unsigned told_number(const struct stand_in *s, char letter)
 static void assert_terminals(const struct session_record *login, const unsigned *expected,
                              int count)
 {
-    unsigned index[LOGIN_TERMINALS_MOST];
+    unsigned index[LOGIN_TERMINALS_MAX];
     const int found = login_terminals(login, index);
 
     assert_int_equal(found, count);
@@ -247,7 +247,7 @@ static void a_terminal_is_closed(void **state)
 static void a_login_at_a_terminal(void **state)
 {
     struct session_record login = login_of(getpid());
-    unsigned index[LOGIN_TERMINALS_MOST];
+    unsigned index[LOGIN_TERMINALS_MAX];
     char path[64];
 
     (void)state;
@@ -264,7 +264,7 @@ static void a_login_at_a_terminal(void **state)
 
 static void assert_gone(const struct session_record *login)
 {
-    unsigned index[LOGIN_TERMINALS_MOST];
+    unsigned index[LOGIN_TERMINALS_MAX];
 
     errno = 0;
     assert_int_equal(login_terminals(login, index), -1);

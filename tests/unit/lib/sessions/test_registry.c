@@ -5,6 +5,7 @@
 
 #include "lib/host/checksum.h"
 #include "lib/sessions/registry.h"
+#include "lib/host/failure.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -27,7 +28,7 @@ static struct session_record record_of(pid_t pid, const char *user)
     record.start_ticks = process.start_ticks;
     record.audit_session = NO_AUDIT_SESSION;
     record.is_ssh = true;
-    record.since = (struct moment){.boot_ms = 12345, .wall_ms = 67890};
+    record.since = (struct timestamp){.boot_ms = 12345, .wall_ms = 67890};
     snprintf(record.user, sizeof record.user, "%s", user);
     snprintf(record.service, sizeof record.service, "sshd");
     snprintf(record.address, sizeof record.address, "192.0.2.1");
@@ -36,10 +37,10 @@ static struct session_record record_of(pid_t pid, const char *user)
 
 static void put(const char *directory, const struct session_record *record)
 {
-    char reason[256] = "";
+    struct failure failure = {""};
 
-    if (registry_put(directory, geteuid(), record, reason, sizeof reason) != 0)
-        fail_msg("%s", reason);
+    if (registry_put(directory, geteuid(), record, &failure) != 0)
+        fail_msg("%s", failure.text);
 }
 
 static void put_process(const char *directory, pid_t pid, const char *user)
@@ -118,17 +119,18 @@ static void modes(void **state)
 
     for (size_t i = 0; i < COUNT_OF(masks); i++) {
         const struct session_record record = record_of(0, "kim");
-        char name[32], reason[256] = "";
+        char name[32];
+        struct failure failure = {""};
         struct stat st;
 
         snprintf(name, sizeof name, "run%zu", i);
         char *above = path_in(*state, name), *directory = path_in(above, "sessions");
         char *path = path_of(directory, record.pid);
         umask(masks[i]);
-        const int result = registry_put(directory, geteuid(), &record, reason, sizeof reason);
+        const int result = registry_put(directory, geteuid(), &record, &failure);
         assert_int_equal(umask(022), masks[i]);
         if (result != 0)
-            fail_msg("umask %o: %s", (unsigned)masks[i], reason);
+            fail_msg("umask %o: %s", (unsigned)masks[i], failure.text);
         assert_int_equal(stat(above, &st), 0);
         assert_int_equal(st.st_mode, S_IFDIR | 0755);
         assert_int_equal(stat(directory, &st), 0);
@@ -145,33 +147,33 @@ static void modes(void **state)
 static void cannot_be_put(void **state)
 {
     const struct session_record record = record_of(0, "kim");
-    char reason[256];
+    struct failure failure = {""};
     char *directory = path_in(*state, "sessions"), *path = path_of(directory, record.pid);
     pid_t *pids;
 
     /* a file where the directory should be */
     write_text(directory, "");
-    reason[0] = '\0';
-    assert_int_equal(registry_put(directory, geteuid(), &record, reason, sizeof reason), -1);
-    assert_true(strlen(reason) > 0);
+    failure.text[0] = '\0';
+    assert_int_equal(registry_put(directory, geteuid(), &record, &failure), -1);
+    assert_true(strlen(failure.text) > 0);
     assert_int_equal(get(directory, record.pid), REGISTRY_FAILED);
     assert_int_equal(unlink(directory), 0);
     /* others can write there */
     for (mode_t mode = 0775; mode <= 0777; mode += 2) {
         assert_int_equal(mkdir(directory, 0755), 0);
         assert_int_equal(chmod(directory, mode), 0);
-        reason[0] = '\0';
-        assert_int_equal(registry_put(directory, geteuid(), &record, reason, sizeof reason), -1);
-        assert_true(strlen(reason) > 0);
+        failure.text[0] = '\0';
+        assert_int_equal(registry_put(directory, geteuid(), &record, &failure), -1);
+        assert_true(strlen(failure.text) > 0);
         assert_int_equal(get(directory, record.pid), REGISTRY_FAILED);
         assert_int_equal(rmdir(directory), 0);
     }
     /* a directory where the record should be */
     assert_int_equal(mkdir(directory, 0755), 0);
     assert_int_equal(mkdir(path, 0755), 0);
-    reason[0] = '\0';
-    assert_int_equal(registry_put(directory, geteuid(), &record, reason, sizeof reason), -1);
-    assert_true(strlen(reason) > 0);
+    failure.text[0] = '\0';
+    assert_int_equal(registry_put(directory, geteuid(), &record, &failure), -1);
+    assert_true(strlen(failure.text) > 0);
     assert_int_equal(get(directory, record.pid), REGISTRY_DAMAGED);
     assert_int_equal(rmdir(path), 0);
     /* and nothing half written stays behind */

@@ -374,7 +374,7 @@ static void reads_until_now(struct simulation *s)
 
 static struct watch_decision look(struct simulation *s)
 {
-    const struct moment now = {.boot_ms = s->now_ms, .wall_ms = s->wall_zero_ms + s->now_ms};
+    const struct timestamp now = {.boot_ms = s->now_ms, .wall_ms = s->wall_zero_ms + s->now_ms};
 
     reads_until_now(s);
     const struct stat seen = {.st_mode = S_IFCHR | 0620, .st_atim = {.tv_sec = s->atime_sec}};

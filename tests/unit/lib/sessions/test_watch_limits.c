@@ -2,6 +2,7 @@
 #include "tests/unit/policy_text.h"
 
 #include "lib/sessions/watch_limits.h"
+#include "lib/host/failure.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,7 +12,7 @@ static void open_text(struct snapshot *snapshot, const char *text)
 {
     struct compiled c;
     unsigned char *image = NULL;
-    char reason[256] = "";
+    struct failure failure = {""};
     size_t size = 0;
 
     compile_text(&c, text);
@@ -23,8 +24,8 @@ static void open_text(struct snapshot *snapshot, const char *text)
     const int fd = memfd_create("snapshot", MFD_CLOEXEC);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, image, size), (ssize_t)size);
-    if (snapshot_open_fd(fd, SNAPSHOT_POLICY, snapshot, reason, sizeof reason) != SNAPSHOT_OK)
-        fail_msg("%s", reason);
+    if (snapshot_open_fd(fd, SNAPSHOT_POLICY, snapshot, &failure) != SNAPSHOT_OK)
+        fail_msg("%s", failure.text);
     free(image);
     compiled_free(&c);
 }

@@ -3,19 +3,20 @@
 
 #include "tools/tmoutctl/sshd/dropin.h"
 #include "tools/tmoutctl/sshd/keywords.h"
+#include "lib/host/failure.h"
 
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { KEYWORDS_MOST = 16 };
+enum { KEYWORDS_MAX = 16 };
 
 static void open_policy(struct snapshot *snapshot, const char *text)
 {
     struct compiled c = {0};
     unsigned char *bytes = NULL;
     size_t size = 0;
-    char reason[256] = "";
+    struct failure failure = {""};
 
     add_text(&c.sources, "/p", text, strlen(text));
     add_text(&c.sources, "/d/line\nbreak.conf", "", 0);
@@ -27,8 +28,8 @@ static void open_policy(struct snapshot *snapshot, const char *text)
                      0);
     const int fd = memfd_create("policy", MFD_CLOEXEC);
     assert_int_equal(write(fd, bytes, size), (ssize_t)size);
-    if (snapshot_open_fd(fd, SNAPSHOT_POLICY, snapshot, reason, sizeof reason) != SNAPSHOT_OK)
-        fail_msg("%s", reason);
+    if (snapshot_open_fd(fd, SNAPSHOT_POLICY, snapshot, &failure) != SNAPSHOT_OK)
+        fail_msg("%s", failure.text);
     free(bytes);
     compiled_free(&c);
 }
@@ -38,11 +39,11 @@ static char *printed(const char *policy, const char *without)
 {
     struct snapshot snapshot;
     struct dropin dropin = {0};
-    bool known[KEYWORDS_MOST];
+    bool known[KEYWORDS_MAX];
     char *text = NULL;
     size_t size = 0;
 
-    assert_true(sshd_keyword_count <= KEYWORDS_MOST);
+    assert_true(sshd_keyword_count <= KEYWORDS_MAX);
     for (size_t i = 0; i < sshd_keyword_count; i++)
         known[i] = strcmp(sshd_keywords[i].keyword, without) != 0;
     open_policy(&snapshot, policy);

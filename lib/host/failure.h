@@ -1,0 +1,40 @@
+/* Why something could not be done, as a sentence fragment for people: the
+ * caller puts the file or user before it. */
+#ifndef TMOUT_HOST_FAILURE_H
+#define TMOUT_HOST_FAILURE_H
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Room for a path of usual length, with an explanation. */
+enum { FAILURE_TEXT_MAX = 512 };
+
+struct failure {
+    char text[FAILURE_TEXT_MAX]; /* always terminated; "" where nothing failed */
+};
+
+/* Replaces the text, as snprintf(3) does; what is too long is cut off. */
+static inline void __attribute__((format(printf, 2, 3)))
+failure_set(struct failure *failure, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(failure->text, sizeof failure->text, format, arguments);
+    va_end(arguments);
+}
+
+/* Adds to the text. */
+static inline void __attribute__((format(printf, 2, 3)))
+failure_append(struct failure *failure, const char *format, ...)
+{
+    const size_t used = strlen(failure->text);
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(failure->text + used, sizeof failure->text - used, format, arguments);
+    va_end(arguments);
+}
+
+#endif

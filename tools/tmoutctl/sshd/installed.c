@@ -1,10 +1,9 @@
 #include "tools/tmoutctl/sshd/installed.h"
 
+#include "tools/tmoutctl/host/subprocess.h"
+
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +15,8 @@
 /* Nothing else is run, whatever PATH says. */
 static const char *const places[] = {"/usr/sbin/sshd", "/usr/bin/sshd", "/usr/local/sbin/sshd"};
 
-/* `sshd -T` takes some milliseconds and says some kilobytes. */
-enum { PATIENCE_MS = 20 * 1000, PROMPT_ANSWER_MS = 500, ANSWER_SIZE_MAX = 1024 * 1024 };
+/* `sshd -T` takes some milliseconds. */
+enum { PATIENCE_MS = 20 * 1000, PROMPT_ANSWER_MS = 500 };
 
 /*
  * How long this process still waits for sshd, over all its questions: one that
@@ -40,44 +39,12 @@ static int64_t patience_ms = PATIENCE_MS;
  * Measured with 9.2: a block about a port has to be answered here too. */
 #define ABOUT_NOBODY TO_NOWHERE ",lport=1"
 
-/* --- running it ---------------------------------------------------------- */
-
-enum { STREAM_OUT, STREAM_ERR, STREAMS };
-
-/* What a run of sshd said. Start with {0}; end with answer_free(). */
-struct answer {
-    char *text[STREAMS]; /* NUL-terminated */
-    size_t size[STREAMS];
-    int status; /* as of waitpid() */
-};
-
-static void answer_free(struct answer *answer)
-{
-    for (size_t i = 0; i < STREAMS; i++)
-        free(answer->text[i]);
-    *answer = (struct answer){0};
-}
-
 static const char *find_sshd(void)
 {
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
         if (access(places[i], X_OK) == 0)
             return places[i];
     return NULL;
-}
-
-/* Only what is safe between fork() and exec(). */
-static void become_sshd(const char *program, char *const *argv, const int *write_fd)
-{
-    static char *const no_environment[] = {NULL};
-    const int null_fd = open("/dev/null", O_RDONLY);
-
-    if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
-        dup2(write_fd[STREAM_OUT], STDOUT_FILENO) < 0 ||
-        dup2(write_fd[STREAM_ERR], STDERR_FILENO) < 0 || chdir("/") != 0)
-        _exit(127);
-    execve(program, argv, no_environment);
-    _exit(127);
 }
 
 static int64_t now_ms(void)
@@ -88,101 +55,19 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Takes what is there. Returns 1, 0 at the end, -1 with errno. */
-static int read_some(int fd, char **text, size_t *size)
-{
-    enum { CHUNK = 16 * 1024 };
-
-    if (*size >= ANSWER_SIZE_MAX) {
-        errno = EFBIG;
-        return -1;
-    }
-    char *grown = realloc(*text, *size + CHUNK + 1);
-    if (grown == NULL)
-        return -1;
-    *text = grown;
-    const ssize_t n = read(fd, *text + *size, CHUNK);
-    if (n > 0)
-        *size += (size_t)n;
-    (*text)[*size] = '\0';
-    return n < 0 ? (errno == EINTR ? 1 : -1) : n > 0;
-}
-
-/* Reads both streams to their ends, while patience lasts. Returns 0, or -1 with
- * errno. */
-static int read_answer(const int *read_fd, struct answer *answer)
-{
-    const int64_t deadline_ms = now_ms() + patience_ms;
-    struct pollfd poll_fd[STREAMS];
-    size_t open_streams = STREAMS;
-
-    for (size_t i = 0; i < STREAMS; i++)
-        poll_fd[i] = (struct pollfd){.fd = read_fd[i], .events = POLLIN};
-    while (open_streams > 0) {
-        const int64_t left_ms = deadline_ms - now_ms();
-        const int ready = left_ms <= 0 ? 0 : poll(poll_fd, STREAMS, (int)left_ms);
-        if (ready < 0 && errno == EINTR)
-            continue;
-        if (ready <= 0) {
-            errno = ready == 0 ? ETIMEDOUT : errno;
-            return -1;
-        }
-        for (size_t i = 0; i < STREAMS; i++) {
-            if (poll_fd[i].fd < 0 || poll_fd[i].revents == 0)
-                continue;
-            const int more = read_some(read_fd[i], &answer->text[i], &answer->size[i]);
-            if (more < 0)
-                return -1;
-            if (more == 0) {
-                poll_fd[i].fd = -1;
-                open_streams--;
-            }
-        }
-    }
-    return 0;
-}
-
-/* Runs program and waits for it. Returns 0, or -1 with errno; answer is to be
- * freed either way. */
-static int run(const char *program, char *const *argv, struct answer *answer)
+/* Runs sshd while patience lasts. As subprocess_run(). */
+static int run(const char *const *argv, struct subprocess *answer)
 {
     const int64_t begun_ms = now_ms();
-    int out[2] = {-1, -1}, err[2] = {-1, -1};
-    int result = -1, saved;
 
     if (patience_ms <= 0) {
         errno = ETIMEDOUT;
         return -1;
     }
-    if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0)
-        goto out;
-    const int write_fd[STREAMS] = {out[1], err[1]}, read_fd[STREAMS] = {out[0], err[0]};
-    const pid_t child = fork();
-    if (child < 0)
-        goto out;
-    if (child == 0)
-        become_sshd(program, argv, write_fd);
-    close(out[1]);
-    close(err[1]);
-    out[1] = err[1] = -1;
-    result = read_answer(read_fd, answer);
-    saved = errno;
-    if (result != 0)
-        kill(child, SIGKILL);
-    while (waitpid(child, &answer->status, 0) < 0 && errno == EINTR)
-        ;
+    const int result = subprocess_run(argv, patience_ms, answer);
+    const int saved = errno;
     const int64_t took_ms = now_ms() - begun_ms;
     patience_ms -= took_ms > PROMPT_ANSWER_MS ? took_ms : 0;
-    errno = saved;
-
-out:
-    saved = errno;
-    for (size_t i = 0; i < 2; i++) {
-        if (out[i] >= 0)
-            close(out[i]);
-        if (err[i] >= 0)
-            close(err[i]);
-    }
     errno = saved;
     return result;
 }
@@ -191,9 +76,9 @@ out:
 
 /* The last line that sshd wrote on standard error, which is where it says why
  * it gives up; what a terminal would take for orders is left out. */
-static void last_words(const struct answer *answer, char *text, size_t size)
+static void last_words(const struct subprocess *answer, char *text, size_t size)
 {
-    const char *end = answer->text[STREAM_ERR], *begin;
+    const char *end = answer->text[SUBPROCESS_ERR], *begin;
     size_t used = 0;
 
     if (end == NULL)
@@ -255,23 +140,22 @@ bool sshd_is_installed(struct failure *failure)
     return false;
 }
 
-/* As run(), for this host's sshd. Returns 0 if sshd ended by itself. */
-static int ask(const char *const *arguments, struct answer *answer, struct failure *failure)
+/* Runs this host's sshd. Returns 0 if sshd ended by itself. */
+static int ask(const char *const *arguments, struct subprocess *answer, struct failure *failure)
 {
     const char *program = find_sshd();
-    char *argv[8];
+    const char *argv[8];
     size_t count = 0;
 
     if (program == NULL) {
         no_sshd(failure);
         return -1;
     }
-    /* exec() changes none of them, though its type does not say so. */
-    argv[count++] = (char *)(uintptr_t)program;
+    argv[count++] = program;
     while (*arguments != NULL && count + 1 < sizeof argv / sizeof argv[0])
-        argv[count++] = (char *)(uintptr_t)*arguments++;
+        argv[count++] = *arguments++;
     argv[count] = NULL;
-    if (run(program, argv, answer) != 0) {
+    if (run(argv, answer) != 0) {
         failure_set(failure, "%s cannot be asked: %s", program,
                     errno == ETIMEDOUT ? "it gives no answer" : strerror(errno));
         return -1;
@@ -284,7 +168,7 @@ static int ask(const char *const *arguments, struct answer *answer, struct failu
 
 int sshd_effective(const char *user, struct sshd_config *config, struct failure *failure)
 {
-    struct answer answer = {0};
+    struct subprocess answer = {0};
     char about[512], words[256];
     const char *arguments[] = {"-T", "-C", about, NULL};
     int result = -1;
@@ -304,14 +188,14 @@ int sshd_effective(const char *user, struct sshd_config *config, struct failure 
         failure_set(failure, "sshd -T: %s", words[0] != '\0' ? words : "failed");
         goto out;
     }
-    if (take_lines(answer.text[STREAM_OUT], config) != 0) {
+    if (take_lines(answer.text[SUBPROCESS_OUT], config) != 0) {
         failure_set(failure, "out of memory");
         goto out;
     }
     result = 0;
 
 out:
-    answer_free(&answer);
+    subprocess_free(&answer);
     return result;
 }
 
@@ -339,13 +223,13 @@ int sshd_installed_version(struct sshd_version *version, struct failure *failure
     /* Before 9.2 there is no such option, and the version stands in the
      * complaint about it. */
     static const char *const arguments[] = {"-V", NULL};
-    struct answer answer = {0};
+    struct subprocess answer = {0};
     char number[32] = "";
     int result = -1;
 
     if (ask(arguments, &answer, failure) != 0)
         goto out;
-    for (size_t i = 0; i < STREAMS && number[0] == '\0'; i++) {
+    for (size_t i = 0; i < SUBPROCESS_STREAMS && number[0] == '\0'; i++) {
         const char *found = answer.text[i] != NULL ? strstr(answer.text[i], brand) : NULL;
         if (found == NULL)
             continue;
@@ -357,6 +241,6 @@ int sshd_installed_version(struct sshd_version *version, struct failure *failure
         failure_set(failure, "sshd -V names no version of OpenSSH");
 
 out:
-    answer_free(&answer);
+    subprocess_free(&answer);
     return result;
 }

@@ -1,0 +1,186 @@
+#include "tools/tmoutctl/host/subprocess.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { OUTPUT_SIZE_MAX = 1024 * 1024, EXEC_FAILED = 127 };
+
+/* The pipes of a run; -1 for an end that is closed. */
+struct pipes {
+    int read_fd[SUBPROCESS_STREAMS], write_fd[SUBPROCESS_STREAMS];
+};
+
+static int64_t subprocess_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void close_all(int *fd)
+{
+    for (size_t i = 0; i < SUBPROCESS_STREAMS; i++) {
+        if (fd[i] >= 0)
+            close(fd[i]);
+        fd[i] = -1;
+    }
+}
+
+static int open_pipes(struct pipes *pipes)
+{
+    *pipes = (struct pipes){{-1, -1}, {-1, -1}};
+    for (size_t i = 0; i < SUBPROCESS_STREAMS; i++) {
+        int end[2];
+        if (pipe2(end, O_CLOEXEC) != 0)
+            return -1;
+        pipes->read_fd[i] = end[0];
+        pipes->write_fd[i] = end[1];
+    }
+    return 0;
+}
+
+/* In the child: only what is safe between fork() and exec(). */
+static void __attribute__((noreturn)) become(const char *const *argv, const int *write_fd)
+{
+    static char *const no_environment[] = {NULL};
+    const int null_fd = open("/dev/null", O_RDONLY);
+
+    if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
+        dup2(write_fd[SUBPROCESS_OUT], STDOUT_FILENO) < 0 ||
+        dup2(write_fd[SUBPROCESS_ERR], STDERR_FILENO) < 0 || chdir("/") != 0)
+        _exit(EXEC_FAILED);
+    /* execve() changes none of the arguments, though its type allows it. */
+    execve(argv[0], (char *const *)(uintptr_t)argv, no_environment);
+    _exit(EXEC_FAILED);
+}
+
+/* Reads what is there. Returns 1, 0 at the end of the stream, -1 with errno. */
+static int read_some(int fd, char **text, size_t *size)
+{
+    enum { CHUNK = 16 * 1024 };
+
+    if (*size >= OUTPUT_SIZE_MAX) {
+        errno = EFBIG;
+        return -1;
+    }
+    char *grown = realloc(*text, *size + CHUNK + 1);
+    if (grown == NULL)
+        return -1;
+    *text = grown;
+    const ssize_t n = read(fd, *text + *size, CHUNK);
+    if (n > 0)
+        *size += (size_t)n;
+    (*text)[*size] = '\0';
+    return n < 0 ? (errno == EINTR ? 1 : -1) : n > 0;
+}
+
+/* Waits until one of the descriptors is ready. Returns 0, or -1 with errno,
+ * ETIMEDOUT after the deadline. */
+static int wait_for(struct pollfd *poll_fd, nfds_t count, int64_t deadline_ms)
+{
+    for (;;) {
+        const int64_t left_ms = deadline_ms - subprocess_now_ms();
+        const int ready = left_ms <= 0 ? 0 : poll(poll_fd, count, (int)left_ms);
+        if (ready > 0)
+            return 0;
+        if (ready == 0) {
+            errno = ETIMEDOUT;
+            return -1;
+        }
+        if (errno != EINTR)
+            return -1;
+    }
+}
+
+/* Reads both streams to their ends. Returns 0, or -1 with errno. */
+static int read_streams(const int *read_fd, int64_t deadline_ms, struct subprocess *result)
+{
+    struct pollfd poll_fd[SUBPROCESS_STREAMS];
+    size_t open_streams = SUBPROCESS_STREAMS;
+
+    for (size_t i = 0; i < SUBPROCESS_STREAMS; i++)
+        poll_fd[i] = (struct pollfd){.fd = read_fd[i], .events = POLLIN};
+    while (open_streams > 0) {
+        if (wait_for(poll_fd, SUBPROCESS_STREAMS, deadline_ms) != 0)
+            return -1;
+        for (size_t i = 0; i < SUBPROCESS_STREAMS; i++) {
+            if (poll_fd[i].fd < 0 || poll_fd[i].revents == 0)
+                continue;
+            const int more = read_some(read_fd[i], &result->text[i], &result->size[i]);
+            if (more < 0)
+                return -1;
+            if (more == 0) {
+                poll_fd[i].fd = -1;
+                open_streams--;
+            }
+        }
+    }
+    return 0;
+}
+
+/* Waits for a child that may have closed its streams and runs on. */
+static int wait_for_end(pid_t child, int64_t deadline_ms)
+{
+    const int fd = (int)syscall(SYS_pidfd_open, child, 0);
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+    if (fd < 0)
+        return -1;
+    const int ended = wait_for(&poll_fd, 1, deadline_ms);
+    const int saved = errno;
+    close(fd);
+    errno = saved;
+    return ended;
+}
+
+int subprocess_run(const char *const *argv, int64_t timeout_ms, struct subprocess *result)
+{
+    const int64_t deadline_ms = subprocess_now_ms() + timeout_ms;
+    struct pipes pipes;
+    int outcome = -1, saved;
+
+    if (open_pipes(&pipes) != 0)
+        goto out;
+    const pid_t child = fork();
+    if (child < 0)
+        goto out;
+    if (child == 0)
+        become(argv, pipes.write_fd);
+    close_all(pipes.write_fd);
+    outcome = read_streams(pipes.read_fd, deadline_ms, result);
+    if (outcome == 0)
+        outcome = wait_for_end(child, deadline_ms);
+    saved = errno;
+    if (outcome != 0)
+        kill(child, SIGKILL);
+    while (waitpid(child, &result->status, 0) < 0 && errno == EINTR)
+        ;
+    errno = saved;
+
+out:
+    saved = errno;
+    close_all(pipes.read_fd);
+    close_all(pipes.write_fd);
+    errno = saved;
+    return outcome;
+}
+
+bool subprocess_succeeded(const struct subprocess *result)
+{
+    return WIFEXITED(result->status) && WEXITSTATUS(result->status) == 0;
+}
+
+void subprocess_free(struct subprocess *result)
+{
+    for (size_t i = 0; i < SUBPROCESS_STREAMS; i++)
+        free(result->text[i]);
+    *result = (struct subprocess){0};
+}

@@ -1,0 +1,100 @@
+/*
+ * What libpam does: the facts in docs/FACTS.md that the module's design rests
+ * on. A fact that a newer libpam changes fails here.
+ */
+#include "tests/unit/temporary.h"
+
+#include <security/pam_appl.h>
+#include <security/pam_modules.h>
+#include <string.h>
+
+static int calls, last_status;
+
+static void note_call(int status, unsigned delay_us, void *appdata)
+{
+    (void)delay_us;
+    (void)appdata;
+    calls++;
+    last_status = status;
+}
+
+static int no_conversation(int count, const struct pam_message **message,
+                           struct pam_response **response, void *appdata)
+{
+    (void)count;
+    (void)message;
+    (void)response;
+    (void)appdata;
+    return PAM_CONV_ERR;
+}
+
+/* What pam_authenticate() returns for a stack of these lines. */
+static int authenticate(const char *directory, const char *lines)
+{
+    const struct pam_conv conversation = {.conv = no_conversation};
+    char *service = path_in(directory, "facts");
+    pam_handle_t *pamh = NULL;
+
+    write_text(service, lines);
+    free(service);
+    assert_int_equal(pam_start_confdir("facts", "nobody", &conversation, directory, &pamh),
+                     PAM_SUCCESS);
+    assert_int_equal(pam_set_item(pamh, PAM_FAIL_DELAY, (const void *)note_call), PAM_SUCCESS);
+    calls = 0;
+    const int result = pam_authenticate(pamh, PAM_SILENT);
+    assert_int_equal(pam_end(pamh, result), PAM_SUCCESS);
+    return result;
+}
+
+static void the_delay_function_hears_every_end(void **state)
+{
+    assert_int_equal(authenticate(*state, "auth required pam_permit.so\n"), PAM_SUCCESS);
+    assert_int_equal(calls, 1);
+    assert_int_equal(last_status, PAM_SUCCESS);
+    const int denied = authenticate(*state, "auth required pam_deny.so\n");
+    assert_int_equal(calls, 1);
+    assert_int_equal(last_status, denied);
+    assert_int_not_equal(denied, PAM_SUCCESS);
+}
+
+/* pam_permit and pam_localuser vouch for people; pam_warn returns PAM_IGNORE. */
+static void ignore_lets_nobody_in(void **state)
+{
+    assert_int_not_equal(authenticate(*state, "auth required pam_warn.so\n"), PAM_SUCCESS);
+    assert_int_not_equal(authenticate(*state, "auth sufficient pam_warn.so\n"
+                                              "auth required pam_deny.so\n"),
+                         PAM_SUCCESS);
+    assert_int_equal(authenticate(*state, "auth requisite pam_warn.so\n"
+                                          "auth required pam_permit.so\n"),
+                     PAM_SUCCESS);
+}
+
+static void success_in_front_of_a_failing_sufficient_lets_anybody_in(void **state)
+{
+    assert_int_equal(authenticate(*state, "auth requisite pam_permit.so\n"
+                                          "auth sufficient pam_deny.so\n"),
+                     PAM_SUCCESS);
+}
+
+static void a_missing_module_is_module_unknown(void **state)
+{
+    assert_int_not_equal(authenticate(*state, "auth requisite pam_no_such_module.so\n"
+                                              "auth required pam_permit.so\n"),
+                         PAM_SUCCESS);
+    assert_int_equal(authenticate(*state, "auth [success=ok module_unknown=ignore default=die] "
+                                          "pam_no_such_module.so\n"
+                                          "auth required pam_permit.so\n"),
+                     PAM_SUCCESS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_DIRECTORY(the_delay_function_hears_every_end),
+        WITH_DIRECTORY(ignore_lets_nobody_in),
+        WITH_DIRECTORY(success_in_front_of_a_failing_sufficient_lets_anybody_in),
+        WITH_DIRECTORY(a_missing_module_is_module_unknown),
+    };
+
+    return cmocka_run_group_tests_name("libpam", tests, NULL, NULL);
+}

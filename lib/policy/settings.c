@@ -257,7 +257,7 @@ bool setting_value_valid(const struct setting *setting, int64_t value)
         if (w->value == value)
             return true;
     if (setting->type == SETTING_STARTUPS)
-        return startups_valid(value);
+        return startups_unpack(value, &(struct startups){0});
     return setting->type != SETTING_CHOICE && value >= setting->min && value <= setting->max;
 }
 

@@ -11,7 +11,7 @@
 
 /* --- MaxStartups --------------------------------------------------------- */
 
-/* begin, rate and full in one number of 63 bits. */
+/* start, rate and full in one number of 63 bits. */
 enum { COUNT_BITS = 28, RATE_BITS = 7 };
 
 #define COUNT_MAX ((INT64_C(1) << COUNT_BITS) - 1)
@@ -20,26 +20,22 @@ enum { COUNT_BITS = 28, RATE_BITS = 7 };
 /* What sshd takes where no rate is given. */
 #define RATE_USUAL INT64_C(30)
 
-struct startups {
-    int64_t begin, rate, full;
-};
-
-static struct startups unpack(int64_t value)
+static struct startups unpacked(int64_t value)
 {
-    return (struct startups){.begin = value >> (RATE_BITS + COUNT_BITS),
+    return (struct startups){.start = value >> (RATE_BITS + COUNT_BITS),
                              .rate = (value >> COUNT_BITS) & ((1 << RATE_BITS) - 1),
                              .full = value & COUNT_MAX};
 }
 
 static const char *startups_check(const struct startups *startups)
 {
-    if (startups->begin < 1)
+    if (startups->start < 1)
         return "would let nobody in: it begins with 1 at least";
-    if (startups->begin > COUNT_MAX || startups->full > COUNT_MAX)
+    if (startups->start > COUNT_MAX || startups->full > COUNT_MAX)
         return "is too large: the most is 268435455";
     if (startups->rate < 1 || startups->rate > RATE_MAX)
         return "has a rate that is no percentage from 1 to 100";
-    if (startups->begin > startups->full)
+    if (startups->start > startups->full)
         return "begins to drop logins only beyond the number at which it drops them all";
     return NULL;
 }
@@ -48,11 +44,11 @@ const char *startups_parse(const char *text, int64_t *value)
 {
     struct startups startups = {.rate = RATE_USUAL};
     const char *at = text;
-    const char *wrong = number_parse(&at, &startups.begin);
+    const char *wrong = number_parse(&at, &startups.start);
 
     if (wrong != NULL)
         return wrong;
-    startups.full = startups.begin;
+    startups.full = startups.start;
     if (*at == ':') {
         at++;
         wrong = number_parse(&at, &startups.rate);
@@ -67,25 +63,24 @@ const char *startups_parse(const char *text, int64_t *value)
         return "is neither a number nor start:rate:full";
     wrong = startups_check(&startups);
     if (wrong == NULL)
-        *value = startups.begin << (RATE_BITS + COUNT_BITS) | startups.rate << COUNT_BITS |
+        *value = startups.start << (RATE_BITS + COUNT_BITS) | startups.rate << COUNT_BITS |
                  startups.full;
     return wrong;
 }
 
-bool startups_valid(int64_t value)
+bool startups_unpack(int64_t value, struct startups *startups)
 {
     if (value < 0)
         return false;
-    const struct startups startups = unpack(value);
-
-    return startups_check(&startups) == NULL;
+    *startups = unpacked(value);
+    return startups_check(startups) == NULL;
 }
 
 void startups_format(int64_t value, char *text, size_t size)
 {
-    const struct startups startups = unpack(value);
+    const struct startups startups = unpacked(value);
 
-    snprintf(text, size, "%" PRId64 ":%" PRId64 ":%" PRId64, startups.begin, startups.rate,
+    snprintf(text, size, "%" PRId64 ":%" PRId64 ":%" PRId64, startups.start, startups.rate,
              startups.full);
 }
 

@@ -17,7 +17,16 @@
  */
 const char *startups_parse(const char *text, int64_t *value);
 
-bool startups_valid(int64_t value);
+/* The three numbers of MaxStartups. */
+struct startups {
+    int64_t start; /* connections that have not logged in: from here on sshd drops some */
+    int64_t rate;  /* percent of the new ones that it drops */
+    int64_t full;  /* from here on it drops all */
+};
+
+/* The numbers that startups_parse() packed; false if value is no such number,
+ * as SETTING_UNSET is not. */
+bool startups_unpack(int64_t value, struct startups *startups);
 
 /* As `sshd -T` prints it. */
 void startups_format(int64_t value, char *text, size_t size);

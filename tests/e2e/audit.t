@@ -966,7 +966,7 @@ def baselines():
     for name in "../secret", "nothing", "", "xyz.conf", "/etc/passwd", "a/b", ".", "XYZ":
         result = run("tmoutctl", "audit", "--baseline", name)
         tap.equal((result.returncode, result.stdout), (2, ""), f"no preset {name!r}")
-        tap.matches(result.stderr, "there are: .*xyz", f"no preset {name!r}: those that there are")
+        tap.matches(result.stderr, "available: .*xyz", f"no preset {name!r}: those that there are")
     write(f"{PRESETS}/broken.conf", "default {\n    tmuot = 1\n}\n")
     result = run("tmoutctl", "audit", "--baseline", "broken")
     tap.equal(result.returncode, 2, "a preset that is none")

@@ -73,7 +73,7 @@ def no_such_preset():
                  "cis-debian12/", "*", "%s", "cis-debian12\n"):
         result = run("tmoutctl", "preset", name)
         tap.equal((result.returncode, result.stdout), (2, ""), f"{name!r} is refused")
-        tap.matches(result.stderr, r"the presets are .*cis-rhel9, .*stig-ubuntu2404",
+        tap.matches(result.stderr, r"available: .*cis-rhel9, .*stig-ubuntu2404",
                     f"{name!r}: the known ones are named")
     tap.matches(run("tmoutctl", "preset", "cis-rhel").stderr, 'did you mean "cis-rhel9"', "a hint")
     result = run("tmoutctl", "preset", "shadow")

@@ -5,6 +5,7 @@
  */
 #include "tools/tmoutctl/audit/audit.h"
 
+#include "tools/tmoutctl/host/preset_file.h"
 #include "tools/tmoutctl/sshd/installed.h"
 #include "tools/tmoutctl/sshd/keywords.h"
 #include "tools/tmoutctl/host/text_file.h"
@@ -13,21 +14,15 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#ifndef DATADIR
-#define DATADIR "/usr/share"
-#endif
-#define PRESET_DIR DATADIR "/tmout/presets"
-
 struct baseline {
     const char *name;
-    char path[PATH_MAX];
+    char *path;
     struct policy preset;
     struct text_file text; /* the same file, for the controls in its comments */
 };
@@ -40,27 +35,6 @@ static bool is_plain_name(const char *name)
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
 
     return name[0] != '\0' && name[strspn(name, allowed)] == '\0' && strlen(name) < NAME_MAX - 5;
-}
-
-/* Says which presets there are. */
-static void report_presets(const char *name)
-{
-    char list[1024] = "";
-    glob_t paths;
-
-    if (glob(PRESET_DIR "/*.conf", 0, NULL, &paths) == 0) {
-        for (size_t i = 0; i < paths.gl_pathc; i++) {
-            const char *base = strrchr(paths.gl_pathv[i], '/') + 1;
-            const size_t used = strlen(list);
-            snprintf(list + used, sizeof list - used, "%s%.*s", used > 0 ? ", " : "",
-                     (int)(strlen(base) - strlen(".conf")), base);
-        }
-        globfree(&paths);
-    }
-    if (list[0] != '\0')
-        report("there is no preset \"%s\"; there are: %s", name, list);
-    else
-        report("there is no preset \"%s\", and none in %s", name, PRESET_DIR);
 }
 
 static int read_preset(struct baseline *baseline)
@@ -108,18 +82,6 @@ static void control_of(const struct baseline *baseline, unsigned number, char *t
 
 /* --- comparing ------------------------------------------------------------ */
 
-/* The three numbers of MaxStartups; 0: it is not set. */
-static void startups_of(int64_t value, long number[3])
-{
-    char text[SETTING_TEXT_MAX];
-
-    number[0] = number[1] = number[2] = 0;
-    if (!startups_valid(value))
-        return;
-    startups_format(value, text, sizeof text);
-    sscanf(text, "%ld:%ld:%ld", &number[0], &number[1], &number[2]);
-}
-
 /* Is actual at least as strict as what is asked for? */
 static bool is_enough(enum setting_id id, int64_t actual, int64_t asked)
 {
@@ -128,10 +90,9 @@ static bool is_enough(enum setting_id id, int64_t actual, int64_t asked)
     if (actual == asked)
         return true;
     if (setting->type == SETTING_STARTUPS) {
-        long ours[3], theirs[3];
-        startups_of(actual, ours);
-        startups_of(asked, theirs);
-        return ours[0] > 0 && ours[0] <= theirs[0] && ours[1] >= theirs[1] && ours[2] <= theirs[2];
+        struct startups ours, theirs;
+        return startups_unpack(actual, &ours) && startups_unpack(asked, &theirs) &&
+               ours.start <= theirs.start && ours.rate >= theirs.rate && ours.full <= theirs.full;
     }
     /* Of what sshd takes globally none is stricter for the table. */
     if (setting->default_only != NULL)
@@ -496,12 +457,12 @@ static void measure_all(struct audit *audit, const struct baseline *baseline)
 int audit_baseline(struct audit *audit, const char *name)
 {
     struct baseline baseline = {.name = name};
+    struct failure failure = {""};
     int result = -1;
 
-    snprintf(baseline.path, sizeof baseline.path, "%s/%s.conf", PRESET_DIR,
-             is_plain_name(name) ? name : "");
-    if (!is_plain_name(name) || access(baseline.path, F_OK) != 0) {
-        report_presets(name);
+    baseline.path = preset_path(PRESET_DIR, name, &failure);
+    if (baseline.path == NULL) {
+        report("%s", failure.text);
         return -1;
     }
     audit->check = "baseline";
@@ -511,5 +472,6 @@ int audit_baseline(struct audit *audit, const char *name)
     }
     policy_free(&baseline.preset);
     free(baseline.text.text);
+    free(baseline.path);
     return result;
 }

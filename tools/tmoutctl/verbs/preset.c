@@ -1,98 +1,29 @@
 /*
- * tmoutctl preset [NAME]: the policies that compliance baselines ask for, as
- * they are installed in PRESETS. The list is what the directory holds, and a
- * preset's title its first line. NAME is looked for in that list and never
- * becomes a part of a path.
+ * tmoutctl preset [NAME]: prints a preset, or the list of them. A preset's
+ * title is its first line.
  */
 #include "tools/tmoutctl/cli.h"
 
-#include "lib/policy/settings.h"
+#include "tools/tmoutctl/host/preset_file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#ifndef DATADIR
-#define DATADIR "/usr/share"
-#endif
-#define PRESETS DATADIR "/tmout/presets"
-#define SUFFIX  ".conf"
-
 /* A preset is a page of text; a file beyond this is none. */
 enum { PRESET_SIZE_MAX = 64 * 1024 };
 
-static bool is_preset(const struct dirent *entry)
+/* Returns the preset's text, which the caller frees, or NULL after a message. */
+static char *read_preset(const char *path)
 {
-    const size_t length = strlen(entry->d_name), tail = strlen(SUFFIX);
-
-    return entry->d_name[0] != '.' && length > tail &&
-           strcmp(entry->d_name + length - tail, SUFFIX) == 0;
-}
-
-static int select_preset(const struct dirent *entry)
-{
-    return is_preset(entry);
-}
-
-static void free_list(char **name, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        free(name[i]);
-    free(name);
-}
-
-/*
- * The names of all presets, sorted, in *name, which the caller gives to
- * free_list(). Returns 0, or -1 after a message.
- */
-static int list_names(char ***name, size_t *count)
-{
-    struct dirent **entry = NULL;
-    const int found = scandir(PRESETS, &entry, select_preset, alphasort);
-    int result = 0;
-
-    *name = NULL;
-    *count = 0;
-    if (found < 0) {
-        report("%s: %s", PRESETS, strerror(errno));
-        return -1;
-    }
-    *name = calloc((size_t)found + 1, sizeof **name);
-    for (int i = 0; i < found; i++) {
-        const size_t length = strlen(entry[i]->d_name) - strlen(SUFFIX);
-        char *one = *name == NULL ? NULL : strndup(entry[i]->d_name, length);
-        if (one == NULL)
-            result = -1;
-        else
-            (*name)[(*count)++] = one;
-        free(entry[i]);
-    }
-    free(entry);
-    if (result == 0 && *name != NULL)
-        return 0;
-    report("out of memory");
-    free_list(*name, *count);
-    return -1;
-}
-
-/*
- * Reads the preset of a name that list_names() gave. Returns its text, which
- * the caller frees, or NULL after a message.
- */
-static char *read_preset(const char *name)
-{
-    char path[PATH_MAX];
     struct stat status;
     char *text = NULL;
     size_t size = 0;
 
-    snprintf(path, sizeof path, "%s/%s%s", PRESETS, name, SUFFIX);
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &status) != 0)
         goto out;
@@ -134,9 +65,9 @@ static char *title_of(const char *text)
 
 /* {"name", "title"} of a preset; with its text where that is asked for. NULL
  * after a message. */
-static json_t *preset_json(const char *name, bool with_text)
+static json_t *preset_json(const char *name, const char *path, bool with_text)
 {
-    char *text = read_preset(name);
+    char *text = read_preset(path);
     char *title = text == NULL ? NULL : title_of(text);
     json_t *preset = NULL;
 
@@ -152,83 +83,74 @@ static json_t *preset_json(const char *name, bool with_text)
 }
 
 /* The verb without a name. */
-static int list(const struct tmoutctl_context *context, char *const *name, size_t count)
+static int list_presets(const struct tmoutctl_context *context)
 {
+    struct preset_list list = {0};
+    struct failure failure = {""};
     json_t *presets = json_array();
+    int status = TMOUTCTL_FAILURE;
 
-    for (size_t i = 0; i < count; i++) {
-        json_t *preset = preset_json(name[i], false);
-        if (preset == NULL) {
-            json_decref(presets);
-            return TMOUTCTL_FAILURE;
-        }
+    if (preset_list_read(PRESET_DIR, &list, &failure) != 0) {
+        report("%s", failure.text);
+        goto out;
+    }
+    for (size_t i = 0; i < list.count; i++) {
+        char *path = preset_path(PRESET_DIR, list.name[i], &failure);
+        json_t *preset = path == NULL ? NULL : preset_json(list.name[i], path, false);
+        if (path == NULL)
+            report("%s", failure.text);
+        free(path);
+        if (preset == NULL)
+            goto out;
         json_array_append_new(presets, preset);
     }
-    if (context->json)
-        return print_json(json_pack("{s:o*}", "presets", presets), TMOUTCTL_FINE);
+    if (context->json) {
+        status = print_json(json_pack("{s:O*}", "presets", presets), TMOUTCTL_FINE);
+        goto out;
+    }
     size_t i;
     const json_t *preset;
     json_array_foreach (presets, i, preset) {
         printf("%-16s %s\n", json_string_value(json_object_get(preset, "name")),
                json_string_value(json_object_get(preset, "title")));
     }
+    status = finish(TMOUTCTL_FINE);
+
+out:
     json_decref(presets);
-    return finish(TMOUTCTL_FINE);
+    preset_list_free(&list);
+    return status;
 }
 
-static int print(const struct tmoutctl_context *context, const char *name)
+static int print_preset(const struct tmoutctl_context *context, const char *name)
 {
-    if (context->json) {
-        json_t *preset = preset_json(name, true);
-        return preset == NULL ? TMOUTCTL_FAILURE : print_json(preset, TMOUTCTL_FINE);
+    struct failure failure = {""};
+    char *path = preset_path(PRESET_DIR, name, &failure);
+    int status = TMOUTCTL_FAILURE;
+
+    if (path == NULL) {
+        report("%s", failure.text);
+    } else if (context->json) {
+        json_t *preset = preset_json(name, path, true);
+        if (preset != NULL)
+            status = print_json(preset, TMOUTCTL_FINE);
+    } else {
+        char *text = read_preset(path);
+        if (text != NULL) {
+            fputs(text, stdout);
+            status = finish(TMOUTCTL_FINE);
+        }
+        free(text);
     }
-    char *text = read_preset(name);
-    if (text == NULL)
-        return TMOUTCTL_FAILURE;
-    fputs(text, stdout);
-    free(text);
-    return finish(TMOUTCTL_FINE);
-}
-
-static void report_unknown(const char *wanted, char *const *name, size_t count)
-{
-    const char *meant = nearest_word(wanted, (const char *const *)name, count);
-
-    if (meant != NULL)
-        report("there is no preset \"%s\"; did you mean \"%s\"?", wanted, meant);
-    else
-        report("there is no preset \"%s\"", wanted);
-    fputs("tmoutctl: the presets are", stderr);
-    for (size_t i = 0; i < count; i++)
-        fprintf(stderr, "%s %s", i == 0 ? "" : ",", name[i]);
-    fputc('\n', stderr);
+    free(path);
+    return status;
 }
 
 int verb_preset(const struct tmoutctl_context *context, int argc, char **argv)
 {
-    char **name;
-    size_t count;
-    int status = TMOUTCTL_FAILURE;
-
     if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
         report("the call is: tmoutctl preset [NAME]");
         return TMOUTCTL_FAILURE;
     }
-    if (list_names(&name, &count) != 0)
-        return TMOUTCTL_FAILURE;
-    if (argc == 1) {
-        status = list(context, name, count);
-        goto out;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(name[i], argv[1]) == 0) {
-            status = print(context, name[i]);
-            goto out;
-        }
-    }
-    report_unknown(argv[1], name, count);
-
-out:
-    free_list(name, count);
-    return status;
+    return argc == 1 ? list_presets(context) : print_preset(context, argv[1]);
 }

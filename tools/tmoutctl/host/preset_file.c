@@ -1,0 +1,92 @@
+#include "tools/tmoutctl/host/preset_file.h"
+
+#include "lib/policy/settings.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SUFFIX ".conf"
+
+static int is_preset(const struct dirent *entry)
+{
+    const size_t length = strlen(entry->d_name), tail = strlen(SUFFIX);
+
+    return entry->d_name[0] != '.' && length > tail &&
+           strcmp(entry->d_name + length - tail, SUFFIX) == 0;
+}
+
+int preset_list_read(const char *directory, struct preset_list *list, struct failure *failure)
+{
+    struct dirent **entry = NULL;
+    const int found = scandir(directory, &entry, is_preset, alphasort);
+    int result = 0;
+
+    *list = (struct preset_list){0};
+    if (found < 0) {
+        failure_set(failure, "%s: %s", directory, strerror(errno));
+        return -1;
+    }
+    list->name = calloc((size_t)found + 1, sizeof *list->name);
+    for (int i = 0; i < found; i++) {
+        const size_t length = strlen(entry[i]->d_name) - strlen(SUFFIX);
+        char *name = list->name == NULL ? NULL : strndup(entry[i]->d_name, length);
+        if (name == NULL)
+            result = -1;
+        else
+            list->name[list->count++] = name;
+        free(entry[i]);
+    }
+    free(entry);
+    if (result == 0 && list->name != NULL)
+        return 0;
+    failure_set(failure, "out of memory");
+    preset_list_free(list);
+    return -1;
+}
+
+void preset_list_free(struct preset_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->name[i]);
+    free(list->name);
+    *list = (struct preset_list){0};
+}
+
+static void set_unknown(struct failure *failure, const char *directory, const char *name,
+                        const struct preset_list *list)
+{
+    const char *meant = nearest_word(name, (const char *const *)list->name, list->count);
+
+    failure_set(failure, "unknown preset \"%.64s\"", name);
+    if (meant != NULL)
+        failure_append(failure, "; did you mean \"%s\"?", meant);
+    if (list->count == 0)
+        failure_append(failure, "; %s has no presets", directory);
+    for (size_t i = 0; i < list->count; i++)
+        failure_append(failure, "%s%s", i == 0 ? " (available: " : ", ", list->name[i]);
+    if (list->count > 0)
+        failure_append(failure, ")");
+}
+
+char *preset_path(const char *directory, const char *name, struct failure *failure)
+{
+    struct preset_list list;
+    char *path = NULL;
+    size_t i = 0;
+
+    if (preset_list_read(directory, &list, failure) != 0)
+        return NULL;
+    while (i < list.count && strcmp(list.name[i], name) != 0)
+        i++;
+    if (i == list.count) {
+        set_unknown(failure, directory, name, &list);
+    } else if (asprintf(&path, "%s/%s" SUFFIX, directory, name) < 0) {
+        failure_set(failure, "out of memory");
+        path = NULL;
+    }
+    preset_list_free(&list);
+    return path;
+}

@@ -33,7 +33,7 @@ LINK        = $(CC) $(HARDENING) $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -Wl,--
 PKG_CONFIG ?= pkg-config
 
 # What the module may link: no libconfuse, no jansson.
-COMPILER_SOURCES := $(addprefix lib/policy/,load.c rules.c scan.c snapshot_write.c)
+COMPILER_SOURCES := $(addprefix lib/policy/,compile.c load.c rules.c scan.c snapshot_write.c)
 LOGIN_SOURCES    := $(filter-out $(COMPILER_SOURCES),$(wildcard lib/*/*.c))
 MODULE_SOURCES   := $(wildcard pam_module/*.c)
 CTL_SOURCES      := $(wildcard tools/tmoutctl/*.c tools/tmoutctl/*/*.c)

@@ -2,7 +2,7 @@
 #ifndef TMOUT_PAM_MODULE_POLICY_IN_FORCE_H
 #define TMOUT_PAM_MODULE_POLICY_IN_FORCE_H
 
-#include "lib/policy/snapshot.h"
+#include "lib/policy/snapshot_read.h"
 #include "pam_module/module_args.h"
 
 /*

@@ -6,7 +6,9 @@
 #ifndef TMOUT_POLICY_LOAD_H
 #define TMOUT_POLICY_LOAD_H
 
+#include "lib/policy/problems.h"
 #include "lib/policy/rules.h"
+#include "lib/policy/source.h"
 
 /*
  * Adds the rules of one source to policy, with file_index as their origin.

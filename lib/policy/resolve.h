@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/policy/snapshot.h"
+#include "lib/policy/snapshot_read.h"
 
 struct resolved_setting {
     int64_t value;

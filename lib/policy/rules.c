@@ -1,7 +1,5 @@
 #include "lib/policy/rules.h"
 
-#include "lib/policy/load.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,110 +28,6 @@ int policy_append(struct policy *policy, const struct rule *rule)
     }
     policy->rule[policy->count++] = *rule;
     return 0;
-}
-
-static int by_kind_name_place(const void *left, const void *right)
-{
-    const struct rule *a = left, *b = right;
-
-    if (a->kind != b->kind)
-        return a->kind < b->kind ? -1 : 1;
-    const int names = strcmp(a->name, b->name);
-    if (names != 0)
-        return names;
-    if (a->file != b->file)
-        return a->file < b->file ? -1 : 1;
-    return a->line < b->line ? -1 : a->line > b->line;
-}
-
-/* As it stands in a policy: group "ops", or default. */
-#define RULE_TITLE_FORMAT "%s%s%s%s"
-#define RULE_TITLE(r)                                                                              \
-    rule_kind_word((r)->kind), (r)->kind == RULE_DEFAULT ? "" : " \"", (r)->name,                  \
-        (r)->kind == RULE_DEFAULT ? "" : "\""
-
-/* later is the same section as earlier, from a later file: its settings win. */
-static void override(struct rule *earlier, struct rule *later, const struct source_set *sources,
-                     struct problems *problems)
-{
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
-        const struct rule_setting *winner = &later->setting[i];
-        struct rule_setting *loser = &earlier->setting[i];
-        if (!winner->set)
-            continue;
-        if (loser->set)
-            problem_add(problems, PROBLEM_NOTE, sources->item[winner->file].path, winner->line,
-                        "%s of " RULE_TITLE_FORMAT " overrides %s:%u", settings[i].name,
-                        RULE_TITLE(later), sources->item[loser->file].path, loser->line);
-        *loser = *winner;
-        if (settings[i].type == SETTING_TEXT) {
-            free(earlier->text);
-            earlier->text = later->text;
-            later->text = NULL;
-        }
-    }
-    earlier->file = later->file;
-    earlier->line = later->line;
-}
-
-/* Joins sections of the same title: across files they merge, within one
- * file they are a mistake. */
-static void merge(struct policy *policy, const struct source_set *sources,
-                  struct problems *problems)
-{
-    size_t kept = 0;
-
-    if (policy->count > 1)
-        qsort(policy->rule, policy->count, sizeof *policy->rule, by_kind_name_place);
-    for (size_t i = 0; i < policy->count; i++) {
-        struct rule *rule = &policy->rule[i];
-        struct rule *before = kept > 0 ? &policy->rule[kept - 1] : NULL;
-        if (before == NULL || before->kind != rule->kind || strcmp(before->name, rule->name) != 0) {
-            policy->rule[kept++] = *rule;
-            continue;
-        }
-        if (before->file == rule->file)
-            problem_add(problems, PROBLEM_ERROR, sources->item[rule->file].path, rule->line,
-                        RULE_TITLE_FORMAT " stands a second time; the first is in line %u: put "
-                                          "their settings into one section",
-                        RULE_TITLE(rule), before->line);
-        else
-            override(before, rule, sources, problems);
-        free(rule->name);
-        free(rule->text);
-    }
-    policy->count = kept;
-}
-
-int policy_compile_sources(const struct source_set *sources, struct policy *policy,
-                           struct problems *problems)
-{
-    for (size_t i = 0; i < sources->count; i++) {
-        if (sources->item[i].text != NULL &&
-            load(&sources->item[i], (uint32_t)i, policy, problems) != 0) {
-            problem_add(problems, PROBLEM_FAILURE, sources->item[i].path, 0, "out of memory");
-            return -1;
-        }
-    }
-    /* A file that an editor has emptied before it writes it anew, or one with
-     * all lines commented out: neither may switch every limit off. */
-    if (policy->count == 0 && problems->errors == 0 && problems->failures == 0)
-        problem_add(problems, PROBLEM_ERROR, sources->count > 0 ? sources->item[0].path : NULL, 0,
-                    "has no section; a policy without limits is default { }");
-    merge(policy, sources, problems);
-    if (problems->failures > 0)
-        return -1;
-    return problems->errors > 0;
-}
-
-int policy_compile(const char *config_path, uid_t owner, struct policy *policy,
-                   struct source_set *sources, struct problems *problems)
-{
-    if (sources_read(config_path, owner, sources, problems) != 0) {
-        problem_add(problems, PROBLEM_FAILURE, config_path, 0, "out of memory");
-        return -1;
-    }
-    return policy_compile_sources(sources, policy, problems);
 }
 
 void policy_free(struct policy *policy)

@@ -8,11 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
-#include "lib/policy/problems.h"
 #include "lib/policy/settings.h"
-#include "lib/policy/source.h"
 
 /* Written into snapshots as numbers: append only, never reorder. */
 enum rule_kind { RULE_DEFAULT = 0, RULE_GROUP = 1, RULE_USER = 2 };
@@ -47,19 +44,6 @@ const char *rule_kind_word(enum rule_kind kind);
 /* Appends a rule and takes its name and text over. Returns 0, or -1: no
  * memory, both then stay the caller's. */
 int policy_append(struct policy *policy, const struct rule *rule);
-
-/*
- * Reads and checks the policy whose main file is config_path; owner as in
- * trusted.h. sources and problems are filled whatever the outcome.
- * Returns 0 when the policy is valid, 1 when it is not, -1 when that could
- * not be found out (problems has a FAILURE).
- */
-int policy_compile(const char *config_path, uid_t owner, struct policy *policy,
-                   struct source_set *sources, struct problems *problems);
-
-/* The same for sources that have been read already. */
-int policy_compile_sources(const struct source_set *sources, struct policy *policy,
-                           struct problems *problems);
 
 void policy_free(struct policy *policy);
 

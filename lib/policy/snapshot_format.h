@@ -18,6 +18,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The format's number is in the names, so that an old and a new module can
+ * live side by side during an upgrade. */
+#define SNAPSHOT_POLICY_NAME   "policy.v1"
+#define SNAPSHOT_REJECTED_NAME "rejected.v1"
+
+enum snapshot_kind { SNAPSHOT_POLICY, SNAPSHOT_REJECTED };
+
 #define MAGIC_POLICY   "tmoutpol"
 #define MAGIC_REJECTED "tmoutref"
 

@@ -1,7 +1,7 @@
-#include "lib/policy/snapshot.h"
+#include "lib/policy/snapshot_read.h"
 
 #include "lib/host/secure_path.h"
-#include "lib/policy/snapshot_format.h"
+#include "lib/policy/source.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,4 @@
-#include "lib/policy/snapshot.h"
-
-#include "lib/policy/snapshot_format.h"
+#include "lib/policy/snapshot_write.h"
 
 #include <errno.h>
 #include <stdlib.h>

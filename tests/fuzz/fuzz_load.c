@@ -15,9 +15,10 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/second_reader.h"
 
-#include "lib/policy/rules.h"
+#include "lib/policy/compile.h"
 #include "lib/policy/resolve.h"
-#include "lib/policy/snapshot.h"
+#include "lib/policy/snapshot_read.h"
+#include "lib/policy/snapshot_write.h"
 #include "lib/host/failure.h"
 
 static const char NEXT_FILE[] = "\n####\n";

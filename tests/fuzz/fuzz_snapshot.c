@@ -17,7 +17,8 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "lib/policy/resolve.h"
-#include "lib/policy/snapshot.h"
+#include "lib/policy/snapshot_read.h"
+#include "lib/policy/snapshot_write.h"
 #include "lib/policy/snapshot_format.h"
 #include "lib/host/failure.h"
 

@@ -4,7 +4,7 @@
 
 #include "tests/unit/check.h"
 
-#include "lib/policy/rules.h"
+#include "lib/policy/compile.h"
 
 #include <string.h>
 

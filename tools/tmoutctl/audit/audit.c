@@ -4,6 +4,7 @@
  */
 #include "tools/tmoutctl/audit/audit.h"
 
+#include "lib/policy/compile.h"
 #include "tools/tmoutctl/clean_text.h"
 
 #include <limits.h>

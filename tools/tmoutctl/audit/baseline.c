@@ -10,6 +10,7 @@
 #include "tools/tmoutctl/sshd/keywords.h"
 #include "tools/tmoutctl/host/text_file.h"
 
+#include "lib/policy/compile.h"
 #include "lib/policy/sshd_values.h"
 
 #include <ctype.h>

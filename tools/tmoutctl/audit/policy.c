@@ -6,6 +6,7 @@
 #include "lib/paths.h"
 
 #include "lib/host/procfs.h"
+#include "lib/policy/compile.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,7 @@
 #include "tools/tmoutctl/host/policy_view.h"
 
+#include "lib/policy/compile.h"
+#include "lib/policy/snapshot_write.h"
 #include "tools/tmoutctl/print_problems.h"
 
 #include <errno.h>

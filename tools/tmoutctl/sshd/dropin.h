@@ -14,7 +14,7 @@
 #ifndef TMOUT_TMOUTCTL_SSHD_DROPIN_H
 #define TMOUT_TMOUTCTL_SSHD_DROPIN_H
 
-#include "lib/policy/snapshot.h"
+#include "lib/policy/snapshot_read.h"
 
 #include <stdio.h>
 

@@ -7,8 +7,9 @@
 
 #include "lib/host/atomic_file.h"
 #include "lib/host/secure_path.h"
-#include "lib/policy/rules.h"
-#include "lib/policy/snapshot.h"
+#include "lib/policy/compile.h"
+#include "lib/policy/snapshot_read.h"
+#include "lib/policy/snapshot_write.h"
 #include "tools/tmoutctl/print_problems.h"
 
 #include <errno.h>

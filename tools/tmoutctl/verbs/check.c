@@ -1,7 +1,7 @@
 /* tmoutctl check [FILE]: what is wrong with the policy, or with a draft. */
 #include "tools/tmoutctl/cli.h"
 
-#include "lib/policy/rules.h"
+#include "lib/policy/compile.h"
 #include "tools/tmoutctl/print_problems.h"
 
 #include <stdio.h>

@@ -5,8 +5,8 @@
 #include "tests/unit/policy_text.h"
 #include "tests/unit/temporary.h"
 
-#include "lib/policy/snapshot.h"
-#include "lib/policy/snapshot_format.h"
+#include "lib/policy/snapshot_read.h"
+#include "lib/policy/snapshot_write.h"
 #include "lib/host/failure.h"
 
 #include <errno.h>

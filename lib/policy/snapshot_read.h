@@ -10,24 +10,17 @@
  * checksum, and every offset is checked where it is followed; what does not
  * fit counts as damaged, never as "no rule".
  */
-#ifndef TMOUT_POLICY_SNAPSHOT_H
-#define TMOUT_POLICY_SNAPSHOT_H
+#ifndef TMOUT_POLICY_SNAPSHOT_READ_H
+#define TMOUT_POLICY_SNAPSHOT_READ_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "lib/policy/rules.h"
-#include "lib/policy/source.h"
 #include "lib/host/failure.h"
-
-/* The format's number is in the names, so that an old and a new module can
- * live side by side during an upgrade. */
-#define SNAPSHOT_POLICY_NAME   "policy.v1"
-#define SNAPSHOT_REJECTED_NAME "rejected.v1"
-
-enum snapshot_kind { SNAPSHOT_POLICY, SNAPSHOT_REJECTED };
+#include "lib/policy/rules.h"
+#include "lib/policy/snapshot_format.h"
 
 enum snapshot_status {
     SNAPSHOT_OK,
@@ -97,14 +90,5 @@ void snapshot_source_path(const struct snapshot *snapshot, uint32_t number, char
 
 /* Why the policy was refused, into text, always terminated. */
 void snapshot_message(const struct snapshot *snapshot, char *text, size_t size);
-
-/*
- * Builds a snapshot's bytes in *image (the caller frees it). policy may be
- * NULL for SNAPSHOT_REJECTED; message is then the reason, else "".
- * Returns 0, or -1 with errno ENOMEM, or EFBIG where it outgrows the format.
- */
-int snapshot_encode(enum snapshot_kind kind, const struct source_set *sources,
-                    const struct policy *policy, const char *message, int64_t created_sec,
-                    unsigned char **image, size_t *size);
 
 #endif

@@ -1,0 +1,21 @@
+/* A compiled policy, or the record of a rejected one, as a snapshot's bytes. */
+#ifndef TMOUT_POLICY_SNAPSHOT_WRITE_H
+#define TMOUT_POLICY_SNAPSHOT_WRITE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/policy/rules.h"
+#include "lib/policy/snapshot_format.h"
+#include "lib/policy/source.h"
+
+/*
+ * Builds a snapshot's bytes in *image (the caller frees it). policy may be
+ * NULL for SNAPSHOT_REJECTED; message is then the reason, else "".
+ * Returns 0, or -1 with errno ENOMEM, or EFBIG where it outgrows the format.
+ */
+int snapshot_encode(enum snapshot_kind kind, const struct source_set *sources,
+                    const struct policy *policy, const char *message, int64_t created_sec,
+                    unsigned char **image, size_t *size);
+
+#endif

@@ -2,6 +2,7 @@
  * read. */
 #include "tests/unit/policy_text.h"
 
+#include "lib/policy/snapshot_write.h"
 #include "lib/policy/resolve.h"
 #include "lib/host/failure.h"
 

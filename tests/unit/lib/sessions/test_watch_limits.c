@@ -1,6 +1,7 @@
 /* What the policy says about watching, from text to limits. */
 #include "tests/unit/policy_text.h"
 
+#include "lib/policy/snapshot_write.h"
 #include "lib/sessions/watch_limits.h"
 #include "lib/host/failure.h"
 

@@ -3,6 +3,7 @@
 
 #include "tools/tmoutctl/sshd/dropin.h"
 #include "tools/tmoutctl/sshd/keywords.h"
+#include "lib/policy/snapshot_write.h"
 #include "lib/host/failure.h"
 
 #include <errno.h>

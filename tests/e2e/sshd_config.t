@@ -299,20 +299,20 @@ def versions():
     """an older sshd gets what it knows"""
     policy('default { channel_timeout = "session:shell=10m"\n max_sessions = 5 }\n'
            'group "ops" { unused_connection_timeout = 1h }\n')
-    result = run("tmoutctl", "sshd-config", "--version", "8.9")
+    result = run("tmoutctl", "sshd-config", "--openssh", "8.9")
     tap.ok(result.returncode == 0 and "MaxSessions 5" in result.stdout and
            not re.search("^ *(ChannelTimeout|UnusedConnectionTimeout)", result.stdout, re.M) and
            "# ChannelTimeout is left out" in result.stdout and
            "# UnusedConnectionTimeout is left out" in result.stdout and
            "unused_connection_timeout has no effect" in result.stderr, "8.9", result)
     for version in "9.2", "10.0p2", "9.10":
-        result = run("tmoutctl", "sshd-config", f"--version={version}")
+        result = run("tmoutctl", "sshd-config", f"--openssh={version}")
         tap.ok("ChannelTimeout session:shell=10m" in result.stdout and result.stderr == "", version,
                result)
     for version in "9", "9.", "nine", "9.2p", "9.2x", "-1.2", "":
-        result = run("tmoutctl", "sshd-config", "--version", version)
+        result = run("tmoutctl", "sshd-config", "--openssh", version)
         tap.ok(result.returncode == 2 and result.stdout == "", f"no version: {version!r}", result)
-    for options in ["--check", "--version", "9.2"], ["--json"], ["x"], ["--version"]:
+    for options in ["--check", "--openssh", "9.2"], ["--json"], ["x"], ["--openssh"]:
         result = run("tmoutctl", "sshd-config", *options)
         tap.ok(result.returncode == 2 and result.stdout == "", " ".join(options), result)
 
@@ -323,9 +323,9 @@ def without_sshd():
     os.rename(SSHD, SSHD + ".away")
     try:
         result = run("tmoutctl", "sshd-config")
-        tap.ok(result.returncode == 2 and result.stdout == "" and "--version" in result.stderr,
+        tap.ok(result.returncode == 2 and result.stdout == "" and "--openssh" in result.stderr,
                "none at all", result)
-        tap.ok("MaxSessions 5" in drop_in("--version", "9.2"), "with --version it is not needed")
+        tap.ok("MaxSessions 5" in drop_in("--openssh", "9.2"), "with --openssh it is not needed")
         write(SSHD, "#!/bin/sh\necho 'OpenSSH_8.9p1 Debian' >&2; env > /tmp/environment; exit 1\n",
               0o755)
         tap.ok("MaxSessions 5" in drop_in(), "one that only tells its version")

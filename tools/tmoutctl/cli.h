@@ -1,68 +1,98 @@
 /*
- * What the verbs of tmoutctl share: where things are, how they were asked
- * to answer, and how they report. One file a verb; main.c picks one.
+ * The command line of tmoutctl: what all commands share, how one declares its
+ * options, and how it complains. One file a command (verbs/); main.c picks one.
  */
 #ifndef TMOUT_TMOUTCTL_CLI_H
 #define TMOUT_TMOUTCTL_CLI_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
+#include <stdio.h>
 
 /* Exit statuses; scripts rely on them. */
 enum tmoutctl_exit {
     TMOUTCTL_FINE = 0,
-    TMOUTCTL_NO = 1,     /* the question was understood, the answer is no */
+    TMOUTCTL_NO = 1,     /* a check failed: the policy or the host is not as it should be */
     TMOUTCTL_FAILURE = 2 /* wrong usage, or the answer could not be found */
 };
 
 struct tmoutctl_context {
-    const char *config_path; /* the policy's main file */
-    const char *state_dir;   /* where the snapshot lives */
+    const char *config_path; /* the policy's main file, absolute */
+    const char *state_dir;   /* where the snapshot and the ledgers are, absolute */
     bool json;               /* print data as one JSON document */
-    bool quiet;              /* say nothing unless something is wrong */
+    bool quiet;              /* print nothing unless something is wrong */
+};
+
+/* An option of one command. */
+struct verb_option {
+    const char *name;  /* without dashes; NULL ends a list */
+    const char *value; /* what help calls its value; NULL: it takes none */
+    const char *help;  /* NULL: an older spelling, left out of help */
+    unsigned group;    /* not 0: mutually exclusive with the others of this number */
+};
+
+enum { VERB_OPTIONS_MAX = 4 };
+
+/* What the user gave a command. The strings are the caller's argv. */
+struct verb_arguments {
+    const char *operand;                  /* or NULL */
+    const char *option[VERB_OPTIONS_MAX]; /* by its index in the verb's list: its value, "" for
+                                             one that takes none; NULL: not given */
+};
+
+/* A command: the one row from which main, help and the tests learn of it. */
+struct verb {
+    const char *name;
+    const char *usage;   /* what follows the name in the usage line */
+    const char *summary; /* one line for the list of commands */
+    const char *help;    /* what it does, in lines of at most 79 characters */
+    const char *operand; /* what messages call its operand; NULL: it takes none */
+    bool operand_required;
+    const struct verb_option *options; /* NULL: none but the common ones */
+    /* Does it, and returns one of enum tmoutctl_exit. */
+    int (*run)(const struct tmoutctl_context *context, const struct verb_arguments *arguments);
+};
+
+/* What a command line asks for. */
+enum cli_request {
+    CLI_RUN,
+    CLI_HELP,
+    CLI_VERSION,
+    CLI_WRONG /* after a message */
 };
 
 /*
- * A verb: gets the words that follow its name, the name itself at argv[0],
- * with the options that all verbs share already taken out. Returns one of
- * enum tmoutctl_exit.
+ * Parses the common options in front of the command into *context, as
+ * getopt_long(3) does, and stops at the first word that is none: argv[optind].
  */
-typedef int tmoutctl_verb(const struct tmoutctl_context *context, int argc, char **argv);
+enum cli_request cli_parse_program(int argc, char **argv, struct tmoutctl_context *context);
 
-tmoutctl_verb verb_apply;
-tmoutctl_verb verb_attempts;
-tmoutctl_verb verb_audit;
-tmoutctl_verb verb_check;
-tmoutctl_verb verb_preset;
-tmoutctl_verb verb_sessions;
-tmoutctl_verb verb_shells;
-tmoutctl_verb verb_show;
-tmoutctl_verb verb_sshd_config;
-tmoutctl_verb verb_unlock;
+/*
+ * Parses what follows the command's name, which is argv[0]: its own options
+ * and operand into *arguments, the common options into *context. Options may
+ * stand before or after the operand, until "--".
+ */
+enum cli_request cli_parse_verb(const struct verb *verb, int argc, char **argv,
+                                struct tmoutctl_context *context, struct verb_arguments *arguments);
+
+/* "usage: tmoutctl show USER ..." and a newline; of the program where verb is NULL. */
+void cli_print_usage(FILE *to, const struct verb *verb);
+
+/* What --help prints of one command: usage, what it does, all its options. */
+void cli_print_help(const struct verb *verb);
+
+/* The common options, one a line, as help lists them. */
+void cli_print_common_options(void);
+
+/*
+ * The one form of complaint about a command line, on standard error:
+ * "tmoutctl show: ..." and the usage line. verb is NULL for the program.
+ * Returns TMOUTCTL_FAILURE.
+ */
+int usage_error(const struct verb *verb, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* "tmoutctl: ..." and a newline on standard error. */
 void report(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* The end of a verb that printed something: status, or TMOUTCTL_FAILURE if
- * standard output could not take it. */
-int finish(int status);
-
-/*
- * Prints value and a newline on standard output and releases it. Returns
- * status, or TMOUTCTL_FAILURE if value is NULL (out of memory) or standard
- * output could not take it.
- */
-int print_json(json_t *value, int status);
-
-/* The length of the UTF-8 character at text, 0 if it is none. */
-size_t utf8_length(const unsigned char *text);
-
-/* text as a JSON string; bytes that are not UTF-8 become U+FFFD. */
-json_t *json_text(const char *text);
-
-/* Local date and time for people. */
-void format_time(int64_t wall_clock_sec, char *text, size_t size);
 
 #endif

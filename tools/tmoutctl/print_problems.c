@@ -1,6 +1,6 @@
 #include "tools/tmoutctl/print_problems.h"
 
-#include "tools/tmoutctl/cli.h"
+#include "tools/tmoutctl/print.h"
 
 #include <string.h>
 

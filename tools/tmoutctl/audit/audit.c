@@ -5,7 +5,8 @@
 #include "tools/tmoutctl/audit/audit.h"
 
 #include "lib/policy/compile.h"
-#include "tools/tmoutctl/clean_text.h"
+#include "tools/tmoutctl/print.h"
+#include "tools/tmoutctl/verbs/verbs.h"
 
 #include <limits.h>
 #include <stdarg.h>
@@ -63,15 +64,6 @@ bool audit_has(const struct audit *audit, const char *file, unsigned line)
     return false;
 }
 
-static bool is_clean(const char *text)
-{
-    size_t length = 1;
-
-    for (; *text != '\0' && length > 0; text += length)
-        length = clean_length(text);
-    return length > 0;
-}
-
 void audit_mend(struct audit *audit, const char *format, ...)
 {
     va_list arguments;
@@ -85,7 +77,7 @@ void audit_mend(struct audit *audit, const char *format, ...)
         mend = NULL;
     }
     va_end(arguments);
-    if (mend != NULL && !is_clean(mend)) {
+    if (mend != NULL && !is_clean_text(mend)) {
         free(mend);
         mend = NULL;
     }
@@ -197,23 +189,6 @@ const char *policy_file(const struct audit *audit, uint32_t file, char *path, si
 
 /* --- saying ------------------------------------------------------------- */
 
-/* What comes from files may hold anything; a terminal gets a ? for each
- * character that it would not show as it is. */
-static void print_clean(const char *text)
-{
-    while (*text != '\0') {
-        const size_t length = clean_length(text);
-        if (length > 0) {
-            fwrite(text, 1, length, stdout);
-            text += length;
-            continue;
-        }
-        putchar('?');
-        const size_t hidden = utf8_length((const unsigned char *)text);
-        text += hidden > 0 ? hidden : 1;
-    }
-}
-
 static void print_finding(const struct finding *finding)
 {
     printf("%s  %-23s ", status_words[finding->status], finding->id);
@@ -236,11 +211,6 @@ static void print_finding(const struct finding *finding)
     }
 }
 
-static json_t *text_or_null(const char *text)
-{
-    return text != NULL ? json_text(text) : json_null();
-}
-
 static json_t *findings_json(const struct audit *audit)
 {
     json_t *list = json_array();
@@ -249,9 +219,9 @@ static json_t *findings_json(const struct audit *audit)
         const struct finding *f = &audit->finding[i];
         json_t *entry = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", f->id, "status",
                                   status_words[f->status], "message", json_text(f->message), "mend",
-                                  text_or_null(f->mend), "file", text_or_null(f->file), "line",
-                                  f->line > 0 ? json_integer(f->line) : json_null(), "control",
-                                  text_or_null(f->control));
+                                  json_text_or_null(f->mend), "file", json_text_or_null(f->file),
+                                  "line", f->line > 0 ? json_integer(f->line) : json_null(),
+                                  "control", json_text_or_null(f->control));
         if (entry == NULL || json_array_append_new(list, entry) != 0) {
             json_decref(list);
             return NULL;
@@ -356,27 +326,33 @@ static int audit_all(struct audit *audit, const char *baseline)
     return TMOUTCTL_FAILURE;
 }
 
-int verb_audit(const struct tmoutctl_context *context, int argc, char **argv)
+enum { OPTION_BASELINE };
+
+static const struct verb_option options[] = {
+    [OPTION_BASELINE] = {"baseline", "NAME", "also compare with this preset", 0},
+    {0},
+};
+
+static int run_audit(const struct tmoutctl_context *context, const struct verb_arguments *arguments)
 {
     struct audit audit = {.context = context};
-    const char *baseline = NULL;
 
-    for (int i = 1; i < argc; i++) {
-        if (baseline == NULL && strcmp(argv[i], "--baseline") == 0 && i + 1 < argc) {
-            baseline = argv[++i];
-        } else if (baseline == NULL && strncmp(argv[i], "--baseline=", 11) == 0) {
-            baseline = argv[i] + 11;
-        } else {
-            report("the call is: tmoutctl audit [--baseline NAME]");
-            return TMOUTCTL_FAILURE;
-        }
-    }
     if (geteuid() != 0) {
-        report("PAM's stacks, sshd's configuration and the state are root's to see: run the "
-               "audit as root");
+        report("must be run as root");
         return TMOUTCTL_FAILURE;
     }
-    const int status = audit_all(&audit, baseline);
+    const int status = audit_all(&audit, arguments->option[OPTION_BASELINE]);
     free_audit(&audit);
     return status;
 }
+
+const struct verb verb_audit = {
+    .name = "audit",
+    .usage = "[--baseline NAME]",
+    .summary = "check that the host does what the policy says",
+    .help = "Checks that the host does what the policy says: PAM, sshd, shells and files as\n"
+            "they are now. Changes nothing, and prints a command that fixes each finding. Must\n"
+            "be run as root.",
+    .options = options,
+    .run = run_audit,
+};

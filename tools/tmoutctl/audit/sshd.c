@@ -6,10 +6,12 @@
 #include "tools/tmoutctl/sshd/site.h"
 #include "tools/tmoutctl/sshd/text.h"
 #include "tools/tmoutctl/sshd/words.h"
+#include "tools/tmoutctl/verbs/verbs.h"
 
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -426,7 +428,7 @@ static void check_channel_timeout(struct audit *audit, const void *facts)
 static json_t *ask_check(const struct tmoutctl_context *context, int *status)
 {
     struct tmoutctl_context quiet = *context;
-    char name[] = "sshd-config", option[] = "--check", *words[] = {name, option, NULL};
+    const struct verb_arguments check = {.option = {""}}; /* --check is its first option */
     int out[2], ended = 0;
 
     quiet.json = quiet.quiet = true;
@@ -437,7 +439,7 @@ static json_t *ask_check(const struct tmoutctl_context *context, int *status)
     const pid_t child = fork();
     if (child == 0) {
         dup2(out[1], STDOUT_FILENO);
-        _exit(verb_sshd_config(&quiet, 2, words));
+        _exit(verb_sshd_config.run(&quiet, &check));
     }
     close(out[1]);
     json_t *answer = child > 0 ? json_loadfd(out[0], 0, NULL) : NULL;

@@ -2,6 +2,7 @@
 
 #include "lib/policy/compile.h"
 #include "lib/policy/snapshot_write.h"
+#include "tools/tmoutctl/print.h"
 #include "tools/tmoutctl/print_problems.h"
 
 #include <errno.h>

@@ -3,6 +3,7 @@
 #include "tools/tmoutctl/shells/files.h"
 #include "tools/tmoutctl/shells/lines.h"
 #include "tools/tmoutctl/cli.h"
+#include "tools/tmoutctl/print.h"
 
 #include <errno.h>
 #include <glob.h>

@@ -1,7 +1,7 @@
 #include "tools/tmoutctl/shells/list.h"
 
 #include "tools/tmoutctl/shells/files.h"
-#include "tools/tmoutctl/cli.h"
+#include "tools/tmoutctl/print.h"
 
 #include <fnmatch.h>
 #include <limits.h>

@@ -2,6 +2,7 @@
 
 #include "lib/policy/duration.h"
 #include "tools/tmoutctl/host/policy_view.h"
+#include "tools/tmoutctl/print.h"
 #include "tools/tmoutctl/shells/files.h"
 #include "tools/tmoutctl/shells/replace.h"
 

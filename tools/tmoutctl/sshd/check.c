@@ -1,5 +1,6 @@
 #include "tools/tmoutctl/sshd/check.h"
 
+#include "tools/tmoutctl/print.h"
 #include "tools/tmoutctl/sshd/installed.h"
 #include "tools/tmoutctl/sshd/keywords.h"
 #include "tools/tmoutctl/sshd/site.h"

@@ -3,13 +3,14 @@
  * comes into force. Run by administrators, and with --quiet by the module
  * at the first login after a change.
  */
-#include "tools/tmoutctl/cli.h"
+#include "tools/tmoutctl/verbs/verbs.h"
 
 #include "lib/host/atomic_file.h"
 #include "lib/host/secure_path.h"
 #include "lib/policy/compile.h"
 #include "lib/policy/snapshot_read.h"
 #include "lib/policy/snapshot_write.h"
+#include "tools/tmoutctl/print.h"
 #include "tools/tmoutctl/print_problems.h"
 
 #include <errno.h>
@@ -206,15 +207,12 @@ static int compile_and_keep(struct application *a)
     }
 }
 
-int verb_apply(const struct tmoutctl_context *context, int argc, char **argv)
+static int run_apply(const struct tmoutctl_context *context, const struct verb_arguments *arguments)
 {
     struct application a = {.context = context, .state_fd = -1, .lock_fd = -1};
     int status = TMOUTCTL_FAILURE;
 
-    if (argc > 1) {
-        report("apply takes no argument \"%s\"", argv[1]);
-        return TMOUTCTL_FAILURE;
-    }
+    (void)arguments;
     /* A file size limit or a vanished reader shall give an error message
      * and not end us before the clean-up. */
     signal(SIGXFSZ, SIG_IGN);
@@ -241,3 +239,13 @@ out:
         close(a.state_fd);
     return status;
 }
+
+const struct verb verb_apply = {
+    .name = "apply",
+    .usage = "[--quiet]",
+    .summary = "check the policy and put it in force",
+    .help = "Checks the policy and compiles it into the snapshot that logins read. If it has\n"
+            "errors, all of them are printed and the policy in force stays. The first login\n"
+            "after an edit does the same.",
+    .run = run_apply,
+};

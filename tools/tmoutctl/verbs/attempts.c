@@ -2,10 +2,11 @@
  * tmoutctl attempts [USER]: the failed logins that count now, and the locks
  * that they made, for one user or for all who have any.
  */
-#include "tools/tmoutctl/cli.h"
+#include "tools/tmoutctl/verbs/verbs.h"
 
 #include "tools/tmoutctl/host/policy_view.h"
 #include "tools/tmoutctl/host/user_attempts.h"
+#include "tools/tmoutctl/print.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -187,22 +188,31 @@ static int show_all(const struct tmoutctl_context *context, const struct policy_
     return finish(status);
 }
 
-int verb_attempts(const struct tmoutctl_context *context, int argc, char **argv)
+static int run_attempts(const struct tmoutctl_context *context,
+                        const struct verb_arguments *arguments)
 {
     struct policy_view view = {0};
     int status;
 
-    if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
-        report("attempts takes one user, or nothing: tmoutctl attempts [USER]");
-        return TMOUTCTL_FAILURE;
-    }
     if (!attempts_are_ours(context)) {
-        report("login attempts are root's to see, one's own too: run it as root");
+        report("must be run as root, even for your own account");
         return TMOUTCTL_FAILURE;
     }
     if (policy_view_find(context, &view) != 0)
         return TMOUTCTL_FAILURE;
-    status = argc == 2 ? show_one(context, &view, argv[1]) : show_all(context, &view);
+    status = arguments->operand != NULL ? show_one(context, &view, arguments->operand)
+                                        : show_all(context, &view);
     snapshot_close(&view.snapshot);
     return status;
 }
+
+const struct verb verb_attempts = {
+    .name = "attempts",
+    .usage = "[USER]",
+    .summary = "list failed logins that count now, and locks",
+    .help = "Lists the failed logins that count now and the locks that they caused, by origin:\n"
+            "local, network, or an address where the policy counts by source. Without USER,\n"
+            "those of every user who has any. Must be run as root.",
+    .operand = "USER",
+    .run = run_attempts,
+};

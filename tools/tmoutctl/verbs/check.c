@@ -1,7 +1,8 @@
 /* tmoutctl check [FILE]: what is wrong with the policy, or with a draft. */
-#include "tools/tmoutctl/cli.h"
+#include "tools/tmoutctl/verbs/verbs.h"
 
 #include "lib/policy/compile.h"
+#include "tools/tmoutctl/print.h"
 #include "tools/tmoutctl/print_problems.h"
 
 #include <stdio.h>
@@ -42,20 +43,17 @@ static void answer_text(const char *path, bool quiet, bool valid, bool missing,
                problems->errors == 1 ? "" : "s");
 }
 
-int verb_check(const struct tmoutctl_context *context, int argc, char **argv)
+static int run_check(const struct tmoutctl_context *context, const struct verb_arguments *arguments)
 {
     /* The policy itself, named, is no draft. */
-    const bool named = argc > 1 && strcmp(argv[1], context->config_path) != 0;
-    const char *draft = named ? argv[1] : NULL;
+    const bool named =
+        arguments->operand != NULL && strcmp(arguments->operand, context->config_path) != 0;
+    const char *draft = named ? arguments->operand : NULL;
     struct policy policy = {0};
     struct source_set sources = {0};
     struct problems problems = {0};
     int status;
 
-    if (argc > 2 || (draft != NULL && (draft[0] == '-' || draft[0] == '\0'))) {
-        report("the call is: tmoutctl check [FILE]");
-        return TMOUTCTL_FAILURE;
-    }
     const int outcome = compile(draft, context->config_path, &policy, &sources, &problems);
     const bool missing = sources.count > 0 && sources.item[0].identity.kind == SOURCE_ABSENT;
 
@@ -74,3 +72,13 @@ int verb_check(const struct tmoutctl_context *context, int argc, char **argv)
     sources_free(&sources);
     return status;
 }
+
+const struct verb verb_check = {
+    .name = "check",
+    .usage = "[FILE]",
+    .summary = "report errors in the policy, or in a draft",
+    .help = "Reports every error in the policy, and what in it may surprise: settings of one\n"
+            "file that override those of another. With FILE, checks that file alone, as a draft.",
+    .operand = "FILE",
+    .run = run_check,
+};

@@ -2,9 +2,10 @@
  * tmoutctl preset [NAME]: prints a preset, or the list of them. A preset's
  * title is its first line.
  */
-#include "tools/tmoutctl/cli.h"
+#include "tools/tmoutctl/verbs/verbs.h"
 
 #include "tools/tmoutctl/host/preset_file.h"
+#include "tools/tmoutctl/print.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -146,11 +147,19 @@ static int print_preset(const struct tmoutctl_context *context, const char *name
     return status;
 }
 
-int verb_preset(const struct tmoutctl_context *context, int argc, char **argv)
+static int run_preset(const struct tmoutctl_context *context,
+                      const struct verb_arguments *arguments)
 {
-    if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
-        report("the call is: tmoutctl preset [NAME]");
-        return TMOUTCTL_FAILURE;
-    }
-    return argc == 1 ? list_presets(context) : print_preset(context, argv[1]);
+    return arguments->operand == NULL ? list_presets(context)
+                                      : print_preset(context, arguments->operand);
 }
+
+const struct verb verb_preset = {
+    .name = "preset",
+    .usage = "[NAME]",
+    .summary = "print a baseline's policy, or list the baselines",
+    .help = "Prints the policy that a compliance baseline asks for, with the control's number\n"
+            "at each value. Without NAME, lists the baselines with their titles.",
+    .operand = "NAME",
+    .run = run_preset,
+};

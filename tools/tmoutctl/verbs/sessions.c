@@ -3,7 +3,7 @@
  * how long each has been idle, and what will happen to it when. Found with
  * the code that tmoutd decides with.
  */
-#include "tools/tmoutctl/cli.h"
+#include "tools/tmoutctl/verbs/verbs.h"
 
 #include "lib/policy/duration.h"
 #include "lib/sessions/idle.h"
@@ -11,6 +11,7 @@
 #include "lib/sessions/watch_limits.h"
 #include "lib/paths.h"
 #include "tools/tmoutctl/host/policy_view.h"
+#include "tools/tmoutctl/print.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -231,20 +232,17 @@ static int print_table(const struct tmoutctl_context *context, const struct tabl
     return finish(status);
 }
 
-int verb_sessions(const struct tmoutctl_context *context, int argc, char **argv)
+static int run_sessions(const struct tmoutctl_context *context,
+                        const struct verb_arguments *arguments)
 {
     struct policy_view view = {0};
     struct table table = {0};
     char directory[PATH_MAX];
     int status;
 
-    (void)argv;
-    if (argc > 1) {
-        report("sessions takes no argument");
-        return TMOUTCTL_FAILURE;
-    }
+    (void)arguments;
     if (geteuid() != 0 && strcmp(context->state_dir, TMOUT_STATE_DIR) == 0) {
-        report("the sessions of all users are root's to see: run it as root");
+        report("must be run as root");
         return TMOUTCTL_FAILURE;
     }
     if (!registry_directory(context->state_dir, directory, sizeof directory)) {
@@ -263,3 +261,13 @@ int verb_sessions(const struct tmoutctl_context *context, int argc, char **argv)
     free(table.row);
     return status;
 }
+
+const struct verb verb_sessions = {
+    .name = "sessions",
+    .usage = "",
+    .summary = "list logins: idle for how long, and what will end them when",
+    .help = "Lists the registered logins, one line for each terminal: who, from where, idle for\n"
+            "how long, and which limit will end it when; what ends first comes first. Must be\n"
+            "run as root.",
+    .run = run_sessions,
+};

@@ -1,5 +1,5 @@
 /*
- * tmoutctl shells [--install|--remove|--literal]: which of the installed
+ * tmoutctl shells [--install | --remove | --literal]: which of the installed
  * shells take the limit, and from which file; what else in the system's shell
  * files sets one (shell_findings.h); the line in rc files (shell_hooks.h); and
  * the number in our scripts (shell_literal.h).
@@ -7,8 +7,9 @@
  * What is found is put into a JSON document, which is printed as it is or as
  * text, so that both say the same.
  */
-#include "tools/tmoutctl/cli.h"
+#include "tools/tmoutctl/verbs/verbs.h"
 
+#include "tools/tmoutctl/print.h"
 #include "tools/tmoutctl/shells/files.h"
 #include "tools/tmoutctl/shells/findings.h"
 #include "tools/tmoutctl/shells/hooks.h"
@@ -107,7 +108,7 @@ static bool is_installed(const json_t *shells, const char *kind)
 static int change(const struct tmoutctl_context *context, bool install)
 {
     if (geteuid() != 0) {
-        report("shells --%s: only root may change system files", install ? "install" : "remove");
+        report("must be run as root");
         return TMOUTCTL_FAILURE;
     }
     if (install && !shell_fragments_are_there())
@@ -138,16 +139,35 @@ static int change(const struct tmoutctl_context *context, bool install)
     return finish(status);
 }
 
-int verb_shells(const struct tmoutctl_context *context, int argc, char **argv)
+enum { OPTION_INSTALL, OPTION_REMOVE, OPTION_LITERAL };
+
+static const struct verb_option options[] = {
+    [OPTION_INSTALL] = {"install", NULL, "add one line to the rc files of shells that need it", 1},
+    [OPTION_REMOVE] = {"remove", NULL, "remove that line again", 1},
+    [OPTION_LITERAL] = {"literal", NULL, "write the policy's limit into our /etc/profile.d scripts",
+                        1},
+    {0},
+};
+
+static int run_shells(const struct tmoutctl_context *context,
+                      const struct verb_arguments *arguments)
 {
-    if (argc == 1)
-        return list(context);
-    if (argc == 2 && strcmp(argv[1], "--install") == 0)
+    if (arguments->option[OPTION_INSTALL] != NULL)
         return change(context, true);
-    if (argc == 2 && strcmp(argv[1], "--remove") == 0)
+    if (arguments->option[OPTION_REMOVE] != NULL)
         return change(context, false);
-    if (argc == 2 && strcmp(argv[1], "--literal") == 0)
+    if (arguments->option[OPTION_LITERAL] != NULL)
         return change_literals(context);
-    report("usage: tmoutctl shells [--install | --remove | --literal]");
-    return TMOUTCTL_FAILURE;
+    return list(context);
 }
+
+const struct verb verb_shells = {
+    .name = "shells",
+    .usage = "[--install | --remove | --literal]",
+    .summary = "list which shells take the limit, and from which file",
+    .help = "Lists the installed shells, whether they take the limit and from which file, and\n"
+            "which other scripts of the system set one. The options change system files, and\n"
+            "must be run as root.",
+    .options = options,
+    .run = run_shells,
+};

@@ -2,10 +2,11 @@
  * tmoutctl show USER: the settings his next login gets, and the rule behind
  * each, found with the code that decides at login.
  */
-#include "tools/tmoutctl/cli.h"
+#include "tools/tmoutctl/verbs/verbs.h"
 
 #include "tools/tmoutctl/host/policy_view.h"
 #include "tools/tmoutctl/host/user_attempts.h"
+#include "tools/tmoutctl/print.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -200,47 +201,36 @@ out:
     return status;
 }
 
-/* The words behind `show`. Returns 0, or -1 after a message. */
-static int take_words(int argc, char **argv, const char **user, struct login_view *login)
-{
-    static const char call[] = "tmoutctl show USER [--from ADDR] [--local]";
+enum { OPTION_FROM, OPTION_LOCAL };
 
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--local") == 0) {
-            login->local = true;
-        } else if (strcmp(argv[i], "--from") == 0 && i + 1 < argc) {
-            login->from = argv[++i];
-        } else if (strncmp(argv[i], "--from=", 7) == 0) {
-            login->from = argv[i] + 7;
-        } else if (argv[i][0] == '-' || *user != NULL) {
-            report("show does not understand \"%s\"; the call is: %s", argv[i], call);
-            return -1;
-        } else {
-            *user = argv[i];
-        }
-    }
-    if (*user == NULL) {
-        report("show needs a user: %s", call);
-        return -1;
-    }
-    if (login->from == NULL)
-        return 0;
-    if (login->local) {
-        report("--from is about logins over the network, --local about others: give one");
-        return -1;
-    }
-    if (origin_of_address(login->from).kind != ORIGIN_NETWORK)
-        return 0;
-    report("--from takes an address in digits, not \"%s\"", login->from);
-    return -1;
+static const struct verb_option options[] = {
+    [OPTION_FROM] = {"from", "ADDR", "a login over SSH from this IP address", 1},
+    [OPTION_LOCAL] = {"local", NULL, "a local login, not one over SSH", 1},
+    {0},
+};
+
+static int run_show(const struct tmoutctl_context *context, const struct verb_arguments *arguments)
+{
+    struct login_view login = {
+        .local = arguments->option[OPTION_LOCAL] != NULL,
+        .from = arguments->option[OPTION_FROM],
+    };
+
+    if (login.from != NULL && origin_of_address(login.from).kind != ORIGIN_NETWORK)
+        return usage_error(&verb_show, "invalid argument '%s' for '--from': not an IP address",
+                           login.from);
+    return show(context, arguments->operand, &login);
 }
 
-int verb_show(const struct tmoutctl_context *context, int argc, char **argv)
-{
-    struct login_view login = {0};
-    const char *user = NULL;
-
-    if (take_words(argc, argv, &user, &login) != 0)
-        return TMOUTCTL_FAILURE;
-    return show(context, user, &login);
-}
+const struct verb verb_show = {
+    .name = "show",
+    .usage = "USER [--from ADDR] [--local]",
+    .summary = "show a user's settings, and the rule behind each",
+    .help = "Shows the settings that the user's next login over SSH gets, or their next local\n"
+            "one, each with the rule that gave it, and for root their login attempts. --from\n"
+            "names the address where the policy counts attempts by source.",
+    .operand = "USER",
+    .operand_required = true,
+    .options = options,
+    .run = run_show,
+};

@@ -2,9 +2,10 @@
  * tmoutctl sshd-config: the policy's settings of sshd's own as a drop-in for
  * /etc/ssh/sshd_config.d; with --check, whether sshd goes by them.
  */
-#include "tools/tmoutctl/cli.h"
+#include "tools/tmoutctl/verbs/verbs.h"
 
 #include "tools/tmoutctl/host/policy_view.h"
+#include "tools/tmoutctl/print.h"
 #include "tools/tmoutctl/sshd/check.h"
 #include "tools/tmoutctl/sshd/dropin.h"
 #include "tools/tmoutctl/sshd/installed.h"
@@ -66,7 +67,7 @@ static int find_known(const struct sshd_version *asked_for, bool *known)
     if (asked_for != NULL)
         version = *asked_for;
     else if (sshd_installed_version(&version, &failure) != 0) {
-        report("%s; name the version that the file is for with --version", failure.text);
+        report("%s; name the version that the file is for with --openssh", failure.text);
         return -1;
     }
     if (asked_for == NULL && sshd_effective(NULL, &config, &failure) != 0)
@@ -106,70 +107,57 @@ static int print_dropin(const struct dropin *dropin, const bool *known)
     return status;
 }
 
-struct question {
-    bool check;
-    bool has_version;
-    struct sshd_version version;
+enum { OPTION_CHECK, OPTION_OPENSSH, OPTION_VERSION };
+
+/* --version X.Y was the name of --openssh. */
+static const struct verb_option options[] = {
+    [OPTION_CHECK] = {"check", NULL, "compare with what sshd has in its configuration", 1},
+    [OPTION_OPENSSH] = {"openssh", "X.Y", "write for this version of OpenSSH", 1},
+    [OPTION_VERSION] = {"version", "X.Y", NULL, 1},
+    {0},
 };
 
-/* The words behind `sshd-config`. Returns 0, or -1 after a message. */
-static int take_words(int argc, char **argv, struct question *question)
+/* The version that --openssh names into *version. Returns 1, 0 where it is not
+ * given, or -1 after a message. */
+static int parse_version(const struct verb_arguments *arguments, struct sshd_version *version)
 {
-    static const char option[] = "--version";
-    const size_t length = sizeof option - 1;
+    const bool old = arguments->option[OPTION_VERSION] != NULL;
+    const char *text = arguments->option[old ? OPTION_VERSION : OPTION_OPENSSH];
 
-    for (int i = 1; i < argc; i++) {
-        const char *version = NULL;
-        if (strcmp(argv[i], "--check") == 0) {
-            question->check = true;
-        } else if (strcmp(argv[i], option) == 0 && i + 1 < argc) {
-            version = argv[++i];
-        } else if (strncmp(argv[i], option, length) == 0 && argv[i][length] == '=') {
-            version = argv[i] + length + 1;
-        } else {
-            report("sshd-config does not understand \"%s\"; the call is: tmoutctl sshd-config "
-                   "[--version X.Y | --check]",
-                   argv[i]);
-            return -1;
-        }
-        if (version == NULL)
-            continue;
-        if (sshd_version_parse(version, &question->version) != 0) {
-            report("--version takes a version of OpenSSH such as 9.2, not \"%s\"", version);
-            return -1;
-        }
-        question->has_version = true;
-    }
-    if (question->check && question->has_version) {
-        report("--check is about the sshd that is installed: leave --version out");
-        return -1;
-    }
-    return 0;
+    if (text == NULL)
+        return 0;
+    if (sshd_version_parse(text, version) == 0)
+        return 1;
+    usage_error(&verb_sshd_config,
+                "invalid argument '%s' for '--%s': not a version of OpenSSH such as 9.2", text,
+                options[old ? OPTION_VERSION : OPTION_OPENSSH].name);
+    return -1;
 }
 
-int verb_sshd_config(const struct tmoutctl_context *context, int argc, char **argv)
+static int run_sshd_config(const struct tmoutctl_context *context,
+                           const struct verb_arguments *arguments)
 {
-    struct question question = {0};
+    const bool check = arguments->option[OPTION_CHECK] != NULL;
+    struct sshd_version version;
     struct policy_view view = {0};
     struct dropin dropin = {0};
     bool known[SETTING_COUNT] = {false};
     int status = TMOUTCTL_FAILURE;
 
-    if (take_words(argc, argv, &question) != 0)
+    const int has_version = parse_version(arguments, &version);
+    if (has_version < 0)
         return status;
-    if (context->json && !question.check) {
-        report("sshd-config prints a file for sshd; --json goes with --check");
-        return status;
-    }
+    if (context->json && !check)
+        return usage_error(&verb_sshd_config, "option '--json' requires '--check'");
     if (policy_view_find(context, &view) != 0)
         return status;
     if (collect(context, &view, &dropin) != 0)
         goto out;
-    if (find_known(question.has_version ? &question.version : NULL, known) != 0)
+    if (find_known(has_version > 0 ? &version : NULL, known) != 0)
         goto out;
     if (!context->quiet)
         warn_unknown(&dropin, known);
-    if (question.check)
+    if (check)
         status = sshd_check(context, &view, &dropin, known);
     else if (check_names(&dropin) != 0)
         status = TMOUTCTL_NO;
@@ -181,3 +169,13 @@ out:
     snapshot_close(&view.snapshot);
     return status;
 }
+
+const struct verb verb_sshd_config = {
+    .name = "sshd-config",
+    .usage = "[--check | --openssh X.Y]",
+    .summary = "print the policy's part of sshd_config, or check that sshd has it",
+    .help = "Prints the policy's settings for sshd as a file for /etc/ssh/sshd_config.d. With\n"
+            "--check, compares the policy with what sshd reads from its files (root only).",
+    .options = options,
+    .run = run_sshd_config,
+};

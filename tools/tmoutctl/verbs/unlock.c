@@ -2,9 +2,10 @@
  * tmoutctl unlock USER: forgets his failed logins and lifts every lock that
  * they made. It has to work whatever state the ledger and the policy are in.
  */
-#include "tools/tmoutctl/cli.h"
+#include "tools/tmoutctl/verbs/verbs.h"
 
 #include "tools/tmoutctl/host/user_attempts.h"
+#include "tools/tmoutctl/print.h"
 
 #include "lib/attempts/ledger.h"
 #include "lib/host/account.h"
@@ -118,19 +119,28 @@ static int unlock(const struct tmoutctl_context *context, const char *user, uid_
     return finish(TMOUTCTL_FINE);
 }
 
-int verb_unlock(const struct tmoutctl_context *context, int argc, char **argv)
+static int run_unlock(const struct tmoutctl_context *context,
+                      const struct verb_arguments *arguments)
 {
     uid_t uid;
 
-    if (argc != 2 || argv[1][0] == '-') {
-        report("unlock needs a user: tmoutctl unlock USER");
-        return TMOUTCTL_FAILURE;
-    }
     if (!attempts_are_ours(context)) {
-        report("only root can unlock a user: run it as root");
+        report("must be run as root");
         return TMOUTCTL_FAILURE;
     }
-    if (find_uid(argv[1], &uid) != 0)
+    if (find_uid(arguments->operand, &uid) != 0)
         return TMOUTCTL_FAILURE;
-    return unlock(context, argv[1], uid);
+    return unlock(context, arguments->operand, uid);
 }
+
+const struct verb verb_unlock = {
+    .name = "unlock",
+    .usage = "USER",
+    .summary = "forget a user's failed logins and lift their locks",
+    .help = "Forgets the user's failed logins and lifts every lock, local and over the network.\n"
+            "A damaged ledger is replaced. USER may be a number, for a user who no longer\n"
+            "exists. Must be run as root.",
+    .operand = "USER",
+    .operand_required = true,
+    .run = run_unlock,
+};

@@ -1,0 +1,140 @@
+#include "tools/tmoutctl/print.h"
+
+#include "tools/tmoutctl/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+int finish(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    report("cannot write to standard output");
+    return TMOUTCTL_FAILURE;
+}
+
+int print_json(json_t *value, int status)
+{
+    if (value == NULL) {
+        report("out of memory");
+        return TMOUTCTL_FAILURE;
+    }
+    json_dumpf(value, stdout, JSON_INDENT(2));
+    json_decref(value);
+    putchar('\n');
+    return finish(status);
+}
+
+/* The length of the UTF-8 character at text, 0 if it is none. */
+static size_t utf8_length(const unsigned char *text)
+{
+    const size_t length = text[0] < 0x80                       ? 1
+                          : text[0] >= 0xc2 && text[0] <= 0xdf ? 2
+                          : text[0] >= 0xe0 && text[0] <= 0xef ? 3
+                          : text[0] >= 0xf0 && text[0] <= 0xf4 ? 4
+                                                               : 0;
+    for (size_t i = 1; i < length; i++)
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    return length;
+}
+
+json_t *json_text(const char *text)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    json_t *value = json_string(text);
+
+    if (value != NULL)
+        return value;
+    char *clean = malloc(3 * strlen(text) + 1), *to = clean;
+    if (clean == NULL)
+        return NULL;
+    for (const unsigned char *from = (const unsigned char *)text; *from != '\0';) {
+        const size_t length = utf8_length(from);
+        if (length > 0) {
+            memcpy(to, from, length);
+            to += length;
+            from += length;
+        } else {
+            memcpy(to, replacement, sizeof replacement - 1);
+            to += sizeof replacement - 1;
+            from++;
+        }
+    }
+    *to = '\0';
+    value = json_string(clean);
+    /* jansson also rejects surrogates and overlong forms, which the loop above
+     * lets through: they are rare enough to give the whole text up. */
+    if (value == NULL)
+        value = json_string(replacement);
+    free(clean);
+    return value;
+}
+
+json_t *json_text_or_null(const char *text)
+{
+    return text != NULL ? json_text(text) : json_null();
+}
+
+/* Ranges of characters that are invisible, or change how others are shown:
+ * Unicode's controls, line separators, those "Default_Ignorable_Code_Point"s
+ * that have to do with the direction of writing or with width, and U+FFFD,
+ * which json_text() puts in the place of a byte that is not UTF-8. */
+static const struct {
+    uint32_t first, last;
+} hidden[] = {{0x00, 0x1f},     {0x7f, 0x9f},     {0xad, 0xad},      {0x61c, 0x61c},
+              {0x180e, 0x180e}, {0x200b, 0x200f}, {0x2028, 0x202e},  {0x2060, 0x206f},
+              {0xfeff, 0xfeff}, {0xfff9, 0xfffd}, {0xe0000, 0xe007f}};
+
+/* The length of the UTF-8 character at text, 0 if a terminal would not show
+ * it as it is. */
+static size_t clean_length(const char *text)
+{
+    const unsigned char *byte = (const unsigned char *)text;
+    const size_t length = utf8_length(byte);
+    /* The first byte of a sequence begins with as many ones as it has bytes. */
+    uint32_t character = length == 1 ? byte[0] : byte[0] & (0x7fu >> length);
+
+    for (size_t i = 1; i < length; i++)
+        character = character << 6 | (byte[i] & 0x3fu);
+    for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
+        if (character >= hidden[i].first && character <= hidden[i].last)
+            return 0;
+    return length;
+}
+
+bool is_clean_text(const char *text)
+{
+    size_t length = 1;
+
+    for (; *text != '\0' && length > 0; text += length)
+        length = clean_length(text);
+    return length > 0;
+}
+
+void print_clean(const char *text)
+{
+    while (*text != '\0') {
+        const size_t length = clean_length(text);
+        if (length > 0) {
+            fwrite(text, 1, length, stdout);
+            text += length;
+            continue;
+        }
+        putchar('?');
+        const size_t invisible = utf8_length((const unsigned char *)text);
+        text += invisible > 0 ? invisible : 1;
+    }
+}
+
+void format_time(int64_t wall_clock_sec, char *text, size_t size)
+{
+    const time_t when = (time_t)wall_clock_sec;
+    struct tm broken_down;
+
+    if (localtime_r(&when, &broken_down) == NULL ||
+        strftime(text, size, "%Y-%m-%d %H:%M:%S", &broken_down) == 0)
+        snprintf(text, size, "an unknown time");
+}

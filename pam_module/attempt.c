@@ -301,6 +301,7 @@ static int attach_attempt(struct attempt *attempt)
 int attempt_begin(pam_handle_t *pamh, const struct module_args *args,
                   const struct attempt_request *request, struct attempt_report *report)
 {
+    struct failure failure = {""};
     struct attempt *attempt;
     int result = PAM_SERVICE_ERR;
 
@@ -312,10 +313,9 @@ int attempt_begin(pam_handle_t *pamh, const struct module_args *args,
                    request->log_name);
         return PAM_BUF_ERR;
     }
-    if (clock_now(&attempt->begun) != 0) {
-        pam_syslog(pamh, LOG_ERR,
-                   "no password is accepted: /proc/sys/kernel/random/boot_id: %s user=%s",
-                   strerror(errno), request->log_name);
+    if (clock_now(&attempt->begun, &failure) != 0) {
+        pam_syslog(pamh, LOG_ERR, "no password is accepted: %s user=%s", failure.text,
+                   request->log_name);
         goto out;
     }
     if (await_admission(attempt, report) != LEDGER_OK)

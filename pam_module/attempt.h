@@ -14,7 +14,9 @@
 #include "lib/attempts/ledger.h"
 #include "pam_module/log_name.h"
 #include "pam_module/login_origin.h"
-#include "pam_module/module_args.h"
+#include "lib/policy/module_args.h"
+
+#include <security/pam_modules.h>
 
 struct attempt_request {
     const char *user;

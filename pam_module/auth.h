@@ -2,7 +2,9 @@
 #ifndef TMOUT_PAM_MODULE_AUTH_H
 #define TMOUT_PAM_MODULE_AUTH_H
 
-#include "pam_module/module_args.h"
+#include "lib/policy/module_args.h"
+
+#include <security/pam_modules.h>
 
 /*
  * PAM_IGNORE where it may, for the line vouches for nobody; PAM_AUTH_ERR

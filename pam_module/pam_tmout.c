@@ -1,19 +1,31 @@
 /* The entry points that libpam calls, and nothing else. */
 
+#include "lib/policy/module_args.h"
 #include "pam_module/auth.h"
-#include "pam_module/module_args.h"
 #include "pam_module/session.h"
 
+#include <security/pam_ext.h>
 #include <security/pam_modules.h>
 #include <stddef.h>
+#include <syslog.h>
 
 #define EXPORTED __attribute__((visibility("default")))
+
+static bool parse_args(pam_handle_t *pamh, int argc, const char **argv, struct module_args *args)
+{
+    struct failure failure = {""};
+    const int valid = module_args_parse(argc, argv, args, &failure);
+
+    if (valid < argc)
+        pam_syslog(pamh, LOG_ERR, "wrong PAM line: %s argument=\"%s\"", failure.text, argv[valid]);
+    return valid == argc;
+}
 
 EXPORTED int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
     struct module_args args;
 
-    if (module_args_parse(pamh, argc, argv, &args) != 0)
+    if (!parse_args(pamh, argc, argv, &args))
         return PAM_SERVICE_ERR;
     return authenticate(pamh, flags, &args);
 }
@@ -33,7 +45,7 @@ EXPORTED int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const 
     struct module_args args;
 
     (void)flags;
-    if (module_args_parse(pamh, argc, argv, &args) == 0)
+    if (parse_args(pamh, argc, argv, &args))
         return session_open(pamh, &args);
     pam_putenv(pamh, "PAM_TMOUT="); /* as session_open() does where it fails */
     return PAM_SESSION_ERR;
@@ -41,10 +53,11 @@ EXPORTED int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const 
 
 EXPORTED int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
+    struct failure failure = {""}; /* open_session has logged it */
     struct module_args args;
 
     (void)flags;
-    if (module_args_parse(NULL, argc, argv, &args) != 0)
+    if (module_args_parse(argc, argv, &args, &failure) < argc)
         return PAM_SESSION_ERR;
     session_close(pamh, &args);
     return PAM_SUCCESS;

@@ -2,8 +2,10 @@
 #ifndef TMOUT_PAM_MODULE_POLICY_IN_FORCE_H
 #define TMOUT_PAM_MODULE_POLICY_IN_FORCE_H
 
+#include "lib/policy/module_args.h"
 #include "lib/policy/snapshot_read.h"
-#include "pam_module/module_args.h"
+
+#include <security/pam_modules.h>
 
 /*
  * Opens the snapshot. Where the policy on disk has changed since, and the

@@ -2,7 +2,7 @@
 #ifndef TMOUT_PAM_MODULE_REFRESH_H
 #define TMOUT_PAM_MODULE_REFRESH_H
 
-#include "pam_module/module_args.h"
+#include "lib/policy/module_args.h"
 
 #include <stddef.h>
 

@@ -67,6 +67,9 @@ static const char *terminal_name(pam_handle_t *pamh)
     return strncmp(terminal, "/dev/", 5) == 0 ? terminal + 5 : terminal;
 }
 
+/* A state directory's name is short enough for that: MODULE_PATH_MAX. */
+enum { SESSIONS_DIR_MAX = MODULE_PATH_MAX + 32 };
+
 int register_login(pam_handle_t *pamh, const struct module_args *args)
 {
     struct session_record record;
@@ -75,10 +78,14 @@ int register_login(pam_handle_t *pamh, const struct module_args *args)
     struct process self;
     int result = -1;
     struct failure failure = {""};
+    char sessions_dir[SESSIONS_DIR_MAX];
 
+    registry_directory(args->state_dir, sessions_dir, sizeof sessions_dir);
     memset(&record, 0, sizeof record);
-    if (clock_now(&record.since) != 0 || process_read(0, &self) != 0) {
-        failure_set(&failure, "/proc does not tell what is needed: %s", strerror(errno));
+    if (clock_now(&record.since, &failure) != 0)
+        goto fail;
+    if (process_read(0, &self) != 0) {
+        failure_set(&failure, "cannot read process data from /proc: %s", strerror(errno));
         goto fail;
     }
     login_origin_find(pamh, &origin);
@@ -92,14 +99,14 @@ int register_login(pam_handle_t *pamh, const struct module_args *args)
     copy(record.terminal, sizeof record.terminal, terminal_name(pamh));
     /* A file size limit of the host's must not end it here. */
     if (protect_begin(&before) == 0) {
-        result = registry_put(args->sessions_dir, geteuid(), &record, &failure);
+        result = registry_put(sessions_dir, geteuid(), &record, &failure);
         protect_end(&before);
     }
     if (result == 0)
         return 0;
 
 fail:
-    pam_syslog(pamh, LOG_ERR, "%s: the login cannot be registered: %s user=%s", args->sessions_dir,
+    pam_syslog(pamh, LOG_ERR, "%s: the login cannot be registered: %s user=%s", sessions_dir,
                failure.text, item(pamh, PAM_USER));
     return -1;
 }
@@ -108,21 +115,25 @@ void unregister_login(const struct module_args *args)
 {
     struct session_record record;
     struct process self;
+    char sessions_dir[SESSIONS_DIR_MAX];
 
+    registry_directory(args->state_dir, sessions_dir, sizeof sessions_dir);
     if (process_read(0, &self) == 0 &&
-        registry_get(args->sessions_dir, geteuid(), self.pid, &record) == REGISTRY_OK &&
+        registry_get(sessions_dir, geteuid(), self.pid, &record) == REGISTRY_OK &&
         record.start_ticks == self.start_ticks)
-        registry_remove(args->sessions_dir, self.pid);
+        registry_remove(sessions_dir, self.pid);
 }
 
 int find_surrounding_login(pam_handle_t *pamh, const struct module_args *args,
                            struct session_record *login)
 {
-    const int found = registry_find_own(args->sessions_dir, geteuid(), login);
+    char sessions_dir[SESSIONS_DIR_MAX];
 
+    registry_directory(args->state_dir, sessions_dir, sizeof sessions_dir);
+    const int found = registry_find_own(sessions_dir, geteuid(), login);
     if (found < 0)
         pam_syslog(pamh, LOG_ERR,
                    "%s: the login that this session is in has a damaged record, or cannot be read",
-                   args->sessions_dir);
+                   sessions_dir);
     return found;
 }

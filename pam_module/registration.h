@@ -7,7 +7,9 @@
 #define TMOUT_PAM_MODULE_REGISTRATION_H
 
 #include "lib/sessions/registry.h"
-#include "pam_module/module_args.h"
+#include "lib/policy/module_args.h"
+
+#include <security/pam_modules.h>
 
 /* Is this session a login of its own? */
 bool is_login(pam_handle_t *pamh);

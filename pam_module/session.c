@@ -1,5 +1,6 @@
 #include "pam_module/session.h"
 
+#include "lib/policy/bash_variables.h"
 #include "pam_module/login_origin.h"
 #include "pam_module/registration.h"
 #include "pam_module/user_settings.h"
@@ -21,11 +22,9 @@ static int put_environment(pam_handle_t *pamh, const char *assignment)
  * them in ~/.pam_environment. Those in the PAM environment can be taken out. */
 static void drop_bash_switches(pam_handle_t *pamh)
 {
-    static const char *const name[] = {"POSIXLY_CORRECT", "SHELLOPTS", "BASHOPTS"};
-
-    for (size_t i = 0; i < sizeof name / sizeof name[0]; i++)
-        if (pam_getenv(pamh, name[i]) != NULL)
-            pam_putenv(pamh, name[i]);
+    for (size_t i = 0; i < bash_variable_count; i++)
+        if (bash_variables[i].skips_profile && pam_getenv(pamh, bash_variables[i].name) != NULL)
+            pam_putenv(pamh, bash_variables[i].name);
 }
 
 /* The limit in the forms that the shells' scripts read. */

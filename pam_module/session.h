@@ -2,7 +2,9 @@
 #ifndef TMOUT_PAM_MODULE_SESSION_H
 #define TMOUT_PAM_MODULE_SESSION_H
 
-#include "pam_module/module_args.h"
+#include "lib/policy/module_args.h"
+
+#include <security/pam_modules.h>
 
 /*
  * Puts PAM_TMOUT ("900 readonly", "900 default" or "none"), and TMOUT where

@@ -4,7 +4,9 @@
 
 #include "lib/host/account.h"
 #include "lib/policy/resolve.h"
-#include "pam_module/module_args.h"
+#include "lib/policy/module_args.h"
+
+#include <security/pam_modules.h>
 
 /* What has to be known of the user. A policy of defaults alone asks no name
  * service for a session; attempts need his uid, and root's need no groups. */

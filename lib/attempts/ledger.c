@@ -3,6 +3,7 @@
 #include "lib/attempts/ledger.h"
 
 #include "lib/host/atomic_file.h"
+#include "lib/host/descriptor.h"
 #include "lib/host/secure_path.h"
 #include "lib/host/checksum.h"
 
@@ -35,19 +36,6 @@ enum {
 
 _Static_assert(__atomic_always_lock_free(sizeof(uint64_t), 0),
                "a lock of the C library's would not work between processes");
-
-/* Who starts with standard descriptors closed must not have ours in their
- * place, and what he prints in the ledger. */
-static int fd_above_stdio(int fd)
-{
-    if (fd < 0 || fd > STDERR_FILENO)
-        return fd;
-    const int above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    const int error = errno;
-    close(fd);
-    errno = error;
-    return above;
-}
 
 static void file_name(char *name, uid_t uid)
 {

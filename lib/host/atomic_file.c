@@ -1,5 +1,7 @@
 #include "lib/host/atomic_file.h"
 
+#include "lib/host/descriptor.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,10 +25,10 @@ static int write_all(int fd, const unsigned char *content, size_t size)
 static int create(int directory_fd, const char *name)
 {
     const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(directory_fd, name, flags, 0600);
+    int fd = fd_above_stdio(openat(directory_fd, name, flags, 0600));
 
     if (fd < 0 && errno == EEXIST && unlinkat(directory_fd, name, 0) == 0)
-        fd = openat(directory_fd, name, flags, 0600);
+        fd = fd_above_stdio(openat(directory_fd, name, flags, 0600));
     return fd;
 }
 

@@ -1,5 +1,7 @@
 #include "lib/host/clock.h"
 
+#include "lib/host/descriptor.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -7,6 +9,8 @@
 #include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
+
+#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
 
 int64_t clock_ms(clockid_t clock)
 {
@@ -42,7 +46,7 @@ static int parse_boot_id(const char *text, size_t size, unsigned char *boot_id)
 static int read_boot_id(unsigned char *boot_id)
 {
     char text[64];
-    const int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    const int fd = fd_above_stdio(open(BOOT_ID_FILE, O_RDONLY | O_CLOEXEC | O_NOCTTY));
     int error;
 
     if (fd < 0)
@@ -56,11 +60,14 @@ static int read_boot_id(unsigned char *boot_id)
     return -1;
 }
 
-int clock_now(struct timestamp *now)
+int clock_now(struct timestamp *now, struct failure *failure)
 {
     *now = (struct timestamp){.boot_ms = clock_ms(CLOCK_BOOTTIME),
                               .wall_ms = clock_ms(CLOCK_REALTIME)};
-    return read_boot_id(now->boot_id);
+    if (read_boot_id(now->boot_id) == 0)
+        return 0;
+    failure_set(failure, "cannot read the boot id from " BOOT_ID_FILE ": %s", strerror(errno));
+    return -1;
 }
 
 void clock_now_same_boot(const struct timestamp *then, struct timestamp *now)

@@ -6,6 +6,8 @@
 #ifndef TMOUT_HOST_CLOCK_H
 #define TMOUT_HOST_CLOCK_H
 
+#include "lib/host/failure.h"
+
 #include <stdint.h>
 #include <time.h>
 
@@ -20,8 +22,8 @@ struct timestamp {
 /* What one of the kernel's clocks shows, in milliseconds. */
 int64_t clock_ms(clockid_t clock);
 
-/* Returns 0, or -1 with errno where the kernel does not tell its boot id. */
-int clock_now(struct timestamp *now);
+/* Returns 0, or -1 with the reason where the boot id cannot be read. */
+int clock_now(struct timestamp *now, struct failure *failure);
 
 /* The same for a process that knows an earlier moment of this boot, which no
  * process survives. */

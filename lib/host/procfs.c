@@ -1,5 +1,7 @@
 #include "lib/host/procfs.h"
 
+#include "lib/host/descriptor.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,7 +20,7 @@ ssize_t process_file(pid_t pid, const char *name, char *text, size_t size)
         snprintf(path, sizeof path, "/proc/self/%s", name);
     else
         snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    const int fd = fd_above_stdio(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
     if (fd < 0)
         return -1;
     const ssize_t n = read(fd, text, size - 1);

@@ -1,5 +1,7 @@
 #include "lib/host/secure_path.h"
 
+#include "lib/host/descriptor.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -82,7 +84,8 @@ fail:
 
 int secure_open_directory(const char *path, uid_t owner, int flags, struct failure *failure)
 {
-    const int fd = open(path, (flags != 0 ? flags : O_PATH) | O_DIRECTORY | O_CLOEXEC);
+    const int fd =
+        fd_above_stdio(open(path, (flags != 0 ? flags : O_PATH) | O_DIRECTORY | O_CLOEXEC));
 
     if (fd < 0) {
         const int error = errno;
@@ -102,8 +105,8 @@ int secure_open_directory(const char *path, uid_t owner, int flags, struct failu
 int secure_open_file(int directory_fd, const char *name, uid_t owner, struct stat *st,
                      struct failure *failure)
 {
-    const int fd =
-        openat(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    const int fd = fd_above_stdio(
+        openat(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     const char *wrong;
     int error;
 

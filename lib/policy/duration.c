@@ -1,18 +1,13 @@
 #include "lib/policy/duration.h"
 
+#include "lib/policy/number.h"
+
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 
 static const char NOT_A_DURATION[] =
     "is not a duration: write seconds (600) or units (10m, 1h30m, 2d)";
 static const char TOO_LARGE[] = "is larger than any duration can be";
-
-/* Not isdigit(): the answer must not depend on a locale. */
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
 
 /* Seconds of one unit, 0 for a character that is none. */
 static int64_t unit_sec(char unit)

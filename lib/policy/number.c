@@ -1,13 +1,6 @@
 #include "lib/policy/number.h"
 
-#include <stdbool.h>
 #include <stddef.h>
-
-/* Not isdigit(): the answer must not depend on a locale. */
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
 
 const char *number_parse(const char **at, int64_t *number)
 {

@@ -2,7 +2,14 @@
 #ifndef TMOUT_POLICY_NUMBER_H
 #define TMOUT_POLICY_NUMBER_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+/* Not isdigit(): the answer must not depend on a locale. */
+static inline bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
 
 /*
  * Reads the digits at *at into *number and moves *at behind them. Returns

@@ -1,5 +1,6 @@
 #include "lib/policy/source.h"
 
+#include "lib/host/descriptor.h"
 #include "lib/host/secure_path.h"
 
 #include <dirent.h>
@@ -193,7 +194,7 @@ int source_read_draft(const char *path, uid_t owner, struct source_set *set,
 
     if (source == NULL)
         return -1;
-    const int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    const int fd = fd_above_stdio(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (fd < 0 || fstat(fd, &st) != 0) {
         problem_add(problems, PROBLEM_FAILURE, path, 0, "%s", strerror(errno));
     } else if (!S_ISREG(st.st_mode)) {

@@ -108,7 +108,7 @@ static void track_attempt(const struct idlers *idlers)
     struct failure failure = {""};
 
     memset(&record, 0, sizeof record);
-    if (process_read(0, &process) != 0 || clock_now(&record.since) != 0)
+    if (process_read(0, &process) != 0 || clock_now(&record.since, &failure) != 0)
         fail("/proc");
     record.pid = process.pid;
     record.start_ticks = process.start_ticks;

@@ -37,13 +37,14 @@ enum {
 struct watch *watch_new(const char *sessions_dir, const char *state_dir, int epoll_fd)
 {
     struct watch *watch = calloc(1, sizeof *watch);
+    struct failure failure = {""};
 
     if (watch == NULL)
         return NULL;
     *watch =
         (struct watch){.sessions_dir = sessions_dir, .state_dir = state_dir, .epoll_fd = epoll_fd};
-    if (clock_now(&watch->common.now) != 0)
-        log_line(LOG_ERR, "no boot id in /proc/sys/kernel/random: %s", strerror(errno));
+    if (clock_now(&watch->common.now, &failure) != 0)
+        log_line(LOG_ERR, "%s", failure.text);
     watch->scan_ms = watch->common.now.boot_ms;
     return watch;
 }

@@ -1,6 +1,7 @@
 /* Does sshd's configuration leave the policy its effect? */
 #include "tools/tmoutctl/audit/audit.h"
 
+#include "lib/policy/bash_variables.h"
 #include "tools/tmoutctl/sshd/installed.h"
 #include "tools/tmoutctl/sshd/keywords.h"
 #include "tools/tmoutctl/sshd/site.h"
@@ -19,13 +20,6 @@
 #include <strings.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* Variables that decide what a shell makes of the limit. With the first a user
- * has bash skip /etc/profile; what root's SetEnv sets beats PAM. */
-static const char *const variables[] = {"POSIXLY_CORRECT", "SHELLOPTS",    "BASHOPTS",
-                                        "BASH_ENV",        "ENV",          "PAM_TMOUT",
-                                        "TMOUT",           "BASH_FUNC_.%%"};
-enum { VARIABLES = sizeof variables / sizeof *variables };
 
 struct sshd_facts {
     struct sshd_text text;
@@ -202,9 +196,9 @@ static void check_use_pam(struct audit *audit, const void *facts)
 /* The first of our variables that a pattern of sshd's lets through, or NULL. */
 static const char *variable_of(const char *pattern)
 {
-    for (size_t i = 0; i < VARIABLES; i++)
-        if (fnmatch(pattern, variables[i], 0) == 0)
-            return variables[i];
+    for (size_t i = 0; i < bash_variable_count; i++)
+        if (fnmatch(pattern, bash_variables[i].name, 0) == 0)
+            return bash_variables[i].name;
     return NULL;
 }
 
@@ -213,7 +207,7 @@ static void check_permit_user_environment(struct audit *audit, const void *facts
     static const char keyword[] = "PermitUserEnvironment";
     char value[512];
     const struct sshd_line *line = find_value(facts, keyword, value, sizeof value);
-    const char *rest = value, *variable = strcasecmp(value, "yes") == 0 ? variables[0] : NULL;
+    const char *rest = value, *variable = strcasecmp(value, "yes") == 0 ? bash_variables[0].name : NULL;
 
     if (strcasecmp(value, "no") == 0)
         return;

@@ -3,7 +3,6 @@
 #include "lib/host/clock.h"
 #include "lib/policy/duration.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +21,8 @@ static int open_view(const struct tmoutctl_context *context, uid_t uid, struct l
 {
     struct failure why = {""};
 
-    if (clock_now(now) != 0) {
-        failure_set(failure, "no boot id in /proc/sys/kernel/random: %s", strerror(errno));
+    if (clock_now(now, failure) != 0)
         return -1;
-    }
     *status = ledger_open_view(context->state_dir, uid, geteuid(), ledger, &why);
     if (*status != LEDGER_FAILED)
         return 0;

@@ -237,6 +237,7 @@ static int run_sessions(const struct tmoutctl_context *context,
 {
     struct policy_view view = {0};
     struct table table = {0};
+    struct failure failure = {""};
     char directory[PATH_MAX];
     int status;
 
@@ -249,8 +250,8 @@ static int run_sessions(const struct tmoutctl_context *context,
         report("--state: the path is too long");
         return TMOUTCTL_FAILURE;
     }
-    if (clock_now(&table.now) != 0) {
-        report("no boot id in /proc/sys/kernel/random: %s", strerror(errno));
+    if (clock_now(&table.now, &failure) != 0) {
+        report("%s", failure.text);
         return TMOUTCTL_FAILURE;
     }
     if (policy_view_find(context, &view) != 0)

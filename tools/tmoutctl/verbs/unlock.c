@@ -90,8 +90,8 @@ static int unlock(const struct tmoutctl_context *context, const char *user, uid_
     struct timestamp now;
     struct failure failure = {""};
 
-    if (clock_now(&now) != 0) {
-        report("no boot id in /proc/sys/kernel/random: %s", strerror(errno));
+    if (clock_now(&now, &failure) != 0) {
+        report("%s", failure.text);
         return TMOUTCTL_FAILURE;
     }
     switch (ledger_unlock(context->state_dir, uid, geteuid(), &now, &forgotten, &failure)) {

@@ -1,0 +1,14 @@
+/* File descriptors that are opened inside somebody else's process. */
+#ifndef TMOUT_HOST_DESCRIPTOR_H
+#define TMOUT_HOST_DESCRIPTOR_H
+
+/*
+ * If the caller closed descriptors 0 to 2, open() returns one of them, and
+ * what the program prints would end up in our file. Takes what open() or a
+ * similar call returned and moves it above 2, with close-on-exec set. Returns
+ * the descriptor, which may be another one than fd, or -1 with errno and fd
+ * closed; an fd of -1 is returned as it is, with its errno.
+ */
+int fd_above_stdio(int fd);
+
+#endif

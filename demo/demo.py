@@ -10,11 +10,16 @@ import shutil
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../tests/host"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../tests"))
 
 import hangup
-import host
 import lockout
+from host.accounts import user
+from host.client import terminal
+from host.pam_stacks import wire
+from host.product import show
+from host.setup import setup
+from host.terminal import Terminal
 from stage import differences, expect, paint, say, title
 
 POLICY = """\
@@ -95,14 +100,14 @@ def seconds_of(pam_tmout):
 
 def row(name, shell, groups):
     """Logs in as somebody, over ssh and locally, and gives what was seen."""
-    over_ssh, at_console = host.show(name), host.show(name, "--local")
+    over_ssh, at_console = show(name), show(name, "--local")
     limit, enforced = over_ssh["settings"]["tmout"], over_ssh["settings"]["enforce"]
-    with host.terminal(name) as session:
+    with terminal(name) as session:
         told = session.ask("$PAM_TMOUT")
         seen = session.limit(shell)
         session.try_limit(shell, WISH_SEC)
         after = session.limit(shell)
-    with host.Terminal(["login", "-f", name]) as session:
+    with Terminal(["login", "-f", name]) as session:
         session.wait_prompt()
         seen_locally = session.limit(shell)
 
@@ -138,17 +143,17 @@ def show_people():
     print_row([paint("4", f"{heading:<{width}}") for heading, width in COLUMNS])
     for name, shell, groups in PEOPLE:
         if shutil.which(shell):
-            host.user(name, shell, groups)
+            user(name, shell, groups)
             print_row(row(name, shell, groups))
         else:
             say(f"{name:<6}  {shell} is not installed here: left out")
 
 
 def show_idle():
-    host.user("hasty")
-    limit = host.show("hasty")["settings"]["tmout"]["seconds"]
+    user("hasty")
+    limit = show("hasty")["settings"]["tmout"]["seconds"]
     title(f"Doing nothing: user hasty has {limit} seconds")
-    with host.terminal("hasty") as session:
+    with terminal("hasty") as session:
         session.ask("$HOME")
         say("  hasty has logged in, sits at the prompt, and types nothing.")
         start = time.monotonic()
@@ -176,8 +181,8 @@ def main():
     say("One policy file decides how long an SSH session may sit idle, whatever runs in it,")
     say("and how many wrong passwords a user has. What follows happens in a throw-away host:")
     say("this machine stays as it is.")
-    host.setup(POLICY, lockout.SSHD, password_services=lockout.SERVICES)
-    host.wire("login")
+    setup(POLICY, lockout.SSHD, password_services=lockout.SERVICES)
+    wire("login")
     show_policy()
     show_people()
     show_idle()

@@ -8,7 +8,13 @@ import signal
 import threading
 import time
 
-import host
+from host import product
+from host.accounts import user
+from host.client import terminal
+from host.commands import must
+from host.sshd import Sshd
+from host.syslog import syslog
+from host.tmoutd import tmoutd
 from stage import expect, say, title
 
 LIMIT_SEC, WARN_SEC = 12, 4
@@ -54,10 +60,10 @@ def program_in_front():
 def show_sessions():
     """The command's own words; its numbers against the policy."""
     say("  # tmoutctl sessions")
-    for line in host.must("tmoutctl", "sessions").splitlines():
+    for line in must("tmoutctl", "sessions").splitlines():
         say(f"  {line}")
     say()
-    rows = {row["user"]: row for row in json.loads(host.must("tmoutctl", "sessions", "--json"))}
+    rows = {row["user"]: row for row in json.loads(must("tmoutctl", "sessions", "--json"))}
     ends = {user: (row["setting"], row["limit"]) for user, row in rows.items()}
     expect("tmoutctl sessions", "what will end whose session", ends,
            {"ida": ("disconnect", LIMIT_SEC), "ann": (None, None), "bob": (None, None)})
@@ -95,14 +101,14 @@ def watch_ida(ida, watch):
 
 
 def show_log(mark):
-    cut = host.tmoutd.cut("ida", mark)
+    cut = tmoutd.cut("ida", mark)
     say()
     say("  The log:")
     for line in cut:
         say(f"  {line.split(' ', 1)[1]}")
     expect("ida", "the number of lines in the log about her hang-up", len(cut), 1)
     for part in ("address=127.0.0.1", "service=sshd", "terminal=pts/", f"limit={LIMIT_SEC}s",
-                 "setting=disconnect", f"rule={host.POLICY}:"):
+                 "setting=disconnect", f"rule={product.POLICY}:"):
         expect("ida", f"whether the log line has {part}", part in "".join(cut), True)
 
 
@@ -127,20 +133,20 @@ def show_alive(idle, stopped, watch):
 def show_hangup():
     """ann and bob are from the table above: no rule about `disconnect` has them."""
     title(f"A program in front: user ida has disconnect = {LIMIT_SEC}s")
-    host.user("ida")
+    user("ida")
     name, command = program_in_front()
-    sshd = host.Sshd(port=ALIVE_PORT)
+    sshd = Sshd(port=ALIVE_PORT)
     sshd.start(ALIVE)
-    host.tmoutd.start()
+    tmoutd.start()
     at_alive = {"options": [f"Port={ALIVE_PORT}"]}
-    with host.terminal("bob", **at_alive) as bob, host.terminal("ann", **at_alive) as ann, \
-            host.terminal("ida", env={"TERM": "xterm"}) as ida:
+    with terminal("bob", **at_alive) as bob, terminal("ann", **at_alive) as ann, \
+            terminal("ida", env={"TERM": "xterm"}) as ida:
         for client in bob, ann, ida:
             client.ask("$HOME")
         say(f"  ida has logged in and opens {name}; bob and ann, whom no rule hangs up, are at")
         say("  another sshd, with ClientAlive. Nobody touches a key.")
         say()
-        mark = host.syslog.now()
+        mark = syslog.now()
         ida.type(command)
         watch = Watch()
         ida.wait("root:x:0")
@@ -154,5 +160,5 @@ def show_hangup():
            LIMIT_SEC - 1 <= ended_sec <= LIMIT_SEC + LATE_SEC, True)
     expect("ida", "whether the notice came in its time before it",
            WARN_SEC - 1 <= ended_sec - noticed_sec <= WARN_SEC + LATE_SEC - 8, True)
-    host.tmoutd.stop()
+    tmoutd.stop()
     sshd.stop()

@@ -3,10 +3,16 @@
 import os
 import sys
 
-import host
+from host.accounts import passwords, user
+from host.attempts import lets_in, su
+from host.client import ssh
+from host.commands import must
+from host.files import REPOSITORY
+from host.product import attempts, unlock
+from host.syslog import syslog
 from stage import expect, say, title
 
-sys.path.insert(0, os.path.join(host.REPOSITORY, "tests/bench"))
+sys.path.insert(0, os.path.join(REPOSITORY, "tests/bench"))
 
 import bench_host
 import crowds
@@ -37,12 +43,12 @@ def outcome(is_in):
 
 
 def over_ssh(password):
-    return outcome(host.lets_in("kim", password))
+    return outcome(lets_in("kim", password))
 
 
 def reason(mark):
     """Why the module refused somebody, in the log."""
-    locked = host.syslog.settled(mark, r"pam_tmout\(sshd:auth\): refused: locked user=kim ")
+    locked = syslog.settled(mark, r"pam_tmout\(sshd:auth\): refused: locked user=kim ")
     return "locked" if locked else "not refused by pam_tmout"
 
 
@@ -50,10 +56,10 @@ def show_attempts(failures, locked):
     """The command's own words, and its numbers against what was done."""
     say()
     say("  # tmoutctl attempts kim")
-    for line in host.must("tmoutctl", "attempts", "kim").splitlines():
+    for line in must("tmoutctl", "attempts", "kim").splitlines():
         say(f"  {line}")
     say()
-    state = host.attempts("kim")
+    state = attempts("kim")
     expect("kim", "the number of failures that count", state["failures"], failures)
     expect("kim", "whether he is locked", state["locked"], locked)
     left = state["unlock_in"]
@@ -64,26 +70,26 @@ def show_attempts(failures, locked):
 def show_lock():
     """ann, who asks for su, is one of those in the table above."""
     title("Wrong passwords: user kim has three")
-    host.user("kim")
-    host.passwords({"kim": "right"})
+    user("kim")
+    passwords({"kim": "right"})
     step("the right password over ssh", over_ssh("right"), "in")
     for guess in "first", "second", "third":
         step(f"a wrong password over ssh, the {guess}", over_ssh(guess), "refused")
-    mark = host.syslog.mark()
+    mark = syslog.mark()
     step("the right password over ssh", over_ssh("right"), "refused")
     expect("kim", "what the log says about it", reason(mark), "locked")
     show_attempts(failures=3, locked=True)
     say("  Whoever guessed from outside has locked nothing but passwords from outside:")
     say()
-    step("kim's key over ssh", outcome(host.ssh("kim", "true").returncode == 0), "in")
+    step("kim's key over ssh", outcome(ssh("kim", "true").returncode == 0), "in")
     step("su at the machine, with the right password",
-         outcome(host.su("ann", "kim", "right").returncode == 0), "in")
+         outcome(su("ann", "kim", "right").returncode == 0), "in")
     say()
     say("  # tmoutctl unlock kim")
     say()
-    host.unlock("kim")
+    unlock("kim")
     step("the right password over ssh", over_ssh("right"), "in")
-    state = host.attempts("kim")
+    state = attempts("kim")
     expect("kim", "failures after the unlock", (state["failures"], state["locked"]), (0, False))
 
 

@@ -13,11 +13,20 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host import (
-    GUARD_SEC, LEDGERS, PasswordClient, as_user, attempts, errors, lets_in, passwords, read, remove,
-    run, setup, ssh, sshd, su, syslog, tap, uid, unlock, user, wait_until, wire_auth, write)
+from host.accounts import passwords, uid, user
+from host.attempts import PasswordClient, as_user, lets_in, su
+from host.client import ssh
+from host.commands import run
+from host.files import read, remove, write
+from host.pam_stacks import wire_auth
+from host.product import LEDGERS, attempts, errors, unlock
+from host.setup import setup
+from host.sshd import sshd
+from host.syslog import syslog
+from host.tap import tap
+from host.waiting import GUARD_SEC, wait_until
 
 POLICY = """
 default         { max_attempts = 3 }

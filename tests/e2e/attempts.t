@@ -6,12 +6,21 @@ import re
 import shutil
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host import (
-    AUTH_LINE, DROP_INS, LEDGERS, Pam, Sshd, Terminal, as_user, attempts, errors, lets_in, must,
-    password_ssh, passwords, read, remove, setup, ssh, sshd, stack, su, sudo, syslog, tap,
-    uid, unlock, user, wait_until, write)
+from host.accounts import passwords, uid, user
+from host.attempts import Pam, as_user, lets_in, password_ssh, su, sudo
+from host.client import ssh
+from host.commands import must
+from host.files import read, remove, write
+from host.pam_stacks import AUTH_LINE, stack
+from host.product import DROP_INS, LEDGERS, attempts, errors, unlock
+from host.setup import setup
+from host.sshd import Sshd, sshd
+from host.syslog import syslog
+from host.tap import tap
+from host.terminal import Terminal
+from host.waiting import wait_until
 
 POLICY = """
 default             { max_attempts = 2 }

@@ -8,11 +8,17 @@ import re
 import shutil
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host import (
-    AUTH_LINE, DROP_INS, LEDGERS, POLICY, SESSION_LINE, SNAPSHOT, STATE, append, apply, as_user,
-    must, policy, read, remove, run, setup, tap, tmoutd, user, wire, wire_auth, write)
+from host.accounts import user
+from host.attempts import as_user
+from host.commands import must, run
+from host.files import append, read, remove, write
+from host.pam_stacks import AUTH_LINE, SESSION_LINE
+from host.product import DROP_INS, LEDGERS, POLICY, SNAPSHOT, STATE, apply, policy
+from host.setup import setup
+from host.tap import tap
+from host.tmoutd import tmoutd
 
 GOOD = """default {
     tmout        = 15m

@@ -14,12 +14,18 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host import (
-    GUARD_SEC, KEY, must, own, read, setup, side_by_side, ssh_command, syslog, tap, terminal,
-    tmoutd, wait_until, user, write)
-from connections import (
+from host.accounts import own, user
+from host.client import KEY, ssh_command, terminal
+from host.commands import must, side_by_side
+from host.files import read, write
+from host.setup import setup
+from host.syslog import syslog
+from host.tap import tap
+from host.tmoutd import tmoutd
+from host.waiting import GUARD_SEC, wait_until
+from host.connections import (
     ASKED_BY_CLIENT, ASKED_BY_SSHD, ECHO_PATH, ECHO_PORT, NO_SESSION, SFTP_SERVER,
     connect_over_socks, connect_to_echo, start_asking_sshd, start_echo)
 

@@ -5,11 +5,15 @@ import os
 import re
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host import (
-    KEY, SNAPSHOT, own, pam_tmout, policy, read, remove, setup, ssh, sshd, tap, terminal, user,
-    write)
+from host.accounts import own, user
+from host.client import KEY, ssh, terminal
+from host.files import read, remove, write
+from host.product import SNAPSHOT, policy
+from host.setup import setup
+from host.sshd import sshd
+from host.tap import tap
 
 POLICY = """
 default {

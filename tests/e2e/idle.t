@@ -12,9 +12,13 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host import GUARD_SEC, setup, ssh_command, tap, terminal, user
+from host.accounts import user
+from host.client import ssh_command, terminal
+from host.setup import setup
+from host.tap import tap
+from host.waiting import GUARD_SEC
 
 LIMIT_SEC = 2
 LONG = "TMOUT_SOAK"

@@ -15,12 +15,20 @@ import socket
 import subprocess
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host import (
-    DROP_INS, GUARD_SEC, Sshd, apply, must, read, setup, side_by_side, ssh_command, sshd, syslog,
-    tap, terminal, tmoutd, uid, user, wait_until, write)
-from situations import SFTP_HELLO, Situations, Table
+from host.accounts import uid, user
+from host.client import ssh_command, terminal
+from host.commands import must, side_by_side
+from host.files import read, write
+from host.product import DROP_INS, apply
+from host.setup import setup
+from host.sshd import Sshd, sshd
+from host.syslog import syslog
+from host.tap import tap
+from host.tmoutd import tmoutd
+from host.waiting import GUARD_SEC, wait_until
+from host.situations import SFTP_HELLO, Situations, Table
 
 LIMIT_SEC = 3
 DISCONNECT_SEC = 9  # the kernel notes input every eight seconds

@@ -8,11 +8,20 @@ import re
 import stat
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host import (
-    AUTH_LINE, LEDGERS, STATE, Pam, attempts, errors, lets_in, mounted, must, passwords, read, read_bytes,
-    remove, run, setup, ssh, sshd, stack, su, syslog, tap, uid, unlock, user, wait_until, write)
+from host.accounts import passwords, uid, user
+from host.attempts import Pam, lets_in, su
+from host.client import ssh
+from host.commands import mounted, must, run
+from host.files import read, read_bytes, remove, write
+from host.pam_stacks import AUTH_LINE, stack
+from host.product import LEDGERS, STATE, attempts, errors, unlock
+from host.setup import setup
+from host.sshd import sshd
+from host.syslog import syslog
+from host.tap import tap
+from host.waiting import wait_until
 
 POLICY = """
 default           { max_attempts = 3 }

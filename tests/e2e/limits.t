@@ -5,11 +5,18 @@ import os
 import shutil
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host import (
-    Terminal, must, pam_tmout, run, setup, show, ssh, ssh_command, sshd, tap,
-    terminal, user, wire, write)
+from host.accounts import user
+from host.client import pam_tmout, ssh, ssh_command, terminal
+from host.commands import must, run
+from host.files import write
+from host.pam_stacks import wire
+from host.product import show
+from host.setup import setup
+from host.sshd import sshd
+from host.tap import tap
+from host.terminal import Terminal
 
 POLICY = """
 default {

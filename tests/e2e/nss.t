@@ -9,9 +9,15 @@ import glob
 import os
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host import *
+from host.client import KEY, pam_tmout
+from host.commands import must
+from host.files import append, read, write
+from host.product import errors, show
+from host.setup import setup
+from host.syslog import syslog
+from host.tap import tap
 
 EXTRA = "/var/lib/extrausers"
 POLICY_TEXT = """\

@@ -10,11 +10,15 @@ import os
 import re
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host import (
-    DROP_INS, REPOSITORY, apply, clean_slate, fresh, install, must, read, run, show, syslog, tap,
-    user, write)
+from host.accounts import user
+from host.commands import must, run
+from host.files import REPOSITORY, read, write
+from host.product import DROP_INS, apply, fresh, install, show
+from host.setup import clean_slate
+from host.syslog import syslog
+from host.tap import tap
 
 IDLE = {"enforce": "true", "sessions": "all"}
 CIS_SSHD = {"client_alive_interval": "5m", "client_alive_count_max": "3", "max_auth_tries": "4",

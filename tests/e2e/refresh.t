@@ -6,11 +6,17 @@ import shutil
 import sys
 import threading
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host import (
-    DROP_INS, POLICY, errors, fresh as in_force, must, pam_tmout, policy, read, remove, setup,
-    sshd, syslog, tap, user, write)
+from host.accounts import user
+from host.client import pam_tmout
+from host.commands import must
+from host.files import read, remove, write
+from host.product import DROP_INS, POLICY, errors, fresh as in_force, policy
+from host.setup import setup
+from host.sshd import sshd
+from host.syslog import syslog
+from host.tap import tap
 
 
 def default_of(seconds):

@@ -14,11 +14,14 @@ import re
 import shutil
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host import (
-    POLICY, REPOSITORY, append, clean_slate, install, must, policy, read, remove, run, syslog, tap,
-    write)
+from host.commands import must
+from host.files import REPOSITORY, append, read, remove, write
+from host.product import POLICY, install, policy
+from host.setup import clean_slate
+from host.syslog import syslog
+from host.tap import tap
 
 CONTENT = "/usr/share/xml/scap/ssg/content"
 TMOUT_CONTENT = ("rhel9", "ubuntu2204", "sle15")

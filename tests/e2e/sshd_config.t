@@ -5,13 +5,23 @@ Random policies, users and groups; the installed sshd is the judge, by
 `sshd -t` and `sshd -T -C`. TMOUT_TEST_SEED repeats a run, TMOUT_TEST_CASES
 sets its length.
 """
+import json
 import os
 import random
+import re
+import shutil
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host import *
+from host.accounts import user
+from host.client import ssh
+from host.commands import must, run
+from host.files import append, read, remove, write
+from host.product import DROP_INS, POLICY, apply, policy, show
+from host.setup import setup
+from host.sshd import HOST_KEY, sshd
+from host.tap import tap
 
 SSHD = "/usr/sbin/sshd"
 MAIN = "/etc/ssh/sshd_config"

@@ -13,11 +13,19 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host import (
-    GUARD_SEC, SESSION_LINE, SNAPSHOT, STATE, apply, errors, fresh as in_force, mounted, must, pam_tmout,
-    policy, read_bytes, remove, run, setup, small_stack, sshd, syslog, tap, user, write)
+from host.accounts import user
+from host.client import pam_tmout
+from host.commands import mounted, must, run
+from host.files import read_bytes, remove
+from host.pam_stacks import SESSION_LINE, small_stack
+from host.product import SNAPSHOT, STATE, apply, errors, fresh as in_force, policy
+from host.setup import setup
+from host.sshd import sshd
+from host.syslog import syslog
+from host.tap import tap
+from host.waiting import GUARD_SEC
 
 LOGINS = 20  # at once
 

@@ -10,11 +10,20 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host import (
-    GUARD_SEC, STATE, Terminal, apply, must, read, remove, run, setup,
-    side_by_side, ssh, ssh_command, syslog, tap, terminal, tmoutd, wait_until, user, wire, write)
+from host.accounts import user
+from host.client import ssh, ssh_command, terminal
+from host.commands import must, run, side_by_side
+from host.files import read, remove, write
+from host.pam_stacks import wire
+from host.product import STATE, apply
+from host.setup import setup
+from host.syslog import syslog
+from host.tap import tap
+from host.terminal import Terminal
+from host.tmoutd import tmoutd
+from host.waiting import GUARD_SEC, wait_until
 
 LIMIT_SEC = 8
 NOTTY_SEC = 4

@@ -9,12 +9,21 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host import (
-    GUARD_SEC, SESSION_LINE, Terminal, apply, must, policy, run, setup, side_by_side,
-    small_stack, ssh, ssh_command, syslog, tap, terminal, tmoutd, wait_until, user, wire, write)
-from connections import (
+from host.accounts import user
+from host.client import ssh, ssh_command, terminal
+from host.commands import must, run, side_by_side
+from host.files import write
+from host.pam_stacks import SESSION_LINE, small_stack, wire
+from host.product import apply, policy
+from host.setup import setup
+from host.syslog import syslog
+from host.tap import tap
+from host.terminal import Terminal
+from host.tmoutd import tmoutd
+from host.waiting import GUARD_SEC, wait_until
+from host.connections import (
     ASKED_BY_CLIENT, ASKED_BY_SSHD, ECHO_PATH, ECHO_PORT, NO_SESSION, SFTP_SERVER,
     connect_over_socks, connect_to_echo, exchange, start_asking_sshd, start_echo)
 

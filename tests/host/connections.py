@@ -4,7 +4,8 @@ import os
 import socket
 import threading
 
-from host import GUARD_SEC, Sshd, wait_until
+from host.sshd import Sshd
+from host.waiting import GUARD_SEC, wait_until
 
 # Neither side may give up on a busy machine.
 ASKED_BY_CLIENT = ["ServerAliveInterval=1", "ServerAliveCountMax=1000"]

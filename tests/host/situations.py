@@ -9,7 +9,8 @@ import signal
 import subprocess
 import threading
 
-from host import GUARD_SEC, Stuck, Terminal, wait_until
+from host.terminal import Terminal
+from host.waiting import GUARD_SEC, Stuck, wait_until
 
 # SSH_FXP_INIT, version 3, which a server answers.
 SFTP_HELLO = b"\0\0\0\5\1\0\0\0\3"

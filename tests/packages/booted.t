@@ -13,8 +13,14 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import booted_host
 import idle_logind
-from booted_host import Skip, client, differences
-from host import lets_in, ssh, tap, terminal
+from booted_host import Skip, differences
+from host import client
+from host.attempts import lets_in
+from host.client import ssh, ssh_command, terminal
+from host.commands import must
+from host.files import remove
+from host.tap import tap
+from host.waiting import Stuck, wait_until
 
 POLICY = "/etc/security/tmout.conf"
 SNAPSHOT = "/var/lib/tmout/policy.v1"
@@ -173,7 +179,7 @@ def cut(restarts=True):
             host.must("systemctl", "restart", "tmoutd")
         try:
             dora.wait_end()
-        except client.Stuck:
+        except Stuck:
             tap.note(host.run("tmoutctl", "sessions").stdout, host.run("tmoutctl", "show", "dora").stdout)
             raise
     line = host.journal.wait(r"tmoutd\[\d+\]: disconnected.*user=dora", mark)
@@ -226,22 +232,22 @@ def beside_logind():
         session = dora.ask("$XDG_SESSION_ID")
         if not host.must("loginctl", "show-session", "--property=TTY", "--value", session).strip():
             tap.skip("logind's cut", "this logind knows no terminal of a login over SSH")
-            client.must("kill", str(dora.process.pid))
+            must("kill", str(dora.process.pid))
         dora.wait_end()
-    client.wait_until(lambda: "dora" not in host.run("tmoutctl", "sessions").stdout,
+    wait_until(lambda: "dora" not in host.run("tmoutctl", "sessions").stdout,
                       "a login that logind ended stays registered")
     tap.equal(host.run("systemctl", "is-active", "tmoutd").stdout.strip(), "active",
               "logind's cut leaves nothing behind, and tmoutd runs")
     host.write("/etc/systemd/logind.conf.d/idle.conf", "[Login]\nStopIdleSessionSec=1h\n")
     host.must("systemctl", "restart", "systemd-logind")
     cut(restarts=False)
-    client.remove(host.path("/etc/systemd/logind.conf.d"))
+    remove(host.path("/etc/systemd/logind.conf.d"))
     host.must("systemctl", "restart", "systemd-logind")
 
 
 def logind_alone():
     """which idleness logind ends: its rows of the README's table"""
-    for situation, expected, came in idle_logind.cells(host.must, client.ssh_command, client.KEY):
+    for situation, expected, came in idle_logind.cells(host.must, ssh_command, client.KEY):
         tap.equal(came, expected, f"{situation}: {expected}")
 
 
@@ -404,7 +410,7 @@ def main():
         tap.end()
     tap.note(f"{suite}: version {version} over {older}",
              host.must("ssh", "-V", stderr=subprocess.STDOUT).strip())
-    client.syslog = host.journal  # whose end is shown where a scenario fails
+    tap.log = host.journal
     tap.run(prepare, install, limits, typo, user_environment, attempts, cut, upgrade, failed_upgrade,
             without_module, without_snapshot, without_policy, without_registry, removal_refused,
             removed, purged, edited_by_hand, wired_by_hand,

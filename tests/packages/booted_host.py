@@ -21,10 +21,14 @@ import subprocess
 import sys
 import threading
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../host"))
-import host as client  # noqa: E402  what it has for people who log in
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
-REPOSITORY = client.REPOSITORY
+from host import client  # noqa: E402
+from host.commands import must, run  # noqa: E402
+from host.files import REPOSITORY, append, read, read_bytes, remove, write  # noqa: E402
+from host.tap import tap  # noqa: E402
+from host.waiting import Log, wait_until  # noqa: E402
+
 BUILD = REPOSITORY + "/build"
 MAKING_SEC = 900  # a guard against hanging
 CLONE_NEWNET = 0x40000000
@@ -41,7 +45,7 @@ def alone():
     """Starts the test anew where its mounts and processes are its own, so that
     whatever happens nothing of the host is left."""
     if os.environ.get("TMOUT_ALONE"):
-        client.must("mount", "-t", "tmpfs", "-o", "mode=755", "booted", "/run")
+        must("mount", "-t", "tmpfs", "-o", "mode=755", "booted", "/run")
         return
     if os.geteuid() != 0:
         raise Skip("needs root")
@@ -49,7 +53,7 @@ def alone():
         if not shutil.which(program):
             raise Skip(f"{program} is not installed")
     separate = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    refused = client.run(*separate, "true")
+    refused = run(*separate, "true")
     if refused.returncode != 0:
         raise Skip(f"no namespaces: {refused.stderr.strip()}")
     os.execvpe("unshare", [*separate, *sys.argv], {**os.environ, "TMOUT_ALONE": "1"})
@@ -74,16 +78,16 @@ def build_environment():
 
 
 def debs(directory, version):
-    return [f"{directory}/{name}_{version}_{client.must('dpkg', '--print-architecture').strip()}.deb"
+    return [f"{directory}/{name}_{version}_{must('dpkg', '--print-architecture').strip()}.deb"
             for name in ("libpam-tmout", "tmoutd")]
 
 
 def packages():
     """The paths of both packages of this tree, and their version."""
     held = lock("deb")
-    client.must("make", "-s", "deb", cwd=REPOSITORY, env=build_environment(), timeout=MAKING_SEC)
+    must("make", "-s", "deb", cwd=REPOSITORY, env=build_environment(), timeout=MAKING_SEC)
     held.close()
-    version = re.search(r"^VERSION := (.*)$", client.read(REPOSITORY + "/Makefile"), re.M).group(1)
+    version = re.search(r"^VERSION := (.*)$", read(REPOSITORY + "/Makefile"), re.M).group(1)
     return debs(BUILD, version), version
 
 
@@ -97,10 +101,10 @@ def previous():
         shutil.rmtree(tree, ignore_errors=True)
         shutil.copytree(REPOSITORY, tree, ignore=shutil.ignore_patterns("build", ".git"))
         for changed in "conf/tmout.conf", "profile.d/tmout.sh":
-            client.append(f"{tree}/{changed}", "\n# as it was in 0.0.9\n")
-        client.must(tree + "/packaging/build-deb", version, directory, env=build_environment(),
+            append(f"{tree}/{changed}", "\n# as it was in 0.0.9\n")
+        must(tree + "/packaging/build-deb", version, directory, env=build_environment(),
                     timeout=MAKING_SEC)
-        client.write(done, "")
+        write(done, "")
     held.close()
     return debs(directory, version), version
 
@@ -109,11 +113,11 @@ def repacked(deb, version, script, text):
     """A package with another version and another maintainer script."""
     directory = "/run/repacked"
     shutil.rmtree(directory, ignore_errors=True)
-    client.must("dpkg-deb", "-R", deb, directory)
+    must("dpkg-deb", "-R", deb, directory)
     control = f"{directory}/DEBIAN/control"
-    client.write(control, re.sub(r"(?m)^Version: .*$", f"Version: {version}", client.read(control)))
-    client.write(f"{directory}/DEBIAN/{script}", text, 0o755)
-    return client.must("dpkg-deb", "-b", directory, "/run").split("'")[-2]
+    write(control, re.sub(r"(?m)^Version: .*$", f"Version: {version}", read(control)))
+    write(f"{directory}/DEBIAN/{script}", text, 0o755)
+    return must("dpkg-deb", "-b", directory, "/run").split("'")[-2]
 
 
 # --- the host ----------------------------------------------------------------
@@ -123,8 +127,8 @@ def sources(suite):
     mmdebstrap thinks."""
     if not os.path.exists(SOURCES):
         return ""
-    own = re.search(r"(?m)^VERSION_CODENAME=(.*)$", client.read("/etc/os-release")).group(1)
-    return re.sub(rf"\b{own}\b", suite, client.read(SOURCES))
+    own = re.search(r"(?m)^VERSION_CODENAME=(.*)$", read("/etc/os-release")).group(1)
+    return re.sub(rf"\b{own}\b", suite, read(SOURCES))
 
 
 def make_root(suite):
@@ -132,17 +136,17 @@ def make_root(suite):
     root, made_of = f"{BUILD}/hosts/{suite}", f"{BUILD}/hosts/{suite}.made-of"
     held = lock(f"hosts-{suite}")
     wanted = f"{INCLUDED}\n{sources(suite)}"
-    if not os.path.exists(made_of) or client.read(made_of) != wanted:
+    if not os.path.exists(made_of) or read(made_of) != wanted:
         shutil.rmtree(root, ignore_errors=True)
-        client.remove(made_of)
+        remove(made_of)
         listed = [f"{root}.sources"] if sources(suite) else []
         for path in listed:
-            client.write(path, sources(suite))
-        made = client.run("mmdebstrap", "--variant=minbase", f"--include={INCLUDED}", suite, root,
+            write(path, sources(suite))
+        made = run("mmdebstrap", "--variant=minbase", f"--include={INCLUDED}", suite, root,
                           *listed, timeout=MAKING_SEC)
         if made.returncode != 0:
             raise Skip(f"mmdebstrap makes no {suite}: {made.stderr.strip().splitlines()[-1]}")
-        client.write(made_of, wanted)
+        write(made_of, wanted)
     held.close()
     return root
 
@@ -153,7 +157,7 @@ def mount_root(suite):
     for directory in "upper", "work", "root":
         os.mkdir(f"/run/{directory}")
     os.chmod("/run/upper", 0o755)
-    client.must("mount", "-t", "overlay", "-o",
+    must("mount", "-t", "overlay", "-o",
                 f"lowerdir={root},upperdir=/run/upper,workdir=/run/work", "host", "/run/root")
 
 
@@ -164,7 +168,7 @@ def _describe(path):
     status = os.lstat(path)
     content = ""
     if stat.S_ISREG(status.st_mode):
-        content = hashlib.sha256(client.read_bytes(path)).hexdigest()
+        content = hashlib.sha256(read_bytes(path)).hexdigest()
     elif stat.S_ISLNK(status.st_mode):
         content = os.readlink(path)
     return oct(status.st_mode), status.st_uid, status.st_gid, content
@@ -189,7 +193,7 @@ def differences(before, after):
 
 # --- booted ------------------------------------------------------------------
 
-class Journal(client.Log):
+class Journal(Log):
     """The host's journal, as it is written."""
 
     def __init__(self, host):
@@ -218,7 +222,7 @@ class Host:
         if state == "degraded":
             # What a container cannot do is not what is tested; from here on no
             # unit may fail.
-            client.tap.note(self.must("systemctl", "--failed", "--plain", "--no-legend"))
+            tap.note(self.must("systemctl", "--failed", "--plain", "--no-legend"))
             self.must("systemctl", "reset-failed")
         self.journal = Journal(self)
 
@@ -232,14 +236,14 @@ class Host:
 
         def leader():
             if self.container.poll() is not None:
-                raise Skip(f"systemd-nspawn does not work here: {client.read('/run/console')[-300:]}")
-            found = client.read(children).split()
+                raise Skip(f"systemd-nspawn does not work here: {read('/run/console')[-300:]}")
+            found = read(children).split()
             if not found:
                 return None
             self.leader = int(found[0])
             # Answers as soon as systemd listens.
             return self.run("systemctl", "show", "--property=Version").returncode == 0 and found
-        return int(client.wait_until(leader, f"{self.suite} does not boot")[0])
+        return int(wait_until(leader, f"{self.suite} does not boot")[0])
 
     def path(self, path):
         """A file of the host's, seen from here."""
@@ -249,10 +253,10 @@ class Host:
         return ["nsenter", "-t", str(self.leader), "-a", *argv]
 
     def run(self, *argv, **options):
-        return client.run(*self._command(argv), env=self.ENVIRONMENT, **{"timeout": MAKING_SEC, **options})
+        return run(*self._command(argv), env=self.ENVIRONMENT, **{"timeout": MAKING_SEC, **options})
 
     def must(self, *argv, **options):
-        return client.must(*self._command(argv), env=self.ENVIRONMENT,
+        return must(*self._command(argv), env=self.ENVIRONMENT,
                            **{"timeout": MAKING_SEC, **options})
 
     def popen(self, *argv):
@@ -260,10 +264,10 @@ class Host:
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
 
     def read(self, path):
-        return client.read(self.path(path))
+        return read(self.path(path))
 
     def write(self, path, text, mode=0o644):
-        client.write(self.path(path), text, mode)
+        write(self.path(path), text, mode)
 
     def exists(self, path):
         return os.path.lexists(self.path(path))
@@ -287,7 +291,7 @@ class Host:
             if ctypes.CDLL(None, use_errno=True).setns(network.fileno(), CLONE_NEWNET) != 0:
                 raise OSError(ctypes.get_errno(), "setns")
         client.KEY = "/run/client_key"
-        client.must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", client.KEY)
+        must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", client.KEY)
 
     def user(self, name, password, groups=()):
         """Somebody who can log in by key and by password."""
@@ -296,7 +300,7 @@ class Host:
         self.must("useradd", "--create-home", "--shell=/bin/bash",
                   *([f"--groups={','.join(groups)}"] if groups else []), name)
         self.must("chpasswd", input=f"{name}:{password}\n", stdin=None)
-        self.write(f"/home/{name}/.ssh/authorized_keys", client.read(client.KEY + ".pub"), 0o600)
+        self.write(f"/home/{name}/.ssh/authorized_keys", read(client.KEY + ".pub"), 0o600)
         self.must("chown", "-R", f"{name}:", f"/home/{name}/.ssh")
 
     def snapshot(self, *directories):

@@ -10,8 +10,10 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import booted_host
-from booted_host import BUILD, REPOSITORY, client
-from host import must, run, tap
+from booted_host import BUILD, REPOSITORY
+from host.commands import must, run
+from host.files import read_bytes
+from host.tap import tap
 
 AGAIN = BUILD + "/deb-again/out"
 built = {}
@@ -46,7 +48,7 @@ def same_bytes():
          timeout=booted_host.MAKING_SEC)
     tap.equal(results(AGAIN), results(BUILD), "the same files")
     for name in results(BUILD):
-        tap.ok(client.read_bytes(f"{BUILD}/{name}") == client.read_bytes(f"{AGAIN}/{name}"),
+        tap.ok(read_bytes(f"{BUILD}/{name}") == read_bytes(f"{AGAIN}/{name}"),
                f"{name} has the same bytes")
 
 

@@ -6,7 +6,7 @@ there is none, as on Debian 13, it sees no session over ssh idle.
 
 must(*argv) runs a program on that host as root and gives its output;
 command(name, *arguments, options) is the command line of an ssh client that
-reaches it, as ssh_command() of tests/host/host.py, with the key `key`.pub.
+reaches it, as ssh_command() of tests/host/client.py, with the key `key`.pub.
 """
 
 import json
@@ -15,10 +15,12 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.realpath(__file__))
-sys.path.insert(0, os.path.join(HERE, "../host"))
+sys.path.insert(0, os.path.join(HERE, ".."))
 
-import host  # noqa: E402
-from situations import Situations, Table  # noqa: E402
+from host.client import KEY  # noqa: E402
+from host.commands import side_by_side  # noqa: E402
+from host.files import read  # noqa: E402
+from host.situations import Situations, Table  # noqa: E402
 
 # logind goes by a terminal's time of last input, which the kernel notes every
 # eight seconds.
@@ -44,12 +46,12 @@ def add_user(must, name, public_key):
         chown -R {name}: /home/{name}/.ssh""")
 
 
-def cells(must, command, key=host.KEY):
+def cells(must, command, key=KEY):
     """Yields (situation, what the table says, what came of it): "ends", "stays" or
     "ends both"."""
     with open(os.path.join(HERE, "../e2e/layers.json"), encoding="utf-8") as file:
         table = json.load(file)
-    public_key = host.read(f"{key}.pub").strip()
+    public_key = read(f"{key}.pub").strip()
 
     def programs(name):
         return must("sh", "-c", f"ps -o comm= -u {name} || :").split()
@@ -63,8 +65,8 @@ def cells(must, command, key=host.KEY):
     try:
         with tempfile.TemporaryDirectory() as directory:
             tried = Table(table["layers"], Situations(command, programs, directory), STAYS_SEC)
-            results = host.side_by_side(tried.cell, [row] * len(names), table["situations"],
-                                        [()] * len(names), [name for _, name in names])
+            results = side_by_side(tried.cell, [row] * len(names), table["situations"],
+                                   [()] * len(names), [name for _, name in names])
     finally:
         must("sh", "-ec", UNSETTING)
     for (situation, _), came in zip(names, results):

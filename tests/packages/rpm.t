@@ -12,7 +12,9 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import booted_host
 from booted_host import BUILD, REPOSITORY, Skip, differences
-from host import must, read, run, tap, write
+from host.commands import must, run
+from host.files import read, write
+from host.tap import tap
 
 SITES_OWN = "# this site's own\nTMOUT=1234; export TMOUT\n"
 ROOT = "/run/root"

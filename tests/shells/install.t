@@ -13,8 +13,11 @@ import subprocess
 import sys
 import tempfile
 
-from shells import REPOSITORY, Terminal, environment, installed, run, tap
-from host import append, install, must, read, read_bytes, remove, write
+from shells import REPOSITORY, environment, installed, run, tap
+from host.commands import must
+from host.files import append, read, read_bytes, remove, write
+from host.product import install
+from host.terminal import Terminal
 
 RC_FILES = {"bash": "/etc/bash.bashrc", "zsh": "/etc/zsh/zshenv", "ksh93": "/etc/ksh.kshrc",
             "mksh": "/etc/mkshrc", "tcsh": "/etc/csh.cshrc"}

@@ -9,7 +9,8 @@ import os
 import tempfile
 import time
 
-from shells import TMOUT_CSH, TMOUT_SH, Terminal, environment, installed, tap
+from shells import TMOUT_CSH, TMOUT_SH, environment, installed, tap
+from host.terminal import Terminal
 
 LIMIT_SEC = 1
 

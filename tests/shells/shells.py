@@ -5,9 +5,9 @@ import shutil
 import subprocess
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../host"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host import Terminal, tap  # noqa: F401 (the tests take them from here)
+from host.tap import tap
 
 REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 TMOUT_SH = os.path.join(REPOSITORY, "profile.d/tmout.sh")

@@ -1,0 +1,48 @@
+"""The host's system log: what was logged, and lines to wait for."""
+
+import os
+import re
+import socket
+import threading
+import time
+
+from host.waiting import Log
+
+
+class Syslog(Log):
+    """The host's /dev/log. A line is `SEVERITY TAG: TEXT`, as `err sshd[7]: ...`."""
+
+    SEVERITIES = "emerg alert crit err warning notice info debug".split()
+
+    def __init__(self):
+        super().__init__()
+        self.socket = None
+
+    def start(self):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind("/dev/log")
+        os.chmod("/dev/log", 0o666)
+        threading.Thread(target=self._receive, daemon=True).start()
+
+    def _receive(self):
+        while True:
+            text = self.socket.recv(65536).decode(errors="replace").rstrip("\n\0")
+            priority, rest = re.match(r"(?s)<(\d+)>(.*)", text).groups()
+            rest = re.sub(r"^\w{3} [ \d]\d [\d:]{8} ", "", rest)
+            self.add(f"{self.SEVERITIES[int(priority) % 8]} {rest}")
+
+    def settled(self, mark, pattern=""):
+        """Like since(), when all that was sent by now has been received."""
+        end = f"settled {time.monotonic_ns()}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.sendto(f"<7>{end}".encode(), "/dev/log")
+        self.wait(end, mark)
+        return [line for line in self.since(mark, pattern) if "debug settled" not in line]
+
+    def now(self):
+        """The place behind all that was sent by now."""
+        self.settled(self.mark())
+        return self.mark()
+
+
+syslog = Syslog()

@@ -1,0 +1,89 @@
+"""Results for the test runner, in the Test Anything Protocol."""
+
+import re
+import sys
+import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+
+
+class Tap:
+    """Results in the Test Anything Protocol."""
+
+    def __init__(self):
+        self.log = None  # its last lines are shown where a scenario fails
+        self.count = 0
+        self.failed = 0
+        self.lock = threading.Lock()
+        self.scenario = threading.local()
+
+    def _say(self, passed, text):
+        """Now, or when the scenario has ended that this thread runs beside others."""
+        kept = getattr(self.scenario, "kept", None)
+        if kept is not None:
+            kept.append((passed, text))
+            return
+        if passed is not None:
+            self.count += 1
+            self.failed += not passed
+            text = f"{'ok' if passed else 'not ok'} {self.count} - {text}"
+        print(text, flush=True)
+
+    def ok(self, passed, name, *why):
+        """One result; `why` is shown where it failed."""
+        self._say(bool(passed), name)
+        if not passed:
+            self.note(*why)
+        return passed
+
+    def equal(self, got, expected, name):
+        return self.ok(got == expected, name, f"got      {got!r}", f"expected {expected!r}")
+
+    def matches(self, text, pattern, name):
+        return self.ok(re.search(pattern, text or ""), name, f"got      {text!r}",
+                       f"expected {pattern!r}")
+
+    def skip(self, name, reason):
+        self._say(True, f"{name} # SKIP {reason}")
+
+    def note(self, *lines):
+        for line in lines:
+            for part in str(line).splitlines():
+                self._say(None, f"# {part}")
+
+    def _play(self, scenario):
+        mark = self.log.mark() if self.log else 0
+        try:
+            self.note(scenario.__doc__ or scenario.__name__)
+            scenario()
+        except Exception:  # whatever it was, the next scenario still counts
+            self.ok(False, f"{scenario.__name__} ran to its end", traceback.format_exc(),
+                    *(self.log.since(mark)[-10:] if self.log else []))
+
+    def _play_beside_others(self, scenario):
+        self.scenario.kept = []
+        self._play(scenario)
+        kept, self.scenario.kept = self.scenario.kept, None
+        with self.lock:
+            for result in kept:
+                self._say(*result)
+
+    def at_once(self, scenarios, how_many):
+        """Runs scenarios that don't get in each other's way, so many at a time:
+        for those that mostly wait, as after a wrong password. Only a scenario's
+        own thread may give results."""
+        with ThreadPoolExecutor(how_many) as pool:
+            list(pool.map(self._play_beside_others, scenarios))
+
+    def run(self, *scenarios):
+        """Runs the scenarios, of which one may fail without the others, and exits."""
+        for scenario in scenarios:
+            self._play(scenario)
+        self.end()
+
+    def end(self):
+        print(f"1..{self.count}", flush=True)
+        sys.exit(1 if self.failed else 0)
+
+
+tap = Tap()

@@ -1,0 +1,123 @@
+"""A terminal with a program on it, driven like a person would."""
+
+import fcntl
+import os
+import re
+import select
+import struct
+import subprocess
+import termios
+import time
+
+from host.waiting import GUARD_SEC, Stuck
+
+
+class Terminal:
+    """A person at a terminal of their own, running a command there."""
+
+    def __init__(self, argv, env=None):
+        master, slave = os.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+        environment = {**os.environ, "TERM": "dumb", **(env or {})}
+        self.master = master
+        self.screen = ""
+        self.questions = 0
+        # setsid makes the terminal the controlling one, as for anybody's shell.
+        self.process = subprocess.Popen(["setsid", "--ctty", *argv], env=environment,
+                                        stdin=slave, stdout=slave, stderr=slave)
+        os.close(slave)
+
+    def _read_more(self, until):
+        """False once nobody can write to the terminal any more."""
+        ready, _, _ = select.select([self.master], [], [], max(0, until - time.monotonic()))
+        if not ready:
+            raise Stuck(f"the terminal shows only:\n{self.screen}")
+        try:
+            data = os.read(self.master, 65536)
+        except OSError:  # how a terminal says that nobody has it open
+            data = b""
+        self.screen += re.sub(r"\x1b(\[[0-9;?]*[a-zA-Z]|[()].|[=>])", "",
+                              data.decode(errors="replace"))
+        return bool(data) or self._reopened()
+
+    def _reopened(self):
+        """login(1) hangs the terminal up before it opens it for itself."""
+        try:
+            self.process.wait(0.05)
+            return False
+        except subprocess.TimeoutExpired:
+            return True
+
+    def wait(self, pattern, guard=GUARD_SEC):
+        """Waits until the screen shows `pattern`, and gives the match."""
+        until = time.monotonic() + guard
+        while not (found := re.search(pattern, self.screen)):
+            if not self._read_more(until):
+                raise Stuck(f"no {pattern!r} before the end of:\n{self.screen}")
+        return found
+
+    def type(self, line):
+        self.press(line + "\r")
+
+    def press(self, keys):
+        """Types without Enter."""
+        os.write(self.master, keys.encode())
+
+    def wait_prompt(self):
+        """Waits until a shell asks for a command: login(1) throws away what
+        was typed before it had the terminal to itself."""
+        # ksh93 blanks the rest of the line where it draws its prompt anew.
+        return self.wait(r"[$%>#] [\s\b]*\Z")
+
+    def ask(self, expression):
+        """What the shell makes of `expression`, such as $HOME. The quotes keep
+        the echo of the question from looking like the answer."""
+        self.questions += 1
+        self.type(f"echo answer''{self.questions}=\"{expression}\"")
+        return self.wait(rf"answer{self.questions}=([^\r\n]*)\r*\n").group(1)
+
+    def limit(self, shell):
+        """The idle limit that this shell goes by, in seconds; None if it has none."""
+        if shell == "tcsh":  # counts minutes, and to expand an unset variable is an error
+            value = self.ask("$?autologout") == "1" and self.ask("$autologout").split()[0]
+            return int(value or 0) * 60 or None
+        value = int(self.ask("$TMOUT") or 0)
+        if shell == "ksh93" and value:  # warns at its limit and ends a minute later
+            value += 60
+        return value or None
+
+    def try_limit(self, shell, seconds):
+        """Tells the shell to go by another limit; it may refuse."""
+        if shell == "tcsh":
+            self.type(f"set autologout = {seconds // 60}")
+        else:
+            self.type(f"TMOUT={seconds - 60 if shell == 'ksh93' else seconds}")
+
+    def ended_within(self, seconds):
+        """Whether the session ends by itself in this time."""
+        until = time.monotonic() + seconds
+        try:
+            while self._read_more(until):
+                pass
+            return True
+        except Stuck:
+            return False
+
+    def wait_end(self, guard=GUARD_SEC):
+        """Waits until the session ends by itself, and gives its exit status."""
+        if not self.ended_within(guard):
+            raise Stuck(f"the session goes on, and shows:\n{self.screen}")
+        return self.process.wait(GUARD_SEC)
+
+    def close(self):
+        """Ends the session if it has not ended by itself."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self.master)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

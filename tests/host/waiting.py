@@ -1,0 +1,49 @@
+"""Waiting for something to happen, rather than for time to pass."""
+
+import re
+import threading
+import time
+
+# Nothing in a test takes this long; it only keeps a hang from lasting for ever.
+GUARD_SEC = 60
+
+
+class Stuck(Exception):
+    """Something that was waited for did not come."""
+
+
+def wait_until(condition, what="what was waited for did not come"):
+    """Looks again and again; for what nobody reports."""
+    until = time.monotonic() + GUARD_SEC
+    while not (found := condition()):
+        if time.monotonic() > until:
+            raise Stuck(what)
+        time.sleep(0.02)
+    return found
+
+
+class Log:
+    """Lines that arrive in the background, to be awaited rather than polled."""
+
+    def __init__(self):
+        self.lines = []
+        self.changed = threading.Condition()
+
+    def add(self, line):
+        with self.changed:
+            self.lines.append(line)
+            self.changed.notify_all()
+
+    def mark(self):
+        """The place to which since() and wait() may go back."""
+        return len(self.lines)
+
+    def since(self, mark, pattern=""):
+        return [line for line in self.lines[mark:] if re.search(pattern, line)]
+
+    def wait(self, pattern, mark=0):
+        """The first line from `mark` on that matches."""
+        with self.changed:
+            if not self.changed.wait_for(lambda: self.since(mark, pattern), GUARD_SEC):
+                raise Stuck(f"no line like {pattern!r} in:\n" + "\n".join(self.lines[mark:]))
+            return self.since(mark, pattern)[0]

@@ -268,12 +268,12 @@ def checking():
     tap.equal(json.loads(check("--json")[1]), {"agrees": True, "users": 1, "differences": [], "looser": []}, "JSON")
     configure()
     status, said = check()
-    tap.ok(status == 1 and "everybody: MaxSessions is 10, the policy has 5 "
+    tap.ok(status == 1 and "global settings: MaxSessions is 10, the policy has 5 "
            f"(default, {POLICY}:2)" in said and "user anna: MaxAuthTries is 6, the policy has 2 "
            f"(group \"staff1\", {POLICY}:3)" in said, "no drop-in", said)
     configure("MaxSessions 9\n" + include, drop_in=drop_in())
     status, said = check()
-    tap.ok(status == 1 and "everybody: MaxSessions is 9, the policy has 5" in said,
+    tap.ok(status == 1 and "global settings: MaxSessions is 9, the policy has 5" in said,
            "a line before the Include", said)
     found = json.loads(run("tmoutctl", "sshd-config", "--check", "--json").stdout)
     tap.equal([(d["user"], d["keyword"], d["sshd"], d["policy"]) for d in found["differences"]],
@@ -297,7 +297,7 @@ def a_looser_block():
     configure(drop_in=drop_in(), **{"50-site": "Match User user7\n    MaxAuthTries 6\n"
                                                "Match User user8\n    MaxAuthTries 3\n"})
     status, said = check()
-    tap.ok(status == 0 and f"{site}:2: MaxAuthTries 6, in a Match block" in said and
+    tap.ok(status == 0 and f"{site}:2: MaxAuthTries 6 in a Match block" in said and
            "MaxAuthTries 3" not in said, "and is content", said)
     tap.equal(json.loads(check("--json")[1])["looser"],
               [{"file": site, "line": 2, "keyword": "MaxAuthTries", "sshd": "6", "policy": "4"}],

@@ -312,6 +312,8 @@ static void free_audit(struct audit *audit)
 
 static int audit_all(struct audit *audit, const char *baseline)
 {
+    if (sshd_find(&audit->host, &audit->sshd, &audit->no_sshd) == 0)
+        audit->no_sshd.text[0] = '\0';
     find_policy(audit);
     audit_policy(audit);
     audit_pam(audit);
@@ -335,7 +337,7 @@ static const struct verb_option options[] = {
 
 static int run_audit(const struct tmoutctl_context *context, const struct verb_arguments *arguments)
 {
-    struct audit audit = {.context = context};
+    struct audit audit = {.context = context, .host = {""}};
 
     if (geteuid() != 0) {
         report("must be run as root");

@@ -7,6 +7,7 @@
 #define TMOUT_TMOUTCTL_AUDIT_AUDIT_H
 
 #include "tools/tmoutctl/host/policy_view.h"
+#include "tools/tmoutctl/sshd/installed.h"
 #include "tools/tmoutctl/cli.h"
 
 #include "lib/policy/rules.h"
@@ -28,7 +29,10 @@ struct finding {
 
 struct audit {
     const struct tmoutctl_context *context;
-    bool has_view; /* is a policy in force, or valid on disk? */
+    struct host host;
+    struct sshd_program sshd;
+    struct failure no_sshd; /* why it was not found, else "" */
+    bool has_view;          /* is a policy in force, or valid on disk? */
     struct policy_view view;
     struct policy policy; /* all its rules */
     bool is_text;         /* they are read off the text, so its lines are theirs */

@@ -397,7 +397,7 @@ static void compare_sshd(struct audit *audit, const struct demand *demand, const
     struct sshd_config sshd = {0};
 
     met_text(demand, met, sizeof met);
-    if (sshd_effective(user, &sshd, &failure) != 0) {
+    if (sshd_effective(&audit->sshd, user, &sshd, &failure) != 0) {
         found = finding_of(audit, "sshd-config", "");
         const char *cure = found != NULL ? found->mend : NULL;
         audit_add(audit, AUDIT_FAIL, found != NULL ? found->file : NULL,

@@ -85,10 +85,9 @@ static void check_stack_problem(struct audit *audit, const struct pam_stack *sta
 static void check_readable(struct audit *audit, const void *facts)
 {
     const struct pam_facts *pam = facts;
-    struct failure failure = {""};
 
     /* audit_sshd() says so where there is no sshd. */
-    if (!pam->present[SSHD] && sshd_is_installed(&failure)) {
+    if (!pam->present[SSHD] && audit->no_sshd.text[0] == '\0') {
         audit_add(audit, AUDIT_FAIL, "/etc/pam.d/sshd", 0,
                   "does not exist: sshd uses the service \"other\", which refuses everybody. "
                   "Install the package that sshd comes from again");

@@ -2,23 +2,21 @@
 #include "tools/tmoutctl/audit/audit.h"
 
 #include "lib/policy/bash_variables.h"
+#include "tools/tmoutctl/sshd/check.h"
 #include "tools/tmoutctl/sshd/installed.h"
 #include "tools/tmoutctl/sshd/keywords.h"
 #include "tools/tmoutctl/sshd/site.h"
 #include "tools/tmoutctl/sshd/text.h"
 #include "tools/tmoutctl/sshd/words.h"
-#include "tools/tmoutctl/verbs/verbs.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <fnmatch.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 struct sshd_facts {
@@ -207,7 +205,8 @@ static void check_permit_user_environment(struct audit *audit, const void *facts
     static const char keyword[] = "PermitUserEnvironment";
     char value[512];
     const struct sshd_line *line = find_value(facts, keyword, value, sizeof value);
-    const char *rest = value, *variable = strcasecmp(value, "yes") == 0 ? bash_variables[0].name : NULL;
+    const char *rest = value,
+               *variable = strcasecmp(value, "yes") == 0 ? bash_variables[0].name : NULL;
 
     if (strcasecmp(value, "no") == 0)
         return;
@@ -416,33 +415,6 @@ static void check_channel_timeout(struct audit *audit, const void *facts)
 
 /* --- what the policy has for sshd ---------------------------------------- */
 
-/* What `tmoutctl sshd-config --check --json` prints, as a value that the caller
- * releases, and its exit status. It runs in a process of its own, whose
- * standard output is caught. NULL: no memory, or it printed nothing. */
-static json_t *ask_check(const struct tmoutctl_context *context, int *status)
-{
-    struct tmoutctl_context quiet = *context;
-    const struct verb_arguments check = {.option = {""}}; /* --check is its first option */
-    int out[2], ended = 0;
-
-    quiet.json = quiet.quiet = true;
-    *status = TMOUTCTL_FAILURE;
-    fflush(stdout);
-    if (pipe2(out, O_CLOEXEC) != 0)
-        return NULL;
-    const pid_t child = fork();
-    if (child == 0) {
-        dup2(out[1], STDOUT_FILENO);
-        _exit(verb_sshd_config.run(&quiet, &check));
-    }
-    close(out[1]);
-    json_t *answer = child > 0 ? json_loadfd(out[0], 0, NULL) : NULL;
-    close(out[0]);
-    if (child > 0 && waitpid(child, &ended, 0) == child && WIFEXITED(ended))
-        *status = WEXITSTATUS(ended);
-    return answer;
-}
-
 static bool any_is_sshds(const struct audit *audit)
 {
     for (size_t r = 0; r < audit->policy.count; r++)
@@ -452,19 +424,30 @@ static bool any_is_sshds(const struct audit *audit)
     return false;
 }
 
-static const char *word_of(const json_t *object, const char *key)
+static int compare_with_policy(struct audit *audit, const struct sshd_facts *sshd,
+                               struct sshd_check *check, struct failure *failure)
 {
-    const char *text = json_string_value(json_object_get(object, key));
+    struct dropin dropin = {0};
+    bool known[SETTING_COUNT] = {false};
+    const struct sshd_check_input input = {&audit->host, &audit->sshd, &audit->view.snapshot,
+                                           &dropin, known};
+    int result = -1;
 
-    return text != NULL ? text : "everybody";
+    sshd_find_known(&sshd->version, &sshd->effective, known);
+    if (dropin_collect(&audit->view.snapshot, &dropin) == 0)
+        result = sshd_check(&input, check, failure);
+    else
+        failure_set(failure, "the compiled policy cannot be read: %s", strerror(errno));
+    dropin_free(&dropin);
+    return result;
 }
 
 static void check_drop_in(struct audit *audit, const void *facts)
 {
     const struct sshd_facts *sshd = facts;
-    int status;
-    size_t i;
-    const json_t *row;
+    struct sshd_check check = {0};
+    struct failure failure = {""};
+    char rule[1024];
 
     if (!any_is_sshds(audit))
         return;
@@ -473,24 +456,26 @@ static void check_drop_in(struct audit *audit, const void *facts)
                   "cannot be compared with the policy while sshd cannot be asked");
         return;
     }
-    json_t *answer = ask_check(audit->context, &status);
-    json_array_foreach (json_object_get(answer, "differences"), i, row) {
+    if (compare_with_policy(audit, sshd, &check, &failure) != 0) {
+        audit_add(audit, AUDIT_FAIL, SSHD_DROP_IN, 0, "cannot be compared with the policy: %s",
+                  failure.text);
+        audit_mend(audit, "tmoutctl sshd-config --check");
+    }
+    for (size_t i = 0; i < check.difference_count; i++) {
+        const struct sshd_difference *difference = &check.difference[i];
+        sshd_difference_rule(difference, rule, sizeof rule);
         audit_add(audit, AUDIT_FAIL, SSHD_DROP_IN, 0,
-                  "%s of %s is %s in sshd, and the policy has %s (%s)", word_of(row, "keyword"),
-                  word_of(row, "user"), word_of(row, "sshd"), word_of(row, "policy"),
-                  word_of(row, "rule"));
+                  "%s of %s is %s in sshd, and the policy has %s (%s)",
+                  difference->keyword->keyword,
+                  difference->user != NULL ? difference->user : "everybody", difference->effective,
+                  difference->policy, rule);
         /* sshd is asked in between: it must not find a part of the file. */
         audit_mend(audit,
                    "cd /etc/ssh/sshd_config.d && tmoutctl sshd-config >00-tmout.new && "
                    "mv 00-tmout.new 00-tmout.conf && sshd -t && systemctl reload %s",
                    unit());
     }
-    if (status == TMOUTCTL_FAILURE) {
-        audit_add(audit, AUDIT_FAIL, SSHD_DROP_IN, 0,
-                  "cannot be compared with the policy: `tmoutctl sshd-config --check` says why");
-        audit_mend(audit, "tmoutctl sshd-config --check");
-    }
-    json_decref(answer);
+    sshd_check_free(&check);
 }
 
 static const struct audit_check checks[] = {
@@ -516,9 +501,8 @@ static const struct audit_check checks[] = {
 
 static void check_installed(struct audit *audit, const void *facts)
 {
-    const struct sshd_facts *sshd = facts;
-
-    audit_add(audit, AUDIT_WARN, NULL, 0, "%s: nothing is checked for it", sshd->failure.text);
+    (void)facts;
+    audit_add(audit, AUDIT_WARN, NULL, 0, "%s; sshd is not checked", audit->no_sshd.text);
 }
 
 static const struct audit_check no_sshd_checks[] = {
@@ -531,14 +515,14 @@ void audit_sshd(struct audit *audit)
     struct sshd_facts sshd = {0};
     struct failure failure = {""};
 
-    if (!sshd_is_installed(&sshd.failure)) {
+    if (audit->no_sshd.text[0] != '\0') {
         audit_run(audit, no_sshd_checks, &sshd);
         return;
     }
-    if (sshd_effective(NULL, &sshd.effective, &sshd.failure) == 0)
+    if (sshd_effective(&audit->sshd, NULL, &sshd.effective, &sshd.failure) == 0)
         sshd.failure.text[0] = '\0';
-    sshd.has_version = sshd_installed_version(&sshd.version, &failure) == 0;
-    if (sshd_text_read("", &sshd.text) != 0)
+    sshd.has_version = sshd_installed_version(&audit->sshd, &sshd.version, &failure) == 0;
+    if (sshd_text_read(audit->host.root, &sshd.text) != 0)
         audit->out_of_memory = true;
     else
         audit_run(audit, checks, &sshd);

@@ -1,49 +1,56 @@
 #include "tools/tmoutctl/sshd/check.h"
 
-#include "tools/tmoutctl/print.h"
-#include "tools/tmoutctl/sshd/installed.h"
-#include "tools/tmoutctl/sshd/keywords.h"
+#include "lib/host/account.h"
+#include "lib/host/array.h"
+#include "lib/policy/resolve.h"
 #include "tools/tmoutctl/sshd/site.h"
+#include "tools/tmoutctl/sshd/text.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* --- whom to ask about --------------------------------------------------- */
+static int check_out_of_memory(struct failure *failure)
+{
+    failure_set(failure, "out of memory");
+    return -1;
+}
 
-struct names {
+/* --- the users to ask about ---------------------------------------------- */
+
+struct user_names {
     char **item;
     size_t count;
 };
 
-static int names_add(struct names *names, const char *name)
+static int user_names_add(struct user_names *names, const char *name)
 {
-    /* Doubling, at the powers of two. */
-    if ((names->count & (names->count - 1)) == 0) {
-        char **grown =
-            reallocarray(names->item, names->count == 0 ? 1 : 2 * names->count, sizeof *grown);
-        if (grown == NULL)
-            return -1;
-        names->item = grown;
+    char *copy = strdup(name);
+    char **grown = copy != NULL ? array_grow(names->item, names->count, sizeof *grown) : NULL;
+
+    if (grown == NULL) {
+        free(copy);
+        return -1;
     }
-    names->item[names->count] = strdup(name);
-    return names->item[names->count++] != NULL ? 0 : -1;
+    names->item = grown;
+    names->item[names->count++] = copy;
+    return 0;
 }
 
-static int by_name(const void *left, const void *right)
+static int user_names_compare(const void *left, const void *right)
 {
     return strcmp(*(char *const *)left, *(char *const *)right);
 }
 
-/* Sorted, each once. */
-static void names_settle(struct names *names)
+static void user_names_sort(struct user_names *names)
 {
     size_t kept = 0;
 
     if (names->count > 1)
-        qsort(names->item, names->count, sizeof *names->item, by_name);
+        qsort(names->item, names->count, sizeof *names->item, user_names_compare);
     for (size_t i = 0; i < names->count; i++) {
         if (kept > 0 && strcmp(names->item[kept - 1], names->item[i]) == 0)
             free(names->item[i]);
@@ -53,18 +60,19 @@ static void names_settle(struct names *names)
     names->count = kept;
 }
 
-static void names_free(struct names *names)
+static void user_names_free(struct user_names *names)
 {
     for (size_t i = 0; i < names->count; i++)
         free(names->item[i]);
     free(names->item);
-    *names = (struct names){0};
+    *names = (struct user_names){0};
 }
 
-/* Those that NSS lists as a group's members, and those whose first group it is. */
-static int add_members(const char *name, struct names *names)
+/* Adds the users that NSS lists as a group's members, and those whose primary
+ * group it is. */
+static int user_names_add_members(struct user_names *names, const char *group_name)
 {
-    const struct group *group = getgrnam(name);
+    const struct group *group = getgrnam(group_name);
     const struct passwd *user;
     int result = 0;
 
@@ -72,111 +80,129 @@ static int add_members(const char *name, struct names *names)
         return 0;
     const gid_t gid = group->gr_gid;
     for (char **member = group->gr_mem; *member != NULL; member++)
-        if (names_add(names, *member) != 0)
+        if (user_names_add(names, *member) != 0)
             return -1;
     setpwent();
     while (result == 0 && (user = getpwent()) != NULL)
         if (user->pw_gid == gid)
-            result = names_add(names, user->pw_name);
+            result = user_names_add(names, user->pw_name);
     endpwent();
     return result;
 }
 
-static int find_users(const struct dropin *dropin, struct names *names)
+/* Finds every user that a rule applies to, sorted by name, without duplicates. */
+static int user_names_find(const struct dropin *dropin, struct user_names *names)
 {
     for (size_t i = 0; i < dropin->count; i++) {
         const struct dropin_rule *rule = &dropin->rule[i];
-        if (rule->kind == RULE_USER && names_add(names, rule->name) != 0)
+        if (rule->kind == RULE_USER && user_names_add(names, rule->name) != 0)
             return -1;
-        if (rule->kind == RULE_GROUP && add_members(rule->name, names) != 0)
+        if (rule->kind == RULE_GROUP && user_names_add_members(names, rule->name) != 0)
             return -1;
     }
-    names_settle(names);
+    user_names_sort(names);
     return 0;
 }
 
 /* --- comparing ----------------------------------------------------------- */
 
-struct check {
-    const struct tmoutctl_context *context;
-    const struct policy_view *view;
-    const bool *known;
-    size_t users, differences;
-    json_t *list;   /* of the differences */
-    json_t *looser; /* what the site's own Match blocks have */
+struct check_run {
+    const struct sshd_check_input *input;
+    struct sshd_check *check;
+    struct failure *failure;
 };
 
-/* Where a value of the policy comes from, as in: default, FILE:LINE. */
-static void origin_text(const struct check *check, const struct resolved_setting *setting,
-                        char *text, size_t size)
+static void sshd_difference_free(struct sshd_difference *difference)
 {
-    char path[512];
-
-    snapshot_source_path(&check->view->snapshot, setting->file, path, sizeof path);
-    if (setting->kind == RULE_DEFAULT)
-        snprintf(text, size, "default, %s:%u", path, setting->line);
-    else
-        snprintf(text, size, "%s \"%s\", %s:%u", rule_kind_word(setting->kind), setting->name, path,
-                 setting->line);
+    free(difference->user);
+    free(difference->effective);
+    free(difference->policy);
+    free(difference->rule.name);
+    free(difference->rule.file);
 }
 
-static int add_difference(struct check *check, const char *user, const struct sshd_keyword *keyword,
-                          const struct resolution *resolution, const char *printed)
+static int check_add_difference(const struct check_run *run,
+                                const struct sshd_difference *difference)
+{
+    struct sshd_check *check = run->check;
+    struct sshd_difference *grown =
+        array_grow(check->difference, check->difference_count, sizeof *grown);
+
+    if (grown == NULL)
+        return -1;
+    check->difference = grown;
+    check->difference[check->difference_count++] = *difference;
+    return 0;
+}
+
+/* Adds what differs in one setting; user is NULL for the global settings. */
+static int check_differs(const struct check_run *run, const char *user,
+                         const struct sshd_keyword *keyword, const struct resolution *resolution,
+                         const char *effective)
 {
     const struct resolved_setting *setting = &resolution->setting[keyword->id];
-    const char *has = printed != NULL ? printed : "none";
-    char wanted[SETTING_TEXT_MAX], origin[1024];
+    char policy[SETTING_TEXT_MAX], file[4096];
 
-    check->differences++;
-    sshd_value_format(keyword->id, setting->value, resolution->text, wanted, sizeof wanted);
-    origin_text(check, setting, origin, sizeof origin);
-    if (!check->context->json) {
-        printf("%s%s: %s is %s, the policy has %s (%s)\n", user != NULL ? "user " : "",
-               user != NULL ? user : "everybody", keyword->keyword, has, wanted, origin);
+    sshd_value_format(keyword->id, setting->value, resolution->text, policy, sizeof policy);
+    snapshot_source_path(run->input->snapshot, setting->file, file, sizeof file);
+    struct sshd_difference difference = {
+        .user = user != NULL ? strdup(user) : NULL,
+        .keyword = keyword,
+        .effective = strdup(effective != NULL ? effective : "none"),
+        .policy = strdup(policy),
+        .rule = {setting->kind, strdup(setting->name), strdup(file), setting->line},
+    };
+    if ((user == NULL || difference.user != NULL) && difference.effective != NULL &&
+        difference.policy != NULL && difference.rule.name != NULL && difference.rule.file != NULL &&
+        check_add_difference(run, &difference) == 0)
         return 0;
-    }
-    json_t *entry =
-        json_pack("{s:o, s:s, s:o, s:s, s:o}", "user", user != NULL ? json_text(user) : json_null(),
-                  "keyword", keyword->keyword, "sshd", json_text(has), "policy", wanted, "rule",
-                  json_text(origin));
-    return entry != NULL ? json_array_append_new(check->list, entry) : -1;
+    sshd_difference_free(&difference);
+    return check_out_of_memory(run->failure);
 }
 
-/* Asks sshd about one user, or everybody, and compares. */
-static int compare(struct check *check, const char *user, const struct resolution *resolution)
+/* Asks sshd about one user, or with NULL about the global settings, and compares. */
+static int check_compare(const struct check_run *run, const char *user,
+                         const struct resolution *resolution)
 {
     struct sshd_config config = {0};
-    struct failure failure = {""};
-    int result = sshd_effective(user, &config, &failure);
+    int result = sshd_effective(run->input->program, user, &config, run->failure);
 
-    if (result != 0)
-        report("%s", failure.text);
     for (size_t i = 0; result == 0 && i < sshd_keyword_count; i++) {
         const struct sshd_keyword *keyword = &sshd_keywords[i];
         const struct resolved_setting *setting = &resolution->setting[keyword->id];
-        const char *printed = sshd_config_value(&config, keyword->keyword);
-        if (!check->known[i] || !setting->from_rule ||
+        const char *effective = sshd_config_value(&config, keyword->keyword);
+        if (!run->input->known[i] || !setting->from_rule ||
             (user != NULL && settings[keyword->id].default_only != NULL) ||
-            sshd_value_is(keyword->id, setting->value, resolution->text, printed))
+            sshd_value_is(keyword->id, setting->value, resolution->text, effective))
             continue;
-        result = add_difference(check, user, keyword, resolution, printed);
+        result = check_differs(run, user, keyword, resolution, effective);
     }
     sshd_config_free(&config);
     return result;
 }
 
-static int compare_everybody(struct check *check)
+static int check_resolve(const struct check_run *run, const struct account *account,
+                         struct resolution *resolution)
+{
+    if (resolve(run->input->snapshot, account->name, (const char *const *)account->group,
+                account->group_count, resolution) == 0)
+        return 0;
+    failure_set(run->failure, "the compiled policy is damaged; run \"tmoutctl apply\"");
+    return -1;
+}
+
+static int check_global(const struct check_run *run)
 {
     const struct account nobody_in_particular = {.name = ""};
     struct resolution resolution;
 
-    if (policy_view_resolve(check->context, check->view, &nobody_in_particular, &resolution) != 0)
+    if (check_resolve(run, &nobody_in_particular, &resolution) != 0)
         return -1;
-    return compare(check, NULL, &resolution);
+    return check_compare(run, NULL, &resolution);
 }
 
-/* A rule may name somebody who is not there: nothing to compare. */
-static int compare_user(struct check *check, const char *user)
+/* A rule may name a user who does not exist: nothing to compare. */
+static int check_user(const struct check_run *run, const char *user)
 {
     struct account account = {0};
     struct resolution resolution;
@@ -186,42 +212,54 @@ static int compare_user(struct check *check, const char *user)
     case ACCOUNT_UNKNOWN:
         return 0;
     case ACCOUNT_ERROR:
-        report("%s cannot be looked up", user);
+        failure_set(run->failure, "cannot look up user %s: %s", user, strerror(errno));
         return -1;
     case ACCOUNT_FOUND:
     default:
         break;
     }
-    check->users++;
-    if (policy_view_resolve(check->context, check->view, &account, &resolution) == 0)
-        result = compare(check, account.name, &resolution);
+    run->check->user_count++;
+    if (check_resolve(run, &account, &resolution) == 0)
+        result = check_compare(run, account.name, &resolution);
     account_free(&account);
     return result;
 }
 
 /* --- the site's own Match blocks ----------------------------------------- */
 
-/* They beat the default section, and that is right: it is said, no more. */
-static int say_looser(struct check *check, const struct sshd_line *line,
-                      const struct sshd_site_value *site, int64_t value)
+static void sshd_looser_free(struct sshd_looser *looser)
 {
-    char wanted[SETTING_TEXT_MAX];
-
-    sshd_value_format(site->keyword->id, value, "", wanted, sizeof wanted);
-    if (!check->context->json) {
-        if (!check->context->quiet)
-            printf("%s:%u: %s %s, in a Match block of the site's own, beats the policy's default, "
-                   "%s\n",
-                   line->file, line->line, site->keyword->keyword, site->text, wanted);
-        return 0;
-    }
-    json_t *entry = json_pack("{s:o, s:I, s:s, s:o, s:s}", "file", json_text(line->file), "line",
-                              (json_int_t)line->line, "keyword", site->keyword->keyword, "sshd",
-                              json_text(site->text), "policy", wanted);
-    return entry != NULL ? json_array_append_new(check->looser, entry) : -1;
+    free(looser->file);
+    free(looser->effective);
+    free(looser->policy);
 }
 
-static const struct rule_setting *find_default(const struct dropin *dropin, enum setting_id id)
+static int check_add_looser(struct sshd_check *check, const struct sshd_line *line,
+                            const struct sshd_site_value *site, int64_t policy_value)
+{
+    char policy[SETTING_TEXT_MAX];
+    struct sshd_looser *grown = array_grow(check->looser, check->looser_count, sizeof *grown);
+
+    if (grown == NULL)
+        return -1;
+    check->looser = grown;
+    sshd_value_format(site->keyword->id, policy_value, "", policy, sizeof policy);
+    struct sshd_looser looser = {
+        .keyword = site->keyword,
+        .file = strdup(line->file),
+        .line = line->line,
+        .effective = strdup(site->text),
+        .policy = strdup(policy),
+    };
+    if (looser.file == NULL || looser.effective == NULL || looser.policy == NULL) {
+        sshd_looser_free(&looser);
+        return -1;
+    }
+    check->looser[check->looser_count++] = looser;
+    return 0;
+}
+
+static const struct rule_setting *dropin_default(const struct dropin *dropin, enum setting_id id)
 {
     for (size_t i = 0; i < dropin->count; i++)
         if (dropin->rule[i].kind == RULE_DEFAULT && dropin->rule[i].says.setting[id].set)
@@ -229,74 +267,64 @@ static const struct rule_setting *find_default(const struct dropin *dropin, enum
     return NULL;
 }
 
-static int find_looser(struct check *check, const struct dropin *dropin)
+static int check_find_looser(const struct check_run *run)
 {
     struct sshd_site_value site;
     struct sshd_text text;
-    int result = sshd_text_read("", &text);
+    int result = sshd_text_read(run->input->host->root, &text);
 
     for (size_t i = 0; result == 0 && i < text.count; i++) {
         if (!sshd_site_read(&text.line[i], &site))
             continue;
-        const struct rule_setting *ours = find_default(dropin, site.keyword->id);
+        const struct rule_setting *ours = dropin_default(run->input->dropin, site.keyword->id);
         if (ours != NULL && setting_stricter(&settings[site.keyword->id], ours->value, site.value))
-            result = say_looser(check, &text.line[i], &site, ours->value);
+            result = check_add_looser(run->check, &text.line[i], &site, ours->value);
     }
     sshd_text_free(&text);
+    return result == 0 ? 0 : check_out_of_memory(run->failure);
+}
+
+/* --- all of it ----------------------------------------------------------- */
+
+int sshd_check(const struct sshd_check_input *input, struct sshd_check *check,
+               struct failure *failure)
+{
+    const struct check_run run = {input, check, failure};
+    struct user_names names = {0};
+    int result = -1;
+
+    if (user_names_find(input->dropin, &names) != 0) {
+        check_out_of_memory(failure);
+        goto out;
+    }
+    if (check_global(&run) != 0)
+        goto out;
+    for (size_t i = 0; i < names.count; i++)
+        if (check_user(&run, names.item[i]) != 0)
+            goto out;
+    result = check_find_looser(&run);
+
+out:
+    user_names_free(&names);
     return result;
 }
 
-/* --- the answer ---------------------------------------------------------- */
-
-static int answer(const struct check *check)
+void sshd_difference_rule(const struct sshd_difference *difference, char *text, size_t size)
 {
-    const int status = check->differences == 0 ? TMOUTCTL_FINE : TMOUTCTL_NO;
-
-    if (check->context->json)
-        return print_json(json_pack("{s:b, s:I, s:O, s:O}", "agrees", check->differences == 0,
-                                    "users", (json_int_t)check->users, "differences", check->list,
-                                    "looser", check->looser),
-                          status);
-    if (check->differences > 0)
-        report("sshd does not go by the policy: %zu difference%s; is the drop-in in place and new, "
-               "and "
-               "does no line before it say otherwise?",
-               check->differences, check->differences == 1 ? "" : "s");
-    else if (!check->context->quiet)
-        printf("sshd goes by the policy: everybody's settings and those of %zu user%s\n",
-               check->users, check->users == 1 ? "" : "s");
-    return finish(status);
+    if (difference->rule.kind == RULE_DEFAULT)
+        snprintf(text, size, "default, %s:%u", difference->rule.file, difference->rule.line);
+    else
+        snprintf(text, size, "%s \"%s\", %s:%u", rule_kind_word(difference->rule.kind),
+                 difference->rule.name, difference->rule.file, difference->rule.line);
 }
 
-int sshd_check(const struct tmoutctl_context *context, const struct policy_view *view,
-               const struct dropin *dropin, const bool *known)
+void sshd_check_free(struct sshd_check *check)
 {
-    struct check check = {.context = context,
-                          .view = view,
-                          .known = known,
-                          .list = json_array(),
-                          .looser = json_array()};
-    struct names names = {0};
-    int status = TMOUTCTL_FAILURE;
-
-    if (check.list == NULL || check.looser == NULL || find_users(dropin, &names) != 0) {
-        report("out of memory");
-        goto out;
-    }
-    if (compare_everybody(&check) != 0)
-        goto out;
-    for (size_t i = 0; i < names.count; i++)
-        if (compare_user(&check, names.item[i]) != 0)
-            goto out;
-    if (find_looser(&check, dropin) != 0) {
-        report("out of memory");
-        goto out;
-    }
-    status = answer(&check);
-
-out:
-    names_free(&names);
-    json_decref(check.list);
-    json_decref(check.looser);
-    return status;
+    for (size_t i = 0; i < check->difference_count; i++)
+        sshd_difference_free(&check->difference[i]);
+    for (size_t i = 0; i < check->looser_count; i++)
+        sshd_looser_free(&check->looser[i]);
+    free(check->difference);
+    free(check->looser);
+    *check = (struct sshd_check){0};
 }

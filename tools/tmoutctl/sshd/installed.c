@@ -16,14 +16,7 @@
 static const char *const places[] = {"/usr/sbin/sshd", "/usr/bin/sshd", "/usr/local/sbin/sshd"};
 
 /* `sshd -T` takes some milliseconds. */
-enum { PATIENCE_MS = 20 * 1000, PROMPT_ANSWER_MS = 500 };
-
-/*
- * How long this process still waits for sshd, over all its questions: one that
- * hangs is waited for once, and not for each of some thousand users. Prompt
- * answers cost nothing of it.
- */
-static int64_t patience_ms = PATIENCE_MS;
+enum { QUERY_BUDGET_MS = 20 * 1000, PROMPT_ANSWER_MS = 500 };
 
 /*
  * A login from nowhere in particular: Match blocks about hosts and addresses
@@ -39,12 +32,18 @@ static int64_t patience_ms = PATIENCE_MS;
  * Measured with 9.2: a block about a port has to be answered here too. */
 #define ABOUT_NOBODY TO_NOWHERE ",lport=1"
 
-static const char *find_sshd(void)
+int sshd_find(const struct host *host, struct sshd_program *program, struct failure *failure)
 {
+    program->query_budget_ms = QUERY_BUDGET_MS;
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
-        if (access(places[i], X_OK) == 0)
-            return places[i];
-    return NULL;
+        if (host_path(host, places[i], program->path, sizeof program->path) == 0 &&
+            access(program->path, X_OK) == 0)
+            return 0;
+    failure_set(failure, "sshd is not installed:");
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        failure_append(failure, " %s %s", i == 0 ? "neither" : "nor", places[i]);
+    failure_append(failure, " exists");
+    return -1;
 }
 
 static int64_t now_ms(void)
@@ -55,21 +54,44 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Runs sshd while patience lasts. As subprocess_run(). */
-static int run(const char *const *argv, struct subprocess *answer)
+/* As subprocess_run(), within what is left of the budget. */
+static int sshd_run(struct sshd_program *program, const char *const *argv,
+                    struct subprocess *answer)
 {
-    const int64_t begun_ms = now_ms();
+    const int64_t start_ms = now_ms();
 
-    if (patience_ms <= 0) {
+    if (program->query_budget_ms <= 0) {
         errno = ETIMEDOUT;
         return -1;
     }
-    const int result = subprocess_run(argv, patience_ms, answer);
+    const int result = subprocess_run(argv, program->query_budget_ms, answer);
     const int saved = errno;
-    const int64_t took_ms = now_ms() - begun_ms;
-    patience_ms -= took_ms > PROMPT_ANSWER_MS ? took_ms : 0;
+    const int64_t took_ms = now_ms() - start_ms;
+    program->query_budget_ms -= took_ms > PROMPT_ANSWER_MS ? took_ms : 0;
     errno = saved;
     return result;
+}
+
+/* The same with a reason. Returns 0 if sshd exited, with whatever status. */
+static int sshd_ask(struct sshd_program *program, const char *const *arguments,
+                    struct subprocess *answer, struct failure *failure)
+{
+    const char *argv[8];
+    size_t count = 0;
+
+    argv[count++] = program->path;
+    while (*arguments != NULL && count + 1 < sizeof argv / sizeof argv[0])
+        argv[count++] = *arguments++;
+    argv[count] = NULL;
+    if (sshd_run(program, argv, answer) != 0) {
+        failure_set(failure, "cannot query %s: %s", program->path,
+                    errno == ETIMEDOUT ? "it does not answer" : strerror(errno));
+        return -1;
+    }
+    if (WIFEXITED(answer->status) && WEXITSTATUS(answer->status) != 127)
+        return 0;
+    failure_set(failure, "cannot run %s", program->path);
+    return -1;
 }
 
 /* --- what it says -------------------------------------------------------- */
@@ -124,49 +146,8 @@ static int take_lines(const char *text, struct sshd_config *config)
     return 0;
 }
 
-/* `there is no sshd here, neither PLACE nor PLACE`, into reason. */
-static void no_sshd(struct failure *failure)
-{
-    failure_set(failure, "there is no sshd here");
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
-        failure_append(failure, "%s %s", i == 0 ? ", neither" : " nor", places[i]);
-}
-
-bool sshd_is_installed(struct failure *failure)
-{
-    if (find_sshd() != NULL)
-        return true;
-    no_sshd(failure);
-    return false;
-}
-
-/* Runs this host's sshd. Returns 0 if sshd ended by itself. */
-static int ask(const char *const *arguments, struct subprocess *answer, struct failure *failure)
-{
-    const char *program = find_sshd();
-    const char *argv[8];
-    size_t count = 0;
-
-    if (program == NULL) {
-        no_sshd(failure);
-        return -1;
-    }
-    argv[count++] = program;
-    while (*arguments != NULL && count + 1 < sizeof argv / sizeof argv[0])
-        argv[count++] = *arguments++;
-    argv[count] = NULL;
-    if (run(argv, answer) != 0) {
-        failure_set(failure, "%s cannot be asked: %s", program,
-                    errno == ETIMEDOUT ? "it gives no answer" : strerror(errno));
-        return -1;
-    }
-    if (WIFEXITED(answer->status) && WEXITSTATUS(answer->status) != 127)
-        return 0;
-    failure_set(failure, "%s cannot be run", program);
-    return -1;
-}
-
-int sshd_effective(const char *user, struct sshd_config *config, struct failure *failure)
+int sshd_effective(struct sshd_program *program, const char *user, struct sshd_config *config,
+                   struct failure *failure)
 {
     struct subprocess answer = {0};
     char about[512], words[256];
@@ -174,14 +155,15 @@ int sshd_effective(const char *user, struct sshd_config *config, struct failure 
     int result = -1;
 
     if (user != NULL && (strchr(user, ',') != NULL || strlen(user) > sizeof about / 2)) {
-        failure_set(failure, "sshd -T cannot be asked about a name with a comma, or so long");
+        failure_set(failure,
+                    "cannot query sshd -T for a user name that has a comma or is this long");
         return -1;
     }
     if (user == NULL)
         snprintf(about, sizeof about, ABOUT_NOBODY);
     else
         snprintf(about, sizeof about, "user=%s," FROM_NOWHERE, user);
-    if (ask(arguments, &answer, failure) != 0)
+    if (sshd_ask(program, arguments, &answer, failure) != 0)
         goto out;
     if (WEXITSTATUS(answer.status) != 0) {
         last_words(&answer, words, sizeof words);
@@ -217,7 +199,8 @@ void sshd_config_free(struct sshd_config *config)
     *config = (struct sshd_config){0};
 }
 
-int sshd_installed_version(struct sshd_version *version, struct failure *failure)
+int sshd_installed_version(struct sshd_program *program, struct sshd_version *version,
+                           struct failure *failure)
 {
     static const char brand[] = "OpenSSH_";
     /* Before 9.2 there is no such option, and the version stands in the
@@ -227,7 +210,7 @@ int sshd_installed_version(struct sshd_version *version, struct failure *failure
     char number[32] = "";
     int result = -1;
 
-    if (ask(arguments, &answer, failure) != 0)
+    if (sshd_ask(program, arguments, &answer, failure) != 0)
         goto out;
     for (size_t i = 0; i < SUBPROCESS_STREAMS && number[0] == '\0'; i++) {
         const char *found = answer.text[i] != NULL ? strstr(answer.text[i], brand) : NULL;
@@ -238,9 +221,17 @@ int sshd_installed_version(struct sshd_version *version, struct failure *failure
     }
     result = sshd_version_parse(number, version);
     if (result != 0)
-        failure_set(failure, "sshd -V names no version of OpenSSH");
+        failure_set(failure, "sshd -V does not print an OpenSSH version");
 
 out:
     subprocess_free(&answer);
     return result;
+}
+
+void sshd_find_known(const struct sshd_version *version, const struct sshd_config *effective,
+                     bool *known)
+{
+    for (size_t i = 0; i < sshd_keyword_count; i++)
+        known[i] = !sshd_version_before(version, &sshd_keywords[i].since) ||
+                   sshd_config_value(effective, sshd_keywords[i].keyword) != NULL;
 }

@@ -1,45 +1,71 @@
 /*
- * The sshd of this host: its version, and the configuration that it would
- * have for a login. It is asked itself, for only it knows what its files come
- * to; it reads them anew, so a running sshd may still have older ones.
+ * A host's sshd: its version, and the configuration that it would use for a
+ * login. sshd itself is asked, since only it knows what its files amount to.
+ * It reads them anew for each question, so a running sshd may still have older
+ * ones in effect.
  */
 #ifndef TMOUT_TMOUTCTL_SSHD_INSTALLED_H
 #define TMOUT_TMOUTCTL_SSHD_INSTALLED_H
 
-#include "tools/tmoutctl/sshd/keywords.h"
 #include "lib/host/failure.h"
+#include "tools/tmoutctl/host/host.h"
+#include "tools/tmoutctl/sshd/keywords.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The program, and for how long its answers are still waited for, over all
+ * questions: an sshd that hangs is waited for once, and not for each of some
+ * thousand users. Prompt answers use up nothing of it.
+ */
+struct sshd_program {
+    char path[PATH_MAX];
+    int64_t query_budget_ms;
+};
 
 struct sshd_pair {
-    char *keyword; /* in small letters */
+    char *keyword; /* in lower case */
     char *value;   /* the rest of the line */
 };
 
 /* Start with {0}; end with sshd_config_free(). */
 struct sshd_config {
-    struct sshd_pair *item; /* in sshd's order; a keyword may come several times */
+    struct sshd_pair *item; /* in sshd's order; a keyword may occur several times */
     size_t count;
 };
 
-/* Is there one? If not, the reason names the places where it would be. */
-bool sshd_is_installed(struct failure *failure);
+/* Finds it. Returns 0, or -1 with a reason that names the places where it
+ * could be. */
+int sshd_find(const struct host *host, struct sshd_program *program, struct failure *failure);
 
 /*
- * What `sshd -T` says: for user, or with NULL for connections that no Match
- * block is about. Only root can ask, for sshd loads its keys. Returns 0, or
- * -1 with a sentence in reason that names what sshd said. A process waits some
- * seconds for sshd, over all that it asks, and fails at once from then on.
+ * What `sshd -T` prints: for user, or with NULL for connections to which no
+ * Match block applies. Only root can ask, for sshd loads its keys. Returns 0,
+ * or -1 with the reason, which quotes sshd's own message. config is to be freed
+ * either way.
  */
-int sshd_effective(const char *user, struct sshd_config *config, struct failure *failure);
+int sshd_effective(struct sshd_program *program, const char *user, struct sshd_config *config,
+                   struct failure *failure);
 
 /* The first value of a keyword, in whatever case, or NULL. */
 const char *sshd_config_value(const struct sshd_config *config, const char *keyword);
 
 void sshd_config_free(struct sshd_config *config);
 
-/* The installed version. Returns 0, or -1 with the reason. */
-int sshd_installed_version(struct sshd_version *version, struct failure *failure);
+/* Returns 0, or -1 with the reason. */
+int sshd_installed_version(struct sshd_program *program, struct sshd_version *version,
+                           struct failure *failure);
+
+/*
+ * Which of sshd_keywords[] this sshd has, into known[SETTING_COUNT]. It prints
+ * most that it knows; but no ChannelTimeout that is none, and nothing at all
+ * while there is an error in its files (effective is empty then): its version
+ * tells the rest.
+ */
+void sshd_find_known(const struct sshd_version *version, const struct sshd_config *effective,
+                     bool *known);
 
 #endif

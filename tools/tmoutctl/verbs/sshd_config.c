@@ -53,29 +53,33 @@ static int check_names(const struct dropin *dropin)
     return result;
 }
 
-/*
- * Which keywords the sshd has that the file is for. The installed one prints
- * most that it knows; not a ChannelTimeout that is none, and nothing at all
- * while its files have a mistake: its version tells the rest.
- */
-static int find_known(const struct sshd_version *asked_for, bool *known)
+/* What the sshd is like that the drop-in is for. */
+struct target {
+    struct host host;
+    struct sshd_program program; /* found unless a version was given */
+    bool known[SETTING_COUNT];   /* of sshd_keywords[] */
+};
+
+/* Finds out which keywords it has; version is NULL for the installed sshd. */
+static int find_target(const struct sshd_version *version, struct target *target)
 {
-    struct sshd_config config = {0};
-    struct sshd_version version = {0};
+    struct sshd_config effective = {0};
+    struct sshd_version installed;
     struct failure failure = {""};
 
-    if (asked_for != NULL)
-        version = *asked_for;
-    else if (sshd_installed_version(&version, &failure) != 0) {
-        report("%s; name the version that the file is for with --openssh", failure.text);
-        return -1;
+    if (version == NULL) {
+        if (sshd_find(&target->host, &target->program, &failure) != 0 ||
+            sshd_installed_version(&target->program, &installed, &failure) != 0) {
+            report("%s; use --openssh to name the OpenSSH version that the file is for",
+                   failure.text);
+            return -1;
+        }
+        if (sshd_effective(&target->program, NULL, &effective, &failure) != 0)
+            sshd_config_free(&effective);
+        version = &installed;
     }
-    if (asked_for == NULL && sshd_effective(NULL, &config, &failure) != 0)
-        sshd_config_free(&config);
-    for (size_t i = 0; i < sshd_keyword_count; i++)
-        known[i] = !sshd_version_before(&version, &sshd_keywords[i].since) ||
-                   sshd_config_value(&config, sshd_keywords[i].keyword) != NULL;
-    sshd_config_free(&config);
+    sshd_find_known(version, &effective, target->known);
+    sshd_config_free(&effective);
     return 0;
 }
 
@@ -106,6 +110,97 @@ static int print_dropin(const struct dropin *dropin, const bool *known)
     free(text);
     return status;
 }
+
+/* --- --check -------------------------------------------------------------- */
+
+static json_t *differences_json(const struct sshd_check *check)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < check->difference_count; i++) {
+        const struct sshd_difference *difference = &check->difference[i];
+        char rule[1024];
+        sshd_difference_rule(difference, rule, sizeof rule);
+        json_array_append_new(
+            list, json_pack("{s:o, s:s, s:o, s:s, s:o}", "user",
+                            difference->user != NULL ? json_text(difference->user) : json_null(),
+                            "keyword", difference->keyword->keyword, "sshd",
+                            json_text(difference->effective), "policy", difference->policy, "rule",
+                            json_text(rule)));
+    }
+    return list;
+}
+
+static json_t *looser_json(const struct sshd_check *check)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < check->looser_count; i++) {
+        const struct sshd_looser *looser = &check->looser[i];
+        json_array_append_new(
+            list, json_pack("{s:o, s:I, s:s, s:o, s:s}", "file", json_text(looser->file), "line",
+                            (json_int_t)looser->line, "keyword", looser->keyword->keyword, "sshd",
+                            json_text(looser->effective), "policy", looser->policy));
+    }
+    return list;
+}
+
+static void print_check(const struct sshd_check *check, bool quiet)
+{
+    char rule[1024];
+
+    for (size_t i = 0; i < check->difference_count; i++) {
+        const struct sshd_difference *difference = &check->difference[i];
+        sshd_difference_rule(difference, rule, sizeof rule);
+        printf("%s%s: %s is %s, the policy has %s (%s)\n", difference->user != NULL ? "user " : "",
+               difference->user != NULL ? difference->user : "global settings",
+               difference->keyword->keyword, difference->effective, difference->policy, rule);
+    }
+    for (size_t i = 0; !quiet && i < check->looser_count; i++) {
+        const struct sshd_looser *looser = &check->looser[i];
+        printf("%s:%u: %s %s in a Match block of this site overrides the policy's default, %s\n",
+               looser->file, looser->line, looser->keyword->keyword, looser->effective,
+               looser->policy);
+    }
+    if (check->difference_count > 0)
+        report("sshd's effective configuration differs from the policy: %zu difference%s; check "
+               "that the drop-in is in place and up to date, and that no earlier line overrides it",
+               check->difference_count, check->difference_count == 1 ? "" : "s");
+    else if (!quiet)
+        printf("sshd's effective configuration matches the policy (global settings and %zu "
+               "user%s)\n",
+               check->user_count, check->user_count == 1 ? "" : "s");
+}
+
+static int check_sshd(const struct tmoutctl_context *context, const struct policy_view *view,
+                      const struct dropin *dropin, struct target *target)
+{
+    const struct sshd_check_input input = {&target->host, &target->program, &view->snapshot, dropin,
+                                           target->known};
+    struct sshd_check check = {0};
+    struct failure failure = {""};
+    int status = TMOUTCTL_FAILURE;
+
+    if (sshd_check(&input, &check, &failure) != 0) {
+        report("%s", failure.text);
+    } else {
+        const bool agrees = check.difference_count == 0;
+        status = agrees ? TMOUTCTL_FINE : TMOUTCTL_NO;
+        if (context->json) {
+            status = print_json(json_pack("{s:b, s:I, s:o, s:o}", "agrees", agrees, "users",
+                                          (json_int_t)check.user_count, "differences",
+                                          differences_json(&check), "looser", looser_json(&check)),
+                                status);
+        } else {
+            print_check(&check, context->quiet);
+            status = finish(status);
+        }
+    }
+    sshd_check_free(&check);
+    return status;
+}
+
+/* --- the command line ----------------------------------------------------- */
 
 enum { OPTION_CHECK, OPTION_OPENSSH, OPTION_VERSION };
 
@@ -141,7 +236,7 @@ static int run_sshd_config(const struct tmoutctl_context *context,
     struct sshd_version version;
     struct policy_view view = {0};
     struct dropin dropin = {0};
-    bool known[SETTING_COUNT] = {false};
+    struct target target = {.host = {""}};
     int status = TMOUTCTL_FAILURE;
 
     const int has_version = parse_version(arguments, &version);
@@ -153,16 +248,16 @@ static int run_sshd_config(const struct tmoutctl_context *context,
         return status;
     if (collect(context, &view, &dropin) != 0)
         goto out;
-    if (find_known(has_version > 0 ? &version : NULL, known) != 0)
+    if (find_target(has_version > 0 ? &version : NULL, &target) != 0)
         goto out;
     if (!context->quiet)
-        warn_unknown(&dropin, known);
+        warn_unknown(&dropin, target.known);
     if (check)
-        status = sshd_check(context, &view, &dropin, known);
+        status = check_sshd(context, &view, &dropin, &target);
     else if (check_names(&dropin) != 0)
         status = TMOUTCTL_NO;
     else
-        status = print_dropin(&dropin, known);
+        status = print_dropin(&dropin, target.known);
 
 out:
     dropin_free(&dropin);

@@ -208,10 +208,6 @@ static enum cli_request take_operand(const struct verb *verb, int argc, char **a
         usage_error(verb, "missing operand %s", verb->operand);
         return CLI_WRONG;
     }
-    if (argc > 0 && argv[0][0] == '\0') {
-        usage_error(verb, "empty operand %s", verb->operand);
-        return CLI_WRONG;
-    }
     arguments->operand = argc > 0 ? argv[0] : NULL;
     return CLI_RUN;
 }

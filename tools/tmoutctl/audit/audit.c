@@ -282,12 +282,12 @@ static void find_policy(struct audit *audit)
 {
     struct source_set sources = {0};
     struct problems problems = {0};
+    struct failure failure = {""};
 
-    audit->has_view = policy_view_find(audit->context, &audit->view) == 0;
+    audit->has_view = policy_view_find(audit->context, &audit->view, &failure) == 0;
     if (!audit->has_view)
         return;
-    audit->is_text =
-        strcmp(audit->view.state, "in force") == 0 || strcmp(audit->view.state, "pending") == 0;
+    audit->is_text = audit->view.state == POLICY_IN_FORCE || audit->view.state == POLICY_PENDING;
     if (audit->is_text)
         policy_compile(audit->context->config_path, geteuid(), &audit->policy, &sources, &problems);
     else if (snapshot_each_rule(&audit->view.snapshot, take_rule, &audit->policy) > 0)

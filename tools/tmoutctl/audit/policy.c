@@ -48,11 +48,12 @@ static void check_in_force(struct audit *audit, const void *facts)
     const char *config = audit->context->config_path;
 
     (void)facts;
-    if (!audit->has_view || strcmp(audit->view.state, "refused") == 0) {
+    if (!audit->has_view || audit->view.state == POLICY_REJECTED) {
         add_refused(audit);
-    } else if (strcmp(audit->view.state, "in force") != 0) {
-        audit_add(audit, AUDIT_FAIL, config, 0, "what is written is not in force: %s",
-                  audit->view.note);
+    } else if (audit->view.state != POLICY_IN_FORCE) {
+        char text[POLICY_VIEW_TEXT_MAX];
+        policy_view_describe(&audit->view, text, sizeof text);
+        audit_add(audit, AUDIT_FAIL, config, 0, "what is written is not in force: %s", text);
         audit_mend(audit, "tmoutctl apply");
     } else if (!snapshot_is_intact(&audit->view.snapshot)) {
         audit_add(audit, AUDIT_FAIL, NULL, 0, "%s/%s is damaged", audit->context->state_dir,

@@ -46,73 +46,122 @@ out:
     return result;
 }
 
-int policy_view_find(const struct tmoutctl_context *context, struct policy_view *view)
+enum policy_state policy_state_decide(bool has_snapshot, bool is_current, bool files_valid,
+                                      bool files_readable)
+{
+    if (has_snapshot && is_current)
+        return POLICY_IN_FORCE;
+    if (files_valid)
+        return POLICY_PENDING;
+    if (!has_snapshot)
+        return POLICY_NONE;
+    return files_readable ? POLICY_REJECTED : POLICY_UNKNOWN;
+}
+
+int policy_view_find(const struct tmoutctl_context *context, struct policy_view *view,
+                     struct failure *failure)
 {
     struct problems problems = {0};
     struct policy_view pending = {0};
-    char summary[1024], when[64] = "";
-    struct failure failure = {""};
-    int result = 0;
-    const enum snapshot_status status =
-        snapshot_open(context->state_dir, SNAPSHOT_POLICY, geteuid(), &view->snapshot, &failure);
 
-    if (status == SNAPSHOT_OK) {
-        format_time(view->snapshot.created_sec, when, sizeof when);
-        view->state = "in force";
-        snprintf(view->note, sizeof view->note, "in force since %s", when);
-        if (snapshot_is_current(&view->snapshot, context->config_path))
-            return 0;
-    }
-    if (compile_pending(context, &pending, &problems) == 0) {
-        if (status == SNAPSHOT_OK)
+    *view = (struct policy_view){0};
+    const enum snapshot_status status = snapshot_open(context->state_dir, SNAPSHOT_POLICY,
+                                                      geteuid(), &view->snapshot, &view->reason);
+    view->has_applied = status == SNAPSHOT_OK;
+    if (view->has_applied)
+        view->applied_sec = view->snapshot.created_sec;
+    const bool is_current =
+        view->has_applied && snapshot_is_current(&view->snapshot, context->config_path);
+    const bool files_valid = !is_current && compile_pending(context, &pending, &problems) == 0;
+    view->state =
+        policy_state_decide(view->has_applied, is_current, files_valid, problems.failures == 0);
+    if (status == SNAPSHOT_ABSENT)
+        view->reason = (struct failure){""};
+    if (view->state == POLICY_PENDING) {
+        if (view->has_applied)
             snapshot_close(&view->snapshot);
         view->snapshot = pending.snapshot;
-        view->state = "pending";
-        snprintf(view->note, sizeof view->note,
-                 "%s; tmoutctl apply or the next login puts it in force",
-                 status == SNAPSHOT_OK       ? "edited and valid"
-                 : status == SNAPSHOT_ABSENT ? "valid, but not applied yet"
-                                             : failure.text);
-    } else if (status == SNAPSHOT_OK && problems.failures > 0) {
-        summarize_problems(&problems, summary, sizeof summary);
-        view->state = "unknown";
-        snprintf(view->note, sizeof view->note, "the one of %s; it cannot be compared: %s", when,
-                 summary);
-    } else {
-        summarize_problems(&problems, summary, sizeof summary);
-        view->state = "refused";
-        snprintf(view->note, sizeof view->note, "the one of %s; since then edited and refused: %s",
-                 when, summary);
-        if (status != SNAPSHOT_OK) {
-            report("no policy is in force: %s", summary);
-            result = -1;
-        }
+    } else if (view->state != POLICY_IN_FORCE) {
+        summarize_problems(&problems, view->reason.text, sizeof view->reason.text);
     }
     problems_free(&problems);
-    return result;
+    if (view->state != POLICY_NONE)
+        return 0;
+    failure_set(failure, "no policy is in force: %s", view->reason.text);
+    return -1;
+}
+
+const char *policy_state_word(enum policy_state state)
+{
+    switch (state) {
+    case POLICY_IN_FORCE:
+        return "in force";
+    case POLICY_PENDING:
+        return "pending";
+    case POLICY_REJECTED:
+        return "refused"; /* scripts know it by this word */
+    case POLICY_NONE:
+    case POLICY_UNKNOWN:
+    default:
+        return "unknown";
+    }
+}
+
+void policy_view_describe(const struct policy_view *view, char *text, size_t size)
+{
+    static const char from_when[] = "it takes effect at the next login, or run tmoutctl apply";
+    char when[64];
+
+    format_time(view->applied_sec, when, sizeof when);
+    switch (view->state) {
+    case POLICY_IN_FORCE:
+        snprintf(text, size, "in force since %s", when);
+        break;
+    case POLICY_PENDING:
+        if (view->has_applied)
+            snprintf(text, size, "edited since %s and valid; %s", when, from_when);
+        else if (view->reason.text[0] == '\0')
+            snprintf(text, size, "valid, but not applied yet; %s", from_when);
+        else
+            snprintf(text, size, "valid, but the applied one is unusable (%s); %s",
+                     view->reason.text, from_when);
+        break;
+    case POLICY_REJECTED:
+        snprintf(text, size, "applied %s (newer edit rejected: %s)", when, view->reason.text);
+        break;
+    case POLICY_UNKNOWN:
+        snprintf(text, size, "applied %s (cannot be compared with its files: %s)", when,
+                 view->reason.text);
+        break;
+    case POLICY_NONE:
+    default:
+        snprintf(text, size, "none in force: %s", view->reason.text);
+    }
 }
 
 int policy_view_resolve(const struct tmoutctl_context *context, const struct policy_view *view,
-                        const struct account *account, struct resolution *resolution)
+                        const struct account *account, struct resolution *resolution,
+                        struct failure *failure)
 {
     if (resolve(&view->snapshot, account->name, (const char *const *)account->group,
                 account->group_count, resolution) == 0)
         return 0;
-    report("%s/%s is damaged; run tmoutctl apply", context->state_dir, SNAPSHOT_POLICY_NAME);
+    failure_set(failure, "%s/%s is damaged; run tmoutctl apply", context->state_dir,
+                SNAPSHOT_POLICY_NAME);
     return -1;
 }
 
-int find_account(const char *user, struct account *account)
+int find_account(const char *user, struct account *account, struct failure *failure)
 {
     switch (account_lookup(user, true, account)) {
     case ACCOUNT_FOUND:
         return 0;
     case ACCOUNT_UNKNOWN:
-        report("there is no user \"%s\"", user);
+        failure_set(failure, "unknown user \"%s\"", user);
         return -1;
     case ACCOUNT_ERROR:
     default:
-        report("%s cannot be looked up: %s", user, strerror(errno));
+        failure_set(failure, "cannot look up user \"%s\": %s", user, strerror(errno));
         return -1;
     }
 }

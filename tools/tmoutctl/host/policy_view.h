@@ -1,32 +1,59 @@
-/* The policy that the next login will find: in force, or edited and valid. */
+/* The policy that the next login will get: in force, or edited and valid. */
 #ifndef TMOUT_TMOUTCTL_HOST_POLICY_VIEW_H
 #define TMOUT_TMOUTCTL_HOST_POLICY_VIEW_H
 
+#include "lib/host/account.h"
+#include "lib/host/failure.h"
+#include "lib/policy/resolve.h"
 #include "tools/tmoutctl/cli.h"
 
-#include "lib/host/account.h"
-#include "lib/policy/resolve.h"
+enum policy_state {
+    POLICY_NONE,     /* no policy in force, and no valid one on disk */
+    POLICY_IN_FORCE, /* the snapshot was made from the files on disk */
+    POLICY_PENDING,  /* the files are newer and valid: the next login applies them */
+    POLICY_REJECTED, /* the files are newer and invalid: the snapshot stays in force */
+    POLICY_UNKNOWN   /* the files cannot be read: the snapshot stays in force */
+};
 
 struct policy_view {
-    struct snapshot snapshot;
-    const char *state; /* in force, pending, refused, unknown: for programs */
-    char note[1200];   /* the same for people */
+    struct snapshot snapshot; /* what logins get: the one in force, or the pending one */
+    enum policy_state state;
+    bool has_applied;      /* is there a usable snapshot on disk? */
+    int64_t applied_sec;   /* then since when, on the wall clock */
+    struct failure reason; /* why the edit is rejected or unknown, or why a snapshot on disk is
+                              unusable; else "" */
 };
 
 /*
- * Finds it: a login applies an edit that is valid, and keeps the old policy
- * where the edit is not. Returns 0, and the caller closes view->snapshot, or
- * -1 after a message.
+ * Finds it as a login would: one applies a valid edit, and keeps the old
+ * policy where the edit is invalid. Returns 0, and the caller closes
+ * view->snapshot, or -1 with the reason for POLICY_NONE.
  */
-int policy_view_find(const struct tmoutctl_context *context, struct policy_view *view);
+int policy_view_find(const struct tmoutctl_context *context, struct policy_view *view,
+                     struct failure *failure);
 
-/* A user's settings, with the code that decides at login. Returns 0, or -1
- * after a message. */
+/* The decision behind it. files_valid and files_readable count only where the
+ * snapshot is not current. */
+enum policy_state policy_state_decide(bool has_snapshot, bool is_current, bool files_valid,
+                                      bool files_readable);
+
+/* The word for programs: "in force", "pending", "refused" or "unknown". */
+const char *policy_state_word(enum policy_state state);
+
+/* The same for people, as what follows "policy": since when, and what about an edit. */
+void policy_view_describe(const struct policy_view *view, char *text, size_t size);
+
+/* Room for policy_view_describe(). */
+enum { POLICY_VIEW_TEXT_MAX = FAILURE_TEXT_MAX + 128 };
+
+/* A user's settings, by the code that decides at login. Returns 0, or -1 where
+ * the snapshot is damaged. */
 int policy_view_resolve(const struct tmoutctl_context *context, const struct policy_view *view,
-                        const struct account *account, struct resolution *resolution);
+                        const struct account *account, struct resolution *resolution,
+                        struct failure *failure);
 
-/* Looks a user up, with his groups. Returns 0, and the caller frees the
- * account, or -1 after a message. */
-int find_account(const char *user, struct account *account);
+/* Looks a user up, with their groups. Returns 0, and the caller frees the
+ * account, or -1 with the reason, which names the user. */
+int find_account(const char *user, struct account *account, struct failure *failure);
 
 #endif

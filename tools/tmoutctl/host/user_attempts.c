@@ -1,15 +1,19 @@
 #include "tools/tmoutctl/host/user_attempts.h"
 
+#include "lib/host/account.h"
 #include "lib/host/clock.h"
 #include "lib/policy/duration.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
-bool attempts_are_ours(const struct tmoutctl_context *context)
+bool may_read_attempts(const struct tmoutctl_context *context)
 {
     struct stat st;
 
@@ -31,13 +35,13 @@ static int open_view(const struct tmoutctl_context *context, uid_t uid, struct l
     return -1;
 }
 
-static bool has_something(const struct attempt_state *state)
+static bool is_worth_showing(const struct attempt_state *state)
 {
     return state->failures > 0 || state->in_flight > 0 || state->lock_left_ms > 0;
 }
 
-/* Returns 0, -1 without memory; a damaged record is noted. */
-static int look_at_all(const struct ledger *ledger, const struct timestamp *now,
+/* Returns 0, or -1 without memory; a damaged record sets attempts->damaged. */
+static int read_counts(const struct ledger *ledger, const struct timestamp *now,
                        struct user_attempts *attempts)
 {
     attempts->count = calloc(ledger->record_count, sizeof *attempts->count);
@@ -48,36 +52,33 @@ static int look_at_all(const struct ledger *ledger, const struct timestamp *now,
         const int found = ledger_look(ledger, i, &attempts->limits, now, state);
         if (found < 0)
             attempts->damaged = true;
-        else if (found > 0 && has_something(state))
+        else if (found > 0 && is_worth_showing(state))
             attempts->count_size++;
     }
     return 0;
 }
 
 int user_attempts_find(const struct tmoutctl_context *context, uid_t uid,
-                       const struct resolution *resolution, struct user_attempts *attempts)
+                       const struct resolution *resolution, struct user_attempts *attempts,
+                       struct failure *failure)
 {
     enum ledger_status status;
     struct ledger ledger;
     struct timestamp now;
-    struct failure failure = {""};
     int result = 0;
 
     *attempts = (struct user_attempts){0};
-    attempts->limited =
-        resolution != NULL && attempt_limits_find(resolution, uid, &attempts->limits);
+    attempts->limited = attempt_limits_find(resolution, uid, &attempts->limits);
     if (!attempts->limited)
         return 0;
-    if (open_view(context, uid, &ledger, &now, &status, &failure) != 0) {
-        report("%s", failure.text);
+    if (open_view(context, uid, &ledger, &now, &status, failure) != 0)
         return -1;
-    }
     attempts->damaged = status == LEDGER_DAMAGED;
     if (status != LEDGER_OK)
         return 0;
-    result = look_at_all(&ledger, &now, attempts);
+    result = read_counts(&ledger, &now, attempts);
     if (result != 0)
-        report("out of memory");
+        failure_set(failure, "out of memory");
     ledger_close(&ledger);
     return result;
 }
@@ -104,11 +105,146 @@ int attempt_state_find(const struct tmoutctl_context *context, uid_t uid,
         return 0;
     result = status == LEDGER_OK ? ledger_look_at(&ledger, origin, limits, &now, state) : -1;
     if (result != 0)
-        failure_set(failure, "%s/" LEDGER_DIRECTORY "/%u: is damaged; run tmoutctl unlock",
+        failure_set(failure, "%s/" LEDGER_DIRECTORY "/%u is damaged; run tmoutctl unlock",
                     context->state_dir, (unsigned)uid);
     if (status == LEDGER_OK)
         ledger_close(&ledger);
     return result;
+}
+
+static int by_uid(const void *left, const void *right)
+{
+    const uid_t *a = left, *b = right;
+
+    return (*a > *b) - (*a < *b);
+}
+
+static bool uid_parse(const char *text, uid_t *uid)
+{
+    char *end = NULL;
+
+    if (text[0] < '0' || text[0] > '9')
+        return false;
+    errno = 0;
+    const unsigned long number = strtoul(text, &end, 10);
+    *uid = (uid_t)number;
+    return errno == 0 && *end == '\0' && number < (uid_t)-1;
+}
+
+/* A ledger's file name is its user's number; no other file's is one. */
+ssize_t ledger_users(const char *state_dir, uid_t **uid, struct failure *failure)
+{
+    char path[4096];
+    struct dirent **entry = NULL;
+    size_t count = 0;
+
+    *uid = NULL;
+    snprintf(path, sizeof path, "%s/" LEDGER_DIRECTORY, state_dir);
+    const int entries = scandir(path, &entry, NULL, NULL);
+    if (entries < 0 && errno == ENOENT)
+        return 0;
+    if (entries < 0) {
+        failure_set(failure, "%s: %s", path, strerror(errno));
+        return -1;
+    }
+    *uid = calloc((size_t)entries + 1, sizeof **uid);
+    for (int i = 0; i < entries; i++) {
+        if (*uid != NULL && uid_parse(entry[i]->d_name, &(*uid)[count]))
+            count++;
+        free(entry[i]);
+    }
+    free(entry);
+    if (*uid == NULL) {
+        failure_set(failure, "out of memory");
+        return -1;
+    }
+    qsort(*uid, count, sizeof **uid, by_uid);
+    return (ssize_t)count;
+}
+
+int find_uid(const char *user, uid_t *uid, struct failure *failure)
+{
+    struct account account;
+
+    switch (account_lookup(user, false, &account)) {
+    case ACCOUNT_FOUND:
+        *uid = account.uid;
+        account_free(&account);
+        return 0;
+    case ACCOUNT_UNKNOWN:
+        failure_set(failure, "unknown user \"%s\"", user);
+        break;
+    case ACCOUNT_ERROR:
+    default:
+        failure_set(failure, "cannot look up user \"%s\": %s; give their number instead", user,
+                    strerror(errno));
+    }
+    return uid_parse(user, uid) ? 0 : -1;
+}
+
+/* The user's limit for the log, "-" where there is none or it cannot be found. */
+static void max_attempts_format(const struct tmoutctl_context *context, const char *user,
+                                char *text, size_t size)
+{
+    struct attempt_limits limits;
+    struct resolution resolution;
+    struct snapshot snapshot;
+    struct account account;
+    struct failure failure = {""};
+
+    snprintf(text, size, "-");
+    if (snapshot_open(context->state_dir, SNAPSHOT_POLICY, geteuid(), &snapshot, &failure) !=
+        SNAPSHOT_OK)
+        return;
+    if (account_lookup(user, true, &account) == ACCOUNT_FOUND) {
+        if (resolve(&snapshot, account.name, (const char *const *)account.group,
+                    account.group_count, &resolution) == 0 &&
+            attempt_limits_find(&resolution, account.uid, &limits))
+            snprintf(text, size, "%u", limits.max_attempts);
+        account_free(&account);
+    }
+    snapshot_close(&snapshot);
+}
+
+static void log_unlock(const struct tmoutctl_context *context, const char *user,
+                       const struct ledger_unlocked *undone)
+{
+    char limit[16];
+
+    max_attempts_format(context, user, limit, sizeof limit);
+    openlog("tmoutctl", LOG_PID, LOG_AUTHPRIV);
+    syslog(LOG_NOTICE,
+           "unlocked user=%s address=local service=tmoutctl failures=%u max_attempts=%s locked=%s "
+           "by_uid=%u",
+           user, undone->failures, limit, undone->locked ? "yes" : "no", (unsigned)getuid());
+    closelog();
+}
+
+int unlock_user(const struct tmoutctl_context *context, const char *user, uid_t uid,
+                struct ledger_unlocked *undone, struct failure *failure)
+{
+    struct timestamp now;
+    struct failure why = {""};
+
+    *undone = (struct ledger_unlocked){0};
+    if (clock_now(&now, failure) != 0)
+        return -1;
+    switch (ledger_unlock(context->state_dir, uid, geteuid(), &now, undone, &why)) {
+    case LEDGER_OK:
+        break;
+    case LEDGER_ABSENT:
+        return 0;
+    case LEDGER_DAMAGED:
+    case LEDGER_FAILED:
+    default:
+        failure_set(failure, "%s/" LEDGER_DIRECTORY "/%u: %s", context->state_dir, (unsigned)uid,
+                    why.text);
+        return -1;
+    }
+    if (undone->failures > 0 || undone->locked || undone->replaced)
+        log_unlock(context, user, undone);
+    *failure = why;
+    return 0;
 }
 
 void lock_state_format(int64_t lock_left_ms, char *text, size_t size)

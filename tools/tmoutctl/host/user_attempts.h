@@ -1,47 +1,63 @@
-/* What is counted against a user, for those verbs that tell it. */
+/* The failed logins that count against a user: to list, and to forget. */
 #ifndef TMOUT_TMOUTCTL_HOST_USER_ATTEMPTS_H
 #define TMOUT_TMOUTCTL_HOST_USER_ATTEMPTS_H
 
-#include "tools/tmoutctl/cli.h"
-
 #include "lib/attempts/ledger.h"
 #include "lib/host/failure.h"
+#include "tools/tmoutctl/cli.h"
 
 #include <jansson.h>
 
 struct user_attempts {
     bool limited, damaged;
     struct attempt_limits limits; /* where limited */
-    struct attempt_state *count;  /* one an origin, those alone that have something */
+    struct attempt_state *count;  /* one per origin that has failures, attempts or a lock */
     size_t count_size;
 };
 
-/* May this process look at ledgers and change them? They are root's alone. */
-bool attempts_are_ours(const struct tmoutctl_context *context);
+/* May this process read and change ledgers? Only their owner may: root. */
+bool may_read_attempts(const struct tmoutctl_context *context);
 
 /*
- * Looks at all of a user's counts. resolution NULL stands for a user without
- * limits. Returns 0, and the caller frees with user_attempts_free(), or -1
- * after a message.
+ * Reads all of a user's counts. Returns 0, and the caller frees with
+ * user_attempts_free(), or -1 with the reason.
  */
 int user_attempts_find(const struct tmoutctl_context *context, uid_t uid,
-                       const struct resolution *resolution, struct user_attempts *attempts);
+                       const struct resolution *resolution, struct user_attempts *attempts,
+                       struct failure *failure);
 
 void user_attempts_free(struct user_attempts *attempts);
 
 /*
- * Looks at the one count that a login from this origin meets. Returns 0 and
+ * Reads the one count that applies to a login from this origin. Returns 0 and
  * fills *state, or -1 with the reason.
  */
 int attempt_state_find(const struct tmoutctl_context *context, uid_t uid,
                        const struct origin *origin, const struct attempt_limits *limits,
                        struct attempt_state *state, struct failure *failure);
 
+/* The users who have a ledger, by number, in *uid, which the caller frees.
+ * Returns how many, or -1 with the reason. */
+ssize_t ledger_users(const char *state_dir, uid_t **uid, struct failure *failure);
+
+/* The uid of a user by name, or by number for one who no longer exists.
+ * Returns 0, or -1 with the reason. */
+int find_uid(const char *user, uid_t *uid, struct failure *failure);
+
+/*
+ * Forgets a user's failures and lifts their locks, whatever state ledger and
+ * policy are in, and logs it if there was anything. user is the name for the
+ * log. Returns 0 and fills *undone, or -1; with the reason then, and where
+ * undone->replaced.
+ */
+int unlock_user(const struct tmoutctl_context *context, const char *user, uid_t uid,
+                struct ledger_unlocked *undone, struct failure *failure);
+
 /* "not locked", "locked for 9m12s", "locked until tmoutctl unlock". */
 void lock_state_format(int64_t lock_left_ms, char *text, size_t size);
 
 /* Sets failures, in_flight, locked and unlock_in (seconds, or null where
- * there is no lock or no end of it) in an object. */
+ * there is no lock or it has no end) in an object. */
 void set_lock_state(json_t *object, unsigned failures, unsigned in_flight, int64_t lock_left_ms);
 
 #endif

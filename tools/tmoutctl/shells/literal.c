@@ -121,9 +121,12 @@ static int find_default(const struct tmoutctl_context *context, int64_t *limit_s
 {
     struct policy_view view = {0};
     struct snapshot_rule rule;
+    struct failure failure = {""};
 
-    if (policy_view_find(context, &view) != 0)
+    if (policy_view_find(context, &view, &failure) != 0) {
+        report("%s", failure.text);
         return -1;
+    }
     const int found = snapshot_find(&view.snapshot, RULE_DEFAULT, "", &rule);
     snapshot_close(&view.snapshot);
     if (found < 0) {

@@ -120,12 +120,17 @@ static int find_limits(const struct tmoutctl_context *context, const struct poli
 {
     struct resolution resolution;
     struct account account;
+    struct failure failure = {""};
     int result;
 
-    if (find_account(login->user, &account) != 0)
+    if (find_account(login->user, &account, &failure) != 0) {
+        report("%s", failure.text);
         return -1;
-    result = policy_view_resolve(context, view, &account, &resolution);
-    if (result == 0)
+    }
+    result = policy_view_resolve(context, view, &account, &resolution, &failure);
+    if (result != 0)
+        report("%s", failure.text);
+    else
         user_limits_find(&view->snapshot, &resolution, login->is_ssh, limits);
     account_free(&account);
     return result;
@@ -254,8 +259,10 @@ static int run_sessions(const struct tmoutctl_context *context,
         report("%s", failure.text);
         return TMOUTCTL_FAILURE;
     }
-    if (policy_view_find(context, &view) != 0)
+    if (policy_view_find(context, &view, &failure) != 0) {
+        report("%s", failure.text);
         return TMOUTCTL_FAILURE;
+    }
     status = collect(context, directory, &view, &table);
     status = print_table(context, &table, status);
     snapshot_close(&view.snapshot);

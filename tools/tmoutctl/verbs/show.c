@@ -1,6 +1,6 @@
 /*
- * tmoutctl show USER: the settings his next login gets, and the rule behind
- * each, found with the code that decides at login.
+ * tmoutctl show USER: the settings of the user's next login, and the rule
+ * behind each, found by the code that decides at login.
  */
 #include "tools/tmoutctl/verbs/verbs.h"
 
@@ -21,7 +21,7 @@ static void rule_text(const struct resolved_setting *setting, char *text, size_t
         snprintf(text, size, "%s \"%s\"", rule_kind_word(setting->kind), setting->name);
 }
 
-/* What the shell gets: PAM_TMOUT's value, or "" where it gets none. */
+/* PAM_TMOUT's value, or "" where the policy does not cover such a login. */
 static void limit_text(const struct resolution *resolution, bool local, char *text, size_t size)
 {
     if (resolution_covers(resolution, !local))
@@ -30,14 +30,14 @@ static void limit_text(const struct resolution *resolution, bool local, char *te
         text[0] = '\0';
 }
 
-/* Which login is asked about, and what the attempts have come to there. */
+/* The login that is asked about, and the attempts that count against it. */
 struct login_view {
     bool local;
     const char *from; /* --from ADDR, or NULL */
     bool limited;
     struct attempt_limits limits;
     struct attempt_state attempts;
-    struct failure note; /* why attempts is not known, else "" */
+    struct failure note; /* why attempts says nothing, else "" */
 };
 
 static void find_attempts(const struct tmoutctl_context *context, const struct account *account,
@@ -51,9 +51,9 @@ static void find_attempts(const struct tmoutctl_context *context, const struct a
     if (!login->limited)
         failure_set(&login->note, "not limited");
     else if (login->limits.by_source && !login->local && login->from == NULL)
-        failure_set(&login->note, "counted by address: ask with --from ADDR");
-    else if (!attempts_are_ours(context))
-        failure_set(&login->note, "are root's to see");
+        failure_set(&login->note, "counted by address: use --from ADDR");
+    else if (!may_read_attempts(context))
+        failure_set(&login->note, "shown to root only");
     else
         attempt_state_find(context, account->uid, &origin, &login->limits, &login->attempts,
                            &login->note);
@@ -87,7 +87,7 @@ static json_t *attempts_json(const struct login_view *login)
 }
 
 /* One line a setting: name, value, the rule behind it, and where that is. A
- * value that is longer than usual moves its own rule and no other. */
+ * long value shifts only its own line. */
 static void print_settings(const struct policy_view *view, const struct resolution *resolution)
 {
     int name_width = 0;
@@ -111,13 +111,14 @@ static void print_settings(const struct policy_view *view, const struct resoluti
 static void print_text(const struct account *account, const struct policy_view *view,
                        const struct resolution *resolution, const struct login_view *login)
 {
-    char limit[LIMIT_TEXT_MAX];
+    char limit[LIMIT_TEXT_MAX], policy[POLICY_VIEW_TEXT_MAX];
 
     limit_text(resolution, login->local, limit, sizeof limit);
+    policy_view_describe(view, policy, sizeof policy);
     printf("user     %s\ngroups  ", account->name);
     for (size_t i = 0; i < account->group_count; i++)
         printf(" %s%s", account->group[i], i + 1 < account->group_count ? "," : "");
-    printf("\npolicy   %s\nlogin    %s: ", view->note, login->local ? "local" : "over SSH");
+    printf("\npolicy   %s\nlogin    %s: ", policy, login->local ? "local" : "over SSH");
     if (limit[0] != '\0')
         printf("PAM_TMOUT=\"%s\"\n", limit);
     else
@@ -127,7 +128,7 @@ static void print_text(const struct account *account, const struct policy_view *
     print_settings(view, resolution);
 }
 
-/* NULL for what has no end, or was not said. */
+/* null for no limit, and for a setting that is not set. */
 static json_t *number_json(int64_t value)
 {
     if (value == SETTING_NONE || value == SETTING_UNSET)
@@ -158,34 +159,44 @@ static json_t *setting_json(const struct policy_view *view, const struct resolut
 static json_t *answer_json(const struct account *account, const struct policy_view *view,
                            const struct resolution *resolution, const struct login_view *login)
 {
-    char limit[LIMIT_TEXT_MAX];
+    char limit[LIMIT_TEXT_MAX], policy[POLICY_VIEW_TEXT_MAX];
     json_t *groups = json_array(), *all = json_object();
 
     limit_text(resolution, login->local, limit, sizeof limit);
+    policy_view_describe(view, policy, sizeof policy);
     for (size_t i = 0; groups != NULL && i < account->group_count; i++)
         json_array_append_new(groups, json_text(account->group[i]));
     for (size_t i = 0; all != NULL && i < SETTING_COUNT; i++)
         json_object_set_new(all, settings[i].name,
                             setting_json(view, resolution, (enum setting_id)i));
     return json_pack("{s:o, s:o, s:{s:s, s:o}, s:s, s:o, s:o, s:o}", "user",
-                     json_text(account->name), "groups", groups, "policy", "state", view->state,
-                     "note", json_text(view->note), "login", login->local ? "local" : "ssh",
-                     "pam_tmout", limit[0] != '\0' ? json_string(limit) : json_null(), "attempts",
+                     json_text(account->name), "groups", groups, "policy", "state",
+                     policy_state_word(view->state), "note", json_text(policy), "login",
+                     login->local ? "local" : "ssh", "pam_tmout",
+                     limit[0] != '\0' ? json_string(limit) : json_null(), "attempts",
                      attempts_json(login), "settings", all);
 }
 
-static int show(const struct tmoutctl_context *context, const char *user, struct login_view *login)
+static int show_user(const struct tmoutctl_context *context, const char *user,
+                     struct login_view *login)
 {
     struct account account = {0};
     struct policy_view view = {0};
     struct resolution resolution;
+    struct failure failure = {""};
     int status = TMOUTCTL_FAILURE;
 
-    if (find_account(user, &account) != 0)
+    if (find_account(user, &account, &failure) != 0) {
+        report("%s", failure.text);
         return status;
-    if (policy_view_find(context, &view) != 0)
+    }
+    if (policy_view_find(context, &view, &failure) != 0) {
+        report("%s", failure.text);
         goto out;
-    if (policy_view_resolve(context, &view, &account, &resolution) == 0) {
+    }
+    if (policy_view_resolve(context, &view, &account, &resolution, &failure) != 0) {
+        report("%s", failure.text);
+    } else {
         find_attempts(context, &account, &resolution, login);
         if (context->json) {
             status = print_json(answer_json(&account, &view, &resolution, login), TMOUTCTL_FINE);
@@ -219,7 +230,7 @@ static int run_show(const struct tmoutctl_context *context, const struct verb_ar
     if (login.from != NULL && origin_of_address(login.from).kind != ORIGIN_NETWORK)
         return usage_error(&verb_show, "invalid argument '%s' for '--from': not an IP address",
                            login.from);
-    return show(context, arguments->operand, &login);
+    return show_user(context, arguments->operand, &login);
 }
 
 const struct verb verb_show = {

@@ -237,6 +237,7 @@ static int run_sshd_config(const struct tmoutctl_context *context,
     struct policy_view view = {0};
     struct dropin dropin = {0};
     struct target target = {.host = {""}};
+    struct failure failure = {""};
     int status = TMOUTCTL_FAILURE;
 
     const int has_version = parse_version(arguments, &version);
@@ -244,8 +245,10 @@ static int run_sshd_config(const struct tmoutctl_context *context,
         return status;
     if (context->json && !check)
         return usage_error(&verb_sshd_config, "option '--json' requires '--check'");
-    if (policy_view_find(context, &view) != 0)
+    if (policy_view_find(context, &view, &failure) != 0) {
+        report("%s", failure.text);
         return status;
+    }
     if (collect(context, &view, &dropin) != 0)
         goto out;
     if (find_target(has_version > 0 ? &version : NULL, &target) != 0)

@@ -16,18 +16,23 @@ PAMDIR     ?= $(or $(patsubst %/,%,$(dir $(firstword $(wildcard \
                  /lib64 /usr/lib64 /lib /usr/lib))))),/usr/lib/security)
 MULTIARCH  := $(shell $(CC) -print-multiarch 2>/dev/null)
 
-# SANITIZE=1: address and undefined-behaviour sanitizers, in a tree of their own.
-# A comma where one separates arguments.
+# A comma inside a function's argument.
 ,          := ,
+# The options among $(1) that the compiler has for its target.
+cc_options  = $(foreach option,$(1),$(shell $(CC) -Werror $(option) -x c -c -o /dev/null /dev/null \
+                 2>/dev/null && echo $(option)))
+
+# SANITIZE=1: address and undefined-behaviour sanitizers, in a directory of their own.
 BUILD      := build$(if $(SANITIZE),/sanitize)
 CFLAGS     ?= -O2 -g
 WARNINGS   := -Wall -Wextra -Wconversion -Wshadow
 HARDENING  := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=all \
                  -fno-omit-frame-pointer,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
-              -fstack-protector-strong -fvisibility=hidden -fPIC \
-              -ffunction-sections -fdata-sections
-CPPFLAGS   += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -DTMOUT_VERSION='"$(VERSION)"' \
-              -DSYSCONFDIR='"$(SYSCONFDIR)"' -DDATADIR='"$(DATADIR)"'
+              -fstack-protector-strong $(call cc_options,-fstack-clash-protection -fcf-protection) \
+              -fvisibility=hidden -fPIC -ffunction-sections -fdata-sections
+# The last two: 64-bit file offsets and times on 32-bit hosts, too.
+CPPFLAGS   += -D_GNU_SOURCE -I. -DTMOUT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' \
+              -DDATADIR='"$(DATADIR)"' -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 COMPILE     = $(CC) -std=c11 $(WARNINGS) $(WERROR) $(HARDENING) $(CPPFLAGS) $(CFLAGS)
 LINK        = $(CC) $(HARDENING) $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -Wl,--gc-sections
 PKG_CONFIG ?= pkg-config
@@ -52,18 +57,24 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl $(BUILD)/tmoutd $(UNITS) $(MAN_PAGES)
 
 help:
-	@echo 'make                build the module and tmoutctl into build/'
-	@echo 'make install        install them (DESTDIR, PREFIX, SYSCONFDIR, PAMDIR)'
-	@echo 'make uninstall      remove them again; the policy and PAM lines stay'
-	@echo 'make deb            packages for Debian, into build/'
-	@echo 'make rpm            packages for Fedora and RHEL, into build/'
-	@echo 'sudo make demo      see it work on a throw-away host'
-	@echo 'sudo make check     all tests; as a plain user, those that need no root'
-	@echo 'make check SANITIZE=1   unit and module tests with sanitizers'
-	@echo 'make bench          what a login costs beside pam_limits and pam_faillock, and tmoutd'
-	@echo 'make fuzz           fuzz the parsers for FUZZ_SECONDS each (60)'
-	@echo 'sudo make soak      the same, and what takes long (about half an hour)'
-	@echo 'make warnings       build with gcc and clang, warnings as errors'
+	@echo 'Build and install'
+	@echo '  make                    build the module, tmoutctl and tmoutd into build/'
+	@echo '  make install            install them (DESTDIR, PREFIX, SYSCONFDIR, PAMDIR)'
+	@echo '  make uninstall          uninstall them; the policy and PAM lines are kept'
+	@echo '  make deb, make rpm      build packages for Debian, or Fedora and RHEL, into build/'
+	@echo '  make clean              remove build/'
+	@echo 'Test'
+	@echo '  sudo make demo          see it work on a throw-away host'
+	@echo '  make check-units        unit tests only: under a minute, no root'
+	@echo '  sudo make check         all tests and make lint; without root, what needs none'
+	@echo '  make check SANITIZE=1   unit and module tests with sanitizers'
+	@echo '  make coverage           lines covered by the fast tests, per file'
+	@echo '  make coverage-of FILE=lib/...   the lines of a file that are not covered'
+	@echo '  sudo make soak          make check and what takes long: hours'
+	@echo '  make fuzz               fuzz the parsers for FUZZ_SECONDS each (60)'
+	@echo '  make bench              benchmark logins and tmoutd'
+	@echo 'Develop'
+	@echo '  make warnings           build with gcc and clang, warnings as errors'
 
 # --- build ---------------------------------------------------------------
 
@@ -185,15 +196,20 @@ $(BUILD)/%.a:
 	@rm -f $@
 	$(AR) rcs $@ $^
 
+# Compiled and linked apart, so that a change in lib/ only links again.
 UNIT_ARCHIVES := $(addprefix $(BUILD)/,libtmoutctl.a libtmoutd.a libtmout.a)
-$(TEST_BUILD)/unit/%: tests/unit/%.c $(UNIT_ARCHIVES)
+.SECONDARY: $(UNIT_ARCHIVES) $(patsubst %.c,$(TEST_BUILD)/obj/%.o,$(UNIT_SOURCES))
+$(TEST_BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(TEST_FLAGS) -MMD -MP -o $@ $(filter %.c %.a,$^) \
-	    $$($(PKG_CONFIG) --cflags --libs cmocka libconfuse jansson libsystemd)
+	$(TEST_FLAGS) -MMD -MP -c -o $@ $<
+
+$(TEST_BUILD)/unit/%: $(TEST_BUILD)/obj/tests/unit/%.o $(UNIT_ARCHIVES)
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $$($(PKG_CONFIG) --libs cmocka libconfuse jansson libsystemd)
 
 $(TEST_BUILD)/module/%: tests/module/%.c tests/module/stack.c
 	@mkdir -p $(@D)
-	$(TEST_FLAGS) -MMD -MP -o $@ $(filter %.c,$^) $$($(PKG_CONFIG) --cflags --libs cmocka) -lpam
+	$(TEST_FLAGS) -MMD -MP -o $@ $(filter %.c,$^) $(LDFLAGS) $$($(PKG_CONFIG) --cflags --libs cmocka) -lpam
 
 # In the place of pam_unix, and what the tests of attempts have in common.
 ATTEMPT_TESTS := $(TEST_BUILD)/module/test_auth $(TEST_BUILD)/module/test_attempts_parallel
@@ -203,10 +219,10 @@ $(TEST_BUILD)/pam_check.so: tests/module/pam_check.c tests/module/pam_check.h
 	$(COMPILE) -shared $(LDFLAGS) -o $@ $< -lpam
 
 # The module as it is installed, but running the tmoutctl of this tree.
-$(TEST_BUILD)/pam_tmout.so: $(MODULE_SOURCES) $(call objects,$(LOGIN_SOURCES)) $(BUILD)/tmoutctl
-	@mkdir -p $(@D)
-	$(COMPILE) -DSBINDIR='"$(CURDIR)/$(BUILD)"' -shared $(LDFLAGS) -Wl,-z,relro,-z,now -Wl,--gc-sections \
-	    -Wl,--version-script=pam_module/pam_tmout.map -o $@ $(filter %.c %.o,$^) -lpam
+$(patsubst %.c,$(TEST_BUILD)/obj/%.o,$(MODULE_SOURCES)): TEST_FLAGS = $(COMPILE) -DSBINDIR='"$(CURDIR)/$(BUILD)"'
+$(TEST_BUILD)/pam_tmout.so: $(patsubst %.c,$(TEST_BUILD)/obj/%.o,$(MODULE_SOURCES)) \
+    $(call objects,$(LOGIN_SOURCES)) pam_module/pam_tmout.map | $(BUILD)/tmoutctl
+	$(LINK) -shared -Wl,--version-script=pam_module/pam_tmout.map -o $@ $(filter %.o,$^) -lpam
 
 dependencies:
 	@packaging/install-dependencies
@@ -220,7 +236,28 @@ check-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so fuzz-bui
 # What the build of a package runs: no root, no network, nothing but cmocka.
 .PHONY: check-units
 check-units: $(UNIT_TESTS)
-	@for test in $^; do CMOCKA_MESSAGE_OUTPUT=TAP $$test || exit 1; done
+	@tests/tools/units $^
+
+# The fast tests in a build of its own that counts the lines executed.
+# `make coverage-of FILE=lib/...c` lists the lines that were not.
+.PHONY: coverage coverage-run coverage-of
+COVERAGE := build/coverage
+coverage: dependencies
+	@find $(COVERAGE) -name '*.gcda' -delete 2>/dev/null || :
+	@mkdir -p $(COVERAGE)
+	@$(CC) -c -o $(COVERAGE)/exit.o tests/tools/coverage_exit.c
+	@$(MAKE) --no-print-directory --silent coverage-run BUILD=$(COVERAGE) \
+	    CFLAGS='-O0 -g --coverage -fprofile-update=atomic -U_FORTIFY_SOURCE' \
+	    LDFLAGS='-Wl,--wrap=_exit $(CURDIR)/$(COVERAGE)/exit.o'
+	@tests/tools/coverage $(COVERAGE)
+
+# Some tests give up root: they, too, must be able to add to the counts.
+coverage-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so
+	@find $(BUILD) -type d -exec chmod 777 {} +
+	@umask 0 && TMOUT_COVERAGE=1 tests/tools/units $(UNIT_TESTS) $(MODULE_TESTS)
+
+coverage-of:
+	@tests/tools/coverage $(COVERAGE) --missing $(FILE)
 
 soak: dependencies
 	@$(MAKE) --no-print-directory check-run TEST_OPTIONS=--soak

@@ -21,6 +21,13 @@ enum { ALICE_UID = 70001, BOB_UID = 70002, NUMBERED_UID = 80000 };
             LEFT_OUT("needs root, or user namespaces: without it the module counts nothing");      \
     } while (0)
 
+/* Must not be instrumented: gcov writes files when the module is unloaded. */
+#define NEEDS_PLAIN_BUILD()                                                                        \
+    do {                                                                                           \
+        if (getenv("TMOUT_COVERAGE") != NULL)                                                      \
+            LEFT_OUT("not in a coverage build: gcov's own files are noticed");                     \
+    } while (0)
+
 /* Needs uids beside root's. */
 #define NEEDS_USERS()                                                                              \
     do {                                                                                           \

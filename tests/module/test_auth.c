@@ -1384,6 +1384,7 @@ static void the_host_notices_nothing(void **state)
 {
     struct stack *stack = *state;
 
+    NEEDS_PLAIN_BUILD();
     NEEDS_ROOT();
     stack_in_force(stack, "default { max_attempts = 2 }\n");
     in_child(odd_state, stack);
@@ -1433,6 +1434,7 @@ static void a_setuid_host_notices_nothing(void **state)
 {
     struct stack *stack = *state;
 
+    NEEDS_PLAIN_BUILD();
     NEEDS_USERS();
     stack_in_force(stack, "default { max_attempts = 2 }\n");
     in_child(as_a_users_su, stack);

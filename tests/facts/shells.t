@@ -48,6 +48,8 @@ def assigning_a_readonly_tmout():
     for shell in only_installed(list(expected)):
         out, status = sourced(shell.split(), SECOND_ASSIGNMENT)
         tap.equal((out, status), expected[shell], f"{shell}: output and status")
+    out, _status = sourced(["bash"], "TMOUT=900\nreadonly TMOUT\nTMOUT=600; echo same line\n")
+    tap.equal(out, "after the file\n", "bash: the rest of the same line is lost")
 
 
 def undoing_readonly():

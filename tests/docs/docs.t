@@ -76,6 +76,33 @@ def check_layers():
            f"README {shown}\ntests  {wanted}")
 
 
+def named_tests(text):
+    """The names that follow `tests/run` in a document's commands."""
+    for names in re.findall(r"`[^`]*tests/run\s+([^`]+)`", text):
+        yield from names.split()
+
+
+def check_paths(path):
+    """The files of the repository that a document names are there."""
+    folders = "lib|pam_module|tools|tests|conf|packaging|profile\\.d|man|docs"
+    named = set(re.findall(rf"(?<![\w/.])((?:{folders})/[\w./-]*\w/?)", read(path)))
+    missing = [name for name in sorted(named) if not os.path.exists(name) and "NAME" not in name]
+    ok(not missing, f"{path}: the files that it names exist", "\n".join(missing))
+
+
+def check_facts():
+    """docs/FACTS.md names tests that exist, and all those in tests/facts."""
+    named = set(named_tests(read("docs/FACTS.md")))
+    missing = []
+    for name in sorted(named):
+        folder, _slash, base = name.rpartition("/")
+        if not glob.glob(f"tests/{name}*") and not glob.glob(f"tests/{folder}/test_{base}*"):
+            missing.append(name)
+    ok(bool(named) and not missing, "docs/FACTS.md: its tests exist", "\n".join(missing))
+    facts = {path[len("tests/"):-2] for path in glob.glob("tests/facts/*.t")}
+    ok(facts <= named, "docs/FACTS.md: names every test of facts", f"{facts - named}")
+
+
 def main():
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
     for page in sorted(glob.glob("build/man/*.[1-9]")):
@@ -99,6 +126,9 @@ def main():
     check_verbs("README.md")
     check_verbs("man/tmoutctl.8")
     check_layers()
+    for path in ["README.md", "SECURITY.md", *sorted(glob.glob("docs/*.md"))]:
+        check_paths(path)
+    check_facts()
     print(f"1..{len(results)}")
     return 0 if all(results) else 1
 

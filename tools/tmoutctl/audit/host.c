@@ -1,6 +1,6 @@
-/* Does the rest of the host let the policy be what it is: the kernel, logind,
+/* Does the rest of the host let the policy take effect: the kernel, logind,
  * pam_faillock, and the owners and modes of our own files? */
-#include "tools/tmoutctl/audit/audit.h"
+#include "tools/tmoutctl/audit/areas.h"
 
 #include "tools/tmoutctl/host/faillock.h"
 #include "tools/tmoutctl/host/logind.h"
@@ -21,24 +21,23 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#ifndef PAMDIR
-#define PAMDIR "/usr/lib/security"
-#endif
-
 /* --- kernel, logind ------------------------------------------------------ */
 
-static void check_tiocsti(struct audit *audit, const void *facts)
+#define TIOCSTI_RISK                                                                               \
+    "a background program can fake terminal input and keep its user's terminal "                   \
+    "from being idle"
+
+static void check_host_tiocsti(struct audit *audit, const void *facts)
 {
-    static const char path[] = "/proc/sys/dev/tty/legacy_tiocsti";
-    char value = '1';
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char path[PATH_MAX], value = '1';
 
     (void)facts;
+    host_path(audit->host, "/proc/sys/dev/tty/legacy_tiocsti", path, sizeof path);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        audit_add(audit, AUDIT_WARN, NULL, 0,
-                  "this kernel has no dev.tty.legacy_tiocsti (6.2 and later have), so TIOCSTI is "
-                  "on: a background program can type for its user and keep his terminal from "
-                  "being idle; boot a kernel from 6.2 on");
+        findings_add(&audit->findings, CHECK_HOST_TIOCSTI, AUDIT_WARN,
+                     "this kernel cannot disable TIOCSTI (dev.tty.legacy_tiocsti, from Linux 6.2 "
+                     "on): " TIOCSTI_RISK "; boot a kernel from 6.2 on");
         return;
     }
     if (read(fd, &value, 1) != 1)
@@ -46,74 +45,113 @@ static void check_tiocsti(struct audit *audit, const void *facts)
     close(fd);
     if (value == '0')
         return;
-    audit_add(audit, AUDIT_WARN, NULL, 0,
-              "dev.tty.legacy_tiocsti is 1: a background program can type for its user and keep "
-              "his terminal from being idle");
-    audit_mend(audit, "echo dev.tty.legacy_tiocsti=0 >/etc/sysctl.d/60-tmout.conf && "
-                      "sysctl -p /etc/sysctl.d/60-tmout.conf");
+    finding_set_fix(findings_add(&audit->findings, CHECK_HOST_TIOCSTI, AUDIT_WARN,
+                                 "dev.tty.legacy_tiocsti is 1: " TIOCSTI_RISK),
+                    "echo dev.tty.legacy_tiocsti=0 >/etc/sysctl.d/60-tmout.conf && "
+                    "sysctl -p /etc/sysctl.d/60-tmout.conf");
 }
 
-/* How long the rule lets a terminal be idle, whoever ends it. */
-static int64_t idle_of(const struct audit *audit, const struct rule *rule)
+/* The first rule that lets a terminal be idle for longer than limit_sec,
+ * whoever enforces it, and for how long; NULL if there is none. */
+static const struct rule *rule_beyond(const struct audit *audit, int64_t limit_sec,
+                                      int64_t *idle_sec)
 {
-    const int64_t disconnect = rule_value(audit, rule, SETTING_DISCONNECT);
-
-    return disconnect != SETTING_NONE ? disconnect : rule_value(audit, rule, SETTING_TMOUT);
-}
-
-static void check_logind(struct audit *audit, const void *facts)
-{
-    struct idle_session idle;
-    char stop[64], ours[SETTING_TEXT_MAX], title[RULE_TITLE_MAX], word[PATH_MAX];
-
-    (void)facts;
-    if (idle_session_read("", &idle) != 0)
-        audit->out_of_memory = true;
-    if (idle.limit_sec == INT64_MAX)
-        return;
     for (size_t i = 0; i < audit->policy.count; i++) {
         const struct rule *rule = &audit->policy.rule[i];
-        const int64_t idle_sec = idle_of(audit, rule);
-        if (idle_sec <= idle.limit_sec)
-            continue;
-        snprintf(stop, sizeof stop, "%" PRId64, idle.limit_sec);
-        setting_format(&settings[SETTING_TMOUT], idle_sec, ours, sizeof ours);
-        audit_add(audit, AUDIT_WARN, idle.file, idle.line,
-                  "StopIdleSessionSec lets logind end a session after %s s, before %s (%s) does",
-                  stop, rule_title(rule, title, sizeof title), ours);
-        audit_mend(audit, "sed -i '%us/^/# /' %s && systemctl restart systemd-logind", idle.line,
-                   shell_word(idle.file, word, sizeof word));
+        *idle_sec = rule_value(audit, rule, SETTING_DISCONNECT);
+        if (*idle_sec == SETTING_NONE)
+            *idle_sec = rule_value(audit, rule, SETTING_TMOUT);
+        if (*idle_sec > limit_sec)
+            return rule;
+    }
+    return NULL;
+}
+
+static void add_logind(struct audit *audit, const struct idle_session *idle, const char *title,
+                       const char *ours)
+{
+    char word[PATH_MAX];
+
+    if (idle->file_sec <= idle->running_sec) {
+        struct finding *finding =
+            findings_add(&audit->findings, CHECK_HOST_LOGIND, AUDIT_WARN,
+                         "StopIdleSessionSec makes logind end idle sessions after %" PRId64
+                         " s, sooner than %s (%s)",
+                         idle->file_sec, title, ours);
+        finding_set_place(finding, idle->file, idle->line);
+        finding_set_fix(finding, "sed -i '%us/^/# /' %s && systemctl restart systemd-logind",
+                        idle->line, shell_word(idle->file, word, sizeof word));
         return;
     }
+    finding_set_fix(findings_add(&audit->findings, CHECK_HOST_LOGIND, AUDIT_WARN,
+                                 "the running logind ends idle sessions after %" PRId64
+                                 " s, sooner than %s (%s); its files do not ask for that",
+                                 idle->running_sec, title, ours),
+                    "systemctl restart systemd-logind");
+}
+
+static void check_host_logind(struct audit *audit, const void *facts)
+{
+    struct idle_session idle;
+    struct failure failure = {""};
+    char ours[SETTING_TEXT_MAX], title[RULE_TITLE_MAX];
+    int64_t idle_sec;
+
+    (void)facts;
+    if (idle_session_find(audit->host, &idle, &failure) != 0) {
+        findings_add(&audit->findings, CHECK_HOST_LOGIND, AUDIT_WARN,
+                     "cannot find out whether logind ends idle sessions: %s", failure.text);
+        return;
+    }
+    const int64_t limit_sec = idle.file_sec < idle.running_sec ? idle.file_sec : idle.running_sec;
+    const struct rule *rule = rule_beyond(audit, limit_sec, &idle_sec);
+    if (rule == NULL)
+        return;
+    setting_format(&settings[SETTING_TMOUT], idle_sec, ours, sizeof ours);
+    add_logind(audit, &idle, rule_title(rule, title, sizeof title), ours);
 }
 
 /* --- pam_faillock -------------------------------------------------------- */
 
-/* Puts what the rule says into pam_faillock's option. */
-static void mend_faillock(struct audit *audit, const struct faillock *faillock,
-                          const struct faillock_option *option, const char *name, int64_t ours)
+/* One of its options, and the setting of ours that means the same. */
+struct faillock_pair {
+    const struct faillock *faillock;
+    const struct faillock_option *option;
+    const char *name;
+    enum setting_id id;
+};
+
+static const char *pair_file(const struct faillock_pair *pair)
+{
+    return pair->option->file[0] != '\0' ? pair->option->file : pair->faillock->config;
+}
+
+/* Gives the option the rule's value. */
+static void fix_faillock(struct finding *finding, const struct faillock_pair *pair, int64_t ours)
 {
     char word[PATH_MAX], text[32];
 
     snprintf(text, sizeof text, "%" PRId64, ours == INT64_MAX ? 0 : ours);
-    shell_word(option->file[0] != '\0' ? option->file : faillock->config, word, sizeof word);
-    if (option->on_pam_line)
-        audit_mend(audit, "sed -i -E 's/\\b%s=[^[:space:]]+/%s=%s/' %s", name, name, text, word);
-    else if (option->line > 0)
-        audit_mend(audit, "sed -i '%us/.*/%s = %s/' %s", option->line, name, text, word);
+    shell_word(pair_file(pair), word, sizeof word);
+    if (pair->option->on_pam_line)
+        finding_set_fix(finding, "sed -i -E 's/\\b%s=[^[:space:]]+/%s=%s/' %s", pair->name,
+                        pair->name, text, word);
+    else if (pair->option->line > 0)
+        finding_set_fix(finding, "sed -i '%us/.*/%s = %s/' %s", pair->option->line, pair->name,
+                        text, word);
     else
-        audit_mend(audit, "echo '%s = %s' >>%s", name, text, word);
+        finding_set_fix(finding, "echo '%s = %s' >>%s", pair->name, text, word);
 }
 
-/* The rules with a limit of attempts that say the strictest and the loosest;
- * both NULL where there is none. */
-struct bounds {
+/* Of the rules that limit attempts, those with the strictest and the loosest
+ * value; both NULL where there is none. */
+struct rule_bounds {
     const struct rule *strictest, *loosest;
 };
 
-static struct bounds bounds_of(const struct audit *audit, enum setting_id id)
+static struct rule_bounds rule_bounds(const struct audit *audit, enum setting_id id)
 {
-    struct bounds bounds = {NULL, NULL};
+    struct rule_bounds bounds = {NULL, NULL};
 
     for (size_t i = 0; i < audit->policy.count; i++) {
         const struct rule *rule = &audit->policy.rule[i];
@@ -131,45 +169,49 @@ static struct bounds bounds_of(const struct audit *audit, enum setting_id id)
     return bounds;
 }
 
-/* One of its options beside the setting that means the same; the strictest
- * value is the larger or smaller as the settings table says. It has one value
- * for everybody, so of two rules it can follow neither without failing the
- * other; what is outside of both is mended. */
-static void compare_option(struct audit *audit, const struct faillock *faillock,
-                           const struct faillock_option *option, const char *name,
-                           enum setting_id id)
+/*
+ * Compares a pam_faillock option with our setting; the settings table tells
+ * which value is stricter. pam_faillock has one value for all users. Between
+ * two rules it can follow neither without violating the other, so only a value
+ * outside of both gets a fix.
+ */
+static void compare_option(struct audit *audit, const struct faillock_pair *pair)
 {
-    const struct bounds bounds = bounds_of(audit, id);
+    const struct setting *setting = &settings[pair->id];
+    const struct rule_bounds bounds = rule_bounds(audit, pair->id);
     char title[RULE_TITLE_MAX], other[RULE_TITLE_MAX], value[SETTING_TEXT_MAX];
     char other_value[SETTING_TEXT_MAX], theirs[64];
-    const char *file = option->file[0] != '\0' ? option->file : faillock->config;
+    struct finding *finding;
 
     if (bounds.strictest == NULL)
         return;
-    const int64_t strictest = rule_value(audit, bounds.strictest, id);
-    const int64_t loosest = rule_value(audit, bounds.loosest, id);
-    const bool stricter = setting_stricter(&settings[id], option->value, strictest);
-    const bool looser = setting_stricter(&settings[id], loosest, option->value);
+    const int64_t strictest = rule_value(audit, bounds.strictest, pair->id);
+    const int64_t loosest = rule_value(audit, bounds.loosest, pair->id);
+    const bool stricter = setting_stricter(setting, pair->option->value, strictest);
+    const bool looser = setting_stricter(setting, loosest, pair->option->value);
     if (strictest == loosest && !stricter && !looser)
         return;
     const struct rule *rule = looser ? bounds.loosest : bounds.strictest;
-    snprintf(theirs, sizeof theirs, "%" PRId64 "%s", option->value == INT64_MAX ? 0 : option->value,
-             option->file[0] != '\0' ? "" : " (its default)");
-    setting_format(&settings[id], rule_value(audit, rule, id), value, sizeof value);
-    setting_format(&settings[id], loosest, other_value, sizeof other_value);
+    snprintf(theirs, sizeof theirs, "%" PRId64 "%s",
+             pair->option->value == INT64_MAX ? 0 : pair->option->value,
+             pair->option->file[0] != '\0' ? "" : " (its default)");
+    setting_format(setting, rule_value(audit, rule, pair->id), value, sizeof value);
+    setting_format(setting, loosest, other_value, sizeof other_value);
     rule_title(rule, title, sizeof title);
     if (stricter || looser) {
-        audit_add(audit, AUDIT_WARN, file, option->line,
-                  "pam_faillock's %s = %s is %s than %s of %s (%s)", name, theirs,
-                  stricter ? "stricter" : "looser", settings[id].name, title, value);
-        mend_faillock(audit, faillock, option, name, rule_value(audit, rule, id));
-        return;
+        finding =
+            findings_add(&audit->findings, CHECK_HOST_FAILLOCK, AUDIT_WARN,
+                         "pam_faillock's %s = %s is %s than %s of %s (%s)", pair->name, theirs,
+                         stricter ? "stricter" : "looser", setting->name, title, value);
+        fix_faillock(finding, pair, rule_value(audit, rule, pair->id));
+    } else {
+        finding = findings_add(&audit->findings, CHECK_HOST_FAILLOCK, AUDIT_WARN,
+                               "pam_faillock has one %s for all users, %s, and cannot match both "
+                               "%s of %s (%s) and that of %s (%s)",
+                               pair->name, theirs, setting->name, title, value,
+                               rule_title(bounds.loosest, other, sizeof other), other_value);
     }
-    audit_add(audit, AUDIT_WARN, file, option->line,
-              "pam_faillock has one %s for everybody, %s, and cannot follow %s of %s (%s) and of "
-              "%s (%s)",
-              name, theirs, settings[id].name, title, value,
-              rule_title(bounds.loosest, other, sizeof other), other_value);
+    finding_set_place(finding, pair_file(pair), pair->option->line);
 }
 
 static bool limits_root(const struct audit *audit)
@@ -186,37 +228,43 @@ static bool limits_root(const struct audit *audit)
 static void compare_root(struct audit *audit, const struct faillock *faillock)
 {
     const struct faillock_option *theirs = &faillock->even_deny_root;
+    const char *file = theirs->value != 0 ? theirs->file : faillock->config;
     const bool ours = limits_root(audit);
     char word[PATH_MAX];
 
     if (ours == (theirs->value != 0))
         return;
-    audit_add(audit, AUDIT_WARN, theirs->value != 0 ? theirs->file : faillock->config, theirs->line,
-              ours ? "pam_faillock has no even_deny_root, and the policy limits root's attempts: "
-                     "it is looser"
-                   : "pam_faillock has even_deny_root, and no rule limits root's attempts: it is "
-                     "stricter, and locks root out of the console");
-    shell_word(theirs->value != 0 ? theirs->file : faillock->config, word, sizeof word);
+    struct finding *finding =
+        findings_add(&audit->findings, CHECK_HOST_FAILLOCK, AUDIT_WARN,
+                     ours ? "pam_faillock has no even_deny_root, but the policy limits root's "
+                            "attempts: pam_faillock is looser"
+                          : "pam_faillock has even_deny_root, but no rule limits root's attempts: "
+                            "pam_faillock is stricter, and can lock root out of the console");
+    finding_set_place(finding, file, theirs->line);
+    shell_word(file, word, sizeof word);
     if (ours)
-        audit_mend(audit, "echo even_deny_root >>%s", word);
+        finding_set_fix(finding, "echo even_deny_root >>%s", word);
     else
-        audit_mend(audit, "sed -i 's/\\beven_deny_root\\b//' %s", word);
+        finding_set_fix(finding, "sed -i 's/\\beven_deny_root\\b//' %s", word);
 }
 
-static void check_faillock(struct audit *audit, const void *facts)
+static void check_host_faillock(struct audit *audit, const void *facts)
 {
     struct pam_stack auth;
     struct faillock faillock;
 
     (void)facts;
-    if (pam_stack_read("", "sshd", "auth", &auth) == PAM_STACK_FAILED)
-        audit->out_of_memory = true;
-    faillock_read("", &auth, &faillock);
+    if (pam_stack_read(audit->host, "sshd", "auth", &auth) == PAM_STACK_FAILED)
+        audit->findings.out_of_memory = true;
+    faillock_read(audit->host, &auth, &faillock);
+    const struct faillock_pair pairs[] = {
+        {&faillock, &faillock.deny, "deny", SETTING_MAX_ATTEMPTS},
+        {&faillock, &faillock.fail_interval, "fail_interval", SETTING_ATTEMPT_WINDOW},
+        {&faillock, &faillock.unlock_time, "unlock_time", SETTING_LOCK_TIME},
+    };
     if (faillock.used && any_rule_sets(audit, SETTING_MAX_ATTEMPTS)) {
-        compare_option(audit, &faillock, &faillock.deny, "deny", SETTING_MAX_ATTEMPTS);
-        compare_option(audit, &faillock, &faillock.fail_interval, "fail_interval",
-                       SETTING_ATTEMPT_WINDOW);
-        compare_option(audit, &faillock, &faillock.unlock_time, "unlock_time", SETTING_LOCK_TIME);
+        for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+            compare_option(audit, &pairs[i]);
         compare_root(audit, &faillock);
     }
     pam_stack_free(&auth);
@@ -224,51 +272,62 @@ static void check_faillock(struct audit *audit, const void *facts)
 
 /* --- owners and modes ---------------------------------------------------- */
 
-/* Who besides root may do what. */
-enum access { NOBODY_WRITES, ALL_READ, NOBODY_READS };
+/* What others than root may do with a file. */
+enum access { NOT_WRITABLE, READABLE_BY_ALL, NOT_READABLE };
 
-static void check_path(struct audit *audit, const char *path, enum access access)
+/* The file or directory at path, whose status was read. */
+static void check_access(struct audit *audit, const char *path, const struct stat *status,
+                         enum access access)
 {
-    struct stat status;
+    const char *wrong = insecure_because(status, audit->owner);
+    const mode_t readable = S_ISDIR(status->st_mode) ? 0555 : 0444;
+    const unsigned mode = (unsigned)(status->st_mode & 07777);
+    struct finding *finding;
     char word[PATH_MAX];
 
-    if (stat(path, &status) != 0)
-        return; /* what has to be there others look for */
-    const char *wrong = insecure_because(&status, 0);
-    const mode_t readable = S_ISDIR(status.st_mode) ? 0555 : 0444;
     shell_word(path, word, sizeof word);
     if (wrong != NULL) {
-        audit_add(audit, AUDIT_FAIL, path, 0, "%.*s (owner %u, mode %04o)",
-                  (int)strcspn(wrong, ":"), wrong, (unsigned)status.st_uid,
-                  (unsigned)(status.st_mode & 07777));
-        audit_mend(audit, "chown root:root %s && chmod go-w %s", word, word);
-    } else if (access == ALL_READ && (status.st_mode & readable) != readable) {
-        audit_add(audit, AUDIT_FAIL, path, 0,
-                  "cannot be read by all, so their shells get no limit (mode %04o)",
-                  (unsigned)(status.st_mode & 07777));
-        audit_mend(audit, "chmod a+rX %s", word);
-    } else if (access == NOBODY_READS && (status.st_mode & 0077) != 0) {
-        audit_add(audit, AUDIT_FAIL, path, 0, "can be read by others than root (mode %04o)",
-                  (unsigned)(status.st_mode & 07777));
-        audit_mend(audit, "chmod go= %s", word);
+        finding = findings_add(&audit->findings, CHECK_HOST_FILES, AUDIT_FAIL,
+                               "%.*s (owner %u, mode %04o)", (int)strcspn(wrong, ":"), wrong,
+                               (unsigned)status->st_uid, mode);
+        finding_set_fix(finding, "chown root:root %s && chmod go-w %s", word, word);
+    } else if (access == READABLE_BY_ALL && (status->st_mode & readable) != readable) {
+        finding = findings_add(&audit->findings, CHECK_HOST_FILES, AUDIT_FAIL,
+                               "is not readable by all users, so their shells get no limit "
+                               "(mode %04o)",
+                               mode);
+        finding_set_fix(finding, "chmod a+rX %s", word);
+    } else if (access == NOT_READABLE && (status->st_mode & 0077) != 0) {
+        finding = findings_add(&audit->findings, CHECK_HOST_FILES, AUDIT_FAIL,
+                               "is accessible to users other than root (mode %04o)", mode);
+        finding_set_fix(finding, "chmod go= %s", word);
+    } else {
+        return;
     }
+    finding_set_place(finding, path, 0);
 }
 
-static void check_pattern(struct audit *audit, const char *pattern, enum access access)
+/* Whether what should exist does exist is for other checks. */
+static void check_pattern(struct audit *audit, const char *root, const char *pattern,
+                          enum access access)
 {
+    char full[PATH_MAX];
+    struct stat status;
     glob_t paths;
 
-    if (glob(pattern, 0, NULL, &paths) != 0)
+    snprintf(full, sizeof full, "%s%s", root, pattern);
+    if (glob(full, 0, NULL, &paths) != 0)
         return;
     for (size_t i = 0; i < paths.gl_pathc; i++)
-        check_path(audit, paths.gl_pathv[i], access);
+        if (stat(paths.gl_pathv[i], &status) == 0)
+            check_access(audit, paths.gl_pathv[i] + strlen(root), &status, access);
     globfree(&paths);
 }
 
-/* Nobody else may be able to put another directory in the place of one. */
-static void check_parents(struct audit *audit, const char *path)
+/* Nobody else may be able to replace one of the directories above path. */
+static void check_parents(struct audit *audit, const char *root, const char *path)
 {
-    char directory[PATH_MAX], word[PATH_MAX];
+    char directory[PATH_MAX], full[PATH_MAX], word[PATH_MAX];
     struct failure failure = {""};
 
     snprintf(directory, sizeof directory, "%s", path);
@@ -276,108 +335,117 @@ static void check_parents(struct audit *audit, const char *path)
     if (slash == NULL || slash == directory)
         return;
     *slash = '\0';
-    const int fd = secure_open_directory(directory, 0, 0, &failure);
+    snprintf(full, sizeof full, "%s%s", root, directory);
+    const int fd = secure_open_directory(full, audit->owner, 0, &failure);
     if (fd >= 0) {
         close(fd);
-    } else if (errno == EPERM && !audit_has(audit, directory, 0)) {
-        audit_add(audit, AUDIT_FAIL, directory, 0, "%.*s", (int)strcspn(failure.text, ":"),
-                  failure.text);
-        audit_mend(audit, "chown root:root %s && chmod go-w %s",
-                   shell_word(directory, word, sizeof word), word);
+    } else if (errno == EPERM && !findings_have(&audit->findings, CHECK_HOST_FILES, directory, 0)) {
+        struct finding *finding =
+            findings_add(&audit->findings, CHECK_HOST_FILES, AUDIT_FAIL, "%.*s",
+                         (int)strcspn(failure.text, ":"), failure.text);
+        finding_set_place(finding, directory, 0);
+        finding_set_fix(finding, "chown root:root %s && chmod go-w %s",
+                        shell_word(directory, word, sizeof word), word);
     }
 }
 
-static void check_files(struct audit *audit, const void *facts)
+static void check_host_files(struct audit *audit, const void *facts)
 {
     const char *config = audit->context->config_path, *state = audit->context->state_dir;
+    const char *root = audit->host->root;
+    /* The paths in the context are not below the root. */
     const struct {
-        const char *directory, *name;
+        const char *root, *directory, *name;
         enum access access;
     } files[] = {
-        {config, "", NOBODY_WRITES},
-        {config, ".d", NOBODY_WRITES},
-        {config, ".d/*.conf", NOBODY_WRITES},
-        {state, "", NOBODY_WRITES},
-        {state, "/" SNAPSHOT_POLICY_NAME, NOBODY_WRITES},
-        {state, "/" SNAPSHOT_REJECTED_NAME, NOBODY_WRITES},
-        {state, "/attempts", NOBODY_WRITES},
-        {state, "/attempts/*", NOBODY_READS},
-        {TMOUT_SESSIONS_DIR, "", NOBODY_WRITES},
-        {TMOUT_SESSIONS_DIR, "/*", NOBODY_READS},
-        {PAMDIR, "/pam_tmout.so", NOBODY_WRITES},
-        {SBINDIR, "/tmoutctl", NOBODY_WRITES},
-        {SBINDIR, "/tmoutd", NOBODY_WRITES},
-        {PROFILE_SH, "", ALL_READ},
-        {PROFILE_CSH, "", ALL_READ},
-        {SHELL_FRAGMENTS, "", ALL_READ},
-        {SHELL_FRAGMENTS, "/*", ALL_READ},
+        {"", config, "", NOT_WRITABLE},
+        {"", config, ".d", NOT_WRITABLE},
+        {"", config, ".d/*.conf", NOT_WRITABLE},
+        {"", state, "", NOT_WRITABLE},
+        {"", state, "/" SNAPSHOT_POLICY_NAME, NOT_WRITABLE},
+        {"", state, "/" SNAPSHOT_REJECTED_NAME, NOT_WRITABLE},
+        {"", state, "/attempts", NOT_WRITABLE},
+        {"", state, "/attempts/*", NOT_READABLE},
+        {root, TMOUT_SESSIONS_DIR, "", NOT_WRITABLE},
+        {root, TMOUT_SESSIONS_DIR, "/*", NOT_READABLE},
+        {root, audit_module_path, "", NOT_WRITABLE},
+        {root, SBINDIR, "/tmoutctl", NOT_WRITABLE},
+        {root, SBINDIR, "/tmoutd", NOT_WRITABLE},
+        {root, PROFILE_SH, "", READABLE_BY_ALL},
+        {root, PROFILE_CSH, "", READABLE_BY_ALL},
+        {root, SHELL_FRAGMENTS, "", READABLE_BY_ALL},
+        {root, SHELL_FRAGMENTS, "/*", READABLE_BY_ALL},
     };
+    const char *const above[] = {TMOUT_SESSIONS_DIR, audit_module_path, SBINDIR "/tmoutctl",
+                                 PROFILE_SH};
 
     (void)facts;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char pattern[PATH_MAX];
         snprintf(pattern, sizeof pattern, "%s%s", files[i].directory, files[i].name);
-        check_pattern(audit, pattern, files[i].access);
+        check_pattern(audit, files[i].root, pattern, files[i].access);
     }
-    check_parents(audit, config);
-    check_parents(audit, state);
-    check_parents(audit, TMOUT_SESSIONS_DIR);
-    check_parents(audit, PAMDIR "/pam_tmout.so");
-    check_parents(audit, SBINDIR "/tmoutctl");
-    check_parents(audit, PROFILE_SH);
+    check_parents(audit, "", config);
+    check_parents(audit, "", state);
+    for (size_t i = 0; i < sizeof above / sizeof *above; i++)
+        check_parents(audit, root, above[i]);
 }
 
 /* --- room for the state -------------------------------------------------- */
 
-static void check_room(struct audit *audit, const char *directory)
+void audit_room(struct audit *audit, const char *directory, const struct statvfs *room)
 {
-    struct statvfs room;
+    struct finding *finding;
     char word[PATH_MAX];
 
-    if (statvfs(directory, &room) != 0)
-        return;
     shell_word(directory, word, sizeof word);
-    if ((room.f_flag & ST_RDONLY) != 0) {
-        audit_add(audit, AUDIT_FAIL, directory, 0,
-                  "is on a file system that is read-only: no policy can be applied and no failed "
-                  "login counted");
-        audit_mend(audit, "mount -o remount,rw \"$(findmnt -no TARGET -T %s)\"", word);
-    } else if (room.f_bfree == 0 || (room.f_files > 0 && room.f_ffree == 0)) {
-        audit_add(audit, AUDIT_FAIL, directory, 0,
-                  "is on a file system that is full: users without a ledger get no login by "
-                  "password, and no policy can be applied; make room (`df -h %s; df -i %s`)",
-                  word, word);
+    if ((room->f_flag & ST_RDONLY) != 0) {
+        finding = findings_add(&audit->findings, CHECK_HOST_STATE, AUDIT_FAIL,
+                               "is on a read-only file system: no policy can be applied and no "
+                               "failed login counted");
+        finding_set_fix(finding, "mount -o remount,rw \"$(findmnt -no TARGET -T %s)\"", word);
+    } else if (room->f_bfree == 0 || (room->f_files > 0 && room->f_ffree == 0)) {
+        finding = findings_add(&audit->findings, CHECK_HOST_STATE, AUDIT_FAIL,
+                               "is on a full file system: password logins of users without a "
+                               "ledger are rejected, and no policy can be applied; free some "
+                               "space (`df -h %s; df -i %s`)",
+                               word, word);
+    } else {
+        return;
     }
+    finding_set_place(finding, directory, 0);
 }
 
-static void check_state(struct audit *audit, const void *facts)
+static void check_host_state(struct audit *audit, const void *facts)
 {
     const char *state = audit->context->state_dir;
+    char sessions[PATH_MAX];
     struct stat status;
+    struct statvfs room;
 
     (void)facts;
     if (stat(state, &status) != 0 || !S_ISDIR(status.st_mode)) {
-        audit_add(audit, AUDIT_FAIL, state, 0, "is not a directory: nothing can be counted there");
-        audit_mend(audit, "tmoutctl apply");
+        struct finding *finding =
+            findings_add(&audit->findings, CHECK_HOST_STATE, AUDIT_FAIL,
+                         "is not a directory: no failed login can be counted");
+        finding_set_place(finding, state, 0);
+        finding_set_fix(finding, "tmoutctl apply");
         return;
     }
-    check_room(audit, state);
-    if (stat(TMOUT_SESSIONS_DIR, &status) == 0)
-        check_room(audit, TMOUT_SESSIONS_DIR);
+    if (statvfs(state, &room) == 0)
+        audit_room(audit, state, &room);
+    host_path(audit->host, TMOUT_SESSIONS_DIR, sessions, sizeof sessions);
+    if (statvfs(sessions, &room) == 0)
+        audit_room(audit, TMOUT_SESSIONS_DIR, &room);
 }
 
-static const struct audit_check checks[] = {
-    {"host-files", "our files and directories are root's, and nobody else can write them",
-     check_files},
-    {"host-state", "the state can be written", check_state},
-    {"host-faillock", "pam_faillock is not used, or says what the policy says", check_faillock},
-    {"host-logind", "logind ends no idle session before the policy does", check_logind},
-    {"host-tiocsti", "no program can type for its user (dev.tty.legacy_tiocsti is 0)",
-     check_tiocsti},
-    {.id = NULL},
+static const struct audit_step host_steps[] = {
+    {CHECK_HOST_FILES, check_host_files},       {CHECK_HOST_STATE, check_host_state},
+    {CHECK_HOST_FAILLOCK, check_host_faillock}, {CHECK_HOST_LOGIND, check_host_logind},
+    {CHECK_HOST_TIOCSTI, check_host_tiocsti},
 };
 
 void audit_host(struct audit *audit)
 {
-    audit_run(audit, checks, NULL);
+    audit_run(audit, host_steps, sizeof host_steps / sizeof *host_steps, NULL);
 }

@@ -1,6 +1,5 @@
-/* Is the policy that administrators wrote the one in force, and can its rules
- * have an effect here? */
-#include "tools/tmoutctl/audit/audit.h"
+/* Is the policy on disk the one in force, and can its rules take effect here? */
+#include "tools/tmoutctl/audit/areas.h"
 
 #include "tools/tmoutctl/print_problems.h"
 #include "lib/paths.h"
@@ -18,8 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The first mistake of the policy's text, if there is one. */
-static void add_refused(struct audit *audit)
+/* The first error in the policy's text, if there is one. */
+static void add_rejected(struct audit *audit)
 {
     const char *config = audit->context->config_path;
     struct policy policy = {0};
@@ -35,35 +34,40 @@ static void add_refused(struct audit *audit)
         summarize_problems(&problems, summary, sizeof summary);
     const char *file = first != NULL && first->file != NULL ? first->file : config;
     const unsigned line = first != NULL ? first->line : 0;
-    audit_add(audit, AUDIT_FAIL, file, line, "the policy is refused: %s; %s", summary,
-              audit->has_view ? "the last good one stays in force" : "none is in force");
-    mend_by_hand(audit, file, line);
+    struct finding *finding = findings_add(
+        &audit->findings, CHECK_POLICY_IN_FORCE, AUDIT_FAIL, "%s; the policy is invalid, and %s",
+        summary, audit->has_view ? "the last valid one stays in force" : "none is in force");
+    finding_set_place(finding, file, line);
+    finding_set_fix_by_hand(finding, file, line);
     problems_free(&problems);
     sources_free(&sources);
     policy_free(&policy);
 }
 
-static void check_in_force(struct audit *audit, const void *facts)
+static void check_policy_in_force(struct audit *audit, const void *facts)
 {
     const char *config = audit->context->config_path;
+    char text[POLICY_VIEW_TEXT_MAX];
+    struct finding *finding;
 
     (void)facts;
     if (!audit->has_view || audit->view.state == POLICY_REJECTED) {
-        add_refused(audit);
+        add_rejected(audit);
     } else if (audit->view.state != POLICY_IN_FORCE) {
-        char text[POLICY_VIEW_TEXT_MAX];
         policy_view_describe(&audit->view, text, sizeof text);
-        audit_add(audit, AUDIT_FAIL, config, 0, "what is written is not in force: %s", text);
-        audit_mend(audit, "tmoutctl apply");
+        finding = findings_add(&audit->findings, CHECK_POLICY_IN_FORCE, AUDIT_FAIL,
+                               "the policy on disk is not in force: %s", text);
+        finding_set_place(finding, config, 0);
+        finding_set_fix(finding, "tmoutctl apply");
     } else if (!snapshot_is_intact(&audit->view.snapshot)) {
-        audit_add(audit, AUDIT_FAIL, NULL, 0, "%s/%s is damaged", audit->context->state_dir,
-                  SNAPSHOT_POLICY_NAME);
-        audit_mend(audit, "tmoutctl apply");
+        finding = findings_add(&audit->findings, CHECK_POLICY_IN_FORCE, AUDIT_FAIL,
+                               "%s/%s is damaged", audit->context->state_dir, SNAPSHOT_POLICY_NAME);
+        finding_set_fix(finding, "tmoutctl apply");
     }
 }
 
-/* 1: there is such a user or group, 0: there is none, -1: NSS can't tell. */
-static int name_exists(const struct rule *rule)
+/* Does the rule's user or group exist? 1 or 0, or -1 if NSS cannot tell. */
+static int rule_name_exists(const struct rule *rule)
 {
     const void *entry;
 
@@ -77,28 +81,29 @@ static int name_exists(const struct rule *rule)
     return errno == 0 || errno == ENOENT || errno == ESRCH ? 0 : -1;
 }
 
-static void check_names(struct audit *audit, const void *facts)
+static void check_policy_names(struct audit *audit, const void *facts)
 {
     char title[RULE_TITLE_MAX], path[PATH_MAX];
 
     (void)facts;
     for (size_t i = 0; i < audit->policy.count; i++) {
         const struct rule *rule = &audit->policy.rule[i];
-        if (rule->kind == RULE_DEFAULT)
-            continue;
-        const int exists = name_exists(rule);
+        const int exists = rule->kind == RULE_DEFAULT ? 1 : rule_name_exists(rule);
         if (exists == 1)
             continue;
-        audit_add(audit, AUDIT_WARN, policy_file(audit, rule->file, path, sizeof path), rule->line,
-                  exists == 0 ? "%s: no such %s on this host, so the rule has no effect"
-                              : "%s: the name service cannot tell whether there is such a %s",
-                  rule_title(rule, title, sizeof title), rule_kind_word(rule->kind));
-        mend_by_hand(audit, path, rule->line);
+        struct finding *finding =
+            findings_add(&audit->findings, CHECK_POLICY_NAMES, AUDIT_WARN,
+                         exists == 0 ? "%s: this host has no such %s, so the rule has no effect"
+                                     : "%s: the name service cannot look up this %s",
+                         rule_title(rule, title, sizeof title), rule_kind_word(rule->kind));
+        policy_file(audit, rule->file, path, sizeof path);
+        finding_set_place(finding, path, rule->line);
+        finding_set_fix_by_hand(finding, path, rule->line);
     }
 }
 
-/* Is one of root's processes called tmoutd? The name alone anybody can have. */
-static bool tmoutd_runs(void)
+/* Is tmoutd running? A process of another user can have its name, too. */
+static bool tmoutd_is_running(void)
 {
     DIR *directory = opendir("/proc");
     bool found = false;
@@ -117,37 +122,54 @@ static bool tmoutd_runs(void)
     return found;
 }
 
-static void check_tmoutd(struct audit *audit, const void *facts)
+/* The first setting of a rule that only tmoutd enforces, or NULL. */
+static const struct rule_setting *tmoutd_setting(const struct rule *rule, const char **name)
 {
     static const enum setting_id needing[] = {SETTING_DISCONNECT, SETTING_DISCONNECT_NOTTY,
                                               SETTING_MAX_SESSION};
 
-    (void)facts;
-    for (size_t r = 0; r < audit->policy.count; r++) {
-        for (size_t n = 0; n < sizeof needing / sizeof *needing; n++) {
-            const struct rule_setting *setting = &audit->policy.rule[r].setting[needing[n]];
-            char path[PATH_MAX];
-            if (!setting->set || setting->value == SETTING_NONE)
-                continue;
-            if (tmoutd_runs())
-                return;
-            audit_add(audit, AUDIT_FAIL, policy_file(audit, setting->file, path, sizeof path),
-                      setting->line, "%s needs tmoutd, which does not run",
-                      settings[needing[n]].name);
-            audit_mend(audit, "systemctl enable --now tmoutd");
-            return;
-        }
+    for (size_t i = 0; i < sizeof needing / sizeof *needing; i++) {
+        const struct rule_setting *setting = &rule->setting[needing[i]];
+        *name = settings[needing[i]].name;
+        if (setting->set && setting->value != SETTING_NONE)
+            return setting;
     }
+    return NULL;
 }
 
-static const struct audit_check checks[] = {
-    {"policy-in-force", "the policy that is written is in force", check_in_force},
-    {"policy-names", "the users and groups of the rules exist", check_names},
-    {"policy-tmoutd", "tmoutd runs, or no rule needs it", check_tmoutd},
-    {.id = NULL},
+static void check_policy_tmoutd(struct audit *audit, const void *facts)
+{
+    const struct policy_facts *policy = facts;
+    const struct rule_setting *setting = NULL;
+    const char *name;
+    char path[PATH_MAX];
+
+    if (policy->tmoutd_is_running)
+        return;
+    for (size_t r = 0; setting == NULL && r < audit->policy.count; r++)
+        setting = tmoutd_setting(&audit->policy.rule[r], &name);
+    if (setting == NULL)
+        return;
+    struct finding *finding = findings_add(&audit->findings, CHECK_POLICY_TMOUTD, AUDIT_FAIL,
+                                           "%s requires tmoutd, which is not running", name);
+    finding_set_place(finding, policy_file(audit, setting->file, path, sizeof path), setting->line);
+    finding_set_fix(finding, "systemctl enable --now tmoutd");
+}
+
+static const struct audit_step policy_steps[] = {
+    {CHECK_POLICY_IN_FORCE, check_policy_in_force},
+    {CHECK_POLICY_NAMES, check_policy_names},
+    {CHECK_POLICY_TMOUTD, check_policy_tmoutd},
 };
+
+void audit_policy_facts(struct audit *audit, const struct policy_facts *facts)
+{
+    audit_run(audit, policy_steps, sizeof policy_steps / sizeof *policy_steps, facts);
+}
 
 void audit_policy(struct audit *audit)
 {
-    audit_run(audit, checks, NULL);
+    const struct policy_facts facts = {.tmoutd_is_running = tmoutd_is_running()};
+
+    audit_policy_facts(audit, &facts);
 }

@@ -1,5 +1,5 @@
 /* Does the limit reach the shells, and does nothing there undo it? */
-#include "tools/tmoutctl/audit/audit.h"
+#include "tools/tmoutctl/audit/areas.h"
 
 #include "tools/tmoutctl/shells/files.h"
 #include "tools/tmoutctl/shells/findings.h"
@@ -25,13 +25,24 @@ static const char *text_of(const json_t *object, const char *key)
     return text != NULL ? text : "";
 }
 
-/* The script that a row's shell gets the limit from. */
+/* The script that gives a row's shell its limit. */
 static const char *script_of(const json_t *row)
 {
     return strcmp(text_of(row, "kind"), "tcsh") == 0 ? PROFILE_CSH : PROFILE_SH;
 }
 
-static void check_hooks(struct audit *audit, const void *facts)
+static void add_missing_limit(struct audit *audit, const json_t *row)
+{
+    const bool has_login = json_is_string(json_object_get(row, "login"));
+    struct finding *finding = findings_add(&audit->findings, CHECK_SHELLS_HOOKS, AUDIT_FAIL,
+                                           "this %s gets no limit from %s", text_of(row, "kind"),
+                                           has_login ? "its rc file" : "the files of login shells");
+
+    finding_set_place(finding, text_of(row, "shell"), 0);
+    finding_set_fix(finding, "tmoutctl shells --install");
+}
+
+static void check_shells_hooks(struct audit *audit, const void *facts)
 {
     const struct shell_facts *shell = facts;
     size_t i;
@@ -41,21 +52,16 @@ static void check_hooks(struct audit *audit, const void *facts)
         const char *script = script_of(row);
         if (json_is_true(json_object_get(row, "ok")))
             continue;
-        if (!profile_script_is_ours(script)) {
-            if (!audit_has(audit, script, 0))
-                audit_add(audit, AUDIT_FAIL, script, 0,
-                          "is missing, or not pam_tmout's: install pam_tmout again");
-            continue;
-        }
-        audit_add(audit, AUDIT_FAIL, text_of(row, "shell"), 0, "this %s gets no limit from %s",
-                  text_of(row, "kind"),
-                  json_is_string(json_object_get(row, "login")) ? "its rc file"
-                                                                : "the files of login shells");
-        audit_mend(audit, "tmoutctl shells --install");
+        if (profile_script_is_ours(script))
+            add_missing_limit(audit, row);
+        else if (!findings_have(&audit->findings, CHECK_SHELLS_HOOKS, script, 0))
+            finding_set_place(findings_add(&audit->findings, CHECK_SHELLS_HOOKS, AUDIT_FAIL,
+                                           "is missing, or not pam_tmout's; reinstall pam_tmout"),
+                              script, 0);
     }
 }
 
-/* The limit that everybody has without a rule of his own. */
+/* The limit of users without a rule of their own. */
 static int64_t default_limit(const struct audit *audit)
 {
     const struct rule nothing = {.kind = RULE_DEFAULT};
@@ -68,8 +74,8 @@ static bool is_in_minutes(const json_t *row)
     return strcmp(text_of(row, "unit"), "minutes") == 0;
 }
 
-/* Does a row set a limit that is larger than the policy's default, or that
- * nobody asked for? */
+/* Does a row set a limit larger than the policy's default, or one although the
+ * policy has none? */
 static bool is_larger(const struct audit *audit, const json_t *row)
 {
     const json_t *value = json_object_get(row, "value");
@@ -79,24 +85,24 @@ static bool is_larger(const struct audit *audit, const json_t *row)
            (limit_sec == SETTING_NONE || json_integer_value(value) > limit_sec / unit_sec);
 }
 
-/* Takes the lines of a script that set the limit out, if that is all they do. */
-static void mend_script(struct audit *audit, const json_t *row)
+/* Comments out the lines of a script that set the limit, if they do nothing
+ * else. */
+static void fix_script(struct finding *finding, const json_t *row)
 {
     const char *file = text_of(row, "file");
     char *program = shell_lines_out(file, is_in_minutes(row)), word[PATH_MAX];
 
     shell_word(file, word, sizeof word);
     if (program == NULL)
-        audit->out_of_memory = true;
+        finding->list->out_of_memory = true;
     else if (program[0] != '\0')
-        audit_mend(audit, "sed -i '%s' %s", program, word);
+        finding_set_fix(finding, "sed -i '%s' %s", program, word);
     else
-        audit_mend(audit, "vi +%u %s", (unsigned)json_integer_value(json_object_get(row, "line")),
-                   word);
+        finding_set_fix(finding, "vi +%u %s", finding->line, word);
     free(program);
 }
 
-static void check_others(struct audit *audit, const void *facts)
+static void check_shells_others(struct audit *audit, const void *facts)
 {
     const struct shell_facts *shell = facts;
     const int64_t limit_sec = default_limit(audit);
@@ -114,14 +120,16 @@ static void check_others(struct audit *audit, const void *facts)
         const bool larger = !conflict && is_larger(audit, row);
         if (!conflict && !larger && !json_is_true(json_object_get(row, "readonly")))
             continue;
-        audit_add(audit, conflict ? AUDIT_FAIL : AUDIT_WARN, text_of(row, "file"),
-                  (unsigned)json_integer_value(json_object_get(row, "line")), "%s: %s%s",
-                  text_of(row, "text"), text_of(row, "meaning"), larger ? than : "");
-        mend_script(audit, row);
+        struct finding *finding = findings_add(
+            &audit->findings, CHECK_SHELLS_OTHERS, conflict ? AUDIT_FAIL : AUDIT_WARN, "%s: %s%s",
+            text_of(row, "text"), text_of(row, "meaning"), larger ? than : "");
+        finding_set_place(finding, text_of(row, "file"),
+                          (unsigned)json_integer_value(json_object_get(row, "line")));
+        fix_script(finding, row);
     }
 }
 
-/* May somebody log in with this shell? /etc/shells says. */
+/* May users log in with this shell? /etc/shells tells. */
 static bool is_login_shell(const char *shell)
 {
     bool found = false;
@@ -133,7 +141,7 @@ static bool is_login_shell(const char *shell)
     return found;
 }
 
-/* The user's rule for tmout, if he has a limit and nothing behind it. */
+/* Does the user have tmout but no disconnect? If so, *found has the rule. */
 static bool is_unprotected(const struct audit *audit, const char *user, struct resolution *found)
 {
     struct account account;
@@ -149,37 +157,44 @@ static bool is_unprotected(const struct audit *audit, const char *user, struct r
     return unprotected;
 }
 
-static void check_users(struct audit *audit, const void *facts)
+static void check_user(struct audit *audit, const struct passwd *user)
 {
-    FILE *passwd = fopen("/etc/passwd", "re");
+    /* An empty field means /bin/sh. */
+    const char *shell = user->pw_shell[0] != '\0' ? user->pw_shell : "/bin/sh";
+    struct resolution resolution;
+    char path[PATH_MAX], name[PATH_MAX];
+
+    if (shell_limit(shell) != NULL || !is_login_shell(shell) || access(shell, X_OK) != 0 ||
+        !is_unprotected(audit, user->pw_name, &resolution))
+        return;
+    const struct resolved_setting *limit = &resolution.setting[SETTING_TMOUT];
+    struct finding *finding =
+        findings_add(&audit->findings, CHECK_SHELLS_USERS, AUDIT_FAIL,
+                     "the limit of user \"%s\" has no effect: the login shell %s has no timeout, "
+                     "and no disconnect backs the limit",
+                     user->pw_name, shell);
+    finding_set_place(finding, policy_file(audit, limit->file, path, sizeof path), limit->line);
+    finding_set_fix(finding, "usermod -s /bin/bash %s",
+                    shell_word(user->pw_name, name, sizeof name));
+}
+
+static void check_shells_users(struct audit *audit, const void *facts)
+{
+    char path[PATH_MAX];
 
     (void)facts;
-    if (passwd == NULL || !audit->has_view) {
-        if (passwd != NULL)
-            fclose(passwd);
+    if (!audit->has_view || host_path(audit->host, "/etc/passwd", path, sizeof path) != 0)
         return;
-    }
-    for (struct passwd *user; (user = fgetpwent(passwd)) != NULL;) {
-        /* An empty field is /bin/sh. */
-        const char *shell = user->pw_shell[0] != '\0' ? user->pw_shell : "/bin/sh";
-        struct resolution resolution;
-        char path[PATH_MAX], name[PATH_MAX];
-        if (shell_limit(shell) != NULL || !is_login_shell(shell) || access(shell, X_OK) != 0 ||
-            !is_unprotected(audit, user->pw_name, &resolution))
-            continue;
-        const struct resolved_setting *limit = &resolution.setting[SETTING_TMOUT];
-        policy_file(audit, limit->file, path, sizeof path);
-        audit_add(audit, AUDIT_FAIL, path, limit->line,
-                  "the limit of user \"%s\" has no effect: his shell %s has no timeout, and no "
-                  "disconnect stands behind it",
-                  user->pw_name, shell);
-        audit_mend(audit, "usermod -s /bin/bash %s", shell_word(user->pw_name, name, sizeof name));
-    }
+    FILE *passwd = fopen(path, "re");
+    if (passwd == NULL)
+        return;
+    for (struct passwd *user; (user = fgetpwent(passwd)) != NULL;)
+        check_user(audit, user);
     fclose(passwd);
 }
 
 /* A shell of /etc/shells without a timeout, which users may choose with chsh or
- * simply start; NULL: there is none. */
+ * simply start; NULL if there is none. */
 static const char *loose_shell(char *text, size_t size)
 {
     const char *found = NULL;
@@ -195,9 +210,10 @@ static const char *loose_shell(char *text, size_t size)
     return found;
 }
 
-static void check_rules(struct audit *audit, const void *facts)
+static void check_shells_rules(struct audit *audit, const void *facts)
 {
     char shell[PATH_MAX], path[PATH_MAX], title[RULE_TITLE_MAX];
+    char value[SETTING_TEXT_MAX], word[PATH_MAX];
 
     (void)facts;
     if (loose_shell(shell, sizeof shell) == NULL)
@@ -208,27 +224,26 @@ static void check_rules(struct audit *audit, const void *facts)
         if (!limit->set || limit->value == SETTING_NONE ||
             rule_value(audit, rule, SETTING_DISCONNECT) != SETTING_NONE)
             continue;
+        struct finding *finding =
+            findings_add(&audit->findings, CHECK_SHELLS_RULES, AUDIT_WARN,
+                         "%s has tmout but no disconnect, and shells like %s (/etc/shells) have "
+                         "no timeout",
+                         rule_title(rule, title, sizeof title), shell);
         policy_file(audit, limit->file, path, sizeof path);
-        audit_add(audit, AUDIT_WARN, path, limit->line,
-                  "%s has tmout and no disconnect behind it, and shells like %s (/etc/shells) "
-                  "have no timeout",
-                  rule_title(rule, title, sizeof title), shell);
-        char value[SETTING_TEXT_MAX], word[PATH_MAX];
+        finding_set_place(finding, path, limit->line);
         setting_format(&settings[SETTING_TMOUT], limit->value, value, sizeof value);
-        audit_mend(audit,
-                   "sed -i '%us/\\(tmout *= *[0-9a-z]*\\)/\\1   disconnect = %s/' %s && "
-                   "tmoutctl apply",
-                   limit->line, value, shell_word(path, word, sizeof word));
+        finding_set_fix(finding,
+                        "sed -i '%us/\\(tmout *= *[0-9a-z]*\\)/\\1   disconnect = %s/' %s && "
+                        "tmoutctl apply",
+                        limit->line, value, shell_word(path, word, sizeof word));
     }
 }
 
-static const struct audit_check checks[] = {
-    {"shells-hooks", "every installed shell that has a timeout gets the limit", check_hooks},
-    {"shells-others", "no other script fixes TMOUT or autologout, or makes it larger",
-     check_others},
-    {"shells-users", "nobody with a limit has a login shell that knows none", check_users},
-    {"shells-rules", "tmoutd stands behind each limit, or every shell takes one", check_rules},
-    {.id = NULL},
+static const struct audit_step shells_steps[] = {
+    {CHECK_SHELLS_HOOKS, check_shells_hooks},
+    {CHECK_SHELLS_OTHERS, check_shells_others},
+    {CHECK_SHELLS_USERS, check_shells_users},
+    {CHECK_SHELLS_RULES, check_shells_rules},
 };
 
 void audit_shells(struct audit *audit)
@@ -236,9 +251,9 @@ void audit_shells(struct audit *audit)
     struct shell_facts shell = {.shells = list_shells(), .findings = list_shell_findings()};
 
     if (shell.shells == NULL || shell.findings == NULL)
-        audit->out_of_memory = true;
+        audit->findings.out_of_memory = true;
     else
-        audit_run(audit, checks, &shell);
+        audit_run(audit, shells_steps, sizeof shells_steps / sizeof *shells_steps, &shell);
     json_decref(shell.shells);
     json_decref(shell.findings);
 }

@@ -1,8 +1,9 @@
-/* Does sshd's configuration leave the policy its effect? */
-#include "tools/tmoutctl/audit/audit.h"
+/* Does sshd's configuration let the policy take effect? */
+#include "tools/tmoutctl/audit/areas.h"
 
 #include "lib/policy/bash_variables.h"
 #include "tools/tmoutctl/sshd/check.h"
+#include "tools/tmoutctl/sshd/dropin.h"
 #include "tools/tmoutctl/sshd/installed.h"
 #include "tools/tmoutctl/sshd/keywords.h"
 #include "tools/tmoutctl/sshd/site.h"
@@ -27,7 +28,7 @@ struct sshd_facts {
     struct sshd_version version;
 };
 
-/* sshd's own values where nothing says otherwise. */
+/* sshd's own values where no line sets them. */
 static const struct {
     const char *keyword, *value;
 } defaults[] = {
@@ -39,9 +40,9 @@ static const struct {
 };
 
 /*
- * The value in force of a keyword, into value: what sshd says, or what its
- * files and built-in values come to where it cannot be asked. Returns the line
- * that gives it, or NULL where none does.
+ * The effective value of a keyword, into value: as sshd prints it or, where it
+ * cannot be asked, as its files and built-in values imply. Returns the line
+ * that sets it, or NULL where none does.
  */
 static const struct sshd_line *find_value(const struct sshd_facts *sshd, const char *keyword,
                                           char *value, size_t size)
@@ -63,45 +64,54 @@ static const struct sshd_line *find_value(const struct sshd_facts *sshd, const c
     return line;
 }
 
-/* How this system calls sshd's unit. */
-static const char *unit(void)
+/* The name of sshd's systemd unit on this host. */
+static const char *sshd_unit(const struct audit *audit)
 {
-    return access("/lib/systemd/system/ssh.service", F_OK) == 0 ? "ssh" : "sshd";
+    char path[PATH_MAX];
+
+    host_path(audit->host, "/lib/systemd/system/ssh.service", path, sizeof path);
+    return access(path, F_OK) == 0 ? "ssh" : "sshd";
 }
 
-/* The command that makes a line say something else, or puts it in front of all
- * others where there is none: for sshd the first counts. */
-static void mend_value(struct audit *audit, const struct sshd_line *line, const char *keyword,
-                       const char *value)
+/* The command that changes the value on a line or, where no line sets it, puts
+ * one before all others: sshd uses the first. */
+static void fix_value(const struct audit *audit, struct finding *finding,
+                      const struct sshd_line *line, const char *keyword, const char *value)
 {
+    const char *unit = sshd_unit(audit);
     char word[PATH_MAX];
 
     if (line != NULL)
-        audit_mend(audit, "sed -i '%us/.*/%s%s %s/' %s && sshd -t && systemctl reload %s",
-                   line->line, line->in_match ? "    " : "", keyword, value,
-                   shell_word(line->file, word, sizeof word), unit());
+        finding_set_fix(finding, "sed -i '%us/.*/%s%s %s/' %s && sshd -t && systemctl reload %s",
+                        line->line, line->in_match ? "    " : "", keyword, value,
+                        shell_word(line->file, word, sizeof word), unit);
     else
-        audit_mend(audit,
-                   "sed -i '1i %s %s' " SSHD_CONFIG_PATH " && sshd -t && systemctl reload %s",
-                   keyword, value, unit());
+        finding_set_fix(finding,
+                        "sed -i '1i %s %s' " SSHD_CONFIG_PATH " && sshd -t && systemctl reload %s",
+                        keyword, value, unit);
 }
 
-static void mend_out(struct audit *audit, const struct sshd_line *line)
+/* The command that comments a line out. */
+static void fix_out(const struct audit *audit, struct finding *finding,
+                    const struct sshd_line *line)
 {
     char word[PATH_MAX];
 
-    audit_mend(audit, "sed -i '%us/^/# /' %s && sshd -t && systemctl reload %s", line->line,
-               shell_word(line->file, word, sizeof word), unit());
+    finding_set_fix(finding, "sed -i '%us/^/# /' %s && sshd -t && systemctl reload %s", line->line,
+                    shell_word(line->file, word, sizeof word), sshd_unit(audit));
 }
 
-/* Adds a finding about a line, or about the value that holds without one. */
-#define ADD(audit, status, at, ...)                                                                \
-    audit_add((audit), (status), (at) != NULL ? (at)->file : SSHD_CONFIG_PATH,                     \
-              (at) != NULL ? (at)->line : 0, __VA_ARGS__)
+/* The place of the line, or of a value that no line sets. */
+static void place_at(struct finding *finding, const struct sshd_line *line)
+{
+    finding_set_place(finding, line != NULL ? line->file : SSHD_CONFIG_PATH,
+                      line != NULL ? line->line : 0);
+}
 
 /* --- can it start -------------------------------------------------------- */
 
-/* Where sshd starts, it knows them all, also those that we do not. */
+/* The first keyword from `from` on that no version of sshd has. Where sshd
+ * starts it knows all of them, including those that we do not. */
 static const struct sshd_line *unknown_keyword(const struct sshd_facts *sshd, size_t from)
 {
     for (size_t i = from; sshd->failure.text[0] != '\0' && i < sshd->text.count; i++)
@@ -110,8 +120,8 @@ static const struct sshd_line *unknown_keyword(const struct sshd_facts *sshd, si
     return NULL;
 }
 
-/* The place that sshd complains of, as `PATH line 3:` or `PATH: line 3:`, into
- * path. Returns the line, or 0 where it names none. */
+/* The file that sshd's message names, as `PATH line 3:` or `PATH: line 3:`, into
+ * path. Returns the line, or 0 if it names none. */
 static unsigned place_in(const char *reason, char *path, size_t size)
 {
     const char *start = strchr(reason, '/'), *end = strstr(reason, " line ");
@@ -123,76 +133,89 @@ static unsigned place_in(const char *reason, char *path, size_t size)
     return (unsigned)strtoul(end + strlen(" line "), NULL, 10);
 }
 
-static void check_readable(struct audit *audit, const void *facts)
+static void check_sshd_config(struct audit *audit, const void *facts)
 {
     const struct sshd_facts *sshd = facts;
     char path[PATH_MAX] = SSHD_CONFIG_PATH;
+    struct finding *finding;
 
     if (sshd->text.problem != NULL) {
-        audit_add(audit, AUDIT_FAIL, sshd->text.problem_file, sshd->text.problem_line, "%s",
-                  sshd->text.problem);
+        finding =
+            findings_add(&audit->findings, CHECK_SSHD_CONFIG, AUDIT_FAIL, "%s", sshd->text.problem);
+        finding_set_place(finding, sshd->text.problem_file, sshd->text.problem_line);
         return;
     }
     if (sshd->failure.text[0] == '\0' || unknown_keyword(sshd, 0) != NULL)
-        return; /* check_keywords() says what is wrong */
-    /* It makes that directory when its service starts, and asks for it even
-     * to print its configuration. */
+        return; /* check_sshd_keyword() reports what is wrong */
+    /* sshd's service creates that directory when it starts, and sshd requires
+     * it even to print its configuration. */
     if (strstr(sshd->failure.text, "privilege separation directory") != NULL) {
-        audit_add(audit, AUDIT_WARN, NULL, 0,
-                  "sshd has not been started since boot and cannot be asked (%s): what follows is "
-                  "read off its files",
-                  sshd->failure.text);
-        audit_mend(audit, "mkdir -m 755 /run/sshd");
+        finding = findings_add(&audit->findings, CHECK_SSHD_CONFIG, AUDIT_WARN,
+                               "sshd has not been started since boot, so its configuration cannot "
+                               "be queried (%s); the checks below use its files instead",
+                               sshd->failure.text);
+        finding_set_fix(finding, "mkdir -m 755 /run/sshd");
         return;
     }
     const unsigned line = place_in(sshd->failure.text, path, sizeof path);
-    audit_add(audit, AUDIT_FAIL, path, line,
-              "sshd cannot be asked for its configuration, and may not start: %s",
-              sshd->failure.text);
-    audit_mend(audit, "sshd -t");
+    finding = findings_add(&audit->findings, CHECK_SSHD_CONFIG, AUDIT_FAIL,
+                           "sshd's configuration cannot be queried, and sshd may not start: %s",
+                           sshd->failure.text);
+    finding_set_place(finding, path, line);
+    finding_set_fix(finding, "sshd -t");
 }
 
-static void check_keywords(struct audit *audit, const void *facts)
+static void add_unknown_keyword(struct audit *audit, const struct sshd_line *line)
+{
+    const char *meant = sshd_word_meant(line->keyword);
+    char word[PATH_MAX];
+    struct finding *finding =
+        findings_add(&audit->findings, CHECK_SSHD_KEYWORD, AUDIT_FAIL,
+                     "%s is %s, and keeps sshd from starting%s%s%s", line->keyword,
+                     ssh_client_knows_word(line->keyword) ? "a client option (ssh_config(5))"
+                                                          : "not an sshd option",
+                     meant != NULL ? "; did you mean " : "", meant != NULL ? meant : "",
+                     meant != NULL ? "?" : "");
+
+    place_at(finding, line);
+    if (meant == NULL)
+        fix_out(audit, finding, line);
+    else
+        finding_set_fix(finding,
+                        "sed -i '%us/[A-Za-z0-9]\\{1,\\}/%s/' %s && sshd -t && "
+                        "systemctl reload %s",
+                        line->line, meant, shell_word(line->file, word, sizeof word),
+                        sshd_unit(audit));
+}
+
+static void check_sshd_keyword(struct audit *audit, const void *facts)
 {
     const struct sshd_facts *sshd = facts;
-
     const struct sshd_line *line;
 
     for (size_t i = 0; (line = unknown_keyword(sshd, i)) != NULL;
-         i = (size_t)(line - sshd->text.line) + 1) {
-        const char *meant = sshd_word_meant(line->keyword);
-        char word[PATH_MAX];
-        audit_add(audit, AUDIT_FAIL, line->file, line->line,
-                  "%s is %s: sshd does not start with it%s%s%s", line->keyword,
-                  ssh_client_knows_word(line->keyword) ? "a setting of the client, ssh_config(5)"
-                                                       : "no keyword of sshd",
-                  meant != NULL ? "; is " : "", meant != NULL ? meant : "",
-                  meant != NULL ? " meant?" : "");
-        if (meant == NULL)
-            mend_out(audit, line);
-        else
-            audit_mend(audit,
-                       "sed -i '%us/[A-Za-z0-9]\\{1,\\}/%s/' %s && sshd -t && "
-                       "systemctl reload %s",
-                       line->line, meant, shell_word(line->file, word, sizeof word), unit());
-    }
+         i = (size_t)(line - sshd->text.line) + 1)
+        add_unknown_keyword(audit, line);
 }
 
-/* --- does PAM decide ----------------------------------------------------- */
+/* --- the environment ----------------------------------------------------- */
 
-static void check_use_pam(struct audit *audit, const void *facts)
+static void check_sshd_use_pam(struct audit *audit, const void *facts)
 {
     char value[64];
     const struct sshd_line *line = find_value(facts, "UsePAM", value, sizeof value);
 
     if (strcasecmp(value, "yes") == 0)
         return;
-    ADD(audit, AUDIT_FAIL, line, "UsePAM is %s: sshd never asks the module", value);
-    mend_value(audit, line, "UsePAM", "yes");
+    struct finding *finding = findings_add(&audit->findings, CHECK_SSHD_USE_PAM, AUDIT_FAIL,
+                                           "UsePAM is %s: sshd never calls the module", value);
+    place_at(finding, line);
+    fix_value(audit, finding, line, "UsePAM", "yes");
 }
 
-/* The first of our variables that a pattern of sshd's lets through, or NULL. */
-static const char *variable_of(const char *pattern)
+/* The first variable that affects the limit and matches sshd's pattern, or
+ * NULL. */
+static const char *matching_variable(const char *pattern)
 {
     for (size_t i = 0; i < bash_variable_count; i++)
         if (fnmatch(pattern, bash_variables[i].name, 0) == 0)
@@ -200,7 +223,7 @@ static const char *variable_of(const char *pattern)
     return NULL;
 }
 
-static void check_permit_user_environment(struct audit *audit, const void *facts)
+static void check_sshd_user_environment(struct audit *audit, const void *facts)
 {
     static const char keyword[] = "PermitUserEnvironment";
     char value[512];
@@ -210,115 +233,142 @@ static void check_permit_user_environment(struct audit *audit, const void *facts
 
     if (strcasecmp(value, "no") == 0)
         return;
-    /* Else it is a list of patterns. */
+    /* Any other value is a list of patterns. */
     while (variable == NULL && *rest != '\0') {
         char pattern[256];
         snprintf(pattern, sizeof pattern, "%.*s", (int)strcspn(rest, ","), rest);
-        variable = variable_of(pattern);
+        variable = matching_variable(pattern);
         rest += strcspn(rest, ",");
         rest += *rest == ',';
     }
     if (variable == NULL)
         return;
-    ADD(audit, AUDIT_FAIL, line,
-        "PermitUserEnvironment is %s: users set what makes their shell skip the limit, such as "
-        "POSIXLY_CORRECT",
-        value);
-    mend_value(audit, line, keyword, "no");
+    struct finding *finding =
+        findings_add(&audit->findings, CHECK_SSHD_USER_ENVIRONMENT, AUDIT_FAIL,
+                     "PermitUserEnvironment is %s: users can set variables that make their shell "
+                     "skip the limit, such as %s",
+                     value, variable);
+    place_at(finding, line);
+    fix_value(audit, finding, line, keyword, "no");
 }
 
-static void check_accept_env(struct audit *audit, const void *facts)
+/* An AcceptEnv line that lets clients set one of our variables. */
+static void check_accept_env_line(struct audit *audit, const struct sshd_line *line)
 {
-    const struct sshd_facts *sshd = facts;
     char pattern[512];
 
-    for (size_t i = 0; i < sshd->text.count; i++) {
-        const struct sshd_line *line = &sshd->text.line[i];
-        if (strcasecmp(line->keyword, "AcceptEnv") != 0)
+    for (const char *rest = line->arguments; sshd_next_word(&rest, pattern, sizeof pattern);) {
+        const char *variable = matching_variable(pattern);
+        if (variable == NULL)
             continue;
-        for (const char *rest = line->arguments; sshd_next_word(&rest, pattern, sizeof pattern);) {
-            const char *variable = variable_of(pattern);
-            if (variable == NULL)
-                continue;
-            audit_add(audit, AUDIT_FAIL, line->file, line->line,
-                      "AcceptEnv %s lets clients set %s, which decides whether a shell sees the "
-                      "limit",
-                      pattern, variable);
-            mend_out(audit, line);
-            break;
-        }
+        struct finding *finding =
+            findings_add(&audit->findings, CHECK_SSHD_ACCEPT_ENV, AUDIT_FAIL,
+                         "AcceptEnv %s lets clients set %s, with which a shell can skip the limit",
+                         pattern, variable);
+        place_at(finding, line);
+        fix_out(audit, finding, line);
+        return;
     }
 }
 
-static void check_set_env(struct audit *audit, const void *facts)
+static void check_sshd_accept_env(struct audit *audit, const void *facts)
 {
     const struct sshd_facts *sshd = facts;
+
+    for (size_t i = 0; i < sshd->text.count; i++)
+        if (strcasecmp(sshd->text.line[i].keyword, "AcceptEnv") == 0)
+            check_accept_env_line(audit, &sshd->text.line[i]);
+}
+
+/* A SetEnv line that sets one of our variables. */
+static void check_set_env_line(struct audit *audit, const struct sshd_line *line)
+{
     char assignment[512];
 
-    for (size_t i = 0; i < sshd->text.count; i++) {
-        const struct sshd_line *line = &sshd->text.line[i];
-        if (strcasecmp(line->keyword, "SetEnv") != 0)
+    for (const char *rest = line->arguments;
+         sshd_next_word(&rest, assignment, sizeof assignment);) {
+        assignment[strcspn(assignment, "=")] = '\0';
+        if (matching_variable(assignment) == NULL)
             continue;
-        for (const char *rest = line->arguments;
-             sshd_next_word(&rest, assignment, sizeof assignment);) {
-            assignment[strcspn(assignment, "=")] = '\0';
-            if (variable_of(assignment) == NULL)
-                continue;
-            audit_add(audit, AUDIT_FAIL, line->file, line->line,
-                      "SetEnv %s comes after PAM and replaces what the module has set", assignment);
-            mend_out(audit, line);
-            break;
-        }
+        struct finding *finding = findings_add(
+            &audit->findings, CHECK_SSHD_SET_ENV, AUDIT_FAIL,
+            "SetEnv %s is applied after PAM and overrides what the module sets", assignment);
+        place_at(finding, line);
+        fix_out(audit, finding, line);
+        return;
     }
+}
+
+static void check_sshd_set_env(struct audit *audit, const void *facts)
+{
+    const struct sshd_facts *sshd = facts;
+
+    for (size_t i = 0; i < sshd->text.count; i++)
+        if (strcasecmp(sshd->text.line[i].keyword, "SetEnv") == 0)
+            check_set_env_line(audit, &sshd->text.line[i]);
 }
 
 /* --- dead connections, tries, channels ----------------------------------- */
 
-static void check_client_alive(struct audit *audit, const void *facts)
+/* Is the first argument of the line a zero, however sshd lets it be written? It
+ * goes into value. */
+static bool line_is_zero(const struct sshd_line *line, char *value, size_t size)
+{
+    const char *rest = line->arguments;
+
+    return sshd_next_word(&rest, value, size) && sshd_is_zero(value);
+}
+
+static void check_sshd_client_alive(struct audit *audit, const void *facts)
 {
     static const char keyword[] = "ClientAliveInterval";
     const struct sshd_facts *sshd = facts;
     char value[64];
     const struct sshd_line *line = find_value(sshd, keyword, value, sizeof value);
+    struct finding *finding;
 
     if (sshd_is_zero(value)) {
-        ADD(audit, AUDIT_WARN, line,
-            "ClientAliveInterval is %s: connections whose client is gone stay until TCP notices",
-            value);
-        mend_value(audit, line, keyword, "300");
+        finding = findings_add(&audit->findings, CHECK_SSHD_CLIENT_ALIVE, AUDIT_WARN,
+                               "ClientAliveInterval is %s: connections to dead clients stay open "
+                               "until TCP times out",
+                               value);
+        place_at(finding, line);
+        fix_value(audit, finding, line, keyword, "300");
     }
     for (size_t i = 0; i < sshd->text.count; i++) {
         line = &sshd->text.line[i];
-        const char *rest = line->arguments;
         if (!line->in_match || strcasecmp(line->keyword, keyword) != 0 ||
-            !sshd_next_word(&rest, value, sizeof value) || !sshd_is_zero(value))
+            !line_is_zero(line, value, sizeof value))
             continue;
-        ADD(audit, AUDIT_WARN, line, "ClientAliveInterval %s switches it off for this Match block",
-            value);
-        mend_value(audit, line, keyword, "300");
+        finding =
+            findings_add(&audit->findings, CHECK_SSHD_CLIENT_ALIVE, AUDIT_WARN,
+                         "ClientAliveInterval %s disables ClientAlive in this Match block", value);
+        place_at(finding, line);
+        fix_value(audit, finding, line, keyword, "300");
     }
 }
 
-static void check_client_alive_count(struct audit *audit, const void *facts)
+static void check_sshd_client_alive_count(struct audit *audit, const void *facts)
 {
+    static const char keyword[] = "ClientAliveCountMax";
     const struct sshd_facts *sshd = facts;
+    char value[64];
 
     for (size_t i = 0; i < sshd->text.count; i++) {
         const struct sshd_line *line = &sshd->text.line[i];
-        const char *rest = line->arguments;
-        char value[64];
-        if (strcasecmp(line->keyword, "ClientAliveCountMax") != 0 ||
-            !sshd_next_word(&rest, value, sizeof value) || !sshd_is_zero(value))
+        if (strcasecmp(line->keyword, keyword) != 0 || !line_is_zero(line, value, sizeof value))
             continue;
-        audit_add(audit, AUDIT_FAIL, line->file, line->line,
-                  "ClientAliveCountMax %s switches ClientAlive off since OpenSSH 8.2, and never "
-                  "ended idle sessions",
-                  value);
-        mend_value(audit, line, "ClientAliveCountMax", "3");
+        struct finding *finding =
+            findings_add(&audit->findings, CHECK_SSHD_CLIENT_ALIVE_COUNT, AUDIT_FAIL,
+                         "ClientAliveCountMax %s disables ClientAlive since OpenSSH 8.2, and never "
+                         "closed idle sessions",
+                         value);
+        place_at(finding, line);
+        fix_value(audit, finding, line, keyword, "3");
     }
 }
 
-/* The rule whose users have the fewest attempts, or NULL: nobody's are limited. */
+/* The rule with the smallest max_attempts, or NULL if no rule has one. */
 static const struct rule *fewest_attempts(const struct audit *audit)
 {
     const enum setting_id id = SETTING_MAX_ATTEMPTS;
@@ -334,24 +384,26 @@ static const struct rule *fewest_attempts(const struct audit *audit)
     return strictest;
 }
 
-/* Reports that the value of a line, which may be NULL, is beyond rule's. */
+/* Compares the value of a line, which may be NULL, with the rule's. */
 static void compare_tries(struct audit *audit, const struct sshd_line *line, const char *value,
                           const struct rule *rule)
 {
     const int64_t attempts = rule->setting[SETTING_MAX_ATTEMPTS].value;
-    char least[32], title[RULE_NAME_MAX + 32];
+    char limit[32], title[RULE_TITLE_MAX];
 
     if (strtoll(value, NULL, 10) <= attempts)
         return;
-    snprintf(least, sizeof least, "%" PRId64, attempts);
-    ADD(audit, AUDIT_WARN, line,
-        "MaxAuthTries is %s, and max_attempts of %s %s: one connection may try more often than "
-        "the user has attempts",
-        value, rule_title(rule, title, sizeof title), least);
-    mend_value(audit, line, "MaxAuthTries", least);
+    snprintf(limit, sizeof limit, "%" PRId64, attempts);
+    struct finding *finding =
+        findings_add(&audit->findings, CHECK_SSHD_MAX_AUTH_TRIES, AUDIT_WARN,
+                     "MaxAuthTries is %s, but max_attempts of %s is %s: a single connection offers "
+                     "more tries than the user has attempts",
+                     value, rule_title(rule, title, sizeof title), limit);
+    place_at(finding, line);
+    fix_value(audit, finding, line, "MaxAuthTries", limit);
 }
 
-static void check_max_auth_tries(struct audit *audit, const void *facts)
+static void check_sshd_max_auth_tries(struct audit *audit, const void *facts)
 {
     const struct sshd_facts *sshd = facts;
     const struct rule *strictest = fewest_attempts(audit);
@@ -368,9 +420,9 @@ static void check_max_auth_tries(struct audit *audit, const void *facts)
             compare_tries(audit, &sshd->text.line[i], site.text, strictest);
 }
 
-/* The site's own blocks win over the default section, as the manual has it: a
- * warning and no fault. */
-static void check_match(struct audit *audit, const void *facts)
+/* The site's own Match blocks take precedence over the default section, by
+ * design: a warning and no failure. */
+static void check_sshd_match(struct audit *audit, const void *facts)
 {
     const struct rule nobody = {.kind = RULE_DEFAULT};
     const struct sshd_facts *sshd = facts;
@@ -385,17 +437,19 @@ static void check_match(struct audit *audit, const void *facts)
         if (!setting_stricter(&settings[site.keyword->id], value, site.value))
             continue;
         sshd_value_format(site.keyword->id, value, "", wanted, sizeof wanted);
-        audit_add(audit, AUDIT_WARN, line->file, line->line,
-                  "%s %s holds for those that this Match block is about, and the policy's default "
-                  "section has %s",
-                  site.keyword->keyword, site.text, wanted);
-        mend_value(audit, line, site.keyword->keyword, wanted);
+        struct finding *finding =
+            findings_add(&audit->findings, CHECK_SSHD_MATCH, AUDIT_WARN,
+                         "%s %s, in a Match block of the site's own, is looser than the policy's "
+                         "default section (%s)",
+                         site.keyword->keyword, site.text, wanted);
+        place_at(finding, line);
+        fix_value(audit, finding, line, site.keyword->keyword, wanted);
     }
 }
 
-/* In a Match block it has an effect from OpenSSH 10.5 on (a change of July
- * 2026); until then sshd -T shows it, and no channel obeys. */
-static void check_channel_timeout(struct audit *audit, const void *facts)
+/* In a Match block it takes effect from OpenSSH 10.5 on (a change of July
+ * 2026); before that sshd -T prints it, but channels ignore it. */
+static void check_sshd_channel_timeout(struct audit *audit, const void *facts)
 {
     const struct sshd_facts *sshd = facts;
     const struct sshd_version works = {10, 5};
@@ -406,16 +460,19 @@ static void check_channel_timeout(struct audit *audit, const void *facts)
         const struct sshd_line *line = &sshd->text.line[i];
         if (!line->in_match || strcasecmp(line->keyword, "ChannelTimeout") != 0)
             continue;
-        audit_add(audit, AUDIT_FAIL, line->file, line->line,
-                  "ChannelTimeout in a Match block has no effect before OpenSSH 10.5; put it "
-                  "before every Match, or give these users disconnect");
-        mend_out(audit, line);
+        struct finding *finding =
+            findings_add(&audit->findings, CHECK_SSHD_CHANNEL_TIMEOUT, AUDIT_FAIL,
+                         "ChannelTimeout in a Match block has no effect before OpenSSH 10.5; put "
+                         "it before every Match, or give these users disconnect");
+        place_at(finding, line);
+        fix_out(audit, finding, line);
     }
 }
 
 /* --- what the policy has for sshd ---------------------------------------- */
 
-static bool any_is_sshds(const struct audit *audit)
+/* Does any rule have a setting for sshd? */
+static bool policy_has_sshd_settings(const struct audit *audit)
 {
     for (size_t r = 0; r < audit->policy.count; r++)
         for (size_t k = 0; k < sshd_keyword_count; k++)
@@ -424,12 +481,32 @@ static bool any_is_sshds(const struct audit *audit)
     return false;
 }
 
+static void add_difference(struct audit *audit, const struct sshd_difference *difference)
+{
+    char rule[PATH_MAX + RULE_TITLE_MAX];
+
+    sshd_difference_rule(difference, rule, sizeof rule);
+    struct finding *finding = findings_add(
+        &audit->findings, CHECK_SSHD_DROP_IN, AUDIT_FAIL,
+        "%s for %s is %s in sshd, but %s in the policy (%s)", difference->keyword->keyword,
+        difference->user != NULL ? difference->user : "all users", difference->effective,
+        difference->policy, rule);
+    finding->setting = difference->keyword->id;
+    finding_set_place(finding, SSHD_DROP_IN, 0);
+    /* sshd may read the file in between, and must not find only a part of it. */
+    finding_set_fix(finding,
+                    "cd /etc/ssh/sshd_config.d && tmoutctl sshd-config >00-tmout.new && "
+                    "mv 00-tmout.new 00-tmout.conf && sshd -t && systemctl reload %s",
+                    sshd_unit(audit));
+}
+
+/* As sshd_check(), for the policy in force. */
 static int compare_with_policy(struct audit *audit, const struct sshd_facts *sshd,
                                struct sshd_check *check, struct failure *failure)
 {
     struct dropin dropin = {0};
     bool known[SETTING_COUNT] = {false};
-    const struct sshd_check_input input = {&audit->host, &audit->sshd, &audit->view.snapshot,
+    const struct sshd_check_input input = {audit->host, &audit->sshd, &audit->view.snapshot,
                                            &dropin, known};
     int result = -1;
 
@@ -437,78 +514,61 @@ static int compare_with_policy(struct audit *audit, const struct sshd_facts *ssh
     if (dropin_collect(&audit->view.snapshot, &dropin) == 0)
         result = sshd_check(&input, check, failure);
     else
-        failure_set(failure, "the compiled policy cannot be read: %s", strerror(errno));
+        failure_set(failure, "cannot read the compiled policy: %s", strerror(errno));
     dropin_free(&dropin);
     return result;
 }
 
-static void check_drop_in(struct audit *audit, const void *facts)
+static void check_sshd_drop_in(struct audit *audit, const void *facts)
 {
     const struct sshd_facts *sshd = facts;
     struct sshd_check check = {0};
     struct failure failure = {""};
-    char rule[1024];
 
-    if (!any_is_sshds(audit))
+    if (!policy_has_sshd_settings(audit))
         return;
     if (sshd->failure.text[0] != '\0') {
-        audit_add(audit, AUDIT_WARN, NULL, 0,
-                  "cannot be compared with the policy while sshd cannot be asked");
+        findings_add(&audit->findings, CHECK_SSHD_DROP_IN, AUDIT_WARN,
+                     "cannot be compared with the policy while sshd's configuration cannot be "
+                     "queried");
         return;
     }
     if (compare_with_policy(audit, sshd, &check, &failure) != 0) {
-        audit_add(audit, AUDIT_FAIL, SSHD_DROP_IN, 0, "cannot be compared with the policy: %s",
-                  failure.text);
-        audit_mend(audit, "tmoutctl sshd-config --check");
+        struct finding *finding =
+            findings_add(&audit->findings, CHECK_SSHD_DROP_IN, AUDIT_FAIL,
+                         "cannot be compared with the policy: %s", failure.text);
+        finding_set_place(finding, SSHD_DROP_IN, 0);
+        finding_set_fix(finding, "tmoutctl sshd-config --check");
     }
-    for (size_t i = 0; i < check.difference_count; i++) {
-        const struct sshd_difference *difference = &check.difference[i];
-        sshd_difference_rule(difference, rule, sizeof rule);
-        audit_add(audit, AUDIT_FAIL, SSHD_DROP_IN, 0,
-                  "%s of %s is %s in sshd, and the policy has %s (%s)",
-                  difference->keyword->keyword,
-                  difference->user != NULL ? difference->user : "everybody", difference->effective,
-                  difference->policy, rule);
-        /* sshd is asked in between: it must not find a part of the file. */
-        audit_mend(audit,
-                   "cd /etc/ssh/sshd_config.d && tmoutctl sshd-config >00-tmout.new && "
-                   "mv 00-tmout.new 00-tmout.conf && sshd -t && systemctl reload %s",
-                   unit());
-    }
+    for (size_t i = 0; i < check.difference_count; i++)
+        add_difference(audit, &check.difference[i]);
     sshd_check_free(&check);
 }
 
-static const struct audit_check checks[] = {
-    {"sshd-config", "sshd's files can be read, and but for keywords it takes what they say",
-     check_readable},
-    {"sshd-keyword", "sshd knows every keyword of its configuration", check_keywords},
-    {"sshd-use-pam", "sshd asks PAM", check_use_pam},
-    {"sshd-user-environment", "users set no variable of ours by PermitUserEnvironment",
-     check_permit_user_environment},
-    {"sshd-accept-env", "clients set no variable of ours", check_accept_env},
-    {"sshd-set-env", "sshd itself sets no variable of ours", check_set_env},
-    {"sshd-client-alive", "connections without a client end", check_client_alive},
-    {"sshd-client-alive-count", "no ClientAliveCountMax 0 switches that off",
-     check_client_alive_count},
-    {"sshd-max-auth-tries", "one connection has no more tries than the user has attempts",
-     check_max_auth_tries},
-    {"sshd-match", "no Match block of the site's own gives more than the policy's default section",
-     check_match},
-    {"sshd-channel-timeout", "every ChannelTimeout has an effect", check_channel_timeout},
-    {"sshd-drop-in", "sshd goes by what the policy has for it", check_drop_in},
-    {.id = NULL},
-};
-
-static void check_installed(struct audit *audit, const void *facts)
+static void check_sshd_installed(struct audit *audit, const void *facts)
 {
     (void)facts;
-    audit_add(audit, AUDIT_WARN, NULL, 0, "%s; sshd is not checked", audit->no_sshd.text);
+    findings_add(&audit->findings, CHECK_SSHD_INSTALLED, AUDIT_WARN,
+                 "%s; the checks of sshd are skipped", audit->no_sshd.text);
 }
 
-static const struct audit_check no_sshd_checks[] = {
-    {"sshd-installed", "there is an sshd", check_installed},
-    {.id = NULL},
+static const struct audit_step sshd_steps[] = {
+    {CHECK_SSHD_CONFIG, check_sshd_config},
+    {CHECK_SSHD_KEYWORD, check_sshd_keyword},
+    {CHECK_SSHD_USE_PAM, check_sshd_use_pam},
+    {CHECK_SSHD_USER_ENVIRONMENT, check_sshd_user_environment},
+    {CHECK_SSHD_ACCEPT_ENV, check_sshd_accept_env},
+    {CHECK_SSHD_SET_ENV, check_sshd_set_env},
+    {CHECK_SSHD_CLIENT_ALIVE, check_sshd_client_alive},
+    {CHECK_SSHD_CLIENT_ALIVE_COUNT, check_sshd_client_alive_count},
+    {CHECK_SSHD_MAX_AUTH_TRIES, check_sshd_max_auth_tries},
+    {CHECK_SSHD_MATCH, check_sshd_match},
+    {CHECK_SSHD_CHANNEL_TIMEOUT, check_sshd_channel_timeout},
+    {CHECK_SSHD_DROP_IN, check_sshd_drop_in},
 };
+
+/* In place of the others where there is no sshd. */
+static const struct audit_step no_sshd_step = {CHECK_SSHD_INSTALLED, check_sshd_installed};
 
 void audit_sshd(struct audit *audit)
 {
@@ -516,16 +576,16 @@ void audit_sshd(struct audit *audit)
     struct failure failure = {""};
 
     if (audit->no_sshd.text[0] != '\0') {
-        audit_run(audit, no_sshd_checks, &sshd);
+        audit_run(audit, &no_sshd_step, 1, &sshd);
         return;
     }
     if (sshd_effective(&audit->sshd, NULL, &sshd.effective, &sshd.failure) == 0)
         sshd.failure.text[0] = '\0';
     sshd.has_version = sshd_installed_version(&audit->sshd, &sshd.version, &failure) == 0;
-    if (sshd_text_read(audit->host.root, &sshd.text) != 0)
-        audit->out_of_memory = true;
+    if (sshd_text_read(audit->host->root, &sshd.text) != 0)
+        audit->findings.out_of_memory = true;
     else
-        audit_run(audit, checks, &sshd);
+        audit_run(audit, sshd_steps, sizeof sshd_steps / sizeof *sshd_steps, &sshd);
     sshd_text_free(&sshd.text);
     sshd_config_free(&sshd.effective);
 }

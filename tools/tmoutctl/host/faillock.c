@@ -8,15 +8,22 @@
 
 static const char blanks[] = " \t\r";
 
-/* As the module reads a number: what follows the digits is not looked at. */
-static int64_t number_of(const char *text)
+/* Reads a number as the module does: what follows the digits is ignored. */
+static int64_t faillock_number(const char *text)
 {
     return strtoll(text, NULL, 10);
 }
 
-/* Takes an option over if it is one of ours; name ends with = or blanks. */
-static void take(struct faillock *faillock, const char *name, const char *value, const char *file,
-                 unsigned line, bool on_pam_line)
+/* Where an option is set. */
+struct option_place {
+    const char *file;
+    unsigned line;
+    bool on_pam_line;
+};
+
+/* Stores an option if it is one that we compare; name ends with = or blanks. */
+static void set_option(struct faillock *faillock, const char *name, const char *value,
+                       const struct option_place *place)
 {
     const size_t length = strcspn(name, "= \t\r");
     struct faillock_option *option;
@@ -31,22 +38,22 @@ static void take(struct faillock *faillock, const char *name, const char *value,
         option = &faillock->even_deny_root;
     else
         return;
-    option->value = option == &faillock->even_deny_root ? 1 : number_of(value);
+    option->value = option == &faillock->even_deny_root ? 1 : faillock_number(value);
     if (option == &faillock->unlock_time && (option->value == 0 || strncmp(value, "never", 5) == 0))
         option->value = INT64_MAX;
-    snprintf(option->file, sizeof option->file, "%s", file);
-    option->line = line;
-    option->on_pam_line = on_pam_line;
+    snprintf(option->file, sizeof option->file, "%s", place->file);
+    option->line = place->line;
+    option->on_pam_line = place->on_pam_line;
 }
 
-static void read_config(const char *root, struct faillock *faillock)
+static void read_faillock_conf(const struct host *host, struct faillock *faillock)
 {
     char real[PATH_MAX];
     struct text_file file;
 
-    snprintf(real, sizeof real, "%s%s", root, faillock->config);
-    if (read_text_file(real, 0, &file) != 0)
-        return; /* then its defaults hold */
+    if (host_path(host, faillock->config, real, sizeof real) != 0 ||
+        read_text_file(real, 0, &file) != 0)
+        return; /* its defaults apply */
     for (struct text_line line = {0}; next_text_line(&file, &line);) {
         char text[512];
         snprintf(text, sizeof text, "%.*s", (int)(line.end - line.start), line.start);
@@ -54,14 +61,15 @@ static void read_config(const char *root, struct faillock *faillock)
         const char *name = text + strspn(text, blanks);
         const char *value = name + strcspn(name, "=");
         value += *value == '=';
-        take(faillock, name, value + strspn(value, blanks), faillock->config, line.number, false);
+        set_option(faillock, name, value + strspn(value, blanks),
+                   &(struct option_place){faillock->config, line.number, false});
     }
     free(file.text);
 }
 
-void faillock_read(const char *root, const struct pam_stack *auth, struct faillock *faillock)
+void faillock_read(const struct host *host, const struct pam_stack *auth, struct faillock *faillock)
 {
-    /* pam_faillock(8) names these defaults. */
+    /* Defaults from pam_faillock(8). */
     *faillock = (struct faillock){.deny.value = 3,
                                   .fail_interval.value = 900,
                                   .unlock_time.value = 600,
@@ -77,7 +85,7 @@ void faillock_read(const char *root, const struct pam_stack *auth, struct faillo
     }
     if (!faillock->used)
         return;
-    read_config(root, faillock);
+    read_faillock_conf(host, faillock);
     for (size_t i = 0; i < auth->count; i++) {
         const struct pam_line *line = &auth->line[i];
         if (!pam_line_is(line, "pam_faillock.so"))
@@ -85,7 +93,8 @@ void faillock_read(const char *root, const struct pam_stack *auth, struct faillo
         for (const char *word = line->arguments; *(word += strspn(word, blanks)) != '\0';
              word += strcspn(word, blanks)) {
             const char *value = word + strcspn(word, "= \t\r");
-            take(faillock, word, value + (*value == '='), line->file, line->line, true);
+            set_option(faillock, word, value + (*value == '='),
+                       &(struct option_place){line->file, line->line, true});
         }
     }
 }

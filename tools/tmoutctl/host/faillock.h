@@ -1,17 +1,18 @@
-/* What pam_faillock does in a stack, from its lines and its own file. */
+/* The settings of pam_faillock, from its lines in a stack and its own file. */
 #ifndef TMOUT_TMOUTCTL_HOST_FAILLOCK_H
 #define TMOUT_TMOUTCTL_HOST_FAILLOCK_H
 
+#include "tools/tmoutctl/host/host.h"
 #include "tools/tmoutctl/host/pam_stack.h"
 
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One of its options, and where it stands. */
+/* One of its options, and where it is set. */
 struct faillock_option {
-    int64_t value;       /* seconds or a number; INT64_MAX: never */
-    char file[PATH_MAX]; /* "": the default holds */
+    int64_t value;       /* seconds or a number; INT64_MAX: never unlocked */
+    char file[PATH_MAX]; /* "": not set, so this is the default */
     unsigned line;
     bool on_pam_line;
 };
@@ -22,7 +23,8 @@ struct faillock {
     struct faillock_option deny, fail_interval, unlock_time, even_deny_root;
 };
 
-/* root is "" but in tests. */
-void faillock_read(const char *root, const struct pam_stack *auth, struct faillock *faillock);
+/* Reads its settings as they apply to the stack auth. */
+void faillock_read(const struct host *host, const struct pam_stack *auth,
+                   struct faillock *faillock);
 
 #endif

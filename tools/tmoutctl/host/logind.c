@@ -1,19 +1,19 @@
 #include "tools/tmoutctl/host/logind.h"
 
+#include "tools/tmoutctl/host/subprocess.h"
 #include "tools/tmoutctl/host/text_file.h"
 
 #include <errno.h>
-#include <glob.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-/* logind.conf(5): of the main file the first counts; of drop-ins of one name
- * too; a later name beats an earlier one, whatever the directory. */
-static const char *const directories[] = {"/etc/systemd", "/run/systemd", "/usr/local/lib/systemd",
-                                          "/usr/lib/systemd", "/lib/systemd"};
-enum { DIRECTORIES = sizeof directories / sizeof *directories };
+/* Both answer in milliseconds; a bus that hangs must not hang the audit. */
+enum { ANSWER_TIMEOUT_MS = 10 * 1000 };
+
+/* --- time spans ---------------------------------------------------------- */
 
 static const struct unit {
     const char *names; /* between blanks */
@@ -63,7 +63,7 @@ int time_span_parse(const char *text, int64_t *seconds)
         if (strchr(digits, *text) == NULL || errno != 0)
             return -1;
         text = end;
-        if (*text == '.') /* a fraction; less than one of the unit */
+        if (*text == '.') /* a fraction of the unit is ignored */
             text += 1 + strspn(text + 1, digits);
         text += strspn(text, blanks);
         const size_t length = strcspn(text, " \t0123456789");
@@ -81,98 +81,149 @@ int time_span_parse(const char *text, int64_t *seconds)
     return 0;
 }
 
-/* What one file says, if it says anything, replaces *idle. */
-static void read_one(const char *root, const char *path, struct idle_session *idle)
+/* --- its files ----------------------------------------------------------- */
+
+/*
+ * The path of a file that begins here: systemd-analyze prints it as a comment
+ * in a line of its own, after an empty line unless the file before it lacks its
+ * last newline. False if the line is something else.
+ */
+static bool is_file_header(const char *line, char *path, size_t size)
+{
+    static const char end[] = "/logind.conf";
+    const size_t length = strlen(line);
+
+    if (strncmp(line, "# /", 3) != 0 || strpbrk(line + 2, " \t") != NULL)
+        return false;
+    const bool is_main = length > sizeof end && strcmp(line + length + 1 - sizeof end, end) == 0;
+    const bool is_drop_in = strstr(line, "/logind.conf.d/") != NULL;
+
+    if (is_main || is_drop_in)
+        snprintf(path, size, "%s", line + 2);
+    return is_main || is_drop_in;
+}
+
+/* The value of `StopIdleSessionSec = value`, or NULL for any other line. */
+static const char *idle_value(const char *line)
 {
     static const char key[] = "StopIdleSessionSec";
-    char real[PATH_MAX];
-    struct text_file file;
+    const char *rest = line + strlen(key);
+
+    if (strncmp(line, key, strlen(key)) != 0)
+        return NULL;
+    rest += strspn(rest, " \t");
+    return *rest == '=' ? rest + 1 + strspn(rest + 1, " \t") : NULL;
+}
+
+void logind_config_parse(const char *text, struct idle_session *idle)
+{
+    struct text_file all = {.text = (char *)(uintptr_t)text, .size = strlen(text)};
+    char path[PATH_MAX] = "";
+    unsigned header = 0;
     bool in_login = false;
 
-    snprintf(real, sizeof real, "%s%s", root, path);
-    if (read_text_file(real, 0, &file) != 0)
-        return;
-    for (struct text_line line = {0}; next_text_line(&file, &line);) {
-        char text[512];
-        snprintf(text, sizeof text, "%.*s", (int)(line.end - line.start), line.start);
-        text[strcspn(text, "\r")] = '\0';
-        char *start = text + strspn(text, " \t");
+    idle->file_sec = INT64_MAX;
+    idle->file[0] = '\0';
+    idle->line = 0;
+    for (struct text_line line = {0}; next_text_line(&all, &line);) {
+        char copy[PATH_MAX + 2];
+        snprintf(copy, sizeof copy, "%.*s", (int)(line.end - line.start), line.start);
+        copy[strcspn(copy, "\r")] = '\0';
+        const char *start = copy + strspn(copy, " \t");
+        if (is_file_header(copy, path, sizeof path)) {
+            header = line.number;
+            in_login = false;
+        }
         if (*start == '[')
             in_login = strncmp(start, "[Login]", 7) == 0;
-        char *value = strchr(start, '=');
-        if (!in_login || value == NULL || strncmp(start, key, strlen(key)) != 0 ||
-            start + strlen(key) + strspn(start + strlen(key), " \t") != value)
-            continue;
+        const char *value = in_login ? idle_value(start) : NULL;
         int64_t limit_sec = INT64_MAX;
-        value += 1 + strspn(value + 1, " \t");
-        if (*value != '\0' && time_span_parse(value, &limit_sec) != 0)
-            continue; /* systemd logs it and keeps what was */
-        /* Both switch it off. */
-        idle->limit_sec = limit_sec == 0 ? INT64_MAX : limit_sec;
+        if (value == NULL || (*value != '\0' && time_span_parse(value, &limit_sec) != 0))
+            continue;
+        /* An empty value and 0 both disable it. */
+        idle->file_sec = limit_sec == 0 ? INT64_MAX : limit_sec;
         snprintf(idle->file, sizeof idle->file, "%s", path);
-        idle->line = line.number;
+        idle->line = line.number - header;
     }
-    free(file.text);
 }
 
-static int by_name(const void *left, const void *right)
-{
-    const char *const *a = left, *const *b = right;
+/* --- asking -------------------------------------------------------------- */
 
-    return strcmp(strrchr(*a, '/'), strrchr(*b, '/'));
+/* Runs a program of the host, argv[0] being its path there. Returns 0 if it
+ * succeeded; result is to be freed either way. */
+static int ask_host(const struct host *host, const char **argv, struct subprocess *result)
+{
+    char program[PATH_MAX];
+
+    if (host_path(host, argv[0], program, sizeof program) != 0)
+        return -1;
+    argv[0] = program;
+    if (subprocess_run(argv, ANSWER_TIMEOUT_MS, result) != 0)
+        return -1;
+    return subprocess_succeeded(result) ? 0 : -1;
 }
 
-/* Is there a drop-in of the same name in a directory that comes before? */
-static bool is_masked(const char *root, const char *path, const char *full)
+/* The running logind's own value, printed by busctl as `t 600000000`. */
+static int ask_bus(const struct host *host, int64_t *limit_sec)
 {
-    const char *name = strrchr(path, '/');
+    const char *argv[] = {"/usr/bin/busctl",
+                          "--timeout=5",
+                          "--auto-start=no",
+                          "get-property",
+                          "org.freedesktop.login1",
+                          "/org/freedesktop/login1",
+                          "org.freedesktop.login1.Manager",
+                          "StopIdleSessionUSec",
+                          NULL};
+    struct subprocess result = {0};
+    int outcome = -1;
 
-    for (size_t i = 0; i < DIRECTORIES; i++) {
-        char earlier[PATH_MAX];
-        struct stat status;
-        snprintf(earlier, sizeof earlier, "%s%s/logind.conf.d%s", root, directories[i], name);
-        if (strcmp(earlier, full) == 0)
-            return false;
-        if (lstat(earlier, &status) == 0)
+    *limit_sec = INT64_MAX;
+    if (ask_host(host, argv, &result) == 0 && result.text[SUBPROCESS_OUT] != NULL &&
+        strncmp(result.text[SUBPROCESS_OUT], "t ", 2) == 0) {
+        const uint64_t us = strtoull(result.text[SUBPROCESS_OUT] + 2, NULL, 10);
+        if (us != 0 && us != UINT64_MAX) /* either: it ends none */
+            *limit_sec = (int64_t)(us / 1000000 + (us % 1000000 != 0));
+        outcome = 0;
+    }
+    subprocess_free(&result);
+    return outcome;
+}
+
+static int ask_analyze(const struct host *host, struct idle_session *idle)
+{
+    const char *argv[] = {"/usr/bin/systemd-analyze", "cat-config", "systemd/logind.conf", NULL};
+    struct subprocess result = {0};
+    const int outcome = ask_host(host, argv, &result);
+
+    if (outcome == 0)
+        logind_config_parse(result.text[SUBPROCESS_OUT] != NULL ? result.text[SUBPROCESS_OUT] : "",
+                            idle);
+    subprocess_free(&result);
+    return outcome;
+}
+
+static bool has_logind(const struct host *host)
+{
+    static const char *const places[] = {"/usr/lib/systemd/systemd-logind",
+                                         "/lib/systemd/systemd-logind"};
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (host_path(host, places[i], path, sizeof path) == 0 && access(path, F_OK) == 0)
             return true;
-    }
     return false;
 }
 
-static int read_drop_ins(const char *root, struct idle_session *idle)
+int idle_session_find(const struct host *host, struct idle_session *idle, struct failure *failure)
 {
-    glob_t paths = {0};
-    int result = 0;
-
-    for (size_t i = 0; i < DIRECTORIES && result == 0; i++) {
-        char pattern[PATH_MAX];
-        snprintf(pattern, sizeof pattern, "%s%s/logind.conf.d/*.conf", root, directories[i]);
-        if (glob(pattern, i > 0 ? GLOB_APPEND : 0, NULL, &paths) == GLOB_NOSPACE)
-            result = -1;
-    }
-    if (paths.gl_pathc > 1)
-        qsort(paths.gl_pathv, paths.gl_pathc, sizeof *paths.gl_pathv, by_name);
-    for (size_t i = 0; i < paths.gl_pathc && result == 0; i++) {
-        const char *full = paths.gl_pathv[i], *path = full + strlen(root);
-        if (!is_masked(root, path, full))
-            read_one(root, path, idle);
-    }
-    globfree(&paths);
-    return result;
-}
-
-int idle_session_read(const char *root, struct idle_session *idle)
-{
-    *idle = (struct idle_session){.limit_sec = INT64_MAX};
-    for (size_t i = 0; i < DIRECTORIES; i++) {
-        char path[64], real[PATH_MAX];
-        struct stat status;
-        snprintf(path, sizeof path, "%s/logind.conf", directories[i]);
-        snprintf(real, sizeof real, "%s%s", root, path);
-        if (stat(real, &status) != 0)
-            continue;
-        read_one(root, path, idle);
-        break;
-    }
-    return read_drop_ins(root, idle);
+    *idle = (struct idle_session){.running_sec = INT64_MAX, .file_sec = INT64_MAX};
+    if (!has_logind(host))
+        return 0;
+    const int bus = ask_bus(host, &idle->running_sec);
+    if (ask_analyze(host, idle) == 0 || bus == 0)
+        return 0;
+    failure_set(failure, "neither busctl (StopIdleSessionUSec of org.freedesktop.login1) nor "
+                         "`systemd-analyze cat-config systemd/logind.conf` answers");
+    return -1;
 }

@@ -10,27 +10,25 @@
 #include <string.h>
 #include <strings.h>
 
-/* As deep as libpam follows (PAM_SUBSTACK_MAX_LEVEL of Linux-PAM), for both
- * kinds of inclusion; a loop ends there. */
-enum { DEEPEST = 16 };
+/* How deep libpam follows both kinds of inclusion (PAM_SUBSTACK_MAX_LEVEL of
+ * Linux-PAM). */
+enum { DEPTH_MAX = 16 };
 
 static const char blanks[] = " \t\r\f\v";
 
-/* What the files of a stack are read with. */
+/* The state of reading a stack's files. */
 struct reader {
-    const char *root;
+    const struct host *host;
     const char *type;
     struct pam_stack *stack;
     unsigned origin;
-    const char *open[DEEPEST + 1]; /* the files that are being read, outermost first */
+    const char *open[DEPTH_MAX + 1]; /* the files being read, outermost first */
     bool out_of_memory;
 };
 
-/* Remembers the first problem. */
-static void problem(struct reader *reader, const char *file, unsigned line, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-
-static void problem(struct reader *reader, const char *file, unsigned line, const char *format, ...)
+/* Records the first problem. */
+static void __attribute__((format(printf, 4, 5)))
+set_problem(struct reader *reader, const char *file, unsigned line, const char *format, ...)
 {
     struct pam_stack *stack = reader->stack;
     va_list arguments;
@@ -48,8 +46,8 @@ static void problem(struct reader *reader, const char *file, unsigned line, cons
 }
 
 /*
- * The next word of *at, with what is in brackets as one; it is ended with a
- * NUL and *at moved behind it. NULL: there is none.
+ * The next word of *at, [...] being one word. It is terminated in place, and
+ * *at moved past it. NULL if there is none.
  */
 static char *next_word(char **at)
 {
@@ -70,35 +68,35 @@ static char *next_word(char **at)
     return word;
 }
 
-/* The line that begins at *line, with what follows a backslash at its end, and
- * without a comment. The caller frees it; NULL: no memory. */
-static char *whole_line(const struct text_file *file, struct text_line *line)
+/* The line that begins at *line, with the lines that continue it after a
+ * backslash, and without a comment. The caller frees it; NULL: out of memory. */
+static char *join_lines(const struct text_file *file, struct text_line *line)
 {
-    char *whole = malloc((size_t)(file->text + file->size - line->start) + 2);
+    char *joined = malloc((size_t)(file->text + file->size - line->start) + 2);
     size_t used = 0;
 
-    if (whole == NULL)
+    if (joined == NULL)
         return NULL;
     for (;;) {
         size_t length = (size_t)(line->end - line->start);
         const char *comment = memchr(line->start, '#', length);
         if (comment != NULL)
             length = (size_t)(comment - line->start);
-        memcpy(whole + used, line->start, length);
+        memcpy(joined + used, line->start, length);
         used += length;
         if (comment != NULL || length == 0 || line->start[length - 1] != '\\')
             break;
-        whole[used - 1] = ' ';
+        joined[used - 1] = ' ';
         if (!next_text_line(file, line))
             break;
     }
-    /* libpam stops at a NUL; so does whoever reads this. */
-    whole[used] = '\0';
-    return whole;
+    /* libpam stops at a NUL, and so do those who read this. */
+    joined[used] = '\0';
+    return joined;
 }
 
-static void add_line(struct reader *reader, const char *control, const char *module,
-                     const char *arguments, const char *file, unsigned number)
+static void add_pam_line(struct reader *reader, const char *control, const char *module,
+                         const char *arguments, const char *file, unsigned number)
 {
     struct pam_stack *stack = reader->stack;
     struct pam_line *grown = reallocarray(stack->line, stack->count + 1, sizeof *grown);
@@ -119,11 +117,11 @@ static void add_line(struct reader *reader, const char *control, const char *mod
                             line->arguments == NULL || line->file == NULL;
 }
 
-static void read_file(struct reader *reader, const char *path, int depth);
+static void read_pam_file(struct reader *reader, const char *path, int depth);
 
-/* Finds the file of a service, or of what a line includes, into path, as it is
- * called below the root. 0, or -1 if there is none. */
-static int find_file(const struct reader *reader, const char *name, char *path, size_t size)
+/* Finds the file of a service, or of what a line includes, and puts its path
+ * on the host into path. Returns 0, or -1 if there is none. */
+static int find_pam_file(const struct reader *reader, const char *name, char *path, size_t size)
 {
     static const char *const directories[] = {"/etc/pam.d/", "/usr/lib/pam.d/"};
     char real[PATH_MAX];
@@ -131,8 +129,7 @@ static int find_file(const struct reader *reader, const char *name, char *path, 
 
     for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
         snprintf(path, size, "%s%s", name[0] == '/' ? "" : directories[i], name);
-        snprintf(real, sizeof real, "%s%s", reader->root, path);
-        if (stat(real, &status) == 0)
+        if (host_path(reader->host, path, real, sizeof real) == 0 && stat(real, &status) == 0)
             return 0;
     }
     return -1;
@@ -146,23 +143,24 @@ static bool is_open(const struct reader *reader, const char *path, int depth)
     return false;
 }
 
-/* Follows an inclusion that stands in line number of file. */
-static void include(struct reader *reader, const char *name, bool substack, const char *file,
-                    unsigned number, int depth)
+/* Follows the inclusion in a line of file. */
+static void follow_include(struct reader *reader, const char *name, bool substack, const char *file,
+                           unsigned number, int depth)
 {
     const size_t first = reader->stack->count;
     char path[PATH_MAX];
 
     if (name == NULL) {
-        problem(reader, file, number, "includes nothing: a file's name is missing");
-    } else if (depth >= DEEPEST) {
-        problem(reader, file, number, "includes %s more than %d levels deep", name, DEEPEST);
-    } else if (find_file(reader, name, path, sizeof path) != 0) {
-        problem(reader, file, number, "includes %s, which does not exist", name);
+        set_problem(reader, file, number, "include without a file name");
+    } else if (depth >= DEPTH_MAX) {
+        set_problem(reader, file, number, "includes %s, nested more than %d levels deep", name,
+                    DEPTH_MAX);
+    } else if (find_pam_file(reader, name, path, sizeof path) != 0) {
+        set_problem(reader, file, number, "includes %s, which does not exist", name);
     } else if (is_open(reader, path, depth)) {
-        problem(reader, file, number, "includes %s from within it: a loop", name);
+        set_problem(reader, file, number, "includes %s recursively", name);
     } else {
-        read_file(reader, path, depth + 1);
+        read_pam_file(reader, path, depth + 1);
     }
     for (size_t i = first; substack && i < reader->stack->count; i++)
         if (reader->stack->line[i].end == 0)
@@ -179,22 +177,22 @@ static bool is_type(const char *word)
     return false;
 }
 
-/* text is the line's, and cut into words. */
-static void take_line(struct reader *reader, char *text, const char *file, unsigned number,
-                      int depth)
+/* text is the line's own copy, and is cut into words. */
+static void parse_pam_line(struct reader *reader, char *text, const char *file, unsigned number,
+                           int depth)
 {
     char *rest = text, *type = next_word(&rest);
 
     if (type == NULL)
         return;
     if (strcasecmp(type, "@include") == 0) {
-        include(reader, next_word(&rest), false, file, number, depth);
+        follow_include(reader, next_word(&rest), false, file, number, depth);
         return;
     }
-    /* A missing module is then not logged; it is missing all the same. */
+    /* The dash only keeps libpam from logging a missing module. */
     type += type[0] == '-';
     if (!is_type(type)) {
-        problem(reader, file, number, "begins with \"%s\", which is no type of PAM", type);
+        set_problem(reader, file, number, "\"%s\" is not a PAM type", type);
         return;
     }
     if (strcasecmp(type, reader->type) != 0)
@@ -202,51 +200,51 @@ static void take_line(struct reader *reader, char *text, const char *file, unsig
     char *control = next_word(&rest), *module = next_word(&rest);
     if (control != NULL &&
         (strcasecmp(control, "include") == 0 || strcasecmp(control, "substack") == 0))
-        include(reader, module, strcasecmp(control, "substack") == 0, file, number, depth);
+        follow_include(reader, module, strcasecmp(control, "substack") == 0, file, number, depth);
     else if (module == NULL)
-        problem(reader, file, number, "is incomplete: type, control and module make a line");
+        set_problem(reader, file, number, "incomplete line: expected type, control and module");
     else
-        add_line(reader, control, module, rest + strspn(rest, blanks), file, number);
+        add_pam_line(reader, control, module, rest + strspn(rest, blanks), file, number);
 }
 
-static void read_file(struct reader *reader, const char *path, int depth)
+static void read_pam_file(struct reader *reader, const char *path, int depth)
 {
     char real[PATH_MAX];
     struct text_file file;
 
     reader->open[depth] = path;
-    snprintf(real, sizeof real, "%s%s", reader->root, path);
-    if (read_text_file(real, 0, &file) != 0) {
-        problem(reader, path, 0, "cannot be read: %s", strerror(errno));
+    if (host_path(reader->host, path, real, sizeof real) != 0 ||
+        read_text_file(real, 0, &file) != 0) {
+        set_problem(reader, path, 0, "cannot be read: %s", strerror(errno));
         return;
     }
     for (struct text_line line = {0}; !reader->out_of_memory && next_text_line(&file, &line);) {
         const unsigned number = line.number;
-        char *text = whole_line(&file, &line);
+        char *text = join_lines(&file, &line);
         if (depth == 0)
             reader->origin = number;
         if (text == NULL)
             reader->out_of_memory = true;
         else
-            take_line(reader, text, path, number, depth);
+            parse_pam_line(reader, text, path, number, depth);
         free(text);
     }
     free(file.text);
 }
 
-enum pam_stack_status pam_stack_read(const char *root, const char *service, const char *type,
+enum pam_stack_status pam_stack_read(const struct host *host, const char *service, const char *type,
                                      struct pam_stack *stack)
 {
-    struct reader reader = {.root = root, .type = type, .stack = stack};
+    struct reader reader = {.host = host, .type = type, .stack = stack};
     char path[PATH_MAX];
 
     *stack = (struct pam_stack){0};
-    if (find_file(&reader, service, path, sizeof path) != 0)
+    if (find_pam_file(&reader, service, path, sizeof path) != 0)
         return PAM_STACK_ABSENT;
     stack->path = strdup(path);
     if (stack->path == NULL)
         return PAM_STACK_FAILED;
-    read_file(&reader, path, 0);
+    read_pam_file(&reader, path, 0);
     for (size_t i = 0; i < stack->count; i++)
         if (stack->line[i].end == 0)
             stack->line[i].end = stack->count;
@@ -275,7 +273,7 @@ bool pam_line_is(const struct pam_line *line, const char *name)
     return strcmp(slash != NULL ? slash + 1 : line->module, name) == 0;
 }
 
-/* Where a word that begins with start begins among the arguments, or NULL. */
+/* The first argument that begins with start, or NULL. */
 static const char *find_argument(const struct pam_line *line, const char *start)
 {
     const size_t length = strlen(start);

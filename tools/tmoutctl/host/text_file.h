@@ -1,4 +1,4 @@
-/* Reading a system's text files, line by line: whatever stands in their place. */
+/* Reading a system's text files, line by line, whatever may be in their place. */
 #ifndef TMOUT_TMOUTCTL_HOST_TEXT_FILE_H
 #define TMOUT_TMOUTCTL_HOST_TEXT_FILE_H
 
@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
-/* A file in memory; text ends with a NUL that size does not count. */
+/* A file in memory; text ends with a NUL that size does not include. */
 struct text_file {
     char *text;
     size_t size;
@@ -14,26 +14,26 @@ struct text_file {
 };
 
 /*
- * Reads path whole, which must be a regular file of sensible size; flags are
- * added to open(2)'s. Returns 0, and the caller frees out->text; else -1 with
- * errno set, EFBIG or EINVAL for a file that is not what it should be, and
- * out->text is NULL.
+ * Reads all of path, which must be a regular file of at most a megabyte; flags
+ * are added to those of open(2). Returns 0, and the caller frees out->text; or
+ * -1 with errno, EFBIG for a larger file and EINVAL for one that is not
+ * regular, and out->text NULL.
  */
 int read_text_file(const char *path, int flags, struct text_file *out);
 
-/* The same with the caller's own limit, for what programs write. */
+/* The same with another size limit, for files that programs write. */
 int read_large_text_file(const char *path, int flags, size_t size_max, struct text_file *out);
 
 /*
- * A line of a text, into which it points: [start, end) without its newline;
- * next is where the following one starts. All zero before the first.
+ * A line of a text, as pointers into it: [start, end) without the newline;
+ * next is where the following line starts. All zero before the first.
  */
 struct text_line {
     const char *start, *end, *next;
     unsigned number; /* from 1 */
 };
 
-/* Goes to the first line (number 0 before) or the next. False: no more. */
+/* Moves on to the first line (if number is 0) or the next. False at the end. */
 bool next_text_line(const struct text_file *file, struct text_line *line);
 
 #endif

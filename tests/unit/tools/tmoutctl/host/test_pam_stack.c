@@ -1,4 +1,4 @@
-/* What a service's PAM stack comes to, and what pam_faillock in it does. */
+/* A service's PAM stack with all that it includes, and pam_faillock's settings. */
 #include "tests/unit/host_tree.h"
 
 #include "tools/tmoutctl/host/faillock.h"
@@ -6,7 +6,9 @@
 
 static void read_stack(const char *root, const char *type, struct pam_stack *stack)
 {
-    assert_int_equal(pam_stack_read(root, "sshd", type, stack), PAM_STACK_OK);
+    const struct host host = {.root = root};
+
+    assert_int_equal(pam_stack_read(&host, "sshd", type, stack), PAM_STACK_OK);
 }
 
 static void assert_line(const struct pam_stack *stack, size_t number, const char *module,
@@ -78,7 +80,7 @@ static void inclusion_is_followed(void **state)
     pam_stack_free(&stack);
 }
 
-static void a_line_goes_on(void **state)
+static void lines_that_are_continued(void **state)
 {
     struct pam_stack stack;
 
@@ -110,10 +112,10 @@ static void what_libpam_cannot_follow(void **state)
     put(*state, "/etc/pam.d/sshd", "auth required a.so\n@include nowhere\n");
     assert_problem(*state, 2, "nowhere, which does not exist");
     put(*state, "/etc/pam.d/sshd", "\n@include sshd\n");
-    assert_problem(*state, 2, "a loop");
+    assert_problem(*state, 2, "includes sshd recursively");
     put(*state, "/etc/pam.d/sshd", "auth substack other\n");
     put(*state, "/etc/pam.d/other", "\n\nauth include sshd\nauth include sshd\n");
-    assert_problem(*state, 3, "a loop");
+    assert_problem(*state, 3, "includes sshd recursively");
     for (int i = 0; i < 20; i++) {
         char path[32], text[64];
         snprintf(path, sizeof path, "/etc/pam.d/deep%d", i);
@@ -123,23 +125,24 @@ static void what_libpam_cannot_follow(void **state)
     put(*state, "/etc/pam.d/sshd", "@include deep0\n");
     assert_problem(*state, 1, "levels deep");
     put(*state, "/etc/pam.d/sshd", "\nauht required a.so\n");
-    assert_problem(*state, 2, "\"auht\", which is no type");
+    assert_problem(*state, 2, "\"auht\" is not a PAM type");
     put(*state, "/etc/pam.d/sshd", "auth required\n");
     assert_problem(*state, 1, "incomplete");
     put(*state, "/etc/pam.d/sshd", "@include\n");
-    assert_problem(*state, 1, "a file's name is missing");
+    assert_problem(*state, 1, "without a file name");
     put_directory(*state, "/etc/pam.d/directory");
     put(*state, "/etc/pam.d/sshd", "@include directory\n");
     assert_problem(*state, 0, "cannot be read");
 }
 
-static void whatever_stands_there(void **state)
+static void text_of_any_kind(void **state)
 {
+    const struct host host = {.root = *state};
     static const char nul[] = "auth required a.so\0b.so\nauth required c.so\n";
     struct pam_stack stack;
     char *huge = malloc(300000);
 
-    assert_int_equal(pam_stack_read(*state, "sshd", "auth", &stack), PAM_STACK_ABSENT);
+    assert_int_equal(pam_stack_read(&host, "sshd", "auth", &stack), PAM_STACK_ABSENT);
     pam_stack_free(&stack);
     put_bytes(*state, "/etc/pam.d/sshd", nul, sizeof nul - 1);
     read_stack(*state, "auth", &stack);
@@ -150,7 +153,7 @@ static void whatever_stands_there(void **state)
     memset(huge, 'x', 299999);
     huge[299999] = '\0';
     put(*state, "/etc/pam.d/sshd", huge);
-    assert_problem(*state, 1, "is no type");
+    assert_problem(*state, 1, "is not a PAM type");
     memcpy(huge, "auth [", 6);
     put(*state, "/etc/pam.d/sshd", huge);
     assert_problem(*state, 1, "incomplete");
@@ -161,12 +164,13 @@ static void whatever_stands_there(void **state)
 
 static void faillock(void **state)
 {
+    const struct host host = {.root = *state};
     struct pam_stack stack;
     struct faillock faillock;
 
     put(*state, "/etc/pam.d/sshd", "auth required pam_unix.so deny=9\n");
     read_stack(*state, "auth", &stack);
-    faillock_read(*state, &stack, &faillock);
+    faillock_read(&host, &stack, &faillock);
     assert_false(faillock.used);
     pam_stack_free(&stack);
 
@@ -174,7 +178,7 @@ static void faillock(void **state)
     put(*state, "/etc/security/faillock.conf",
         "# deny = 9\ndeny = 5\n\n  unlock_time=never\neven_deny_root\n");
     read_stack(*state, "auth", &stack);
-    faillock_read(*state, &stack, &faillock);
+    faillock_read(&host, &stack, &faillock);
     assert_true(faillock.used);
     assert_int_equal(faillock.deny.value, 5);
     assert_int_equal(faillock.deny.line, 2);
@@ -191,7 +195,7 @@ static void faillock(void **state)
     put(*state, "/etc/pam.d/sshd", "auth required pam_faillock.so authfail conf=/etc/other.conf\n");
     put(*state, "/etc/other.conf", "unlock_time = 0\n");
     read_stack(*state, "auth", &stack);
-    faillock_read(*state, &stack, &faillock);
+    faillock_read(&host, &stack, &faillock);
     assert_int_equal(faillock.deny.value, 3);
     assert_int_equal(faillock.unlock_time.value, INT64_MAX);
     pam_stack_free(&stack);
@@ -200,9 +204,9 @@ static void faillock(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        WITH_DIRECTORY(lines_of_one_type),     WITH_DIRECTORY(inclusion_is_followed),
-        WITH_DIRECTORY(a_line_goes_on),        WITH_DIRECTORY(what_libpam_cannot_follow),
-        WITH_DIRECTORY(whatever_stands_there), WITH_DIRECTORY(faillock),
+        WITH_DIRECTORY(lines_of_one_type),        WITH_DIRECTORY(inclusion_is_followed),
+        WITH_DIRECTORY(lines_that_are_continued), WITH_DIRECTORY(what_libpam_cannot_follow),
+        WITH_DIRECTORY(text_of_any_kind),         WITH_DIRECTORY(faillock),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

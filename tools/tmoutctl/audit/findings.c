@@ -1,0 +1,227 @@
+#include "tools/tmoutctl/audit/findings.h"
+
+#include "tools/tmoutctl/print.h"
+
+#include "lib/host/array.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct audit_check_row audit_checks[AUDIT_CHECKS] = {
+    [CHECK_POLICY_IN_FORCE] = {"policy-in-force", "the policy on disk is in force"},
+    [CHECK_POLICY_NAMES] = {"policy-names", "the users and groups of all rules exist"},
+    [CHECK_POLICY_TMOUTD] = {"policy-tmoutd", "tmoutd is running, or no rule requires it"},
+    [CHECK_PAM_STACK] = {"pam-stack", "libpam can read the stacks of sshd, login, su and sudo"},
+    [CHECK_PAM_MODULE] = {"pam-module", "the module is installed where libpam looks for it"},
+    [CHECK_PAM_SESSION_LINE] = {"pam-session-line", "sshd's session stack calls the module"},
+    [CHECK_PAM_SESSION_ORDER] = {"pam-session-order",
+                                 "no pam_env line lets users override the limit"},
+    [CHECK_PAM_SESSION_CONTROL] = {"pam-session-control", "no login depends on the session line"},
+    [CHECK_PAM_AUTH_LINE] = {"pam-auth-line",
+                             "sshd's auth stack calls the module, or no rule limits attempts"},
+    [CHECK_PAM_AUTH_ORDER] = {"pam-auth-order",
+                              "no password is checked before the attempt is counted"},
+    [CHECK_PAM_AUTH_CONTROL] = {"pam-auth-control", "a rejection by the auth line is final"},
+    [CHECK_PAM_JUMP] = {"pam-jump", "no other line bypasses the module"},
+    [CHECK_PAM_TWICE] = {"pam-twice", "no stack calls the module twice"},
+    [CHECK_PAM_ARGUMENTS] = {"pam-arguments", "the module accepts its arguments"},
+    [CHECK_PAM_OTHER_SERVICES] = {"pam-other-services",
+                                  "login, su and sudo have the lines that the policy needs"},
+    [CHECK_SSHD_INSTALLED] = {"sshd-installed", "sshd is installed"},
+    [CHECK_SSHD_CONFIG] = {"sshd-config", "sshd accepts its configuration"},
+    [CHECK_SSHD_KEYWORD] = {"sshd-keyword", "sshd knows every keyword in its configuration"},
+    [CHECK_SSHD_USE_PAM] = {"sshd-use-pam", "sshd uses PAM"},
+    [CHECK_SSHD_USER_ENVIRONMENT] = {"sshd-user-environment",
+                                     "PermitUserEnvironment gives users no way around the limit"},
+    [CHECK_SSHD_ACCEPT_ENV] = {"sshd-accept-env",
+                               "AcceptEnv gives clients no way around the limit"},
+    [CHECK_SSHD_SET_ENV] = {"sshd-set-env", "SetEnv overrides nothing that the module sets"},
+    [CHECK_SSHD_CLIENT_ALIVE] = {"sshd-client-alive", "connections to dead clients are closed"},
+    [CHECK_SSHD_CLIENT_ALIVE_COUNT] = {"sshd-client-alive-count",
+                                       "no ClientAliveCountMax 0 disables ClientAlive"},
+    [CHECK_SSHD_MAX_AUTH_TRIES] = {"sshd-max-auth-tries",
+                                   "MaxAuthTries does not exceed max_attempts"},
+    [CHECK_SSHD_MATCH] = {"sshd-match", "no Match block of the site's own is looser than the "
+                                        "policy's default section"},
+    [CHECK_SSHD_CHANNEL_TIMEOUT] = {"sshd-channel-timeout", "every ChannelTimeout takes effect"},
+    [CHECK_SSHD_DROP_IN] = {"sshd-drop-in", "sshd's effective configuration matches the policy"},
+    [CHECK_SHELLS_HOOKS] = {"shells-hooks",
+                            "every installed shell that supports a timeout gets the limit"},
+    [CHECK_SHELLS_OTHERS] = {"shells-others", "no other script makes TMOUT or autologout "
+                                              "readonly, or sets a larger limit"},
+    [CHECK_SHELLS_USERS] = {"shells-users",
+                            "no user with a limit has a login shell without a timeout"},
+    [CHECK_SHELLS_RULES] = {"shells-rules",
+                            "disconnect backs every limit, or every shell supports a timeout"},
+    [CHECK_HOST_FILES] = {"host-files", "only root can write our files and directories"},
+    [CHECK_HOST_STATE] = {"host-state", "the state directory can be written"},
+    [CHECK_HOST_FAILLOCK] = {"host-faillock",
+                             "pam_faillock is not in use, or agrees with the policy"},
+    [CHECK_HOST_LOGIND] = {"host-logind", "logind ends no idle session before the policy does"},
+    [CHECK_HOST_TIOCSTI] = {"host-tiocsti", "no program can fake terminal input "
+                                            "(dev.tty.legacy_tiocsti is 0)"},
+    [CHECK_BASELINE] = {"baseline", "the policy is at least as strict as the baseline"},
+};
+
+const char *audit_status_word(enum audit_status status)
+{
+    static const char *const words[] = {
+        [AUDIT_PASS] = "PASS", [AUDIT_WARN] = "WARN", [AUDIT_FAIL] = "FAIL"};
+
+    return words[status];
+}
+
+/* --- one finding --------------------------------------------------------- */
+
+static void finding_clear(struct finding *finding)
+{
+    free(finding->message);
+    free(finding->fix);
+    free(finding->file);
+    free(finding->control);
+}
+
+/* Puts text, which is the finding's from now on, in the place of *field. */
+static void finding_replace(struct finding *finding, char **field, char *text)
+{
+    if (text == NULL)
+        finding->list->out_of_memory = true;
+    free(*field);
+    *field = text;
+}
+
+void finding_set_place(struct finding *finding, const char *file, unsigned line)
+{
+    if (file != NULL)
+        finding_replace(finding, &finding->file, strdup(file));
+    finding->line = line;
+}
+
+void finding_set_fix(struct finding *finding, const char *format, ...)
+{
+    va_list arguments;
+    char *fix = NULL;
+
+    va_start(arguments, format);
+    if (vasprintf(&fix, format, arguments) < 0)
+        fix = NULL;
+    va_end(arguments);
+    finding_replace(finding, &finding->fix, fix);
+    if (fix != NULL && !is_clean_text(fix)) {
+        free(finding->fix);
+        finding->fix = NULL;
+    }
+}
+
+void finding_set_fix_by_hand(struct finding *finding, const char *file, unsigned line)
+{
+    char word[PATH_MAX];
+
+    finding_set_fix(finding, "vi +%u %s && tmoutctl check && tmoutctl apply", line > 0 ? line : 1,
+                    shell_word(file, word, sizeof word));
+}
+
+void finding_set_control(struct finding *finding, const char *control)
+{
+    if (control[0] != '\0')
+        finding_replace(finding, &finding->control, strdup(control));
+}
+
+/* --- the list ------------------------------------------------------------ */
+
+static struct finding *findings_grow(struct findings *findings)
+{
+    struct finding *added = calloc(1, sizeof *added);
+    struct finding **grown = array_grow(findings->item, findings->count, sizeof *findings->item);
+
+    if (grown != NULL)
+        findings->item = grown;
+    if (added == NULL || grown == NULL) {
+        free(added);
+        findings->out_of_memory = true;
+        finding_clear(&findings->lost);
+        findings->lost = (struct finding){0};
+        return &findings->lost;
+    }
+    findings->item[findings->count++] = added;
+    return added;
+}
+
+struct finding *findings_add(struct findings *findings, enum audit_check check,
+                             enum audit_status status, const char *format, ...)
+{
+    struct finding *finding = findings_grow(findings);
+    va_list arguments;
+
+    finding->list = findings;
+    finding->check = check;
+    finding->status = status;
+    finding->setting = SETTING_COUNT;
+    va_start(arguments, format);
+    if (vasprintf(&finding->message, format, arguments) < 0) {
+        finding->message = NULL;
+        findings->out_of_memory = true;
+    }
+    va_end(arguments);
+    return finding;
+}
+
+bool findings_have(const struct findings *findings, enum audit_check check, const char *file,
+                   unsigned line)
+{
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct finding *f = findings->item[i];
+        if (f->check == check && f->line == line && f->file != NULL && strcmp(f->file, file) == 0)
+            return true;
+    }
+    return false;
+}
+
+const struct finding *findings_first(const struct findings *findings, enum audit_check check,
+                                     enum audit_status at_least, enum setting_id setting)
+{
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct finding *f = findings->item[i];
+        if (f->check == check && f->status >= at_least &&
+            (setting == SETTING_COUNT || f->setting == setting))
+            return f;
+    }
+    return NULL;
+}
+
+void findings_free(struct findings *findings)
+{
+    for (size_t i = 0; i < findings->count; i++) {
+        finding_clear(findings->item[i]);
+        free(findings->item[i]);
+    }
+    free(findings->item);
+    finding_clear(&findings->lost);
+    *findings = (struct findings){0};
+}
+
+const char *shell_word(const char *path, char *text, size_t size)
+{
+    static const char harmless[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                   "/._-+@%,:";
+    size_t used = 1;
+
+    snprintf(text, size, "%s", path);
+    if (path[0] != '\0' && path[strspn(path, harmless)] == '\0')
+        return text;
+    text[0] = '\'';
+    for (const char *c = path; *c != '\0' && used + 6 < size; c++) {
+        if (*c == '\'') {
+            memcpy(text + used, "'\\''", 4);
+            used += 4;
+        } else {
+            text[used++] = *c;
+        }
+    }
+    text[used++] = '\'';
+    text[used] = '\0';
+    return text;
+}

@@ -1,0 +1,128 @@
+/*
+ * What an audit has found: a list, and the table of the checks that it refers
+ * to. Adding a check is adding a row to both enum audit_check and
+ * audit_checks[], and the function that runs it to its area.
+ */
+#ifndef TMOUT_TMOUTCTL_AUDIT_FINDINGS_H
+#define TMOUT_TMOUTCTL_AUDIT_FINDINGS_H
+
+#include "lib/policy/settings.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum audit_check {
+    CHECK_POLICY_IN_FORCE,
+    CHECK_POLICY_NAMES,
+    CHECK_POLICY_TMOUTD,
+    CHECK_PAM_STACK,
+    CHECK_PAM_MODULE,
+    CHECK_PAM_SESSION_LINE,
+    CHECK_PAM_SESSION_ORDER,
+    CHECK_PAM_SESSION_CONTROL,
+    CHECK_PAM_AUTH_LINE,
+    CHECK_PAM_AUTH_ORDER,
+    CHECK_PAM_AUTH_CONTROL,
+    CHECK_PAM_JUMP,
+    CHECK_PAM_TWICE,
+    CHECK_PAM_ARGUMENTS,
+    CHECK_PAM_OTHER_SERVICES,
+    CHECK_SSHD_INSTALLED,
+    CHECK_SSHD_CONFIG,
+    CHECK_SSHD_KEYWORD,
+    CHECK_SSHD_USE_PAM,
+    CHECK_SSHD_USER_ENVIRONMENT,
+    CHECK_SSHD_ACCEPT_ENV,
+    CHECK_SSHD_SET_ENV,
+    CHECK_SSHD_CLIENT_ALIVE,
+    CHECK_SSHD_CLIENT_ALIVE_COUNT,
+    CHECK_SSHD_MAX_AUTH_TRIES,
+    CHECK_SSHD_MATCH,
+    CHECK_SSHD_CHANNEL_TIMEOUT,
+    CHECK_SSHD_DROP_IN,
+    CHECK_SHELLS_HOOKS,
+    CHECK_SHELLS_OTHERS,
+    CHECK_SHELLS_USERS,
+    CHECK_SHELLS_RULES,
+    CHECK_HOST_FILES,
+    CHECK_HOST_STATE,
+    CHECK_HOST_FAILLOCK,
+    CHECK_HOST_LOGIND,
+    CHECK_HOST_TIOCSTI,
+    CHECK_BASELINE,
+    AUDIT_CHECKS
+};
+
+/* id is a word that scripts rely on; passed is what is true where the check
+ * finds nothing. */
+extern const struct audit_check_row {
+    const char *id, *passed;
+} audit_checks[AUDIT_CHECKS];
+
+enum audit_status { AUDIT_PASS, AUDIT_WARN, AUDIT_FAIL };
+
+/* "PASS", "WARN" or "FAIL". */
+const char *audit_status_word(enum audit_status status);
+
+struct findings;
+
+struct finding {
+    struct findings *list; /* that it is in */
+    enum audit_check check;
+    enum audit_status status;
+    char *message;
+    char *fix;               /* the command that corrects it, or NULL */
+    char *file;              /* NULL where no file is concerned */
+    unsigned line;           /* 0: the file as a whole */
+    char *control;           /* of a baseline, or NULL */
+    enum setting_id setting; /* what it is about; SETTING_COUNT: no one setting */
+};
+
+/* Start with {0}; end with findings_free(). */
+struct findings {
+    struct finding **item;
+    size_t count;
+    bool out_of_memory;  /* the list is incomplete, and must not be relied on */
+    struct finding lost; /* what was to be added when memory ran out */
+};
+
+/*
+ * Adds a finding, and returns it for its place, fix and control to be set. It
+ * belongs to the list and stays where it is when others are added. Never
+ * NULL: without memory, out_of_memory is set and nothing is added.
+ */
+struct finding *findings_add(struct findings *findings, enum audit_check check,
+                             enum audit_status status, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* The file, which may be NULL, and the line, which may be 0. Texts that
+ * findings are given are copied. */
+void finding_set_place(struct finding *finding, const char *file, unsigned line);
+
+/* The command that corrects it. One with characters that a terminal does not
+ * show as they are is left out: what is pasted would not be what was meant. */
+void finding_set_fix(struct finding *finding, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* What only a person can correct in the policy: an editor as the fix. */
+void finding_set_fix_by_hand(struct finding *finding, const char *file, unsigned line);
+
+/* The control of a baseline that asks for it; "" for none. */
+void finding_set_control(struct finding *finding, const char *control);
+
+/* Has this check reported this place already? */
+bool findings_have(const struct findings *findings, enum audit_check check, const char *file,
+                   unsigned line);
+
+/* The first finding of a check that is at least this bad, and about this
+ * setting unless it is SETTING_COUNT; NULL if there is none. */
+const struct finding *findings_first(const struct findings *findings, enum audit_check check,
+                                     enum audit_status at_least, enum setting_id setting);
+
+void findings_free(struct findings *findings);
+
+/* path as a word of a shell's command line, quoted if need be, into text; text
+ * is returned. */
+const char *shell_word(const char *path, char *text, size_t size);
+
+#endif

@@ -83,11 +83,10 @@ def line_of(path, text):
     raise RuntimeError(f"{path} has no {text!r}")
 
 
-def fault(name, make, word, status, file=None, line=None, *, message="", paths=(), mends=True,
+def fault(name, make, word, status, file=None, line=None, *, message="", paths=(), has_fix=True,
           also=(), count=1):
     """Makes a fault, which must be named by the id `word` at this place, by
-    `count` findings, and nothing else but `also`; then runs the command that
-    mends it."""
+    `count` findings, and nothing else but `also`; then runs its fix."""
     with saved(*paths):
         make()
         found = [f for k, f in troubles().items() if k not in CLEAN]
@@ -97,11 +96,11 @@ def fault(name, make, word, status, file=None, line=None, *, message="", paths=(
                any(f["file"] == file and f["line"] == place and message in f["message"]
                    for f in right),
                f"{name}: {status} {word} {file or ''}:{place or ''}", json.dumps(found, indent=1))
-        if mends and right:
+        if has_fix and right:
             for finding in right:
-                run("sh", "-c", finding["mend"])
+                run("sh", "-c", finding["remediation"])
             left = [f for f in troubles().values() if f["id"] == word and key(f) not in CLEAN]
-            tap.ok(not left, f"{name}: {right[0]['mend']} mends it", json.dumps(left, indent=1),
+            tap.ok(not left, f"{name}: {right[0]['remediation']} fixes it", json.dumps(left, indent=1),
                    read(file) if str(file).startswith("/etc/") and os.path.isfile(file) else "")
     tap.equal(set(troubles()), set(CLEAN), f"{name}: nothing is left of it")
 
@@ -181,15 +180,15 @@ def what_sshd_leaves_open():
 def what_stops_sshd():
     """what an administrator copies from articles, and sshd does not start with"""
     sshd_fault("a typing mistake", "# ServerAliveInterval 3\nClientAliveInerval 300\n",
-               "sshd-keyword", "FAIL", 2, message="ClientAliveInterval meant?")
+               "sshd-keyword", "FAIL", 2, message="did you mean ClientAliveInterval?")
     sshd_fault("a setting of the client", "ServerAliveInterval 60\n", "sshd-keyword", "FAIL", 1,
-               message="a setting of the client")
+               message="a client option")
     sshd_fault("another", "Match User kim\n  StrictHostKeyChecking no\n", "sshd-keyword", "FAIL", 2,
-               message="a setting of the client")
+               message="a client option")
     sshd_fault("a value that is none", "\nClientAliveInterval soon\n", "sshd-config", "FAIL", 2,
-               mends=False)
+               has_fix=False)
     sshd_fault("an Include of itself", f"Include {DROP_IN}\n", "sshd-config", "FAIL", 1,
-               mends=False)
+               has_fix=False)
     with saved(DROP_IN):
         write(DROP_IN, "# ServerAliveInterval 60\n#ClientAliveCountMax 0\n\t# UsePAM no\n")
         tap.equal(set(troubles()), set(CLEAN), "what is commented out does not count")
@@ -342,7 +341,7 @@ def a_host_without_sshd():
         remove(SSHD_PAM)
         findings, _ = audit()
         rows = [f for f in findings if f["id"].startswith("sshd-")]
-        tap.equal([(f["status"], f["mend"]) for f in rows], [("WARN", None)], "one row")
+        tap.equal([(f["status"], f["remediation"]) for f in rows], [("WARN", None)], "one row")
         for place in "/usr/sbin", "/usr/bin", "/usr/local/sbin":
             tap.ok(f"{place}/sshd" in rows[0]["message"], f"it names {place}", rows)
         tap.ok("sshd is not installed" in rows[0]["message"], "and says what is missing", rows)
@@ -452,7 +451,7 @@ def lines_in_the_wrong_place():
         tap.equal(set(found), {"pam-twice"}, "in common-auth it reaches sshd, and others twice")
     pam_fault("where another line leads around it",
               lambda: edit(SSHD_PAM, AUTH_LINE, f"auth [success=1 default=ignore] pam_exec.so\n{AUTH_LINE}"),
-              "pam-jump", "WARN", AUTH_LINE, mends=False)
+              "pam-jump", "WARN", AUTH_LINE, has_fix=False)
     with saved(SSHD_PAM):
         edit(SSHD_PAM, AUTH_LINE, f"auth [success=1 default=ignore] pam_exec.so\n"
                                   f"auth optional pam_exec.so\n{AUTH_LINE}")
@@ -463,11 +462,11 @@ def lines_in_the_wrong_place():
               "pam-arguments", "FAIL", SESSION_LINE)
     pam_fault("a policy of its own",
               lambda: edit(SSHD_PAM, SESSION_LINE, SESSION_LINE + " config=/etc/other.conf"),
-              "pam-arguments", "WARN", SESSION_LINE, mends=False)
+              "pam-arguments", "WARN", SESSION_LINE, has_fix=False)
     pam_fault("an include of nothing", lambda: append(SSHD_PAM, "auth include nowhere\n"),
-              "pam-stack", "FAIL", "include nowhere", mends=False)
+              "pam-stack", "FAIL", "include nowhere", has_fix=False)
     pam_fault("an include of itself", lambda: append(SSHD_PAM, "auth include sshd\n"),
-              "pam-stack", "FAIL", "include sshd", mends=False)
+              "pam-stack", "FAIL", "include sshd", has_fix=False)
 
 def lines_that_end_the_stack_first():
     """a line in front of ours whose success ends the stack: ours is never reached"""
@@ -493,7 +492,7 @@ def lines_that_end_the_stack_first():
               lambda: (write("/etc/pam.d/inner", AUTH_LINE + "\n"),
                        edit(SSHD_PAM, AUTH_LINE, "auth [success=1 default=ignore] pam_exec.so\n"
                                                  "auth include inner")),
-              "pam-jump", "WARN", 1, file="/etc/pam.d/inner", mends=False)
+              "pam-jump", "WARN", 1, file="/etc/pam.d/inner", has_fix=False)
 
 
 # RHEL 9's, as authselect makes them for sssd, and ours where the manual has it.
@@ -606,7 +605,7 @@ def shells():
           "/usr/bin/bash", None, paths=["/etc/bash.bashrc"])
     for script in "/etc/profile.d/tmout.sh", "/etc/profile.d/tmout.csh":
         fault(f"no {script}", lambda s=script: os.unlink(s), "shells-hooks", "FAIL", script, None,
-              paths=[script], mends=False)
+              paths=[script], has_fix=False)
     path = "/etc/profile.d/aa-site.sh"
     fault("a larger limit that is readonly first",
           lambda: write(path, "# TMOUT=1\nTMOUT=3600\nreadonly TMOUT\nexport TMOUT\n"),
@@ -641,7 +640,7 @@ def the_policy():
     fault("an edit that is not applied", lambda: policy(GOOD + "\n"), "policy-in-force", "FAIL",
           POLICY, None, paths=[POLICY])
     fault("an edit that is refused", lambda: edit(POLICY, "disconnect ", "disconect "),
-          "policy-in-force", "FAIL", POLICY, 3, paths=[POLICY], mends=False, message="disconect")
+          "policy-in-force", "FAIL", POLICY, 3, paths=[POLICY], has_fix=False, message="disconect")
     with saved(STATE):
         remove(SNAPSHOT)
         edit(POLICY, "disconnect ", "disconect ")
@@ -656,7 +655,7 @@ def the_policy():
             file.write(b"x")
 
     fault("a damaged snapshot", damaged, "policy-in-force", "FAIL", None, None, paths=[STATE],
-          message="damaged", mends=False)
+          message="damaged", has_fix=False)
 
     def ghost(rule):
         append(POLICY, rule + " { warn = 2m }\n")
@@ -664,7 +663,7 @@ def the_policy():
 
     for rule in 'user "ghost"', 'group "nobodies"':
         fault(f"a rule for {rule}", lambda r=rule: ghost(r), "policy-names", "WARN", POLICY, rule,
-              paths=[POLICY], mends=False)
+              paths=[POLICY], has_fix=False)
     tmoutd.stop()
     found = [f for f in troubles().values() if key(f) not in CLEAN]
     tap.equal([(f["id"], f["status"], f["file"], f["line"]) for f in found],
@@ -759,8 +758,8 @@ def room_for_the_state():
     found = [f for f in troubles().values() if key(f) not in CLEAN]
     tap.equal([(f["id"], f["status"], f["file"]) for f in found], [("host-state", "FAIL", STATE)],
               "read-only")
-    run("sh", "-c", found[0]["mend"])
-    tap.equal(set(troubles()), set(CLEAN), f"{found[0]['mend']} mends it")
+    run("sh", "-c", found[0]["remediation"])
+    tap.equal(set(troubles()), set(CLEAN), f"{found[0]['remediation']} fixes it")
     run("dd", "if=/dev/zero", f"of={STATE}/filler", "bs=4k")
     found = [f for f in troubles().values() if key(f) not in CLEAN]
     tap.equal([(f["id"], f["status"], f["file"]) for f in found], [("host-state", "FAIL", STATE)],
@@ -769,7 +768,7 @@ def room_for_the_state():
     tap.equal(set(troubles()), set(CLEAN), "as before")
 
 
-# --- mends that can be pasted ---------------------------------------------------
+# --- fixes that can be pasted ---------------------------------------------------
 
 def news():
     """What is wrong now and was not on the clean host."""
@@ -783,8 +782,8 @@ def names_that_are_no_text():
         with saved(path):
             write(path, "readonly TMOUT=3600\n")
             found = news()
-            tap.equal([(f["id"], f["status"], f["mend"]) for f in found],
-                      [("shells-others", "FAIL", None)], f"{name!r}: a finding, and no mend")
+            tap.equal([(f["id"], f["status"], f["remediation"]) for f in found],
+                      [("shells-others", "FAIL", None)], f"{name!r}: a finding, and no fix")
             text = run("sh", "-c", "tmoutctl audit --quiet | LC_ALL=C tr -d ' -~'").stdout
             tap.equal(text.strip("\n"), "", f"{name!r}: nothing of it is printed raw")
     path = "/etc/profile.d/\u00e9t\u00e9 'x'.sh"
@@ -794,30 +793,30 @@ def names_that_are_no_text():
     tap.matches(run("tmoutctl", "audit").stdout, r"\A[\n -~]*\Z", "as text, on the clean host")
 
 
-def mends_that_are_commands():
-    """what no command can mend has none, and says what to do"""
+def fixes_that_are_commands():
+    """what no command can fix has no fix, and the message says what to do"""
     for script in "/etc/profile.d/tmout.sh", "/etc/profile.d/tmout.csh":
         with saved(script):
             os.unlink(script)
             found = [f for f in news() if f["file"] == script]
-            tap.equal([f["mend"] for f in found], [None], f"no {script}: no command")
-            tap.matches(found[0]["message"], "install pam_tmout again", "but words")
+            tap.equal([f["remediation"] for f in found], [None], f"no {script}: no command")
+            tap.matches(found[0]["message"], "reinstall pam_tmout", "but words")
     must("mount", "-t", "tmpfs", "none", os.path.dirname(TIOCSTI))
     found = news()
-    tap.equal([(f["id"], f["mend"]) for f in found], [("host-tiocsti", None)], "an old kernel")
+    tap.equal([(f["id"], f["remediation"]) for f in found], [("host-tiocsti", None)], "an old kernel")
     tap.matches(found[0]["message"], "boot a kernel", "an old kernel: but words")
     must("umount", os.path.dirname(TIOCSTI))
     must("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "none", STATE)
     apply()
     run("dd", "if=/dev/zero", f"of={STATE}/filler", "bs=4k")
     found = news()
-    tap.equal([(f["id"], f["mend"]) for f in found], [("host-state", None)], "a full disk")
-    tap.matches(found[0]["message"], "make room", "a full disk: but words")
+    tap.equal([(f["id"], f["remediation"]) for f in found], [("host-state", None)], "a full disk")
+    tap.matches(found[0]["message"], "free some space", "a full disk: but words")
     must("umount", STATE)
 
 
 def scripts_that_do_more():
-    """a mend takes out what sets the limit and nothing else, or leaves it to an editor"""
+    """a fix removes what sets the limit and nothing else, or opens an editor"""
     path = "/etc/profile.d/aa-site.sh"
     only = ("TMOUT=3600\nreadonly TMOUT\nexport TMOUT\n", "umask 027\nreadonly TMOUT=3600\n",
             "umask 027\nTMOUT=3600; readonly TMOUT; export TMOUT\nHISTSIZE=5\n",
@@ -831,8 +830,8 @@ def scripts_that_do_more():
             tap.equal({(f["id"], f["status"], f["file"]) for f in found},
                       {("shells-others", "FAIL", path)}, f"{text!r}")
             for finding in found + found:
-                must("sh", "-c", finding["mend"])
-            tap.equal(news(), [], f"{text!r}: {found[0]['mend']} mends it")
+                must("sh", "-c", finding["remediation"])
+            tap.equal(news(), [], f"{text!r}: {found[0]['remediation']} fixes it")
             tap.equal([x for x in read(path).splitlines() if not x.startswith(": # ")],
                       [x for x in text.splitlines() if not re.search(r"(?<!\$)TMOUT", x)],
                       f"{text!r}: and the rest is as it was")
@@ -848,25 +847,25 @@ def scripts_that_do_more():
     for text, line in more:
         with saved(path):
             write(path, text)
-            tap.equal([(f["status"], f["line"], f["mend"]) for f in news()],
+            tap.equal([(f["status"], f["line"], f["remediation"]) for f in news()],
                       [("FAIL", line, f"vi +{line} {path}")], f"{text!r}: by hand")
     path = "/etc/csh/cshrc.d/site"
-    for text, mend in (("umask 027\nset -r autologout = 99\n", f"sed -i '2s/.*autologout/: # &/' {path}"),
+    for text, fix in (("umask 027\nset -r autologout = 99\n", f"sed -i '2s/.*autologout/: # &/' {path}"),
                        ("set -r autologout=(99 60)\n", f"vi +1 {path}"),
                        ("set -r autologout=99 ; umask 027\n", f"vi +1 {path}")):
         with saved(path):
             write(path, text)
-            tap.equal([(f["status"], f["mend"]) for f in news()], [("FAIL", mend)], f"{text!r}")
+            tap.equal([(f["status"], f["remediation"]) for f in news()], [("FAIL", fix)], f"{text!r}")
 
 
 def limits_that_are_larger():
     """a limit before ours that is larger than the policy's default, though nothing fixes it"""
     path = "/etc/profile.d/ai.sh"
-    for text, line, mended in (("TMOUT=99999\n", 1, True),
+    for text, line, has_fix in (("TMOUT=99999\n", 1, True),
                                ('\n[ "$UID" -ne 0 ] && TMOUT=3600\n', 2, False),
                                ("export TMOUT=901\n", 1, True)):
         fault(f"{text!r}", lambda t=text: write(path, t), "shells-others", "WARN", path, line,
-              paths=[path], message="larger than the policy's default (15m)", mends=mended)
+              paths=[path], message="larger than the policy's default (15m)", has_fix=has_fix)
     csh = "/etc/csh/cshrc.d/site"
     fault("autologout in minutes", lambda: write(csh, "set autologout=16\n"), "shells-others", "WARN",
           csh, 1, paths=[csh], message="larger")
@@ -885,37 +884,37 @@ def limits_that_are_larger():
 
 
 def a_faillock_between_two_rules():
-    """pam_faillock has one number: between two of the policy nothing mends it"""
+    """pam_faillock has one number: between two of the policy nothing fixes it"""
     with saved(POLICY, SSHD_PAM, FAILLOCK):
         policy(GOOD + 'group "sys" { max_attempts = 3 }\n')
         apply()
         prepend(SSHD_PAM, "auth required pam_faillock.so preauth\n")
-        for deny, word, mended in ((2, "stricter than max_attempts of group \"sys\" (3)", 3),
+        for deny, word, fixed in ((2, "stricter than max_attempts of group \"sys\" (3)", 3),
                                    (9, "looser than max_attempts of default (5)", 5),
-                                   (3, "cannot follow", None), (4, "cannot follow", None),
-                                   (5, "cannot follow", None)):
+                                   (3, "cannot match", None), (4, "cannot match", None),
+                                   (5, "cannot match", None)):
             write(FAILLOCK, f"deny = {deny}\n")
             found = [f for f in news() if f["id"] == "host-faillock"]
-            tap.equal([(f["id"], f["status"], f["line"], bool(f["mend"])) for f in found],
-                      [("host-faillock", "WARN", 1, bool(mended))], f"deny = {deny}")
+            tap.equal([(f["id"], f["status"], f["line"], bool(f["remediation"])) for f in found],
+                      [("host-faillock", "WARN", 1, bool(fixed))], f"deny = {deny}")
             tap.ok(word in found[0]["message"], f"deny = {deny}: {word}", found)
-            if mended:
-                must("sh", "-c", found[0]["mend"])
-                tap.equal(read(FAILLOCK), f"deny = {mended}\n", f"deny = {deny}: mended")
+            if fixed:
+                must("sh", "-c", found[0]["remediation"])
+                tap.equal(read(FAILLOCK), f"deny = {fixed}\n", f"deny = {deny}: fixed")
         policy(GOOD + 'group "sys" { max_attempts = 7 }\n')
         apply()
         write(FAILLOCK, "deny = 9\n")
         found = [f for f in news() if f["id"] == "host-faillock"]
-        tap.ok(len(found) == 1 and "deny = 7" in found[0]["mend"], "the loosest is the group's",
+        tap.ok(len(found) == 1 and "deny = 7" in found[0]["remediation"], "the loosest is the group's",
                found)
         policy(GOOD + 'group "sys" { lock_time = 1h }\n')
         apply()
         write(FAILLOCK, "deny = 5\n")
         found = [f for f in news() if f["id"] == "host-faillock"]
-        tap.equal([(f["id"], f["mend"]) for f in found], [("host-faillock", None)],
+        tap.equal([(f["id"], f["remediation"]) for f in found], [("host-faillock", None)],
                   "two lock_times")
-        tap.ok("lock_time" in found[0]["message"] and "cannot follow" in found[0]["message"],
-               "two lock_times: it cannot follow", found)
+        tap.ok("lock_time" in found[0]["message"] and "cannot match" in found[0]["message"],
+               "two lock_times: it cannot match both", found)
 
 
 # --- baselines ----------------------------------------------------------------
@@ -954,14 +953,14 @@ def baselines():
                 ("XYZ 5.3.3.1.2", "FAIL", 1), (None, "PASS", None), ("XYZ 5.1.16", "FAIL", 1),
                 ("XYZ 5.3.3.1.3", "FAIL", None)], 1), "controls and lines")
     text = run("tmoutctl", "audit", "--baseline=xyz", "--quiet").stdout
-    tap.matches(text, r"(?m)^FAIL  baseline +XYZ 5\.3\.3\.1\.1: \S+tmout\.conf:4: .*\n +mend: ",
+    tap.matches(text, r"(?m)^FAIL  baseline +XYZ 5\.3\.3\.1\.1: \S+tmout\.conf:4: .*\n +fix: ",
                 "as text")
     with saved(POLICY, DROP_INS, "/etc/ssh/sshd_config.d/00-tmout.conf"):
         for _ in "the policy", "sshd":
-            for mend in {f["mend"] for f in failed_rows()}:
-                must("sh", "-c", mend.replace("systemctl", ": systemctl"))
+            for fix in {f["remediation"] for f in failed_rows()}:
+                must("sh", "-c", fix.replace("systemctl", ": systemctl"))
         found, _ = baseline()
-        tap.equal([status for _, status, _ in found], ["PASS"] * 6, "its commands mend it all")
+        tap.equal([status for _, status, _ in found], ["PASS"] * 6, "its commands fix it all")
         append(POLICY, 'group "ops" { tmout = 30m }\nuser "deploy" { tmout = none }\n')
         apply()
         found, status = baseline()
@@ -994,16 +993,16 @@ def presets():
             tap.ok(all(control for control, _, _ in found), f"{name}: all have a control", found)
 
 
-def mend_rows(name="xyz"):
+def fix_rows(name="xyz"):
     """Runs each command twice, as somebody does who pastes it again."""
     for finding in failed_rows(name):
         for _ in range(2):
-            must("sh", "-c", finding["mend"])
+            must("sh", "-c", finding["remediation"])
             must("tmoutctl", "check")
 
 
-def a_mend_that_holds():
-    """a baseline's mend changes the value where it stands, or adds a file that can be written again"""
+def fixes_that_hold():
+    """a baseline's fix changes the value where it stands, or adds a file that can be written again"""
     late = f"{DROP_INS}/99-site.conf"
     write(f"{PRESETS}/xyz.conf", "default {\n    tmout = 15m # XYZ 1\n    warn = 5m # XYZ 2\n}\n")
     cases = ("default { tmout = 30m }\n", 'default {\n  warn = 1s\n  tmout   =   "1h" # long\n}\n',
@@ -1014,8 +1013,8 @@ def a_mend_that_holds():
         with saved(POLICY, DROP_INS):
             write(late, text)
             apply()
-            mend_rows()
-            tap.equal(failed_rows(), [], f"{text!r}: mended")
+            fix_rows()
+            tap.equal(failed_rows(), [], f"{text!r}: fixed")
             tap.ok(re.split(r"=\s*\S+", read(late)) == re.split(r"=\s*\S+", text),
                    f"{text!r}: and nothing else", read(late))
     for text, line in (('default { /* tmout = 1m */ tmout = 30m   warn = 5m }\n', 1),
@@ -1025,7 +1024,7 @@ def a_mend_that_holds():
             write(late, text)
             apply()
             found = [f for f in failed_rows() if f["file"] == late]
-            tap.equal({f["mend"] for f in found},
+            tap.equal({f["remediation"] for f in found},
                       {f"vi +{line} {late} && tmoutctl check && tmoutctl apply"}, f"{text!r}: by hand")
     with saved(POLICY, DROP_INS):
         write(late, "default { tmout = 30m }\n")
@@ -1033,18 +1032,18 @@ def a_mend_that_holds():
         write(late, "\n\n")
         append(POLICY, "broken\n")
         found = [f for f in failed_rows() if f["message"].startswith("tmout")]
-        tap.equal([f["mend"] for f in found], [f"vi +1 {late} && tmoutctl check && tmoutctl apply"],
+        tap.equal([f["remediation"] for f in found], [f"vi +1 {late} && tmoutctl check && tmoutctl apply"],
                   "lines of a policy that is refused are no longer where they were")
 
 
-def names_in_a_mend():
-    """a rule that the mend writes has its name as the policy's syntax wants it"""
+def names_in_a_fix():
+    """a rule that the fix writes has its name as the policy's syntax wants it"""
     names = ("'CORP\\\\new'", "'a\"q'", "'a${HOME}b'", '"a\'b c"', "'a\\\\\\'\"b'", "root", '"$(x)`y`"')
     for number, name in enumerate(names):
         write(f"{PRESETS}/xyz.conf", f"default {{ }}\nuser {name} {{ tmout = 5m }} # XYZ {number}\n")
         with saved(POLICY, DROP_INS):
-            mend_rows()
-            tap.equal(failed_rows(), [], f"{name}: mended")
+            fix_rows()
+            tap.equal(failed_rows(), [], f"{name}: fixed")
             rules = "".join(read(f"{DROP_INS}/{x}") for x in os.listdir(DROP_INS) if "xyz" in x)
             tap.ok(rules.endswith(" { tmout = 5m }\n") and rules.count("\n") == 1,
                    f"{name}: one rule", rules)
@@ -1072,8 +1071,8 @@ def what_the_host_does_not_do():
         tap.equal((found, status), (["5.1.13", "5.1.16", "5.1.18", "5.1.7"], 1), "no drop-in for sshd")
         tap.ok("max_auth_tries" in by["5.1.16"]["message"] and "6" in by["5.1.16"]["message"],
                "what sshd has is said", by["5.1.16"])
-        must("sh", "-c", by["5.1.16"]["mend"].replace("systemctl", ": systemctl"))
-        none_fails("its mend")
+        must("sh", "-c", by["5.1.16"]["remediation"].replace("systemctl", ": systemctl"))
+        none_fails("its fix")
         write(SSHD, "MaxAuthTries 5\n" + read(SSHD))
         tap.equal(rows()[0], ["5.1.16"], "a line of the site that comes first")
         write(SSHD, "MaxAuthTries 3\n" + read(SSHD))
@@ -1090,8 +1089,8 @@ def what_the_host_does_not_do():
             first = by[controls[0]]
             tap.ok(first["file"] == SSHD_PAM and f"no {kind} line" in first["message"],
                    f"no {kind} line: the reason", first)
-            must("sh", "-c", first["mend"])
-            none_fails(f"no {kind} line: its mend")
+            must("sh", "-c", first["remediation"])
+            none_fails(f"no {kind} line: its fix")
             write(SSHD_PAM, wired)
         write("/etc/profile.d/aa-site.sh", "readonly TMOUT=3600\n")
         tap.equal(rows()[0], ["5.4.3.2"], "a script that fixes a larger limit")
@@ -1099,7 +1098,7 @@ def what_the_host_does_not_do():
     write(f"{PRESETS}/xyz.conf", "default { disconnect = 20m } # XYZ 7\n")
     tmoutd.stop()
     found = failed_rows()
-    tap.equal([(f["control"], f["line"], f["mend"]) for f in found],
+    tap.equal([(f["control"], f["line"], f["remediation"]) for f in found],
               [("XYZ 7", 3, "systemctl enable --now tmoutd")], "disconnect without tmoutd")
     tmoutd.start()
     tap.equal(failed_rows(), [], "and with it")
@@ -1128,6 +1127,6 @@ tap.run(a_clean_host, calls, what_sshd_leaves_open, what_stops_sshd, an_sshd_tha
         harmless_session_controls, what_a_match_block_loosens, zeros, match_blocks_about_the_way_in,
         a_large_drop_in, an_sshd_that_hangs, a_host_without_sshd,
         lines_that_are_missing, lines_in_the_wrong_place, shells, the_policy, the_host, faillock,
-        owners_and_modes, room_for_the_state, names_that_are_no_text, mends_that_are_commands,
+        owners_and_modes, room_for_the_state, names_that_are_no_text, fixes_that_are_commands,
         scripts_that_do_more, limits_that_are_larger, a_faillock_between_two_rules, baselines, presets,
-        a_mend_that_holds, names_in_a_mend, what_the_host_does_not_do)
+        fixes_that_hold, names_in_a_fix, what_the_host_does_not_do)

@@ -241,7 +241,7 @@ int change_literals(const struct tmoutctl_context *context)
     int status = TMOUTCTL_FINE;
 
     if (geteuid() != 0) {
-        report("shells --literal: only root may change system files");
+        report("must be run as root");
         return TMOUTCTL_FAILURE;
     }
     if (find_default(context, &default_sec) != 0)

@@ -227,7 +227,7 @@ static int run_show(const struct tmoutctl_context *context, const struct verb_ar
         .from = arguments->option[OPTION_FROM],
     };
 
-    if (login.from != NULL && origin_of_address(login.from).kind != ORIGIN_NETWORK)
+    if (login.from != NULL && origin_of_address(login.from).kind == ORIGIN_NETWORK)
         return usage_error(&verb_show, "invalid argument '%s' for '--from': not an IP address",
                            login.from);
     return show_user(context, arguments->operand, &login);

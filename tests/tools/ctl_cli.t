@@ -263,7 +263,7 @@ def operands_in_use(host):
     says(host, ["attempts", "--json"], 0, r"^\[\]\n$")
     says(host, ["attempts", "--json", "nobody"], 0, '"user": "nobody"')
     says(host, ["preset", "--", "--nonsense"], 2, "^$", "nonsense|presets: No such file")
-    says(host, ["sessions"], 0, "^no login is registered\n$")
+    says(host, ["sessions"], 0, "^no logins are registered\n$")
     says(host, ["sessions", "--json"], 0, r"^\[\]\n$")
 
 

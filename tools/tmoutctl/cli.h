@@ -5,6 +5,8 @@
 #ifndef TMOUT_TMOUTCTL_CLI_H
 #define TMOUT_TMOUTCTL_CLI_H
 
+#include "tools/tmoutctl/host/host.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -19,6 +21,7 @@ enum tmoutctl_exit {
 struct tmoutctl_context {
     const char *config_path; /* the policy's main file, absolute */
     const char *state_dir;   /* where the snapshot and the ledgers are, absolute */
+    struct host host;        /* whose files are inspected: this one's, unless a test runs */
     bool json;               /* print data as one JSON document */
     bool quiet;              /* print nothing unless something is wrong */
 };

@@ -21,8 +21,8 @@ static int print_help(const struct verb *verb)
 
 int main(int argc, char **argv)
 {
-    struct tmoutctl_context context = {.config_path = TMOUT_CONFIG_PATH,
-                                       .state_dir = TMOUT_STATE_DIR};
+    struct tmoutctl_context context = {
+        .config_path = TMOUT_CONFIG_PATH, .state_dir = TMOUT_STATE_DIR, .host = {.root = ""}};
     struct verb_arguments arguments;
     const struct verb *verb = NULL;
     enum cli_request request = cli_parse_program(argc, argv, &context);

@@ -4,11 +4,17 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define SUFFIX ".conf"
+
+/* A preset is a page of text; a larger file is something else. */
+enum { PRESET_SIZE_MAX = 64 * 1024 };
 
 static int is_preset(const struct dirent *entry)
 {
@@ -89,4 +95,49 @@ char *preset_path(const char *directory, const char *name, struct failure *failu
     }
     preset_list_free(&list);
     return path;
+}
+
+/* All of a regular file, or NULL with errno. */
+static char *read_text(int fd)
+{
+    struct stat status;
+    char *text = NULL;
+    size_t size = 0;
+    ssize_t n = 1;
+
+    if (fstat(fd, &status) != 0)
+        return NULL;
+    if (!S_ISREG(status.st_mode) || status.st_size > PRESET_SIZE_MAX) {
+        errno = S_ISREG(status.st_mode) ? EFBIG : EINVAL;
+        return NULL;
+    }
+    text = malloc((size_t)status.st_size + 1);
+    while (text != NULL && n > 0 && size < (size_t)status.st_size) {
+        n = TEMP_FAILURE_RETRY(read(fd, text + size, (size_t)status.st_size - size));
+        if (n > 0)
+            size += (size_t)n;
+    }
+    if (text != NULL && n < 0) {
+        free(text);
+        return NULL;
+    }
+    if (text != NULL)
+        text[size] = '\0';
+    return text;
+}
+
+char *preset_read(const char *directory, const char *name, struct failure *failure)
+{
+    char *path = preset_path(directory, name, failure);
+
+    if (path == NULL)
+        return NULL;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    char *text = fd < 0 ? NULL : read_text(fd);
+    if (text == NULL)
+        failure_set(failure, "%s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return text;
 }

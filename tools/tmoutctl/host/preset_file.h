@@ -38,4 +38,11 @@ void preset_list_free(struct preset_list *list);
  */
 char *preset_path(const char *directory, const char *name, struct failure *failure);
 
+/*
+ * The text of the preset called name, as a string that the caller frees. NULL
+ * with a failure: as preset_path(), or that the file cannot be read. A
+ * symbolic link is not followed.
+ */
+char *preset_read(const char *directory, const char *name, struct failure *failure);
+
 #endif

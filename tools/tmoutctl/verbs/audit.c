@@ -106,8 +106,7 @@ static const struct verb_option options[] = {
 
 static int run_audit(const struct tmoutctl_context *context, const struct verb_arguments *arguments)
 {
-    const struct host host = {.root = ""};
-    struct audit audit = {.host = &host, .owner = 0, .context = context};
+    struct audit audit = {.host = &context->host, .owner = 0, .context = context};
 
     if (geteuid() != 0) {
         report("must be run as root");

@@ -7,56 +7,13 @@
 #include "tools/tmoutctl/host/preset_file.h"
 #include "tools/tmoutctl/print.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-/* A preset is a page of text; a file beyond this is none. */
-enum { PRESET_SIZE_MAX = 64 * 1024 };
-
-/* Returns the preset's text, which the caller frees, or NULL after a message. */
-static char *read_preset(const char *path)
-{
-    struct stat status;
-    char *text = NULL;
-    size_t size = 0;
-
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &status) != 0)
-        goto out;
-    errno = S_ISREG(status.st_mode) ? EFBIG : EINVAL;
-    if (errno == EINVAL || status.st_size > PRESET_SIZE_MAX)
-        goto out;
-    text = malloc((size_t)status.st_size + 1);
-    while (text != NULL && size < (size_t)status.st_size) {
-        const ssize_t n = read(fd, text + size, (size_t)status.st_size - size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            free(text);
-            text = NULL;
-        }
-        if (n <= 0)
-            break;
-        size += (size_t)n;
-    }
-    if (text != NULL)
-        text[size] = '\0';
-
-out:
-    if (text == NULL)
-        report("%s: %s", path, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    return text;
-}
-
-/* What the first line of a preset says, without its number sign, as a string
- * that the caller frees; NULL: no memory. */
+/* The first line of a preset without its number sign, as a string that the
+ * caller frees; NULL without memory. */
 static char *title_of(const char *text)
 {
     const char *start = text + strspn(text, "# \t");
@@ -64,94 +21,100 @@ static char *title_of(const char *text)
     return strndup(start, strcspn(start, "\r\n"));
 }
 
-/* {"name", "title"} of a preset; with its text where that is asked for. NULL
- * after a message. */
-static json_t *preset_json(const char *name, const char *path, bool with_text)
+/* {"name", "title"}, and "text" where wanted; NULL without memory. */
+static json_t *preset_json(const char *name, const char *text, bool with_text)
 {
-    char *text = read_preset(path);
-    char *title = text == NULL ? NULL : title_of(text);
+    char *title = title_of(text);
     json_t *preset = NULL;
 
     if (title != NULL)
         preset = json_pack("{s:o, s:o}", "name", json_text(name), "title", json_text(title));
-    if (text != NULL && preset == NULL)
-        report("out of memory");
     if (preset != NULL && with_text)
         json_object_set_new(preset, "text", json_text(text));
     free(title);
-    free(text);
     return preset;
 }
 
-/* The verb without a name. */
-static int list_presets(const struct tmoutctl_context *context)
+/* All presets of the list as an array, or NULL with the reason. */
+static json_t *presets_json(const char *directory, const struct preset_list *list,
+                            struct failure *failure)
 {
-    struct preset_list list = {0};
-    struct failure failure = {""};
     json_t *presets = json_array();
-    int status = TMOUTCTL_FAILURE;
 
-    if (preset_list_read(PRESET_DIR, &list, &failure) != 0) {
-        report("%s", failure.text);
-        goto out;
-    }
-    for (size_t i = 0; i < list.count; i++) {
-        char *path = preset_path(PRESET_DIR, list.name[i], &failure);
-        json_t *preset = path == NULL ? NULL : preset_json(list.name[i], path, false);
-        if (path == NULL)
-            report("%s", failure.text);
-        free(path);
-        if (preset == NULL)
-            goto out;
+    for (size_t i = 0; i < list->count; i++) {
+        char *text = preset_read(directory, list->name[i], failure);
+        json_t *preset = text == NULL ? NULL : preset_json(list->name[i], text, false);
+        if (text != NULL && preset == NULL)
+            failure_set(failure, "out of memory");
+        free(text);
+        if (preset == NULL) {
+            json_decref(presets);
+            return NULL;
+        }
         json_array_append_new(presets, preset);
     }
-    if (context->json) {
-        status = print_json(json_pack("{s:O*}", "presets", presets), TMOUTCTL_FINE);
-        goto out;
+    return presets;
+}
+
+static int list_presets(const struct tmoutctl_context *context, const char *directory)
+{
+    struct preset_list list;
+    struct failure failure = {""};
+
+    if (preset_list_read(directory, &list, &failure) != 0) {
+        report("%s", failure.text);
+        return TMOUTCTL_FAILURE;
     }
+    json_t *presets = presets_json(directory, &list, &failure);
+    preset_list_free(&list);
+    if (presets == NULL) {
+        report("%s", failure.text);
+        return TMOUTCTL_FAILURE;
+    }
+    if (context->json)
+        return print_json(json_pack("{s:o}", "presets", presets), TMOUTCTL_FINE);
     size_t i;
     const json_t *preset;
     json_array_foreach (presets, i, preset) {
         printf("%-16s %s\n", json_string_value(json_object_get(preset, "name")),
                json_string_value(json_object_get(preset, "title")));
     }
-    status = finish(TMOUTCTL_FINE);
-
-out:
     json_decref(presets);
-    preset_list_free(&list);
-    return status;
+    return finish(TMOUTCTL_FINE);
 }
 
-static int print_preset(const struct tmoutctl_context *context, const char *name)
+static int print_preset(const struct tmoutctl_context *context, const char *directory,
+                        const char *name)
 {
     struct failure failure = {""};
-    char *path = preset_path(PRESET_DIR, name, &failure);
-    int status = TMOUTCTL_FAILURE;
+    char *text = preset_read(directory, name, &failure);
+    int status;
 
-    if (path == NULL) {
+    if (text == NULL) {
         report("%s", failure.text);
-    } else if (context->json) {
-        json_t *preset = preset_json(name, path, true);
-        if (preset != NULL)
-            status = print_json(preset, TMOUTCTL_FINE);
-    } else {
-        char *text = read_preset(path);
-        if (text != NULL) {
-            fputs(text, stdout);
-            status = finish(TMOUTCTL_FINE);
-        }
-        free(text);
+        return TMOUTCTL_FAILURE;
     }
-    free(path);
+    if (context->json) {
+        status = print_json(preset_json(name, text, true), TMOUTCTL_FINE);
+    } else {
+        fputs(text, stdout);
+        status = finish(TMOUTCTL_FINE);
+    }
+    free(text);
     return status;
 }
 
 static int run_preset(const struct tmoutctl_context *context,
                       const struct verb_arguments *arguments)
 {
-    return arguments->operand == NULL ? list_presets(context)
-                                      : print_preset(context, arguments->operand);
+    char directory[PATH_MAX];
+
+    if (host_path(&context->host, PRESET_DIR, directory, sizeof directory) != 0) {
+        report("%s%s: path too long", context->host.root, PRESET_DIR);
+        return TMOUTCTL_FAILURE;
+    }
+    return arguments->operand == NULL ? list_presets(context, directory)
+                                      : print_preset(context, directory, arguments->operand);
 }
 
 const struct verb verb_preset = {

@@ -609,7 +609,7 @@ def shells():
     path = "/etc/profile.d/aa-site.sh"
     fault("a larger limit that is readonly first",
           lambda: write(path, "# TMOUT=1\nTMOUT=3600\nreadonly TMOUT\nexport TMOUT\n"),
-          "shells-others", "FAIL", path, 2, paths=[path], message="readonly before ours and larger")
+          "shells-others", "FAIL", path, 2, paths=[path], message="readonly before the policy's limit is set, and larger")
     fault("a smaller one", lambda: write(path, "if true; then\n    readonly TMOUT=60\nfi\n"),
           "shells-others", "WARN", path, 2, paths=[path])
     path = "/etc/profile.d/zz-site.sh"

@@ -152,9 +152,9 @@ def strange_files():
     os.mkfifo(path)
     refused("a pipe", "Invalid argument")
     os.link("/etc/zsh/elsewhere", path)
-    refused("a second name", "second name")
+    refused("another hard link", "more than one hard link; not changed")
     write(path, "# a\0b\n")
-    refused("a NUL", "no text")
+    refused("a NUL", "not a text file; not changed")
     write(path, "#" * (1 << 20) + "\n")
     refused("a huge file", "too large")
     write(path, saved)
@@ -186,8 +186,8 @@ def refusals():
     """it wants root, its own files, and words that it knows"""
     _, err, status = tmoutctl("--install", user="nobody", group="nogroup", extra_groups=[])
     tap.equal(status, 2, "not root: status")
-    tap.matches(err, "only root", "not root: message")
-    for words in ["--instal"], ["--install", "--remove"], ["x"]:
+    tap.matches(err, "must be run as root", "not root: message")
+    for words in ["--installed"], ["--install", "--remove"], ["x"]:
         tap.equal(tmoutctl(*words)[2], 2, f"shells {' '.join(words)}")
     before = looks()
     os.rename("/usr/share/tmout/shells/zshenv", "/usr/share/tmout/shells/away")
@@ -386,7 +386,7 @@ def findings_by_line():
         tap.equal(got, [(1, "TMOUT=300", False), (last, "export TMOUT=400", True)], path)
         out, _, status = tmoutctl()
         tap.equal(status, 1, f"{path}: status")
-        tap.matches(out, rf"(?m)^{path}:{last}: export TMOUT=400\n    comes after ours", "as text")
+        tap.matches(out, rf"(?m)^{path}:{last}: export TMOUT=400\n    read after tmout.sh", "as text")
         write(path, saved)
 
 
@@ -484,7 +484,7 @@ def literal_refusals(scripts):
         left = {path: look(path) for path in scripts}
         out, err, status = tmoutctl("--literal")
         tap.equal((out, status), ("", 2), f"{what} is refused")
-        tap.matches(err, rf"^tmoutctl: {script}: .*left alone", f"{what}: and said why")
+        tap.matches(err, rf"^tmoutctl: {script}: .*not changed", f"{what}: with the reason")
         tap.equal({path: look(path) for path in scripts}, left, f"{what}: both are untouched")
     write(script, good[script])
     os.link(script, "/etc/profile.d/second-name")

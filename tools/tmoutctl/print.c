@@ -73,6 +73,18 @@ json_t *json_text(const char *text)
     return value;
 }
 
+json_t *json_add_row(json_t *rows, json_t *row)
+{
+    if (rows != NULL && row != NULL) {
+        if (json_array_append_new(rows, row) == 0)
+            return rows;
+    } else {
+        json_decref(row);
+    }
+    json_decref(rows);
+    return NULL;
+}
+
 json_t *json_text_or_null(const char *text)
 {
     return text != NULL ? json_text(text) : json_null();

@@ -25,6 +25,12 @@ json_t *json_text(const char *text);
 /* The same, and null for NULL. */
 json_t *json_text_or_null(const char *text);
 
+/*
+ * Appends row to rows and returns rows; NULL where memory ran out now or
+ * before, with both released. So a list is complete, or print_json() fails.
+ */
+json_t *json_add_row(json_t *rows, json_t *row);
+
 /* Does a terminal show all of text as it is: no control characters, none that
  * turn the direction of writing or cannot be seen, and valid UTF-8? */
 bool is_clean_text(const char *text);

@@ -14,46 +14,33 @@
 #include <unistd.h>
 
 struct shell_facts {
-    json_t *shells;   /* list_shells() */
-    json_t *findings; /* list_shell_findings() */
+    struct shell_list shells;
+    struct shell_findings findings;
+    struct login_shells login_shells;
 };
 
-static const char *text_of(const json_t *object, const char *key)
+static void add_missing_limit(struct audit *audit, const struct shell *shell)
 {
-    const char *text = json_string_value(json_object_get(object, key));
+    struct finding *finding =
+        findings_add(&audit->findings, CHECK_SHELLS_HOOKS, AUDIT_FAIL,
+                     "this %s gets no limit from %s", shell_traits[shell->kind].name,
+                     shell->login_file != NULL ? "its rc file" : "the files of login shells");
 
-    return text != NULL ? text : "";
-}
-
-/* The script that gives a row's shell its limit. */
-static const char *script_of(const json_t *row)
-{
-    return strcmp(text_of(row, "kind"), "tcsh") == 0 ? PROFILE_CSH : PROFILE_SH;
-}
-
-static void add_missing_limit(struct audit *audit, const json_t *row)
-{
-    const bool has_login = json_is_string(json_object_get(row, "login"));
-    struct finding *finding = findings_add(&audit->findings, CHECK_SHELLS_HOOKS, AUDIT_FAIL,
-                                           "this %s gets no limit from %s", text_of(row, "kind"),
-                                           has_login ? "its rc file" : "the files of login shells");
-
-    finding_set_place(finding, text_of(row, "shell"), 0);
+    finding_set_place(finding, shell->path, 0);
     finding_set_fix(finding, "tmoutctl shells --install");
 }
 
 static void check_shells_hooks(struct audit *audit, const void *facts)
 {
-    const struct shell_facts *shell = facts;
-    size_t i;
-    const json_t *row;
+    const struct shell_facts *shells = facts;
 
-    json_array_foreach (shell->shells, i, row) {
-        const char *script = script_of(row);
-        if (json_is_true(json_object_get(row, "ok")))
+    for (size_t i = 0; i < shells->shells.count; i++) {
+        const struct shell *shell = &shells->shells.shell[i];
+        const char *script = shell_script(shell->kind);
+        if (shell->complete)
             continue;
-        if (profile_script_is_ours(script))
-            add_missing_limit(audit, row);
+        if (shell_script_is_ours(audit->host, script))
+            add_missing_limit(audit, shell);
         else if (!findings_have(&audit->findings, CHECK_SHELLS_HOOKS, script, 0))
             finding_set_place(findings_add(&audit->findings, CHECK_SHELLS_HOOKS, AUDIT_FAIL,
                                            "is missing, or not pam_tmout's; reinstall pam_tmout"),
@@ -69,76 +56,64 @@ static int64_t default_limit(const struct audit *audit)
     return rule_value(audit, &nothing, SETTING_TMOUT);
 }
 
-static bool is_in_minutes(const json_t *row)
-{
-    return strcmp(text_of(row, "unit"), "minutes") == 0;
-}
-
-/* Does a row set a limit larger than the policy's default, or one although the
+/* Does it set a limit larger than the policy's default, or one although the
  * policy has none? */
-static bool is_larger(const struct audit *audit, const json_t *row)
+static bool is_larger(const struct audit *audit, const struct shell_finding *found)
 {
-    const json_t *value = json_object_get(row, "value");
-    const int64_t limit_sec = default_limit(audit), unit_sec = is_in_minutes(row) ? 60 : 1;
+    const int64_t limit_sec = default_limit(audit), unit_sec = found->csh ? 60 : 1;
 
-    return json_is_integer(value) &&
-           (limit_sec == SETTING_NONE || json_integer_value(value) > limit_sec / unit_sec);
+    return found->value >= 0 && (limit_sec == SETTING_NONE || found->value > limit_sec / unit_sec);
 }
 
 /* Comments out the lines of a script that set the limit, if they do nothing
  * else. */
-static void fix_script(struct finding *finding, const json_t *row)
+static void fix_script(const struct audit *audit, struct finding *finding,
+                       const struct shell_finding *found)
 {
-    const char *file = text_of(row, "file");
-    char *program = shell_lines_out(file, is_in_minutes(row)), word[PATH_MAX];
+    char *program = shell_lines_out(audit->host, found->file, found->csh), word[PATH_MAX];
 
-    shell_word(file, word, sizeof word);
+    shell_word(found->file, word, sizeof word);
     if (program == NULL)
         finding->list->out_of_memory = true;
     else if (program[0] != '\0')
         finding_set_fix(finding, "sed -i '%s' %s", program, word);
     else
-        finding_set_fix(finding, "vi +%u %s", finding->line, word);
+        finding_set_fix(finding, "vi +%u %s", found->line, word);
     free(program);
 }
 
 static void check_shells_others(struct audit *audit, const void *facts)
 {
-    const struct shell_facts *shell = facts;
+    const struct shell_facts *shells = facts;
     const int64_t limit_sec = default_limit(audit);
     char limit[SETTING_TEXT_MAX], than[SETTING_TEXT_MAX + 80];
-    size_t i;
-    const json_t *row;
 
     setting_format(&settings[SETTING_TMOUT], limit_sec, limit, sizeof limit);
     snprintf(than, sizeof than,
              limit_sec == SETTING_NONE ? "; the policy's default is %s"
                                        : "; it is larger than the policy's default (%s)",
              limit);
-    json_array_foreach (shell->findings, i, row) {
-        const bool conflict = json_is_true(json_object_get(row, "conflict"));
-        const bool larger = !conflict && is_larger(audit, row);
-        if (!conflict && !larger && !json_is_true(json_object_get(row, "readonly")))
+    for (size_t i = 0; i < shells->findings.count; i++) {
+        const struct shell_finding *found = &shells->findings.item[i];
+        const bool conflict = shell_finding_is_conflict(found);
+        const bool larger = !conflict && is_larger(audit, found);
+        if (!conflict && !larger && !found->readonly)
             continue;
-        struct finding *finding = findings_add(
-            &audit->findings, CHECK_SHELLS_OTHERS, conflict ? AUDIT_FAIL : AUDIT_WARN, "%s: %s%s",
-            text_of(row, "text"), text_of(row, "meaning"), larger ? than : "");
-        finding_set_place(finding, text_of(row, "file"),
-                          (unsigned)json_integer_value(json_object_get(row, "line")));
-        fix_script(finding, row);
+        struct finding *finding =
+            findings_add(&audit->findings, CHECK_SHELLS_OTHERS, conflict ? AUDIT_FAIL : AUDIT_WARN,
+                         "%s: %s%s", found->text, shell_finding_advice(found), larger ? than : "");
+        finding_set_place(finding, found->file, found->line);
+        fix_script(audit, finding, found);
     }
 }
 
-/* May users log in with this shell? /etc/shells tells. */
-static bool is_login_shell(const char *shell)
+/* Can the shell be run, although it has no timeout? */
+static bool is_loose(const struct audit *audit, const char *shell)
 {
-    bool found = false;
+    char path[PATH_MAX];
 
-    setusershell();
-    for (const char *listed; !found && (listed = getusershell()) != NULL;)
-        found = strcmp(listed, shell) == 0;
-    endusershell();
-    return found;
+    return host_path(audit->host, shell, path, sizeof path) == 0 && access(path, X_OK) == 0 &&
+           shell_timeout_of(audit->host, shell) == SHELL_NO_TIMEOUT;
 }
 
 /* Does the user have tmout but no disconnect? If so, *found has the rule. */
@@ -157,14 +132,15 @@ static bool is_unprotected(const struct audit *audit, const char *user, struct r
     return unprotected;
 }
 
-static void check_user(struct audit *audit, const struct passwd *user)
+static void check_user(struct audit *audit, const struct login_shells *login_shells,
+                       const struct passwd *user)
 {
     /* An empty field means /bin/sh. */
     const char *shell = user->pw_shell[0] != '\0' ? user->pw_shell : "/bin/sh";
     struct resolution resolution;
     char path[PATH_MAX], name[PATH_MAX];
 
-    if (shell_limit(shell) != NULL || !is_login_shell(shell) || access(shell, X_OK) != 0 ||
+    if (!login_shells_have(login_shells, shell) || !is_loose(audit, shell) ||
         !is_unprotected(audit, user->pw_name, &resolution))
         return;
     const struct resolved_setting *limit = &resolution.setting[SETTING_TMOUT];
@@ -180,43 +156,36 @@ static void check_user(struct audit *audit, const struct passwd *user)
 
 static void check_shells_users(struct audit *audit, const void *facts)
 {
+    const struct shell_facts *shells = facts;
     char path[PATH_MAX];
 
-    (void)facts;
     if (!audit->has_view || host_path(audit->host, "/etc/passwd", path, sizeof path) != 0)
         return;
     FILE *passwd = fopen(path, "re");
     if (passwd == NULL)
         return;
     for (struct passwd *user; (user = fgetpwent(passwd)) != NULL;)
-        check_user(audit, user);
+        check_user(audit, &shells->login_shells, user);
     fclose(passwd);
 }
 
 /* A shell of /etc/shells without a timeout, which users may choose with chsh or
  * simply start; NULL if there is none. */
-static const char *loose_shell(char *text, size_t size)
+static const char *loose_shell(const struct audit *audit, const struct login_shells *shells)
 {
-    const char *found = NULL;
-
-    setusershell();
-    for (const char *shell; found == NULL && (shell = getusershell()) != NULL;) {
-        if (access(shell, X_OK) != 0 || shell_limit(shell) != NULL)
-            continue;
-        snprintf(text, size, "%s", shell);
-        found = text;
-    }
-    endusershell();
-    return found;
+    for (size_t i = 0; i < shells->count; i++)
+        if (is_loose(audit, shells->path[i]))
+            return shells->path[i];
+    return NULL;
 }
 
 static void check_shells_rules(struct audit *audit, const void *facts)
 {
-    char shell[PATH_MAX], path[PATH_MAX], title[RULE_TITLE_MAX];
-    char value[SETTING_TEXT_MAX], word[PATH_MAX];
+    const struct shell_facts *shells = facts;
+    const char *shell = loose_shell(audit, &shells->login_shells);
+    char path[PATH_MAX], title[RULE_TITLE_MAX], value[SETTING_TEXT_MAX], word[PATH_MAX];
 
-    (void)facts;
-    if (loose_shell(shell, sizeof shell) == NULL)
+    if (shell == NULL)
         return;
     for (size_t i = 0; i < audit->policy.count; i++) {
         const struct rule *rule = &audit->policy.rule[i];
@@ -248,12 +217,15 @@ static const struct audit_step shells_steps[] = {
 
 void audit_shells(struct audit *audit)
 {
-    struct shell_facts shell = {.shells = list_shells(), .findings = list_shell_findings()};
+    struct shell_facts facts = {0};
 
-    if (shell.shells == NULL || shell.findings == NULL)
+    if (shell_list_find(audit->host, &facts.shells) != 0 ||
+        shell_findings_find(audit->host, &facts.findings) != 0 ||
+        login_shells_read(audit->host, &facts.login_shells) != 0)
         audit->findings.out_of_memory = true;
     else
-        audit_run(audit, shells_steps, sizeof shells_steps / sizeof *shells_steps, &shell);
-    json_decref(shell.shells);
-    json_decref(shell.findings);
+        audit_run(audit, shells_steps, sizeof shells_steps / sizeof *shells_steps, &facts);
+    shell_list_free(&facts.shells);
+    shell_findings_free(&facts.findings);
+    login_shells_free(&facts.login_shells);
 }

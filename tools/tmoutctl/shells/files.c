@@ -1,45 +1,38 @@
 #include "tools/tmoutctl/shells/files.h"
 
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 const struct rc_file rc_files[] = {
-    {"bash", "/etc/bash.bashrc", "bashrc", false}, /* Debian, SUSE, Arch */
-    {"bash", "/etc/bashrc", "bashrc", false},      /* RHEL */
-    {"zsh", "/etc/zsh/zshenv", "zshenv", true},
-    {"zsh", "/etc/zshenv", "zshenv", false},
-    {"ksh93", "/etc/ksh.kshrc", "kshrc", true},
-    {"mksh", "/etc/mkshrc", "kshrc", false},
-    {"tcsh", "/etc/csh.cshrc", "csh.cshrc", true},
-    /* the end */
+    /* Debian, SUSE, Arch */
+    {SHELL_BASH, "/etc/bash.bashrc", SHELL_FRAGMENTS "/bashrc", false},
+    /* RHEL */
+    {SHELL_BASH, "/etc/bashrc", SHELL_FRAGMENTS "/bashrc", false},
+    {SHELL_ZSH, "/etc/zsh/zshenv", SHELL_FRAGMENTS "/zshenv", true},
+    {SHELL_ZSH, "/etc/zshenv", SHELL_FRAGMENTS "/zshenv", false},
+    {SHELL_KSH93, "/etc/ksh.kshrc", SHELL_FRAGMENTS "/kshrc", true},
+    {SHELL_MKSH, "/etc/mkshrc", SHELL_FRAGMENTS "/kshrc", false},
+    {SHELL_TCSH, "/etc/csh.cshrc", SHELL_FRAGMENTS "/csh.cshrc", true},
     {.path = NULL},
 };
 
-unsigned rc_hook_line(const struct rc_file *rc)
+int shell_file_read(const struct host *host, const char *path, int flags, struct text_file *file)
 {
-    char fragment[PATH_MAX];
-    snprintf(fragment, sizeof fragment, "%s/%s", SHELL_FRAGMENTS, rc->fragment);
-    unsigned loop = last_line_with(rc->path, PROFILE_DIR "/*");
-    if (loop)
-        return loop;
-    return access(fragment, R_OK) == 0 ? last_line_with(rc->path, fragment) : 0;
+    char full[PATH_MAX];
+
+    *file = (struct text_file){0};
+    return host_path(host, path, full, sizeof full) == 0 ? read_text_file(full, flags, file) : -1;
 }
 
-bool profile_script_is_ours(const char *path)
+char *shell_line_commands(struct text_file *file, const struct text_line *line)
 {
-    return last_line_with(path, "PAM_TMOUT") > 0;
-}
+    char *commands = file->text + (line->start - file->text);
 
-char *shell_commands_of(const struct text_line *line)
-{
-    char *commands = strndup(line->start, (size_t)(line->end - line->start));
-    if (!commands)
-        return NULL;
-    for (char *c = commands; *c; c++) {
-        if (*c == '#' && (c == commands || strchr(" \t;", c[-1]))) {
+    commands[line->end - line->start] = '\0';
+    for (char *c = commands; (c = strchr(c, '#')) != NULL; c++) {
+        if (c == commands || strchr(" \t;", c[-1]) != NULL) {
             *c = '\0';
             break;
         }
@@ -47,18 +40,39 @@ char *shell_commands_of(const struct text_line *line)
     return commands;
 }
 
-unsigned last_line_with(const char *path, const char *what)
+unsigned shell_last_line_with(const struct host *host, const char *path, const char *what)
 {
     struct text_file file;
     unsigned found = 0;
-    if (read_text_file(path, 0, &file) < 0)
+
+    if (shell_file_read(host, path, 0, &file) != 0)
         return 0;
-    for (struct text_line line = {0}; next_text_line(&file, &line);) {
-        char *commands = shell_commands_of(&line);
-        if (commands && strstr(commands, what))
+    for (struct text_line line = {0}; next_text_line(&file, &line);)
+        if (strstr(shell_line_commands(&file, &line), what) != NULL)
             found = line.number;
-        free(commands);
-    }
     free(file.text);
     return found;
+}
+
+unsigned shell_rc_hook_line(const struct host *host, const struct rc_file *rc)
+{
+    const unsigned loop = shell_last_line_with(host, rc->path, PROFILE_DIR "/*");
+    char fragment[PATH_MAX];
+
+    if (loop > 0)
+        return loop;
+    if (host_path(host, rc->fragment, fragment, sizeof fragment) != 0 ||
+        access(fragment, R_OK) != 0)
+        return 0;
+    return shell_last_line_with(host, rc->path, rc->fragment);
+}
+
+const char *shell_script(enum shell_kind kind)
+{
+    return kind == SHELL_TCSH ? PROFILE_CSH : PROFILE_SH;
+}
+
+bool shell_script_is_ours(const struct host *host, const char *path)
+{
+    return shell_last_line_with(host, path, "PAM_TMOUT") > 0;
 }

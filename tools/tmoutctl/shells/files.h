@@ -1,11 +1,13 @@
 /*
- * The shell files of a system: where they are, and the rc files that may bring
- * our script in.
+ * The shell files of a system: where they are, and the rc files that may read
+ * our scripts.
  */
 #ifndef TMOUT_TMOUTCTL_SHELLS_FILES_H
 #define TMOUT_TMOUTCTL_SHELLS_FILES_H
 
+#include "tools/tmoutctl/host/host.h"
 #include "tools/tmoutctl/host/text_file.h"
+#include "tools/tmoutctl/shells/kinds.h"
 
 #include <stdbool.h>
 
@@ -15,7 +17,7 @@
 #define PROFILE_SH  PROFILE_DIR "/tmout.sh"
 #define PROFILE_CSH PROFILE_DIR "/tmout.csh"
 
-/* The directory of our fragments, which rc files are made to read. */
+/* The directory of our fragments, which the line in an rc file reads. */
 #ifndef DATADIR
 #define DATADIR "/usr/share"
 #endif
@@ -23,28 +25,39 @@
 
 /* A system rc file, and our fragment for it. */
 struct rc_file {
-    const char *kind; /* of the shells that read it, as `tmoutctl shells` calls them */
+    enum shell_kind kind; /* of the shells that read it */
     const char *path;
-    const char *fragment; /* a name in SHELL_FRAGMENTS */
-    bool create;          /* read where it exists, and often doesn't */
+    const char *fragment; /* its path */
+    bool create;          /* shells read it, but often it does not exist */
 };
 
 extern const struct rc_file rc_files[]; /* ends with path == NULL */
 
+/* The host's file at path, as read_text_file(). */
+int shell_file_read(const struct host *host, const char *path, int flags, struct text_file *file);
+
 /*
- * The number of the line of an rc file that brings our script in: our own
- * line, or a loop over all of /etc/profile.d as in RHEL's files. 0: none, or
- * our line without the fragment that it would read.
+ * Cuts the line's comment and newline off, in the file's text itself, and
+ * returns what is left: its commands. next_text_line() goes on as usual after
+ * that, but cannot start anew: a text can be read once in this way.
  */
-unsigned rc_hook_line(const struct rc_file *rc);
+char *shell_line_commands(struct text_file *file, const struct text_line *line);
+
+/* The number of the last line whose commands contain what; 0 if none does, or
+ * if the file cannot be read. */
+unsigned shell_last_line_with(const struct host *host, const char *path, const char *what);
+
+/*
+ * The number of the line of an rc file that reads our script: our own line, or
+ * a loop over all of /etc/profile.d as in RHEL's files. 0 if there is none, or
+ * if the fragment that our line would read is missing.
+ */
+unsigned shell_rc_hook_line(const struct host *host, const struct rc_file *rc);
+
+/* The script that shells of this kind take their limit from. */
+const char *shell_script(enum shell_kind kind);
 
 /* Is there a script at path (PROFILE_SH or PROFILE_CSH), and is it ours? */
-bool profile_script_is_ours(const char *path);
-
-/* The line's commands, without a comment, as a string that the caller frees; NULL: no memory. */
-char *shell_commands_of(const struct text_line *line);
-
-/* The number of the last line whose commands contain what; 0: none does, or it can't be read. */
-unsigned last_line_with(const char *path, const char *what);
+bool shell_script_is_ours(const struct host *host, const char *path);
 
 #endif

@@ -1,27 +1,27 @@
 #include "tools/tmoutctl/shells/findings.h"
 
+#include "lib/host/array.h"
 #include "tools/tmoutctl/shells/files.h"
 #include "tools/tmoutctl/shells/lines.h"
-#include "tools/tmoutctl/cli.h"
-#include "tools/tmoutctl/print.h"
 
 #include <errno.h>
 #include <glob.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 /*
- * What a limit that stays whatever the policy says may be without being
- * called larger: the one that shells get without a policy, which is also the
- * strictest that the baselines ask for.
+ * A readonly limit stays whatever the policy says. Up to this it is called
+ * harmless: it is the limit that shells get without a policy, and the strictest
+ * that the baselines require.
  */
-#define LARGEST_SEC 600
+enum { READONLY_MAX_SEC = 600 };
 
-/* Where a file's lines stand in relation to ours. */
+/* Are a file's lines read before our script or after it? */
 enum place { BEFORE, AFTER, BY_NAME, BY_LINE };
 
-/* Files that may set a limit too. */
+/* Other files that may set a limit. */
 static const struct other_file {
     const char *pattern;
     enum place place;
@@ -48,168 +48,234 @@ static const struct other_file {
     {"/etc/csh/login.d/*", AFTER, true},
 };
 
-/*
- * Is the word before a name, on the same line, one that makes it readonly?
- * before is the line up to the name.
- */
+/* --- one line ------------------------------------------------------------ */
+
+/* Is the word before a name one that makes it readonly? before is the line up
+ * to the name. */
 static bool makes_readonly(const char *before, bool csh)
 {
-    if (!csh && strstr(before, "readonly"))
+    static const char *const declarations[] = {"declare", "typeset", NULL};
+    static const char *const csh_declarations[] = {"set", NULL};
+
+    if (!csh && strstr(before, "readonly") != NULL)
         return true;
-    static const char *const words[] = {"declare", "typeset", "set"};
-    for (size_t i = csh ? 2 : 0; i < (csh ? 3u : 2u); i++) {
-        const char *word = strstr(before, words[i]);
-        const char *option = word ? strstr(word, " -") : NULL;
-        if (option && strchr(option, 'r'))
+    for (const char *const *name = csh ? csh_declarations : declarations; *name != NULL; name++) {
+        const char *declaration = strstr(before, *name);
+        const char *option = declaration != NULL ? strstr(declaration, " -") : NULL;
+        if (option != NULL && strchr(option, 'r') != NULL)
             return true;
     }
     return false;
 }
 
 /* What a line does with the limit's variable. */
-struct setting {
-    bool assigns;  /* gives it a value, or takes it away */
+struct line_effect {
+    bool assigns;  /* gives it a value, or unsets it */
     bool readonly; /* makes it readonly */
-    long value;    /* -1: not a number that can be read off the line */
+    long value;    /* -1: the line does not tell it as a number */
 };
 
-/* The number at the start of text, quoted or not, if it is all of a word; else -1. */
-static long literal(const char *text)
+/* The number at the start of text, quoted or not, if it is a whole word; else -1. */
+static long number_value(const char *text)
 {
-    text += strspn(text, " \t(\"'");
     char *end;
+
+    text += strspn(text, " \t(\"'");
+    if (*text < '0' || *text > '9')
+        return -1;
     errno = 0;
-    long value = *text >= '0' && *text <= '9' ? strtol(text, &end, 10) : -1;
-    return value >= 0 && errno == 0 && (!*end || strchr(" \t;\"')}&|", *end)) ? value : -1;
+    const long value = strtol(text, &end, 10);
+    return errno == 0 && (*end == '\0' || strchr(" \t;\"')}&|", *end) != NULL) ? value : -1;
 }
 
-/* Reads the settings off a line's commands. */
-static struct setting read_setting(const char *commands, bool csh)
+/* commands is cut for a moment, and is then what it was. */
+static struct line_effect line_effect(char *commands, bool csh)
 {
-    const char *name = shell_variable(csh);
-    struct setting setting = {.value = -1};
-    char *before = strdup(commands);
-    if (!before)
-        return setting;
-    for (const char *at = commands; (at = shell_next_use(commands, at, name)); at++) {
-        const char *after = at + strlen(name);
-        before[at - commands] = '\0';
-        setting.readonly |= makes_readonly(before, csh);
-        setting.assigns |= strstr(before, "unset") != NULL;
-        before[at - commands] = *name;
+    const char *variable = shell_variable(csh);
+    struct line_effect effect = {.value = -1};
+
+    for (const char *at = commands; (at = shell_next_use(commands, at, variable)) != NULL; at++) {
+        const char *after = at + strlen(variable);
+        commands[at - commands] = '\0';
+        effect.readonly |= makes_readonly(commands, csh);
+        effect.assigns |= strstr(commands, "unset") != NULL;
+        commands[at - commands] = *variable;
         if (csh)
             after += strspn(after, " \t");
         else if (*after == ':')
             after++; /* ${TMOUT:=60} */
         if (*after == '=' && after[1] != '=' && after[1] != '~') {
-            setting.assigns = true;
-            setting.value = literal(after + 1);
+            effect.assigns = true;
+            effect.value = number_value(after + 1);
         }
     }
-    free(before);
-    return setting;
+    return effect;
 }
 
-/* What a setting means for the policy; sets *conflict if it should go. */
-static const char *advice(struct setting setting, bool after, bool csh, bool *conflict)
+static enum shell_finding_kind finding_kind(const struct shell_finding *finding, bool after)
 {
-    long largest = csh ? LARGEST_SEC / 60 : LARGEST_SEC;
-    *conflict = true;
-    if (after && csh)
-        return "comes after ours: replaces a limit that is not enforced; where it is, tcsh gives "
-               "up the rest of the rc files here. Remove the line, the policy covers it";
+    const long readonly_max = finding->csh ? READONLY_MAX_SEC / 60 : READONLY_MAX_SEC;
+
     if (after)
-        return "comes after ours: replaces a limit that is not enforced; where it is, bash "
-               "complains and ksh, mksh and zsh drop the rest of this file. Remove the line, "
-               "the policy covers it";
-    if (setting.readonly && (setting.value <= 0 || setting.value > largest))
-        return "readonly before ours and larger: not lowered by us. Remove the line, the policy "
-               "covers it";
-    *conflict = false;
-    if (setting.readonly)
-        return "readonly before ours: stays, whatever the policy says. Remove the line, the "
-               "policy covers it";
-    return "before ours: holds only where the policy sets no limit";
+        return SHELL_FINDING_AFTER;
+    if (!finding->readonly)
+        return SHELL_FINDING_BEFORE;
+    return finding->value <= 0 || finding->value > readonly_max ? SHELL_FINDING_READONLY_LARGER
+                                                                : SHELL_FINDING_READONLY;
 }
 
-/*
- * Adds what file sets to findings. split is the number of the line from which
- * on it comes after ours.
- */
-static void add_findings(json_t *findings, const char *path, unsigned split, bool csh)
+/* --- a file -------------------------------------------------------------- */
+
+int shell_findings_add(struct shell_findings *findings, const struct shell_finding *finding)
 {
-    struct text_file file;
-    if (read_text_file(path, 0, &file) < 0)
-        return;
-    /* `TMOUT=900` and `readonly TMOUT` may stand on lines of their own. */
-    bool readonly = false;
-    for (struct text_line line = {0}; next_text_line(&file, &line);) {
-        char *commands = shell_commands_of(&line);
-        readonly |= commands && read_setting(commands, csh).readonly;
-        free(commands);
+    struct shell_finding copy = *finding;
+    struct shell_finding *grown = array_grow(findings->item, findings->count, sizeof *grown);
+
+    if (grown == NULL)
+        return -1;
+    findings->item = grown;
+    copy.file = strdup(finding->file);
+    copy.text = strdup(finding->text);
+    if (copy.file == NULL || copy.text == NULL) {
+        free(copy.file);
+        free(copy.text);
+        return -1;
     }
-    for (struct text_line line = {0}; next_text_line(&file, &line);) {
-        char *commands = shell_commands_of(&line);
-        struct setting setting = commands ? read_setting(commands, csh) : (struct setting){0};
-        if (setting.assigns) {
-            bool conflict;
-            setting.readonly = readonly;
-            const char *meaning = advice(setting, line.number >= split, csh, &conflict);
-            json_t *finding = json_object();
-            json_object_set_new(finding, "file", json_text(path));
-            json_object_set_new(finding, "line", json_integer(line.number));
-            json_object_set_new(finding, "text", json_text(commands + strspn(commands, " \t")));
-            json_object_set_new(finding, "unit", json_string(csh ? "minutes" : "seconds"));
-            json_object_set_new(finding, "value",
-                                setting.value < 0 ? json_null() : json_integer(setting.value));
-            json_object_set_new(finding, "readonly", json_boolean(readonly));
-            json_object_set_new(finding, "conflict", json_boolean(conflict));
-            json_object_set_new(finding, "meaning", json_text(meaning));
-            json_array_append_new(findings, finding);
-        }
-        free(commands);
+    findings->item[findings->count++] = copy;
+    return 0;
+}
+
+/* Adds what the file sets. From the line number `first_after` on it is read
+ * after our script. */
+static int findings_of_file(const struct host *host, struct shell_findings *findings,
+                            const char *path, unsigned first_after, bool csh)
+{
+    const size_t first = findings->count;
+    struct text_file file;
+    bool readonly = false;
+    int result = 0;
+
+    if (shell_file_read(host, path, 0, &file) != 0)
+        return errno == ENOMEM ? -1 : 0;
+    for (struct text_line line = {0}; result == 0 && next_text_line(&file, &line);) {
+        char *commands = shell_line_commands(&file, &line);
+        const struct line_effect effect = line_effect(commands, csh);
+        const struct shell_finding finding = {
+            .file = (char *)(uintptr_t)path,
+            .line = line.number,
+            .text = commands + strspn(commands, " \t"),
+            .csh = csh,
+            .value = effect.value,
+        };
+        readonly |= effect.readonly;
+        if (effect.assigns)
+            result = shell_findings_add(findings, &finding);
     }
     free(file.text);
+    /* `TMOUT=900` and `readonly TMOUT` may be lines of their own. */
+    for (size_t i = first; i < findings->count; i++) {
+        findings->item[i].readonly = readonly;
+        findings->item[i].kind =
+            finding_kind(&findings->item[i], findings->item[i].line >= first_after);
+    }
+    return result;
 }
 
-/* The line of path from which on it comes after ours; UINT_MAX: none does. */
-static unsigned split_of(const struct other_file *other, const char *path)
+/* The first line of the file that is read after our script; UINT_MAX: none is. */
+static unsigned first_line_after(const struct host *host, const struct other_file *other,
+                                 const char *path)
 {
-    const char *ours = other->csh ? PROFILE_CSH : PROFILE_SH;
-    unsigned split = 0;
+    unsigned line = 0;
+
     switch (other->place) {
     case AFTER:
         return 0;
     case BEFORE:
         return UINT_MAX;
     case BY_NAME:
-        return strcmp(path, ours) > 0 ? 0 : UINT_MAX;
+        return strcmp(path, other->csh ? PROFILE_CSH : PROFILE_SH) > 0 ? 0 : UINT_MAX;
     case BY_LINE:
-        if (strcmp(path, PROFILE) == 0)
-            split = last_line_with(PROFILE, PROFILE_DIR);
-        for (const struct rc_file *rc = rc_files; rc->path; rc++) {
-            if (strcmp(rc->path, path) == 0)
-                split = rc_hook_line(rc);
-        }
+    default:
+        break;
     }
-    return split ? split : UINT_MAX;
+    if (strcmp(path, PROFILE) == 0)
+        line = shell_last_line_with(host, PROFILE, PROFILE_DIR);
+    for (const struct rc_file *rc = rc_files; rc->path != NULL; rc++)
+        if (strcmp(rc->path, path) == 0)
+            line = shell_rc_hook_line(host, rc);
+    return line > 0 ? line : UINT_MAX;
 }
 
-json_t *list_shell_findings(void)
+/* --- all of them --------------------------------------------------------- */
+
+static int findings_of_pattern(const struct host *host, struct shell_findings *findings,
+                               const struct other_file *other)
 {
-    json_t *findings = json_array();
-    for (size_t i = 0; i < sizeof other_files / sizeof *other_files; i++) {
-        const struct other_file *other = &other_files[i];
-        glob_t paths;
-        if (glob(other->pattern, 0, NULL, &paths) != 0)
-            continue;
-        for (size_t p = 0; p < paths.gl_pathc; p++) {
-            const char *path = paths.gl_pathv[p];
-            bool ours = strcmp(path, other->csh ? PROFILE_CSH : PROFILE_SH) == 0;
-            if (!ours || !profile_script_is_ours(path))
-                add_findings(findings, path, split_of(other, path), other->csh);
-        }
-        globfree(&paths);
+    const char *ours = other->csh ? PROFILE_CSH : PROFILE_SH;
+    char pattern[PATH_MAX];
+    glob_t paths;
+    int result = 0;
+
+    if (host_path(host, other->pattern, pattern, sizeof pattern) != 0)
+        return 0;
+    const int globbed = glob(pattern, 0, NULL, &paths);
+    if (globbed != 0)
+        return globbed == GLOB_NOSPACE ? -1 : 0;
+    for (size_t i = 0; result == 0 && i < paths.gl_pathc; i++) {
+        const char *path = paths.gl_pathv[i] + strlen(host->root);
+        if (strcmp(path, ours) != 0 || !shell_script_is_ours(host, path))
+            result = findings_of_file(host, findings, path, first_line_after(host, other, path),
+                                      other->csh);
     }
-    return findings;
+    globfree(&paths);
+    return result;
+}
+
+int shell_findings_find(const struct host *host, struct shell_findings *findings)
+{
+    for (size_t i = 0; i < sizeof other_files / sizeof *other_files; i++)
+        if (findings_of_pattern(host, findings, &other_files[i]) != 0)
+            return -1;
+    return 0;
+}
+
+bool shell_finding_is_conflict(const struct shell_finding *finding)
+{
+    return finding->kind == SHELL_FINDING_AFTER || finding->kind == SHELL_FINDING_READONLY_LARGER;
+}
+
+const char *shell_finding_advice(const struct shell_finding *finding)
+{
+    switch (finding->kind) {
+    case SHELL_FINDING_AFTER:
+        return finding->csh
+                   ? "read after tmout.csh: replaces a limit that is not enforced; where it is "
+                     "enforced, tcsh skips the remaining rc files at this point. Remove the line; "
+                     "the policy covers it"
+                   : "read after tmout.sh: replaces a limit that is not enforced; where it is "
+                     "enforced, bash prints an error and ksh, mksh and zsh skip the rest of this "
+                     "file. Remove the line; the policy covers it";
+    case SHELL_FINDING_READONLY_LARGER:
+        return "readonly before the policy's limit is set, and larger: cannot be lowered. Remove "
+               "the line; the policy covers it";
+    case SHELL_FINDING_READONLY:
+        return "readonly before the policy's limit is set: takes precedence over the policy. "
+               "Remove the line; the policy covers it";
+    case SHELL_FINDING_LITERAL:
+        return "larger than the policy's default: it is the limit of logins that the policy did "
+               "not reach, and what compliance scanners read. Run \"tmoutctl shells --literal\"";
+    case SHELL_FINDING_BEFORE:
+    default:
+        return "applies only where the policy sets no limit";
+    }
+}
+
+void shell_findings_free(struct shell_findings *findings)
+{
+    for (size_t i = 0; i < findings->count; i++) {
+        free(findings->item[i].file);
+        free(findings->item[i].text);
+    }
+    free(findings->item);
+    *findings = (struct shell_findings){0};
 }

@@ -1,7 +1,6 @@
 #include "tools/tmoutctl/shells/hooks.h"
 
 #include "tools/tmoutctl/shells/replace.h"
-#include "tools/tmoutctl/cli.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,173 +12,215 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool shell_fragments_are_there(void)
+bool shell_fragments_installed(const struct host *host, struct failure *failure)
 {
-    for (const struct rc_file *rc = rc_files; rc->path; rc++) {
-        char fragment[PATH_MAX];
-        snprintf(fragment, sizeof fragment, "%s/%s", SHELL_FRAGMENTS, rc->fragment);
-        if (access(fragment, R_OK) < 0) {
-            report("%s: %s", fragment, strerror(errno));
+    char fragment[PATH_MAX];
+
+    for (const struct rc_file *rc = rc_files; rc->path != NULL; rc++) {
+        if (host_path(host, rc->fragment, fragment, sizeof fragment) != 0 ||
+            access(fragment, R_OK) != 0) {
+            failure_set(failure, "%s: %s", rc->fragment, strerror(errno));
             return false;
         }
     }
     return true;
 }
 
-static bool exists(const char *path)
+static bool hook_path_exists(const char *path)
 {
     struct stat status;
+
     return lstat(path, &status) == 0;
 }
 
-bool rc_file_belongs_here(const struct rc_file *rc)
-{
-    char copy[PATH_MAX];
-    snprintf(copy, sizeof copy, "%s", rc->path);
-    return exists(rc->path) || (rc->create && exists(dirname(copy)));
-}
-
-/*
- * Where the file behind rc really is, in *path, as a symbolic link may say,
- * and its content in *file, whose text the caller frees; text is NULL where
- * no such file exists. Returns 0, or -1 after a message.
- */
-static int open_rc_file(const struct rc_file *rc, char path[PATH_MAX], struct text_file *file)
-{
-    *file = (struct text_file){0};
-    if (!realpath(rc->path, path)) {
-        struct stat link;
-        snprintf(path, PATH_MAX, "%s", rc->path);
-        if (errno == ENOENT && lstat(rc->path, &link) < 0)
-            return 0;
-        report("%s: %s", rc->path, strerror(errno));
-        return -1;
-    }
-    if (strncmp(path, "/etc/", 5) != 0) {
-        report("%s: leads to %s, outside /etc: left alone", rc->path, path);
-        return -1;
-    }
-    if (read_text_file(path, O_NOFOLLOW, file) < 0) {
-        report("%s: %s", path, strerror(errno));
-        return -1;
-    }
-    if (file->status.st_nlink > 1) {
-        report("%s: has a second name, which would keep the old content: left alone", path);
-        free(file->text);
-        file->text = NULL;
-        return -1;
-    }
-    return 0;
-}
-
-/*
- * The end of our line says who wrote it and how the file ended before, so
- * that --remove can bring that back to the byte.
- */
-#define MARK " # tmoutctl shells"
-static const char *const marks[] = {
-    MARK "\n",
-    MARK " (no newline before)\n",
-    MARK " (new file)\n",
-};
-enum { MARK_PLAIN, MARK_NEWLINE, MARK_NEW_FILE, MARKS };
-
-/* Our line for rc, which the caller frees; NULL: no memory. */
-static char *our_line(const struct rc_file *rc, const char *mark)
-{
-    bool csh = strcmp(rc->kind, "tcsh") == 0;
-    char *line = NULL;
-    int length = asprintf(&line,
-                          csh ? "if (-r %1$s/%2$s) source %1$s/%2$s%3$s"
-                              : "if [[ -r %1$s/%2$s ]]; then . %1$s/%2$s; fi%3$s",
-                          SHELL_FRAGMENTS, rc->fragment, mark);
-    return length < 0 ? NULL : line;
-}
-
-enum shell_hook_result add_shell_hook(const struct rc_file *rc)
+bool shell_rc_file_applies(const struct host *host, const struct rc_file *rc)
 {
     char path[PATH_MAX];
-    struct text_file file;
-    if (rc_hook_line(rc))
-        return SHELL_HOOK_UNCHANGED;
-    if (open_rc_file(rc, path, &file) < 0)
-        return SHELL_HOOK_FAILED;
 
-    bool ends_well = file.size == 0 || file.text[file.size - 1] == '\n';
-    const char *mark = marks[!file.text ? MARK_NEW_FILE : ends_well ? MARK_PLAIN : MARK_NEWLINE];
-    char *line = our_line(rc, mark), *text = NULL;
-    enum shell_hook_result result = SHELL_HOOK_FAILED;
-    int size =
-        line ? asprintf(&text, "%s%s%s", file.text ? file.text : "", ends_well ? "" : "\n", line)
-             : -1;
-    if (size < 0) {
-        text = NULL;
-        report("out of memory");
-    } else if (file.text && strlen(file.text) != file.size) {
-        report("%s: is no text: left alone", path);
-    } else if (replace_shell_file(path, file.text ? &file.status : NULL, text, (size_t)size) < 0) {
-        report("%s: %s", path, strerror(errno));
-    } else {
-        result = SHELL_HOOK_ADDED;
-    }
-    free(text);
-    free(line);
-    free(file.text);
-    return result;
+    if (host_path(host, rc->path, path, sizeof path) != 0)
+        return false;
+    return hook_path_exists(path) || (rc->create && hook_path_exists(dirname(path)));
 }
 
-/* Which of the marks ends line; MARKS: it is not ours. */
-static size_t mark_of(const struct text_line *line)
+/* --- the file behind an rc file's path ------------------------------------ */
+
+struct hook_target {
+    char path[PATH_MAX];   /* symbolic links resolved */
+    struct text_file file; /* text is NULL where no file exists */
+};
+
+static int hook_failed(struct failure *failure, const char *path)
 {
-    size_t length = (size_t)(line->next - line->start), mark;
-    for (mark = 0; mark < MARKS; mark++) {
-        size_t tail = strlen(marks[mark]);
-        if (length > tail && memcmp(line->next - tail, marks[mark], tail) == 0 &&
-            memmem(line->start, length, "/tmout/shells/", strlen("/tmout/shells/")))
+    failure_set(failure, "%s: %s", path, strerror(errno));
+    return -1;
+}
+
+/* Resolves and reads it. Returns 0, and the caller frees target->file.text, or
+ * -1 with the reason. */
+static int hook_open(const struct host *host, const struct rc_file *rc, struct hook_target *target,
+                     struct failure *failure)
+{
+    const size_t root_length = strlen(host->root);
+    char path[PATH_MAX];
+
+    target->file = (struct text_file){0};
+    if (host_path(host, rc->path, path, sizeof path) != 0)
+        return hook_failed(failure, rc->path);
+    if (realpath(path, target->path) == NULL) {
+        const int saved = errno;
+        snprintf(target->path, sizeof target->path, "%s", path);
+        if (saved == ENOENT && !hook_path_exists(path))
+            return 0;
+        errno = saved;
+        return hook_failed(failure, rc->path);
+    }
+    const char *inside = target->path + root_length;
+    if (strncmp(target->path, host->root, root_length) != 0 ||
+        strncmp(inside, "/etc/", strlen("/etc/")) != 0) {
+        failure_set(failure, "%s: leads to %s, outside /etc; not changed", rc->path, target->path);
+        return -1;
+    }
+    if (read_text_file(target->path, O_NOFOLLOW, &target->file) != 0)
+        return hook_failed(failure, inside);
+    if (target->file.status.st_nlink == 1)
+        return 0;
+    failure_set(failure, "%s: has more than one hard link; not changed", inside);
+    free(target->file.text);
+    target->file.text = NULL;
+    return -1;
+}
+
+/* --- our line ------------------------------------------------------------- */
+
+/*
+ * The end of our line tells who wrote it and how the file ended before, so that
+ * removing it restores the file byte for byte.
+ */
+#define MARK " # tmoutctl shells"
+enum hook_mark { MARK_PLAIN, MARK_NEWLINE, MARK_NEW_FILE, MARKS };
+static const char *const hook_marks[] = {
+    [MARK_PLAIN] = MARK "\n",
+    [MARK_NEWLINE] = MARK " (no newline before)\n",
+    [MARK_NEW_FILE] = MARK " (new file)\n",
+};
+
+/* The rc file's text with our line at its end; the caller frees it. NULL: out
+ * of memory. */
+static char *hook_text(const struct rc_file *rc, const struct text_file *file, size_t *size)
+{
+    const bool ends_well = file->size == 0 || file->text[file->size - 1] == '\n';
+    const enum hook_mark mark =
+        file->text == NULL ? MARK_NEW_FILE : (ends_well ? MARK_PLAIN : MARK_NEWLINE);
+    char *text = NULL;
+    const int length =
+        asprintf(&text,
+                 rc->kind == SHELL_TCSH ? "%1$s%2$sif (-r %3$s) source %3$s%4$s"
+                                        : "%1$s%2$sif [[ -r %3$s ]]; then . %3$s; fi%4$s",
+                 file->text != NULL ? file->text : "", ends_well ? "" : "\n", rc->fragment,
+                 hook_marks[mark]);
+
+    if (length < 0)
+        return NULL;
+    *size = (size_t)length;
+    return text;
+}
+
+/* Which of the marks is at the end of the line; MARKS: it is not ours. */
+static enum hook_mark hook_mark_of(const struct text_line *line)
+{
+    static const char fragments[] = "/tmout/shells/";
+    const size_t length = (size_t)(line->next - line->start);
+    enum hook_mark mark = MARK_PLAIN;
+
+    for (; mark < MARKS; mark++) {
+        const size_t tail = strlen(hook_marks[mark]);
+        if (length > tail && memcmp(line->next - tail, hook_marks[mark], tail) == 0 &&
+            memmem(line->start, length, fragments, strlen(fragments)) != NULL)
             break;
     }
     return mark;
 }
 
-enum shell_hook_result remove_shell_hook(const struct rc_file *rc)
+enum shell_hook_result shell_hook_add(const struct host *host, const struct rc_file *rc,
+                                      struct failure *failure)
 {
-    char path[PATH_MAX];
-    struct text_file file;
-    if (open_rc_file(rc, path, &file) < 0)
-        return SHELL_HOOK_FAILED;
-    if (!file.text)
-        return SHELL_HOOK_UNCHANGED;
-
-    enum shell_hook_result result = SHELL_HOOK_UNCHANGED;
-    bool created = false;
+    enum shell_hook_result result = SHELL_HOOK_FAILED;
+    struct hook_target target;
     size_t size = 0;
-    char *text = malloc(file.size + 1);
-    for (struct text_line line = {0}; text && next_text_line(&file, &line);) {
-        size_t mark = mark_of(&line);
+
+    if (shell_rc_hook_line(host, rc) > 0)
+        return SHELL_HOOK_UNCHANGED;
+    if (hook_open(host, rc, &target, failure) != 0)
+        return SHELL_HOOK_FAILED;
+    const struct text_file *file = &target.file;
+    char *text = hook_text(rc, file, &size);
+    if (text == NULL)
+        failure_set(failure, "%s: out of memory", rc->path);
+    else if (file->text != NULL && strlen(file->text) != file->size)
+        failure_set(failure, "%s: not a text file; not changed", rc->path);
+    else if (replace_shell_file(target.path, file->text != NULL ? &file->status : NULL, text,
+                                size) != 0)
+        hook_failed(failure, rc->path);
+    else
+        result = SHELL_HOOK_ADDED;
+    free(text);
+    free(target.file.text);
+    return result;
+}
+
+/* What is left of a file without our lines. */
+struct hook_rest {
+    char *text; /* as long as the file, or shorter */
+    size_t size;
+    bool had_line; /* any of ours */
+    bool created;  /* the file was created by us */
+};
+
+/* Returns 0, and the caller frees rest->text, or -1: out of memory. */
+static int hook_strip(const struct text_file *file, struct hook_rest *rest)
+{
+    *rest = (struct hook_rest){.text = malloc(file->size + 1)};
+    if (rest->text == NULL)
+        return -1;
+    for (struct text_line line = {0}; next_text_line(file, &line);) {
+        const size_t length = (size_t)(line.next - line.start);
+        const enum hook_mark mark = hook_mark_of(&line);
         if (mark == MARKS) {
-            memcpy(text + size, line.start, (size_t)(line.next - line.start));
-            size += (size_t)(line.next - line.start);
+            memcpy(rest->text + rest->size, line.start, length);
+            rest->size += length;
             continue;
         }
-        result = SHELL_HOOK_REMOVED;
-        created = mark == MARK_NEW_FILE;
-        if (mark == MARK_NEWLINE && line.next == file.text + file.size && size > 0)
-            size--; /* the newline came with our line */
+        rest->had_line = true;
+        rest->created = mark == MARK_NEW_FILE;
+        if (mark == MARK_NEWLINE && line.next == file->text + file->size && rest->size > 0)
+            rest->size--; /* the newline that came with our line */
     }
-    int done = 0;
-    if (!text) {
-        errno = ENOMEM;
-        done = -1;
-    } else if (result == SHELL_HOOK_REMOVED && created && size == 0) {
-        done = unlink_shell_file(path, &file.status);
-    } else if (result == SHELL_HOOK_REMOVED) {
-        done = replace_shell_file(path, &file.status, text, size);
-    }
-    if (done < 0) {
-        report("%s: %s", path, strerror(errno));
+    return 0;
+}
+
+enum shell_hook_result shell_hook_remove(const struct host *host, const struct rc_file *rc,
+                                         struct failure *failure)
+{
+    enum shell_hook_result result = SHELL_HOOK_REMOVED;
+    struct hook_target target;
+    struct hook_rest rest;
+
+    if (hook_open(host, rc, &target, failure) != 0)
+        return SHELL_HOOK_FAILED;
+    if (target.file.text == NULL)
+        return SHELL_HOOK_UNCHANGED;
+    int changed = hook_strip(&target.file, &rest);
+    if (changed == 0 && !rest.had_line)
+        result = SHELL_HOOK_UNCHANGED;
+    else if (changed == 0 && rest.created && rest.size == 0)
+        changed = unlink_shell_file(target.path, &target.file.status);
+    else if (changed == 0)
+        changed = replace_shell_file(target.path, &target.file.status, rest.text, rest.size);
+    if (changed != 0) {
+        hook_failed(failure, rc->path);
         result = SHELL_HOOK_FAILED;
     }
-    free(text);
-    free(file.text);
+    free(rest.text);
+    free(target.file.text);
     return result;
 }

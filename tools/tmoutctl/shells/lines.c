@@ -29,8 +29,6 @@ const char *shell_next_use(const char *commands, const char *from, const char *v
 }
 
 /* --- one command --------------------------------------------------------- */
-
-/* Is word[length] this text? */
 static bool word_is(const char *word, size_t length, const char *text)
 {
     return strlen(text) == length && strncmp(word, text, length) == 0;
@@ -60,8 +58,8 @@ static bool is_assignment(const char *word, size_t length, const char *variable)
            (length == name || (word[name] == '=' && is_value(word + name + 1, length - name - 1)));
 }
 
-/* Does command[size], which may be empty, do nothing but set the limit, fix it
- * or take it away? Whatever is not known to is taken for something else. */
+/* Does command[size], which may be empty, do nothing but set the limit, make it
+ * readonly or unset it? Whatever is unknown counts as something else. */
 static bool sets_limit_only(const char *command, size_t size, bool csh)
 {
     static const char *const in_front[] = {"builtin", "command", NULL};
@@ -90,7 +88,7 @@ static bool sets_limit_only(const char *command, size_t size, bool csh)
     return !value_follows;
 }
 
-/* The same for a line's commands. */
+/* The same for all of a line's commands. */
 static bool line_sets_limit_only(const char *commands, bool csh)
 {
     for (const char *command = commands;; command++) {
@@ -105,47 +103,51 @@ static bool line_sets_limit_only(const char *commands, bool csh)
 
 /* --- a file -------------------------------------------------------------- */
 
-/* Goes on in the next line? */
-static bool is_continued(const struct text_line *line)
+/* Does the line go on in the next one? */
+static bool line_is_continued(const struct text_line *line)
 {
     return line->end > line->start && line->end[-1] == '\\';
 }
 
-/* Writes the program. Returns false where a line is left to people. */
-static bool write_program(FILE *program, const struct text_file *file, bool csh)
+bool shell_lines_write(FILE *program, struct text_file *file, bool csh)
 {
     const char *variable = shell_variable(csh);
     bool only = true, in_the_middle = false, first = true;
 
     for (struct text_line line = {0}; only && next_text_line(file, &line);) {
-        char *commands = shell_commands_of(&line);
-        if (commands == NULL || shell_next_use(commands, commands, variable) != NULL) {
-            only = commands != NULL && !in_the_middle && !is_continued(&line) &&
-                   line_sets_limit_only(commands, csh);
-            /* The colon keeps a branch that has no other command valid. The
-             * name is there again so that a file which has changed since loses
-             * nothing else. */
+        const bool is_continued = line_is_continued(&line);
+        const char *commands = shell_line_commands(file, &line);
+        if (shell_next_use(commands, commands, variable) != NULL) {
+            only = !in_the_middle && !is_continued && line_sets_limit_only(commands, csh);
+            /* The colon keeps a branch valid that has no other command. The
+             * variable's name is there so that nothing else is lost from a
+             * file that has been edited in the meantime. */
             fprintf(program, "%s%us/.*%s/: # &/", first ? "" : ";", line.number, variable);
             first = false;
         }
-        in_the_middle = is_continued(&line);
-        free(commands);
+        in_the_middle = is_continued;
     }
     return only && !first;
 }
 
-char *shell_lines_out(const char *path, bool csh)
+char *shell_lines_out(const struct host *host, const char *path, bool csh)
 {
     struct text_file file;
     char *text = NULL;
     size_t size;
 
-    if (read_text_file(path, 0, &file) != 0)
+    if (shell_file_read(host, path, 0, &file) != 0)
         return strdup("");
     FILE *program = open_memstream(&text, &size);
-    const bool only = program != NULL && write_program(program, &file, csh);
-    if (program != NULL && fclose(program) == 0 && text != NULL && !only)
-        text[0] = '\0';
+    const bool only = program != NULL && shell_lines_write(program, &file, csh);
     free(file.text);
+    if (program == NULL)
+        return NULL;
+    if (fclose(program) != 0) {
+        free(text);
+        return NULL;
+    }
+    if (!only)
+        text[0] = '\0';
     return text;
 }

@@ -1,23 +1,31 @@
 /* Which lines of a shell file set the limit and do nothing else, so that they
- * can be taken out. */
+ * can be commented out. */
 #ifndef TMOUT_TMOUTCTL_SHELLS_LINES_H
 #define TMOUT_TMOUTCTL_SHELLS_LINES_H
 
+#include "tools/tmoutctl/host/host.h"
+
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
-/* A shell's variable for the limit. */
+struct text_file;
+
+/* A shell's variable for the limit; csh: one of tcsh's files. */
 const char *shell_variable(bool csh);
 
-/* The next place in commands from `from` on that has the variable itself, and
- * not its value or a longer name; NULL: none does. */
+/* The next place in commands from `from` on that names the variable itself, and
+ * not its value or a longer name; NULL if there is none. */
 const char *shell_next_use(const char *commands, const char *from, const char *variable);
 
 /*
- * A program for sed that makes a comment of each line of path that has the
- * variable; "" where one of them does something else, too, or what it does
- * cannot be told. The caller frees it; NULL: no memory.
+ * A sed program that comments out each line of the host's file at path that
+ * names the variable; "" where one of them does something else too, or where
+ * that cannot be determined. The caller frees it; NULL: out of memory.
  */
-char *shell_lines_out(const char *path, bool csh);
+char *shell_lines_out(const struct host *host, const char *path, bool csh);
+
+/* The same for a file's text, which is cut into lines; false: "", see above. */
+bool shell_lines_write(FILE *program, struct text_file *file, bool csh);
 
 #endif

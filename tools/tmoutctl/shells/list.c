@@ -1,9 +1,8 @@
 #include "tools/tmoutctl/shells/list.h"
 
+#include "lib/host/array.h"
 #include "tools/tmoutctl/shells/files.h"
-#include "tools/tmoutctl/print.h"
 
-#include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,130 +10,182 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const struct shell_kind {
-    const char *name;
-    const char *programs; /* patterns of program names, separated by blanks */
-    const char *limit;    /* how it takes one; NULL: it has no timeout */
-    bool reads_profile;   /* its login shells read /etc/profile */
-    bool rc_is_the_users; /* only a user's file reads its system rc file */
-} kinds[] = {
-    {"bash", "bash* rbash", "yes", true, false},
-    {"zsh", "zsh* rzsh", "yes", false, false},
-    {"ksh93", "ksh ksh93* rksh*", "yes, +60 s", true, false},
-    {"mksh", "mksh* lksh", "yes", true, true},
-    {"tcsh", "tcsh*", "whole minutes", false, false},
-    {"csh", "csh bsd-csh", NULL, false, false},
-    {"dash", "dash", NULL, false, false},
-    {"ash", "ash busybox", NULL, false, false},
-    {"fish", "fish", NULL, false, false},
-    {"yash", "yash", NULL, false, false},
-    {"posh", "posh", NULL, false, false},
-    {"other", "*", NULL, false, false},
-};
+/* --- /etc/shells --------------------------------------------------------- */
 
-/* The first of the kind's rc files that is hooked, or NULL. */
-static const char *hooked_rc_file(const struct shell_kind *kind)
+static int login_shells_add(struct login_shells *shells, const char *path, size_t length)
 {
-    const char *script = strcmp(kind->name, "tcsh") == 0 ? PROFILE_CSH : PROFILE_SH;
-    if (!profile_script_is_ours(script))
-        return NULL;
-    for (const struct rc_file *rc = rc_files; rc->path; rc++) {
-        if (strcmp(rc->kind, kind->name) == 0 && rc_hook_line(rc))
-            return rc->path;
+    char *copy = strndup(path, length);
+    char **grown = copy != NULL ? array_grow(shells->path, shells->count, sizeof *grown) : NULL;
+
+    if (grown == NULL) {
+        free(copy);
+        return -1;
     }
+    shells->path = grown;
+    shells->path[shells->count++] = copy;
+    return 0;
+}
+
+int login_shells_read(const struct host *host, struct login_shells *shells)
+{
+    struct text_file file;
+    int result = 0;
+
+    if (shell_file_read(host, "/etc/shells", 0, &file) != 0)
+        /* What getusershell(3) falls back to. */
+        return login_shells_add(shells, "/bin/sh", strlen("/bin/sh")) == 0 &&
+                       login_shells_add(shells, "/bin/csh", strlen("/bin/csh")) == 0
+                   ? 0
+                   : -1;
+    for (struct text_line line = {0}; result == 0 && next_text_line(&file, &line);) {
+        const char *path = shell_line_commands(&file, &line);
+        path += strcspn(path, "/#");
+        if (path[0] == '/' && path[1] != '\0')
+            result = login_shells_add(shells, path, strcspn(path, " \t\r\v\f#"));
+    }
+    free(file.text);
+    return result;
+}
+
+bool login_shells_have(const struct login_shells *shells, const char *path)
+{
+    for (size_t i = 0; i < shells->count; i++)
+        if (strcmp(shells->path[i], path) == 0)
+            return true;
+    return false;
+}
+
+void login_shells_free(struct login_shells *shells)
+{
+    for (size_t i = 0; i < shells->count; i++)
+        free(shells->path[i]);
+    free(shells->path);
+    *shells = (struct login_shells){0};
+}
+
+/* --- the files that give a shell its limit -------------------------------- */
+
+/* The first rc file of this kind of shell that reads our script, or NULL. */
+static const char *list_rc_file(const struct host *host, enum shell_kind kind)
+{
+    if (!shell_script_is_ours(host, shell_script(kind)))
+        return NULL;
+    for (const struct rc_file *rc = rc_files; rc->path != NULL; rc++)
+        if (rc->kind == kind && shell_rc_hook_line(host, rc) > 0)
+            return rc->path;
     return NULL;
 }
 
-static const char *login_file(const struct shell_kind *kind)
+static const char *list_login_file(const struct host *host, enum shell_kind kind)
 {
-    if (!kind->reads_profile)
-        return hooked_rc_file(kind);
-    bool hooked = profile_script_is_ours(PROFILE_SH) && last_line_with(PROFILE, PROFILE_DIR);
-    return hooked ? PROFILE_SH : NULL;
+    if (!shell_traits[kind].reads_profile)
+        return list_rc_file(host, kind);
+    return shell_script_is_ours(host, PROFILE_SH) &&
+                   shell_last_line_with(host, PROFILE, PROFILE_DIR) > 0
+               ? PROFILE_SH
+               : NULL;
 }
 
-static const struct shell_kind *kind_of(const char *program)
-{
-    const struct shell_kind *kind = kinds;
-    for (;; kind++) {
-        char patterns[64], *rest = patterns, *pattern;
-        snprintf(patterns, sizeof patterns, "%s", kind->programs);
-        while ((pattern = strsep(&rest, " "))) {
-            if (fnmatch(pattern, program, 0) == 0)
-                return kind; /* the last row matches everything */
-        }
-    }
-}
+/* --- the programs --------------------------------------------------------- */
 
-const char *shell_limit(const char *path)
+/* The host's program behind path, links resolved, as a path below the root.
+ * Returns it in full, or NULL. */
+static const char *list_program(const struct host *host, const char *path, char full[PATH_MAX])
 {
-    char program[PATH_MAX];
-    if (!realpath(path, program))
+    char start[PATH_MAX];
+
+    if (host_path(host, path, start, sizeof start) != 0 || realpath(start, full) == NULL ||
+        strncmp(full, host->root, strlen(host->root)) != 0)
         return NULL;
-    return kind_of(strrchr(program, '/') + 1)->limit;
+    return full + strlen(host->root);
 }
 
-/* What the list of shells collects; each program once, whatever its names. */
-struct shell_list {
-    json_t *rows;
-    struct {
-        dev_t device;
-        ino_t inode;
-    } seen[64];
-    size_t count;
-};
-
-static void set_text(json_t *object, const char *key, const char *text)
+enum shell_timeout shell_timeout_of(const struct host *host, const char *path)
 {
-    json_object_set_new(object, key, text ? json_text(text) : json_null());
+    char full[PATH_MAX];
+    const char *program = list_program(host, path, full);
+
+    return program != NULL ? shell_traits[shell_kind_of(strrchr(program, '/') + 1)].timeout
+                           : SHELL_NO_TIMEOUT;
 }
 
-/* Adds the shell at path unless it is none, or known already. */
-static void add_shell(struct shell_list *list, const char *path)
+static bool list_has(const struct host *host, const struct shell_list *list,
+                     const struct stat *status)
 {
+    char full[PATH_MAX];
+    struct stat other;
+
+    for (size_t i = 0; i < list->count; i++)
+        if (host_path(host, list->shell[i].path, full, sizeof full) == 0 &&
+            stat(full, &other) == 0 && other.st_dev == status->st_dev &&
+            other.st_ino == status->st_ino)
+            return true;
+    return false;
+}
+
+/* Adds the shell at path, unless it cannot be run or is known by another name. */
+static int list_add(const struct host *host, struct shell_list *list, const char *path)
+{
+    char full[PATH_MAX];
     struct stat status;
-    char program[PATH_MAX];
-    if (access(path, X_OK) < 0 || stat(path, &status) < 0 || !S_ISREG(status.st_mode) ||
-        !realpath(path, program) || list->count == sizeof list->seen / sizeof *list->seen)
-        return;
-    for (size_t i = 0; i < list->count; i++) {
-        if (list->seen[i].device == status.st_dev && list->seen[i].inode == status.st_ino)
-            return;
-    }
-    list->seen[list->count].device = status.st_dev;
-    list->seen[list->count++].inode = status.st_ino;
+    const char *program = list_program(host, path, full);
 
-    const struct shell_kind *kind = kind_of(strrchr(program, '/') + 1);
-    const char *login = kind->limit ? login_file(kind) : NULL;
-    const char *rc = kind->limit ? hooked_rc_file(kind) : NULL;
-    bool ok = !kind->limit || (login && (rc || kind->rc_is_the_users));
-    json_t *row = json_object();
-    set_text(row, "shell", program);
-    set_text(row, "kind", kind->name);
-    set_text(row, "limit", kind->limit);
-    set_text(row, "login", login);
-    set_text(row, "rc", rc);
-    json_object_set_new(row, "ok", json_boolean(ok));
-    json_array_append_new(list->rows, row);
+    if (program == NULL || access(full, X_OK) != 0 || stat(full, &status) != 0 ||
+        !S_ISREG(status.st_mode) || list_has(host, list, &status))
+        return 0;
+    struct shell *grown = array_grow(list->shell, list->count, sizeof *grown);
+    if (grown == NULL)
+        return -1;
+    list->shell = grown;
+    struct shell shell = {.path = strdup(program),
+                          .kind = shell_kind_of(strrchr(program, '/') + 1)};
+    if (shell.path == NULL)
+        return -1;
+    shell.complete = shell_traits[shell.kind].timeout == SHELL_NO_TIMEOUT;
+    if (!shell.complete) {
+        shell.login_file = list_login_file(host, shell.kind);
+        shell.rc_file = list_rc_file(host, shell.kind);
+        shell.complete = shell.login_file != NULL &&
+                         (shell.rc_file != NULL || shell_traits[shell.kind].rc_is_the_users);
+    }
+    list->shell[list->count++] = shell;
+    return 0;
 }
 
-json_t *list_shells(void)
+/* Adds the programs that have a shell's name, whether /etc/shells has them or not. */
+static int list_add_known(const struct host *host, struct shell_list *list)
 {
     static const char *const names[] = {"bash", "zsh",     "ksh93", "ksh",     "mksh",
                                         "lksh", "tcsh",    "csh",   "bsd-csh", "dash",
                                         "ash",  "busybox", "fish",  "yash",    "posh"};
     static const char *const directories[] = {"/bin", "/usr/bin", "/usr/local/bin"};
-    struct shell_list list = {.rows = json_array()};
-    setusershell();
-    for (const char *path; (path = getusershell());)
-        add_shell(&list, path);
-    endusershell();
+
     for (size_t d = 0; d < sizeof directories / sizeof *directories; d++) {
         for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
             char path[64];
             snprintf(path, sizeof path, "%s/%s", directories[d], names[n]);
-            add_shell(&list, path);
+            if (list_add(host, list, path) != 0)
+                return -1;
         }
     }
-    return list.rows;
+    return 0;
+}
+
+int shell_list_find(const struct host *host, struct shell_list *list)
+{
+    struct login_shells listed = {0};
+    int result = login_shells_read(host, &listed);
+
+    for (size_t i = 0; result == 0 && i < listed.count; i++)
+        result = list_add(host, list, listed.path[i]);
+    login_shells_free(&listed);
+    return result == 0 ? list_add_known(host, list) : -1;
+}
+
+void shell_list_free(struct shell_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->shell[i].path);
+    free(list->shell);
+    *list = (struct shell_list){0};
 }

@@ -1,42 +1,37 @@
 #include "tools/tmoutctl/shells/literal.h"
 
-#include "lib/policy/duration.h"
-#include "tools/tmoutctl/host/policy_view.h"
-#include "tools/tmoutctl/print.h"
 #include "tools/tmoutctl/shells/files.h"
 #include "tools/tmoutctl/shells/replace.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-/* As the scripts are installed. */
+/* The limit in the scripts as installed. */
 enum { INSTALLED_SEC = 600 };
 
 enum { LITERALS_MAX = 3 };
 
 /*
- * The scripts, and what stands before the number on those lines that have
- * nothing else behind it. Each such line must be there once: else the script
- * is not the one that we know how to change.
+ * The scripts, and what comes before the number on those lines that end with
+ * it. Each such line must occur exactly once: otherwise the script is not one
+ * that we know how to change.
  */
 static const struct literal_script {
     const char *path;
-    int unit_sec; /* of its numbers, of which 1 is the least */
+    int unit_sec; /* of its numbers, of which 1 is the smallest */
     const char *before[LITERALS_MAX];
-} scripts[] = {
+} literal_scripts[SHELL_SCRIPTS] = {
     {PROFILE_SH, 1, {"tmout_limit=", "declare -xr TMOUT=", "TMOUT="}},
     {PROFILE_CSH, 60, {"set tmout_minutes = "}},
 };
 
-enum { SCRIPTS = sizeof scripts / sizeof scripts[0] };
-
-/* The numbers of one script, where they stand in its text, in that order. */
+/* The numbers of one script, in the order in which they occur. */
 struct literals {
-    struct text_file file; /* text NULL: there is no such script */
+    struct text_file file; /* text is NULL if there is no such script */
     struct literal {
         const char *start, *end; /* of its digits */
         const char *before;
@@ -46,32 +41,34 @@ struct literals {
     size_t count;
 };
 
-/* What follows before on a line that is just that and a number; NULL: it is
- * another line. */
-static const char *number_behind(const struct text_line *line, const char *before)
+/* --- reading -------------------------------------------------------------- */
+
+/* What follows `before` on a line that has nothing else but a number; NULL if
+ * it is another line. */
+static const char *literal_after(const struct text_line *line, const char *before)
 {
+    const size_t length = strlen(before);
     const char *at = line->start;
 
     while (at < line->end && (*at == ' ' || *at == '\t'))
         at++;
-    const size_t length = strlen(before);
     if ((size_t)(line->end - at) <= length || memcmp(at, before, length) != 0)
         return NULL;
     at += length;
     for (const char *digit = at; digit < line->end; digit++)
         if (*digit < '0' || *digit > '9')
             return NULL;
-    return line->end - at <= 9 ? at : NULL; /* more digits than any limit has */
+    return line->end - at <= 9 ? at : NULL; /* no limit has more digits */
 }
 
-/* Finds the numbers in a script's text. False: it has not the form of ours. */
-static bool find_literals(const struct literal_script *script, struct literals *literals)
+/* Finds the numbers in a script's text. False if it does not look like ours. */
+static bool literals_locate(const struct literal_script *script, struct literals *literals)
 {
     unsigned seen[LITERALS_MAX] = {0};
 
     for (struct text_line line = {0}; next_text_line(&literals->file, &line);) {
         for (size_t i = 0; i < LITERALS_MAX && script->before[i] != NULL; i++) {
-            const char *start = number_behind(&line, script->before[i]);
+            const char *start = literal_after(&line, script->before[i]);
             if (start == NULL)
                 continue;
             if (seen[i]++ > 0)
@@ -90,24 +87,29 @@ static bool find_literals(const struct literal_script *script, struct literals *
 }
 
 /* Reads a script and finds its numbers. Returns 0, and the caller frees
- * literals->file.text, or -1 with what is wrong in *reason. */
-static int read_literals(const struct literal_script *script, struct literals *literals,
-                         const char **reason)
+ * literals->file.text, or -1 with the reason. */
+static int literals_read(const struct host *host, const struct literal_script *script,
+                         struct literals *literals, struct failure *failure)
 {
     *literals = (struct literals){0};
-    if (read_text_file(script->path, O_NOFOLLOW, &literals->file) < 0) {
+    if (shell_file_read(host, script->path, O_NOFOLLOW, &literals->file) != 0) {
         if (errno == ENOENT && strcmp(script->path, PROFILE_SH) != 0)
-            return 0; /* a site without tcsh may have taken it away */
-        *reason = strerror(errno);
+            return 0; /* a site without tcsh may have removed it */
+        failure_set(failure, "%s: %s", script->path, strerror(errno));
         return -1;
     }
-    if (!profile_script_is_ours(script->path))
-        *reason = "is not the script of pam_tmout, for it does not speak of PAM_TMOUT: left alone";
+    if (!shell_script_is_ours(host, script->path))
+        failure_set(failure,
+                    "%s: is not pam_tmout's script, since it does not mention PAM_TMOUT; not "
+                    "changed",
+                    script->path);
     else if (literals->file.status.st_nlink > 1)
-        *reason = "has a second name, which would keep the old number: left alone";
-    else if (!find_literals(script, literals))
-        *reason = "is not as it was installed, so its numbers cannot be told from others: left "
-                  "alone; install it again";
+        failure_set(failure, "%s: has more than one hard link; not changed", script->path);
+    else if (!literals_locate(script, literals))
+        failure_set(failure,
+                    "%s: has been edited, so the numbers to change cannot be identified; not "
+                    "changed. Reinstall the script",
+                    script->path);
     else
         return 0;
     free(literals->file.text);
@@ -115,153 +117,135 @@ static int read_literals(const struct literal_script *script, struct literals *l
     return -1;
 }
 
-/* The limit that the policy's default section gives, SETTING_NONE where it
- * gives none. Returns 0, or -1 after a message. */
-static int find_default(const struct tmoutctl_context *context, int64_t *limit_sec)
+/* The number that a script should have with this default. */
+static long literal_target(const struct literal_script *script, int64_t default_sec)
 {
-    struct policy_view view = {0};
-    struct snapshot_rule rule;
+    const long target_sec = default_sec < INSTALLED_SEC ? (long)default_sec : INSTALLED_SEC;
+
+    return target_sec < script->unit_sec ? 1 : target_sec / script->unit_sec;
+}
+
+/* --- comparing ------------------------------------------------------------ */
+
+static int literals_compare(const struct literal_script *script, const struct literals *literals,
+                            long target, struct shell_findings *findings)
+{
+    const struct literal *largest = NULL;
+    char text[64];
+
+    for (size_t i = 0; i < literals->count; i++)
+        if (largest == NULL || literals->found[i].value >= largest->value)
+            largest = &literals->found[i];
+    if (largest == NULL || largest->value <= target)
+        return 0;
+    snprintf(text, sizeof text, "%s%ld", largest->before, largest->value);
+    const struct shell_finding finding = {
+        .kind = SHELL_FINDING_LITERAL,
+        .file = (char *)(uintptr_t)script->path,
+        .line = largest->line,
+        .text = text,
+        .csh = script->unit_sec == 60,
+        .value = largest->value,
+    };
+    return shell_findings_add(findings, &finding);
+}
+
+int shell_literals_find(const struct host *host, int64_t default_sec,
+                        struct shell_findings *findings)
+{
     struct failure failure = {""};
+    int result = 0;
 
-    if (policy_view_find(context, &view, &failure) != 0) {
-        report("%s", failure.text);
-        return -1;
-    }
-    const int found = snapshot_find(&view.snapshot, RULE_DEFAULT, "", &rule);
-    snapshot_close(&view.snapshot);
-    if (found < 0) {
-        report("%s/%s is damaged; run tmoutctl apply", context->state_dir, SNAPSHOT_POLICY_NAME);
-        return -1;
-    }
-    *limit_sec = found > 0 && rule.setting[SETTING_TMOUT].set ? rule.setting[SETTING_TMOUT].value
-                                                              : SETTING_NONE;
-    return 0;
-}
-
-/* The number that a script should have under this default. */
-static long wanted_value(const struct literal_script *script, int64_t default_sec)
-{
-    const long wanted_sec = default_sec < INSTALLED_SEC ? (long)default_sec : INSTALLED_SEC;
-
-    return wanted_sec < script->unit_sec ? 1 : wanted_sec / script->unit_sec;
-}
-
-void add_literal_findings(const struct tmoutctl_context *context, json_t *findings)
-{
-    int64_t default_sec;
-
-    if (find_default(context, &default_sec) != 0)
-        return;
-    for (size_t i = 0; i < SCRIPTS; i++) {
+    for (size_t i = 0; result == 0 && i < SHELL_SCRIPTS; i++) {
         struct literals literals;
-        const char *reason;
-        if (read_literals(&scripts[i], &literals, &reason) != 0)
-            continue; /* the table of shells says where the script is missing */
-        const struct literal *largest = NULL;
-        for (size_t n = 0; n < literals.count; n++)
-            if (largest == NULL || literals.found[n].value >= largest->value)
-                largest = &literals.found[n];
-        if (largest != NULL && largest->value > wanted_value(&scripts[i], default_sec)) {
-            char text[64];
-            snprintf(text, sizeof text, "%s%ld", largest->before, largest->value);
-            json_array_append_new(
-                findings,
-                json_pack("{s:s, s:i, s:s, s:I, s:b, s:b, s:s}", "file", scripts[i].path, "line",
-                          (int)largest->line, "text", text, "value", (json_int_t)largest->value,
-                          "readonly", 0, "conflict", 0, "meaning",
-                          "larger than the policy's default: the limit of a login that no "
-                          "decision reached, and what scanners read. Run tmoutctl shells "
-                          "--literal"));
-        }
+        if (literals_read(host, &literal_scripts[i], &literals, &failure) != 0)
+            continue; /* the list of shells shows that the script is missing */
+        result = literals_compare(&literal_scripts[i], &literals,
+                                  literal_target(&literal_scripts[i], default_sec), findings);
         free(literals.file.text);
     }
+    return result;
 }
 
-/* Writes value over all the numbers. Returns 1 if that changed the file, 0 if
- * they were there already, -1 with errno. */
-static int put_literals(const struct literal_script *script, const struct literals *literals,
-                        long value)
-{
-    char digits[16], *text = NULL;
-    size_t size = 0;
-    bool same = true;
+/* --- writing -------------------------------------------------------------- */
 
-    snprintf(digits, sizeof digits, "%ld", value);
-    for (size_t i = 0; i < literals->count; i++)
-        same = same && literals->found[i].value == value;
-    if (same)
-        return 0;
-    text = malloc(literals->file.size + LITERALS_MAX * sizeof digits);
-    if (text == NULL)
-        return -1;
-    const char *from = literals->file.text;
+/* The script's text with value in place of all its numbers; the caller frees
+ * it. NULL: out of memory. */
+static char *literals_text(const struct literals *literals, long value, size_t *size)
+{
+    const char *from = literals->file.text, *end = literals->file.text + literals->file.size;
+    char *text = NULL;
+    FILE *to = open_memstream(&text, size);
+
+    if (to == NULL)
+        return NULL;
     for (size_t i = 0; i < literals->count; i++) {
-        const struct literal *found = &literals->found[i];
-        memcpy(text + size, from, (size_t)(found->start - from));
-        size += (size_t)(found->start - from);
-        memcpy(text + size, digits, strlen(digits));
-        size += strlen(digits);
-        from = found->end;
+        const struct literal *literal = &literals->found[i];
+        fwrite(from, 1, (size_t)(literal->start - from), to);
+        fprintf(to, "%ld", value);
+        from = literal->end;
     }
-    const size_t rest = literals->file.size - (size_t)(from - literals->file.text);
-    memcpy(text + size, from, rest);
-    size += rest;
-    const int result = replace_shell_file(script->path, &literals->file.status, text, size);
-    const int why = errno;
+    fwrite(from, 1, (size_t)(end - from), to);
+    const bool failed = ferror(to) != 0;
+    if (fclose(to) == 0 && !failed)
+        return text;
     free(text);
-    errno = why;
-    return result == 0 ? 1 : -1;
+    errno = ENOMEM;
+    return NULL;
 }
 
-/* Changes one script, says so, and adds it to files. */
-static int change_one(const struct tmoutctl_context *context, const struct literal_script *script,
-                      const struct literals *literals, int64_t default_sec, json_t *files)
+static bool literals_are(const struct literals *literals, long value)
 {
-    const long value = wanted_value(script, default_sec);
-    const int changed = put_literals(script, literals, value);
-
-    if (changed < 0) {
-        report("%s: %s", script->path, strerror(errno));
-    } else if (!context->quiet && !context->json) {
-        char limit[SETTING_TEXT_MAX];
-        duration_format(value * script->unit_sec, limit, sizeof limit);
-        printf("%s: %s, %s\n", script->path, limit, changed ? "changed" : "unchanged");
-    }
-    json_array_append_new(files,
-                          json_pack("{s:s, s:s, s:I}", "file", script->path, "result",
-                                    changed < 0 ? "failed" : (changed ? "changed" : "unchanged"),
-                                    "seconds", (json_int_t)value * script->unit_sec));
-    return changed < 0 ? TMOUTCTL_FAILURE : TMOUTCTL_FINE;
+    for (size_t i = 0; i < literals->count; i++)
+        if (literals->found[i].value != value)
+            return false;
+    return true;
 }
 
-int change_literals(const struct tmoutctl_context *context)
+/* Writes value over all the script's numbers. */
+static enum shell_literal_result literals_replace(const struct host *host,
+                                                  const struct literal_script *script,
+                                                  const struct literals *literals, long value,
+                                                  struct failure *failure)
 {
-    struct literals literals[SCRIPTS] = {0};
-    int64_t default_sec;
-    int status = TMOUTCTL_FINE;
+    char path[PATH_MAX], *text = NULL;
+    size_t size = 0;
+    int result = -1;
 
-    if (geteuid() != 0) {
-        report("must be run as root");
-        return TMOUTCTL_FAILURE;
+    if (literals_are(literals, value))
+        return SHELL_LITERAL_UNCHANGED;
+    if (host_path(host, script->path, path, sizeof path) == 0 &&
+        (text = literals_text(literals, value, &size)) != NULL)
+        result = replace_shell_file(path, &literals->file.status, text, size);
+    if (result != 0)
+        failure_set(failure, "%s: %s", script->path, strerror(errno));
+    free(text);
+    return result == 0 ? SHELL_LITERAL_CHANGED : SHELL_LITERAL_FAILED;
+}
+
+int shell_literals_write(const struct host *host, int64_t default_sec,
+                         struct shell_literal literals[SHELL_SCRIPTS])
+{
+    struct literals found[SHELL_SCRIPTS];
+    int result = 0;
+
+    /* All are read before the first is changed. */
+    for (size_t i = 0; i < SHELL_SCRIPTS; i++) {
+        literals[i] = (struct shell_literal){.path = literal_scripts[i].path};
+        if (literals_read(host, &literal_scripts[i], &found[i], &literals[i].failure) != 0)
+            result = -1;
     }
-    if (find_default(context, &default_sec) != 0)
-        return TMOUTCTL_FAILURE;
-    /* All are looked at before the first is changed. */
-    for (size_t i = 0; i < SCRIPTS; i++) {
-        const char *reason;
-        if (read_literals(&scripts[i], &literals[i], &reason) != 0) {
-            report("%s: %s", scripts[i].path, reason);
-            status = TMOUTCTL_FAILURE;
-        }
+    for (size_t i = 0; result == 0 && i < SHELL_SCRIPTS; i++) {
+        const struct literal_script *script = &literal_scripts[i];
+        const long value = literal_target(script, default_sec);
+        if (found[i].file.text == NULL)
+            continue;
+        literals[i].limit_sec = (int64_t)value * script->unit_sec;
+        literals[i].result = literals_replace(host, script, &found[i], value, &literals[i].failure);
+        if (literals[i].result == SHELL_LITERAL_FAILED)
+            result = -1;
     }
-    json_t *files = json_array();
-    for (size_t i = 0; status == TMOUTCTL_FINE && i < SCRIPTS; i++)
-        if (literals[i].file.text != NULL)
-            status = change_one(context, &scripts[i], &literals[i], default_sec, files);
-    for (size_t i = 0; i < SCRIPTS; i++)
-        free(literals[i].file.text);
-    if (context->json)
-        return print_json(json_pack("{s:o}", "files", files), status);
-    json_decref(files);
-    return finish(status);
+    for (size_t i = 0; i < SHELL_SCRIPTS; i++)
+        free(found[i].file.text);
+    return result;
 }

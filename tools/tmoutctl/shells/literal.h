@@ -1,26 +1,48 @@
 /*
- * The number that stands as text in our scripts of /etc/profile.d. It is the
- * limit of a login that no decision reached, and all that compliance scanners
- * see, for they read text and run no shell. It is installed as ten minutes,
- * the strictest that the usual baselines ask for; where a policy's default is
- * stricter yet, an administrator's command makes it follow.
+ * The number that our scripts in /etc/profile.d have as text. It is the limit of
+ * a login that the policy did not reach, and all that compliance scanners see,
+ * since they read text and run no shell. It is installed as ten minutes, the
+ * strictest that the usual baselines require; where a policy's default is
+ * stricter still, an administrator's command makes the number follow it.
  */
 #ifndef TMOUT_TMOUTCTL_SHELLS_LITERAL_H
 #define TMOUT_TMOUTCTL_SHELLS_LITERAL_H
 
-#include "tools/tmoutctl/cli.h"
+#include "lib/host/failure.h"
+#include "tools/tmoutctl/host/host.h"
+#include "tools/tmoutctl/shells/findings.h"
 
-#include <jansson.h>
+#include <stdint.h>
+
+/* tmout.sh and tmout.csh. */
+enum { SHELL_SCRIPTS = 2 };
+
+enum shell_literal_result {
+    SHELL_LITERAL_SKIPPED, /* there is no such script, or nothing could be changed at all */
+    SHELL_LITERAL_UNCHANGED,
+    SHELL_LITERAL_CHANGED,
+    SHELL_LITERAL_FAILED
+};
+
+/* What became of one script. */
+struct shell_literal {
+    const char *path;
+    enum shell_literal_result result;
+    int64_t limit_sec;      /* what its number stands for, unless it was skipped */
+    struct failure failure; /* "" where nothing failed */
+};
 
 /*
- * Adds to findings (shell_findings.h) the scripts of ours whose number is
- * larger than the policy's default limit. Without a policy, after a message,
- * none is.
+ * Writes the policy's default limit, SETTING_NONE for none, into the scripts if
+ * it is below ten minutes, else ten minutes. If one of the scripts is not as we
+ * know it, none is changed. Returns 0, or -1 with the reasons in literals.
  */
-void add_literal_findings(const struct tmoutctl_context *context, json_t *findings);
+int shell_literals_write(const struct host *host, int64_t default_sec,
+                         struct shell_literal literals[SHELL_SCRIPTS]);
 
-/* `tmoutctl shells --literal`: writes the policy's default limit into the
- * scripts where it is below ten minutes, else ten minutes. */
-int change_literals(const struct tmoutctl_context *context);
+/* Adds the scripts whose number is larger than that. Those that are not as we
+ * know them are left out. Returns 0, or -1: out of memory. */
+int shell_literals_find(const struct host *host, int64_t default_sec,
+                        struct shell_findings *findings);
 
 #endif

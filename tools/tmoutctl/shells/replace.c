@@ -13,7 +13,7 @@
 
 /*
  * Copies the extended attributes, ACLs among them. A security label that
- * can't be set is the one that the directory gives anyway.
+ * cannot be set is the default of the directory anyway.
  */
 static int copy_attributes(int from, int to)
 {
@@ -32,7 +32,7 @@ static int copy_attributes(int from, int to)
 }
 
 /* Gives the new file fd the owner, attributes and mode of the one at path. */
-static int take_after(int fd, const char *path, const struct stat *status)
+static int copy_metadata(int fd, const char *path, const struct stat *status)
 {
     int old = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (old < 0)
@@ -42,28 +42,28 @@ static int take_after(int fd, const char *path, const struct stat *status)
         result = copy_attributes(old, fd);
     if (result == 0)
         result = fchmod(fd, status->st_mode & 07777);
-    int why = errno;
+    const int saved = errno;
     close(old);
-    errno = why;
+    errno = saved;
     return result;
 }
 
-static int write_all(int fd, const char *text, size_t size)
+static int replace_write(int fd, const char *text, size_t size)
 {
     while (size > 0) {
-        ssize_t put = write(fd, text, size);
-        if (put < 0 && errno != EINTR)
+        ssize_t written = write(fd, text, size);
+        if (written < 0 && errno != EINTR)
             return -1;
-        if (put > 0) {
-            text += put;
-            size -= (size_t)put;
+        if (written > 0) {
+            text += written;
+            size -= (size_t)written;
         }
     }
     return 0;
 }
 
-/* Makes a change in the directory of path last. Should that fail, the change
- * is in place all the same; a power cut could undo it, no more. */
+/* Makes a change in the directory of path durable. If that fails, the change is
+ * in place all the same: only a power failure could undo it. */
 static void sync_directory(const char *path)
 {
     char copy[PATH_MAX];
@@ -75,48 +75,65 @@ static void sync_directory(const char *path)
     close(fd);
 }
 
+/* False with errno. */
 static bool is_unchanged(const char *path, const struct stat *before)
 {
     struct stat now;
-    return lstat(path, &now) == 0 && now.st_ino == before->st_ino && now.st_dev == before->st_dev &&
+
+    if (lstat(path, &now) != 0)
+        return false;
+    errno = EAGAIN;
+    return now.st_ino == before->st_ino && now.st_dev == before->st_dev &&
            now.st_size == before->st_size && now.st_ctim.tv_sec == before->st_ctim.tv_sec &&
            now.st_ctim.tv_nsec == before->st_ctim.tv_nsec;
+}
+
+/* Writes the new file at temporary and gives it the old one's place. Closes fd. */
+static int replace_with(int fd, const char *temporary, const char *path, const struct stat *before,
+                        const char *text, size_t size)
+{
+    int result = replace_write(fd, text, size);
+
+    if (result == 0)
+        result = before != NULL ? copy_metadata(fd, path, before) : fchmod(fd, 0644);
+    if (result == 0)
+        result = fsync(fd);
+    if (result == 0 && before != NULL && !is_unchanged(path, before))
+        result = -1;
+    if (result == 0)
+        result =
+            renameat2(AT_FDCWD, temporary, AT_FDCWD, path, before != NULL ? 0 : RENAME_NOREPLACE);
+    const int saved = errno;
+    close(fd);
+    errno = saved;
+    return result;
 }
 
 int replace_shell_file(const char *path, const struct stat *before, const char *text, size_t size)
 {
     char temporary[PATH_MAX];
-    snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-    int fd = mkostemp(temporary, O_CLOEXEC);
+    const int length = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
+
+    if (length < 0 || (size_t)length >= sizeof temporary) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    const int fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0)
         return -1;
-    if (write_all(fd, text, size) < 0)
-        goto fail;
-    if ((before ? take_after(fd, path, before) : fchmod(fd, 0644)) < 0)
-        goto fail;
-    if (fsync(fd) < 0)
-        goto fail;
-    errno = EAGAIN; /* somebody else has changed it */
-    if (before && !is_unchanged(path, before))
-        goto fail;
-    if (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, before ? 0 : RENAME_NOREPLACE) < 0)
-        goto fail;
-    close(fd);
-    sync_directory(path);
-    return 0;
-
-fail:;
-    int why = errno;
-    close(fd);
+    if (replace_with(fd, temporary, path, before, text, size) == 0) {
+        sync_directory(path);
+        return 0;
+    }
+    const int saved = errno;
     unlink(temporary);
-    errno = why;
+    errno = saved;
     return -1;
 }
 
 int unlink_shell_file(const char *path, const struct stat *before)
 {
-    errno = EAGAIN;
-    if (!is_unchanged(path, before) || unlink(path) < 0)
+    if (!is_unchanged(path, before) || unlink(path) != 0)
         return -1;
     sync_directory(path);
     return 0;

@@ -1,16 +1,14 @@
 /*
  * tmoutctl shells [--install | --remove | --literal]: which of the installed
  * shells take the limit, and from which file; what else in the system's shell
- * files sets one (shell_findings.h); the line in rc files (shell_hooks.h); and
- * the number in our scripts (shell_literal.h).
- *
- * What is found is put into a JSON document, which is printed as it is or as
- * text, so that both say the same.
+ * files sets one (shells/findings.h); the line in rc files (shells/hooks.h); and
+ * the number in our scripts (shells/literal.h).
  */
 #include "tools/tmoutctl/verbs/verbs.h"
 
+#include "lib/policy/duration.h"
+#include "tools/tmoutctl/host/policy_view.h"
 #include "tools/tmoutctl/print.h"
-#include "tools/tmoutctl/shells/files.h"
 #include "tools/tmoutctl/shells/findings.h"
 #include "tools/tmoutctl/shells/hooks.h"
 #include "tools/tmoutctl/shells/list.h"
@@ -20,124 +18,256 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *text_of(const json_t *object, const char *key, const char *otherwise)
+/* The system that runs this program. */
+static const struct host running_host = {""};
+
+static int out_of_memory(void)
 {
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : otherwise;
+    report("out of memory");
+    return TMOUTCTL_FAILURE;
 }
 
-static void print_shells(const json_t *shells)
+/* The limit of the policy's default section, SETTING_NONE where it has none.
+ * Returns 0, or -1 after a message. */
+static int find_default_limit(const struct tmoutctl_context *context, int64_t *limit_sec)
+{
+    struct policy_view view = {0};
+    struct snapshot_rule rule;
+    struct failure failure = {""};
+
+    if (policy_view_find(context, &view, &failure) != 0) {
+        report("%s", failure.text);
+        return -1;
+    }
+    const int found = snapshot_find(&view.snapshot, RULE_DEFAULT, "", &rule);
+    snapshot_close(&view.snapshot);
+    if (found < 0) {
+        report("%s/%s is damaged; run \"tmoutctl apply\"", context->state_dir,
+               SNAPSHOT_POLICY_NAME);
+        return -1;
+    }
+    *limit_sec = found > 0 && rule.setting[SETTING_TMOUT].set ? rule.setting[SETTING_TMOUT].value
+                                                              : SETTING_NONE;
+    return 0;
+}
+
+/* --- without an option ---------------------------------------------------- */
+
+static const char *const timeout_words[] = {
+    [SHELL_NO_TIMEOUT] = "no timeout",
+    [SHELL_TIMEOUT_SECONDS] = "yes",
+    [SHELL_TIMEOUT_SECONDS_PLUS_60] = "yes, +60 s",
+    [SHELL_TIMEOUT_MINUTES] = "whole minutes",
+};
+
+static void print_shells(const struct shell_list *list)
 {
     static const char format[] = "%-24s %-6s %-14s %-24s %s\n";
+
     printf(format, "SHELL", "KIND", "TAKES A LIMIT", "LOGIN SHELLS FROM", "OTHERS FROM");
-    size_t i;
-    const json_t *row;
-    json_array_foreach (shells, i, row) {
-        bool takes = json_is_string(json_object_get(row, "limit"));
-        const char *missing = takes ? "missing" : "-";
-        bool ok = json_is_true(json_object_get(row, "ok"));
-        printf(format, text_of(row, "shell", ""), text_of(row, "kind", ""),
-               text_of(row, "limit", "no timeout"), text_of(row, "login", missing),
-               text_of(row, "rc", ok ? "-" : missing));
+    for (size_t i = 0; i < list->count; i++) {
+        const struct shell *shell = &list->shell[i];
+        const struct shell_traits *traits = &shell_traits[shell->kind];
+        const char *login = traits->timeout != SHELL_NO_TIMEOUT ? "missing" : "-";
+        const char *rc = shell->complete ? "-" : "missing";
+        printf(format, shell->path, traits->name, timeout_words[traits->timeout],
+               shell->login_file != NULL ? shell->login_file : login,
+               shell->rc_file != NULL ? shell->rc_file : rc);
     }
 }
 
-static void print_findings(const json_t *findings)
+static void print_findings(const struct shell_findings *findings)
 {
-    size_t i;
-    const json_t *finding;
-    json_array_foreach (findings, i, finding) {
-        printf("%s%s:%d: %s\n    %s\n", i == 0 ? "\n" : "", text_of(finding, "file", ""),
-               (int)json_integer_value(json_object_get(finding, "line")),
-               text_of(finding, "text", ""), text_of(finding, "meaning", ""));
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct shell_finding *finding = &findings->item[i];
+        printf("%s%s:%u: ", i == 0 ? "\n" : "", finding->file, finding->line);
+        print_clean(finding->text);
+        printf("\n    %s\n", shell_finding_advice(finding));
     }
 }
 
-/* The verb without an option. */
-static int list(const struct tmoutctl_context *context)
+static json_t *shells_json(const struct shell_list *list)
 {
-    json_t *shells = list_shells(), *findings = list_shell_findings();
-    json_t *all = json_pack("{s:o*, s:o*}", "shells", shells, "findings", findings);
-    if (!shells || !findings || !all) {
-        report("out of memory");
-        json_decref(all);
-        return TMOUTCTL_FAILURE;
+    json_t *rows = json_array();
+
+    for (size_t i = 0; i < list->count; i++) {
+        const struct shell *shell = &list->shell[i];
+        const struct shell_traits *traits = &shell_traits[shell->kind];
+        const char *limit =
+            traits->timeout != SHELL_NO_TIMEOUT ? timeout_words[traits->timeout] : NULL;
+        rows = json_add_row(rows, json_pack("{s:o, s:s, s:s?, s:s?, s:s?, s:b}", "shell",
+                                            json_text(shell->path), "kind", traits->name, "limit",
+                                            limit, "login", shell->login_file, "rc", shell->rc_file,
+                                            "ok", shell->complete));
     }
-    add_literal_findings(context, findings);
+    return rows;
+}
+
+static json_t *findings_json(const struct shell_findings *findings)
+{
+    json_t *rows = json_array();
+
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct shell_finding *finding = &findings->item[i];
+        json_array_append_new(
+            rows,
+            json_pack("{s:o, s:I, s:o, s:s, s:o, s:b, s:b, s:s}", "file", json_text(finding->file),
+                      "line", (json_int_t)finding->line, "text", json_text(finding->text), "unit",
+                      finding->csh ? "minutes" : "seconds", "value",
+                      finding->value < 0 ? json_null() : json_integer(finding->value), "readonly",
+                      finding->readonly, "conflict", shell_finding_is_conflict(finding), "meaning",
+                      shell_finding_advice(finding)));
+    }
+    return rows;
+}
+
+static int print_list(const struct tmoutctl_context *context, const struct shell_list *list,
+                      const struct shell_findings *findings)
+{
     bool complete = true, clean = true;
-    size_t i;
-    const json_t *item;
-    json_array_foreach (shells, i, item)
-        complete = complete && json_is_true(json_object_get(item, "ok"));
-    json_array_foreach (findings, i, item)
-        clean = clean && !json_is_true(json_object_get(item, "conflict"));
 
-    int status = complete && clean ? TMOUTCTL_FINE : TMOUTCTL_NO;
+    for (size_t i = 0; i < list->count; i++)
+        complete = complete && list->shell[i].complete;
+    for (size_t i = 0; i < findings->count; i++)
+        clean = clean && !shell_finding_is_conflict(&findings->item[i]);
+    const int status = complete && clean ? TMOUTCTL_FINE : TMOUTCTL_NO;
     if (context->json)
-        return print_json(all, status);
+        return print_json(json_pack("{s:o, s:o}", "shells", shells_json(list), "findings",
+                                    findings_json(findings)),
+                          status);
     if (!context->quiet || !complete)
-        print_shells(shells);
+        print_shells(list);
     if (!context->quiet || !clean)
         print_findings(findings);
     if (!complete)
-        printf("\nWhere a file is missing, `tmoutctl shells --install` adds a line to it.\n");
-    json_decref(all);
+        printf("\nWhere a file is missing, \"tmoutctl shells --install\" adds a line to it.\n");
     return finish(status);
 }
 
-/* What became of an rc file, in words for people and for --json. */
-static const char *const result_words[] = {
+static int list_shells(const struct tmoutctl_context *context)
+{
+    struct shell_list list = {0};
+    struct shell_findings findings = {0};
+    int64_t default_sec;
+    int status;
+
+    int found = shell_list_find(&running_host, &list);
+    if (found == 0)
+        found = shell_findings_find(&running_host, &findings);
+    if (found == 0 && find_default_limit(context, &default_sec) == 0)
+        found = shell_literals_find(&running_host, default_sec, &findings);
+    status = found == 0 ? print_list(context, &list, &findings) : out_of_memory();
+    shell_list_free(&list);
+    shell_findings_free(&findings);
+    return status;
+}
+
+/* --- --install, --remove -------------------------------------------------- */
+
+static const char *const hook_words[] = {
     [SHELL_HOOK_ADDED] = "added",
     [SHELL_HOOK_REMOVED] = "removed",
     [SHELL_HOOK_UNCHANGED] = "unchanged",
     [SHELL_HOOK_FAILED] = "failed",
 };
 
-static bool is_installed(const json_t *shells, const char *kind)
+static bool has_kind(const struct shell_list *list, enum shell_kind kind)
 {
-    size_t i;
-    const json_t *row;
-    json_array_foreach (shells, i, row) {
-        if (strcmp(text_of(row, "kind", ""), kind) == 0)
+    for (size_t i = 0; i < list->count; i++)
+        if (list->shell[i].kind == kind)
             return true;
-    }
     return false;
 }
 
-/* The verb with an option. */
-static int change(const struct tmoutctl_context *context, bool install)
+/* Adds or removes the line of one rc file, and adds the result to files. */
+static int change_rc_file(const struct tmoutctl_context *context, const struct rc_file *rc,
+                          bool install, json_t **files)
 {
-    if (geteuid() != 0) {
-        report("must be run as root");
-        return TMOUTCTL_FAILURE;
-    }
-    if (install && !shell_fragments_are_there())
-        return TMOUTCTL_FAILURE;
+    struct failure failure = {""};
+    const enum shell_hook_result result = install ? shell_hook_add(&running_host, rc, &failure)
+                                                  : shell_hook_remove(&running_host, rc, &failure);
 
-    json_t *shells = install ? list_shells() : NULL, *files = json_array();
+    if (result == SHELL_HOOK_FAILED)
+        report("%s", failure.text);
+    else if (!context->quiet && !context->json)
+        printf("%s: %s\n", rc->path, hook_words[result]);
+    *files = json_add_row(*files,
+                          json_pack("{s:s, s:s}", "file", rc->path, "result", hook_words[result]));
+    return result == SHELL_HOOK_FAILED ? TMOUTCTL_FAILURE : TMOUTCTL_FINE;
+}
+
+static int change_rc_files(const struct tmoutctl_context *context, bool install)
+{
+    struct shell_list list = {0};
+    struct failure failure = {""};
     int status = TMOUTCTL_FINE;
-    if (install && !shells) {
-        report("out of memory");
-        json_decref(files);
+
+    if (install && !shell_fragments_installed(&running_host, &failure)) {
+        report("%s", failure.text);
         return TMOUTCTL_FAILURE;
     }
-    for (const struct rc_file *rc = rc_files; rc->path; rc++) {
-        if (!rc_file_belongs_here(rc) || (install && !is_installed(shells, rc->kind)))
-            continue;
-        enum shell_hook_result result = install ? add_shell_hook(rc) : remove_shell_hook(rc);
-        const char *word = result_words[result];
-        if (result == SHELL_HOOK_FAILED)
-            status = TMOUTCTL_FAILURE;
-        else if (!context->quiet && !context->json)
-            printf("%s: %s\n", rc->path, word);
-        json_array_append_new(files, json_pack("{s:s, s:s}", "file", rc->path, "result", word));
+    if (install && shell_list_find(&running_host, &list) != 0) {
+        shell_list_free(&list);
+        return out_of_memory();
     }
-    json_decref(shells);
+    json_t *files = json_array();
+    for (const struct rc_file *rc = rc_files; rc->path != NULL; rc++)
+        if (shell_rc_file_applies(&running_host, rc) && (!install || has_kind(&list, rc->kind)) &&
+            change_rc_file(context, rc, install, &files) != TMOUTCTL_FINE)
+            status = TMOUTCTL_FAILURE;
+    shell_list_free(&list);
     if (context->json)
         return print_json(json_pack("{s:o}", "files", files), status);
     json_decref(files);
     return finish(status);
 }
+
+/* --- --literal ------------------------------------------------------------ */
+
+static const char *const literal_words[] = {
+    [SHELL_LITERAL_UNCHANGED] = "unchanged",
+    [SHELL_LITERAL_CHANGED] = "changed",
+    [SHELL_LITERAL_FAILED] = "failed",
+};
+
+static void print_literal(const struct tmoutctl_context *context,
+                          const struct shell_literal *literal)
+{
+    char limit[SETTING_TEXT_MAX];
+
+    if (literal->failure.text[0] != '\0') {
+        report("%s", literal->failure.text);
+    } else if (literal->result != SHELL_LITERAL_SKIPPED && !context->quiet && !context->json) {
+        duration_format(literal->limit_sec, limit, sizeof limit);
+        printf("%s: %s, %s\n", literal->path, limit, literal_words[literal->result]);
+    }
+}
+
+static int change_literals(const struct tmoutctl_context *context)
+{
+    struct shell_literal literals[SHELL_SCRIPTS];
+    int64_t default_sec;
+
+    if (find_default_limit(context, &default_sec) != 0)
+        return TMOUTCTL_FAILURE;
+    const int written = shell_literals_write(&running_host, default_sec, literals);
+    const int status = written == 0 ? TMOUTCTL_FINE : TMOUTCTL_FAILURE;
+    json_t *files = json_array();
+    for (size_t i = 0; i < SHELL_SCRIPTS; i++) {
+        const struct shell_literal *literal = &literals[i];
+        print_literal(context, literal);
+        if (literal->result != SHELL_LITERAL_SKIPPED)
+            files = json_add_row(files, json_pack("{s:s, s:s, s:I}", "file", literal->path,
+                                                  "result", literal_words[literal->result],
+                                                  "seconds", (json_int_t)literal->limit_sec));
+    }
+    if (context->json)
+        return print_json(json_pack("{s:o}", "files", files), status);
+    json_decref(files);
+    return finish(status);
+}
+
+/* --- the command ---------------------------------------------------------- */
 
 enum { OPTION_INSTALL, OPTION_REMOVE, OPTION_LITERAL };
 
@@ -152,13 +282,17 @@ static const struct verb_option options[] = {
 static int run_shells(const struct tmoutctl_context *context,
                       const struct verb_arguments *arguments)
 {
-    if (arguments->option[OPTION_INSTALL] != NULL)
-        return change(context, true);
-    if (arguments->option[OPTION_REMOVE] != NULL)
-        return change(context, false);
-    if (arguments->option[OPTION_LITERAL] != NULL)
-        return change_literals(context);
-    return list(context);
+    const bool install = arguments->option[OPTION_INSTALL] != NULL;
+    const bool remove = arguments->option[OPTION_REMOVE] != NULL;
+    const bool literal = arguments->option[OPTION_LITERAL] != NULL;
+
+    if (!install && !remove && !literal)
+        return list_shells(context);
+    if (geteuid() != 0) {
+        report("must be run as root");
+        return TMOUTCTL_FAILURE;
+    }
+    return literal ? change_literals(context) : change_rc_files(context, install);
 }
 
 const struct verb verb_shells = {

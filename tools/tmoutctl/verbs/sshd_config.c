@@ -121,7 +121,7 @@ static json_t *differences_json(const struct sshd_check *check)
         const struct sshd_difference *difference = &check->difference[i];
         char rule[1024];
         sshd_difference_rule(difference, rule, sizeof rule);
-        json_array_append_new(
+        list = json_add_row(
             list, json_pack("{s:o, s:s, s:o, s:s, s:o}", "user",
                             difference->user != NULL ? json_text(difference->user) : json_null(),
                             "keyword", difference->keyword->keyword, "sshd",
@@ -137,7 +137,7 @@ static json_t *looser_json(const struct sshd_check *check)
 
     for (size_t i = 0; i < check->looser_count; i++) {
         const struct sshd_looser *looser = &check->looser[i];
-        json_array_append_new(
+        list = json_add_row(
             list, json_pack("{s:o, s:I, s:s, s:o, s:s}", "file", json_text(looser->file), "line",
                             (json_int_t)looser->line, "keyword", looser->keyword->keyword, "sshd",
                             json_text(looser->effective), "policy", looser->policy));

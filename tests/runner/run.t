@@ -1,0 +1,95 @@
+#!/usr/bin/python3
+"""tests/run itself: what it counts as passed, as failed, and as neither."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+
+from host.files import REPOSITORY, write
+from host.tap import tap
+
+ENDS = [
+    # what a test does, as a shell script; why that is a failure, or None
+    ("all pass", "echo ok 1 - a; echo ok 2 - b; echo 1..2", None),
+    ("one is skipped", "echo ok 1 - a; echo 'ok 2 - b # SKIP not here'; echo 1..2", None),
+    ("the plan comes first", "echo 1..1; echo ok 1 - a", None),
+    ("one fails", "echo 1..2; echo ok 1 - a; echo 'not ok 2 - b'", "2 - b"),
+    ("it exits non-zero", "echo 1..1; echo ok 1 - a; exit 3", "it ended with status 3"),
+    ("it is killed", "echo 1..1; echo ok 1 - a; kill -9 $$", "it ended with status -9"),
+    ("it has no plan", "echo ok 1 - a", "0 results were planned, 1 came"),
+    ("it stops early", "echo 1..3; echo ok 1 - a; echo ok 2 - b",
+     "3 results were planned, 2 came"),
+    ("it prints nothing", "true", "no test was run"),
+    ("its plan is empty", "echo 1..0", "no test was run"),
+    ("it skips everything", "echo 'ok 1 - a # SKIP not here'; echo 1..1", "everything was skipped"),
+    ("it cannot begin", "echo 'Not a result: ok'; exit 77", "it ended with status 77"),
+]
+
+
+def runner(repository, *options, program=f"{REPOSITORY}/tests/run", **more):
+    done = subprocess.run([program, "--repository", repository, *options], **more,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return done.stdout, done.returncode
+
+
+def add_test(repository, path, commands):
+    write(f"{repository}/{path}", f"#!/bin/sh\n{commands}\n", 0o755)
+
+
+def verdicts():
+    """each way in which a test can end"""
+    for description, commands, failure in ENDS:
+        with tempfile.TemporaryDirectory() as repository:
+            add_test(repository, "tests/shells/it.t", commands)
+            output, status = runner(repository, "shells")
+            wanted = f"    > {failure}" if failure else "  ok"
+            tap.ok(status == (1 if failure else 0) and wanted in output,
+                   f"{description}: {failure or 'passed'}", f"status {status}", output)
+
+
+def totals():
+    """the totals, what was skipped, and which programs are tests"""
+    with tempfile.TemporaryDirectory() as repository:
+        add_test(repository, "tests/docs/two.t", "echo 1..2; echo ok 1 - a; echo ok 2 - b")
+        add_test(repository, "tests/tools/deep/er/one.t", "echo 1..1; echo ok 1 - c")
+        add_test(repository, "tests/tools/not_a_test", "echo 1..1; echo not ok 1 - d")
+        add_test(repository, "build/tests/unit/lib/deep/test_e", "echo 1..2; echo ok 1 - e; "
+                 "echo 'not ok 2 - f # SKIP needs root'")
+        write(f"{repository}/build/tests/unit/lib/deep/test_e.d", "not ok 1 - g\n")
+        add_test(repository, "tests/fuzz/run", "echo 1..1; echo not ok 1 - h")
+        output, status = runner(repository, "--sanitize")
+        tap.equal((output.splitlines()[-1], status), ("1 passed, 0 failed", 0),
+                  "with sanitizers, the built programs alone")
+        output, status = runner(repository)
+        ran = re.findall(r"^(\S+(?: under valgrind)?) +\d+ passed", output, re.MULTILINE)
+        tap.equal(sorted(ran), ["docs/two", "fuzz", "tools/deep/er/one", "unit/lib/deep/e",
+                                "unit/lib/deep/e under valgrind"], "the tests that it finds")
+        tap.matches(output, r"Skipped:\n  unit/lib/deep/e.*: 2 - f # SKIP needs root",
+                    "what was skipped is listed")
+        tap.equal((output.splitlines()[-1], status), ("5 passed, 1 failed", 1),
+                  "the last line counts all of them")
+        output, status = runner(repository, "no-such-test")
+        tap.equal((output.splitlines()[-1], status), ("0 passed, 0 failed", 1),
+                  "a run without a test is a failure")
+
+
+def without_root():
+    """a plain user's run leaves out what needs root, and says so"""
+    with tempfile.TemporaryDirectory() as repository:
+        os.chmod(repository, 0o755)
+        for path in "e2e/a", "packages/b", "shells/c":
+            add_test(repository, f"tests/{path}.t", "echo 1..1; echo ok 1 - it")
+        program = f"{repository}/run"
+        shutil.copy(f"{REPOSITORY}/tests/run", program)
+        plain = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+        output, status = runner(repository, "e2e", "packages", "shells", program=program, **plain)
+        tap.equal((output.splitlines()[-1], status), ("1 passed, 0 failed", 0), "the others are run")
+        tap.ok("\n  e2e/a: needs root\n  packages/b: needs root\n" in output, "they are listed", output)
+
+
+tap.run(verdicts, totals, without_root)

@@ -26,6 +26,7 @@ import time
 
 import bench_host
 from bench_host import HOME, MODULE, ONE, TEN, TMOUTCTL, USERS, write
+from tables import NAME_WIDTH, Table, met
 from turns import Case, measure
 
 AIM = 1.10
@@ -88,46 +89,37 @@ def limits_case(count, prefix, what):
     return Session(f"pam_limits, {count:,} {what} rules", TEN, f"pam_limits.so conf={path}")
 
 
-class Table:
-    """Cases that were measured together; the first two are floor and any loaded module."""
+class Sessions(Table):
+    """Cases that were measured together; the first two are the floor and any
+    loaded module."""
 
     def __init__(self, cases):
-        self.cases, (self.floor, self.loaded) = cases, (c.median for c in cases[:2])
-        self.names = {c.user: c.median for c in cases if not c.is_pam}
+        super().__init__(cases, [("x floor", 9, ",.2f", self.beside_floor),
+                                 ("own work", 9, ",.2f", self.own_work_after_floor),
+                                 ("less names", 10, ",.2f", self.less_names)])
+        self.floor, self.loaded = (case.median for case in cases[:2])
+        self.names = {case.user: case.median for case in cases if not case.is_pam}
+
+    def beside_floor(self, case):
+        return case.median / self.floor if case.is_pam else None
 
     def own_work(self, case):
         return 1 + (case.median - self.loaded) / self.floor
 
+    def own_work_after_floor(self, case):
+        return self.own_work(case) if case.is_pam and case is not self.cases[0] else None
+
     def less_names(self, case):
-        return self.own_work(case) - self.names[case.user] / self.floor
-
-    def row(self, case):
-        columns = [f"{case.name:36} {USERS[case.user]:6} {len(case.times):6} {case.median:9,.0f}"]
-        if case.is_pam:
-            columns.append(f"{case.median / self.floor:9,.2f}")
-        if case.is_pam and case is not self.cases[0]:
-            columns.append(f"{self.own_work(case):9,.2f}")
-        if case.asks_names:
-            columns.append(f"{self.less_names(case):10,.2f}")
-        return " ".join(columns)
-
-    def print(self, title):
-        print(f"\n{title}\n\n{'':36} {'groups':>6} {'logins':>6} {'µs':>9} {'x floor':>9} "
-              f"{'own work':>9} {'less names':>10}")
-        for case in self.cases:
-            print(self.row(case))
+        return self.own_work(case) - self.names[case.user] / self.floor if case.asks_names else None
 
     def verdict(self):
-        """Against the aims: how near, and how flat."""
-        def word(value):
-            return f"{value:.2f} {'(met)' if value <= AIM else '(NOT met)'}"
-
+        """How near the aims are, and how little the number of rules matters."""
         for user, groups in USERS.items():
-            mine = [c for c in self.cases if c.asks_names and c.user == user]
-            print(f"pam_tmout, groups of the user: {groups}; aim {AIM:.2f}: own work "
-                  f"{word(max(map(self.own_work, mine)))}, less names "
-                  f"{word(max(map(self.less_names, mine)))}; "
-                  f"10,000 rules beside 10: x {mine[-1].median / mine[0].median:.2f}")
+            ours = [c for c in self.cases if c.asks_names and c.user == user]
+            print(f"pam_tmout, groups of the user: {groups}: own work "
+                  f"{met(max(map(self.own_work, ours)), AIM)}, less names "
+                  f"{met(max(map(self.less_names, ours)), AIM)}; "
+                  f"10,000 rules beside 10: x {ours[-1].median / ours[0].median:.2f}")
 
 
 def not_run(hundred, thousand):
@@ -135,8 +127,8 @@ def not_run(hundred, thousand):
     from below, since the growth itself grows."""
     growth = thousand.median / hundred.median
     guess = thousand.median * growth / 1e6
-    return (f"{'pam_limits, 10,000 group rules':36} not run: from 100 to 1,000 rules its time grew "
-            f"x {growth:,.0f}\n{'':36} (the power of {math.log10(growth):.1f}); at that pace one "
+    return (f"{'pam_limits, 10,000 group rules':{NAME_WIDTH}} not run: from 100 to 1,000 rules its time grew "
+            f"x {growth:,.0f}\n{'':{NAME_WIDTH}} (the power of {math.log10(growth):.1f}); at that pace one "
             f"login would take {guess:,.0f} s or more")
 
 
@@ -152,7 +144,7 @@ def compare_logins():
     by_group = [limits_case(count, "@", "group") for count in (10, 100, 1_000)]
     cases += by_group
     measure(cases)
-    table = Table(cases)
+    table = Sessions(cases)
     table.print("One session; users and groups in files, few of them")
     print(not_run(*by_group[1:]) + "\n")
     table.verdict()
@@ -165,7 +157,7 @@ def compare_name_services(title):
     cases += [Names(user) for user in USERS]
     cases.append(limits_case(10, "@", "group"))
     measure(cases)
-    Table(cases).print(title)
+    Sessions(cases).print(title)
 
 
 def compare_hosts():

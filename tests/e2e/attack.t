@@ -15,14 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host.accounts import passwords, uid, user
-from host.attempts import PasswordClient, as_user, lets_in, su
+from host.accounts import uid
+from host.attempts import PasswordClient, as_user, lets_in, setup_passwords, state, su
 from host.client import ssh
 from host.commands import run
 from host.files import read, remove, write
 from host.pam_stacks import wire_auth
 from host.product import LEDGERS, attempts, errors, unlock
-from host.setup import setup
 from host.sshd import sshd
 from host.syslog import syslog
 from host.tap import tap
@@ -55,11 +54,6 @@ while [ -e "{GATES}/$PAM_USER" ]; do sleep 0.02; done
 CHECK_LINE = "auth [default=ignore] pam_exec.so quiet seteuid /root/check"
 
 START = syslog.mark()
-
-
-def state(name):
-    now = attempts(name)
-    return now["failures"], now["locked"]
 
 
 def reached(name):
@@ -429,18 +423,13 @@ def nothing_left():
 
 
 random.seed(4)
-setup(POLICY, "PasswordAuthentication yes\nKbdInteractiveAuthentication yes\n", ["sshd", "su"])
+setup_passwords(POLICY, "PasswordAuthentication yes\nKbdInteractiveAuthentication yes\n",
+                ["sshd", "su"], PEOPLE)
 write("/root/check", CHECK, 0o755)
 write(REACHED, "")
 os.mkdir(GATES)
 for service in "sshd", "su":
     wire_auth(service, CHECK_LINE)
-write("/etc/pam.d/common-auth",
-      re.sub(r"(pam_unix\.so)", r"\1 nodelay", read("/etc/pam.d/common-auth")))
-write("/etc/login.defs", read("/etc/login.defs") + "\nFAIL_DELAY 0\n")
-for person in PEOPLE:
-    user(person, "dash")
-passwords(PEOPLE)
 tap.at_once([
     wrong_ones_at_once, stopped_with_the_locks, gone_at_the_prompt,
     gone_while_waiting, gone_while_checked, sshd_is_killed, su_is_stopped_and_killed,

@@ -8,14 +8,14 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host.accounts import passwords, uid, user
-from host.attempts import Pam, as_user, lets_in, password_ssh, su, sudo
+from host.accounts import passwords, uid
+from host.attempts import (
+    Pam, as_user, lets_in, password_ssh, setup_passwords, state, su, sudo)
 from host.client import ssh
 from host.commands import must
 from host.files import read, remove, write
 from host.pam_stacks import AUTH_LINE, stack
 from host.product import DROP_INS, LEDGERS, attempts, errors, unlock
-from host.setup import setup
 from host.sshd import Sshd, sshd
 from host.syslog import syslog
 from host.tap import tap
@@ -54,12 +54,6 @@ PEOPLE = {name: "right" for name in """
 GROUPS = {"one": ["loose", "strict", "unlimited"]}
 METHODS = ["password", "keyboard-interactive"]
 START = syslog.mark()
-
-
-def state(name):
-    """Failures that count now, and whether they lock."""
-    now = attempts(name)
-    return now["failures"], now["locked"]
 
 
 def lines(name, pattern, mark=START):
@@ -520,22 +514,14 @@ def nothing_alarming():
               "no ledger was set aside")
 
 
-setup(POLICY, SSHD, ["sshd", "su", "sudo", "login"])
+setup_passwords(POLICY, SSHD, ["sshd", "su", "sudo", "login"], PEOPLE, GROUPS)
 # What util-linux's login calls itself with -h.
 write("/etc/pam.d/remote", read("/etc/pam.d/login"))
 if shutil.which("pam-auth-update"):
     with_pam_auth_update()
-# Two seconds for each wrong password are enough where we refuse ourselves.
-write("/etc/pam.d/common-auth",
-      re.sub(r"(pam_unix\.so)", r"\1 nodelay", read("/etc/pam.d/common-auth")))
-write("/etc/login.defs", re.sub(r"(?m)^#?FAIL_DELAY.*", "", read("/etc/login.defs"))
-      + "\nFAIL_DELAY 0\n")
 write("/etc/sudoers.d/test", "ALL ALL = (ALL) ALL\nnopasswd ALL = (ALL) NOPASSWD: ALL\n"
       "Defaults lecture = never\n", 0o440)
 os.makedirs("/run/faillock", exist_ok=True)
-for person in PEOPLE:
-    user(person, "dash", GROUPS.get(person, []))
-passwords(PEOPLE)
 tap.at_once([
     wrong_then_right, login_on_a_terminal, several_on_one_connection, beside_faillock,
     made_by_pam_auth_update, like_red_hat, what_the_other_side_is_told, strangers, policy_edited,

@@ -10,14 +10,13 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host.accounts import passwords, uid, user
-from host.attempts import Pam, lets_in, su
+from host.accounts import uid
+from host.attempts import Pam, lets_in, setup_passwords, state, su
 from host.client import ssh
 from host.commands import mounted, must, run
 from host.files import read, read_bytes, remove, write
 from host.pam_stacks import AUTH_LINE, stack
 from host.product import LEDGERS, STATE, attempts, errors, unlock
-from host.setup import setup
 from host.sshd import sshd
 from host.syslog import syslog
 from host.tap import tap
@@ -59,11 +58,6 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 def ledger(name):
     return f"{LEDGERS}/{uid(name)}"
-
-
-def state(name):
-    now = attempts(name)
-    return now["failures"], now["locked"]
 
 
 def errors_about(name, mark):
@@ -411,14 +405,8 @@ def nothing_else():
 
 random.seed(5)
 LONGEST_SEC = 365 * 86400
-setup(POLICY % (min(2 * UPTIME + 3600, LONGEST_SEC), min(UPTIME + 3600, LONGEST_SEC)),
-      "PasswordAuthentication yes\n", ["sshd", "su"])
-write("/etc/pam.d/common-auth",
-      re.sub(r"(pam_unix\.so)", r"\1 nodelay", read("/etc/pam.d/common-auth")))
-write("/etc/login.defs", read("/etc/login.defs") + "\nFAIL_DELAY 0\n")
-for person in PEOPLE:
-    user(person, "dash", GROUPS.get(person, []))
-passwords(PEOPLE)
+setup_passwords(POLICY % (min(2 * UPTIME + 3600, LONGEST_SEC), min(UPTIME + 3600, LONGEST_SEC)),
+                "PasswordAuthentication yes\n", ["sshd", "su"], PEOPLE, GROUPS)
 lets_in("other", "wrong")
 tap.at_once([damaged(n) for n in range(len(DAMAGES))] + [flipped(n) for n in range(FLIPS)]
             + [wrong(kind) for kind in WRONGS]

@@ -3,13 +3,17 @@
 import contextlib
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import tempfile
 
+from host.accounts import passwords, user
 from host.client import ssh_command
 from host.commands import run
-from host.files import remove, write
+from host.files import read, remove, write
+from host.product import attempts
+from host.setup import setup
 from host.waiting import GUARD_SEC, wait_until
 
 # Gives the next line of the file each time that it is asked. Where the file is
@@ -77,6 +81,25 @@ def password_ssh(name, *given, **more):
 def lets_in(name, *given, **more):
     """Whether ssh let somebody in with these passwords."""
     return password_ssh(name, *given, **more).returncode == 0
+
+
+def state(name):
+    """A user's failures that count now, and whether the user is locked."""
+    shown = attempts(name)
+    return shown["failures"], shown["locked"]
+
+
+def setup_passwords(policy_text, sshd_config, services, people, groups=None):
+    """setup(), with users who have passwords, as {name: password}, and groups,
+    as {name: [group]}. A wrong password costs no time but the module's own."""
+    setup(policy_text, sshd_config, services)
+    common = "/etc/pam.d/common-auth"
+    write(common, re.sub(r"(pam_unix\.so)", r"\1 nodelay", read(common)))
+    defaults = "/etc/login.defs"
+    write(defaults, re.sub(r"(?m)^#?FAIL_DELAY.*", "", read(defaults)) + "\nFAIL_DELAY 0\n")
+    for name in people:
+        user(name, "dash", (groups or {}).get(name, []))
+    passwords(people)
 
 
 def as_user(name, *argv):

@@ -5,14 +5,21 @@ import re
 from host.commands import run
 from host.terminal import Terminal
 
-KEY = "/root/throwaway_key"
+KEY = "/root/throwaway_key"  # what every user of a throw-away host accepts
+
+_identity = [KEY]
+
+
+def use_key(path):
+    """Logs in with another private key from now on."""
+    _identity[:] = [path]
 
 
 def ssh_command(name, *arguments, program="ssh", options=()):
     """The command line of a client that logs in as `name`."""
     # ssh goes by the first value of an option.
     settings = [*options, "BatchMode=yes", "StrictHostKeyChecking=no",
-                "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", f"IdentityFile={KEY}",
+                "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", f"IdentityFile={_identity[0]}",
                 "IdentitiesOnly=yes",
                 "KexAlgorithms=curve25519-sha256"]  # saves a third of a login's time
     flags = [part for setting in settings for part in ("-o", setting)]

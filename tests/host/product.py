@@ -6,6 +6,7 @@ import os
 from host.commands import must
 from host.files import REPOSITORY, remove, write
 from host.syslog import syslog
+from host.waiting import BUILD_GUARD_SEC
 
 POLICY = "/etc/security/tmout.conf"
 DROP_INS = "/etc/security/tmout.conf.d"
@@ -19,7 +20,7 @@ def install():
     make around the tests would otherwise reach this one."""
     environment = {name: value for name, value in os.environ.items()
                    if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "DESTDIR")}
-    must("make", "-s", "install", cwd=REPOSITORY, env=environment)
+    must("make", "-s", "install", cwd=REPOSITORY, env=environment, timeout=BUILD_GUARD_SEC)
     must("tmoutctl", "shells", "--install")
 
 

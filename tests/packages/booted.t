@@ -9,19 +9,21 @@ import re
 import subprocess
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
-import booted_host
+import built
 import idle_logind
-from booted_host import Skip, differences
-from host import client
+from booted_host import KEY, Host
+from file_list import differences
 from host.attempts import lets_in
 from host.client import ssh, ssh_command, terminal
 from host.commands import must
 from host.files import remove
+from host.isolation import Skip, isolate
 from host.tap import tap
 from host.waiting import Stuck, wait_until
 
+PROGRAMS = ["systemd-nspawn", "mmdebstrap", "nsenter", "dpkg-buildpackage"]
 POLICY = "/etc/security/tmout.conf"
 SNAPSHOT = "/var/lib/tmout/policy.v1"
 MODULE = "/usr/lib/*-linux-gnu/security/pam_tmout.so"
@@ -247,7 +249,7 @@ def beside_logind():
 
 def logind_alone():
     """which idleness logind ends: its rows of the README's table"""
-    for situation, expected, came in idle_logind.cells(host.must, ssh_command, client.KEY):
+    for situation, expected, came in idle_logind.cells(host.must, ssh_command, KEY):
         tap.equal(came, expected, f"{situation}: {expected}")
 
 
@@ -277,8 +279,8 @@ def upgrade():
 
 def failed_upgrade():
     """an upgrade that fails, before and after its files came"""
-    broken = [booted_host.repacked(new[0], "9.0", "preinst", "#!/bin/sh\nexit 1\n"),
-              booted_host.repacked(new[0], "9.1", "postinst",
+    broken = [built.repacked(new[0], "9.0", "preinst", "#!/bin/sh\nexit 1\n"),
+              built.repacked(new[0], "9.1", "postinst",
                                    '#!/bin/sh\n[ "$1" != configure ] || exit 1\n')]
     tap.ok(host.run("dpkg", "--force-confold", "-i", *host.copy_in(broken[:1])).returncode != 0,
            "one whose preinst fails")
@@ -400,11 +402,11 @@ def main():
     global host
     suite = sys.argv[1]
     try:
-        booted_host.alone()
-        paths, version = booted_host.packages()
+        isolate(*PROGRAMS)
+        paths, version = built.packages()
         new.extend(paths)
-        older.extend(booted_host.previous()[0])
-        host = booted_host.Host(suite)
+        older.extend(built.previous())
+        host = Host(suite)
     except Skip as why:
         tap.skip(f"{suite}: packages on a booted host", why)
         tap.end()

@@ -7,13 +7,13 @@ import re
 import shutil
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
-import booted_host
-from booted_host import BUILD, REPOSITORY
+from built import BUILD, build_environment, packages
 from host.commands import must, run
-from host.files import read_bytes
+from host.files import REPOSITORY, read_bytes
 from host.tap import tap
+from host.waiting import BUILD_GUARD_SEC
 
 AGAIN = BUILD + "/deb-again/out"
 built = {}
@@ -31,7 +31,7 @@ def lint():
         return
     changes, = [f"{BUILD}/{name}" for name in os.listdir(BUILD) if name.endswith(".changes")]
     done = run("lintian", "--allow-root", "--tag-display-limit", "0", "--fail-on", "error,warning",
-               changes, timeout=booted_host.MAKING_SEC)
+               changes, timeout=BUILD_GUARD_SEC)
     tap.ok(done.returncode == 0, "no error and no warning", done.stdout, done.stderr)
 
 
@@ -44,8 +44,8 @@ def same_bytes():
     shutil.copytree(REPOSITORY, tree, ignore=shutil.ignore_patterns("build", ".git"),
                     copy_function=shutil.copy)
     must(tree + "/packaging/build-deb", built["version"], AGAIN,
-         env={**booted_host.build_environment(), "TZ": "Asia/Tokyo", "LANG": "C"},
-         timeout=booted_host.MAKING_SEC)
+         env={**build_environment(), "TZ": "Asia/Tokyo", "LANG": "C"},
+         timeout=BUILD_GUARD_SEC)
     tap.equal(results(AGAIN), results(BUILD), "the same files")
     for name in results(BUILD):
         tap.ok(read_bytes(f"{BUILD}/{name}") == read_bytes(f"{AGAIN}/{name}"),
@@ -69,7 +69,7 @@ def main():
     if not shutil.which("dpkg-buildpackage") or not shutil.which("dh"):
         tap.skip("the packages for Debian", "dpkg-buildpackage and debhelper are not installed")
         tap.end()
-    built["debs"], built["version"] = booted_host.packages()
+    built["debs"], built["version"] = packages()
     tap.run(divided, lint, same_bytes)
 
 

@@ -10,17 +10,12 @@ reaches it, as ssh_command() of tests/host/client.py, with the key `key`.pub.
 """
 
 import json
-import os
-import sys
 import tempfile
 
-HERE = os.path.dirname(os.path.realpath(__file__))
-sys.path.insert(0, os.path.join(HERE, ".."))
-
-from host.client import KEY  # noqa: E402
-from host.commands import side_by_side  # noqa: E402
-from host.files import read  # noqa: E402
-from host.situations import Situations, Table  # noqa: E402
+from host.client import KEY
+from host.commands import side_by_side
+from host.files import REPOSITORY, read
+from host.situations import Situations, Table
 
 # logind goes by a terminal's time of last input, which the kernel notes every
 # eight seconds.
@@ -49,7 +44,7 @@ def add_user(must, name, public_key):
 def cells(must, command, key=KEY):
     """Yields (situation, what the table says, what came of it): "ends", "stays" or
     "ends both"."""
-    with open(os.path.join(HERE, "../e2e/layers.json"), encoding="utf-8") as file:
+    with open(REPOSITORY + "/tests/e2e/layers.json", encoding="utf-8") as file:
         table = json.load(file)
     public_key = read(f"{key}.pub").strip()
 

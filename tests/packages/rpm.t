@@ -3,18 +3,19 @@
 %check, looked at, and its scriptlets run in a directory with a root of its own.
 """
 import os
-import re
-import shutil
 import subprocess
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
-import booted_host
-from booted_host import BUILD, REPOSITORY, Skip, differences
+from booted_host import mount_root
+from built import BUILD, build_environment, lock, version
+from file_list import differences, files_below
 from host.commands import must, run
-from host.files import read, write
+from host.files import REPOSITORY, read, write
+from host.isolation import Skip, isolate
 from host.tap import tap
+from host.waiting import BUILD_GUARD_SEC
 
 SITES_OWN = "# this site's own\nTMOUT=1234; export TMOUT\n"
 ROOT = "/run/root"
@@ -26,7 +27,7 @@ package_of = []  # what main() has found
 def rpm(*argv):
     """rpm for the root; the result, with all it said in stdout."""
     return run("rpm", "--root", ROOT, "--nodeps", *argv, stderr=subprocess.STDOUT,
-               timeout=booted_host.MAKING_SEC)
+               timeout=BUILD_GUARD_SEC)
 
 
 def content():
@@ -82,26 +83,21 @@ def life():
 def look():
     """The root's files."""
     return {path: what for directory in ("/etc", "/usr", "/var")
-            for path, what in booted_host.files_below(ROOT, directory)}
+            for path, what in files_below(ROOT, directory)}
 
 
 def main():
     try:
-        booted_host.alone()
-        if not shutil.which("rpmbuild"):
-            raise Skip("rpmbuild is not installed")
-        held = booted_host.lock("rpm")
-        must("make", "-s", "rpm", cwd=REPOSITORY, env=booted_host.build_environment(),
-             timeout=booted_host.MAKING_SEC)
-        held.close()
-        booted_host.mount_root("bookworm")
+        isolate("mmdebstrap", "rpmbuild")
+        with lock("rpm"):
+            must("make", "-s", "rpm", cwd=REPOSITORY, env=build_environment(), timeout=BUILD_GUARD_SEC)
+        mount_root("bookworm")
     except Skip as why:
         tap.skip("the package for Fedora and RHEL", why)
         tap.end()
-    version = re.search(r"^VERSION := (.*)$", read(REPOSITORY + "/Makefile"), re.M).group(1)
     arch = must("rpm", "--eval", "%{_arch}").strip()
     package, = [f"{BUILD}/{name}" for name in os.listdir(BUILD)
-                if name.startswith(f"pam_tmout-{version}-") and name.endswith(f".{arch}.rpm")]
+                if name.startswith(f"pam_tmout-{version()}-") and name.endswith(f".{arch}.rpm")]
     tap.note(package)
     package_of.append(package)
     tap.run(content, life)

@@ -1,0 +1,39 @@
+"""The files of a fresh Debian, made by mmdebstrap."""
+
+import os
+import re
+
+from host.commands import run
+from host.files import read, write
+from host.isolation import Skip
+from host.waiting import BUILD_GUARD_SEC
+
+SOURCES = "/etc/apt/sources.list.d/debian.sources"
+
+
+def own_suite():
+    """The code name of this machine's own release, "" if it has none."""
+    found = re.search(r"(?m)^VERSION_CODENAME=(.*)$", read("/etc/os-release"))
+    return found.group(1) if found else ""
+
+
+def sources(suite):
+    """This machine's package sources, for another suite. "" where they are not
+    in the usual place: mmdebstrap has its own."""
+    if not os.path.exists(SOURCES):
+        return ""
+    return re.sub(rf"\b{own_suite()}\b", suite, read(SOURCES))
+
+
+def make_root(suite, root, packages):
+    """Makes the directory `root` with the required packages of a suite and
+    these. Raises Skip where the packages cannot be had."""
+    os.makedirs(os.path.dirname(root), exist_ok=True)
+    listed = []
+    if sources(suite):
+        listed = [f"{root}.sources"]
+        write(listed[0], sources(suite))
+    made = run("mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", suite, root,
+               *listed, timeout=BUILD_GUARD_SEC)
+    if made.returncode != 0:
+        raise Skip(f"mmdebstrap cannot make {suite}: {made.stderr.strip().splitlines()[-1]}")

@@ -1,5 +1,8 @@
 #include "tools/tmoutd/hangup.h"
 
+#include "lib/host/pidfd.h"
+#include "lib/sessions/login_processes.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +14,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -23,18 +25,6 @@ enum {
     HELD_MAX = 4096,
     FILES_MAX = 100 * 1000
 };
-
-/* RHEL 9's C library has no wrappers yet. */
-static void send_signal(int pidfd, int signal_number)
-{
-    syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0);
-}
-
-/* The kernel's own way to write a device number in /proc/PID/stat. */
-static uint32_t device_in_stat(dev_t device)
-{
-    return (minor(device) & 0xff) | major(device) << 8 | (minor(device) & ~0xffU) << 12;
-}
 
 /* A terminal, and what it takes to tell who uses it. */
 struct use {
@@ -123,7 +113,7 @@ static int hold(struct hangup *hangup, const struct process *process)
     if (grown == NULL)
         return -1;
     hangup->pidfd = grown;
-    const int fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
+    const int fd = pidfd_of(process->pid);
     if (fd < 0)
         return errno == ESRCH ? 0 : -1;
     const int is_same = process_is_same(process);
@@ -180,7 +170,7 @@ static bool belongs_to(struct use *use, const struct process *process)
     if (process->terminal == 0)
         return use->connection > 0 && process->parent == use->connection &&
                has_open(use, process->pid);
-    if (process->terminal != device_in_stat(use->terminal.st_rdev))
+    if (process->terminal != terminal_in_stat(use->terminal.st_rdev))
         return false;
     if (use->session >= 0)
         return process->session == use->session && (leads || has_open(use, process->pid));
@@ -231,8 +221,8 @@ int hangup_terminal(struct hangup *hangup, const struct session_record *login, u
     if (hold_session(hangup, &use, all) != 0)
         goto fail;
     if (hangup->count > 0) {
-        send_signal(hangup->pidfd[0], SIGHUP);
-        send_signal(hangup->pidfd[0], SIGCONT);
+        pidfd_signal(hangup->pidfd[0], SIGHUP);
+        pidfd_signal(hangup->pidfd[0], SIGCONT);
     }
     return 0;
 
@@ -266,8 +256,8 @@ int hangup_login(struct hangup *hangup, const struct session_record *login, int6
         return -1;
     }
     for (size_t i = 0; i < hangup->count; i++) {
-        send_signal(hangup->pidfd[i], i == 0 ? SIGTERM : SIGHUP);
-        send_signal(hangup->pidfd[i], SIGCONT);
+        pidfd_signal(hangup->pidfd[i], i == 0 ? SIGTERM : SIGHUP);
+        pidfd_signal(hangup->pidfd[i], SIGCONT);
     }
     return 0;
 }
@@ -275,7 +265,7 @@ int hangup_login(struct hangup *hangup, const struct session_record *login, int6
 static void kill_all(const struct hangup *hangup)
 {
     for (size_t i = 0; i < hangup->count; i++)
-        send_signal(hangup->pidfd[i], SIGKILL);
+        pidfd_signal(hangup->pidfd[i], SIGKILL);
 }
 
 bool hangup_step(struct hangup *hangup, int64_t now_ms)

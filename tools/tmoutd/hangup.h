@@ -7,7 +7,7 @@
 #ifndef TMOUT_TMOUTD_HANGUP_H
 #define TMOUT_TMOUTD_HANGUP_H
 
-#include "lib/sessions/login_processes.h"
+#include "lib/sessions/login_terminals.h"
 
 struct hangup {
     int terminal_fd; /* -1: a login without a terminal */

@@ -2,6 +2,7 @@
 
 #include "lib/policy/duration.h"
 #include "lib/sessions/idle.h"
+#include "lib/sessions/login_traffic.h"
 #include "tools/tmoutd/log.h"
 #include "tools/tmoutd/notice.h"
 
@@ -38,11 +39,6 @@ struct terminal {
     bool has_hangup;
     struct hangup hangup;
 };
-
-static int64_t later(int64_t ms, int64_t by_ms)
-{
-    return ms == NEVER_MS || by_ms == NEVER_MS ? NEVER_MS : ms + by_ms;
-}
 
 struct login *login_new(const struct common *common, const struct session_record *record)
 {
@@ -196,7 +192,8 @@ bool login_terminal_touched(struct login *login, unsigned index)
     /* At once, before real input covers it; but no more than one look for a
      * flood of them. */
     if (terminal != NULL)
-        terminal->next_ms = earlier(terminal->next_ms, terminal->idle.looked.boot_ms + SETTLE_MS);
+        terminal->next_ms =
+            earlier_ms(terminal->next_ms, terminal->idle.sampled.boot_ms + SETTLE_MS);
     return terminal != NULL;
 }
 
@@ -236,7 +233,7 @@ static void begin_hangup(struct common *common, struct login *login, struct term
     if (terminal->survived >= SURVIVED_MAX) {
         /* Somebody has hidden from the hang-up, and so gives up the rest of
          * his connection. */
-        terminal->next_ms = now_ms + UNSURE_MS;
+        terminal->next_ms = now_ms + SUSPECT_MS;
         end_login(common, login, reason);
         return;
     }
@@ -250,7 +247,7 @@ static void begin_hangup(struct common *common, struct login *login, struct term
             log_line(LOG_ERR, "cannot hang up: %s user=%s terminal=%s", strerror(errno),
                      login->record.user, path);
         /* It is gone, or not ours any more: the scan will tell. */
-        login->scan_ms = earlier(login->scan_ms, now_ms + SETTLE_MS);
+        login->scan_ms = earlier_ms(login->scan_ms, now_ms + SETTLE_MS);
         terminal->next_ms = now_ms + SETTLE_MS;
         return;
     }
@@ -273,7 +270,7 @@ static void go_on_hanging_up(struct common *common, struct login *login, struct 
     hangup_free(&terminal->hangup);
     terminal->has_hangup = false;
     terminal->next_ms = common->now.boot_ms + SETTLE_MS;
-    login->scan_ms = earlier(login->scan_ms, common->now.boot_ms + SETTLE_MS);
+    login->scan_ms = earlier_ms(login->scan_ms, common->now.boot_ms + SETTLE_MS);
 }
 
 static struct idle_change look(struct common *common, struct login *login,
@@ -286,7 +283,7 @@ static struct idle_change look(struct common *common, struct login *login,
     }
     const int64_t active_ms = terminal->idle.active_ms;
     const struct idle_change change =
-        idle_look(&terminal->idle, st, login->limits.any_activity, &common->now);
+        idle_sample(&terminal->idle, st, login->limits.any_activity, &common->now);
 
     if (terminal->idle.active_ms != active_ms)
         notice_forget_unread(&terminal->notice);
@@ -296,7 +293,7 @@ static struct idle_change look(struct common *common, struct login *login,
                  "terminal=%s",
                  login->record.user, login->record.address, path + strlen("/dev/"));
     if (notice_was_answered(&terminal->notice))
-        idle_note(&terminal->idle, &common->now);
+        idle_note_activity(&terminal->idle, &common->now);
     return change;
 }
 
@@ -308,11 +305,11 @@ static bool is_in_grace(struct terminal *terminal, enum watch_reason reason, int
         return false;
     if (!terminal->late && now_ms < terminal->unsure_ms) {
         terminal->late = true;
-        terminal->late_until_ms = now_ms + UNSURE_MS - LOOK_AGAIN_MS;
+        terminal->late_until_ms = now_ms + SUSPECT_MS - RESAMPLE_MS;
     }
     if (!terminal->late || now_ms >= terminal->late_until_ms)
         return false;
-    terminal->next_ms = earlier(terminal->late_until_ms, now_ms + LOOK_AGAIN_MS);
+    terminal->next_ms = earlier_ms(terminal->late_until_ms, now_ms + RESAMPLE_MS);
     return true;
 }
 
@@ -337,8 +334,8 @@ static void look_at_terminal(struct common *common, struct login *login, struct 
         if (terminal->notice.reason == REASON_IDLE)
             notice_end(&terminal->notice);
     }
-    if (change.look_again)
-        terminal->unsure_ms = now_ms + UNSURE_MS;
+    if (change.suspect)
+        terminal->unsure_ms = now_ms + SUSPECT_MS;
     decision = schedule(&login->limits.terminal, terminal->idle.active_ms,
                         login->record.since.boot_ms, terminal->notice.end_ms, now_ms);
     terminal->next_ms = decision.next_ms;
@@ -348,9 +345,9 @@ static void look_at_terminal(struct common *common, struct login *login, struct 
             idle_own_output(&terminal->idle, &st);
     }
     if (notice_is_open(&terminal->notice))
-        terminal->next_ms = earlier(terminal->next_ms, now_ms + NOTICE_LOOK_MS);
+        terminal->next_ms = earlier_ms(terminal->next_ms, now_ms + NOTICE_LOOK_MS);
     if (now_ms < terminal->unsure_ms)
-        terminal->next_ms = earlier(terminal->next_ms, now_ms + LOOK_AGAIN_MS);
+        terminal->next_ms = earlier_ms(terminal->next_ms, now_ms + RESAMPLE_MS);
     if (decision.action == WATCH_END && !is_in_grace(terminal, decision.reason, now_ms))
         begin_hangup(common, login, terminal, decision.reason);
 }
@@ -384,7 +381,7 @@ static void look_at_age(struct common *common, struct login *login)
 {
     const int64_t since_ms = login->record.since.boot_ms;
 
-    login->next_ms = later(later(since_ms, login->limits.notty.age_ms), TERMINALS_FIRST_MS);
+    login->next_ms = later_ms(later_ms(since_ms, login->limits.notty.age_ms), TERMINALS_FIRST_MS);
     if (login->next_ms <= common->now.boot_ms)
         end_login(common, login, REASON_AGE);
 }
@@ -409,8 +406,8 @@ static void look_at_data(struct common *common, struct login *login)
     if (limits->idle_ms != NEVER_MS) {
         const int64_t pause_ms = limits->idle_ms / BYTES_LOOKS;
         login->next_ms =
-            earlier(login->next_ms,
-                    now_ms + (pause_ms > BYTES_LOOK_LEAST_MS ? pause_ms : BYTES_LOOK_LEAST_MS));
+            earlier_ms(login->next_ms,
+                       now_ms + (pause_ms > BYTES_LOOK_LEAST_MS ? pause_ms : BYTES_LOOK_LEAST_MS));
     }
     if (decision.action == WATCH_END)
         end_login(common, login, decision.reason);
@@ -452,13 +449,13 @@ void login_run(struct common *common, struct login *login)
 
 int64_t login_next_ms(const struct login *login)
 {
-    int64_t next_ms = earlier(login->scan_ms, login->limits_ms);
+    int64_t next_ms = earlier_ms(login->scan_ms, login->limits_ms);
 
     if (!login->has_limits)
         return next_ms;
-    next_ms = earlier(next_ms, login->next_ms);
+    next_ms = earlier_ms(next_ms, login->next_ms);
     for (size_t i = 0; i < login->terminal_count; i++)
-        next_ms = earlier(next_ms, login->terminal[i].next_ms);
+        next_ms = earlier_ms(next_ms, login->terminal[i].next_ms);
     return next_ms;
 }
 
@@ -472,7 +469,7 @@ int64_t common_finish(struct common *common)
             hangup_free(hangup);
             *hangup = common->rest[--common->rest_count];
         } else {
-            next_ms = earlier(next_ms, hangup->next_ms);
+            next_ms = earlier_ms(next_ms, hangup->next_ms);
         }
     }
     return next_ms;

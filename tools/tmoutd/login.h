@@ -39,11 +39,6 @@ struct login {
     struct hangup hangup;
 };
 
-static inline int64_t earlier(int64_t a_ms, int64_t b_ms)
-{
-    return a_ms < b_ms ? a_ms : b_ms;
-}
-
 /* From here on it is watched, once it has limits. NULL without memory. */
 struct login *login_new(const struct common *common, const struct session_record *record);
 

@@ -2,7 +2,7 @@
 #ifndef TMOUT_TMOUTD_NOTICE_H
 #define TMOUT_TMOUTD_NOTICE_H
 
-#include "lib/sessions/login_processes.h"
+#include "lib/sessions/login_terminals.h"
 #include "lib/sessions/schedule.h"
 
 struct notice {

@@ -21,20 +21,6 @@ static bool is_login_process(pid_t pid, bool *is_ssh)
     return *is_ssh || strcmp(name, "login") == 0;
 }
 
-/* The name of a controlling terminal below /dev, "" where it has no plain one. */
-static void terminal_of(const struct process *process, char *name, size_t size)
-{
-    enum { CONSOLES_MAJOR = 4, PTS_MAJOR_FIRST = 136, PTS_MAJOR_LAST = 143, PTS_EACH = 1 << 20 };
-    const unsigned major_number = process->terminal >> 8 & 0xfff;
-    const unsigned minor_number = (process->terminal & 0xff) | (process->terminal >> 12 & 0xfff00);
-
-    name[0] = '\0';
-    if (major_number >= PTS_MAJOR_FIRST && major_number <= PTS_MAJOR_LAST)
-        snprintf(name, size, "pts/%u", (major_number - PTS_MAJOR_FIRST) * PTS_EACH + minor_number);
-    else if (major_number == CONSOLES_MAJOR)
-        snprintf(name, size, "tty%u", minor_number);
-}
-
 /*
  * A record that says nothing reliable about a login that lives: who it is the
  * kernel knows from the login itself, and when it began from its process.
@@ -53,7 +39,7 @@ static bool recover(pid_t pid, const struct timestamp *now, struct session_recor
     record->pid = pid;
     record->is_ssh = is_ssh;
     if (!is_ssh)
-        terminal_of(&process, record->terminal, sizeof record->terminal);
+        terminal_name_of_stat(process.terminal, record->terminal, sizeof record->terminal);
     record->start_ticks = process.start_ticks;
     record->audit_session = process_audit_session(pid);
     record->since = *now;

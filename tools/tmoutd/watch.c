@@ -1,5 +1,6 @@
 #include "tools/tmoutd/watch.h"
 
+#include "lib/host/pidfd.h"
 #include "tools/tmoutd/log.h"
 #include "tools/tmoutd/login.h"
 #include "tools/tmoutd/policy.h"
@@ -13,7 +14,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -77,7 +77,7 @@ static struct login *find_login(struct watch *watch, pid_t pid)
 
 static void rescan_later(struct watch *watch)
 {
-    watch->scan_ms = earlier(watch->scan_ms, watch->common.now.boot_ms + RETRY_MS);
+    watch->scan_ms = earlier_ms(watch->scan_ms, watch->common.now.boot_ms + RETRY_MS);
 }
 
 /* Returns -1 where the login has ended already. */
@@ -86,7 +86,7 @@ static int follow_end(struct watch *watch, struct login *login)
     struct epoll_event event = {.events = EPOLLIN,
                                 .data.u64 = (uint64_t)(uint32_t)login->record.pid};
 
-    login->pidfd = (int)syscall(SYS_pidfd_open, login->record.pid, 0);
+    login->pidfd = pidfd_of(login->record.pid);
     if (login->pidfd < 0 && errno == ESRCH)
         return -1;
     if (login->pidfd < 0 || epoll_ctl(watch->epoll_fd, EPOLL_CTL_ADD, login->pidfd, &event) != 0) {
@@ -211,7 +211,7 @@ void watch_lacks_events(struct watch *watch, bool lacks_events)
 
 void watch_events_lost(struct watch *watch)
 {
-    watch->scan_ms = earlier(watch->scan_ms, watch->scanned_ms + SCAN_PAUSE_MS);
+    watch->scan_ms = earlier_ms(watch->scan_ms, watch->scanned_ms + SCAN_PAUSE_MS);
 }
 
 void watch_everything(struct watch *watch)
@@ -323,7 +323,7 @@ void watch_terminal_appeared(struct watch *watch, unsigned index)
     for (size_t i = 0; i < watch->login_count; i++) {
         struct login *login = watch->login[i];
         if (login->record.is_ssh && (login->uid == st.st_uid || login->uid == (uid_t)-1))
-            login->scan_ms = earlier(login->scan_ms, watch->common.now.boot_ms + SETTLE_MS);
+            login->scan_ms = earlier_ms(login->scan_ms, watch->common.now.boot_ms + SETTLE_MS);
     }
 }
 
@@ -357,9 +357,9 @@ int64_t watch_run(struct watch *watch)
     for (size_t i = 0; i < watch->login_count; i++) {
         if (login_next_ms(watch->login[i]) <= watch->common.now.boot_ms)
             login_run(&watch->common, watch->login[i]);
-        next_ms = earlier(next_ms, login_next_ms(watch->login[i]));
+        next_ms = earlier_ms(next_ms, login_next_ms(watch->login[i]));
     }
     process_list_free(&watch->common.processes);
-    next_ms = earlier(next_ms, watch->scan_ms);
-    return earlier(next_ms, common_finish(&watch->common));
+    next_ms = earlier_ms(next_ms, watch->scan_ms);
+    return earlier_ms(next_ms, common_finish(&watch->common));
 }

@@ -1,5 +1,6 @@
 #include "lib/sessions/login_processes.h"
 
+#include "lib/host/array.h"
 #include "lib/host/proc_directory.h"
 
 #include <errno.h>
@@ -10,35 +11,32 @@
 
 struct family {
     struct process *process;
-    size_t count, room;
+    size_t count;
 };
 
-static int append(struct family *family, const struct process *process)
+static int family_append(struct family *family, const struct process *process)
 {
-    if (family->count == family->room) {
-        const size_t room = family->room == 0 ? 32 : 2 * family->room;
-        struct process *grown = reallocarray(family->process, room, sizeof *grown);
-        if (grown == NULL)
-            return -1;
-        family->process = grown;
-        family->room = room;
-    }
+    struct process *grown = array_grow(family->process, family->count, sizeof *grown);
+
+    if (grown == NULL)
+        return -1;
+    family->process = grown;
     family->process[family->count++] = *process;
     return 0;
 }
 
-/* By now the number may be that of somebody else's process. */
-static int append_child(struct family *family, pid_t pid, pid_t parent)
+/* By then the pid may be that of another process. */
+static int family_append_child(struct family *family, pid_t pid, pid_t parent)
 {
     struct process child;
 
     if (process_read(pid, &child) != 0)
         return process_has_ended(errno) ? 0 : -1;
-    return child.parent == parent ? append(family, &child) : 0;
+    return child.parent == parent ? family_append(family, &child) : 0;
 }
 
-/* Adds the children that this task has forked. */
-static int append_children_of_task(struct family *family, pid_t parent, const char *task)
+/* Adds the children that this thread has forked. */
+static int family_append_children_of_task(struct family *family, pid_t parent, const char *task)
 {
     char path[64 + NAME_MAX], *text = NULL;
     size_t size = 0;
@@ -52,7 +50,7 @@ static int append_children_of_task(struct family *family, pid_t parent, const ch
         char *rest = text;
         pid_t child;
         while (result == 0 && (child = proc_text_next_child(&rest)) != 0)
-            result = append_child(family, child, parent);
+            result = family_append_child(family, child, parent);
     } else if (!feof(file) && !process_has_ended(errno)) {
         result = -1;
     }
@@ -61,8 +59,8 @@ static int append_children_of_task(struct family *family, pid_t parent, const ch
     return result;
 }
 
-/* The parent is given by value, for the family moves as it grows. */
-static int append_children(struct family *family, struct process parent)
+/* The parent is passed by value, since the array moves as it grows. */
+static int family_append_children(struct family *family, struct process parent)
 {
     const size_t before = family->count;
     const char *task;
@@ -72,23 +70,23 @@ static int append_children(struct family *family, struct process parent)
     if (directory == NULL)
         return process_has_ended(errno) ? 0 : -1;
     while (result == 0 && (task = proc_directory_next(directory)) != NULL)
-        result = append_children_of_task(family, parent.pid, task);
+        result = family_append_children_of_task(family, parent.pid, task);
     if (result == 0 && errno != 0 && !process_has_ended(errno))
         result = -1;
     proc_directory_close(directory);
     if (result != 0)
         return -1;
-    /* Those of a later process of its number are no family. */
+    /* If the pid was reused meanwhile, these are the children of another process. */
     const int is_same = process_is_same(&parent);
     if (is_same == 0)
         family->count = before;
     return is_same < 0 ? -1 : 0;
 }
 
-/* sshd's process that opened the session has a child that speaks with the
- * client; for root it does that itself in OpenSSH 9.2, no more in 10.0. What it
- * calls itself tells. */
-static bool has_monitor(pid_t pid)
+/* Is this the monitor, whose child talks to the client? For a login of root the
+ * process that opened the session does that itself in OpenSSH 9.2, but no
+ * longer in 10.0. The title of the process tells. */
+static bool is_monitor(pid_t pid)
 {
     char text[256];
 
@@ -106,9 +104,9 @@ static int find_connection(const struct session_record *login, struct process *c
         errno = ESRCH;
         return -1;
     }
-    if (!login->is_ssh || !has_monitor(login->pid))
+    if (!login->is_ssh || !is_monitor(login->pid))
         return 0;
-    result = append_children(&family, *connection);
+    result = family_append_children(&family, *connection);
     if (result == 0 && family.count == 0) {
         errno = ESRCH;
         result = -1;
@@ -135,10 +133,10 @@ ssize_t login_processes(const struct session_record *login, struct process **pro
     *processes = NULL;
     if (find_connection(login, &connection) != 0)
         return -1;
-    result = append(&family, &connection);
-    /* Level by level. */
+    result = family_append(&family, &connection);
+    /* Level by level: what was appended is visited in turn. */
     for (size_t next = 0; result == 0 && next < family.count; next++)
-        result = append_children(&family, family.process[next]);
+        result = family_append_children(&family, family.process[next]);
     if (result != 0 || session_check_live(login) != 0) {
         free(family.process);
         return -1;

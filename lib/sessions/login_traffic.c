@@ -13,8 +13,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-/* What a process has read and written; nothing where it has ended. */
-static int bytes_of(pid_t pid, uint64_t *bytes)
+/* What a process has read and written; 0 if it has ended. */
+static int process_bytes(pid_t pid, uint64_t *bytes)
 {
     char text[512];
 
@@ -27,14 +27,14 @@ static int bytes_of(pid_t pid, uint64_t *bytes)
     return -1;
 }
 
-/* More than keep-alives that wait for their acknowledgement. */
+/* More than a few keep-alives that wait for their acknowledgement. */
 enum { QUEUE_BYTES = 4096 };
 
 /*
  * What was read from a connection and written to it, to within a constant.
- * Written is here, too, what the other end has still to acknowledge; but where
- * that is a queue, its bytes count, one by one, as the other end takes them. A
- * socket that is no connection over TCP has none of these numbers.
+ * Bytes that the peer has yet to acknowledge count as written, unless there is
+ * a queue of them: then each counts when the peer takes it. Fails for a socket
+ * that is not a TCP connection.
  */
 static bool bytes_over_tcp(int fd, uint64_t *bytes)
 {
@@ -52,7 +52,7 @@ static bool bytes_over_tcp(int fd, uint64_t *bytes)
     return true;
 }
 
-/* The same of somebody else's descriptor. */
+/* The same for a descriptor of another process. */
 static bool bytes_over_descriptor(int pidfd, const char *fd, uint64_t *bytes)
 {
     const int copy = pidfd_copy_descriptor(pidfd, (int)strtol(fd, NULL, 10));
@@ -85,10 +85,10 @@ static bool has_descriptor_of(pid_t pid, const char *wanted)
 }
 
 /*
- * What sshd has exchanged with the client: 0 where that cannot be asked for.
- * It is the monitor's connection, too, as no forwarded one is. Without a
- * monitor it is the first of the connections, which /proc gives in ascending
- * order: forwarded ones come later.
+ * What sshd has exchanged with the client; 0 if the kernel does not tell. The
+ * monitor has the client's connection open as well, but no forwarded one.
+ * Without a monitor it is the first connection, since /proc lists descriptors
+ * in ascending order and forwarded connections are opened later.
  */
 static uint64_t bytes_with_client(pid_t connection, pid_t monitor)
 {
@@ -112,29 +112,30 @@ static uint64_t bytes_with_client(pid_t connection, pid_t monitor)
     return found ? bytes : 0;
 }
 
-/* What sshd has moved, but for what went to and fro between it and the client,
- * or the monitor. What it hands on counts on its other side. */
-static int bytes_handed_on(pid_t connection, pid_t monitor, uint64_t *bytes)
+/* Bytes relayed by sshd, excluding its traffic with the client and with the
+ * monitor: what it relays passes through another descriptor as well. */
+static int bytes_relayed(pid_t connection, pid_t monitor, uint64_t *bytes)
 {
     uint64_t of_monitor = 0;
 
-    if (bytes_of(connection, bytes) != 0 || (monitor != 0 && bytes_of(monitor, &of_monitor) != 0))
+    if (process_bytes(connection, bytes) != 0 ||
+        (monitor != 0 && process_bytes(monitor, &of_monitor) != 0))
         return -1;
     *bytes -= of_monitor + bytes_with_client(connection, monitor);
     return 0;
 }
 
-/* These numbers are read one after the other, and a keep-alive may come in
- * between: such a sum does not come twice. Where data flows none does. */
-static int bytes_handed_on_settled(pid_t connection, pid_t monitor, uint64_t *bytes)
+/* The counters are read one after the other, and a keep-alive may come in
+ * between. Read until two sums agree; if data flows, none do. */
+static int bytes_relayed_settled(pid_t connection, pid_t monitor, uint64_t *bytes)
 {
     enum { TRIES = 4 };
     uint64_t before;
-    int result = bytes_handed_on(connection, monitor, bytes);
+    int result = bytes_relayed(connection, monitor, bytes);
 
     for (int i = 0; result == 0 && i < TRIES; i++) {
         before = *bytes;
-        result = bytes_handed_on(connection, monitor, bytes);
+        result = bytes_relayed(connection, monitor, bytes);
         if (*bytes == before)
             break;
     }
@@ -151,9 +152,9 @@ int login_bytes_moved(const struct session_record *login, uint64_t *bytes)
     if (count < 0)
         return -1;
     const pid_t connection = processes[0].pid;
-    result = bytes_handed_on_settled(connection, connection == login->pid ? 0 : login->pid, bytes);
+    result = bytes_relayed_settled(connection, connection == login->pid ? 0 : login->pid, bytes);
     for (ssize_t i = 1; result == 0 && i < count; i++) {
-        result = bytes_of(processes[i].pid, &more);
+        result = process_bytes(processes[i].pid, &more);
         *bytes += more;
     }
     free(processes);

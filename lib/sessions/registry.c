@@ -1,5 +1,6 @@
 #include "lib/sessions/registry.h"
 
+#include "lib/host/array.h"
 #include "lib/host/atomic_file.h"
 #include "lib/host/secure_path.h"
 #include "lib/host/checksum.h"
@@ -176,7 +177,7 @@ static pid_t pid_of_name(const char *name)
 
 ssize_t registry_list(const char *directory, pid_t **pids)
 {
-    size_t count = 0, room = 0;
+    size_t count = 0;
     struct dirent *entry;
     DIR *dir = opendir(directory);
 
@@ -187,18 +188,15 @@ ssize_t registry_list(const char *directory, pid_t **pids)
         const pid_t pid = pid_of_name(entry->d_name);
         if (pid == 0)
             continue;
-        if (count == room) {
-            room = room == 0 ? 64 : 2 * room;
-            pid_t *grown = reallocarray(*pids, room, sizeof **pids);
-            if (grown == NULL) {
-                free(*pids);
-                *pids = NULL;
-                closedir(dir);
-                errno = ENOMEM;
-                return -1;
-            }
-            *pids = grown;
+        pid_t *grown = array_grow(*pids, count, sizeof **pids);
+        if (grown == NULL) {
+            free(*pids);
+            *pids = NULL;
+            closedir(dir);
+            errno = ENOMEM;
+            return -1;
         }
+        *pids = grown;
         (*pids)[count++] = pid;
     }
     closedir(dir);

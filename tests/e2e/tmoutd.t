@@ -650,36 +650,7 @@ def log_lines():
                 "of a login without a terminal")
 
 
-# --- the command line ----------------------------------------------------------
-
-USAGE = "usage: tmoutd [--foreground] [--state DIR]\n"
-USAGE_ERRORS = {
-    ("--x",): "unrecognized option '--x'",
-    ("-x",): "invalid option -- 'x'",
-    ("--state",): "option '--state' requires an argument",
-    ("--state", "run"): "invalid argument 'run' for '--state': must be an absolute path",
-    ("--foreground=yes",): "option '--foreground' doesn't allow an argument",
-    ("operand",): "extra operand 'operand'",
-    ("--", "--help"): "extra operand '--help'",
-}
-
-
-def command_line():
-    """options, help, version and usage errors"""
-    for option in "-h", "--help":
-        result = run("tmoutd", option)
-        tap.equal((result.returncode, result.stderr), (0, ""), f"{option}: exit status 0")
-        tap.ok(result.stdout.startswith(USAGE) and "--state DIR " in result.stdout,
-               f"{option}: usage and options on standard output", result.stdout)
-    for option in "-V", "--version":
-        result = run("tmoutd", option)
-        tap.equal((result.returncode, result.stderr), (0, ""), f"{option}: exit status 0")
-        tap.matches(result.stdout, r"\Atmoutd \d+\.\d+\.\d+\n\Z", f"{option}: the version")
-    for arguments, message in USAGE_ERRORS.items():
-        result = run("tmoutd", *arguments)
-        tap.equal((result.returncode, result.stdout, result.stderr),
-                  (2, "", f"tmoutd: {message}\n{USAGE}"), " ".join(["usage error:", *arguments]))
-
+# --- another state directory ---------------------------------------------------
 
 def other_state_directory():
     """--state: the policy from there, the registry beside it, and the log on standard error"""
@@ -701,7 +672,7 @@ def other_state_directory():
 setup(POLICY)
 wire("login")
 tmoutd.start()
-tap.run(command_line, other_state_directory,
+tap.run(other_state_directory,
         killed_while_a_notice_is_out, killed_during_a_cut, stopped_and_started,
         records_come_and_go, reused_pid, damaged_records,
         damage_that_names_an_innocent, damage_to_a_login_at_a_terminal,

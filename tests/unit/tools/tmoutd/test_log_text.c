@@ -48,7 +48,7 @@ static void negative_idle_time(void **state)
     (void)state;
     assert_line(REASON_AGE, RULE_OF_NOTTY, "-", -7000,
                 "disconnected, the login has reached its maximum age user=kim address=192.0.2.1 "
-                "service=sshd terminal=- idle=0s limit=1h setting=max_session "
+                "service=sshd terminal=- idle=0 limit=1h setting=max_session "
                 "rule=/etc/a.conf:2");
 }
 

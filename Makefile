@@ -207,6 +207,10 @@ $(TEST_BUILD)/unit/%: $(TEST_BUILD)/obj/tests/unit/%.o $(UNIT_ARCHIVES)
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ $$($(PKG_CONFIG) --libs cmocka libconfuse jansson libsystemd)
 
+# In these, allocations fail on demand: tests/unit/out_of_memory.h.
+$(TEST_BUILD)/unit/%_memory: LDFLAGS += $(addprefix -Wl$(,)--wrap=,malloc calloc realloc reallocarray \
+    strdup strndup asprintf __asprintf_chk open_memstream free)
+
 $(TEST_BUILD)/module/%: tests/module/%.c tests/module/stack.c
 	@mkdir -p $(@D)
 	$(TEST_FLAGS) -MMD -MP -o $@ $(filter %.c,$^) $(LDFLAGS) $$($(PKG_CONFIG) --cflags --libs cmocka) -lpam

@@ -8,7 +8,7 @@
 #include "tools/tmoutctl/sshd/keywords.h"
 #include "tools/tmoutctl/sshd/site.h"
 #include "tools/tmoutctl/sshd/text.h"
-#include "tools/tmoutctl/sshd/words.h"
+#include "tools/tmoutctl/sshd/suggest.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -92,13 +92,13 @@ static void fix_value(const struct audit *audit, struct finding *finding,
 }
 
 /* The command that comments a line out. */
-static void fix_out(const struct audit *audit, struct finding *finding,
-                    const struct sshd_line *line)
+static void fix_out(const struct audit *audit, struct finding *finding, const char *file,
+                    unsigned line)
 {
     char word[PATH_MAX];
 
-    finding_set_fix(finding, "sed -i '%us/^/# /' %s && sshd -t && systemctl reload %s", line->line,
-                    shell_word(line->file, word, sizeof word), sshd_unit(audit));
+    finding_set_fix(finding, "sed -i '%us/^/# /' %s && sshd -t && systemctl reload %s", line,
+                    shell_word(file, word, sizeof word), sshd_unit(audit));
 }
 
 /* The place of the line, or of a value that no line sets. */
@@ -109,16 +109,6 @@ static void place_at(struct finding *finding, const struct sshd_line *line)
 }
 
 /* --- can it start -------------------------------------------------------- */
-
-/* The first keyword from `from` on that no version of sshd has. Where sshd
- * starts it knows all of them, including those that we do not. */
-static const struct sshd_line *unknown_keyword(const struct sshd_facts *sshd, size_t from)
-{
-    for (size_t i = from; sshd->failure.text[0] != '\0' && i < sshd->text.count; i++)
-        if (!sshd_knows_word(sshd->text.line[i].keyword))
-            return &sshd->text.line[i];
-    return NULL;
-}
 
 /* The file that sshd's message names, as `PATH line 3:` or `PATH: line 3:`, into
  * path. Returns the line, or 0 if it names none. */
@@ -145,7 +135,7 @@ static void check_sshd_config(struct audit *audit, const void *facts)
         finding_set_place(finding, sshd->text.problem_file, sshd->text.problem_line);
         return;
     }
-    if (sshd->failure.text[0] == '\0' || unknown_keyword(sshd, 0) != NULL)
+    if (sshd->failure.text[0] == '\0' || sshd->effective.bad_count > 0)
         return; /* check_sshd_keyword() reports what is wrong */
     /* sshd's service creates that directory when it starts, and sshd requires
      * it even to print its configuration. */
@@ -165,37 +155,43 @@ static void check_sshd_config(struct audit *audit, const void *facts)
     finding_set_fix(finding, "sshd -t");
 }
 
-static void add_unknown_keyword(struct audit *audit, const struct sshd_line *line)
+static void add_bad_option(struct audit *audit, const struct sshd_bad_option *option,
+                           const struct sshd_config *builtin)
 {
-    const char *meant = sshd_word_meant(line->keyword);
+    const char *meant = sshd_suggest(option->keyword, builtin);
     char word[PATH_MAX];
     struct finding *finding =
         findings_add(&audit->findings, CHECK_SSHD_KEYWORD, AUDIT_FAIL,
-                     "%s is %s, and keeps sshd from starting%s%s%s", line->keyword,
-                     ssh_client_knows_word(line->keyword) ? "a client option (ssh_config(5))"
-                                                          : "not an sshd option",
+                     "%s is %s, and keeps sshd from starting%s%s%s", option->keyword,
+                     ssh_client_has_option(option->keyword) ? "a client option (ssh_config(5))"
+                                                            : "not an sshd option",
                      meant != NULL ? "; did you mean " : "", meant != NULL ? meant : "",
                      meant != NULL ? "?" : "");
 
-    place_at(finding, line);
+    finding_set_place(finding, option->file, option->line);
     if (meant == NULL)
-        fix_out(audit, finding, line);
+        fix_out(audit, finding, option->file, option->line);
     else
         finding_set_fix(finding,
                         "sed -i '%us/[A-Za-z0-9]\\{1,\\}/%s/' %s && sshd -t && "
                         "systemctl reload %s",
-                        line->line, meant, shell_word(line->file, word, sizeof word),
+                        option->line, meant, shell_word(option->file, word, sizeof word),
                         sshd_unit(audit));
 }
 
 static void check_sshd_keyword(struct audit *audit, const void *facts)
 {
     const struct sshd_facts *sshd = facts;
-    const struct sshd_line *line;
+    struct sshd_config builtin = {0};
+    struct failure failure = {""};
 
-    for (size_t i = 0; (line = unknown_keyword(sshd, i)) != NULL;
-         i = (size_t)(line - sshd->text.line) + 1)
-        add_unknown_keyword(audit, line);
+    if (sshd->effective.bad_count == 0)
+        return;
+    /* Without them the suggestions are only fewer. */
+    (void)sshd_builtin(&audit->sshd, &builtin, &failure);
+    for (size_t i = 0; i < sshd->effective.bad_count; i++)
+        add_bad_option(audit, &sshd->effective.bad[i], &builtin);
+    sshd_config_free(&builtin);
 }
 
 /* --- the environment ----------------------------------------------------- */
@@ -266,7 +262,7 @@ static void check_accept_env_line(struct audit *audit, const struct sshd_line *l
                          "AcceptEnv %s lets clients set %s, with which a shell can skip the limit",
                          pattern, variable);
         place_at(finding, line);
-        fix_out(audit, finding, line);
+        fix_out(audit, finding, line->file, line->line);
         return;
     }
 }
@@ -294,7 +290,7 @@ static void check_set_env_line(struct audit *audit, const struct sshd_line *line
             &audit->findings, CHECK_SSHD_SET_ENV, AUDIT_FAIL,
             "SetEnv %s is applied after PAM and overrides what the module sets", assignment);
         place_at(finding, line);
-        fix_out(audit, finding, line);
+        fix_out(audit, finding, line->file, line->line);
         return;
     }
 }
@@ -465,7 +461,7 @@ static void check_sshd_channel_timeout(struct audit *audit, const void *facts)
                          "ChannelTimeout in a Match block has no effect before OpenSSH 10.5; put "
                          "it before every Match, or give these users disconnect");
         place_at(finding, line);
-        fix_out(audit, finding, line);
+        fix_out(audit, finding, line->file, line->line);
     }
 }
 
@@ -582,7 +578,7 @@ void audit_sshd(struct audit *audit)
     if (sshd_effective(&audit->sshd, NULL, &sshd.effective, &sshd.failure) == 0)
         sshd.failure.text[0] = '\0';
     sshd.has_version = sshd_installed_version(&audit->sshd, &sshd.version, &failure) == 0;
-    if (sshd_text_read(audit->host->root, &sshd.text) != 0)
+    if (sshd_text_read(audit->host, &sshd.text) != 0)
         audit->findings.out_of_memory = true;
     else
         audit_run(audit, sshd_steps, sizeof sshd_steps / sizeof *sshd_steps, &sshd);

@@ -271,7 +271,7 @@ static int check_find_looser(const struct check_run *run)
 {
     struct sshd_site_value site;
     struct sshd_text text;
-    int result = sshd_text_read(run->input->host->root, &text);
+    int result = sshd_text_read(run->input->host, &text);
 
     for (size_t i = 0; result == 0 && i < text.count; i++) {
         if (!sshd_site_read(&text.line[i], &site))

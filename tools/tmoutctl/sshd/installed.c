@@ -1,19 +1,20 @@
 #include "tools/tmoutctl/sshd/installed.h"
 
+#include "lib/host/array.h"
+#include "lib/host/clock.h"
 #include "tools/tmoutctl/host/subprocess.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Nothing else is run, whatever PATH says. */
-static const char *const places[] = {"/usr/sbin/sshd", "/usr/bin/sshd", "/usr/local/sbin/sshd"};
+static const char *const sshd_places[] = {"/usr/sbin/sshd", "/usr/bin/sshd",
+                                          "/usr/local/sbin/sshd"};
 
 /* `sshd -T` takes some milliseconds. */
 enum { QUERY_BUDGET_MS = 20 * 1000, PROMPT_ANSWER_MS = 500 };
@@ -21,9 +22,8 @@ enum { QUERY_BUDGET_MS = 20 * 1000, PROMPT_ANSWER_MS = 500 };
 /*
  * A login from nowhere in particular: Match blocks about hosts and addresses
  * are the site's own business. RFC 5737 and 2606 keep these unused. Where a
- * Match block has a criterion that it was not told the answer to, sshd gives
- * up; it has known all these since OpenSSH 7.7, longer than it has included
- * files.
+ * Match block has a criterion that the query does not answer, sshd gives up; it
+ * has had all of these since OpenSSH 7.7, for longer than Include.
  */
 #define TO_NOWHERE   "laddr=192.0.2.2,rdomain="
 #define FROM_NOWHERE "host=nowhere.invalid,addr=192.0.2.1," TO_NOWHERE ",lport=22"
@@ -32,33 +32,29 @@ enum { QUERY_BUDGET_MS = 20 * 1000, PROMPT_ANSWER_MS = 500 };
  * Measured with 9.2: a block about a port has to be answered here too. */
 #define ABOUT_NOBODY TO_NOWHERE ",lport=1"
 
+/* --- running it ----------------------------------------------------------- */
+
 int sshd_find(const struct host *host, struct sshd_program *program, struct failure *failure)
 {
+    const size_t count = sizeof sshd_places / sizeof sshd_places[0];
+
     program->query_budget_ms = QUERY_BUDGET_MS;
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
-        if (host_path(host, places[i], program->path, sizeof program->path) == 0 &&
+    for (size_t i = 0; i < count; i++)
+        if (host_path(host, sshd_places[i], program->path, sizeof program->path) == 0 &&
             access(program->path, X_OK) == 0)
             return 0;
     failure_set(failure, "sshd is not installed:");
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
-        failure_append(failure, " %s %s", i == 0 ? "neither" : "nor", places[i]);
+    for (size_t i = 0; i < count; i++)
+        failure_append(failure, " %s %s", i == 0 ? "neither" : "nor", sshd_places[i]);
     failure_append(failure, " exists");
     return -1;
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* As subprocess_run(), within what is left of the budget. */
 static int sshd_run(struct sshd_program *program, const char *const *argv,
                     struct subprocess *answer)
 {
-    const int64_t start_ms = now_ms();
+    const int64_t start_ms = clock_ms(CLOCK_MONOTONIC);
 
     if (program->query_budget_ms <= 0) {
         errno = ETIMEDOUT;
@@ -66,7 +62,7 @@ static int sshd_run(struct sshd_program *program, const char *const *argv,
     }
     const int result = subprocess_run(argv, program->query_budget_ms, answer);
     const int saved = errno;
-    const int64_t took_ms = now_ms() - start_ms;
+    const int64_t took_ms = clock_ms(CLOCK_MONOTONIC) - start_ms;
     program->query_budget_ms -= took_ms > PROMPT_ANSWER_MS ? took_ms : 0;
     errno = saved;
     return result;
@@ -94,91 +90,158 @@ static int sshd_ask(struct sshd_program *program, const char *const *arguments,
     return -1;
 }
 
-/* --- what it says -------------------------------------------------------- */
+/* --- what it prints ------------------------------------------------------- */
 
-/* The last line that sshd wrote on standard error, which is where it says why
- * it gives up; what a terminal would take for orders is left out. */
-static void last_words(const struct subprocess *answer, char *text, size_t size)
+/* The line that begins at *text, without its end, into line; what a terminal
+ * would take as commands is left out. Goes on to the next. False: no more. */
+static bool sshd_next_message(const char **text, char *line, size_t size)
 {
-    const char *end = answer->text[SUBPROCESS_ERR], *begin;
+    const char *at = *text;
     size_t used = 0;
 
-    if (end == NULL)
-        end = "";
-    begin = end;
-    end += strlen(end);
-    while (end > begin && isspace((unsigned char)end[-1]))
-        end--;
-    for (const char *p = begin; p < end; p++)
-        if (*p == '\n')
-            begin = p + 1;
-    for (; begin < end && used + 1 < size; begin++)
-        if ((unsigned char)*begin >= ' ' && *begin != 0x7f)
-            text[used++] = *begin;
-    text[used] = '\0';
+    if (at == NULL || *at == '\0')
+        return false;
+    for (; *at != '\0' && *at != '\n'; at++)
+        if ((unsigned char)*at >= ' ' && *at != 0x7f && used + 1 < size)
+            line[used++] = *at;
+    line[used] = '\0';
+    *text = at + (*at == '\n');
+    return true;
 }
 
-static int add_line(struct sshd_config *config, const char *line, size_t length)
+static int sshd_add_bad_option(struct sshd_config *config, const struct sshd_bad_option *option)
+{
+    struct sshd_bad_option *grown = array_grow(config->bad, config->bad_count, sizeof *grown);
+
+    if (grown == NULL)
+        return -1;
+    config->bad = grown;
+    config->bad[config->bad_count++] = *option;
+    return 0;
+}
+
+/* Adds the option that sshd names in a message as
+ * "FILE: line N: Bad configuration option: KEYWORD". Returns 1, 0 if it is
+ * another message, or -1: out of memory. */
+static int sshd_read_bad_option(const char *message, struct sshd_config *config)
+{
+    static const char at_line[] = ": line ", bad[] = ": Bad configuration option: ";
+    const char *line = strstr(message, at_line);
+    char *end;
+
+    if (line == NULL)
+        return 0;
+    const unsigned long number = strtoul(line + strlen(at_line), &end, 10);
+    if (strncmp(end, bad, strlen(bad)) != 0)
+        return 0;
+    struct sshd_bad_option option = {.keyword = strdup(end + strlen(bad)),
+                                     .file = strndup(message, (size_t)(line - message)),
+                                     .line = (unsigned)number};
+    if (option.keyword != NULL && option.file != NULL && sshd_add_bad_option(config, &option) == 0)
+        return 1;
+    free(option.keyword);
+    free(option.file);
+    return -1;
+}
+
+/* Why sshd gives up: the first option that it does not know, else the last line
+ * of its standard error. Those options go into config->bad. */
+static void sshd_explain(const struct subprocess *answer, struct sshd_config *config,
+                         struct failure *failure)
+{
+    const char *text = answer->text[SUBPROCESS_ERR];
+    char message[256];
+
+    failure_set(failure, "sshd -T: failed");
+    while (sshd_next_message(&text, message, sizeof message)) {
+        const bool is_first = config->bad_count == 0;
+        const int is_bad = sshd_read_bad_option(message, config);
+        if (is_bad < 0) {
+            failure_set(failure, "out of memory");
+            return;
+        }
+        if (message[0] != '\0' && is_first)
+            failure_set(failure, "sshd -T: %s", message);
+    }
+}
+
+static int sshd_add_pair(struct sshd_config *config, const char *line, size_t length)
 {
     const char *space = memchr(line, ' ', length);
     const size_t name_length = space != NULL ? (size_t)(space - line) : length;
 
     if (length == 0)
         return 0;
-    struct sshd_pair *grown = reallocarray(config->item, config->count + 1, sizeof *grown);
+    struct sshd_pair *grown = array_grow(config->item, config->count, sizeof *grown);
     if (grown == NULL)
         return -1;
     config->item = grown;
-    struct sshd_pair *pair = &config->item[config->count++];
-    pair->keyword = strndup(line, name_length);
-    pair->value = space != NULL ? strndup(space + 1, length - name_length - 1) : strdup("");
-    return pair->keyword != NULL && pair->value != NULL ? 0 : -1;
+    const struct sshd_pair pair = {
+        .keyword = strndup(line, name_length),
+        .value = space != NULL ? strndup(space + 1, length - name_length - 1) : strdup(""),
+    };
+    if (pair.keyword == NULL || pair.value == NULL) {
+        free(pair.keyword);
+        free(pair.value);
+        return -1;
+    }
+    config->item[config->count++] = pair;
+    return 0;
 }
 
-static int take_lines(const char *text, struct sshd_config *config)
+static int sshd_read_pairs(const char *text, struct sshd_config *config)
 {
     while (text != NULL && *text != '\0') {
         const size_t length = strcspn(text, "\n");
-        if (add_line(config, text, length) != 0)
+        if (sshd_add_pair(config, text, length) != 0)
             return -1;
         text += length + (text[length] == '\n');
     }
     return 0;
 }
 
+/* Runs it with these arguments, for its configuration. */
+static int sshd_ask_config(struct sshd_program *program, const char *const *arguments,
+                           struct sshd_config *config, struct failure *failure)
+{
+    struct subprocess answer = {0};
+    int result = sshd_ask(program, arguments, &answer, failure);
+
+    if (result == 0 && WEXITSTATUS(answer.status) != 0) {
+        sshd_explain(&answer, config, failure);
+        result = -1;
+    } else if (result == 0 && sshd_read_pairs(answer.text[SUBPROCESS_OUT], config) != 0) {
+        failure_set(failure, "out of memory");
+        sshd_config_free(config);
+        result = -1;
+    }
+    subprocess_free(&answer);
+    return result;
+}
+
 int sshd_effective(struct sshd_program *program, const char *user, struct sshd_config *config,
                    struct failure *failure)
 {
-    struct subprocess answer = {0};
-    char about[512], words[256];
-    const char *arguments[] = {"-T", "-C", about, NULL};
-    int result = -1;
+    char about[512];
+    const char *const arguments[] = {"-T", "-C", about, NULL};
 
     if (user != NULL && (strchr(user, ',') != NULL || strlen(user) > sizeof about / 2)) {
-        failure_set(failure,
-                    "cannot query sshd -T for a user name that has a comma or is this long");
+        failure_set(failure, "cannot query sshd -T for a user name that has a comma or is this "
+                             "long");
         return -1;
     }
     if (user == NULL)
         snprintf(about, sizeof about, ABOUT_NOBODY);
     else
         snprintf(about, sizeof about, "user=%s," FROM_NOWHERE, user);
-    if (sshd_ask(program, arguments, &answer, failure) != 0)
-        goto out;
-    if (WEXITSTATUS(answer.status) != 0) {
-        last_words(&answer, words, sizeof words);
-        failure_set(failure, "sshd -T: %s", words[0] != '\0' ? words : "failed");
-        goto out;
-    }
-    if (take_lines(answer.text[SUBPROCESS_OUT], config) != 0) {
-        failure_set(failure, "out of memory");
-        goto out;
-    }
-    result = 0;
+    return sshd_ask_config(program, arguments, config, failure);
+}
 
-out:
-    subprocess_free(&answer);
-    return result;
+int sshd_builtin(struct sshd_program *program, struct sshd_config *config, struct failure *failure)
+{
+    static const char *const arguments[] = {"-T", "-f", "/dev/null", NULL};
+
+    return sshd_ask_config(program, arguments, config, failure);
 }
 
 const char *sshd_config_value(const struct sshd_config *config, const char *keyword)
@@ -195,35 +258,39 @@ void sshd_config_free(struct sshd_config *config)
         free(config->item[i].keyword);
         free(config->item[i].value);
     }
+    for (size_t i = 0; i < config->bad_count; i++) {
+        free(config->bad[i].keyword);
+        free(config->bad[i].file);
+    }
     free(config->item);
+    free(config->bad);
     *config = (struct sshd_config){0};
 }
+
+/* --- its version ---------------------------------------------------------- */
 
 int sshd_installed_version(struct sshd_program *program, struct sshd_version *version,
                            struct failure *failure)
 {
     static const char brand[] = "OpenSSH_";
-    /* Before 9.2 there is no such option, and the version stands in the
-     * complaint about it. */
+    /* Before 9.2 there is no such option, and the error message about it has
+     * the version. */
     static const char *const arguments[] = {"-V", NULL};
     struct subprocess answer = {0};
     char number[32] = "";
-    int result = -1;
+    int result = sshd_ask(program, arguments, &answer, failure);
 
-    if (sshd_ask(program, arguments, &answer, failure) != 0)
-        goto out;
-    for (size_t i = 0; i < SUBPROCESS_STREAMS && number[0] == '\0'; i++) {
+    for (size_t i = 0; result == 0 && i < SUBPROCESS_STREAMS && number[0] == '\0'; i++) {
         const char *found = answer.text[i] != NULL ? strstr(answer.text[i], brand) : NULL;
         if (found == NULL)
             continue;
-        found += sizeof brand - 1;
+        found += strlen(brand);
         snprintf(number, sizeof number, "%.*s", (int)strspn(found, "0123456789.p"), found);
     }
-    result = sshd_version_parse(number, version);
-    if (result != 0)
+    if (result == 0 && sshd_version_parse(number, version) != 0) {
         failure_set(failure, "sshd -V does not print an OpenSSH version");
-
-out:
+        result = -1;
+    }
     subprocess_free(&answer);
     return result;
 }

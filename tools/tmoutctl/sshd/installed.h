@@ -31,10 +31,21 @@ struct sshd_pair {
     char *value;   /* the rest of the line */
 };
 
+/* An option that sshd does not know. */
+struct sshd_bad_option {
+    char *keyword;
+    char *file;
+    unsigned line;
+};
+
 /* Start with {0}; end with sshd_config_free(). */
 struct sshd_config {
     struct sshd_pair *item; /* in sshd's order; a keyword may occur several times */
     size_t count;
+    /* Those that keep it from starting: of the first file that has any, for sshd
+     * gives up at the end of that. item is empty then. */
+    struct sshd_bad_option *bad;
+    size_t bad_count;
 };
 
 /* Finds it. Returns 0, or -1 with a reason that names the places where it
@@ -49,6 +60,9 @@ int sshd_find(const struct host *host, struct sshd_program *program, struct fail
  */
 int sshd_effective(struct sshd_program *program, const char *user, struct sshd_config *config,
                    struct failure *failure);
+
+/* The same for sshd's built-in values, without any configuration file. */
+int sshd_builtin(struct sshd_program *program, struct sshd_config *config, struct failure *failure);
 
 /* The first value of a keyword, in whatever case, or NULL. */
 const char *sshd_config_value(const struct sshd_config *config, const char *keyword);

@@ -1,5 +1,6 @@
 #include "tools/tmoutctl/sshd/text.h"
 
+#include "lib/host/array.h"
 #include "tools/tmoutctl/host/text_file.h"
 
 #include <errno.h>
@@ -10,27 +11,29 @@
 #include <string.h>
 #include <strings.h>
 
-/* As deep as sshd follows (SERVCONF_MAX_DEPTH of OpenSSH). */
-enum { DEEPEST = 16 };
+/* As deep as sshd follows Include (SERVCONF_MAX_DEPTH of OpenSSH). */
+enum { DEPTH_MAX = 16 };
 
 /*
- * More than any site has, and than `tmoutctl sshd-config` prints: of a policy's
- * file, 8 MiB at most, each 16 bytes may be a setting of some group, and that
- * is a block of two lines with its origin. Files that each include two others
- * double with each level: so there has to be an end.
+ * More lines than any site has, and than `tmoutctl sshd-config` prints: of a
+ * policy's file, 8 MiB at most, each 16 bytes may be a setting of some group,
+ * and that is a block of two lines with its origin. Files that each include two
+ * others double with each level, so there has to be an end.
  */
-enum { MOST_LINES = 1024 * 1024, FILE_SIZE_MAX = 128 * 1024 * 1024 };
+enum { LINES_MAX = 1024 * 1024, FILE_SIZE_MAX = 128 * 1024 * 1024 };
 
 static const char blanks[] = " \t\r\f\v";
 
-struct reader {
-    const char *root;
+struct text_reader {
+    const struct host *host;
     struct sshd_text *text;
-    const char *open[DEEPEST + 1]; /* the files that are being read, outermost first */
+    const char *open[DEPTH_MAX + 1]; /* the files that are being read, outermost first */
     bool out_of_memory;
 };
 
-static void problem(struct reader *reader, const char *file, unsigned line, const char *what)
+/* Notes a problem, unless there has been one before. */
+static void text_problem(struct text_reader *reader, const char *file, unsigned line,
+                         const char *what)
 {
     struct sshd_text *text = reader->text;
 
@@ -42,6 +45,8 @@ static void problem(struct reader *reader, const char *file, unsigned line, cons
     if (text->problem == NULL || text->problem_file == NULL)
         reader->out_of_memory = true;
 }
+
+/* --- one line ------------------------------------------------------------- */
 
 bool sshd_next_word(const char **at, char *word, size_t size)
 {
@@ -71,9 +76,53 @@ bool sshd_next_word(const char **at, char *word, size_t size)
     return true;
 }
 
-static void read_file(struct reader *reader, const char *path, bool in_match, int depth);
+static void line_free(struct sshd_line *line)
+{
+    free(line->keyword);
+    free(line->arguments);
+    free(line->file);
+}
 
-static bool is_open(const struct reader *reader, const char *path, int depth)
+/* The keyword of a line that begins at text, into *length; *rest is what
+ * follows. NULL: it is empty or a comment. */
+static const char *line_keyword(const char *text, size_t *length, const char **rest)
+{
+    const char *keyword = text + strspn(text, blanks);
+
+    if (*keyword == '\0' || *keyword == '#')
+        return NULL;
+    const bool quoted = *keyword == '"';
+    keyword += quoted;
+    *length = strcspn(keyword, quoted ? "\"" : " \t\r\f\v=");
+    const char *end = keyword + *length;
+    *rest = end + (quoted && *end == '"');
+    *rest += strspn(*rest, blanks);
+    *rest += **rest == '=';
+    return keyword;
+}
+
+/* Adds the line, whose strings become the text's. Returns 0, or -1 with them
+ * released: out of memory. */
+static int text_add_line(struct sshd_text *text, struct sshd_line *line)
+{
+    struct sshd_line *grown = NULL;
+
+    if (line->keyword != NULL && line->arguments != NULL && line->file != NULL)
+        grown = array_grow(text->line, text->count, sizeof *grown);
+    if (grown == NULL) {
+        line_free(line);
+        return -1;
+    }
+    text->line = grown;
+    text->line[text->count++] = *line;
+    return 0;
+}
+
+/* --- files ---------------------------------------------------------------- */
+
+static void text_read_file(struct text_reader *reader, const char *path, bool in_match, int depth);
+
+static bool text_is_open(const struct text_reader *reader, const char *path, int depth)
 {
     for (int i = 0; i <= depth; i++)
         if (strcmp(reader->open[i], path) == 0)
@@ -81,137 +130,106 @@ static bool is_open(const struct reader *reader, const char *path, int depth)
     return false;
 }
 
-/* Follows one pattern of an Include. What a Match block of an included file
- * begins ends with that file. */
-static void include(struct reader *reader, const struct sshd_line *from, const char *pattern,
-                    int depth)
+/* Follows one pattern of an Include. A Match block that begins in an included
+ * file ends with that file. */
+static void text_include_pattern(struct text_reader *reader, const struct sshd_line *from,
+                                 const char *pattern, int depth)
 {
-    const size_t root_length = strlen(reader->root);
+    const size_t root_length = strlen(reader->host->root);
     char full[2 * PATH_MAX];
     glob_t paths;
 
-    if (depth >= DEEPEST) {
-        problem(reader, from->file, from->line, "includes files too deep");
+    if (depth >= DEPTH_MAX) {
+        text_problem(reader, from->file, from->line, "includes files too deep");
         return;
     }
-    snprintf(full, sizeof full, "%s%s%s", reader->root, pattern[0] == '/' ? "" : "/etc/ssh/",
+    snprintf(full, sizeof full, "%s%s%s", reader->host->root, pattern[0] == '/' ? "" : "/etc/ssh/",
              pattern);
-    if (glob(full, 0, NULL, &paths) != 0)
-        return; /* nothing matches: sshd goes on, too */
-    for (size_t i = 0; i < paths.gl_pathc; i++) {
+    const int globbed = glob(full, 0, NULL, &paths);
+    if (globbed != 0) { /* where nothing matches, sshd goes on, too */
+        reader->out_of_memory |= globbed == GLOB_NOSPACE;
+        return;
+    }
+    for (size_t i = 0; i < paths.gl_pathc && !reader->out_of_memory; i++) {
         const char *path = paths.gl_pathv[i] + root_length;
-        if (is_open(reader, path, depth))
-            problem(reader, from->file, from->line, "includes a file from within it: a loop");
+        if (text_is_open(reader, path, depth))
+            text_problem(reader, from->file, from->line, "includes a file from within it: a loop");
         else
-            read_file(reader, path, from->in_match, depth + 1);
+            text_read_file(reader, path, from->in_match, depth + 1);
     }
     globfree(&paths);
 }
 
-/* Takes text[length], which is a line without its newline, apart. False: it
- * has no keyword, or there is no memory. */
-static bool parse_line(struct reader *reader, const char *text, size_t length,
-                       struct sshd_line *line)
+static void text_include(struct text_reader *reader, const struct sshd_line *from, int depth)
 {
-    char *copy = strndup(text, length);
+    char pattern[PATH_MAX];
 
-    if (copy == NULL) {
-        reader->out_of_memory = true;
-        return false;
+    for (const char *rest = from->arguments;
+         !reader->out_of_memory && sshd_next_word(&rest, pattern, sizeof pattern);)
+        text_include_pattern(reader, from, pattern, depth);
+}
+
+/* Adds the line that begins at text, and what it includes. */
+static void text_read_line(struct text_reader *reader, const char *text, struct sshd_line *line,
+                           int depth)
+{
+    const char *file = reader->open[depth], *rest;
+    size_t length;
+    const char *keyword = line_keyword(text, &length, &rest);
+
+    if (keyword == NULL)
+        return;
+    if (reader->text->count >= LINES_MAX) {
+        text_problem(reader, file, line->line, "comes after too many lines of included files");
+        return;
     }
-    char *keyword = copy + strspn(copy, blanks);
-    if (*keyword == '\0' || *keyword == '#') {
-        free(copy);
-        return false;
-    }
-    const bool quoted = *keyword == '"';
-    keyword += quoted;
-    char *end = keyword + strcspn(keyword, quoted ? "\"" : " \t\r\f\v=");
-    const char *rest = end + (quoted && *end == '"');
-    rest += strspn(rest, blanks);
-    rest += *rest == '=';
+    line->keyword = strndup(keyword, length);
     line->arguments = strdup(rest);
-    line->keyword = strndup(keyword, (size_t)(end - keyword));
-    free(copy);
-    if (line->arguments != NULL && line->keyword != NULL)
-        return true;
-    free(line->arguments);
-    free(line->keyword);
-    reader->out_of_memory = true;
-    return false;
-}
-
-/* Takes the line over. */
-static void add_line(struct reader *reader, const struct sshd_line *line)
-{
-    struct sshd_text *text = reader->text;
-
-    /* Doubling, at the powers of two. */
-    if ((text->count & (text->count - 1)) == 0) {
-        const size_t room = text->count == 0 ? 1 : 2 * text->count;
-        struct sshd_line *grown = reallocarray(text->line, room, sizeof *grown);
-        if (grown == NULL) {
-            free(line->keyword);
-            free(line->arguments);
-            free(line->file);
-            reader->out_of_memory = true;
-            return;
-        }
-        text->line = grown;
+    line->file = strdup(file);
+    line->in_match |= line->keyword != NULL && strcasecmp(line->keyword, "match") == 0;
+    if (text_add_line(reader->text, line) != 0) {
+        reader->out_of_memory = true;
+        return;
     }
-    text->line[text->count++] = *line;
+    if (strcasecmp(line->keyword, "include") == 0)
+        text_include(reader, line, depth);
 }
 
-static void read_file(struct reader *reader, const char *path, bool in_match, int depth)
+static void text_read_file(struct text_reader *reader, const char *path, bool in_match, int depth)
 {
-    char real[PATH_MAX], pattern[PATH_MAX];
+    char full[PATH_MAX], what[256];
     struct text_file file;
 
     reader->open[depth] = path;
-    snprintf(real, sizeof real, "%s%s", reader->root, path);
-    if (read_large_text_file(real, 0, FILE_SIZE_MAX, &file) != 0) {
-        char what[256];
+    if (host_path(reader->host, path, full, sizeof full) != 0 ||
+        read_large_text_file(full, 0, FILE_SIZE_MAX, &file) != 0) {
+        reader->out_of_memory |= errno == ENOMEM;
         snprintf(what, sizeof what, "cannot be read: %s", strerror(errno));
-        problem(reader, path, 0, what);
+        text_problem(reader, path, 0, what);
         return;
     }
     for (struct text_line at = {0}; !reader->out_of_memory && next_text_line(&file, &at);) {
         struct sshd_line line = {.line = at.number, .in_match = in_match};
-        if (reader->text->count >= MOST_LINES) {
-            problem(reader, path, at.number, "comes after too many lines of included files");
-            break;
-        }
-        if (!parse_line(reader, at.start, (size_t)(at.end - at.start), &line))
-            continue;
-        if (strcasecmp(line.keyword, "match") == 0)
-            in_match = line.in_match = true;
-        line.file = strdup(path);
-        if (line.file == NULL)
-            reader->out_of_memory = true;
-        add_line(reader, &line);
-        if (strcasecmp(line.keyword, "include") == 0 && !reader->out_of_memory)
-            for (const char *rest = line.arguments; sshd_next_word(&rest, pattern, sizeof pattern);)
-                include(reader, &line, pattern, depth);
+        file.text[at.end - file.text] = '\0'; /* in place of the newline */
+        text_read_line(reader, at.start, &line, depth);
+        in_match = line.in_match;
     }
     free(file.text);
 }
 
-int sshd_text_read(const char *root, struct sshd_text *text)
+int sshd_text_read(const struct host *host, struct sshd_text *text)
 {
-    struct reader reader = {.root = root, .text = text};
+    struct text_reader reader = {.host = host, .text = text};
 
     *text = (struct sshd_text){0};
-    read_file(&reader, SSHD_CONFIG_PATH, false, 0);
+    text_read_file(&reader, SSHD_CONFIG_PATH, false, 0);
     return reader.out_of_memory ? -1 : 0;
 }
 
 void sshd_text_free(struct sshd_text *text)
 {
-    for (size_t i = 0; i < text->count; i++) {
-        free(text->line[i].keyword);
-        free(text->line[i].arguments);
-        free(text->line[i].file);
-    }
+    for (size_t i = 0; i < text->count; i++)
+        line_free(&text->line[i]);
     free(text->line);
     free(text->problem);
     free(text->problem_file);

@@ -1,16 +1,18 @@
 /*
- * sshd's configuration as it is written, with Include followed as sshd does
- * it. For what `sshd -T` cannot tell: where a value stands, what a Match block
- * holds, and why sshd does not start at all.
+ * sshd's configuration as it is written, with Include followed as sshd does.
+ * For what `sshd -T` cannot tell: where a value is set, what a Match block has,
+ * and why sshd does not start at all.
  */
 #ifndef TMOUT_TMOUTCTL_SSHD_TEXT_H
 #define TMOUT_TMOUTCTL_SSHD_TEXT_H
+
+#include "tools/tmoutctl/host/host.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct sshd_line {
-    char *keyword;   /* as it is written; sshd does not mind the case */
+    char *keyword;   /* as it is written; sshd ignores case */
     char *arguments; /* the rest, for sshd_next_word() */
     char *file;
     unsigned line;
@@ -20,27 +22,29 @@ struct sshd_line {
 struct sshd_text {
     struct sshd_line *line;
     size_t count;
-    char *problem; /* the first file that cannot be read, or is included too deep; or NULL */
+    /* The first file that cannot be read, or is included too deep or in a loop;
+     * NULL if there is none. */
+    char *problem;
     char *problem_file;
-    unsigned problem_line;
+    unsigned problem_line; /* of the Include; 0: the file as a whole */
 };
 
 #define SSHD_CONFIG_PATH "/etc/ssh/sshd_config"
 
 /*
- * Reads ROOT/etc/ssh/sshd_config and what it includes; root is "" but in
- * tests. Comments and empty lines are left out. Returns 0, or -1: no memory.
- * The caller frees, whatever the outcome.
+ * Reads the host's sshd_config and what it includes, without comments and empty
+ * lines. Returns 0, or -1: out of memory. The caller frees the text either way.
  */
-int sshd_text_read(const char *root, struct sshd_text *text);
+int sshd_text_read(const struct host *host, struct sshd_text *text);
 
 void sshd_text_free(struct sshd_text *text);
 
-/* The first line outside every Match block that has this keyword, whose value
- * counts for sshd; NULL: there is none. */
+/* The first line outside of every Match block that has this keyword, in
+ * whatever case: sshd uses its value. NULL if there is none. */
 const struct sshd_line *sshd_text_first(const struct sshd_text *text, const char *keyword);
 
-/* Takes the next word of *at, its quotes removed, into word. False: no more. */
+/* Takes the next word of *at, without its quotes, into word; what is too long
+ * is cut off. False: no more. */
 bool sshd_next_word(const char **at, char *word, size_t size);
 
 #endif

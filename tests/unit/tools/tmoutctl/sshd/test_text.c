@@ -1,8 +1,14 @@
-/* sshd's configuration as it is written, and its keywords. */
+/* sshd's configuration as it is written. */
 #include "tests/unit/host_tree.h"
 
 #include "tools/tmoutctl/sshd/text.h"
-#include "tools/tmoutctl/sshd/words.h"
+
+static void read_text(const char *root, struct sshd_text *text)
+{
+    const struct host host = {root};
+
+    assert_int_equal(sshd_text_read(&host, text), 0);
+}
 
 static void assert_line(const struct sshd_text *text, size_t number, const char *keyword,
                         const char *file, unsigned line, bool in_match)
@@ -22,7 +28,7 @@ static void lines(void **state)
     put(*state, "/etc/ssh/sshd_config",
         "# UsePAM no\n\n  \t# again\nUsePAM yes\n\tusepam=no\r\n\"Quoted\" 1\nBanner  =  none\n"
         "Last");
-    assert_int_equal(sshd_text_read(*state, &text), 0);
+    read_text(*state, &text);
     assert_null(text.problem);
     assert_int_equal(text.count, 5);
     assert_line(&text, 0, "UsePAM", SSHD_CONFIG_PATH, 4, false);
@@ -77,7 +83,7 @@ static void includes(void **state)
     put(*state, "/etc/ssh/sshd_config.d/30.txt", "No 1\n");
     put(*state, "/etc/more", "D 1\n");
     put(*state, "/etc/ssh/inside", "E 1\n");
-    assert_int_equal(sshd_text_read(*state, &text), 0);
+    read_text(*state, &text);
     assert_null(text.problem);
     assert_int_equal(text.count, 11);
     assert_line(&text, 1, "A", "/etc/ssh/sshd_config.d/10.conf", 1, false);
@@ -96,14 +102,14 @@ static void assert_problem(const char *root, const char *what)
 {
     struct sshd_text text;
 
-    assert_int_equal(sshd_text_read(root, &text), 0);
+    read_text(root, &text);
     assert_non_null(text.problem);
     if (strstr(text.problem, what) == NULL)
         fail_msg("\"%s\" has no \"%s\"", text.problem, what);
     sshd_text_free(&text);
 }
 
-static void whatever_stands_there(void **state)
+static void problems(void **state)
 {
     static const char nul[] = "UsePAM no\0yes\nPort 1\n";
     struct sshd_text text;
@@ -126,33 +132,19 @@ static void whatever_stands_there(void **state)
     put(*state, "/etc/ssh/sshd_config", "Include directory\n");
     assert_problem(*state, "cannot be read");
     put_bytes(*state, "/etc/ssh/sshd_config", nul, sizeof nul - 1);
-    assert_int_equal(sshd_text_read(*state, &text), 0);
+    read_text(*state, &text);
     assert_int_equal(text.count, 2);
     assert_line(&text, 1, "Port", SSHD_CONFIG_PATH, 2, false);
     sshd_text_free(&text);
 }
 
-static void keywords(void **state)
-{
-    (void)state;
-    assert_true(sshd_knows_word("clientaliveINTERVAL"));
-    assert_true(sshd_knows_word("UsePrivilegeSeparation"));
-    assert_false(sshd_knows_word("ClientAliveInerval"));
-    assert_false(sshd_knows_word("ServerAliveInterval"));
-    assert_true(ssh_client_knows_word("ServerAliveInterval"));
-    assert_string_equal(sshd_word_meant("ClientAliveInerval"), "ClientAliveInterval");
-    assert_string_equal(sshd_word_meant("clientaliveinerval"), "ClientAliveInterval");
-    assert_string_equal(sshd_word_meant("serveralivecountmax"), "ClientAliveCountMax");
-    assert_null(sshd_word_meant("StrictHostKeyChecking"));
-    assert_null(sshd_word_meant("Nonsense"));
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        WITH_DIRECTORY(lines),      cmocka_unit_test(words),
-        WITH_DIRECTORY(includes),   WITH_DIRECTORY(whatever_stands_there),
-        cmocka_unit_test(keywords),
+        WITH_DIRECTORY(lines),
+        cmocka_unit_test(words),
+        WITH_DIRECTORY(includes),
+        WITH_DIRECTORY(problems),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

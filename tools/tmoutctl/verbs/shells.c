@@ -18,9 +18,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The system that runs this program. */
-static const struct host running_host = {""};
-
 static int out_of_memory(void)
 {
     report("out of memory");
@@ -151,11 +148,11 @@ static int list_shells(const struct tmoutctl_context *context)
     int64_t default_sec;
     int status;
 
-    int found = shell_list_find(&running_host, &list);
+    int found = shell_list_find(&context->host, &list);
     if (found == 0)
-        found = shell_findings_find(&running_host, &findings);
+        found = shell_findings_find(&context->host, &findings);
     if (found == 0 && find_default_limit(context, &default_sec) == 0)
-        found = shell_literals_find(&running_host, default_sec, &findings);
+        found = shell_literals_find(&context->host, default_sec, &findings);
     status = found == 0 ? print_list(context, &list, &findings) : out_of_memory();
     shell_list_free(&list);
     shell_findings_free(&findings);
@@ -184,8 +181,8 @@ static int change_rc_file(const struct tmoutctl_context *context, const struct r
                           bool install, json_t **files)
 {
     struct failure failure = {""};
-    const enum shell_hook_result result = install ? shell_hook_add(&running_host, rc, &failure)
-                                                  : shell_hook_remove(&running_host, rc, &failure);
+    const enum shell_hook_result result = install ? shell_hook_add(&context->host, rc, &failure)
+                                                  : shell_hook_remove(&context->host, rc, &failure);
 
     if (result == SHELL_HOOK_FAILED)
         report("%s", failure.text);
@@ -202,17 +199,17 @@ static int change_rc_files(const struct tmoutctl_context *context, bool install)
     struct failure failure = {""};
     int status = TMOUTCTL_FINE;
 
-    if (install && !shell_fragments_installed(&running_host, &failure)) {
+    if (install && !shell_fragments_installed(&context->host, &failure)) {
         report("%s", failure.text);
         return TMOUTCTL_FAILURE;
     }
-    if (install && shell_list_find(&running_host, &list) != 0) {
+    if (install && shell_list_find(&context->host, &list) != 0) {
         shell_list_free(&list);
         return out_of_memory();
     }
     json_t *files = json_array();
     for (const struct rc_file *rc = rc_files; rc->path != NULL; rc++)
-        if (shell_rc_file_applies(&running_host, rc) && (!install || has_kind(&list, rc->kind)) &&
+        if (shell_rc_file_applies(&context->host, rc) && (!install || has_kind(&list, rc->kind)) &&
             change_rc_file(context, rc, install, &files) != TMOUTCTL_FINE)
             status = TMOUTCTL_FAILURE;
     shell_list_free(&list);
@@ -250,7 +247,7 @@ static int change_literals(const struct tmoutctl_context *context)
 
     if (find_default_limit(context, &default_sec) != 0)
         return TMOUTCTL_FAILURE;
-    const int written = shell_literals_write(&running_host, default_sec, literals);
+    const int written = shell_literals_write(&context->host, default_sec, literals);
     const int status = written == 0 ? TMOUTCTL_FINE : TMOUTCTL_FAILURE;
     json_t *files = json_array();
     for (size_t i = 0; i < SHELL_SCRIPTS; i++) {
@@ -288,7 +285,7 @@ static int run_shells(const struct tmoutctl_context *context,
 
     if (!install && !remove && !literal)
         return list_shells(context);
-    if (geteuid() != 0) {
+    if (geteuid() != 0 && context->host.root[0] == '\0') {
         report("must be run as root");
         return TMOUTCTL_FAILURE;
     }

@@ -236,7 +236,7 @@ static int run_sshd_config(const struct tmoutctl_context *context,
     struct sshd_version version;
     struct policy_view view = {0};
     struct dropin dropin = {0};
-    struct target target = {.host = {""}};
+    struct target target = {.host = context->host};
     struct failure failure = {""};
     int status = TMOUTCTL_FAILURE;
 

@@ -295,6 +295,9 @@ FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuz
 # Without clang there is nothing to build, and tests/fuzz/run says so.
 fuzz-build: $(if $(shell command -v clang),$(FUZZ_TARGETS))
 
+# What a target takes from the tools, besides lib.
+build/fuzz/fuzz_pam_stack: $(addprefix tools/tmoutctl/host/,faillock.c host.c pam_stack.c text_file.c)
+
 build/fuzz/%: tests/fuzz/%.c $(LOGIN_SOURCES) $(COMPILER_SOURCES) $(wildcard lib/*/*.h tests/fuzz/*.h)
 	@mkdir -p $(@D)
 	clang -std=c11 -g -O1 $(CPPFLAGS) -fsanitize=fuzzer,address,undefined \

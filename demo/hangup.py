@@ -92,7 +92,7 @@ def watch_ida(ida, watch):
     watch.say("on ida's terminal, over the program in front:")
     say(f"           {notice}")
     expect("ida", "the time left in the notice",
-           f" in {WARN_SEC}s. Press Enter to stay." in notice, True)
+           f" in {WARN_SEC}s. Press Enter to stay connected." in notice, True)
     ended = ida.ended_within(WARN_SEC + LATE_SEC)
     ended_sec = watch.seconds()
     watch.say("ida's session has ended" if ended else "ida's session goes on")

@@ -4,10 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,30 +40,13 @@ bool process_has_ended(int error)
 int process_read(pid_t pid, struct process *process)
 {
     char text[1024];
-    int number, parent, session, terminal;
-    char state;
-    uint64_t start_ticks;
 
     if (process_file(pid, "stat", text, sizeof text) < 0)
         return -1;
-    /* The second field is the program's name, of the user's choice: it ends
-     * with the last parenthesis. */
-    const char *rest = strrchr(text, ')');
-    if (rest == NULL || sscanf(text, "%d", &number) != 1 ||
-        sscanf(rest + 1,
-               " %c %d %*d %d %d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
-               &state, &parent, &session, &terminal, &start_ticks) != 5) {
-        errno = EINVAL;
-        return -1;
-    }
-    memset(process, 0, sizeof *process);
-    process->pid = number;
-    process->parent = parent;
-    process->session = session;
-    process->state = state;
-    process->terminal = (uint32_t)terminal;
-    process->start_ticks = start_ticks;
-    return 0;
+    if (proc_text_stat(text, process))
+        return 0;
+    errno = EINVAL;
+    return -1;
 }
 
 int process_is_same(const struct process *process)
@@ -84,15 +65,11 @@ bool process_is_zombie(const struct process *process)
 
 bool process_is_roots(pid_t pid)
 {
-    unsigned real, effective, saved, files;
     char text[2048];
-    const char *line;
+    uid_t uid[4];
 
-    if (process_file(pid, "status", text, sizeof text) <= 0 ||
-        (line = strstr(text, "\nUid:")) == NULL)
-        return false;
-    return sscanf(line, "\nUid: %u %u %u %u", &real, &effective, &saved, &files) == 4 &&
-           (real | effective | saved | files) == 0;
+    return process_file(pid, "status", text, sizeof text) > 0 && proc_text_uids(text, uid) &&
+           (uid[0] | uid[1] | uid[2] | uid[3]) == 0;
 }
 
 bool process_name(pid_t pid, char *name, size_t size)
@@ -103,19 +80,11 @@ bool process_name(pid_t pid, char *name, size_t size)
     return true;
 }
 
-/* One number below the "none" of the audit subsystem. */
 static bool read_audit_number(pid_t pid, const char *name, uint32_t *number)
 {
-    char text[32], *end = NULL;
+    char text[32];
 
-    if (process_file(pid, name, text, sizeof text) <= 0)
-        return false;
-    errno = 0;
-    const unsigned long value = strtoul(text, &end, 10);
-    if (errno != 0 || end == text || value >= UINT32_MAX)
-        return false;
-    *number = (uint32_t)value;
-    return true;
+    return process_file(pid, name, text, sizeof text) > 0 && proc_text_audit_number(text, number);
 }
 
 uint32_t process_audit_session(pid_t pid)

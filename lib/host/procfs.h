@@ -2,6 +2,8 @@
 #ifndef TMOUT_HOST_PROCFS_H
 #define TMOUT_HOST_PROCFS_H
 
+#include "lib/host/proc_text.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -9,13 +11,6 @@
 
 /* No audit session, as the kernel says it. */
 #define NO_AUDIT_SESSION UINT32_MAX
-
-struct process {
-    pid_t pid, parent, session;
-    char state;           /* a letter as in proc(5) */
-    uint32_t terminal;    /* the controlling one as a device number, or 0 */
-    uint64_t start_ticks; /* since boot: with the pid, it names the process for good */
-};
 
 /* Returns 0, or -1 with errno, ENOENT or ESRCH if there is no such process.
  * pid 0 is the caller's own. */

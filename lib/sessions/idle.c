@@ -1,6 +1,6 @@
 #include "lib/sessions/idle.h"
 
-/* A read in the same eight seconds as an earlier one leaves no trace. */
+/* The kernel updates a time at most once in so many seconds. */
 enum { GRANULARITY_SEC = 8 };
 
 static bool same_time(const struct timespec *a, const struct timespec *b)
@@ -8,16 +8,16 @@ static bool same_time(const struct timespec *a, const struct timespec *b)
     return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-/* The latest moment at which what moved this time can have happened: the end
- * of the eight seconds in which a later read leaves no trace, even if that is
- * still to come. */
+/* The latest moment at which the activity behind this time can have happened:
+ * the end of the eight seconds in which later activity leaves no trace, even
+ * if that is still to come. */
 static int64_t latest_ms(const struct timespec *time, const struct timestamp *now)
 {
     const int64_t end_ms = (((int64_t)time->tv_sec | (GRANULARITY_SEC - 1)) + 1) * 1000;
-    const int64_t most_ms = GRANULARITY_SEC * 1000;
+    const int64_t max_ms = GRANULARITY_SEC * 1000;
     const int64_t ahead_ms = end_ms - now->wall_ms;
 
-    return now->boot_ms + (ahead_ms < most_ms ? ahead_ms : most_ms);
+    return now->boot_ms + (ahead_ms < max_ms ? ahead_ms : max_ms);
 }
 
 static bool is_future(const struct timespec *time, const struct timestamp *now)
@@ -33,10 +33,10 @@ static void remember(struct idle *idle, const struct stat *st, const struct time
     idle->mode = st->st_mode;
     idle->uid = st->st_uid;
     idle->gid = st->st_gid;
-    idle->looked = *now;
+    idle->sampled = *now;
 }
 
-/* What a time says that was not seen moving, as far as it can be true. */
+/* A time that was not seen to change, as far as it can be true. */
 static int64_t believed_ms(const struct timespec *time, int64_t opened_ms,
                            const struct timestamp *now)
 {
@@ -53,7 +53,7 @@ void idle_start(struct idle *idle, const struct stat *st, int64_t opened_ms,
     remember(idle, st, now);
 }
 
-void idle_note(struct idle *idle, const struct timestamp *now)
+void idle_note_activity(struct idle *idle, const struct timestamp *now)
 {
     idle->active_ms = now->boot_ms;
 }
@@ -64,31 +64,31 @@ void idle_own_output(struct idle *idle, const struct stat *st)
 }
 
 /*
- * Did the last look come so close behind the change that it saw that another
- * one, after it, would have got the same ctime? The kernel's clock for these
- * stands still between its ticks, of which there are 100 a second or more.
+ * Was the last sample taken so soon after the change of ctime that it saw that
+ * another change, after the sample, would have got the same ctime? The clock
+ * that the kernel uses here ticks 100 times a second or more.
  */
 static bool could_hide_a_touch(const struct idle *idle)
 {
     enum { TICKS_MS = 50 };
     const int64_t ctime_ms =
         (int64_t)idle->ctime.tv_sec * 1000 + idle->ctime.tv_nsec / (1000 * 1000);
-    const int64_t after_ms = idle->looked.wall_ms - ctime_ms;
+    const int64_t after_ms = idle->sampled.wall_ms - ctime_ms;
 
-    /* A change that is still to come was seen before the clock was set back. */
+    /* A ctime in the future dates from before the clock was set back. */
     return after_ms > -TICKS_MS && after_ms < TICKS_MS;
 }
 
-/* Was the wall clock set since the last look? */
+/* Was the wall clock set since the last sample? */
 static bool was_stepped(const struct idle *idle, const struct timestamp *now)
 {
     const int64_t by_ms =
-        (now->wall_ms - now->boot_ms) - (idle->looked.wall_ms - idle->looked.boot_ms);
+        (now->wall_ms - now->boot_ms) - (idle->sampled.wall_ms - idle->sampled.boot_ms);
 
     return by_ms > 1000 || by_ms < -1000;
 }
 
-/* Activity that this time shows, if it moved by itself. */
+/* Gives credit for a time that the kernel has updated. */
 static void credit(const struct idle *idle, const struct timespec *before,
                    const struct timespec *after, const struct timestamp *now, int64_t *active_ms)
 {
@@ -99,8 +99,8 @@ static void credit(const struct idle *idle, const struct timespec *before,
         *active_ms = at_ms;
 }
 
-/* A time that the kernel cannot have set: it sets whole seconds, and none
- * before the last. */
+/* A change that the kernel does not make: it sets whole seconds, and never goes
+ * back. */
 static bool is_forged(const struct timespec *before, const struct timespec *after,
                       const struct timestamp *now)
 {
@@ -109,36 +109,37 @@ static bool is_forged(const struct timespec *before, const struct timespec *afte
     return after->tv_nsec != 0 || after->tv_sec < before->tv_sec || is_future(after, now);
 }
 
-/* mesg(1), chmod(1) and chgrp(1) change more than times, and are anybody's
- * right. */
+/* Whether a change of ctime comes from forged times. mesg(1), chmod(1) and
+ * chgrp(1) change more than times, and everybody may use them. */
 static bool was_forged(const struct idle *idle, const struct stat *st, const struct timestamp *now)
 {
     if (idle->mode != st->st_mode || idle->uid != st->st_uid || idle->gid != st->st_gid)
         return false;
-    /* Nor is anybody a forger because the clock was set. */
+    /* Times look wrong, too, after the clock was set. */
     if (was_stepped(idle, now))
         return false;
-    /* Also where it was there at first sight, and is set to the same again. */
+    /* Also if it was there at the first sample and is set to the same value again. */
     if (is_future(&st->st_atim, now) || is_future(&st->st_mtim, now))
         return true;
     if (is_forged(&idle->atime, &st->st_atim, now) || is_forged(&idle->mtime, &st->st_mtim, now))
         return true;
-    /* Who types chmod reads no input long before: what says so was set. */
+    /* If the user had just typed chmod, atime would be recent: an older atime that
+     * changed was set. */
     return !same_time(&idle->atime, &st->st_atim) &&
            (int64_t)st->st_ctim.tv_sec - st->st_atim.tv_sec > 2 * GRANULARITY_SEC;
 }
 
-struct idle_change idle_look(struct idle *idle, const struct stat *st, bool any_activity,
-                             const struct timestamp *now)
+struct idle_change idle_sample(struct idle *idle, const struct stat *st, bool any_activity,
+                               const struct timestamp *now)
 {
     struct idle_change change = {0};
     bool forged = false;
 
     if (!same_time(&idle->ctime, &st->st_ctim)) {
-        change.look_again = true;
+        change.suspect = true;
         forged = was_forged(idle, st, now);
     } else if (could_hide_a_touch(idle)) {
-        change.look_again = true;
+        change.suspect = true;
     } else {
         credit(idle, &idle->atime, &st->st_atim, now, &idle->active_ms);
         credit(idle, &idle->mtime, &st->st_mtim, now, &idle->output_ms);

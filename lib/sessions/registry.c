@@ -1,5 +1,6 @@
 #include "lib/sessions/registry.h"
 
+#include "lib/host/array.h"
 #include "lib/host/atomic_file.h"
 #include "lib/host/secure_path.h"
 #include "lib/host/checksum.h"
@@ -21,11 +22,11 @@ enum { NAME_SIZE = 16, ANCESTORS_MAX = 256 };
 
 struct file_session {
     char magic[8];
-    uint64_t checksum; /* of all that follows */
+    uint64_t checksum; /* of everything below */
     struct session_record record;
 };
 
-static void file_name(char *name, pid_t pid)
+static void registry_file_name(char *name, pid_t pid)
 {
     snprintf(name, NAME_SIZE, "%d", (int)pid);
 }
@@ -39,7 +40,7 @@ bool registry_directory(const char *state_dir, char *path, size_t size)
     return length >= 0 && (size_t)length < size;
 }
 
-/* Whatever the caller's umask is. */
+/* chmod(2): the mode must not depend on the caller's umask. */
 static int make_directory(const char *path)
 {
     if (mkdir(path, 0755) != 0)
@@ -70,29 +71,29 @@ int registry_put(const char *directory, uid_t owner, const struct session_record
                  struct failure *failure)
 {
     struct file_session file;
-    char name[NAME_SIZE], made[2 * NAME_SIZE];
+    char name[NAME_SIZE], temporary[2 * NAME_SIZE];
     int result = -1;
 
     if (registry_make(directory) != 0) {
-        failure_set(failure, "cannot make the directory: %s", strerror(errno));
+        failure_set(failure, "cannot create directory: %s", strerror(errno));
         return -1;
     }
     const int directory_fd = secure_open_directory(directory, owner, O_RDONLY, failure);
     if (directory_fd < 0)
         return -1;
-    memset(&file, 0, sizeof file); /* the padding is written as well */
+    memset(&file, 0, sizeof file); /* including the padding, which is written too */
     memcpy(file.magic, REGISTRY_MAGIC, sizeof file.magic);
     file.record = *record;
     file.checksum = CHECKSUM_OF(CHECKSUM_START, file);
-    file_name(name, record->pid);
-    /* Threads of one process may come at once. */
-    snprintf(made, sizeof made, "%s.%d", name, (int)gettid());
-    unlinkat(directory_fd, made, 0);
-    if (atomic_create(directory_fd, made, 0600, &file, sizeof file) == 0)
-        result = renameat(directory_fd, made, directory_fd, name);
+    registry_file_name(name, record->pid);
+    /* Several threads of a process may do this at the same time. */
+    snprintf(temporary, sizeof temporary, "%s.%d", name, (int)gettid());
+    unlinkat(directory_fd, temporary, 0);
+    if (atomic_create(directory_fd, temporary, 0600, &file, sizeof file) == 0)
+        result = renameat(directory_fd, temporary, directory_fd, name);
     if (result != 0) {
         failure_set(failure, "%s", strerror(errno));
-        unlinkat(directory_fd, made, 0);
+        unlinkat(directory_fd, temporary, 0);
     }
     close(directory_fd);
     return result;
@@ -106,7 +107,7 @@ void registry_remove(const char *directory, pid_t pid)
         unlink(path);
 }
 
-static bool fits(const struct file_session *file, pid_t pid)
+static bool registry_file_is_valid(const struct file_session *file, pid_t pid)
 {
     const struct session_record *record = &file->record;
 
@@ -125,8 +126,8 @@ static int open_directory(const char *directory, uid_t owner)
     return secure_open_directory(directory, owner, O_RDONLY, &failure);
 }
 
-static enum registry_status get_at(int directory_fd, uid_t owner, pid_t pid,
-                                   struct session_record *record)
+static enum registry_status registry_get_at(int directory_fd, uid_t owner, pid_t pid,
+                                            struct session_record *record)
 {
     enum registry_status status = REGISTRY_DAMAGED;
     struct file_session file;
@@ -134,14 +135,14 @@ static enum registry_status get_at(int directory_fd, uid_t owner, pid_t pid,
     struct failure failure = {""};
     struct stat st;
 
-    file_name(name, pid);
+    registry_file_name(name, pid);
     const int fd = secure_open_file(directory_fd, name, owner, &st, &failure);
     if (fd < 0 && errno == ENOENT)
         return REGISTRY_ABSENT;
     if (fd < 0)
         return errno == EPERM ? REGISTRY_DAMAGED : REGISTRY_FAILED;
     if (st.st_size == (off_t)sizeof file && read(fd, &file, sizeof file) == (ssize_t)sizeof file &&
-        fits(&file, pid)) {
+        registry_file_is_valid(&file, pid)) {
         *record = file.record;
         status = REGISTRY_OK;
     }
@@ -156,12 +157,12 @@ enum registry_status registry_get(const char *directory, uid_t owner, pid_t pid,
 
     if (directory_fd < 0)
         return errno == ENOENT ? REGISTRY_ABSENT : REGISTRY_FAILED;
-    const enum registry_status status = get_at(directory_fd, owner, pid, record);
+    const enum registry_status status = registry_get_at(directory_fd, owner, pid, record);
     close(directory_fd);
     return status;
 }
 
-/* Only what registry_put() would have called it. */
+/* Only the very form that registry_put() writes. */
 static pid_t pid_of_name(const char *name)
 {
     char *end = NULL, again[NAME_SIZE];
@@ -170,13 +171,13 @@ static pid_t pid_of_name(const char *name)
     const long pid = strtol(name, &end, 10);
     if (errno != 0 || *end != '\0' || pid <= 0 || pid > INT32_MAX)
         return 0;
-    file_name(again, (pid_t)pid);
+    registry_file_name(again, (pid_t)pid);
     return strcmp(again, name) == 0 ? (pid_t)pid : 0;
 }
 
 ssize_t registry_list(const char *directory, pid_t **pids)
 {
-    size_t count = 0, room = 0;
+    size_t count = 0;
     struct dirent *entry;
     DIR *dir = opendir(directory);
 
@@ -187,33 +188,39 @@ ssize_t registry_list(const char *directory, pid_t **pids)
         const pid_t pid = pid_of_name(entry->d_name);
         if (pid == 0)
             continue;
-        if (count == room) {
-            room = room == 0 ? 64 : 2 * room;
-            pid_t *grown = reallocarray(*pids, room, sizeof **pids);
-            if (grown == NULL) {
-                free(*pids);
-                *pids = NULL;
-                closedir(dir);
-                errno = ENOMEM;
-                return -1;
-            }
-            *pids = grown;
+        pid_t *grown = array_grow(*pids, count, sizeof **pids);
+        if (grown == NULL) {
+            free(*pids);
+            *pids = NULL;
+            closedir(dir);
+            errno = ENOMEM;
+            return -1;
         }
+        *pids = grown;
         (*pids)[count++] = pid;
     }
     closedir(dir);
     return (ssize_t)count;
 }
 
-bool session_is_live(const struct session_record *record)
+int session_check_live(const struct session_record *record)
 {
     struct process process;
 
-    return process_read(record->pid, &process) == 0 && !process_is_zombie(&process) &&
-           process.start_ticks == record->start_ticks;
+    if (process_read(record->pid, &process) != 0)
+        return -1;
+    if (process.start_ticks == record->start_ticks && !process_is_zombie(&process))
+        return 0;
+    errno = ESRCH;
+    return -1;
 }
 
-/* 1, 0 or -1 as registry_find_own(). */
+bool session_is_live(const struct session_record *record)
+{
+    return session_check_live(record) == 0;
+}
+
+/* Returns as registry_find_own() does. */
 static int find_by_audit_session(const char *directory, int directory_fd, uid_t owner,
                                  uint32_t audit_session, struct session_record *record)
 {
@@ -225,7 +232,7 @@ static int find_by_audit_session(const char *directory, int directory_fd, uid_t 
         return -1;
     for (ssize_t i = 0; i < count && result != 1; i++) {
         struct session_record other;
-        const enum registry_status status = get_at(directory_fd, owner, pids[i], &other);
+        const enum registry_status status = registry_get_at(directory_fd, owner, pids[i], &other);
         if (status == REGISTRY_DAMAGED || status == REGISTRY_FAILED) {
             if (process_audit_session(pids[i]) == audit_session)
                 result = -1;
@@ -245,7 +252,7 @@ static int find_by_ancestry(int directory_fd, uid_t owner, struct session_record
     pid_t pid = 0;
 
     for (int i = 0; i < ANCESTORS_MAX && process_read(pid, &process) == 0; i++) {
-        switch (get_at(directory_fd, owner, process.pid, record)) {
+        switch (registry_get_at(directory_fd, owner, process.pid, record)) {
         case REGISTRY_OK:
             if (record->start_ticks == process.start_ticks)
                 return 1;

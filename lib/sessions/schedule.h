@@ -1,6 +1,7 @@
 /*
- * What is to happen to a terminal or a login, and when to look at it again.
- * Pure: a function of what is known.
+ * When a terminal or a login is to be warned or ended, and when to decide
+ * again. Pure: a function of its arguments. All times are milliseconds on the
+ * boot clock.
  */
 #ifndef TMOUT_SESSIONS_SCHEDULE_H
 #define TMOUT_SESSIONS_SCHEDULE_H
@@ -8,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* No limit, and no next time. */
+/* No limit, or no next time. */
 #define NEVER_MS INT64_MAX
 
 struct watch_limits {
@@ -19,7 +20,7 @@ struct watch_limits {
 
 enum watch_action {
     WATCH_NOTHING,
-    WATCH_NOTICE, /* tell the person what is going to happen at end_ms */
+    WATCH_NOTICE, /* warn the user of what happens at end_ms */
     WATCH_END
 };
 
@@ -32,12 +33,27 @@ struct watch_decision {
     int64_t next_ms;          /* decide again then, or NEVER_MS */
 };
 
+/* from_ms + by_ms; NEVER_MS if either is, or if the sum overflows. */
+static inline int64_t later_ms(int64_t from_ms, int64_t by_ms)
+{
+    int64_t sum_ms;
+
+    return from_ms == NEVER_MS || by_ms == NEVER_MS ||
+                   __builtin_add_overflow(from_ms, by_ms, &sum_ms)
+               ? NEVER_MS
+               : sum_ms;
+}
+
+static inline int64_t earlier_ms(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
 /*
- * Times on the boot clock. noticed_end_ms is the end_ms that the last notice
- * named, or NEVER_MS: a notice is given once for each end that it announces,
- * and one that activity has put off by more than the notice itself is
- * announced anew. Where the notice would come before half the limit, it comes
- * there.
+ * noticed_end_ms is the end_ms that the last notice announced, or NEVER_MS:
+ * each end is announced once. If activity has moved the end, the new end gets
+ * a notice of its own. The notice comes warn_ms before the end, but not
+ * before half of the limit has passed.
  */
 struct watch_decision schedule(const struct watch_limits *limits, int64_t active_ms,
                                int64_t opened_ms, int64_t noticed_end_ms, int64_t now_ms);

@@ -1,4 +1,4 @@
-/* What the policy says about watching a user's logins. */
+/* The limits that the policy sets for the logins of a user. */
 #ifndef TMOUT_SESSIONS_WATCH_LIMITS_H
 #define TMOUT_SESSIONS_WATCH_LIMITS_H
 
@@ -8,16 +8,16 @@
 struct user_limits {
     struct watch_limits terminal; /* of a terminal */
     struct watch_limits notty;    /* of a login without one */
-    bool any_activity;
-    char rule[3][320]; /* "FILE:LINE", by enum limit_rule; "-" where none */
+    bool any_activity;            /* output counts as well as input */
+    char rule[3][320];            /* "FILE:LINE", by enum limit_rule; "-" if none */
 };
 
 enum limit_rule { RULE_OF_DISCONNECT, RULE_OF_AGE, RULE_OF_NOTTY };
 
 /*
- * The limits of a login of his, over SSH or not: where `sessions` says ssh, the
- * policy does not cover others. snapshot is the one that the resolution came
- * from.
+ * The limits of a login of this user, over SSH or not: with `sessions = ssh`
+ * the policy does not cover others. snapshot is the one that the resolution
+ * came from.
  */
 void user_limits_find(const struct snapshot *snapshot, const struct resolution *resolution,
                       bool is_ssh, struct user_limits *limits);

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Ways to stay logged in without being there: none outlasts the limit.
+"""Ways to stay logged in while nobody is there: none outlasts the limit.
 
-Each way is tried by a user of its own, all of them at the same time. A way
-counts as tried only when its trick is in place, and as ended only when the
-client has ended and the log says that it was tmoutd's doing.
+Each way is tried by a user of its own, all at the same time. A way counts as
+tried only once its trick is in place, and as ended only if the client has ended
+and the log says that tmoutd ended it.
 """
 
 import os
@@ -32,10 +32,10 @@ from host.connections import (
 DISCONNECT_SEC = 9
 NOTTY_SEC = 5
 MAX_SESSION_SEC = 30
-# What is promised: the kernel notes input every eight seconds, and then the
-# hang-up takes its steps.
+# The promise: the kernel records input every eight seconds, and a hang-up takes
+# several steps.
 LATE_SEC = 10
-# Where somebody touches the terminal's times, one look more is needed.
+# If somebody changes the terminal's times, there is a grace period.
 FORGED_SEC = 30
 
 POLICY = f"""
@@ -59,25 +59,25 @@ SIGN = r"ready\r*\n"
 HELD = "exec sleep 1000"
 XTERM = {"TERM": "xterm"}
 
-# The logins themselves are what keeps the machine busy.
+# Limits how many log in at the same time, which is what keeps the machine busy.
 door = threading.Semaphore(5)
 
 
 @dataclass
 class Way:
-    """A trick: what is typed, and what the screen shows once it is in place.
-    Without a sign a shell has to answer a question."""
+    """A trick: what is typed, and what the screen shows once it is in place (sign).
+    Without a sign, a shell has to answer a question."""
     name: str
     lines: tuple = ()
     sign: str = ""
     shell: str = "bash"
     command: tuple = ()
     options: tuple = ()
-    keys: str = ""          # typed when it is in place
+    keys: str = ""          # typed once it is in place
     env: dict = field(default_factory=dict)
     groups: tuple = ()
     files: dict = field(default_factory=dict)  # in the home directory
-    program: str = ""       # which has to be installed
+    program: str = ""       # it has to be installed
     late_sec: int = LATE_SEC
     forged: int | None = 0  # how often tampering is logged; None: either way
 
@@ -155,7 +155,7 @@ time.sleep(1000)
     "discipline": """
 import fcntl, os, struct, termios, time
 os.write(1, b"ready\\n")
-for number in 27, 0:  # the one that reads nothing, where the kernel has it
+for number in 27, 0:  # the one that reads nothing, if the kernel has it
     try:
         fcntl.ioctl(0, termios.TIOCSETD, struct.pack("i", number))
         break
@@ -218,7 +218,7 @@ fd = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY)
 while True:
     now = os.fstat(fd)
     os.fchmod(fd, now.st_mode & 0o777 ^ 0o20)
-    time.sleep(0.0006)  # for somebody who looks at once
+    time.sleep(0.0006)  # for a sample right after the change
     os.utime(fd, ns=(int(time.time()) * 10**9, now.st_mtime_ns))
     time.sleep(2)
 """,
@@ -279,7 +279,7 @@ def run_program(name, *arguments):
 
 
 def typed(name, *lines, **more):
-    """Lines for the shell, of which the last but one says that all is ready."""
+    """Lines for the shell; it says when all is ready."""
     return Way(name, lines=tuple(lines), sign=more.pop("sign", SIGN), **more)
 
 
@@ -288,8 +288,8 @@ def program(name, which, *arguments, **more):
 
 
 def forging(name, command, forged=1, **more):
-    """Something forges times, once or in the background; the front reads nothing.
-    By then the terminal is known: what is forged at once passes for the login."""
+    """Forges times, once or in the background; the foreground reads nothing. By then
+    tmoutd has taken its first sample, before which forged times pass for real."""
     end = "" if command.endswith("&") else ";"
     return typed(name, f"T=$(tty); sleep 5; {command}{end} {READY}; {HELD}", forged=forged,
                  late_sec=LATE_SEC + FORGED_SEC, **more)
@@ -355,7 +355,7 @@ AGAINST_THE_HANG_UP = [
     typed("trap exec HUP", "trap 'exec sleep 1000' HUP", READY),
     typed("kill -STOP $$", f"{READY}; kill -STOP $$"),
     typed("stopped over and over", "(while kill -STOP $$; do sleep 0.2; done) &", sign=r"\[1\]"),
-    # 9: sshd gives a terminal up that nobody has open, if only for a moment.
+    # 9: sshd gives up a terminal that nobody has open, if only for a moment.
     typed("nohup of a shell", "exec nohup sh -c 'exec <&9 >&9 2>&9; echo rea\"\"dy; "
           "exec bash --norc -i' 9<>/dev/tty"),
     typed("nohup sleep in front", f"{READY}; exec nohup sleep 1000"),
@@ -385,7 +385,7 @@ NOISE = [
     typed("output in the background", f"(while sleep 1; do date; done) & {READY}"),
     typed("no output at all where it counts", f"{READY}; {HELD}", groups=("output",)),
     program("half a line, and the mode changed to and fro", "modes", "0.7", keys="half a line"),
-    # It was typed, and so answers a notice: once.
+    # The byte was typed, and so answers a notice, once.
     program("a byte that lines do not count, and the same", "modes", "1.3", keys="\0",
             late_sec=LATE_SEC + DISCONNECT_SEC),
     typed("a line that nobody reads", f"{READY}; {HELD}", keys="a line\r"),
@@ -421,7 +421,7 @@ FORGED = [
 WAYS = (AT_THE_PROMPT + OTHER_SHELLS + IN_FRONT + AGAINST_THE_HANG_UP + NOISE + FORGED)
 
 DEAF = "trap '' HUP TERM; echo ready; while sleep 1000; do :; done"
-# Commands of a login that has no terminal, and of clients that ask for none.
+# Commands of logins without a terminal.
 WITHOUT_TERMINAL = {
     "ssh -T": (["echo ready; exec bash"], [], "ssh"),
     "ssh -T bash -i": (["echo ready; exec bash -i"], [], "ssh"),
@@ -452,13 +452,13 @@ def leave_open_over_socks(_name, port):
 
 
 def leave_behind(name, port):
-    """A session over the connection, which ends."""
+    """A session over this connection, which ends."""
     path = f"/run/control.{port}"
     wait_until(lambda: os.path.exists(path))
     must(*ssh_command(name, "true", options=[f"ControlPath={path}"]))
 
 
-# PORT is one for each.
+# PORT stands for a port of their own.
 QUIET = {
     "ssh -N": ([], NO_SESSION, "ssh"),
     "ssh -T cat": (["echo ready; exec cat"], [], "ssh"),
@@ -484,8 +484,8 @@ QUIET = {
 
 
 def kept_alive():
-    """All of these, asked by either side whether they are there. Gives what
-    stay_without_terminal() takes, by title."""
+    """All of these with keep-alives of either side: the arguments of
+    stay_without_terminal(), by title."""
     ways, port = {}, 6000
     for title, (arguments, options, which, *then) in QUIET.items():
         for asked, more in ASKED.items():
@@ -498,8 +498,10 @@ def kept_alive():
 # --- a login of each kind ------------------------------------------------------
 
 def accounts():
-    """A user for each way, all made before anybody logs in."""
+    """A user for each way, all created before anybody logs in."""
     for number, way in enumerate(WAYS):
+        if not installed(way):
+            continue
         user(f"way{number}", way.shell, way.groups)
         for path, text in way.files.items():
             text = read(KEY) if text == "KEY" else text
@@ -513,7 +515,7 @@ def installed(way):
 
 
 def put_in_place(session, way):
-    """Gives the moment from which nobody does anything any more."""
+    """Returns the time from which on nobody does anything any more."""
     if not way.command and not way.sign:
         session.wait_prompt()
     for line in way.lines:
@@ -528,7 +530,7 @@ def put_in_place(session, way):
 
 
 def stay(name, way):
-    """How long the client lived on, in seconds."""
+    """How long the client lasted after that, in seconds."""
     with door:
         session = terminal(name, *way.command, options=way.options, env=way.env)
         try:
@@ -537,14 +539,14 @@ def stay(name, way):
             session.close()
             raise
     with session:
-        # Longer than what is allowed, so that a failure tells how late it was.
+        # Longer than allowed, so that a failure shows how late it was.
         session.wait_end(DISCONNECT_SEC + way.late_sec + 2 * LATE_SEC)
         return time.monotonic() - start
 
 
 def stay_without_terminal(name, arguments, options, which, port=0, then=None):
-    """The same for a client without a terminal; its input stays open. sftp sees
-    the end of the connection only when it needs it."""
+    """The same for a client without a terminal; its input stays open. sftp notices
+    the end of the connection only when it uses it."""
     connection = None
     with door:
         mark = syslog.mark()
@@ -571,7 +573,7 @@ def stay_without_terminal(name, arguments, options, which, port=0, then=None):
 
 
 def report(name, who, lived, limit_sec, late_sec):
-    """A way has failed if the client ended late, or by itself."""
+    """A way fails if the client ended late, or if it was not tmoutd that ended it."""
     cuts = tmoutd.cut(who)
     in_time = not isinstance(lived, Exception) and lived <= limit_sec + late_sec
     tap.ok(in_time and cuts, f"{name}: ended",
@@ -580,7 +582,7 @@ def report(name, who, lived, limit_sec, late_sec):
 
 
 def every_way():
-    """whatever runs in a terminal, or without one: nobody stays for longer than the limit"""
+    """whatever runs in a terminal, or without one: nobody outlasts the limit"""
     accounts()
     start_echo()
     start_asking_sshd()
@@ -598,19 +600,19 @@ def every_way():
         report(title, name, sec, NOTTY_SEC, LATE_SEC)
     for way in WAYS:
         if not installed(way):
-            tap.skip(way.name, f"{way.program} is not installed")
+            tap.skip(way.name, f"not applicable: {way.program} is not installed")
 
 
 def forgers_are_named():
-    """who forges times is named once, and who changes a mode is not"""
+    """forged times are logged once per terminal, changed modes are not"""
     for number, way in enumerate(WAYS):
-        told = syslog.settled(0, rf"times of a terminal were forged.* user=way{number} ")
+        logged = syslog.settled(0, rf"terminal times were forged.* user=way{number} ")
         if way.forged is not None and installed(way):
-            tap.equal(len(told), way.forged, f"{way.name}: tampering logged {way.forged} times")
+            tap.equal(len(logged), way.forged, f"{way.name}: tampering logged {way.forged} times")
 
 
 def over_one_connection():
-    """the second session of a connection is no way round, nor is the connection itself"""
+    """neither the second session of a connection nor the connection itself is a way round"""
     user("sharer")
     path = "ControlPath=/root/control"
     master = subprocess.Popen(
@@ -624,11 +626,11 @@ def over_one_connection():
     start = time.monotonic()
     master.wait(GUARD_SEC)
     tap.ok(time.monotonic() - start < NOTTY_SEC + LATE_SEC,
-           "the connection that is left behind: ended")
+           "the connection that remains: ended")
 
 
-def opens_terminals(path, until):
-    """One a second, each for a little while, as long as the connection lasts."""
+def open_terminals(path, until):
+    """One a second, each for a short time, as long as the connection lasts."""
     clients = []
     while not until.wait(1):
         clients.append(subprocess.Popen(
@@ -650,7 +652,7 @@ def too_old_in_spite_of_terminals():
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_until(lambda: os.path.exists("/root/opener"))
     ended = threading.Event()
-    opener = threading.Thread(target=opens_terminals, args=(path, ended))
+    opener = threading.Thread(target=open_terminals, args=(path, ended))
     opener.start()
     try:
         master.wait(MAX_SESSION_SEC + 3 * LATE_SEC)
@@ -665,7 +667,7 @@ def too_old_in_spite_of_terminals():
 
 
 def root_is_covered():
-    """sshd has one process less for root"""
+    """root: sshd has one process less"""
     os.makedirs("/root/.ssh", exist_ok=True)
     write("/root/.ssh/authorized_keys", read(KEY + ".pub"), 0o600)
     way = typed("", f"trap '' HUP; {READY}; sleep 1000")
@@ -674,10 +676,10 @@ def root_is_covered():
              stay_without_terminal("root", [], ["SessionType=none"], "ssh")]
     limits = [DISCONNECT_SEC, NOTTY_SEC, NOTTY_SEC]
     for name, sec, limit in zip(["a terminal", "a command", "ssh -N"], lived, limits):
-        report(f"{name} of root's", "root", sec, limit, LATE_SEC)
+        report(f"root: {name}", "root", sec, limit, LATE_SEC)
 
 
-# --- what cannot be told from a person -----------------------------------------
+# --- what looks like a user at work -----------------------------------------
 
 def typing_by_itself(session):
     """The client's side types, as automation does."""
@@ -689,7 +691,7 @@ def typing_by_itself(session):
 
 
 def answers(session):
-    """A terminal emulator says where its cursor is."""
+    """A terminal emulator reports the position of its cursor."""
     answered = 0
     while not session.ended_within(0.5):
         asked = session.screen.count("where am I?")
@@ -699,11 +701,11 @@ def answers(session):
 
 
 def nothing(session):
-    """Nothing more is done."""
+    """Does nothing more."""
     session.wait_end()
 
 
-LIKE_A_PERSON = {
+LIKE_A_USER = {
     "keys typed by the client's own automation": ("sips", "", typing_by_itself),
     "answers of a terminal emulator": ("asks", "", answers),
     "keys typed long before and read one by one": ("sips", "x" * 1000, nothing),
@@ -712,7 +714,7 @@ LIKE_A_PERSON = {
 
 
 def outlast(name, which, keys, then):
-    """How long a session lived that looks like a person at work."""
+    """How long a session lasted that looks like a user at work."""
     way = program("", which, keys=keys, groups=("hard",))
     with terminal(name) as session:
         opened = time.monotonic()
@@ -721,14 +723,14 @@ def outlast(name, which, keys, then):
         return time.monotonic() - opened
 
 
-def like_a_person():
-    """what looks like a person passes for one, and max_session is the end of it"""
+def like_a_user():
+    """what looks like a user at work counts as one, until max_session"""
     stuffing = read("/proc/sys/dev/tty/legacy_tiocsti").strip() \
         if os.path.exists("/proc/sys/dev/tty/legacy_tiocsti") else "1"
-    ways = {name: way for name, way in LIKE_A_PERSON.items()
+    ways = {name: way for name, way in LIKE_A_USER.items()
             if name != "TIOCSTI" or stuffing == "1"}
     if stuffing != "1":
-        tap.skip("TIOCSTI", "dev.tty.legacy_tiocsti is off: the kernel refuses it")
+        tap.skip("TIOCSTI", "not applicable: dev.tty.legacy_tiocsti is off")
     people = [f"like{number}" for number in range(len(ways))]
     for name in people:
         user(name, groups=["hard"])
@@ -741,14 +743,14 @@ def like_a_person():
         tap.ok(sec <= MAX_SESSION_SEC + LATE_SEC, f"{title}: ended by max_session",
                f"lived {sec} s")
         tap.matches("\n".join(tmoutd.cut(name)), " limit=30s setting=max_session ",
-                    f"{title}: the log says so")
+                    f"{title}: logged")
 
 
 def nothing_went_wrong():
-    """the watcher is still there and has complained of nothing"""
+    """tmoutd still runs, and has logged no error"""
     tap.ok(tmoutd.alive(), "it still runs")
     tap.equal(syslog.settled(0, r"^(err|crit|alert|emerg) tmoutd\["), [], "no errors in the log")
-    tap.equal(tmoutd.registered(), [], "nobody is left in the registry")
+    tap.equal(tmoutd.registered(), [], "the registry is empty")
 
 
 setup(POLICY)
@@ -759,5 +761,5 @@ os.chmod("/run/screen", 0o1777)
 write("/etc/sudoers.d/everybody", "ALL ALL=(ALL) NOPASSWD: ALL\n", 0o440)
 tmoutd.start()
 tap.run(every_way, forgers_are_named, over_one_connection, too_old_in_spite_of_terminals,
-        root_is_covered, like_a_person,
+        root_is_covered, like_a_user,
         nothing_went_wrong)

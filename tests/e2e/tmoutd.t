@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""tmoutd's own life: killed, lied to and left without what it needs, it cuts
-nobody innocent and forgets nobody idle."""
+"""tmoutd under adverse conditions: killed, misled, and without what it needs, it
+disconnects nobody who is active and misses nobody who is idle."""
 
 import os
 import re
@@ -27,9 +27,9 @@ from host.waiting import GUARD_SEC, wait_until
 
 LIMIT_SEC = 8
 NOTTY_SEC = 4
+# Without inotify it polls every 30 seconds.
+POLL_SEC = 30
 LATE_SEC = 10
-# Without events it looks every 30 seconds.
-SCAN_SEC = 30
 SHORT_SESSIONS = 200
 CLIENTS = 8
 
@@ -51,7 +51,7 @@ group "day" {{
     disconnect_notty = none
 }}
 """
-NOTICE = r"\*\*\* tmoutd: no input for long"
+NOTICE = r"\*\*\* tmoutd: terminal idle"
 DAMAGED = r"^err tmoutd\[.*damaged"
 
 
@@ -59,12 +59,24 @@ def errors_of_tmoutd(mark):
     return syslog.settled(mark, r"^(err|crit|alert|emerg) tmoutd\[")
 
 
+def polls():
+    """Whether tmoutd has no events: other processes of this machine may have used up
+    fs.inotify.max_user_instances or max_user_watches."""
+    return bool(syslog.since(0, rf"tmoutd\[{tmoutd.process.pid}\]: cannot watch "))
+
+
+def late_sec():
+    """How much later than its limit a session may end."""
+    return LATE_SEC + (POLL_SEC if polls() else 0)
+
+
 def record(pid):
     return f"{tmoutd.SESSIONS}/{pid}"
 
 
 class Person:
-    """Logged in at a terminal; the process that opened the session is known."""
+    """A user who is logged in at a terminal. `pid` is the process that opened the
+    session."""
 
     def __init__(self, name, *lines, options=()):
         before = set(tmoutd.registered())
@@ -80,9 +92,9 @@ class Person:
     def tty(self):
         return self.session.ask("$(tty)")
 
-    def ended_in_time(self, since=None):
+    def ends_in_time(self, since=None):
         self.session.wait_end()
-        return time.monotonic() - (since or self.since) < LIMIT_SEC + LATE_SEC
+        return time.monotonic() - (since or self.since) < LIMIT_SEC + late_sec()
 
     def keeps_typing(self, for_sec):
         end = time.monotonic() + for_sec
@@ -105,14 +117,14 @@ class Person:
 
 
 def meanwhile(waiting, busy):
-    """What the waiting gave, and whether somebody who types all the time is left
-    alone for longer than anybody idle."""
+    """The result of `waiting`, and whether a user who keeps typing outlasts the
+    limit."""
     return side_by_side(lambda call: call(),
-                        [waiting, lambda: busy.keeps_typing(LIMIT_SEC + LATE_SEC)])
+                        [waiting, lambda: busy.keeps_typing(LIMIT_SEC + late_sec())])
 
 
 def leave(*people):
-    """They log out, and their records go with them."""
+    """They log out, and their records are removed."""
     for person in people:
         person.close()
     wait_until(lambda: not {person.pid for person in people} & set(tmoutd.registered()))
@@ -121,7 +133,7 @@ def leave(*people):
 # --- killed --------------------------------------------------------------------
 
 def killed_while_a_notice_is_out():
-    """kill -9 between the notice and the end: it ends all the same, others don't"""
+    """SIGKILL between the notice and the end: the idle session still ends, no other does"""
     for name in "idle1", "busy1":
         user(name)
     with Person("idle1", "sleep 1000") as idle, Person("busy1") as busy:
@@ -130,14 +142,14 @@ def killed_while_a_notice_is_out():
         tmoutd.kill()
         busy.keeps_typing(1)
         tmoutd.start()
-        ended, alive = meanwhile(idle.ended_in_time, busy)
-        tap.ok(ended is True, "the idle one has ended in time", ended)
-        tap.ok(alive is True, "the busy one lives on")
+        ended, alive = meanwhile(idle.ends_in_time, busy)
+        tap.ok(ended is True, "the idle session ended in time", ended)
+        tap.ok(alive is True, "the busy session goes on")
         leave(busy)
 
 
 def killed_during_a_cut():
-    """kill -9 between the first step of the hang-up and the last"""
+    """SIGKILL between the first step of a hang-up and the last"""
     for name in "deaf", "busy2":
         user(name)
     with Person("deaf", "trap '' HUP TERM; exec sleep 1000") as deaf, Person("busy2") as busy:
@@ -148,57 +160,57 @@ def killed_during_a_cut():
         tap.ok(not deaf.session.ended_within(0.1), "the hang-up has only begun")
         start = time.monotonic()
         tmoutd.start()
-        ended, alive = meanwhile(lambda: deaf.ended_in_time(start), busy)
-        tap.ok(ended is True, "it is brought to its end", ended)
-        tap.ok(alive is True, "the busy one lives on")
+        ended, alive = meanwhile(lambda: deaf.ends_in_time(start), busy)
+        tap.ok(ended is True, "the restarted tmoutd completes it", ended)
+        tap.ok(alive is True, "the busy session goes on")
         leave(busy)
 
 
 def stopped_and_started():
-    """a restart is no activity, and takes nobody out of the registry"""
+    """a restart does not count as activity, and removes no record"""
     for name in "rest", "busy3":
         user(name)
     with Person("rest", "sleep 1000") as rest, Person("busy3") as busy:
         tmoutd.stop()
-        tap.equal(tmoutd.process.returncode, 0, "it ends well when told to")
-        tap.equal(tmoutd.registered(), sorted([rest.pid, busy.pid]), "the registry is untouched")
+        tap.equal(tmoutd.process.returncode, 0, "SIGTERM: exit status 0")
+        tap.equal(tmoutd.registered(), sorted([rest.pid, busy.pid]), "the registry is unchanged")
         tmoutd.start()
-        ended, alive = meanwhile(rest.ended_in_time, busy)
-        tap.ok(ended is True, "the idle one ends in time", ended)
-        tap.ok(alive is True, "the busy one lives on")
+        ended, alive = meanwhile(rest.ends_in_time, busy)
+        tap.ok(ended is True, "the idle session ends in time", ended)
+        tap.ok(alive is True, "the busy session goes on")
         leave(busy)
 
 
 # --- the registry --------------------------------------------------------------
 
 def records_come_and_go():
-    """a record lasts as long as its login, however that ends"""
+    """a record exists exactly as long as its login, however that ends"""
     user("guest")
     with Person("guest") as guest:
-        tap.equal(tmoutd.registered(), [guest.pid], "logged in: there is a record")
+        tap.equal(tmoutd.registered(), [guest.pid], "after login: there is a record")
         status = os.stat(record(guest.pid))
-        tap.equal((status.st_mode & 0o7777, status.st_uid), (0o600, 0), "of root's, and private")
+        tap.equal((status.st_mode & 0o7777, status.st_uid), (0o600, 0), "owned by root, mode 0600")
         guest.session.type("exit")
         guest.session.wait_end()
     wait_until(lambda: not tmoutd.registered())
-    tap.ok(True, "logged out: it is gone")
+    tap.ok(True, "after logout: it is gone")
     with Person("guest") as guest:
         os.kill(guest.pid, signal.SIGKILL)
         wait_until(lambda: not tmoutd.registered())
-        tap.ok(True, "sshd killed: tmoutd takes it out")
+        tap.ok(True, "sshd killed: tmoutd removes it")
     tmoutd.stop()
     with Person("guest") as guest:
         os.kill(guest.pid, signal.SIGKILL)
         wait_until(lambda: not os.path.exists(f"/proc/{guest.pid}"))
-        tap.equal(tmoutd.registered(), [guest.pid], "sshd killed without tmoutd: it stays")
+        tap.equal(tmoutd.registered(), [guest.pid], "sshd killed while tmoutd is down: it stays")
         tmoutd.start()
         wait_until(lambda: not tmoutd.registered())
-        tap.ok(True, "and is taken out at the start")
+        tap.ok(True, "and is removed when tmoutd starts")
 
 
-def process_with_number(pid, argv):
-    """A process that has just this number; others may take it first. None where
-    the kernel doesn't let one choose."""
+def process_with_pid(pid, argv):
+    """A process with this pid, or None if the kernel doesn't let one choose. Another
+    process may take the pid first."""
     if not os.access("/proc/sys/kernel/ns_last_pid", os.W_OK):
         return None
     for _ in range(50):
@@ -212,21 +224,21 @@ def process_with_number(pid, argv):
     return None
 
 
-def a_number_used_again():
-    """another process has the number of a login that was killed"""
+def reused_pid():
+    """another process has the pid of a login that was killed"""
     user("reused")
     tmoutd.stop()
     with Person("reused") as person:
         os.kill(person.pid, signal.SIGKILL)
         wait_until(lambda: not os.path.exists(f"/proc/{person.pid}"))
-    # Like a terminal multiplexer it holds the master side of a terminal.
-    other = process_with_number(person.pid, [sys.executable, "-c", """
+    # Like a terminal multiplexer it holds the master of a terminal.
+    other = process_with_pid(person.pid, [sys.executable, "-c", """
 import os, pty, time
 if pty.fork()[0]:
     print("ready", flush=True)
 time.sleep(1000)"""])
     if not other:
-        tap.skip("a number used again", "the kernel gives no process the number wanted")
+        tap.skip("reused pid", "the kernel does not let a test choose a pid")
         tmoutd.start()
         return
     other.stdout.readline()
@@ -234,9 +246,9 @@ time.sleep(1000)"""])
     tmoutd.start()
     wait_until(lambda: not tmoutd.registered())
     time.sleep(LIMIT_SEC + NOTTY_SEC)
-    tap.equal(syslog.settled(mark, "disconnected"), [], "nobody is cut for it")
+    tap.equal(syslog.settled(mark, "disconnected"), [], "nothing is disconnected")
     tap.ok(other.poll() is None and run("pgrep", "-P", str(other.pid)).returncode == 0,
-           "the other process and its child live on")
+           "the other process and its child go on")
     other.kill()
 
 
@@ -288,9 +300,9 @@ def damage_all(people, while_down):
 
 
 def damaged_records():
-    """whatever has become of a record, its login is watched, and the log says so"""
+    """damaged records: the logins are still watched, and the damage is logged"""
     for round_number, while_down in enumerate((True, False)):
-        when = "found at the start" if while_down else "found while it runs"
+        when = "found at the start" if while_down else "found while running"
         names = [f"hurt{round_number}{number}" for number in range(len(DAMAGES))]
         for name in names + [f"busy4{round_number}"]:
             user(name)
@@ -301,16 +313,16 @@ def damaged_records():
             mark = syslog.mark()
             flip(record(busy.pid))
             damage_all(people, while_down)
-            alive = busy.keeps_typing(LIMIT_SEC + LATE_SEC)
+            alive = busy.keeps_typing(LIMIT_SEC + late_sec())
             for person, damage in zip(people, DAMAGES):
                 title = f"{damage.__name__}, {when}"
                 tap.ok(person.session.ended_within(0.1) and tmoutd.cut(person.name),
-                       f"{title}: cut in time", *syslog.since(mark, f"tmoutd.*{person.name} "))
+                       f"{title}: disconnected in time", *syslog.since(mark, f"tmoutd.*{person.name} "))
                 if while_down:
                     tap.ok(syslog.settled(mark, rf"{DAMAGED}.*user={person.name}\b"),
-                           f"{title}: the log says so")
+                           f"{title}: logged")
                 person.close()
-            tap.ok(alive, f"{when}: who types is left alone")
+            tap.ok(alive, f"{when}: a user who types is not disconnected")
             leave(busy)
         wait_until(lambda: not [pid for pid in tmoutd.registered() if not os.path.isdir(record(pid))])
         for pid in tmoutd.registered():
@@ -318,21 +330,21 @@ def damaged_records():
 
 
 def damage_that_names_an_innocent():
-    """a damaged record with the number of a process that is no login of sshd's"""
+    """a damaged record with the pid of a process that is not a login"""
     user("daemon1")
     ssh("daemon1", "setsid python3 -c 'import os, pty, time; pty.fork(); time.sleep(7101)' "
         "</dev/null >/dev/null 2>&1 & sleep 1")
     pids = must("pgrep", "-u", "daemon1", "-f", "sleep[(]7101").split()
     mark = syslog.mark()
     for pid in pids:
-        # At once, for tmoutd may take it away as soon as it is there.
+        # By rename(2), since tmoutd may remove it as soon as it is there.
         write(record("new"), "not a record\n", 0o600)
         os.rename(record("new"), record(pid))
     wait_until(lambda: len(syslog.settled(mark, DAMAGED)) >= len(pids))
-    time.sleep(LIMIT_SEC + LATE_SEC)  # by then it would have been cut
+    time.sleep(LIMIT_SEC + late_sec())  # by then it would have been disconnected
     tap.equal(must("pgrep", "-u", "daemon1", "-f", "sleep[(]7101").split(), pids,
-              "a daemon with a terminal inside lives on")
-    tap.equal(syslog.settled(mark, "disconnected"), [], "nobody is cut for it")
+              "a daemon that has a terminal goes on")
+    tap.equal(syslog.settled(mark, "disconnected"), [], "nothing is disconnected")
     for pid in pids:
         run("kill", "-9", pid)
         remove(record(pid))
@@ -340,7 +352,7 @@ def damage_that_names_an_innocent():
 
 
 def damage_to_a_login_at_a_terminal():
-    """a damaged record of login(1): its terminal is watched all the same"""
+    """a damaged record of login(1): its terminal is still watched"""
     user("desk", groups=["console"])
     tmoutd.stop()
     with Terminal(["login", "-f", "desk"]) as session:
@@ -350,15 +362,15 @@ def damage_to_a_login_at_a_terminal():
         session.type("sleep 1000")
         tmoutd.start()
         start = time.monotonic()
-        tap.ok(session.ended_within(LIMIT_SEC + LATE_SEC), "cut in time",
+        tap.ok(session.ended_within(LIMIT_SEC + late_sec()), "disconnected in time",
                *syslog.settled(0, f"tmoutd.*(desk|{pid})"))
         tap.ok(time.monotonic() - start > NOTTY_SEC + 1,
-               "and not for moving no data: it has a terminal")
+               "but not for moving no data: the login has a terminal")
     wait_until(lambda: not tmoutd.registered())
 
 
 def with_terminal(name, tty):
-    """Logs in wait_until the terminal is this one: the client's own takes a number, too."""
+    """Logs in until the terminal is this one: the client's own takes a number, too."""
     others = []
     while (person := Person(name)).tty() != tty and len(others) < 5:
         others.append(person)
@@ -367,30 +379,30 @@ def with_terminal(name, tty):
     return person
 
 
-def a_terminal_number_used_again():
-    """somebody else gets the terminal's number between look and cut"""
+def reused_terminal_number():
+    """another login gets the number of the terminal between sample and hang-up"""
     for name in "first", "second":
         user(name)
     mark = syslog.mark()
     with Person("first") as first:
         tty = first.tty()
-        # Before a notice: while one is out the terminal is held open, and its
-        # number is nobody else's.
+        # Before a notice: while one is out, tmoutd keeps the terminal open, and its
+        # number is not reused.
         tmoutd.process.send_signal(signal.SIGSTOP)
         first.close()
         wait_until(lambda: not os.path.exists(tty))
         with with_terminal("second", tty) as second:
-            tap.equal(second.tty(), tty, "the second has the number of the first")
-            second.keeps_typing(LIMIT_SEC + LATE_SEC)
+            tap.equal(second.tty(), tty, "the second user has the number of the first")
+            second.keeps_typing(LIMIT_SEC + late_sec())
             tmoutd.process.send_signal(signal.SIGCONT)
-            tap.ok(second.keeps_typing(LIMIT_SEC), "and lives on when tmoutd goes on")
-            tap.equal(syslog.settled(mark, "disconnected"), [], "nobody was cut")
-            tap.ok(not re.search(NOTICE, second.session.screen), "nor warned")
+            tap.ok(second.keeps_typing(LIMIT_SEC), "and goes on when tmoutd does")
+            tap.equal(syslog.settled(mark, "disconnected"), [], "nobody was disconnected")
+            tap.ok(not re.search(NOTICE, second.session.screen), "or warned")
             leave(second)
 
 
 def many_short_sessions():
-    """hundreds of sessions come and go while it watches"""
+    """hundreds of sessions come and go"""
     user("hurried")
     mark = syslog.mark()
 
@@ -399,24 +411,24 @@ def many_short_sessions():
         return result.returncode
 
     with Person("hurried") as person:
-        # All workers take turns at the sessions: as many at once as clients.
+        # Each worker runs its share of the sessions one after the other.
         def worker(first):
             return [client(number) for number in range(first, SHORT_SESSIONS, CLIENTS)]
         results = side_by_side(worker, range(CLIENTS))
         statuses = [status for part in results
                     for status in (part if isinstance(part, list) else [part])]
-        tap.equal(statuses, [0] * SHORT_SESSIONS, f"{SHORT_SESSIONS} sessions ran to their end")
+        tap.equal(statuses, [0] * SHORT_SESSIONS, f"{SHORT_SESSIONS} sessions succeed")
         person.session.wait_end()
-        tap.equal(len(tmoutd.cut("hurried", mark)), 1, "the one that idles meanwhile is cut")
+        tap.equal(len(tmoutd.cut("hurried", mark)), 1, "the one that is idle meanwhile is disconnected")
     wait_until(lambda: not tmoutd.registered())
-    tap.ok(True, "none is left in the registry")
+    tap.ok(True, "the registry is empty")
     tap.equal(errors_of_tmoutd(mark), [], "no errors in the log")
 
 
 # --- what may hold it up -------------------------------------------------------
 
 def stopped_terminals():
-    """terminals stopped with Ctrl-S, full to the brim, hold up nobody's end"""
+    """terminals stopped with Ctrl-S, their buffers full, do not block tmoutd"""
     for name in "stopped1", "stopped2", "after":
         user(name)
     with Person("stopped1", "yes") as one, Person("stopped2", "yes") as two:
@@ -424,25 +436,25 @@ def stopped_terminals():
             person.session.wait("y\r\ny\r\n")
             person.session.press("\x13")
         with Person("after", "sleep 1000") as after:
-            tap.ok(after.ended_in_time(), "another one is cut in time")
-            # They were idle before it, and are looked at after it.
-            tap.ok(one.ended_in_time(after.since) and two.ended_in_time(after.since),
-                   "and so are they")
+            tap.ok(after.ends_in_time(), "another session is disconnected in time")
+            # They were idle before it, and are sampled after it.
+            tap.ok(one.ends_in_time(after.since) and two.ends_in_time(after.since),
+                   "and so are the stopped ones")
 
 
 def policy_that_is_lost():
-    """without a policy that can be read, the limits that were known stay"""
+    """without a readable policy the last known limits stay in force"""
     user("kept")
     snapshot = STATE + "/policy.v1"
     with Person("kept") as kept:
         mark = syslog.mark()
         write(snapshot, "not a policy")
         syslog.wait(r"^err tmoutd\[.*no policy is in force", mark)
-        tap.ok(kept.ended_in_time(), "a damaged policy: cut in time")
+        tap.ok(kept.ends_in_time(), "damaged policy: disconnected in time")
         apply()
     with Person("kept") as kept:
         remove(snapshot)
-        tap.ok(kept.ended_in_time(), "no policy: cut in time")
+        tap.ok(kept.ends_in_time(), "no policy: disconnected in time")
     tmoutd.stop()
     mark = syslog.mark()
     tmoutd.start()
@@ -451,11 +463,11 @@ def policy_that_is_lost():
         tmoutd.process.send_signal(signal.SIGHUP)
         syslog.wait(r"^err tmoutd\[.*no policy is in force", mark)
         apply()
-        tap.ok(kept.ended_in_time(), "back again: cut in time")
+        tap.ok(kept.ends_in_time(), "restored policy: disconnected in time")
 
 
 def without_events():
-    """a kernel that has no inotify to give: it says so, and works"""
+    """no inotify: tmoutd logs that, and polls"""
     write("/root/none.c", "#include <errno.h>\nint inotify_init1(int flags);\n"
           "int inotify_init1(int flags) { (void)flags; errno = EMFILE; return -1; }\n")
     must("cc", "-shared", "-fPIC", "-o", "/root/none.so", "/root/none.c")
@@ -470,15 +482,15 @@ def without_events():
         finally:
             del os.environ["LD_PRELOAD"]
         for path in tmoutd.SESSIONS, "/dev/pts", STATE:
-            tap.ok(syslog.settled(mark, rf"^warning tmoutd\[.*: {path} cannot be watched"),
-                   f"the log says that {path} cannot be watched")
+            tap.ok(syslog.settled(mark, rf"^warning tmoutd\[.*: cannot watch {path}: "),
+                   f"cannot watch {path}: logged")
         alive = busy.keeps_typing(1)
         with Person("late", "sleep 1000") as late:
             alive = alive and busy.keeps_typing(LIMIT_SEC + LATE_SEC)
-            tap.ok(early.session.ended_within(0), "who was there before is cut in time")
-            alive = alive and busy.keeps_typing(SCAN_SEC)
-            tap.ok(late.session.ended_within(LATE_SEC), "who came later, with the next scan")
-        tap.ok(alive, "who types is left alone")
+            tap.ok(early.session.ended_within(0), "a login that was there before is disconnected in time")
+            alive = alive and busy.keeps_typing(POLL_SEC)
+            tap.ok(late.session.ended_within(LATE_SEC), "a later login is, too, after the next poll")
+        tap.ok(alive, "a user who types is not disconnected")
         leave(busy)
     tmoutd.start()
 
@@ -495,7 +507,7 @@ while True:
 
 
 def events_without_end():
-    """whoever makes events without end keeps it from nobody else"""
+    """a user who causes events without end does not keep tmoutd from its work"""
     write("/usr/local/lib/flood.py", FLOOD)
     for name in "flooder", "beside":
         user(name, groups=["free"] if name == "flooder" else [])
@@ -506,9 +518,9 @@ def events_without_end():
         for flood in floods:
             flood.stdout.readline()
         with Person("beside", "sleep 1000") as beside:
-            tap.ok(beside.ended_in_time(), "somebody idle beside it is cut in time")
+            tap.ok(beside.ends_in_time(), "an idle session beside it is disconnected in time")
         tmoutd.stop()
-        tap.equal(tmoutd.process.returncode, 0, "and it ends when told to")
+        tap.equal(tmoutd.process.returncode, 0, "SIGTERM still ends tmoutd: exit status 0")
     finally:
         for flood in floods:
             flood.kill()
@@ -531,7 +543,7 @@ time.sleep(1000)
 
 
 def the_same_number_in_a_container():
-    """a container's terminal of the same number is another one"""
+    """a terminal of the same number in a container is not confused with it"""
     write("/usr/local/lib/container.py", CONTAINER)
     user("outside")
     with Person("outside") as outside:
@@ -541,18 +553,18 @@ def the_same_number_in_a_container():
              "/dev/pts && mount --bind /dev/pts/ptmx /dev/ptmx && "
              "exec python3 /usr/local/lib/container.py " + tty],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        tap.equal(container.stdout.readline(), b"ready\n", f"{tty} in a container, too")
-        # It ends by the last step, which is when others would be killed with it.
+        tap.equal(container.stdout.readline(), b"ready\n", f"{tty} exists in a container, too")
+        # It takes the last step, SIGKILL, which would hit the wrong processes, too.
         outside.session.type("trap '' HUP; exec sleep 1000")
-        tap.ok(outside.ended_in_time(time.monotonic()), "the one outside is cut")
+        tap.ok(outside.ends_in_time(time.monotonic()), "the session outside is disconnected")
         wait_until(lambda: not tmoutd.registered())
-        tap.ok(container.poll() is None, "what runs in the container lives on")
+        tap.ok(container.poll() is None, "the process in the container goes on")
         container.kill()
         container.wait()
 
 
 def a_name_service_that_is_down():
-    """who cannot be looked up when it starts is watched as soon as he can"""
+    """a user who cannot be looked up at first is watched once that works"""
     user("remote")
     everybody = read("/etc/passwd")
     tmoutd.stop()
@@ -560,27 +572,29 @@ def a_name_service_that_is_down():
         write("/etc/passwd", re.sub(r"^remote:.*\n", "", everybody, flags=re.MULTILINE))
         mark = syslog.mark()
         tmoutd.start()
-        syslog.wait(r"^err tmoutd\[.*cannot be looked up.* user=remote", mark)
+        syslog.wait(r"^err tmoutd\[.*cannot look up user.* user=remote", mark)
         write("/etc/passwd", everybody)
-        tap.ok(remote.ended_in_time(time.monotonic() + SCAN_SEC), "cut within half a minute more")
+        tap.ok(remote.ends_in_time(time.monotonic() + POLL_SEC), "disconnected at most 30 s later")
 
 
-def a_registry_that_is_removed():
-    """the directories it watches are removed: it watches those that take their place"""
+def removed_directories():
+    """directories that are removed and created again are watched again"""
     user("later")
+    user("bound", groups=["day"])
     shutil.rmtree(tmoutd.SESSIONS)
-    ssh("later", "true")  # makes the directory anew
+    ssh("later", "true")  # creates the directory
     with Person("later", "sleep 1000") as later:
-        tap.ok(later.ended_in_time(), "who comes after that is cut in time")
+        tap.ok(later.ends_in_time(), "the registry: a login after that is disconnected in time")
     shutil.rmtree(STATE)
     apply()
     mark = syslog.mark()
-    with Person("later", "sleep 1000") as later:
-        write("/etc/security/tmout.conf", POLICY.replace(f"= {LIMIT_SEC}s", "= 6s"))
+    with Person("bound", "sleep 1000") as bound:
+        # This user has a day: only a policy that was noticed can end the session.
+        write("/etc/security/tmout.conf", POLICY + 'user "bound" {\n    disconnect = 6s\n}\n')
         apply()
-        later.session.wait_end()
-        tap.matches("".join(tmoutd.cut("later", mark)), " limit=6s ",
-                    "and an edit after that governs who is logged in")
+        bound.session.wait_end()
+        tap.matches("".join(tmoutd.cut("bound", mark)), " limit=6s ",
+                    "the state directory: an edit after that applies to a running session")
     write("/etc/security/tmout.conf", POLICY)
     apply()
 
@@ -591,7 +605,7 @@ def wake_ups():
 
 
 def sleeps_while_nothing_can_expire():
-    """with nothing that could expire soon, it sleeps"""
+    """with nothing that can expire soon, tmoutd sleeps"""
     user("freed", groups=["free"])
     user("daily", groups=["day"])
     sessions = []
@@ -603,10 +617,12 @@ def sleeps_while_nothing_can_expire():
             for _ in range(9):
                 sessions.append(terminal(name, options=[path]))
                 sessions[-1].wait_prompt()
-        time.sleep(3)  # what the last login has stirred up
+        time.sleep(3)  # the last login still causes events
         before = wake_ups()
         time.sleep(3)
-        tap.equal(wake_ups() - before, 0, f"{len(sessions)} terminals idle, no wake-up")
+        # One poll may fall into this time if there are no events.
+        tap.ok(wake_ups() - before <= (1 if polls() else 0),
+               f"{len(sessions)} terminals idle, no wake-up", wake_ups() - before)
     finally:
         for session in reversed(sessions):
             session.close()
@@ -615,7 +631,7 @@ def sleeps_while_nothing_can_expire():
 # --- the log -------------------------------------------------------------------
 
 def log_lines():
-    """the line of a disconnect says who, where, how long and by which rule"""
+    """the log line of a disconnect: user, address, idle time, limit, rule"""
     user("logged")
     mark = syslog.mark()
     with Person("logged") as person:
@@ -631,15 +647,36 @@ def log_lines():
                 r"setting=disconnect rule=/etc/security/tmout\.conf:3$", "of a terminal")
     tap.matches(other_line, prefix + rf"terminal=- idle=\d+s limit={NOTTY_SEC}s "
                 r"setting=disconnect_notty rule=/etc/security/tmout\.conf:4$",
-                "of a login without one")
+                "of a login without a terminal")
+
+
+# --- another state directory ---------------------------------------------------
+
+def other_state_directory():
+    """--state: the policy from there, the registry beside it, and the log on standard error"""
+    process = subprocess.Popen(["tmoutd", "--foreground", "--state", "/run/other"],
+                               stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    lines = []
+    while not lines or "watching" not in lines[-1]:
+        line = process.stderr.readline()
+        if not line:
+            break
+        lines.append(line)
+    process.terminate()
+    tap.equal(process.wait(GUARD_SEC), 0, "SIGTERM: exit status 0")
+    tap.ok(os.path.isdir("/run/other-sessions"), "the registry was created")
+    tap.ok([line for line in lines if line.startswith("tmoutd: cannot watch /run/other: ")]
+           and lines[-1] == "tmoutd: watching\n", "standard error has the log", *lines)
 
 
 setup(POLICY)
 wire("login")
 tmoutd.start()
-tap.run(killed_while_a_notice_is_out, killed_during_a_cut, stopped_and_started,
-        records_come_and_go, a_number_used_again, damaged_records,
+tap.run(other_state_directory,
+        killed_while_a_notice_is_out, killed_during_a_cut, stopped_and_started,
+        records_come_and_go, reused_pid, damaged_records,
         damage_that_names_an_innocent, damage_to_a_login_at_a_terminal,
-        a_terminal_number_used_again, many_short_sessions, stopped_terminals,
+        reused_terminal_number, many_short_sessions, stopped_terminals,
         policy_that_is_lost, without_events, events_without_end, the_same_number_in_a_container,
-        a_name_service_that_is_down, a_registry_that_is_removed, sleeps_while_nothing_can_expire, log_lines)
+        a_name_service_that_is_down, removed_directories, sleeps_while_nothing_can_expire,
+        log_lines)

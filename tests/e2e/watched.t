@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Who is at work is left alone, and a cut takes no more than it must."""
+"""Users at work are not disconnected, and a disconnect ends no more than it must."""
 
 import ctypes
 import os
@@ -30,14 +30,14 @@ from host.connections import (
 LIMIT_SEC = 8
 NOTTY_SEC = 4
 WARN_SEC = 3
-LATE_SEC = 10  # what is promised
-# The kernel notes one input in eight seconds, and a mode changed beside it may
-# hide that: a limit has to hold several.
+LATE_SEC = 10  # the promise
+# The kernel records one input in eight seconds, and a change of the mode may hide
+# that one: a limit has to span several.
 MODES_SEC = 20
 LONG_SEC = 3 * LIMIT_SEC
 PAUSE_SEC = 2.5
 XTERM = {"TERM": "xterm"}
-NOTICE = r"\*\*\* tmoutd: no input for long; this terminal is hung up in (\w+)\. Press Enter"
+NOTICE = r"\*\*\* tmoutd: terminal idle, disconnecting in (\w+)\. Press Enter"
 
 POLICY = f"""
 default {{
@@ -84,7 +84,7 @@ group "hour" {{
 # --- at work -------------------------------------------------------------------
 
 def keep(session, keys, for_sec=LONG_SEC):
-    """Presses these in turn, every few seconds, and goes on reading."""
+    """Presses these in turn, every few seconds, and keeps reading."""
     end = time.monotonic() + for_sec
     while time.monotonic() < end:
         for key in keys:
@@ -95,19 +95,19 @@ def keep(session, keys, for_sec=LONG_SEC):
 
 
 def answers(session, name):
-    """Is there still a shell that listens?"""
+    """Whether a shell still answers."""
     return session.ask("$((6*7))") == "42" and not tmoutd.cut(name)
 
 
 def keys_at_the_prompt(name):
-    """somebody types slowly at the prompt, without Enter"""
+    """a user types slowly at the prompt, without Enter"""
     with terminal(name) as session:
         session.wait_prompt()
         return keep(session, "xyz") and (session.press("\x15"), answers(session, name))[1]
 
 
 def keys_in_raw_mode(name):
-    """somebody types slowly in vim, without Enter"""
+    """a user types slowly in vim, without Enter"""
     with terminal(name, env=XTERM) as session:
         session.wait_prompt()
         session.type("vim -u NONE /etc/passwd")
@@ -120,7 +120,7 @@ def keys_in_raw_mode(name):
 
 
 def lines_for_a_program(name):
-    """somebody gives lines to a program"""
+    """a user types lines into a program"""
     with terminal(name) as session:
         session.wait_prompt()
         session.type("cat >/dev/null")
@@ -130,7 +130,7 @@ def lines_for_a_program(name):
 
 
 def arrows_in_less(name):
-    """somebody reads in less, with the arrow keys"""
+    """a user reads in less, with the arrow keys"""
     with terminal(name, env=XTERM) as session:
         session.wait_prompt()
         session.type("less /etc/passwd")
@@ -141,9 +141,10 @@ def arrows_in_less(name):
 
 
 def modes_of_an_honest_user(name):
-    """somebody works, and uses mesg and chmod on the way"""
-    # Three or four of them fall into each of the kernel's eight seconds: were
-    # every third a mode, those could be the first in each for a long time.
+    """a user works, and runs mesg and chmod on the way"""
+    # Three or four of them fall into each of the kernel's intervals of eight
+    # seconds: if every third changed the mode, that could be the first in each
+    # interval for a long time.
     lines = ["mesg n", "echo a", "echo b", "echo c", "chmod g+w $(tty)", "echo d", "mesg y",
              "mesg y", "echo e", "echo f"]
     with terminal(name) as session:
@@ -154,7 +155,7 @@ def modes_of_an_honest_user(name):
 
 
 def output_that_scrolls(name):
-    """somebody watches output, and the policy says that this is activity"""
+    """a user watches output, with activity = any"""
     with terminal(name) as session:
         session.wait_prompt()
         session.type("while sleep 1; do date; done")
@@ -171,17 +172,17 @@ AT_WORK = {
 
 # --- transfers -----------------------------------------------------------------
 
-# scp and sftp slow down by pauses of a quarter of a megabyte, and at the end hold
-# two megabytes that the host is through with: both have to be shorter than the
+# scp and sftp slow down by pausing after each quarter of a megabyte, and at the
+# end hold two megabytes that have left the host: both must take less than the
 # limit.
 UP_BYTES = 16 * 1024 * 1024
 SLOW_KBIT = "8000"
-# Much more than the buffers on the way hold, which the far end doesn't see empty.
+# Much more than the buffers on the way hold.
 DOWN_BYTES = 32 * 1024 * 1024
 
 
 def copied(name, source, target, *command):
-    """A copy that is slow and complete."""
+    """Whether a slow copy was completed."""
     start = time.monotonic()
     result = run(*command, timeout=2 * GUARD_SEC)
     took = time.monotonic() - start
@@ -191,7 +192,7 @@ def copied(name, source, target, *command):
     raise RuntimeError(f"{result.returncode} {result.stderr} same={same} in {took} s")
 
 
-# Both sides ask each other every second whether they are there.
+# Both sides send keep-alives every second.
 ASKED = ASKED_BY_CLIENT + ASKED_BY_SSHD
 
 
@@ -210,7 +211,7 @@ def scp_down(name):
 
 
 def scp_of_old(name):
-    """scp to the host, by a program of its own"""
+    """scp to the host, with the legacy protocol"""
     command = ssh_command(name, program="scp", options=ASKED)[:-1]
     return copied(name, "/root/up", f"/home/{name}/up", *command, "-O", "-l", SLOW_KBIT,
                   "/root/up", f"{name}@127.0.0.1:up")
@@ -234,12 +235,12 @@ def sftp_down(name):
 
 
 def sftp_server(name):
-    """sftp to the host, by a program of its own"""
+    """sftp to the host, with a separate sftp-server"""
     return sftp(name, "put /root/up up\n", "/root/up", f"/home/{name}/up", "-s", SFTP_SERVER)
 
 
 def pipe_up(name, options=()):
-    """a pipe that somebody fills slowly"""
+    """a pipe that is filled slowly"""
     with subprocess.Popen(ssh_command(name, "cat > up", options=options),
                           stdin=subprocess.PIPE) as client:
         for _ in range(4 * NOTTY_SEC):
@@ -252,12 +253,12 @@ def pipe_up(name, options=()):
 
 
 def pipe_up_asked(name):
-    """the same over a connection that is kept alive"""
+    """the same over a connection with keep-alives"""
     return pipe_up(name, ASKED)
 
 
 def pipe_down(name):
-    """a pipe that somebody empties slowly"""
+    """a pipe that is emptied slowly"""
     total = 0
     start = time.monotonic()
     with subprocess.Popen(ssh_command(name, f"head -c {DOWN_BYTES} /dev/zero", options=ASKED),
@@ -271,7 +272,7 @@ def pipe_down(name):
 
 
 def orphan_down(name):
-    """what a process says that has left the login"""
+    """output of a process that has left the session"""
     command = f"setsid sh -c 'sleep 1; for i in $(seq {4 * NOTTY_SEC}); do echo x; sleep 1; done' &"
     start = time.monotonic()
     result = ssh(name, command, options=ASKED)
@@ -280,7 +281,7 @@ def orphan_down(name):
 
 
 def stays(port, connection):
-    """A byte a second, over a connection that stays."""
+    """A byte a second, over one connection."""
     with connection(port) as through:
         for _ in range(4 * NOTTY_SEC):
             exchange(through)
@@ -288,14 +289,15 @@ def stays(port, connection):
 
 
 def comes_and_goes(port, connection):
-    """A connection a second, each for a moment."""
+    """A connection a second, each closed at once."""
     for _ in range(4 * NOTTY_SEC):
         connection(port).close()
         time.sleep(1)
 
 
 def forwarded(name, option, connection=connect_to_echo, move=stays, session=False):
-    """Data over forwarded connections. In the option PORT is one of the user's own."""
+    """Data over forwarded connections. PORT in the option stands for a port of the
+    user's own."""
     port = 7000 + int(name.removeprefix("work"))
     command, more = (["sleep 1000"], []) if session else ([], NO_SESSION)
     option = option.replace("PORT", f"127.0.0.1:{port}")
@@ -310,7 +312,7 @@ def forwarded(name, option, connection=connect_to_echo, move=stays, session=Fals
 
 
 def local(name):
-    """data that goes through a forwarded connection, without a session"""
+    """data over a forwarded connection, without a session"""
     return forwarded(name, f"LocalForward=PORT 127.0.0.1:{ECHO_PORT}")
 
 
@@ -320,7 +322,7 @@ def local_beside_a_session(name):
 
 
 def local_to_a_socket(name):
-    """data that goes to a Unix socket"""
+    """data to a Unix socket"""
     return forwarded(name, f"LocalForward=PORT {ECHO_PATH}")
 
 
@@ -330,12 +332,12 @@ def local_in_short(name):
 
 
 def dynamic(name):
-    """data that goes where the client says"""
+    """data over a SOCKS proxy"""
     return forwarded(name, "DynamicForward=PORT", connect_over_socks)
 
 
 def remote(name):
-    """data that comes to a port of the host's"""
+    """data to a port of the host"""
     return forwarded(name, f"RemoteForward=PORT 127.0.0.1:{ECHO_PORT}")
 
 
@@ -344,8 +346,8 @@ TRANSFERS = [scp_up, scp_down, scp_of_old, sftp_up, sftp_down, sftp_server, pipe
              local_to_a_socket, local_in_short, dynamic, remote]
 
 
-def who_is_at_work():
-    """alive after three times the limit"""
+def users_at_work():
+    """not disconnected after three times the limit"""
     start_echo()
     start_asking_sshd()
     with open("/root/up", "wb") as file:
@@ -358,14 +360,14 @@ def who_is_at_work():
         user(name, groups=AT_WORK.get(scenario, ()))
     results = side_by_side(lambda scenario, name: scenario(name), scenarios, names)
     for scenario, name, result in zip(scenarios, names, results):
-        tap.ok(result is True, f"left alone: {scenario.__doc__}", str(result)[-1500:],
+        tap.ok(result is True, f"not disconnected: {scenario.__doc__}", str(result)[-1500:],
                *tmoutd.cut(name), *syslog.settled(0, rf"forged.* user={name} "))
 
 
 # --- notices -------------------------------------------------------------------
 
 def notice_unanswered(name):
-    """one that nobody answers appears once and names the time left"""
+    """one without an answer appears once and names the time left"""
     with terminal(name) as session:
         session.wait_prompt()
         left = session.wait(NOTICE).group(1)
@@ -377,7 +379,7 @@ def notice_unanswered(name):
 
 
 def answered(session, name, key):
-    """Answers the first notice, and lives wait_until the second."""
+    """Answers the first notice, and waits for the second."""
     session.wait(NOTICE)
     session.press(key)
     session.wait(f"(?s){NOTICE}.*{NOTICE}")
@@ -392,7 +394,7 @@ def notice_at_the_prompt(name):
 
 
 def notice_under_sleep(name):
-    """Enter keeps it where the program in front doesn't read"""
+    """Enter keeps it if the foreground program does not read"""
     with terminal(name) as session:
         session.wait_prompt()
         session.type("sleep 1000")
@@ -400,7 +402,7 @@ def notice_under_sleep(name):
 
 
 def notice_under_a_deaf_program(name):
-    """a key keeps it where the program takes keys but doesn't read them"""
+    """a key keeps it if the foreground program takes single keys but does not read"""
     with terminal(name) as session:
         session.wait_prompt()
         session.type("stty raw -echo; sleep 1000")
@@ -408,7 +410,7 @@ def notice_under_a_deaf_program(name):
 
 
 def notice_while_typing_a_line(name):
-    """Enter keeps it where somebody types a line that is not yet read"""
+    """Enter keeps it if a line was begun that no program has read yet"""
     with terminal(name) as session:
         session.wait_prompt()
         session.type("cat")
@@ -419,7 +421,7 @@ def notice_while_typing_a_line(name):
 
 
 def notice_and_output(name):
-    """the notice itself is no activity"""
+    """the notice itself does not count as activity"""
     with terminal(name) as session:
         session.wait_prompt()
         session.type("sleep 1000")
@@ -430,8 +432,8 @@ def notice_and_output(name):
 
 
 def too_old(name):
-    """max_session ends who is busy, too, and says so once before"""
-    pattern = r"\*\*\* tmoutd: this login has reached its age limit and ends in"
+    """max_session ends a busy login, too, after one notice"""
+    pattern = r"\*\*\* tmoutd: this login has reached its maximum age and ends in"
     start = time.monotonic()
     with terminal(name) as session:
         session.wait_prompt()
@@ -454,7 +456,7 @@ NOTICES = {
 
 
 def notices():
-    """what appears on a terminal before its end, and how to answer it"""
+    """the notice before a disconnect, and how to answer it"""
     names = [f"told{number}" for number in range(len(NOTICES))]
     for name, groups in zip(names, NOTICES.values()):
         user(name, groups=groups)
@@ -464,12 +466,12 @@ def notices():
                *tmoutd.cut(name))
 
 
-# --- what a cut leaves ---------------------------------------------------------
+# --- what a disconnect leaves ---------------------------------------------------------
 
 def tmux_and_back():
-    """who works in tmux finds the work again after a cut"""
+    """work in tmux survives a disconnect"""
     if not shutil.which("tmux"):
-        tap.skip("tmux", "package tmux is not installed")
+        tap.skip("tmux", "not applicable: tmux is not installed")
         return
     user("muxer")
     with terminal("muxer", env=XTERM) as session:
@@ -479,19 +481,19 @@ def tmux_and_back():
         session.type("WORK=half''done; echo rea''dy")
         session.wait("ready")
         session.wait_end()
-    tap.equal(len(tmoutd.cut("muxer")), 1, "tmux: the terminal outside was cut")
+    tap.equal(len(tmoutd.cut("muxer")), 1, "tmux: the outer terminal was disconnected")
     with terminal("muxer", env=XTERM) as session:
         session.wait_prompt()
         session.type("tmux attach -t work")
         session.wait(r"\[work\]")
         session.type("echo it is $WORK")
         session.wait("it is halfdone")
-        tap.ok(True, "tmux: attached again, the shell inside still knows its work")
+        tap.ok(True, "tmux: attached again, the shell inside still has its state")
     ssh("muxer", "tmux kill-server")
 
 
 def jobs_that_stay():
-    """nohup jobs and daemons live on after the cut, what held the terminal doesn't"""
+    """nohup jobs and daemons survive a disconnect, processes with the terminal open do not"""
     user("starter")
     with terminal("starter") as session:
         session.wait_prompt()
@@ -503,13 +505,13 @@ def jobs_that_stay():
     wait_until(lambda: run("pgrep", "-u", "starter", "-f", "sleep 7003").returncode == 1)
     for number, job in (7001, "a nohup job"), (7002, "a daemon"):
         tap.equal(run("pgrep", "-u", "starter", "-f", f"sleep {number}").returncode, 0,
-                  f"{job} lives on")
-    tap.ok(True, "what ignored the hang-up and held the terminal is gone")
+                  f"{job} survives")
+    tap.ok(True, "a process that ignored the hang-up and had the terminal open is gone")
     run("pkill", "-u", "starter", "sleep")
 
 
 def one_of_several_sessions():
-    """a cut ends one session of a connection, the others live on"""
+    """a disconnect ends one session of a connection, the others go on"""
     user("several")
     path = "ControlPath=/root/several"
     master = subprocess.Popen(
@@ -525,13 +527,13 @@ def one_of_several_sessions():
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         alive = keep(busy, "xyz")
         tap.ok(alive and (busy.press("\x15"), busy.ask("$((6*7))"))[1] == "42",
-               "the busy session lives on")
+               "the busy session goes on")
         tap.ok(idle.ended_within(0), "the idle one has ended", idle.screen)
         tap.equal(len(tmoutd.cut("several")), 1, "and only that one is in the log")
         alive = keep(busy, "xyz", LATE_SEC + PAUSE_SEC)
         output, _ = command.communicate(timeout=GUARD_SEC)
         tap.equal((alive, output, command.returncode), (True, "done\n", 0),
-                  "a command beside them has come to its end")
+                  "a command beside them ran to its end")
     master.kill()
     master.wait()
 
@@ -539,7 +541,7 @@ def one_of_several_sessions():
 # --- whose limit ---------------------------------------------------------------
 
 def limits_of_users_and_groups():
-    """each login has the limit of its user's rules"""
+    """each login has the limit that its user's rules set"""
     people = {"plain": ((), "8s", 'default'), "tight": (("strict",), "6s", 'group "strict"'),
               "both": (("strict", "loose"), "6s", 'group "strict"'),
               "exempt": (("strict",), None, None), "open": (("loose",), None, None)}
@@ -554,7 +556,7 @@ def limits_of_users_and_groups():
 
     for name, ended in zip(people, side_by_side(idle, list(people))):
         _, limit, rule = people[name]
-        tap.equal(ended, limit is not None, f"{name}: {'ended' if limit else 'stays'}")
+        tap.equal(ended, limit is not None, f"{name}: {'ended' if limit else 'not ended'}")
         log = "".join(tmoutd.cut(name))
         if limit:
             section = lines.index(rule + " {") + 1
@@ -568,7 +570,7 @@ def limits_of_users_and_groups():
 
 
 def policy_that_changes():
-    """the newest policy governs those who are logged in"""
+    """a new policy applies to running sessions"""
     user("freed")
     user("bound", groups=["loose"])
     with terminal("freed") as freed, terminal("bound") as bound:
@@ -579,17 +581,17 @@ def policy_that_changes():
         apply()
         start = time.monotonic()
         bound.wait_end()
-        tap.ok(time.monotonic() - start < 6 + LATE_SEC, "stricter: cut in time")
+        tap.ok(time.monotonic() - start < 6 + LATE_SEC, "stricter: disconnected in time")
         tap.ok(not freed.ended_within(max(0, start + LONG_SEC - time.monotonic())),
-               "looser: left alone")
+               "looser: not disconnected")
         policy(POLICY)
         apply()
         start = time.monotonic()
         freed.wait_end()
-        tap.ok(time.monotonic() - start < LATE_SEC, "and stricter again: idle too long already")
+        tap.ok(time.monotonic() - start < LATE_SEC, "stricter again: disconnected at once, it has been idle too long")
 
 
-# --- inside a login, and what is none ------------------------------------------
+# --- inside a login, and what is not a login ------------------------------------------
 
 def limit_of(text):
     found = re.search(r"^PAM_TMOUT=(.*)$", text, re.MULTILINE)
@@ -597,7 +599,7 @@ def limit_of(text):
 
 
 def su_and_sudo_inside():
-    """inside a login over ssh the stricter of two limits holds"""
+    """inside an SSH login the stricter of two limits applies"""
     write("/etc/sudoers.d/everybody", "ALL ALL=(ALL) NOPASSWD: ALL\n", 0o440)
     for service in "su", "su-l", "sudo", "sudo-i":
         small_stack(service, SESSION_LINE)
@@ -616,11 +618,11 @@ def su_and_sudo_inside():
               "sudo -i to root: the stricter of an hour and root's 15 minutes")
     tap.equal(limit_of(must("su", "-", "short", "-c", "env")), None, "su outside of ssh: none")
     tap.equal(limit_of(must("sudo", "-u", "short", "env")), None, "sudo outside of ssh: none")
-    tap.equal(tmoutd.registered(), [], "su and sudo are not logins of their own")
+    tap.equal(tmoutd.registered(), [], "su and sudo register no login")
 
 
 class Pam:
-    """libpam, without a program around it."""
+    """libpam as an application uses it."""
 
     CONVERSATION = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p,
                                     ctypes.c_void_p)
@@ -647,8 +649,8 @@ class Pam:
         self.library.pam_end(self.handle, 0)
 
 
-def what_is_no_login():
-    """services behind which nobody sits are not registered"""
+def what_is_not_a_login():
+    """services without a user at a terminal are not registered"""
     user("worker")
     for service, tty in ("cron", "cron"), ("atd", "atd"), ("systemd-user", None):
         small_stack(service, SESSION_LINE)
@@ -659,11 +661,11 @@ def what_is_no_login():
     session = Pam("login", "worker", "/dev/tty9")
     tap.equal((session.open(), len(tmoutd.registered())), (0, 1), "login: is registered")
     session.close()
-    tap.equal(tmoutd.registered(), [], "and is taken out again")
+    tap.equal(tmoutd.registered(), [], "and removed again")
 
 
 def login_at_a_terminal():
-    """login(1) is watched as well"""
+    """login(1) is watched, too"""
     wire("login")
     for name in "desk", "stubborn", "typist":
         user(name, groups=["console"])
@@ -686,20 +688,20 @@ def login_at_a_terminal():
         tap.ok(not isinstance(sec, Exception) and sec < LIMIT_SEC + LATE_SEC,
                f"{name}: ended", str(sec))
         tap.matches("".join(tmoutd.cut(name)), r" address=local service=login terminal=pts/\d+ ",
-                    f"{name}: the log says which login")
-    tap.ok(results[2] is True, "who types stays", str(results[2]), *tmoutd.cut("typist"))
+                    f"{name}: logged with address, service and terminal")
+    tap.ok(results[2] is True, "typist: not disconnected", str(results[2]), *tmoutd.cut("typist"))
     wait_until(lambda: not tmoutd.registered())
-    tap.ok(True, "nobody is left in the registry")
+    tap.ok(True, "the registry is empty")
 
 
 def nothing_went_wrong():
-    """the watcher is still there and has complained of nothing"""
+    """tmoutd still runs, and has logged no error"""
     tap.ok(tmoutd.alive(), "it still runs")
     tap.equal(syslog.settled(0, r"^(err|crit|alert|emerg) tmoutd\["), [], "no errors in the log")
 
 
 setup(POLICY)
 tmoutd.start()
-tap.run(who_is_at_work, notices, tmux_and_back, jobs_that_stay, one_of_several_sessions,
-        limits_of_users_and_groups, policy_that_changes, su_and_sudo_inside, what_is_no_login,
+tap.run(users_at_work, notices, tmux_and_back, jobs_that_stay, one_of_several_sessions,
+        limits_of_users_and_groups, policy_that_changes, su_and_sudo_inside, what_is_not_a_login,
         login_at_a_terminal, nothing_went_wrong)

@@ -20,8 +20,8 @@ static const struct {
 } common[] = {
     {"json", NULL, "print the answer as one JSON document", OPTION_JSON},
     {"quiet", NULL, "print nothing unless something is wrong", OPTION_QUIET},
-    {"config", "PATH", "the policy's main file instead of /etc/security/tmout.conf", OPTION_CONFIG},
-    {"state", "DIR", "the state directory instead of /var/lib/tmout", OPTION_STATE},
+    {"config", "PATH", "the policy file (default: /etc/security/tmout.conf)", OPTION_CONFIG},
+    {"state", "DIR", "the state directory (default: /var/lib/tmout)", OPTION_STATE},
     {"help", NULL, "print this help and exit", 'h'},
     {"version", NULL, "print the version and exit", 'V'},
 };

@@ -1,5 +1,9 @@
 #include "tools/tmoutd/hangup.h"
 
+#include "lib/host/array.h"
+#include "lib/host/pidfd.h"
+#include "lib/sessions/login_processes.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,39 +15,25 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 enum {
-    TO_LEAVE_MS = 500,   /* for a shell to write its history */
-    TO_NOTICE_MS = 1000, /* for programs to notice that the terminal is gone */
-    /* Bounds for what somebody piles up to make a hang-up take long. Who is
-     * not held loses the terminal as well, but may live on without it. */
+    EXIT_MS = 500,    /* time for a shell to write its history */
+    HANGUP_MS = 1000, /* time for programs to notice that the terminal is gone */
+    /* Bounds for what a user can pile up to make a hang-up take long. A process
+     * that is not held loses the terminal as well, but may live on without. */
     HELD_MAX = 4096,
     FILES_MAX = 100 * 1000
 };
 
-/* RHEL 9's C library has no wrappers yet. */
-static void send_signal(int pidfd, int signal_number)
-{
-    syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0);
-}
-
-/* The kernel's own way to write a device number in /proc/PID/stat. */
-static uint32_t device_in_stat(dev_t device)
-{
-    return (minor(device) & 0xff) | major(device) << 8 | (minor(device) & ~0xffU) << 12;
-}
-
-/* A terminal, and what it takes to tell who uses it. */
+/* A terminal, and what it takes to find the processes that use it. */
 struct use {
+    struct hangup_target target;
     struct stat terminal;
-    pid_t login;      /* sshd's process that opened the session, or login(1)'s */
-    pid_t connection; /* the parent of the sessions' leaders, or 0 */
-    const char *name; /* in its directory */
-    pid_t session;    /* that has it for its controlling terminal; -1: not known */
-    unsigned files_left;
+    pid_t login;         /* the process of sshd or login(1) that opened the session */
+    const char *name;    /* in its directory */
+    unsigned files_left; /* how many more may be examined */
 };
 
 static bool same_file(const struct stat *terminal, const struct statx *file)
@@ -53,17 +43,17 @@ static bool same_file(const struct stat *terminal, const struct statx *file)
            makedev(file->stx_rdev_major, file->stx_rdev_minor) == terminal->st_rdev;
 }
 
-/* /dev/tty is the terminal of whoever opened it. */
+/* /dev/tty is the controlling terminal of the process that opened it. */
 static bool is_own_terminal(const struct statx *file)
 {
     return S_ISCHR(file->stx_mode) && file->stx_rdev_major == TTYAUX_MAJOR &&
            file->stx_rdev_minor == 0;
 }
 
-/* Could this be the terminal, by the name it was opened by? The last part of
- * that is asked, for it may have been mounted anywhere. Others are left alone:
- * a file of a user's own file system may answer late or never. */
-static bool may_be(const struct use *use, int directory, const char *fd)
+/* Could this be the terminal, judging by the name under which it was opened?
+ * Only the last component counts, since it may be mounted anywhere. No other
+ * file is examined: one on a user's own file system may answer late or never. */
+static bool may_be_terminal(const struct use *use, int directory, const char *fd)
 {
     char target[PATH_MAX];
     const ssize_t n = readlinkat(directory, fd, target, sizeof target - 1);
@@ -77,8 +67,8 @@ static bool may_be(const struct use *use, int directory, const char *fd)
                             strcmp(last + 1, "console") == 0);
 }
 
-/* Files are looked at as long as there are some left to: who has more of them
- * than anybody needs may not stall everything by that, and counts as using it. */
+/* A process with more files than anybody needs must not stall the daemon: when
+ * the limit is reached, it counts as using the terminal. */
 static bool has_open(struct use *use, pid_t pid)
 {
     char path[64];
@@ -94,7 +84,7 @@ static bool has_open(struct use *use, pid_t pid)
         if (use->files_left == 0)
             found = true;
         else if (entry->d_name[0] != '.' && use->files_left-- > 0)
-            found = may_be(use, dirfd(directory), entry->d_name) &&
+            found = may_be_terminal(use, dirfd(directory), entry->d_name) &&
                     statx(dirfd(directory), entry->d_name, AT_STATX_DONT_SYNC,
                           STATX_TYPE | STATX_INO, &file) == 0 &&
                     (same_file(&use->terminal, &file) || is_own_terminal(&file));
@@ -114,16 +104,16 @@ static bool same_mounts(pid_t a, pid_t b)
            st_a.st_dev == st_b.st_dev;
 }
 
-/* Holds the process that was looked at, and no later one of its number. */
+/* Holds this process, and no later one with its pid. */
 static int hold(struct hangup *hangup, const struct process *process)
 {
     int error;
-    int *grown = reallocarray(hangup->pidfd, hangup->count + 1, sizeof *grown);
+    int *grown = array_grow(hangup->pidfd, hangup->count, sizeof *grown);
 
     if (grown == NULL)
         return -1;
     hangup->pidfd = grown;
-    const int fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
+    const int fd = pidfd_of(process->pid);
     if (fd < 0)
         return errno == ESRCH ? 0 : -1;
     const int is_same = process_is_same(process);
@@ -145,7 +135,6 @@ void process_list_free(struct process_list *list)
 
 static int process_list_read(struct process_list *list)
 {
-    size_t room = 0;
     struct dirent *entry;
     DIR *directory = opendir("/proc");
 
@@ -153,13 +142,10 @@ static int process_list_read(struct process_list *list)
         return -1;
     while ((entry = readdir(directory)) != NULL) {
         const pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (list->count == room) {
-            room = room == 0 ? 256 : 2 * room;
-            struct process *grown = reallocarray(list->process, room, sizeof *grown);
-            if (grown == NULL)
-                break;
-            list->process = grown;
-        }
+        struct process *grown = array_grow(list->process, list->count, sizeof *grown);
+        if (grown == NULL)
+            break;
+        list->process = grown;
         if (pid > 1 && process_read(pid, &list->process[list->count]) == 0)
             list->count++;
     }
@@ -167,34 +153,40 @@ static int process_list_read(struct process_list *list)
     return entry == NULL ? 0 : -1;
 }
 
-/*
- * Does it use the terminal? A nohup job, say, does not, and lives on. Numbers
- * of terminals are not enough, for containers have the same ones.
- */
-static bool belongs_to(struct use *use, const struct process *process)
+struct hangup_claim hangup_claim(const struct hangup_target *target, const struct process *process)
 {
     const bool leads = process->session == process->pid;
 
-    /* sshd's child that led the session and gave the terminal up, to be out of
-     * a hang-up's reach, but goes on using it. */
+    /* A child of sshd that led the session and gave the terminal up, to be out
+     * of reach of a hang-up, but goes on using it. */
     if (process->terminal == 0)
-        return use->connection > 0 && process->parent == use->connection &&
-               has_open(use, process->pid);
-    if (process->terminal != device_in_stat(use->terminal.st_rdev))
-        return false;
-    if (use->session >= 0)
-        return process->session == use->session && (leads || has_open(use, process->pid));
-    return same_mounts(process->pid, use->login) && (leads || has_open(use, process->pid));
+        return (struct hangup_claim){.possible = target->connection > 0 &&
+                                                 process->parent == target->connection,
+                                     .if_open = true};
+    if (process->terminal != target->terminal)
+        return (struct hangup_claim){.possible = false};
+    if (target->session >= 0)
+        return (struct hangup_claim){.possible = process->session == target->session,
+                                     .if_open = !leads};
+    return (struct hangup_claim){.possible = true, .if_same_mounts = true, .if_open = !leads};
 }
 
-/* The leader comes first; then those of its session that use the terminal. */
+static bool uses_terminal(struct use *use, const struct process *process)
+{
+    const struct hangup_claim claim = hangup_claim(&use->target, process);
+
+    return claim.possible && (!claim.if_same_mounts || same_mounts(process->pid, use->login)) &&
+           (!claim.if_open || has_open(use, process->pid));
+}
+
+/* The leader comes first, then the others that use the terminal. */
 static int hold_session(struct hangup *hangup, struct use *use, struct process_list *all)
 {
     if (all->process == NULL && process_list_read(all) != 0)
         return -1;
     for (size_t i = 0; i < all->count && hangup->count < HELD_MAX; i++) {
         const struct process *process = &all->process[i];
-        if (!belongs_to(use, process))
+        if (!uses_terminal(use, process))
             continue;
         if (hold(hangup, process) != 0)
             return -1;
@@ -214,25 +206,26 @@ int hangup_terminal(struct hangup *hangup, const struct session_record *login, u
     char path[64];
     int error;
 
-    *hangup = (struct hangup){.next_ms = now_ms + TO_LEAVE_MS};
+    *hangup = (struct hangup){.next_ms = now_ms + EXIT_MS};
     terminal_path(login, index, path, sizeof path);
     hangup->terminal_fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (hangup->terminal_fd < 0)
         return -1;
     if (fstat(hangup->terminal_fd, &use.terminal) != 0)
         goto fail;
-    /* Opened first: from here on the number cannot go to somebody else. */
+    /* Checked after opening: from then on the number cannot be reused. */
     errno = ENOENT;
     if (!login_has_terminal(login, index))
         goto fail;
     use.name = strrchr(path, '/') + 1;
-    use.connection = login_connection(login);
-    use.session = login_terminal_session(login, index);
+    use.target = (struct hangup_target){.terminal = terminal_in_stat(use.terminal.st_rdev),
+                                        .session = login_terminal_session(login, index),
+                                        .connection = login_connection(login)};
     if (hold_session(hangup, &use, all) != 0)
         goto fail;
     if (hangup->count > 0) {
-        send_signal(hangup->pidfd[0], SIGHUP);
-        send_signal(hangup->pidfd[0], SIGCONT);
+        pidfd_signal(hangup->pidfd[0], SIGHUP);
+        pidfd_signal(hangup->pidfd[0], SIGCONT);
     }
     return 0;
 
@@ -249,7 +242,7 @@ int hangup_login(struct hangup *hangup, const struct session_record *login, int6
     const ssize_t count = login_processes(login, &processes);
     int result = 0, error;
 
-    *hangup = (struct hangup){.terminal_fd = -1, .next_ms = now_ms + TO_NOTICE_MS};
+    *hangup = (struct hangup){.terminal_fd = -1, .next_ms = now_ms + HANGUP_MS};
     if (count < 0)
         return -1;
     for (ssize_t i = 0; i < count && result == 0; i++)
@@ -266,8 +259,8 @@ int hangup_login(struct hangup *hangup, const struct session_record *login, int6
         return -1;
     }
     for (size_t i = 0; i < hangup->count; i++) {
-        send_signal(hangup->pidfd[i], i == 0 ? SIGTERM : SIGHUP);
-        send_signal(hangup->pidfd[i], SIGCONT);
+        pidfd_signal(hangup->pidfd[i], i == 0 ? SIGTERM : SIGHUP);
+        pidfd_signal(hangup->pidfd[i], SIGCONT);
     }
     return 0;
 }
@@ -275,16 +268,16 @@ int hangup_login(struct hangup *hangup, const struct session_record *login, int6
 static void kill_all(const struct hangup *hangup)
 {
     for (size_t i = 0; i < hangup->count; i++)
-        send_signal(hangup->pidfd[i], SIGKILL);
+        pidfd_signal(hangup->pidfd[i], SIGKILL);
 }
 
 bool hangup_step(struct hangup *hangup, int64_t now_ms)
 {
     hangup->step++;
     if (hangup->terminal_fd >= 0 && hangup->step == 1) {
-        /* Takes the terminal from every process that has it open. */
+        /* Every process that has it open loses it. */
         ioctl(hangup->terminal_fd, TIOCVHANGUP);
-        hangup->next_ms = now_ms + TO_NOTICE_MS;
+        hangup->next_ms = now_ms + HANGUP_MS;
         return false;
     }
     kill_all(hangup);

@@ -1,5 +1,4 @@
-/* Where tmoutd says what it does: syslog, and standard error with
- * --foreground. */
+/* The log of tmoutd: syslog, and standard error with --foreground. */
 #ifndef TMOUT_TMOUTD_LOG_H
 #define TMOUT_TMOUTD_LOG_H
 
@@ -9,5 +8,18 @@ void log_open(bool foreground);
 
 /* One event a line; priority as in syslog(3). */
 void log_line(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * For a condition that may last and is logged when it begins: takes whether it
+ * is there now, and whether it was (*lasts, which is updated). True if it has
+ * just begun.
+ */
+static inline bool log_begins(bool *lasts, bool is_there)
+{
+    const bool begins = is_there && !*lasts;
+
+    *lasts = is_there;
+    return begins;
+}
 
 #endif

@@ -1,38 +1,33 @@
-/* The notice on a terminal before it is hung up, and what answers it. */
+/* The notice on a terminal before it is hung up. */
 #ifndef TMOUT_TMOUTD_NOTICE_H
 #define TMOUT_TMOUTD_NOTICE_H
 
-#include "lib/sessions/login_processes.h"
+#include "lib/sessions/login_terminals.h"
 #include "lib/sessions/schedule.h"
 
+/* A notice that is out: the terminal is kept open, so that its number cannot
+ * be reused. */
 struct notice {
-    int fd;          /* the terminal, -1 while none is out */
-    int unread_most; /* bytes seen waiting in it since the last known read */
-    int64_t end_ms;  /* the end that was announced, or NEVER_MS */
-    enum watch_reason reason;
+    int fd; /* the terminal, -1 if no notice is out */
 };
 
-void notice_clear(struct notice *notice);
+enum { NOTICE_TEXT_MAX = 256 };
 
-/* Writes it, without ever waiting: output may be stopped with Ctrl-S. Only to
- * a terminal that is still this login's. */
-void notice_give(struct notice *notice, const struct session_record *login, unsigned index,
-                 const struct watch_decision *decision, int64_t now_ms);
+/* What a notice says. left_ms is rounded up to whole seconds. Pure. */
+void notice_text(enum watch_reason reason, int64_t left_ms, char text[NOTICE_TEXT_MAX]);
 
-bool notice_is_open(const struct notice *notice);
+/* Opens the terminal if it is still this login's, and writes to it without ever
+ * waiting: output may be stopped with Ctrl-S. A terminal that takes no output
+ * now is hung up without a notice. */
+void notice_show(struct notice *notice, const struct session_record *login, unsigned index,
+                 const char *text);
 
-/*
- * Has somebody typed since? Seen even where no program reads it: as unread
- * input, that is a line, or a key where the program in front takes keys. More
- * than ever before: how much of it the kernel counts, a program that changes
- * between lines and keys decides.
- */
-bool notice_was_answered(struct notice *notice);
+bool notice_is_out(const struct notice *notice);
 
-/* A program has read: what waits from now on is new. */
-void notice_forget_unread(struct notice *notice);
+/* How many bytes of input wait in the terminal that no program has read; 0 if
+ * that is not known. */
+int notice_unread(const struct notice *notice);
 
-/* It has lost its meaning; the next one is given anew. */
-void notice_end(struct notice *notice);
+void notice_close(struct notice *notice);
 
 #endif

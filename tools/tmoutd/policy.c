@@ -1,25 +1,14 @@
 #include "tools/tmoutd/policy.h"
 
 #include "lib/host/account.h"
-#include "tools/tmoutd/log.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <syslog.h>
 #include <unistd.h>
 
-bool policy_open(const char *state_dir, struct snapshot *snapshot)
+bool policy_open(const char *state_dir, struct snapshot *snapshot, struct failure *failure)
 {
-    static bool was_open = true; /* what goes on is worth one line */
-    struct failure failure = {""};
-    const bool is_open =
-        snapshot_open(state_dir, SNAPSHOT_POLICY, geteuid(), snapshot, &failure) == SNAPSHOT_OK;
-
-    if (!is_open && was_open)
-        log_line(LOG_ERR, "no policy is in force: %s; run tmoutctl apply", failure.text);
-    was_open = is_open;
-    return is_open;
+    return snapshot_open(state_dir, SNAPSHOT_POLICY, geteuid(), snapshot, failure) == SNAPSHOT_OK;
 }
 
 bool policy_limits(const struct snapshot *snapshot, const struct session_record *login, uid_t *uid,
@@ -33,8 +22,8 @@ bool policy_limits(const struct snapshot *snapshot, const struct session_record 
         account_lookup(user, snapshot->rule_count[RULE_GROUP] > 0, &account);
 
     if (status != ACCOUNT_FOUND) {
-        failure_set(failure, "the user cannot be looked up: %s",
-                    status == ACCOUNT_UNKNOWN ? "there is none of this name" : strerror(errno));
+        failure_set(failure, "cannot look up user: %s",
+                    status == ACCOUNT_UNKNOWN ? "no such user" : strerror(errno));
         return false;
     }
     *uid = account.uid;

@@ -6,12 +6,12 @@
 #include "lib/sessions/watch_limits.h"
 #include "lib/host/failure.h"
 
-/* Reads it from STATE_DIR. Returns false where there is none, after a line in
- * the log the first time; limits that were found before then stay. */
-bool policy_open(const char *state_dir, struct snapshot *snapshot);
+/* Opens the policy in force in STATE_DIR; the caller closes it with
+ * snapshot_close(). False with the reason if there is none. */
+bool policy_open(const char *state_dir, struct snapshot *snapshot, struct failure *failure);
 
-/* The limits of a user's login, and his uid. Returns false where they cannot be
- * told, with the reason. */
+/* The limits of a login, and the uid of its user. False with the reason if they
+ * cannot be determined. */
 bool policy_limits(const struct snapshot *snapshot, const struct session_record *login, uid_t *uid,
                    struct user_limits *limits, struct failure *failure);
 

@@ -1,6 +1,7 @@
 #include "tools/tmoutd/record.h"
 
 #include "lib/host/account.h"
+#include "lib/sessions/login_processes.h"
 #include "tools/tmoutd/log.h"
 
 #include <errno.h>
@@ -10,87 +11,113 @@
 #include <syslog.h>
 #include <unistd.h>
 
-/* Only root's own sshd or login is one, whatever the file's name says. */
-static bool is_login_process(pid_t pid, bool *is_ssh)
+static bool is_sshd(const struct record_evidence *evidence)
 {
-    char name[32];
-
-    if (!process_is_roots(pid) || !process_name(pid, name, sizeof name))
-        return false;
-    *is_ssh = strncmp(name, "sshd", 4) == 0;
-    return *is_ssh || strcmp(name, "login") == 0;
+    return strncmp(evidence->name, "sshd", 4) == 0;
 }
 
-/* The name of a controlling terminal below /dev, "" where it has no plain one. */
-static void terminal_of(const struct process *process, char *name, size_t size)
+enum record_verdict record_judge(const struct record_evidence *evidence)
 {
-    enum { CONSOLES_MAJOR = 4, PTS_MAJOR_FIRST = 136, PTS_MAJOR_LAST = 143, PTS_EACH = 1 << 20 };
-    const unsigned major_number = process->terminal >> 8 & 0xfff;
-    const unsigned minor_number = (process->terminal & 0xff) | (process->terminal >> 12 & 0xfff00);
-
-    name[0] = '\0';
-    if (major_number >= PTS_MAJOR_FIRST && major_number <= PTS_MAJOR_LAST)
-        snprintf(name, size, "pts/%u", (major_number - PTS_MAJOR_FIRST) * PTS_EACH + minor_number);
-    else if (major_number == CONSOLES_MAJOR)
-        snprintf(name, size, "tty%u", minor_number);
+    if (!evidence->is_read)
+        return process_has_ended(evidence->error) ? RECORD_REMOVE : RECORD_RETRY;
+    if (!evidence->is_root)
+        return RECORD_REMOVE;
+    if (!is_sshd(evidence) && strcmp(evidence->name, "login") != 0)
+        return RECORD_KEEP;
+    return evidence->user[0] != '\0' ? RECORD_REBUILD : RECORD_RETRY;
 }
 
-/*
- * A record that says nothing reliable about a login that lives: who it is the
- * kernel knows from the login itself, and when it began from its process.
- */
-static bool recover(pid_t pid, const struct timestamp *now, struct session_record *record)
+void record_rebuild(const struct record_evidence *evidence, const struct timestamp *now,
+                    uint64_t ticks_per_sec, struct session_record *record)
 {
-    struct process process;
-    uid_t uid;
-    char *user;
-    bool is_ssh;
+    const bool is_ssh = is_sshd(evidence);
 
-    if (!is_login_process(pid, &is_ssh) || process_read(pid, &process) != 0 ||
-        !process_login_uid(pid, &uid) || (user = account_name_of(uid)) == NULL)
-        return false;
     memset(record, 0, sizeof *record);
-    record->pid = pid;
+    record->pid = evidence->process.pid;
     record->is_ssh = is_ssh;
     if (!is_ssh)
-        terminal_of(&process, record->terminal, sizeof record->terminal);
-    record->start_ticks = process.start_ticks;
-    record->audit_session = process_audit_session(pid);
+        terminal_name_of_stat(evidence->terminal, record->terminal, sizeof record->terminal);
+    record->start_ticks = evidence->process.start_ticks;
+    record->audit_session = evidence->audit_session;
     record->since = *now;
-    record->since.boot_ms = (int64_t)(process.start_ticks * 1000 / (uint64_t)sysconf(_SC_CLK_TCK));
-    snprintf(record->user, sizeof record->user, "%s", user);
+    record->since.boot_ms = (int64_t)(evidence->process.start_ticks * 1000 / ticks_per_sec);
+    snprintf(record->user, sizeof record->user, "%s", evidence->user);
     snprintf(record->service, sizeof record->service, "%s", is_ssh ? "sshd" : "login");
     snprintf(record->address, sizeof record->address, "%s", is_ssh ? "unknown" : "local");
-    free(user);
-    return true;
 }
 
-/* The record of a login that lives but whose file is damaged. */
+/* The login(1) of util-linux gives up the terminal; the child that leads the
+ * user's session has it. */
+static uint32_t terminal_of_child(const struct process *parent)
+{
+    const struct session_record login = {.pid = parent->pid, .start_ticks = parent->start_ticks};
+    struct process *processes = NULL;
+    const ssize_t count = login_processes(&login, &processes);
+    uint32_t terminal = 0;
+
+    for (ssize_t i = 0; i < count && terminal == 0; i++)
+        if (processes[i].parent == parent->pid)
+            terminal = processes[i].terminal;
+    free(processes);
+    return terminal;
+}
+
+static void find_evidence(pid_t pid, struct record_evidence *evidence)
+{
+    char *user;
+    uid_t uid;
+
+    *evidence = (struct record_evidence){.audit_session = process_audit_session(pid)};
+    evidence->is_read = process_read(pid, &evidence->process) == 0;
+    evidence->error = errno;
+    if (!evidence->is_read)
+        return;
+    evidence->is_root = process_is_roots(pid);
+    if (!process_name(pid, evidence->name, sizeof evidence->name))
+        evidence->name[0] = '\0';
+    evidence->terminal = evidence->process.terminal;
+    if (evidence->terminal == 0 && !is_sshd(evidence))
+        evidence->terminal = terminal_of_child(&evidence->process);
+    /* The kernel keeps the login uid, whatever the processes have become. */
+    if (process_login_uid(pid, &uid) && (user = account_name_of(uid)) != NULL) {
+        snprintf(evidence->user, sizeof evidence->user, "%s", user);
+        free(user);
+    }
+}
+
 static enum record_status read_damaged(const char *sessions_dir, pid_t pid,
                                        const struct timestamp *now, struct session_record *record)
 {
-    struct process process;
+    struct record_evidence evidence;
     struct failure failure = {""};
-    bool is_ssh;
 
-    if (recover(pid, now, record)) {
-        log_line(LOG_ERR, "%s/%d: was damaged and is made anew from the login itself user=%s",
-                 sessions_dir, (int)pid, record->user);
+    find_evidence(pid, &evidence);
+    switch (record_judge(&evidence)) {
+    case RECORD_REBUILD:
+        record_rebuild(&evidence, now, (uint64_t)sysconf(_SC_CLK_TCK), record);
+        log_line(LOG_ERR, "%s/%d: was damaged, rebuilt from /proc user=%s", sessions_dir, (int)pid,
+                 record->user);
         if (registry_put(sessions_dir, geteuid(), record, &failure) != 0)
-            log_line(LOG_ERR, "%s/%d: cannot be written: %s", sessions_dir, (int)pid, failure.text);
+            log_line(LOG_ERR, "%s/%d: cannot write: %s", sessions_dir, (int)pid, failure.text);
         return RECORD_FOUND;
-    }
-    /* Only what is surely nobody's goes: a want of descriptors must not. */
-    if (process_read(pid, &process) != 0 ? errno == ENOENT || errno == ESRCH
-                                         : !process_is_roots(pid)) {
-        log_line(LOG_ERR, "%s/%d: is damaged, and no login can be found to it; it is removed",
+    case RECORD_REMOVE:
+        log_line(LOG_ERR, "%s/%d: damaged, and there is no such login process; removing it",
                  sessions_dir, (int)pid);
         registry_remove(sessions_dir, pid);
         return RECORD_NONE;
+    case RECORD_RETRY:
+        log_line(
+            LOG_ERR,
+            "%s/%d: damaged, and /proc or the user database cannot be read now; the login is not "
+            "watched for now",
+            sessions_dir, (int)pid);
+        return RECORD_LATER;
+    case RECORD_KEEP:
+    default:
+        log_line(LOG_ERR, "%s/%d: damaged, and the process is not a login; ignoring it",
+                 sessions_dir, (int)pid);
+        return RECORD_NONE;
     }
-    log_line(LOG_ERR, "%s/%d: is damaged, and the login to it cannot be told; it is not watched",
-             sessions_dir, (int)pid);
-    return is_login_process(pid, &is_ssh) ? RECORD_LATER : RECORD_NONE;
 }
 
 enum record_status record_read(const char *sessions_dir, pid_t pid, const struct timestamp *now,
@@ -100,7 +127,7 @@ enum record_status record_read(const char *sessions_dir, pid_t pid, const struct
     case REGISTRY_OK:
         if (session_is_live(record))
             return RECORD_FOUND;
-        registry_remove(sessions_dir, pid); /* its process was killed */
+        registry_remove(sessions_dir, pid); /* killed, or it crashed */
         return RECORD_NONE;
     case REGISTRY_ABSENT:
         return RECORD_NONE;
@@ -108,8 +135,8 @@ enum record_status record_read(const char *sessions_dir, pid_t pid, const struct
         return read_damaged(sessions_dir, pid, now, record);
     case REGISTRY_FAILED:
     default:
-        log_line(LOG_ERR, "%s/%d: cannot be read: %s; the login is not watched until it can",
-                 sessions_dir, (int)pid, strerror(errno));
+        log_line(LOG_ERR, "%s/%d: cannot read: %s; the login is not watched for now", sessions_dir,
+                 (int)pid, strerror(errno));
         return RECORD_LATER;
     }
 }

@@ -1,5 +1,7 @@
 #include "tools/tmoutd/watch.h"
 
+#include "lib/host/array.h"
+#include "lib/host/pidfd.h"
 #include "tools/tmoutd/log.h"
 #include "tools/tmoutd/login.h"
 #include "tools/tmoutd/policy.h"
@@ -13,25 +15,25 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <syslog.h>
 #include <unistd.h>
 
 struct watch {
     const char *sessions_dir, *state_dir;
     int epoll_fd;
-    bool lacks_events;
+    bool polling; /* not all changes are events */
     struct login **login;
     size_t login_count;
-    struct stat policy; /* of the file whose limits are in force */
-    int64_t scan_ms;    /* look for changes that no event told of then */
-    int64_t scanned_ms; /* when that was */
+    struct stat policy; /* the file whose limits are in force */
+    bool has_no_policy; /* which is logged once */
+    int64_t scan_ms;    /* rescan everything then */
+    int64_t scanned_ms; /* when that was done last */
     struct common common;
 };
 
 enum {
-    SCAN_PAUSE_MS = 5000, /* scans for lost events come no closer */
-    LOOKUPS_MAX = 64      /* at once; a name service may be slow */
+    SCAN_PAUSE_MS = 5000, /* between two scans because of lost events */
+    LOOKUPS_MAX = 64      /* of users in one turn; a name service may be slow */
 };
 
 struct watch *watch_new(const char *sessions_dir, const char *state_dir, int epoll_fd)
@@ -67,7 +69,7 @@ void watch_free(struct watch *watch)
 
 /* --- logins ---------------------------------------------------------------- */
 
-static struct login *find_login(struct watch *watch, pid_t pid)
+static struct login *watch_find_login(struct watch *watch, pid_t pid)
 {
     for (size_t i = 0; i < watch->login_count; i++)
         if (watch->login[i]->record.pid == pid)
@@ -77,20 +79,20 @@ static struct login *find_login(struct watch *watch, pid_t pid)
 
 static void rescan_later(struct watch *watch)
 {
-    watch->scan_ms = earlier(watch->scan_ms, watch->common.now.boot_ms + RETRY_MS);
+    watch->scan_ms = earlier_ms(watch->scan_ms, watch->common.now.boot_ms + RETRY_MS);
 }
 
 /* Returns -1 where the login has ended already. */
-static int follow_end(struct watch *watch, struct login *login)
+static int monitor_process(struct watch *watch, struct login *login)
 {
     struct epoll_event event = {.events = EPOLLIN,
                                 .data.u64 = (uint64_t)(uint32_t)login->record.pid};
 
-    login->pidfd = (int)syscall(SYS_pidfd_open, login->record.pid, 0);
+    login->pidfd = pidfd_of(login->record.pid);
     if (login->pidfd < 0 && errno == ESRCH)
         return -1;
     if (login->pidfd < 0 || epoll_ctl(watch->epoll_fd, EPOLL_CTL_ADD, login->pidfd, &event) != 0) {
-        log_line(LOG_ERR, "the end of a login cannot be followed: %s user=%s", strerror(errno),
+        log_line(LOG_ERR, "cannot monitor login process: %s user=%s", strerror(errno),
                  login->record.user);
         rescan_later(watch);
     }
@@ -102,14 +104,14 @@ static bool add_login(struct watch *watch, const struct session_record *record)
 {
     struct login **grown, *login;
 
-    grown = reallocarray(watch->login, watch->login_count + 1, sizeof *grown);
+    grown = array_grow(watch->login, watch->login_count, sizeof *grown);
     if (grown == NULL)
         return false;
     watch->login = grown;
     login = login_new(&watch->common, record);
     if (login == NULL)
         return false;
-    if (follow_end(watch, login) != 0)
+    if (monitor_process(watch, login) != 0)
         login_free(&watch->common, login);
     else
         watch->login[watch->login_count++] = login;
@@ -130,7 +132,7 @@ static void drop_login(struct watch *watch, struct login *login)
 void watch_login(struct watch *watch, pid_t pid)
 {
     struct session_record record;
-    struct login *login = find_login(watch, pid);
+    struct login *login = watch_find_login(watch, pid);
 
     switch (record_read(watch->sessions_dir, pid, &watch->common.now, &record)) {
     case RECORD_FOUND:
@@ -147,8 +149,7 @@ void watch_login(struct watch *watch, pid_t pid)
     if (login != NULL)
         drop_login(watch, login);
     if (!add_login(watch, &record)) {
-        log_line(LOG_ERR, "out of memory; a login is not watched until there is some user=%s",
-                 record.user);
+        log_line(LOG_ERR, "out of memory; a login is not watched for now user=%s", record.user);
         rescan_later(watch);
     }
 }
@@ -166,26 +167,26 @@ static void end_of_login(struct watch *watch, struct login *login)
 
 void watch_login_ended(struct watch *watch, pid_t pid)
 {
-    struct login *login = find_login(watch, pid);
+    struct login *login = watch_find_login(watch, pid);
 
     if (login == NULL)
         return;
-    /* Of two events read together, the first may have brought another login
-     * of this number. */
+    /* An event that was read together with this one may have brought another
+     * login with the same pid. */
     struct pollfd end = {.fd = login->pidfd, .events = POLLIN};
     if (poll(&end, 1, 0) == 1)
         end_of_login(watch, login);
 }
 
-/* Compares with what is there, however it came about: the registry, the ends
- * of logins, their terminals, the policy. */
-static void scan(struct watch *watch)
+/* Takes over the state of everything, whether it was an event or not: the
+ * registry, the ends of logins, their terminals, the policy. */
+static void watch_scan(struct watch *watch)
 {
     pid_t *pids = NULL;
     const ssize_t count = registry_list(watch->sessions_dir, &pids);
 
     watch->scanned_ms = watch->common.now.boot_ms;
-    watch->scan_ms = watch->lacks_events ? watch->common.now.boot_ms + RETRY_MS : NEVER_MS;
+    watch->scan_ms = watch->polling ? watch->common.now.boot_ms + RETRY_MS : NEVER_MS;
     if (count < 0) {
         log_line(LOG_ERR, "%s: %s", watch->sessions_dir, strerror(errno));
         rescan_later(watch);
@@ -196,22 +197,22 @@ static void scan(struct watch *watch)
     for (size_t i = watch->login_count; i-- > 0;) {
         struct login *login = watch->login[i];
         login->scan_ms = watch->common.now.boot_ms;
-        if (!session_is_live(&login->record) || (login->pidfd < 0 && follow_end(watch, login) != 0))
+        if (!session_is_live(&login->record) ||
+            (login->pidfd < 0 && monitor_process(watch, login) != 0))
             end_of_login(watch, login);
     }
     watch_policy(watch);
 }
 
-void watch_lacks_events(struct watch *watch, bool lacks_events)
+void watch_set_polling(struct watch *watch, bool polling)
 {
-    if (lacks_events && !watch->lacks_events)
+    if (log_begins(&watch->polling, polling))
         rescan_later(watch);
-    watch->lacks_events = lacks_events;
 }
 
 void watch_events_lost(struct watch *watch)
 {
-    watch->scan_ms = earlier(watch->scan_ms, watch->scanned_ms + SCAN_PAUSE_MS);
+    watch->scan_ms = earlier_ms(watch->scan_ms, watch->scanned_ms + SCAN_PAUSE_MS);
 }
 
 void watch_everything(struct watch *watch)
@@ -237,7 +238,7 @@ void watch_policy(struct watch *watch)
         watch->login[i]->limits_ms = watch->common.now.boot_ms;
 }
 
-/* Another login of the same user, whose limits were looked up just now. */
+/* Another login of the same user whose limits were looked up just now. */
 static const struct login *find_twin(const struct watch *watch, const struct login *login)
 {
     for (size_t i = 0; i < watch->login_count; i++) {
@@ -259,23 +260,22 @@ static void find_limits(struct watch *watch, struct login *login, const struct s
         login->limits = twin->limits;
         login->uid = twin->uid;
     } else if (!policy_limits(snapshot, &login->record, &login->uid, &login->limits, &failure)) {
-        if (!login->has_no_answer)
+        if (log_begins(&login->lookup_failed, true))
             log_line(LOG_ERR, "%s; %s user=%s", failure.text,
-                     login->has_limits ? "his old limits hold for now"
-                                       : "he is not watched for now",
+                     login->has_limits ? "the previous limits stay in force"
+                                       : "the login is not watched for now",
                      login->record.user);
-        login->has_no_answer = true;
         login->limits_ms = watch->common.now.boot_ms + RETRY_MS;
         return;
     }
-    /* Its terminals are known by their owner. */
+    /* Until now its terminals could not be recognized by their owner. */
     if (!login->has_limits)
         login->scan_ms = watch->common.now.boot_ms;
     login->has_limits = true;
-    login->has_no_answer = false;
+    login->lookup_failed = false;
     login->limits_ms = NEVER_MS;
     login->limits_found_ms = watch->common.now.boot_ms;
-    login_look_anew(&watch->common, login);
+    login_reconsider(&watch->common, login);
 }
 
 static bool wants_limits(const struct watch *watch, const struct login *login)
@@ -283,10 +283,11 @@ static bool wants_limits(const struct watch *watch, const struct login *login)
     return login->limits_ms <= watch->common.now.boot_ms;
 }
 
-/* Those that are due, as far as they can be found at once. */
+/* Looks up the limits that are due, as many as one turn may take. */
 static void find_all_limits(struct watch *watch)
 {
     struct snapshot snapshot;
+    struct failure failure = {""};
     unsigned lookups = 0;
     size_t i = 0;
 
@@ -294,7 +295,9 @@ static void find_all_limits(struct watch *watch)
         i++;
     if (i == watch->login_count)
         return;
-    const bool is_open = policy_open(watch->state_dir, &snapshot);
+    const bool is_open = policy_open(watch->state_dir, &snapshot, &failure);
+    if (log_begins(&watch->has_no_policy, !is_open))
+        log_line(LOG_ERR, "no policy is in force: %s; run tmoutctl apply", failure.text);
     for (; i < watch->login_count && lookups < LOOKUPS_MAX; i++) {
         struct login *login = watch->login[i];
         if (!wants_limits(watch, login))
@@ -311,7 +314,7 @@ static void find_all_limits(struct watch *watch)
 
 /* --- terminals ------------------------------------------------------------- */
 
-/* Whose it is cannot be seen from the terminal: one of its owner's logins. */
+/* The terminal does not tell which login has it: one of those of its owner. */
 void watch_terminal_appeared(struct watch *watch, unsigned index)
 {
     char path[64];
@@ -323,7 +326,7 @@ void watch_terminal_appeared(struct watch *watch, unsigned index)
     for (size_t i = 0; i < watch->login_count; i++) {
         struct login *login = watch->login[i];
         if (login->record.is_ssh && (login->uid == st.st_uid || login->uid == (uid_t)-1))
-            login->scan_ms = earlier(login->scan_ms, watch->common.now.boot_ms + SETTLE_MS);
+            login->scan_ms = earlier_ms(login->scan_ms, watch->common.now.boot_ms + SETTLE_MS);
     }
 }
 
@@ -339,7 +342,7 @@ void watch_terminal_touched(struct watch *watch, unsigned index)
 
     for (size_t i = 0; i < watch->login_count; i++)
         known = login_terminal_touched(watch->login[i], index) || known;
-    /* sshd makes it as root's and then gives it to the user. */
+    /* sshd creates it as root, and then gives it to the user. */
     if (!known)
         watch_terminal_appeared(watch, index);
 }
@@ -352,14 +355,14 @@ int64_t watch_run(struct watch *watch)
 
     watch_clock(watch);
     if (watch->scan_ms <= watch->common.now.boot_ms)
-        scan(watch);
+        watch_scan(watch);
     find_all_limits(watch);
     for (size_t i = 0; i < watch->login_count; i++) {
         if (login_next_ms(watch->login[i]) <= watch->common.now.boot_ms)
             login_run(&watch->common, watch->login[i]);
-        next_ms = earlier(next_ms, login_next_ms(watch->login[i]));
+        next_ms = earlier_ms(next_ms, login_next_ms(watch->login[i]));
     }
     process_list_free(&watch->common.processes);
-    next_ms = earlier(next_ms, watch->scan_ms);
-    return earlier(next_ms, common_finish(&watch->common));
+    next_ms = earlier_ms(next_ms, watch->scan_ms);
+    return earlier_ms(next_ms, common_continue_hangups(&watch->common));
 }

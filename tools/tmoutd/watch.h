@@ -1,8 +1,8 @@
 /*
- * The logins that are watched, their terminals, and when to look at which.
+ * All logins that are watched, and the policy that governs them.
  *
  * Nothing here waits: the main loop calls watch_run() when the time that it
- * returned has come, and the others when something has happened.
+ * returned has come, and the other functions when something has happened.
  */
 #ifndef TMOUT_TMOUTD_WATCH_H
 #define TMOUT_TMOUTD_WATCH_H
@@ -11,22 +11,22 @@
 
 struct watch;
 
-/* epoll_fd gets a descriptor for each login, with its pid as data, that
- * becomes readable when the login ends. NULL without memory. */
+/* A descriptor is added to epoll_fd for each login, with the login's pid as data,
+ * that becomes readable when the login ends. The paths must outlive the watch.
+ * NULL without memory. */
 struct watch *watch_new(const char *sessions_dir, const char *state_dir, int epoll_fd);
 void watch_free(struct watch *watch);
 
-/* Is there something that nobody tells of, and that it has to look for now and
- * then? */
-void watch_lacks_events(struct watch *watch, bool lacks_events);
+/* Set if inotify is unavailable for some directory: rescan periodically. */
+void watch_set_polling(struct watch *watch, bool polling);
 
-/* What time it is, for the calls that follow. */
+/* Reads the clock for the calls that follow. */
 void watch_clock(struct watch *watch);
 
-/* Some events were lost: compares everything with what is there, soon. */
+/* Events were lost: rescan everything, soon. */
 void watch_events_lost(struct watch *watch);
 
-/* The same at once, the policy included whether it has changed or not. */
+/* Rescan everything now, and apply the policy even if its file has not changed. */
 void watch_everything(struct watch *watch);
 
 /* A record has appeared or changed. */
@@ -36,7 +36,7 @@ void watch_login(struct watch *watch, pid_t pid);
 void watch_login_ended(struct watch *watch, pid_t pid);
 
 /* A terminal in /dev/pts has appeared, vanished, or had its times or mode
- * changed by somebody. */
+ * changed. */
 void watch_terminal_appeared(struct watch *watch, unsigned index);
 void watch_terminal_vanished(struct watch *watch, unsigned index);
 void watch_terminal_touched(struct watch *watch, unsigned index);

@@ -2,7 +2,7 @@
 
 #include "lib/host/array.h"
 #include "lib/sessions/idle.h"
-#include "lib/sessions/login_processes.h"
+#include "lib/sessions/login_terminals.h"
 
 #include <errno.h>
 #include <stdio.h>

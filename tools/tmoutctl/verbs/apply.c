@@ -244,8 +244,8 @@ const struct verb verb_apply = {
     .name = "apply",
     .usage = "[--quiet]",
     .summary = "check the policy and put it in force",
-    .help = "Checks the policy and compiles it into the snapshot that logins read. If it has\n"
-            "errors, all of them are printed and the policy in force stays. The first login\n"
-            "after an edit does the same.",
+    .help = "Checks the policy and compiles it into the snapshot that logins read. If the\n"
+            "policy has errors, all of them are printed, and the one in force stays. The\n"
+            "first login after an edit does the same.",
     .run = run_apply,
 };

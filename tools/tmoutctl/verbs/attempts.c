@@ -223,9 +223,9 @@ const struct verb verb_attempts = {
     .name = "attempts",
     .usage = "[USER]",
     .summary = "list failed logins that count now, and locks",
-    .help = "Lists the failed logins that count now and the locks that they caused, by origin:\n"
-            "local, network, or an address where the policy counts by source. Without USER,\n"
-            "those of every user who has any. Must be run as root.",
+    .help = "Lists the failed logins that count now and the locks that they caused, by\n"
+            "origin: local, network, or an address where the policy counts by source.\n"
+            "Without USER, lists every user who has any. Must be run as root.",
     .operand = "USER",
     .run = run_attempts,
 };

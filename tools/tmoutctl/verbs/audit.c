@@ -121,9 +121,9 @@ const struct verb verb_audit = {
     .name = "audit",
     .usage = "[--baseline NAME]",
     .summary = "check that the host enforces the policy",
-    .help = "Checks that the host enforces the policy: PAM, sshd, shells and files as they are\n"
-            "now. Changes nothing, and prints a command that fixes each finding. Must be run as\n"
-            "root.",
+    .help = "Checks that the host enforces the policy: PAM, sshd, shells and files as they\n"
+            "are now. Changes nothing, and prints a command that fixes each finding. Must\n"
+            "be run as root.",
     .options = options,
     .run = run_audit,
 };

@@ -77,8 +77,9 @@ const struct verb verb_check = {
     .name = "check",
     .usage = "[FILE]",
     .summary = "report errors in the policy, or in a draft",
-    .help = "Reports every error in the policy, and what in it may surprise: settings of one\n"
-            "file that override those of another. With FILE, checks that file alone, as a draft.",
+    .help = "Reports every error in the policy, and what in it may surprise: settings of\n"
+            "one file that override those of another. With FILE, checks that file alone, as\n"
+            "a draft.",
     .operand = "FILE",
     .run = run_check,
 };

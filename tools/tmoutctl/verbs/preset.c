@@ -121,8 +121,8 @@ const struct verb verb_preset = {
     .name = "preset",
     .usage = "[NAME]",
     .summary = "print a baseline's policy, or list the baselines",
-    .help = "Prints the policy that a compliance baseline asks for, with the control's number\n"
-            "at each value. Without NAME, lists the baselines with their titles.",
+    .help = "Prints the policy that a compliance baseline asks for, with the control's\n"
+            "number at each value. Without NAME, lists the baselines with their titles.",
     .operand = "NAME",
     .run = run_preset,
 };

@@ -109,8 +109,8 @@ const struct verb verb_sessions = {
     .name = "sessions",
     .usage = "",
     .summary = "list logins: idle for how long, and what will end them when",
-    .help = "Lists the registered logins, one line for each terminal: who, from where, idle for\n"
-            "how long, and which limit will end it when, the earliest end first. Must be run as\n"
-            "root.",
+    .help = "Lists the registered logins, one line for each terminal: who, from where, idle\n"
+            "for how long, and which limit will end it when, the earliest end first. Must\n"
+            "be run as root.",
     .run = run_sessions,
 };

@@ -296,9 +296,9 @@ const struct verb verb_shells = {
     .name = "shells",
     .usage = "[--install | --remove | --literal]",
     .summary = "list which shells take the limit, and from which file",
-    .help = "Lists the installed shells, whether they take the limit and from which file, and\n"
-            "which other scripts of the system set one. The options change system files, and\n"
-            "must be run as root.",
+    .help = "Lists the installed shells, whether they take the limit and from which file,\n"
+            "and which other scripts of the system set one. The options change system\n"
+            "files, and must be run as root.",
     .options = options,
     .run = run_shells,
 };

@@ -237,9 +237,9 @@ const struct verb verb_show = {
     .name = "show",
     .usage = "USER [--from ADDR] [--local]",
     .summary = "show a user's settings, and the rule behind each",
-    .help = "Shows the settings that the user's next login over SSH gets, or their next local\n"
-            "one, each with the rule that gave it, and for root their login attempts. --from\n"
-            "names the address where the policy counts attempts by source.",
+    .help = "Shows the settings that the user's next login over SSH gets, or their next\n"
+            "local one, each with the rule that gave it, and for root their login attempts.\n"
+            "--from names the address where the policy counts attempts by source.",
     .operand = "USER",
     .operand_required = true,
     .options = options,

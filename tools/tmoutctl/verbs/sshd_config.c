@@ -271,9 +271,10 @@ out:
 const struct verb verb_sshd_config = {
     .name = "sshd-config",
     .usage = "[--check | --openssh X.Y]",
-    .summary = "print the policy's part of sshd_config, or check that sshd has it",
-    .help = "Prints the policy's settings for sshd as a file for /etc/ssh/sshd_config.d. With\n"
-            "--check, compares the policy with what sshd reads from its files (root only).",
+    .summary = "print the policy's sshd settings, or check that sshd has them",
+    .help = "Prints the policy's settings for sshd as a file for /etc/ssh/sshd_config.d.\n"
+            "With --check, compares the policy with what sshd reads from its files, and\n"
+            "must be run as root.",
     .options = options,
     .run = run_sshd_config,
 };

@@ -46,9 +46,9 @@ const struct verb verb_unlock = {
     .name = "unlock",
     .usage = "USER",
     .summary = "forget a user's failed logins and lift their locks",
-    .help = "Forgets the user's failed logins and lifts every lock, local and over the network.\n"
-            "A damaged ledger is replaced. USER may be a number, for a user who no longer\n"
-            "exists. Must be run as root.",
+    .help = "Forgets the user's failed logins and lifts every lock, local and over the\n"
+            "network. A damaged ledger is replaced. USER may be a number, for a user who no\n"
+            "longer exists. Must be run as root.",
     .operand = "USER",
     .operand_required = true,
     .run = run_unlock,

@@ -37,8 +37,8 @@ void print_program_help(void)
         printf("  %-12s %s\n", verbs[i]->name, verbs[i]->summary);
     puts("\nOptions of every command:");
     cli_print_common_options();
-    puts("\ntmoutctl help COMMAND explains one. Exit status: 0 success, 1 a check failed, 2 wrong\n"
-         "usage or an error. See tmoutctl(8).");
+    puts("\nExit status: 0 success, 1 a check failed, 2 usage error or other failure.\n"
+         "\"tmoutctl help COMMAND\" explains a command; see also tmoutctl(8).");
 }
 
 static int run_help(const struct tmoutctl_context *context, const struct verb_arguments *arguments)
@@ -59,7 +59,8 @@ const struct verb verb_help = {
     .name = "help",
     .usage = "[COMMAND]",
     .summary = "explain a command, or list them",
-    .help = "Prints the usage and the options of COMMAND, or without it the list of commands.",
+    .help = "Prints the usage and the options of COMMAND, or without it the list of\n"
+            "commands.",
     .operand = "COMMAND",
     .run = run_help,
 };

@@ -44,7 +44,7 @@ static struct idle_change look(struct idle *idle, const struct stat *st, bool an
 {
     const struct timestamp now = at(now_ms);
 
-    return idle_look(idle, st, any, &now);
+    return idle_sample(idle, st, any, &now);
 }
 
 #define assert_active(idle, least_ms, most_ms)                                                     \
@@ -56,7 +56,7 @@ static struct idle_change look(struct idle *idle, const struct stat *st, bool an
 
 #define assert_quiet(change)                                                                       \
     do {                                                                                           \
-        assert_false((change).look_again);                                                         \
+        assert_false((change).suspect);                                                            \
         assert_false((change).tampered);                                                           \
     } while (0)
 
@@ -207,7 +207,7 @@ static void heard_of_in_another_way(void **state)
     const struct timestamp now = at(700 * SEC);
 
     (void)state;
-    idle_note(&idle, &now);
+    idle_note_activity(&idle, &now);
     assert_active(idle, 700 * SEC, 700 * SEC);
     look(&idle, &st, true, 800 * SEC);
     assert_active(idle, 700 * SEC, 700 * SEC);
@@ -231,7 +231,7 @@ static void forged_once(void **state)
             st.st_atim.tv_sec = st.st_mtim.tv_sec = WALL_ZERO_SEC + forged_sec[i];
             st.st_ctim.tv_sec = WALL_ZERO_SEC + 300;
             change = look(&idle, &st, any, 301 * SEC);
-            assert_true(change.look_again);
+            assert_true(change.suspect);
             assert_true(change.tampered);
             assert_active(idle, 104 * SEC, 104 * SEC);
             /* nor when the present has come to what was the future */
@@ -275,7 +275,7 @@ static void touched_in_a_loop(void **state)
             st.st_atim.tv_sec = st.st_ctim.tv_sec = WALL_ZERO_SEC + now_ms / 1000;
             st.st_atim.tv_nsec = st.st_ctim.tv_nsec = now_ms % 1000 * 1000000 + 123;
             const struct idle_change change = look(&idle, &st, true, now_ms + 100);
-            assert_true(change.look_again);
+            assert_true(change.suspect);
             reported += change.tampered;
             assert_active(idle, 104 * SEC, 104 * SEC);
         }
@@ -292,11 +292,11 @@ static void touched_within_a_second(void **state)
     (void)state;
     st.st_atim.tv_sec = WALL_ZERO_SEC + 300;
     st.st_ctim.tv_nsec = 1;
-    assert_true(look(&idle, &st, false, 300 * SEC + 500).look_again);
+    assert_true(look(&idle, &st, false, 300 * SEC + 500).suspect);
     assert_active(idle, 104 * SEC, 104 * SEC);
     /* also where ctime goes back, with the wall clock */
     st = times(310, 100, 200);
-    assert_true(look(&idle, &st, false, 320 * SEC).look_again);
+    assert_true(look(&idle, &st, false, 320 * SEC).suspect);
     assert_active(idle, 104 * SEC, 104 * SEC);
 }
 
@@ -324,9 +324,9 @@ static void forged_in_the_same_tick(void **state)
     for (int64_t now = 200; now < 2000; now += 100) {
         st.st_mode ^= 020;
         st.st_ctim.tv_sec = WALL_ZERO_SEC + now;
-        assert_true(look(&idle, &st, false, now * SEC + 1).look_again);
+        assert_true(look(&idle, &st, false, now * SEC + 1).suspect);
         st.st_atim.tv_sec = WALL_ZERO_SEC + now;
-        assert_true(look(&idle, &st, false, (now + 1) * SEC).look_again);
+        assert_true(look(&idle, &st, false, (now + 1) * SEC).suspect);
         assert_active(idle, 104 * SEC, 104 * SEC);
         assert_quiet(look(&idle, &st, false, (now + 2) * SEC));
         assert_active(idle, 104 * SEC, 104 * SEC);
@@ -358,15 +358,15 @@ static void mode_and_owner(void **state)
             st.st_ctim.tv_sec = WALL_ZERO_SEC + now;
             st.st_atim.tv_sec = st.st_mtim.tv_sec = WALL_ZERO_SEC + now - 1;
             change = look(&idle, &st, false, now * SEC);
-            assert_true(change.look_again);
+            assert_true(change.suspect);
             assert_false(change.tampered);
             /* what is read from now on counts again, once no second change can
              * have the same ctime */
-            change = look(&idle, &st, false, now * SEC + LOOK_AGAIN_MS);
-            assert_true(change.look_again);
+            change = look(&idle, &st, false, now * SEC + RESAMPLE_MS);
+            assert_true(change.suspect);
             assert_false(change.tampered);
             st.st_atim.tv_sec = WALL_ZERO_SEC + now + 20;
-            assert_quiet(look(&idle, &st, false, now * SEC + UNSURE_MS));
+            assert_quiet(look(&idle, &st, false, now * SEC + SUSPECT_MS));
             assert_active(idle, (now + 20) * SEC, (now + 28) * SEC);
         }
     }
@@ -382,7 +382,7 @@ static void mode_and_times(void **state)
     for (int64_t now = 200; now < 20000; now += 29) {
         st.st_mode ^= 020;
         st.st_atim.tv_sec = st.st_ctim.tv_sec = WALL_ZERO_SEC + now;
-        assert_true(look(&idle, &st, true, now * SEC).look_again);
+        assert_true(look(&idle, &st, true, now * SEC).suspect);
         assert_active(idle, 104 * SEC, 104 * SEC);
     }
 }
@@ -396,7 +396,7 @@ static void only_the_ctime(void **state)
     (void)state;
     st.st_ctim.tv_sec++;
     const struct idle_change change = look(&idle, &st, false, 200 * SEC);
-    assert_true(change.look_again);
+    assert_true(change.suspect);
     assert_false(change.tampered);
     assert_active(idle, 104 * SEC, 104 * SEC);
     /* forging that comes later is reported still */
@@ -427,7 +427,7 @@ static void a_step_is_no_activity(void **state)
         struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
         for (int64_t now_sec = 200; now_sec < 5000; now_sec += 100) {
             const struct timestamp now = stepped(now_sec * SEC, steps_ms[i]);
-            assert_quiet(idle_look(&idle, &st, true, &now));
+            assert_quiet(idle_sample(&idle, &st, true, &now));
             assert_active(idle, 104 * SEC, 104 * SEC);
         }
     }
@@ -445,7 +445,7 @@ static void a_read_after_a_step(void **state)
         struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
         st.st_atim.tv_sec = WALL_ZERO_SEC + 300 + steps_sec[i];
         const struct timestamp now = stepped(400 * SEC, steps_sec[i] * SEC);
-        assert_quiet(idle_look(&idle, &st, false, &now));
+        assert_quiet(idle_sample(&idle, &st, false, &now));
         assert_active(idle, 300 * SEC, 408 * SEC);
     }
 }
@@ -461,7 +461,7 @@ static void a_read_before_a_step_forward(void **state)
     look(&idle, &st, false, 290 * SEC);
     st.st_atim.tv_sec = WALL_ZERO_SEC + 300;
     const struct timestamp now = stepped(310 * SEC, 3600 * SEC);
-    assert_quiet(idle_look(&idle, &st, false, &now));
+    assert_quiet(idle_sample(&idle, &st, false, &now));
     assert_active(idle, 300 * SEC, 318 * SEC);
 }
 
@@ -619,9 +619,9 @@ static bool walk_look(struct walk *walk, struct idle *idle)
 {
     const struct stat st = shown(walk);
     const struct timestamp now = moment_of(walk);
-    const struct idle_change change = idle_look(idle, &st, walk->any, &now);
+    const struct idle_change change = idle_sample(idle, &st, walk->any, &now);
 
-    assert_int_equal(change.look_again, walk->touched || walk->blurred);
+    assert_int_equal(change.suspect, walk->touched || walk->blurred);
     if (change.tampered)
         assert_true(walk->forged);
     settle(walk, &walk->input, true);

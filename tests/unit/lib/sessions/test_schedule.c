@@ -381,7 +381,7 @@ static struct watch_decision look(struct simulation *s)
     if (s->looks++ == 0)
         idle_start(&s->idle, &seen, s->opened_ms, &now);
     else
-        idle_look(&s->idle, &seen, false, &now);
+        idle_sample(&s->idle, &seen, false, &now);
     return schedule(&s->limits, s->idle.active_ms, s->opened_ms, s->noticed_end_ms, s->now_ms);
 }
 

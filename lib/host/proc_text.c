@@ -1,0 +1,108 @@
+#include "lib/host/proc_text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/major.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+bool proc_text_stat(const char *text, struct process *process)
+{
+    /* The second field is the program's name, which the user chooses: it ends
+     * with the last parenthesis. */
+    const char *rest = strrchr(text, ')');
+    int number, parent, session, terminal;
+    uint64_t start_ticks;
+    char state;
+
+    if (rest == NULL || sscanf(text, "%d", &number) != 1 ||
+        sscanf(rest + 1,
+               " %c %d %*d %d %d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
+               &state, &parent, &session, &terminal, &start_ticks) != 5)
+        return false;
+    memset(process, 0, sizeof *process);
+    process->pid = number;
+    process->parent = parent;
+    process->session = session;
+    process->state = state;
+    process->terminal = (uint32_t)terminal;
+    process->start_ticks = start_ticks;
+    return true;
+}
+
+bool proc_text_uids(const char *text, uid_t uid[4])
+{
+    /* The user chooses the name in the first line, but a newline in it is
+     * written as an escape. */
+    const char *line = strstr(text, "\nUid:");
+
+    return line != NULL &&
+           sscanf(line, "\nUid: %u %u %u %u", &uid[0], &uid[1], &uid[2], &uid[3]) == 4;
+}
+
+bool proc_text_io(const char *text, uint64_t *bytes)
+{
+    const char *read_line = strstr(text, "rchar:"), *write_line = strstr(text, "wchar:");
+    uint64_t bytes_read, bytes_written;
+
+    if (read_line == NULL || sscanf(read_line, "rchar: %" SCNu64, &bytes_read) != 1 ||
+        write_line == NULL || sscanf(write_line, "wchar: %" SCNu64, &bytes_written) != 1)
+        return false;
+    *bytes = bytes_read + bytes_written;
+    return true;
+}
+
+bool proc_text_tty_index(const char *text, unsigned *index)
+{
+    const char *line = strstr(text, "tty-index:");
+
+    return line != NULL && sscanf(line, "tty-index: %u", index) == 1;
+}
+
+bool proc_text_audit_number(const char *text, uint32_t *number)
+{
+    char *end = NULL;
+
+    errno = 0;
+    const unsigned long value = strtoul(text, &end, 10);
+    if (errno != 0 || end == text || value >= UINT32_MAX)
+        return false; /* UINT32_MAX is how the kernel writes "none" */
+    *number = (uint32_t)value;
+    return true;
+}
+
+pid_t proc_text_next_child(char **rest)
+{
+    char *word, *end;
+
+    do
+        word = strsep(rest, " \n");
+    while (word != NULL && word[0] == '\0');
+    if (word == NULL)
+        return 0;
+    errno = 0;
+    const long pid = strtol(word, &end, 10);
+    return errno == 0 && *end == '\0' && pid > 0 && pid <= INT32_MAX ? (pid_t)pid : 0;
+}
+
+void terminal_name_of_stat(uint32_t terminal, char *name, size_t size)
+{
+    enum { MINORS_PER_MAJOR = 1 << 20 };
+    const unsigned major_number = terminal >> 8 & 0xfff;
+    const unsigned minor_number = (terminal & 0xff) | (terminal >> 12 & 0xfff00);
+
+    name[0] = '\0';
+    if (major_number >= UNIX98_PTY_SLAVE_MAJOR &&
+        major_number < UNIX98_PTY_SLAVE_MAJOR + UNIX98_PTY_MAJOR_COUNT)
+        snprintf(name, size, "pts/%u",
+                 (major_number - UNIX98_PTY_SLAVE_MAJOR) * MINORS_PER_MAJOR + minor_number);
+    else if (major_number == TTY_MAJOR)
+        snprintf(name, size, "tty%u", minor_number);
+}
+
+uint32_t terminal_in_stat(dev_t device)
+{
+    return (minor(device) & 0xff) | major(device) << 8 | (minor(device) & ~0xffU) << 12;
+}

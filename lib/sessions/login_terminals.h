@@ -1,0 +1,41 @@
+/*
+ * The terminals of a registered login, as /proc shows them.
+ *
+ * The process of sshd that opened the session runs as root and lasts as long
+ * as the connection. It holds the master side of every terminal of that
+ * connection and of no other: tmux, screen and script hold the masters of the
+ * terminals that they create. A login(1) has one terminal, which its record
+ * names.
+ */
+#ifndef TMOUT_SESSIONS_LOGIN_TERMINALS_H
+#define TMOUT_SESSIONS_LOGIN_TERMINALS_H
+
+#include "lib/sessions/registry.h"
+
+/* A connection has at most MaxSessions of them, which is 10 unless raised. */
+enum { LOGIN_TERMINALS_MAX = 256 };
+
+/*
+ * The numbers of the login's terminals in /dev/pts, in index[]; 0 for the one
+ * of login(1). Returns how many, or -1 with errno: ENOENT or ESRCH if the
+ * process is gone; with any other errno /proc could not be read, and the login
+ * may have terminals all the same.
+ */
+int login_terminals(const struct session_record *login, unsigned index[LOGIN_TERMINALS_MAX]);
+
+/* Is the terminal with this number one of the login's? */
+bool login_has_terminal(const struct session_record *login, unsigned index);
+
+/*
+ * The session whose controlling terminal this terminal of an SSH login is. It
+ * is asked of the master: a device number alone would not do, since every
+ * container numbers its terminals from 0. Returns 0 if no session has it, -1
+ * if the kernel does not tell (before Linux 5.6, or with
+ * kernel.yama.ptrace_scope 3) or the login is none of sshd's.
+ */
+pid_t login_terminal_session(const struct session_record *login, unsigned index);
+
+/* The path of a terminal of this login. */
+void terminal_path(const struct session_record *login, unsigned index, char *path, size_t size);
+
+#endif

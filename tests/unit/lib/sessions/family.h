@@ -1,0 +1,216 @@
+/*
+ * A login of three processes, each the child of the one before, with a client
+ * that is connected over TCP: in the place of sshd, a shell and a program.
+ */
+#ifndef TMOUT_TESTS_UNIT_LIB_SESSIONS_FAMILY_H
+#define TMOUT_TESTS_UNIT_LIB_SESSIONS_FAMILY_H
+
+#include "tests/unit/lib/sessions/stand_in.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+enum { CHUNK = 1000, HOLE_FD = FREE_FD, CLIENT_FD = FREE_FD + 1 };
+
+static const char chunk[CHUNK];
+
+/* Where the test listens, as client and as what is forwarded to; 0: the login
+ * comes over something else than TCP. */
+static in_port_t port;
+
+/* Of the processes, the one that speaks with the client. */
+static int connection_level;
+
+static inline void write_whole(int fd)
+{
+    assert_int_equal(write(fd, chunk, sizeof chunk), (ssize_t)sizeof chunk);
+}
+
+/* By read() and write(), as sshd does: the kernel does not count the calls that
+ * are for sockets alone. */
+static inline void read_whole(int fd)
+{
+    char buffer[CHUNK];
+    size_t got = 0;
+
+    while (got < sizeof buffer) {
+        const ssize_t n = read(fd, buffer + got, sizeof buffer - got);
+        assert_true(n > 0);
+        got += (size_t)n;
+    }
+}
+
+static inline int connect_to_test(void)
+{
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = port, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+/* k: answers a keep-alive of the client; w: writes to it until it would have to
+ * wait. f: opens a forwarded connection; F: hands something on to it; t: opens
+ * one, hands something on and closes it. l: listens for more. */
+static inline void speak(char letter)
+{
+    static int forwarded = -1;
+    int fd;
+
+    switch (letter) {
+    case 'k':
+        read_whole(CLIENT_FD);
+        write_whole(CLIENT_FD);
+        break;
+    case 'w':
+        assert_int_equal(fcntl(CLIENT_FD, F_SETFL, O_NONBLOCK), 0);
+        while (write(CLIENT_FD, chunk, sizeof chunk) > 0)
+            ;
+        break;
+    case 'f':
+        forwarded = connect_to_test();
+        break;
+    case 'F':
+        write_whole(forwarded);
+        break;
+    case 't':
+        fd = connect_to_test();
+        write_whole(fd);
+        close(fd);
+        break;
+    default:
+        fd = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(listen(fd, 1), 0);
+        break;
+    }
+}
+
+/* By the letters a, b and c, the first, second and third process writes some
+ * bytes; p asks for the three numbers; speak() has those of the connection.
+ * Each process hands on to the next what is not for it. */
+static inline void move_bytes(int level, int commands)
+{
+    static const char own[] = {'a', 'b', 'c'};
+    int below[2] = {-1, -1};
+    char letter;
+    pid_t child = 0;
+
+    if (level < 2) {
+        assert_int_equal(pipe(below), 0);
+        child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            close(below[1]);
+            move_bytes(level + 1, below[0]);
+            _exit(0);
+        }
+        close(below[0]);
+    }
+    if (level > 0)
+        close(HOLE_FD);
+    if (level != connection_level && level > 0)
+        close(CLIENT_FD);
+    while ((letter = command(commands)) != '\0') {
+        if (letter == own[level]) {
+            write_whole(0);
+        } else if (level == connection_level && strchr("kwfFtl", letter) != NULL) {
+            speak(letter);
+        } else if (letter == 'p') {
+            answer_number((unsigned)getpid());
+            if (level < 2)
+                send_byte(below[1], letter);
+            continue;
+        } else if (level < 2) {
+            send_byte(below[1], letter);
+            continue;
+        }
+        send_byte(FROM_FD, letter);
+    }
+    close(below[1]);
+    if (child != 0)
+        waitpid(child, NULL, 0);
+}
+
+/* A hole that a later connection falls into, the connection to the client and,
+ * as with OpenSSH 9.2, sockets that are of no more use. */
+static inline void family(void)
+{
+    int of_no_use[2];
+
+    assert_int_equal(dup2(0, HOLE_FD), HOLE_FD);
+    if (port != 0)
+        assert_int_equal(connect_to_test(), CLIENT_FD);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, of_no_use), 0);
+    move_bytes(0, TO_FD);
+}
+
+static const char *own_path;
+
+/* The same, called as sshd's process for a user who is not root. */
+static inline void family_of_a_monitor(void)
+{
+    char text[16];
+
+    snprintf(text, sizeof text, "%u", port);
+    execl(own_path, "sshd: kim [priv]", text, (char *)NULL);
+    _exit(127);
+}
+
+/* A family and the client. */
+struct scene {
+    struct stand_in s;
+    struct session_record login;
+    int listener, client;
+};
+
+static inline void scene_begin(struct scene *scene, void (*body)(void))
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+
+    scene->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(scene->listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(scene->listener, 10), 0);
+    assert_int_equal(getsockname(scene->listener, (struct sockaddr *)&address, &size), 0);
+    port = address.sin_port;
+    stand_in_begin(&scene->s, body);
+    scene->client = accept4(scene->listener, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(scene->client >= 0);
+    scene->login = login_of(scene->s.pid);
+    tell(&scene->s, 'c'); /* all are there */
+}
+
+static inline void scene_end(struct scene *scene)
+{
+    close(scene->listener);
+    close(scene->client);
+    stand_in_end(&scene->s);
+    port = 0;
+}
+
+static inline void family_pids(const struct stand_in *s, pid_t pid[3])
+{
+    send_byte(s->to, 'p');
+    for (int i = 0; i < 3; i++)
+        pid[i] = (pid_t)await_number(s);
+}
+
+/* Called first by the main() of a test: true if this is family_of_a_monitor(),
+ * which has then run to its end. */
+static inline bool family_main(int argc, char **argv)
+{
+    if (argc > 0 && strncmp(argv[0], "sshd: ", 6) == 0) {
+        connection_level = 1;
+        port = argc > 1 ? (in_port_t)strtoul(argv[1], NULL, 10) : 0;
+        family();
+        return true;
+    }
+    own_path = argv[0];
+    return false;
+}
+
+#endif

@@ -1,0 +1,206 @@
+/* Whether a login moves data. */
+#include "tests/unit/lib/sessions/family.h"
+
+#include "lib/host/pidfd.h"
+#include "lib/sessions/login_traffic.h"
+
+#include <errno.h>
+
+/* Old kernels can't copy a descriptor, nor can what some tools make of them. */
+static bool has_pidfd_getfd(void)
+{
+    const int self = pidfd_of(getpid());
+    const int copy = pidfd_copy_descriptor(self, 0);
+
+    if (self >= 0)
+        close(self);
+    if (copy >= 0)
+        close(copy);
+    return copy >= 0;
+}
+
+static uint64_t bytes_of(const struct session_record *login)
+{
+    uint64_t bytes = 0;
+
+    assert_int_equal(login_bytes_moved(login, &bytes), 0);
+    return bytes;
+}
+
+/* So many bytes and few more: letters, and what a tool under the test may
+ * read. */
+static void assert_moves(const struct stand_in *s, const struct session_record *login, char letter,
+                         bool counts)
+{
+    const uint64_t before = bytes_of(login);
+
+    tell(s, letter);
+    const int64_t moved = (int64_t)(bytes_of(login) - before);
+    if (counts ? moved < CHUNK : moved >= CHUNK || moved <= -CHUNK)
+        fail_msg("%c moved %lld bytes", letter, (long long)moved);
+}
+
+/* What the client and sshd have to say to each other counts nothing; what sshd
+ * hands on does, over connections that are still there or not. */
+static void assert_only_data_counts(const struct scene *scene)
+{
+    const struct stand_in *s = &scene->s;
+
+    for (int i = 0; i < 3; i++) {
+        write_whole(scene->client);
+        assert_moves(s, &scene->login, 'k', false);
+    }
+    const uint64_t before = bytes_of(&scene->login);
+    write_whole(scene->client);
+    assert_true(bytes_of(&scene->login) == before); /* nobody has read it */
+    assert_moves(s, &scene->login, 'f', false);
+    assert_moves(s, &scene->login, 'l', false);
+    write_whole(scene->client);
+    assert_moves(s, &scene->login, 'k', false);
+    assert_moves(s, &scene->login, 'F', true);
+    assert_moves(s, &scene->login, 't', true);
+}
+
+/* root's login, where one process does it all. */
+static void a_family(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    if (!has_pidfd_getfd())
+        LEFT_OUT("there is no pidfd_getfd() here");
+    scene_begin(&scene, family);
+    const uint64_t before = bytes_of(&scene.login);
+    assert_true(bytes_of(&scene.login) == before);
+    assert_moves(&scene.s, &scene.login, 'a', true);
+    assert_moves(&scene.s, &scene.login, 'b', true);
+    assert_moves(&scene.s, &scene.login, 'c', true);
+    assert_only_data_counts(&scene);
+    scene_end(&scene);
+}
+
+/* Everybody else's: the monitor, and the connection below it. What the monitor
+ * does is taken from what the connection does, for they speak with each other. */
+static void a_family_with_a_monitor(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    if (!has_pidfd_getfd())
+        LEFT_OUT("there is no pidfd_getfd() here");
+    scene_begin(&scene, family_of_a_monitor);
+    const uint64_t before = bytes_of(&scene.login);
+    assert_true(bytes_of(&scene.login) == before);
+    assert_moves(&scene.s, &scene.login, 'b', true);
+    assert_moves(&scene.s, &scene.login, 'c', true);
+    assert_only_data_counts(&scene);
+    scene_end(&scene);
+}
+
+/* Only to the byte where nothing stands between the process and the kernel. */
+static void to_the_byte(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    if (slow())
+        LEFT_OUT("the kernel counts what the tool reads that the test runs under");
+    if (!has_pidfd_getfd())
+        LEFT_OUT("there is no pidfd_getfd() here");
+    scene_begin(&scene, family);
+    uint64_t before = bytes_of(&scene.login);
+    tell(&scene.s, 'c');
+    /* c and the answer, and c on its way down: read and written twice */
+    assert_int_equal(bytes_of(&scene.login) - before, CHUNK + 2 + 4);
+    before = bytes_of(&scene.login);
+    write_whole(scene.client);
+    tell(&scene.s, 'k');
+    assert_int_equal(bytes_of(&scene.login) - before, 2);
+    scene_end(&scene);
+    scene_begin(&scene, family_of_a_monitor);
+    before = bytes_of(&scene.login);
+    write_whole(scene.client);
+    tell(&scene.s, 'k');
+    assert_int_equal(bytes_of(&scene.login) - before, 0);
+    scene_end(&scene);
+}
+
+/* A queue moves while the client takes something out of it, and only then. */
+static void a_queue(void **state)
+{
+    struct scene scene;
+    char buffer[CHUNK];
+    uint64_t before;
+
+    (void)state;
+    if (!has_pidfd_getfd())
+        LEFT_OUT("there is no pidfd_getfd() here");
+    scene_begin(&scene, family_of_a_monitor);
+    tell(&scene.s, 'w');
+    /* The last acknowledgement may be late. */
+    do
+        before = bytes_of(&scene.login);
+    while (bytes_of(&scene.login) != before);
+    while (bytes_of(&scene.login) == before)
+        assert_true(recv(scene.client, buffer, sizeof buffer, MSG_DONTWAIT) > 0);
+    scene_end(&scene);
+}
+
+/* Where the client comes by something else, nothing can be told apart: better
+ * a login that is not idle than a transfer that is cut. */
+static void not_over_tcp(void **state)
+{
+    struct stand_in s;
+
+    (void)state;
+    stand_in_begin(&s, family);
+    const struct session_record login = login_of(s.pid);
+    tell(&s, 'c');
+    assert_moves(&s, &login, 'a', true);
+    assert_moves(&s, &login, 'c', true);
+    stand_in_end(&s);
+}
+
+static void bytes_of_the_dead(void **state)
+{
+    struct stand_in s;
+    uint64_t bytes;
+
+    (void)state;
+    stand_in_begin(&s, wait_for_the_end);
+    struct session_record login = login_of(s.pid);
+    assert_int_equal(login_bytes_moved(&login, &bytes), 0);
+    stand_in_end(&s);
+    assert_int_equal(login_bytes_moved(&login, &bytes), -1);
+}
+
+/* The pid was reused: another process is not the login. */
+static void bytes_of_a_reused_pid(void **state)
+{
+    struct stand_in s;
+    uint64_t bytes;
+
+    (void)state;
+    stand_in_begin(&s, family);
+    struct session_record login = login_of(s.pid);
+    tell(&s, 'c');
+    login.start_ticks--;
+    const int moved = login_bytes_moved(&login, &bytes);
+    stand_in_end(&s);
+    assert_int_equal(moved, -1);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_family),
+        cmocka_unit_test(a_family_with_a_monitor),
+        cmocka_unit_test(to_the_byte),
+        cmocka_unit_test(a_queue),
+        cmocka_unit_test(not_over_tcp),
+        cmocka_unit_test(bytes_of_the_dead),
+        cmocka_unit_test(bytes_of_a_reused_pid),
+    };
+
+    return family_main(argc, argv) ? 0 : cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,71 @@
+/* Failed logins in the ledger of a state directory. */
+#ifndef TMOUT_TESTS_UNIT_TMOUTCTL_FAILED_LOGINS_H
+#define TMOUT_TESTS_UNIT_TMOUTCTL_FAILED_LOGINS_H
+
+#include "tests/unit/tools/tmoutctl/captured.h"
+
+#include "lib/attempts/ledger.h"
+
+/* What was logged last. This program's own functions take the place of libc's,
+ * with and without _FORTIFY_SOURCE, so that nothing goes to this machine's log. */
+static char logged[512];
+
+void syslog(int priority, const char *format, ...);
+void __syslog_chk(int priority, int flag, const char *format, ...);
+
+void __attribute__((format(printf, 2, 3))) syslog(int priority, const char *format, ...)
+{
+    va_list arguments;
+
+    (void)priority;
+    va_start(arguments, format);
+    vsnprintf(logged, sizeof logged, format, arguments);
+    va_end(arguments);
+}
+
+void __attribute__((format(printf, 3, 4)))
+__syslog_chk(int priority, int flag, const char *format, ...)
+{
+    va_list arguments;
+
+    (void)priority;
+    (void)flag;
+    va_start(arguments, format);
+    vsnprintf(logged, sizeof logged, format, arguments);
+    va_end(arguments);
+}
+
+/* As many as these limits let through, at most times. */
+static inline void fail_logins(const char *state_dir, uid_t uid, const struct origin *origin,
+                               const struct attempt_limits *limits, unsigned times)
+{
+    struct failure failure = {""};
+
+    mkdir(state_dir, 0755);
+    for (unsigned i = 0; i < times; i++) {
+        struct ledger ledger;
+        struct attempt_slot slot;
+        struct attempt_report report;
+        struct timestamp now;
+        assert_int_equal(clock_now(&now, &failure), 0);
+        assert_int_equal(ledger_open(state_dir, uid, geteuid(), &now, &ledger, &failure),
+                         LEDGER_OK);
+        assert_int_equal(ledger_admit(&ledger, origin, limits, &now, &slot, &report, &failure),
+                         LEDGER_OK);
+        if (report.admission == ADMITTED)
+            assert_int_equal(ledger_settle(&ledger, &slot, false, limits, &now, &report, &failure),
+                             LEDGER_OK);
+        ledger_close(&ledger);
+    }
+}
+
+/* A ledger that nobody can have written. */
+static inline void damage_ledger(const char *state_dir, uid_t uid)
+{
+    char path[4096];
+
+    snprintf(path, sizeof path, "%s/" LEDGER_DIRECTORY "/%u", state_dir, (unsigned)uid);
+    write_text(path, "nonsense");
+}
+
+#endif

@@ -1,0 +1,385 @@
+/*
+ * A login that is watched, with a clock of the test's own: real terminals and
+ * processes, but no waiting.
+ */
+#include "tests/unit/tools/tmoutd/log_capture.h"
+#include "tests/unit/tools/tmoutd/shell.h"
+
+#include "lib/host/clock.h"
+#include "tools/tmoutd/login.h"
+
+#include <sys/stat.h>
+
+enum { LIMIT_MS = 60 * 1000, WARN_MS = 10 * 1000 };
+
+struct scene {
+    struct common common;
+    struct login *login;
+};
+
+static void set_limits(struct login *login, int64_t idle_ms, int64_t notty_ms, int64_t age_ms)
+{
+    memset(&login->limits, 0, sizeof login->limits);
+    login->limits.terminal = (struct watch_limits){idle_ms, age_ms, WARN_MS};
+    login->limits.notty = (struct watch_limits){notty_ms, age_ms, 0};
+    strcpy(login->limits.rule[RULE_OF_DISCONNECT], "a.conf:1");
+    strcpy(login->limits.rule[RULE_OF_AGE], "a.conf:2");
+    strcpy(login->limits.rule[RULE_OF_NOTTY], "a.conf:3");
+    login->has_limits = true;
+    login->limits_ms = NEVER_MS;
+}
+
+static void pass(struct scene *scene, int64_t ms)
+{
+    scene->common.now.boot_ms += ms;
+    scene->common.now.wall_ms += ms;
+}
+
+/*
+ * A login that begins with the next of the kernel's intervals of eight seconds:
+ * whatever its terminals have read until now, their idle time begins then, too.
+ */
+static void scene_begin(struct scene *scene, const struct session_record *record)
+{
+    enum { INTERVAL_MS = 8000 };
+    struct session_record now = *record;
+    struct failure failure;
+
+    memset(scene, 0, sizeof *scene);
+    assert_int_equal(clock_now(&scene->common.now, &failure), 0);
+    pass(scene, INTERVAL_MS - scene->common.now.wall_ms % INTERVAL_MS);
+    now.since = scene->common.now;
+    scene->login = login_new(&scene->common, &now);
+    assert_non_null(scene->login);
+    set_limits(scene->login, LIMIT_MS, NEVER_MS, NEVER_MS);
+    log_clear();
+}
+
+static void scene_end(struct scene *scene)
+{
+    if (scene->login != NULL)
+        login_free(&scene->common, scene->login);
+    process_list_free(&scene->common.processes);
+    common_free(&scene->common);
+}
+
+/* Runs all that is due up to this much later. */
+static void run_for(struct scene *scene, int64_t ms)
+{
+    const int64_t end_ms = scene->common.now.boot_ms + ms;
+
+    while (login_next_ms(scene->login) <= end_ms) {
+        const int64_t next_ms = login_next_ms(scene->login);
+        if (next_ms > scene->common.now.boot_ms)
+            pass(scene, next_ms - scene->common.now.boot_ms);
+        login_run(&scene->common, scene->login);
+        process_list_free(&scene->common.processes);
+    }
+    pass(scene, end_ms - scene->common.now.boot_ms);
+}
+
+/* --- terminals ------------------------------------------------------------- */
+
+static void warned_and_hung_up(void **state)
+{
+    struct shell shell = shell_begin(SHELL_PLAIN);
+    const struct session_record record = own_login();
+    struct scene scene;
+    char screen[1024], line[256];
+
+    (void)state;
+    scene_begin(&scene, &record);
+    run_for(&scene, LIMIT_MS - WARN_MS - 1);
+    assert_int_equal(scene.login->terminal_count, 1);
+    shell_screen(&shell, screen);
+    assert_string_equal(screen, "");
+    run_for(&scene, 1);
+    shell_screen(&shell, screen);
+    assert_non_null(strstr(screen, "Press Enter"));
+    assert_true(shell_lives(&shell));
+    run_for(&scene, WARN_MS);
+    assert_int_equal(shell_await_death(&shell), SIGHUP);
+    snprintf(line, sizeof line,
+             "disconnected, idle for too long user=kim address=192.0.2.1 service=sshd "
+             "terminal=pts/%u idle=1m",
+             shell.index);
+    assert_logged(line, 1);
+    assert_logged(" limit=1m setting=disconnect rule=a.conf:1\n", 1);
+    run_for(&scene, 2000);
+    close(shell.master);
+    /* As the event says that the main loop gets. */
+    login_terminal_vanished(&scene.common, scene.login, shell.index);
+    assert_int_equal(scene.login->terminal_count, 0);
+    scene_end(&scene);
+}
+
+static void a_key_answers_the_notice(void **state)
+{
+    struct shell shell = shell_begin(SHELL_PLAIN);
+    const struct session_record record = own_login();
+    struct scene scene;
+    char screen[1024];
+
+    (void)state;
+    scene_begin(&scene, &record);
+    kill(shell.pid, SIGSTOP); /* nobody reads what is typed */
+    assert_int_equal(waitpid(shell.pid, NULL, WUNTRACED), shell.pid);
+    run_for(&scene, LIMIT_MS - WARN_MS);
+    shell_screen(&shell, screen);
+    assert_non_null(strstr(screen, "Press Enter"));
+    assert_int_equal(write(shell.master, "\r", 1), 1);
+    char path[64];
+    terminal_path(&record, shell.index, path, sizeof path);
+    const int slave = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    struct pollfd input = {.fd = slave, .events = POLLIN};
+    assert_int_equal(poll(&input, 1, -1), 1);
+    close(slave);
+    run_for(&scene, LIMIT_MS - WARN_MS); /* counted from the sample after it */
+    assert_true(shell_lives(&shell));
+    shell_screen(&shell, screen);
+    assert_string_equal(screen, "");
+    run_for(&scene, 1000);
+    shell_screen(&shell, screen);
+    assert_non_null(strstr(screen, "Press Enter"));
+    assert_logged("disconnected", 0);
+    scene_end(&scene);
+    shell_end(&shell);
+}
+
+/* A shell that survives: the hang-up's last step comes although the login is
+ * not watched any more. */
+static void hangups_outlive_the_login(void **state)
+{
+    struct shell shell = shell_begin(SHELL_DEAF);
+    const struct session_record record = own_login();
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene, &record);
+    run_for(&scene, LIMIT_MS);
+    assert_logged("disconnected", 1);
+    assert_true(shell_lives(&shell));
+    login_free(&scene.common, scene.login);
+    scene.login = NULL;
+    for (int64_t next_ms; (next_ms = common_continue_hangups(&scene.common)) != NEVER_MS;)
+        pass(&scene, next_ms - scene.common.now.boot_ms);
+    assert_int_equal(shell_await_death(&shell), SIGKILL);
+    scene_end(&scene);
+    close(shell.master);
+}
+
+static void an_event_brings_the_next_sample_forward(void **state)
+{
+    struct shell shell = shell_begin(SHELL_PLAIN);
+    const struct session_record record = own_login();
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene, &record);
+    login_run(&scene.common, scene.login);
+    const int64_t found_ms = scene.common.now.boot_ms;
+    assert_true(login_terminal_touched(scene.login, shell.index));
+    assert_true(login_next_ms(scene.login) == found_ms + 1000);
+    run_for(&scene, 5000);
+    assert_true(login_next_ms(scene.login) == scene.common.now.boot_ms + 45000);
+    assert_true(login_terminal_touched(scene.login, shell.index));
+    assert_true(login_next_ms(scene.login) <= scene.common.now.boot_ms);
+    assert_false(login_terminal_touched(scene.login, shell.index + 1000));
+    run_for(&scene, 0);
+    login_reconsider(&scene.common, scene.login);
+    assert_true(login_next_ms(scene.login) == scene.common.now.boot_ms);
+    scene_end(&scene);
+    shell_end(&shell);
+}
+
+static void forged_times_are_logged(void **state)
+{
+    struct shell shell = shell_begin(SHELL_PLAIN);
+    const struct session_record record = own_login();
+    const struct timespec times[2] = {{.tv_sec = 2000000000}, {.tv_sec = 2000000000}};
+    struct stat before, after;
+    struct scene scene;
+    char path[64];
+
+    (void)state;
+    scene_begin(&scene, &record);
+    run_for(&scene, 5000);
+    terminal_path(&record, shell.index, path, sizeof path);
+    assert_int_equal(stat(path, &before), 0);
+    /* Its ctime moves with the kernel's clock ticks. */
+    do {
+        assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+        assert_int_equal(stat(path, &after), 0);
+    } while (memcmp(&before.st_ctim, &after.st_ctim, sizeof before.st_ctim) == 0);
+    login_terminal_touched(scene.login, shell.index);
+    run_for(&scene, 0);
+    assert_logged("terminal times were forged; ignoring them user=kim address=192.0.2.1 "
+                  "terminal=pts/",
+                  1);
+    scene_end(&scene);
+    shell_end(&shell);
+}
+
+/* The age of a login ends its terminals one by one, and is logged once. */
+static void too_old(void **state)
+{
+    struct shell shell = shell_begin(SHELL_PLAIN), second = shell_begin(SHELL_PLAIN);
+    const struct session_record record = own_login();
+    struct scene scene;
+    char screen[1024];
+
+    (void)state;
+    scene_begin(&scene, &record);
+    set_limits(scene.login, NEVER_MS, NEVER_MS, 100 * 1000);
+    run_for(&scene, 90 * 1000);
+    shell_screen(&shell, screen);
+    assert_non_null(strstr(screen, "has reached its maximum age and ends in 10s"));
+    run_for(&scene, 10 * 1000);
+    assert_int_equal(shell_await_death(&shell), SIGHUP);
+    assert_int_equal(shell_await_death(&second), SIGHUP);
+    assert_logged("disconnected, the login has reached its maximum age user=kim", 1);
+    assert_logged(" limit=1m40s setting=max_session rule=a.conf:2\n", 1);
+    scene_end(&scene);
+    close(shell.master);
+    close(second.master);
+}
+
+/* --- login(1), and logins without a terminal -------------------------------- */
+
+static void login_at_a_terminal(void **state)
+{
+    struct shell shell = shell_begin(SHELL_PLAIN);
+    struct session_record record = own_login();
+    struct scene scene;
+
+    (void)state;
+    record.is_ssh = false;
+    snprintf(record.terminal, sizeof record.terminal, "pts/%u", shell.index);
+    scene_begin(&scene, &record);
+    login_run(&scene.common, scene.login);
+    assert_int_equal(scene.login->terminal_count, 1);
+    assert_true(login_terminal_touched(scene.login, shell.index));
+    assert_false(login_terminal_touched(scene.login, shell.index + 1));
+    login_terminal_vanished(&scene.common, scene.login, shell.index + 1);
+    assert_int_equal(scene.login->terminal_count, 1);
+    run_for(&scene, LIMIT_MS);
+    assert_int_equal(shell_await_death(&shell), SIGHUP);
+    scene_end(&scene);
+    close(shell.master);
+}
+
+/* A terminal that is not there is tried again, and the login counts as one
+ * without. */
+static void a_terminal_that_is_not_there(void **state)
+{
+    struct session_record record = own_login();
+    struct scene scene;
+
+    (void)state;
+    record.is_ssh = false;
+    strcpy(record.terminal, "tty-nowhere");
+    scene_begin(&scene, &record);
+    login_run(&scene.common, scene.login);
+    assert_int_equal(scene.login->terminal_count, 0);
+    assert_true(scene.login->scan_ms == scene.common.now.boot_ms + RETRY_MS);
+    scene_end(&scene);
+}
+
+static pid_t begin_command(struct session_record *record)
+{
+    struct process process;
+    const pid_t pid = child_begin();
+
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;)
+            pause();
+    }
+    assert_int_equal(process_read(pid, &process), 0);
+    *record = own_login();
+    record->pid = pid;
+    record->start_ticks = process.start_ticks;
+    return pid;
+}
+
+static void without_a_terminal(void **state)
+{
+    struct session_record record;
+    const pid_t pid = begin_command(&record);
+    struct scene scene;
+    int status;
+
+    (void)state;
+    scene_begin(&scene, &record);
+    set_limits(scene.login, NEVER_MS, 80 * 1000, NEVER_MS);
+    login_run(&scene.common, scene.login);
+    assert_true(scene.login->next_ms == scene.common.now.boot_ms + 10 * 1000);
+    run_for(&scene, 80 * 1000 - 1);
+    assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+    run_for(&scene, 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+    assert_logged(" terminal=- idle=1m20s limit=1m20s setting=disconnect_notty rule=a.conf:3\n", 1);
+    run_for(&scene, 5000);
+    assert_logged("disconnected", 1);
+    scene_end(&scene);
+}
+
+/* --- without limits, and gone ---------------------------------------------- */
+
+static void not_watched_without_limits(void **state)
+{
+    struct shell shell = shell_begin(SHELL_PLAIN);
+    const struct session_record record = own_login();
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene, &record);
+    scene.login->has_limits = false;
+    login_run(&scene.common, scene.login);
+    assert_int_equal(scene.login->terminal_count, 1);
+    pass(&scene, 10 * LIMIT_MS);
+    login_run(&scene.common, scene.login);
+    assert_true(shell_lives(&shell));
+    assert_logged("disconnected", 0);
+    scene_end(&scene);
+    shell_end(&shell);
+}
+
+/* The process has ended, but the event is still to come. */
+static void a_login_that_is_gone(void **state)
+{
+    struct session_record record;
+    const pid_t pid = begin_command(&record);
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene, &record);
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    set_limits(scene.login, NEVER_MS, NEVER_MS, 10 * 1000);
+    login_run(&scene.common, scene.login);
+    assert_true(scene.login->scan_ms == scene.common.now.boot_ms + RETRY_MS);
+    run_for(&scene, 20 * 1000);
+    assert_string_equal(logged, "");
+    scene_end(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(warned_and_hung_up),
+        cmocka_unit_test(a_key_answers_the_notice),
+        cmocka_unit_test(hangups_outlive_the_login),
+        cmocka_unit_test(an_event_brings_the_next_sample_forward),
+        cmocka_unit_test(forged_times_are_logged),
+        cmocka_unit_test(too_old),
+        cmocka_unit_test(login_at_a_terminal),
+        cmocka_unit_test(a_terminal_that_is_not_there),
+        cmocka_unit_test(without_a_terminal),
+        cmocka_unit_test(not_watched_without_limits),
+        cmocka_unit_test(a_login_that_is_gone),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,49 @@
+#include "tools/tmoutd/log_text.h"
+
+#include "lib/policy/duration.h"
+
+#include <stdio.h>
+
+static const char *setting_of(enum limit_rule rule)
+{
+    switch (rule) {
+    case RULE_OF_DISCONNECT:
+        return "disconnect";
+    case RULE_OF_AGE:
+        return "max_session";
+    case RULE_OF_NOTTY:
+    default:
+        return "disconnect_notty";
+    }
+}
+
+static int64_t limit_of(enum limit_rule rule, const struct user_limits *limits)
+{
+    switch (rule) {
+    case RULE_OF_DISCONNECT:
+        return limits->terminal.idle_ms;
+    case RULE_OF_AGE:
+        return limits->terminal.age_ms;
+    case RULE_OF_NOTTY:
+    default:
+        return limits->notty.idle_ms;
+    }
+}
+
+void log_text_disconnect(const struct disconnect *disconnect, const struct user_limits *limits,
+                         char text[LOG_TEXT_MAX])
+{
+    const struct session_record *login = disconnect->login;
+    const bool is_age = disconnect->reason == REASON_AGE;
+    const enum limit_rule rule = is_age ? RULE_OF_AGE : disconnect->idle_rule;
+    char idle[64], limit[64];
+
+    duration_format(disconnect->idle_ms > 0 ? disconnect->idle_ms / 1000 : 0, idle, sizeof idle);
+    duration_format(limit_of(rule, limits) / 1000, limit, sizeof limit);
+    snprintf(text, LOG_TEXT_MAX,
+             "%s user=%s address=%s service=%s terminal=%s idle=%s limit=%s setting=%s rule=%s",
+             is_age ? "disconnected, the login has reached its maximum age"
+                    : "disconnected, idle for too long",
+             login->user, login->address, login->service, disconnect->terminal, idle, limit,
+             setting_of(rule), limits->rule[rule]);
+}

@@ -61,7 +61,9 @@ class Tap:
         except Exception:  # whatever it was, the next scenario still counts
             self.ok(False, f"{scenario.__name__} ran to its end", traceback.format_exc(),
                     *(self.log.since(mark)[-10:] if self.log else []))
-        self.note(f"({time.monotonic() - start:.1f} s)")
+        seconds = time.monotonic() - start
+        if seconds >= 1:
+            self.note(f"that took {seconds:.1f} s")
 
     def _play_beside_others(self, scenario):
         self.scenario.kept = []

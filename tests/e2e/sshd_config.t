@@ -208,7 +208,7 @@ def impossible_names():
             policy(f"default {{ max_sessions = 3 }}\n{kind} {quoted(name)} {{\n max_sessions = 2 }}\n")
             result = run("tmoutctl", "sshd-config")
             tap.ok(result.returncode == 1 and result.stdout == "" and
-                   f"{POLICY}:3: {kind} \"{name}\" cannot stand in sshd_config" in result.stderr,
+                   f"{POLICY}:3: {kind} \"{name}\" cannot be written in sshd_config" in result.stderr,
                    f"{kind} {name}", result)
     policy("user 'a*b' { tmout = 5m }\ndefault { max_sessions = 3 }\n")
     tap.ok("MaxSessions 3" in drop_in(), "a rule that says nothing to sshd may have any name")
@@ -356,7 +356,7 @@ def a_refused_policy():
     policy("default { max_sessions = 6 }\n")
     tap.ok("MaxSessions 6" in drop_in(), "an edit that is valid, and not applied yet")
     policy("default { tmout = 5m }\n")
-    tap.ok("sets nothing of sshd's" in drop_in(), "nothing for sshd")
+    tap.ok("no settings for sshd" in drop_in(), "nothing for sshd")
 
 
 def in_force():

@@ -262,8 +262,8 @@ static int check_add_looser(struct sshd_check *check, const struct sshd_line *li
 static const struct rule_setting *dropin_default(const struct dropin *dropin, enum setting_id id)
 {
     for (size_t i = 0; i < dropin->count; i++)
-        if (dropin->rule[i].kind == RULE_DEFAULT && dropin->rule[i].says.setting[id].set)
-            return &dropin->rule[i].says.setting[id];
+        if (dropin->rule[i].kind == RULE_DEFAULT && dropin->rule[i].content.setting[id].set)
+            return &dropin->rule[i].content.setting[id];
     return NULL;
 }
 

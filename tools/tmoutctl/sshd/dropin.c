@@ -1,5 +1,6 @@
 #include "tools/tmoutctl/sshd/dropin.h"
 
+#include "lib/host/array.h"
 #include "tools/tmoutctl/sshd/keywords.h"
 
 #include <errno.h>
@@ -8,7 +9,7 @@
 
 /* --- collecting ---------------------------------------------------------- */
 
-static bool says_anything(const struct snapshot_rule *rule)
+static bool rule_sets_anything(const struct snapshot_rule *rule)
 {
     for (size_t i = 0; i < sshd_keyword_count; i++)
         if (rule->setting[sshd_keywords[i].id].set)
@@ -16,31 +17,26 @@ static bool says_anything(const struct snapshot_rule *rule)
     return false;
 }
 
-static int take_rule(void *context, enum rule_kind kind, const char *name,
-                     const struct snapshot_rule *rule)
+static int dropin_take_rule(void *context, enum rule_kind kind, const char *name,
+                            const struct snapshot_rule *rule)
 {
     struct dropin *dropin = context;
 
-    if (!says_anything(rule))
+    if (!rule_sets_anything(rule))
         return 0;
-    /* Doubling, at the powers of two. */
-    if ((dropin->count & (dropin->count - 1)) == 0) {
-        const size_t room = dropin->count == 0 ? 1 : 2 * dropin->count;
-        struct dropin_rule *grown = reallocarray(dropin->rule, room, sizeof *grown);
-        if (grown == NULL)
-            return ENOMEM;
-        dropin->rule = grown;
-    }
-    struct dropin_rule *place = &dropin->rule[dropin->count];
-    *place = (struct dropin_rule){.kind = kind, .name = strdup(name), .says = *rule};
-    if (place->name == NULL)
+    struct dropin_rule *grown = array_grow(dropin->rule, dropin->count, sizeof *grown);
+    if (grown == NULL)
         return ENOMEM;
-    dropin->count++;
+    dropin->rule = grown;
+    char *copy = strdup(name);
+    if (copy == NULL)
+        return ENOMEM;
+    dropin->rule[dropin->count++] =
+        (struct dropin_rule){.kind = kind, .name = copy, .content = *rule};
     return 0;
 }
 
-/* A file's name is as long as its owner likes, and what it may hold would
- * end a comment. */
+/* A file's name may have characters that would end a comment. */
 static char *printable_path(const struct snapshot *snapshot, uint32_t number)
 {
     char path[4096];
@@ -52,7 +48,7 @@ static char *printable_path(const struct snapshot *snapshot, uint32_t number)
     return strdup(path);
 }
 
-static int by_kind_and_name(const void *left, const void *right)
+static int dropin_compare_rules(const void *left, const void *right)
 {
     const struct dropin_rule *a = left, *b = right;
 
@@ -61,7 +57,7 @@ static int by_kind_and_name(const void *left, const void *right)
 
 int dropin_collect(const struct snapshot *snapshot, struct dropin *dropin)
 {
-    const int result = snapshot_each_rule(snapshot, take_rule, dropin);
+    const int result = snapshot_each_rule(snapshot, dropin_take_rule, dropin);
 
     if (result != 0) {
         errno = result == -1 ? EBADMSG : result;
@@ -77,7 +73,7 @@ int dropin_collect(const struct snapshot *snapshot, struct dropin *dropin)
         dropin->path_count++;
     }
     if (dropin->count > 1)
-        qsort(dropin->rule, dropin->count, sizeof *dropin->rule, by_kind_and_name);
+        qsort(dropin->rule, dropin->count, sizeof *dropin->rule, dropin_compare_rules);
     return 0;
 }
 
@@ -95,7 +91,7 @@ void dropin_free(struct dropin *dropin)
 bool dropin_sets(const struct dropin *dropin, enum setting_id id)
 {
     for (size_t i = 0; i < dropin->count; i++)
-        if (dropin->rule[i].says.setting[id].set)
+        if (dropin->rule[i].content.setting[id].set)
             return true;
     return false;
 }
@@ -103,29 +99,29 @@ bool dropin_sets(const struct dropin *dropin, enum setting_id id)
 /* --- names --------------------------------------------------------------- */
 
 /*
- * Names are written in double quotes, between commas. What two readers in
- * sshd make of that differs from version to version: before 9.9 Match
- * lines were split at the quotes alone, since then a backslash before a quote
- * or another backslash is undone, too. Only names that all read alike get through.
+ * Names are written in double quotes, separated by commas. How sshd reads that
+ * depends on its version: before 9.9 Match lines were split at the quotes alone,
+ * since then a backslash before a quote or another backslash is removed, too.
+ * Only names that all versions read alike are accepted.
  */
-const char *dropin_name_wrong(const char *name)
+const char *dropin_name_problem(const char *name)
 {
     if (name[0] == '!')
-        return "begins with !, which is \"not\" in a pattern of sshd's";
+        return "begins with !, which negates an sshd pattern";
     if (name[0] == '#')
-        return "begins with #, which sshd takes for a comment";
+        return "begins with #, which starts a comment in sshd_config";
     for (const unsigned char *p = (const unsigned char *)name; *p != '\0'; p++) {
         if (*p == '*' || *p == '?')
-            return "has * or ?, which stand for other characters in a pattern of sshd's";
+            return "has * or ?, which are wildcards in an sshd pattern";
         if (*p == ',')
-            return "has a comma, which ends a name in a pattern of sshd's";
+            return "has a comma, which separates sshd patterns";
         if (*p == '"')
-            return "has a double quote, which a pattern of sshd's cannot have";
+            return "has a double quote, which an sshd pattern cannot have";
         if (*p < ' ' || *p == 0x7f)
             return "has a control character";
         if (*p == '\\' && (p[1] == '\0' || p[1] == '\\' || p[1] == '\''))
-            return "has a backslash at its end, or before a quote or another backslash, which "
-                   "sshd's versions read differently";
+            return "has a backslash at its end or before a quote or another backslash, which "
+                   "sshd reads differently depending on its version";
     }
     return NULL;
 }
@@ -135,7 +131,7 @@ const char *dropin_name_wrong(const char *name)
 static void print_origin(FILE *to, const struct dropin *dropin, const struct dropin_rule *rule,
                          enum setting_id id)
 {
-    const struct rule_setting *setting = &rule->says.setting[id];
+    const struct rule_setting *setting = &rule->content.setting[id];
     const char *path = setting->file < dropin->path_count ? dropin->path[setting->file] : "?";
 
     fprintf(to, "# %s", rule_kind_word(rule->kind));
@@ -153,8 +149,8 @@ static void print_setting(FILE *to, const char *indent, const struct sshd_keywor
     fprintf(to, "%s%s %s\n", indent, keyword->keyword, text);
 }
 
-/* One setting of all rules of one kind, the strictest value first; equal ones
- * as they come by name. */
+/* The rules of one kind that set one setting, the strictest value first; equal
+ * ones by name. */
 struct setting_rules {
     const struct dropin_rule **rule;
     size_t count;
@@ -165,7 +161,7 @@ static int strictest_first(const void *left, const void *right, void *context)
     const enum setting_id id = *(const enum setting_id *)context;
     const struct dropin_rule *a = *(const struct dropin_rule *const *)left;
     const struct dropin_rule *b = *(const struct dropin_rule *const *)right;
-    const int64_t x = a->says.setting[id].value, y = b->says.setting[id].value;
+    const int64_t x = a->content.setting[id].value, y = b->content.setting[id].value;
 
     if (x != y)
         return setting_stricter(&settings[id], x, y) ? -1 : 1;
@@ -177,13 +173,14 @@ static void select_rules(const struct dropin *dropin, enum rule_kind kind, enum 
 {
     selected->count = 0;
     for (size_t i = 0; i < dropin->count; i++)
-        if (dropin->rule[i].kind == kind && dropin->rule[i].says.setting[id].set)
+        if (dropin->rule[i].kind == kind && dropin->rule[i].content.setting[id].set)
             selected->rule[selected->count++] = &dropin->rule[i];
     if (selected->count > 1)
         qsort_r(selected->rule, selected->count, sizeof(void *), strictest_first, &id);
 }
 
-/* A block for as many rules as have the first one's value; returns how many. */
+/* Prints one block for all the rules at the start that have the same value.
+ * Returns how many they are. */
 static size_t print_block(FILE *to, const struct dropin *dropin, const struct sshd_keyword *keyword,
                           const struct dropin_rule *const *rule, size_t count)
 {
@@ -191,13 +188,14 @@ static size_t print_block(FILE *to, const struct dropin *dropin, const struct ss
     size_t same = 0;
 
     fputc('\n', to);
-    while (same < count && rule[same]->says.setting[id].value == rule[0]->says.setting[id].value)
+    while (same < count &&
+           rule[same]->content.setting[id].value == rule[0]->content.setting[id].value)
         print_origin(to, dropin, rule[same++], id);
     fprintf(to, "Match %s \"", rule[0]->kind == RULE_USER ? "User" : "Group");
     for (size_t i = 0; i < same; i++)
         fprintf(to, "%s%s", i > 0 ? "," : "", rule[i]->name);
     fputs("\"\n", to);
-    print_setting(to, "    ", keyword, &rule[0]->says);
+    print_setting(to, "    ", keyword, &rule[0]->content);
     return same;
 }
 
@@ -220,21 +218,21 @@ static void print_defaults(FILE *to, const struct dropin *dropin, const bool *kn
         const enum setting_id id = sshd_keywords[i].id;
         for (size_t k = 0; k < dropin->count && known[i]; k++) {
             const struct dropin_rule *rule = &dropin->rule[k];
-            if (rule->kind != RULE_DEFAULT || !rule->says.setting[id].set)
+            if (rule->kind != RULE_DEFAULT || !rule->content.setting[id].set)
                 continue;
             fputc('\n', to);
             print_origin(to, dropin, rule, id);
-            print_setting(to, "", &sshd_keywords[i], &rule->says);
+            print_setting(to, "", &sshd_keywords[i], &rule->content);
         }
     }
 }
 
-static const char header[] =
-    "# Made by tmoutctl sshd-config out of the policy; an edit here is lost. To\n"
-    "# renew it after an edit of the policy, in /etc/ssh/sshd_config.d:\n"
+static const char dropin_header[] =
+    "# Generated from the policy by tmoutctl sshd-config; do not edit. To update it\n"
+    "# after an edit of the policy, run in /etc/ssh/sshd_config.d:\n"
     "#     tmoutctl sshd-config > 00-tmout.new && mv 00-tmout.new 00-tmout.conf\n"
     "#     sshd -t && systemctl reload ssh && tmoutctl sshd-config --check\n"
-    "# Of several values sshd takes the first: this file should be the first there.\n";
+    "# sshd uses the first of several values, so this file should come first there.\n";
 
 int dropin_print(FILE *to, const struct dropin *dropin, const bool *known)
 {
@@ -242,13 +240,13 @@ int dropin_print(FILE *to, const struct dropin *dropin, const bool *known)
 
     if (room.rule == NULL)
         return -1;
-    fputs(header, to);
+    fputs(dropin_header, to);
     for (size_t i = 0; i < sshd_keyword_count; i++)
         if (!known[i] && dropin_sets(dropin, sshd_keywords[i].id))
-            fprintf(to, "\n# %s is left out: this sshd does not know it.\n",
+            fprintf(to, "\n# %s is left out: this sshd does not support it.\n",
                     sshd_keywords[i].keyword);
     if (dropin->count == 0)
-        fputs("\n# The policy sets nothing of sshd's.\n", to);
+        fputs("\n# The policy has no settings for sshd.\n", to);
     print_defaults(to, dropin, known);
     print_blocks(to, dropin, RULE_USER, known, &room);
     print_blocks(to, dropin, RULE_GROUP, known, &room);

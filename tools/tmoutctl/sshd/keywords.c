@@ -47,14 +47,14 @@ bool sshd_version_before(const struct sshd_version *version, const struct sshd_v
                                           : version->minor < other->minor;
 }
 
-void sshd_value_format(enum setting_id id, int64_t value, const char *words, char *text,
+void sshd_value_format(enum setting_id id, int64_t value, const char *setting_text, char *text,
                        size_t size)
 {
     if (settings[id].type == SETTING_TEXT)
-        snprintf(text, size, "%s", words);
+        snprintf(text, size, "%s", setting_text);
     else if (value == SETTING_OFF)
-        /* Never none: with `UnusedConnectionTimeout none` sshd forgets the
-         * value of an earlier line, with 0 the first one wins (servconf.c;
+        /* Never none: `UnusedConnectionTimeout none` makes sshd forget the value
+         * of an earlier line, while with 0 the first line wins (servconf.c;
          * measured with 9.2). */
         snprintf(text, size, "0");
     else if (settings[id].type == SETTING_DURATION)
@@ -63,12 +63,12 @@ void sshd_value_format(enum setting_id id, int64_t value, const char *words, cha
         setting_format(&settings[id], value, text, size);
 }
 
-bool sshd_value_is(enum setting_id id, int64_t value, const char *words, const char *printed)
+bool sshd_value_is(enum setting_id id, int64_t value, const char *setting_text, const char *printed)
 {
     char text[SETTING_TEXT_MAX];
 
-    sshd_value_format(id, value, words, text, sizeof text);
-    if (printed == NULL) /* of a ChannelTimeout that is none, sshd 9.2 says nothing */
+    sshd_value_format(id, value, setting_text, text, sizeof text);
+    if (printed == NULL) /* sshd 9.2 prints no ChannelTimeout that is none */
         return settings[id].type == SETTING_TEXT && strcmp(text, "none") == 0;
     if (value == SETTING_OFF && strcasecmp(printed, "none") == 0)
         return true;

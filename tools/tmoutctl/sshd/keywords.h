@@ -20,27 +20,28 @@ struct sshd_keyword {
     struct sshd_version since; /* the first version that has it */
 };
 
-/* In the order in which they are written. Those that groups and users may
- * have, sshd takes in Match blocks. */
+/* In the order in which they are written. sshd accepts those that groups and
+ * users may have in Match blocks. */
 extern const struct sshd_keyword sshd_keywords[];
 extern const size_t sshd_keyword_count;
 
-/* "9.2" or "9.2p1". Returns 0, or -1 where it is neither. */
+/* Parses "9.2" or "9.2p1". Returns 0, or -1 if it is neither. */
 int sshd_version_parse(const char *text, struct sshd_version *version);
 
 bool sshd_version_before(const struct sshd_version *version, const struct sshd_version *other);
 
 /*
- * A setting's value as sshd_config has it; words is its text where it is a
- * SETTING_TEXT. size >= SETTING_TEXT_MAX.
+ * A setting's value as it is written in sshd_config, into text; for a
+ * SETTING_TEXT the value is in setting_text. size >= SETTING_TEXT_MAX.
  */
-void sshd_value_format(enum setting_id id, int64_t value, const char *words, char *text,
+void sshd_value_format(enum setting_id id, int64_t value, const char *setting_text, char *text,
                        size_t size);
 
 /*
- * Is this what sshd has in force? printed is what `sshd -T` says behind the
- * keyword, NULL where it prints no such line.
+ * Is this the value that sshd uses? printed is what `sshd -T` prints after the
+ * keyword, NULL if it prints no such line.
  */
-bool sshd_value_is(enum setting_id id, int64_t value, const char *words, const char *printed);
+bool sshd_value_is(enum setting_id id, int64_t value, const char *setting_text,
+                   const char *printed);
 
 #endif

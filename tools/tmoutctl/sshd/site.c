@@ -9,8 +9,8 @@ bool sshd_is_zero(const char *value)
     return strchr(value, '0') != NULL && value[strspn(value, "+-0smhdwSMHDW")] == '\0';
 }
 
-/* A policy has no signs and no zeros in front; for sshd they change nothing. */
-static const char *as_in_a_policy(const char *text)
+/* A policy has no signs and no leading zeros; sshd ignores them. */
+static const char *site_value_plain(const char *text)
 {
     if (sshd_is_zero(text))
         return "0";
@@ -31,10 +31,10 @@ bool sshd_site_read(const struct sshd_line *line, struct sshd_site_value *site)
         if (strcasecmp(line->keyword, keyword->keyword) != 0)
             continue;
         site->keyword = keyword;
-        /* With a value that is none sshd does not start: others say so. */
+        /* With an invalid value sshd does not start, which is reported elsewhere. */
         return settings[keyword->id].default_only == NULL &&
                sshd_next_word(&rest, site->text, sizeof site->text) &&
-               setting_parse(&settings[keyword->id], as_in_a_policy(site->text), &site->value) ==
+               setting_parse(&settings[keyword->id], site_value_plain(site->text), &site->value) ==
                    NULL;
     }
     return false;

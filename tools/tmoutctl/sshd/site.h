@@ -1,6 +1,6 @@
 /*
- * The site's own Match blocks: they come after what the policy's default
- * section has in the drop-in, and beat it.
+ * The site's own Match blocks: they come after the policy's default section in
+ * the drop-in, and take precedence over it.
  */
 #ifndef TMOUT_TMOUTCTL_SSHD_SITE_H
 #define TMOUT_TMOUTCTL_SSHD_SITE_H
@@ -8,21 +8,20 @@
 #include "tools/tmoutctl/sshd/keywords.h"
 #include "tools/tmoutctl/sshd/text.h"
 
-/* Where the output of `tmoutctl sshd-config` belongs. */
+/* Where the output of `tmoutctl sshd-config` goes. */
 #define SSHD_DROP_IN "/etc/ssh/sshd_config.d/00-tmout.conf"
 
-/* What a line of theirs says of a setting that is the policy's, too. */
+/* A value in such a block of a setting that the policy has, too. */
 struct sshd_site_value {
     const struct sshd_keyword *keyword;
     char text[64]; /* as the site has written it */
     int64_t value;
 };
 
-/* False: it is none of theirs, or no such setting. Pure. */
+/* False if the line is not in such a block, or has no such setting. Pure. */
 bool sshd_site_read(const struct sshd_line *line, struct sshd_site_value *site);
 
-/* Is what sshd reads as a number or a time 0, however it is written? It takes
- * 00, +0 and 0m0s, too. */
+/* Does sshd read this number or time as 0? It accepts 00, +0 and 0m0s, too. */
 bool sshd_is_zero(const char *value);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * tmoutctl sshd-config: the policy's settings of sshd's own as a drop-in for
- * /etc/ssh/sshd_config.d; with --check, whether sshd goes by them.
+ * tmoutctl sshd-config: the policy's settings for sshd as a drop-in for
+ * /etc/ssh/sshd_config.d; with --check, whether sshd has them in effect.
  */
 #include "tools/tmoutctl/verbs/verbs.h"
 
@@ -16,38 +16,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int collect(const struct tmoutctl_context *context, const struct policy_view *view,
-                   struct dropin *dropin)
+static int collect_rules(const struct tmoutctl_context *context, const struct policy_view *view,
+                         struct dropin *dropin)
 {
     if (dropin_collect(&view->snapshot, dropin) == 0)
         return 0;
     if (errno == EBADMSG)
-        report("%s/%s is damaged; run tmoutctl apply", context->state_dir, SNAPSHOT_POLICY_NAME);
+        report("%s/%s is damaged; run \"tmoutctl apply\"", context->state_dir,
+               SNAPSHOT_POLICY_NAME);
     else
         report("out of memory");
     return -1;
 }
 
-/* Names all rules that sshd could not be told about. */
+/* Reports all rules whose name cannot be written in sshd_config. */
 static int check_names(const struct dropin *dropin)
 {
     int result = 0;
 
     for (size_t i = 0; i < dropin->count; i++) {
         const struct dropin_rule *rule = &dropin->rule[i];
-        const char *wrong = rule->kind == RULE_DEFAULT ? NULL : dropin_name_wrong(rule->name);
+        const char *problem = rule->kind == RULE_DEFAULT ? NULL : dropin_name_problem(rule->name);
         const struct rule_setting *first = NULL;
-        if (wrong == NULL)
+        if (problem == NULL)
             continue;
         for (size_t k = 0; first == NULL && k < sshd_keyword_count; k++)
-            if (rule->says.setting[sshd_keywords[k].id].set)
-                first = &rule->says.setting[sshd_keywords[k].id];
+            if (rule->content.setting[sshd_keywords[k].id].set)
+                first = &rule->content.setting[sshd_keywords[k].id];
         if (first == NULL)
             continue;
-        report("%s:%u: %s \"%s\" cannot stand in sshd_config: the name %s; take the settings for "
-               "sshd out of this rule",
+        report("%s:%u: %s \"%s\" cannot be written in sshd_config: the name %s; remove the "
+               "settings for sshd from this rule",
                first->file < dropin->path_count ? dropin->path[first->file] : "?", first->line,
-               rule_kind_word(rule->kind), rule->name, wrong);
+               rule_kind_word(rule->kind), rule->name, problem);
         result = -1;
     }
     return result;
@@ -87,12 +88,12 @@ static void warn_unknown(const struct dropin *dropin, const bool *known)
 {
     for (size_t i = 0; i < sshd_keyword_count; i++)
         if (!known[i] && dropin_sets(dropin, sshd_keywords[i].id))
-            report("this sshd has no %s (OpenSSH has it since %d.%d): %s has no effect",
-                   sshd_keywords[i].keyword, sshd_keywords[i].since.major,
-                   sshd_keywords[i].since.minor, settings[sshd_keywords[i].id].name);
+            report("%s has no effect: this sshd has no %s (new in OpenSSH %d.%d)",
+                   settings[sshd_keywords[i].id].name, sshd_keywords[i].keyword,
+                   sshd_keywords[i].since.major, sshd_keywords[i].since.minor);
 }
 
-/* Whole or not at all: what is printed becomes a file that sshd reads. */
+/* Prints all of it or nothing, since the output becomes a file that sshd reads. */
 static int print_dropin(const struct dropin *dropin, const bool *known)
 {
     char *text = NULL;
@@ -249,7 +250,7 @@ static int run_sshd_config(const struct tmoutctl_context *context,
         report("%s", failure.text);
         return status;
     }
-    if (collect(context, &view, &dropin) != 0)
+    if (collect_rules(context, &view, &dropin) != 0)
         goto out;
     if (find_target(has_version > 0 ? &version : NULL, &target) != 0)
         goto out;

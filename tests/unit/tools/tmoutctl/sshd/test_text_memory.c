@@ -17,7 +17,8 @@ static int read_and_free(void *root)
 static void every_allocation_fails_once(void **state)
 {
     put(*state, "/etc/ssh/sshd_config",
-        "# a comment\nInclude sshd_config.d/*.conf missing\nPort 22\nMatch User a\nMaxSessions 1\n");
+        "# a comment\nInclude sshd_config.d/*.conf missing\nPort 22\nMatch User a\nMaxSessions "
+        "1\n");
     put(*state, "/etc/ssh/sshd_config.d/10.conf",
         "A 1\nB 2\nC 3\nD 4\nE 5\nF 6\nG 7\nH 8\nI 9\nInclude inner\n");
     put(*state, "/etc/ssh/inner", "Include inner\n");

@@ -52,8 +52,8 @@ static void for_a_version(void **state)
     captured_free(&captured);
 
     assert_int_equal(sshd_config(&place, "8.9", false, &captured), TMOUTCTL_FINE);
-    assert_string_equal(captured.err, "tmoutctl: this sshd has no ChannelTimeout (OpenSSH has it "
-                                      "since 9.2): channel_timeout has no effect\n");
+    assert_string_equal(captured.err, "tmoutctl: channel_timeout has no effect: this sshd has no "
+                                      "ChannelTimeout (new in OpenSSH 9.2)\n");
     assert_contains(captured.out, "# ChannelTimeout is left out");
     captured_free(&captured);
     place.context.quiet = true;

@@ -31,13 +31,12 @@
     AUTH_LINE "auth include common-auth\nsession include common-session\n" SESSION_LINE
 
 struct audited_host {
-    char *root; /* and its owner */
-    struct host host;
+    char *root;
     struct tmoutctl_context context;
     struct audit audit;
 };
 
-/* What root's path is outside of the tree, to be freed. */
+/* Where a path of the host really is, to be freed. */
 static inline char *real_path(const struct audited_host *host, const char *path)
 {
     return path_in(host->root, path + 1);
@@ -120,10 +119,10 @@ static inline int audited_host_make(void **state)
     if (host == NULL || temporary_make((void **)&host->root) != 0)
         return -1;
     *state = host;
-    host->host.root = host->root;
+    host->context.host.root = host->root;
     host->context.config_path = real_path(host, CONFIG_NAME);
     host->context.state_dir = real_path(host, STATE_NAME);
-    host->audit.host = &host->host;
+    host->audit.host = &host->context.host;
     host->audit.owner = geteuid();
     host->audit.context = &host->context;
     for (size_t i = 0; i < COUNT_OF(services); i++) {
@@ -162,7 +161,7 @@ static inline struct audit *start_audit(struct audited_host *host)
 {
     audit_free(&host->audit);
     host->audit =
-        (struct audit){.host = &host->host, .owner = geteuid(), .context = &host->context};
+        (struct audit){.host = &host->context.host, .owner = geteuid(), .context = &host->context};
     audit_start(&host->audit);
     return &host->audit;
 }

@@ -1,0 +1,144 @@
+/* tmoutctl audit: what it prints of its findings, and its exit status. */
+#include "tests/unit/tools/tmoutctl/audit/audited_host.h"
+#include "tests/unit/tools/tmoutctl/captured.h"
+
+#include "tools/tmoutctl/host/preset_file.h"
+#include "tools/tmoutctl/verbs/verbs.h"
+
+#define SSHD_PAM "/etc/pam.d/sshd"
+
+enum { OPTION_BASELINE };
+
+static int audit(struct audited_host *host, const char *baseline, struct captured *captured)
+{
+    const struct verb_arguments arguments = {.option = {[OPTION_BASELINE] = baseline}};
+
+    return verb_run_with(&verb_audit, &host->context, &arguments, captured);
+}
+
+static void assert_prints(struct audited_host *host, const char *baseline, int status,
+                          const char *part)
+{
+    struct captured captured;
+    const int got = audit(host, baseline, &captured);
+
+    if (strstr(captured.out, part) == NULL)
+        fail_msg("\"%s\" has no \"%s\"", captured.out, part);
+    assert_string_equal(captured.err, "");
+    assert_int_equal(got, status);
+    captured_free(&captured);
+}
+
+/* Nothing that only the machine of this test could spoil: tmoutd is not needed. */
+static void put_plain_policy(struct audited_host *host)
+{
+    put_policy(host, "default {\n    max_attempts = 5\n}\n");
+    apply_policy(host);
+}
+
+static void findings_as_text(void **state)
+{
+    struct audited_host *host = *state;
+
+    put_plain_policy(host);
+    assert_prints(host, NULL, TMOUTCTL_FINE, "PASS  sshd-use-pam            sshd uses PAM\n");
+    assert_prints(host, NULL, TMOUTCTL_FINE, "\n0 failed, 0 warnings, 36 passed\n");
+    put(host->root, "/proc/sys/dev/tty/legacy_tiocsti", "1\n");
+    assert_prints(host, NULL, TMOUTCTL_FINE, "\n0 failed, 1 warning, 35 passed\n");
+    put(host->root, SSHD_PAM, GOOD_STACK SESSION_LINE);
+    assert_prints(host, NULL, TMOUTCTL_NO,
+                  "FAIL  pam-twice               " SSHD_PAM ":5: is the second session line");
+    assert_prints(host, NULL, TMOUTCTL_NO, "\n      fix: sed -i 5d " SSHD_PAM "\n");
+}
+
+static void only_what_is_wrong(void **state)
+{
+    struct audited_host *host = *state;
+    struct captured captured;
+
+    put_plain_policy(host);
+    host->context.quiet = true;
+    assert_int_equal(audit(host, NULL, &captured), TMOUTCTL_FINE);
+    assert_string_equal(captured.out, "");
+    captured_free(&captured);
+    put(host->root, SSHD_PAM, GOOD_STACK "auth include a\x1b[31mb\n");
+    assert_int_equal(audit(host, NULL, &captured), TMOUTCTL_NO);
+    assert_string_equal(captured.out, "FAIL  pam-stack               " SSHD_PAM
+                                      ":5: includes a?[31mb, which does not exist\n");
+    captured_free(&captured);
+}
+
+/* The finding of this check in the JSON array. */
+static const json_t *find_row(const json_t *list, const char *id)
+{
+    size_t i;
+    const json_t *row;
+
+    json_array_foreach (list, i, row) {
+        if (strcmp(json_string_value(json_object_get(row, "id")), id) == 0)
+            return row;
+    }
+    fail_msg("no %s", id);
+    return NULL;
+}
+
+static void assert_key(const json_t *row, const char *key, const char *value)
+{
+    assert_string_equal(json_string_value(json_object_get(row, key)), value);
+}
+
+static void findings_as_json(void **state)
+{
+    struct audited_host *host = *state;
+    struct captured captured;
+
+    put_plain_policy(host);
+    put(host->root, SSHD_PAM, GOOD_STACK SESSION_LINE);
+    host->context.json = true;
+    assert_int_equal(audit(host, NULL, &captured), TMOUTCTL_NO);
+    json_t *list = json_loads(captured.out, 0, NULL);
+    assert_int_equal(json_array_size(list), 36);
+    const json_t *row = find_row(list, "pam-twice");
+    assert_int_equal(json_object_size(row), 8);
+    assert_key(row, "status", "FAIL");
+    assert_key(row, "file", SSHD_PAM);
+    assert_key(row, "remediation", "sed -i 5d " SSHD_PAM);
+    assert_key(row, "mend", "sed -i 5d " SSHD_PAM); /* the former name, for one release */
+    assert_int_equal(json_integer_value(json_object_get(row, "line")), 5);
+    assert_true(json_is_null(json_object_get(row, "control")));
+    row = find_row(list, "pam-jump");
+    assert_key(row, "status", "PASS");
+    assert_key(row, "message", audit_checks[CHECK_PAM_JUMP].passed);
+    assert_true(json_is_null(json_object_get(row, "file")));
+    assert_true(json_is_null(json_object_get(row, "line")));
+    assert_true(json_is_null(json_object_get(row, "remediation")));
+    json_decref(list);
+    captured_free(&captured);
+}
+
+static void a_baseline(void **state)
+{
+    struct audited_host *host = *state;
+    struct captured captured;
+
+    put_plain_policy(host);
+    put(host->root, PRESET_DIR "/xyz.conf", "default {\n    max_attempts = 4 # XYZ 5.3: why\n}\n");
+    host->context.quiet = true;
+    assert_prints(host, "xyz", TMOUTCTL_NO, "FAIL  baseline                XYZ 5.3: ");
+    assert_int_equal(audit(host, "nothing", &captured), TMOUTCTL_FAILURE);
+    assert_string_equal(captured.out, "");
+    assert_non_null(strstr(captured.err, "nothing"));
+    captured_free(&captured);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        WITH_HOST(findings_as_text),
+        WITH_HOST(only_what_is_wrong),
+        WITH_HOST(findings_as_json),
+        WITH_HOST(a_baseline),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

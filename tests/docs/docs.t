@@ -1,42 +1,27 @@
 #!/usr/bin/python3
-"""The documents say what is true: pages are well-formed, examples are valid
-policies, and the commands in them exist."""
+"""The documents are right: pages are well-formed, examples are valid policies,
+and what they refer to exists."""
 import glob
 import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 
-results = []
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
-
-def ok(passed, name, detail=""):
-    results.append(passed)
-    print(f"{'ok' if passed else 'not ok'} {len(results)} - {name}")
-    if not passed:
-        for line in detail.splitlines():
-            print(f"# {line}")
-
-
-def skip(name, why):
-    results.append(True)
-    print(f"ok {len(results)} - {name} # SKIP {why}")
-
-
-def read(path):
-    with open(path, encoding="utf-8") as file:
-        return file.read()
+from host.commands import run
+from host.files import REPOSITORY, read
+from host.tap import tap
 
 
 def check_policy(text, name):
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as draft:
         draft.write(text)
         draft.flush()
-        done = subprocess.run(["build/tmoutctl", "check", draft.name], capture_output=True, text=True)
-    ok(done.returncode == 0, name, done.stderr + text)
+        done = run("build/tmoutctl", "check", draft.name)
+    tap.ok(done.returncode == 0, name, done.stderr + text)
 
 
 def policies(text):
@@ -47,16 +32,16 @@ def policies(text):
 
 
 def check_manual(page):
-    done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], capture_output=True, text=True)
-    ok(done.returncode == 0, f"{page} is well-formed", done.stdout)
+    done = run("mandoc", "-T", "lint", "-W", "warning", page)
+    tap.ok(done.returncode == 0, f"{page} is well-formed", done.stdout)
 
 
 def check_verbs(path):
     """Every `tmoutctl VERB` that a document shows is one."""
-    usage = subprocess.run(["build/tmoutctl", "--help"], capture_output=True, text=True).stdout
+    usage = run("build/tmoutctl", "--help").stdout
     known = set(re.findall(r"^  (\S+)", usage, re.M))
     shown = set(re.findall(r"^(?:sudo |# )?tmoutctl ([a-z-]+)", read(path), re.M))
-    ok(shown <= known, f"{path}: its verbs exist", f"unknown: {shown - known}")
+    tap.ok(shown <= known, f"{path}: its verbs exist", f"unknown: {shown - known}")
 
 
 def check_layers():
@@ -66,13 +51,13 @@ def check_layers():
     table = [[cell.strip().replace("**", "") for cell in line.strip("|").split("|")]
              for line in chapter.splitlines() if line.startswith("|")]
     heads = ["", *expected["situations"].values()]
-    ok(table[0] == heads, "README: the situations of its table of layers", f"{table[0]}\n{heads}")
+    tap.ok(table[0] == heads, "README: the situations of its table of layers", f"{table[0]}\n{heads}")
     rows = [[row["name"], *(row["cells"][name] for name in expected["situations"])]
             for row in expected["layers"].values()]
     for number in range(max(len(rows), len(table) - 2)):
         shown = table[2 + number] if 2 + number < len(table) else None
         wanted = rows[number] if number < len(rows) else None
-        ok(shown == wanted, f"README: {(wanted or shown)[0]} is what the tests find",
+        tap.ok(shown == wanted, f"README: {(wanted or shown)[0]} is what the tests find",
            f"README {shown}\ntests  {wanted}")
 
 
@@ -87,7 +72,7 @@ def check_paths(path):
     folders = "lib|pam_module|tools|tests|conf|packaging|profile\\.d|man|docs"
     named = set(re.findall(rf"(?<![\w/.])((?:{folders})/[\w./-]*\w/?)", read(path)))
     missing = [name for name in sorted(named) if not os.path.exists(name) and "NAME" not in name]
-    ok(not missing, f"{path}: the files that it names exist", "\n".join(missing))
+    tap.ok(not missing, f"{path}: the files that it names exist", "\n".join(missing))
 
 
 def check_facts():
@@ -98,40 +83,47 @@ def check_facts():
         folder, _slash, base = name.rpartition("/")
         if not glob.glob(f"tests/{name}*") and not glob.glob(f"tests/{folder}/test_{base}*"):
             missing.append(name)
-    ok(bool(named) and not missing, "docs/FACTS.md: its tests exist", "\n".join(missing))
+    tap.ok(bool(named) and not missing, "docs/FACTS.md: its tests exist", "\n".join(missing))
     facts = {path[len("tests/"):-2] for path in glob.glob("tests/facts/*.t")}
-    ok(facts <= named, "docs/FACTS.md: names every test of facts", f"{facts - named}")
+    tap.ok(facts <= named, "docs/FACTS.md: names every test of facts", f"{facts - named}")
 
 
-def main():
-    os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+def manuals():
+    """the manual pages are well-formed, and list every setting"""
     for page in sorted(glob.glob("build/man/*.[1-9]")):
         if shutil.which("mandoc"):
             check_manual(page)
         else:
-            skip(f"{page} is well-formed", "mandoc is not installed")
+            tap.skip(f"{page} is well-formed", "mandoc is not installed")
+    settings = set(re.findall(r'\.name = "([^"]+)"', read("lib/policy/settings.c")))
+    manual = set(re.findall(r"^\.It Cm (\S+)$", read("build/man/tmout.conf.5"), re.M))
+    tap.ok(bool(settings) and settings == manual, "tmout.conf(5) lists every setting",
+           f"{settings ^ manual}")
+
+
+def examples():
+    """every policy that is shown or installed is valid"""
     for path in ["README.md", "man/tmout.conf.5.in"]:
         for number, block in enumerate(policies(read(path)), 1):
             check_policy(block, f"{path}: policy {number} is valid")
     installed = read("conf/tmout.conf")
     check_policy(installed, "the installed policy is valid")
     check_policy(re.sub(r"^# (?=(group|user|    tmout|    enforce|\}))", "", installed, flags=re.M),
-                 "the installed policy is valid with its examples switched on")
+                 "the installed policy is valid with its examples uncommented")
     for path in sorted(glob.glob("conf/presets/*.conf")):
         check_policy(read(path), f"{path} is valid")
-    settings = set(re.findall(r'\.name = "([^"]+)"', read("lib/policy/settings.c")))
-    manual = set(re.findall(r"^\.It Cm (\S+)$", read("build/man/tmout.conf.5"), re.M))
-    ok(bool(settings) and settings == manual, "tmout.conf(5) lists every setting",
-       f"{settings ^ manual}")
+
+
+def references():
+    """the commands, files, tables and tests that the documents name exist"""
     check_verbs("README.md")
     check_verbs("man/tmoutctl.8")
     check_layers()
     for path in ["README.md", "SECURITY.md", *sorted(glob.glob("docs/*.md"))]:
         check_paths(path)
     check_facts()
-    print(f"1..{len(results)}")
-    return 0 if all(results) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    os.chdir(REPOSITORY)
+    tap.run(manuals, examples, references)

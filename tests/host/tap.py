@@ -3,6 +3,7 @@
 import re
 import sys
 import threading
+import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
@@ -31,7 +32,7 @@ class Tap:
 
     def ok(self, passed, name, *why):
         """One result; `why` is shown where it failed."""
-        self._say(bool(passed), name)
+        self._say(bool(passed), name.replace("#", "\\#"))
         if not passed:
             self.note(*why)
         return passed
@@ -53,12 +54,16 @@ class Tap:
 
     def _play(self, scenario):
         mark = self.log.mark() if self.log else 0
+        start = time.monotonic()
         try:
             self.note(scenario.__doc__ or scenario.__name__)
             scenario()
         except Exception:  # whatever it was, the next scenario still counts
             self.ok(False, f"{scenario.__name__} ran to its end", traceback.format_exc(),
                     *(self.log.since(mark)[-10:] if self.log else []))
+        seconds = time.monotonic() - start
+        if seconds >= 1:
+            self.note(f"that took {seconds:.1f} s")
 
     def _play_beside_others(self, scenario):
         self.scenario.kept = []

@@ -269,7 +269,7 @@ def upgrade():
     logs_in("unpacked")
     host.must("dpkg", "--force-confold", "--configure", "--pending")
     tap.equal(host.read(POLICY), EDITED, "the site's policy is kept")
-    tap.ok("0.0.9" not in host.read("/etc/profile.d/tmout.sh"), "what nobody changed is the new one")
+    tap.ok(built.PREVIOUS not in host.read("/etc/profile.d/tmout.sh"), "what nobody changed is the new one")
     tap.equal(in_stacks(), [True] * 3, "the module is in the stacks")
     tap.equal(host.read("/etc/profile.d/tmout.sh.before-pam_tmout"), SITES_OWN,
               "the site's own script is still kept")
@@ -279,12 +279,12 @@ def upgrade():
 
 def failed_upgrade():
     """an upgrade that fails, before and after its files came"""
-    broken = [built.repacked(new[0], "9.0", "preinst", "#!/bin/sh\nexit 1\n"),
-              built.repacked(new[0], "9.1", "postinst",
+    broken = [built.broken(new[0], "9.0", "preinst", "#!/bin/sh\nexit 1\n"),
+              built.broken(new[0], "9.1", "postinst",
                                    '#!/bin/sh\n[ "$1" != configure ] || exit 1\n')]
     tap.ok(host.run("dpkg", "--force-confold", "-i", *host.copy_in(broken[:1])).returncode != 0,
            "one whose preinst fails")
-    tap.equal(host.must("dpkg-query", "-W", "-f", "${Version}", "libpam-tmout"), "0.1.0",
+    tap.equal(host.must("dpkg-query", "-W", "-f", "${Version}", "libpam-tmout"), built.version(),
               "leaves the old version")
     logs_in("failed before")
     tap.ok(host.run("dpkg", "--force-confold", "--force-depends", "-i",
@@ -405,7 +405,7 @@ def main():
         isolate(*PROGRAMS)
         paths, version = built.packages()
         new.extend(paths)
-        older.extend(built.previous())
+        older.extend(built.previous(paths))
         host = Host(suite)
     except Skip as why:
         tap.skip(f"{suite}: packages on a booted host", why)

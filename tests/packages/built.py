@@ -2,20 +2,21 @@
 
     packages()      the packages as they are
     previous()      an older version of them
-    repacked()      a package with a maintainer script replaced
+    broken()        one with a maintainer script of the test's
     lock(name)      for what two tests must not make at the same time
 """
 import contextlib
 import fcntl
 import os
 import re
-import shutil
+import tempfile
 
 from host.commands import must
 from host.files import REPOSITORY, append, read, write
 from host.waiting import BUILD_GUARD_SEC
 
 BUILD = REPOSITORY + "/build"
+PREVIOUS = "0.0.9"
 
 
 @contextlib.contextmanager
@@ -52,30 +53,29 @@ def packages():
     return debs(BUILD, version()), version()
 
 
-def previous():
-    """An older version: the same tree, but other conffiles. Its paths."""
-    directory, number = BUILD + "/deb-previous", "0.0.9"
-    done = directory + "/done"
-    with lock("deb-previous"):
-        if os.path.exists(done) and os.path.getmtime(done) >= os.path.getmtime(BUILD + "/deb/built"):
-            return debs(directory, number)
-        tree = BUILD + "/tree-previous"
-        shutil.rmtree(tree, ignore_errors=True)
-        shutil.copytree(REPOSITORY, tree, ignore=shutil.ignore_patterns("build", ".git"))
-        for changed in "conf/tmout.conf", "profile.d/tmout.sh":
-            append(f"{tree}/{changed}", "\n# as it was in 0.0.9\n")
-        must(tree + "/packaging/build-deb", number, directory, env=build_environment(),
-             timeout=BUILD_GUARD_SEC)
-        write(done, "")
-    return debs(directory, number)
+def repacked(deb, number, change):
+    """A package like this one with another version, after change(directory)
+    had its unpacked files; its path, below /run."""
+    with tempfile.TemporaryDirectory(dir="/run") as directory:
+        must("dpkg-deb", "-R", deb, directory)
+        control = f"{directory}/DEBIAN/control"
+        text = re.sub(r"(?m)^Version: .*$", f"Version: {number}", read(control))
+        write(control, text.replace(f"(= {version()})", f"(= {number})"))
+        change(directory)
+        must("dpkg-deb", "-b", directory, "/run")
+    return f"/run/{os.path.basename(deb).replace(version(), number)}"
 
 
-def repacked(deb, number, script, text):
-    """A package with another version and another maintainer script."""
-    directory = "/run/repacked"
-    shutil.rmtree(directory, ignore_errors=True)
-    must("dpkg-deb", "-R", deb, directory)
-    control = f"{directory}/DEBIAN/control"
-    write(control, re.sub(r"(?m)^Version: .*$", f"Version: {number}", read(control)))
-    write(f"{directory}/DEBIAN/{script}", text, 0o755)
-    return must("dpkg-deb", "-b", directory, "/run").split("'")[-2]
+def previous(paths):
+    """An older version of these packages, whose conffiles differ."""
+    def change_conffiles(directory):
+        for path in "/etc/security/tmout.conf", "/etc/profile.d/tmout.sh":
+            if os.path.exists(directory + path):
+                append(directory + path, f"\n# as it was in {PREVIOUS}\n")
+
+    return [repacked(path, PREVIOUS, change_conffiles) for path in paths]
+
+
+def broken(deb, number, script, text):
+    """A package with this maintainer script."""
+    return repacked(deb, number, lambda directory: write(f"{directory}/DEBIAN/{script}", text, 0o755))

@@ -12,6 +12,7 @@ from booted_host import mount_root
 from built import BUILD, build_environment, lock, version
 from file_list import differences, files_below
 from host.commands import must, run
+from host.debian_root import own_suite
 from host.files import REPOSITORY, read, write
 from host.isolation import Skip, isolate
 from host.tap import tap
@@ -91,7 +92,7 @@ def main():
         isolate("mmdebstrap", "rpmbuild")
         with lock("rpm"):
             must("make", "-s", "rpm", cwd=REPOSITORY, env=build_environment(), timeout=BUILD_GUARD_SEC)
-        mount_root("bookworm")
+        mount_root(own_suite() or "bookworm")
     except Skip as why:
         tap.skip("the package for Fedora and RHEL", why)
         tap.end()

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Shows in a throw-away host what one policy file does to real SSH sessions.
 
-Started as `tests/host/throwaway demo/demo.py` from the repository, as root.
-Exits non-zero if anything seen differs from what the policy promises.
+Run as root: `tests/host/throwaway demo/demo.py`. The exit status is not zero if
+anything differs from the policy.
 """
 
 import os
@@ -31,11 +31,11 @@ group "ops" {
 }
 group "contractors" {
     tmout   = 5m
-    enforce = true         # nobody changes it in the shell
+    enforce = true         # users cannot change it in the shell
 }
 group "console" {
     tmout    = 10m
-    sessions = all         # logins at the machine itself, too
+    sessions = all         # console logins, too
 }
 user "deploy" {
     tmout = none
@@ -57,7 +57,7 @@ PEOPLE = [  # name, shell, groups
     ("deploy", "bash", ["ops"]),
 ]
 
-WISH_SEC = 99 * 60  # the limit that everybody tries to have instead
+WISH_SEC = 99 * 60  # the limit that every user tries to set
 
 COLUMNS = [  # heading, width
     ("user", 6), ("shell", 5), ("groups", 16), ("rule", 13), ("limit", 5), ("readonly", 8),
@@ -66,23 +66,23 @@ COLUMNS = [  # heading, width
 INSTALL = """\
 To install it for real, on this machine or any other:
 
-    make && sudo make install            build, and put the files in place
+    make && sudo make install            build and install
     sudoedit /etc/security/tmout.conf    write the policy (see tmout.conf(5))
-    sudo tmoutctl apply                  check it and put it in force
-    sudo tmoutctl shells --install       for zsh, tcsh and shells within shells
+    sudo tmoutctl apply                  check and apply it
+    sudo tmoutctl shells --install       add hooks for zsh, tcsh and nested shells
 
-and in /etc/pam.d/sshd two lines, before the one that brings in the password
-modules and after those of pam_env:
+and add two lines to /etc/pam.d/sshd, the first before the password modules,
+the second after pam_env:
 
     auth    requisite pam_tmout.so
     session optional  pam_tmout.so
 
-Later edits need no command: the next login follows them, and a mistake in
-them is logged and leaves the policy before in force."""
+Later edits need no command: they apply from the next login on. If an edit is
+invalid, the error is logged and the previous policy stays in force."""
 
 
 def human(seconds):
-    """A duration as a policy has it."""
+    """A duration as it is written in a policy."""
     if seconds is None:
         return "none"
     if seconds % 60:
@@ -93,13 +93,13 @@ def human(seconds):
 # --- what a session sees -------------------------------------------------------
 
 def seconds_of(pam_tmout):
-    """The limit in a PAM_TMOUT such as "900 readonly"; None where it has none."""
+    """The limit in a PAM_TMOUT such as "900 readonly", None if there is none."""
     word = (pam_tmout or "none").split()[0]
     return None if word == "none" else int(word)
 
 
 def row(name, shell, groups):
-    """Logs in as somebody, over ssh and locally, and gives what was seen."""
+    """Logs in over ssh and at the console, and returns the row of the table."""
     over_ssh, at_console = show(name), show(name, "--local")
     limit, enforced = over_ssh["settings"]["tmout"], over_ssh["settings"]["enforce"]
     with terminal(name) as session:
@@ -137,8 +137,8 @@ def show_policy():
 
 def show_people():
     title("Who gets what")
-    say("  Each row is a real login through sshd, in which the user then tries to have 99")
-    say("  minutes, and under `local` a login at the machine itself, without SSH.")
+    say("  Each row is a real login through sshd, in which the user then tries to raise the")
+    say("  limit to 99 minutes. `local` is the limit of a login at the console.")
     say()
     print_row([paint("4", f"{heading:<{width}}") for heading, width in COLUMNS])
     for name, shell, groups in PEOPLE:
@@ -146,16 +146,16 @@ def show_people():
             user(name, shell, groups)
             print_row(row(name, shell, groups))
         else:
-            say(f"{name:<6}  {shell} is not installed here: left out")
+            say(f"{name:<6}  {shell} is not installed: skipped")
 
 
 def show_idle():
     user("hasty")
     limit = show("hasty")["settings"]["tmout"]["seconds"]
-    title(f"Doing nothing: user hasty has {limit} seconds")
+    title(f"An idle prompt: user hasty has tmout = {limit}s")
     with terminal("hasty") as session:
         session.ask("$HOME")
-        say("  hasty has logged in, sits at the prompt, and types nothing.")
+        say("  hasty has logged in and types nothing.")
         start = time.monotonic()
         idle_sec, ended = 0, False
         while not ended and idle_sec < 4 * limit:
@@ -163,11 +163,11 @@ def show_idle():
             idle_sec = time.monotonic() - start
             progress(idle_sec, limit, ended)
     expect("hasty", "whether idling ended the session", ended and idle_sec > limit - 1, True)
-    say(f"  The session {'ended' if ended else 'goes on'} after {idle_sec:.0f} s without a key.")
+    say(f"  The session {'ended' if ended else 'goes on'} after {idle_sec:.0f} s without input.")
 
 
 def progress(idle_sec, limit, ended):
-    """One line that counts down; where nobody looks at it, a line a second."""
+    """A progress bar on a terminal, and a line a second elsewhere."""
     done = min(1, idle_sec / limit)
     bar = "#" * round(done * 30)
     text = f"  [{bar:<30}] idle {idle_sec:4.1f} s, limit {limit} s"
@@ -178,9 +178,9 @@ def progress(idle_sec, limit, ended):
 
 
 def main():
-    say("One policy file decides how long an SSH session may sit idle, whatever runs in it,")
-    say("and how many wrong passwords a user has. What follows happens in a throw-away host:")
-    say("this machine stays as it is.")
+    say("One policy file sets how long an SSH session may be idle, whatever runs in it, and")
+    say("how many wrong passwords a user may try. Everything below happens in a throw-away")
+    say("host: nothing on this machine is changed.")
     setup(POLICY, lockout.SSHD, password_services=lockout.SERVICES)
     wire("login")
     show_policy()
@@ -190,11 +190,11 @@ def main():
     lockout.show_crowd()
     hangup.show_hangup()
     if differences:
-        title(paint("31", "This is not what the policy says:"))
+        title(paint("31", "This differs from the policy:"))
         for difference in differences:
             say(f"  {difference}")
         sys.exit(1)
-    title(paint("32", "Everything seen is what the policy says."))
+    title(paint("32", "Everything above matches the policy."))
     say(INSTALL)
 
 

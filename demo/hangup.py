@@ -1,6 +1,6 @@
-"""The demo's part about tmoutd: an idle terminal is hung up, whatever runs in
-it; beside it what sshd's own ClientAlive does about idle people, and about
-clients that are dead."""
+"""The demo's part about tmoutd: an idle session is disconnected, whatever runs
+in it. For comparison, what sshd's ClientAlive does about idle users and about
+clients that do not respond."""
 
 import json
 import shutil
@@ -18,17 +18,19 @@ from host.tmoutd import tmoutd
 from stage import expect, say, title
 
 LIMIT_SEC, WARN_SEC = 12, 4
-# Promised: the kernel notes input every eight seconds, and a hang-up takes its steps.
+# The kernel updates the time of input every eight seconds, and a hangup takes
+# several steps.
 LATE_SEC = 10
-# ClientAliveInterval and ClientAliveCountMax are 1: by then a dead client is dropped.
+# With both ClientAlive options at 1, a client that does not respond is
+# disconnected by then.
 ALIVE_SEC = 8
 ALIVE_PORT = 2200
 ALIVE = "ClientAliveInterval 1\nClientAliveCountMax 1\n"
 
 POLICY = f"""\
 user "ida" {{
-    disconnect = {LIMIT_SEC}s       # the terminal is hung up, whatever runs in it
-    warn       = {WARN_SEC}s        # after a notice
+    disconnect = {LIMIT_SEC}s       # the session is ended, whatever runs in it
+    warn       = {WARN_SEC}s        # this long after a notice
 }}
 """
 
@@ -38,7 +40,7 @@ IN_FRONT = [("vim", "vim -u NONE /etc/passwd"), ("less", "less /etc/passwd"),
 
 
 class Watch:
-    """What happens, with the seconds since the last key was pressed."""
+    """Prints what happens, with the seconds since the last input."""
 
     def __init__(self):
         self.begun = time.monotonic()
@@ -53,12 +55,12 @@ class Watch:
 def program_in_front():
     name, command = next(entry for entry in IN_FRONT if shutil.which(entry[0]))
     if name != IN_FRONT[0][0]:
-        say(f"  ({IN_FRONT[0][0]} is not installed here: {name} stands in for it)")
+        say(f"  ({IN_FRONT[0][0]} is not installed: using {name})")
     return name, command
 
 
 def show_sessions():
-    """The command's own words; its numbers against the policy."""
+    """Shows the command's output, and checks its numbers."""
     say("  # tmoutctl sessions")
     for line in must("tmoutctl", "sessions").splitlines():
         say(f"  {line}")
@@ -70,7 +72,7 @@ def show_sessions():
 
 
 class Stopped(threading.Thread):
-    """A client that answers no more, as one whose machine has lost its network."""
+    """A client that stops responding, like one that has lost its network."""
 
     def __init__(self, client, sshd, watch):
         super().__init__(daemon=True)
@@ -82,21 +84,22 @@ class Stopped(threading.Thread):
         self.watch.say("ann's client is stopped (SIGSTOP)")
         self.sshd.log.wait("Timeout, client not responding from user ann")
         self.took_sec = time.monotonic() - begun
-        self.watch.say("ClientAlive has dropped ann's client: it answered nothing")
+        self.watch.say("ClientAlive disconnected ann: the client did not respond")
 
 
 def watch_ida(ida, watch):
-    """Until she is hung up. Gives when the notice came, and when the end."""
+    """Waits until ida is disconnected. Returns the seconds until the notice, and
+    until the end."""
     notice = ida.wait(NOTICE, guard=LIMIT_SEC + LATE_SEC).group(0)
     noticed_sec = watch.seconds()
-    watch.say("on ida's terminal, over the program in front:")
+    watch.say("on ida's terminal, on top of the program:")
     say(f"           {notice}")
     expect("ida", "the time left in the notice",
            f" in {WARN_SEC}s. Press Enter to stay connected." in notice, True)
     ended = ida.ended_within(WARN_SEC + LATE_SEC)
     ended_sec = watch.seconds()
     watch.say("ida's session has ended" if ended else "ida's session goes on")
-    expect("ida", "whether her session was ended", ended, True)
+    expect("ida", "whether the session was ended", ended, True)
     return noticed_sec, ended_sec
 
 
@@ -106,7 +109,7 @@ def show_log(mark):
     say("  The log:")
     for line in cut:
         say(f"  {line.split(' ', 1)[1]}")
-    expect("ida", "the number of lines in the log about her hang-up", len(cut), 1)
+    expect("ida", "the number of lines in the log about the disconnect", len(cut), 1)
     for part in ("address=127.0.0.1", "service=sshd", "terminal=pts/", f"limit={LIMIT_SEC}s",
                  "setting=disconnect", f"rule={product.POLICY}:"):
         expect("ida", f"whether the log line has {part}", part in "".join(cut), True)
@@ -120,19 +123,19 @@ def show_alive(idle, stopped, watch):
     stopped.join(ALIVE_SEC)
     answers = idle.ask("$LOGNAME") == "bob"
     say()
-    say("  Beside it sshd with ClientAliveInterval 1 and ClientAliveCountMax 1:")
+    say("  For comparison, sshd with ClientAliveInterval 1 and ClientAliveCountMax 1:")
     step(f"bob, idle for {watch.seconds():.0f} s",
-         "still there: his client answers for him" if answers else "gone")
-    step("ann, her client stopped",
-         f"dropped after {stopped.took_sec:.1f} s" if stopped.took_sec else "still there")
+         "still logged in: the client responds by itself" if answers else "disconnected")
+    step("ann, client stopped",
+         f"disconnected after {stopped.took_sec:.1f} s" if stopped.took_sec else "still logged in")
     expect("ClientAlive", "whether an idle client stays", answers, True)
-    expect("ClientAlive", f"whether it drops a dead client within {ALIVE_SEC} s",
+    expect("ClientAlive", f"whether it disconnects a stopped client within {ALIVE_SEC} s",
            stopped.took_sec is not None and stopped.took_sec <= ALIVE_SEC, True)
 
 
 def show_hangup():
-    """ann and bob are from the table above: no rule about `disconnect` has them."""
-    title(f"A program in front: user ida has disconnect = {LIMIT_SEC}s")
+    """ann and bob are from the table above and have no `disconnect` limit."""
+    title(f"An idle program: user ida has disconnect = {LIMIT_SEC}s")
     user("ida")
     name, command = program_in_front()
     sshd = Sshd(port=ALIVE_PORT)
@@ -143,8 +146,8 @@ def show_hangup():
             terminal("ida", env={"TERM": "xterm"}) as ida:
         for client in bob, ann, ida:
             client.ask("$HOME")
-        say(f"  ida has logged in and opens {name}; bob and ann, whom no rule hangs up, are at")
-        say("  another sshd, with ClientAlive. Nobody touches a key.")
+        say(f"  ida has logged in and opens {name}. bob and ann have no `disconnect` limit and are")
+        say("  logged in through another sshd, which has ClientAlive. Nobody types anything.")
         say()
         mark = syslog.now()
         ida.type(command)
@@ -156,9 +159,9 @@ def show_hangup():
         noticed_sec, ended_sec = watch_ida(ida, watch)
         show_log(mark)
         show_alive(bob, stopped, watch)
-    expect("ida", "whether the hang-up came in its time",
+    expect("ida", "whether the session ended in time",
            LIMIT_SEC - 1 <= ended_sec <= LIMIT_SEC + LATE_SEC, True)
-    expect("ida", "whether the notice came in its time before it",
+    expect("ida", "whether the notice came in time",
            WARN_SEC - 1 <= ended_sec - noticed_sec <= WARN_SEC + LATE_SEC - 8, True)
     tmoutd.stop()
     sshd.stop()

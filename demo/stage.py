@@ -1,4 +1,4 @@
-"""How the demo talks, and how it keeps what was seen apart from what was promised."""
+"""The demo's output, and its list of what differs from the policy."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ differences = []
 
 
 def paint(code, text):
-    """Text in colour, where somebody is looking."""
+    """Coloured text, on a terminal."""
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         return text
     return f"\033[{code}m{text}\033[0m"
@@ -24,6 +24,6 @@ def title(text):
 
 
 def expect(who, what, seen, said):
-    """Notes where something is not as the policy promises it."""
+    """Records a difference from the policy."""
     if seen != said:
         differences.append(f"{who}: {what} is {seen!r}, but the policy says {said!r}")

@@ -1,4 +1,4 @@
-"""The host's users: how they are created, and what belongs to them."""
+"""The host's users."""
 
 import os
 import pwd
@@ -10,7 +10,7 @@ from host.files import append, read, write
 
 
 def _shell_path(shell):
-    if shell == "ash":  # busybox is told by its name which program to be
+    if shell == "ash":  # busybox runs the program that it is called by
         path = "/usr/local/bin/ash"
         if not os.path.lexists(path):
             os.symlink(shutil.which("busybox"), path)
@@ -27,7 +27,7 @@ def _next_id(path):
 
 
 def _group(name, member):
-    """Adds a member to a group, and the group if there is none."""
+    """Adds a member to a group, which is created if there is none."""
     lines = read("/etc/group").splitlines()
     for number, line in enumerate(lines):
         if line.split(":")[0] == name:
@@ -39,8 +39,8 @@ def _group(name, member):
 
 
 def user(name, shell="bash", groups=()):
-    """A user who may log in with this host's key. The files are edited rather
-    than left to useradd, which is slow and refuses names that NSS may return."""
+    """Creates a user who accepts this host's key. This edits the files itself:
+    useradd is slow, and rejects names that NSS may return."""
     home = f"/home/{name}"
     number = max(_next_id("/etc/passwd"), _next_id("/etc/group"))
     append("/etc/passwd", f"{name}:x:{number}:{number}::{home}:{_shell_path(shell)}\n")
@@ -50,14 +50,14 @@ def user(name, shell="bash", groups=()):
         _group(group, name)
     shutil.copytree("/etc/skel", home)
     write(f"{home}/.ssh/authorized_keys", read(KEY + ".pub"), 0o600)
-    write(f"{home}/.zshrc", "")  # without one zsh asks questions first
+    write(f"{home}/.zshrc", "")  # without this file zsh starts with questions
     own(name)
 
 
 def passwords(people):
-    """Gives people passwords, as {name: password}."""
+    """Sets passwords, given as {name: password}."""
     given = "".join(f"{name}:{text}\n" for name, text in people.items())
-    # A hash that is quick to make, and to check.
+    # A hash that takes little time to create and to check.
     must("chpasswd", "--crypt-method=SHA256", "--sha-rounds=1000", input=given, stdin=None)
 
 
@@ -66,5 +66,5 @@ def uid(name):
 
 
 def own(name):
-    """Gives all that is in a user's home to the user."""
+    """Makes a user the owner of everything in the user's home."""
     must("chown", "-R", f"{name}:", f"/home/{name}")

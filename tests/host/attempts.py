@@ -1,4 +1,4 @@
-"""Login attempts with a password: over ssh, by su and sudo, and straight through libpam."""
+"""Login attempts with a password: over ssh, with su and sudo, and with libpam alone."""
 
 import contextlib
 import ctypes
@@ -16,8 +16,8 @@ from host.product import attempts
 from host.setup import setup
 from host.waiting import GUARD_SEC, wait_until
 
-# Gives the next line of the file each time that it is asked. Where the file is
-# a fifo, that is somebody who thinks until the other end writes or goes away.
+# Answers each prompt with the next line of the file. If that is a fifo, it
+# waits at the prompt until the test writes an answer or ends it.
 ASKPASS = """#!/bin/sh
 read -r answer <"$ANSWERS"
 [ -p "$ANSWERS" ] || sed -i 1d "$ANSWERS"
@@ -26,8 +26,8 @@ printf '%s\\n' "$answer"
 
 
 class PasswordClient:
-    """An ssh client that answers with these passwords, one after the other, on
-    one connection. `thinks`: it has to be told them by say()."""
+    """An ssh client that answers the prompts of one connection with these
+    passwords. With `thinks`, it waits at each prompt for say()."""
 
     def __init__(self, name, *given, method="password", command="true", options=(), port=22,
                  thinks=False):
@@ -48,7 +48,7 @@ class PasswordClient:
                  "ANSWERS": self.answers})
 
     def wait_asked(self):
-        """Waits until it is at the prompt, and gives a descriptor to answer by."""
+        """Waits until it is at a prompt, and returns a descriptor to write the answer to."""
         def try_to_open():
             with contextlib.suppress(OSError):  # nobody reads yet
                 return os.open(self.answers, os.O_WRONLY | os.O_NONBLOCK)
@@ -57,29 +57,30 @@ class PasswordClient:
         return wait_until(try_to_open, "nobody asks for a password")
 
     def say(self, text):
+        """Answers the prompt."""
         descriptor = self.wait_asked()
         os.write(descriptor, f"{text}\n".encode())
         os.close(descriptor)
 
     def go_away(self):
-        """Client and askpass, as when the machine at the other side dies."""
+        """Kills the client and its prompt, as if the user's machine had crashed."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(GUARD_SEC)
 
     def result(self):
-        """As run() has it; what it showed is all in stdout."""
+        """Like the result of run(), with all output in stdout."""
         shown, _ = self.process.communicate(timeout=GUARD_SEC)
         remove(self.directory)
         return subprocess.CompletedProcess(self.process.args, self.process.returncode, shown, "")
 
 
 def password_ssh(name, *given, **more):
-    """Logs in over ssh with these passwords, one after the other."""
+    """Logs in over ssh, trying these passwords one after the other."""
     return PasswordClient(name, *given, **more).result()
 
 
 def lets_in(name, *given, **more):
-    """Whether ssh let somebody in with these passwords."""
+    """Whether a user can log in over ssh with these passwords."""
     return password_ssh(name, *given, **more).returncode == 0
 
 
@@ -90,8 +91,8 @@ def state(name):
 
 
 def setup_passwords(policy_text, sshd_config, services, people, groups=None):
-    """setup(), with users who have passwords, as {name: password}, and groups,
-    as {name: [group]}. A wrong password costs no time but the module's own."""
+    """setup(), and users with passwords, {name: password}, and groups,
+    {name: [group]}. Nothing delays the answer to a wrong password."""
     setup(policy_text, sshd_config, services)
     common = "/etc/pam.d/common-auth"
     write(common, re.sub(r"(pam_unix\.so)", r"\1 nodelay", read(common)))
@@ -108,20 +109,20 @@ def as_user(name, *argv):
 
 
 def su(by, name, *given, command="true", before=()):
-    """An ordinary user's `su NAME`, his terminal a pipe."""
+    """`su NAME` by an ordinary user, with a pipe instead of a terminal."""
     return run(*as_user(by, *before, "su", name, "-c", command), stdin=None,
                input="".join(f"{text}\n" for text in given), stderr=subprocess.STDOUT)
 
 
 def sudo(by, *given, command="true"):
-    """An ordinary user's `sudo`, which has no ticket from before."""
+    """`sudo` by an ordinary user, with no cached credentials."""
     return run(*as_user(by, "sudo", "-k", "-S", "-p", "", command), stdin=None,
                input="".join(f"{text}\n" for text in given), stderr=subprocess.STDOUT)
 
 
 class Pam:
-    """libpam as an application calls it, in this process: for what no program
-    of the system does often enough in a test's time."""
+    """libpam, called by this process as an application would. Much faster than
+    any program of the system."""
 
     USER_UNKNOWN, AUTH_ERR, CONV_ERR = 10, 7, 19
     TTY, RHOST, FAIL_DELAY = 3, 4, 10
@@ -143,7 +144,7 @@ class Pam:
     Conversation._fields_ = [("function", CONVERSE), ("data", ctypes.c_void_p)]
 
     def __init__(self, service, name, source=None, host=None):
-        """`source` as sshd would have it in SSH_CONNECTION, `host` as RHOST."""
+        """`source` is the address in SSH_CONNECTION, as sshd sets it; `host` is PAM_RHOST."""
         self.pam = ctypes.CDLL("libpam.so.0")
         self.libc = ctypes.CDLL(None)
         self.libc.calloc.restype = self.libc.strdup.restype = ctypes.c_void_p
@@ -187,12 +188,12 @@ class Pam:
         return 0
 
     def _delay(self, status, delay_us, _data):
-        """In place of libpam's sleep."""
+        """Called in place of libpam's sleep."""
         self.delays.append((status, delay_us))
 
     def authenticate(self, answer):
-        """What pam_authenticate() returns for this password; 0 is success. With
-        None nobody answers."""
+        """What pam_authenticate() returns for this password: 0 is success. None
+        is a conversation that fails."""
         self.answer = answer
         return self.pam.pam_authenticate(self.handle, 0)
 

@@ -8,14 +8,14 @@ from host.waiting import GUARD_SEC
 
 
 def run(*argv, **options):
-    """A command's result, with its output as text."""
+    """Runs a command, and returns its result with the output as text."""
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
                "stderr": subprocess.PIPE, "text": True, "timeout": GUARD_SEC, **options}
     return subprocess.run(argv, check=False, **options)
 
 
 def must(*argv, **options):
-    """A command's output; it has to succeed."""
+    """Runs a command that has to succeed, and returns its output."""
     result = run(*argv, **options)
     if result.returncode != 0:
         raise RuntimeError(f"{argv} gave {result.returncode}:\n{result.stdout}{result.stderr}")
@@ -24,7 +24,8 @@ def must(*argv, **options):
 
 @contextlib.contextmanager
 def mounted(*options):
-    """What mount(8) is told, of which the last word is the place."""
+    """Mounts while the block runs. The arguments are those of mount(8), the last
+    being the mount point."""
     must("mount", *options)
     try:
         yield
@@ -33,12 +34,12 @@ def mounted(*options):
 
 
 def side_by_side(function, *arguments):
-    """function(*one) for all of the arguments at the same time, as map() would,
-    but for an exception, which is given in place of the result."""
+    """Like map(), with all calls at the same time, and with the exception in
+    place of the result where a call raises one."""
     def attempt(*one):
         try:
             return function(*one)
-        except Exception as error:  # the others go on
+        except Exception as error:  # the other calls go on
             return error
 
     with ThreadPoolExecutor(max(1, len(arguments[0]))) as pool:

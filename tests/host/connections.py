@@ -7,7 +7,7 @@ import threading
 from host.sshd import Sshd
 from host.waiting import GUARD_SEC, wait_until
 
-# Neither side may give up on a busy machine.
+# Neither side may give up while the machine is busy.
 ASKED_BY_CLIENT = ["ServerAliveInterval=1", "ServerAliveCountMax=1000"]
 ASKED_BY_SSHD = ["Port=2222"]
 NO_SESSION = ["SessionType=none", "ExitOnForwardFailure=yes"]
@@ -18,7 +18,7 @@ SFTP_SERVER = next(filter(os.path.exists, ["/usr/lib/openssh/sftp-server",
 
 
 def start_asking_sshd():
-    """One that asks every second whether the client is there."""
+    """Starts an sshd that asks every second whether the client is alive."""
     Sshd(port=2222).start("ClientAliveInterval 1\nClientAliveCountMax 1000\n")
 
 
@@ -29,7 +29,7 @@ def _echo(connection):
 
 
 def start_echo():
-    """What forwarded connections lead to: every byte comes back."""
+    """Starts the server behind the forwarded connections: it returns every byte."""
     def serve(server):
         while True:
             threading.Thread(target=_echo, args=[server.accept()[0]], daemon=True).start()
@@ -49,7 +49,7 @@ def exchange(connection, sent=b"x", answer=b"x"):
 
 
 def connect(port):
-    """A connection to what listens there, or soon will."""
+    """Connects to a port, waiting for it to be open."""
     def attempt():
         try:
             return socket.create_connection(("127.0.0.1", port), GUARD_SEC)
@@ -60,14 +60,14 @@ def connect(port):
 
 
 def connect_to_echo(port):
-    """Through a forwarding that leads there; tried out."""
+    """Connects to the echo server through a forwarded port, and tries it."""
     connection = connect(port)
     exchange(connection)
     return connection
 
 
 def connect_over_socks(port):
-    """The same where the client says where to."""
+    """Connects to the echo server through a SOCKS port, and tries it."""
     where = b"\1" + socket.inet_aton("127.0.0.1") + ECHO_PORT.to_bytes(2, "big")
     connection = connect(port)
     exchange(connection, b"\5\1\0", b"\5\0")

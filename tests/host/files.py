@@ -29,7 +29,7 @@ def append(path, text):
 
 
 def remove(path):
-    """Whatever it is; nothing is fine too."""
+    """Removes a file or a directory, if it exists."""
     if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)
     elif os.path.lexists(path):

@@ -9,18 +9,18 @@ AUTH_LINE = "auth requisite pam_tmout.so"
 
 
 def stack(service, *lines):
-    """A PAM stack that has these lines and no others."""
+    """Writes a PAM stack of exactly these lines."""
     write(f"/etc/pam.d/{service}", "".join(line + "\n" for line in lines))
 
 
 def small_stack(service, *session):
-    """A PAM stack that lets everybody in and has these session lines."""
+    """Writes a PAM stack that lets everybody in, with these session lines."""
     stack(service, "auth required pam_permit.so", "account required pam_permit.so",
           "session required pam_permit.so", *session)
 
 
 def wire_auth(service, line=AUTH_LINE, before=r"@include common-auth|auth\b.*pam_unix\.so"):
-    """Puts an auth line into a PAM stack, before what asks for the password."""
+    """Adds an auth line to a PAM stack, before the module that asks for the password."""
     path = f"/etc/pam.d/{service}"
     lines = read(path).splitlines()
     place = [n for n, text in enumerate(lines) if re.match(before, text)][0]

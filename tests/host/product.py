@@ -16,8 +16,8 @@ LEDGERS = STATE + "/attempts"
 
 
 def install():
-    """`make install` and the hooks in the shells' own files. The variables of a
-    make around the tests would otherwise reach this one."""
+    """`make install`, and the hooks in the shells' startup files. The variables of
+    a make that runs the tests must not reach this one."""
     environment = {name: value for name, value in os.environ.items()
                    if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "DESTDIR")}
     must("make", "-s", "install", cwd=REPOSITORY, env=environment, timeout=BUILD_GUARD_SEC)
@@ -25,8 +25,8 @@ def install():
 
 
 def policy(text):
-    """Makes this the policy file, whole at once, so that a login never sees a
-    part. Nobody runs `apply`: the next login must notice by itself."""
+    """Replaces the policy file atomically, so that no login sees half of it.
+    `apply` is not run: the next login has to notice by itself."""
     write(POLICY + ".new", text)
     if os.path.isdir(POLICY):
         remove(POLICY)
@@ -38,7 +38,7 @@ def apply():
 
 
 def fresh(text):
-    """A host as after a quiet day: this policy, no drop-ins, all applied."""
+    """Starts over with this policy: no drop-ins, and applied."""
     remove(DROP_INS)
     os.mkdir(DROP_INS, 0o755)
     policy(text)
@@ -46,12 +46,12 @@ def fresh(text):
 
 
 def show(name, *options):
-    """What tmoutctl says about a user."""
+    """`tmoutctl show` for a user."""
     return json.loads(must("tmoutctl", "show", name, *options, "--json"))
 
 
 def attempts(name):
-    """What tmoutctl says about a user's attempts."""
+    """`tmoutctl attempts` for a user."""
     return json.loads(must("tmoutctl", "attempts", name, "--json"))
 
 
@@ -60,5 +60,5 @@ def unlock(name):
 
 
 def errors(mark):
-    """What the module has logged as an error since."""
+    """The errors that the module has logged since the mark."""
     return syslog.settled(mark, r"^err .*pam_tmout\(")

@@ -14,8 +14,8 @@ from host.tap import tap
 
 
 def clean_slate():
-    """Takes away what the machine itself may have of the kit: the tests bring
-    their own policy, and the module must be in no stack that they don't name."""
+    """Removes what the machine itself may have of pam_tmout: the tests bring their
+    own policy, and say which stacks have the module."""
     for path in POLICY, DROP_INS, STATE, KEY, KEY + ".pub", HOST_KEY, HOST_KEY + ".pub":
         remove(path)
     for service in os.listdir("/etc/pam.d"):
@@ -25,11 +25,11 @@ def clean_slate():
 
 
 def setup(policy_text="", sshd_config="", password_services=()):
-    """A host with the kit installed and wired into the system's own sshd stack,
-    and into the auth part of the stacks named besides."""
+    """Installs pam_tmout, adds it to the sshd stack's session part and to the auth
+    part of the stacks named, applies the policy and starts sshd."""
     if not os.path.exists("/run/throwaway"):
-        sys.exit(f"{sys.argv[0]} changes the host it runs on: "
-                 f"start it as tests/host/throwaway {sys.argv[0]}")
+        sys.exit(f"{sys.argv[0]} changes the host that it runs on: "
+                 f"run it as tests/host/throwaway {sys.argv[0]}")
     syslog.start()
     tap.log = syslog
     clean_slate()

@@ -1,6 +1,5 @@
-"""People who are logged in over ssh and do nothing, each in another way: what the
-tests of idleness put under one layer at a time, on a throw-away host and on a
-booted one.
+"""Idle ssh sessions of every kind. The tests try each under one layer that ends
+idle sessions, on a throw-away host and on a booted one.
 
     Situations(command, programs, directory).play(situation, name, ...)
 """
@@ -15,14 +14,14 @@ from host.waiting import GUARD_SEC, Stuck, wait_until
 # SSH_FXP_INIT, version 3, which a server answers.
 SFTP_HELLO = b"\0\0\0\5\1\0\0\0\3"
 
-READY = "echo rea''dy"  # so that the echo of what is typed is not the sign
+READY = "echo rea''dy"  # quoted, so that the echo of the command does not match SIGN
 SIGN = r"ready\r*\n"
 
 
 class Situations:
-    """`command(name, *arguments, options)` is the command line of a client that logs
-    in, `programs(name)` the names of a user's programs on the host, and the
-    directory a place for sockets."""
+    """`command(name, *arguments, options)` is the command line of an ssh client,
+    `programs(name)` lists a user's programs on the host, and `directory` is
+    for sockets."""
 
     def __init__(self, command, programs, directory):
         self.command = command
@@ -30,8 +29,8 @@ class Situations:
         self.directory = directory
 
     def play(self, situation, name, options, enter, within_sec):
-        """What became of this user's session in that time without his doing: "ends"
-        or "stays", as in layers.json. enter() is called once it has begun."""
+        """Whether this user's session, left alone, "ends" or "stays" in that time,
+        as in layers.json. enter() is called once it has begun."""
         return getattr(self, situation)(name, options, enter, within_sec)
 
     @staticmethod
@@ -63,8 +62,8 @@ class Situations:
         return self.busy(f"while :; do {READY}; sleep 0.5; done", *situation)
 
     def dead(self, name, options, enter, within_sec):
-        """The machine at the other side stops. The client can't tell whether it was
-        ended; what ran for it on the host can."""
+        """The user's machine crashes: the client is stopped. Its programs on the
+        host show whether the session was ended."""
         with self.terminal(name, options) as session:
             session.type(f"{READY}; exec sleep 1000")
             session.wait(SIGN)
@@ -79,8 +78,8 @@ class Situations:
             return "stays"
 
     def shared(self, name, options, enter, within_sec):
-        """The second session of a connection sits at its prompt while the first is
-        busy. "ends both" is what ends the connection instead."""
+        """The second session of a connection is at its prompt while the first is
+        busy. "ends both" means that the whole connection was ended."""
         path = f"ControlPath={self.directory}/{name}"
         command = self.command(name, "while read -r line; do echo $line; done",
                                options=[*options, "ControlMaster=yes", path])
@@ -158,20 +157,20 @@ class Situations:
 
 
 class Table:
-    """What layers.json expects, and all of its cells tried side by side."""
+    """The table in layers.json; its cells are tried in parallel."""
 
     def __init__(self, rows, situations, stays_sec, at_a_time=4):
         self.rows = rows
         self.situations = situations
         self.stays_sec = stays_sec
-        # The logins are what keeps the machine busy, not the waiting.
+        # Logging in needs the processor, waiting does not.
         self.door = threading.Semaphore(at_a_time)
 
     def expected(self, layer, situation):
         return self.rows[layer]["cells"][situation]
 
     def cell(self, layer, situation, options=(), name=None):
-        """What became of the session of the layer's user, who is called after both."""
+        """What happens to the session of the user who is named after the cell."""
         inside = [True]
 
         def enter():

@@ -13,8 +13,8 @@ HOST_KEY = "/etc/ssh/throwaway_host_key"
 
 
 class Sshd:
-    """The host's sshd; starting it anew ends the one before. Others may run
-    beside it, on their own ports with their own PAM services."""
+    """The host's sshd. start() restarts it. Further ones can run on other ports,
+    with other PAM services."""
 
     CONFIG = f"""
         ListenAddress 127.0.0.1
@@ -37,8 +37,8 @@ class Sshd:
         self.port = port
 
     def _program(self, config):
-        """sshd under a name that makes it use its PAM service. Newer ones have
-        an option instead."""
+        """The program and configuration that make sshd use its PAM service: older
+        ones take it from the program's name, newer ones have an option."""
         program = shutil.which("sshd")
         if self.service == "sshd":
             return program, config
@@ -52,19 +52,19 @@ class Sshd:
 
     @staticmethod
     def _knows(keyword, value):
-        """Whether this sshd has a keyword."""
+        """Whether this version of sshd has an option."""
         answer = run(shutil.which("sshd"), "-T", "-f", "/dev/null", "-o", f"{keyword}={value}")
         return "Bad configuration option" not in answer.stderr
 
     def start(self, config=""):
-        """`config` comes first: for sshd the first value of a keyword counts."""
+        """`config` goes first, because sshd uses the first value of an option."""
         self.stop()
         program, config = self._program(config)
-        # Newer ones turn an address away for a while where passwords fail.
+        # Newer ones reject an address for a while after wrong passwords.
         if self._knows("PerSourcePenalties", "no"):
             config = f"PerSourcePenalties no\n{config}"
         path = f"/etc/ssh/throwaway_config.{self.port}"
-        # Only the beginning is global where there are Match blocks.
+        # Global options have to come before the first Match block.
         config, match = (config.split("Match ", 1) + [""])[:2]
         write(path, f"Port {self.port}\nPidFile none\n{config}{self.CONFIG}"
                     + (f"\nMatch {match}" if match else ""))

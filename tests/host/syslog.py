@@ -10,7 +10,7 @@ from host.waiting import Log
 
 
 class Syslog(Log):
-    """The host's /dev/log. A line is `SEVERITY TAG: TEXT`, as `err sshd[7]: ...`."""
+    """Receives what is sent to /dev/log, as lines like `err sshd[7]: TEXT`."""
 
     SEVERITIES = "emerg alert crit err warning notice info debug".split()
 
@@ -32,7 +32,7 @@ class Syslog(Log):
             self.add(f"{self.SEVERITIES[int(priority) % 8]} {rest}")
 
     def settled(self, mark, pattern=""):
-        """Like since(), when all that was sent by now has been received."""
+        """Like since(), but waits for everything that was sent before the call."""
         end = f"settled {time.monotonic_ns()}"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.sendto(f"<7>{end}".encode(), "/dev/log")
@@ -40,7 +40,7 @@ class Syslog(Log):
         return [line for line in self.since(mark, pattern) if "debug settled" not in line]
 
     def now(self):
-        """The place behind all that was sent by now."""
+        """A mark after everything that was sent before the call."""
         self.settled(self.mark())
         return self.mark()
 

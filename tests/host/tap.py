@@ -12,14 +12,15 @@ class Tap:
     """Results in the Test Anything Protocol."""
 
     def __init__(self):
-        self.log = None  # its last lines are shown where a scenario fails
+        self.log = None  # its last lines are shown when a scenario fails
         self.count = 0
         self.failed = 0
         self.lock = threading.Lock()
         self.scenario = threading.local()
 
     def _say(self, passed, text):
-        """Now, or when the scenario has ended that this thread runs beside others."""
+        """Prints a result. Where scenarios run in parallel, it is kept until this
+        thread's scenario has ended, so that their results do not mix."""
         kept = getattr(self.scenario, "kept", None)
         if kept is not None:
             kept.append((passed, text))
@@ -31,7 +32,7 @@ class Tap:
         print(text, flush=True)
 
     def ok(self, passed, name, *why):
-        """One result; `why` is shown where it failed."""
+        """Reports a result, and `why` if it failed."""
         self._say(bool(passed), name.replace("#", "\\#"))
         if not passed:
             self.note(*why)
@@ -58,7 +59,7 @@ class Tap:
         try:
             self.note(scenario.__doc__ or scenario.__name__)
             scenario()
-        except Exception:  # whatever it was, the next scenario still counts
+        except Exception:  # the other scenarios still run
             self.ok(False, f"{scenario.__name__} ran to its end", traceback.format_exc(),
                     *(self.log.since(mark)[-10:] if self.log else []))
         seconds = time.monotonic() - start
@@ -74,14 +75,13 @@ class Tap:
                 self._say(*result)
 
     def at_once(self, scenarios, how_many):
-        """Runs scenarios that don't get in each other's way, so many at a time:
-        for those that mostly wait, as after a wrong password. Only a scenario's
-        own thread may give results."""
+        """Runs independent scenarios, `how_many` at a time: for those that spend
+        their time waiting. Only a scenario's own thread may report results."""
         with ThreadPoolExecutor(how_many) as pool:
             list(pool.map(self._play_beside_others, scenarios))
 
     def run(self, *scenarios):
-        """Runs the scenarios, of which one may fail without the others, and exits."""
+        """Runs the scenarios one after the other, whichever fail, and exits."""
         for scenario in scenarios:
             self._play(scenario)
         self.end()

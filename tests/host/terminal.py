@@ -1,4 +1,4 @@
-"""A terminal with a program on it, driven like a person would."""
+"""A terminal with a program on it, and a person in front."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ from host.waiting import GUARD_SEC, Stuck
 
 
 class Terminal:
-    """A person at a terminal of their own, running a command there."""
+    """Somebody at a terminal, running a command there."""
 
     def __init__(self, argv, env=None):
         master, slave = os.openpty()
@@ -22,26 +22,27 @@ class Terminal:
         self.master = master
         self.screen = ""
         self.questions = 0
-        # setsid makes the terminal the controlling one, as for anybody's shell.
+        # setsid makes it the controlling terminal, as it is for a shell.
         self.process = subprocess.Popen(["setsid", "--ctty", *argv], env=environment,
                                         stdin=slave, stdout=slave, stderr=slave)
         os.close(slave)
 
     def _read_more(self, until):
-        """False once nobody can write to the terminal any more."""
+        """False once nothing can write to the terminal any more."""
         ready, _, _ = select.select([self.master], [], [], max(0, until - time.monotonic()))
         if not ready:
             raise Stuck(f"the terminal shows only:\n{self.screen}")
         try:
             data = os.read(self.master, 65536)
-        except OSError:  # how a terminal says that nobody has it open
+        except OSError:  # nothing has the terminal open
             data = b""
         self.screen += re.sub(r"\x1b(\[[0-9;?]*[a-zA-Z]|[()].|[=>])", "",
                               data.decode(errors="replace"))
         return bool(data) or self._reopened()
 
     def _reopened(self):
-        """login(1) hangs the terminal up before it opens it for itself."""
+        """Whether the program goes on: login(1) hangs up the terminal and then
+        opens it again."""
         try:
             self.process.wait(0.05)
             return False
@@ -49,7 +50,7 @@ class Terminal:
             return True
 
     def wait(self, pattern, guard=GUARD_SEC):
-        """Waits until the screen shows `pattern`, and gives the match."""
+        """Waits until the screen shows `pattern`, and returns the match."""
         until = time.monotonic() + guard
         while not (found := re.search(pattern, self.screen)):
             if not self._read_more(until):
@@ -60,41 +61,40 @@ class Terminal:
         self.press(line + "\r")
 
     def press(self, keys):
-        """Types without Enter."""
+        """Types these keys, without Enter."""
         os.write(self.master, keys.encode())
 
     def wait_prompt(self):
-        """Waits until a shell asks for a command: login(1) throws away what
-        was typed before it had the terminal to itself."""
-        # ksh93 blanks the rest of the line where it draws its prompt anew.
+        """Waits for a shell's prompt: login(1) discards what was typed before."""
+        # ksh93 clears the rest of the line when it redraws its prompt.
         return self.wait(r"[$%>#] [\s\b]*\Z")
 
     def ask(self, expression):
-        """What the shell makes of `expression`, such as $HOME. The quotes keep
-        the echo of the question from looking like the answer."""
+        """The value that the shell gives to `expression`, such as $HOME. The quotes
+        keep the echo of the command from looking like the answer."""
         self.questions += 1
         self.type(f"echo answer''{self.questions}=\"{expression}\"")
         return self.wait(rf"answer{self.questions}=([^\r\n]*)\r*\n").group(1)
 
     def limit(self, shell):
-        """The idle limit that this shell goes by, in seconds; None if it has none."""
-        if shell == "tcsh":  # counts minutes, and to expand an unset variable is an error
+        """The shell's idle limit in seconds, None if it has none."""
+        if shell == "tcsh":  # in minutes; expanding an unset variable is an error
             value = self.ask("$?autologout") == "1" and self.ask("$autologout").split()[0]
             return int(value or 0) * 60 or None
         value = int(self.ask("$TMOUT") or 0)
-        if shell == "ksh93" and value:  # warns at its limit and ends a minute later
+        if shell == "ksh93" and value:  # it warns at TMOUT and exits a minute later
             value += 60
         return value or None
 
     def try_limit(self, shell, seconds):
-        """Tells the shell to go by another limit; it may refuse."""
+        """Tries to change the shell's limit."""
         if shell == "tcsh":
             self.type(f"set autologout = {seconds // 60}")
         else:
             self.type(f"TMOUT={seconds - 60 if shell == 'ksh93' else seconds}")
 
     def ended_within(self, seconds):
-        """Whether the session ends by itself in this time."""
+        """Whether the session ends by itself within this time."""
         until = time.monotonic() + seconds
         try:
             while self._read_more(until):
@@ -104,7 +104,7 @@ class Terminal:
             return False
 
     def wait_end(self, guard=GUARD_SEC):
-        """Waits until the session ends by itself, and gives its exit status."""
+        """Waits until the session ends by itself, and returns its exit status."""
         if not self.ended_within(guard):
             raise Stuck(f"the session goes on, and shows:\n{self.screen}")
         return self.process.wait(GUARD_SEC)

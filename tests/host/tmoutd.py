@@ -1,4 +1,4 @@
-"""The host's idle watcher, tmoutd."""
+"""The host's tmoutd, which disconnects idle sessions."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from host.waiting import GUARD_SEC
 
 
 class Tmoutd:
-    """The host's idle watcher; starting it anew ends the one before."""
+    """The host's tmoutd. start() restarts it."""
 
     SESSIONS = "/run/tmout/sessions"
 
@@ -32,7 +32,7 @@ class Tmoutd:
             self.process.wait(GUARD_SEC)
 
     def kill(self):
-        """Ends it as a crash would."""
+        """Ends it like a crash."""
         self.process.kill()
         self.process.wait(GUARD_SEC)
 
@@ -47,7 +47,7 @@ class Tmoutd:
 
     @staticmethod
     def cut(name, mark=0):
-        """What the log says of this user's disconnects, once all of it has come."""
+        """The log lines about this user's disconnects, once all have arrived."""
         return syslog.settled(mark, rf"tmoutd\[\d+\]: disconnected.* user={name} ")
 
 

@@ -10,11 +10,12 @@ BUILD_GUARD_SEC = 900  # the same for commands that compile or install much
 
 
 class Stuck(Exception):
-    """Something that was waited for did not come."""
+    """What a test was waiting for did not happen."""
 
 
-def wait_until(condition, what="what was waited for did not come"):
-    """Looks again and again; for what nobody reports."""
+def wait_until(condition, what="what the test waits for does not happen"):
+    """Polls until condition() is true, and returns its value: for what cannot be
+    waited for otherwise."""
     until = time.monotonic() + GUARD_SEC
     while not (found := condition()):
         if time.monotonic() > until:
@@ -24,7 +25,7 @@ def wait_until(condition, what="what was waited for did not come"):
 
 
 class Log:
-    """Lines that arrive in the background, to be awaited rather than polled."""
+    """Lines that arrive in the background, and can be waited for."""
 
     def __init__(self):
         self.lines = []
@@ -36,7 +37,7 @@ class Log:
             self.changed.notify_all()
 
     def mark(self):
-        """The place to which since() and wait() may go back."""
+        """The current end, for since() and wait()."""
         return len(self.lines)
 
     def since(self, mark, pattern=""):

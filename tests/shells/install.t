@@ -18,6 +18,7 @@ from host.commands import must
 from host.files import append, read, read_bytes, remove, write
 from host.product import install
 from host.terminal import Terminal
+from host.waiting import GUARD_SEC
 
 RC_FILES = {"bash": "/etc/bash.bashrc", "zsh": "/etc/zsh/zshenv", "ksh93": "/etc/ksh.kshrc",
             "mksh": "/etc/mkshrc", "tcsh": "/etc/csh.cshrc"}
@@ -28,7 +29,7 @@ MARK = "# tmoutctl shells"
 def tmoutctl(*words, **options):
     """`tmoutctl shells` with these words: its output, standard error and status."""
     result = subprocess.run(["tmoutctl", "shells", *words], capture_output=True, text=True,
-                            check=False, timeout=60, **options)
+                            check=False, timeout=GUARD_SEC, **options)
     return result.stdout, result.stderr, result.returncode
 
 

@@ -8,6 +8,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from host.tap import tap
+from host.waiting import GUARD_SEC
 
 REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 TMOUT_SH = os.path.join(REPOSITORY, "profile.d/tmout.sh")
@@ -68,7 +69,7 @@ def run(shell, script, argv0=None, **variables):
     program = shutil.which(argv[0])
     result = subprocess.run([argv0 or argv[0], *argv[1:], "-c", script], executable=program,
                             env=environment(**variables), capture_output=True, text=True,
-                            stdin=subprocess.DEVNULL, check=False, timeout=60)
+                            stdin=subprocess.DEVNULL, check=False, timeout=GUARD_SEC)
     return result.stdout, result.stderr, result.returncode
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""tmoutctl audit: a host that is wired well, and each fault by its name."""
+"""tmoutctl audit: a correctly configured host, and each fault by its name."""
 
 import contextlib
 import json
@@ -58,7 +58,7 @@ def troubles():
 
 @contextlib.contextmanager
 def saved(*paths):
-    """Brings these files and directories back as they were."""
+    """Restores these files and directories at the end."""
     kept = {}
     for number, path in enumerate(paths):
         kept[path] = f"/run/saved.{number}" if os.path.lexists(path) else None
@@ -76,7 +76,7 @@ def saved(*paths):
 
 
 def line_of(path, text):
-    """The number of the first line that has this text."""
+    """The number of the first line that contains this text."""
     for number, line in enumerate(read(path).splitlines(), 1):
         if text in line:
             return number
@@ -85,8 +85,8 @@ def line_of(path, text):
 
 def fault(name, make, word, status, file=None, line=None, *, message="", paths=(), has_fix=True,
           also=(), count=1):
-    """Makes a fault, which must be named by the id `word` at this place, by
-    `count` findings, and nothing else but `also`; then runs its fix."""
+    """Makes a fault, which the check `word` must report at this place, with `count`
+    findings, and no check but those in `also`; then runs its fix."""
     with saved(*paths):
         make()
         found = [f for k, f in troubles().items() if k not in CLEAN]
@@ -102,7 +102,7 @@ def fault(name, make, word, status, file=None, line=None, *, message="", paths=(
             left = [f for f in troubles().values() if f["id"] == word and key(f) not in CLEAN]
             tap.ok(not left, f"{name}: {right[0]['remediation']} fixes it", json.dumps(left, indent=1),
                    read(file) if str(file).startswith("/etc/") and os.path.isfile(file) else "")
-    tap.equal(set(troubles()), set(CLEAN), f"{name}: nothing is left of it")
+    tap.equal(set(troubles()), set(CLEAN), f"{name}: undone")
 
 
 def edit(path, old, new):
@@ -119,25 +119,25 @@ def prepend(path, text):
 # --- the clean host -----------------------------------------------------------
 
 def a_clean_host():
-    """a host that is wired as the manual says gives no FAIL, and no WARN either"""
+    """a host that is configured as the manual says gives no FAIL and no WARN"""
     findings, status = audit()
     tap.equal([f for f in findings if f["status"] != "PASS"], [], "nothing is wrong")
     tap.equal(status, 0, "the exit status is 0")
     ids = [f["id"] for f in findings]
     tap.equal(len(ids), len(set(ids)), "each check has an id of its own")
     plain = run("tmoutctl", "audit")
-    tap.matches(plain.stdout, r"(?m)^PASS  sshd-use-pam +\S", "as text, a line for each")
-    tap.matches(plain.stdout, r"\n0 failed, 0 warnings, \d+ passed\n\Z", "and a sum")
-    tap.equal(run("tmoutctl", "audit", "--quiet").stdout, "", "--quiet says nothing")
+    tap.matches(plain.stdout, r"(?m)^PASS  sshd-use-pam +\S", "as text, one line each")
+    tap.matches(plain.stdout, r"\n0 failed, 0 warnings, \d+ passed\n\Z", "and a total")
+    tap.equal(run("tmoutctl", "audit", "--quiet").stdout, "", "--quiet prints nothing")
 
 
 def calls():
-    """wrong calls, and callers who see too little"""
+    """usage errors, and users who are not root"""
     for words in (["--baseline"], ["--nonsense"], ["--baseline", "a", "--baseline", "b"], ["x"]):
         result = run("tmoutctl", "audit", *words)
         tap.equal((result.returncode, result.stdout), (2, ""), f"audit {' '.join(words)}")
     result = run(*as_user("kim", "/usr/sbin/tmoutctl", "audit"))
-    tap.equal((result.returncode, result.stdout), (2, ""), "an ordinary user gets no answer")
+    tap.equal((result.returncode, result.stdout), (2, ""), "an ordinary user gets no findings")
     tap.matches(result.stderr, "as root", "but a reason")
 
 
@@ -178,7 +178,7 @@ def what_sshd_leaves_open():
 
 
 def what_stops_sshd():
-    """what an administrator copies from articles, and sshd does not start with"""
+    """what administrators copy from articles, and keeps sshd from starting"""
     sshd_fault("a typing mistake", "# ServerAliveInterval 3\nClientAliveInerval 300\n",
                "sshd-keyword", "FAIL", 2, message="did you mean ClientAliveInterval?")
     sshd_fault("a setting of the client", "ServerAliveInterval 60\n", "sshd-keyword", "FAIL", 1,
@@ -191,15 +191,15 @@ def what_stops_sshd():
                has_fix=False)
     with saved(DROP_IN):
         write(DROP_IN, "# ServerAliveInterval 60\n#ClientAliveCountMax 0\n\t# UsePAM no\n")
-        tap.equal(set(troubles()), set(CLEAN), "what is commented out does not count")
+        tap.equal(set(troubles()), set(CLEAN), "comments do not count")
 
 
 def an_sshd_that_cannot_be_asked():
-    """sshd was not started since boot: its files are read instead"""
+    """sshd has not been started since boot: its files are read instead"""
     os.rename("/run/sshd", "/run/sshd.away")
     with saved(DROP_IN):
         found = [f for f in troubles().values() if key(f) not in CLEAN]
-        tap.equal([(f["id"], f["status"]) for f in found], [("sshd-config", "WARN")], "it is said")
+        tap.equal([(f["id"], f["status"]) for f in found], [("sshd-config", "WARN")], "it is reported")
         write(DROP_IN, "UsePAM no\nClientAliveInterval 0\n")
         found = [f for f in troubles().values() if key(f) not in CLEAN]
         tap.equal({(f["id"], f["line"]) for f in found},
@@ -230,7 +230,7 @@ def the_drop_in_for_sshd():
 
 
 def what_a_match_block_loosens():
-    """the site's own Match blocks beat the policy's defaults: that is said"""
+    """the site's own Match blocks override the policy's defaults: that is reported"""
     path = "/etc/ssh/sshd_config.d/00-tmout.conf"
 
     def with_default(text, site):
@@ -252,17 +252,17 @@ def what_a_match_block_loosens():
         with_default("max_auth_tries = 4\n    unused_connection_timeout = 5m",
                      "Match User bob\n  MaxAuthTries 3\n  UnusedConnectionTimeout 60\n"
                      "  MaxSessions 100\n")
-        tap.equal(set(troubles()), set(CLEAN), "what is stricter, or not the policy's, is right")
+        tap.equal(set(troubles()), set(CLEAN), "stricter values, and settings the policy does not have, pass")
         append(POLICY, 'group "games" { max_auth_tries = 5 }\n')
         apply()
         write(path, must("tmoutctl", "sshd-config"))
-        tap.equal(set(troubles()), set(CLEAN), "so are blocks of the policy's own")
+        tap.equal(set(troubles()), set(CLEAN), "so do blocks of the policy's own")
     sshd_fault("MaxAuthTries beyond max_attempts in a Match block",
                "Match User bob\n    MaxAuthTries 6\n", "sshd-max-auth-tries", "WARN", 2)
 
 
 def zeros():
-    """zero in other words"""
+    """other spellings of zero"""
     for value in "00", "+0", "-0":
         sshd_fault(f"ClientAliveCountMax {value}", f"ClientAliveCountMax {value}\n",
                    "sshd-client-alive-count", "FAIL", 1)
@@ -273,7 +273,7 @@ def zeros():
 
 
 def match_blocks_about_the_way_in():
-    """sshd is asked so that every criterion of a Match block has its answer"""
+    """sshd is given a value for every criterion of a Match block"""
     path = "/etc/ssh/sshd_config.d/00-tmout.conf"
     with saved(POLICY, path, DROP_IN):
         policy(GOOD + 'user "kim" { max_auth_tries = 3 }\n')
@@ -289,11 +289,11 @@ def match_blocks_about_the_way_in():
         write(path, must("tmoutctl", "sshd-config"))
         write(DROP_IN, "Match LocalPort 22\n    MaxAuthTries 9\n")
         tap.equal(must("tmoutctl", "sshd-config", "--check").count("matches the policy"), 1,
-                  "a block about a port is not everybody's")
+                  "a block about a port does not apply to all users")
 
 
 def a_large_drop_in():
-    """5,000 rules for sshd come to 2.4 MB, which is read like the rest"""
+    """5,000 rules for sshd make a file of 2.4 MB, which is read completely"""
     path = "/etc/ssh/sshd_config.d/00-tmout.conf"
     with saved(POLICY, path, DROP_IN):
         policy(GOOD + "".join(
@@ -308,7 +308,7 @@ def a_large_drop_in():
         write(DROP_IN, "UsePAM no\n")
         found = [f for k, f in troubles().items() if k not in CLEAN and f["id"].startswith("sshd-")]
         tap.equal([(f["id"], f["file"], f["line"]) for f in found], [("sshd-use-pam", DROP_IN, 1)],
-                  "what comes after it is seen")
+                  "what comes after it is read, too")
 
 
 def an_sshd_that_hangs():
@@ -321,7 +321,7 @@ def an_sshd_that_hangs():
         write("/usr/sbin/sshd", f"#!/bin/sh\necho asked >>{asked}\nexec sleep infinity\n", 0o755)
         found = [f for f in troubles().values() if key(f) not in CLEAN]
         tap.ok(any(f["id"] == "sshd-config" and "does not answer" in f["message"] for f in found),
-               "it is said", json.dumps(found, indent=1))
+               "it is reported", json.dumps(found, indent=1))
         tap.equal(read(asked).count("asked"), 1, "by the audit")
         remove(asked)
         write("/usr/sbin/sshd", f"#!/bin/sh\ncase $1 in -V) echo OpenSSH_9.2p1 >&2; exit;; esac\n"
@@ -333,7 +333,7 @@ def an_sshd_that_hangs():
 
 
 def a_host_without_sshd():
-    """no sshd: one line says so"""
+    """no sshd: one finding reports it"""
     with saved("/usr/sbin/sshd", SSHD_PAM, POLICY):
         policy(GOOD + 'user "kim" { max_auth_tries = 3 }\n')
         apply()
@@ -395,7 +395,7 @@ def lines_that_are_missing():
 
 
 def lines_in_the_wrong_place():
-    """our PAM lines, where they have no effect"""
+    """our PAM lines in places where they have no effect"""
     def users_environment_is_read():
         """Debian's sshd does so up to 12."""
         if "user_readenv=1" not in read(SSHD_PAM):
@@ -443,27 +443,27 @@ def lines_in_the_wrong_place():
                   "pam-auth-control", "FAIL", f"auth {control} pam_tmout.so")
     with saved(SSHD_PAM):
         edit(SSHD_PAM, AUTH_LINE, "auth [success=ok ignore=ignore default=die] pam_tmout.so")
-        tap.equal(set(troubles()), set(CLEAN), "requisite in other words is right")
+        tap.equal(set(troubles()), set(CLEAN), "an equivalent of requisite passes")
     with saved(SSHD_PAM, "/etc/pam.d/common-auth"):
         without_ours(SSHD_PAM, "auth")
         prepend("/etc/pam.d/common-auth", AUTH_LINE + "\n")
         found = [f["id"] for f in troubles().values() if key(f) not in CLEAN]
         tap.equal(set(found), {"pam-twice"}, "in common-auth it reaches sshd, and others twice")
-    pam_fault("where another line leads around it",
+    pam_fault("where another line bypasses it",
               lambda: edit(SSHD_PAM, AUTH_LINE, f"auth [success=1 default=ignore] pam_exec.so\n{AUTH_LINE}"),
               "pam-jump", "WARN", AUTH_LINE, has_fix=False)
     with saved(SSHD_PAM):
         edit(SSHD_PAM, AUTH_LINE, f"auth [success=1 default=ignore] pam_exec.so\n"
                                   f"auth optional pam_exec.so\n{AUTH_LINE}")
-        tap.equal(set(troubles()), set(CLEAN), "one that leads around another line is right")
+        tap.equal(set(troubles()), set(CLEAN), "one that bypasses another line passes")
     pam_fault("twice", lambda: edit(SSHD_PAM, AUTH_LINE, f"{AUTH_LINE}\n{AUTH_LINE} noprompt"),
               "pam-twice", "FAIL", f"{AUTH_LINE} noprompt")
-    pam_fault("an argument that it refuses", lambda: edit(SSHD_PAM, SESSION_LINE, SESSION_LINE + " x=1"),
+    pam_fault("an argument that it rejects", lambda: edit(SSHD_PAM, SESSION_LINE, SESSION_LINE + " x=1"),
               "pam-arguments", "FAIL", SESSION_LINE)
     pam_fault("a policy of its own",
               lambda: edit(SSHD_PAM, SESSION_LINE, SESSION_LINE + " config=/etc/other.conf"),
               "pam-arguments", "WARN", SESSION_LINE, has_fix=False)
-    pam_fault("an include of nothing", lambda: append(SSHD_PAM, "auth include nowhere\n"),
+    pam_fault("an include of a missing file", lambda: append(SSHD_PAM, "auth include nowhere\n"),
               "pam-stack", "FAIL", "include nowhere", has_fix=False)
     pam_fault("an include of itself", lambda: append(SSHD_PAM, "auth include sshd\n"),
               "pam-stack", "FAIL", "include sshd", has_fix=False)
@@ -531,7 +531,7 @@ session         include         postlogin
 
 
 def lines_that_end_another_stack():
-    """what looks like it and leaves ours in force"""
+    """what looks like that, but leaves our line in effect"""
     for text in ("session required pam_permit.so\n", "auth sufficient pam_deny.so\n",
                  "auth requisite pam_nologin.so\n", "session [default=die] pam_nologin.so\n",
                  "auth [success=ok ignore=ignore default=die] pam_nologin.so\n",
@@ -578,11 +578,11 @@ def modules_elsewhere():
         os.makedirs("/opt/site", 0o755)
         shutil.copy(good, path)
         named(f"session optional {path}")
-        tap.equal(set(troubles()), set(CLEAN), "one that only root can have written is right")
+        tap.equal(set(troubles()), set(CLEAN), "one that only root can have written passes")
 
 
 def harmless_session_controls():
-    """session lines that hold nobody up"""
+    """session lines on which no login depends"""
     for control in "[default=ignore]", "[success=ok default=ignore]", "OPTIONAL", \
                    "[success=ok new_authtok_reqd=ok default=ignore]":
         with saved(SSHD_PAM):
@@ -599,7 +599,7 @@ def harmless_session_controls():
 # --- shells -------------------------------------------------------------------
 
 def shells():
-    """shells without the limit, and scripts that set one"""
+    """shells without the limit, and other scripts that set one"""
     fault("a line is gone from bash.bashrc",
           lambda: must("sed", "-i", "/tmout.shells/d", "/etc/bash.bashrc"), "shells-hooks", "FAIL",
           "/usr/bin/bash", None, paths=["/etc/bash.bashrc"])
@@ -607,20 +607,20 @@ def shells():
         fault(f"no {script}", lambda s=script: os.unlink(s), "shells-hooks", "FAIL", script, None,
               paths=[script], has_fix=False)
     path = "/etc/profile.d/aa-site.sh"
-    fault("a larger limit that is readonly first",
+    fault("a larger limit that is made readonly first",
           lambda: write(path, "# TMOUT=1\nTMOUT=3600\nreadonly TMOUT\nexport TMOUT\n"),
           "shells-others", "FAIL", path, 2, paths=[path], message="readonly before the policy's limit is set, and larger")
     fault("a smaller one", lambda: write(path, "if true; then\n    readonly TMOUT=60\nfi\n"),
           "shells-others", "WARN", path, 2, paths=[path])
     path = "/etc/profile.d/zz-site.sh"
-    fault("one behind ours", lambda: write(path, "export TMOUT=900\n"), "shells-others", "FAIL",
+    fault("one after ours", lambda: write(path, "export TMOUT=900\n"), "shells-others", "FAIL",
           path, 1, paths=[path])
 
     def loose():
         policy("default {\n    tmout = 15m\n    max_attempts = 5\n}\n")
         apply()
 
-    fault("nothing behind tmout", loose, "shells-rules", "WARN", POLICY, 2, paths=[POLICY],
+    fault("no disconnect to back tmout", loose, "shells-rules", "WARN", POLICY, 2, paths=[POLICY],
           message="no disconnect")
 
     def a_user_of_dash():
@@ -639,7 +639,7 @@ def the_policy():
     """the policy in force, and its rules"""
     fault("an edit that is not applied", lambda: policy(GOOD + "\n"), "policy-in-force", "FAIL",
           POLICY, None, paths=[POLICY])
-    fault("an edit that is refused", lambda: edit(POLICY, "disconnect ", "disconect "),
+    fault("an invalid edit", lambda: edit(POLICY, "disconnect ", "disconect "),
           "policy-in-force", "FAIL", POLICY, 3, paths=[POLICY], has_fix=False, message="disconect")
     with saved(STATE):
         remove(SNAPSHOT)
@@ -667,14 +667,14 @@ def the_policy():
     tmoutd.stop()
     found = [f for f in troubles().values() if key(f) not in CLEAN]
     tap.equal([(f["id"], f["status"], f["file"], f["line"]) for f in found],
-              [("policy-tmoutd", "FAIL", POLICY, 3)], "tmoutd does not run")
+              [("policy-tmoutd", "FAIL", POLICY, 3)], "tmoutd is not running")
     with saved(POLICY):
         edit(POLICY, "max_attempts", "max_atempts")
         found = {f["id"]: f["line"] for f in troubles().values() if key(f) not in CLEAN}
         tap.equal(found, {"policy-in-force": 4, "policy-tmoutd": 3},
-                  "after a refused edit the rules are those of the snapshot")
+                  "after an invalid edit the rules are those of the snapshot")
     tmoutd.start()
-    tap.equal(set(troubles()), set(CLEAN), "tmoutd runs again")
+    tap.equal(set(troubles()), set(CLEAN), "tmoutd is running again")
 
 
 # --- the host -----------------------------------------------------------------
@@ -690,16 +690,16 @@ def the_host():
     tap.equal([(f["id"], f["status"]) for f in found], [("host-tiocsti", "WARN")],
               "a kernel that cannot switch it off")
     must("umount", os.path.dirname(TIOCSTI))
-    fault("logind is faster",
+    fault("logind allows less time",
           lambda: write(LOGIND, "[Login]\n#StopIdleSessionSec=1\nStopIdleSessionSec=10min\n"),
           "host-logind", "WARN", LOGIND, 3, paths=[LOGIND])
     with saved(LOGIND):
         write(LOGIND, "[Login]\nStopIdleSessionSec=20min\n")
-        tap.equal(set(troubles()), set(CLEAN), "logind is as fast")
+        tap.equal(set(troubles()), set(CLEAN), "logind allows as much time")
 
 
 def faillock():
-    """pam_faillock beside ours"""
+    """pam_faillock compared with the policy"""
     def with_line(arguments="", config=""):
         prepend(SSHD_PAM, f"auth required pam_faillock.so preauth{arguments}\n")
         write(FAILLOCK, config)
@@ -716,11 +716,11 @@ def faillock():
     one("even_deny_root", "", "deny = 5\neven_deny_root\n", 2, "even_deny_root")
     with saved(SSHD_PAM, FAILLOCK):
         with_line("", "deny = 5\nunlock_time = 600\n")
-        tap.equal(set(troubles()), set(CLEAN), "one that says the same")
+        tap.equal(set(troubles()), set(CLEAN), "one that agrees")
 
 
 def owners_and_modes():
-    """files that others can change, or cannot read"""
+    """files that others can change, or must read and cannot"""
     write(f"{LEDGERS}/4711", "x", 0o600)
     module = must("sh", "-c", "ls /lib/*/security/pam_tmout.so /usr/lib64/security/pam_tmout.so "
                               "2>/dev/null | head -n 1 || :").strip()
@@ -739,18 +739,18 @@ def owners_and_modes():
         os.chmod(path, before)
     shutil.chown(SNAPSHOT, "kim")
     found = [f for f in troubles().values() if f["id"] == "host-files"]
-    tap.equal([f["file"] for f in found], [SNAPSHOT], "a snapshot that is a user's")
+    tap.equal([f["file"] for f in found], [SNAPSHOT], "a snapshot that belongs to a user")
     shutil.chown(SNAPSHOT, "root")
     os.chmod("/etc/security", 0o777)
     found = [f for f in troubles().values() if f["id"] == "host-files"]
-    tap.equal([f["file"] for f in found], ["/etc/security"], "a directory above")
+    tap.equal([f["file"] for f in found], ["/etc/security"], "a parent directory")
     os.chmod("/etc/security", 0o755)
     apply()
-    tap.equal(set(troubles()), set(CLEAN), "all are as they were")
+    tap.equal(set(troubles()), set(CLEAN), "all restored")
 
 
 def room_for_the_state():
-    """a state directory on a disk that is full, or cannot be written"""
+    """a state directory on a file system that is full or read-only"""
     must("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "none", STATE)
     apply()
     tap.equal(set(troubles()), set(CLEAN), "a file system of its own")
@@ -775,8 +775,8 @@ def news():
     return [f for k, f in troubles().items() if k not in CLEAN]
 
 
-def names_that_are_no_text():
-    """a file whose name a terminal would not show as it is gets no command, and no effect"""
+def names_with_control_characters():
+    """a file whose name a terminal would not show as it is: no fix, and nothing printed raw"""
     for name in "a\nb", "a\x1b[31mb", "a\u202eb", "a\u2066b", "a\u0085b", "a\u200bb", "a\udcffb":
         path = f"/etc/profile.d/{name}.sh"
         with saved(path):
@@ -787,7 +787,7 @@ def names_that_are_no_text():
             text = run("sh", "-c", "tmoutctl audit --quiet | LC_ALL=C tr -d ' -~'").stdout
             tap.equal(text.strip("\n"), "", f"{name!r}: nothing of it is printed raw")
     path = "/etc/profile.d/\u00e9t\u00e9 'x'.sh"
-    fault("letters, blanks and quotes are names like others",
+    fault("letters, blanks and quotes are handled like any other name",
           lambda: write(path, "readonly TMOUT=3600\n"), "shells-others", "FAIL", path, 1,
           paths=[path])
     tap.matches(run("tmoutctl", "audit").stdout, r"\A[\n -~]*\Z", "as text, on the clean host")
@@ -800,18 +800,18 @@ def fixes_that_are_commands():
             os.unlink(script)
             found = [f for f in news() if f["file"] == script]
             tap.equal([f["remediation"] for f in found], [None], f"no {script}: no command")
-            tap.matches(found[0]["message"], "reinstall pam_tmout", "but words")
+            tap.matches(found[0]["message"], "reinstall pam_tmout", "but an instruction")
     must("mount", "-t", "tmpfs", "none", os.path.dirname(TIOCSTI))
     found = news()
     tap.equal([(f["id"], f["remediation"]) for f in found], [("host-tiocsti", None)], "an old kernel")
-    tap.matches(found[0]["message"], "boot a kernel", "an old kernel: but words")
+    tap.matches(found[0]["message"], "boot a kernel", "an old kernel: but an instruction")
     must("umount", os.path.dirname(TIOCSTI))
     must("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "none", STATE)
     apply()
     run("dd", "if=/dev/zero", f"of={STATE}/filler", "bs=4k")
     found = news()
     tap.equal([(f["id"], f["remediation"]) for f in found], [("host-state", None)], "a full disk")
-    tap.matches(found[0]["message"], "free some space", "a full disk: but words")
+    tap.matches(found[0]["message"], "free some space", "a full disk: but an instruction")
     must("umount", STATE)
 
 
@@ -834,7 +834,7 @@ def scripts_that_do_more():
             tap.equal(news(), [], f"{text!r}: {found[0]['remediation']} fixes it")
             tap.equal([x for x in read(path).splitlines() if not x.startswith(": # ")],
                       [x for x in text.splitlines() if not re.search(r"(?<!\$)TMOUT", x)],
-                      f"{text!r}: and the rest is as it was")
+                      f"{text!r}: and the rest is unchanged")
             must("sh", "-n", path)
     more = (("TMOUT=3600; readonly TMOUT; umask 027\n", 1),
             ('\nif [ -n "$PS1" ]; then readonly TMOUT=3600; fi\n', 2),
@@ -859,7 +859,7 @@ def scripts_that_do_more():
 
 
 def limits_that_are_larger():
-    """a limit before ours that is larger than the policy's default, though nothing fixes it"""
+    """a limit before ours that is larger than the policy's default, though not readonly"""
     path = "/etc/profile.d/ai.sh"
     for text, line, has_fix in (("TMOUT=99999\n", 1, True),
                                ('\n[ "$UID" -ne 0 ] && TMOUT=3600\n', 2, False),
@@ -880,11 +880,11 @@ def limits_that_are_larger():
         with saved(path):
             write(path, "TMOUT=300\n")
             tap.equal([(f["id"], f["status"], f["line"]) for f in news()],
-                      [("shells-others", "WARN", 1)], "any is, where the policy has none")
+                      [("shells-others", "WARN", 1)], "any limit is larger where the policy has none")
 
 
 def a_faillock_between_two_rules():
-    """pam_faillock has one number: between two of the policy nothing fixes it"""
+    """pam_faillock has one number: between two of the policy there is no fix"""
     with saved(POLICY, SSHD_PAM, FAILLOCK):
         policy(GOOD + 'group "sys" { max_attempts = 3 }\n')
         apply()
@@ -974,12 +974,12 @@ def baselines():
         tap.matches(result.stderr, "available: .*xyz", f"no preset {name!r}: those that there are")
     write(f"{PRESETS}/broken.conf", "default {\n    tmuot = 1\n}\n")
     result = run("tmoutctl", "audit", "--baseline", "broken")
-    tap.equal(result.returncode, 2, "a preset that is none")
+    tap.equal(result.returncode, 2, "a preset that is invalid")
     tap.matches(result.stderr, "broken.conf:2", "and where")
 
 
 def presets():
-    """each preset that is installed is met by a policy that is that preset"""
+    """a policy that is a preset meets that preset"""
     drop_in = "/etc/ssh/sshd_config.d/00-tmout.conf"
     with saved(POLICY, drop_in):
         for name in sorted(os.listdir(PRESETS)):
@@ -994,7 +994,7 @@ def presets():
 
 
 def fix_rows(name="xyz"):
-    """Runs each command twice, as somebody does who pastes it again."""
+    """Runs each fix twice, as if it were pasted again."""
     for finding in failed_rows(name):
         for _ in range(2):
             must("sh", "-c", finding["remediation"])
@@ -1002,7 +1002,7 @@ def fix_rows(name="xyz"):
 
 
 def fixes_that_hold():
-    """a baseline's fix changes the value where it stands, or adds a file that can be written again"""
+    """a baseline's fix changes the value in place, or adds a file that can be written again"""
     late = f"{DROP_INS}/99-site.conf"
     write(f"{PRESETS}/xyz.conf", "default {\n    tmout = 15m # XYZ 1\n    warn = 5m # XYZ 2\n}\n")
     cases = ("default { tmout = 30m }\n", 'default {\n  warn = 1s\n  tmout   =   "1h" # long\n}\n',
@@ -1033,11 +1033,11 @@ def fixes_that_hold():
         append(POLICY, "broken\n")
         found = [f for f in failed_rows() if f["message"].startswith("tmout")]
         tap.equal([f["remediation"] for f in found], [f"vi +1 {late} && tmoutctl check && tmoutctl apply"],
-                  "lines of a policy that is refused are no longer where they were")
+                  "the line numbers of an invalid policy are not relied on")
 
 
 def names_in_a_fix():
-    """a rule that the fix writes has its name as the policy's syntax wants it"""
+    """a rule that the fix writes has its name quoted as the policy's syntax requires"""
     names = ("'CORP\\\\new'", "'a\"q'", "'a${HOME}b'", '"a\'b c"', "'a\\\\\\'\"b'", "root", '"$(x)`y`"')
     for number, name in enumerate(names):
         write(f"{PRESETS}/xyz.conf", f"default {{ }}\nuser {name} {{ tmout = 5m }} # XYZ {number}\n")
@@ -1050,7 +1050,7 @@ def names_in_a_fix():
 
 
 def what_the_host_does_not_do():
-    """no control is passed by the policy alone"""
+    """no control passes because of the policy alone"""
     def rows(*controls):
         findings, status = audit("--baseline", "cis-debian12")
         found = {f["control"].split(":")[0]: f for f in findings
@@ -1070,7 +1070,7 @@ def what_the_host_does_not_do():
         # MaxSessions is 10 in sshd, too.
         tap.equal((found, status), (["5.1.13", "5.1.16", "5.1.18", "5.1.7"], 1), "no drop-in for sshd")
         tap.ok("max_auth_tries" in by["5.1.16"]["message"] and "6" in by["5.1.16"]["message"],
-               "what sshd has is said", by["5.1.16"])
+               "sshd's value is reported", by["5.1.16"])
         must("sh", "-c", by["5.1.16"]["remediation"].replace("systemctl", ": systemctl"))
         none_fails("its fix")
         write(SSHD, "MaxAuthTries 5\n" + read(SSHD))
@@ -1093,7 +1093,7 @@ def what_the_host_does_not_do():
             none_fails(f"no {kind} line: its fix")
             write(SSHD_PAM, wired)
         write("/etc/profile.d/aa-site.sh", "readonly TMOUT=3600\n")
-        tap.equal(rows()[0], ["5.4.3.2"], "a script that fixes a larger limit")
+        tap.equal(rows()[0], ["5.4.3.2"], "a script that makes a larger limit readonly")
         remove("/etc/profile.d/aa-site.sh")
     write(f"{PRESETS}/xyz.conf", "default { disconnect = 20m } # XYZ 7\n")
     tmoutd.stop()
@@ -1105,7 +1105,7 @@ def what_the_host_does_not_do():
 
 
 def clean_host():
-    """What the manual asks for, and no more."""
+    """Configures the host as the manual says, and no further."""
     setup(GOOD, password_services=("sshd", "login", "su", "sudo"))
     for service in "login", "su", "sudo":
         append(f"/etc/pam.d/{service}", SESSION_LINE + "\n")
@@ -1127,6 +1127,6 @@ tap.run(a_clean_host, calls, what_sshd_leaves_open, what_stops_sshd, an_sshd_tha
         harmless_session_controls, what_a_match_block_loosens, zeros, match_blocks_about_the_way_in,
         a_large_drop_in, an_sshd_that_hangs, a_host_without_sshd,
         lines_that_are_missing, lines_in_the_wrong_place, shells, the_policy, the_host, faillock,
-        owners_and_modes, room_for_the_state, names_that_are_no_text, fixes_that_are_commands,
+        owners_and_modes, room_for_the_state, names_with_control_characters, fixes_that_are_commands,
         scripts_that_do_more, limits_that_are_larger, a_faillock_between_two_rules, baselines, presets,
         fixes_that_hold, names_in_a_fix, what_the_host_does_not_do)

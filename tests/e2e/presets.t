@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """
-The presets: each is a valid policy, has its baseline's figures and no others,
-and lies below a site's own file. Runs as root inside tests/host/throwaway.
+The presets: each is a valid policy, sets its baseline's values and no others,
+and is overridden by a site's own file. Runs as root inside tests/host/throwaway.
 """
 
 import glob
@@ -26,7 +26,7 @@ CIS_SSHD = {"client_alive_interval": "5m", "client_alive_count_max": "3", "max_a
 STIG = {**IDLE, "tmout": "10m", "disconnect": "10m", "max_attempts": "3", "attempt_window": "15m",
         "lock_time": "forever", "client_alive_interval": "10m", "client_alive_count_max": "1"}
 
-# What each baseline asks for, and so all that its preset may set.
+# What each baseline requires, and so all that its preset may set.
 FIGURES = {
     "cis-debian12": {**IDLE, **CIS_SSHD, "tmout": "15m", "max_attempts": "4", "lock_time": "15m"},
     "cis-ubuntu2404": {**IDLE, **CIS_SSHD, "tmout": "15m", "max_attempts": "4",
@@ -43,7 +43,7 @@ FIGURES = {
 }
 LOCKS_ROOT = {"stig-rhel9"}
 
-# A control's number, as each baseline writes it.
+# The form of a control's number in each baseline.
 NUMBERS = {"cis": r"5\.\d+(\.\d+)+", "stig-rhel9": r"RHEL-09-\d{6}",
            "stig-ubuntu2404": r"UBTU-24-\d{6}", "pci": r"\d\.\d\.\d", "anssi": r"R\d+"}
 
@@ -53,7 +53,7 @@ def preset(name):
 
 
 def the_list():
-    """the verb lists what is installed, and prints nothing else"""
+    """the command lists what is installed, and prints nothing else"""
     listed = json.loads(must("tmoutctl", "preset", "--json"))["presets"]
     tap.equal([entry["name"] for entry in listed], sorted(FIGURES), "the list")
     text = must("tmoutctl", "preset")
@@ -76,7 +76,7 @@ def no_such_preset():
     for name in ("../secret", "./cis-debian12", "/etc/passwd", "", ".", "..", "cis-debian12.conf",
                  "cis-debian12/", "*", "%s", "cis-debian12\n"):
         result = run("tmoutctl", "preset", name)
-        tap.equal((result.returncode, result.stdout), (2, ""), f"{name!r} is refused")
+        tap.equal((result.returncode, result.stdout), (2, ""), f"{name!r} is rejected")
         tap.matches(result.stderr, r"available: .*cis-rhel9, .*stig-ubuntu2404",
                     f"{name!r}: the known ones are named")
     tap.matches(run("tmoutctl", "preset", "cis-rhel").stderr, 'did you mean "cis-rhel9"', "a hint")
@@ -84,16 +84,16 @@ def no_such_preset():
     tap.equal((result.returncode, result.stdout), (2, ""), "a link is not followed")
     os.unlink("/usr/share/tmout/presets/shadow.conf")
     for words in ["cis-rhel9", "pci-dss-4"], ["--nonsense"]:
-        tap.equal(run("tmoutctl", "preset", *words).returncode, 2, f"{words}: wrong usage")
+        tap.equal(run("tmoutctl", "preset", *words).returncode, 2, f"{words}: usage error")
 
 
 def each_is_its_baseline():
-    """each is valid by itself, and sets its baseline's figures and no others"""
+    """each is valid by itself, and sets its baseline's values and no others"""
     user("anna", "bash")
     for name, figures in FIGURES.items():
         path = f"/usr/share/tmout/presets/{name}.conf"
         checked = run("tmoutctl", "check", path)
-        tap.equal((checked.returncode, checked.stderr), (0, ""), f"{name}: valid, nothing to say")
+        tap.equal((checked.returncode, checked.stderr), (0, ""), f"{name}: valid, without a message")
         fresh(preset(name))
         settings = show("anna", "--local")["settings"]
         tap.equal({key: value["value"] for key, value in settings.items() if value["file"]},
@@ -110,7 +110,7 @@ def each_is_its_baseline():
 
 
 def root_under_the_stig():
-    """no rule for a group that root is in loosens root's lock, and the site can take it out"""
+    """no group rule loosens root's lock, and the site can disable it"""
     fresh(preset("stig-rhel9"))
     write(f"{DROP_INS}/50-site.conf", 'group "root" { max_attempts = 50   lock_time = 1m\n'
           "    attempt_window = 1m   tmout = 1h }\n")
@@ -118,14 +118,14 @@ def root_under_the_stig():
     settings = show("root", "--local")["settings"]
     tap.equal([settings[key]["value"] for key in ("max_attempts", "attempt_window", "lock_time")],
               ["3", "15m", "forever"], "the lock is the STIG's")
-    tap.equal(settings["tmout"]["value"], "1h", "what the section does not say stays the group's")
+    tap.equal(settings["tmout"]["value"], "1h", "what the section does not set comes from the group")
     write(f"{DROP_INS}/60-root.conf", 'user "root" { max_attempts = none }\n')
     apply()
-    tap.equal(show("root", "--local")["attempts"], {"note": "not limited"}, "the site's way out")
+    tap.equal(show("root", "--local")["attempts"], {"note": "not limited"}, "the site disables it")
 
 
 def below_the_site():
-    """the site's file beats the preset, setting by setting, whichever way the preset is put"""
+    """the site's file overrides the preset, setting by setting, wherever the preset is"""
     site = 'default { tmout = 5m }\ngroup "ops" { max_sessions = 20 }\n'
     for way, name in ("as tmout.conf", "50-site.conf"), ("as a drop-in", "50-site.conf"):
         if way == "as tmout.conf":
@@ -138,9 +138,9 @@ def below_the_site():
         settings = show("anna")["settings"]
         tap.equal((settings["tmout"]["value"], settings["tmout"]["file"]),
                   ("5m", f"{DROP_INS}/{name}"), f"{way}: the site's own")
-        tap.equal(settings["max_auth_tries"]["value"], "4", f"{way}: and the preset below")
+        tap.equal(settings["max_auth_tries"]["value"], "4", f"{way}: and the preset for the rest")
         tap.matches(run("tmoutctl", "check").stderr, r"50-site.conf:1: .*tmout",
-                    f"{way}: check says what was overridden")
+                    f"{way}: check reports what was overridden")
 
 
 if not os.path.exists("/run/throwaway"):

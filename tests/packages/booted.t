@@ -253,6 +253,27 @@ def logind_alone():
         tap.equal(came, expected, f"{situation}: {expected}")
 
 
+def logind_in_the_audit():
+    """the audit asks the running logind for its limit, and systemd-analyze for its files"""
+    path = "/etc/systemd/logind.conf.d/idle.conf"
+
+    def found():
+        rows = [row for row in json.loads(host.run("tmoutctl", "audit", "--json").stdout)
+                if row["id"] == "host-logind"]
+        return [(row["status"], row["file"], row["line"], "running" in row["message"])
+                for row in rows]
+
+    edit("default { tmout = 1h }\n")
+    host.write(path, "[Login]\n# a comment\nStopIdleSessionSec=10min\n")
+    tap.equal(found(), [("WARN", path, 3, False)], "a file that logind has not read yet")
+    host.must("systemctl", "restart", "systemd-logind")
+    tap.equal(found(), [("WARN", path, 3, False)], "one that it has read")
+    remove(host.path(path))
+    tap.equal(found(), [("WARN", None, None, True)], "a limit that only the running logind has")
+    host.must("systemctl", "restart", "systemd-logind")
+    tap.equal(found(), [("PASS", None, None, False)], "no limit")
+
+
 def logs_in(state):
     """Nobody is locked out in this state of the packages."""
     tap.ok(lets_in("anna", "right"), f"{state}: anna's password lets her in")
@@ -416,7 +437,7 @@ def main():
     tap.run(prepare, install, limits, typo, user_environment, attempts, cut, upgrade, failed_upgrade,
             without_module, without_snapshot, without_policy, without_registry, removal_refused,
             removed, purged, edited_by_hand, wired_by_hand,
-            first_policy_wrong, beside_logind, logind_alone)
+            first_policy_wrong, beside_logind, logind_in_the_audit, logind_alone)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""logind's rows of tests/e2e/layers.json, on a host that has booted. sshd does not
-tell logind which terminal a session has: logind reads it off utmp, and where
-there is none, as on Debian 13, it sees no session over ssh idle.
+"""logind's rows of tests/e2e/layers.json, on a booted host. sshd does not tell
+logind which terminal a session has: logind takes it from utmp, and where there
+is none, as on Debian 13, it never sees an SSH session as idle.
 
     for situation, expected, came in cells(must, command): ...
 
-must(*argv) runs a program on that host as root and gives its output;
+must(*argv) runs a program on that host as root and returns its output;
 command(name, *arguments, options) is the command line of an ssh client that
-reaches it, as ssh_command() of tests/host/client.py, with the key `key`.pub.
+connects to it, as ssh_command() of tests/host/client.py, with the key `key`.pub.
 """
 
 import json
@@ -17,7 +17,7 @@ from host.commands import side_by_side
 from host.files import REPOSITORY, read
 from host.situations import Situations, Table
 
-# logind goes by a terminal's time of last input, which the kernel notes every
+# logind uses a terminal's time of last input, which the kernel updates every
 # eight seconds.
 LIMIT_SEC = 9
 STAYS_SEC = 3 * LIMIT_SEC
@@ -42,8 +42,8 @@ def add_user(must, name, public_key):
 
 
 def cells(must, command, key=KEY):
-    """Yields (situation, what the table says, what came of it): "ends", "stays" or
-    "ends both"."""
+    """Yields (situation, expected result, actual result); a result is "ends", "stays"
+    or "ends both"."""
     with open(REPOSITORY + "/tests/e2e/layers.json", encoding="utf-8") as file:
         table = json.load(file)
     public_key = read(f"{key}.pub").strip()

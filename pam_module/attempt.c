@@ -142,7 +142,7 @@ static void settle(struct attempt *attempt, bool success)
 /* As libpam does it where no function is set. */
 static void sleep_us(unsigned delay_us)
 {
-    const struct timespec delay = {delay_us / 1000000, delay_us % 1000000 * 1000L};
+    const struct timespec delay = {delay_us / 1000000, (long)(delay_us % 1000000) * 1000};
 
     nanosleep(&delay, NULL);
 }

@@ -118,7 +118,8 @@ static int read_sources(struct application *a)
     const int64_t tick_ns = newest_ns % SECOND_NS == 0 ? SECOND_NS : TICK_NS;
     if (age_ns < 0 || age_ns > tick_ns)
         return 0;
-    const struct timespec rest = {.tv_sec = tick_ns / SECOND_NS, .tv_nsec = tick_ns % SECOND_NS};
+    const struct timespec rest = {.tv_sec = tick_ns / SECOND_NS,
+                                  .tv_nsec = (long)(tick_ns % SECOND_NS)};
     nanosleep(&rest, NULL);
     return sources_read(a->context->config_path, geteuid(), &a->sources, &a->problems);
 }

@@ -273,7 +273,7 @@ static void touched_in_a_loop(void **state)
 
         for (int64_t now_ms = 200 * SEC; now_ms < 20000 * SEC; now_ms += pauses_ms[i]) {
             st.st_atim.tv_sec = st.st_ctim.tv_sec = WALL_ZERO_SEC + now_ms / 1000;
-            st.st_atim.tv_nsec = st.st_ctim.tv_nsec = now_ms % 1000 * 1000000 + 123;
+            st.st_atim.tv_nsec = st.st_ctim.tv_nsec = (long)(now_ms % 1000) * 1000000 + 123;
             const struct idle_change change = look(&idle, &st, true, now_ms + 100);
             assert_true(change.suspect);
             reported += change.tampered;
@@ -536,7 +536,7 @@ static void touch(struct walk *walk)
     const int64_t tick_ms = wall_ms(walk) / 10 * 10;
 
     walk->ctime.tv_sec = tick_ms / 1000;
-    walk->ctime.tv_nsec = tick_ms % 1000 * 1000000;
+    walk->ctime.tv_nsec = (long)(tick_ms % 1000) * 1000000;
     walk->touched = true;
 }
 
@@ -556,7 +556,7 @@ static void forge(struct walk *walk, struct traced *traced)
     touch(walk);
     walk->forged = true;
     traced->time.tv_sec = wall_ms(walk) / 1000 + (below(2) != 0 ? away : -away);
-    traced->time.tv_nsec = below(2) != 0 ? 0 : below(1000000000);
+    traced->time.tv_nsec = below(2) != 0 ? 0 : (long)below(1000000000);
     traced->pending = traced->credited = false;
     traced->real_ms = -1;
 }

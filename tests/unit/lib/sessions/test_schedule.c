@@ -278,14 +278,13 @@ static int64_t any_limit(void)
     return below(4) == 0 ? NEVER_MS : 1 + any_time() / 2;
 }
 
-/* In numbers that are wide enough. */
-static __int128 sum(int64_t from_ms, int64_t by_ms)
+static int64_t sum(int64_t from_ms, int64_t by_ms)
 {
-    const __int128 never = NEVER_MS;
+    int64_t end_ms;
 
-    if (by_ms == NEVER_MS)
-        return never;
-    return (__int128)from_ms + by_ms < never ? (__int128)from_ms + by_ms : never;
+    if (by_ms == NEVER_MS || __builtin_add_overflow(from_ms, by_ms, &end_ms))
+        return NEVER_MS;
+    return end_ms;
 }
 
 /* What the header says, without a schedule. */
@@ -299,16 +298,16 @@ static void any_numbers(void **state)
         const struct watch_limits limits = {any_limit(), any_limit(),
                                             below(4) == 0 ? 0 : any_time()};
         const int64_t active_ms = any_time(), opened_ms = any_time(), now_ms = any_time();
-        const __int128 idle_end = sum(active_ms, limits.idle_ms);
-        const __int128 age_end = sum(opened_ms, limits.age_ms);
-        const __int128 end = idle_end < age_end ? idle_end : age_end;
+        const int64_t idle_end = sum(active_ms, limits.idle_ms);
+        const int64_t age_end = sum(opened_ms, limits.age_ms);
+        const int64_t end = idle_end < age_end ? idle_end : age_end;
         const bool by_age = age_end < idle_end;
         const int64_t half_ms = (by_age ? limits.age_ms : limits.idle_ms) / 2;
-        const __int128 due = end - (limits.warn_ms < half_ms ? limits.warn_ms : half_ms);
-        const int64_t noticed_ms = below(3) == 0 ? (int64_t)end : any_time();
+        const int64_t due = end - (limits.warn_ms < half_ms ? limits.warn_ms : half_ms);
+        const int64_t noticed_ms = below(3) == 0 ? end : any_time();
         const struct watch_decision d = schedule(&limits, active_ms, opened_ms, noticed_ms, now_ms);
 
-        assert_true(d.end_ms == (int64_t)end);
+        assert_true(d.end_ms == end);
         if (end == NEVER_MS) {
             assert_int_equal(d.action, WATCH_NOTHING);
             assert_true(d.next_ms == NEVER_MS);

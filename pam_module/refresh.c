@@ -54,11 +54,17 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+#ifdef __GLIBC__
+typedef __rlimit_resource_t limit_resource;
+#else
+typedef int limit_resource; /* as in POSIX */
+#endif
+
 /* The caller's limits may have been set to make us fail. */
 static void reset_limits(void)
 {
     static const struct {
-        __rlimit_resource_t resource;
+        limit_resource resource;
         rlim_t value;
     } limit[] = {
         {RLIMIT_FSIZE, RLIM_INFINITY},

@@ -1,5 +1,6 @@
 #include "lib/policy/source.h"
 
+#include "lib/host/array.h"
 #include "lib/host/descriptor.h"
 #include "lib/host/secure_path.h"
 
@@ -211,46 +212,92 @@ int source_read_draft(const char *path, uid_t owner, struct source_set *set,
     return result;
 }
 
-static int is_drop_in(const struct dirent *entry)
+static bool is_drop_in(const char *name)
 {
-    const size_t length = strlen(entry->d_name);
+    const size_t length = strlen(name);
 
-    return entry->d_name[0] != '.' && length > 5 &&
-           strcmp(entry->d_name + length - 5, ".conf") == 0;
+    return name[0] != '.' && length > 5 && strcmp(name + length - 5, ".conf") == 0;
 }
 
-/* Not alphasort(), which follows the locale. */
-static int by_bytes(const struct dirent **a, const struct dirent **b)
+/* By bytes, not as the locale sorts. */
+static int compare_names(const void *a, const void *b)
 {
-    return strcmp((*a)->d_name, (*b)->d_name);
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void free_names(char **name, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(name[i]);
+    free(name);
+}
+
+/* Reads the names of the drop-ins of an open directory into an array that the
+ * caller frees with free_names(). Returns 0, or -1 with errno. */
+static int list_drop_ins(DIR *directory, char ***names, size_t *count)
+{
+    const struct dirent *entry;
+
+    while (errno = 0, (entry = readdir(directory)) != NULL) {
+        if (!is_drop_in(entry->d_name))
+            continue;
+        char **grown = array_grow(*names, *count, sizeof *grown);
+        if (grown == NULL)
+            return -1;
+        *names = grown;
+        grown[*count] = strdup(entry->d_name);
+        if (grown[*count] == NULL)
+            return -1;
+        ++*count;
+    }
+    if (errno != 0)
+        return -1;
+    if (*count > 0)
+        qsort(*names, *count, sizeof **names, compare_names);
+    return 0;
+}
+
+/* Returns 0, or -1 with errno. */
+static int list_directory(int directory_fd, char ***names, size_t *count)
+{
+    const int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+
+    const int result = directory == NULL ? -1 : list_drop_ins(directory, names, count);
+    const int error = errno;
+    if (directory != NULL)
+        closedir(directory);
+    else if (fd >= 0)
+        close(fd);
+    errno = error;
+    return result;
 }
 
 /* The drop-ins of an open directory, in order. */
 static int read_drop_ins(int directory_fd, uid_t owner, struct source_set *set,
                          struct problems *problems)
 {
-    struct dirent **entry = NULL;
-    int result = 0, count;
-    const char *directory = set->item[1].path;
+    char **name = NULL;
+    size_t count = 0;
+    int result = 0;
 
-    count = scandirat(directory_fd, ".", &entry, is_drop_in, by_bytes);
-    if (count < 0) {
-        problem_add(problems, PROBLEM_FAILURE, directory, 0, "cannot be listed: %s",
-                    strerror(errno));
-        return errno == ENOMEM ? -1 : 0;
+    if (list_directory(directory_fd, &name, &count) != 0) {
+        const int error = errno;
+        problem_add(problems, PROBLEM_FAILURE, set->item[1].path, 0, "cannot be listed: %s",
+                    strerror(error));
+        free_names(name, count);
+        return error == ENOMEM ? -1 : 0;
     }
-    for (int i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && result == 0; i++) {
         char *path = NULL;
-        directory = set->item[1].path;
-        if (result == 0 && (asprintf(&path, "%s/%s", directory, entry[i]->d_name) < 0 ||
-                            add_source(set, path) == NULL))
+        if (asprintf(&path, "%s/%s", set->item[1].path, name[i]) < 0 ||
+            add_source(set, path) == NULL)
             result = -1;
-        if (result == 0)
-            result = read_source(directory_fd, entry[i]->d_name, owner, &set->item[set->count - 1],
-                                 problems);
-        free(entry[i]);
+        else
+            result =
+                read_source(directory_fd, name[i], owner, &set->item[set->count - 1], problems);
     }
-    free(entry);
+    free_names(name, count);
     return result;
 }
 

@@ -33,6 +33,7 @@ HARDENING  := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-rec
 # The last two: 64-bit file offsets and times on 32-bit hosts, too.
 CPPFLAGS   += -D_GNU_SOURCE -I. -DTMOUT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' \
               -DDATADIR='"$(DATADIR)"' -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
+PROGRAM_PATHS = -DSBINDIR='"$(SBINDIR)"' -DPAMDIR='"$(PAMDIR)"'
 COMPILE     = $(CC) -std=c11 $(WARNINGS) $(WERROR) $(HARDENING) $(CPPFLAGS) $(CFLAGS)
 LINK        = $(CC) $(HARDENING) $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -Wl,--gc-sections
 PKG_CONFIG ?= pkg-config
@@ -48,6 +49,7 @@ UNITS           := $(patsubst conf/%.in,$(BUILD)/%,$(wildcard conf/*.service.in)
 MAN_PAGES       := $(patsubst man/%,$(BUILD)/man/%,$(wildcard man/*.[1-9]) \
                      $(patsubst %.in,%,$(wildcard man/*.in)))
 
+quote   = '$(subst ','\'',$(1))'
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 .PHONY: all install uninstall check check-run demo demo-run bench fuzz fuzz-run soak warnings \
@@ -90,7 +92,7 @@ $(BUILD)/obj/%.o: %.c Makefile $(BUILD)/paths
 	$(COMPILE) $(OBJECT_CPPFLAGS) -MMD -MP -c -o $@ $<
 
 $(call objects,$(MODULE_SOURCES)) $(call objects,$(CTL_SOURCES)): \
-    OBJECT_CPPFLAGS = -DSBINDIR='"$(SBINDIR)"' -DPAMDIR='"$(PAMDIR)"'
+    OBJECT_CPPFLAGS = $(PROGRAM_PATHS)
 
 $(BUILD)/pam_tmout.so: $(call objects,$(MODULE_SOURCES) $(LOGIN_SOURCES)) pam_module/pam_tmout.map
 	$(LINK) -shared $(if $(SANITIZE),,-Wl,--no-undefined) -Wl,--version-script=pam_module/pam_tmout.map \
@@ -240,7 +242,7 @@ check-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so fuzz-bui
 # What the build of a package runs: no root, no network, nothing but cmocka.
 .PHONY: check-units
 check-units: $(UNIT_TESTS)
-	@tests/tools/units $^
+	@tests/dev/units $(UNITS_OPTIONS) $^
 
 # The fast tests in a build of its own that counts the lines executed.
 # `make coverage-of FILE=lib/...c` lists the lines that were not.
@@ -249,19 +251,19 @@ COVERAGE := build/coverage
 coverage: dependencies
 	@find $(COVERAGE) -name '*.gcda' -delete 2>/dev/null || :
 	@mkdir -p $(COVERAGE)
-	@$(CC) -c -o $(COVERAGE)/exit.o tests/tools/coverage_exit.c
+	@$(CC) -c -o $(COVERAGE)/exit.o tests/dev/coverage_exit.c
 	@$(MAKE) --no-print-directory --silent coverage-run BUILD=$(COVERAGE) \
 	    CFLAGS='-O0 -g --coverage -fprofile-update=atomic -U_FORTIFY_SOURCE' \
 	    LDFLAGS='-Wl,--wrap=_exit $(CURDIR)/$(COVERAGE)/exit.o'
-	@tests/tools/coverage $(COVERAGE)
+	@tests/dev/coverage $(COVERAGE)
 
 # Some tests give up root: they, too, must be able to add to the counts.
 coverage-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so
 	@find $(BUILD) -type d -exec chmod 777 {} +
-	@umask 0 && TMOUT_COVERAGE=1 tests/tools/units $(UNIT_TESTS) $(MODULE_TESTS)
+	@umask 0 && TMOUT_COVERAGE=1 tests/dev/units $(UNIT_TESTS) $(MODULE_TESTS)
 
 coverage-of:
-	@tests/tools/coverage $(COVERAGE) --missing $(FILE)
+	@tests/dev/coverage $(COVERAGE) --missing $(FILE)
 
 soak: dependencies
 	@$(MAKE) --no-print-directory check-run TEST_OPTIONS=--soak
@@ -308,10 +310,18 @@ fuzz: dependencies
 	@$(MAKE) --no-print-directory --silent fuzz-build
 	@tests/fuzz/run $(FUZZ_SECONDS)
 
-warnings:
-	$(MAKE) --no-print-directory clean && $(MAKE) -s all CC=gcc WERROR=-Werror
-	$(MAKE) --no-print-directory clean && $(MAKE) -s all CC=clang WERROR=-Werror
-	$(MAKE) --no-print-directory clean
+# For clangd, which looks for it in build/, and for clang-tidy.
+.PHONY: compile-commands
+compile-commands: build/compile_commands.json
+build/compile_commands.json: Makefile FORCE
+	@mkdir -p build
+	@tests/dev/compile_commands $(call quote,$(TEST_FLAGS) $(PROGRAM_PATHS)) \
+	    $(shell git ls-files -co --exclude-standard '*.c' 2>/dev/null || find . -name '*.c' -not -path './build/*') > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+.PHONY: lint
+lint: dependencies build/compile_commands.json
+	@tests/dev/lint $(FILES)
 
 clean:
 	rm -rf build

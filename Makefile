@@ -120,7 +120,7 @@ $(BUILD)/man/%: man/%
 	@mkdir -p $(@D)
 	cp $< $@
 
--include $(shell find $(wildcard $(BUILD)/obj $(BUILD)/tests) -name '*.d' -type f 2>/dev/null)
+-include $(shell find $(wildcard $(BUILD)/obj $(BUILD)/tests build/fuzz/obj) -name '*.d' -type f 2>/dev/null)
 
 # --- install -------------------------------------------------------------
 
@@ -297,14 +297,21 @@ FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuz
 # Without clang there is nothing to build, and tests/fuzz/run says so.
 fuzz-build: $(if $(shell command -v clang),$(FUZZ_TARGETS))
 
-# What a target takes from the tools, besides lib.
-build/fuzz/fuzz_pam_stack: $(addprefix tools/tmoutctl/host/,faillock.c host.c pam_stack.c text_file.c)
-
-build/fuzz/%: tests/fuzz/%.c $(LOGIN_SOURCES) $(COMPILER_SOURCES) $(wildcard lib/*/*.h tests/fuzz/*.h)
+FUZZ_COMPILE = clang -std=c11 -g -O1 $(CPPFLAGS) -DSBINDIR='"$(SBINDIR)"' -DPAMDIR='"$(PAMDIR)"' \
+               -fno-sanitize-recover=undefined
+FUZZ_SOURCES := $(LOGIN_SOURCES) $(COMPILER_SOURCES) $(filter-out %/main.c,$(CTL_SOURCES))
+.SECONDARY: $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_SOURCES))
+build/fuzz/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	clang -std=c11 -g -O1 $(CPPFLAGS) -fsanitize=fuzzer,address,undefined \
-	    -fno-sanitize-recover=undefined -o $@ $(filter %.c,$^) \
-	    $$($(PKG_CONFIG) --libs libconfuse)
+	$(FUZZ_COMPILE) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
+
+build/fuzz/tested.a: $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_SOURCES))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+build/fuzz/%: tests/fuzz/%.c build/fuzz/tested.a $(wildcard tests/fuzz/*.h)
+	$(FUZZ_COMPILE) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c %.a,$^) \
+	    $$($(PKG_CONFIG) --libs libconfuse jansson)
 
 fuzz: dependencies
 	@$(MAKE) --no-print-directory --silent fuzz-build

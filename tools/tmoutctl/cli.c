@@ -58,7 +58,7 @@ void cli_print_usage(FILE *to, const struct verb *verb)
     fputc('\n', to);
 }
 
-int usage_error(const struct verb *verb, const char *format, ...)
+int cli_usage_error(const struct verb *verb, const char *format, ...)
 {
     char name[64];
     va_list arguments;
@@ -72,8 +72,8 @@ int usage_error(const struct verb *verb, const char *format, ...)
     return TMOUTCTL_FAILURE;
 }
 
-static void print_option(const char *short_form, const char *name, const char *value,
-                         const char *help)
+static void cli_print_option(const char *short_form, const char *name, const char *value,
+                             const char *help)
 {
     char form[64];
 
@@ -88,7 +88,7 @@ void cli_print_common_options(void)
         const char *short_form = common[i].code == 'h'   ? "-h, "
                                  : common[i].code == 'V' ? "-V, "
                                                          : "";
-        print_option(short_form, common[i].name, common[i].value, common[i].help);
+        cli_print_option(short_form, common[i].name, common[i].value, common[i].help);
     }
 }
 
@@ -98,11 +98,11 @@ void cli_print_help(const struct verb *verb)
     printf("\n%s\n\nOptions:\n", verb->help);
     for (const struct verb_option *o = verb->options; o != NULL && o->name != NULL; o++)
         if (o->help != NULL)
-            print_option("", o->name, o->value, o->help);
+            cli_print_option("", o->name, o->value, o->help);
     cli_print_common_options();
 }
 
-static int common_code(const char *name)
+static int cli_common_code(const char *name)
 {
     for (size_t i = 0; i < COMMON_COUNT; i++)
         if (strcmp(common[i].name, name) == 0)
@@ -110,7 +110,7 @@ static int common_code(const char *name)
     return 0;
 }
 
-static bool is_own(const struct verb *verb, const char *name)
+static bool cli_is_own(const struct verb *verb, const char *name)
 {
     for (const struct verb_option *o = verb != NULL ? verb->options : NULL;
          o != NULL && o->name != NULL; o++)
@@ -123,18 +123,18 @@ enum { LONG_OPTIONS_MAX = COMMON_COUNT + VERB_OPTIONS_MAX + 1 };
 
 /* For getopt_long(): the verb's own options, and the common ones. One that is
  * both is the verb's where it has a value, else the common one. */
-static void fill_long_options(const struct verb *verb, struct option *to)
+static void cli_long_options(const struct verb *verb, struct option *to)
 {
     const struct verb_option *own = verb != NULL ? verb->options : NULL;
 
     for (int i = 0; own != NULL && own[i].name != NULL; i++) {
         const int with_value =
-            common_code(own[i].name) != 0 ? optional_argument : required_argument;
+            cli_common_code(own[i].name) != 0 ? optional_argument : required_argument;
         *to++ = (struct option){own[i].name, own[i].value != NULL ? with_value : no_argument, NULL,
                                 COMMON_END + i};
     }
     for (size_t i = 0; i < COMMON_COUNT; i++)
-        if (!is_own(verb, common[i].name))
+        if (!cli_is_own(verb, common[i].name))
             *to++ = (struct option){common[i].name,
                                     common[i].value != NULL ? required_argument : no_argument, NULL,
                                     common[i].code};
@@ -143,19 +143,20 @@ static void fill_long_options(const struct verb *verb, struct option *to)
 
 /* A login runs "tmoutctl apply" in another directory: a relative path would
  * name two places. */
-static enum cli_request take_path(const struct verb *verb, const char *option, const char **path)
+static enum cli_request cli_take_path(const struct verb *verb, const char *option,
+                                      const char **path)
 {
     if (optarg[0] != '/') {
-        usage_error(verb, "invalid argument '%s' for '--%s': must be an absolute path", optarg,
-                    option);
+        cli_usage_error(verb, "invalid argument '%s' for '--%s': must be an absolute path", optarg,
+                        option);
         return CLI_WRONG;
     }
     *path = optarg;
     return CLI_RUN;
 }
 
-static enum cli_request take_common(const struct verb *verb, int code,
-                                    struct tmoutctl_context *context)
+static enum cli_request cli_take_common(const struct verb *verb, int code,
+                                        struct tmoutctl_context *context)
 {
     switch (code) {
     case 'h':
@@ -169,17 +170,17 @@ static enum cli_request take_common(const struct verb *verb, int code,
         context->quiet = true;
         return CLI_RUN;
     case OPTION_CONFIG:
-        return take_path(verb, "config", &context->config_path);
+        return cli_take_path(verb, "config", &context->config_path);
     case OPTION_STATE:
-        return take_path(verb, "state", &context->state_dir);
+        return cli_take_path(verb, "state", &context->state_dir);
     default: /* getopt_long() has complained */
         cli_print_usage(stderr, verb);
         return CLI_WRONG;
     }
 }
 
-static enum cli_request take_own(const struct verb *verb, int index, const char *value,
-                                 struct verb_arguments *arguments)
+static enum cli_request cli_take_own(const struct verb *verb, int index, const char *value,
+                                     struct verb_arguments *arguments)
 {
     const struct verb_option *own = verb->options;
 
@@ -187,25 +188,25 @@ static enum cli_request take_own(const struct verb *verb, int index, const char 
         if (i == index || own[i].group == 0 || own[i].group != own[index].group ||
             arguments->option[i] == NULL)
             continue;
-        usage_error(verb, "options '--%s' and '--%s' are mutually exclusive", own[i].name,
-                    own[index].name);
+        cli_usage_error(verb, "options '--%s' and '--%s' are mutually exclusive", own[i].name,
+                        own[index].name);
         return CLI_WRONG;
     }
     arguments->option[index] = value != NULL ? value : "";
     return CLI_RUN;
 }
 
-static enum cli_request take_operand(const struct verb *verb, int argc, char **argv,
-                                     struct verb_arguments *arguments)
+static enum cli_request cli_take_operand(const struct verb *verb, int argc, char **argv,
+                                         struct verb_arguments *arguments)
 {
     const int allowed = verb->operand != NULL ? 1 : 0;
 
     if (argc > allowed) {
-        usage_error(verb, "extra operand '%s'", argv[allowed]);
+        cli_usage_error(verb, "extra operand '%s'", argv[allowed]);
         return CLI_WRONG;
     }
     if (argc == 0 && verb->operand_required) {
-        usage_error(verb, "missing operand %s", verb->operand);
+        cli_usage_error(verb, "missing operand %s", verb->operand);
         return CLI_WRONG;
     }
     arguments->operand = argc > 0 ? argv[0] : NULL;
@@ -220,11 +221,11 @@ enum cli_request cli_parse_program(int argc, char **argv, struct tmoutctl_contex
     char name[64], *const first = argv[0];
     int code;
 
-    fill_long_options(NULL, options);
+    cli_long_options(NULL, options);
     argv[0] = cli_name(NULL, name, sizeof name); /* what getopt_long() begins messages with */
     optind = 0;
     while (request == CLI_RUN && (code = getopt_long(argc, argv, "+hV", options, NULL)) != -1)
-        request = take_common(NULL, code, context);
+        request = cli_take_common(NULL, code, context);
     argv[0] = first;
     return request;
 }
@@ -238,7 +239,7 @@ enum cli_request cli_parse_verb(const struct verb *verb, int argc, char **argv,
     int code;
 
     *arguments = (struct verb_arguments){0};
-    fill_long_options(verb, options);
+    cli_long_options(verb, options);
     argv[0] = cli_name(verb, name, sizeof name);
     optind = 0;
     while (request == CLI_RUN && (code = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
@@ -248,13 +249,13 @@ enum cli_request cli_parse_verb(const struct verb *verb, int argc, char **argv,
             argv[optind][0] != '-')
             optarg = argv[optind++];
         if (index < 0)
-            request = take_common(verb, code, context);
+            request = cli_take_common(verb, code, context);
         else if (verb->options[index].value != NULL && optarg == NULL)
-            request = take_common(verb, common_code(verb->options[index].name), context);
+            request = cli_take_common(verb, cli_common_code(verb->options[index].name), context);
         else
-            request = take_own(verb, index, optarg, arguments);
+            request = cli_take_own(verb, index, optarg, arguments);
     }
     argv[0] = first;
-    return request == CLI_RUN ? take_operand(verb, argc - optind, argv + optind, arguments)
+    return request == CLI_RUN ? cli_take_operand(verb, argc - optind, argv + optind, arguments)
                               : request;
 }

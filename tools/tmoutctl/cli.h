@@ -92,7 +92,7 @@ void cli_print_common_options(void);
  * "tmoutctl show: ..." and the usage line. verb is NULL for the program.
  * Returns TMOUTCTL_FAILURE.
  */
-int usage_error(const struct verb *verb, const char *format, ...)
+int cli_usage_error(const struct verb *verb, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* "tmoutctl: ..." and a newline on standard error. */

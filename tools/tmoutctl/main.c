@@ -30,7 +30,7 @@ int main(int argc, char **argv)
     if (request == CLI_RUN) {
         const int first = optind;
         if (first == argc)
-            return usage_error(NULL, "missing command; tmoutctl --help lists them");
+            return cli_usage_error(NULL, "missing command; tmoutctl --help lists them");
         verb = verb_find(argv[first]);
         if (verb == NULL)
             return TMOUTCTL_FAILURE;

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* Returns 0, or -1 after a message. */
-static int add_row(struct session_table *table, const struct session_row *row)
+static int add_session_row(struct session_table *table, const struct session_row *row)
 {
     struct session_row *grown = array_grow(table->row, table->count, sizeof *grown);
 
@@ -52,8 +52,8 @@ void session_row_set_end(struct session_row *row, const struct user_limits *limi
     snprintf(row->rule, sizeof row->rule, "%s", limits->rule[rule]);
 }
 
-static int add_terminal(struct session_table *table, const struct session_record *login,
-                        unsigned index, const struct user_limits *limits)
+static int add_terminal_row(struct session_table *table, const struct session_record *login,
+                            unsigned index, const struct user_limits *limits)
 {
     struct session_row row = {.login = *login};
     struct idle idle;
@@ -67,11 +67,11 @@ static int add_terminal(struct session_table *table, const struct session_record
     row.idle_ms = idle.active_ms < table->now.boot_ms ? table->now.boot_ms - idle.active_ms : 0;
     snprintf(row.terminal, sizeof row.terminal, "%s", path + strlen("/dev/"));
     session_row_set_end(&row, limits, idle.active_ms, &table->now);
-    return add_row(table, &row);
+    return add_session_row(table, &row);
 }
 
-static int add_login(struct session_table *table, const struct session_record *login,
-                     const struct user_limits *limits)
+static int add_login_rows(struct session_table *table, const struct session_record *login,
+                          const struct user_limits *limits)
 {
     unsigned index[LOGIN_TERMINALS_MAX];
     const int count = login_terminals(login, index);
@@ -84,12 +84,12 @@ static int add_login(struct session_table *table, const struct session_record *l
         return -1;
     }
     for (int i = 0; i < count; i++)
-        if (add_terminal(table, login, index[i], limits) != 0)
+        if (add_terminal_row(table, login, index[i], limits) != 0)
             return -1;
     if (count > 0)
         return 0;
     session_row_set_end(&row, limits, NEVER_MS, &table->now);
-    return add_row(table, &row);
+    return add_session_row(table, &row);
 }
 
 /* Returns 0, or -1 after a message. */
@@ -114,7 +114,7 @@ static int limits_of(const struct tmoutctl_context *context, const struct policy
     return result;
 }
 
-static int by_left(const void *left, const void *right)
+static int by_time_left(const void *left, const void *right)
 {
     const struct session_row *a = left, *b = right;
 
@@ -143,12 +143,12 @@ int session_table_find(const struct tmoutctl_context *context, const char *direc
                    found == REGISTRY_DAMAGED ? "is damaged; tmoutd rebuilds it" : strerror(errno));
             result = -1;
         } else if (limits_of(context, view, &login, &limits) != 0 ||
-                   add_login(table, &login, &limits) != 0) {
+                   add_login_rows(table, &login, &limits) != 0) {
             result = -1;
         }
     }
     free(pids);
     if (table->count > 0)
-        qsort(table->row, table->count, sizeof *table->row, by_left);
+        qsort(table->row, table->count, sizeof *table->row, by_time_left);
     return result;
 }

@@ -32,7 +32,7 @@ static struct attempts_total total_of(const struct user_attempts *attempts)
     return total;
 }
 
-static json_t *attempts_json(const char *user, const struct user_attempts *attempts)
+static json_t *user_attempts_json(const char *user, const struct user_attempts *attempts)
 {
     const struct attempts_total total = total_of(attempts);
     json_t *counts = json_array(), *answer;
@@ -120,7 +120,7 @@ static int list_one(const struct tmoutctl_context *context, const struct policy_
         goto out;
     }
     if (context->json) {
-        status = print_json(attempts_json(account.name, &attempts), TMOUTCTL_FINE);
+        status = print_json(user_attempts_json(account.name, &attempts), TMOUTCTL_FINE);
     } else {
         print_one(account.name, &attempts);
         status = finish(TMOUTCTL_FINE);
@@ -160,7 +160,7 @@ static int list_user(const struct tmoutctl_context *context, const struct policy
     }
     if (attempts.count_size > 0 || attempts.damaged) {
         if (all != NULL) {
-            json_array_append_new(all, attempts_json(account.name, &attempts));
+            json_array_append_new(all, user_attempts_json(account.name, &attempts));
         } else {
             if (*shown == 0)
                 print_heading();

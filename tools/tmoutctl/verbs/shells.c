@@ -73,7 +73,7 @@ static void print_shells(const struct shell_list *list)
     }
 }
 
-static void print_findings(const struct shell_findings *findings)
+static void print_shell_findings(const struct shell_findings *findings)
 {
     for (size_t i = 0; i < findings->count; i++) {
         const struct shell_finding *finding = &findings->item[i];
@@ -100,7 +100,7 @@ static json_t *shells_json(const struct shell_list *list)
     return rows;
 }
 
-static json_t *findings_json(const struct shell_findings *findings)
+static json_t *shell_findings_json(const struct shell_findings *findings)
 {
     json_t *rows = json_array();
 
@@ -130,12 +130,12 @@ static int print_list(const struct tmoutctl_context *context, const struct shell
     const int status = complete && clean ? TMOUTCTL_FINE : TMOUTCTL_NO;
     if (context->json)
         return print_json(json_pack("{s:o, s:o}", "shells", shells_json(list), "findings",
-                                    findings_json(findings)),
+                                    shell_findings_json(findings)),
                           status);
     if (!context->quiet || !complete)
         print_shells(list);
     if (!context->quiet || !clean)
-        print_findings(findings);
+        print_shell_findings(findings);
     if (!complete)
         printf("\nWhere a file is missing, \"tmoutctl shells --install\" adds a line to it.\n");
     return finish(status);

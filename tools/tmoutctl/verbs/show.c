@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void rule_text(const struct resolved_setting *setting, char *text, size_t size)
+static void show_rule(const struct resolved_setting *setting, char *text, size_t size)
 {
     if (!setting->from_rule)
         snprintf(text, size, "built-in default");
@@ -22,7 +22,7 @@ static void rule_text(const struct resolved_setting *setting, char *text, size_t
 }
 
 /* PAM_TMOUT's value, or "" where the policy does not cover such a login. */
-static void limit_text(const struct resolution *resolution, bool local, char *text, size_t size)
+static void show_limit(const struct resolution *resolution, bool local, char *text, size_t size)
 {
     if (resolution_covers(resolution, !local))
         resolution_limit(resolution, text, size);
@@ -59,7 +59,7 @@ static void find_attempts(const struct tmoutctl_context *context, const struct a
                            &login->note);
 }
 
-static void print_attempts(const struct login_view *login)
+static void show_attempts(const struct login_view *login)
 {
     char lock[96];
 
@@ -72,7 +72,7 @@ static void print_attempts(const struct login_view *login)
            lock);
 }
 
-static json_t *attempts_json(const struct login_view *login)
+static json_t *login_attempts_json(const struct login_view *login)
 {
     json_t *answer = json_object();
 
@@ -88,7 +88,7 @@ static json_t *attempts_json(const struct login_view *login)
 
 /* One line a setting: name, value, the rule behind it, and where that is. A
  * long value shifts only its own line. */
-static void print_settings(const struct policy_view *view, const struct resolution *resolution)
+static void show_settings(const struct policy_view *view, const struct resolution *resolution)
 {
     int name_width = 0;
 
@@ -99,7 +99,7 @@ static void print_settings(const struct policy_view *view, const struct resoluti
         const struct resolved_setting *setting = &resolution->setting[i];
         char value[SETTING_TEXT_MAX], rule[RULE_NAME_MAX + 32], path[512];
         resolution_format(resolution, (enum setting_id)i, value, sizeof value);
-        rule_text(setting, rule, sizeof rule);
+        show_rule(setting, rule, sizeof rule);
         snapshot_source_path(&view->snapshot, setting->file, path, sizeof path);
         printf("%-*s %-9s %s", name_width, settings[i].name, value, rule);
         if (setting->from_rule)
@@ -108,12 +108,12 @@ static void print_settings(const struct policy_view *view, const struct resoluti
     }
 }
 
-static void print_text(const struct account *account, const struct policy_view *view,
-                       const struct resolution *resolution, const struct login_view *login)
+static void show_text(const struct account *account, const struct policy_view *view,
+                      const struct resolution *resolution, const struct login_view *login)
 {
     char limit[LIMIT_TEXT_MAX], policy[POLICY_VIEW_TEXT_MAX];
 
-    limit_text(resolution, login->local, limit, sizeof limit);
+    show_limit(resolution, login->local, limit, sizeof limit);
     policy_view_describe(view, policy, sizeof policy);
     printf("user     %s\ngroups  ", account->name);
     for (size_t i = 0; i < account->group_count; i++)
@@ -123,9 +123,9 @@ static void print_text(const struct account *account, const struct policy_view *
         printf("PAM_TMOUT=\"%s\"\n", limit);
     else
         printf("not covered (sessions = ssh)\n");
-    print_attempts(login);
+    show_attempts(login);
     putchar('\n');
-    print_settings(view, resolution);
+    show_settings(view, resolution);
 }
 
 /* null for no limit, and for a setting that is not set. */
@@ -144,7 +144,7 @@ static json_t *setting_json(const struct policy_view *view, const struct resolut
     json_t *entry;
 
     resolution_format(resolution, id, value, sizeof value);
-    rule_text(setting, rule, sizeof rule);
+    show_rule(setting, rule, sizeof rule);
     snapshot_source_path(&view->snapshot, setting->file, path, sizeof path);
     entry = json_pack("{s:s, s:o, s:o, s:o}", "value", value, "rule", json_text(rule), "file",
                       setting->from_rule ? json_text(path) : json_null(), "line",
@@ -156,13 +156,13 @@ static json_t *setting_json(const struct policy_view *view, const struct resolut
     return entry;
 }
 
-static json_t *answer_json(const struct account *account, const struct policy_view *view,
-                           const struct resolution *resolution, const struct login_view *login)
+static json_t *show_json(const struct account *account, const struct policy_view *view,
+                         const struct resolution *resolution, const struct login_view *login)
 {
     char limit[LIMIT_TEXT_MAX], policy[POLICY_VIEW_TEXT_MAX];
     json_t *groups = json_array(), *all = json_object();
 
-    limit_text(resolution, login->local, limit, sizeof limit);
+    show_limit(resolution, login->local, limit, sizeof limit);
     policy_view_describe(view, policy, sizeof policy);
     for (size_t i = 0; groups != NULL && i < account->group_count; i++)
         json_array_append_new(groups, json_text(account->group[i]));
@@ -174,7 +174,7 @@ static json_t *answer_json(const struct account *account, const struct policy_vi
                      policy_state_word(view->state), "note", json_text(policy), "login",
                      login->local ? "local" : "ssh", "pam_tmout",
                      limit[0] != '\0' ? json_string(limit) : json_null(), "attempts",
-                     attempts_json(login), "settings", all);
+                     login_attempts_json(login), "settings", all);
 }
 
 static int show_user(const struct tmoutctl_context *context, const char *user,
@@ -199,9 +199,9 @@ static int show_user(const struct tmoutctl_context *context, const char *user,
     } else {
         find_attempts(context, &account, &resolution, login);
         if (context->json) {
-            status = print_json(answer_json(&account, &view, &resolution, login), TMOUTCTL_FINE);
+            status = print_json(show_json(&account, &view, &resolution, login), TMOUTCTL_FINE);
         } else {
-            print_text(&account, &view, &resolution, login);
+            show_text(&account, &view, &resolution, login);
             status = finish(TMOUTCTL_FINE);
         }
     }
@@ -228,8 +228,8 @@ static int run_show(const struct tmoutctl_context *context, const struct verb_ar
     };
 
     if (login.from != NULL && origin_of_address(login.from).kind == ORIGIN_NETWORK)
-        return usage_error(&verb_show, "invalid argument '%s' for '--from': not an IP address",
-                           login.from);
+        return cli_usage_error(&verb_show, "invalid argument '%s' for '--from': not an IP address",
+                               login.from);
     return show_user(context, arguments->operand, &login);
 }
 

@@ -224,9 +224,9 @@ static int parse_version(const struct verb_arguments *arguments, struct sshd_ver
         return 0;
     if (sshd_version_parse(text, version) == 0)
         return 1;
-    usage_error(&verb_sshd_config,
-                "invalid argument '%s' for '--%s': not a version of OpenSSH such as 9.2", text,
-                options[old ? OPTION_VERSION : OPTION_OPENSSH].name);
+    cli_usage_error(&verb_sshd_config,
+                    "invalid argument '%s' for '--%s': not a version of OpenSSH such as 9.2", text,
+                    options[old ? OPTION_VERSION : OPTION_OPENSSH].name);
     return -1;
 }
 
@@ -245,7 +245,7 @@ static int run_sshd_config(const struct tmoutctl_context *context,
     if (has_version < 0)
         return status;
     if (context->json && !check)
-        return usage_error(&verb_sshd_config, "option '--json' requires '--check'");
+        return cli_usage_error(&verb_sshd_config, "option '--json' requires '--check'");
     if (policy_view_find(context, &view, &failure) != 0) {
         report("%s", failure.text);
         return status;

@@ -23,9 +23,9 @@ const struct verb *verb_find(const char *name)
     }
     const char *meant = nearest_word(name, names, VERB_COUNT);
     if (meant != NULL)
-        usage_error(NULL, "unknown command \"%s\"; did you mean \"%s\"?", name, meant);
+        cli_usage_error(NULL, "unknown command \"%s\"; did you mean \"%s\"?", name, meant);
     else
-        usage_error(NULL, "unknown command \"%s\"; tmoutctl --help lists them", name);
+        cli_usage_error(NULL, "unknown command \"%s\"; tmoutctl --help lists them", name);
     return NULL;
 }
 

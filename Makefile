@@ -236,7 +236,7 @@ dependencies:
 check: dependencies
 	@$(MAKE) --no-print-directory check-run
 
-check-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so fuzz-build
+check-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so fuzz-build build/compile_commands.json
 	@tests/run --build $(BUILD) $(if $(SANITIZE),--sanitize) $(TEST_OPTIONS)
 
 # What the build of a package runs: no root, no network, nothing but cmocka.

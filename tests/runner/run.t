@@ -62,16 +62,17 @@ def totals():
                  "echo 'not ok 2 - f # SKIP needs root'")
         write(f"{repository}/build/tests/unit/lib/deep/test_e.d", "not ok 1 - g\n")
         add_test(repository, "tests/fuzz/run", "echo 1..1; echo not ok 1 - h")
+        add_test(repository, "tests/dev/lint", "echo 1..1; echo ok 1 - i")
         output, status = runner(repository, "--sanitize")
         tap.equal((output.splitlines()[-1], status), ("1 passed, 0 failed", 0),
                   "with sanitizers, the built programs alone")
         output, status = runner(repository)
         ran = re.findall(r"^(\S+(?: under valgrind)?) +\d+ passed", output, re.MULTILINE)
-        tap.equal(sorted(ran), ["docs/two", "fuzz", "tools/deep/er/one", "unit/lib/deep/e",
+        tap.equal(sorted(ran), ["docs/two", "fuzz", "lint", "tools/deep/er/one", "unit/lib/deep/e",
                                 "unit/lib/deep/e under valgrind"], "the tests that it finds")
         tap.matches(output, r"Skipped:\n  unit/lib/deep/e.*: 2 - f # SKIP needs root",
                     "what was skipped is listed")
-        tap.equal((output.splitlines()[-1], status), ("5 passed, 1 failed", 1),
+        tap.equal((output.splitlines()[-1], status), ("6 passed, 1 failed", 1),
                   "the last line counts all of them")
         output, status = runner(repository, "no-such-test")
         tap.equal((output.splitlines()[-1], status), ("0 passed, 0 failed", 1),

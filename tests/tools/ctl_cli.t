@@ -13,7 +13,11 @@ import subprocess
 import sys
 import tempfile
 
-REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
+
+from host.files import REPOSITORY, read, write
+from host.tap import tap
+
 NOBODY = 65534
 
 # Every command: its usage line, its operand in capitals, and its own options
@@ -38,18 +42,6 @@ COMMANDS = {
 }
 PROGRAM_USAGE = "[OPTION]... COMMAND [ARGUMENT]..."
 
-failed = count = 0
-
-
-def ok(passed, name, why=""):
-    global count, failed
-    count += 1
-    failed += not passed
-    print(f"{'ok' if passed else 'not ok'} {count} - {name}", flush=True)
-    if not passed:
-        print("# " + str(why).replace("\n", "\n# "), flush=True)
-
-
 class Host:
     """The program, a policy and a state directory, all of a plain user."""
 
@@ -60,18 +52,13 @@ class Host:
         self.state = f"{directory}/state"
         shutil.copy(f"{REPOSITORY}/build/tmoutctl", self.program)
         os.chmod(self.program, 0o755)
-        self.write(self.policy, "default { tmout = 5m\n max_attempts = 3\n count_by = source\n"
+        write(self.policy, "default { tmout = 5m\n max_attempts = 3\n count_by = source\n"
                                 " max_sessions = 4\n channel_timeout = \"session:shell=10m\" }\n")
         os.mkdir(self.state, 0o755)
         os.chmod(directory, 0o755)
         if os.geteuid() == 0:
             for path in directory, self.policy, self.state:
                 os.chown(path, NOBODY, NOBODY)
-
-    @staticmethod
-    def write(path, text):
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
 
     def __call__(self, *words):
         other = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
@@ -86,7 +73,7 @@ class Host:
 def succeeds(host, words, first_line):
     """Exit status 0, nothing on standard error, and this first line."""
     result = host(*words)
-    ok((result.returncode, result.stderr) == (0, "") and
+    tap.ok((result.returncode, result.stderr) == (0, "") and
        result.stdout.split("\n")[0] == first_line, " ".join(words) + ": answered", result)
     return result.stdout
 
@@ -98,20 +85,21 @@ def wrong(host, words, message, command=None):
         name, usage = f"tmoutctl {command}", COMMANDS[command]["usage"]
     result = host(*words)
     expected = f"{name}: {message}\nusage: tmoutctl {usage}\n"
-    ok((result.returncode, result.stdout, result.stderr) == (2, "", expected),
+    tap.ok((result.returncode, result.stdout, result.stderr) == (2, "", expected),
        f"{' '.join(words) or 'nothing'}: {message}", f"expected {expected!r}\n{result}")
 
 
 def program(host):
     """in front of a command"""
-    version = succeeds(host, ["--version"], "tmoutctl " + os.environ.get("VERSION", version_of_make()))
+    version = succeeds(host, ["--version"], "tmoutctl " + version_of_make())
     help_text = succeeds(host, ["--help"], f"usage: tmoutctl {PROGRAM_USAGE}")
     for words in ["-h"], ["help"], ["--he"], ["--json", "-h"], ["-h", "--x"], ["-h", "audti"]:
-        ok(host(*words).stdout == help_text, f"{' '.join(words)}: the same help")
+        tap.ok(host(*words).stdout == help_text, f"{' '.join(words)}: the same help")
     for words in ["-V"], ["--vers"], ["-V", "--x"]:
-        ok(host(*words).stdout == version, f"{' '.join(words)}: the same version")
+        tap.ok(host(*words).stdout == version, f"{' '.join(words)}: the same version")
     listed = re.findall(r"^  ([a-z]\S*)", help_text, re.M)
-    ok(listed == list(COMMANDS), "help lists all commands, and this test has a row for each", listed)
+    tap.ok(listed == list(COMMANDS), "help lists all commands, and this test has a row for each",
+           listed)
     wrong(host, [], "missing command; tmoutctl --help lists them")
     wrong(host, ["--json"], "missing command; tmoutctl --help lists them")
     wrong(host, ["--"], "missing command; tmoutctl --help lists them")
@@ -129,8 +117,7 @@ def program(host):
 
 
 def version_of_make():
-    with open(f"{REPOSITORY}/Makefile", encoding="utf-8") as makefile:
-        return re.search(r"^VERSION\s*:?=\s*(\S+)", makefile.read(), re.M).group(1)
+    return re.search(r"^VERSION\s*:?=\s*(\S+)", read(f"{REPOSITORY}/Makefile"), re.M).group(1)
 
 
 def wrong_values(host, before):
@@ -153,13 +140,14 @@ def each_command(host, name, command):
     help_text = succeeds(host, [name, "--help"], usage)
     for words in ([name, "-h"], [name, "--hel"], ["help", name], [name, "-h", "--x"],
                   [name, "--json", "-h"], ["--quiet", name, "-h", "a", "b"]):
-        ok(host(*words).stdout == help_text, f"{' '.join(words)}: the same help")
+        tap.ok(host(*words).stdout == help_text, f"{' '.join(words)}: the same help")
     for option, value in command.get("options", {}).items():
         form = f"--{option} {value}" if value else f"--{option}"
-        ok(re.search(rf"^  {re.escape(form)} {{2,}}\S", help_text, re.M), f"{name}: help has {form}",
+        tap.ok(re.search(rf"^  {re.escape(form)} {{2,}}\S", help_text, re.M),
+               f"{name}: help has {form}",
            help_text)
     for words in [name, "-V"], [name, "--version"], [name, "--vers"], [name, "-V", "--x"]:
-        ok(host(*words).stdout == host("-V").stdout, f"{' '.join(words)}: the version")
+        tap.ok(host(*words).stdout == host("-V").stdout, f"{' '.join(words)}: the version")
     wrong(host, [name, "--x"], "unrecognized option '--x'", name)
     wrong(host, [name, "--x", "-h"], "unrecognized option '--x'", name)
     wrong(host, [name, "--x=-h"], "unrecognized option '--x=-h'", name)
@@ -190,7 +178,8 @@ def own_options(host, name, command):
              for option, value in command.get("options", {}).items()}
     for option, value in command.get("options", {}).items():
         if value:
-            wrong(host, [name, *operand, f"--{option}"], f"option '--{option}' requires an argument",
+            wrong(host, [name, *operand, f"--{option}"],
+                  f"option '--{option}' requires an argument",
                   name)
         else:
             wrong(host, [name, *operand, f"--{option}=1"],
@@ -200,7 +189,8 @@ def own_options(host, name, command):
             message = f"options '--{first}' and '--{second}' are mutually exclusive"
             if first == second:
                 result = host.here(name, *operand, *given[first], *given[first])
-                ok("mutually" not in result.stderr, f"{name}: --{first} twice is no conflict", result)
+                tap.ok("mutually" not in result.stderr, f"{name}: --{first} twice is no conflict",
+                       result)
                 continue
             wrong(host, [name, *operand, *given[first], *given[second]], message, name)
             wrong(host, [name, *given[first], *operand, "--json", *given[second]], message, name)
@@ -219,23 +209,26 @@ def common_options(host):
                   ["--config", "/nowhere", "check", "--config", host.policy],
                   ["--config", "/nowhere", "--config", host.policy, "check"]):
         result = host(*words)
-        ok((result.returncode, result.stdout) == (0, valid), " ".join(words), result)
+        tap.ok((result.returncode, result.stdout) == (0, valid), " ".join(words), result)
     for words in ["--quiet", "check"], ["check", "--quiet"], ["--q", "check"], ["check", "--qui"]:
         result = host.here(*words)
-        ok((result.returncode, result.stdout, result.stderr) == (0, "", ""), " ".join(words), result)
+        tap.ok((result.returncode, result.stdout, result.stderr) == (0, "", ""), " ".join(words),
+               result)
     for words in ["--json", "check"], ["check", "--json"], ["--j", "check"], ["check", "--js"]:
         result = host.here(*words)
-        ok(result.returncode == 0 and json.loads(result.stdout)["valid"], " ".join(words), result)
+        tap.ok(result.returncode == 0 and json.loads(result.stdout)["valid"], " ".join(words),
+               result)
     for number, words in enumerate((["--state", "STATE", "apply"], ["--state=STATE", "apply"],
                                     ["apply", "--state", "STATE"], ["apply", "--stat=STATE"])):
         state = f"{host.state}/{number}"
         result = host("--config", host.policy, *[word.replace("STATE", state) for word in words])
-        ok(result.returncode == 0 and os.path.exists(f"{state}/policy.v1"), " ".join(words), result)
+        tap.ok(result.returncode == 0 and os.path.exists(f"{state}/policy.v1"), " ".join(words),
+               result)
 
 
 def says(host, words, status, stdout, stderr=""):
     result = host.here(*words)
-    ok(result.returncode == status and re.search(stdout, result.stdout) and
+    tap.ok(result.returncode == status and re.search(stdout, result.stdout) and
        re.search(stderr, result.stderr), " ".join(words), result)
     return result
 
@@ -243,7 +236,7 @@ def says(host, words, status, stdout, stderr=""):
 def operands_in_use(host):
     """each operand arrives, before options and after them, and behind --"""
     draft = f"{host.directory}/draft"
-    host.write(draft, "default { tmuot = 5m }\n")
+    write(draft, "default { tmuot = 5m }\n")
     says(host, ["check", draft], 1, "^$", rf"^{draft}:1: unknown setting")
     says(host, ["check", "--", draft], 1, "^$", rf"^{draft}:1: unknown setting")
     says(host, ["check", "--quiet", draft, "--json"], 1, '"valid": false')
@@ -300,7 +293,8 @@ def sshd_config(host):
               "sshd-config")
         wrong(host, ["sshd-config", f"--{option}=9.2", "--check"],
               f"options '--{option}' and '--check' are mutually exclusive", "sshd-config")
-        wrong(host, ["sshd-config", "--json", f"--{option}=9.2"], "option '--json' requires '--check'",
+        wrong(host, ["sshd-config", "--json", f"--{option}=9.2"],
+              "option '--json' requires '--check'",
               "sshd-config")
     wrong(host, ["sshd-config", "--openssh", "-1"], "invalid argument '-1' for '--openssh': not a "
           "version of OpenSSH such as 9.2", "sshd-config")
@@ -311,9 +305,11 @@ def sshd_config(host):
     wrong(host, ["sshd-config", "--c"],
           "option '--c' is ambiguous; possibilities: '--check' '--config'", "sshd-config")
     result = host.here("sshd-config", "--version", "--check")
-    ok(result.stdout == host("-V").stdout, "--version without a value is about tmoutctl", result)
+    tap.ok(result.stdout == host("-V").stdout, "--version without a value is about tmoutctl",
+           result)
     result = host.here("sshd-config", "--json", "--check")
-    ok("requires" not in result.stderr and "usage" not in result.stderr, "--json --check", result)
+    tap.ok("requires" not in result.stderr and "usage" not in result.stderr, "--json --check",
+           result)
 
 
 def root_only(host):
@@ -327,29 +323,31 @@ def root_only(host):
     own = ["--config", host.policy, "--state", "/"]
     for words in ["attempts"], ["attempts", "nobody"], ["unlock", "nobody"]:
         result = host(*own, *words)
-        ok((result.returncode, result.stdout) == (2, "") and
+        tap.ok((result.returncode, result.stdout) == (2, "") and
            result.stderr.startswith("tmoutctl: must be run as root"), " ".join(words), result)
     result = host("--config", host.policy, "sessions")
-    ok(result.stderr == "tmoutctl: must be run as root\n", "sessions of this machine", result)
+    tap.ok(result.stderr == "tmoutctl: must be run as root\n", "sessions of this machine", result)
+
+
+def run_all(host):
+    program(host)
+    for name, command in COMMANDS.items():
+        each_command(host, name, command)
+        operands(host, name, command)
+        own_options(host, name, command)
+    for scenario in common_options, operands_in_use, show, sshd_config, root_only:
+        tap.note(scenario.__doc__)
+        scenario(host)
 
 
 def main():
     directory = tempfile.mkdtemp(prefix="tmoutctl-", dir="/tmp")
     try:
-        host = Host(directory)
-        program(host)
-        for name, command in COMMANDS.items():
-            each_command(host, name, command)
-            operands(host, name, command)
-            own_options(host, name, command)
-        for scenario in common_options, operands_in_use, show, sshd_config, root_only:
-            print(f"# {scenario.__doc__}")
-            scenario(host)
+        run_all(Host(directory))
     finally:
         shutil.rmtree(directory)
-    print(f"1..{count}")
-    return 1 if failed else 0
+    tap.end()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -39,7 +39,10 @@ static void check_shells_hooks(struct audit *audit, const void *facts)
         const char *script = shell_script(shell->kind);
         if (shell->complete)
             continue;
-        if (shell_script_is_ours(audit->host, script))
+        const int is_ours = shell_script_is_ours(audit->host, script);
+        if (is_ours < 0)
+            audit->findings.out_of_memory = true;
+        else if (is_ours > 0)
             add_missing_limit(audit, shell);
         else if (!findings_have(&audit->findings, CHECK_SHELLS_HOOKS, script, 0))
             finding_set_place(findings_add(&audit->findings, CHECK_SHELLS_HOOKS, AUDIT_FAIL,

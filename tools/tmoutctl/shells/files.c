@@ -1,5 +1,6 @@
 #include "tools/tmoutctl/shells/files.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,26 +41,26 @@ char *shell_line_commands(struct text_file *file, const struct text_line *line)
     return commands;
 }
 
-unsigned shell_last_line_with(const struct host *host, const char *path, const char *what)
+int shell_last_line_with(const struct host *host, const char *path, const char *what)
 {
     struct text_file file;
-    unsigned found = 0;
+    int found = 0;
 
     if (shell_file_read(host, path, 0, &file) != 0)
-        return 0;
+        return errno == ENOMEM ? -1 : 0;
     for (struct text_line line = {0}; next_text_line(&file, &line);)
         if (strstr(shell_line_commands(&file, &line), what) != NULL)
-            found = line.number;
+            found = (int)line.number;
     free(file.text);
     return found;
 }
 
-unsigned shell_rc_hook_line(const struct host *host, const struct rc_file *rc)
+int shell_rc_hook_line(const struct host *host, const struct rc_file *rc)
 {
-    const unsigned loop = shell_last_line_with(host, rc->path, PROFILE_DIR "/*");
+    const int loop = shell_last_line_with(host, rc->path, PROFILE_DIR "/*");
     char fragment[PATH_MAX];
 
-    if (loop > 0)
+    if (loop != 0)
         return loop;
     if (host_path(host, rc->fragment, fragment, sizeof fragment) != 0 ||
         access(fragment, R_OK) != 0)
@@ -72,7 +73,9 @@ const char *shell_script(enum shell_kind kind)
     return kind == SHELL_TCSH ? PROFILE_CSH : PROFILE_SH;
 }
 
-bool shell_script_is_ours(const struct host *host, const char *path)
+int shell_script_is_ours(const struct host *host, const char *path)
 {
-    return shell_last_line_with(host, path, "PAM_TMOUT") > 0;
+    const int line = shell_last_line_with(host, path, "PAM_TMOUT");
+
+    return line > 0 ? 1 : line;
 }

@@ -44,20 +44,21 @@ int shell_file_read(const struct host *host, const char *path, int flags, struct
 char *shell_line_commands(struct text_file *file, const struct text_line *line);
 
 /* The number of the last line whose commands contain what; 0 if none does, or
- * if the file cannot be read. */
-unsigned shell_last_line_with(const struct host *host, const char *path, const char *what);
+ * if the file cannot be read; -1: out of memory. */
+int shell_last_line_with(const struct host *host, const char *path, const char *what);
 
 /*
  * The number of the line of an rc file that reads our script: our own line, or
  * a loop over all of /etc/profile.d as in RHEL's files. 0 if there is none, or
- * if the fragment that our line would read is missing.
+ * if the fragment that our line would read is missing; -1: out of memory.
  */
-unsigned shell_rc_hook_line(const struct host *host, const struct rc_file *rc);
+int shell_rc_hook_line(const struct host *host, const struct rc_file *rc);
 
 /* The script that shells of this kind take their limit from. */
 const char *shell_script(enum shell_kind kind);
 
-/* Is there a script at path (PROFILE_SH or PROFILE_CSH), and is it ours? */
-bool shell_script_is_ours(const struct host *host, const char *path);
+/* Is there a script at path (PROFILE_SH or PROFILE_CSH), and is it ours? Returns
+ * 1 or 0, or -1: out of memory. */
+int shell_script_is_ours(const struct host *host, const char *path);
 
 #endif

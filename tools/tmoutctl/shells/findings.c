@@ -181,19 +181,24 @@ static int findings_of_file(const struct host *host, struct shell_findings *find
     return result;
 }
 
-/* The first line of the file that is read after our script; UINT_MAX: none is. */
-static unsigned first_line_after(const struct host *host, const struct other_file *other,
-                                 const char *path)
+/* The first line of the file that is read after our script; UINT_MAX: none is.
+ * Returns 0, or -1: out of memory. */
+static int find_first_line_after(const struct host *host, const struct other_file *other,
+                                 const char *path, unsigned *first)
 {
-    unsigned line = 0;
+    int line = 0;
 
+    *first = UINT_MAX;
     switch (other->place) {
     case AFTER:
+        *first = 0;
         return 0;
     case BEFORE:
-        return UINT_MAX;
+        return 0;
     case BY_NAME:
-        return strcmp(path, other->csh ? PROFILE_CSH : PROFILE_SH) > 0 ? 0 : UINT_MAX;
+        if (strcmp(path, other->csh ? PROFILE_CSH : PROFILE_SH) > 0)
+            *first = 0;
+        return 0;
     case BY_LINE:
     default:
         break;
@@ -203,15 +208,31 @@ static unsigned first_line_after(const struct host *host, const struct other_fil
     for (const struct rc_file *rc = rc_files; rc->path != NULL; rc++)
         if (strcmp(rc->path, path) == 0)
             line = shell_rc_hook_line(host, rc);
-    return line > 0 ? line : UINT_MAX;
+    if (line > 0)
+        *first = (unsigned)line;
+    return line < 0 ? -1 : 0;
 }
 
 /* --- all of them --------------------------------------------------------- */
 
+/* Adds what the file at path sets, unless it is our own script. */
+static int findings_of_other(const struct host *host, struct shell_findings *findings,
+                             const struct other_file *other, const char *path)
+{
+    const bool has_our_name = strcmp(path, other->csh ? PROFILE_CSH : PROFILE_SH) == 0;
+    const int is_ours = has_our_name ? shell_script_is_ours(host, path) : 0;
+    unsigned first_after;
+
+    if (is_ours != 0)
+        return is_ours > 0 ? 0 : -1;
+    if (find_first_line_after(host, other, path, &first_after) != 0)
+        return -1;
+    return findings_of_file(host, findings, path, first_after, other->csh);
+}
+
 static int findings_of_pattern(const struct host *host, struct shell_findings *findings,
                                const struct other_file *other)
 {
-    const char *ours = other->csh ? PROFILE_CSH : PROFILE_SH;
     char pattern[PATH_MAX];
     glob_t paths;
     int result = 0;
@@ -221,12 +242,8 @@ static int findings_of_pattern(const struct host *host, struct shell_findings *f
     const int globbed = glob(pattern, 0, NULL, &paths);
     if (globbed != 0)
         return globbed == GLOB_NOSPACE ? -1 : 0;
-    for (size_t i = 0; result == 0 && i < paths.gl_pathc; i++) {
-        const char *path = paths.gl_pathv[i] + strlen(host->root);
-        if (strcmp(path, ours) != 0 || !shell_script_is_ours(host, path))
-            result = findings_of_file(host, findings, path, first_line_after(host, other, path),
-                                      other->csh);
-    }
+    for (size_t i = 0; result == 0 && i < paths.gl_pathc; i++)
+        result = findings_of_other(host, findings, other, paths.gl_pathv[i] + strlen(host->root));
     globfree(&paths);
     return result;
 }

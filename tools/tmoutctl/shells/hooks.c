@@ -148,8 +148,13 @@ enum shell_hook_result shell_hook_add(const struct host *host, const struct rc_f
     struct hook_target target;
     size_t size = 0;
 
-    if (shell_rc_hook_line(host, rc) > 0)
+    const int line = shell_rc_hook_line(host, rc);
+    if (line > 0)
         return SHELL_HOOK_UNCHANGED;
+    if (line < 0) {
+        failure_set(failure, "%s: out of memory", rc->path);
+        return SHELL_HOOK_FAILED;
+    }
     if (hook_open(host, rc, &target, failure) != 0)
         return SHELL_HOOK_FAILED;
     const struct text_file *file = &target.file;

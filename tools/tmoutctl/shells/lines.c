@@ -2,6 +2,7 @@
 
 #include "tools/tmoutctl/shells/files.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,7 +138,7 @@ char *shell_lines_out(const struct host *host, const char *path, bool csh)
     size_t size;
 
     if (shell_file_read(host, path, 0, &file) != 0)
-        return strdup("");
+        return errno == ENOMEM ? NULL : strdup("");
     FILE *program = open_memstream(&text, &size);
     const bool only = program != NULL && shell_lines_write(program, &file, csh);
     free(file.text);

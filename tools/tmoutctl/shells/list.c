@@ -3,6 +3,7 @@
 #include "lib/host/array.h"
 #include "tools/tmoutctl/shells/files.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,17 +27,24 @@ static int login_shells_add(struct login_shells *shells, const char *path, size_
     return 0;
 }
 
+/* As getusershell(3) does. */
+static int login_shells_fall_back(struct login_shells *shells)
+{
+    static const char *const defaults[] = {"/bin/sh", "/bin/csh"};
+
+    for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
+        if (login_shells_add(shells, defaults[i], strlen(defaults[i])) != 0)
+            return -1;
+    return 0;
+}
+
 int login_shells_read(const struct host *host, struct login_shells *shells)
 {
     struct text_file file;
     int result = 0;
 
     if (shell_file_read(host, "/etc/shells", 0, &file) != 0)
-        /* What getusershell(3) falls back to. */
-        return login_shells_add(shells, "/bin/sh", strlen("/bin/sh")) == 0 &&
-                       login_shells_add(shells, "/bin/csh", strlen("/bin/csh")) == 0
-                   ? 0
-                   : -1;
+        return errno == ENOMEM ? -1 : login_shells_fall_back(shells);
     for (struct text_line line = {0}; result == 0 && next_text_line(&file, &line);) {
         const char *path = shell_line_commands(&file, &line);
         path += strcspn(path, "/#");
@@ -65,25 +73,36 @@ void login_shells_free(struct login_shells *shells)
 
 /* --- the files that give a shell its limit -------------------------------- */
 
-/* The first rc file of this kind of shell that reads our script, or NULL. */
-static const char *list_rc_file(const struct host *host, enum shell_kind kind)
+/* The first rc file of this kind of shell that reads our script, into *file;
+ * NULL if there is none. Returns 0, or -1: out of memory. */
+static int list_rc_file(const struct host *host, enum shell_kind kind, const char **file)
 {
-    if (!shell_script_is_ours(host, shell_script(kind)))
-        return NULL;
-    for (const struct rc_file *rc = rc_files; rc->path != NULL; rc++)
-        if (rc->kind == kind && shell_rc_hook_line(host, rc) > 0)
-            return rc->path;
-    return NULL;
+    int found = shell_script_is_ours(host, shell_script(kind));
+
+    *file = NULL;
+    if (found <= 0)
+        return found;
+    found = 0;
+    for (const struct rc_file *rc = rc_files; found == 0 && rc->path != NULL; rc++) {
+        if (rc->kind != kind)
+            continue;
+        found = shell_rc_hook_line(host, rc);
+        if (found > 0)
+            *file = rc->path;
+    }
+    return found < 0 ? -1 : 0;
 }
 
-static const char *list_login_file(const struct host *host, enum shell_kind kind)
+/* The same for the file that login shells get the limit from. */
+static int list_login_file(const struct host *host, enum shell_kind kind, const char **file)
 {
     if (!shell_traits[kind].reads_profile)
-        return list_rc_file(host, kind);
-    return shell_script_is_ours(host, PROFILE_SH) &&
-                   shell_last_line_with(host, PROFILE, PROFILE_DIR) > 0
-               ? PROFILE_SH
-               : NULL;
+        return list_rc_file(host, kind, file);
+    int found = shell_script_is_ours(host, PROFILE_SH);
+    if (found > 0)
+        found = shell_last_line_with(host, PROFILE, PROFILE_DIR);
+    *file = found > 0 ? PROFILE_SH : NULL;
+    return found < 0 ? -1 : 0;
 }
 
 /* --- the programs --------------------------------------------------------- */
@@ -133,21 +152,22 @@ static int list_add(const struct host *host, struct shell_list *list, const char
     if (program == NULL || access(full, X_OK) != 0 || stat(full, &status) != 0 ||
         !S_ISREG(status.st_mode) || list_has(host, list, &status))
         return 0;
+    struct shell shell = {.kind = shell_kind_of(strrchr(program, '/') + 1)};
+    const struct shell_traits *traits = &shell_traits[shell.kind];
+    if (traits->timeout != SHELL_NO_TIMEOUT &&
+        (list_login_file(host, shell.kind, &shell.login_file) != 0 ||
+         list_rc_file(host, shell.kind, &shell.rc_file) != 0))
+        return -1;
+    shell.complete =
+        traits->timeout == SHELL_NO_TIMEOUT ||
+        (shell.login_file != NULL && (shell.rc_file != NULL || traits->rc_is_the_users));
     struct shell *grown = array_grow(list->shell, list->count, sizeof *grown);
     if (grown == NULL)
         return -1;
     list->shell = grown;
-    struct shell shell = {.path = strdup(program),
-                          .kind = shell_kind_of(strrchr(program, '/') + 1)};
+    shell.path = strdup(program);
     if (shell.path == NULL)
         return -1;
-    shell.complete = shell_traits[shell.kind].timeout == SHELL_NO_TIMEOUT;
-    if (!shell.complete) {
-        shell.login_file = list_login_file(host, shell.kind);
-        shell.rc_file = list_rc_file(host, shell.kind);
-        shell.complete = shell.login_file != NULL &&
-                         (shell.rc_file != NULL || shell_traits[shell.kind].rc_is_the_users);
-    }
     list->shell[list->count++] = shell;
     return 0;
 }

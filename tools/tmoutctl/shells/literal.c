@@ -86,19 +86,16 @@ static bool literals_locate(const struct literal_script *script, struct literals
     return true;
 }
 
-/* Reads a script and finds its numbers. Returns 0, and the caller frees
- * literals->file.text, or -1 with the reason. */
-static int literals_read(const struct host *host, const struct literal_script *script,
-                         struct literals *literals, struct failure *failure)
+/* Sets the reason why a script that has been read cannot be changed. Returns 0
+ * if there is none, else -1. */
+static int literals_examine(const struct host *host, const struct literal_script *script,
+                            struct literals *literals, struct failure *failure)
 {
-    *literals = (struct literals){0};
-    if (shell_file_read(host, script->path, O_NOFOLLOW, &literals->file) != 0) {
-        if (errno == ENOENT && strcmp(script->path, PROFILE_SH) != 0)
-            return 0; /* a site without tcsh may have removed it */
-        failure_set(failure, "%s: %s", script->path, strerror(errno));
-        return -1;
-    }
-    if (!shell_script_is_ours(host, script->path))
+    const int is_ours = shell_script_is_ours(host, script->path);
+
+    if (is_ours < 0)
+        failure_set(failure, "%s: out of memory", script->path);
+    else if (is_ours == 0)
         failure_set(failure,
                     "%s: is not pam_tmout's script, since it does not mention PAM_TMOUT; not "
                     "changed",
@@ -112,8 +109,31 @@ static int literals_read(const struct host *host, const struct literal_script *s
                     script->path);
     else
         return 0;
+    errno = is_ours < 0 ? ENOMEM : EINVAL;
+    return -1;
+}
+
+/* Reads a script and finds its numbers. Returns 0, and the caller frees
+ * literals->file.text, or -1 with the reason and errno, ENOMEM if memory ran
+ * out. */
+static int literals_read(const struct host *host, const struct literal_script *script,
+                         struct literals *literals, struct failure *failure)
+{
+    *literals = (struct literals){0};
+    if (shell_file_read(host, script->path, O_NOFOLLOW, &literals->file) != 0) {
+        if (errno == ENOENT && strcmp(script->path, PROFILE_SH) != 0)
+            return 0; /* a site without tcsh may have removed it */
+        const int saved = errno;
+        failure_set(failure, "%s: %s", script->path, strerror(errno));
+        errno = saved;
+        return -1;
+    }
+    if (literals_examine(host, script, literals, failure) == 0)
+        return 0;
+    const int saved = errno;
     free(literals->file.text);
     literals->file.text = NULL;
+    errno = saved;
     return -1;
 }
 
@@ -158,8 +178,11 @@ int shell_literals_find(const struct host *host, int64_t default_sec,
 
     for (size_t i = 0; result == 0 && i < SHELL_SCRIPTS; i++) {
         struct literals literals;
-        if (literals_read(host, &literal_scripts[i], &literals, &failure) != 0)
-            continue; /* the list of shells shows that the script is missing */
+        if (literals_read(host, &literal_scripts[i], &literals, &failure) != 0) {
+            /* Otherwise the list of shells shows that the script is missing. */
+            result = errno == ENOMEM ? -1 : 0;
+            continue;
+        }
         result = literals_compare(&literal_scripts[i], &literals,
                                   literal_target(&literal_scripts[i], default_sec), findings);
         free(literals.file.text);

@@ -48,7 +48,7 @@ def over_ssh(password):
 
 def reason(mark):
     """Why the module rejected a login, according to the log."""
-    locked = syslog.settled(mark, r"pam_tmout\(sshd:auth\): refused: locked user=kim ")
+    locked = syslog.settled(mark, r"pam_tmout\(sshd:auth\): rejected: locked user=kim ")
     return "locked" if locked else "not rejected by pam_tmout"
 
 

@@ -1,12 +1,12 @@
 /*
  * One login attempt on a PAM handle, from its admission to its end.
  *
- * The end is that of pam_authenticate(): libpam then calls the handle's
- * PAM_FAIL_DELAY function with the final status, whatever it is and however
- * long the delay, and for the time of an attempt that function is ours. The
- * one that the application had set is called by ours, and put back. Nothing
- * later can tell: sshd waits between authentication and account management,
- * and a key may follow a wrong password on the same handle.
+ * It ends when pam_authenticate() does: libpam then calls the handle's
+ * PAM_FAIL_DELAY function with the final status, whatever the status and the
+ * delay are, and during an attempt that function is ours. Ours calls the one
+ * that the application had set, and restores it. No later phase would do: sshd
+ * waits between authentication and account management, and a public key may
+ * follow a wrong password on the same handle.
  */
 #ifndef TMOUT_PAM_MODULE_ATTEMPT_H
 #define TMOUT_PAM_MODULE_ATTEMPT_H
@@ -26,15 +26,15 @@ struct attempt_request {
     struct login_origin login;
 };
 
-/* Is an attempt of this user under way on the handle, because the stack has
- * a second line of ours? */
-bool attempt_is_under_way(pam_handle_t *pamh, const char *user);
+/* Is an attempt of this user in progress on the handle, because the stack
+ * contains our line twice? */
+bool attempt_is_in_progress(pam_handle_t *pamh, const char *user);
 
 /*
- * Has an attempt admitted, waiting where others are in flight. Returns
- * PAM_IGNORE if the password may be checked now, PAM_AUTH_ERR if not, with
- * *report saying why, and PAM_SERVICE_ERR if it cannot be told. All but the
- * first have been logged.
+ * Asks for an attempt, and waits while too many others are in flight. Returns
+ * PAM_IGNORE if the password may be checked now, PAM_AUTH_ERR if not, with the
+ * reason in *report, and PAM_SERVICE_ERR or PAM_BUF_ERR on an error. All but
+ * PAM_IGNORE have been logged.
  */
 int attempt_begin(pam_handle_t *pamh, const struct module_args *args,
                   const struct attempt_request *request, struct attempt_report *report);

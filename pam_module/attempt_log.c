@@ -16,17 +16,17 @@ static void lock_text(const struct attempt_limits *limits, char *text, size_t si
                    text, size);
 }
 
-enum { WHO_MAX = 512 };
+enum { FIELDS_MAX = 512 };
 
-/* What all lines about an attempt have in common: key=value, for machines. */
-#define WHO_FORMAT "user=%s address=%s service=%s failures=%u max_attempts=%u"
-#define WHO(pamh, request, report)                                                                 \
+/* What all lines about an attempt end with: key=value, for programs. */
+#define ATTEMPT_FORMAT "user=%s address=%s service=%s failures=%u max_attempts=%u"
+#define ATTEMPT_FIELDS(pamh, request, report)                                                      \
     (request)->log_name, (request)->login.address, service_name(pamh), (report)->failures,         \
         (request)->limits.max_attempts
 
-/* The same where it is about the attempts of somebody else. */
-#define ELSE_FORMAT "user=%s address=unknown service=unknown failures=%u max_attempts=%u"
-#define ELSE(request, report)                                                                      \
+/* The same for attempts of another process, whose origin is not known. */
+#define UNKNOWN_ORIGIN_FORMAT "user=%s address=unknown service=unknown failures=%u max_attempts=%u"
+#define UNKNOWN_ORIGIN_FIELDS(request, report)                                                     \
     (request)->log_name, (report)->failures, (request)->limits.max_attempts
 
 static const char *service_name(pam_handle_t *pamh)
@@ -36,7 +36,7 @@ static const char *service_name(pam_handle_t *pamh)
     return service != NULL ? service : "?";
 }
 
-/* As pam_syslog() would, which does not know the module's name any more when
+/* In the form of pam_syslog(), which no longer knows the module's name when
  * pam_authenticate() ends. */
 __attribute__((format(printf, 3, 4))) static void log_line(pam_handle_t *pamh, int priority,
                                                            const char *format, ...)
@@ -53,46 +53,48 @@ __attribute__((format(printf, 3, 4))) static void log_line(pam_handle_t *pamh, i
     free(text);
 }
 
-/* Whose they were is not known, and not whoever has come next: what reads the
- * log may bar addresses. */
-static void log_broken_off(pam_handle_t *pamh, const struct attempt_request *request,
-                           const struct attempt_report *report)
+/* Their address is not known, and it is not that of the login which finds them:
+ * programs that read the log may ban addresses. */
+static void log_abandoned(pam_handle_t *pamh, const struct attempt_request *request,
+                          const struct attempt_report *report)
 {
     for (unsigned i = 0; i < report->changes.died; i++)
-        log_line(pamh, LOG_NOTICE, "failed login, broken off in the middle " ELSE_FORMAT,
-                 ELSE(request, report));
+        log_line(pamh, LOG_NOTICE,
+                 "login attempt abandoned, counted as failed " UNKNOWN_ORIGIN_FORMAT,
+                 UNKNOWN_ORIGIN_FIELDS(request, report));
 }
 
-/* who: as WHO or ELSE give it. */
-static void log_lock(pam_handle_t *pamh, const struct attempt_request *request, const char *who)
+static void log_lock(pam_handle_t *pamh, const struct attempt_request *request, const char *fields)
 {
     char lock_time[SETTING_TEXT_MAX];
 
     lock_text(&request->limits, lock_time, sizeof lock_time);
-    log_line(pamh, LOG_WARNING, "locked after too many failed attempts %s lock_time=%s", who,
+    log_line(pamh, LOG_WARNING, "locked after too many failed attempts %s lock_time=%s", fields,
              lock_time);
 }
 
 void attempt_log_changes(pam_handle_t *pamh, const struct attempt_request *request,
                          const struct attempt_report *report)
 {
-    char who[WHO_MAX];
+    char fields[FIELDS_MAX];
 
-    log_broken_off(pamh, request, report);
-    snprintf(who, sizeof who, ELSE_FORMAT, ELSE(request, report));
+    log_abandoned(pamh, request, report);
+    snprintf(fields, sizeof fields, UNKNOWN_ORIGIN_FORMAT, UNKNOWN_ORIGIN_FIELDS(request, report));
     if (report->changes.locked)
-        log_lock(pamh, request, who);
-    if (report->changes.lock_ended)
-        log_line(pamh, LOG_NOTICE, "the lock has ended in time " WHO_FORMAT,
-                 WHO(pamh, request, report));
+        log_lock(pamh, request, fields);
+    if (report->changes.lock_expired)
+        log_line(pamh, LOG_NOTICE, "lock expired " ATTEMPT_FORMAT,
+                 ATTEMPT_FIELDS(pamh, request, report));
 }
 
 void attempt_log_ledger(pam_handle_t *pamh, const struct attempt_request *request,
-                        const char *state_dir, const char *what, const char *reason)
+                        const char *state_dir, const char *reason, const char *consequence)
 {
     log_line(pamh, LOG_ERR,
-             "%s/" LEDGER_DIRECTORY "/%u: %s; %s, tmoutctl unlock %s repairs it user=%s", state_dir,
-             (unsigned)request->uid, reason, what, request->log_name, request->log_name);
+             "attempt ledger %s/" LEDGER_DIRECTORY
+             "/%u %s: %s; run \"tmoutctl unlock %s\" to repair user=%s",
+             state_dir, (unsigned)request->uid, reason, consequence, request->log_name,
+             request->log_name);
 }
 
 void attempt_log_rejection(pam_handle_t *pamh, const struct attempt_request *request,
@@ -102,28 +104,29 @@ void attempt_log_rejection(pam_handle_t *pamh, const struct attempt_request *req
 
     if (report->admission == REJECTED_BUSY) {
         log_line(pamh, LOG_WARNING,
-                 "refused: too many attempts are being checked " WHO_FORMAT " in_flight=%u",
-                 WHO(pamh, request, report), report->in_flight);
+                 "rejected: too many attempts in progress " ATTEMPT_FORMAT " in_flight=%u",
+                 ATTEMPT_FIELDS(pamh, request, report), report->in_flight);
         return;
     }
     if (report->lock_left_ms != SETTING_FOREVER)
         duration_format((report->lock_left_ms + 999) / 1000, left, sizeof left);
-    log_line(pamh, LOG_NOTICE, "refused: locked " WHO_FORMAT " unlock_in=%s",
-             WHO(pamh, request, report), left);
+    log_line(pamh, LOG_NOTICE, "rejected: locked " ATTEMPT_FORMAT " unlock_in=%s",
+             ATTEMPT_FIELDS(pamh, request, report), left);
 }
 
 void attempt_log_end(pam_handle_t *pamh, const struct attempt_request *request, bool success,
                      const struct attempt_report *report)
 {
-    char who[WHO_MAX];
+    char fields[FIELDS_MAX];
 
     if (report->admission != ADMITTED)
-        log_line(pamh, LOG_NOTICE, "the attempt took too long and counts as failed " WHO_FORMAT,
-                 WHO(pamh, request, report));
+        log_line(pamh, LOG_NOTICE, "login attempt took too long, counted as failed " ATTEMPT_FORMAT,
+                 ATTEMPT_FIELDS(pamh, request, report));
     else if (!success)
-        log_line(pamh, LOG_NOTICE, "failed login " WHO_FORMAT, WHO(pamh, request, report));
-    log_broken_off(pamh, request, report);
-    snprintf(who, sizeof who, WHO_FORMAT, WHO(pamh, request, report));
+        log_line(pamh, LOG_NOTICE, "failed login " ATTEMPT_FORMAT,
+                 ATTEMPT_FIELDS(pamh, request, report));
+    log_abandoned(pamh, request, report);
+    snprintf(fields, sizeof fields, ATTEMPT_FORMAT, ATTEMPT_FIELDS(pamh, request, report));
     if (report->changes.locked)
-        log_lock(pamh, request, who);
+        log_lock(pamh, request, fields);
 }

@@ -11,11 +11,11 @@
 #include <syslog.h>
 #include <unistd.h>
 
-/* What pam_unix asks for after a wrong password: a refusal must not be
- * quicker, or it would tell strangers that the user exists. */
-enum { REFUSAL_DELAY_US = 2 * 1000 * 1000 };
+/* What pam_unix asks for after a wrong password: a rejection must not be
+ * quicker, or it would reveal that the user exists. */
+enum { REJECTION_DELAY_US = 2 * 1000 * 1000 };
 
-/* A screen locker, say, runs as its user and cannot read root's state. */
+/* A screen locker, for example, runs as its user and cannot read root's state. */
 static int without_root(pam_handle_t *pamh, const char *user, const struct module_args *args)
 {
     struct account account;
@@ -26,13 +26,13 @@ static int without_root(pam_handle_t *pamh, const char *user, const struct modul
     if (account.uid == geteuid())
         result = PAM_IGNORE;
     if (args->debug)
-        pam_syslog(pamh, LOG_DEBUG, "attempts are not counted without root user=%s", user);
+        pam_syslog(pamh, LOG_DEBUG, "not running as root: not counting attempts user=%s", user);
     account_free(&account);
     return result;
 }
 
-/* For users whom sshd will not let in whatever the password, it hands PAM
- * this, again and again up to the length of what was typed. */
+/* For users whom sshd rejects whatever the password is, it passes this to PAM,
+ * repeated up to the length of what was typed. */
 static bool is_fake_of_sshd(const char *password)
 {
     static const char fake[] = "\b\n\r\177INCORRECT";
@@ -45,9 +45,9 @@ static bool is_fake_of_sshd(const char *password)
 }
 
 /*
- * What reaches us over SSH without anybody having guessed: sshd's fake, and
- * the empty password that every client tries first where sshd permits one.
- * It costs nothing, and goes no further: a module behind us might ask again.
+ * What arrives over SSH and is no guess: sshd's fake password, and the empty one
+ * that every client tries first where sshd permits it. It is not counted, and it
+ * is rejected here: a later module might prompt again.
  */
 static bool is_no_guess(pam_handle_t *pamh, int flags, const char *password)
 {
@@ -57,8 +57,8 @@ static bool is_no_guess(pam_handle_t *pamh, int flags, const char *password)
            (password[0] == '\0' && ((unsigned)flags & PAM_DISALLOW_NULL_AUTHTOK) == 0);
 }
 
-/* To people at the machine; to remote ones only if the administrator wants:
- * it tells strangers which users exist. */
+/* Tells local users why; remote ones only if the administrator wants that, for
+ * it reveals which users exist. */
 static void tell_why(pam_handle_t *pamh, int flags, const struct module_args *args,
                      const struct attempt_request *request, const struct attempt_report *report)
 {
@@ -68,13 +68,14 @@ static void tell_why(pam_handle_t *pamh, int flags, const struct module_args *ar
         (request->login.origin.kind != ORIGIN_LOCAL && !args->tell))
         return;
     if (report->admission == REJECTED_BUSY) {
-        pam_error(pamh, "Too many logins of this user are being checked. Try again later.");
+        pam_error(pamh, "Too many login attempts in progress for this account. Try again later.");
     } else if (report->lock_left_ms == SETTING_FOREVER) {
-        pam_error(pamh, "Locked after %u failed logins, until an administrator unlocks it.",
+        pam_error(pamh, "Account locked after %u failed logins. Contact your administrator.",
                   report->failures);
     } else {
         duration_format((report->lock_left_ms + 999) / 1000, left, sizeof left);
-        pam_error(pamh, "Locked after %u failed logins. Try again in %s.", report->failures, left);
+        pam_error(pamh, "Account locked after %u failed logins. Try again in %s.", report->failures,
+                  left);
     }
 }
 
@@ -85,22 +86,22 @@ static int admit(pam_handle_t *pamh, int flags, const struct module_args *args,
     const char *password = NULL;
     int result;
 
-    if (attempt_is_under_way(pamh, request->user))
+    if (attempt_is_in_progress(pamh, request->user))
         return PAM_IGNORE;
     if (!args->noprompt) {
-        /* Before anything is taken: who thinks at the prompt holds nothing. */
+        /* First of all: a user thinking at the prompt must not hold a slot. */
         result = pam_get_authtok(pamh, PAM_AUTHTOK, &password, NULL);
         if (result != PAM_SUCCESS)
             return result == PAM_CONV_AGAIN ? PAM_INCOMPLETE : result;
         if (password != NULL && is_no_guess(pamh, flags, password)) {
-            pam_fail_delay(pamh, REFUSAL_DELAY_US);
+            pam_fail_delay(pamh, REJECTION_DELAY_US);
             return PAM_AUTH_ERR;
         }
     }
     result = attempt_begin(pamh, args, request, &report);
     if (result == PAM_IGNORE)
         return result;
-    pam_fail_delay(pamh, REFUSAL_DELAY_US);
+    pam_fail_delay(pamh, REJECTION_DELAY_US);
     if (result == PAM_AUTH_ERR)
         tell_why(pamh, flags, args, request, &report);
     return result;
@@ -113,7 +114,7 @@ int authenticate(pam_handle_t *pamh, int flags, const struct module_args *args)
     const char *name = NULL;
     int result;
 
-    /* May ask for it, and the answer may be none. */
+    /* May prompt for it, and get no answer. */
     result = pam_get_user(pamh, &name, NULL);
     if (result != PAM_SUCCESS)
         return result == PAM_CONV_AGAIN ? PAM_INCOMPLETE : result;
@@ -130,10 +131,10 @@ int authenticate(pam_handle_t *pamh, int flags, const struct module_args *args)
                      : PAM_IGNORE;
         break;
     case USER_SETTINGS_UNKNOWN_USER:
-        result = PAM_IGNORE; /* leaves no state; the next module will say so */
+        result = PAM_IGNORE; /* no state for unknown users; the next module rejects them */
         break;
     default:
-        /* Somebody has to be able to mend it. */
+        /* Let root in, so that someone can fix it. */
         result = user.account.name != NULL && user.account.uid == 0 ? PAM_IGNORE : PAM_SERVICE_ERR;
     }
     user_settings_free(&user);

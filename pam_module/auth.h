@@ -7,9 +7,9 @@
 #include <security/pam_modules.h>
 
 /*
- * PAM_IGNORE where it may, for the line vouches for nobody; PAM_AUTH_ERR
- * where it may not; anything else is an error that has been logged, or the
- * conversation's own. Flags as those of pam_sm_authenticate(3).
+ * PAM_IGNORE if it may: success would vouch for the user where a failing
+ * `sufficient` follows. PAM_AUTH_ERR if not; anything else is an error that has
+ * been logged, or the conversation's own. flags as in pam_sm_authenticate(3).
  */
 int authenticate(pam_handle_t *pamh, int flags, const struct module_args *args);
 

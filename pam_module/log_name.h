@@ -1,4 +1,4 @@
-/* Names from outside, for a line in the log. */
+/* Untrusted names, made safe for a line in the log. */
 #ifndef TMOUT_PAM_MODULE_LOG_NAME_H
 #define TMOUT_PAM_MODULE_LOG_NAME_H
 
@@ -7,9 +7,9 @@
 #define LOG_NAME_MAX 128
 
 /*
- * Copies name, with a question mark for what could pass for another line or
- * another key=value: blanks, control characters, = and ". What is too long is
- * cut off.
+ * Copies name into text[size], with a question mark for each character that could
+ * look like another line or another key=value: blanks, control characters,
+ * non-ASCII bytes, = and ". What is too long is cut off.
  */
 void log_name(const char *name, char *text, size_t size);
 

@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 /*
- * SSH_CONNECTION in the PAM environment says so. But a pam_env line with
- * user_readenv that stands before ours lets a user remove it; sshd also sets
- * the terminal's name to "ssh", which only it can do.
+ * SSH_CONNECTION in the PAM environment tells. But a pam_env line with
+ * user_readenv before ours lets users remove it; sshd also sets the terminal's
+ * name to "ssh", which users cannot change.
  */
 bool login_is_ssh(pam_handle_t *pamh)
 {
@@ -37,7 +37,7 @@ void login_origin_find(pam_handle_t *pamh, struct login_origin *login)
         copy_word(login->address, sizeof login->address, connection);
         login->origin = origin_of_address(login->address);
     } else if (host != NULL && host[0] != '\0') {
-        /* May be a name, and so of the other side's choice. */
+        /* May be a name, which the attacker's name server chose. */
         copy_word(login->address, sizeof login->address, host);
         login->origin.kind = ORIGIN_NETWORK;
     } else if (login_is_ssh(pamh)) {

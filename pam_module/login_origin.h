@@ -1,4 +1,4 @@
-/* Where a login comes from, as the application says it: never taken from the
+/* Where a login comes from, as the application tells PAM: never taken from the
  * process's environment, which in su is the user's. */
 #ifndef TMOUT_PAM_MODULE_LOGIN_ORIGIN_H
 #define TMOUT_PAM_MODULE_LOGIN_ORIGIN_H
@@ -18,8 +18,8 @@ struct login_origin {
 };
 
 /*
- * From the network, or from the machine itself. A program that an ordinary
- * user has started, like su, is always local.
+ * Finds out whether it comes from the network or from the machine itself. A
+ * program that an ordinary user has started, such as su, is always local.
  */
 void login_origin_find(pam_handle_t *pamh, struct login_origin *login);
 

@@ -5,8 +5,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Root without CAP_SYS_RESOURCE, as in containers, keeps his limit: a file
- * that cannot be written then is an error like any other. */
+/* Root without CAP_SYS_RESOURCE, as in containers, keeps the limit: a file that
+ * cannot be written then is an error like any other. */
 static void raise_file_size(struct protection *before)
 {
     const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
@@ -52,10 +52,10 @@ void protect_end(const struct protection *before)
 
     if (before->has_other_file_size)
         setrlimit(RLIMIT_FSIZE, &before->file_size);
-    /* To go on under the wrong ids would be worse than to end here. */
+    /* Continuing under the wrong ids would be worse than aborting. */
     if (before->has_other_ids && setresuid(before->real, before->effective, before->saved) != 0)
         abort();
-    /* What a limit of the user's has sent us meanwhile. */
+    /* Discard what the user's file size limit has sent us meanwhile. */
     if (before->has_file_size && !sigismember(&before->signals, SIGXFSZ)) {
         sigemptyset(&too_large);
         sigaddset(&too_large, SIGXFSZ);

@@ -1,7 +1,7 @@
 /*
- * Work that the user must not be able to stop or kill half-way. A program
- * like su runs with his real uid: he may send it signals, and has set its
- * limits.
+ * Work that the user must not be able to stop or kill half-way. A program such
+ * as su runs with the user's real uid: the user can send it signals, and has set
+ * its limits.
  */
 #ifndef TMOUT_PAM_MODULE_PROTECTED_H
 #define TMOUT_PAM_MODULE_PROTECTED_H
@@ -19,9 +19,9 @@ struct protection {
 };
 
 /*
- * Between the two, the process is root's in every respect, signals wait, and
- * files may be written. Nothing between may take long. Returns 0, or -1 with
- * errno and everything as before.
+ * Between these two calls all of the process's uids are 0, signals are blocked,
+ * and the file size limit is lifted. Keep the work between them short. Returns
+ * 0, or -1 with errno and everything as before.
  */
 int protect_begin(struct protection *before);
 void protect_end(const struct protection *before);

@@ -1,5 +1,6 @@
 #include "pam_module/registration.h"
 
+#include "pam_module/log_name.h"
 #include "pam_module/login_origin.h"
 #include "pam_module/pam_item.h"
 #include "pam_module/protected.h"
@@ -26,7 +27,7 @@ static bool is_one_of(const char *word, const char *const *list)
     return false;
 }
 
-/* login(1), also for those who come by telnet. */
+/* login(1), also when telnetd runs it. */
 static bool is_terminal_service(pam_handle_t *pamh)
 {
     static const char *const services[] = {"login", "remote", NULL};
@@ -34,8 +35,9 @@ static bool is_terminal_service(pam_handle_t *pamh)
     return is_one_of(item(pamh, PAM_SERVICE), services);
 }
 
-/* Inside a login, or where nobody sits: they never are one, even where the
- * user's own pam_env file says SSH_CONNECTION. */
+/* Programs that run inside a login, or without a person: these sessions are
+ * never logins of their own, even if the user's pam_env file sets
+ * SSH_CONNECTION. */
 static bool is_inner_service(pam_handle_t *pamh)
 {
     static const char *const services[] = {"su",      "su-l",         "sudo", "sudo-i",
@@ -63,7 +65,7 @@ static const char *terminal_name(pam_handle_t *pamh)
     const char *terminal = item(pamh, PAM_TTY);
 
     if (!is_terminal_service(pamh))
-        return ""; /* not known yet, and there may come several */
+        return ""; /* sshd: not known yet, and there may be several later */
     return strncmp(terminal, "/dev/", 5) == 0 ? terminal + 5 : terminal;
 }
 
@@ -78,6 +80,7 @@ int register_login(pam_handle_t *pamh, const struct module_args *args)
     struct process self;
     int result = -1;
     struct failure failure = {""};
+    char name[LOG_NAME_MAX];
     char sessions_dir[SESSIONS_DIR_MAX];
 
     registry_directory(args->state_dir, sessions_dir, sizeof sessions_dir);
@@ -97,7 +100,7 @@ int register_login(pam_handle_t *pamh, const struct module_args *args)
     copy(record.service, sizeof record.service, item(pamh, PAM_SERVICE));
     copy(record.address, sizeof record.address, origin.address);
     copy(record.terminal, sizeof record.terminal, terminal_name(pamh));
-    /* A file size limit of the host's must not end it here. */
+    /* A file size limit of the host program must not end it here. */
     if (protect_begin(&before) == 0) {
         result = registry_put(sessions_dir, geteuid(), &record, &failure);
         protect_end(&before);
@@ -106,8 +109,9 @@ int register_login(pam_handle_t *pamh, const struct module_args *args)
         return 0;
 
 fail:
-    pam_syslog(pamh, LOG_ERR, "%s: the login cannot be registered: %s user=%s", sessions_dir,
-               failure.text, item(pamh, PAM_USER));
+    log_name(item(pamh, PAM_USER), name, sizeof name);
+    pam_syslog(pamh, LOG_ERR, "cannot register login in %s: %s user=%s", sessions_dir, failure.text,
+               name);
     return -1;
 }
 
@@ -133,7 +137,8 @@ int find_surrounding_login(pam_handle_t *pamh, const struct module_args *args,
     const int found = registry_find_own(sessions_dir, geteuid(), login);
     if (found < 0)
         pam_syslog(pamh, LOG_ERR,
-                   "%s: the login that this session is in has a damaged record, or cannot be read",
+                   "%s: the record of the login that contains this session is damaged or cannot "
+                   "be read",
                    sessions_dir);
     return found;
 }

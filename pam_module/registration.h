@@ -1,7 +1,7 @@
 /*
- * Which login a session belongs to. A login over SSH or at a terminal goes
- * into the registry, where tmoutd finds it; su, sudo and whatever else is
- * started inside one finds it there.
+ * Which login a session belongs to. A login over SSH or at a terminal is put
+ * into the registry, where tmoutd finds it, and where su, sudo and whatever
+ * else is started inside the login finds it.
  */
 #ifndef TMOUT_PAM_MODULE_REGISTRATION_H
 #define TMOUT_PAM_MODULE_REGISTRATION_H
@@ -14,14 +14,14 @@
 /* Is this session a login of its own? */
 bool is_login(pam_handle_t *pamh);
 
-/* Registers it. Returns 0, or -1 when it has been logged that it could not. */
+/* Registers it. Returns 0, or -1 after a log line. */
 int register_login(pam_handle_t *pamh, const struct module_args *args);
 
-/* Takes out what register_login() of this process put in. */
+/* Removes what register_login() of this process has put in. */
 void unregister_login(const struct module_args *args);
 
-/* The login that the process was started in: as registry_find_own(), and -1
- * has been logged. */
+/* The login that the process was started in. Returns as registry_find_own()
+ * does; -1 has been logged. */
 int find_surrounding_login(pam_handle_t *pamh, const struct module_args *args,
                            struct session_record *login);
 

@@ -14,12 +14,12 @@ static int put_environment(pam_handle_t *pamh, const char *assignment)
 {
     if (pam_putenv(pamh, assignment) == PAM_SUCCESS)
         return 0;
-    pam_syslog(pamh, LOG_ERR, "cannot put the limit into the environment: out of memory");
+    pam_syslog(pamh, LOG_ERR, "cannot set the limit in the environment: out of memory");
     return -1;
 }
 
-/* bash skips /etc/profile where it finds these, and pam_env lets a user set
- * them in ~/.pam_environment. Those in the PAM environment can be taken out. */
+/* With these variables a user has bash skip /etc/profile, and pam_env lets them
+ * set any in ~/.pam_environment. From the PAM environment they can be removed. */
 static void drop_bash_switches(pam_handle_t *pamh)
 {
     for (size_t i = 0; i < bash_variable_count; i++)
@@ -27,7 +27,7 @@ static void drop_bash_switches(pam_handle_t *pamh)
             pam_putenv(pamh, bash_variables[i].name);
 }
 
-/* The limit in the forms that the shells' scripts read. */
+/* The limit, in the form that the shells' scripts read. */
 static int put_limit(pam_handle_t *pamh, const struct resolution *resolution)
 {
     const int64_t idle_sec = resolution->setting[SETTING_TMOUT].value;
@@ -46,9 +46,9 @@ static int put_limit(pam_handle_t *pamh, const struct resolution *resolution)
 }
 
 /*
- * The limit of a session that was started inside a login, by su or sudo: its
- * own or the login's, whichever is stricter. Returns 1 and changes *resolution
- * to it, 0 where neither covers it, -1 after a log line.
+ * The limit of a session that su or sudo started inside a login: its own or the
+ * login's, whichever is stricter. Returns 1 with it in *resolution, 0 where
+ * neither covers the session, -1 if that could not be found out (logged).
  */
 static int tighten_inside_login(pam_handle_t *pamh, const struct module_args *args,
                                 struct resolution *resolution)
@@ -75,7 +75,7 @@ static int tighten_inside_login(pam_handle_t *pamh, const struct module_args *ar
     return result;
 }
 
-/* PAM_SUCCESS where the limit is set, or the session has none. */
+/* PAM_SUCCESS if the limit was set, or the session has none. */
 static int set_limit(pam_handle_t *pamh, const struct module_args *args)
 {
     struct user_settings user;
@@ -100,11 +100,11 @@ int session_open(pam_handle_t *pamh, const struct module_args *args)
 {
     const int result = set_limit(pamh, args);
 
-    /* Where we have none, a PAM_TMOUT that the user sent must not pass for
-     * ours: the shells read an empty one as none, and fall back. */
+    /* A PAM_TMOUT that the user sent must not pass for ours: shells treat an
+     * empty one like none at all, and fall back. */
     if (result != PAM_SUCCESS)
         pam_putenv(pamh, "PAM_TMOUT=");
-    /* Whatever the policy says now: a later one governs this login, too. */
+    /* Whatever the policy says now: a later one applies to this login, too. */
     if (is_login(pamh) && register_login(pamh, args) != 0)
         return PAM_SESSION_ERR;
     return result;

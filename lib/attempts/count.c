@@ -40,7 +40,7 @@ int64_t count_lock_left_ms(const struct attempt_count *count, const struct attem
         __builtin_add_overflow(clock_translate_ms(count->locked_ms, &count->written, now),
                                limits->lock_ms, &end_ms))
         return SETTING_FOREVER;
-    return end_ms > now->boot_ms ? end_ms - now->boot_ms : 0;
+    return end_ms > now->boot_ms ? clock_elapsed_ms(now->boot_ms, end_ms) : 0;
 }
 
 void count_start(struct attempt_count *count, const struct timestamp *now)
@@ -56,13 +56,13 @@ void count_reset(struct attempt_count *count)
 
 uint64_t count_stale(const struct attempt_count *count, uint64_t alive, const struct timestamp *now)
 {
-    uint64_t lost = count->in_flight & ~alive;
+    uint64_t stale = count->in_flight & ~alive;
 
     for (unsigned i = 0; i < ATTEMPTS_MAX; i++)
-        if (now->boot_ms - clock_translate_ms(count->at_ms[i], &count->written, now) >=
-            ATTEMPT_STALLED_MS)
-            lost |= count->in_flight & bit(i);
-    return lost;
+        if (clock_elapsed_ms(clock_translate_ms(count->at_ms[i], &count->written, now),
+                             now->boot_ms) >= ATTEMPT_STALLED_MS)
+            stale |= count->in_flight & bit(i);
+    return stale;
 }
 
 static void translate(struct attempt_count *count, const struct timestamp *now)
@@ -74,14 +74,15 @@ static void translate(struct attempt_count *count, const struct timestamp *now)
     count->written = *now;
 }
 
-/* Attempts that will not be settled any more become failures. */
-static void give_up(struct attempt_count *count, uint64_t alive, const struct timestamp *now,
-                    struct count_changes *changes)
+/* Attempts that nobody will settle any more become failures. */
+static void fail_abandoned(struct attempt_count *count, uint64_t alive, const struct timestamp *now,
+                           struct count_changes *changes)
 {
     for (unsigned i = 0; i < ATTEMPTS_MAX; i++) {
         if ((count->in_flight & bit(i)) == 0)
             continue;
-        if ((alive & bit(i)) != 0 && now->boot_ms - count->at_ms[i] < ATTEMPT_AGE_MOST_MS)
+        if ((alive & bit(i)) != 0 &&
+            clock_elapsed_ms(count->at_ms[i], now->boot_ms) < ATTEMPT_AGE_MAX_MS)
             continue;
         count->in_flight &= ~bit(i);
         count->failed |= bit(i);
@@ -89,12 +90,13 @@ static void give_up(struct attempt_count *count, uint64_t alive, const struct ti
     }
 }
 
-/* Those that were older than the window at this time. */
+/* Failures that were older than the window at this time. */
 static void drop_old(struct attempt_count *count, const struct attempt_limits *limits,
                      int64_t at_ms)
 {
     for (unsigned i = 0; i < ATTEMPTS_MAX; i++)
-        if ((count->failed & bit(i)) != 0 && at_ms - count->at_ms[i] >= limits->window_ms)
+        if ((count->failed & bit(i)) != 0 &&
+            clock_elapsed_ms(count->at_ms[i], at_ms) >= limits->window_ms)
             count->failed &= ~bit(i);
 }
 
@@ -108,17 +110,17 @@ static int64_t latest_failure_ms(const struct attempt_count *count)
     return latest_ms;
 }
 
-static void end_lock_in_time(struct attempt_count *count, const struct attempt_limits *limits,
-                             const struct timestamp *now, struct count_changes *changes)
+static void expire_lock(struct attempt_count *count, const struct attempt_limits *limits,
+                        const struct timestamp *now, struct count_changes *changes)
 {
     if (count->locked_ms == NOT_LOCKED || count_lock_left_ms(count, limits, now) > 0)
         return;
     count_reset(count);
-    changes->lock_ended = true;
+    changes->lock_expired = true;
 }
 
-/* The lock begins with the failure that completes the number, not when
- * somebody comes to look: so it does not matter who looks, and when. */
+/* The lock starts with the failure that reaches the limit, and not when some
+ * process looks at the count: so it does not matter which one looks, and when. */
 static void lock_at_limit(struct attempt_count *count, const struct attempt_limits *limits,
                           const struct timestamp *now, struct count_changes *changes)
 {
@@ -126,7 +128,7 @@ static void lock_at_limit(struct attempt_count *count, const struct attempt_limi
         return;
     count->locked_ms = latest_failure_ms(count);
     changes->locked = true;
-    end_lock_in_time(count, limits, now, changes);
+    expire_lock(count, limits, now, changes);
 }
 
 void count_bring_up_to_date(struct attempt_count *count, uint64_t alive,
@@ -136,12 +138,12 @@ void count_bring_up_to_date(struct attempt_count *count, uint64_t alive,
     const unsigned died_before = changes->died;
 
     translate(count, now);
-    give_up(count, alive, now, changes);
-    end_lock_in_time(count, limits, now, changes);
+    fail_abandoned(count, alive, now, changes);
+    expire_lock(count, limits, now, changes);
     if (count->locked_ms != NOT_LOCKED)
-        return; /* what made the lock lasts as long as it */
+        return; /* the failures that caused the lock last as long as it */
     if (changes->died > died_before) {
-        /* Nobody was there to lock it then. */
+        /* They failed in the past, when no process was there to lock it. */
         drop_old(count, limits, latest_failure_ms(count));
         lock_at_limit(count, limits, now, changes);
         if (count->locked_ms != NOT_LOCKED)
@@ -152,7 +154,7 @@ void count_bring_up_to_date(struct attempt_count *count, uint64_t alive,
 }
 
 enum admission count_admit(struct attempt_count *count, const struct attempt_limits *limits,
-                           const struct timestamp *now, unsigned *entry)
+                           const struct timestamp *now, struct count_slot *slot)
 {
     const uint64_t taken = count->failed | count->in_flight;
 
@@ -160,18 +162,21 @@ enum admission count_admit(struct attempt_count *count, const struct attempt_lim
         return REJECTED_LOCKED;
     if (count_free(count, limits) == 0)
         return REJECTED_BUSY;
-    *entry = (unsigned)__builtin_ctzll(~taken);
-    count->in_flight |= bit(*entry);
-    count->at_ms[*entry] = now->boot_ms;
-    count->generation[*entry] = ++count->last_generation;
+    slot->entry = (uint32_t)__builtin_ctzll(~taken);
+    slot->generation = ++count->last_generation;
+    count->in_flight |= bit(slot->entry);
+    count->at_ms[slot->entry] = now->boot_ms;
+    count->generation[slot->entry] = slot->generation;
     return ADMITTED;
 }
 
-bool count_settle(struct attempt_count *count, unsigned entry, uint32_t generation, bool success,
+bool count_settle(struct attempt_count *count, const struct count_slot *slot, bool success,
                   const struct attempt_limits *limits, const struct timestamp *now,
                   struct count_changes *changes)
 {
-    if ((count->in_flight & bit(entry)) == 0 || count->generation[entry] != generation)
+    const unsigned entry = slot->entry;
+
+    if ((count->in_flight & bit(entry)) == 0 || count->generation[entry] != slot->generation)
         return false;
     count->in_flight &= ~bit(entry);
     if (success) {

@@ -1,13 +1,13 @@
 /*
  * The count of one user's attempts from one origin: which failed, which are
- * in flight, and whether they are locked. Pure: whoever calls has locked the
- * count, tells the time, and knows which attempts still have a process.
+ * in flight, and whether they are locked. Pure functions: the caller has locked
+ * the count, passes the time, and knows which attempts still have a process.
  *
- * An attempt is admitted into an entry, in flight. It ends by being settled:
- * a success empties the entry and forgets the failures, anything else turns
- * it into a failure; so does the end of its process, or too great an age. No
- * more than max_attempts entries are ever taken, and therefore no more wrong
- * passwords reach a check, however many arrive at once.
+ * An attempt is admitted into an entry and is then in flight. It ends when it
+ * is settled: a success empties the entry and forgets the failures, anything
+ * else turns it into a failure; so do the end of its process and too high an
+ * age. Never more than max_attempts entries are taken, and therefore no more
+ * wrong passwords reach the password check, however many arrive at once.
  *
  * Order of calls: count_bring_up_to_date() first, always.
  */
@@ -21,9 +21,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* An attempt that is in flight for longer counts as failed: it may belong to
- * a process that its user has stopped. As long as sshd's LoginGraceTime. */
-enum { ATTEMPT_AGE_MOST_MS = 120 * 1000, ATTEMPT_STALLED_MS = 10 * 1000 };
+/* An attempt that is in flight for longer counts as failed: its user may have
+ * stopped the process. As long as sshd's default LoginGraceTime. */
+enum { ATTEMPT_AGE_MAX_MS = 120 * 1000, ATTEMPT_STALLED_MS = 10 * 1000 };
 
 /* No lock, in locked_ms. */
 #define NOT_LOCKED INT64_MIN
@@ -39,22 +39,28 @@ struct attempt_count {
     struct timestamp written;
 };
 
-/* What has happened to a count since it was last looked at. */
+/* What has happened to a count since it was last brought up to date. */
 struct count_changes {
-    unsigned died;   /* attempts that nobody settled, now failures */
-    bool locked;     /* the failures have reached the limit */
-    bool lock_ended; /* and the failures that made it are forgotten */
+    unsigned died;     /* attempts that nobody settled, now failures */
+    bool locked;       /* the failures have reached the limit */
+    bool lock_expired; /* and the failures that caused it are forgotten */
 };
 
 void count_start(struct attempt_count *count, const struct timestamp *now);
 
 /*
- * Takes the count to now, over a reboot too: alive has the bits of the
- * entries whose process lives. What changed is added to *changes.
+ * Brings the count up to date, over a reboot too. alive: a bit for each entry
+ * whose process is alive. What changed is added to *changes.
  */
 void count_bring_up_to_date(struct attempt_count *count, uint64_t alive,
                             const struct attempt_limits *limits, const struct timestamp *now,
                             struct count_changes *changes);
+
+/* An attempt that was admitted: its entry, and the entry's generation, which
+ * tells it from earlier and later attempts there. */
+struct count_slot {
+    uint32_t entry, generation;
+};
 
 enum admission {
     ADMITTED,
@@ -62,24 +68,24 @@ enum admission {
     REJECTED_BUSY /* the attempts in flight might all fail: one must settle first */
 };
 
-/* On ADMITTED *entry and its generation are the attempt's. */
+/* On ADMITTED *slot is the attempt's. */
 enum admission count_admit(struct attempt_count *count, const struct attempt_limits *limits,
-                           const struct timestamp *now, unsigned *entry);
+                           const struct timestamp *now, struct count_slot *slot);
 
 /*
- * The attempt in this entry has come to its end. Returns false, with nothing
- * changed, if it was given up before and is a failure already.
+ * The attempt in this slot has ended. Returns false, with nothing changed, if
+ * it was given up before and is a failure already.
  */
-bool count_settle(struct attempt_count *count, unsigned entry, uint32_t generation, bool success,
+bool count_settle(struct attempt_count *count, const struct count_slot *slot, bool success,
                   const struct attempt_limits *limits, const struct timestamp *now,
                   struct count_changes *changes);
 
 /* Forgets failures and lock; attempts in flight go on. */
 void count_reset(struct attempt_count *count);
 
-/* The entries in flight whose process is gone, or that have not moved for
- * ATTEMPT_STALLED_MS: root who unlocks wants the user in, and somebody may
- * have stopped them to prevent it. */
+/* The entries in flight whose process is gone, or that started at least
+ * ATTEMPT_STALLED_MS ago: an administrator who unlocks wants the user in, and
+ * stopped processes must not prevent that. A bit each. */
 uint64_t count_stale(const struct attempt_count *count, uint64_t alive,
                      const struct timestamp *now);
 
@@ -89,8 +95,8 @@ unsigned count_in_flight(const struct attempt_count *count);
 /* How many more attempts may be in flight now. */
 unsigned count_free(const struct attempt_count *count, const struct attempt_limits *limits);
 
-/* Milliseconds until the lock ends; 0 if there is none or it is over,
- * SETTING_FOREVER if it does not end. */
+/* Milliseconds until the lock expires; 0 if there is none or it has expired,
+ * SETTING_FOREVER if it never does. */
 int64_t count_lock_left_ms(const struct attempt_count *count, const struct attempt_limits *limits,
                            const struct timestamp *now);
 

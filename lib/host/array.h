@@ -3,9 +3,7 @@
 #ifndef TMOUT_HOST_ARRAY_H
 #define TMOUT_HOST_ARRAY_H
 
-#include <errno.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 
 enum { ARRAY_ITEMS_INITIAL = 8 };
@@ -29,10 +27,6 @@ static inline void *array_grow(void *items, size_t count, size_t item_size)
         return reallocarray(items, ARRAY_ITEMS_INITIAL, item_size);
     if (count < ARRAY_ITEMS_INITIAL || (count & (count - 1)) != 0)
         return items; /* there is room up to the next power of two */
-    if (count > SIZE_MAX / 2) {
-        errno = ENOMEM;
-        return NULL;
-    }
     return reallocarray(items, 2 * count, item_size);
 }
 

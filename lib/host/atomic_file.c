@@ -2,9 +2,13 @@
 
 #include "lib/host/descriptor.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -54,23 +58,10 @@ fail:
     return -1;
 }
 
-static int put_name(char *text, size_t size, const char *name, const char *suffix)
+static int replace(int directory_fd, const char *name, const char *temporary, mode_t mode,
+                   const void *content, size_t size)
 {
-    const int length = snprintf(text, size, "%s%s", name, suffix);
-
-    if (length >= 0 && (size_t)length < size)
-        return 0;
-    errno = ENAMETOOLONG;
-    return -1;
-}
-
-int atomic_replace(int directory_fd, const char *name, mode_t mode, const void *content,
-                   size_t size)
-{
-    char temporary[256];
-
-    if (put_name(temporary, sizeof temporary, name, ".new") != 0 ||
-        write_temporary(directory_fd, temporary, mode, content, size) != 0)
+    if (write_temporary(directory_fd, temporary, mode, content, size) != 0)
         return -1;
     if (renameat(directory_fd, temporary, directory_fd, name) != 0) {
         const int error = errno;
@@ -84,13 +75,44 @@ int atomic_replace(int directory_fd, const char *name, mode_t mode, const void *
     return 0;
 }
 
+static int check_length(int length, size_t size)
+{
+    if (length >= 0 && (size_t)length < size)
+        return 0;
+    errno = ENAMETOOLONG;
+    return -1;
+}
+
+int atomic_replace(int directory_fd, const char *name, mode_t mode, const void *content,
+                   size_t size)
+{
+    char temporary[NAME_MAX + 1];
+
+    if (check_length(snprintf(temporary, sizeof temporary, "%s.new", name), sizeof temporary) != 0)
+        return -1;
+    return replace(directory_fd, name, temporary, mode, content, size);
+}
+
+int atomic_temporary_name(char *temporary, size_t size, const char *name)
+{
+    return check_length(snprintf(temporary, size, "%s.new%d", name, (int)gettid()), size);
+}
+
+int atomic_replace_unlocked(int directory_fd, const char *name, mode_t mode, const void *content,
+                            size_t size)
+{
+    char temporary[NAME_MAX + 1];
+
+    if (atomic_temporary_name(temporary, sizeof temporary, name) != 0)
+        return -1;
+    return replace(directory_fd, name, temporary, mode, content, size);
+}
+
 int atomic_create(int directory_fd, const char *name, mode_t mode, const void *content, size_t size)
 {
-    char suffix[32], temporary[256];
+    char temporary[NAME_MAX + 1];
 
-    /* A name of our own, for callers that no lock keeps apart. */
-    snprintf(suffix, sizeof suffix, ".new%d", (int)gettid());
-    if (put_name(temporary, sizeof temporary, name, suffix) != 0 ||
+    if (atomic_temporary_name(temporary, sizeof temporary, name) != 0 ||
         write_temporary(directory_fd, temporary, mode, content, size) != 0)
         return -1;
     const int result = linkat(directory_fd, temporary, directory_fd, name, 0);
@@ -100,4 +122,47 @@ int atomic_create(int directory_fd, const char *name, mode_t mode, const void *c
         (void)fsync(directory_fd);
     errno = error;
     return result;
+}
+
+/* A thread's directory in /proc can be opened like a process's. Where /proc is
+ * not mounted, every thread exists. */
+static bool thread_exists(long tid)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/%ld", tid);
+    return access(path, F_OK) == 0 || access("/proc/self", F_OK) != 0;
+}
+
+bool atomic_is_stray(const char *name)
+{
+    static const char mark[] = ".new";
+    const char *at = NULL;
+    char *end = NULL;
+
+    for (const char *p = name; (p = strstr(p, mark)) != NULL; p++)
+        at = p + sizeof mark - 1;
+    if (at == NULL || at[0] < '1' || at[0] > '9')
+        return false;
+    errno = 0;
+    const long tid = strtol(at, &end, 10);
+    return errno == 0 && *end == '\0' && tid <= INT_MAX && !thread_exists(tid);
+}
+
+void atomic_remove_strays(int directory_fd)
+{
+    /* A descriptor of its own, for the position in the directory. */
+    const int fd = fd_above_stdio(openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *entry;
+
+    if (directory == NULL) {
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    while ((entry = readdir(directory)) != NULL)
+        if (atomic_is_stray(entry->d_name))
+            unlinkat(directory_fd, entry->d_name, 0);
+    closedir(directory);
 }

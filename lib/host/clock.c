@@ -77,6 +77,21 @@ void clock_now_same_boot(const struct timestamp *then, struct timestamp *now)
     now->wall_ms = clock_ms(CLOCK_REALTIME);
 }
 
+/* Times on disk may be absurd. INT64_MIN is left out, for it means "never". */
+static int64_t add_bounded(int64_t a, int64_t b)
+{
+    int64_t sum;
+
+    if (__builtin_add_overflow(a, b, &sum))
+        return a < 0 ? INT64_MIN + 1 : INT64_MAX;
+    return sum > INT64_MIN ? sum : INT64_MIN + 1;
+}
+
+int64_t clock_elapsed_ms(int64_t from_ms, int64_t to_ms)
+{
+    return add_bounded(to_ms, from_ms > INT64_MIN ? -from_ms : INT64_MAX);
+}
+
 int64_t clock_translate_ms(int64_t boot_ms, const struct timestamp *then,
                            const struct timestamp *now)
 {
@@ -87,5 +102,6 @@ int64_t clock_translate_ms(int64_t boot_ms, const struct timestamp *then,
     if (__builtin_sub_overflow(now->wall_ms, then->wall_ms, &between_ms) ||
         between_ms < now->boot_ms)
         between_ms = now->boot_ms;
-    return boot_ms - then->boot_ms + now->boot_ms - between_ms;
+    return add_bounded(clock_elapsed_ms(then->boot_ms, boot_ms),
+                       clock_elapsed_ms(between_ms, now->boot_ms));
 }

@@ -102,6 +102,13 @@ int secure_open_directory(const char *path, uid_t owner, int flags, struct failu
     return fd;
 }
 
+int secure_make_directory(int directory_fd, const char *name)
+{
+    if (mkdirat(directory_fd, name, 0755) != 0)
+        return errno == EEXIST ? 0 : -1;
+    return fchmodat(directory_fd, name, 0755, 0);
+}
+
 int secure_open_file(int directory_fd, const char *name, uid_t owner, struct stat *st,
                      struct failure *failure)
 {

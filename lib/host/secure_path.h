@@ -26,6 +26,10 @@
  */
 int secure_open_directory(const char *path, uid_t owner, int flags, struct failure *failure);
 
+/* Makes a directory with mode 0755, whatever the umask is; one that is there
+ * already is left as it is. Returns 0, or -1 with errno. */
+int secure_make_directory(int directory_fd, const char *name);
+
 /*
  * Opens a regular file for reading, name being relative to the directory as
  * in openat(2), never following a link and never blocking on a FIFO, and

@@ -2,6 +2,7 @@
 
 #include "lib/host/array.h"
 #include "lib/host/atomic_file.h"
+#include "lib/host/descriptor.h"
 #include "lib/host/secure_path.h"
 #include "lib/host/checksum.h"
 #include "lib/paths.h"
@@ -40,14 +41,6 @@ bool registry_directory(const char *state_dir, char *path, size_t size)
     return length >= 0 && (size_t)length < size;
 }
 
-/* chmod(2): the mode must not depend on the caller's umask. */
-static int make_directory(const char *path)
-{
-    if (mkdir(path, 0755) != 0)
-        return errno == EEXIST ? 0 : -1;
-    return chmod(path, 0755);
-}
-
 int registry_make(const char *directory)
 {
     char above[PATH_MAX];
@@ -61,18 +54,17 @@ int registry_make(const char *directory)
     slash = strrchr(above, '/');
     if (slash != NULL && slash != above) {
         *slash = '\0';
-        if (make_directory(above) != 0)
+        if (secure_make_directory(AT_FDCWD, above) != 0)
             return -1;
     }
-    return make_directory(directory);
+    return secure_make_directory(AT_FDCWD, directory);
 }
 
 int registry_put(const char *directory, uid_t owner, const struct session_record *record,
                  struct failure *failure)
 {
     struct file_session file;
-    char name[NAME_SIZE], temporary[2 * NAME_SIZE];
-    int result = -1;
+    char name[NAME_SIZE];
 
     if (registry_make(directory) != 0) {
         failure_set(failure, "cannot create directory: %s", strerror(errno));
@@ -87,14 +79,9 @@ int registry_put(const char *directory, uid_t owner, const struct session_record
     file.checksum = CHECKSUM_OF(CHECKSUM_START, file);
     registry_file_name(name, record->pid);
     /* Several threads of a process may do this at the same time. */
-    snprintf(temporary, sizeof temporary, "%s.%d", name, (int)gettid());
-    unlinkat(directory_fd, temporary, 0);
-    if (atomic_create(directory_fd, temporary, 0600, &file, sizeof file) == 0)
-        result = renameat(directory_fd, temporary, directory_fd, name);
-    if (result != 0) {
-        failure_set(failure, "%s", strerror(errno));
-        unlinkat(directory_fd, temporary, 0);
-    }
+    const int result = atomic_replace_unlocked(directory_fd, name, 0600, &file, sizeof file);
+    if (result != 0)
+        failure_set(failure, "cannot write file %s: %s", name, strerror(errno));
     close(directory_fd);
     return result;
 }
@@ -177,17 +164,24 @@ static pid_t pid_of_name(const char *name)
 
 ssize_t registry_list(const char *directory, pid_t **pids)
 {
-    size_t count = 0;
+    const int fd = fd_above_stdio(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     struct dirent *entry;
-    DIR *dir = opendir(directory);
+    size_t count = 0;
 
     *pids = NULL;
-    if (dir == NULL)
+    if (dir == NULL) {
+        if (fd >= 0)
+            close(fd);
         return errno == ENOENT ? 0 : -1;
+    }
     while ((entry = readdir(dir)) != NULL) {
         const pid_t pid = pid_of_name(entry->d_name);
-        if (pid == 0)
+        if (pid == 0) {
+            if (atomic_is_stray(entry->d_name))
+                unlinkat(fd, entry->d_name, 0);
             continue;
+        }
         pid_t *grown = array_grow(*pids, count, sizeof **pids);
         if (grown == NULL) {
             free(*pids);

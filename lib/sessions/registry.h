@@ -78,7 +78,8 @@ bool session_is_live(const struct session_record *record);
 int registry_find_own(const char *directory, uid_t owner, struct session_record *record);
 
 /* All pids that have a record, in *pids, which the caller frees. Returns how
- * many, or -1 with errno; 0 if there is no directory. */
+ * many, or -1 with errno; 0 if there is no directory. Temporary files that
+ * killed processes have left there are removed on the way. */
 ssize_t registry_list(const char *directory, pid_t **pids);
 
 #endif

@@ -100,8 +100,8 @@ def wrong_ones_at_once():
     tap.equal(reached("mass"), 5, "five were checked")
     tap.equal(state("mass"), (5, True), "five are counted, and lock")
     counts = {pattern: len(lines("mass", pattern)) for pattern in
-              ("failed login", "locked after", "refused: locked")}
-    tap.equal(counts, {"failed login": 5, "locked after": 1, "refused: locked": GUESSES - 5},
+              ("failed login", "locked after", "rejected: locked")}
+    tap.equal(counts, {"failed login": 5, "locked after": 1, "rejected: locked": GUESSES - 5},
               "the log has one line for each")
 
 

@@ -176,7 +176,7 @@ def another_module_asks():
     tap.ok(Pam.once("noprompt", "later", "wrong") != 0, "wrong")
     pam = Pam("noprompt", "later")
     tap.equal((pam.authenticate("right"), pam.asked), (Pam.AUTH_ERR, 0), "locked: nobody is asked")
-    tap.ok(any("Locked after 2" in text for text in pam.told), "but told", pam.told)
+    tap.ok(any("Account locked after 2" in text for text in pam.told), "but told", pam.told)
     pam.end()
 
 
@@ -269,7 +269,7 @@ def su_on_a_terminal():
         tap.ok(status != 0 and "Locked" not in screen, f"wrong password {count}", screen)
     status, screen = attempt("right")
     tap.ok(status != 0 and "inside" not in screen, "locked: the right one is refused", screen)
-    tap.matches(screen, r"Locked after 2 failed logins\. Try again in (10m|9m\d+s)\.", "and told")
+    tap.matches(screen, r"Account locked after 2 failed logins\. Try again in (10m|9m\d+s)\.", "and told")
     unlock("su")
     status, screen = attempt("right")
     tap.ok(status == 0 and "inside" in screen, "unlocked: in", screen)
@@ -294,7 +294,7 @@ def login_on_a_terminal():
     tap.ok(not inside and "Locked" not in screen, "two wrong passwords", screen)
     tap.equal(state("console"), (2, True), "counted")
     inside, screen = attempt("console", "right")
-    tap.ok(not inside and "Locked after 2 failed logins" in screen, "refused, and told", screen)
+    tap.ok(not inside and "Account locked after 2 failed logins" in screen, "refused, and told", screen)
     tap.ok(lets_in("console", "right"), "ssh lets in")
     unlock("console")
     tap.ok(attempt("console", "right")[0], "unlocked: in")
@@ -320,7 +320,7 @@ def what_the_other_side_is_told():
         lets_in("told", "wrong", port=2201)
     # For the method "password" there is no message that sshd could send.
     shown = password_ssh("told", "right", method="keyboard-interactive", port=2201, **told)
-    tap.matches(shown.stdout, r"Locked after 2 failed logins\. Try again in ", "tell")
+    tap.matches(shown.stdout, r"Account locked after 2 failed logins\. Try again in ", "tell")
     telling.stop()
 
 

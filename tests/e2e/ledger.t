@@ -67,8 +67,8 @@ def errors_about(name, mark):
 def error_names_it(name, mark, what):
     """One line for one attempt, with the file and the way out."""
     found = errors_about(name, mark)
-    tap.ok(len(found) == 1 and f" {ledger(name)}: " in found[0]
-           and f"tmoutctl unlock {name} repairs it" in found[0], f"{what}: the log says so once",
+    tap.ok(len(found) == 1 and f"attempt ledger {ledger(name)} " in found[0]
+           and f'run "tmoutctl unlock {name}" to repair' in found[0], f"{what}: the log says so once",
            *found)
 
 

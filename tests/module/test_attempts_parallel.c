@@ -242,7 +242,7 @@ static void assert_round(const struct crowd *crowd, unsigned many, unsigned righ
         failed = "right passwords refused without a lock";
     if (crowd == &threads && failed == NULL && rights == 0 && wrongs > max &&
         (log_count_of("failed login") != max || log_count_of("locked after") != 1 ||
-         log_count_of("refused: locked") != many - max || log_lines() != many + 1))
+         log_count_of("rejected: locked") != many - max || log_lines() != many + 1))
         failed = "not one line for each event";
     if (failed != NULL)
         fail_msg("%s: %u %s, %u of them right, %u ms, max_attempts %u, seed %llu: right %u, "

@@ -3,6 +3,7 @@
 #define TMOUT_TMOUTCTL_HOST_USER_ATTEMPTS_H
 
 #include "lib/attempts/ledger.h"
+#include "lib/attempts/ledger_unlock.h"
 #include "lib/host/failure.h"
 #include "tools/tmoutctl/cli.h"
 

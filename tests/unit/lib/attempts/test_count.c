@@ -44,8 +44,14 @@ static void look(struct scene *s, uint64_t alive)
 
 static enum admission ask(struct scene *s, unsigned *entry)
 {
+    struct count_slot slot = {.entry = *entry};
+
     look(s, ALL_ALIVE);
-    return count_admit(&s->count, &s->limits, &s->now, entry);
+    const enum admission admission = count_admit(&s->count, &s->limits, &s->now, &slot);
+    if (admission == ADMITTED)
+        assert_int_equal(slot.generation, s->count.generation[slot.entry]);
+    *entry = slot.entry;
+    return admission;
 }
 
 static unsigned admit(struct scene *s)
@@ -59,8 +65,10 @@ static unsigned admit(struct scene *s)
 
 static bool settle(struct scene *s, unsigned entry, uint32_t generation, bool success)
 {
+    const struct count_slot slot = {entry, generation};
+
     look(s, ALL_ALIVE);
-    return count_settle(&s->count, entry, generation, success, &s->limits, &s->now, &s->changes);
+    return count_settle(&s->count, &slot, success, &s->limits, &s->now, &s->changes);
 }
 
 static void attempt(struct scene *s, bool success)
@@ -102,7 +110,7 @@ static void a_new_count(void **state)
     assert_int_equal(count_in_flight(&s.count), 0);
     assert_int_equal(count_free(&s.count, &s.limits), 3);
     assert_int_equal(lock_left(&s), 0);
-    assert_int_equal(s.changes.died + s.changes.locked + s.changes.lock_ended, 0);
+    assert_int_equal(s.changes.died + s.changes.locked + s.changes.lock_expired, 0);
 }
 
 /* For each number that a policy can say: so many and no more, each in an
@@ -294,7 +302,7 @@ static void a_lock_ends(void **state)
     pass(&s, 1);
     assert_int_equal(lock_left(&s), 0);
     look(&s, ALL_ALIVE);
-    assert_true(s.changes.lock_ended);
+    assert_true(s.changes.lock_expired);
     assert_int_equal(count_failures(&s.count), 0); /* though younger than the window */
     fail_times(&s, 2);
     assert_int_equal(lock_left(&s), 0);
@@ -446,7 +454,7 @@ static void a_lock_that_nobody_saw_begin(void **state)
     pass(&s, 10 * MINUTE);
     look(&s, 0);
     assert_int_equal(lock_left(&s), 0); /* it has been and gone */
-    assert_true(s.changes.lock_ended);
+    assert_true(s.changes.lock_expired);
     assert_int_equal(count_failures(&s.count), 0);
 }
 
@@ -475,7 +483,7 @@ static void an_attempt_that_takes_too_long(void **state)
     begin(&s);
     const unsigned entry = admit(&s);
     const uint32_t generation = s.count.generation[entry];
-    pass(&s, ATTEMPT_AGE_MOST_MS - 1);
+    pass(&s, ATTEMPT_AGE_MAX_MS - 1);
     look(&s, ALL_ALIVE);
     assert_int_equal(count_in_flight(&s.count), 1);
     assert_int_equal(s.changes.died, 0);
@@ -498,7 +506,7 @@ static void too_late_by_a_moment(void **state)
         begin(&s);
         attempt(&s, false);
         const unsigned entry = admit(&s);
-        pass(&s, ATTEMPT_AGE_MOST_MS - 1 + late);
+        pass(&s, ATTEMPT_AGE_MAX_MS - 1 + late);
         assert_int_equal(settle(&s, entry, s.count.generation[entry], true), late == 0);
         assert_int_equal(count_failures(&s.count), late == 0 ? 0 : 2);
     }
@@ -664,7 +672,7 @@ static void a_lock_holds_over_a_reboot(void **state)
         assert_int_equal(lock_left(&s), cases[i].left_ms); /* for who only looks */
         look(&s, 0);
         assert_int_equal(lock_left(&s), cases[i].left_ms);
-        assert_int_equal(s.changes.lock_ended, cases[i].left_ms == 0);
+        assert_int_equal(s.changes.lock_expired, cases[i].left_ms == 0);
         if (cases[i].left_ms == 0)
             continue;
         pass(&s, cases[i].left_ms - 1);
@@ -832,7 +840,7 @@ static void model_look(struct model *m, const struct attempt_limits *limits)
     for (unsigned i = 0; i < m->events; i++) {
         struct event *event = &m->event[i];
         if (event->fate == FLYING &&
-            (!event->alive || m->now_ms - event->at_ms >= ATTEMPT_AGE_MOST_MS))
+            (!event->alive || m->now_ms - event->at_ms >= ATTEMPT_AGE_MAX_MS))
             event->fate = FAILED;
     }
     model_end_lock(m, limits);
@@ -885,22 +893,22 @@ static void walk_admit(struct walk *w)
 {
     struct scene *s = &w->scene;
     struct model *m = &w->model;
-    unsigned entry = 99;
+    struct count_slot slot = {.entry = 99};
 
     if (m->events == EVENTS_MAX)
         return;
     const enum admission expected = model_admit(m, &s->limits);
-    assert_int_equal(count_admit(&s->count, &s->limits, &s->now, &entry), expected);
+    assert_int_equal(count_admit(&s->count, &s->limits, &s->now, &slot), expected);
     w->busy += expected == REJECTED_BUSY;
     if (expected != ADMITTED)
         return;
     for (unsigned i = 0; i < m->events; i++)
-        assert_false(m->event[i].fate == FLYING && m->event[i].entry == entry);
+        assert_false(m->event[i].fate == FLYING && m->event[i].entry == slot.entry);
     m->event[m->events++] = (struct event){.fate = FLYING,
                                            .alive = true,
                                            .at_ms = m->now_ms,
-                                           .entry = entry,
-                                           .generation = s->count.generation[entry]};
+                                           .entry = slot.entry,
+                                           .generation = slot.generation};
     /* the promise, whatever the policy was before */
     assert_true(count_failures(&s->count) + count_in_flight(&s->count) <= s->limits.max_attempts);
 }
@@ -908,8 +916,8 @@ static void walk_admit(struct walk *w)
 static void walk_settle(struct walk *w, struct event *event, bool success)
 {
     struct scene *s = &w->scene;
-    const bool settled = count_settle(&s->count, event->entry, event->generation, success,
-                                      &s->limits, &s->now, &s->changes);
+    const struct count_slot slot = {event->entry, event->generation};
+    const bool settled = count_settle(&s->count, &slot, success, &s->limits, &s->now, &s->changes);
 
     assert_int_equal(settled, model_settle(&w->model, event, success, &s->limits));
     w->successes += settled && success;

@@ -7,6 +7,7 @@
 
 #include "lib/attempts/ledger.h"
 #include "lib/attempts/ledger_format.h"
+#include "lib/attempts/ledger_unlock.h"
 #include "lib/host/failure.h"
 
 #include <dirent.h>
@@ -22,7 +23,6 @@
 #include <sys/wait.h>
 
 enum { USER = 4711, SECOND = 1000, MINUTE = 60 * SECOND };
-
 
 static const struct origin local = {.kind = ORIGIN_LOCAL};
 static const struct origin network = {.kind = ORIGIN_NETWORK};
@@ -42,7 +42,6 @@ static struct timestamp at(int64_t ms)
 
 struct attempt {
     struct ledger ledger;
-    struct attempt_slot slot;
     struct attempt_report report;
     struct failure failure;
 };
@@ -61,7 +60,7 @@ static enum ledger_status ask(struct attempt *a, const struct origin *origin,
 {
     const struct timestamp now = at(ms);
 
-    return ledger_admit(&a->ledger, origin, limits, &now, &a->slot, &a->report, &a->failure);
+    return ledger_admit(&a->ledger, origin, limits, &now, &a->report, &a->failure);
 }
 
 static enum ledger_status answer(struct attempt *a, bool success,
@@ -69,7 +68,7 @@ static enum ledger_status answer(struct attempt *a, bool success,
 {
     const struct timestamp now = at(ms);
 
-    return ledger_settle(&a->ledger, &a->slot, success, limits, &now, &a->report, &a->failure);
+    return ledger_settle(&a->ledger, success, limits, &now, &a->report, &a->failure);
 }
 
 static void begin(const char *directory, struct attempt *a, const struct origin *origin,
@@ -468,15 +467,15 @@ static void over_a_reboot(void **state)
     begin_admitted(*state, &a, &network, &by_user, 0);
     ledger_close(&a.ledger);
     assert_int_equal(ledger_open(*state, USER, geteuid(), &now, &a.ledger, &failure), LEDGER_OK);
-    assert_int_equal(
-        ledger_admit(&a.ledger, &network, &by_user, &now, &a.slot, &a.report, &failure), LEDGER_OK);
+    assert_int_equal(ledger_admit(&a.ledger, &network, &by_user, &now, &a.report, &failure),
+                     LEDGER_OK);
     assert_int_equal(a.report.admission, REJECTED_LOCKED);
     assert_int_equal(a.report.changes.died, 1);
     assert_int_equal(a.report.lock_left_ms, 9 * MINUTE);
     now.wall_ms -= 100 * MINUTE; /* stepped back, and booted again */
     now.boot_id[0] = 3;
-    assert_int_equal(
-        ledger_admit(&a.ledger, &network, &by_user, &now, &a.slot, &a.report, &failure), LEDGER_OK);
+    assert_int_equal(ledger_admit(&a.ledger, &network, &by_user, &now, &a.report, &failure),
+                     LEDGER_OK);
     assert_int_equal(a.report.lock_left_ms, 9 * MINUTE - 20 * SECOND);
     ledger_close(&a.ledger);
 }
@@ -788,7 +787,7 @@ static void stopped_in_flight(void **state)
             _exit(1);
         tell(told[1]);
         hear(go[0]);
-        if (answer(&a, true, &by_user, ATTEMPT_AGE_MOST_MS) != LEDGER_OK)
+        if (answer(&a, true, &by_user, ATTEMPT_AGE_MAX_MS) != LEDGER_OK)
             _exit(2);
         _exit(a.report.admission == REJECTED_LOCKED && a.report.failures == 1 ? 0 : 3);
     }
@@ -796,14 +795,14 @@ static void stopped_in_flight(void **state)
     assert_int_equal(kill(pid, SIGSTOP), 0);
     assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
     assert_true(WIFSTOPPED(status));
-    assert_int_equal(seen(*state, &local, &by_user, ATTEMPT_AGE_MOST_MS - 1).in_flight, 1);
-    const struct attempt_state later = seen(*state, &local, &by_user, ATTEMPT_AGE_MOST_MS);
+    assert_int_equal(seen(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS - 1).in_flight, 1);
+    const struct attempt_state later = seen(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS);
     assert_int_equal(later.in_flight, 0);
     assert_int_equal(later.failures, 1);
     tell(go[1]);
     assert_int_equal(kill(pid, SIGCONT), 0);
     assert_ended_well(pid);
-    assert_int_equal(seen(*state, &local, &by_user, ATTEMPT_AGE_MOST_MS).failures, 1);
+    assert_int_equal(seen(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS).failures, 1);
     close(told[0]);
     close(told[1]);
     close(go[0]);
@@ -816,17 +815,18 @@ static void the_entry_has_another_owner(void **state)
     struct attempt old, new;
 
     begin_admitted(*state, &old, &local, &by_user, 0);
-    assert_int_equal(asked(*state, &local, &by_user, ATTEMPT_AGE_MOST_MS), ADMITTED);
-    begin_admitted(*state, &new, &local, &by_user, ATTEMPT_AGE_MOST_MS);
-    assert_int_equal(new.slot.entry, old.slot.entry); /* else it proves nothing */
+    assert_int_equal(asked(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS), ADMITTED);
+    begin_admitted(*state, &new, &local, &by_user, ATTEMPT_AGE_MAX_MS);
+    assert_int_equal(new.ledger.slot.entry.entry,
+                     old.ledger.slot.entry.entry); /* else it proves nothing */
     for (int success = 0; success <= 1; success++) {
-        assert_int_equal(answer(&old, success, &by_user, ATTEMPT_AGE_MOST_MS), LEDGER_OK);
+        assert_int_equal(answer(&old, success, &by_user, ATTEMPT_AGE_MAX_MS), LEDGER_OK);
         assert_int_equal(old.report.admission, REJECTED_LOCKED);
         assert_int_equal(old.report.in_flight, 1);
         assert_int_equal(old.report.failures, 0);
     }
     ledger_close(&old.ledger);
-    end(&new, true, &by_user, ATTEMPT_AGE_MOST_MS);
+    end(&new, true, &by_user, ATTEMPT_AGE_MAX_MS);
 }
 
 /* The slot is the open file's: it lives until its last holder is gone, a
@@ -854,8 +854,8 @@ static void a_child_holds_the_descriptor(void **state)
     }
     hear(told[0]);
     kill_and_reap(pid);
-    assert_int_equal(seen(*state, &local, &by_user, ATTEMPT_AGE_MOST_MS - 1).in_flight, 1);
-    assert_int_equal(seen(*state, &local, &by_user, ATTEMPT_AGE_MOST_MS).failures, 1);
+    assert_int_equal(seen(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS - 1).in_flight, 1);
+    assert_int_equal(seen(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS).failures, 1);
     assert_int_equal(seen(*state, &local, &by_user, 0).in_flight, 1);
     kill_and_reap(*grandchild);
     assert_int_equal(seen(*state, &local, &by_user, 0).in_flight, 0);
@@ -1665,7 +1665,7 @@ static void unlocked_after_deaths(void **state)
 /* So are those that take too long, stopped by their user perhaps. */
 static void unlocked_after_a_long_time(void **state)
 {
-    const int64_t later = ATTEMPT_AGE_MOST_MS;
+    const int64_t later = ATTEMPT_AGE_MAX_MS;
     struct attempt a[3];
     bool had = false;
 
@@ -1909,12 +1909,12 @@ static void a_source_in_flight(void **state)
 static void a_record_of_another_source(void **state)
 {
     const struct origin late = numbered(1), next = numbered(2);
-    const int64_t long_after = ATTEMPT_AGE_MOST_MS + 15 * MINUTE;
+    const int64_t long_after = ATTEMPT_AGE_MAX_MS + 15 * MINUTE;
     struct attempt a, b;
 
     begin_admitted(*state, &a, &late, &by_source, 0);
     begin_admitted(*state, &b, &next, &by_source, long_after);
-    assert_int_equal(a.slot.record, b.slot.record); /* else it proves nothing */
+    assert_int_equal(a.ledger.slot.record, b.ledger.slot.record); /* else it proves nothing */
     assert_int_equal(answer(&a, true, &by_source, long_after), LEDGER_OK);
     assert_int_equal(a.report.admission, REJECTED_LOCKED);
     assert_int_equal(seen(*state, &next, &by_source, long_after).in_flight, 1);

@@ -44,16 +44,14 @@ static inline void fail_logins(const char *state_dir, uid_t uid, const struct or
     mkdir(state_dir, 0755);
     for (unsigned i = 0; i < times; i++) {
         struct ledger ledger;
-        struct attempt_slot slot;
         struct attempt_report report;
         struct timestamp now;
         assert_int_equal(clock_now(&now, &failure), 0);
         assert_int_equal(ledger_open(state_dir, uid, geteuid(), &now, &ledger, &failure),
                          LEDGER_OK);
-        assert_int_equal(ledger_admit(&ledger, origin, limits, &now, &slot, &report, &failure),
-                         LEDGER_OK);
+        assert_int_equal(ledger_admit(&ledger, origin, limits, &now, &report, &failure), LEDGER_OK);
         if (report.admission == ADMITTED)
-            assert_int_equal(ledger_settle(&ledger, &slot, false, limits, &now, &report, &failure),
+            assert_int_equal(ledger_settle(&ledger, false, limits, &now, &report, &failure),
                              LEDGER_OK);
         ledger_close(&ledger);
     }

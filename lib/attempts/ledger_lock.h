@@ -1,0 +1,59 @@
+/*
+ * Locks between the processes that share a ledger, and waiting for one of
+ * them to settle.
+ *
+ * Open file description locks (fcntl(2)): the kernel releases them with the
+ * last descriptor of the open file, however the process ends. Unlike POSIX
+ * locks they survive the closing of another descriptor of the same file, and
+ * unlike flock(2) they cover a byte, so that every attempt has its own.
+ */
+#ifndef TMOUT_ATTEMPTS_LEDGER_LOCK_H
+#define TMOUT_ATTEMPTS_LEDGER_LOCK_H
+
+#include "lib/attempts/ledger_record.h"
+#include "lib/host/failure.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The record that counts attempts from this origin, unless its source has one
+ * of its own; both have the same lock. */
+uint32_t ledger_shared_record(const struct origin *origin);
+
+/*
+ * Locks a record against changes, waiting a few seconds at the most: the
+ * holder may be frozen. One lock covers RECORD_LOCAL, another one all the
+ * other records, the header too. Returns 0, or -1 with the reason.
+ */
+int ledger_lock(const struct ledger *ledger, uint32_t record, struct failure *failure);
+
+/* The same without waiting. */
+int ledger_try_lock(const struct ledger *ledger, uint32_t record);
+
+/* Are both covered by one lock? */
+bool ledger_same_lock(uint32_t record, uint32_t other);
+
+void ledger_release(const struct ledger *ledger, uint32_t record);
+
+/* Marks an attempt as alive for as long as this process holds the ledger
+ * open. Returns 0, or -1 with errno. */
+int ledger_lock_attempt(const struct ledger *ledger, const struct attempt_slot *slot);
+
+/* The entries of a record whose attempt is in flight in another process that
+ * is alive, a bit each. The caller's own attempt is not among them: a lock does
+ * not show to its owner. */
+uint64_t ledger_live_attempts(const struct ledger *ledger, uint32_t number,
+                              const struct attempt_count *count);
+
+/* A number that changes whenever an attempt of this record is settled. */
+uint32_t ledger_settled(const struct ledger *ledger, uint32_t number);
+
+/* Changes it, and wakes so many of those who wait for that. */
+void ledger_wake(struct ledger *ledger, uint32_t number, unsigned how_many);
+
+/* Waits until the number is no longer seen, or for timeout_ms. Returns true if
+ * it has changed. */
+bool ledger_wait_settled(const struct ledger *ledger, uint32_t number, uint32_t seen,
+                         int timeout_ms);
+
+#endif

@@ -73,7 +73,6 @@ static void in_progress(void **state)
 {
     struct verb_place place;
     struct ledger ledger;
-    struct attempt_slot slot;
     struct attempt_report report;
     struct timestamp now;
     struct failure failure = {""};
@@ -82,8 +81,7 @@ static void in_progress(void **state)
     mkdir(place.state, 0755);
     assert_int_equal(clock_now(&now, &failure), 0);
     assert_int_equal(ledger_open(place.state, 0, geteuid(), &now, &ledger, &failure), LEDGER_OK);
-    assert_int_equal(ledger_admit(&ledger, &local, &limits, &now, &slot, &report, &failure),
-                     LEDGER_OK);
+    assert_int_equal(ledger_admit(&ledger, &local, &limits, &now, &report, &failure), LEDGER_OK);
     assert_attempts(
         &place, "root", TMOUTCTL_FINE,
         HEADING "root             local                    0 of 3     not locked, 1 in progress\n",

@@ -154,6 +154,17 @@ static void rules_of_the_policy(void **state)
                                   "vi +1"});
 }
 
+/* A longer word that ends like the setting does not look like it. */
+static void a_word_that_ends_like_the_setting(void **state)
+{
+    struct audited_host *host = *state;
+
+    assert_one(host, "default { tmout = 15m }\n",
+               "default { /* my_tmout = 1m xtmout = 1m */ tmout = 30m }\n",
+               &(struct expected){CHECK_BASELINE, AUDIT_FAIL, host->context.config_path, 1, "30m",
+                                  "sed -i -E '"});
+}
+
 /* A preset's rule for one user or group. */
 static void rules_of_the_preset(void **state)
 {
@@ -301,6 +312,7 @@ int main(void)
         WITH_HOST(values_that_are_too_loose),
         WITH_HOST(values_that_are_strict_enough),
         WITH_HOST(rules_of_the_policy),
+        WITH_HOST(a_word_that_ends_like_the_setting),
         WITH_HOST(rules_of_the_preset),
         WITH_HOST(a_policy_that_was_read_from_the_snapshot),
         WITH_HOST(checks_that_have_failed),

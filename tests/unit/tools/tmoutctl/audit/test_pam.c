@@ -79,6 +79,13 @@ static void modules_that_are_named_by_a_path(void **state)
     };
 
     assert_cases(host, cases, COUNT_OF(cases));
+    /* Each of two lines that follow each other. */
+    put(host->root, SSHD_PAM,
+        AUTH_LINE REST "session optional x/pam_tmout.so\n"
+                       "session optional y/pam_tmout.so\n");
+    const struct findings *findings = audit_area(host, audit_pam);
+    assert_true(findings_have(findings, CHECK_PAM_MODULE, SSHD_PAM, 4));
+    assert_true(findings_have(findings, CHECK_PAM_MODULE, SSHD_PAM, 5));
     put(host->root, SSHD_PAM, line);
     put(host->root, "/opt/pam_tmout.so", "");
     assert_all_pass(audit_area(host, audit_pam));

@@ -40,6 +40,13 @@ static void shells_without_the_limit(void **state)
     assert_non_null(strstr(found->message, "bash gets no limit from its rc file"));
     assert_non_null(strstr(found->file, "/bin/bash"));
     put(host->root, BASHRC, ". " SHELL_FRAGMENTS "/bashrc\n");
+    /* A shell that is complete does not end the list. */
+    put_script(host, "/bin/zsh", "#!/bin/true\n");
+    put(host->root, "/etc/shells", "/bin/bash\n/bin/zsh\n");
+    found = trouble_of(audit_area(host, audit_shells), CHECK_SHELLS_HOOKS);
+    assert_non_null(strstr(found->message, "zsh gets no limit"));
+    put(host->root, "/etc/shells", "/bin/bash\n");
+    remove_file(host, "/bin/zsh");
     put(host->root, PROFILE, "umask 022\n");
     found = trouble_of(audit_area(host, audit_shells), CHECK_SHELLS_HOOKS);
     assert_non_null(strstr(found->message, "the files of login shells"));

@@ -64,6 +64,8 @@ help:
 	@echo '  make install            install them (DESTDIR, PREFIX, SYSCONFDIR, PAMDIR)'
 	@echo '  make uninstall          uninstall them; the policy and PAM lines are kept'
 	@echo '  make deb, make rpm      build packages for Debian, or Fedora and RHEL, into build/'
+	@echo '  make dist               build the source tarball'
+	@echo '  make release            check, build the tarball, tag the commit: docs/RELEASE.md'
 	@echo '  make clean              remove build/'
 	@echo 'Test'
 	@echo '  sudo make demo          see it work on a throw-away host'
@@ -181,6 +183,16 @@ build/rpm/built: $(PACKAGED)
 	@rm -f build/*.rpm
 	@cp build/rpm/RPMS/*/*.rpm build/rpm/SRPMS/*.rpm build/
 	@touch $@
+
+# The tarball of a release, build/pam_tmout-VERSION.tar.gz.
+.PHONY: dist release
+dist:
+	@packaging/build-tarball $(VERSION) build
+	@ls build/pam_tmout-$(VERSION).tar.gz
+
+# Builds it and tags the commit, if docs/RELEASE.md's conditions are met.
+release:
+	@packaging/release $(VERSION)
 
 # --- tests ---------------------------------------------------------------
 

@@ -113,9 +113,9 @@ def install():
     tap.equal(host.run("systemctl", "--failed", "--plain", "--no-legend").stdout, "", "no unit failed")
     tap.equal(host.read("/etc/profile.d/tmout.sh.before-pam_tmout"), SITES_OWN,
               "the site's own script is kept")
-    tap.matches(done.stdout, r"tmout\.sh was there before\. It is kept as", "and apt's output says so")
+    tap.matches(done.stdout, r"tmout\.sh already existed\. It was saved as", "and apt's output says so")
     reads = "user_readenv=1" in host.read("/etc/pam.d/sshd")
-    tap.equal("reads ~/.pam_environment behind the limit" in done.stdout, reads,
+    tap.equal("reads ~/.pam_environment after the limit is set" in done.stdout, reads,
               "where ~/.pam_environment would win, it says so")
     tap.ok("NOT IN USE" not in done.stdout and "twice" not in done.stdout, "and nothing else", done.stdout)
 
@@ -197,7 +197,7 @@ def wired_by_hand():
     done = host.install(*new)
     tap.equal(done.returncode, 0, "the package installs")
     tap.equal(in_stacks(), [False] * 3, "the stacks are left alone")
-    tap.matches(done.stdout, "name the module already: /etc/pam.d/sshd", "and somebody is told")
+    tap.matches(done.stdout, "already include the module: /etc/pam.d/sshd", "and somebody is told")
     tap.ok("NOT IN USE" not in done.stdout, "and nothing else", done.stdout)
     logs_in("wired by hand")
     tap.equal(host.install(*new, options=["--reinstall"]).returncode, 0, "installed over itself")

@@ -58,7 +58,7 @@ def life():
     tap.ok(os.path.exists(ROOT + "/var/lib/tmout/policy.v1"), "the policy is in force")
     tap.equal(read(ROOT + "/etc/profile.d/tmout.sh.before-pam_tmout"), SITES_OWN,
               "the site's own script is kept")
-    tap.matches(done.stdout, "tmout.sh was there before", "and rpm's output says so")
+    tap.matches(done.stdout, "tmout.sh already existed", "and rpm's output says so")
     tap.ok("PAM_TMOUT" in read(ROOT + "/etc/profile.d/tmout.sh"), "ours is in its place")
     stacks = [name for name in os.listdir(ROOT + "/etc/pam.d")
               if "pam_tmout.so" in read(f"{ROOT}/etc/pam.d/{name}")]

@@ -53,7 +53,7 @@ quote   = '$(subst ','\'',$(1))'
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 .PHONY: all install uninstall check check-run demo demo-run bench fuzz fuzz-run soak warnings \
-        clean help dependencies
+        clean help
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl $(BUILD)/tmoutd $(UNITS) $(MAN_PAGES)
@@ -222,7 +222,7 @@ $(TEST_BUILD)/unit/%: $(TEST_BUILD)/obj/tests/unit/%.o $(UNIT_ARCHIVES)
 	$(LINK) -o $@ $^ $$($(PKG_CONFIG) --libs cmocka libconfuse jansson libsystemd)
 
 # In these, allocations fail on demand: tests/unit/out_of_memory.h.
-$(TEST_BUILD)/unit/%_memory: LDFLAGS += $(addprefix -Wl$(,)--wrap=,malloc calloc realloc reallocarray \
+$(TEST_BUILD)/unit/%_memory: override LDFLAGS += $(addprefix -Wl$(,)--wrap=,malloc calloc realloc reallocarray \
     strdup strndup asprintf __asprintf_chk open_memstream free)
 
 $(TEST_BUILD)/module/%: tests/module/%.c tests/module/stack.c
@@ -242,10 +242,11 @@ $(TEST_BUILD)/pam_tmout.so: $(patsubst %.c,$(TEST_BUILD)/obj/%.o,$(MODULE_SOURCE
     $(call objects,$(LOGIN_SOURCES)) pam_module/pam_tmout.map | $(BUILD)/tmoutctl
 	$(LINK) -shared -Wl,--version-script=pam_module/pam_tmout.map -o $@ $(filter %.o,$^) -lpam
 
-dependencies:
-	@packaging/install-dependencies
+# dependencies-GROUP: what that group of targets needs.
+dependencies-%: FORCE
+	@packaging/install-dependencies $*
 
-check: dependencies
+check: dependencies-check
 	@$(MAKE) --no-print-directory check-run
 
 check-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so fuzz-build build/compile_commands.json
@@ -260,7 +261,7 @@ check-units: $(UNIT_TESTS)
 # `make coverage-of FILE=lib/...c` lists the lines that were not.
 .PHONY: coverage coverage-run coverage-of
 COVERAGE := build/coverage
-coverage: dependencies
+coverage: dependencies-coverage
 	@find $(COVERAGE) -name '*.gcda' -delete 2>/dev/null || :
 	@mkdir -p $(COVERAGE)
 	@$(CC) -c -o $(COVERAGE)/exit.o tests/dev/coverage_exit.c
@@ -277,16 +278,16 @@ coverage-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so
 coverage-of:
 	@tests/dev/coverage $(COVERAGE) --missing $(FILE)
 
-soak: dependencies
+soak: dependencies-soak
 	@$(MAKE) --no-print-directory check-run TEST_OPTIONS=--soak
 
-demo: dependencies
+demo: dependencies-demo
 	@$(MAKE) --no-print-directory --silent all build/bench/crowd build/bench/pam_check.so
 	@tests/host/throwaway demo/demo.py
 
 # --- measure, fuzz, lint -------------------------------------------------
 
-bench: dependencies
+bench: dependencies-bench
 	@$(MAKE) --no-print-directory --silent all $(BENCH_PROGRAMS)
 	@tests/bench/run
 
@@ -325,7 +326,7 @@ build/fuzz/%: tests/fuzz/%.c build/fuzz/tested.a $(wildcard tests/fuzz/*.h)
 	$(FUZZ_COMPILE) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c %.a,$^) \
 	    $$($(PKG_CONFIG) --libs libconfuse jansson)
 
-fuzz: dependencies
+fuzz: dependencies-fuzz
 	@$(MAKE) --no-print-directory --silent fuzz-build
 	@tests/fuzz/run $(FUZZ_SECONDS)
 
@@ -339,7 +340,7 @@ build/compile_commands.json: Makefile FORCE
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 .PHONY: lint
-lint: dependencies build/compile_commands.json
+lint: dependencies-lint build/compile_commands.json
 	@tests/dev/lint $(FILES)
 
 clean:

@@ -144,18 +144,18 @@ static void cli_long_options(const struct verb *verb, struct option *to)
 /* A login runs "tmoutctl apply" in another directory: a relative path would
  * name two places. */
 static enum cli_request cli_take_path(const struct verb *verb, const char *option,
-                                      const char **path)
+                                      const char *value, const char **path)
 {
-    if (optarg[0] != '/') {
-        cli_usage_error(verb, "invalid argument '%s' for '--%s': must be an absolute path", optarg,
-                        option);
+    if (value == NULL || value[0] != '/') {
+        cli_usage_error(verb, "invalid argument '%s' for '--%s': must be an absolute path",
+                        value != NULL ? value : "", option);
         return CLI_WRONG;
     }
-    *path = optarg;
+    *path = value;
     return CLI_RUN;
 }
 
-static enum cli_request cli_take_common(const struct verb *verb, int code,
+static enum cli_request cli_take_common(const struct verb *verb, int code, const char *value,
                                         struct tmoutctl_context *context)
 {
     switch (code) {
@@ -170,9 +170,9 @@ static enum cli_request cli_take_common(const struct verb *verb, int code,
         context->quiet = true;
         return CLI_RUN;
     case OPTION_CONFIG:
-        return cli_take_path(verb, "config", &context->config_path);
+        return cli_take_path(verb, "config", value, &context->config_path);
     case OPTION_STATE:
-        return cli_take_path(verb, "state", &context->state_dir);
+        return cli_take_path(verb, "state", value, &context->state_dir);
     default: /* getopt_long() has complained */
         cli_print_usage(stderr, verb);
         return CLI_WRONG;
@@ -225,7 +225,7 @@ enum cli_request cli_parse_program(int argc, char **argv, struct tmoutctl_contex
     argv[0] = cli_name(NULL, name, sizeof name); /* what getopt_long() begins messages with */
     optind = 0;
     while (request == CLI_RUN && (code = getopt_long(argc, argv, "+hV", options, NULL)) != -1)
-        request = cli_take_common(NULL, code, context);
+        request = cli_take_common(NULL, code, optarg, context);
     argv[0] = first;
     return request;
 }
@@ -249,9 +249,10 @@ enum cli_request cli_parse_verb(const struct verb *verb, int argc, char **argv,
             argv[optind][0] != '-')
             optarg = argv[optind++];
         if (index < 0)
-            request = cli_take_common(verb, code, context);
+            request = cli_take_common(verb, code, optarg, context);
         else if (verb->options[index].value != NULL && optarg == NULL)
-            request = cli_take_common(verb, cli_common_code(verb->options[index].name), context);
+            request =
+                cli_take_common(verb, cli_common_code(verb->options[index].name), NULL, context);
         else
             request = cli_take_own(verb, index, optarg, arguments);
     }

@@ -122,7 +122,7 @@ static void a_terminal_and_none(void **state)
     assert_int_equal(await_byte(ready[0]), 'r');
     enter(&place, getpid(), "root", true);
     enter(&place, child, "nobody", true);
-    const struct verb_arguments none = {NULL};
+    const struct verb_arguments none = {.operand = NULL};
     json_t *all = verb_json(&verb_sessions, &place.context, &none);
     assert_int_equal(json_array_size(all), 2);
     const json_t *root = json_array_get(all, 0), *nobody = json_array_get(all, 1);

@@ -92,7 +92,7 @@ static void in_progress(void **state)
 
 static void as_json(void **state)
 {
-    const struct verb_arguments root = {.operand = "root"}, all = {NULL};
+    const struct verb_arguments root = {.operand = "root"}, all = {.operand = NULL};
     struct verb_place place;
 
     place_open(&place, *state, policy);

@@ -21,7 +21,7 @@ static void the_list(void **state)
     put_presets(*state);
     assert_verb(&verb_preset, &place.context, NULL, TMOUTCTL_FINE,
                 "cis              CIS, level 1\nstig             STIG\n", "");
-    const struct verb_arguments none = {NULL};
+    const struct verb_arguments none = {.operand = NULL};
     json_t *answer = verb_json(&verb_preset, &place.context, &none);
     const json_t *presets = json_object_get(answer, "presets");
     assert_int_equal(json_array_size(presets), 2);

@@ -53,7 +53,7 @@ static void place_with_shells(struct verb_place *place, const char *root)
 
 static struct verb_arguments with_option(int option)
 {
-    struct verb_arguments arguments = {NULL};
+    struct verb_arguments arguments = {.operand = NULL};
 
     if (option != NO_OPTION)
         arguments.option[option] = "";

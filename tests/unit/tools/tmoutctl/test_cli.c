@@ -167,7 +167,7 @@ static void wrong_lines(void **state)
     assert_wrong(&example, "example anna --one=1", "option '--one' doesn't allow an argument");
     assert_wrong(&example, "example anna --nothing", "unrecognized option '--nothing'");
     assert_wrong(&example, "example anna --v",
-                 "option '--v' is ambiguous; possibilities: '--value' '--version'");
+                 "option '--v' is ambiguous; possibilities: '--version' '--value'");
     assert_wrong(&example, "example anna --one --json --two",
                  "options '--one' and '--two' are mutually exclusive");
     assert_wrong(&example, "example anna --two --one",

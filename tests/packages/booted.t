@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""The packages on a booted Debian, named as the argument: installed, upgraded
-and removed, and nobody locked out in between. The scenarios build on each
-other, in the order of a host's life.
+"""The packages on a booted Debian release, which is the argument: installation,
+upgrades and removal, with nobody locked out at any point. The scenarios build on
+each other, in the order of a host's life.
 """
 import json
 import os
@@ -27,16 +27,16 @@ PROGRAMS = ["systemd-nspawn", "mmdebstrap", "nsenter", "dpkg-buildpackage"]
 POLICY = "/etc/security/tmout.conf"
 SNAPSHOT = "/var/lib/tmout/policy.v1"
 MODULE = "/usr/lib/*-linux-gnu/security/pam_tmout.so"
-SITES_OWN = "# this site's own\nTMOUT=1234; export TMOUT\n"
+LOCAL_SCRIPT = "# this site's own\nTMOUT=1234; export TMOUT\n"
 STACKS = ["/etc/pam.d/common-auth", "/etc/pam.d/common-session",
           "/etc/pam.d/common-session-noninteractive"]
 EDITED = """
 default             { tmout = 15m }
 group "contractors" { tmout = 5m   enforce = true   max_attempts = 2   lock_time = 1h }
 """
-CUT = EDITED + 'user "dora" { disconnect = 3s   warn = 1s }\n'
-# What systemd, apt, dpkg and ssh write for themselves, and what a login leaves.
-THEIR_OWN = (r"/var/log(/|$)|/var/lib/(dpkg|apt|systemd)/|/var/lib/systemd$|/var/cache/(apt|debconf)/"
+DISCONNECTING = EDITED + 'user "dora" { disconnect = 3s   warn = 1s }\n'
+# What systemd, apt, dpkg, sshd and logins write.
+WRITTEN_BY_OTHERS = (r"/var/log(/|$)|/var/lib/(dpkg|apt|systemd)/|/var/lib/systemd$|/var/cache/(apt|debconf)/"
              r"|/run/(systemd|log|user|lock|utmp|udev|dbus|sudo|faillock)\b|/run/motd|/run/sshd"
              r"|/var/tmp/systemd-private|/var/lib/lastlog|/run/credentials|/run/\.|/run/initctl|/run/host")
 
@@ -47,7 +47,7 @@ new, older = [], []
 
 
 def edit(text):
-    """What an administrator's editor does; comes back when systemd has reacted."""
+    """Saves the policy like an editor, and waits until systemd has reacted."""
     mark = host.journal.mark()
     host.write(POLICY, text)
     host.journal.wait(r"(Finished|Failed to start) tmout-apply\.service", mark)
@@ -58,7 +58,7 @@ def show(name):
 
 
 def shell_limit(name):
-    """What a login shell has: TMOUT, and whether it can be changed."""
+    """TMOUT in a login shell, and whether it is readonly."""
     with terminal(name) as person:
         person.wait_prompt()
         limit = person.ask("$TMOUT")
@@ -79,9 +79,9 @@ def module_path():
 
 
 def prepare():
-    """The host before: people, sshd with passwords, a script of the site's own."""
+    """The host before the installation: users, passwords in sshd, a local tmout.sh."""
     global carl
-    host.write("/etc/profile.d/tmout.sh", SITES_OWN)
+    host.write("/etc/profile.d/tmout.sh", LOCAL_SCRIPT)
     sshd = "PasswordAuthentication yes\nUseDNS no\n"
     if not host.run("sshd", "-T", "-o", "PerSourcePenalties=no").stderr.count("Bad configuration"):
         sshd = "PerSourcePenalties no\n" + sshd
@@ -89,12 +89,12 @@ def prepare():
     host.connect()
     for name, groups in ("anna", ["sudo"]), ("bob", ["contractors"]), ("carl", []), ("dora", []):
         host.user(name, "right", groups)
-        # systemd 257 takes half a minute to end somebody's own manager, and
-        # lets a login that comes meanwhile wait for it.
+        # systemd 257 takes half a minute to end a user's manager, and a login
+        # in that time has to wait for it.
         host.must("loginctl", "enable-linger", name)
     host.must("systemctl", "restart", "ssh")
-    for name in "anna", "bob":  # makes what a first login makes
-        tap.ok(by_key(name) and lets_in(name, "right"), f"{name} can log in at first")
+    for name in "anna", "bob":  # creates what a first login creates
+        tap.ok(by_key(name) and lets_in(name, "right"), f"{name} can log in before the installation")
     carl = terminal("carl")
     carl.wait_prompt()
     at_first.update(host.snapshot("/etc", "/usr", "/var", "/run"))
@@ -106,41 +106,41 @@ def install():
     tap.equal(done.returncode, 0, "apt installs it") or tap.note(done.stdout)
     tap.equal(in_stacks(), [True] * 3, "the module is in the stacks")
     auth = [line for line in host.read(STACKS[0]).splitlines() if re.match("auth", line)]
-    tap.matches(auth[0], r"pam_tmout\.so", "its auth line is the first")
+    tap.matches(auth[0], r"pam_tmout\.so", "its auth line comes first")
     tap.equal(show("anna")["policy"]["state"], "in force", "the policy is in force")
     tap.equal(host.run("systemctl", "is-active", "tmoutd", "tmout-apply.path").stdout.split(),
               ["active", "active"], "tmoutd runs, the policy is watched")
     tap.equal(host.run("systemctl", "--failed", "--plain", "--no-legend").stdout, "", "no unit failed")
-    tap.equal(host.read("/etc/profile.d/tmout.sh.before-pam_tmout"), SITES_OWN,
-              "the site's own script is kept")
+    tap.equal(host.read("/etc/profile.d/tmout.sh.before-pam_tmout"), LOCAL_SCRIPT,
+              "the local tmout.sh is kept")
     tap.matches(done.stdout, r"tmout\.sh already existed\. It was saved as", "and apt's output says so")
     reads = "user_readenv=1" in host.read("/etc/pam.d/sshd")
     tap.equal("reads ~/.pam_environment after the limit is set" in done.stdout, reads,
-              "where ~/.pam_environment would win, it says so")
+              "and warns where ~/.pam_environment takes precedence")
     tap.ok("NOT IN USE" not in done.stdout and "twice" not in done.stdout, "and nothing else", done.stdout)
 
 
 def limits():
     """limits, with the policy edited"""
-    tap.equal(shell_limit("anna"), ("900", False), "anna has a quarter of an hour, and may change it")
+    tap.equal(shell_limit("anna"), ("900", False), "anna has 15 minutes, and can change them")
     edit(EDITED)
-    tap.equal(show("bob")["policy"]["state"], "in force", "an edit is in force before anybody logs in")
-    tap.equal(shell_limit("bob"), ("300", True), "bob has five minutes, and may not")
+    tap.equal(show("bob")["policy"]["state"], "in force", "an edit is in force before the next login")
+    tap.equal(shell_limit("bob"), ("300", True), "bob has 5 minutes, and cannot change them")
 
 
 def typo():
-    """a mistake in the policy"""
+    """an error in the policy"""
     mark = host.journal.mark()
     edit(EDITED.replace("lock_time", "luck_time"))
     line = host.journal.wait(r"tmoutctl\[\d+\]: .*tmout\.conf:3", mark)
-    tap.matches(line, "luck_time.*stays in force", "the journal names file, line and what holds")
+    tap.matches(line, "luck_time.*stays in force", "the journal names file, line and the policy in force")
     tap.ok(lets_in("anna", "right"), "logins work")
-    tap.equal(shell_limit("bob"), ("300", True), "with the last good policy")
-    for _ in range(12):  # more than systemd's limit of starts
+    tap.equal(shell_limit("bob"), ("300", True), "with the last valid policy")
+    for _ in range(12):  # more than systemd's start limit
         edit(EDITED.replace("lock_time", "luck_time"))
     edit(EDITED)
     tap.equal(host.run("systemctl", "--failed", "--plain", "--no-legend").stdout, "",
-              "corrected, all is well again")
+              "fixed, no unit has failed")
 
 
 def user_environment():
@@ -149,32 +149,32 @@ def user_environment():
     host.write("/home/bob/.pam_environment", "PAM_TMOUT DEFAULT=\"none\"\n")
     said = ssh("bob", "echo $PAM_TMOUT").stdout.strip()
     if "user_readenv=1" in sshd:
-        tap.equal(said, "none", "the user's own wins over common-session")
+        tap.equal(said, "none", "the user's value takes precedence over common-session")
         host.write("/etc/pam.d/sshd", sshd + "session optional pam_tmout.so\n")
         said = ssh("bob", "echo $PAM_TMOUT").stdout.strip()
-    tap.equal(said, "300 readonly", "the limit wins, with the line that was advised where it is read")
+    tap.equal(said, "300 readonly", "the limit takes precedence, with the line from the advice")
     sessions = host.run("tmoutctl", "sessions", "--json").stdout
-    tap.ok("bob" not in sessions, "a login that opened twice is closed", sessions)
+    tap.ok("bob" not in sessions, "a login that opened its session twice is closed", sessions)
     host.write("/etc/pam.d/sshd", sshd)
     os.unlink(host.path("/home/bob/.pam_environment"))
 
 
 def attempts():
-    """failed logins, over restarts of sshd"""
+    """failed logins across restarts of sshd"""
     mark = host.journal.mark()
     tap.ok(not lets_in("bob", "wrong", "wrong"), "two wrong passwords")
     host.journal.wait(r"pam_tmout\(sshd:auth\): .*user=bob", mark)
     host.must("systemctl", "restart", "ssh")
-    tap.ok(not lets_in("bob", "right"), "bob is locked, after a restart of sshd too")
-    tap.ok(by_key("bob"), "his key lets him in")
-    tap.ok(lets_in("anna", "right"), "anna's password lets her in")
+    tap.ok(not lets_in("bob", "right"), "bob is locked, also after a restart of sshd")
+    tap.ok(by_key("bob"), "the key still works")
+    tap.ok(lets_in("anna", "right"), "anna's password still works")
     host.must("tmoutctl", "unlock", "bob")
-    tap.ok(lets_in("bob", "right"), "unlocked, his password does too")
+    tap.ok(lets_in("bob", "right"), "after unlock, the password works again")
 
 
-def cut(restarts=True):
-    """tmoutd hangs up an idle terminal, over its own restart"""
-    edit(CUT)
+def disconnects(restarts=True):
+    """tmoutd disconnects an idle session, across its own restart"""
+    edit(DISCONNECTING)
     mark = host.journal.mark()
     with terminal("dora", "sleep", "1000") as dora:
         if restarts:
@@ -185,45 +185,45 @@ def cut(restarts=True):
             tap.note(host.run("tmoutctl", "sessions").stdout, host.run("tmoutctl", "show", "dora").stdout)
             raise
     line = host.journal.wait(r"tmoutd\[\d+\]: disconnected.*user=dora", mark)
-    tap.matches(line, r"tmout\.conf:4", "cut, and the journal names the rule")
+    tap.matches(line, r"tmout\.conf:4", "disconnected, and the journal names the rule")
     edit(EDITED)
 
 
 def wired_by_hand():
-    """a host that has the lines already"""
+    """a host whose stacks already have the lines"""
     sshd = host.read("/etc/pam.d/sshd")
     host.write("/etc/pam.d/sshd", "auth requisite pam_tmout.so\n" + sshd)
     host.write(POLICY, EDITED.replace("max_attempts = 2", "max_attempts = 1"))
     done = host.install(*new)
     tap.equal(done.returncode, 0, "the package installs")
-    tap.equal(in_stacks(), [False] * 3, "the stacks are left alone")
-    tap.matches(done.stdout, "already include the module: /etc/pam.d/sshd", "and somebody is told")
+    tap.equal(in_stacks(), [False] * 3, "the stacks are not changed")
+    tap.matches(done.stdout, "already include the module: /etc/pam.d/sshd", "and apt's output says so")
     tap.ok("NOT IN USE" not in done.stdout, "and nothing else", done.stdout)
     logs_in("wired by hand")
     tap.equal(host.install(*new, options=["--reinstall"]).returncode, 0, "installed over itself")
-    tap.equal(in_stacks(), [False] * 3, "the stacks are still left alone")
+    tap.equal(in_stacks(), [False] * 3, "the stacks are still not changed")
     host.write("/etc/pam.d/sshd", sshd)
     host.must("pam-auth-update", "--enable", "tmout")
-    tap.equal(in_stacks(), [True] * 3, "switched over as was advised")
+    tap.equal(in_stacks(), [True] * 3, "switched over following the advice")
     logs_in("switched over")
     host.must("apt-get", "purge", "-y", "libpam-tmout", "tmoutd")
 
 
 def first_policy_wrong():
-    """a policy that was there first, and has a mistake"""
+    """a policy that existed before, with an error"""
     host.write(POLICY, EDITED.replace("lock_time", "luck_time"))
     done = host.install(*new)
     tap.equal(done.returncode, 0, "the package installs")
-    tap.matches(done.stdout, r"tmout\.conf:3: .*luck_time", "the mistake is named")
-    tap.matches(done.stdout, r"/usr/share/tmout/tmout\.conf is in force", "and what holds until then")
+    tap.matches(done.stdout, r"tmout\.conf:3: .*luck_time", "the error is named")
+    tap.matches(done.stdout, r"/usr/share/tmout/tmout\.conf is in force", "and the policy in force until it is fixed")
     logs_in("with the shipped policy")
     edit(EDITED)
-    tap.equal(shell_limit("bob"), ("300", True), "corrected, it is in force")
+    tap.equal(shell_limit("bob"), ("300", True), "fixed, it is in force")
     host.must("apt-get", "purge", "-y", "libpam-tmout", "tmoutd")
 
 
 def beside_logind():
-    """logind's StopIdleSessionSec and tmoutd, both on: each where it is the stricter"""
+    """logind's StopIdleSessionSec and tmoutd together: the stricter one acts"""
     host.install(*new)
     host.must("systemctl", "is-active", "tmoutd")
     host.write("/etc/systemd/logind.conf.d/idle.conf", "[Login]\nStopIdleSessionSec=3s\n")
@@ -233,22 +233,22 @@ def beside_logind():
         dora.wait_prompt()
         session = dora.ask("$XDG_SESSION_ID")
         if not host.must("loginctl", "show-session", "--property=TTY", "--value", session).strip():
-            tap.skip("logind's cut", "this logind knows no terminal of a login over SSH")
+            tap.skip("logind ends the session", "this logind does not know the terminal of a login over SSH")
             must("kill", str(dora.process.pid))
         dora.wait_end()
     wait_until(lambda: "dora" not in host.run("tmoutctl", "sessions").stdout,
                       "a login that logind ended stays registered")
     tap.equal(host.run("systemctl", "is-active", "tmoutd").stdout.strip(), "active",
-              "logind's cut leaves nothing behind, and tmoutd runs")
+              "a session that logind ended leaves nothing behind, and tmoutd runs")
     host.write("/etc/systemd/logind.conf.d/idle.conf", "[Login]\nStopIdleSessionSec=1h\n")
     host.must("systemctl", "restart", "systemd-logind")
-    cut(restarts=False)
+    disconnects(restarts=False)
     remove(host.path("/etc/systemd/logind.conf.d"))
     host.must("systemctl", "restart", "systemd-logind")
 
 
 def logind_alone():
-    """which idleness logind ends: its rows of the README's table"""
+    """which idle sessions logind ends: its rows of the table in the README"""
     for situation, expected, came in idle_logind.cells(host.must, ssh_command, KEY):
         tap.equal(came, expected, f"{situation}: {expected}")
 
@@ -275,14 +275,14 @@ def logind_in_the_audit():
 
 
 def logs_in(state):
-    """Nobody is locked out in this state of the packages."""
-    tap.ok(lets_in("anna", "right"), f"{state}: anna's password lets her in")
-    tap.ok(lets_in("bob", "right"), f"{state}: bob's, who has a limit")
-    tap.ok(by_key("bob"), f"{state}: his key")
+    """Tests that everybody can log in, in this state of the packages."""
+    tap.ok(lets_in("anna", "right"), f"{state}: anna's password")
+    tap.ok(lets_in("bob", "right"), f"{state}: bob's password, with a limit")
+    tap.ok(by_key("bob"), f"{state}: bob's key")
 
 
 def upgrade():
-    """an upgrade, with a changed conffile, and a look at every step"""
+    """an upgrade with changed conffiles, step by step"""
     paths = host.copy_in(new)
     host.must("dpkg", "--force-confold", "--unpack", *paths)
     tap.matches(host.must("dpkg-query", "-W", "-f", "${Status}", "libpam-tmout"), "unpacked",
@@ -290,79 +290,79 @@ def upgrade():
     logs_in("unpacked")
     host.must("dpkg", "--force-confold", "--configure", "--pending")
     tap.equal(host.read(POLICY), EDITED, "the site's policy is kept")
-    tap.ok(built.PREVIOUS not in host.read("/etc/profile.d/tmout.sh"), "what nobody changed is the new one")
+    tap.ok(built.PREVIOUS not in host.read("/etc/profile.d/tmout.sh"), "an unchanged conffile is replaced")
     tap.equal(in_stacks(), [True] * 3, "the module is in the stacks")
-    tap.equal(host.read("/etc/profile.d/tmout.sh.before-pam_tmout"), SITES_OWN,
-              "the site's own script is still kept")
+    tap.equal(host.read("/etc/profile.d/tmout.sh.before-pam_tmout"), LOCAL_SCRIPT,
+              "the local tmout.sh is still kept")
     logs_in("configured")
     tap.equal(shell_limit("bob"), ("300", True), "configured: bob's limit")
 
 
 def failed_upgrade():
-    """an upgrade that fails, before and after its files came"""
+    """an upgrade that fails, before and after unpacking"""
     broken = [built.broken(new[0], "9.0", "preinst", "#!/bin/sh\nexit 1\n"),
               built.broken(new[0], "9.1", "postinst",
                                    '#!/bin/sh\n[ "$1" != configure ] || exit 1\n')]
     tap.ok(host.run("dpkg", "--force-confold", "-i", *host.copy_in(broken[:1])).returncode != 0,
            "one whose preinst fails")
     tap.equal(host.must("dpkg-query", "-W", "-f", "${Version}", "libpam-tmout"), built.version(),
-              "leaves the old version")
+              "leaves the old version in place")
     logs_in("failed before")
     tap.ok(host.run("dpkg", "--force-confold", "--force-depends", "-i",
                     *host.copy_in(broken[1:])).returncode != 0, "one whose postinst fails")
     logs_in("half configured")
     tap.equal(host.run("dpkg", "--force-confold", "--force-downgrade", "-i",
-                       *host.copy_in(new)).returncode, 0, "one that works repairs it")
-    tap.equal(host.must("dpkg", "--audit"), "", "dpkg has nothing to complain about")
+                       *host.copy_in(new)).returncode, 0, "a working one repairs it")
+    tap.equal(host.must("dpkg", "--audit"), "", "dpkg --audit finds nothing")
     logs_in("repaired")
 
 
 def without_module():
-    """the module's file is gone, the stacks name it"""
+    """the stacks name the module, but its file is missing"""
     path, sshd = module_path(), host.read("/etc/pam.d/sshd")
     host.must("mv", path, path + ".away")
     logs_in("no module")
     host.write("/etc/pam.d/sshd", "auth requisite pam_tmout.so\n" + sshd)
-    tap.ok(not lets_in("anna", "right"), "with a line of requisite no password lets in")
-    tap.ok(by_key("anna"), "a key does, as README says")
+    tap.ok(not lets_in("anna", "right"), "with a requisite line, no password works")
+    tap.ok(by_key("anna"), "a key does, as the README says")
     host.must("mv", path + ".away", path)
-    tap.ok(lets_in("anna", "right"), "and the module back in its place, passwords do")
+    tap.ok(lets_in("anna", "right"), "with the module back in place, passwords work")
     host.write("/etc/pam.d/sshd", sshd)
 
 
 def without_snapshot():
-    """the policy in force is one of another format"""
+    """the applied policy has an unknown format"""
     host.must("mv", SNAPSHOT, "/var/lib/tmout/policy.v0")
     logs_in("another format")
-    tap.ok(host.exists(SNAPSHOT), "the first login made the right one")
+    tap.ok(host.exists(SNAPSHOT), "the first login rebuilds it")
     os.unlink(host.path("/var/lib/tmout/policy.v0"))
 
 
 def without_policy():
-    """no policy at all, and a text with a mistake"""
+    """no applied policy, and an error in the file"""
     edit(EDITED.replace("lock_time", "luck_time"))
     host.must("mv", SNAPSHOT, "/root/away")
-    tap.ok(not lets_in("anna", "right"), "passwords fail, as README says")
+    tap.ok(not lets_in("anna", "right"), "passwords are rejected, as the README says")
     tap.ok(by_key("anna"), "keys work")
-    tap.equal(host.run("tmoutctl", "check").returncode, 1, "tmoutctl check finds the mistake")
+    tap.equal(host.run("tmoutctl", "check").returncode, 1, "tmoutctl check finds the error")
     host.write(POLICY, EDITED)
     host.must("tmoutctl", "apply")
-    logs_in("corrected and applied")
+    logs_in("fixed and applied")
 
 
 def without_registry():
-    """the directory of registered logins is gone"""
+    """the registry of logins is missing"""
     host.must("rm", "-rf", "/run/tmout/sessions")
     logs_in("no registry")
-    host.must("systemctl", "stop", "tmoutd")  # which would make it anew at once
+    host.must("systemctl", "stop", "tmoutd")  # it would recreate the directory at once
     host.must("rm", "-rf", "/run/tmout")
     host.must("systemctl", "start", "tmoutd")
     logs_in("no registry, tmoutd started")
-    cut()
+    disconnects()
 
 
 def removal_refused():
-    """a line that somebody wrote would lock everybody out"""
+    """removal is refused if a local line would lock everybody out"""
     sshd = host.read("/etc/pam.d/sshd")
     host.write("/etc/pam.d/sshd", "auth requisite pam_tmout.so\n" + sshd)
     done = host.run("apt-get", "remove", "-y", "libpam-tmout", stderr=subprocess.STDOUT)
@@ -370,52 +370,52 @@ def removal_refused():
            "the package is not removed, and the line is named", done.stdout)
     tap.equal(in_stacks(), [True] * 3, "the module is in the stacks again")
     host.write("/etc/pam.d/sshd", sshd)
-    tap.equal(host.must("dpkg", "--audit"), "", "dpkg has nothing to complain about")
+    tap.equal(host.must("dpkg", "--audit"), "", "dpkg --audit finds nothing")
     logs_in("not removed")
 
 
 def removed():
-    """removed, installed again"""
+    """removal and reinstallation"""
     host.must("apt-get", "remove", "-y", "libpam-tmout", "tmoutd")
     tap.equal(in_stacks(), [False] * 3, "the module is in no stack")
-    tap.equal(shell_limit("anna")[0], "", "the shell has no limit, not even our fallback")
-    tap.ok(lets_in("bob", "right"), "bob's password lets him in")
+    tap.equal(shell_limit("anna")[0], "", "the shell has no limit, not even the fallback")
+    tap.ok(lets_in("bob", "right"), "bob's password works")
     tap.equal(host.install(*new).returncode, 0, "installed again")
-    tap.equal(host.read(POLICY), EDITED, "the site's policy is what it was")
+    tap.equal(host.read(POLICY), EDITED, "the site's policy is unchanged")
     tap.equal(shell_limit("bob"), ("300", True), "and bob's limit")
-    tap.equal(host.install(*new, options=["--reinstall"]).returncode, 0, "and once more over itself")
+    tap.equal(host.install(*new, options=["--reinstall"]).returncode, 0, "reinstalled over itself")
     logs_in("reinstalled")
 
 
 def purged():
-    """after the purge all is as before"""
+    """a purge restores the host"""
     done = host.run("apt-get", "purge", "-y", "libpam-tmout", "tmoutd", stderr=subprocess.STDOUT)
     tap.equal(done.returncode, 0, "apt purges it")
     now = host.snapshot("/etc", "/usr", "/var", "/run")
-    left = [line for line in differences(at_first, now) if not re.match(rf". ({THEIR_OWN})", line)]
-    tap.equal(left, [], "/etc, /usr, /var and /run are what they were")
-    tap.equal(host.read("/etc/profile.d/tmout.sh"), SITES_OWN, "the site's own script is back")
-    tap.equal(carl.ask("$USER"), "carl", "who was logged in all the time still is")
+    left = [line for line in differences(at_first, now) if not re.match(rf". ({WRITTEN_BY_OTHERS})", line)]
+    tap.equal(left, [], "/etc, /usr, /var and /run are as before")
+    tap.equal(host.read("/etc/profile.d/tmout.sh"), LOCAL_SCRIPT, "the local tmout.sh is back")
+    tap.equal(carl.ask("$USER"), "carl", "a session from before the installation is still there")
     tap.ok(lets_in("anna", "right") and by_key("bob"), "and logins work")
 
 
 def edited_by_hand():
-    """a common-auth that somebody edited"""
+    """a common-auth that was edited by hand"""
     before = host.read(STACKS[0])
     text = re.sub(r"(?m)^auth.*pam_unix\.so.*$", "auth [success=1 default=ignore] pam_unix.so", before)
     host.write(STACKS[0], text)
     done = host.install(*new)
     tap.equal(done.returncode, 0, "the package installs")
-    tap.equal(host.read(STACKS[0]), text, "the file is left alone")
-    tap.matches(done.stdout, r"NOT IN USE: /etc/pam.d/common-auth", "and somebody is told")
+    tap.equal(host.read(STACKS[0]), text, "the file is not changed")
+    tap.matches(done.stdout, r"NOT IN USE: /etc/pam.d/common-auth", "and apt's output says so")
     tap.ok(lets_in("anna", "right"), "logins work")
     line = re.search(r"(?m)^\S+\s+(auth \[success=ok.*)$", done.stdout).group(1)
     host.write(STACKS[0], line + "\n" + text)
     tap.ok(not lets_in("bob", "wrong", "wrong", "wrong") and lets_in("anna", "right"),
-           "with the line that was advised too")
+           "also with the line from the advice")
     host.must("apt-get", "purge", "-y", "libpam-tmout", "tmoutd")
-    tap.ok(lets_in("anna", "right"), "purged, the line in place, logins still work")
-    tap.equal(host.read(STACKS[0]), line + "\n" + text, "and the file is what it was")
+    tap.ok(lets_in("anna", "right"), "purged, with the line still there, logins work")
+    tap.equal(host.read(STACKS[0]), line + "\n" + text, "and the file is unchanged")
     host.write(STACKS[0], before)
 
 
@@ -434,7 +434,7 @@ def main():
     tap.note(f"{suite}: version {version} over {older}",
              host.must("ssh", "-V", stderr=subprocess.STDOUT).strip())
     tap.log = host.journal
-    tap.run(prepare, install, limits, typo, user_environment, attempts, cut, upgrade, failed_upgrade,
+    tap.run(prepare, install, limits, typo, user_environment, attempts, disconnects, upgrade, failed_upgrade,
             without_module, without_snapshot, without_policy, without_registry, removal_refused,
             removed, purged, edited_by_hand, wired_by_hand,
             first_policy_wrong, beside_logind, logind_in_the_audit, logind_alone)

@@ -1,7 +1,7 @@
 """A Debian that is booted: systemd, logind, dbus and sshd, in a container of
 its own whose changes stay in memory.
 
-    Host(suite)        boots it; run(), must(), path() and journal act inside
+    Host(suite)        boots it; run(), must(), path() and journal act on it
     host.connect()     from then on this process has the host's network, so that
                        tests/host/client.py logs in there
     mount_root(suite)  its files alone, at /run/root
@@ -45,7 +45,7 @@ def stored_root(suite):
 
 
 def mount_root(suite):
-    """A suite's root at /run/root; what is changed in it stays in memory."""
+    """Mounts a suite's root at /run/root; changes stay in memory."""
     root = stored_root(suite)
     for directory in "upper", "work", "root":
         os.mkdir(f"/run/{directory}")
@@ -55,7 +55,7 @@ def mount_root(suite):
 
 
 class Journal(Log):
-    """The host's journal, as it is written."""
+    """Follows the host's journal."""
 
     def __init__(self, host):
         super().__init__()
@@ -68,7 +68,7 @@ class Journal(Log):
 
 
 class Host:
-    """A booted Debian. `leader` is its process 1."""
+    """A booted Debian. `leader` is its process 1, seen from outside."""
 
     ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8",
                    "DEBIAN_FRONTEND": "noninteractive", "TERM": "dumb"}
@@ -81,8 +81,7 @@ class Host:
         if state not in ("running", "degraded"):
             raise RuntimeError(f"{suite} is {state}")
         if state == "degraded":
-            # What a container cannot do is not what is tested; from here on no
-            # unit may fail.
+            # Some units cannot run in a container. From here on none may fail.
             tap.note(self.must("systemctl", "--failed", "--plain", "--no-legend"))
             self.must("systemctl", "reset-failed")
         self.journal = Journal(self)
@@ -102,12 +101,12 @@ class Host:
             if not found:
                 return None
             self.leader = int(found[0])
-            # Answers as soon as systemd listens.
+            # Succeeds once systemd accepts connections.
             return self.run("systemctl", "show", "--property=Version").returncode == 0 and found
         return int(wait_until(leader, f"{self.suite} does not boot")[0])
 
     def path(self, path):
-        """A file of the host's, seen from here."""
+        """The path of a file on the host, seen from outside."""
         return f"/proc/{self.leader}/root{path}"
 
     def _command(self, argv):
@@ -134,20 +133,20 @@ class Host:
         return os.path.lexists(self.path(path))
 
     def copy_in(self, paths):
-        """Files of here, in the host's /root; their paths there."""
+        """Copies files to the host, and returns their paths there."""
         os.makedirs(self.path("/root/debs"), exist_ok=True)
         for path in paths:
             shutil.copy(path, self.path("/root/debs"))
         return ["/root/debs/" + os.path.basename(path) for path in paths]
 
     def install(self, *paths, options=()):
-        """apt-get install of package files; the result, all it said in stdout."""
+        """Runs apt-get install with package files; all output is in the result's stdout."""
         return self.run("apt-get", "install", "-y", "--allow-downgrades", "--no-install-recommends",
                         "-o", "Dpkg::Options::=--force-confold", *options, *self.copy_in(paths),
                         stderr=subprocess.STDOUT)
 
     def connect(self):
-        """From here on, whatever this process starts has the host's network."""
+        """Gives this process and its children the host's network from here on."""
         with open(f"/proc/{self.leader}/ns/net", "rb") as network:
             if ctypes.CDLL(None, use_errno=True).setns(network.fileno(), CLONE_NEWNET) != 0:
                 raise OSError(ctypes.get_errno(), "setns")
@@ -155,7 +154,7 @@ class Host:
         must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", KEY)
 
     def user(self, name, password, groups=()):
-        """Somebody who can log in by key and by password."""
+        """Creates a user who can log in with a key and with a password."""
         for group in groups:
             self.must("groupadd", "--force", group)
         self.must("useradd", "--create-home", "--shell=/bin/bash",
@@ -165,6 +164,6 @@ class Host:
         self.must("chown", "-R", f"{name}:", f"/home/{name}/.ssh")
 
     def snapshot(self, *directories):
-        """All files below, as {path: what it is}."""
+        """All files below these directories, as {path: description}."""
         return {path: what for directory in directories
                 for path, what in files_below(self.path(""), directory)}

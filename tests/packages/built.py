@@ -2,8 +2,8 @@
 
     packages()      the packages as they are
     previous()      an older version of them
-    broken()        one with a maintainer script of the test's
-    lock(name)      for what two tests must not make at the same time
+    broken()        a package with another maintainer script
+    lock(name)      for what two tests must not build at the same time
 """
 import contextlib
 import fcntl
@@ -21,7 +21,7 @@ PREVIOUS = "0.0.9"
 
 @contextlib.contextmanager
 def lock(name):
-    """Keeps out another test that would make the same at the same time."""
+    """Keeps another test from building the same at the same time."""
     os.makedirs(BUILD, exist_ok=True)
     with open(f"{BUILD}/{name}.lock", "w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -54,8 +54,8 @@ def packages():
 
 
 def repacked(deb, number, change):
-    """A package like this one with another version, after change(directory)
-    had its unpacked files; its path, below /run."""
+    """Repacks a package with another version, after change(directory) has edited
+    its files. Returns the path, in /run."""
     with tempfile.TemporaryDirectory(dir="/run") as directory:
         must("dpkg-deb", "-R", deb, directory)
         control = f"{directory}/DEBIAN/control"
@@ -67,7 +67,7 @@ def repacked(deb, number, change):
 
 
 def previous(paths):
-    """An older version of these packages, whose conffiles differ."""
+    """Makes an older version of these packages, with other conffiles."""
     def change_conffiles(directory):
         for path in "/etc/security/tmout.conf", "/etc/profile.d/tmout.sh":
             if os.path.exists(directory + path):
@@ -77,5 +77,5 @@ def previous(paths):
 
 
 def broken(deb, number, script, text):
-    """A package with this maintainer script."""
+    """Makes a package with this maintainer script."""
     return repacked(deb, number, lambda directory: write(f"{directory}/DEBIAN/{script}", text, 0o755))

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The packages for Debian: what lintian says, what is in them, and that the same
-source makes the same bytes, wherever it is built.
+"""The packages for Debian: lintian's verdict, their contents, and reproducible
+builds.
 """
 import os
 import re
@@ -20,7 +20,7 @@ built = {}
 
 
 def results(directory):
-    """The files that must be the same: not what tells about the machine."""
+    """The files that must be identical, unlike .changes and .buildinfo."""
     return sorted(name for name in os.listdir(directory) if re.search(r"\.(deb|dsc|tar\.xz)$", name))
 
 
@@ -32,13 +32,13 @@ def lint():
     changes, = [f"{BUILD}/{name}" for name in os.listdir(BUILD) if name.endswith(".changes")]
     done = run("lintian", "--allow-root", "--tag-display-limit", "0", "--fail-on", "error,warning",
                changes, timeout=BUILD_GUARD_SEC)
-    tap.ok(done.returncode == 0, "no error and no warning", done.stdout, done.stderr)
+    tap.ok(done.returncode == 0, "no errors and no warnings", done.stdout, done.stderr)
 
 
 def same_bytes():
-    """a second build, somewhere else, under another umask and time zone"""
+    """a second build in another directory, with another umask and time zone"""
     shutil.rmtree(os.path.dirname(AGAIN), ignore_errors=True)
-    # shutil's copy has other times, and other modes where the umask says so.
+    # shutil.copy gives the files other times, and modes that follow the umask.
     tree = os.path.dirname(AGAIN) + "/tree"
     os.umask(0o002)
     shutil.copytree(REPOSITORY, tree, ignore=shutil.ignore_patterns("build", ".git"),
@@ -53,7 +53,7 @@ def same_bytes():
 
 
 def divided():
-    """what is in which package"""
+    """the contents of each package"""
     module, daemon = (must("dpkg-deb", "-c", path) for path in built["debs"])
     for name in ("pam_tmout.so", "sbin/tmoutctl", "profile.d/tmout.sh", "tmout-apply.path",
                  "tmpfiles.d/tmout.conf", "pam-configs/tmout", "man5/tmout.conf.5.gz"):
@@ -62,7 +62,7 @@ def divided():
         tap.ok(name in daemon and name not in module, f"tmoutd has {name}")
     tap.equal(must("dpkg-deb", "-I", built["debs"][0], "conffiles").split(),
               ["/etc/profile.d/tmout.csh", "/etc/profile.d/tmout.sh", "/etc/security/tmout.conf"],
-              "what is in /etc are conffiles")
+              "all files in /etc are conffiles")
 
 
 def main():

@@ -9,7 +9,7 @@ from host.files import read_bytes
 
 
 def _describe(path):
-    """What makes a file what it is; its times don't count."""
+    """Everything about a file but its times."""
     status = os.lstat(path)
     content = ""
     if stat.S_ISREG(status.st_mode):
@@ -20,16 +20,16 @@ def _describe(path):
 
 
 def files_below(root, directory):
-    """(path, what it is) for all in a directory of a root."""
+    """Yields (path, description) for everything in a directory of a root."""
     for parent, folders, files in os.walk(root + directory):
         for name in folders + files:
             path = f"{parent}/{name}"
-            with contextlib.suppress(FileNotFoundError):  # gone between the two looks
+            with contextlib.suppress(FileNotFoundError):  # removed in the meantime
                 yield path[len(root):], _describe(path)
 
 
 def differences(before, after):
-    """What has come, gone and changed."""
+    """What was added (+), removed (-) and changed (!)."""
     return ([f"+ {path}" for path in sorted(after.keys() - before.keys())]
             + [f"- {path}" for path in sorted(before.keys() - after.keys())]
             + [f"! {path} {before[path]} {after[path]}"

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The package for Fedora and RHEL, as far as a Debian can try it: built with its
-%check, looked at, and its scriptlets run in a directory with a root of its own.
+"""The package for Fedora and RHEL, as far as it can be tested on Debian: it is
+built with its %check, inspected, and installed and removed in a root directory.
 """
 import os
 import subprocess
@@ -18,21 +18,21 @@ from host.isolation import Skip, isolate
 from host.tap import tap
 from host.waiting import BUILD_GUARD_SEC
 
-SITES_OWN = "# this site's own\nTMOUT=1234; export TMOUT\n"
+LOCAL_SCRIPT = "# this site's own\nTMOUT=1234; export TMOUT\n"
 ROOT = "/run/root"
 FATAL = "auth requisite pam_tmout.so\n"
 
-package_of = []  # what main() has found
+package_of = []  # set by main()
 
 
 def rpm(*argv):
-    """rpm for the root; the result, with all it said in stdout."""
+    """Runs rpm on the root directory; all output is in the result's stdout."""
     return run("rpm", "--root", ROOT, "--nodeps", *argv, stderr=subprocess.STDOUT,
                timeout=BUILD_GUARD_SEC)
 
 
 def content():
-    """what is in it, and what is configuration"""
+    """its files, and which of them are configuration"""
     package, = package_of
     files = must("rpm", "-qp", "--qf", r"[%{FILENAMES} %{FILEFLAGS:fflags} %{FILEMODES:perms}\n]", package)
     for path in "/etc/security/tmout.conf", "/etc/profile.d/tmout.sh", "/etc/profile.d/tmout.csh":
@@ -41,34 +41,34 @@ def content():
                  "/usr/lib/systemd/system/tmoutd.service", "/usr/lib/systemd/system/tmout-apply.path",
                  "/usr/lib/tmpfiles.d/tmout.conf"):
         tap.matches(files, rf"(?m)^{path} ", f"{path} is in it")
-    tap.ok("pam.d/system-auth" not in files and "pam-configs" not in files, "no PAM stack is")
+    tap.ok("pam.d/system-auth" not in files and "pam-configs" not in files, "no PAM stack is in it")
     scripts = must("rpm", "-qp", "--scripts", package)
     tap.ok("%{" not in scripts and "system-auth" not in scripts.replace("/etc/pam.d/*", ""),
-           "no macro is left over, and no stack is edited", scripts)
+           "all macros are expanded, and no stack is edited", scripts)
 
 
 def life():
-    """installed over a script of the site's own, and removed"""
+    """installation beside a local tmout.sh, and removal"""
     package, = package_of
-    write(ROOT + "/etc/profile.d/tmout.sh", SITES_OWN)
+    write(ROOT + "/etc/profile.d/tmout.sh", LOCAL_SCRIPT)
     must("rpm", "--root", ROOT, "--initdb")
     before = look()
     done = rpm("-i", package)
     tap.equal(done.returncode, 0, "installed") or tap.note(done.stdout)
     tap.ok(os.path.exists(ROOT + "/var/lib/tmout/policy.v1"), "the policy is in force")
-    tap.equal(read(ROOT + "/etc/profile.d/tmout.sh.before-pam_tmout"), SITES_OWN,
-              "the site's own script is kept")
+    tap.equal(read(ROOT + "/etc/profile.d/tmout.sh.before-pam_tmout"), LOCAL_SCRIPT,
+              "the local tmout.sh is kept")
     tap.matches(done.stdout, "tmout.sh already existed", "and rpm's output says so")
-    tap.ok("PAM_TMOUT" in read(ROOT + "/etc/profile.d/tmout.sh"), "ours is in its place")
+    tap.ok("PAM_TMOUT" in read(ROOT + "/etc/profile.d/tmout.sh"), "the package's is in its place")
     stacks = [name for name in os.listdir(ROOT + "/etc/pam.d")
               if "pam_tmout.so" in read(f"{ROOT}/etc/pam.d/{name}")]
-    tap.equal(stacks, [], "the stacks are as they were")
+    tap.equal(stacks, [], "the stacks are unchanged")
 
     sshd = read(ROOT + "/etc/pam.d/sshd")
     write(ROOT + "/etc/pam.d/sshd", FATAL + sshd)
     done = rpm("-e", "pam_tmout")
     tap.ok(done.returncode != 0 and "/etc/pam.d/sshd:1:auth requisite" in done.stdout,
-           "not removed where a line would lock everybody out", done.stdout)
+           "not removed if a line would lock everybody out", done.stdout)
     tap.ok(os.path.exists(ROOT + "/usr/lib64/security/pam_tmout.so"), "the module is still there")
     write(ROOT + "/etc/pam.d/sshd", sshd)
     write(ROOT + "/etc/security/tmout.conf", read(ROOT + "/etc/security/tmout.conf") + "# edited\n")
@@ -78,11 +78,11 @@ def life():
     kept = ("/etc/security/tmout.conf.rpmsave", "/var/lib/tmout", "/var/lib/rpm", "/usr/lib/sysimage",
             "/usr/lib64/security", "/usr/lib/.build-id", "/usr/share/licenses")
     left = [line for line in differences(before, look()) if not line[2:].startswith(kept)]
-    tap.equal(left, [], "all is as before, but for the edited policy and the state")
+    tap.equal(left, [], "everything is as before, except for the edited policy and the state")
 
 
 def look():
-    """The root's files."""
+    """The files in the root directory."""
     return {path: what for directory in ("/etc", "/usr", "/var")
             for path, what in files_below(ROOT, directory)}
 

@@ -74,10 +74,13 @@ help:
 	@echo '  make check SANITIZE=1   unit and module tests with sanitizers'
 	@echo '  make coverage           lines covered by the fast tests, per file'
 	@echo '  make coverage-of FILE=lib/...   the lines of a file that are not covered'
+	@echo '  sudo make mutants N=24 SEED=...   random changes that no test notices'
 	@echo '  sudo make soak          make check and what takes long: hours'
 	@echo '  make fuzz               fuzz the parsers for FUZZ_SECONDS each (60)'
 	@echo '  make bench              benchmark logins and tmoutd'
 	@echo 'Develop'
+	@echo '  make lint FILES="..."   all linters; without FILES, for the whole tree'
+	@echo '  make compile-commands   build/compile_commands.json, for editors'
 	@echo '  make warnings           build with gcc and clang, warnings as errors'
 
 # --- build ---------------------------------------------------------------
@@ -277,6 +280,15 @@ coverage-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so
 
 coverage-of:
 	@tests/dev/coverage $(COVERAGE) --missing $(FILE)
+
+# N random changes of one token each, or of those in FILES; the same ones with
+# the same SEED. Prints the changes that the fast tests do not notice.
+.PHONY: mutants mutants-build
+N ?= 24
+mutants: dependencies-mutants
+	@tests/dev/mutants --count $(N) $(if $(SEED),--seed $(SEED)) $(FILES)
+
+mutants-build: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so
 
 soak: dependencies-soak
 	@$(MAKE) --no-print-directory check-run TEST_OPTIONS=--soak

@@ -7,10 +7,10 @@ SYSCONFDIR ?= /etc
 SBINDIR    ?= $(PREFIX)/sbin
 DATADIR    ?= $(PREFIX)/share
 MANDIR     ?= $(DATADIR)/man
-# Units of packages, wherever the program is.
+# Units belong here, whatever PREFIX is.
 UNITDIR    ?= /usr/lib/systemd/system
 TMPFILESDIR ?= /usr/lib/tmpfiles.d
-# Where the host's own PAM modules are.
+# The directory with the PAM modules of the host.
 PAMDIR     ?= $(or $(patsubst %/,%,$(dir $(firstword $(wildcard \
                  $(addsuffix /security/pam_permit.so,/lib/$(MULTIARCH) /usr/lib/$(MULTIARCH) \
                  /lib64 /usr/lib64 /lib /usr/lib))))),/usr/lib/security)
@@ -38,7 +38,7 @@ COMPILE     = $(CC) -std=c11 $(WARNINGS) $(WERROR) $(HARDENING) $(CPPFLAGS) $(CF
 LINK        = $(CC) $(HARDENING) $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -Wl,--gc-sections
 PKG_CONFIG ?= pkg-config
 
-# What the module may link: no libconfuse, no jansson.
+# The module must not need libconfuse or jansson, so these are not linked into it.
 COMPILER_SOURCES := $(addprefix lib/policy/,compile.c load.c rules.c scan.c snapshot_write.c)
 LOGIN_SOURCES    := $(filter-out $(COMPILER_SOURCES),$(wildcard lib/*/*.c))
 MODULE_SOURCES   := $(wildcard pam_module/*.c)
@@ -52,8 +52,7 @@ MAN_PAGES       := $(patsubst man/%,$(BUILD)/man/%,$(wildcard man/*.[1-9]) \
 quote   = '$(subst ','\'',$(1))'
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-.PHONY: all install uninstall check check-run demo demo-run bench fuzz fuzz-run soak warnings \
-        clean help
+.PHONY: all install uninstall check check-run demo demo-run bench fuzz fuzz-run soak clean help
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl $(BUILD)/tmoutd $(UNITS) $(MAN_PAGES)
@@ -81,11 +80,10 @@ help:
 	@echo 'Develop'
 	@echo '  make lint FILES="..."   all linters; without FILES, for the whole tree'
 	@echo '  make compile-commands   build/compile_commands.json, for editors'
-	@echo '  make warnings           build with gcc and clang, warnings as errors'
 
 # --- build ---------------------------------------------------------------
 
-# Paths are compiled in: other ones than the last time make everything anew.
+# Paths are compiled in: if they change, everything is rebuilt.
 PATHS := $(PREFIX) $(SYSCONFDIR) $(SBINDIR) $(DATADIR) $(PAMDIR)
 $(BUILD)/paths: FORCE
 	@mkdir -p $(@D)
@@ -112,13 +110,14 @@ $(BUILD)/tmoutd: $(call objects,$(DAEMON_SOURCES) $(LOGIN_SOURCES))
 $(BUILD)/%.service: conf/%.service.in Makefile $(BUILD)/paths
 	sed 's|@SBINDIR@|$(SBINDIR)|' $< > $@
 
-# The settings table of the manual comes out of the settings table of the code.
+# The manual's table of settings is printed from the code's. EMULATOR runs programs of
+# another architecture.
 $(BUILD)/man/settings_table: man/settings_table.c $(call objects,$(addprefix lib/policy/,settings.c duration.c number.c sshd_values.c))
 	@mkdir -p $(@D)
 	$(COMPILE) -o $@ $^
 
 $(BUILD)/man/%: man/%.in $(BUILD)/man/settings_table
-	$(BUILD)/man/settings_table > $@.table
+	$(EMULATOR) $(BUILD)/man/settings_table > $@.table
 	sed -e '/^@SETTINGS@$$/{r $@.table' -e 'd;}' $< > $@
 
 $(BUILD)/man/%: man/%

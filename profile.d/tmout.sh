@@ -44,7 +44,7 @@ case ${PAM_TMOUT-} in
 none) tmout_limit=1 tmout_mode=none ;;
 *' readonly') tmout_limit=${PAM_TMOUT% readonly} tmout_mode=readonly ;;
 *' default') tmout_limit=${PAM_TMOUT% default} tmout_mode=default ;;
-*) tmout_limit= tmout_mode= ;;
+*) tmout_limit='' tmout_mode='' ;;
 esac
 case $tmout_limit in
 '' | 0* | *[!0123456789]* | ?????????*)
@@ -64,7 +64,7 @@ Version*)
     tmout_shell=ksh93
     tmout_limit=$((tmout_limit > 60 ? tmout_limit - 60 : 1))
     case $tmout_mode in
-    fallback) tmout_mode=readonly ;;
+    fallback) tmout_mode='readonly' ;;
     esac
     ;;
 ::?*)

@@ -49,13 +49,13 @@ refuses() {
     make release >"$log" 2>&1 && status=1 || status=0
     grep -q "$1" "$log" || status=1
     [ -z "$(git tag)" ] || status=1
-    ok $status "make release refuses: $2"
+    ok "$status" "make release refuses: $2"
 }
 echo 'The pam_tmout maintainers <maintainers@pam-tmout.invalid>' >packaging/maintainer
 (commit placeholder || :) >"$log" 2>&1
 refuses 'still the placeholder' 'the placeholder'
 packaging/set-maintainer 'nobody' >"$log" 2>&1 && status=1 || status=0
-ok $status 'a maintainer without an address is rejected'
+ok "$status" 'a maintainer without an address is rejected'
 packaging/set-maintainer 'Anna Example <security@example.org>' >"$log" 2>&1
 ok $? "set-maintainer takes a name and an address"
 grep -F security@example.org SECURITY.md README.md >"$log" 2>&1
@@ -88,7 +88,7 @@ cmp "$scratch/first.tar.gz" "$scratch/clone/build/pam_tmout-$version.tar.gz" >>"
 ok $? "another clone with another umask makes the same tarball"
 make release >"$log" 2>&1 && status=1 || status=0
 grep -q "the tag v$version exists" "$log" || status=1
-ok $status "make release refuses: a version that is released"
+ok "$status" "make release refuses: a version that is released"
 
 echo "1..$number"
 exit $failed

@@ -39,7 +39,8 @@ LINK        = $(CC) $(HARDENING) $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -Wl,--
 PKG_CONFIG ?= pkg-config
 
 # The module must not need libconfuse or jansson, so these are not linked into it.
-COMPILER_SOURCES := $(addprefix lib/policy/,compile.c load.c rules.c scan.c snapshot_write.c)
+COMPILER_SOURCES := $(addprefix lib/policy/,compile.c lexer.c load.c rules.c scan.c section.c \
+                      snapshot_write.c)
 LOGIN_SOURCES    := $(filter-out $(COMPILER_SOURCES),$(wildcard lib/*/*.c))
 MODULE_SOURCES   := $(wildcard pam_module/*.c)
 CTL_SOURCES      := $(wildcard tools/tmoutctl/*.c tools/tmoutctl/*/*.c)

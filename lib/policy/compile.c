@@ -49,8 +49,7 @@ static void override(struct rule *earlier, struct rule *later, const struct sour
     earlier->line = later->line;
 }
 
-/* Joins sections of the same title: across files they merge, within one
- * file they are a mistake. */
+/* Joins the sections of the same title in different files. */
 static void merge(struct policy *policy, const struct source_set *sources,
                   struct problems *problems)
 {
@@ -65,12 +64,8 @@ static void merge(struct policy *policy, const struct source_set *sources,
             policy->rule[kept++] = *rule;
             continue;
         }
-        if (before->file == rule->file)
-            problem_add(problems, PROBLEM_ERROR, sources->item[rule->file].path, rule->line,
-                        RULE_TITLE_FORMAT " stands a second time; the first is in line %u: put "
-                                          "their settings into one section",
-                        RULE_TITLE(rule), before->line);
-        else
+        /* Twice in one file is an error that the scan has reported. */
+        if (before->file != rule->file)
             override(before, rule, sources, problems);
         free(rule->name);
         free(rule->text);
@@ -83,7 +78,7 @@ int policy_compile_sources(const struct source_set *sources, struct policy *poli
 {
     for (size_t i = 0; i < sources->count; i++) {
         if (sources->item[i].text != NULL &&
-            load(&sources->item[i], (uint32_t)i, policy, problems) != 0) {
+            load_source(&sources->item[i], (uint32_t)i, policy, problems) != 0) {
             problem_add(problems, PROBLEM_FAILURE, sources->item[i].path, 0, "out of memory");
             return -1;
         }
@@ -94,6 +89,7 @@ int policy_compile_sources(const struct source_set *sources, struct policy *poli
         problem_add(problems, PROBLEM_ERROR, sources->count > 0 ? sources->item[0].path : NULL, 0,
                     "has no section; a policy without limits is default { }");
     merge(policy, sources, problems);
+    problems_sort(problems);
     if (problems->failures > 0)
         return -1;
     return problems->errors > 0;

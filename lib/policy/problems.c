@@ -6,30 +6,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* More would only scroll the first, which counts, off the screen. Notes and
- * mistakes have this much room each: a note never displaces a mistake. */
-enum { MOST_STORED = 20 };
+/* Enough for every error that a person makes; what lies beyond comes from a file
+ * that is no policy, and is only counted. Notes and errors have this much room
+ * each: a note never displaces an error. */
+enum { STORED_MAX = 1000 };
 
 /* Counts one more of this severity; is there room left for it? */
 static bool has_room(struct problems *problems, enum problem_severity severity)
 {
     if (severity == PROBLEM_NOTE)
-        return problems->notes++ < MOST_STORED;
+        return problems->notes++ < STORED_MAX;
     const size_t bad = problems->errors + problems->failures;
     if (severity == PROBLEM_ERROR)
         problems->errors++;
     else
         problems->failures++;
-    return bad < MOST_STORED;
+    return bad < STORED_MAX;
 }
 
 static int store(struct problems *problems, const struct problem *problem)
 {
-    struct problem *grown = realloc(problems->item, (problems->count + 1) * sizeof *problems->item);
-
-    if (grown == NULL)
-        return -1;
-    problems->item = grown;
+    /* Doubling, at the powers of two. */
+    if ((problems->count & (problems->count - 1)) == 0) {
+        const size_t room = problems->count == 0 ? 1 : 2 * problems->count;
+        struct problem *grown = reallocarray(problems->item, room, sizeof *grown);
+        if (grown == NULL)
+            return -1;
+        problems->item = grown;
+    }
     problems->item[problems->count++] = *problem;
     return 0;
 }
@@ -37,7 +41,7 @@ static int store(struct problems *problems, const struct problem *problem)
 void problem_add(struct problems *problems, enum problem_severity severity, const char *file,
                  unsigned line, const char *format, ...)
 {
-    struct problem problem = {.severity = severity, .line = line};
+    struct problem problem = {.severity = severity, .line = line, .number = problems->count};
     va_list arguments;
 
     if (!has_room(problems, severity)) {
@@ -59,6 +63,24 @@ left_out:
     free(problem.file);
     free(problem.text);
     problems->left_out++;
+}
+
+static int compare_places(const void *left, const void *right)
+{
+    const struct problem *a = left, *b = right;
+    const int files = strcmp(a->file != NULL ? a->file : "", b->file != NULL ? b->file : "");
+
+    if (files != 0)
+        return files;
+    if (a->line != b->line)
+        return a->line < b->line ? -1 : 1;
+    return a->number < b->number ? -1 : a->number > b->number;
+}
+
+void problems_sort(struct problems *problems)
+{
+    if (problems->count > 1)
+        qsort(problems->item, problems->count, sizeof *problems->item, compare_places);
 }
 
 const struct problem *problems_first_bad(const struct problems *problems)

@@ -19,6 +19,7 @@ struct problem {
     enum problem_severity severity;
     char *file;    /* NULL where no file is concerned */
     unsigned line; /* 0: the file as a whole */
+    size_t number; /* in the order in which they were added */
     char *text;
 };
 
@@ -33,6 +34,10 @@ struct problems {
 /* Adds one; file is copied. Never fails: what cannot be stored is counted. */
 void problem_add(struct problems *problems, enum problem_severity severity, const char *file,
                  unsigned line, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Sorts by file and line, and as they were added within a line. A policy's main
+ * file comes first, for the names of its drop-ins begin with its own. */
+void problems_sort(struct problems *problems);
 
 /* The first problem that made the policy unusable, or NULL. */
 const struct problem *problems_first_bad(const struct problems *problems);

@@ -1,453 +1,586 @@
 #include "lib/policy/scan.h"
 
-#include <stdbool.h>
+#include "lib/policy/lexer.h"
+#include "lib/policy/section.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-/* No name or value is this long, and libconfuse takes a time that grows with
- * the square of a word's length: 26 s for one of 8 MB. */
-enum { LONGEST_WORD_BYTES = 1024 };
-
-/* What may come next, outside of comments: a section is KIND [NAME] { ... },
- * a setting is NAME = VALUE on one line. */
-enum expected { SECTION, SETTING, EQUALS, VALUE };
+/* The head of a section that was seen, to find those that come twice. */
+struct seen_head {
+    enum rule_kind kind;
+    char *name;
+    unsigned line;
+};
 
 struct scanner {
-    char *text;
-    size_t size, at;
-    unsigned line;
-    unsigned depth;
-    unsigned open_line; /* of the brace that is open */
-    enum expected expected;
-    bool lost;          /* text was skipped: what follows may only seem wrong */
-    unsigned words;     /* of the section's head so far */
-    unsigned word_line; /* of the last word */
-    size_t word;        /* where it begins: the section's kind, the setting's name */
-    size_t previous;    /* the setting before it on the same line, or 0 */
-    bool has_value;     /* the setting has got its value */
-    const char *file;
-    struct scan_pieces *pieces;
-    size_t piece_start;
-    unsigned piece_line; /* 0 until the piece has begun */
-    bool out_of_memory;
+    const struct scan_input *input;
+    struct lexer lexer;
+    struct token token, next, after; /* the one at hand, and the two behind it */
+    struct section section;          /* the one that is being read */
+    struct token head;               /* its first word */
+    size_t end;                      /* behind the last token that was taken */
+    size_t nested;                   /* sections whose } is still to come after others */
+    struct seen_head *seen;
+    size_t seen_count;
+    scan_take_section *take;
+    void *context;
+    bool no_memory;
     struct problems *problems;
 };
 
-#define WRONG(scanner, at_line, ...)                                                               \
-    problem_add((scanner)->problems, PROBLEM_ERROR, (scanner)->file, (at_line), __VA_ARGS__)
+/* A token's text for messages, as it was written; clipped. */
+#define TOKEN_TEXT(s, token)                                                                       \
+    (int)((token)->size < 64 ? (token)->size : 64), (s)->lexer.text + (token)->start
 
-/* Says so unless text was skipped before: then it may only seem wrong. */
-#define COMPLAIN(scanner, at_line, ...)                                                            \
-    do {                                                                                           \
-        if (!(scanner)->lost)                                                                      \
-            WRONG(scanner, at_line, __VA_ARGS__);                                                  \
-    } while (0)
-
-/* Characters of a word without quotes that libconfuse keeps as they are. */
-#define WORD_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-%@"
-
-static bool is_word(char c)
+static void start_section(struct scanner *s)
 {
-    return c != '\0' && strchr(WORD_CHARACTERS, c) != NULL;
+    section_begin(&s->section, s->input->file, s->input->file_index, s->token.line, s->problems);
+    s->head = s->token;
 }
 
-static bool is_control(char c)
+/* Goes to the next token. One that is bad was reported by the lexer. */
+static struct token take(struct scanner *s)
 {
-    return (unsigned char)c < 0x20 || c == 0x7f;
+    const struct token taken = s->token;
+
+    s->section.errors += taken.bad;
+    s->end = taken.start + taken.size;
+    s->token = s->next;
+    s->next = s->after;
+    lexer_next(&s->lexer, &s->after);
+    return taken;
 }
 
-static char peek(const struct scanner *s, size_t ahead)
+/* Where does a word that is no setting's name, unquoted, stand in a line? */
+static bool is_setting_name(const struct scanner *s, const struct token *token)
 {
-    return s->at + ahead < s->size ? s->text[s->at + ahead] : '\0';
+    char word[WORD_SIZE_MAX + 1];
+
+    lexer_word(&s->lexer, token, word);
+    return !token->quoted && setting_find(word) != NULL;
 }
 
-/* The word that begins at an offset, for messages; clipped. */
-#define WORD_AT(s, offset)                                                                         \
-    (int)strspn((s)->text + (offset), WORD_CHARACTERS "\"'"), (s)->text + (offset)
-
-/* Is the word that begins a head or a setting this one? */
-static bool word_is(const struct scanner *s, const char *kind)
+static bool is_kind(const struct scanner *s, const struct token *token)
 {
-    const size_t length = strlen(kind);
+    char word[WORD_SIZE_MAX + 1];
+    enum rule_kind kind;
 
-    return strncmp(s->text + s->word, kind, length) == 0 && !is_word(s->text[s->word + length]);
-}
-
-static void section_inside(struct scanner *s)
-{
-    COMPLAIN(s, s->line,
-             "a section begins inside the one of line %u; is a } missing before this line?",
-             s->open_line);
-    s->lost = true;
-}
-
-/* A word where = should be: either that is missing, or a value before it was
- * written in two words. */
-static void no_equals(struct scanner *s)
-{
-    if (word_is(s, "default") || word_is(s, "group") || word_is(s, "user"))
-        section_inside(s);
-    else if (s->previous != 0)
-        COMPLAIN(s, s->word_line,
-                 "the value of %.*s is followed by %.*s; a value is one word, as in 1h30m",
-                 WORD_AT(s, s->previous), WORD_AT(s, s->word));
-    else
-        COMPLAIN(s, s->word_line, "%.*s is not followed by = and a value", WORD_AT(s, s->word));
-}
-
-/* A setting has its name, = and value on one line; so here it must be whole. */
-static void end_setting(struct scanner *s)
-{
-    if (s->expected == EQUALS)
-        no_equals(s);
-    if (s->expected == VALUE)
-        COMPLAIN(s, s->word_line, "%.*s has no value", WORD_AT(s, s->word));
-    if (s->expected != SECTION)
-        s->expected = SETTING;
-    s->has_value = false;
-}
-
-static void blank(struct scanner *s)
-{
-    if (s->text[s->at] == '\n') {
-        end_setting(s);
-        s->line++;
-    } else {
-        s->text[s->at] = ' ';
-    }
-    s->at++;
-}
-
-static void line_comment(struct scanner *s)
-{
-    while (s->at < s->size && s->text[s->at] != '\n')
-        blank(s);
-}
-
-static void block_comment(struct scanner *s)
-{
-    const unsigned first_line = s->line;
-
-    blank(s);
-    blank(s);
-    while (s->at < s->size) {
-        if (peek(s, 0) == '*' && peek(s, 1) == '/') {
-            blank(s);
-            blank(s);
-            return;
-        }
-        blank(s);
-    }
-    WRONG(s, first_line, "the comment that begins here with /* has no end; write */ behind it");
-}
-
-static void not_closed(struct scanner *s, char quote)
-{
-    WRONG(s, s->line, "the text that begins with %c is not closed on its line", quote);
-    s->lost = true;
-}
-
-/* One character of a quoted text; false ends the quotation. */
-static bool quoted_character(struct scanner *s, char quote)
-{
-    const char c = peek(s, 0), next = peek(s, 1);
-
-    if (c == '\n' || (c == '\r' && next == '\n')) {
-        not_closed(s, quote);
+    if (token->kind != TOKEN_WORD || token->quoted)
         return false;
+    lexer_word(&s->lexer, token, word);
+    return section_find_kind(word, &kind);
+}
+
+/* Does a section's head stand at hand, inside of another section? */
+static bool at_head(const struct scanner *s)
+{
+    const bool before_brace = s->next.kind == TOKEN_OPEN ||
+                              (s->next.kind == TOKEN_WORD && s->next.line == s->token.line &&
+                               s->after.kind == TOKEN_OPEN);
+
+    if (s->token.kind != TOKEN_WORD || s->token.quoted)
+        return false;
+    if (is_kind(s, &s->token) && s->token.first_on_line)
+        return s->next.kind != TOKEN_EQUALS;
+    return before_brace && !is_setting_name(s, &s->token);
+}
+
+/* --- settings ------------------------------------------------------------- */
+
+/* NAME = VALUE, or what there is of it. */
+struct assignment {
+    struct token name, value;
+    bool has_equals, has_value;
+    bool one_line; /* all of it is on the name's line */
+    bool bad;      /* a token in it is, which may explain what is missing */
+};
+
+/* The = and what comes before it by mistake. */
+static void take_equals(struct scanner *s, struct assignment *a)
+{
+    while (s->token.kind == TOKEN_WORD && s->token.bad && s->token.line == a->name.line &&
+           s->next.kind == TOKEN_EQUALS) {
+        take(s);
+        a->bad = true;
     }
-    if (is_control(c))
-        WRONG(s, s->line, "the quoted text contains a control character (0x%02x); remove it",
-              (unsigned)(unsigned char)c);
-    if (quote == '"' && c == '$' && next == '{')
-        WRONG(s, s->line,
-              "${...} would be replaced from somebody's environment; put the "
-              "text into single quotes");
-    if (c == '\\') {
-        if (next != '\\' && next != quote) {
-            WRONG(s, s->line, "a backslash stands alone; write \\\\ for one backslash");
-        } else {
-            s->at += 2;
-            return true;
-        }
-    }
-    s->at++;
-    return c != quote;
-}
-
-static void check_length(struct scanner *s, size_t start)
-{
-    if (s->at - start > LONGEST_WORD_BYTES)
-        WRONG(s, s->line, "a word of %zu bytes; the most is %d", s->at - start, LONGEST_WORD_BYTES);
-}
-
-static void head_word(struct scanner *s)
-{
-    if (s->words++ == 0)
-        s->word = s->at;
-    s->word_line = s->line;
-}
-
-static void setting_word(struct scanner *s)
-{
-    s->previous = s->has_value ? s->word : 0;
-    s->has_value = false;
-    s->word = s->at;
-    s->word_line = s->line;
-    s->expected = EQUALS;
-}
-
-/* A word, quoted or not, is about to be read: what is it? */
-static void begin_word(struct scanner *s)
-{
-    const bool quotes = !is_word(s->text[s->at]);
-
-    if (quotes && (s->expected == SETTING || (s->expected == SECTION && s->words == 0)))
-        COMPLAIN(s, s->line, "quotes are for names of users and groups, and for values");
-    switch (s->expected) {
-    case SECTION:
-        head_word(s);
-        break;
-    case SETTING:
-        setting_word(s);
-        break;
-    case EQUALS:
-        no_equals(s);
-        s->lost = true;
-        break;
-    case VALUE:
-        s->has_value = true;
-        s->expected = SETTING;
-        break;
-    }
-}
-
-static void word(struct scanner *s)
-{
-    const size_t start = s->at;
-
-    begin_word(s);
-    while (is_word(peek(s, 0)))
-        s->at++;
-    check_length(s, start);
-}
-
-static void quoted(struct scanner *s)
-{
-    const size_t start = s->at;
-
-    begin_word(s);
-    const char quote = s->text[s->at++];
-    while (s->at < s->size) {
-        if (!quoted_character(s, quote)) {
-            check_length(s, start);
-            return;
-        }
-    }
-    not_closed(s, quote);
-}
-
-static void end_piece(struct scanner *s)
-{
-    struct scan_piece *grown = NULL;
-    const size_t count = s->pieces->count;
-
-    if (s->piece_line == 0)
+    if (s->token.kind != TOKEN_EQUALS)
         return;
-    /* Doubling, at the powers of two. */
-    if ((count & (count - 1)) == 0) {
-        grown = realloc(s->pieces->item, (count == 0 ? 1 : 2 * count) * sizeof *grown);
+    a->has_equals = true;
+    a->one_line = take(s).line == a->name.line;
+    if (s->token.kind == TOKEN_EQUALS)
+        section_error(&s->section, s->token.line,
+                      "%.*s is followed by more than one =", TOKEN_TEXT(s, &a->name));
+    while (s->token.kind == TOKEN_EQUALS)
+        take(s);
+}
+
+/* { ... } where a value should be, to the end of the line at most. */
+static void take_braces(struct scanner *s, struct assignment *a)
+{
+    section_error(&s->section, s->token.line, "%.*s takes one value, without braces",
+                  TOKEN_TEXT(s, &a->name));
+    a->bad = true;
+    take(s);
+    while (s->token.kind != TOKEN_END && s->token.kind != TOKEN_CLOSE && !s->token.first_on_line)
+        take(s);
+    if (s->token.kind == TOKEN_CLOSE && !s->token.first_on_line)
+        take(s);
+}
+
+/* Is the word at hand the value of an assignment, and not the next name? */
+static bool at_value(const struct scanner *s, const struct assignment *a)
+{
+    const bool same_line = s->token.line == a->name.line;
+
+    if (s->token.kind != TOKEN_WORD || at_head(s))
+        return false;
+    if (is_setting_name(s, &s->token) && (s->next.kind == TOKEN_EQUALS || !a->has_equals))
+        return false;
+    if (a->has_equals && same_line)
+        return true;
+    return (a->has_equals || same_line) && s->next.kind != TOKEN_EQUALS &&
+           !(is_setting_name(s, &s->token) && !same_line);
+}
+
+static void take_value(struct scanner *s, struct assignment *a)
+{
+    if (s->token.kind == TOKEN_OPEN && a->has_equals) {
+        take_braces(s, a);
+        return;
+    }
+    a->has_value = at_value(s, a);
+    if (!a->has_value)
+        return;
+    a->value = take(s);
+    a->one_line = a->one_line && a->value.line == a->name.line;
+    a->bad = a->bad || a->value.bad;
+}
+
+/* Words behind the value that begin no other setting. */
+static void take_surplus(struct scanner *s, struct assignment *a)
+{
+    struct token first = {0};
+
+    while (a->has_value && s->token.kind == TOKEN_WORD && s->token.line == a->value.line &&
+           !s->token.first_on_line && s->next.kind != TOKEN_EQUALS && !at_head(s) &&
+           !is_setting_name(s, &s->token)) {
+        const struct token word = take(s);
+        if (first.size == 0)
+            first = word;
+        a->bad = a->bad || word.bad;
+    }
+    if (first.size > 0 && !a->bad && a->has_equals)
+        section_error(&s->section, first.line,
+                      "unexpected %.*s after the value of %.*s: a value is one word, as in 1h30m",
+                      TOKEN_TEXT(s, &first), TOKEN_TEXT(s, &a->name));
+}
+
+/* The setting that an assignment names, or seems to name; NULL: none known. */
+static const struct setting *find_named(struct scanner *s, const struct assignment *a,
+                                        const struct setting **meant)
+{
+    char word[WORD_SIZE_MAX + 1];
+    size_t length;
+
+    *meant = NULL;
+    lexer_word(&s->lexer, &a->name, word);
+    if (a->name.quoted && !a->name.bad)
+        section_error(&s->section, a->name.line,
+                      "quotes are possible for names of users and groups, and for values only");
+    length = strlen(word);
+    if (!a->has_equals && length > 1 && word[length - 1] == ':')
+        word[length - 1] = '\0';
+    /* Without a = it may be no setting at all. */
+    if (a->name.bad || (a->bad && !a->has_equals) || !lexer_is_plain(word))
+        return NULL;
+    return section_find_setting(&s->section, a->name.line, word, meant);
+}
+
+static void check_assignment(struct scanner *s, const struct assignment *a)
+{
+    char text[WORD_SIZE_MAX + 1];
+    const unsigned line = a->name.line;
+    const struct setting *meant, *setting = find_named(s, a, &meant);
+
+    if (!a->has_equals && !a->bad && meant != NULL)
+        section_error(&s->section, line, "%.*s is not followed by = and a value",
+                      TOKEN_TEXT(s, &a->name));
+    else if (a->has_equals && !a->has_value && !a->bad)
+        section_error(&s->section, line, "%.*s has no value", TOKEN_TEXT(s, &a->name));
+    else if (a->has_equals && a->has_value && !a->one_line)
+        section_error(&s->section, line, "%.*s, = and the value must be on one line",
+                      TOKEN_TEXT(s, &a->name));
+    if (setting == NULL)
+        return;
+    if (!a->has_value || a->value.bad) {
+        section_note_setting(&s->section, line, setting);
+        return;
+    }
+    lexer_word(&s->lexer, &a->value, text);
+    section_set_value(&s->section, line, setting, text);
+}
+
+static void read_setting(struct scanner *s)
+{
+    struct assignment a = {.name = take(s)};
+
+    a.bad = a.name.bad;
+    take_equals(s, &a);
+    take_value(s, &a);
+    take_surplus(s, &a);
+    check_assignment(s, &a);
+}
+
+/* --- what is out of place ------------------------------------------------- */
+
+static void stray_equals(struct scanner *s)
+{
+    section_error(&s->section, s->token.line, "unexpected =: the name of a setting is missing");
+    while (s->token.kind == TOKEN_EQUALS)
+        take(s);
+    if (s->token.kind == TOKEN_WORD && !s->token.first_on_line && s->next.kind != TOKEN_EQUALS)
+        take(s);
+}
+
+/* What a comma begins is a list, whose words are no settings. */
+static void stray_separator(struct scanner *s)
+{
+    const bool list = s->lexer.text[take(s).start] == ',';
+
+    while (list && s->token.kind == TOKEN_WORD && !s->token.first_on_line &&
+           s->next.kind != TOKEN_EQUALS && !at_head(s))
+        take(s);
+}
+
+/* Returns how many { there are. */
+static size_t stray_open(struct scanner *s, bool reported)
+{
+    size_t count = 0;
+
+    if (!reported)
+        section_error(&s->section, s->token.line, "unexpected {: this section is open already");
+    for (; s->token.kind == TOKEN_OPEN; count++)
+        take(s);
+    return count;
+}
+
+static void stray_close(struct scanner *s)
+{
+    if (s->nested > 0)
+        s->nested--;
+    else if (!s->lexer.unsure)
+        section_error(&s->section, s->token.line, "unexpected }: no section is open");
+    take(s);
+}
+
+/* --- sections ------------------------------------------------------------- */
+
+/* The head of another section while one is open. Indented it is meant to be
+ * inside, and a } for the outer one will come. */
+static void interrupt_section(struct scanner *s)
+{
+    const unsigned open_line = s->section.rule.line;
+
+    if (s->token.first_on_line && s->token.column <= s->head.column) {
+        section_error(&s->section, s->token.line,
+                      "a } is missing before this line: the section of line %u is not closed",
+                      open_line);
+    } else {
+        section_error(&s->section, s->token.line,
+                      "a section cannot begin inside of another one, which began in line %u",
+                      open_line);
+        s->nested++;
+    }
+}
+
+/* Reads settings up to the } of the section. Returns whether it was there.
+ * Only of a section that was opened it can be missing. */
+static bool read_body(struct scanner *s, bool opened)
+{
+    size_t surplus = 0; /* { beyond the section's own */
+
+    for (;;) {
+        const bool complete = !opened || surplus > 0 || s->lexer.unsure;
+        switch (s->token.kind) {
+        case TOKEN_END:
+            if (!complete)
+                section_error(&s->section, s->section.rule.line,
+                              "the section that begins here is not closed: } is missing");
+            return false;
+        case TOKEN_CLOSE:
+            take(s);
+            if (surplus == 0)
+                return true;
+            surplus--;
+            break;
+        case TOKEN_OPEN:
+            surplus += stray_open(s, !opened);
+            break;
+        case TOKEN_EQUALS:
+            stray_equals(s);
+            break;
+        case TOKEN_SEPARATOR:
+            stray_separator(s);
+            break;
+        case TOKEN_WORD:
+            if (at_head(s)) {
+                if (!complete)
+                    interrupt_section(s);
+                return false;
+            }
+            read_setting(s);
+            break;
+        }
+    }
+}
+
+static void keep_head(struct scanner *s)
+{
+    struct seen_head *grown;
+
+    if ((s->seen_count & (s->seen_count - 1)) == 0) {
+        grown = reallocarray(s->seen, s->seen_count == 0 ? 1 : 2 * s->seen_count, sizeof *grown);
         if (grown == NULL) {
-            s->out_of_memory = true;
+            s->no_memory = true;
             return;
         }
-        s->pieces->item = grown;
+        s->seen = grown;
     }
-    s->pieces->item[s->pieces->count++] =
-        (struct scan_piece){.start = s->piece_start, .end = s->at, .line = s->piece_line};
-
-    s->piece_line = 0;
+    s->seen[s->seen_count++] = (struct seen_head){
+        .kind = s->section.rule.kind, .name = s->section.rule.name, .line = s->section.rule.line};
+    s->section.rule.name = NULL;
 }
 
-/* KIND [NAME] before a brace. Kinds that nobody knows are libconfuse's to
- * complain about. */
-static void check_head(struct scanner *s)
+static void end_section(struct scanner *s, bool closed)
 {
-    const bool nameless = word_is(s, "default");
-    const bool named = word_is(s, "group") || word_is(s, "user");
+    const struct section *section = &s->section;
+    const bool has_head = section->has_kind && section->has_name;
+    const struct scan_section found = {
+        .start = s->head.start, .end = s->end, .rule = &section->rule};
 
-    if (s->words == 0)
-        COMPLAIN(s, s->line, "a { without a section's name before it");
-    else if (nameless && s->words > 1)
-        COMPLAIN(s, s->word_line, "default takes no name");
-    else if (named && s->words != 2)
-        COMPLAIN(s, s->word_line, "%.*s takes one name, in quotes if it is no plain word",
-                 WORD_AT(s, s->word));
+    s->no_memory = s->no_memory || section->no_memory;
+    if (!s->no_memory && closed && has_head && section->errors == 0 &&
+        s->take(s->context, &found) != 0)
+        s->no_memory = true;
+    if (!s->no_memory && has_head)
+        keep_head(s);
+    section_free(&s->section);
 }
 
-static void open_brace(struct scanner *s)
+/* A word of a head that is already complete, or one that begins another? */
+static bool begins_head(const struct scanner *s, unsigned words)
 {
-    s->at++;
-    s->depth++;
-    if (s->depth > 1) {
-        section_inside(s);
+    char kind[WORD_SIZE_MAX + 1];
+
+    lexer_word(&s->lexer, &s->head, kind);
+    const bool complete = words > 1 || strcmp(kind, rule_kind_word(RULE_DEFAULT)) == 0;
+    if (s->token.quoted)
+        return false;
+    /* user group { } is about a user called group. */
+    if (is_kind(s, &s->token))
+        return complete || s->next.kind == TOKEN_WORD;
+    return s->token.first_on_line && (complete || !is_kind(s, &s->head));
+}
+
+static void check_head(struct scanner *s, const struct token *name, unsigned words, bool bad)
+{
+    struct section *section = &s->section;
+    char word[WORD_SIZE_MAX + 1];
+
+    if (s->head.bad)
         return;
-    }
-    check_head(s);
-    s->open_line = s->line;
-    s->expected = SETTING;
-    s->has_value = false;
-    s->words = 0;
-}
-
-static void close_brace(struct scanner *s)
-{
-    s->at++;
-    if (s->depth == 0) {
-        COMPLAIN(s, s->line, "a } closes nothing; is a { missing before it?");
-        s->lost = true;
+    if (s->head.quoted)
+        section_error(section, s->head.line,
+                      "quotes are possible for names of users and groups, and for values only");
+    lexer_word(&s->lexer, &s->head, word);
+    section_set_kind(section, s->head.line, word);
+    if (!section->has_kind)
         return;
-    }
-    end_setting(s);
-    if (--s->depth == 0) {
-        s->expected = SECTION;
-        end_piece(s);
-    }
-}
-
-static void skip_line(struct scanner *s)
-{
-    while (s->at < s->size && s->text[s->at] != '\n')
-        s->at++;
-    s->lost = true;
-}
-
-static void equals(struct scanner *s)
-{
-    if (s->expected == EQUALS) {
-        s->at++;
-        s->expected = VALUE;
-        return;
-    }
-    if (s->expected == SECTION && s->words > 1)
-        COMPLAIN(s, s->line, "a setting outside of a section; is a { missing behind %.*s?",
-                 WORD_AT(s, s->word));
-    else if (s->expected == SECTION && s->words == 1)
-        COMPLAIN(s, s->line, "%.*s stands outside of a section; put settings into default { ... }",
-                 WORD_AT(s, s->word));
-    else
-        COMPLAIN(s, s->line, "a = without a setting's name before it");
-    skip_line(s);
-}
-
-static const char *advice_for(char c)
-{
-    switch (c) {
-    case ';':
-        return "a line needs no ; at its end";
-    case '(':
-    case ')':
-        return "a setting takes one value, without lists or functions; a file to include goes "
-               "into tmout.conf.d/";
-    case '+':
-        return "a setting is given with = alone";
-    case '$':
-        return "variables are not expanded here";
-    case '|':
-        return "write the setting inside its section's braces";
-    case '\\':
-        return "put a name with a backslash into quotes, and write \\\\ for it";
-    case '/':
-    case '*':
-        return "put a text that contains it into quotes; a comment begins with #";
-    case '\r':
-        return "the file has lines that end in a lone carriage return; convert it";
-    case ',':
-        return "one name or value at a time; write a section or a setting for each";
-    default:
-        return "put names and values that contain it into quotes";
+    if (section->rule.kind == RULE_DEFAULT) {
+        if (words > 1 && !bad)
+            section_error(section, s->head.line, "default takes no name");
+        section_set_name(section, s->head.line, "");
+    } else if (words == 2 && !name->bad) {
+        lexer_word(&s->lexer, name, word);
+        section_set_name(section, name->line, word);
+    } else if (!bad) {
+        section_error(section, s->head.line,
+                      words == 1 ? "%s needs a name"
+                                 : "%s takes one name, in quotes where it is "
+                                   "no plain word",
+                      rule_kind_word(section->rule.kind));
     }
 }
 
-static void stray(struct scanner *s)
+/* Reads KIND [NAME]. Returns whether a token in it was bad. */
+static bool read_head(struct scanner *s)
 {
-    const char c = s->text[s->at];
+    struct token name = {0};
+    unsigned words = 0;
+    bool bad = false;
 
-    if (c == '\0')
-        WRONG(s, s->line, "a NUL character: this is not a text file");
-    else if ((unsigned char)c == 0xef && (unsigned char)peek(s, 1) == 0xbb &&
-             (unsigned char)peek(s, 2) == 0xbf)
-        WRONG(s, s->line, "an invisible byte order mark; save the file as plain UTF-8");
-    else if (is_control(c))
-        WRONG(s, s->line, "a control character (0x%02x); %s", (unsigned)(unsigned char)c,
-              c == '\r' ? advice_for(c) : "remove it");
-    else if ((unsigned char)c >= 0x80)
-        WRONG(s, s->line,
-              "a character outside ASCII (0x%02x): quotes and spaces must be the plain ones, and "
-              "a name with such letters stands in quotes",
-              (unsigned)(unsigned char)c);
-    else
-        WRONG(s, s->line, "unexpected character '%c': %s", c, advice_for(c));
-
-    skip_line(s);
-}
-
-/* One step outside of comments and quotes. */
-static void step(struct scanner *s)
-{
-    const char c = s->text[s->at];
-    const bool comment = c == '#' || (c == '/' && (peek(s, 1) == '/' || peek(s, 1) == '*'));
-
-    if (!comment && s->piece_line == 0 && c != ' ' && c != '\t' && c != '\n' && c != '\r') {
-        s->piece_start = s->at;
-        s->piece_line = s->line;
+    for (;;) {
+        if (s->token.kind == TOKEN_EQUALS && words > 0) {
+            if (!bad)
+                section_error(&s->section, s->token.line, "unexpected = in the head of a section");
+            bad = true;
+            take(s);
+        } else if (s->token.kind == TOKEN_SEPARATOR) {
+            bad = true;
+            take(s);
+        } else if (s->token.kind == TOKEN_WORD &&
+                   (words == 0 || ((s->next.kind != TOKEN_EQUALS || s->after.kind == TOKEN_OPEN) &&
+                                   !begins_head(s, words)))) {
+            const struct token word = take(s);
+            bad = bad || word.bad;
+            if (++words == 2)
+                name = word;
+        } else {
+            break;
+        }
     }
-
-    if (comment && peek(s, 1) == '*' && c == '/')
-        block_comment(s);
-    else if (comment)
-        line_comment(s);
-    else if (c == '\n' || (c == '\r' && peek(s, 1) == '\n'))
-        blank(s);
-    else if (c == '"' || c == '\'')
-        quoted(s);
-    else if (c == '{')
-        open_brace(s);
-    else if (c == '}')
-        close_brace(s);
-    else if (is_word(c))
-        word(s);
-    else if (c == '=')
-        equals(s);
-    else if (c == ' ' || c == '\t')
-        s->at++;
-    else
-        stray(s);
+    check_head(s, &name, words, bad);
+    return bad;
 }
 
-int scan(char *text, size_t size, const char *file, struct scan_pieces *pieces,
+/* KIND [NAME] { ... }, or what there is of it. */
+static void read_section(struct scanner *s)
+{
+    bool closed = false;
+
+    start_section(s);
+    const size_t head_start = s->token.start;
+    const bool bad = read_head(s);
+    const size_t head_size = s->end - head_start;
+    const bool opened = s->token.kind == TOKEN_OPEN;
+
+    if (opened)
+        take(s);
+    else if (!bad && s->section.has_kind)
+        section_error(&s->section, s->head.line, "a { is missing after %.*s",
+                      (int)(head_size < 64 ? head_size : 64), s->lexer.text + head_start);
+    if (opened || s->token.kind == TOKEN_CLOSE ||
+        (s->token.kind == TOKEN_WORD && s->next.kind == TOKEN_EQUALS))
+        closed = read_body(s, opened);
+    end_section(s, closed && opened);
+}
+
+/* Settings without a section, up to a } or the next section. */
+static void read_outside(struct scanner *s)
+{
+    char word[WORD_SIZE_MAX + 1];
+
+    start_section(s);
+    lexer_word(&s->lexer, &s->token, word);
+    if (s->nested > 0)
+        s->nested--;
+    else if (!s->lexer.unsure && !s->token.bad && strcmp(word, "include") != 0)
+        section_error(&s->section, s->token.line,
+                      "%.*s is outside of any section: put settings into default { ... }",
+                      TOKEN_TEXT(s, &s->token));
+    read_body(s, false);
+    end_section(s, false);
+}
+
+static void read_nameless(struct scanner *s)
+{
+    start_section(s);
+    section_error(&s->section, s->token.line,
+                  "unexpected {: a section begins with default, group \"NAME\" or user \"NAME\"");
+    take(s);
+    read_body(s, false);
+    end_section(s, false);
+}
+
+static void read_top(struct scanner *s)
+{
+    switch (s->token.kind) {
+    case TOKEN_OPEN:
+        read_nameless(s);
+        break;
+    case TOKEN_CLOSE:
+        stray_close(s);
+        break;
+    case TOKEN_EQUALS:
+        stray_equals(s);
+        break;
+    case TOKEN_SEPARATOR:
+        stray_separator(s);
+        break;
+    case TOKEN_WORD:
+        if (s->next.kind == TOKEN_EQUALS && s->after.kind != TOKEN_OPEN && !is_kind(s, &s->token))
+            read_outside(s);
+        else
+            read_section(s);
+        break;
+    case TOKEN_END:
+        break;
+    }
+}
+
+/* --- sections that come twice --------------------------------------------- */
+
+static int compare_heads(const void *left, const void *right)
+{
+    const struct seen_head *a = left, *b = right;
+    const int names = strcmp(a->name, b->name);
+
+    if (a->kind != b->kind)
+        return a->kind < b->kind ? -1 : 1;
+    if (names != 0)
+        return names;
+    return a->line < b->line ? -1 : a->line > b->line;
+}
+
+static void check_twice(struct scanner *s)
+{
+    const struct seen_head *first = s->seen;
+
+    if (s->seen_count > 1)
+        qsort(s->seen, s->seen_count, sizeof *s->seen, compare_heads);
+    for (size_t i = 1; i < s->seen_count; i++) {
+        const struct seen_head *head = &s->seen[i];
+        if (head->kind != first->kind || strcmp(head->name, first->name) != 0) {
+            first = head;
+            continue;
+        }
+        const char *quote = head->kind == RULE_DEFAULT ? "" : "\"";
+        section_error(&s->section, head->line,
+                      "%s%s%s%s%s is already defined in line %u: merge the two sections",
+                      rule_kind_word(head->kind), quote[0] != '\0' ? " " : "", quote, head->name,
+                      quote, first->line);
+    }
+}
+
+/* {"default": ... would give an error for nearly every word. */
+static bool is_json(const struct scanner *s)
+{
+    return s->token.kind == TOKEN_OPEN && s->next.quoted && s->after.kind == TOKEN_WORD &&
+           s->lexer.text[s->after.start] == ':';
+}
+
+int scan(const struct scan_input *input, scan_take_section *take_section, void *context,
          struct problems *problems)
 {
-    struct scanner s = {.text = text,
-                        .size = size,
-                        .line = 1,
-                        .file = file,
-                        .pieces = pieces,
-                        .problems = problems};
+    struct scanner s = {
+        .input = input, .take = take_section, .context = context, .problems = problems};
 
-    *pieces = (struct scan_pieces){0};
-    while (s.at < size && !s.out_of_memory)
-        step(&s);
-    if (s.depth == 0 && s.words > 0)
-        COMPLAIN(&s, s.word_line, "%.*s is not followed by a section's { ... }",
-                 WORD_AT(&s, s.word));
-    if (s.depth > 0)
-        COMPLAIN(&s, s.open_line, "the section that begins here has no closing }");
-    end_piece(&s);
-    if (s.out_of_memory) {
-        free(pieces->item);
-        *pieces = (struct scan_pieces){0};
-        return -1;
-    }
-    return 0;
+    lexer_start(&s.lexer, input->text, input->size, input->file, problems);
+    lexer_next(&s.lexer, &s.token);
+    lexer_next(&s.lexer, &s.next);
+    lexer_next(&s.lexer, &s.after);
+    start_section(&s);
+    if (is_json(&s))
+        section_error(&s.section, s.token.line,
+                      "the file is in JSON: write a section as default { "
+                      "NAME = VALUE }");
+    else
+        while (s.token.kind != TOKEN_END && !s.no_memory)
+            read_top(&s);
+    check_twice(&s);
+    for (size_t i = 0; i < s.seen_count; i++)
+        free(s.seen[i].name);
+    free(s.seen);
+    return s.no_memory ? -1 : 0;
 }

@@ -1,38 +1,44 @@
 /*
- * The look at a policy's text before libconfuse sees it.
+ * The check of a policy's text before libconfuse sees it.
  *
- * libconfuse 3.3 accepts much that its author did not mean: it eats
- * characters it does not know, ends silently in an unterminated comment or
- * at a NUL, expands ${VAR} from the environment, counts lines wrongly after
- * comments, reaches into sections with a|b, and nests until the stack is
- * gone. The scan lets only text through that both read alike.
+ * libconfuse stops at the first error, and accepts much that the author did
+ * not mean (lexer.h). So the scan reads the whole text by itself, as
+ *
+ *     default { NAME = VALUE ... }    group NAME { ... }    user NAME { ... }
+ *
+ * and reports every error of form, names and values: behind each it finds out
+ * where the text goes on, so that one error neither hides another nor is
+ * reported twice. What it finds no error in, both read alike.
  */
 #ifndef TMOUT_POLICY_SCAN_H
 #define TMOUT_POLICY_SCAN_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/policy/problems.h"
+#include "lib/policy/rules.h"
 
-/* One top-level piece of the text: a section up to and with its closing
- * brace, or what is left over behind the last one. */
-struct scan_piece {
-    size_t start, end; /* offsets; end is not part of it */
-    unsigned line;     /* of its first character that is not a space */
+/* A section without errors. */
+struct scan_section {
+    size_t start, end;       /* offsets of its first word, and behind its } */
+    const struct rule *rule; /* what it says; valid during the call only */
 };
 
-struct scan_pieces {
-    struct scan_piece *item;
-    size_t count;
+/* Is called for each section without errors, in their order. Returns 0, or -1
+ * to end the scan: out of memory. */
+typedef int scan_take_section(void *context, const struct scan_section *section);
+
+struct scan_input {
+    char *text; /* changed as lexer.h says; a NUL follows its size bytes */
+    size_t size;
+    const char *file;    /* for messages */
+    uint32_t file_index; /* for the rules */
 };
 
-/*
- * Scans text[size] (a NUL must follow it) of the file called file. Comments
- * and carriage returns are overwritten with spaces, so that libconfuse's
- * line numbers hold; everything suspicious is added to problems. On 0 the
- * caller frees pieces->item; -1 means out of memory.
- */
-int scan(char *text, size_t size, const char *file, struct scan_pieces *pieces,
+/* Scans a file. Errors go to problems, in no strict order of lines. Returns 0,
+ * or -1: out of memory. */
+int scan(const struct scan_input *input, scan_take_section *take, void *context,
          struct problems *problems);
 
 #endif

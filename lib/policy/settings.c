@@ -397,7 +397,10 @@ const char *nearest_word(const char *word, const char *const *candidates, size_t
     for (size_t i = 0; i < count; i++) {
         if (strcasecmp(word, candidates[i]) == 0)
             return candidates[i];
-        size_t distance = edit_distance(word, candidates[i]);
+        const size_t length = strlen(word), other = strlen(candidates[i]);
+        if (length > other + 3 || other > length + 3)
+            continue; /* cheaper than to find the distance */
+        const size_t distance = edit_distance(word, candidates[i]);
         if (distance < least && distance <= 3) {
             least = distance;
             nearest = candidates[i];

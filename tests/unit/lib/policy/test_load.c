@@ -53,7 +53,7 @@ static char *answer_to(const char *name, const char *text, size_t size)
         problem_format(&c.problems.item[i], line, sizeof line);
         fprintf(answer.to, "%s\n", line);
     }
-    fprintf(answer.to, "%s\n", c.outcome == 0 ? "valid" : "not valid");
+    fprintf(answer.to, "%s\n", c.outcome == 0 ? "valid" : "invalid");
     for (size_t i = 0; c.outcome == 0 && i < c.policy.count; i++)
         print_rule(answer.to, &c.policy.rule[i]);
     fclose(answer.to);

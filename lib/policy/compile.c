@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int by_kind_name_place(const void *left, const void *right)
+static int compare_rules(const void *left, const void *right)
 {
     const struct rule *a = left, *b = right;
 
@@ -19,15 +19,15 @@ static int by_kind_name_place(const void *left, const void *right)
     return a->line < b->line ? -1 : a->line > b->line;
 }
 
-/* As it stands in a policy: group "ops", or default. */
+/* As in a policy: group "ops", or default. */
 #define RULE_TITLE_FORMAT "%s%s%s%s"
 #define RULE_TITLE(r)                                                                              \
     rule_kind_word((r)->kind), (r)->kind == RULE_DEFAULT ? "" : " \"", (r)->name,                  \
         (r)->kind == RULE_DEFAULT ? "" : "\""
 
-/* later is the same section as earlier, from a later file: its settings win. */
-static void override(struct rule *earlier, struct rule *later, const struct source_set *sources,
-                     struct problems *problems)
+/* later is the same section as earlier, in a later file: its settings win. */
+static void override_rule(struct rule *earlier, struct rule *later,
+                          const struct source_set *sources, struct problems *problems)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         const struct rule_setting *winner = &later->setting[i];
@@ -50,13 +50,13 @@ static void override(struct rule *earlier, struct rule *later, const struct sour
 }
 
 /* Joins the sections of the same title in different files. */
-static void merge(struct policy *policy, const struct source_set *sources,
-                  struct problems *problems)
+static void merge_rules(struct policy *policy, const struct source_set *sources,
+                        struct problems *problems)
 {
     size_t kept = 0;
 
     if (policy->count > 1)
-        qsort(policy->rule, policy->count, sizeof *policy->rule, by_kind_name_place);
+        qsort(policy->rule, policy->count, sizeof *policy->rule, compare_rules);
     for (size_t i = 0; i < policy->count; i++) {
         struct rule *rule = &policy->rule[i];
         struct rule *before = kept > 0 ? &policy->rule[kept - 1] : NULL;
@@ -66,7 +66,7 @@ static void merge(struct policy *policy, const struct source_set *sources,
         }
         /* Twice in one file is an error that the scan has reported. */
         if (before->file != rule->file)
-            override(before, rule, sources, problems);
+            override_rule(before, rule, sources, problems);
         free(rule->name);
         free(rule->text);
     }
@@ -83,12 +83,12 @@ int policy_compile_sources(const struct source_set *sources, struct policy *poli
             return -1;
         }
     }
-    /* A file that an editor has emptied before it writes it anew, or one with
+    /* A file that an editor has truncated before it writes it again, or one with
      * all lines commented out: neither may switch every limit off. */
     if (policy->count == 0 && problems->errors == 0 && problems->failures == 0)
         problem_add(problems, PROBLEM_ERROR, sources->count > 0 ? sources->item[0].path : NULL, 0,
-                    "has no section; a policy without limits is default { }");
-    merge(policy, sources, problems);
+                    "has no section; for a policy without limits, write default { }");
+    merge_rules(policy, sources, problems);
     problems_sort(problems);
     if (problems->failures > 0)
         return -1;

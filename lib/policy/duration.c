@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 static const char NOT_A_DURATION[] =
-    "is not a duration: write seconds (600) or units (10m, 1h30m, 2d)";
-static const char TOO_LARGE[] = "is larger than any duration can be";
+    "is not a duration: use seconds (600) or units (10m, 1h30m, 2d)";
+static const char TOO_LARGE[] = "is too large";
 
 /* Seconds of one unit, 0 for a character that is none. */
 static int64_t unit_sec(char unit)
@@ -41,7 +41,7 @@ const char *duration_parse(const char *text, int64_t *seconds)
     if (!is_digit(*p))
         return NOT_A_DURATION;
     if (p[0] == '0' && is_digit(p[1]))
-        return "begins with a zero, which could be read as octal: leave the zero out";
+        return "begins with a zero, which could be read as octal: remove the zero";
     while (*p != '\0') {
         int64_t number = 0, unit = 1, part;
 

@@ -3,8 +3,8 @@
  * numbers that are added up, each followed by s, m, h, d or w in either case,
  * or by nothing for seconds: 600, 10m, 1h30m.
  *
- * Stricter than sshd in one point, because a policy is read by people: a
- * leading zero is refused (010 means 8 to some readers).
+ * Stricter than sshd in one point, because people read policies: a leading zero
+ * is rejected (010 means 8 to some readers).
  */
 #ifndef TMOUT_POLICY_DURATION_H
 #define TMOUT_POLICY_DURATION_H

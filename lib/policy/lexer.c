@@ -186,21 +186,21 @@ static const char *advice_for(char c)
     switch (c) {
     case '(':
     case ')':
-        return "a setting takes one value, without lists or functions; a file to include goes "
-               "into tmout.conf.d/";
+        return "a setting takes one value, and no function; put files to include into "
+               "tmout.conf.d/";
     case '+':
-        return "a setting is given with = alone";
+        return "settings are written with = alone";
     case '$':
         return "variables are not expanded here";
     case '|':
         return "put the setting into its section's braces";
     case '\\':
-        return "put a name with a backslash into quotes, and write \\\\ for it";
+        return "quote a name with a backslash, and write \\\\ for it";
     case '/':
     case '*':
-        return "put names and values that contain it into quotes; a comment begins with #";
+        return "quote names and values that contain it; a comment begins with #";
     default:
-        return "put names and values that contain it into quotes";
+        return "quote names and values that contain it";
     }
 }
 
@@ -213,8 +213,8 @@ static void add_stray(struct lexer *l, char c)
                     "control character (0x%02x): remove it", (unsigned)(unsigned char)c);
     else if ((unsigned char)c >= 0x80)
         problem_add(l->problems, PROBLEM_ERROR, l->file, l->line,
-                    "character outside of ASCII (0x%02x): use plain quotes and spaces, and put "
-                    "names with such letters into quotes",
+                    "character outside of ASCII (0x%02x): use plain quotes and spaces, and quote "
+                    "names with such letters",
                     (unsigned)(unsigned char)c);
     else
         problem_add(l->problems, PROBLEM_ERROR, l->file, l->line, "unexpected character '%c': %s",
@@ -226,12 +226,15 @@ static void add_stray(struct lexer *l, char c)
 static void skip_stray(struct lexer *l)
 {
     const char c = peek(l, 0);
+    const char closing = c == '$' && peek(l, 1) == '{' ? '}' : c == '(' ? ')' : '\0';
     size_t end = 0;
 
-    if (c == '$' && peek(l, 1) == '{')
-        end = find_on_line(l, l->at, '}');
-    else if (c == '(')
-        end = find_on_line(l, l->at, ')');
+    /* Once in vain is enough, so that a line is not read over and over. */
+    if (closing != '\0' && l->unclosed_line != l->line) {
+        end = find_on_line(l, l->at, closing);
+        if (end == 0)
+            l->unclosed_line = l->line;
+    }
     l->at = end != 0 ? end + 1 : l->at + 1;
 }
 
@@ -302,7 +305,7 @@ static void unclosed(struct lexer *l, struct token *token)
     const bool again = l->unclosed_line == l->line;
 
     problem_add(l->problems, PROBLEM_ERROR, l->file, l->line,
-                "the text that begins with %c is not closed on its line", l->text[token->start]);
+                "the closing %c is missing on this line", l->text[token->start]);
     token->bad = true;
     l->unclosed_line = l->line;
     if (closing != 0) {
@@ -310,7 +313,7 @@ static void unclosed(struct lexer *l, struct token *token)
         l->line++;
         l->line_start = line_end(l, token->start) + 1;
     } else {
-        /* The second one takes the rest, so that a line is not read over and over. */
+        /* A second one takes the rest, so that a line is not read over and over. */
         l->at = again ? line_end(l, token->start) : probable_end(l, token->start);
     }
 }
@@ -364,9 +367,10 @@ static void quoted_word(struct lexer *l, struct token *token)
 static void separator(struct lexer *l, struct token *token)
 {
     add_error(l, l->line,
-              l->text[l->at] == ';' ? "unexpected character ';': a setting needs none at its end"
-                                    : "unexpected character ',': a list is not possible; write a "
-                                      "section or a setting for each");
+              l->text[l->at] == ';'
+                  ? "unexpected character ';': remove it, settings need no separator"
+                  : "unexpected character ',': lists are not supported, write a section or a "
+                    "setting for each");
     token->kind = TOKEN_SEPARATOR;
     token->bad = true;
     l->at++;
@@ -382,7 +386,7 @@ static void word(struct lexer *l, struct token *token)
     token->size = l->at - token->start;
     if (token->size > WORD_SIZE_MAX && !token->bad) {
         problem_add(l->problems, PROBLEM_ERROR, l->file, token->line,
-                    "word of %zu bytes: the maximum is %d", token->size, WORD_SIZE_MAX);
+                    "word of %zu bytes is too long: the maximum is %d", token->size, WORD_SIZE_MAX);
         token->bad = true;
     }
 }

@@ -44,7 +44,7 @@ struct lexer {
     size_t line_start; /* offset */
     bool first_on_line;
     bool lone_return;       /* one was reported; it stands for all of the file */
-    unsigned unclosed_line; /* of the last quotation that was not closed */
+    unsigned unclosed_line; /* the last with a quotation or bracket that is not closed */
     bool unsure;            /* a comment has no end: structure may only seem wrong */
     const char *file;
     struct problems *problems;

@@ -1,4 +1,4 @@
-/* Whole numbers in a policy: digits alone, without a sign. */
+/* Whole numbers in a policy: digits only, without a sign. */
 #ifndef TMOUT_POLICY_NUMBER_H
 #define TMOUT_POLICY_NUMBER_H
 

@@ -1,5 +1,7 @@
 #include "lib/policy/problems.h"
 
+#include "lib/host/array.h"
+
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -24,16 +26,33 @@ static bool has_room(struct problems *problems, enum problem_severity severity)
     return bad < STORED_MAX;
 }
 
+/* How many of the stored ones are notes, or are none? */
+static size_t count_stored(const struct problems *problems, bool notes)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < problems->count; i++)
+        count += (problems->item[i].severity == PROBLEM_NOTE) == notes;
+    return count;
+}
+
+size_t problems_errors_left_out(const struct problems *problems)
+{
+    return problems->errors + problems->failures - count_stored(problems, false);
+}
+
+size_t problems_notes_left_out(const struct problems *problems)
+{
+    return problems->notes - count_stored(problems, true);
+}
+
 static int store(struct problems *problems, const struct problem *problem)
 {
-    /* Doubling, at the powers of two. */
-    if ((problems->count & (problems->count - 1)) == 0) {
-        const size_t room = problems->count == 0 ? 1 : 2 * problems->count;
-        struct problem *grown = reallocarray(problems->item, room, sizeof *grown);
-        if (grown == NULL)
-            return -1;
-        problems->item = grown;
-    }
+    struct problem *grown = array_grow(problems->item, problems->count, sizeof *grown);
+
+    if (grown == NULL)
+        return -1;
+    problems->item = grown;
     problems->item[problems->count++] = *problem;
     return 0;
 }
@@ -44,25 +63,19 @@ void problem_add(struct problems *problems, enum problem_severity severity, cons
     struct problem problem = {.severity = severity, .line = line, .number = problems->count};
     va_list arguments;
 
-    if (!has_room(problems, severity)) {
-        problems->left_out++;
+    if (!has_room(problems, severity))
         return;
-    }
     va_start(arguments, format);
     if (vasprintf(&problem.text, format, arguments) < 0)
         problem.text = NULL;
     va_end(arguments);
-    if (problem.text == NULL)
-        goto left_out;
-    if (file != NULL && (problem.file = strdup(file)) == NULL)
-        goto left_out;
-    if (store(problems, &problem) == 0)
+    if (file != NULL)
+        problem.file = strdup(file);
+    if (problem.text != NULL && (file == NULL || problem.file != NULL) &&
+        store(problems, &problem) == 0)
         return;
-
-left_out:
     free(problem.file);
     free(problem.text);
-    problems->left_out++;
 }
 
 static int compare_places(const void *left, const void *right)

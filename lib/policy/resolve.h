@@ -1,8 +1,8 @@
 /*
- * Which settings a user has, and which rule gave him each: user rules beat
- * group rules beat the default section beat the built-in default; of several
- * groups the strictest value wins, of equal ones the first in the policy.
- * The module decides with it and `tmoutctl show` explains with it.
+ * Which settings a user has, and which rule gives each: user rules beat group
+ * rules, which beat the default section, which beats the built-in default. Of
+ * several groups the strictest value wins, of equal ones the first in the policy.
+ * The module decides with this, and `tmoutctl show` explains with it.
  */
 #ifndef TMOUT_POLICY_RESOLVE_H
 #define TMOUT_POLICY_RESOLVE_H
@@ -35,7 +35,8 @@ int resolve(const struct snapshot *snapshot, const char *user, const char *const
 void resolution_format(const struct resolution *resolution, enum setting_id id, char *text,
                        size_t size);
 
-/* Does the policy cover a login over SSH, or another? `sessions` says. */
+/* Does the policy apply to a login over SSH, or to another one? Decided by the
+ * setting `sessions`. */
 bool resolution_covers(const struct resolution *resolution, bool is_ssh);
 
 /* Setting by setting, the stricter of the two becomes resolution's. */
@@ -44,10 +45,8 @@ void resolution_tighten(struct resolution *resolution, const struct resolution *
 /* The longest text that resolution_limit() makes, with its NUL. */
 #define LIMIT_TEXT_MAX 40
 
-/*
- * What PAM_TMOUT says to the shells' scripts: "900 readonly", "900 default"
- * or "none". size >= LIMIT_TEXT_MAX.
- */
+/* The value of PAM_TMOUT, for the shells' scripts: "900 readonly", "900 default"
+ * or "none". size >= LIMIT_TEXT_MAX. */
 void resolution_limit(const struct resolution *resolution, char *text, size_t size);
 
 #endif

@@ -1,5 +1,7 @@
 #include "lib/policy/rules.h"
 
+#include "lib/host/array.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,14 +20,11 @@ const char *rule_kind_word(enum rule_kind kind)
 
 int policy_append(struct policy *policy, const struct rule *rule)
 {
-    /* Doubling, at the powers of two. */
-    if ((policy->count & (policy->count - 1)) == 0) {
-        const size_t room = policy->count == 0 ? 1 : 2 * policy->count;
-        struct rule *grown = reallocarray(policy->rule, room, sizeof *grown);
-        if (grown == NULL)
-            return -1;
-        policy->rule = grown;
-    }
+    struct rule *grown = array_grow(policy->rule, policy->count, sizeof *grown);
+
+    if (grown == NULL)
+        return -1;
+    policy->rule = grown;
     policy->rule[policy->count++] = *rule;
     return 0;
 }

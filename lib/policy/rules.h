@@ -1,6 +1,6 @@
 /*
- * A policy in memory: the rules of all its files, merged. Only tmoutctl
- * builds one; what decides at login is its compiled form, the snapshot.
+ * A policy in memory: the rules of all its files, merged. Only tmoutctl has
+ * one; logins use its compiled form, the snapshot.
  */
 #ifndef TMOUT_POLICY_RULES_H
 #define TMOUT_POLICY_RULES_H
@@ -41,8 +41,8 @@ struct policy {
 /* The word that begins a rule of this kind in a policy. */
 const char *rule_kind_word(enum rule_kind kind);
 
-/* Appends a rule and takes its name and text over. Returns 0, or -1: no
- * memory, both then stay the caller's. */
+/* Appends a rule and takes ownership of its name and text. Returns 0, or -1: out
+ * of memory, and both stay the caller's. */
 int policy_append(struct policy *policy, const struct rule *rule);
 
 void policy_free(struct policy *policy);

@@ -1,5 +1,6 @@
 #include "lib/policy/scan.h"
 
+#include "lib/host/array.h"
 #include "lib/policy/lexer.h"
 #include "lib/policy/section.h"
 
@@ -21,6 +22,9 @@ struct scanner {
     struct token head;               /* its first word */
     size_t end;                      /* behind the last token that was taken */
     size_t nested;                   /* sections whose } is still to come after others */
+    bool outside;                    /* of any section: settings are noted */
+    struct token *stray;             /* their names */
+    size_t stray_count;
     struct seen_head *seen;
     size_t seen_count;
     scan_take_section *take;
@@ -52,7 +56,7 @@ static struct token take(struct scanner *s)
     return taken;
 }
 
-/* Where does a word that is no setting's name, unquoted, stand in a line? */
+/* Is this the name of a setting, without quotes? */
 static bool is_setting_name(const struct scanner *s, const struct token *token)
 {
     char word[WORD_SIZE_MAX + 1];
@@ -86,6 +90,16 @@ static bool at_head(const struct scanner *s)
     return before_brace && !is_setting_name(s, &s->token);
 }
 
+/* Does a setting stand at hand, outside of a section? */
+static bool at_setting(const struct scanner *s)
+{
+    if (s->token.kind != TOKEN_WORD || is_kind(s, &s->token))
+        return false;
+    return s->next.kind == TOKEN_EQUALS
+               ? s->after.kind != TOKEN_OPEN
+               : s->next.kind != TOKEN_OPEN && is_setting_name(s, &s->token);
+}
+
 /* --- settings ------------------------------------------------------------- */
 
 /* NAME = VALUE, or what there is of it. */
@@ -115,16 +129,18 @@ static void take_equals(struct scanner *s, struct assignment *a)
         take(s);
 }
 
-/* { ... } where a value should be, to the end of the line at most. */
+/* { ... } where a value should be. Another setting in it shows that its } is
+ * missing, or another section. */
 static void take_braces(struct scanner *s, struct assignment *a)
 {
     section_error(&s->section, s->token.line, "%.*s takes one value, without braces",
                   TOKEN_TEXT(s, &a->name));
     a->bad = true;
     take(s);
-    while (s->token.kind != TOKEN_END && s->token.kind != TOKEN_CLOSE && !s->token.first_on_line)
+    while (s->token.kind == TOKEN_SEPARATOR ||
+           (s->token.kind == TOKEN_WORD && s->next.kind != TOKEN_EQUALS && !at_head(s)))
         take(s);
-    if (s->token.kind == TOKEN_CLOSE && !s->token.first_on_line)
+    if (s->token.kind == TOKEN_CLOSE)
         take(s);
 }
 
@@ -187,7 +203,7 @@ static const struct setting *find_named(struct scanner *s, const struct assignme
     lexer_word(&s->lexer, &a->name, word);
     if (a->name.quoted && !a->name.bad)
         section_error(&s->section, a->name.line,
-                      "quotes are possible for names of users and groups, and for values only");
+                      "only values and the names of users and groups can be in quotes");
     length = strlen(word);
     if (!a->has_equals && length > 1 && word[length - 1] == ':')
         word[length - 1] = '\0';
@@ -209,7 +225,7 @@ static void check_assignment(struct scanner *s, const struct assignment *a)
     else if (a->has_equals && !a->has_value && !a->bad)
         section_error(&s->section, line, "%.*s has no value", TOKEN_TEXT(s, &a->name));
     else if (a->has_equals && a->has_value && !a->one_line)
-        section_error(&s->section, line, "%.*s, = and the value must be on one line",
+        section_error(&s->section, line, "%.*s, its = and its value must be on one line",
                       TOKEN_TEXT(s, &a->name));
     if (setting == NULL)
         return;
@@ -221,10 +237,24 @@ static void check_assignment(struct scanner *s, const struct assignment *a)
     section_set_value(&s->section, line, setting, text);
 }
 
+static void note_outside(struct scanner *s, const struct token *name)
+{
+    struct token *grown = array_grow(s->stray, s->stray_count, sizeof *grown);
+
+    if (grown == NULL) {
+        s->no_memory = true;
+        return;
+    }
+    s->stray = grown;
+    s->stray[s->stray_count++] = *name;
+}
+
 static void read_setting(struct scanner *s)
 {
     struct assignment a = {.name = take(s)};
 
+    if (s->outside && !a.name.bad)
+        note_outside(s, &a.name);
     a.bad = a.name.bad;
     take_equals(s, &a);
     take_value(s, &a);
@@ -239,7 +269,8 @@ static void stray_equals(struct scanner *s)
     section_error(&s->section, s->token.line, "unexpected =: the name of a setting is missing");
     while (s->token.kind == TOKEN_EQUALS)
         take(s);
-    if (s->token.kind == TOKEN_WORD && !s->token.first_on_line && s->next.kind != TOKEN_EQUALS)
+    if (s->token.kind == TOKEN_WORD && !s->token.first_on_line && s->next.kind != TOKEN_EQUALS &&
+        !at_head(s))
         take(s);
 }
 
@@ -288,8 +319,7 @@ static void interrupt_section(struct scanner *s)
                       open_line);
     } else {
         section_error(&s->section, s->token.line,
-                      "a section cannot begin inside of another one, which began in line %u",
-                      open_line);
+                      "sections cannot be nested: the section of line %u is not closed", open_line);
         s->nested++;
     }
 }
@@ -337,16 +367,13 @@ static bool read_body(struct scanner *s, bool opened)
 
 static void keep_head(struct scanner *s)
 {
-    struct seen_head *grown;
+    struct seen_head *grown = array_grow(s->seen, s->seen_count, sizeof *grown);
 
-    if ((s->seen_count & (s->seen_count - 1)) == 0) {
-        grown = reallocarray(s->seen, s->seen_count == 0 ? 1 : 2 * s->seen_count, sizeof *grown);
-        if (grown == NULL) {
-            s->no_memory = true;
-            return;
-        }
-        s->seen = grown;
+    if (grown == NULL) {
+        s->no_memory = true;
+        return;
     }
+    s->seen = grown;
     s->seen[s->seen_count++] = (struct seen_head){
         .kind = s->section.rule.kind, .name = s->section.rule.name, .line = s->section.rule.line};
     s->section.rule.name = NULL;
@@ -392,7 +419,7 @@ static void check_head(struct scanner *s, const struct token *name, unsigned wor
         return;
     if (s->head.quoted)
         section_error(section, s->head.line,
-                      "quotes are possible for names of users and groups, and for values only");
+                      "only values and the names of users and groups can be in quotes");
     lexer_word(&s->lexer, &s->head, word);
     section_set_kind(section, s->head.line, word);
     if (!section->has_kind)
@@ -407,8 +434,7 @@ static void check_head(struct scanner *s, const struct token *name, unsigned wor
     } else if (!bad) {
         section_error(section, s->head.line,
                       words == 1 ? "%s needs a name"
-                                 : "%s takes one name, in quotes where it is "
-                                   "no plain word",
+                                 : "%s takes one name: quote a name with spaces",
                       rule_kind_word(section->rule.kind));
     }
 }
@@ -460,26 +486,34 @@ static void read_section(struct scanner *s)
     else if (!bad && s->section.has_kind)
         section_error(&s->section, s->head.line, "a { is missing after %.*s",
                       (int)(head_size < 64 ? head_size : 64), s->lexer.text + head_start);
-    if (opened || s->token.kind == TOKEN_CLOSE ||
-        (s->token.kind == TOKEN_WORD && s->next.kind == TOKEN_EQUALS))
+    if (opened || s->token.kind == TOKEN_CLOSE || at_setting(s))
         closed = read_body(s, opened);
     end_section(s, closed && opened);
 }
 
-/* Settings without a section, up to a } or the next section. */
+/*
+ * Settings without a section, up to a } or the next section. With a } they were
+ * in one whose { or head is missing, which is one error; else each of them is
+ * one. In a section that was interrupted by another one they are none.
+ */
 static void read_outside(struct scanner *s)
 {
-    char word[WORD_SIZE_MAX + 1];
+    const bool interrupted = s->nested > 0;
 
     start_section(s);
-    lexer_word(&s->lexer, &s->token, word);
-    if (s->nested > 0)
-        s->nested--;
-    else if (!s->lexer.unsure && !s->token.bad && strcmp(word, "include") != 0)
-        section_error(&s->section, s->token.line,
-                      "%.*s is outside of any section: put settings into default { ... }",
-                      TOKEN_TEXT(s, &s->token));
-    read_body(s, false);
+    s->outside = true;
+    const bool closed = read_body(s, false);
+    s->outside = false;
+    for (size_t i = 0; i < s->stray_count && !interrupted && !s->lexer.unsure; i++) {
+        char word[WORD_SIZE_MAX + 1];
+        lexer_word(&s->lexer, &s->stray[i], word);
+        if (strcmp(word, "include") != 0 && (i == 0 || !closed))
+            section_error(&s->section, s->stray[i].line,
+                          "%.*s is outside of any section: put settings into default { ... }",
+                          TOKEN_TEXT(s, &s->stray[i]));
+    }
+    s->stray_count = 0;
+    s->nested -= interrupted && closed;
     end_section(s, false);
 }
 
@@ -509,7 +543,7 @@ static void read_top(struct scanner *s)
         stray_separator(s);
         break;
     case TOKEN_WORD:
-        if (s->next.kind == TOKEN_EQUALS && s->after.kind != TOKEN_OPEN && !is_kind(s, &s->token))
+        if (at_setting(s))
             read_outside(s);
         else
             read_section(s);
@@ -582,5 +616,6 @@ int scan(const struct scan_input *input, scan_take_section *take_section, void *
     for (size_t i = 0; i < s.seen_count; i++)
         free(s.seen[i].name);
     free(s.seen);
+    free(s.stray);
     return s.no_memory ? -1 : 0;
 }

@@ -121,8 +121,8 @@ bool section_note_setting(struct section *section, unsigned line, const struct s
     unsigned *first_line = &section->first_line[setting - settings];
 
     if (setting->default_only != NULL && section->has_kind && section->rule.kind != RULE_DEFAULT)
-        section_error(section, line, "%s is possible in the default section only: %s",
-                      setting->name, setting->default_only);
+        section_error(section, line, "%s is only allowed in the default section: %s", setting->name,
+                      setting->default_only);
     if (*first_line != 0) {
         section_error(section, line, "%s is already set in line %u of this section", setting->name,
                       *first_line);

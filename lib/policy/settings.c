@@ -10,15 +10,15 @@
 #include <string.h>
 #include <strings.h>
 
-/* A year. Beyond it a limit is a typing mistake, and ksh's additional
- * minute must not overflow the shells' 32-bit arithmetic. */
-#define LONGEST_LIMIT_SEC (365 * INT64_C(86400))
+/* A year. A longer limit is a typing error, and ksh's additional minute must not
+ * overflow the shells' 32-bit arithmetic. */
+#define LIMIT_MAX_SEC (365 * INT64_C(86400))
 
 static const struct setting_word no_words[] = {{NULL, 0}};
 
 static const struct setting_word word_none[] = {{"none", SETTING_NONE}, {NULL, 0}};
 
-/* No notice is the shortest one, for of notices the longest wins. */
+/* No notice counts as the shortest one, because the longest wins. */
 static const struct setting_word word_no_notice[] = {{"none", 0}, {NULL, 0}};
 
 static const struct setting_word words_activity[] = {
@@ -32,16 +32,16 @@ static const struct setting_word words_bool[] = {{"false", 0}, {"true", 1}, {"no
 static const struct setting_word words_sessions[] = {
     {"ssh", SESSIONS_SSH}, {"all", SESSIONS_ALL}, {NULL, 0}};
 
-/* sshd_config has 0 for it; none is the policy's own word. */
+/* sshd_config has 0 for this; none is the policy's own word. */
 static const struct setting_word words_zero_is_off[] = {
     {"0", SETTING_OFF}, {"none", SETTING_OFF}, {NULL, 0}};
 
-/* 0 would do, but none is what `sshd -T` prints. */
+/* 0 works as well, but `sshd -T` prints none. */
 static const struct setting_word words_none_is_off[] = {
     {"none", SETTING_OFF}, {"0", SETTING_OFF}, {NULL, 0}};
 
 static const char BEFORE_THE_USER_IS_KNOWN[] =
-    "sshd has one value for all connections, for it needs it before it knows the user";
+    "sshd has one value for all connections, because it applies before the user is known";
 
 static const struct setting_word words_count_by[] = {
     {"user", COUNT_BY_USER}, {"source", COUNT_BY_SOURCE}, {NULL, 0}};
@@ -50,12 +50,12 @@ const struct setting settings[SETTING_COUNT] = {
     [SETTING_TMOUT] = {.name = "tmout",
                        .type = SETTING_DURATION,
                        .min = 1,
-                       .max = LONGEST_LIMIT_SEC,
+                       .max = LIMIT_MAX_SEC,
                        .words = word_none,
                        .default_value = SETTING_NONE,
                        .strictest = STRICTEST_SMALLEST,
                        .values = "duration, none",
-                       .help = "how long a shell may sit idle at its prompt"},
+                       .help = "how long a shell may be idle at its prompt"},
     [SETTING_ENFORCE] = {.name = "enforce",
                          .type = SETTING_CHOICE,
                          .words = words_bool,
@@ -69,7 +69,7 @@ const struct setting settings[SETTING_COUNT] = {
                         .default_value = 0,
                         .strictest = STRICTEST_LARGEST,
                         .values = "true, false",
-                        .help = "also put TMOUT into the environment; scripts that read from "
+                        .help = "also export TMOUT to the environment; scripts that read from "
                                 "slow commands may then lose data"},
     [SETTING_SESSIONS] = {.name = "sessions",
                           .type = SETTING_CHOICE,
@@ -77,7 +77,7 @@ const struct setting settings[SETTING_COUNT] = {
                           .default_value = SESSIONS_SSH,
                           .strictest = STRICTEST_LARGEST,
                           .values = "ssh, all",
-                          .help = "the logins that get the limit: those over SSH, or every one"},
+                          .help = "which logins the settings apply to: those over SSH, or all"},
     [SETTING_MAX_ATTEMPTS] = {.name = "max_attempts",
                               .type = SETTING_NUMBER,
                               .min = 1,
@@ -86,26 +86,26 @@ const struct setting settings[SETTING_COUNT] = {
                               .default_value = SETTING_NONE,
                               .strictest = STRICTEST_SMALLEST,
                               .values = "1 to 64, none",
-                              .help = "so many failed logins lock the password; root has no limit "
-                                      "unless a rule names user root"},
+                              .help = "how many failed logins lock the account for passwords; root "
+                                      "has no limit unless a rule names user root"},
     [SETTING_ATTEMPT_WINDOW] = {.name = "attempt_window",
                                 .type = SETTING_DURATION,
                                 .min = 1,
-                                .max = LONGEST_LIMIT_SEC,
+                                .max = LIMIT_MAX_SEC,
                                 .words = no_words,
                                 .default_value = 15 * 60,
                                 .strictest = STRICTEST_LARGEST,
                                 .values = "duration",
-                                .help = "failed logins that are older than this do not count"},
+                                .help = "failed logins older than this do not count"},
     [SETTING_LOCK_TIME] = {.name = "lock_time",
                            .type = SETTING_DURATION,
                            .min = 1,
-                           .max = LONGEST_LIMIT_SEC,
+                           .max = LIMIT_MAX_SEC,
                            .words = word_forever,
                            .default_value = 10 * 60,
                            .strictest = STRICTEST_LARGEST,
                            .values = "duration, forever",
-                           .help = "how long the lock lasts; forever is until tmoutctl unlock"},
+                           .help = "how long the lock lasts; forever means until tmoutctl unlock"},
     [SETTING_COUNT_BY] = {.name = "count_by",
                           .type = SETTING_CHOICE,
                           .words = words_count_by,
@@ -113,52 +113,53 @@ const struct setting settings[SETTING_COUNT] = {
                           .strictest = STRICTEST_LARGEST,
                           .values = "user, source",
                           .help = "one count for all logins over the network, or one for each "
-                                  "address that they come from"},
+                                  "remote address"},
     [SETTING_DISCONNECT] = {.name = "disconnect",
                             .type = SETTING_DURATION,
                             .min = 1,
-                            .max = LONGEST_LIMIT_SEC,
+                            .max = LIMIT_MAX_SEC,
                             .words = word_none,
                             .default_value = SETTING_NONE,
                             .strictest = STRICTEST_SMALLEST,
                             .values = "duration, none",
-                            .help = "tmoutd hangs up a terminal that was without input for so "
+                            .help = "tmoutd hangs up a terminal that has had no input for this "
                                     "long, whatever runs in it"},
     [SETTING_DISCONNECT_NOTTY] = {.name = "disconnect_notty",
                                   .type = SETTING_DURATION,
                                   .min = 1,
-                                  .max = LONGEST_LIMIT_SEC,
+                                  .max = LIMIT_MAX_SEC,
                                   .words = word_none,
                                   .default_value = SETTING_NONE,
                                   .strictest = STRICTEST_SMALLEST,
                                   .values = "duration, none",
-                                  .help = "the same for a login without a terminal that moves no "
-                                          "data"},
+                                  .help =
+                                      "the same for a login without a terminal that transfers no "
+                                      "data"},
     [SETTING_ACTIVITY] = {.name = "activity",
                           .type = SETTING_CHOICE,
                           .words = words_activity,
                           .default_value = ACTIVITY_INPUT,
                           .strictest = STRICTEST_LARGEST,
                           .values = "input, any",
-                          .help = "with any, output on the terminal counts as activity, too"},
+                          .help = "with any, output to the terminal counts as activity as well"},
     [SETTING_MAX_SESSION] = {.name = "max_session",
                              .type = SETTING_DURATION,
                              .min = 1,
-                             .max = LONGEST_LIMIT_SEC,
+                             .max = LIMIT_MAX_SEC,
                              .words = word_none,
                              .default_value = SETTING_NONE,
                              .strictest = STRICTEST_SMALLEST,
                              .values = "duration, none",
-                             .help = "tmoutd ends a login of this age, busy or not"},
+                             .help = "tmoutd ends a login of this age, idle or not"},
     [SETTING_WARN] = {.name = "warn",
                       .type = SETTING_DURATION,
                       .min = 1,
-                      .max = LONGEST_LIMIT_SEC,
+                      .max = LIMIT_MAX_SEC,
                       .words = word_no_notice,
                       .default_value = 60,
                       .strictest = STRICTEST_LARGEST,
                       .values = "duration, none",
-                      .help = "how long before that a notice appears on the terminal"},
+                      .help = "how long before a disconnect a notice appears on the terminal"},
     [SETTING_CLIENT_ALIVE_INTERVAL] = {.name = "client_alive_interval",
                                        .type = SETTING_DURATION,
                                        .min = 1,
@@ -167,8 +168,8 @@ const struct setting settings[SETTING_COUNT] = {
                                        .default_value = SETTING_UNSET,
                                        .strictest = STRICTEST_SMALLEST,
                                        .values = "duration, 0 or none",
-                                       .help = "sshd asks a client that was silent for so long "
-                                               "whether it is still there; 0: never"},
+                                       .help = "after this long without data sshd checks whether "
+                                               "the client still responds; 0: never"},
     [SETTING_CLIENT_ALIVE_COUNT_MAX] = {.name = "client_alive_count_max",
                                         .type = SETTING_NUMBER,
                                         .min = 1,
@@ -177,20 +178,20 @@ const struct setting settings[SETTING_COUNT] = {
                                         .default_value = SETTING_UNSET,
                                         .strictest = STRICTEST_SMALLEST,
                                         .values = "number, 0 or none",
-                                        .help = "after so many questions without an answer sshd "
-                                                "ends the connection; 0: it never does"},
+                                        .help = "after this many checks without a response sshd "
+                                                "ends the connection; 0: never"},
     [SETTING_MAX_AUTH_TRIES] = {.name = "max_auth_tries",
                                 .type = SETTING_NUMBER,
-                                /* With 0 sshd tries no method at all, a key neither, and
-                                 * hangs up: nobody could log in. */
+                                /* With 0 sshd accepts no method at all, not even a key:
+                                 * nobody could log in. */
                                 .min = 1,
                                 .max = INT_MAX,
                                 .words = no_words,
                                 .default_value = SETTING_UNSET,
                                 .strictest = STRICTEST_SMALLEST,
                                 .values = "1 or more",
-                                .help = "sshd hangs up after so many failures on one connection; "
-                                        "each key that a client offers in vain is one"},
+                                .help = "sshd disconnects after this many failures on one "
+                                        "connection; each key that it does not accept is one"},
     [SETTING_MAX_SESSIONS] = {.name = "max_sessions",
                               .type = SETTING_NUMBER,
                               .min = 0,
@@ -199,8 +200,8 @@ const struct setting settings[SETTING_COUNT] = {
                               .default_value = SETTING_UNSET,
                               .strictest = STRICTEST_SMALLEST,
                               .values = "0 or more",
-                              .help = "so many shells, commands and subsystems at once on one "
-                                      "connection; 0 leaves forwarding alone"},
+                              .help = "how many shells, commands and subsystems one connection "
+                                      "may have at a time; 0 allows forwarding only"},
     [SETTING_UNUSED_CONNECTION_TIMEOUT] = {.name = "unused_connection_timeout",
                                            .type = SETTING_DURATION,
                                            .min = 1,
@@ -209,8 +210,8 @@ const struct setting settings[SETTING_COUNT] = {
                                            .default_value = SETTING_UNSET,
                                            .strictest = STRICTEST_SMALLEST,
                                            .values = "duration, none",
-                                           .help = "sshd ends a connection that had nothing open "
-                                                   "on it for so long"},
+                                           .help = "sshd ends a connection that has had no open "
+                                                   "channel for this long"},
     [SETTING_LOGIN_GRACE_TIME] = {.name = "login_grace_time",
                                   .type = SETTING_DURATION,
                                   .min = 1,
@@ -219,8 +220,8 @@ const struct setting settings[SETTING_COUNT] = {
                                   .default_value = SETTING_UNSET,
                                   .default_only = BEFORE_THE_USER_IS_KNOWN,
                                   .values = "duration, 0 or none",
-                                  .help = "sshd hangs up on who has not logged in by then; 0: "
-                                          "never"},
+                                  .help = "sshd disconnects a client that has not logged in by "
+                                          "then; 0: never"},
     [SETTING_MAX_STARTUPS] = {.name = "max_startups",
                               .type = SETTING_STARTUPS,
                               .words = no_words,
@@ -228,19 +229,20 @@ const struct setting settings[SETTING_COUNT] = {
                               .default_only = BEFORE_THE_USER_IS_KNOWN,
                               .values = "number, start:rate:full",
                               .help = "connections that have not logged in yet: from start on sshd "
-                                      "drops rate percent of the new ones, from full on all"},
+                                      "drops rate percent of new ones, from full on all of them"},
     [SETTING_CHANNEL_TIMEOUT] = {.name = "channel_timeout",
                                  .type = SETTING_TEXT,
                                  .min = 1,
                                  .max = SETTING_TEXT_MAX - 1,
                                  .words = no_words,
                                  .default_value = SETTING_UNSET,
-                                 .default_only = "in a Match block it has no effect on most "
+                                 .default_only = "it has no effect in a Match block with most "
                                                  "versions of sshd",
                                  .values = "\"TYPE=INTERVAL ...\", none",
-                                 .help = "sshd closes a channel of this type that moved no data "
-                                         "for so long, as in \"session:shell=10m "
-                                         "agent-connection=1h\""},
+                                 .help =
+                                     "sshd closes a channel of this type that has transferred no "
+                                     "data for this long, as in \"session:shell=10m "
+                                     "agent-connection=1h\""},
 };
 
 const struct setting *setting_find(const char *name)
@@ -276,10 +278,10 @@ static const char *parse_duration(const struct setting *setting, const char *tex
     if (wrong != NULL)
         return wrong;
     if (seconds < setting->min)
-        return "is too short: the least is 1s";
+        return "is too short: the minimum is 1s";
     if (seconds > setting->max)
-        return setting->max == LONGEST_LIMIT_SEC ? "is too long: the most is 365d"
-                                                 : "is too long: the most is 2147483647s";
+        return setting->max == LIMIT_MAX_SEC ? "is too long: the maximum is 365d"
+                                             : "is too long: the maximum is 2147483647s";
     *value = seconds;
     return NULL;
 }
@@ -317,7 +319,7 @@ const char *setting_parse(const struct setting *setting, const char *text, int64
         if (strcasecmp(w->word, text) != 0)
             continue;
         if (strcmp(w->word, text) != 0)
-            return "must be written in small letters";
+            return "must be lower case";
         *value = w->value;
         return NULL;
     }
@@ -334,7 +336,7 @@ const char *setting_parse(const struct setting *setting, const char *text, int64
         return parse_text(text, value);
     case SETTING_CHOICE:
     default:
-        return "is not one of the values it takes";
+        return "is not an allowed value";
     }
 }
 
@@ -358,17 +360,17 @@ void setting_format(const struct setting *setting, int64_t value, char *text, si
         duration_format(value, text, size);
 }
 
-/* How many letters must be inserted, deleted, replaced or swapped with
- * their neighbour to make b of a (optimal string alignment); words longer
- * than the table are as far away as it gets. */
+/* How many letters must be inserted, deleted, replaced or swapped with a
+ * neighbour to turn a into b (optimal string alignment). Words longer than the
+ * table have the largest distance. */
 static size_t edit_distance(const char *a, const char *b)
 {
-    enum { LONGEST = 40 };
-    size_t row[LONGEST + 1][LONGEST + 1];
+    enum { WORD_MAX = 40 };
+    size_t row[WORD_MAX + 1][WORD_MAX + 1];
     size_t na = strlen(a), nb = strlen(b);
 
-    if (na > LONGEST || nb > LONGEST)
-        return LONGEST;
+    if (na > WORD_MAX || nb > WORD_MAX)
+        return WORD_MAX;
     for (size_t i = 0; i <= na; i++)
         row[i][0] = i;
     for (size_t j = 0; j <= nb; j++)

@@ -1,7 +1,7 @@
 /*
- * The settings a policy knows: one table, one row a setting. Parsing,
- * bounds, merging, `tmoutctl show` and the manual page's table all follow
- * from it; adding a setting is adding a row.
+ * The settings of a policy: one table, one row per setting. Parsing, bounds,
+ * merging, `tmoutctl show` and the manual page's table all follow from it; to
+ * add a setting, add a row.
  */
 #ifndef TMOUT_POLICY_SETTINGS_H
 #define TMOUT_POLICY_SETTINGS_H
@@ -36,26 +36,26 @@ enum setting_id {
     SETTING_COUNT
 };
 
-/* A limit that is switched off: beyond every duration, so that "the
+/* A limit that is switched off: larger than every duration, so that "the
  * shortest wins" needs no exception for it. */
 #define SETTING_NONE INT64_MAX
 
-/* A time that does not end, for settings of which the longest wins. */
+/* A time without end, for settings of which the longest wins. */
 #define SETTING_FOREVER INT64_MAX
 
-/* Nothing said, so that sshd's own configuration holds: what sshd's settings
- * have without a rule, and what no policy can say. Looser than all. */
+/* Not set, so that sshd's own configuration applies: the default of sshd's
+ * settings. No policy can set it, and it is looser than any value. */
 #define SETTING_UNSET INT64_MAX
 
 /* sshd's 0 or none, which switches one of its limits off: looser than any
- * limit, yet something that was said. */
+ * limit, but set all the same. */
 #define SETTING_OFF (INT64_MAX - 1)
 
 enum { SESSIONS_SSH = 0, SESSIONS_ALL = 1 };
 enum { COUNT_BY_SOURCE = 0, COUNT_BY_USER = 1 };
 enum { ACTIVITY_ANY = 0, ACTIVITY_INPUT = 1 };
 
-/* What max_attempts can be; a ledger has room for as many. */
+/* The largest max_attempts; a ledger has room for as many. */
 enum { ATTEMPTS_MAX = 64 };
 
 enum setting_type {
@@ -63,13 +63,13 @@ enum setting_type {
     SETTING_NUMBER,
     SETTING_CHOICE,   /* one of words[] */
     SETTING_STARTUPS, /* start:rate:full, packed; sshd_values.h */
-    SETTING_TEXT      /* the value is the text's length; the text stands beside it */
+    SETTING_TEXT      /* the value is the text's length; the text is kept beside it */
 };
 
 enum setting_strictest { STRICTEST_SMALLEST, STRICTEST_LARGEST };
 
-/* A word that stands for a value. Where several words stand for the same
- * value, the first is the one that is printed. */
+/* A word that means a value. If several words mean the same value, the first one
+ * is printed. */
 struct setting_word {
     const char *word;
     int64_t value;
@@ -82,7 +82,7 @@ struct setting {
     const struct setting_word *words; /* ends with word == NULL */
     int64_t default_value;
     enum setting_strictest strictest; /* which of two groups' values wins */
-    const char *default_only;         /* why groups and users cannot have it, or NULL */
+    const char *default_only;         /* why groups and users cannot have it; NULL: they can */
     const char *values;               /* for people: what may be written */
     const char *help;
 };
@@ -96,12 +96,12 @@ extern const struct setting settings[SETTING_COUNT];
 /* The row called name, or NULL. */
 const struct setting *setting_find(const char *name);
 
-/* Can value have come from a policy? Guards what is read from disk. Without
- * a rule a setting may have another one: SETTING_UNSET. */
+/* Can a policy set this value? Checks what is read from disk. The default, which
+ * applies without a rule, can be another one: SETTING_UNSET. */
 bool setting_value_valid(const struct setting *setting, int64_t value);
 
-/* Is a stricter than b? Equal values are not, and neither is where there can
- * be only one. */
+/* Is a stricter than b? Never of equal values, nor of settings that only the
+ * default section can have. */
 bool setting_stricter(const struct setting *setting, int64_t a, int64_t b);
 
 /*
@@ -110,15 +110,12 @@ bool setting_stricter(const struct setting *setting, int64_t a, int64_t b);
  */
 const char *setting_parse(const struct setting *setting, const char *text, int64_t *value);
 
-/* value as it would be written in a policy; size >= SETTING_TEXT_MAX. Of a
- * SETTING_TEXT it knows only whether there is one: resolution_format() knows
- * the text. */
+/* Writes value as a policy would have it; size >= SETTING_TEXT_MAX. Of a
+ * SETTING_TEXT the text itself is not known here: see resolution_format(). */
 void setting_format(const struct setting *setting, int64_t value, char *text, size_t size);
 
-/*
- * The word among candidates[count] that was probably meant by word, or NULL
- * if none is near.
- */
+/* The one of candidates[count] that was probably meant by word, or NULL if none
+ * is similar. */
 const char *nearest_word(const char *word, const char *const *candidates, size_t count);
 
 #endif

@@ -1,7 +1,6 @@
 /*
- * The snapshot's layout, shared by the half that writes and the half that
- * reads. All numbers in the host's byte order: a snapshot never leaves the
- * host that made it.
+ * The snapshot's layout, shared by writer and reader. All numbers are in the
+ * host's byte order: a snapshot never leaves the host that wrote it.
  *
  *   header | sources and message | buckets | rules
  *
@@ -18,8 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The format's number is in the names, so that an old and a new module can
- * live side by side during an upgrade. */
+/* The format's number is in the names, so that an old and a new module can work
+ * side by side during an upgrade. */
 #define SNAPSHOT_POLICY_NAME   "policy.v1"
 #define SNAPSHOT_REJECTED_NAME "rejected.v1"
 
@@ -58,7 +57,7 @@ struct file_slot {
 };
 
 struct file_bucket {
-    uint64_t checksum; /* of all that follows, begun with the bucket's number */
+    uint64_t checksum; /* of all that follows, seeded with the bucket's number */
     uint64_t count;
     struct file_slot slot[BUCKET_SLOTS];
 };
@@ -76,7 +75,7 @@ struct file_setting {
     uint32_t id, file, line, unused;
 };
 
-/* Bounds for whatever a damaged file may claim. */
+/* Limits for the sizes in a damaged file. */
 enum {
     BLOCK_SIZE_MAX = 1024 * 1024,
     RULE_SETTINGS_MAX = 64,

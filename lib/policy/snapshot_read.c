@@ -37,7 +37,8 @@ static bool inside(const struct snapshot *snapshot, uint64_t offset, uint64_t si
     return offset <= snapshot->file_size && size <= snapshot->file_size - offset;
 }
 
-static bool header_fits(const struct file_header *header, const char *magic, uint64_t actual_size)
+static bool header_is_valid(const struct file_header *header, const char *magic,
+                            uint64_t actual_size)
 {
     const uint64_t buckets = (uint64_t)header->bucket_count * sizeof(struct file_bucket);
 
@@ -67,7 +68,7 @@ static bool next_source(const struct snapshot *snapshot, size_t *at, struct file
     return true;
 }
 
-static bool block_fits(const struct snapshot *snapshot)
+static bool block_is_valid(const struct snapshot *snapshot)
 {
     struct file_source source;
     const char *path;
@@ -90,8 +91,8 @@ static const char *read_parts(int fd, enum snapshot_kind kind, struct snapshot *
         return strerror(errno);
     if (read_at(fd, 0, &header, sizeof header) != 0)
         return errno != 0 ? strerror(errno) : damaged;
-    if (!header_fits(&header, kind == SNAPSHOT_POLICY ? MAGIC_POLICY : MAGIC_REJECTED,
-                     (uint64_t)st.st_size))
+    if (!header_is_valid(&header, kind == SNAPSHOT_POLICY ? MAGIC_POLICY : MAGIC_REJECTED,
+                         (uint64_t)st.st_size))
         return damaged;
     *snapshot = (struct snapshot){.fd = fd,
                                   .file_size = header.file_size,
@@ -109,7 +110,7 @@ static const char *read_parts(int fd, enum snapshot_kind kind, struct snapshot *
     if (read_at(fd, sizeof header, snapshot->block, snapshot->block_size) != 0)
         return errno != 0 ? strerror(errno) : damaged;
     if (checksum(CHECKSUM_START, snapshot->block, snapshot->block_size) != header.block_checksum ||
-        !block_fits(snapshot))
+        !block_is_valid(snapshot))
         return damaged;
     return NULL;
 }
@@ -231,15 +232,15 @@ void snapshot_message(const struct snapshot *snapshot, char *text, size_t size)
              (const char *)snapshot->block + snapshot->block_size - snapshot->message_size);
 }
 
-/* The record of a rule, apart. */
+/* The parts of a rule's record. */
 struct record {
     struct file_rule head;
     const unsigned char *settings, *name, *text;
 };
 
-/* Takes the text of a setting; is it one that a policy could have? */
-static bool take_text(const struct record *record, const struct file_setting *entry,
-                      struct snapshot_rule *rule)
+/* Copies the text of a setting; is it one that a policy can have? */
+static bool parse_text_setting(const struct record *record, const struct file_setting *entry,
+                               struct snapshot_rule *rule)
 {
     int64_t length = 0;
 
@@ -252,9 +253,9 @@ static bool take_text(const struct record *record, const struct file_setting *en
            length == entry->value;
 }
 
-/* Settings with numbers this version does not know come from a newer one
- * during an upgrade; it will have given them effect. */
-static int take_settings(const struct record *record, struct snapshot_rule *rule)
+/* Settings with unknown numbers come from a newer version during an upgrade, and
+ * are ignored. */
+static int parse_settings(const struct record *record, struct snapshot_rule *rule)
 {
     for (uint32_t i = 0; i < record->head.setting_count; i++) {
         struct file_setting entry;
@@ -264,7 +265,7 @@ static int take_settings(const struct record *record, struct snapshot_rule *rule
         const struct setting *setting = &settings[entry.id];
         if (!setting_value_valid(setting, entry.value) ||
             (setting->default_only != NULL && record->head.kind != RULE_DEFAULT) ||
-            (setting->type == SETTING_TEXT && !take_text(record, &entry, rule)))
+            (setting->type == SETTING_TEXT && !parse_text_setting(record, &entry, rule)))
             return -1;
         rule->setting[entry.id] = (struct rule_setting){
             .set = true, .value = entry.value, .file = entry.file, .line = entry.line};
@@ -272,8 +273,8 @@ static int take_settings(const struct record *record, struct snapshot_rule *rule
     return 0;
 }
 
-/* Finds the parts of bytes[size], which are a rule's; false if damaged. */
-static bool record_fits(const unsigned char *bytes, size_t size, struct record *record)
+/* Finds the parts of a rule's record in bytes[size]; false if damaged. */
+static bool parse_record(const unsigned char *bytes, size_t size, struct record *record)
 {
     struct file_rule *head = &record->head;
 
@@ -299,7 +300,7 @@ static bool read_record(const struct snapshot *snapshot, const struct file_slot 
     return slot->size >= sizeof record->head && slot->size <= RULE_SIZE_MAX &&
            inside(snapshot, slot->offset, slot->size) &&
            read_at(snapshot->fd, slot->offset, bytes, slot->size) == 0 &&
-           record_fits(bytes, slot->size, record);
+           parse_record(bytes, slot->size, record);
 }
 
 /* The rule that a slot points at: 1 if it is the one called name, 0 if only
@@ -316,7 +317,7 @@ static int read_rule(const struct snapshot *snapshot, const struct file_slot *sl
         memcmp(record.name, name, record.head.name_size) != 0)
         return 0;
     *rule = (struct snapshot_rule){0};
-    return take_settings(&record, rule) == 0 ? 1 : -1;
+    return parse_settings(&record, rule) == 0 ? 1 : -1;
 }
 
 static bool read_bucket(const struct snapshot *snapshot, uint64_t number,
@@ -350,9 +351,9 @@ int snapshot_find(const struct snapshot *snapshot, enum rule_kind kind, const ch
     return 0;
 }
 
-/* Hands over the rule that a slot points at, whatever it is called. */
-static int take_any_rule(const struct snapshot *snapshot, const struct file_slot *slot,
-                         snapshot_take_rule *take, void *context)
+/* Calls visit for the rule that a slot points at. */
+static int visit_record(const struct snapshot *snapshot, const struct file_slot *slot,
+                        snapshot_visit_rule *visit, void *context)
 {
     unsigned char bytes[RULE_SIZE_MAX];
     char name[RULE_NAME_MAX + 1];
@@ -362,14 +363,14 @@ static int take_any_rule(const struct snapshot *snapshot, const struct file_slot
     if (!read_record(snapshot, slot, bytes, &record) || record.head.kind > RULE_USER ||
         record.head.name_size >= sizeof name ||
         memchr(record.name, '\0', record.head.name_size) != NULL ||
-        take_settings(&record, &rule) != 0)
+        parse_settings(&record, &rule) != 0)
         return -1;
     memcpy(name, record.name, record.head.name_size);
     name[record.head.name_size] = '\0';
-    return take(context, (enum rule_kind)record.head.kind, name, &rule);
+    return visit(context, (enum rule_kind)record.head.kind, name, &rule);
 }
 
-int snapshot_each_rule(const struct snapshot *snapshot, snapshot_take_rule *take, void *context)
+int snapshot_each_rule(const struct snapshot *snapshot, snapshot_visit_rule *visit, void *context)
 {
     uint64_t left = 0;
 
@@ -381,7 +382,7 @@ int snapshot_each_rule(const struct snapshot *snapshot, snapshot_take_rule *take
             return -1;
         left -= bucket.count;
         for (uint64_t i = 0; i < bucket.count; i++) {
-            const int result = take_any_rule(snapshot, &bucket.slot[i], take, context);
+            const int result = visit_record(snapshot, &bucket.slot[i], visit, context);
             if (result != 0)
                 return result;
         }

@@ -1,14 +1,15 @@
 /*
- * The snapshot: a policy compiled into a file that a login searches instead
- * of reading through, so that its cost does not depend on the policy's size.
+ * Reading snapshots. A snapshot is a policy compiled into a file that a login
+ * searches instead of reading all of it, so that the cost does not depend on the
+ * policy's size.
  *
- * The same container, under another name and magic, remembers a policy that
- * was refused: the identities of its sources, and the reason.
+ * The same format, under another name and magic, records a policy that was
+ * rejected: the identities of its sources, and the reason.
  *
- * Read with pread() only: a file that is truncated under a mapping would
- * kill the host process with SIGBUS. Every part that is read carries a
- * checksum, and every offset is checked where it is followed; what does not
- * fit counts as damaged, never as "no rule".
+ * Read with pread() only: a file that is truncated under a mapping would kill
+ * the host process with SIGBUS. Every part that is read has a checksum, and every
+ * offset is checked before it is followed; what does not match counts as damaged,
+ * never as "no rule".
  */
 #ifndef TMOUT_POLICY_SNAPSHOT_READ_H
 #define TMOUT_POLICY_SNAPSHOT_READ_H
@@ -25,7 +26,7 @@
 enum snapshot_status {
     SNAPSHOT_OK,
     SNAPSHOT_ABSENT,  /* no such file */
-    SNAPSHOT_UNUSABLE /* not trusted, damaged, or not readable: reason says which */
+    SNAPSHOT_UNUSABLE /* insecure, damaged, or not readable: the failure says which */
 };
 
 struct snapshot {
@@ -40,29 +41,29 @@ struct snapshot {
     size_t block_size;
 };
 
-/* A rule as the snapshot holds it: what it sets, and nothing for the rest. */
+/* A rule of the snapshot: the settings that it has; the rest is zero. */
 struct snapshot_rule {
     struct rule_setting setting[SETTING_COUNT];
     char text[SETTING_TEXT_MAX]; /* of the one that is a SETTING_TEXT, else "" */
 };
 
 /*
- * Opens STATE_DIR/policy.v1 or rejected.v1; owner as in trusted.h. On
+ * Opens STATE_DIR/policy.v1 or rejected.v1; owner as in secure_path.h. On
  * SNAPSHOT_OK the caller closes with snapshot_close().
  */
 enum snapshot_status snapshot_open(const char *state_dir, enum snapshot_kind kind, uid_t owner,
                                    struct snapshot *snapshot, struct failure *failure);
 
-/* The same from an open file, which becomes the snapshot's on SNAPSHOT_OK. */
+/* The same from an open file, which belongs to the snapshot on SNAPSHOT_OK. */
 enum snapshot_status snapshot_open_fd(int fd, enum snapshot_kind kind, struct snapshot *snapshot,
                                       struct failure *failure);
 
 void snapshot_close(struct snapshot *snapshot);
 
-/* Was it made from the policy at config_path as it is on disk now? */
+/* Was it compiled from the policy at config_path as it is on disk now? */
 bool snapshot_is_current(const struct snapshot *snapshot, const char *config_path);
 
-/* Reads it all: is no part damaged, whichever a login may need? */
+/* Reads all of it: is no part damaged? A login reads only what it needs. */
 bool snapshot_is_intact(const struct snapshot *snapshot);
 
 /*
@@ -72,23 +73,23 @@ bool snapshot_is_intact(const struct snapshot *snapshot);
 int snapshot_find(const struct snapshot *snapshot, enum rule_kind kind, const char *name,
                   struct snapshot_rule *rule);
 
-/* What is done with each rule; name and rule are its own for the call. */
-typedef int snapshot_take_rule(void *context, enum rule_kind kind, const char *name,
-                               const struct snapshot_rule *rule);
+/* Called for each rule; name and rule are valid during the call only. */
+typedef int snapshot_visit_rule(void *context, enum rule_kind kind, const char *name,
+                                const struct snapshot_rule *rule);
 
 /*
- * Calls take for all rules, in no order that means anything, until it returns
- * another number than 0, which is then the answer. -1 also means that the
- * snapshot is damaged; take may have been called by then.
+ * Calls visit for all rules, in no particular order, until it returns another
+ * number than 0, which is then returned. -1 also means that the snapshot is
+ * damaged; visit may have been called before.
  */
-int snapshot_each_rule(const struct snapshot *snapshot, snapshot_take_rule *take, void *context);
+int snapshot_each_rule(const struct snapshot *snapshot, snapshot_visit_rule *visit, void *context);
 
-/* The path of the source with this number into path, always terminated;
+/* Copies the path of the source with this number to path, always terminated;
  * "?" if there is none. */
 void snapshot_source_path(const struct snapshot *snapshot, uint32_t number, char *path,
                           size_t size);
 
-/* Why the policy was refused, into text, always terminated. */
+/* Copies the reason of a rejection to text, always terminated. */
 void snapshot_message(const struct snapshot *snapshot, char *text, size_t size);
 
 #endif

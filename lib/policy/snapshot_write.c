@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes that grow at the end. */
+/* A growing buffer. */
 struct buffer {
     unsigned char *data;
     size_t size, room;
-    bool failed; /* no memory; all later calls do nothing */
+    bool failed; /* out of memory: all later calls do nothing */
 };
 
 static void *append(struct buffer *buffer, size_t size)
@@ -83,7 +83,7 @@ static void append_rule(struct buffer *buffer, const struct rule *rule)
     memcpy(buffer->data + start, &head, sizeof head);
 }
 
-/* Puts the slots into bucket_count buckets; false if one overflows. */
+/* Distributes the slots to bucket_count buckets; false if one overflows. */
 static bool fill_buckets(struct file_bucket *bucket, size_t bucket_count,
                          const struct file_slot *slot, size_t slot_count)
 {
@@ -98,14 +98,14 @@ static bool fill_buckets(struct file_bucket *bucket, size_t bucket_count,
     return true;
 }
 
-/* As few buckets as hold all slots; NULL with errno when none do. */
+/* The smallest number of buckets that holds all slots; NULL with errno set. */
 static struct file_bucket *make_buckets(const struct file_slot *slot, size_t slot_count,
                                         size_t *bucket_count)
 {
-    /* Names that defeat this many buckets are no accident. */
-    const size_t most = 64 * (slot_count + 64);
+    /* Names that overflow this many buckets were chosen to. */
+    const size_t bucket_count_max = 64 * (slot_count + 64);
 
-    for (*bucket_count = 1; *bucket_count <= most; *bucket_count *= 2) {
+    for (*bucket_count = 1; *bucket_count <= bucket_count_max; *bucket_count *= 2) {
         if (*bucket_count * BUCKET_SLOTS < slot_count)
             continue;
         struct file_bucket *bucket = calloc(*bucket_count, sizeof *bucket);
@@ -119,7 +119,7 @@ static struct file_bucket *make_buckets(const struct file_slot *slot, size_t slo
     return NULL;
 }
 
-/* Appends all rules and notes in slot[] where they went. */
+/* Appends all rules and stores their places in slot[]. */
 static void append_rules(struct buffer *buffer, const struct policy *policy, struct file_slot *slot,
                          uint32_t *rule_count)
 {

@@ -10,9 +10,9 @@
 #include "lib/policy/source.h"
 
 /*
- * Builds a snapshot's bytes in *image (the caller frees it). policy may be
- * NULL for SNAPSHOT_REJECTED; message is then the reason, else "".
- * Returns 0, or -1 with errno ENOMEM, or EFBIG where it outgrows the format.
+ * Encodes a snapshot to *image, which the caller frees. policy may be NULL for
+ * SNAPSHOT_REJECTED; message is then the reason, else "". Returns 0, or -1 with
+ * errno ENOMEM, or EFBIG if the policy is too large for the format.
  */
 int snapshot_encode(enum snapshot_kind kind, const struct source_set *sources,
                     const struct policy *policy, const char *message, int64_t created_sec,

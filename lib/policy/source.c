@@ -2,6 +2,7 @@
 
 #include "lib/host/array.h"
 #include "lib/host/descriptor.h"
+#include "lib/host/array.h"
 #include "lib/host/secure_path.h"
 
 #include <dirent.h>
@@ -13,11 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A hundred times the largest policy anybody has; keeps a mistake such as
- * a log file in the policy's place from filling memory. */
-#define LARGEST_SOURCE_BYTES (8 * 1024 * 1024)
+/* A hundred times the largest policy in use; keeps a file that is there by
+ * mistake, such as a log, from filling memory. */
+#define SOURCE_MAX_BYTES (8 * 1024 * 1024)
 
-/* How often to begin again when files change under our hands. */
+/* How often to start over if files change while they are read. */
 enum { READ_TRIES = 5 };
 
 static int64_t timespec_ns(struct timespec t)
@@ -40,7 +41,7 @@ static struct source_identity identity_of(const struct stat *st)
     return identity;
 }
 
-/* Files come and go in a parent: its times say nothing. */
+/* Files are created and removed in a parent: its times mean nothing. */
 static struct source_identity identity_of_parent(const struct stat *st)
 {
     return (struct source_identity){.kind = SOURCE_PARENT,
@@ -65,13 +66,13 @@ bool source_identity_equal(const struct source_identity *a, const struct source_
            a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
 }
 
-/* Takes path over, also when it fails. */
+/* Takes ownership of path, even if it fails. */
 static struct source *add_source(struct source_set *set, char *path)
 {
     struct source *grown = NULL;
 
     if (path != NULL)
-        grown = realloc(set->item, (set->count + 1) * sizeof *set->item);
+        grown = array_grow(set->item, set->count, sizeof *grown);
     if (grown == NULL) {
         free(path);
         return NULL;
@@ -82,7 +83,7 @@ static struct source *add_source(struct source_set *set, char *path)
     return source;
 }
 
-/* Reads exactly source->identity.size bytes and looks for one more. */
+/* Reads exactly source->identity.size bytes, and tries to read one more. */
 static int read_all(int fd, struct source *source, struct problems *problems)
 {
     const size_t size = (size_t)source->identity.size;
@@ -98,7 +99,7 @@ static int read_all(int fd, struct source *source, struct problems *problems)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
-            problem_add(problems, PROBLEM_FAILURE, source->path, 0, "cannot be read: %s",
+            problem_add(problems, PROBLEM_FAILURE, source->path, 0, "cannot read: %s",
                         strerror(errno));
             break;
         }
@@ -116,11 +117,11 @@ static int read_open(int fd, const struct stat *st, struct source *source,
                      struct problems *problems)
 {
     source->identity = identity_of(st);
-    if (st->st_size <= LARGEST_SOURCE_BYTES)
+    if (st->st_size <= SOURCE_MAX_BYTES)
         return read_all(fd, source, problems);
     problem_add(problems, PROBLEM_ERROR, source->path, 0,
-                "is larger than a policy can be (%lld bytes, the most is %d)",
-                (long long)st->st_size, LARGEST_SOURCE_BYTES);
+                "is too large for a policy (%lld bytes, the maximum is %d)", (long long)st->st_size,
+                SOURCE_MAX_BYTES);
     return 0;
 }
 
@@ -136,7 +137,7 @@ static int read_source(int directory_fd, const char *name, uid_t owner, struct s
         const enum problem_severity severity =
             errno == EPERM || errno == ENOENT ? PROBLEM_ERROR : PROBLEM_FAILURE;
         problem_add(problems, severity, source->path, 0, "%s",
-                    errno == ENOENT ? "is missing; a policy without limits is default { }"
+                    errno == ENOENT ? "is missing; for a policy without limits, write default { }"
                                     : failure.text);
         return 0;
     }
@@ -203,7 +204,7 @@ int source_read_draft(const char *path, uid_t owner, struct source_set *set,
     } else {
         wrong = insecure_because(&st, owner);
         if (wrong != NULL)
-            problem_add(problems, PROBLEM_NOTE, path, 0, "as the policy it would be refused: it %s",
+            problem_add(problems, PROBLEM_NOTE, path, 0, "would be rejected as the policy: it %s",
                         wrong);
         result = read_open(fd, &st, source, problems);
     }
@@ -283,7 +284,7 @@ static int read_drop_ins(int directory_fd, uid_t owner, struct source_set *set,
 
     if (list_directory(directory_fd, &name, &count) != 0) {
         const int error = errno;
-        problem_add(problems, PROBLEM_FAILURE, set->item[1].path, 0, "cannot be listed: %s",
+        problem_add(problems, PROBLEM_FAILURE, set->item[1].path, 0, "cannot list: %s",
                     strerror(error));
         free_names(name, count);
         return error == ENOMEM ? -1 : 0;
@@ -325,8 +326,8 @@ static int read_drop_in_directory(const char *config_path, uid_t owner, struct s
     return result;
 }
 
-/* Where a directory is at fault, mending it must be noticed: then the
- * directories above the policy are part of what was looked at. */
+/* If a directory is the cause of an error, its repair must be noticed: then the
+ * directories above the policy belong to the sources. */
 static int add_parents(const char *config_path, struct source_set *set)
 {
     for (const char *slash = strchr(config_path + 1, '/'); slash != NULL;
@@ -354,7 +355,7 @@ int sources_read(const char *config_path, uid_t owner, struct source_set *set,
             return 0;
     }
     problem_add(problems, PROBLEM_FAILURE, config_path, 0,
-                "keeps changing while it is read; try again when the editing is done");
+                "keeps changing while it is read: try again after editing");
     return 0;
 }
 

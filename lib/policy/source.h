@@ -16,12 +16,12 @@ enum source_kind {
     SOURCE_ABSENT = 0, /* nothing there */
     SOURCE_FILE = 1,
     SOURCE_DIRECTORY = 2,
-    SOURCE_OTHER = 3, /* something that is neither, or cannot be looked at */
-    SOURCE_PARENT = 4 /* a directory above: only who may write it counts */
+    SOURCE_OTHER = 3, /* neither of these, or it cannot be inspected */
+    SOURCE_PARENT = 4 /* a directory above: only its owner and mode count */
 };
 
-/* Tells whether a file is still the one that was read. An edit of equal
- * size with the old mtime restored shows in ctime, which nobody can set. */
+/* Identifies the version of a file that was read. An edit of the same size with
+ * the old mtime restored shows in ctime, which nobody can set. */
 struct source_identity {
     uint32_t kind;
     uint64_t inode;
@@ -37,32 +37,31 @@ struct source {
 };
 
 /* item[0] is the main file, item[1] the drop-in directory, then the
- * drop-ins; and where something could not be read, the directories above the
- * main file. Start with {0}; end with sources_free(). */
+ * drop-ins; and if something could not be read, the directories above the main
+ * file. Start with {0}; end with sources_free(). */
 struct source_set {
     struct source *item;
     size_t count;
 };
 
-/* What is at path now, looked at as a parent or as whatever it is. Never
- * fails: what cannot be looked at is OTHER. */
+/* What is at path now, as a parent or as what it is. Never fails: what cannot be
+ * inspected is OTHER. */
 struct source_identity source_identity_now(const char *path, bool as_parent);
 
 bool source_identity_equal(const struct source_identity *a, const struct source_identity *b);
 
 /*
- * Reads the main file and its drop-ins; owner as in trusted.h. What is wrong
- * with them (missing, not trusted, too large, unreadable) is added to
- * problems; the identities are complete all the same, so that a refusal can
- * be remembered. Returns 0, or -1 if even that was impossible (memory).
+ * Reads the main file and its drop-ins; owner as in secure_path.h. What is wrong
+ * with them (missing, insecure, too large, unreadable) is added to problems; the
+ * identities are complete all the same, so that a rejection can be recorded.
+ * Returns 0, or -1: out of memory.
  */
 int sources_read(const char *config_path, uid_t owner, struct source_set *set,
                  struct problems *problems);
 
 /*
- * Reads one file as the whole policy, to look at its text before it takes its
- * place: who could write it is a note and not a mistake. Otherwise as
- * sources_read().
+ * Reads one file as the whole policy, to check its text before it is installed:
+ * insecure permissions are a note, not an error. Otherwise as sources_read().
  */
 int source_read_draft(const char *path, uid_t owner, struct source_set *set,
                       struct problems *problems);

@@ -17,8 +17,8 @@ enum { COUNT_BITS = 28, RATE_BITS = 7 };
 #define COUNT_MAX ((INT64_C(1) << COUNT_BITS) - 1)
 #define RATE_MAX  INT64_C(100)
 
-/* What sshd takes where no rate is given. */
-#define RATE_USUAL INT64_C(30)
+/* sshd's own rate if none is given. */
+#define RATE_DEFAULT INT64_C(30)
 
 static struct startups unpacked(int64_t value)
 {
@@ -30,19 +30,19 @@ static struct startups unpacked(int64_t value)
 static const char *startups_check(const struct startups *startups)
 {
     if (startups->start < 1)
-        return "would let nobody in: it begins with 1 at least";
+        return "would let nobody in: the first number is 1 or more";
     if (startups->start > COUNT_MAX || startups->full > COUNT_MAX)
-        return "is too large: the most is 268435455";
+        return "is too large: the maximum is 268435455";
     if (startups->rate < 1 || startups->rate > RATE_MAX)
-        return "has a rate that is no percentage from 1 to 100";
+        return "has a rate that is not from 1 to 100 percent";
     if (startups->start > startups->full)
-        return "begins to drop logins only beyond the number at which it drops them all";
+        return "has a start that is larger than full";
     return NULL;
 }
 
 const char *startups_parse(const char *text, int64_t *value)
 {
-    struct startups startups = {.rate = RATE_USUAL};
+    struct startups startups = {.rate = RATE_DEFAULT};
     const char *at = text;
     const char *wrong = number_parse(&at, &startups.start);
 
@@ -99,12 +99,12 @@ static const char *const channel_types[] = {"agent-connection", "direct-streamlo
 
 enum { TYPE_COUNT = sizeof channel_types / sizeof channel_types[0] };
 
-/* All channels together; no pattern matches it, it must be spelled. */
+/* All channels together; no pattern matches it, it must be spelled out. */
 static const char TYPE_GLOBAL[] = "global";
 
 enum { PATTERN_MAX = SETTING_TEXT_MAX - 1 };
 
-/* From a star on, the pattern may go on behind it, too. */
+/* A star may match nothing: the place behind it is reached with it. */
 static void skip_stars(const char *pattern, size_t size, bool *at)
 {
     for (size_t i = 0; i < size; i++)
@@ -113,9 +113,8 @@ static void skip_stars(const char *pattern, size_t size, bool *at)
 }
 
 /*
- * Can the pattern, of * and ? and characters that stand for themselves, match
- * this type? Goes through the type once with all the places where the pattern
- * may be by then.
+ * Can the pattern, of * and ? and literal characters, match this type? Reads the
+ * type once, and keeps all the places that the pattern can have reached.
  */
 static bool matches_type(const char *pattern, size_t size, const char *type)
 {
@@ -155,11 +154,11 @@ static const char *type_check(const char *type, size_t size)
         if (matches_type(type, size, channel_types[i]))
             return NULL;
     if (size == strlen("session") && memcmp(type, "session", size) == 0)
-        return "has the type session, which sshd takes but which matches nothing: write "
+        return "has the type session, which sshd accepts but which matches nothing: use "
                "session:shell, session:command, session:subsystem:NAME, or session:* for all three";
-    return "has a type that matches no channel of sshd; there are session:shell, session:command, "
+    return "has a type that matches no channel of sshd: use session:shell, session:command, "
            "session:subsystem:NAME, x11-connection, agent-connection, direct-tcpip, "
-           "forwarded-tcpip and the others of sshd_config(5)";
+           "forwarded-tcpip, or another one of sshd_config(5)";
 }
 
 /* One TYPE=INTERVAL, of size characters. */
@@ -170,41 +169,40 @@ static const char *pair_check(const char *pair, size_t size)
     int64_t seconds = 0;
 
     if (size == strlen("none") && memcmp(pair, "none", size) == 0)
-        return "has none beside others: it must stand alone";
+        return "has none together with others: use it alone";
     if (equal == NULL)
-        return "has a part that is no TYPE=INTERVAL, as in session:shell=10m";
+        return "has a part that is not TYPE=INTERVAL, as in session:shell=10m";
     const size_t type_size = (size_t)(equal - pair);
     const char *wrong = type_check(pair, type_size);
     if (wrong != NULL)
         return wrong;
     snprintf(interval, sizeof interval, "%.*s", (int)(size - type_size - 1), equal + 1);
     if (duration_parse(interval, &seconds) != NULL)
-        return "has an interval that is no duration: write seconds (600) or units (10m, 1h30m), "
+        return "has an interval that is not a duration: use seconds (600) or units (10m, 1h30m), "
                "or 0 for no limit";
     if (seconds > INT_MAX)
-        return "has an interval that is too long for sshd: the most is 2147483647s";
+        return "has an interval that is too long for sshd: the maximum is 2147483647s";
     return NULL;
 }
 
 const char *channel_timeout_check(const char *text)
 {
-    /* Those that sshd's reader of lines takes for themselves, whatever stands
-     * around them. */
+    /* Those that have no special meaning to sshd's line parser, wherever they are. */
     static const char literal[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                   ":@._+-*?= ";
 
     if (text[0] == '\0')
         return "is empty";
     if (strspn(text, literal) != strlen(text))
-        return "has a character that does not occur in channel types and intervals";
+        return "has a character that is not possible in channel types and intervals";
     if (strlen(text) > PATTERN_MAX)
-        return "is too long: the most is 200 characters";
+        return "is too long: the maximum is 200 characters";
     if (strcmp(text, "none") == 0)
         return NULL;
     for (const char *pair = text;; pair++) {
         const size_t size = strcspn(pair, " ");
         if (size == 0)
-            return "has a space too many: there is one between two pairs, and no other";
+            return "has an extra space: use single spaces between pairs, and no others";
         const char *wrong = pair_check(pair, size);
         if (wrong != NULL)
             return wrong;

@@ -1,7 +1,7 @@
 /*
  * Values that are sshd's own, in the formats of sshd_config(5): MaxStartups
  * and ChannelTimeout. The bounds are those that sshd checks (OpenSSH 9.2 and
- * 10.0), and what it takes without a word and without effect is refused.
+ * 10.0), and what it accepts although it has no effect is rejected.
  */
 #ifndef TMOUT_POLICY_SSHD_VALUES_H
 #define TMOUT_POLICY_SSHD_VALUES_H

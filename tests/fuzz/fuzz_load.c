@@ -92,7 +92,7 @@ static void check_problems(const struct problems *problems, const struct source_
         MUST(problem->line <= lines_in(source->text, source->size));
     }
     MUST(problems->failures == 0);
-    MUST(problems->count + problems->left_out >= problems->errors);
+    MUST(problems->count + problems_errors_left_out(problems) >= problems->errors);
 }
 
 /* --- what was read ------------------------------------------------------- */

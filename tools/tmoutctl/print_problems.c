@@ -17,6 +17,12 @@ static const char *severity_word(enum problem_severity severity)
     }
 }
 
+static void print_left_out(FILE *to, size_t count, const char *what)
+{
+    if (count > 0)
+        fprintf(to, "... and %zu more %s%s, not shown\n", count, what, count == 1 ? "" : "s");
+}
+
 void print_problems(FILE *to, const struct problems *problems, bool with_notes)
 {
     for (size_t i = 0; i < problems->count; i++) {
@@ -26,8 +32,9 @@ void print_problems(FILE *to, const struct problems *problems, bool with_notes)
         problem_format(&problems->item[i], line, sizeof line);
         fprintf(to, "%s%s\n", line, problems->item[i].severity == PROBLEM_NOTE ? " (note)" : "");
     }
-    if (problems->left_out > 0)
-        fprintf(to, "... and %zu more\n", problems->left_out);
+    print_left_out(to, problems_errors_left_out(problems), "error");
+    if (with_notes)
+        print_left_out(to, problems_notes_left_out(problems), "note");
 }
 
 json_t *problems_json(const struct problems *problems)
@@ -60,6 +67,5 @@ void summarize_problems(const struct problems *problems, char *text, size_t size
     problem_format(first, text, size);
     const size_t used = strlen(text);
     if (bad > 1 && used < size)
-        snprintf(text + used, size - used, " (and %zu more mistake%s)", bad - 1,
-                 bad == 2 ? "" : "s");
+        snprintf(text + used, size - used, " (and %zu more error%s)", bad - 1, bad == 2 ? "" : "s");
 }

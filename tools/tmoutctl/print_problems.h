@@ -1,4 +1,4 @@
-/* Saying what was found in a policy: to people and to programs. */
+/* Prints what is wrong with a policy, for people and for programs. */
 #ifndef TMOUT_TMOUTCTL_PRINT_PROBLEMS_H
 #define TMOUT_TMOUTCTL_PRINT_PROBLEMS_H
 
@@ -8,14 +8,15 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* One line each, notes only if asked for. */
+/* Prints one line each, notes only if asked for, and how many were not stored. */
 void print_problems(FILE *to, const struct problems *problems, bool with_notes);
 
-/* [{"severity","file","line","message"}], NULL without memory. */
+/* [{"severity","file","line","message"}] of all that are stored; NULL: out of
+ * memory. */
 json_t *problems_json(const struct problems *problems);
 
-/* The first mistake and how many more there are, on one line, as the log
- * and rejected.v1 have it. */
+/* The first error and how many more there are, on one line, for the log and for
+ * rejected.v1. */
 void summarize_problems(const struct problems *problems, char *text, size_t size);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * tmoutctl apply: policy text to snapshot, the only way in which a policy
- * comes into force. Run by administrators, and with --quiet by the module
- * at the first login after a change.
+ * tmoutctl apply: compiles the policy's text into a snapshot, the only way in
+ * which a policy comes into force. Run by administrators, and with --quiet by
+ * the module at the first login after a change.
  */
 #include "tools/tmoutctl/verbs/verbs.h"
 
@@ -45,7 +45,7 @@ static void on_alarm(int signal_number)
     (void)signal_number; /* only interrupts flock() */
 }
 
-/* Waits until no other apply runs. The lock goes when the process does. */
+/* Waits until no other apply runs. The lock is released when the process ends. */
 static int lock_state(struct application *a)
 {
     const struct sigaction interrupt = {.sa_handler = on_alarm};
@@ -53,7 +53,7 @@ static int lock_state(struct application *a)
 
     a->lock_fd = openat(a->state_fd, "apply.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (a->lock_fd < 0) {
-        report("the policy cannot be applied: %s/apply.lock: %s", a->context->state_dir,
+        report("cannot apply the policy: %s/apply.lock: %s", a->context->state_dir,
                strerror(errno));
         return -1;
     }
@@ -63,7 +63,7 @@ static int lock_state(struct application *a)
     alarm(0);
     if (result != 0)
         report("%s/apply.lock: %s", a->context->state_dir,
-               errno == EINTR ? "another tmoutctl apply holds it; try again when that has ended"
+               errno == EINTR ? "locked by another tmoutctl apply: try again when it has finished"
                               : strerror(errno));
     return result;
 }
@@ -79,13 +79,13 @@ static int open_state(struct application *a)
     }
     a->state_fd = secure_open_directory(path, geteuid(), O_RDONLY, &failure);
     if (a->state_fd < 0) {
-        report("the policy cannot be kept: %s", failure.text);
+        report("cannot use the state directory: %s", failure.text);
         return -1;
     }
     return lock_state(a);
 }
 
-/* Is there a sound record of this kind, made from the policy as it is now? */
+/* Is there an intact record of this kind, made from the policy as it is now? */
 static bool is_current(const struct application *a, enum snapshot_kind kind)
 {
     struct snapshot snapshot;
@@ -102,8 +102,8 @@ static bool is_current(const struct application *a, enum snapshot_kind kind)
 
 /*
  * Reads the sources. A file that was changed within the current clock tick
- * could be changed again without a new time stamp, and nobody would notice:
- * then one tick is waited out before the text is read for good.
+ * could be changed again with the same timestamp, unnoticed: then one tick is
+ * waited out, and the sources are read again.
  */
 static int read_sources(struct application *a)
 {
@@ -135,13 +135,13 @@ static int write_record(const struct application *a, enum snapshot_kind kind, co
                         (int64_t)time(NULL), &image, &size) == 0)
         result = atomic_replace(a->state_fd, name, 0644, image, size);
     if (result != 0)
-        report("%s/%s: cannot be written: %s", a->context->state_dir, name, strerror(errno));
+        report("%s/%s: cannot write: %s", a->context->state_dir, name, strerror(errno));
     free(image);
     return result;
 }
 
-/* What governs logins while the text does not. */
-static const char *still_in_force(const struct application *a, char *text, size_t size)
+/* Which policy applies to logins while the text is rejected. */
+static const char *describe_policy_in_force(const struct application *a, char *text, size_t size)
 {
     struct snapshot snapshot;
     char when[64];
@@ -151,22 +151,22 @@ static const char *still_in_force(const struct application *a, char *text, size_
         SNAPSHOT_OK)
         return "no policy is in force";
     format_time(snapshot.created_sec, when, sizeof when);
-    snprintf(text, size, "the policy of %s stays in force", when);
+    snprintf(text, size, "the policy applied on %s stays in force", when);
     snapshot_close(&snapshot);
     return text;
 }
 
-static int refuse(struct application *a)
+static int reject_policy(struct application *a)
 {
     char summary[1024], in_force[128];
-    const char *stays = still_in_force(a, in_force, sizeof in_force);
+    const char *stays = describe_policy_in_force(a, in_force, sizeof in_force);
 
     summarize_problems(&a->problems, summary, sizeof summary);
     if (a->context->quiet) {
         report("%s; %s", summary, stays);
     } else {
         print_problems(stderr, &a->problems, false);
-        report("the policy is not applied; %s", stays);
+        report("policy not applied; %s", stays);
     }
     return write_record(a, SNAPSHOT_REJECTED, summary) == 0 ? TMOUTCTL_NO : TMOUTCTL_FAILURE;
 }
@@ -176,7 +176,7 @@ static int accept_policy(struct application *a)
     char in_force[128];
 
     if (write_record(a, SNAPSHOT_POLICY, "") != 0) {
-        report("the policy is not applied; %s", still_in_force(a, in_force, sizeof in_force));
+        report("policy not applied; %s", describe_policy_in_force(a, in_force, sizeof in_force));
         return TMOUTCTL_FAILURE;
     }
     unlinkat(a->state_fd, SNAPSHOT_REJECTED_NAME, 0);
@@ -188,7 +188,7 @@ static int accept_policy(struct application *a)
     return finish(TMOUTCTL_FINE);
 }
 
-static int compile_and_keep(struct application *a)
+static int compile_and_write(struct application *a)
 {
     char summary[1024], in_force[128];
 
@@ -200,10 +200,10 @@ static int compile_and_keep(struct application *a)
     case 0:
         return accept_policy(a);
     case 1:
-        return refuse(a);
+        return reject_policy(a);
     default:
         summarize_problems(&a->problems, summary, sizeof summary);
-        report("%s; %s", summary, still_in_force(a, in_force, sizeof in_force));
+        report("%s; %s", summary, describe_policy_in_force(a, in_force, sizeof in_force));
         return TMOUTCTL_FAILURE;
     }
 }
@@ -214,21 +214,21 @@ static int run_apply(const struct tmoutctl_context *context, const struct verb_a
     int status = TMOUTCTL_FAILURE;
 
     (void)arguments;
-    /* A file size limit or a vanished reader shall give an error message
-     * and not end us before the clean-up. */
+    /* A file size limit or a closed pipe must give an error, not kill the process
+     * before it has cleaned up. */
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
 
     if (open_state(&a) != 0)
         goto out;
-    /* Of logins that come together, the first compiles; a text that was
-     * refused is complained about once. */
+    /* Of several logins at the same time, the first one compiles; a text that was
+     * rejected is reported once. */
     if (context->quiet && is_current(&a, SNAPSHOT_POLICY))
         status = TMOUTCTL_FINE;
     else if (context->quiet && is_current(&a, SNAPSHOT_REJECTED))
         status = TMOUTCTL_NO;
     else
-        status = compile_and_keep(&a);
+        status = compile_and_write(&a);
 
 out:
     problems_free(&a.problems);

@@ -1,4 +1,4 @@
-/* tmoutctl check [FILE]: what is wrong with the policy, or with a draft. */
+/* tmoutctl check [FILE]: reports every error in the policy, or in a draft. */
 #include "tools/tmoutctl/verbs/verbs.h"
 
 #include "lib/policy/compile.h"
@@ -28,8 +28,10 @@ static json_t *answer_json(bool valid, const struct policy *policy,
     for (size_t i = 0; files != NULL && i < sources->count; i++)
         if (sources->item[i].identity.kind == SOURCE_FILE)
             json_array_append_new(files, json_text(sources->item[i].path));
-    return json_pack("{s:b, s:o, s:I, s:o}", "valid", valid, "files", files, "rules",
-                     (json_int_t)policy->count, "problems", problems_json(problems));
+    return json_pack("{s:b, s:o, s:I, s:I, s:o}", "valid", valid, "files", files, "rules",
+                     (json_int_t)policy->count, "errors",
+                     (json_int_t)(problems->errors + problems->failures), "problems",
+                     problems_json(problems));
 }
 
 static void answer_text(const char *path, bool quiet, bool valid, bool missing,
@@ -39,7 +41,7 @@ static void answer_text(const char *path, bool quiet, bool valid, bool missing,
     if (valid && !quiet)
         printf("%s: valid, %zu rule%s\n", path, policy->count, policy->count == 1 ? "" : "s");
     else if (!valid && !missing && problems->failures == 0)
-        report("%s: not valid, %zu mistake%s", path, problems->errors,
+        report("%s: invalid: %zu error%s", path, problems->errors,
                problems->errors == 1 ? "" : "s");
 }
 

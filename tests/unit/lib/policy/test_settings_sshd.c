@@ -191,19 +191,19 @@ static void channel_timeouts(void **state)
         {"=3s", "without a channel type"},
         {"session:shell", "TYPE=INTERVAL"},
         {"10m", "TYPE=INTERVAL"},
-        {"session:shell=", "no duration"},
-        {"session:shell=none", "no duration"},
-        {"session:shell=10x", "no duration"},
-        {"session:shell=010", "no duration"},
-        {"session:shell==5", "no duration"},
-        {"session:shell=5=5", "no duration"},
+        {"session:shell=", "not a duration"},
+        {"session:shell=none", "not a duration"},
+        {"session:shell=10x", "not a duration"},
+        {"session:shell=010", "not a duration"},
+        {"session:shell==5", "not a duration"},
+        {"session:shell=5=5", "not a duration"},
         {"session:shell=2147483648", "too long"},
-        {"none session:shell=5", "stand alone"},
-        {"session:shell=5 none", "stand alone"},
-        {" session:shell=5", "space too many"},
-        {"session:shell=5 ", "space too many"},
-        {"session:shell=5  x11-connection=5", "space too many"},
-        {" ", "space too many"},
+        {"none session:shell=5", "use it alone"},
+        {"session:shell=5 none", "use it alone"},
+        {" session:shell=5", "extra space"},
+        {"session:shell=5 ", "extra space"},
+        {"session:shell=5  x11-connection=5", "extra space"},
+        {" ", "extra space"},
         {"session:shell=5,x11-connection=5", "character"},
         {"!session:shell=5", "character"},
         {"session:shell=5 #", "character"},
@@ -229,7 +229,7 @@ static void channel_timeouts(void **state)
         int64_t value = -7;
         const char *wrong = setting_parse(row, bad[i].text, &value);
         if (wrong == NULL || strstr(wrong, bad[i].because) == NULL)
-            fail_msg("\"%s\": %s", bad[i].text, wrong != NULL ? wrong : "was taken");
+            fail_msg("\"%s\": %s", bad[i].text, wrong != NULL ? wrong : "was accepted");
         assert_int_equal(value, -7);
     }
 }

@@ -39,9 +39,9 @@ static void end(struct reading *r)
     free(r->directory);
 }
 
-/* The file is refused as a mistake of its writer, in words; its identity is
- * there to be remembered. */
-static void assert_refused(struct reading *r, const char *says)
+/* The file is rejected with an error that contains a text; its identity is there
+ * to be recorded. */
+static void assert_rejected(struct reading *r, const char *says)
 {
     char text[1024];
 
@@ -118,10 +118,10 @@ static void too_large(void **state)
     begin(&r, *state);
     write_text(r.config, "x");
     assert_int_equal(truncate(r.config, 10 * 1024 * 1024), 0);
-    assert_refused(&r, "larger");
+    assert_rejected(&r, "too large");
     assert_null(r.set.item[0].text);
     assert_int_equal(truncate(r.config, INT64_C(1) << 40), 0); /* 1 TiB, sparse */
-    assert_refused(&r, "larger");
+    assert_rejected(&r, "too large");
     end(&r);
 }
 
@@ -131,25 +131,25 @@ static void no_file_there(void **state)
     char *elsewhere = path_in(*state, "elsewhere");
 
     begin(&r, *state);
-    assert_refused(&r, ""); /* nothing */
+    assert_rejected(&r, ""); /* nothing */
     assert_int_equal(r.set.item[0].identity.kind, SOURCE_ABSENT);
 
     write_text(elsewhere, "default { }");
     assert_int_equal(symlink(elsewhere, r.config), 0);
-    assert_refused(&r, "symbolic link");
+    assert_rejected(&r, "symbolic link");
     assert_int_equal(unlink(r.config), 0);
     assert_int_equal(symlink("nowhere", r.config), 0);
-    assert_refused(&r, "symbolic link");
+    assert_rejected(&r, "symbolic link");
     assert_int_equal(unlink(r.config), 0);
     assert_int_equal(symlink("tmout.conf", r.config), 0);
-    assert_refused(&r, "symbolic link");
+    assert_rejected(&r, "symbolic link");
     assert_int_equal(unlink(r.config), 0);
 
     assert_int_equal(mkfifo(r.config, 0644), 0); /* nobody writes: must not block */
-    assert_refused(&r, "regular file");
+    assert_rejected(&r, "regular file");
     assert_int_equal(unlink(r.config), 0);
     assert_int_equal(mkdir(r.config, 0755), 0);
-    assert_refused(&r, "regular file");
+    assert_rejected(&r, "regular file");
     assert_int_equal(rmdir(r.config), 0);
     free(elsewhere);
     end(&r);
@@ -168,7 +168,7 @@ static void a_socket_there(void **state)
     assert_true(fd >= 0);
     assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(chmod(r.config, 0644), 0);
-    assert_refused(&r, "");
+    assert_rejected(&r, "");
     close(fd);
     end(&r);
 }
@@ -181,14 +181,14 @@ static void a_drop_in_directory_that_is_none(void **state)
     begin(&r, *state);
     write_text(r.config, "");
     write_text(r.directory, "a file");
-    assert_refused(&r, "");
+    assert_rejected(&r, "");
     assert_int_equal(unlink(r.directory), 0);
     assert_int_equal(mkdir(elsewhere, 0755), 0);
     assert_int_equal(symlink(elsewhere, r.directory), 0);
-    assert_refused(&r, "");
+    assert_rejected(&r, "");
     assert_int_equal(unlink(r.directory), 0);
     assert_int_equal(mkfifo(r.directory, 0644), 0);
-    assert_refused(&r, "");
+    assert_rejected(&r, "");
     free(elsewhere);
     end(&r);
 }
@@ -202,17 +202,17 @@ static void drop_ins_that_are_no_files(void **state)
     assert_int_equal(mkdir(r.directory, 0755), 0);
     char *path = path_in(r.directory, "x.conf");
     assert_int_equal(mkdir(path, 0755), 0);
-    assert_refused(&r, "x.conf: ");
+    assert_rejected(&r, "x.conf: ");
     assert_int_equal(rmdir(path), 0);
     assert_int_equal(mkfifo(path, 0644), 0);
-    assert_refused(&r, "x.conf: ");
+    assert_rejected(&r, "x.conf: ");
     assert_int_equal(unlink(path), 0);
     assert_int_equal(symlink("/dev/null", path), 0);
-    assert_refused(&r, "x.conf: ");
+    assert_rejected(&r, "x.conf: ");
     assert_int_equal(unlink(path), 0);
     write_text(path, "");
     assert_int_equal(chmod(path, 0664), 0);
-    assert_refused(&r, "chmod go-w");
+    assert_rejected(&r, "chmod go-w");
     free(path);
     end(&r);
 }
@@ -226,7 +226,7 @@ static void others_can_write(void **state)
     write_text(r.config, "");
     for (size_t i = 0; i < COUNT_OF(modes); i++) {
         assert_int_equal(chmod(r.config, modes[i]), 0);
-        assert_refused(&r, "chmod go-w");
+        assert_rejected(&r, "chmod go-w");
         assert_null(r.set.item[0].text);
     }
     assert_int_equal(chmod(r.config, 0600), 0);
@@ -234,9 +234,9 @@ static void others_can_write(void **state)
 
     assert_int_equal(mkdir(r.directory, 0755), 0);
     assert_int_equal(chmod(r.directory, 0775), 0);
-    assert_refused(&r, "chmod go-w");
+    assert_rejected(&r, "chmod go-w");
     assert_int_equal(chmod(r.directory, 01777), 0); /* its own sticky bit does not help */
-    assert_refused(&r, "chmod go-w");
+    assert_rejected(&r, "chmod go-w");
     assert_int_equal(rmdir(r.directory), 0);
     end(&r);
 }
@@ -250,17 +250,17 @@ static void somebody_elses(void **state)
     begin(&r, *state);
     write_text(r.config, "");
     assert_int_equal(chown(r.config, 1000, 0), 0);
-    assert_refused(&r, "belong to root");
+    assert_rejected(&r, "belong to root");
     assert_int_equal(chown(r.config, 0, 1000), 0); /* the group may not write */
     assert_int_equal(read_again(&r), 0);
     assert_int_equal(mkdir(r.directory, 0755), 0);
     assert_int_equal(chown(r.directory, 1000, 0), 0);
-    assert_refused(&r, "belong to root");
+    assert_rejected(&r, "belong to root");
     assert_int_equal(chown(r.directory, 0, 0), 0);
     char *path = path_in(r.directory, "x.conf");
     write_text(path, "");
     assert_int_equal(chown(path, 1000, 0), 0);
-    assert_refused(&r, "x.conf: ");
+    assert_rejected(&r, "x.conf: ");
     free(path);
     end(&r);
 }
@@ -282,21 +282,21 @@ static void parents(void **state)
     assert_int_equal(read_again(&r), 0);
     for (size_t i = 0; i < COUNT_OF(below); i++) {
         assert_int_equal(chmod(path[i], 0775), 0);
-        assert_refused(&r, "chmod go-w");
+        assert_rejected(&r, "chmod go-w");
         assert_int_equal(chmod(path[i], 0757), 0);
-        assert_refused(&r, "chmod go-w");
+        assert_rejected(&r, "chmod go-w");
         /* In a sticky directory of root's others cannot replace what is ours. */
         assert_int_equal(chmod(path[i], 01777), 0);
         if (geteuid() != 0)
-            assert_refused(&r, "chmod go-w");
+            assert_rejected(&r, "chmod go-w");
         else
             assert_int_equal(read_again(&r), 0);
         assert_int_equal(chmod(path[i], 0755), 0);
         if (geteuid() == 0) {
             assert_int_equal(chown(path[i], 1000, 0), 0);
-            assert_refused(&r, "belong to root");
+            assert_rejected(&r, "belong to root");
             assert_int_equal(chmod(path[i], 01755), 0); /* its owner is above its sticky bit */
-            assert_refused(&r, "belong to root");
+            assert_rejected(&r, "belong to root");
             assert_int_equal(chown(path[i], 0, 0), 0);
             assert_int_equal(chmod(path[i], 0755), 0);
         }
@@ -321,7 +321,7 @@ static void links_on_the_way(void **state)
     write_text(r.config, "");
     assert_int_equal(read_again(&r), 0);
     assert_int_equal(chmod(open_to_all, 0777), 0);
-    assert_refused(&r, "chmod go-w");
+    assert_rejected(&r, "chmod go-w");
     end(&r);
     free(link);
     free(inner);

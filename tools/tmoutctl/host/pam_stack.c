@@ -201,7 +201,7 @@ static void parse_pam_line(struct reader *reader, char *text, const char *file, 
     if (control != NULL &&
         (strcasecmp(control, "include") == 0 || strcasecmp(control, "substack") == 0))
         follow_include(reader, module, strcasecmp(control, "substack") == 0, file, number, depth);
-    else if (module == NULL)
+    else if (control == NULL || module == NULL)
         set_problem(reader, file, number, "incomplete line: expected type, control and module");
     else
         add_pam_line(reader, control, module, rest + strspn(rest, blanks), file, number);

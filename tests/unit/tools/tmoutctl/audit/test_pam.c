@@ -144,6 +144,9 @@ static void a_session_line_before_pam_env(void **state)
 
     assert_cases(host, cases, COUNT_OF(cases));
     assert_stacks_pass(host, good, COUNT_OF(good));
+    /* Of several that follow each other the last one counts. */
+    put(host->root, SSHD_PAM, AUTH_LINE REST SESSION_LINE SESSION_LINE USER_ENVIRONMENT);
+    assert_int_equal(trouble_of(audit_area(host, audit_pam), CHECK_PAM_SESSION_ORDER)->line, 5);
     put(host->root, SSHD_PAM, AUTH_LINE REST "session include inner\n" USER_ENVIRONMENT);
     put(host->root, "/etc/pam.d/inner", SESSION_LINE);
     assert_only(audit_area(host, audit_pam),

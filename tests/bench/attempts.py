@@ -1,14 +1,14 @@
-"""What it costs to have login attempts limited, beside pam_faillock.
+"""What limiting login attempts costs, compared with pam_faillock.
 
-One attempt is pam_start, authenticate, account, pam_end; the password is given
-through the conversation and checked for nothing. All stacks but the floor hold
-the same check; `adds` is what a case takes beyond that check alone. The system
-log is read, as on any host: a wrong password leaves a line there.
+One attempt is pam_start, authenticate, account, pam_end. The conversation
+answers with the password, and checking it takes no time. All stacks but the
+floor have the same check; `adds` is what a case takes beyond the check alone.
+A log daemon runs, as on any host: wrong passwords are logged.
 
-The aim is that no attempt costs more than with pam_faillock. Where a policy
-has group rules the module has to ask for the user's groups and their names;
-pam_faillock has no such rules and asks for the user alone. `less groups` is the
-same without what the name services take for the groups.
+The aim is that no attempt costs more than with pam_faillock. For group rules the
+module has to look up the user's groups and their names. pam_faillock has no such
+rules and looks up only the user. `less groups` leaves out what the name services
+take for the groups.
 """
 
 import os
@@ -19,7 +19,7 @@ import bench_host
 import stacks
 from bench_host import ONE, TEN, USERS
 from sessions import Names
-from tables import Table, met
+from tables import Table, against
 from turns import Case, measure
 
 AIM = 1.0
@@ -34,7 +34,8 @@ POLICIES = {
 
 
 class Attempt(Case):
-    """One stack, one user, and a password that is right, wrong, or refused unseen."""
+    """One stack, one user, and a password that is right, wrong, or rejected
+    without a check."""
 
     def __init__(self, name, stack, kind="right", user=ONE):
         title = f"{name}, {kind}, {user}"
@@ -86,7 +87,7 @@ def failed_cases(kind):
 
 
 class Attempts(Table):
-    """Cases that were measured together, beside the cheapest pam_faillock."""
+    """Cases that were measured together, compared with the fastest pam_faillock."""
 
     def __init__(self, cases):
         super().__init__([case for case in cases if not isinstance(case, Names)],
@@ -112,11 +113,11 @@ class Attempts(Table):
         ours = [case for case in self.cases if "pam_tmout" in case.name]
         lowest = [self.less_groups(case) or self.beside_peer(case) for case in ours]
         print(f"the slowest pam_tmout: x {max(map(self.beside_peer, ours)):.2f}, less groups "
-              f"x {met(max(lowest), AIM)}")
+              f"x {against(AIM, max(lowest))}")
 
 
 def read_log():
-    """As a log daemon would: somebody has to, or the log fills up and all wait."""
+    """A log daemon. Without one, the socket fills up and every attempt waits."""
     log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     log.bind("/dev/log")
     os.chmod("/dev/log", 0o666)
@@ -130,13 +131,13 @@ def read_log():
 
 def compare():
     read_log()
-    stacks.forget()
+    stacks.reset()
     bench_host.use_name_services("files")
     bench_host.add_groups(host_groups=0)
     for title, cases in (("One login attempt with the right password", right_cases()),
                          ("With a wrong one", failed_cases("wrong")),
-                         ("Refused, the user being locked", failed_cases("refused"))):
-        stacks.forget()
+                         ("Rejected, the user being locked", failed_cases("refused"))):
+        stacks.reset()
         measure(cases)
         table = Attempts(cases)
         table.print(title)

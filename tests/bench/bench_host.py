@@ -1,4 +1,4 @@
-"""The throw-away host that is measured on: its files, users and policies."""
+"""The throw-away host of the benchmarks: its files, users and policies."""
 
 import glob
 import os
@@ -14,7 +14,7 @@ MODULE = REPOSITORY + "/build/pam_tmout.so"
 HOME = "/run/bench"
 SERVICES = HOME + "/pam.d"
 
-TEN, ONE = "ten", "one"  # users, called by the number of their groups
+TEN, ONE = "ten", "one"  # users, named after their number of groups
 USERS = {TEN: 10, ONE: 1}
 
 
@@ -34,8 +34,8 @@ def prepare():
 
 
 def add_groups(host_groups):
-    """Users in the first groups of a host that has so many more. Theirs are
-    spread over the file, since looking a group up reads it from the top."""
+    """Adds the users' groups, and others up to this number. The users' groups are
+    spread over the file, which is read from the top for each lookup."""
     with open("/etc/group.stock", encoding="utf-8") as file:
         lines = file.read().splitlines()
     theirs = max(USERS.values())
@@ -48,7 +48,8 @@ def add_groups(host_groups):
 
 
 def use_name_services(groups):
-    """Who answers for groups: `files` alone is quickest, and everywhere."""
+    """Sets the name services for groups, None for the machine's own. `files` is the
+    fastest, and available everywhere."""
     with open("/etc/nsswitch.conf.stock", encoding="utf-8") as file:
         stock = file.read()
     write("/etc/nsswitch.conf", stock if groups is None else
@@ -56,18 +57,18 @@ def use_name_services(groups):
 
 
 def as_file(name):
-    """A name as PAM takes it for a file's."""
+    """A name that is valid as a file's name."""
     return "".join(c if c.isalnum() else "-" for c in name)
 
 
 def service(name, stack):
-    """A PAM service with these lines; gives the name that PAM knows it by."""
+    """Writes a PAM service of these lines, and returns its name."""
     write(f"{SERVICES}/{as_file(name)}", stack)
     return as_file(name)
 
 
 def policy(name, text):
-    """Compiles a policy, and gives the arguments with which the module finds it."""
+    """Applies a policy, and returns the module's arguments for it."""
     path = policy_path(name)
     if not os.path.exists(path):
         write(path, text)
@@ -81,13 +82,13 @@ def policy_path(name):
 
 
 def policy_state(name):
-    """As deep as /var/lib/tmout: the module looks at each directory above."""
+    """As deep as /var/lib/tmout, since the module checks each parent directory."""
     return f"{HOME}/{as_file(name)}"
 
 
 def nothing_module():
-    """A module that does nothing: pam_permit as another file, so that the
-    loader takes it for another module."""
+    """A module that does nothing: a copy of pam_permit, so that the loader treats
+    it as another module."""
     path = HOME + "/pam_nothing.so"
     places = ("/lib/*/security", "/lib64/security", "/lib/security", "/usr/lib*/security")
     permit = next(file for place in places for file in glob.glob(place + "/pam_permit.so"))

@@ -1,13 +1,13 @@
-"""Many attempts at one user's password at the same moment.
+"""Many attempts at one user's password at once.
 
-    right ones   how long until the last is in, with and without the module.
-                 There is a least time: at most max_attempts passwords that
-                 are not known to be right may be checked at once.
+    right ones   how long until the last is accepted, with and without the
+                 module. There is a lower bound: at most max_attempts passwords
+                 that are not known to be right may be checked at once.
     wrong ones   how many over the limit reach the check, for pam_tmout and
-                 pam_faillock. Each number is the worst of several attacks,
-                 each on a user who has never failed. Where the check takes
-                 no time a guess is over before most of the others had their
-                 turn on a processor, and there is not much to get wrong.
+                 pam_faillock. Each number is the worst of several attacks on
+                 a user without failures. If the check takes no time, an
+                 attempt is over before most others get a processor, so
+                 little can go wrong.
 """
 
 import statistics
@@ -25,12 +25,12 @@ LIMIT = stacks.MAX_ATTEMPTS
 
 
 class Crowd:
-    """So many logins at once, and what became of them."""
+    """This many logins at once, and their results."""
 
     def __init__(self, name, stack, password, count, check_ms):
         check = stacks.Check(name, check_ms)
         service = bench_host.service(name, stack(check))
-        stacks.forget()
+        stacks.reset()
         said = subprocess.run(
             [f"{bench_host.PROGRAMS}/crowd", bench_host.SERVICES, service, bench_host.ONE,
              password, str(count)], check=True, stdout=subprocess.PIPE, text=True).stdout.split()
@@ -53,7 +53,7 @@ def stacks_to_attack():
 
 def right_ones():
     print(f"\nRight passwords at once, each checked for {RIGHT_CHECK_MS} ms\n\n{'logins':>8} "
-          f"{'without':>10} {'with pam_tmout':>15} {'least':>10} {'refused':>9}")
+          f"{'without':>10} {'with pam_tmout':>15} {'bound':>10} {'rejected':>9}")
     cases = {"without": stacks.bare, "pam_tmout": tmout_stack()}
     for count in RIGHT_CROWDS:
         taken, refused = {name: [] for name in cases}, 0
@@ -69,13 +69,13 @@ def right_ones():
 
 
 def attack(name, stack, count, check_ms):
-    """The worst of some attacks, as the number of guesses over the limit; none
-    may get in, and fewer than allowed would mean that nobody could log in."""
+    """The number of guesses over the limit in the worst of several attacks. None
+    may be accepted; fewer than the limit would mean that users are locked out."""
     crowds = [Crowd(f"wrong {name}", stack, "wrong", count, check_ms) for _ in range(TIMES)]
     wrong = [crowd.wrong for crowd in crowds]
     if any(crowd.admitted for crowd in crowds) or min(wrong) < LIMIT:
         raise SystemExit(f"bench: {name}: {wrong} of {count} wrong passwords reached the check, "
-                         f"{sum(crowd.admitted for crowd in crowds)} got in")
+                         f"{sum(crowd.admitted for crowd in crowds)} were accepted")
     return max(wrong) - LIMIT
 
 
@@ -89,7 +89,7 @@ def wrong_ones():
             over = [attack(name, stack, count, check_ms) for name, stack in cases.items()]
             print(f"{check_ms:5} ms {count:8} " + " ".join(f"{number:13}" for number in over))
             worst = max(worst, over[0])
-    print(f"pam_tmout at its worst: {worst} over the limit (aim 0: {met(worst == 0)})")
+    print(f"pam_tmout: at worst {worst} over the limit (aim 0: {met(worst == 0)})")
 
 
 def compare():

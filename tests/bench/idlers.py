@@ -1,17 +1,17 @@
-"""What tmoutd costs, and how late it cuts, beside many idle terminals.
+"""What tmoutd costs with many idle terminals, and how late it disconnects them.
 
-Connections of sshd are too big to have thousands of them: each login is one
-small process that holds the master of one terminal and is registered as sshd's
-would be (idlers.c). tmoutd is the real one, with as many descriptors as
-systemd gives a service that asks for no more.
+Connections of sshd take too much memory to have thousands of them. Each login is
+a small process that holds the master of one terminal and is registered like
+sshd's (idlers.c). tmoutd is the real one, with systemd's default limit of open
+files.
 
     start       CPU time until all are known, and memory then
     arrival     one more login, with its terminal
     quiet       nothing can expire for an hour
-    typing      everybody types now and then, and the limit is so short that
-                each terminal has to be looked at every few seconds
-    cuts        some are left alone until they are hung up, half of which take
-                no notice of SIGHUP; how long after their limit they are gone
+    typing      every user types now and then, and with a short limit each
+                terminal has to be checked every few seconds
+    ends        some are idle until they are disconnected, half of them ignoring
+                SIGHUP; how long after the limit they are gone
 """
 
 import os
@@ -28,25 +28,25 @@ TMOUTD = bench_host.REPOSITORY + "/build/tmoutd"
 STAYS, LEAVES = bench_host.ONE, bench_host.TEN
 
 SIZES = 1_000, 4_000
-CUTS = 200
+LEAVERS = 200
 DESCRIPTORS = 1024
 
-CUT_SEC = 24        # long enough that none is due before the quiet time is over
+LIMIT_SEC = 24        # so that none is due before the quiet time is over
 QUIET_SEC = 12
 TYPING_SEC = 10
-SETTLE_SEC = 1.5    # tmoutd gathers events for a second
+SETTLE_SEC = 1.5    # tmoutd collects events for a second
 ALL_TYPED_SEC = 5   # idlers.c: each has typed something by then
 
 CPU_AIM_PERCENT = 1.0
 LATE_AIM_SEC = 10
-GUARD_SEC = 30      # how long after the limit they are waited for
+GUARD_SEC = 30      # to wait for them after the limit
 
 PTY_LIMITS = "/proc/sys/kernel/pty"
 
 
 def policy(limit):
     return (f'default {{\n    disconnect = {limit}\n    warn = 2s\n}}\n'
-            f'user "{LEAVES}" {{\n    disconnect = {CUT_SEC}s\n}}\n')
+            f'user "{LEAVES}" {{\n    disconnect = {LIMIT_SEC}s\n}}\n')
 
 
 # --- how many terminals the kernel allows --------------------------------------
@@ -57,12 +57,12 @@ def pty_limit(name):
 
 
 class PtyLimit:
-    """Room for so many terminals more. The limit is the kernel's, not that of
-    the throw-away host: it is put back afterwards."""
+    """Room for this many more terminals. The limit is the kernel's, not the
+    throw-away host's: it is restored afterwards."""
 
     def __init__(self, count):
         self.before = pty_limit("max")
-        # Some more for the machine itself meanwhile.
+        # Some more for the machine itself.
         self.wanted = pty_limit("nr") + pty_limit("reserve") + count + 256
 
     def _set(self, limit):
@@ -70,14 +70,14 @@ class PtyLimit:
             file.write(f"{limit}\n")
 
     def __enter__(self):
-        """Gives why there is no such room, None if there is."""
+        """Returns why there is no room, None if there is."""
         if self.wanted <= self.before:
             return None
         try:
             self._set(self.wanted)
         except OSError as error:
             return f"kernel.pty.max is {self.before}, and cannot be raised here: {error.strerror}"
-        print(f"(kernel.pty.max is {self.before}: raised to {self.wanted} for the time being)")
+        print(f"(kernel.pty.max is {self.before}: raised to {self.wanted} for now)")
         return None
 
     def __exit__(self, *_):
@@ -85,13 +85,13 @@ class PtyLimit:
             try:
                 self._set(self.before)
             except OSError:
-                pass  # nor could it be raised
+                pass  # it could not be raised either
 
 
 # --- who is idle, and who watches ----------------------------------------------
 
 class Idlers:
-    """So many logins of a user."""
+    """This many logins of a user."""
 
     def __init__(self, how, user, count, state):
         self.process = subprocess.Popen(
@@ -101,7 +101,7 @@ class Idlers:
 
     def wait_ready(self):
         if self.process.stdout.readline() != "ready\n":
-            raise SystemExit("bench: the idle terminals could not be made")
+            raise SystemExit("bench: cannot create the idle terminals")
         return self
 
     def type(self):
@@ -110,9 +110,9 @@ class Idlers:
         self.process.stdin.flush()
 
     def gone_after(self):
-        """The seconds that each was idle before it was gone, for those that are
-        gone in time."""
-        until, told = time.monotonic() + CUT_SEC + GUARD_SEC, b""
+        """How many seconds each was idle before it was gone. Those that are still
+        there after the guard time are left out."""
+        until, told = time.monotonic() + LIMIT_SEC + GUARD_SEC, b""
         while told.count(b"\n") < self.count and time.monotonic() < until:
             if select.select([self.process.stdout], [], [], 1)[0]:
                 told += os.read(self.process.stdout.fileno(), 65536)
@@ -124,7 +124,7 @@ class Idlers:
 
 
 class Watcher:
-    """tmoutd, and what the kernel keeps of it."""
+    """tmoutd, and what the kernel knows about it."""
 
     def __init__(self, state):
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -150,11 +150,11 @@ class Watcher:
         return self._number("status", "voluntary_ctxt_switches")
 
     def memory_kb(self):
-        """What it takes in all, and its share of what others have as well."""
+        """All of its memory, and its share when shared pages are divided."""
         return self._number("smaps_rollup", "Rss"), self._number("smaps_rollup", "Pss")
 
     def rest(self):
-        """Waits until it has nothing to do, and gives the seconds that took."""
+        """Waits until it is idle, and returns the seconds that this took."""
         begun = changed = time.monotonic()
         before = -1.0
         while time.monotonic() - changed < SETTLE_SEC:
@@ -171,7 +171,7 @@ class Watcher:
         return self.cpu_sec() - cpu_sec, self.wakeups() - wakeups
 
     def complaints(self):
-        """What it said besides whom it has cut."""
+        """Its messages about anything but disconnects."""
         with open(self.messages, encoding="utf-8") as file:
             lines = file.read().splitlines()
         return [line for line in lines if "disconnected, idle" not in line
@@ -195,7 +195,7 @@ def aim(text, is_met):
 def show_start(watcher, count):
     wall_sec = watcher.rest()
     rss_kb, pss_kb = watcher.memory_kb()
-    say("start", f"{watcher.cpu_sec() * 1000:,.0f} ms of CPU time, at rest after {wall_sec:.1f} s; "
+    say("start", f"{watcher.cpu_sec() * 1000:,.0f} ms of CPU time, idle after {wall_sec:.1f} s; "
                  f"memory {rss_kb / 1024:.1f} MiB, its own {pss_kb / 1024:.1f} MiB "
                  f"({pss_kb * 1024 / count:,.0f} bytes a terminal)")
 
@@ -204,7 +204,7 @@ def show_arrival(watcher, state):
     before = watcher.cpu_sec()
     newcomer = Idlers("stay", STAYS, 1, state).wait_ready()
     watcher.rest()
-    say("arrival", f"{(watcher.cpu_sec() - before) * 1000:,.1f} ms of CPU time for one login more")
+    say("arrival", f"{(watcher.cpu_sec() - before) * 1000:,.1f} ms of CPU time for one more login")
     newcomer.end()
     watcher.rest()
 
@@ -218,10 +218,10 @@ def show_share(what, watcher, seconds, wakeups_aim=None):
         + (aim(f"{wakeups_aim}", wakeups <= wakeups_aim) if wakeups_aim is not None else ""))
 
 
-def show_cuts(leavers):
-    late = [seconds - CUT_SEC for seconds in leavers.gone_after()] or [float("inf")]
+def show_ends(leavers):
+    late = [seconds - LIMIT_SEC for seconds in leavers.gone_after()] or [float("inf")]
     in_time = [0 <= sec <= LATE_AIM_SEC for sec in late].count(True)
-    say("cuts", f"{leavers.count} terminals with disconnect = {CUT_SEC}s: gone {min(late):.1f} s "
+    say("ends", f"{leavers.count} terminals with disconnect = {LIMIT_SEC}s: gone {min(late):.1f} s "
         f"(first), {statistics.median(late):.1f} s (median), {max(late):.1f} s (last) after it, "
         f"{in_time} within 0 to {LATE_AIM_SEC} s "
         + aim(f"{leavers.count}", in_time == leavers.count))
@@ -236,7 +236,7 @@ def show_typing(watcher, stayers, name):
 
 
 def apply(name, limit):
-    """Another policy for the same state directory."""
+    """Applies another policy to the same state directory."""
     path = bench_host.policy_path(name)
     bench_host.write(path, policy(limit))
     subprocess.run([bench_host.TMOUTCTL, "apply", "--quiet", "--config", path, "--state",
@@ -244,17 +244,17 @@ def apply(name, limit):
 
 
 def measure(size):
-    """A host with so many terminals, of which some are to be cut."""
+    """Measures a host with this many terminals, some of which are disconnected."""
     name = f"idlers{size}"
     state = bench_host.policy_state(name)
     apply(name, "1h")
     print(f"\n{size:,} idle terminals\n", flush=True)
     crowd = []
     try:
-        # These first: they are idle all the while.
-        leavers = Idlers("leave", LEAVES, CUTS, state)
+        # These first, since they are idle all the time.
+        leavers = Idlers("leave", LEAVES, LEAVERS, state)
         crowd.append(leavers)
-        stayers = Idlers("stay", STAYS, size - CUTS, state)
+        stayers = Idlers("stay", STAYS, size - LEAVERS, state)
         crowd.append(stayers)
         for idlers in crowd:
             idlers.wait_ready()
@@ -263,18 +263,18 @@ def measure(size):
         show_start(watcher, size)
         show_arrival(watcher, state)
         show_share("quiet", watcher, QUIET_SEC, wakeups_aim=0)
-        show_cuts(leavers)
+        show_ends(leavers)
         show_typing(watcher, stayers, name)
         complaints = watcher.complaints()
         if complaints:
-            say("said", f"{len(complaints)} lines of trouble, first: {complaints[0]}")
+            say("errors", f"{len(complaints)} other messages, the first: {complaints[0]}")
     finally:
         for one in crowd:
             one.end()
 
 
 def compare():
-    print("\ntmoutd beside idle terminals, a login for each")
+    print("\ntmoutd with idle terminals, one login each")
     with PtyLimit(max(SIZES) + 1) as problem:
         if problem:
             print(f"not measured: {problem}")

@@ -1,20 +1,20 @@
-"""What the session phase of a login costs, beside other modules.
+"""What the session phase of a login costs, compared with other modules.
 
     floor             a session with pam_permit alone
     any loaded module pam_permit and a copy of it under another name: what
-                      libpam and the dynamic loader take for one more module
-                      that does nothing at all
+                      libpam and the dynamic loader take for another module
+                      that does nothing
     loaded, skipped   the real module, loaded but jumped over: what its size
-                      and its links to libc cost, without any of its work
+                      and its symbols cost, without any of its work
     all other cases   pam_permit and the module
-    name services     no PAM: the user, his groups and the name of each, asked
-                      as getpwnam_r, getgrouplist and getgrgid_r; whoever
-                      matches rules to groups at login has to wait for that
+    name services     no PAM: the user, the user's groups and the name of each,
+                      by getpwnam_r, getgrouplist and getgrgid_r; any module
+                      that matches rules to groups has to wait for these
 
-`own work` is what a case takes beyond any loaded module, as a part of the
-floor: 1.00 would be a module that does nothing. The aim is 1.10. Where a case
-has to know the user's groups, `less names` is the same without what the name
-services take for this user.
+`own work` is what a case takes beyond any loaded module, relative to the floor:
+1.00 would be a module that does nothing. The aim is 1.10. If a case needs the
+user's groups, `less names` leaves out what the name services take for this
+user.
 """
 
 import math
@@ -26,7 +26,7 @@ import time
 
 import bench_host
 from bench_host import HOME, MODULE, ONE, TEN, TMOUTCTL, USERS, write
-from tables import NAME_WIDTH, Table, met
+from tables import NAME_WIDTH, Table, against
 from turns import Case, measure
 
 AIM = 1.10
@@ -46,8 +46,8 @@ class Session(Case):
 
 
 class Names(Case):
-    """No session: the name services alone; asked for the user and his groups,
-    or for the user alone."""
+    """No session, only the name services: the user with the groups, or the user
+    alone."""
 
     def __init__(self, user, groups=True):
         super().__init__("name services alone", "session", "-" if groups else "-user", user,
@@ -64,7 +64,7 @@ def loaded_case():
 
 
 def group_policy(count):
-    """A policy with so many group rules, or with the default section alone."""
+    """A policy with this many group rules, or with only a default section."""
     return bench_host.policy(f"policy{count}", "default {\n    tmout = 15m\n}\n" + "".join(
         f'group "g{i}" {{\n    tmout = 5m\n    enforce = true\n}}\n' for i in range(count)))
 
@@ -83,7 +83,7 @@ def skipped_case():
 
 
 def limits_case(count, prefix, what):
-    """pam_limits with rules that the user does not match."""
+    """pam_limits with rules that do not match the user."""
     path = f"{HOME}/limits-{what}-{count}.conf"
     write(path, "".join(f"{prefix}other{i} hard nofile 4096\n" for i in range(count)))
     return Session(f"pam_limits, {count:,} {what} rules", TEN, f"pam_limits.so conf={path}")
@@ -113,18 +113,18 @@ class Sessions(Table):
         return self.own_work(case) - self.names[case.user] / self.floor if case.asks_names else None
 
     def verdict(self):
-        """How near the aims are, and how little the number of rules matters."""
+        """The aims, and how little the number of rules matters."""
         for user, groups in USERS.items():
             ours = [c for c in self.cases if c.asks_names and c.user == user]
             print(f"pam_tmout, groups of the user: {groups}: own work "
-                  f"{met(max(map(self.own_work, ours)), AIM)}, less names "
-                  f"{met(max(map(self.less_names, ours)), AIM)}; "
+                  f"{against(AIM, max(map(self.own_work, ours)))}, less names "
+                  f"{against(AIM, max(map(self.less_names, ours)))}; "
                   f"10,000 rules beside 10: x {ours[-1].median / ours[0].median:.2f}")
 
 
 def not_run(hundred, thousand):
-    """pam_limits would take minutes a login: say how that is known. An estimate
-    from below, since the growth itself grows."""
+    """Why pam_limits is not measured: it would take minutes a login. The estimate
+    is a lower bound, since the growth itself grows."""
     growth = thousand.median / hundred.median
     guess = thousand.median * growth / 1e6
     return (f"{'pam_limits, 10,000 group rules':{NAME_WIDTH}} not run: from 100 to 1,000 rules its time grew "
@@ -145,13 +145,13 @@ def compare_logins():
     cases += by_group
     measure(cases)
     table = Sessions(cases)
-    table.print("One session; users and groups in files, few of them")
+    table.print("One session, with few users and groups, all in files")
     print(not_run(*by_group[1:]) + "\n")
     table.verdict()
 
 
 def compare_name_services(title):
-    """The names of a user's groups come from NSS: what that costs is not the policy's."""
+    """The names of a user's groups come from NSS, whatever that costs."""
     cases = [floor_case(), loaded_case(), tmout_case(0, TEN)]
     cases += [tmout_case(count, user) for user in USERS for count in (10, 10_000)]
     cases += [Names(user) for user in USERS]

@@ -1,9 +1,9 @@
-"""PAM stacks that limit login attempts, around one and the same password check.
+"""PAM stacks that limit login attempts, around the same password check.
 
-Each is the check, pam_deny for whoever it does not let in, and what a module's
-manual wants beside that. pam_faillock is given its better half where its manual
-leaves a choice: `requisite` before the check, so that a locked user's password
-is not even looked at.
+Each consists of the check, pam_deny for those whom it rejects, and the lines
+that a module's manual adds. Where the manual of pam_faillock leaves a choice, it
+has the faster one: `requisite` before the check, so that a locked user's password
+is not checked.
 """
 
 import glob
@@ -29,7 +29,7 @@ class Check:
         bench_host.write(self.path, "\0" * COUNTS_SIZE)
 
     def reached(self):
-        """The number of right passwords, and of wrong ones."""
+        """The numbers of right and of wrong passwords."""
         with open(self.path, "rb") as file:
             return struct.unpack_from("II", file.read())
 
@@ -43,7 +43,7 @@ def bare(check, before=""):
 
 
 def tmout(check, policy):
-    """`policy` is what bench_host.policy() gave."""
+    """`policy` is the result of bench_host.policy()."""
     return bare(check, f"auth requisite {bench_host.MODULE} {policy}\n")
 
 
@@ -62,8 +62,8 @@ def faillock_authsucc(check):
             f"auth sufficient pam_faillock.so authsucc {FAILLOCK}\n{DENY}{PERMIT}")
 
 
-def forget():
-    """Nobody has ever failed."""
+def reset():
+    """Removes all recorded failures."""
     for directory in glob.glob(f"{bench_host.HOME}/*/attempts") + [FAILLOCK_DIR]:
         shutil.rmtree(directory, ignore_errors=True)
     os.makedirs(FAILLOCK_DIR)

@@ -7,8 +7,8 @@ NAME_WIDTH = 36
 
 class Table:
     """A row for each case: its name, what was measured, and columns of the
-    table's own, as (heading, width, format, value). value(case) is None where
-    the cell stays empty."""
+    table's own, as (heading, width, format, value). value(case) is None if the
+    cell stays empty."""
 
     MEASURED = [("groups", 6, "d", lambda case: USERS[case.user]),
                 ("logins", 6, "d", lambda case: len(case.times)),
@@ -31,6 +31,6 @@ class Table:
             print(self.row(case))
 
 
-def met(value, aim):
-    """A value beside the most that it may be."""
+def against(aim, value):
+    """A value, and whether it is within the aim."""
     return f"{value:.2f} (at most {aim:.2f}: {'met' if value <= aim else 'NOT met'})"

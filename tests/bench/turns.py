@@ -1,4 +1,4 @@
-"""Measuring in turns: whatever else the machine does meets all cases alike."""
+"""Measuring in turns, so that all cases share whatever else the machine does."""
 
 import statistics
 import subprocess
@@ -7,14 +7,14 @@ import sys
 import bench_host
 
 ROUNDS = 50
-MOST_TURNS = 1500
-FEWEST_TURNS = 3
-CASE_SEC = 2.5  # for one case: a slow one has fewer turns, but FEWEST_TURNS
+MAX_TURNS = 1500
+MIN_TURNS = 3
+CASE_SEC = 2.5  # for one case: a slow one has fewer turns, but MIN_TURNS
 
 
 class Case:
-    """One program, which measures itself, and what it measured. `answer` is
-    what it says first: what was done was what should be measured."""
+    """A program that measures itself, and its results. `answer` is what it prints
+    first, which shows that it does what is to be measured."""
 
     def __init__(self, name, program, *arguments, answer):
         self.name, self.answer = name, answer
@@ -31,9 +31,9 @@ class Case:
         answer = self.process.stdout.readline().strip()
         if answer != self.answer:
             sys.exit(f"bench: {self.name}: {answer!r}, expected {self.answer!r}")
-        # The first turns warm the caches and tell how many can be afforded.
+        # The first turns warm the caches, and show how many there is time for.
         once = statistics.median(self.measure(2)) / 1e6
-        self.turns = min(MOST_TURNS, max(FEWEST_TURNS, int(CASE_SEC / once)))
+        self.turns = min(MAX_TURNS, max(MIN_TURNS, int(CASE_SEC / once)))
 
     def measure(self, count):
         self.process.stdin.write(f"{count}\n")
@@ -55,7 +55,7 @@ def measure(cases):
     for case in cases:
         case.start()
     for turn in range(ROUNDS):
-        # Not always the same neighbour before it.
+        # A different order each time.
         shift = turn % len(cases)
         for case in cases[shift:] + cases[:shift]:
             case.take_turn()

@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { NAME_SIZE = 16 };
@@ -200,6 +202,12 @@ static bool is_same_inode(int directory_fd, const char *name, const struct stat 
            st.st_ino == which->st_ino && st.st_dev == which->st_dev;
 }
 
+/* Swaps two files of a directory. Not by renameat2(), which musl does not have. */
+static int swap_files(int directory_fd, const char *one, const char *other)
+{
+    return (int)syscall(SYS_renameat2, directory_fd, one, directory_fd, other, RENAME_EXCHANGE);
+}
+
 /*
  * Puts the file called made in the place of the one that st describes, and
  * that one aside. In one step: nobody may find the place empty and start with
@@ -208,7 +216,7 @@ static bool is_same_inode(int directory_fd, const char *name, const struct stat 
 static int exchange(int directory_fd, const char *made, const char *name, const char *aside,
                     const struct stat *st)
 {
-    if (renameat2(directory_fd, made, directory_fd, name, RENAME_EXCHANGE) != 0)
+    if (swap_files(directory_fd, made, name) != 0)
         return -1;
     if (is_same_inode(directory_fd, made, st)) {
         unlinkat(directory_fd, aside, 0);
@@ -216,7 +224,7 @@ static int exchange(int directory_fd, const char *made, const char *name, const 
         return 0;
     }
     /* Another process was faster: put its file back. */
-    if (renameat2(directory_fd, made, directory_fd, name, RENAME_EXCHANGE) == 0)
+    if (swap_files(directory_fd, made, name) == 0)
         unlinkat(directory_fd, made, 0);
     return 0;
 }

@@ -29,7 +29,7 @@ enum source { SOURCE_TIMER = 1ULL << 40, SOURCE_SIGNAL, SOURCE_INOTIFY };
 
 /* --- events ---------------------------------------------------------------- */
 
-static int add_source(const struct daemon *daemon, int fd, uint64_t source)
+static int daemon_add_source(const struct daemon *daemon, int fd, uint64_t source)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = source};
 
@@ -68,7 +68,7 @@ static void watch_directories(struct daemon *daemon)
         watch_directory(daemon, which);
         if (daemon->wd[which] < 0)
             must_poll = true;
-        else /* what happened until now was no event */
+        else /* what has happened until now was not reported */
             watch_events_lost(daemon->watch);
     }
     watch_set_polling(daemon->watch, must_poll);
@@ -251,14 +251,14 @@ static int open_sources(struct daemon *daemon, const sigset_t *signals)
     daemon->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     daemon->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
     daemon->signal_fd = signalfd(-1, signals, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (daemon->epoll_fd < 0 || add_source(daemon, daemon->timer_fd, SOURCE_TIMER) != 0 ||
-        add_source(daemon, daemon->signal_fd, SOURCE_SIGNAL) != 0) {
+    if (daemon->epoll_fd < 0 || daemon_add_source(daemon, daemon->timer_fd, SOURCE_TIMER) != 0 ||
+        daemon_add_source(daemon, daemon->signal_fd, SOURCE_SIGNAL) != 0) {
         log_line(LOG_ERR, "cannot start: %s", strerror(errno));
         return -1;
     }
     daemon->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     daemon->inotify_errno = errno;
-    add_source(daemon, daemon->inotify_fd, SOURCE_INOTIFY); /* does without */
+    daemon_add_source(daemon, daemon->inotify_fd, SOURCE_INOTIFY); /* optional */
     return 0;
 }
 

@@ -21,7 +21,7 @@
 struct watch {
     const char *sessions_dir, *state_dir;
     int epoll_fd;
-    bool polling; /* not all changes are events */
+    bool polling; /* not all changes are reported by inotify */
     struct login **login;
     size_t login_count;
     struct stat policy; /* the file whose limits are in force */
@@ -82,7 +82,7 @@ static void rescan_later(struct watch *watch)
     watch->scan_ms = earlier_ms(watch->scan_ms, watch->common.now.boot_ms + RETRY_MS);
 }
 
-/* Returns -1 where the login has ended already. */
+/* Returns -1 if the login has ended already. */
 static int monitor_process(struct watch *watch, struct login *login)
 {
     struct epoll_event event = {.events = EPOLLIN,
@@ -178,7 +178,7 @@ void watch_login_ended(struct watch *watch, pid_t pid)
         end_of_login(watch, login);
 }
 
-/* Takes over the state of everything, whether it was an event or not: the
+/* Brings everything up to date without relying on events: the
  * registry, the ends of logins, their terminals, the policy. */
 static void watch_scan(struct watch *watch)
 {
@@ -314,7 +314,7 @@ static void find_all_limits(struct watch *watch)
 
 /* --- terminals ------------------------------------------------------------- */
 
-/* The terminal does not tell which login has it: one of those of its owner. */
+/* A terminal does not show which login it belongs to, but it is one of its owner. */
 void watch_terminal_appeared(struct watch *watch, unsigned index)
 {
     char path[64];

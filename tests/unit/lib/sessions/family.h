@@ -15,11 +15,11 @@ enum { CHUNK = 1000, HOLE_FD = FREE_FD, CLIENT_FD = FREE_FD + 1 };
 
 static const char chunk[CHUNK];
 
-/* Where the test listens, as client and as what is forwarded to; 0: the login
- * comes over something else than TCP. */
+/* Where the test listens, as the client and as the target of forwardings; 0: the
+ * login does not come over TCP. */
 static in_port_t port;
 
-/* Of the processes, the one that speaks with the client. */
+/* Which of the processes talks to the client. */
 static int connection_level;
 
 static inline void write_whole(int fd)
@@ -27,8 +27,8 @@ static inline void write_whole(int fd)
     assert_int_equal(write(fd, chunk, sizeof chunk), (ssize_t)sizeof chunk);
 }
 
-/* By read() and write(), as sshd does: the kernel does not count the calls that
- * are for sockets alone. */
+/* By read() and write(), as sshd does: /proc/PID/io does not count recv() and
+ * send(). */
 static inline void read_whole(int fd)
 {
     char buffer[CHUNK];
@@ -52,9 +52,9 @@ static inline int connect_to_test(void)
     return fd;
 }
 
-/* k: answers a keep-alive of the client; w: writes to it until it would have to
- * wait. f: opens a forwarded connection; F: hands something on to it; t: opens
- * one, hands something on and closes it. l: listens for more. */
+/* k: answers a keep-alive of the client; w: writes to it until that would block;
+ * f: opens a forwarded connection; F: relays data to it; t: opens one, relays data
+ * and closes it; l: listens for more. */
 static inline void speak(char letter)
 {
     static int forwarded = -1;
@@ -88,9 +88,9 @@ static inline void speak(char letter)
     }
 }
 
-/* By the letters a, b and c, the first, second and third process writes some
- * bytes; p asks for the three numbers; speak() has those of the connection.
- * Each process hands on to the next what is not for it. */
+/* a, b, c: the first, second, third process writes some bytes; p: asks for the
+ * three pids; the connection has those of speak(). Each process passes on what is
+ * not meant for it. */
 static inline void move_bytes(int level, int commands)
 {
     static const char own[] = {'a', 'b', 'c'};
@@ -135,22 +135,22 @@ static inline void move_bytes(int level, int commands)
         waitpid(child, NULL, 0);
 }
 
-/* A hole that a later connection falls into, the connection to the client and,
- * as with OpenSSH 9.2, sockets that are of no more use. */
+/* A free descriptor that a later connection will get, the connection to the
+ * client and, as with OpenSSH 9.2, sockets that are no longer used. */
 static inline void family(void)
 {
-    int of_no_use[2];
+    int unused[2];
 
     assert_int_equal(dup2(0, HOLE_FD), HOLE_FD);
     if (port != 0)
         assert_int_equal(connect_to_test(), CLIENT_FD);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, of_no_use), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, unused), 0);
     move_bytes(0, TO_FD);
 }
 
 static const char *own_path;
 
-/* The same, called as sshd's process for a user who is not root. */
+/* The same, with the title of sshd's process for a user other than root. */
 static inline void family_of_a_monitor(void)
 {
     char text[16];
@@ -199,8 +199,8 @@ static inline void family_pids(const struct stand_in *s, pid_t pid[3])
         pid[i] = (pid_t)await_number(s);
 }
 
-/* Called first by the main() of a test: true if this is family_of_a_monitor(),
- * which has then run to its end. */
+/* To be called first in main(): true if this process is family_of_a_monitor(),
+ * which has then finished. */
 static inline bool family_main(int argc, char **argv)
 {
     if (argc > 0 && strncmp(argv[0], "sshd: ", 6) == 0) {

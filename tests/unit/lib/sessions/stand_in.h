@@ -14,8 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-/* A process that does what it is told, letter by letter. It has no
- * descriptors but these two, and /dev/null. */
+/* It has no descriptors but these two, and /dev/null. */
 struct stand_in {
     pid_t pid;
     int to, from;

@@ -1,5 +1,4 @@
-/* How long a terminal has been idle: what real input counts, and that nothing
- * else does. */
+/* How long a terminal has been idle: real input counts, and nothing else does. */
 #include "tests/unit/check.h"
 
 #include "lib/sessions/idle.h"
@@ -7,8 +6,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* The wall clock when the boot clock says 0: the begin of eight seconds in
- * which the kernel writes down one read. */
+/* The wall clock when the boot clock is 0: the start of one of the kernel's
+ * intervals of eight seconds. */
 #define WALL_ZERO_SEC INT64_C(1700000000)
 
 enum { WINDOW_SEC = 8 };
@@ -60,7 +59,7 @@ static struct idle_change look(struct idle *idle, const struct stat *st, bool an
         assert_false((change).tampered);                                                           \
     } while (0)
 
-/* --- the first look -------------------------------------------------------- */
+/* --- the first sample ------------------------------------------------------ */
 
 static void first_sight(void **state)
 {
@@ -97,9 +96,9 @@ static void first_sight(void **state)
     }
 }
 
-/* With `activity = any` a daemon that has just been started must not take
- * somebody for idle whose terminal scrolls: as for input, what the times say
- * at first sight is believed. */
+/* With `activity = any` a daemon that has just started must not consider a
+ * terminal idle that has output: as with input, the times of the first sample are
+ * believed. */
 static void output_at_first_sight(void **state)
 {
     const struct stat st = times(100, 5000, 10);
@@ -108,11 +107,11 @@ static void output_at_first_sight(void **state)
     (void)state;
     look(&idle, &st, true, 5005 * SEC);
     assert_active(idle, 5000 * SEC, 5013 * SEC);
-    /* ... but not where it is input that counts */
+    /* ... but not if only input counts */
     idle = begun(&st, 50 * SEC, 5005 * SEC);
     look(&idle, &st, false, 5005 * SEC);
     assert_active(idle, 104 * SEC, 104 * SEC);
-    /* and not from the future */
+    /* and not if they are in the future */
     const struct stat forged = times(100, 6000, 10);
     idle = begun(&forged, 50 * SEC, 5005 * SEC);
     look(&idle, &forged, true, 5005 * SEC);
@@ -131,7 +130,7 @@ static void a_read_counts(void **state)
         assert_quiet(look(&idle, &st, false, 400 * SEC));
         /* never before it happened, and less than a window later */
         assert_active(idle, read_sec * SEC + 999, (read_sec + WINDOW_SEC) * SEC);
-        /* and looking again changes nothing */
+        /* and another sample changes nothing */
         const int64_t active_ms = idle.active_ms;
         for (int64_t now = 400; now < 500; now++) {
             assert_quiet(look(&idle, &st, false, now * SEC));
@@ -152,8 +151,8 @@ static void nothing_happens(void **state)
     }
 }
 
-/* What is read in the eight seconds of an earlier read leaves no trace: that
- * read stands for the whole of them, also where it was seen at once. */
+/* Reads within eight seconds of an earlier one leave no trace: that one stands for
+ * the whole interval, even if it was sampled at once. */
 static void a_read_that_leaves_no_trace(void **state)
 {
     struct stat st = times(100, 100, 10);
@@ -167,7 +166,7 @@ static void a_read_that_leaves_no_trace(void **state)
     look(&idle, &st, false, 400 * SEC);
     assert_active(idle, 207 * SEC, 208 * SEC);
 
-    /* the same where the first look came right behind the first read */
+    /* the same if the first sample came right after the first read */
     st = times(201, 100, 10);
     idle = begun(&st, 50 * SEC, 202 * SEC);
     look(&idle, &st, false, 400 * SEC);
@@ -183,13 +182,13 @@ static void output_counts_if_asked_for(void **state)
     st.st_mtim.tv_sec = WALL_ZERO_SEC + 300;
     assert_quiet(look(&idle, &st, false, 400 * SEC));
     assert_active(idle, 104 * SEC, 104 * SEC);
-    /* the policy may change; what is credited then is no later than it was */
+    /* if the policy changes, the credit is not for a later time than the output */
     assert_quiet(look(&idle, &st, true, 401 * SEC));
     assert_active(idle, 104 * SEC, 308 * SEC);
     st.st_mtim.tv_sec = WALL_ZERO_SEC + 450;
     assert_quiet(look(&idle, &st, true, 500 * SEC));
     assert_active(idle, 450 * SEC, 458 * SEC);
-    /* of input and output the later one counts, whichever that is */
+    /* the later one of input and output counts */
     st.st_atim.tv_sec = WALL_ZERO_SEC + 550;
     st.st_mtim.tv_sec = WALL_ZERO_SEC + 520;
     look(&idle, &st, true, 600 * SEC);
@@ -234,12 +233,12 @@ static void forged_once(void **state)
             assert_true(change.suspect);
             assert_true(change.tampered);
             assert_active(idle, 104 * SEC, 104 * SEC);
-            /* nor when the present has come to what was the future */
+            /* nor once that future is the present */
             for (int64_t now = 302; now < 1000000; now += now < 600 ? 1 : 9973) {
                 assert_quiet(look(&idle, &st, any, now * SEC));
                 assert_active(idle, 104 * SEC, 104 * SEC);
             }
-            /* somebody who comes back is heard */
+            /* a user who comes back is noticed */
             st.st_atim.tv_sec = WALL_ZERO_SEC + 1000100;
             assert_quiet(look(&idle, &st, any, 1000200 * SEC));
             assert_active(idle, 1000100 * SEC, 1000108 * SEC);
@@ -247,7 +246,7 @@ static void forged_once(void **state)
     }
 }
 
-/* A time in the future that moved at equal ctime: no kernel does that. */
+/* A time in the future that changed at equal ctime, which no kernel does. */
 static void the_future_never_counts(void **state)
 {
     struct stat st = times(100, 100, 10);
@@ -283,7 +282,7 @@ static void touched_in_a_loop(void **state)
     }
 }
 
-/* The same within one second: only the nanoseconds of ctime tell. */
+/* The same within one second: only the nanoseconds of ctime differ. */
 static void touched_within_a_second(void **state)
 {
     struct stat st = times(100, 100, 300);
@@ -294,13 +293,13 @@ static void touched_within_a_second(void **state)
     st.st_ctim.tv_nsec = 1;
     assert_true(look(&idle, &st, false, 300 * SEC + 500).suspect);
     assert_active(idle, 104 * SEC, 104 * SEC);
-    /* also where ctime goes back, with the wall clock */
+    /* even if ctime goes back, with the wall clock */
     st = times(310, 100, 200);
     assert_true(look(&idle, &st, false, 320 * SEC).suspect);
     assert_active(idle, 104 * SEC, 104 * SEC);
 }
 
-/* Far ahead from the first look on, and over and over: nothing but ctime moves. */
+/* Far in the future from the first sample on, again and again: only ctime changes. */
 static void ahead_at_first_sight(void **state)
 {
     struct stat st = times(500000000, 100, 150);
@@ -313,8 +312,8 @@ static void ahead_at_first_sight(void **state)
     assert_active(idle, 50 * SEC, 50 * SEC);
 }
 
-/* A touch right behind a look at another one: both may have one ctime, for the
- * kernel's clock for it ticks a hundred times a second or so. */
+/* A touch right after the sample of another one: both may have the same ctime,
+ * since the clock that the kernel uses for it ticks about 100 times a second. */
 static void forged_in_the_same_tick(void **state)
 {
     struct stat st = times(100, 100, 10);
@@ -331,7 +330,7 @@ static void forged_in_the_same_tick(void **state)
         assert_quiet(look(&idle, &st, false, (now + 2) * SEC));
         assert_active(idle, 104 * SEC, 104 * SEC);
     }
-    /* the clock set back behind the ctime leaves everything as it is */
+    /* a clock that is set back before the ctime changes nothing */
     st.st_ctim.tv_sec = WALL_ZERO_SEC + 5000;
     look(&idle, &st, false, 3000 * SEC);
     st.st_atim.tv_sec = WALL_ZERO_SEC + 3005;
@@ -350,7 +349,7 @@ static void mode_and_owner(void **state)
         struct idle_change change;
 
         for (int64_t now = 200; now < 2000; now += 100) {
-            /* typed, answered, and changed */
+            /* typed, read, and the mode changed */
             if (what != 1)
                 st.st_mode ^= 020;
             if (what != 0)
@@ -372,7 +371,7 @@ static void mode_and_owner(void **state)
     }
 }
 
-/* chmod(1) to hide a touch(1) behind: no credit either. */
+/* chmod(1) to hide a touch(1): no credit either. */
 static void mode_and_times(void **state)
 {
     struct stat st = times(100, 100, 10);
@@ -387,7 +386,7 @@ static void mode_and_times(void **state)
     }
 }
 
-/* A ctime that moved and nothing else, as by chmod(1) to the mode it has. */
+/* Only ctime has changed, as by chmod(1) to the same mode. */
 static void only_the_ctime(void **state)
 {
     struct stat st = times(100, 100, 10);
@@ -399,7 +398,7 @@ static void only_the_ctime(void **state)
     assert_true(change.suspect);
     assert_false(change.tampered);
     assert_active(idle, 104 * SEC, 104 * SEC);
-    /* forging that comes later is reported still */
+    /* later forging is still reported */
     st.st_ctim.tv_sec++;
     st.st_atim.tv_nsec++;
     assert_true(look(&idle, &st, false, 300 * SEC).tampered);
@@ -415,7 +414,7 @@ static struct timestamp stepped(int64_t boot_ms, int64_t by_ms)
     return now;
 }
 
-/* Who does nothing gains nothing by it. */
+/* An idle user gains nothing by it. */
 static void a_step_is_no_activity(void **state)
 {
     static const int64_t steps_ms[] = {-86400 * SEC, -3600 * SEC, -1 * SEC,
@@ -433,8 +432,8 @@ static void a_step_is_no_activity(void **state)
     }
 }
 
-/* Who reads after it is heard, whatever the time was before. When that was
- * between the two looks need not be known any more. */
+/* A read after it is noticed, whatever the time was before. When exactly it was
+ * between the two samples is not known. */
 static void a_read_after_a_step(void **state)
 {
     static const int64_t steps_sec[] = {-86400, -3600, -8, 8, 3600, 86400};
@@ -450,8 +449,8 @@ static void a_read_after_a_step(void **state)
     }
 }
 
-/* A read before the clock was set forward looks older than it is. It moved
- * the time since the last look, though, and so came behind that. */
+/* A read before the clock was set forward looks older than it is. But it changed
+ * the time since the last sample, and so came after that. */
 static void a_read_before_a_step_forward(void **state)
 {
     struct stat st = times(100, 100, 10);
@@ -477,27 +476,27 @@ static uint64_t any_number(void)
     return seed;
 }
 
-/* From 0 to below most. */
+/* From 0 to max - 1. */
 static int64_t below(int64_t most)
 {
     return (int64_t)(any_number() % (uint64_t)most);
 }
 
-/* One of a terminal's two times as the kernel keeps it, and what is known of
- * the real reads (or writes) behind it. */
+/* One of the two times of a terminal as the kernel keeps it, and the real reads
+ * (or writes) behind it. */
 struct traced {
     struct timespec time;
-    bool pending;    /* a real trace since the last look */
-    bool credited;   /* time is a real trace that was seen at equal ctime */
-    int64_t real_ms; /* the last real one since the last look, or -1 */
+    bool pending;    /* a real trace since the last sample */
+    bool credited;   /* time is a real trace that was sampled at equal ctime */
+    int64_t real_ms; /* the last real one since the last sample, or -1 */
 };
 
 struct walk {
     struct traced input, output;
     struct timespec ctime;
     mode_t mode;
-    bool touched, forged; /* since the last look */
-    bool blurred;         /* that look was in about the same tick as a touch */
+    bool touched, forged; /* since the last sample */
+    bool blurred;         /* that sample was in about the same tick as a touch */
     bool any;
     int64_t wall_zero_ms; /* any second and millisecond */
     int64_t now_ms, opened_ms;
@@ -509,7 +508,7 @@ static int64_t wall_ms(const struct walk *walk)
     return walk->wall_zero_ms + walk->now_ms;
 }
 
-/* The end of the eight seconds that this moment is in. */
+/* The end of the kernel's interval that this moment is in. */
 static int64_t window_end_ms(const struct walk *walk, int64_t boot_ms)
 {
     const int64_t sec = (walk->wall_zero_ms + boot_ms) / 1000;
@@ -530,7 +529,7 @@ static void happens(struct walk *walk, struct traced *traced)
     traced->credited = false;
 }
 
-/* The kernel's clock for this stands still for up to ten milliseconds. */
+/* The clock that the kernel uses for this ticks every ten milliseconds. */
 static void touch(struct walk *walk)
 {
     const int64_t tick_ms = wall_ms(walk) / 10 * 10;
@@ -540,7 +539,7 @@ static void touch(struct walk *walk)
     walk->touched = true;
 }
 
-/* Is a touch that may still come told from the last one? */
+/* Would another touch now be distinguishable from the last one? */
 static bool look_is_blurred(const struct walk *walk)
 {
     const int64_t ctime_ms = (int64_t)walk->ctime.tv_sec * 1000 + walk->ctime.tv_nsec / 1000000;
@@ -568,7 +567,7 @@ static void change_mode(struct walk *walk)
     walk->mode = S_IFCHR | ((walk->mode + 1) & 0777);
 }
 
-/* What a look must make of this one of the times. */
+/* What a sample must make of this one of the times. */
 static void settle(struct walk *walk, struct traced *traced, bool counts)
 {
     if (!walk->touched && !walk->blurred && traced->real_ms >= 0 &&
@@ -613,7 +612,7 @@ static void walk_begin(struct walk *walk, struct idle *idle, bool any)
     walk->blurred = look_is_blurred(walk);
 }
 
-/* A look, compared with what must come of it. Returns whether it was called
+/* A sample, compared with what it must yield. Returns whether it was reported as
  * tampering. */
 static bool walk_look(struct walk *walk, struct idle *idle)
 {
@@ -632,7 +631,7 @@ static bool walk_look(struct walk *walk, struct idle *idle)
     return change.tampered;
 }
 
-/* Milliseconds, seconds or minutes: each as often. */
+/* Milliseconds, seconds or minutes, equally often. */
 static int64_t some_while_ms(void)
 {
     static const int64_t most_ms[] = {10, 1000, 8000, 60000, 600000};
@@ -681,9 +680,9 @@ static void walks(bool forger, bool any)
     }
 }
 
-/* Never more idle than he is, as far as anything can be known: what he read
- * between two looks at equal ctime counts, to the moment. Nor less, but for
- * what is left of eight seconds. */
+/* Users are never judged more idle than they are, as far as that can be known:
+ * what was read between two samples at equal ctime counts, exactly. Nor less idle,
+ * but for the rest of an interval of eight seconds. */
 static void an_honest_user(void **state)
 {
     (void)state;
@@ -696,7 +695,7 @@ static void an_honest_user_and_output(void **state)
     walks(false, true);
 }
 
-/* Never less idle than since his last real read that could be seen. */
+/* Never less idle than since the last real read that could be seen. */
 static void a_forger(void **state)
 {
     (void)state;

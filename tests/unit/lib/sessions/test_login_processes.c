@@ -21,7 +21,8 @@ static void assert_processes(const struct session_record *login, const pid_t *ex
     free(processes);
 }
 
-/* Everybody's but root's begins with the monitor, which is none of them. */
+/* For users other than root, the login begins with the monitor, which is not one
+ * of them. */
 static void processes_of_a_login(void **state)
 {
     struct scene scene;

@@ -18,8 +18,8 @@ static int open_master(unsigned *index)
     return fd;
 }
 
-/* As screen(1) does, a child holds the master of a terminal of its own, and a
- * slave. Ends with its parent. */
+/* Like screen(1), a child holds the master of a terminal of its own, and a slave.
+ * It ends with its parent. */
 static void hold_a_terminal_below(void)
 {
     int ends[2];
@@ -112,7 +112,7 @@ static void terminals_of_a_login(void **state)
 
     (void)state;
     if (!has_terminals())
-        LEFT_OUT("there is no terminal to be had");
+        LEFT_OUT("no pseudo terminal is available");
     stand_in_begin(&s, hold_terminals);
     const struct session_record login = login_of(s.pid);
     tell(&s, '-');
@@ -134,8 +134,7 @@ static void terminals_of_a_login(void **state)
     stand_in_end(&s);
 }
 
-/* Each terminal that was closed is gone; a child that has it still is the
- * child's business. */
+/* A terminal that was closed is gone, even if a child still has it. */
 static void a_terminal_is_closed(void **state)
 {
     struct stand_in s;
@@ -143,7 +142,7 @@ static void a_terminal_is_closed(void **state)
 
     (void)state;
     if (!has_terminals())
-        LEFT_OUT("there is no terminal to be had");
+        LEFT_OUT("no pseudo terminal is available");
     stand_in_begin(&s, hold_terminals);
     const struct session_record login = login_of(s.pid);
     index[0] = told_number(&s, 'm');
@@ -181,7 +180,7 @@ static void assert_gone(const struct session_record *login)
     assert_true(errno == ENOENT || errno == ESRCH);
 }
 
-/* The login has ended, or its number is another process's by now. */
+/* The login has ended, or its pid was reused. */
 static void terminals_of_the_dead(void **state)
 {
     struct stand_in s;

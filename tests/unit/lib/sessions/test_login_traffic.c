@@ -6,7 +6,8 @@
 
 #include <errno.h>
 
-/* Old kernels can't copy a descriptor, nor can what some tools make of them. */
+/* Old kernels can't copy descriptors, and neither can some tools that run
+ * programs. */
 static bool has_pidfd_getfd(void)
 {
     const int self = pidfd_of(getpid());
@@ -27,8 +28,8 @@ static uint64_t bytes_of(const struct session_record *login)
     return bytes;
 }
 
-/* So many bytes and few more: letters, and what a tool under the test may
- * read. */
+/* About this many bytes: there are commands, too, and what a tool that runs the
+ * test may read. */
 static void assert_moves(const struct stand_in *s, const struct session_record *login, char letter,
                          bool counts)
 {
@@ -40,8 +41,8 @@ static void assert_moves(const struct stand_in *s, const struct session_record *
         fail_msg("%c moved %lld bytes", letter, (long long)moved);
 }
 
-/* What the client and sshd have to say to each other counts nothing; what sshd
- * hands on does, over connections that are still there or not. */
+/* What the client and sshd exchange does not count; what sshd relays does, whether
+ * the connection is still open or not. */
 static void assert_only_data_counts(const struct scene *scene)
 {
     const struct stand_in *s = &scene->s;
@@ -52,7 +53,7 @@ static void assert_only_data_counts(const struct scene *scene)
     }
     const uint64_t before = bytes_of(&scene->login);
     write_whole(scene->client);
-    assert_true(bytes_of(&scene->login) == before); /* nobody has read it */
+    assert_true(bytes_of(&scene->login) == before); /* sshd has not read it yet */
     assert_moves(s, &scene->login, 'f', false);
     assert_moves(s, &scene->login, 'l', false);
     write_whole(scene->client);
@@ -61,14 +62,14 @@ static void assert_only_data_counts(const struct scene *scene)
     assert_moves(s, &scene->login, 't', true);
 }
 
-/* root's login, where one process does it all. */
+/* A login of root, in which one process does everything. */
 static void a_family(void **state)
 {
     struct scene scene;
 
     (void)state;
     if (!has_pidfd_getfd())
-        LEFT_OUT("there is no pidfd_getfd() here");
+        LEFT_OUT("pidfd_getfd(2) does not work here");
     scene_begin(&scene, family);
     const uint64_t before = bytes_of(&scene.login);
     assert_true(bytes_of(&scene.login) == before);
@@ -79,15 +80,15 @@ static void a_family(void **state)
     scene_end(&scene);
 }
 
-/* Everybody else's: the monitor, and the connection below it. What the monitor
- * does is taken from what the connection does, for they speak with each other. */
+/* A login of any other user: the monitor, and the connection below it. The traffic
+ * of the monitor is subtracted, since the two talk to each other. */
 static void a_family_with_a_monitor(void **state)
 {
     struct scene scene;
 
     (void)state;
     if (!has_pidfd_getfd())
-        LEFT_OUT("there is no pidfd_getfd() here");
+        LEFT_OUT("pidfd_getfd(2) does not work here");
     scene_begin(&scene, family_of_a_monitor);
     const uint64_t before = bytes_of(&scene.login);
     assert_true(bytes_of(&scene.login) == before);
@@ -97,20 +98,20 @@ static void a_family_with_a_monitor(void **state)
     scene_end(&scene);
 }
 
-/* Only to the byte where nothing stands between the process and the kernel. */
+/* Exact only if no tool stands between the process and the kernel. */
 static void to_the_byte(void **state)
 {
     struct scene scene;
 
     (void)state;
     if (slow())
-        LEFT_OUT("the kernel counts what the tool reads that the test runs under");
+        LEFT_OUT("what the tool that runs the test reads counts as well");
     if (!has_pidfd_getfd())
-        LEFT_OUT("there is no pidfd_getfd() here");
+        LEFT_OUT("pidfd_getfd(2) does not work here");
     scene_begin(&scene, family);
     uint64_t before = bytes_of(&scene.login);
     tell(&scene.s, 'c');
-    /* c and the answer, and c on its way down: read and written twice */
+    /* c and the answer, and c passed on twice: read and written each time */
     assert_int_equal(bytes_of(&scene.login) - before, CHUNK + 2 + 4);
     before = bytes_of(&scene.login);
     write_whole(scene.client);
@@ -125,7 +126,7 @@ static void to_the_byte(void **state)
     scene_end(&scene);
 }
 
-/* A queue moves while the client takes something out of it, and only then. */
+/* A queue counts while the client takes bytes out of it, and only then. */
 static void a_queue(void **state)
 {
     struct scene scene;
@@ -134,7 +135,7 @@ static void a_queue(void **state)
 
     (void)state;
     if (!has_pidfd_getfd())
-        LEFT_OUT("there is no pidfd_getfd() here");
+        LEFT_OUT("pidfd_getfd(2) does not work here");
     scene_begin(&scene, family_of_a_monitor);
     tell(&scene.s, 'w');
     /* The last acknowledgement may be late. */
@@ -146,8 +147,8 @@ static void a_queue(void **state)
     scene_end(&scene);
 }
 
-/* Where the client comes by something else, nothing can be told apart: better
- * a login that is not idle than a transfer that is cut. */
+/* If the client does not come over TCP, everything counts: it is better to miss an
+ * idle login than to cut off a transfer. */
 static void not_over_tcp(void **state)
 {
     struct stand_in s;

@@ -1,5 +1,5 @@
-/* The registry of logins: what is in it is whole and root's, or does not
- * count; and who finds which login. */
+/* The registry of logins: a record is complete and owned by root, or it does not
+ * count; and which process finds which login. */
 #include "tests/unit/child.h"
 #include "tests/unit/temporary.h"
 
@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <signal.h>
 
-/* A record's file as it is on disk. */
+/* The file of a record as it is on disk. */
 struct file {
     char magic[8];
     uint64_t checksum;
@@ -65,7 +65,7 @@ static char *path_of(const char *directory, pid_t pid)
     return path_in(directory, name);
 }
 
-/* In place, with the mode it has. */
+/* In place, keeping its mode. */
 static void damage(const char *directory, pid_t pid)
 {
     char *path = path_of(directory, pid);
@@ -93,7 +93,7 @@ static void put_and_get(void **state)
     put(directory, &record);
     assert_int_equal(registry_get(directory, geteuid(), record.pid, &found), REGISTRY_OK);
     assert_memory_equal(&found, &record, sizeof record);
-    /* anew */
+    /* again */
     memset(record.user, 'u', sizeof record.user - 1);
     memset(record.service, 's', sizeof record.service - 1);
     memset(record.address, 'a', sizeof record.address - 1);
@@ -109,7 +109,7 @@ static void put_and_get(void **state)
     registry_remove(directory, record.pid);
     assert_int_equal(get(directory, record.pid), REGISTRY_ABSENT);
     registry_remove(directory, record.pid);
-    assert_int_equal(rmdir(directory), 0); /* nothing else was left */
+    assert_int_equal(rmdir(directory), 0); /* no other file was left */
     free(directory);
 }
 
@@ -151,14 +151,14 @@ static void cannot_be_put(void **state)
     char *directory = path_in(*state, "sessions"), *path = path_of(directory, record.pid);
     pid_t *pids;
 
-    /* a file where the directory should be */
+    /* a file in place of the directory */
     write_text(directory, "");
     failure.text[0] = '\0';
     assert_int_equal(registry_put(directory, geteuid(), &record, &failure), -1);
     assert_true(strlen(failure.text) > 0);
     assert_int_equal(get(directory, record.pid), REGISTRY_FAILED);
     assert_int_equal(unlink(directory), 0);
-    /* others can write there */
+    /* writable by others */
     for (mode_t mode = 0775; mode <= 0777; mode += 2) {
         assert_int_equal(mkdir(directory, 0755), 0);
         assert_int_equal(chmod(directory, mode), 0);
@@ -168,7 +168,7 @@ static void cannot_be_put(void **state)
         assert_int_equal(get(directory, record.pid), REGISTRY_FAILED);
         assert_int_equal(rmdir(directory), 0);
     }
-    /* a directory where the record should be */
+    /* a directory in place of the record */
     assert_int_equal(mkdir(directory, 0755), 0);
     assert_int_equal(mkdir(path, 0755), 0);
     failure.text[0] = '\0';
@@ -176,7 +176,7 @@ static void cannot_be_put(void **state)
     assert_true(strlen(failure.text) > 0);
     assert_int_equal(get(directory, record.pid), REGISTRY_DAMAGED);
     assert_int_equal(rmdir(path), 0);
-    /* and nothing half written stays behind */
+    /* and no incomplete file is left */
     assert_int_equal(registry_list(directory, &pids), 0);
     free(pids);
     assert_int_equal(rmdir(directory), 0);
@@ -184,7 +184,7 @@ static void cannot_be_put(void **state)
     free(directory);
 }
 
-/* What somebody left under the name that is written first. */
+/* A leftover file under the temporary name. */
 static void a_link_in_the_way(void **state)
 {
     const struct session_record record = record_of(0, "kim");
@@ -247,7 +247,7 @@ static void put_signed(const char *directory, pid_t pid, struct file *file)
     put_file(directory, pid, file, sizeof *file);
 }
 
-/* Right by its checksum, and still nothing to rely upon. */
+/* The checksum is right, but the content cannot be trusted. */
 static void what_cannot_be(void **state)
 {
     struct file good, file;
@@ -258,10 +258,10 @@ static void what_cannot_be(void **state)
     file = good;
     put_signed(*state, pid, &file);
     assert_int_equal(get(*state, pid), REGISTRY_OK);
-    /* somebody else's record under this name */
+    /* the record of another pid under this name */
     put_signed(*state, pid + 1, &file);
     assert_int_equal(get(*state, pid + 1), REGISTRY_DAMAGED);
-    /* strings without an end */
+    /* strings that are not terminated */
     memset(file.record.user, 'x', sizeof file.record.user);
     put_signed(*state, pid, &file);
     assert_int_equal(get(*state, pid), REGISTRY_DAMAGED);
@@ -277,7 +277,7 @@ static void what_cannot_be(void **state)
     memset(file.record.terminal, 'x', sizeof file.record.terminal);
     put_signed(*state, pid, &file);
     assert_int_equal(get(*state, pid), REGISTRY_DAMAGED);
-    /* of another format */
+    /* another format */
     file = good;
     put_signed(*state, pid, &file);
     memcpy(file.magic, "tmoutse2", sizeof file.magic);
@@ -307,7 +307,7 @@ static void not_ours(void **state)
         assert_int_equal(get(directory, record.pid), REGISTRY_FAILED);
         assert_int_equal(chown(directory, 0, 0), 0);
     }
-    /* a link, though to a record that is fine */
+    /* a symbolic link to a valid record */
     assert_int_equal(rename(path, elsewhere), 0);
     assert_int_equal(symlink(elsewhere, path), 0);
     assert_int_equal(get(directory, record.pid), REGISTRY_DAMAGED);
@@ -317,7 +317,7 @@ static void not_ours(void **state)
     assert_int_equal(unlink(path), 0);
     assert_int_equal(symlink("/dev/null", path), 0);
     assert_int_equal(get(directory, record.pid), REGISTRY_DAMAGED);
-    /* which a new record replaces */
+    /* a new record replaces it */
     put(directory, &record);
     assert_int_equal(get(directory, record.pid), REGISTRY_OK);
     free(elsewhere);
@@ -325,7 +325,7 @@ static void not_ours(void **state)
     free(directory);
 }
 
-/* Two records that are as different as can be, in turn. */
+/* Two very different records, in turn. */
 static void write_in_turn(void *argument)
 {
     const char *directory = argument;
@@ -338,7 +338,7 @@ static void write_in_turn(void *argument)
     }
 }
 
-/* Whoever reads meanwhile finds the one or the other. */
+/* A reader finds one or the other at any time. */
 static void put_is_atomic(void **state)
 {
     struct session_record record = record_of(0, "a"), found;
@@ -414,7 +414,7 @@ static void list(void **state)
     }
     assert_int_equal(registry_list(directory, &pids), 0);
     free(pids);
-    /* whatever is in them */
+    /* whatever they contain */
     for (size_t i = 0; i < COUNT_OF(expected); i++)
         put_file(directory, expected[i], "", 0);
     assert_int_equal(registry_list(directory, &pids), COUNT_OF(expected));
@@ -469,7 +469,7 @@ static void live_and_stale(void **state)
     assert_false(session_is_live(&record));
 }
 
-/* --- one's own -------------------------------------------------------------------- */
+/* --- the own login -------------------------------------------------------------------- */
 
 static const char *registry;      /* for the children */
 static const char *expected_user; /* NULL: none; "": -1 */
@@ -501,7 +501,7 @@ static void find_own_in_session(void *argument)
     assert_true(in_child(find_own, argument));
 }
 
-/* Here, in a child, in a grandchild, and in one with a session of its own. */
+/* Here, in a child, in a grandchild, and in one that has called setsid(). */
 static void assert_own(const char *user)
 {
     expected_user = user;
@@ -511,7 +511,7 @@ static void assert_own(const char *user)
     assert_true(in_child(find_own_in_session, NULL));
 }
 
-/* In a child, with a process beside it that is no relative. */
+/* In a child, with a sibling as the login. */
 static void by_ancestry(void *argument)
 {
     struct session_record record;
@@ -519,7 +519,7 @@ static void by_ancestry(void *argument)
 
     registry = argument;
     if (process_audit_session(0) != NO_AUDIT_SESSION)
-        _exit(CHILD_CANNOT); /* that would come first */
+        _exit(CHILD_CANNOT); /* the audit session would come first */
     assert_own(NULL);
     assert_int_equal(pipe(hold), 0);
     const pid_t other = child_begin();
@@ -531,7 +531,7 @@ static void by_ancestry(void *argument)
     close(hold[0]);
     put_process(registry, other, "somebody else");
     assert_own(NULL);
-    /* it is somebody else's, whatever is in it */
+    /* a file of another owner does not count, whatever it contains */
     damage(registry, other);
     assert_own(NULL);
 
@@ -543,7 +543,7 @@ static void by_ancestry(void *argument)
     assert_own("");
     registry_remove(registry, getpid());
     assert_own("farther away");
-    /* a number that was given to us after the login's process had ended */
+    /* our pid was that of a login before */
     record = record_of(0, "stale");
     record.start_ticks--;
     put(registry, &record);
@@ -598,7 +598,7 @@ static void no_registry(void **state)
     free(absent);
 }
 
-/* A new audit session for this process, as pam_loginuid gives it to a login. */
+/* A new audit session for this process, as pam_loginuid starts one. */
 static bool enter_audit_session(void)
 {
     const int fd = open("/proc/self/loginuid", O_WRONLY | O_CLOEXEC);
@@ -609,8 +609,8 @@ static bool enter_audit_session(void)
     return done && process_audit_session(0) != NO_AUDIT_SESSION;
 }
 
-/* Runs find_own() in a process that is no descendant of ours any more: its
- * parent has ended. */
+/* Runs find_own() in a process that is no longer our descendant: its parent has
+ * ended. */
 static void find_own_as_orphan(const char *user)
 {
     int go[2], answer[2];
@@ -668,26 +668,26 @@ static void by_audit_session(void *argument)
     put(registry, &record);
     find_own_as_orphan("kim");
     assert_own("kim");
-    /* another login's, and one that says nothing */
+    /* the record of another login, and a damaged one */
     record = record_of(other, "somebody else");
     record.audit_session = process_audit_session(0) + 1;
     put(registry, &record);
     find_own_as_orphan("kim");
     damage(registry, other);
     find_own_as_orphan("kim");
-    /* ours is damaged: it may be the one */
+    /* ours is damaged: it might be the one */
     damage(registry, getpid());
     find_own_as_orphan("");
     assert_own("");
     registry_remove(registry, getpid());
     find_own_as_orphan(NULL);
-    /* somebody's who had our pid before */
+    /* of a process that had our pid before */
     record = record_of(0, "stale");
     record.start_ticks--;
     record.audit_session = process_audit_session(0);
     put(registry, &record);
     find_own_as_orphan(NULL);
-    /* a login with no audit session is not that of all who have none either */
+    /* a login without an audit session is not that of every process without one */
     record = record_of(0, "kim");
     put(registry, &record);
     find_own_as_orphan(NULL);
@@ -698,7 +698,7 @@ static void by_audit_session(void *argument)
 static void own_by_audit_session(void **state)
 {
     if (!in_child(by_audit_session, *state))
-        LEFT_OUT("the kernel gives this process no audit session of its own");
+        LEFT_OUT("this process cannot start an audit session");
 }
 
 int main(void)

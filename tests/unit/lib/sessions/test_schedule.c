@@ -1,5 +1,5 @@
-/* When a notice is due and when the end is; and a clock that is moved on to
- * the moments that the schedule names, and to no other. */
+/* When a notice is due and when the end is, also with a clock that is set to the
+ * times that the schedule names and to no other. */
 #include "tests/unit/check.h"
 
 #include "lib/sessions/idle.h"
@@ -239,7 +239,7 @@ static void decisions(void **state)
     }
 }
 
-/* --- whatever the numbers ---------------------------------------------------- */
+/* --- any numbers ---------------------------------------------------- */
 
 static uint64_t seed;
 
@@ -256,7 +256,7 @@ static int64_t below(int64_t most)
     return (int64_t)(any_number() % (uint64_t)most);
 }
 
-/* Small ones, large ones, and those at the edges. */
+/* Small and large ones, and those at the limits. */
 static int64_t any_time(void)
 {
     static const int64_t edge[] = {0, 1, 2, 1000, INT64_MAX - 1, INT64_MAX / 2};
@@ -287,7 +287,7 @@ static int64_t sum(int64_t from_ms, int64_t by_ms)
     return end_ms;
 }
 
-/* What the header says, without a schedule. */
+/* The promises of the header, without a schedule. */
 static void any_numbers(void **state)
 {
     const uint64_t count = slow() ? 20000 : 1000000;
@@ -344,7 +344,7 @@ static void any_numbers(void **state)
 
 enum { WINDOW_MS = 8000 };
 
-/* A person at a terminal, the kernel's note of it, and who watches. */
+/* A user at a terminal, the times that the kernel keeps, and the daemon. */
 struct simulation {
     struct watch_limits limits;
     struct idle idle;
@@ -352,7 +352,8 @@ struct simulation {
     int64_t atime_sec;
     int64_t read_ms, next_read_ms; /* the last real read, and the next one */
     int64_t longest_pause_ms;
-    int64_t noticed_end_ms, noticed_ms; /* what the last notice said, and when */
+    int64_t noticed_end_ms,
+        noticed_ms; /* the end that the last notice announced, and when it was shown */
     unsigned looks;
 };
 
@@ -360,10 +361,10 @@ static void reads_until_now(struct simulation *s)
 {
     for (; s->next_read_ms <= s->now_ms; s->next_read_ms += 1 + below(s->longest_pause_ms)) {
         const int64_t sec = (s->wall_zero_ms + s->next_read_ms) / 1000;
-        /* It was cut before, if it was idle for so long. */
+        /* If it had been idle for so long, it would have been ended before. */
         if (s->limits.idle_ms != NEVER_MS &&
             s->next_read_ms - s->read_ms > s->limits.idle_ms + WINDOW_MS)
-            fail_msg("idle for %" PRId64 " of %" PRId64 " ms and alive",
+            fail_msg("idle for %" PRId64 " of %" PRId64 " ms and not ended",
                      s->next_read_ms - s->read_ms, s->limits.idle_ms);
         s->read_ms = s->next_read_ms;
         if (((sec ^ s->atime_sec) & ~INT64_C(7)) != 0)
@@ -393,7 +394,7 @@ static void note_notice(struct simulation *s, const struct watch_decision *d)
     s->noticed_ms = s->now_ms;
 }
 
-/* Cut in time, and told in time. */
+/* Ended in time, and warned in time. */
 static void check_end(const struct simulation *s, const struct watch_decision *d)
 {
     const int64_t idle_ms = s->now_ms - s->read_ms;
@@ -402,7 +403,7 @@ static void check_end(const struct simulation *s, const struct watch_decision *d
     if (d->reason == REASON_AGE) {
         assert_true(s->now_ms == s->opened_ms + s->limits.age_ms);
     } else if (idle_ms < limit_ms || idle_ms > limit_ms + WINDOW_MS) {
-        fail_msg("cut after %" PRId64 " of %" PRId64 " ms", idle_ms, limit_ms);
+        fail_msg("ended after %" PRId64 " of %" PRId64 " ms", idle_ms, limit_ms);
     }
     if (s->limits.warn_ms > 0 && limit_ms >= 2) {
         assert_true(s->noticed_end_ms == d->end_ms);
@@ -437,13 +438,13 @@ static void simulation_begin(struct simulation *s)
     s->wall_zero_ms = INT64_C(1700000000000) + below(100000);
     s->now_ms = s->opened_ms = s->read_ms = below(100000);
     s->atime_sec = (s->wall_zero_ms + s->now_ms) / 1000;
-    /* Now and then longer than the limit. */
+    /* Sometimes longer than the limit. */
     s->longest_pause_ms = idle_ms + idle_ms / 8 + below(idle_ms);
     s->next_read_ms = s->now_ms + 1 + below(s->longest_pause_ms);
     s->noticed_end_ms = NEVER_MS;
 }
 
-/* Without any other look: cut within the limit and eight seconds. */
+/* Without any other sample: ended within the limit and eight seconds. */
 static void cut_in_time(void **state)
 {
     const uint64_t count = slow() ? 200 : 50000;
@@ -457,7 +458,7 @@ static void cut_in_time(void **state)
     }
 }
 
-/* Nobody is busy for longer than max_session. */
+/* No login outlasts max_session. */
 static void cut_of_age(void **state)
 {
     const uint64_t count = slow() ? 100 : 10000;
@@ -478,7 +479,7 @@ static void cut_of_age(void **state)
     }
 }
 
-/* Who reads nothing is looked at three times: at first, for the notice, and
+/* A terminal without input is sampled three times: at first, for the notice, and
  * for the end. */
 static void few_looks(void **state)
 {

@@ -1,4 +1,4 @@
-/* What the policy says about watching, from text to limits. */
+/* The limits of a policy, from text to struct. */
 #include "tests/unit/policy_text.h"
 
 #include "lib/policy/snapshot_write.h"
@@ -107,7 +107,7 @@ static void notices(void **state)
     assert_limits(limits.terminal, 600000, NEVER_MS, 0);
     limits = limits_of("default { disconnect = 10m warn = 5m }", "kim", NULL);
     assert_limits(limits.terminal, 600000, NEVER_MS, 300000);
-    /* where there is no terminal there is nobody to be told */
+    /* without a terminal there is nowhere to show a notice */
     limits = limits_of("default { disconnect_notty = 10m warn = 5m }", "kim", NULL);
     assert_limits(limits.notty, 600000, NEVER_MS, 0);
 }
@@ -119,7 +119,7 @@ static void activities(void **state)
     assert_false(limits_of("default { activity = input }", "kim", NULL).any_activity);
 }
 
-/* Each from the rule that gives it. */
+/* Each with the rule that sets it. */
 static void rules(void **state)
 {
     static const char text[] = "default {\n disconnect = 10m\n max_session = 8h\n}\n"

@@ -465,8 +465,14 @@ static void live_and_stale(void **state)
     record = record_of(pid, "kim");
     assert_true(session_is_live(&record));
     assert_int_equal(kill(pid, SIGKILL), 0);
+    siginfo_t info;
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    assert_false(session_is_live(&record)); /* a zombie by now */
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     assert_false(session_is_live(&record));
+    errno = 0;
+    assert_int_equal(session_check_live(&record), -1);
+    assert_true(process_has_ended(errno));
 }
 
 /* --- the own login -------------------------------------------------------------------- */

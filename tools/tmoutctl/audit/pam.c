@@ -1,20 +1,19 @@
 /* Is our line in the PAM stacks, and where it takes effect? */
 #include "tools/tmoutctl/audit/areas.h"
 
+#include "tools/tmoutctl/host/pam_control.h"
 #include "tools/tmoutctl/host/pam_stack.h"
 #include "tools/tmoutctl/sshd/installed.h"
 
 #include "lib/host/secure_path.h"
 #include "lib/policy/module_args.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -296,33 +295,6 @@ static void check_pam_session_order(struct audit *audit, const void *facts)
         finding_set_fix(finding, "sed -i '$a " SESSION_LINE "' %s", word);
 }
 
-/*
- * Does the login proceed, through the rest of the stack, whatever the module
- * returns? It does with `optional`, and where [...] ignores every failure and
- * success is ignored or ok. libpam takes a result that [...] does not name for
- * bad.
- */
-static bool never_blocks_login(const char *control)
-{
-    bool ignores_rest = false;
-
-    if (control[0] != '[')
-        return strcasecmp(control, "optional") == 0;
-    for (const char *c = control + 1; *(c += strspn(c, " \t")) != '\0' && *c != ']';
-         c += strcspn(c, " \t]")) {
-        const int length = (int)strcspn(c, " \t]");
-        char pair[64];
-        snprintf(pair, sizeof pair, "%.*s", length, c);
-        const char *equals = strchr(pair, '=');
-        if (strcmp(pair, "success=ok") == 0 || strcmp(pair, "new_authtok_reqd=ok") == 0)
-            continue;
-        if (equals == NULL || strcmp(equals, "=ignore") != 0)
-            return false;
-        ignores_rest = ignores_rest || strcmp(pair, "default=ignore") == 0;
-    }
-    return ignores_rest;
-}
-
 static void check_pam_session_control(struct audit *audit, const void *facts)
 {
     const struct pam_facts *pam = facts;
@@ -330,7 +302,7 @@ static void check_pam_session_control(struct audit *audit, const void *facts)
     const size_t ours = find_ours(stack, 0);
     char word[PATH_MAX];
 
-    if (ours == stack->count || never_blocks_login(stack->line[ours].control))
+    if (ours == stack->count || pam_control_never_blocks(stack->line[ours].control))
         return;
     const struct pam_line *line = &stack->line[ours];
     struct finding *finding = findings_add(
@@ -343,38 +315,6 @@ static void check_pam_session_control(struct audit *audit, const void *facts)
                     shell_word(line->file, word, sizeof word));
 }
 
-/* The action of `[result=action ...]` for a result, or its default; "" if it
- * has neither. */
-static void action_for(const char *control, const char *result, char *action, size_t size)
-{
-    const size_t length = strlen(result);
-
-    action[0] = '\0';
-    for (const char *c = control + 1; *c != '\0' && *c != ']'; c += strcspn(c, " \t]")) {
-        c += strspn(c, " \t");
-        if (strncmp(c, result, length) == 0 && c[length] == '=') {
-            snprintf(action, size, "%.*s", (int)strcspn(c + length + 1, " \t]"), c + length + 1);
-            return;
-        }
-    }
-    if (strcmp(result, "default") != 0)
-        action_for(control, "default", action, size);
-}
-
-/* Does a rejection end the stack, and PAM_IGNORE leave it alone? */
-static bool rejects_at_once(const char *control)
-{
-    char rejected[16], broken[16], ignored[16];
-
-    if (control[0] != '[')
-        return strcasecmp(control, "requisite") == 0;
-    action_for(control, "auth_err", rejected, sizeof rejected);
-    action_for(control, "service_err", broken, sizeof broken);
-    action_for(control, "ignore", ignored, sizeof ignored);
-    return strcmp(rejected, "die") == 0 && strcmp(broken, "die") == 0 &&
-           strcmp(ignored, "ignore") == 0;
-}
-
 static void check_pam_auth_control(struct audit *audit, const void *facts)
 {
     const struct pam_facts *pam = facts;
@@ -382,7 +322,7 @@ static void check_pam_auth_control(struct audit *audit, const void *facts)
     for (size_t s = 0; s < SERVICES; s++) {
         const struct pam_stack *stack = &pam->auth[s];
         const size_t ours = find_ours(stack, 0);
-        if (ours == stack->count || rejects_at_once(stack->line[ours].control))
+        if (ours == stack->count || pam_control_rejects_at_once(stack->line[ours].control))
             continue;
         const struct pam_line *line = &stack->line[ours];
         char word[PATH_MAX];
@@ -437,41 +377,11 @@ static void check_pam_auth_order(struct audit *audit, const void *facts)
 
 /* --- lines that lead around ours ------------------------------------------ */
 
-/* The most lines that an action of `[result=N ...]` skips. */
-static unsigned long jump_of(const char *control)
-{
-    unsigned long longest = 0;
-
-    if (control[0] != '[')
-        return 0;
-    for (const char *equals = control; (equals = strchr(equals, '=')) != NULL; equals++) {
-        const unsigned long jump =
-            isdigit((unsigned char)equals[1]) ? strtoul(equals + 1, NULL, 10) : 0;
-        longest = jump > longest ? jump : longest;
-    }
-    return longest;
-}
-
-/*
- * Can the line's success end its stack, so that later lines do not run? `done`
- * does so unless the stack has failed already; a `die` does not matter, since it
- * ends the login (_pam_dispatch_aux() of Linux-PAM).
- */
+/* Can the line's success keep later lines from running? pam_deny never
+ * succeeds. */
 static bool ends_stack(const struct pam_line *line)
 {
-    static const char *const results[] = {"success", "ignore"};
-    char action[16];
-
-    if (pam_line_is(line, "pam_deny.so"))
-        return false;
-    if (line->control[0] != '[')
-        return strcasecmp(line->control, "sufficient") == 0;
-    for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
-        action_for(line->control, results[i], action, sizeof action);
-        if (strcmp(action, "done") == 0)
-            return true;
-    }
-    return false;
+    return !pam_line_is(line, "pam_deny.so") && pam_control_ends_on_success(line->control);
 }
 
 /* Is it right that whoever passes this line never reaches ours? In auth that is
@@ -525,7 +435,7 @@ static void check_jump_in(struct audit *audit, const struct pam_stack *stack, co
             continue;
         if (ends_stack(line) && !(is_auth && may_end_auth(line, service)))
             add_ending(audit, &(struct bypass){stack, service, is_auth, jumped, i});
-        else if (i + jump_of(line->control) >= ours)
+        else if (i + pam_control_jump(line->control) >= ours)
             finding_set_place(findings_add(&audit->findings, CHECK_PAM_JUMP, AUDIT_WARN,
                                            "is skipped for %s if %s (%s:%u) jumps over it: its "
                                            "control is %s",

@@ -135,8 +135,8 @@ static bool is_unprotected(const struct audit *audit, const char *user, struct r
     return unprotected;
 }
 
-static void check_user(struct audit *audit, const struct login_shells *login_shells,
-                       const struct passwd *user)
+static void check_user_shell(struct audit *audit, const struct login_shells *login_shells,
+                             const struct passwd *user)
 {
     /* An empty field means /bin/sh. */
     const char *shell = user->pw_shell[0] != '\0' ? user->pw_shell : "/bin/sh";
@@ -168,7 +168,7 @@ static void check_shells_users(struct audit *audit, const void *facts)
     if (passwd == NULL)
         return;
     for (struct passwd *user; (user = fgetpwent(passwd)) != NULL;)
-        check_user(audit, &shells->login_shells, user);
+        check_user_shell(audit, &shells->login_shells, user);
     fclose(passwd);
 }
 

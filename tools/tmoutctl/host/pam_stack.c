@@ -207,20 +207,12 @@ static void parse_pam_line(struct reader *reader, char *text, const char *file, 
         add_pam_line(reader, control, module, rest + strspn(rest, blanks), file, number);
 }
 
-static void read_pam_file(struct reader *reader, const char *path, int depth)
+static void read_pam_lines(struct reader *reader, const struct text_file *file, const char *path,
+                           int depth)
 {
-    char real[PATH_MAX];
-    struct text_file file;
-
-    reader->open[depth] = path;
-    if (host_path(reader->host, path, real, sizeof real) != 0 ||
-        read_text_file(real, 0, &file) != 0) {
-        set_problem(reader, path, 0, "cannot be read: %s", strerror(errno));
-        return;
-    }
-    for (struct text_line line = {0}; !reader->out_of_memory && next_text_line(&file, &line);) {
+    for (struct text_line line = {0}; !reader->out_of_memory && next_text_line(file, &line);) {
         const unsigned number = line.number;
-        char *text = join_lines(&file, &line);
+        char *text = join_lines(file, &line);
         if (depth == 0)
             reader->origin = number;
         if (text == NULL)
@@ -229,6 +221,21 @@ static void read_pam_file(struct reader *reader, const char *path, int depth)
             parse_pam_line(reader, text, path, number, depth);
         free(text);
     }
+}
+
+static void read_pam_file(struct reader *reader, const char *path, int depth)
+{
+    char real[PATH_MAX];
+    struct text_file file;
+
+    if (host_path(reader->host, path, real, sizeof real) != 0 ||
+        read_text_file(real, 0, &file) != 0) {
+        set_problem(reader, path, 0, "cannot be read: %s", strerror(errno));
+        return;
+    }
+    reader->open[depth] = path;
+    read_pam_lines(reader, &file, path, depth);
+    reader->open[depth] = NULL;
     free(file.text);
 }
 

@@ -15,8 +15,9 @@ struct failure {
 };
 
 /* Replaces the text, as snprintf(3) does; what is too long is cut off. */
-static inline void __attribute__((format(printf, 2, 3)))
-failure_set(struct failure *failure, const char *format, ...)
+static inline void failure_set(struct failure *failure, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static inline void failure_set(struct failure *failure, const char *format, ...)
 {
     va_list arguments;
 
@@ -26,8 +27,9 @@ failure_set(struct failure *failure, const char *format, ...)
 }
 
 /* Adds to the text. */
-static inline void __attribute__((format(printf, 2, 3)))
-failure_append(struct failure *failure, const char *format, ...)
+static inline void failure_append(struct failure *failure, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static inline void failure_append(struct failure *failure, const char *format, ...)
 {
     const size_t used = strlen(failure->text);
     va_list arguments;

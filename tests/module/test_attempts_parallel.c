@@ -32,7 +32,7 @@ struct arrival {
 };
 
 /* Shared with all the children. */
-static struct shared {
+struct shared {
     struct arrival arrival[ARRIVALS_MAX];
     uint32_t ready; /* a futex: how many wait at their gates */
     unsigned many, max;
@@ -41,7 +41,9 @@ static struct shared {
     uint64_t random;
     const struct stack *stack;
     unsigned char wait_before[64];
-} * shared;
+};
+
+static struct shared *shared;
 
 static void wake(uint32_t *futex)
 {

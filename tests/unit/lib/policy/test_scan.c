@@ -101,7 +101,6 @@ static void sound_sections_only(void **state)
         {"", "}"},
         {"} ", ""},
         {"tmout = 5m\n", ""},
-        
         {"", " group { }"},
         {"", " default x { }"},
         {"", " user \"\" { }"},

@@ -23,8 +23,9 @@ void __attribute__((format(printf, 2, 3))) syslog(int priority, const char *form
     va_end(arguments);
 }
 
-void __attribute__((format(printf, 3, 4)))
-__syslog_chk(int priority, int flag, const char *format, ...)
+void __syslog_chk(int priority, int flag, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void __syslog_chk(int priority, int flag, const char *format, ...)
 {
     va_list arguments;
 

@@ -260,6 +260,25 @@ def operands_in_use(host):
     says(host, ["sessions", "--json"], 0, r"^\[\]\n$")
 
 
+def apply_and_check(host):
+    """what they say of a policy that is new, in force, rejected or missing"""
+    here = ["--state", f"{host.state}/life"]
+    for _ in "first", "again":
+        says(host, [*here, "apply"], 0, r"^applied: 1 rule from ", "^$")
+    says(host, [*here, "apply", "--quiet"], 0, "^$", "^$")
+    valid = read(host.policy)
+    write(host.policy, "default { tmout = wrong }\n")
+    says(host, ["check"], 1, "^$", f"^{host.policy}:1: tmout ")
+    for _ in "first", "again":
+        says(host, [*here, "apply"], 1, "^$", f"{host.policy}:1: tmout ")
+    says(host, [*here, "apply", "--quiet"], 1, "^$", "^$")
+    write(host.policy, valid)
+    for command, status in ("check", 2), ("apply", 1):
+        result = host("--state", f"{host.state}/none", "--config", "/nowhere", command)
+        tap.ok(result.returncode == status and result.stdout == "" and
+               result.stderr.startswith("/nowhere: is missing"), f"{command}: no policy", result)
+
+
 def show(host):
     """--from and --local"""
     by_source = '"note": "counted by address: use --from ADDR"'
@@ -335,7 +354,7 @@ def run_all(host):
         each_command(host, name, command)
         operands(host, name, command)
         own_options(host, name, command)
-    for scenario in common_options, operands_in_use, show, sshd_config, root_only:
+    for scenario in common_options, operands_in_use, apply_and_check, show, sshd_config, root_only:
         tap.note(scenario.__doc__)
         scenario(host)
 

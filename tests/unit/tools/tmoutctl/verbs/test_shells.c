@@ -1,5 +1,6 @@
 /* tmoutctl shells: the list, the lines in rc files, and the number in our
  * scripts, in a tree with bash, tcsh and dash. */
+#include "tests/unit/child.h"
 #include "tests/unit/host_tree.h"
 #include "tests/unit/tools/tmoutctl/captured.h"
 
@@ -141,6 +142,27 @@ static void lines_as_json(void **state)
     place_close(&place);
 }
 
+/* On a tree that is not the running system, files' permissions decide. */
+static void try_as_a_plain_user(void *place)
+{
+    assert_int_equal(setgid(65534), 0);
+    assert_int_equal(setuid(65534), 0);
+    assert_shells(place, OPTION_REMOVE, TMOUTCTL_FINE,
+                  "/etc/bash.bashrc: unchanged\n/etc/ksh.kshrc: unchanged\n"
+                  "/etc/csh.cshrc: unchanged\n");
+}
+
+static void as_a_plain_user(void **state)
+{
+    struct verb_place place;
+
+    if (geteuid() != 0)
+        LEFT_OUT("only root can become another user");
+    place_with_shells(&place, *state);
+    assert_true(in_child(try_as_a_plain_user, &place));
+    place_close(&place);
+}
+
 static void lines_that_cannot_be_added(void **state)
 {
     struct verb_place place;
@@ -245,7 +267,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(lines_come_and_go),          WITH_DIRECTORY(lines_as_json),
         WITH_DIRECTORY(lines_that_cannot_be_added), WITH_DIRECTORY(what_else_sets_a_limit),
-        WITH_DIRECTORY(the_number_in_our_scripts),
+        WITH_DIRECTORY(the_number_in_our_scripts),  WITH_DIRECTORY(as_a_plain_user),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,7 +36,7 @@ class Terminal:
             data = os.read(self.master, 65536)
         except OSError:  # nothing has the terminal open
             data = b""
-        self.screen += re.sub(r"\x1b(\[[0-9;?]*[a-zA-Z]|[()].|[=>])", "",
+        self.screen += re.sub(r"\x1b(\[[<=>0-9;?]*[a-zA-Z]|\][^\x07\x1b]*(\x07|\x1b\\)|[()].|[=>])", "",
                               data.decode(errors="replace"))
         return bool(data) or self._reopened()
 

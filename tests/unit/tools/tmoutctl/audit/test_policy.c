@@ -37,7 +37,7 @@ static void an_edit_that_is_invalid(void **state)
     struct audited_host *host = *state;
     char fix[512];
 
-    put_policy(host, "default {\n    disconect = 20m\n}\n");
+    put_policy(host, "default {\n    tmuot = 20m\n}\n");
     snprintf(fix, sizeof fix, "vi +2 %s", host->context.config_path);
     assert_only(audit_policy_with(host, &with_tmoutd),
                 &(struct expected){CHECK_POLICY_IN_FORCE, AUDIT_FAIL, host->context.config_path, 2,

@@ -113,7 +113,8 @@ static bool tmoutd_is_running(void)
     for (struct dirent *entry; !found && (entry = readdir(directory)) != NULL;) {
         char name[64];
         struct process process;
-        const int pid = atoi(entry->d_name);
+        /* Other names in /proc come out as 0. */
+        const pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
         found = pid > 0 && process_name(pid, name, sizeof name) && strcmp(name, "tmoutd") == 0 &&
                 process_is_roots(pid) && process_read(pid, &process) == 0 &&
                 !process_is_zombie(&process);

@@ -179,7 +179,7 @@ def what_sshd_leaves_open():
 
 def what_stops_sshd():
     """what administrators copy from articles, and keeps sshd from starting"""
-    sshd_fault("a typing mistake", "# ServerAliveInterval 3\nClientAliveInerval 300\n",
+    sshd_fault("a misspelled option", "# ServerAliveInterval 3\nClientAliveInerval 300\n",
                "sshd-keyword", "FAIL", 2, message="did you mean ClientAliveInterval?")
     sshd_fault("a setting of the client", "ServerAliveInterval 60\n", "sshd-keyword", "FAIL", 1,
                message="a client option")

@@ -139,7 +139,7 @@ static void a_session_line_before_pam_env(void **state)
     };
     const char *const good[] = {AUTH_LINE REST USER_ENVIRONMENT SESSION_LINE,
                                 AUTH_LINE REST SESSION_LINE "session required pam_env.so\n",
-                                /* Once more behind it is no mistake. */
+                                /* A second line after it is right. */
                                 AUTH_LINE REST SESSION_LINE USER_ENVIRONMENT SESSION_LINE};
 
     assert_cases(host, cases, COUNT_OF(cases));
@@ -222,7 +222,7 @@ static void an_auth_line_behind_the_passwords(void **state)
         {"auth substack inner\n" REST SESSION_LINE,
          {CHECK_PAM_AUTH_ORDER, AUDIT_FAIL, "/etc/pam.d/inner", 1, "substack",
           "sed -i 1d /etc/pam.d/inner && sed -i '2i auth"}},
-        /* The password module stands in the same file, one line further on. */
+        /* The password module is in the same file, one line before ours. */
         {"auth include behind\n" SESSION_LINE,
          {CHECK_PAM_AUTH_ORDER, AUDIT_FAIL, "/etc/pam.d/behind", 2, "pam_unix.so",
           "sed -i -e '1i auth       requisite    pam_tmout.so' -e 2d /etc/pam.d/behind"}},

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""profile.d/tmout.csh: autologout in tcsh, and nothing in a csh that has none."""
+"""profile.d/tmout.csh: autologout in tcsh, and no effect in a csh without it."""
 
 from shells import MALFORMED, TMOUT_CSH, installed, run, tap
 
@@ -42,7 +42,7 @@ def the_policy_decides():
 
 
 def the_fallback():
-    """what is not exactly a decision counts as none: ten minutes over SSH, else nothing"""
+    """a malformed PAM_TMOUT counts as missing: ten minutes over SSH, else no limit"""
     for connection, expected in (SSH, ("10", True)), (None, NOTHING), ("", NOTHING):
         got = {value: state(PAM_TMOUT=value, SSH_CONNECTION=connection)
                for value in [None, *MALFORMED]}
@@ -51,7 +51,7 @@ def the_fallback():
 
 
 def other_settings():
-    """what is readonly before stays; what is not is replaced; twice is once"""
+    """a readonly value is kept, any other replaced; reading twice changes nothing"""
     for theirs in "5", "99":
         for value in "900 readonly", "900 default", None:
             tap.equal(state(f"set prompt = x; set -r autologout = {theirs}",
@@ -65,7 +65,7 @@ def other_settings():
 
 
 def odd_states():
-    """options of the reading shell and variables of its user don't matter"""
+    """the shell's options and the user's variables do not matter"""
     for before in "set noglob", "set noclobber", "set nonomatch", "set tmout_mode = none":
         tap.equal(state(f"set prompt = x; {before}", PAM_TMOUT="900 readonly"), ("15", True),
                   before)
@@ -74,12 +74,12 @@ def odd_states():
 
 
 def without_a_prompt():
-    """a script has no use for it"""
+    """scripts are not affected"""
     tap.equal(state("unset prompt", PAM_TMOUT="900 readonly"), NOTHING, "a script")
 
 
 def bsd_csh():
-    """a csh without a timeout reads it and goes on"""
+    """a csh without autologout reads it and continues"""
     if not installed("bsd-csh"):
         tap.skip("bsd-csh", "not installed")
         return

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""profile.d/tmout.sh in shells whose user has prepared the environment."""
+"""profile.d/tmout.sh in shells with a hostile environment."""
 
 from shells import (
     BASH, KSH93, NOTHING, PROBE, TMOUT_SH, WITH_TIMEOUT, WITHOUT_TIMEOUT, ZSH, fallback, limit,
@@ -7,7 +7,7 @@ from shells import (
 
 SSH = "192.0.2.1 50000 192.0.2.2 22"
 
-# What a script might call. A function of that name lies and breaks what it can.
+# What a script might call. Functions of these names lie and do damage.
 NAMES = ["unset", "readonly", "eval", "export", "declare", "typeset", "test", "[", "set", "builtin",
          "command", "printf", ":", "return", "shopt", "true", "false", "local", "source", "trap",
          "shift", "exit", "exec", "enable", "alias", "unalias", "read", "echo", "POSIXLY_CORRECT"]
@@ -18,18 +18,18 @@ EVIL = """() {{
 
 
 def functions():
-    """functions named like builtins don't come between"""
-    # (A bash that starts in POSIX mode takes no such functions.)
+    """functions with the names of builtins do not interfere"""
+    # A bash that starts in POSIX mode does not import such functions.
     for shell in only_installed(["bash", "bash -O expand_aliases +O sourcepath"]):
         for last in "((1))", "((0))", "builtin exit":
             sets = [[name] for name in NAMES] + [NAMES]
             for names in sets if last == "((1))" else sets[-1:]:
                 evil = {f"BASH_FUNC_{name}%%": EVIL.format(last=last) for name in names}
-                told = {"TMOUT": "86400", **evil}
+                given = {"TMOUT": "86400", **evil}
                 for before, held in ("", True), ("POSIXLY_CORRECT=y", False):
-                    got = [state(shell, before, PAM_TMOUT="900 readonly", **told),
-                           state(shell, before, PAM_TMOUT="900 default", **told),
-                           state(shell, before, SSH_CONNECTION=SSH, **told)]
+                    got = [state(shell, before, PAM_TMOUT="900 readonly", **given),
+                           state(shell, before, PAM_TMOUT="900 default", **given),
+                           state(shell, before, SSH_CONNECTION=SSH, **given)]
                     name = names[0] if len(names) == 1 else f"all, ending in {last}"
                     tap.equal(got, [("900", held, True), ("900", False, True), ("600", held, True)],
                               f"{shell}: {before} {name}")
@@ -39,15 +39,15 @@ def functions_at_a_prompt():
     """nor do they in an interactive bash, in POSIX mode or not"""
     evil = {f"BASH_FUNC_{name}%%": EVIL.format(last="((0))") for name in NAMES}
     for before in "", "POSIXLY_CORRECT=y":
-        for told, value in ({"PAM_TMOUT": "900 readonly"}, "900"), ({"SSH_CONNECTION": SSH}, "600"):
+        for given, value in ({"PAM_TMOUT": "900 readonly"}, "900"), ({"SSH_CONNECTION": SSH}, "600"):
             # What is asked must not be a function: all that is left is a program.
             out, _, _ = run("bash --norc -i", f"{before}\n. {TMOUT_SH}\n{PROBE}",
-                            TMOUT="86400", **told, **evil)
-            tap.equal(out, f"{value}|readonly|{value}\n", f"{before} {told}")
+                            TMOUT="86400", **given, **evil)
+            tap.equal(out, f"{value}|readonly|{value}\n", f"{before} {given}")
 
 
 def forged_names():
-    """names by which shells are told apart don't take the limit away"""
+    """variables that tell shells apart cannot remove the limit"""
     names = ["BASH_VERSION", "KSH_VERSION", "ZSH_VERSION", "BASHOPTS", "BASH_SOURCE",
              "POSH_VERSION", "YASH_VERSION", "VERSION"]
     forged = [{name: value} for name in names for value in ("", ":", "1", "Version 93", "posix")]
@@ -59,10 +59,10 @@ def forged_names():
     for shell in only_installed(WITH_TIMEOUT):
         for lie in forged:
             if shell in BASH and ("SHELLOPTS" in lie or "BASHOPTS" in lie):
-                continue  # settings there, see below
+                continue  # these are options there, see below
             if shell == "bash --posix" and "BASH_FUNC_unset%%" in lie:
                 continue  # does not start
-            # Who says that he is ksh93 loses a minute, for that ends a minute late.
+            # A shell that claims to be ksh93 gets a minute less, since that ends a minute late.
             ksh93 = shell in KSH93 or (shell in BASH + ZSH
                                        and "Version" in lie.get("KSH_VERSION", ""))
             got = [state(shell, PAM_TMOUT="900 readonly", **lie),
@@ -75,7 +75,7 @@ def forged_names():
 
 
 def forged_options():
-    """options that bash takes from the environment don't take the limit away"""
+    """options that bash reads from the environment cannot remove the limit"""
     for shell in only_installed(["bash"]):
         for options in "keyword", "errexit:nounset", "noglob:noclobber", "allexport", "physical":
             exported = options == "allexport"
@@ -90,7 +90,7 @@ def forged_options():
 
 
 def own_variables():
-    """variables named like those of the script are not believed"""
+    """variables with the names of the script's own are ignored"""
     mine = {"tmout_limit": "9", "tmout_mode": "none", "tmout_shell": "x", "tmout_options": "y",
             "tmout_name": "z"}
     for shell in only_installed(WITH_TIMEOUT):
@@ -101,7 +101,7 @@ def own_variables():
 
 
 def odd_limits():
-    """whatever TMOUT was in the environment, the limit is the policy's"""
+    """whatever TMOUT is in the environment, the limit is the policy's"""
     for shell in only_installed(WITH_TIMEOUT):
         for value in "", "0", "-1", "86400", "1e9", "x", "a[$(kill $$)]", "1+1":
             if shell in ("mksh", "lksh") and not value.isdigit():
@@ -111,7 +111,7 @@ def odd_limits():
 
 
 def without_timeout():
-    """a shell without a timeout stays as it is where its user says it is another"""
+    """a shell without a timeout is unaffected by claims to be another one"""
     for shell in only_installed(WITHOUT_TIMEOUT):
         for name in "BASHOPTS", "SHELLOPTS", "BASH_SOURCE", "POSIXLY_CORRECT":
             tap.equal(state(shell, PAM_TMOUT="900 readonly", **{name: "posix"}), NOTHING,

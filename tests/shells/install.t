@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """
-`tmoutctl shells` on a host: the lines it adds and removes, what they do in
-each shell, and what it finds. Runs as root inside tests/host/throwaway.
+`tmoutctl shells` on a host: the lines that it adds and removes, their effect in
+each shell, and its findings. Runs as root inside tests/host/throwaway.
 """
 
 import json
@@ -27,20 +27,20 @@ MARK = "# tmoutctl shells"
 
 
 def tmoutctl(*words, **options):
-    """`tmoutctl shells` with these words: its output, standard error and status."""
+    """Runs `tmoutctl shells`. Returns its output, standard error and exit status."""
     result = subprocess.run(["tmoutctl", "shells", *words], capture_output=True, text=True,
                             check=False, timeout=GUARD_SEC, **options)
     return result.stdout, result.stderr, result.returncode
 
 
 def listing():
-    """The document and the status of `tmoutctl shells --json`."""
+    """The document and the exit status of `tmoutctl shells --json`."""
     out, _, status = tmoutctl("--json")
     return json.loads(out), status
 
 
 def look(path):
-    """All of a file that must come back; None where there is none."""
+    """Everything about a file that must be restored, None if there is no file."""
     try:
         status = os.stat(path)
         return (read_bytes(path), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid,
@@ -54,7 +54,7 @@ def looks():
 
 
 def there_and_back(name):
-    """--install, twice, adds one line to each file; --remove brings each back to the byte."""
+    """--install, run twice, adds one line to each file; --remove restores every byte."""
     before = looks()
     tap.equal(tmoutctl("--install")[1:], ("", 0), f"{name}: --install")
     after = looks()
@@ -62,13 +62,13 @@ def there_and_back(name):
         text = read(path)
         tap.equal(text.count(MARK), 1, f"{name}: {path} has the line once")
         tap.ok(text.startswith((before[path] or (b"",))[0].decode()),
-               f"{name}: {path} is else what it was")
+               f"{name}: {path} is otherwise unchanged")
         tap.equal(after[path][1:], before[path][1:] if before[path] else (0o644, 0, 0, {}),
                   f"{name}: {path} keeps mode, owner and attributes")
     tap.equal(tmoutctl("--install")[1:], ("", 0), f"{name}: --install again")
     tap.equal(looks(), after, f"{name}: which changed nothing")
     tap.equal(tmoutctl("--remove")[1:], ("", 0), f"{name}: --remove")
-    tap.equal(looks(), before, f"{name}: which brought all back")
+    tap.equal(looks(), before, f"{name}: which restored everything")
     tap.equal(tmoutctl("--remove")[1:], ("", 0), f"{name}: --remove again")
     tap.equal(looks(), before, f"{name}: which changed nothing")
     for path in before:
@@ -78,9 +78,9 @@ def there_and_back(name):
 
 
 def lines():
-    """the line comes and goes, and the file is what it was"""
+    """the line is added and removed, and the file is as before"""
     tmoutctl("--remove")
-    tap.equal(looks(), BEFORE, "the files are what they were before the kit was installed")
+    tap.equal(looks(), BEFORE, "the files are as before the installation")
     there_and_back("as shipped")
     saved = looks()
     for name, content in {"empty": "", "without a last newline": "# mine\nexport A=1",
@@ -103,7 +103,7 @@ def lines():
 
 
 def later_edits():
-    """what others write behind our line stays"""
+    """text that was added after our line is kept"""
     path = RC_FILES["zsh"]
     saved = read(path)
     for before in "# mine", "# mine\n":
@@ -118,16 +118,16 @@ def later_edits():
     tmoutctl("--install")
     append(path, "# theirs\n")
     tmoutctl("--remove")
-    tap.equal(read(path), "# theirs\n", "a file that we made and others filled is kept")
+    tap.equal(read(path), "# theirs\n", "a file that tmoutctl created and others added to is kept")
     remove(path)
 
 
 def strange_files():
-    """what is not simply a file of ours in /etc is left alone, with a word"""
+    """unusual files are not changed, and reported"""
     path = RC_FILES["zsh"]
     saved = read(path)
 
-    def refused(name, pattern):
+    def rejected(name, pattern):
         _, err, status = tmoutctl("--install")
         tap.equal(status, 2, f"{name}: status")
         tap.matches(err, f"^tmoutctl: {path}: .*{pattern}", f"{name}: message")
@@ -138,32 +138,32 @@ def strange_files():
     os.rename(path, "/etc/zsh/elsewhere")
     os.symlink("elsewhere", path)
     tap.equal(tmoutctl("--install")[2], 0, "a link within /etc")
-    tap.ok(os.path.islink(path) and MARK in read("/etc/zsh/elsewhere"), "is followed, and stays")
-    tap.equal(tmoutctl("--remove")[2], 0, "and back")
-    tap.equal(read("/etc/zsh/elsewhere"), saved, "to the byte")
+    tap.ok(os.path.islink(path) and MARK in read("/etc/zsh/elsewhere"), "is followed, and kept")
+    tap.equal(tmoutctl("--remove")[2], 0, "--remove")
+    tap.equal(read("/etc/zsh/elsewhere"), saved, "restores every byte")
 
     remove(path)
     write("/srv/elsewhere", "# theirs\n")
     os.symlink("/srv/elsewhere", path)
-    refused("a link out of /etc", "outside /etc")
-    tap.equal(read("/srv/elsewhere"), "# theirs\n", "which is untouched")
+    rejected("a link out of /etc", "outside /etc")
+    tap.equal(read("/srv/elsewhere"), "# theirs\n", "which is unchanged")
 
     os.symlink("/etc/nowhere", path)
-    refused("a dangling link", "No such file")
+    rejected("a dangling link", "No such file")
     os.mkfifo(path)
-    refused("a pipe", "Invalid argument")
+    rejected("a pipe", "Invalid argument")
     os.link("/etc/zsh/elsewhere", path)
-    refused("another hard link", "more than one hard link; not changed")
+    rejected("another hard link", "more than one hard link; not changed")
     write(path, "# a\0b\n")
-    refused("a NUL", "not a text file; not changed")
+    rejected("a NUL", "not a text file; not changed")
     write(path, "#" * (1 << 20) + "\n")
-    refused("a huge file", "too large")
+    rejected("a huge file", "too large")
     write(path, saved)
     remove("/etc/zsh/elsewhere")
 
 
 def full_disk():
-    """on a full disk the old file stays whole"""
+    """on a full disk the old file stays intact"""
     path = RC_FILES["zsh"]
     saved = read(path)
     must("mount", "-t", "tmpfs", "-o", "size=64k", "none", "/etc/zsh")
@@ -183,8 +183,8 @@ def full_disk():
     tmoutctl("--remove")
 
 
-def refusals():
-    """it wants root, its own files, and words that it knows"""
+def rejections():
+    """it needs root, its own files, and valid options"""
     _, err, status = tmoutctl("--install", user="nobody", group="nogroup", extra_groups=[])
     tap.equal(status, 2, "not root: status")
     tap.matches(err, "must be run as root", "not root: message")
@@ -199,7 +199,7 @@ def refusals():
 
 
 def login(shell, *options, **variables):
-    """A shell at a terminal, in an environment of these variables."""
+    """Starts a shell on a terminal, with these variables."""
     home = tempfile.mkdtemp()
     write(f"{home}/.zshrc", "")
     settings = [f"{name}={value}" for name, value in
@@ -208,7 +208,7 @@ def login(shell, *options, **variables):
 
 
 def interactive():
-    """login shells and others take the limit, where there is one"""
+    """login shells and others apply the limit"""
     tap.equal(tmoutctl("--install")[2], 0, "--install")
     for shell in RC_FILES:
         if not installed(shell):
@@ -217,7 +217,7 @@ def interactive():
         for options in [["-l"], ["-i"]] if shell != "tcsh" else [["-l"], []]:
             name = " ".join([shell, *options])
             more = {}
-            if name == "mksh -i":  # reads the system's file through its user's
+            if name == "mksh -i":  # reads the system's file from the user's
                 more = {"ENV": "/etc/skel/.mkshrc"}
             for value in "900 readonly", "900 default":
                 with login(shell, *options, PAM_TMOUT=value, **more) as terminal:
@@ -234,13 +234,13 @@ def interactive():
             tap.skip(shell, "not installed")
             continue
         home = tempfile.mkdtemp()
-        for told in {"PAM_TMOUT": "900 readonly"}, {"SSH_CONNECTION": SSH}:
-            tap.equal(run(f"{shell} -l", 'echo "fine$TMOUT"', HOME=home, **told), ("fine\n", "", 0),
+        for given in {"PAM_TMOUT": "900 readonly"}, {"SSH_CONNECTION": SSH}:
+            tap.equal(run(f"{shell} -l", 'echo "fine$TMOUT"', HOME=home, **given), ("fine\n", "", 0),
                       f"{shell} -l: works, without a limit")
 
 
 def commands():
-    """a command that is not at a prompt has no TMOUT from an rc file"""
+    """a command without a prompt gets no TMOUT from an rc file"""
     # bash reads its rc file for a command where it believes that sshd started it.
     seen = {"PAM_TMOUT": "900 readonly", "SSH_CLIENT": "192.0.2.1 50000 22",
             "SSH_CONNECTION": SSH, "SSH2_CLIENT": "x"}
@@ -272,10 +272,10 @@ fi
     tap.ok(MARK not in read("/etc/bashrc"), "there it needs no line")
     rows = {row["kind"]: row for row in listing()[0]["shells"]}
     tap.equal(rows["bash"]["rc"], "/etc/bashrc", "and is listed")
-    told = {"PAM_TMOUT": "900 readonly", "SSH_CONNECTION": SSH}
+    given = {"PAM_TMOUT": "900 readonly", "SSH_CONNECTION": SSH}
     command = '. /etc/bashrc; echo "${TMOUT-no}"'
-    tap.equal(run("bash", command, **told)[0], "no\n", "a command over SSH has no TMOUT")
-    with login("bash", "--rcfile", "/etc/bashrc", "-i", **told) as terminal:
+    tap.equal(run("bash", command, **given)[0], "no\n", "a command over SSH has no TMOUT")
+    with login("bash", "--rcfile", "/etc/bashrc", "-i", **given) as terminal:
         tap.equal(terminal.limit("bash"), 900, "a prompt has")
     os.rename("/etc/away", "/etc/bash.bashrc")
     remove("/etc/bashrc")
@@ -283,7 +283,7 @@ fi
 
 
 def without_the_package():
-    """the lines are silent when what they read is gone"""
+    """the lines are silent if the file that they read is missing"""
     tmoutctl("--install")
     os.rename("/usr/share/tmout", "/usr/share/tmout.away")
     os.rename("/etc/profile.d/tmout.sh", "/etc/profile.d/tmout.away")
@@ -293,12 +293,12 @@ def without_the_package():
         if shell == "tcsh":
             got = run("tcsh", "echo fine", HOME="/nonexistent")
         else:
-            # mksh's own file does not bear `set -u`; ours is its last line.
+            # mksh's own file does not work with `set -u`; our line is its last.
             line = read(path).splitlines()[-1]
             got = run(shell, f"set -eu\n{line}\necho fine")
         tap.equal(got, ("fine\n", "", 0), shell)
     document, status = listing()
-    tap.equal(status, 1, "and `tmoutctl shells` says no")
+    tap.equal(status, 1, "and `tmoutctl shells` exits with 1")
     tap.equal([row for row in document["shells"] if row["limit"] and row["ok"]], [],
               "of every shell")
     os.rename("/usr/share/tmout.away", "/usr/share/tmout")
@@ -306,13 +306,13 @@ def without_the_package():
 
 
 def the_list():
-    """each program once, with what it takes and from where"""
+    """each program once, with its kind of limit and the file that sets it"""
     tmoutctl("--install")
     document, status = listing()
-    tap.equal((document["findings"], status), ([], 0), "nothing is missing or in the way")
+    tap.equal((document["findings"], status), ([], 0), "no findings")
     rows = document["shells"]
     programs = [row["shell"] for row in rows]
-    tap.equal(len(programs), len(set(programs)), "no program twice")
+    tap.equal(len(programs), len(set(programs)), "no program is listed twice")
     expected = {
         "bash": ("yes", "/etc/profile.d/tmout.sh", "/etc/bash.bashrc"),
         "zsh": ("yes", "/etc/zsh/zshenv", "/etc/zsh/zshenv"),
@@ -338,7 +338,7 @@ def the_list():
 
 
 def findings():
-    """other scripts that set a limit, and what that means"""
+    """other scripts that set a limit, and their effect"""
     tmoutctl("--install")
     for place, path in (("before", "/etc/profile.d/aaa.sh"), ("after", "/etc/profile.d/zzz.sh"),
                         ("after", "/etc/zsh/zlogin"), ("before", "/etc/csh/cshrc.d/site"),
@@ -373,12 +373,12 @@ def findings():
             write(path, saved[0].decode())
     write("/etc/profile.d/aaa.sh", "# TMOUT=9\necho \"$TMOUT\" MYTMOUT=3 #TMOUT=1\n"
           "[ \"$TMOUT\" = 5 ] || PAM_TMOUT=none\n")
-    tap.equal(listing()[0]["findings"], [], "what is no assignment is no finding")
+    tap.equal(listing()[0]["findings"], [], "only assignments are findings")
     remove("/etc/profile.d/aaa.sh")
 
 
 def findings_by_line():
-    """in a file that reads ours the line's place decides"""
+    """in a file that reads ours, the position of the line matters"""
     for path in "/etc/profile", "/etc/bash.bashrc":
         saved = read(path)
         write(path, f"TMOUT=300\n{saved}export TMOUT=400\n")
@@ -392,7 +392,7 @@ def findings_by_line():
 
 
 def a_script_of_theirs():
-    """a script of the same name that is not ours is not taken for it"""
+    """another script with the same name is not mistaken for ours"""
     saved = read("/etc/profile.d/tmout.sh")
     write("/etc/profile.d/tmout.sh", "TMOUT=900\nreadonly TMOUT\nexport TMOUT\n")
     document, status = listing()
@@ -405,7 +405,7 @@ def a_script_of_theirs():
 
 
 def literal():
-    """the number that scanners read follows a stricter policy, by command only"""
+    """the number that scanners read follows a stricter policy, only when told to"""
     scripts = {"/etc/profile.d/tmout.sh": "600", "/etc/profile.d/tmout.csh": "10"}
     policy_file = "/etc/security/tmout.conf"
     saved = read(policy_file)
@@ -449,8 +449,8 @@ def literal():
         out, _, _ = tmoutctl("--literal")
         tap.equal([out.count(", unchanged\n"), [os.stat(path).st_ino for path in scripts]],
                   [2, inodes], f"{limit}: a second time changes nothing")
-        tap.equal(found(), [], f"{limit}: the list is content")
-    tap.equal({path: look(path) for path in scripts}, before, "and back to the byte")
+        tap.equal(found(), [], f"{limit}: no findings")
+    tap.equal({path: look(path) for path in scripts}, before, "and every byte is restored")
 
     write(policy_file, "default { tmout = 5m }\n")
     tmoutctl("--install")
@@ -471,25 +471,25 @@ def literal():
 
 
 def literal_refusals(scripts):
-    """Both scripts stay as they are where one of them can't be changed."""
+    """Neither script is changed if one of them cannot be."""
     script, other = scripts
     good = {path: read(path) for path in scripts}
     write("/etc/security/tmout.conf", "default { tmout = 4m }\n")
     for what, text in (("a site's own script", "TMOUT=900\nreadonly TMOUT\nexport TMOUT\n"),
                        ("one like ours", good[script].replace("PAM_TMOUT", "THEIR_TMOUT")),
-                       ("one that only names us", "# PAM_TMOUT\nTMOUT=900\n"),
+                       ("one that only mentions PAM_TMOUT", "# PAM_TMOUT\nTMOUT=900\n"),
                        ("an edited one", good[script].replace("TMOUT=300", "TMOUT=$((300))")),
                        ("a number twice", good[script] + "TMOUT=300\n"),
                        ("an empty one", "")):
         write(script, text)
         left = {path: look(path) for path in scripts}
         out, err, status = tmoutctl("--literal")
-        tap.equal((out, status), ("", 2), f"{what} is refused")
-        tap.matches(err, rf"^tmoutctl: {script}: .*not changed", f"{what}: with the reason")
-        tap.equal({path: look(path) for path in scripts}, left, f"{what}: both are untouched")
+        tap.equal((out, status), ("", 2), f"{what} is rejected")
+        tap.matches(err, rf"^tmoutctl: {script}: .*not changed", f"{what}: the message gives the reason")
+        tap.equal({path: look(path) for path in scripts}, left, f"{what}: both are unchanged")
     write(script, good[script])
     os.link(script, "/etc/profile.d/second-name")
-    tap.equal(tmoutctl("--literal")[2], 2, "one with a second name is refused")
+    tap.equal(tmoutctl("--literal")[2], 2, "a script with a second hard link is rejected")
     os.unlink("/etc/profile.d/second-name")
     os.rename(script, "/root/tmout.sh")
     os.symlink("/root/tmout.sh", script)
@@ -499,7 +499,7 @@ def literal_refusals(scripts):
     write("/etc/security/tmout.conf", "default { tmout = 4m \n")
     tap.equal((tmoutctl("--literal")[2], read(script)), (2, good[script]), "no policy, no change")
     write("/etc/security/tmout.conf", "default { tmout = 4m }\n")
-    tap.equal(tmoutctl("--literal", user="nobody")[2], 2, "only root may")
+    tap.equal(tmoutctl("--literal", user="nobody")[2], 2, "it must be run as root")
     os.rename(other, "/root/tmout.csh")
     tap.equal(tmoutctl("--literal")[1:], ("", 0), "without the script for csh, the other changes")
     os.rename("/root/tmout.csh", other)
@@ -510,6 +510,6 @@ if socket.gethostname() != "throwaway":  # never on a real host
     os.execv(here, [here, sys.executable, *sys.argv])
 BEFORE = looks()
 install()
-tap.run(lines, later_edits, strange_files, full_disk, refusals, interactive, commands,
+tap.run(lines, later_edits, strange_files, full_disk, rejections, interactive, commands,
         the_way_of_rhel, without_the_package, the_list, findings, findings_by_line,
         a_script_of_theirs, literal)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""profile.d/tmout.sh sets the limit that PAM_TMOUT says, in each shell's way."""
+"""profile.d/tmout.sh sets the limit in PAM_TMOUT, as each shell needs it."""
 
 import os
 import re
@@ -13,8 +13,8 @@ SSH = "192.0.2.1 50000 192.0.2.2 22"
 
 
 def holds(shell):
-    """Is a limit readonly in this shell when it was asked to be?"""
-    return shell != "bash --posix"  # a script there would exit at an assignment
+    """Whether an enforced limit is readonly in this shell."""
+    return shell != "bash --posix"  # an assignment would end a script there
 
 
 def the_policy_decides():
@@ -36,7 +36,7 @@ def the_policy_decides():
 
 
 def the_fallback():
-    """what is not exactly a decision counts as none: ten minutes over SSH, else nothing"""
+    """a malformed PAM_TMOUT counts as missing: ten minutes over SSH, else no limit"""
     for shell in only_installed(WITH_TIMEOUT):
         for connection, expected in (SSH, fallback(shell)), (None, NOTHING):
             got = {value: state(shell, PAM_TMOUT=value, SSH_CONNECTION=connection)
@@ -47,7 +47,7 @@ def the_fallback():
 
 
 def an_exported_limit():
-    """an exported TMOUT stays exported, and is not exported by us"""
+    """an exported TMOUT stays exported, any other does not become exported"""
     for shell in only_installed(WITH_TIMEOUT):
         for mode in "readonly", "default":
             tap.equal(state(shell, PAM_TMOUT=f"300 {mode}", TMOUT="300"),
@@ -56,30 +56,30 @@ def an_exported_limit():
 
 
 def shells_without_timeout():
-    """a shell without a timeout gets nothing, and goes on where TMOUT is assigned later"""
+    """a shell without a timeout gets no limit, and a later assignment does not end it"""
     for shell in only_installed(WITHOUT_TIMEOUT):
         for value in "900 readonly", "900 default", "none", None:
             for connection in None, SSH:
-                told = {"PAM_TMOUT": value, "SSH_CONNECTION": connection}
+                given = {"PAM_TMOUT": value, "SSH_CONNECTION": connection}
                 name = f"{shell}: {value}{', over SSH' if connection else ''}"
-                tap.equal(state(shell, **told), NOTHING, name)
-                tap.equal(state(shell, TMOUT="300", **told), ("300", False, True),
+                tap.equal(state(shell, **given), NOTHING, name)
+                tap.equal(state(shell, TMOUT="300", **given), ("300", False, True),
                           f"{name}: an exported TMOUT is left alone")
-                tap.equal(state(shell, "set -eu", "TMOUT=5\nreadonly TMOUT", **told),
+                tap.equal(state(shell, "set -eu", "TMOUT=5\nreadonly TMOUT", **given),
                           ("5", True, False), f"{name}: a later assignment")
 
 
 def twice():
-    """the second reading changes nothing and says nothing"""
+    """reading it a second time changes and prints nothing"""
     for shell in only_installed(WITH_TIMEOUT):
         for value in "900 readonly", "900 default", "none", None:
-            told = {"PAM_TMOUT": value, "SSH_CONNECTION": SSH}
-            tap.equal(state(shell, f". {TMOUT_SH}", **told), state(shell, **told),
+            given = {"PAM_TMOUT": value, "SSH_CONNECTION": SSH}
+            tap.equal(state(shell, f". {TMOUT_SH}", **given), state(shell, **given),
                       f"{shell}: {value}")
 
 
 def odd_states():
-    """no option or variable of the reading shell breaks it"""
+    """no option or variable of the shell breaks it"""
     states = {
         "errexit, nounset": "set -eu",
         "noglob, noclobber": "set -f -C",
@@ -103,7 +103,7 @@ def odd_states():
 
 
 def readonly_before():
-    """what a site's script made readonly before stays, without a word or an error"""
+    """a value that is already readonly is kept, silently and without an error"""
     for shell in only_installed(WITH_TIMEOUT):
         for theirs in "60", "86400":
             for value in "900 readonly", "900 default", "none", None:
@@ -116,7 +116,7 @@ def readonly_before():
 
 
 def assigned_after():
-    """a site's script that assigns TMOUT later doesn't end the profile that reads both"""
+    """a local script that assigns TMOUT later does not end the profile"""
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)
         for name, text in {"site": "TMOUT=5\necho assigned\n",
@@ -131,9 +131,9 @@ def assigned_after():
 
 
 def nothing_left_behind():
-    """names, options, functions and traps are the same as without it"""
+    """variables, options, functions and traps are as without it"""
     def names(text):
-        """Without values, and without what a shell itself changes all the time."""
+        """Names without values, and without those that the shell itself changes."""
         return [line for line in (re.sub(r"=.*", "", line) for line in text.splitlines())
                 if not re.match(r"_$|TMOUT$|FILE$|LINENO|.*RANDOM|.*SECONDS|EPOCH|BASH_|PIPE|pipe|"
                                 r"[?]$|status$|TTYIDLE|KSH_MATCH|PPID|HISTCMD|HISTSIZE", line)]
@@ -143,9 +143,9 @@ def nothing_left_behind():
         for options in "", "set -eu", "set -fC", "trap 'echo bye' EXIT; trap : INT":
             script = f"{options}\n. $FILE\nset +o; trap; set{more}"
             for value in "900 readonly", None:
-                told = {"PAM_TMOUT": value, "SSH_CONNECTION": SSH}
-                without, _, _ = run(shell, script, FILE="/dev/null", **told)
-                out, err, status = run(shell, script, FILE=TMOUT_SH, **told)
+                given = {"PAM_TMOUT": value, "SSH_CONNECTION": SSH}
+                without, _, _ = run(shell, script, FILE="/dev/null", **given)
+                out, err, status = run(shell, script, FILE=TMOUT_SH, **given)
                 tap.equal((set(names(out)) ^ set(names(without)), err, status), (set(), "", 0),
                           f"{shell}: {options}: {value}")
 
@@ -159,7 +159,7 @@ def the_status():
 
 
 def as_sh():
-    """bash as sh, which would exit at an assignment: nothing readonly unless at a prompt"""
+    """in bash as sh, where an assignment would end a script, only a prompt gets readonly"""
     for argv0 in "sh", "-sh", "/bin/sh":
         for value, expected in ("900 readonly", "900"), (None, "600"):
             tap.equal(state("bash", argv0=argv0, PAM_TMOUT=value, SSH_CONNECTION=SSH),
@@ -169,7 +169,7 @@ def as_sh():
 
 
 def in_a_function():
-    """a site may read it in a function, as RHEL's zsh does"""
+    """it may be read in a function, as RHEL's zsh does"""
     for shell in only_installed(WITH_TIMEOUT):
         read = f". {TMOUT_SH}"
         if shell in ZSH:

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """
-At a prompt the limit ends the shell. Two shells need a minute for the shortest
-limit, ksh93 and tcsh: they are tried where TMOUT_SOAK is set.
+The limit ends a shell at its prompt. In ksh93 and tcsh the shortest limit takes
+a minute: they are tested if TMOUT_SOAK is set.
 """
 
 import concurrent.futures
@@ -14,8 +14,8 @@ from host.terminal import Terminal
 
 LIMIT_SEC = 1
 
-# How each shell is made to read the script at its start, with {file} for one
-# that says so; the file's name; and when it ends, at the earliest.
+# For each shell: its arguments, where {file} reads the script; the name of that
+# file; variables; and the seconds after which it ends, at the earliest.
 STARTS = {
     "bash": (["bash", "--rcfile", "{file}", "-i"], "rc", {}, LIMIT_SEC),
     "zsh": (["zsh", "-i"], ".zshrc", {"ZDOTDIR": "{directory}"}, LIMIT_SEC),
@@ -27,19 +27,19 @@ STARTS = {
 
 
 def start(shell, directory, value):
-    """The shell at a terminal of its own, told this value in PAM_TMOUT."""
+    """Starts the shell on a terminal, with this value of PAM_TMOUT."""
     argv, name, variables, _ = STARTS[shell]
     places = {"directory": directory, "file": f"{directory}/{name}"}
     with open(places["file"], "w", encoding="ascii") as file:
         file.write(f"source {TMOUT_CSH}\n" if shell == "tcsh" else f". {TMOUT_SH}\n")
-    told = {"PAM_TMOUT": value, "TERM": "dumb",
+    given = {"PAM_TMOUT": value, "TERM": "dumb",
             **{key: text.format(**places) for key, text in variables.items()}}
-    settings = [f"{key}={text}" for key, text in environment(**told).items()]
+    settings = [f"{key}={text}" for key, text in environment(**given).items()]
     return Terminal(["env", "-i", *settings, *(word.format(**places) for word in argv)])
 
 
 def idle_for(shell, change):
-    """How long the shell stays with someone who types `change` and then nothing."""
+    """How long the shell lives after `change` is typed, and nothing else."""
     with tempfile.TemporaryDirectory() as directory, \
             start(shell, directory, f"{LIMIT_SEC} readonly") as terminal:
         since = time.monotonic()
@@ -49,27 +49,27 @@ def idle_for(shell, change):
 
 
 def idle_shells_end():
-    """who does nothing is logged out at the limit, and who tries to change it too"""
+    """an idle user is logged out at the limit, even after trying to change it"""
     tried = {}
     with concurrent.futures.ThreadPoolExecutor(99) as at_once:
         for shell, (_, _, _, least_sec) in STARTS.items():
             if not installed(shell):
                 tap.skip(shell, "not installed")
             elif least_sec > LIMIT_SEC and "TMOUT_SOAK" not in os.environ:
-                tap.skip(shell, "takes a minute; set TMOUT_SOAK to try it")
+                tap.skip(shell, "takes a minute; set TMOUT_SOAK to test it")
             else:
                 for change in "", "set autologout=0" if shell == "tcsh" else "TMOUT=0":
                     tried[shell, change] = at_once.submit(idle_for, shell, change)
     for (shell, change), result in tried.items():
         least_sec = STARTS[shell][-1]
         name = f"{shell}: ended at its limit{' after ' + change if change else ''}"
-        # A shell's clock counts whole seconds, so it may be early by a part of one.
+        # Shells count whole seconds, so they may be early by less than one.
         tap.ok(not result.exception() and result.result() > least_sec - 1, name,
                result.exception() or f"after {result.result():.1f} s")
 
 
 def without_a_limit():
-    """who has no limit is not logged out"""
+    """without a limit, nobody is logged out"""
     for shell in STARTS:
         if not installed(shell):
             tap.skip(shell, "not installed")

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """
-Compliance scanners read profile.d/tmout.sh as text. Each of their patterns
-must find a literal limit in it, and none may find anything else.
+Compliance scanners read profile.d/tmout.sh as text. Each of their patterns must
+match a literal limit in it, and nothing else.
 """
 
 import re
@@ -32,7 +32,7 @@ ABSENT = {
 
 
 def patterns():
-    """what each scanner finds"""
+    """the matches of each scanner"""
     with open(TMOUT_SH, encoding="utf-8") as file:
         text = file.read()
     for name, (pattern, largest) in VALUE_PATTERNS.items():
@@ -40,7 +40,7 @@ def patterns():
         tap.ok(found and all(value.isdigit() and 0 < int(value) <= largest for value in found),
                f"{name}: only literals up to {largest}", f"found {found}")
     for name, pattern in PRESENT.items():
-        tap.matches(text, f"(?m){pattern}", f"{name}: there")
+        tap.matches(text, f"(?m){pattern}", f"{name}: present")
     for name, pattern in ABSENT.items():
         tap.equal(re.findall(pattern, text, re.MULTILINE), [], f"{name}: nothing above its bound")
 

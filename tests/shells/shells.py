@@ -1,4 +1,4 @@
-"""What the tests of the shell scripts share: the shells, and how to run them."""
+"""The shells, and how to run a script in them."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 TMOUT_SH = os.path.join(REPOSITORY, "profile.d/tmout.sh")
 TMOUT_CSH = os.path.join(REPOSITORY, "profile.d/tmout.csh")
 
-# Each way to run a shell that honours TMOUT, and those that have no timeout.
+# The shells that honour TMOUT, in several modes, and those without a timeout.
 BASH = ["bash", "bash --posix", "bash -O expand_aliases +O sourcepath"]
 ZSH = ["zsh", "zsh --emulate sh", "zsh --emulate ksh"]
 MKSH = ["mksh", "lksh"]
@@ -22,7 +22,7 @@ KSH93 = ["ksh93"]
 WITH_TIMEOUT = BASH + ZSH + MKSH + KSH93
 WITHOUT_TIMEOUT = ["dash", "busybox ash", "posh", "yash"]
 
-# No limit in a shell, as state() gives it.
+# What state() returns if a shell has no limit.
 NOTHING = ("", False, False)
 
 MALFORMED = [
@@ -49,7 +49,7 @@ def installed(shell):
 
 
 def only_installed(shells):
-    """Those of the shells that are there; a skipped result for each other one."""
+    """The shells that are installed. Reports the others as skipped."""
     for shell in shells:
         if installed(shell):
             yield shell
@@ -58,13 +58,13 @@ def only_installed(shells):
 
 
 def environment(**variables):
-    """An environment with nothing in it but these; None leaves one out."""
+    """An environment of these variables only, without those that are None."""
     return {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LC_ALL": "C.UTF-8",
             **{name: value for name, value in variables.items() if value is not None}}
 
 
 def run(shell, script, argv0=None, **variables):
-    """Runs the script in the shell. Gives its output, standard error and status."""
+    """Runs a script in a shell. Returns its output, standard error and exit status."""
     argv = shell.split()
     program = shutil.which(argv[0])
     result = subprocess.run([argv0 or argv[0], *argv[1:], "-c", script], executable=program,
@@ -75,8 +75,8 @@ def run(shell, script, argv0=None, **variables):
 
 def state(shell, before="", after="", argv0=None, **variables):
     """
-    The limit in a shell that read tmout.sh: (TMOUT, readonly, exported), or
-    what went wrong in it. ksh93 and mksh say 0 where there is none.
+    The limit in a shell that has read tmout.sh: (TMOUT, readonly, exported), or
+    what went wrong. In ksh93 and mksh, 0 is no limit.
     """
     out, err, status = run(shell, f"{before}\n. {TMOUT_SH}\n{after}\n{PROBE}", argv0, **variables)
     parts = out.strip("\n").split("|")
@@ -87,14 +87,14 @@ def state(shell, before="", after="", argv0=None, **variables):
 
 
 def limit(shell, seconds):
-    """The value that stands for a limit of so many seconds."""
-    if shell in KSH93:  # ends a minute after its limit
+    """The value of TMOUT for a limit of this many seconds."""
+    if shell in KSH93:  # it ends a minute after TMOUT
         return str(max(seconds - 60, 1))
     return str(seconds)
 
 
 def fallback(shell):
-    if shell == "bash --posix":  # not interactive here, so nothing readonly
+    if shell == "bash --posix":  # not interactive here, so not readonly
         return ("600", False, False)
     if shell in KSH93:
         return ("540", True, False)

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The package for Fedora and RHEL, as far as it can be tested on Debian: it is
-built with its %check, inspected, and installed and removed in a root directory.
+built (in soak tests with its %check), inspected, and installed and removed in a
+root directory.
 """
 import os
 import subprocess

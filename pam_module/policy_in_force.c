@@ -8,104 +8,128 @@
 #include <syslog.h>
 #include <unistd.h>
 
-/* Has exactly this text been refused before? reason then says why. */
+/* Has exactly this text been rejected before? The failure then says why. */
 static bool rejected_before(const struct module_args *args, struct failure *failure)
 {
-    struct snapshot refused;
-    struct failure wrong = {""};
-    bool same;
+    struct snapshot rejected;
+    struct failure unused = {""};
 
-    if (snapshot_open(args->state_dir, SNAPSHOT_REJECTED, geteuid(), &refused, &wrong) !=
+    if (snapshot_open(args->state_dir, SNAPSHOT_REJECTED, geteuid(), &rejected, &unused) !=
         SNAPSHOT_OK)
         return false;
-    same = snapshot_is_current(&refused, args->config_path);
+    const bool same = snapshot_is_current(&rejected, args->config_path);
     if (same)
-        snapshot_message(&refused, failure->text, sizeof failure->text);
-    snapshot_close(&refused);
+        snapshot_message(&rejected, failure->text, sizeof failure->text);
+    snapshot_close(&rejected);
     return same;
 }
 
-/* One line of what tmoutctl said, without its prefix. */
-static const char *first_line(char *text)
+/* The first line of what tmoutctl printed, without its prefix. */
+static const char *first_line(char *output)
 {
     static const char prefix[] = "tmoutctl: ";
 
-    text[strcspn(text, "\n")] = '\0';
-    return strncmp(text, prefix, sizeof prefix - 1) == 0 ? text + sizeof prefix - 1 : text;
+    output[strcspn(output, "\n")] = '\0';
+    return strncmp(output, prefix, sizeof prefix - 1) == 0 ? output + sizeof prefix - 1 : output;
 }
 
-/* Has the policy compiled. What tmoutctl had to say is logged: it says each
- * thing once, to the login that comes first. */
+/* Has the policy compiled. What tmoutctl printed is logged: it reports each
+ * problem once, to the login that comes first. */
 static void refresh(pam_handle_t *pamh, const struct module_args *args)
 {
-    char said[1024] = "";
+    char output[1024] = "";
 
-    switch (run_apply(args, said, sizeof said)) {
+    switch (run_apply(args, output, sizeof output)) {
     case APPLY_DONE:
         if (args->debug)
             pam_syslog(pamh, LOG_DEBUG, "the policy has changed and was applied");
         break;
     case APPLY_REJECTED:
     case APPLY_FAILED:
-        if (said[0] != '\0')
-            pam_syslog(pamh, LOG_ERR, "%s", first_line(said));
+        if (output[0] != '\0')
+            pam_syslog(pamh, LOG_ERR, "%s", first_line(output));
         break;
     case APPLY_TIMED_OUT:
         pam_syslog(pamh, LOG_ERR,
-                   "the changed policy could not be applied in time; the last good one stays in "
-                   "force, run tmoutctl apply command=%s",
+                   "cannot apply the changed policy: timed out; the last good one stays in force, "
+                   "run \"tmoutctl apply\" command=%s",
                    apply_command());
         break;
     case APPLY_NOT_RUN:
     default:
         pam_syslog(pamh, LOG_ERR,
-                   "the changed policy could not be applied: %s; the last good one stays in force "
+                   "cannot apply the changed policy: %s; the last good one stays in force "
                    "command=%s",
-                   said, apply_command());
+                   output, apply_command());
     }
 }
 
-/* A process that an ordinary user started runs under his limits and signals:
- * what it compiled could be cut short. It takes what is there. */
+/* A process that an ordinary user started has that user's limits and signals:
+ * its compilation could be cut short. It uses the snapshot that is there. */
 static bool may_refresh(void)
 {
     return getuid() == 0 && geteuid() == 0;
 }
 
-int policy_in_force(pam_handle_t *pamh, const struct module_args *args, struct snapshot *snapshot,
-                    bool *tried)
-{
-    struct failure refusal = {""}, failure = {""};
-    enum snapshot_status status =
-        snapshot_open(args->state_dir, SNAPSHOT_POLICY, geteuid(), snapshot, &failure);
+/* A login's look at the policy, which may include one refresh. */
+struct policy_look {
+    pam_handle_t *pamh;
+    const struct module_args *args;
+    bool may_refresh;
+};
 
-    if (status == SNAPSHOT_OK && snapshot_is_current(snapshot, args->config_path))
+/* Opens the snapshot, brought up to date. -1 has been logged. */
+static int open_snapshot(struct policy_look *look, struct snapshot *snapshot)
+{
+    struct failure rejection = {""}, failure = {""};
+    const char *state_dir = look->args->state_dir;
+    enum snapshot_status status =
+        snapshot_open(state_dir, SNAPSHOT_POLICY, geteuid(), snapshot, &failure);
+
+    if (status == SNAPSHOT_OK && snapshot_is_current(snapshot, look->args->config_path))
         return 0;
-    if (may_refresh() && !*tried && !rejected_before(args, &refusal)) {
-        *tried = true;
+    if (look->may_refresh && !rejected_before(look->args, &rejection)) {
+        look->may_refresh = false;
         if (status == SNAPSHOT_OK)
             snapshot_close(snapshot);
-        refresh(pamh, args);
-        status = snapshot_open(args->state_dir, SNAPSHOT_POLICY, geteuid(), snapshot, &failure);
+        refresh(look->pamh, look->args);
+        status = snapshot_open(state_dir, SNAPSHOT_POLICY, geteuid(), snapshot, &failure);
     }
     if (status == SNAPSHOT_OK)
         return 0;
-    if (refusal.text[0] != '\0')
-        pam_syslog(pamh, LOG_ERR, "no policy is in force: %s", refusal.text);
+    if (rejection.text[0] != '\0')
+        pam_syslog(look->pamh, LOG_ERR, "no policy is in force: %s", rejection.text);
     else
-        pam_syslog(pamh, LOG_ERR, "no policy is in force: %s; run tmoutctl apply", failure.text);
+        pam_syslog(look->pamh, LOG_ERR, "no policy is in force: %s; run \"tmoutctl apply\"",
+                   failure.text);
     return -1;
 }
 
-int policy_rebuild(pam_handle_t *pamh, const struct module_args *args, bool *tried)
+static enum policy_use use_once(struct policy_look *look, policy_user *use, void *context)
 {
-    const bool may = may_refresh() && !*tried;
+    struct snapshot snapshot;
 
-    pam_syslog(pamh, LOG_ERR, "%s/%s: is damaged; %s", args->state_dir, SNAPSHOT_POLICY_NAME,
-               may ? "it is made anew" : "run tmoutctl apply");
-    if (!may)
-        return -1;
-    *tried = true;
-    refresh(pamh, args);
-    return 0;
+    if (open_snapshot(look, &snapshot) != 0)
+        return POLICY_FAILED;
+    const enum policy_use result = use(&snapshot, context);
+    snapshot_close(&snapshot);
+    if (result == POLICY_DAMAGED)
+        pam_syslog(look->pamh, LOG_ERR, "%s/%s: is damaged; %s", look->args->state_dir,
+                   SNAPSHOT_POLICY_NAME,
+                   look->may_refresh ? "rebuilding" : "run \"tmoutctl apply\"");
+    return result;
+}
+
+int policy_in_force(pam_handle_t *pamh, const struct module_args *args, policy_user *use,
+                    void *context)
+{
+    struct policy_look look = {.pamh = pamh, .args = args, .may_refresh = may_refresh()};
+    enum policy_use result = use_once(&look, use, context);
+
+    if (result == POLICY_DAMAGED && look.may_refresh) {
+        look.may_refresh = false;
+        refresh(pamh, args);
+        result = use_once(&look, use, context);
+    }
+    return result == POLICY_USED ? 0 : -1;
 }

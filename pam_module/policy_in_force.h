@@ -1,4 +1,4 @@
-/* The policy that governs this call: the snapshot, brought up to date. */
+/* The policy that applies to this call: the snapshot, brought up to date. */
 #ifndef TMOUT_PAM_MODULE_POLICY_IN_FORCE_H
 #define TMOUT_PAM_MODULE_POLICY_IN_FORCE_H
 
@@ -7,21 +7,23 @@
 
 #include <security/pam_modules.h>
 
-/*
- * Opens the snapshot. Where the policy on disk has changed since, and the
- * process was not started by an ordinary user, it is compiled anew first;
- * if that fails the last good one is opened. A login waits for one such
- * attempt and no more: *tried says whether it has been made. On 0 the caller
- * closes the snapshot; -1 means that there is none, and has been logged.
- */
-int policy_in_force(pam_handle_t *pamh, const struct module_args *args, struct snapshot *snapshot,
-                    bool *tried);
+enum policy_use {
+    POLICY_USED,
+    POLICY_DAMAGED, /* the snapshot, where it was searched; not logged yet */
+    POLICY_FAILED   /* something else; logged */
+};
+
+/* Searches the open snapshot. Called a second time if it was damaged. */
+typedef enum policy_use policy_user(const struct snapshot *snapshot, void *context);
 
 /*
- * After a snapshot turned out to be damaged where it was searched: logs that,
- * and has it made anew where this process may and *tried is not set yet.
- * Returns 0 if it is worth searching again.
+ * Opens the snapshot for use(snapshot, context), and closes it again. Where the
+ * policy on disk has changed since, or the snapshot turns out to be damaged, and
+ * the process was not started by an ordinary user, it is compiled again first;
+ * if that fails the last good one is used. A login waits for one such attempt
+ * and no more. Returns 0, or -1 after a log line.
  */
-int policy_rebuild(pam_handle_t *pamh, const struct module_args *args, bool *tried);
+int policy_in_force(pam_handle_t *pamh, const struct module_args *args, policy_user *use,
+                    void *context);
 
 #endif

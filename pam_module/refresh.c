@@ -1,6 +1,7 @@
 #include "pam_module/refresh.h"
 
 #include "lib/host/clock.h"
+#include "lib/host/descriptor.h"
 #include "lib/paths.h"
 
 #include <errno.h>
@@ -30,13 +31,13 @@ const char *apply_command(void)
 }
 
 /*
- * fork() without its side effects on the host: the child ends without a
- * signal, so that sshd's SIGCHLD handler or a SIG_IGN never sees it and only
- * a wait with __WALL finds it; and no atfork handlers run. All arguments are
- * zero, so their order, which differs between architectures, does not matter.
+ * fork() without its side effects on the host program: the child sends no signal
+ * when it ends, so that sshd's SIGCHLD handler or a SIG_IGN never sees it and
+ * only a wait with __WALL finds it; and no atfork handlers run. All arguments
+ * are zero, so their order, which differs between architectures, does not matter.
  *
- * The kernel takes the silence back from a process that calls execve(): so
- * this child stays what it is, and has a child of its own for the program.
+ * execve() would give the child its exit signal back: so this child never calls
+ * it, and has a child of its own for the program.
  */
 static pid_t fork_unnoticed(void)
 {
@@ -60,7 +61,7 @@ typedef __rlimit_resource_t limit_resource;
 typedef int limit_resource; /* as in POSIX */
 #endif
 
-/* The caller's limits may have been set to make us fail. */
+/* A user may have set limits to make us fail. */
 static void reset_limits(void)
 {
     static const struct {
@@ -87,8 +88,8 @@ static void reset_limits(void)
     }
 }
 
-/* Standard input and output go nowhere, errors into the pipe, and nothing
- * else of the host's stays open. */
+/* Standard input and output become /dev/null, standard error the pipe, and no
+ * other descriptor of the host program stays open. */
 static int reset_descriptors(int pipe_fd)
 {
     const int null_fd = open("/dev/null", O_RDWR);
@@ -103,8 +104,8 @@ static int reset_descriptors(int pipe_fd)
     return 0;
 }
 
-/* In the grandchild: nothing but system calls until the new program begins,
- * for another thread of the host may have held any lock. */
+/* In the grandchild: nothing but system calls until the new program starts, for
+ * another thread of the host program may have held any lock. */
 static void become_apply(const struct module_args *args, int pipe_fd)
 {
     const char *const argv[] = {"tmoutctl",        "apply",   "--quiet",       "--config",
@@ -118,7 +119,7 @@ static void become_apply(const struct module_args *args, int pipe_fd)
     _exit(EXIT_CANNOT_RUN);
 }
 
-/* The exit status, or -1 if it was killed or is not to be had. */
+/* The exit status, or -1 if it was killed or the status is not available. */
 static int reap(pid_t pid, int options)
 {
     int status = 0;
@@ -130,7 +131,7 @@ static int reap(pid_t pid, int options)
     return reaped == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* In the child: starts the program and hands its exit status on. */
+/* In the child: runs the program and exits with its status. */
 static void run_and_exit(const struct module_args *args, int pipe_fd)
 {
     reset_signals();
@@ -143,12 +144,12 @@ static void run_and_exit(const struct module_args *args, int pipe_fd)
     _exit(status >= 0 ? status : EXIT_KILLED);
 }
 
-/* Reads until the other end is closed, which it is when the child has ended.
- * Keeps the beginning. Returns 0, or -1 when the time is over. */
-static int read_to_end(int fd, int64_t wait_ms, char *said, size_t size)
+/* Reads until the other end is closed, which happens when the child ends, and
+ * appends to output what fits. Returns 0, or -1 when the time is up. */
+static int read_to_end(int fd, int64_t wait_ms, char *output, size_t size)
 {
     const int64_t deadline_ms = clock_ms(CLOCK_MONOTONIC) + wait_ms;
-    size_t used = strlen(said);
+    size_t used = strlen(output);
     char chunk[512];
 
     for (;;) {
@@ -167,14 +168,14 @@ static int read_to_end(int fd, int64_t wait_ms, char *said, size_t size)
         if (n < 0 && errno != EINTR)
             return -1;
         for (ssize_t i = 0; i < n && used + 1 < size; i++)
-            said[used++] = chunk[i];
-        said[used] = '\0';
+            output[used++] = chunk[i];
+        output[used] = '\0';
     }
 }
 
-static enum apply_result await(pid_t pid, int fd, char *said, size_t size)
+static enum apply_result await(pid_t pid, int fd, char *output, size_t size)
 {
-    if (read_to_end(fd, APPLY_WAIT_MS, said, size) == 0) {
+    if (read_to_end(fd, APPLY_WAIT_MS, output, size) == 0) {
         switch (reap(pid, 0)) {
         case 0:
             return APPLY_DONE;
@@ -183,35 +184,51 @@ static enum apply_result await(pid_t pid, int fd, char *said, size_t size)
         case 2:
             return APPLY_FAILED;
         case EXIT_CANNOT_RUN:
-            snprintf(said, size, "it cannot be run");
+            snprintf(output, size, "cannot be executed");
             return APPLY_NOT_RUN;
         default:
-            snprintf(said, size, "it ended before its work was done");
+            snprintf(output, size, "terminated by a signal or crashed");
             return APPLY_NOT_RUN;
         }
     }
     kill(pid, SIGKILL);
     kill(-pid, SIGKILL);
-    /* A process that hangs in the kernel would not even die: then it is left
-     * behind rather than waited for. */
-    const bool gone = read_to_end(fd, KILL_WAIT_MS, said, size) == 0;
+    /* A process that hangs in the kernel cannot even be killed: it is left behind
+     * rather than waited for. */
+    const bool gone = read_to_end(fd, KILL_WAIT_MS, output, size) == 0;
     reap(pid, gone ? 0 : WNOHANG);
     return APPLY_TIMED_OUT;
 }
 
-enum apply_result run_apply(const struct module_args *args, char *said, size_t size)
+static int make_pipe(int pipe_fd[2])
+{
+    if (pipe2(pipe_fd, O_CLOEXEC) != 0)
+        return -1;
+    pipe_fd[0] = fd_above_stdio(pipe_fd[0]);
+    pipe_fd[1] = fd_above_stdio(pipe_fd[1]);
+    if (pipe_fd[0] >= 0 && pipe_fd[1] >= 0)
+        return 0;
+    const int error = errno;
+    for (int i = 0; i < 2; i++)
+        if (pipe_fd[i] >= 0)
+            close(pipe_fd[i]);
+    errno = error;
+    return -1;
+}
+
+enum apply_result run_apply(const struct module_args *args, char *output, size_t size)
 {
     enum apply_result result = APPLY_NOT_RUN;
     sigset_t all, before;
     int pipe_fd[2];
     pid_t pid;
 
-    said[0] = '\0';
-    if (pipe2(pipe_fd, O_CLOEXEC) != 0) {
-        snprintf(said, size, "no pipe: %s", strerror(errno));
+    output[0] = '\0';
+    if (make_pipe(pipe_fd) != 0) {
+        snprintf(output, size, "cannot create pipe: %s", strerror(errno));
         return APPLY_NOT_RUN;
     }
-    /* No handler of the host's may run in the child. */
+    /* No signal handler of the host program may run in the child. */
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
     pid = fork_unnoticed();
@@ -219,10 +236,10 @@ enum apply_result run_apply(const struct module_args *args, char *said, size_t s
         run_and_exit(args, pipe_fd[1]);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (pid < 0)
-        snprintf(said, size, "no process: %s", strerror(errno));
+        snprintf(output, size, "cannot fork: %s", strerror(errno));
     close(pipe_fd[1]);
     if (pid > 0)
-        result = await(pid, pipe_fd[0], said, size);
+        result = await(pid, pipe_fd[0], output, size);
     close(pipe_fd[0]);
     return result;
 }

@@ -1,4 +1,4 @@
-/* Who logs in, and what the policy gives him. */
+/* Which user logs in, and which settings the policy gives them. */
 #ifndef TMOUT_PAM_MODULE_USER_SETTINGS_H
 #define TMOUT_PAM_MODULE_USER_SETTINGS_H
 
@@ -8,8 +8,8 @@
 
 #include <security/pam_modules.h>
 
-/* What has to be known of the user. A policy of defaults alone asks no name
- * service for a session; attempts need his uid, and root's need no groups. */
+/* What has to be known about the user. A session under a policy of defaults alone
+ * asks no name service; attempts need the uid, and root's need no groups. */
 enum user_purpose { FOR_SESSION, FOR_ATTEMPTS };
 
 struct user_settings {
@@ -20,7 +20,7 @@ struct user_settings {
 enum user_settings_status {
     USER_SETTINGS_FOUND,
     USER_SETTINGS_UNKNOWN_USER, /* logged for a session only: strangers try many */
-    USER_SETTINGS_FAILED        /* logged; account.name is set if he is known */
+    USER_SETTINGS_FAILED        /* logged; account.name is set if the user is known */
 };
 
 /* The caller frees with user_settings_free(), whatever the result. */
@@ -28,7 +28,7 @@ enum user_settings_status user_settings_find(pam_handle_t *pamh, const struct mo
                                              enum user_purpose purpose,
                                              struct user_settings *settings);
 
-/* The same of another user, named: the one whose login this session is in. */
+/* The same for a given user: the one whose login this session runs in. */
 enum user_settings_status user_settings_find_named(pam_handle_t *pamh,
                                                    const struct module_args *args, const char *user,
                                                    enum user_purpose purpose,

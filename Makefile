@@ -207,6 +207,7 @@ TEST_FLAGS    = $(COMPILE) -DTEST_BUILD='"$(CURDIR)/$(TEST_BUILD)"' -DTESTS='"$(
 
 # Everything but each program's main(): a unit test takes what it calls.
 $(BUILD)/libtmout.a: $(call objects,$(LOGIN_SOURCES) $(COMPILER_SOURCES))
+$(BUILD)/libpam_tmout.a: $(call objects,$(MODULE_SOURCES))
 $(BUILD)/libtmoutctl.a: $(call objects,$(filter-out %/main.c,$(CTL_SOURCES)))
 $(BUILD)/libtmoutd.a: $(call objects,$(filter-out %/main.c,$(DAEMON_SOURCES)))
 $(BUILD)/%.a:
@@ -214,7 +215,7 @@ $(BUILD)/%.a:
 	$(AR) rcs $@ $^
 
 # Compiled and linked apart, so that a change in lib/ only links again.
-UNIT_ARCHIVES := $(addprefix $(BUILD)/,libtmoutctl.a libtmoutd.a libtmout.a)
+UNIT_ARCHIVES := $(addprefix $(BUILD)/,libpam_tmout.a libtmoutctl.a libtmoutd.a libtmout.a)
 .SECONDARY: $(UNIT_ARCHIVES) $(patsubst %.c,$(TEST_BUILD)/obj/%.o,$(UNIT_SOURCES))
 $(TEST_BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)

@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { SECOND = 1000, MINUTE = 60 * SECOND };
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
 #define ALL_ALIVE UINT64_MAX
 
 /* A count, the policy and the clock that it lives by. */
@@ -1061,6 +1061,36 @@ static void random_histories(void **state)
     assert_true(w.successes > seeds);
 }
 
+/* What only a corrupt ledger contains, over a reboot and within a boot. */
+static void absurd_times(void **state)
+{
+    static const int64_t times[] = {INT64_MIN + 1, INT64_MIN / 2, INT64_MAX / 2, INT64_MAX};
+    const struct timestamp now = {.boot_id = {2}, .boot_ms = HOUR, .wall_ms = HOUR};
+
+    (void)state;
+    for (size_t t = 0; t < COUNT_OF(times); t++) {
+        for (unsigned char boot = 1; boot <= 2; boot++) {
+            struct scene s = {.limits = {.max_attempts = 3, .window_ms = MINUTE, .lock_ms = MINUTE},
+                              .now = now};
+            count_start(&s.count, &now);
+            s.count.written.boot_id[0] = boot;
+            s.count.failed = 1;
+            s.count.in_flight = 2;
+            s.count.at_ms[0] = s.count.at_ms[1] = times[t];
+            assert_int_equal(count_stale(&s.count, ALL_ALIVE, &now), times[t] < 0 ? 2 : 0);
+            look(&s, ALL_ALIVE);
+            /* what was long ago is over; what is to come counts */
+            assert_int_equal(count_in_flight(&s.count), times[t] < 0 ? 0 : 1);
+            assert_int_equal(count_failures(&s.count), times[t] < 0 ? 0 : 1);
+            /* and a lock */
+            s.count.locked_ms = times[t];
+            s.count.written.boot_id[0] = boot;
+            const int64_t left_ms = count_lock_left_ms(&s.count, &s.limits, &now);
+            assert_true(times[t] < 0 ? left_ms == 0 : left_ms == SETTING_FOREVER || left_ms > HOUR);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1095,6 +1125,7 @@ int main(void)
         cmocka_unit_test(reboot_after_reboot),
         cmocka_unit_test(failures_age_over_a_reboot),
         cmocka_unit_test(in_flight_over_a_reboot),
+        cmocka_unit_test(absurd_times),
         cmocka_unit_test(random_histories),
     };
 

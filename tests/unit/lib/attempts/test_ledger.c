@@ -2229,10 +2229,85 @@ static void a_full_disk(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* --- files and sizes ---------------------------------------------------------- */
+
+/* What happens in another process right after ours has asked for the size of a
+ * ledger. */
+static void (*after_fstat)(void);
+
+int __attribute__((visibility("default"))) fstat(int fd, struct stat *st)
+{
+    void (*now)(void) = after_fstat;
+    const int result = fstatat(fd, "", st, AT_EMPTY_PATH);
+
+    if (result == 0 && S_ISREG(st->st_mode) && now != NULL) {
+        after_fstat = NULL;
+        now();
+    }
+    return result;
+}
+
+static const char *growing_in;
+
+static void grow(void)
+{
+    const struct origin source = address("192.0.2.1");
+
+    one(growing_in, &source, &by_source, 0, true);
+}
+
+/* Another login adds the sources' records while this one opens the ledger: it
+ * must not take the ledger for damaged, which would lock the user. */
+static void grown_while_opened(void **state)
+{
+    struct failure failure = {""};
+    struct ledger ledger;
+    char *evidence = evidence_path(*state), *path = ledger_path(*state);
+
+    one(*state, &network, &by_user, 0, true);
+    growing_in = *state;
+    after_fstat = grow;
+    assert_int_equal(open_ledger(*state, 0, &ledger, &failure), LEDGER_OK);
+    ledger_close(&ledger);
+    grow();
+    after_fstat = grow; /* once it has grown */
+    assert_int_equal(open_ledger(*state, 0, &ledger, &failure), LEDGER_OK);
+    after_fstat = NULL;
+    ledger_close(&ledger);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(access(evidence, F_OK), -1);
+    free(evidence);
+    free(path);
+}
+
+/* Left by logins that were killed while they made a ledger. */
+static void strays_are_removed(void **state)
+{
+    char *stray = path_in(*state, LEDGER_DIRECTORY "/99.new2147483647");
+    bool had;
+
+    one(*state, &network, &by_user, 0, true);
+    write_text(stray, "");
+    one(*state, &network, &by_user, 0, true); /* looks for none: the ledger is there */
+    assert_int_equal(access(stray, F_OK), 0);
+    char *path = ledger_path(*state);
+    assert_int_equal(unlink(path), 0);
+    one(*state, &network, &by_user, 0, true);
+    assert_int_equal(access(stray, F_OK), -1);
+    write_text(stray, "");
+    write_text(path, "damaged");
+    assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+    assert_int_equal(access(stray, F_OK), -1);
+    free(path);
+    free(stray);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(made_with_any_umask),
+        WITH_DIRECTORY(grown_while_opened),
+        WITH_DIRECTORY(strays_are_removed),
         WITH_DIRECTORY(nothing_else_is_left),
         WITH_DIRECTORY(the_layout),
         WITH_DIRECTORY(where_it_cannot_be),

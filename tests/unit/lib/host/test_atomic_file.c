@@ -447,15 +447,126 @@ static void several_at_once(void **state)
     free(path);
 }
 
+/* A thread id that the kernel gives to nobody. */
+#define NOBODY "2147483647"
+
+/* Left by processes that were killed, or whose unlink failed. */
+static void strays(void **state)
+{
+    char own[64], child[64];
+    static const char *const kept[] = {"state",
+                                       "state.new",
+                                       "state.new0",
+                                       "state.new-5",
+                                       "state.new" NOBODY "x",
+                                       "state.newer",
+                                       ".new",
+                                       "new" NOBODY,
+                                       "state.new 7",
+                                       "state.new99999999999",
+                                       "state.new+" NOBODY};
+    static const char *const removed[] = {"state.new" NOBODY, "4711.new" NOBODY ".new" NOBODY,
+                                          ".new" NOBODY, "a.new1.new" NOBODY};
+    const int fd = open_directory(*state);
+    const pid_t pid = fork();
+
+    if (pid == 0)
+        pause();
+    snprintf(own, sizeof own, "state.new%d", (int)gettid());
+    snprintf(child, sizeof child, "state.new%d", (int)pid);
+    const char *const alive[] = {own, child};
+    for (size_t i = 0; i < COUNT_OF(kept); i++)
+        assert_int_equal(mknodat(fd, kept[i], S_IFREG | 0600, 0), 0);
+    for (size_t i = 0; i < COUNT_OF(removed); i++)
+        assert_int_equal(mknodat(fd, removed[i], S_IFREG | 0600, 0), 0);
+    for (size_t i = 0; i < COUNT_OF(alive); i++)
+        assert_int_equal(mknodat(fd, alive[i], S_IFREG | 0600, 0), 0);
+    atomic_remove_strays(fd);
+    for (size_t i = 0; i < COUNT_OF(kept); i++)
+        if (faccessat(fd, kept[i], F_OK, 0) != 0)
+            fail_msg("%s is gone", kept[i]);
+    for (size_t i = 0; i < COUNT_OF(removed); i++)
+        if (faccessat(fd, removed[i], F_OK, 0) == 0)
+            fail_msg("%s is still there", removed[i]);
+    for (size_t i = 0; i < COUNT_OF(alive); i++)
+        assert_int_equal(faccessat(fd, alive[i], F_OK, 0), 0);
+    /* once the process is gone, its file goes as well */
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    atomic_remove_strays(fd);
+    assert_int_equal(faccessat(fd, own, F_OK, 0), 0);
+    assert_int_equal(faccessat(fd, child, F_OK, 0), -1);
+    close(fd);
+    atomic_remove_strays(-1); /* no directory: nothing to do */
+}
+
+static void *stray_of_a_thread(void *argument)
+{
+    char name[64];
+
+    assert_int_equal(atomic_temporary_name(name, sizeof name, "state"), 0);
+    assert_int_equal(mknodat(*(int *)argument, name, S_IFREG | 0600, 0), 0);
+    assert_false(atomic_is_stray(name)); /* a living thread, though no process */
+    return strdup(name);
+}
+
+static void strays_of_threads(void **state)
+{
+    int fd = open_directory(*state);
+    void *name = NULL;
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, stray_of_a_thread, &fd), 0);
+    assert_int_equal(pthread_join(thread, &name), 0);
+    assert_non_null(name);
+    /* the kernel may need a moment after the join to let the thread go */
+    while (!atomic_is_stray(name))
+        sched_yield();
+    atomic_remove_strays(fd);
+    assert_int_equal(faccessat(fd, name, F_OK, 0), -1);
+    free(name);
+    close(fd);
+}
+
+/* Of callers without a lock each one's content is whole, and the last stays. */
+static void replaced_without_a_lock(void **state)
+{
+    char *path = path_in(*state, "state");
+    char name[300];
+    const int fd = open_directory(*state);
+
+    assert_int_equal(atomic_replace_unlocked(fd, "state", 0600, "first", 5), 0);
+    assert_content(path, "first");
+    assert_int_equal(atomic_replace_unlocked(fd, "state", 0640, "second", 6), 0);
+    assert_content(path, "second");
+    memset(name, 'n', sizeof name);
+    name[250] = '\0';
+    assert_int_equal(atomic_replace_unlocked(fd, name, 0600, "x", 1), -1);
+    assert_int_equal(errno, ENAMETOOLONG);
+    assert_int_equal(atomic_replace_unlocked(fd, "absent/state", 0600, "x", 1), -1);
+    assert_content(path, "second");
+    close(fd);
+    free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_DIRECTORY(made_and_replaced),    WITH_DIRECTORY(the_old_one_stays_whole),
-        WITH_DIRECTORY(a_leftover),           WITH_DIRECTORY(what_cannot_be),
-        WITH_DIRECTORY(a_file_size_limit),    WITH_DIRECTORY(a_full_disk),
-        WITH_DIRECTORY(killed_at_any_moment), WITH_DIRECTORY(made_once),
-        WITH_DIRECTORY(not_made_over),        WITH_DIRECTORY(leftovers_of_making),
-        WITH_DIRECTORY(what_cannot_be_made),  WITH_DIRECTORY(several_at_once),
+        WITH_DIRECTORY(made_and_replaced),
+        WITH_DIRECTORY(the_old_one_stays_whole),
+        WITH_DIRECTORY(a_leftover),
+        WITH_DIRECTORY(what_cannot_be),
+        WITH_DIRECTORY(a_file_size_limit),
+        WITH_DIRECTORY(a_full_disk),
+        WITH_DIRECTORY(killed_at_any_moment),
+        WITH_DIRECTORY(made_once),
+        WITH_DIRECTORY(not_made_over),
+        WITH_DIRECTORY(leftovers_of_making),
+        WITH_DIRECTORY(what_cannot_be_made),
+        WITH_DIRECTORY(several_at_once),
+        WITH_DIRECTORY(strays),
+        WITH_DIRECTORY(strays_of_threads),
+        WITH_DIRECTORY(replaced_without_a_lock),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

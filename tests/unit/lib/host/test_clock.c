@@ -98,6 +98,50 @@ static void clocks_far_apart(void **state)
     assert_true(ago_ms(0, timestamp(1, 1000, 0), timestamp(2, 300, most_ms)) == most_ms + 1000);
 }
 
+/* What only a corrupt file contains: the answer stays in bounds, on the side
+ * where it belongs, and is never INT64_MIN, which means "never" to others. */
+static void absurd_times(void **state)
+{
+    static const int64_t times[] = {INT64_MIN, INT64_MIN + 1, INT64_MIN / 2, -1,       0,
+                                    1,         INT64_MAX / 2, INT64_MAX - 1, INT64_MAX};
+    const struct timestamp now = timestamp(2, 1000, 0);
+    struct timestamp then = timestamp(1, -5000, INT64_MAX);
+
+    (void)state;
+    assert_true(clock_translate_ms(INT64_MAX, &then, &now) == INT64_MAX);
+    then.boot_ms = 5000;
+    assert_true(clock_translate_ms(INT64_MIN, &then, &now) == INT64_MIN + 1);
+    then.boot_ms = INT64_MIN;
+    assert_true(clock_translate_ms(0, &then, &now) == INT64_MAX);
+    then.boot_ms = INT64_MAX;
+    assert_true(clock_translate_ms(-3, &then, &now) == INT64_MIN + 1);
+    for (size_t t = 0; t < COUNT_OF(times); t++) {
+        for (size_t b = 0; b < COUNT_OF(times); b++) {
+            for (size_t w = 0; w < COUNT_OF(times); w++) {
+                then = timestamp(1, times[b], times[w]);
+                const int64_t at = clock_translate_ms(times[t], &then, &now);
+                assert_true(at > INT64_MIN);
+                /* before then, so before this boot */
+                if (times[t] <= times[b])
+                    assert_true(at <= 0);
+            }
+        }
+    }
+}
+
+static void elapsed(void **state)
+{
+    (void)state;
+    assert_int_equal(clock_elapsed_ms(100, 350), 250);
+    assert_int_equal(clock_elapsed_ms(350, 100), -250);
+    assert_true(clock_elapsed_ms(INT64_MIN, 5) == INT64_MAX);
+    assert_true(clock_elapsed_ms(INT64_MIN, INT64_MAX) == INT64_MAX);
+    assert_true(clock_elapsed_ms(INT64_MIN + 1, 0) == INT64_MAX);
+    assert_true(clock_elapsed_ms(INT64_MAX, -2) == INT64_MIN + 1);
+    assert_true(clock_elapsed_ms(INT64_MAX, INT64_MIN) == INT64_MIN + 1);
+    assert_true(clock_elapsed_ms(INT64_MAX, INT64_MAX) == 0);
+}
+
 static void the_clock_itself(void **state)
 {
     struct timestamp first, second;
@@ -151,7 +195,8 @@ int main(void)
         cmocka_unit_test(one_boot),         cmocka_unit_test(after_a_reboot),
         cmocka_unit_test(distances_stay),   cmocka_unit_test(every_bit_of_the_boot_id),
         cmocka_unit_test(clocks_far_apart), cmocka_unit_test(the_clock_itself),
-        cmocka_unit_test(the_boot_id),
+        cmocka_unit_test(the_boot_id),      cmocka_unit_test(absurd_times),
+        cmocka_unit_test(elapsed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -424,6 +424,27 @@ static void list(void **state)
     free(directory);
 }
 
+/* Left by logins that were killed while they wrote their record. */
+static void strays_are_removed(void **state)
+{
+    char *directory = path_in(*state, "sessions"), *kept = path_in(directory, "12.new1");
+    char *stray = path_in(directory, "12.new2147483647");
+    pid_t *pids = NULL;
+
+    assert_int_equal(mkdir(directory, 0755), 0);
+    put_file(directory, 7, "", 0);
+    write_text(kept, ""); /* process 1 is alive */
+    write_text(stray, "");
+    assert_int_equal(registry_list(directory, &pids), 1);
+    assert_int_equal(pids[0], 7);
+    assert_int_equal(access(stray, F_OK), -1);
+    assert_int_equal(access(kept, F_OK), 0);
+    free(pids);
+    free(stray);
+    free(kept);
+    free(directory);
+}
+
 static void a_long_list(void **state)
 {
     enum { COUNT = 1000 };
@@ -719,6 +740,7 @@ int main(void)
         WITH_DIRECTORY(not_ours),
         WITH_DIRECTORY(put_is_atomic),
         WITH_DIRECTORY(list),
+        WITH_DIRECTORY(strays_are_removed),
         WITH_DIRECTORY(a_long_list),
         cmocka_unit_test(live_and_stale),
         WITH_DIRECTORY(own_by_ancestry),

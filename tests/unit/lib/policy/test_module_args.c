@@ -1,0 +1,121 @@
+/* The arguments of pam_tmout.so on a PAM line. */
+#include "tests/unit/check.h"
+
+#include "lib/paths.h"
+#include "lib/policy/module_args.h"
+
+#include <string.h>
+
+static struct module_args args;
+static struct failure failure;
+
+/* Parses words up to a NULL; returns how many are valid. */
+static int parse(const char *const *words)
+{
+    int count = 0;
+
+    failure_set(&failure, "%s", "");
+    while (words[count] != NULL)
+        count++;
+    return module_args_parse(count, words, &args, &failure);
+}
+
+#define PARSE(...) parse((const char *const[]){__VA_ARGS__, NULL})
+
+static void defaults(void **state)
+{
+    (void)state;
+    assert_int_equal(module_args_parse(0, NULL, &args, &failure), 0);
+    assert_string_equal(args.config_path, TMOUT_CONFIG_PATH);
+    assert_string_equal(args.state_dir, TMOUT_STATE_DIR);
+    assert_false(args.debug || args.noprompt || args.tell);
+}
+
+static void each(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE("debug"), 1);
+    assert_true(args.debug && !args.noprompt && !args.tell);
+    assert_int_equal(PARSE("noprompt"), 1);
+    assert_true(!args.debug && args.noprompt && !args.tell);
+    assert_int_equal(PARSE("tell"), 1);
+    assert_true(!args.debug && !args.noprompt && args.tell);
+    assert_int_equal(PARSE("config=/a=b", "state=/"), 2);
+    assert_string_equal(args.config_path, "/a=b");
+    assert_string_equal(args.state_dir, "/");
+    /* twice: the last one counts */
+    assert_int_equal(PARSE("state=/1", "debug", "debug", "state=/2"), 4);
+    assert_string_equal(args.state_dir, "/2");
+    assert_true(args.debug);
+}
+
+static void wrong(void **state)
+{
+    static const struct {
+        const char *word, *why;
+    } cases[] = {
+        {"", "unknown argument"},
+        {"Debug", "unknown argument"},
+        {"debug ", "unknown argument"},
+        {"debugs", "unknown argument"},
+        {"debug=1", "unknown argument"},
+        {"debu", "unknown argument"},
+        {"no_prompt", "unknown argument"},
+        {"config", "unknown argument"},
+        {"statedir=/x", "unknown argument"},
+        {"config=", "absolute path"},
+        {"config=x", "absolute path"},
+        {"state=./x", "absolute path"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        assert_int_equal(PARSE("tell", cases[i].word, "debug"), 1);
+        if (strstr(failure.text, cases[i].why) == NULL)
+            fail_msg("\"%s\": %s", cases[i].word, failure.text);
+    }
+    /* says what would be right */
+    PARSE("x");
+    assert_non_null(strstr(failure.text, "debug, noprompt, tell, config=/PATH, state=/DIR"));
+}
+
+static void long_paths(void **state)
+{
+    char word[sizeof "state=" + MODULE_PATH_MAX + 1] = "state=/";
+
+    (void)state;
+    memset(word + strlen(word), 'd', MODULE_PATH_MAX - 1);
+    assert_int_equal(PARSE(word), 1);
+    assert_int_equal(strlen(args.state_dir), MODULE_PATH_MAX);
+    strcat(word, "d");
+    assert_int_equal(PARSE(word), 0);
+    assert_string_equal(failure.text, "the path is too long");
+}
+
+/* A word in the middle of a line, as the audit of PAM's files has it. */
+static void inside_a_line(void **state)
+{
+    static const char line[] = "debug config=/etc/x y";
+    const char *value;
+
+    (void)state;
+    assert_int_equal(module_arg_find(line, 5, &value, &failure), MODULE_ARG_DEBUG);
+    assert_null(value);
+    assert_int_equal(module_arg_find(line, 4, &value, &failure), -1);
+    assert_int_equal(module_arg_find(line, 6, &value, &failure), -1);
+    assert_int_equal(module_arg_find(line + 6, 13, &value, &failure), MODULE_ARG_CONFIG);
+    assert_ptr_equal(value, line + 13);
+    assert_int_equal(module_arg_find(line + 6, 7, &value, &failure), -1);
+    assert_int_equal(module_arg_find(line + 6, 6, &value, &failure), -1);
+    assert_null(value);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults),   cmocka_unit_test(each),          cmocka_unit_test(wrong),
+        cmocka_unit_test(long_paths), cmocka_unit_test(inside_a_line),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,26 @@
+/* A PAM handle of the test's own, for functions that only ask it: the items and
+ * the environment are the test's. */
+#ifndef TMOUT_TESTS_UNIT_PAM_MODULE_PAM_STUB_H
+#define TMOUT_TESTS_UNIT_PAM_MODULE_PAM_STUB_H
+
+#include <security/pam_modules.h>
+#include <stddef.h>
+#include <string.h>
+
+struct pam_handle {
+    const char *tty, *remote_host;
+    const char *ssh_connection; /* in the PAM environment */
+};
+
+int pam_get_item(const pam_handle_t *pamh, int type, const void **value)
+{
+    *value = type == PAM_TTY ? pamh->tty : type == PAM_RHOST ? pamh->remote_host : NULL;
+    return PAM_SUCCESS;
+}
+
+const char *pam_getenv(pam_handle_t *pamh, const char *name)
+{
+    return strcmp(name, "SSH_CONNECTION") == 0 ? pamh->ssh_connection : NULL;
+}
+
+#endif

@@ -1,0 +1,125 @@
+/* Where a login comes from, by what the application has told PAM. */
+#include "tests/unit/check.h"
+#include "tests/unit/child.h"
+#include "tests/unit/pam_module/pam_stub.h"
+
+#include "pam_module/login_origin.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static struct login_origin find(const char *connection, const char *host, const char *tty)
+{
+    struct pam_handle handle = {.tty = tty, .remote_host = host, .ssh_connection = connection};
+    struct login_origin login;
+
+    memset(&login, 0xa5, sizeof login);
+    login_origin_find(&handle, &login);
+    return login;
+}
+
+static void assert_login(struct login_origin login, enum origin_kind kind, const char *address)
+{
+    assert_int_equal(login.origin.kind, kind);
+    assert_string_equal(login.address, address);
+}
+
+#define NEEDS_ROOT()                                                                               \
+    do {                                                                                           \
+        if (getuid() != 0)                                                                         \
+            LEFT_OUT("needs root");                                                                \
+    } while (0)
+
+static void over_ssh(void **state)
+{
+    (void)state;
+    NEEDS_ROOT();
+    assert_login(find("192.0.2.7 51234 192.0.2.1 22", "x", "ssh"), ORIGIN_IPV4, "192.0.2.7");
+    assert_login(find("192.0.2.7", NULL, NULL), ORIGIN_IPV4, "192.0.2.7");
+    assert_login(find("2001:db8::7 1 2001:db8::1 22", NULL, NULL), ORIGIN_IPV6, "2001:db8::7");
+    assert_login(find("fe80::1%eth0 1 fe80::2 22", NULL, NULL), ORIGIN_IPV6, "fe80::1%eth0");
+    assert_login(find("::ffff:192.0.2.7 1 ::1 22", NULL, NULL), ORIGIN_IPV4, "::ffff:192.0.2.7");
+    /* what sshd writes behind a proxy command */
+    assert_login(find("UNKNOWN 65535 UNKNOWN 65535", NULL, "ssh"), ORIGIN_NETWORK, "UNKNOWN");
+    assert_login(find("", NULL, "ssh"), ORIGIN_NETWORK, "unknown");
+    assert_login(find(NULL, NULL, "ssh"), ORIGIN_NETWORK, "unknown");
+}
+
+/* A name's owner chose it: attempts are never counted by it, even if it looks
+ * like an address. */
+static void by_host(void **state)
+{
+    (void)state;
+    NEEDS_ROOT();
+    assert_login(find(NULL, "host.example.org", "pts/1"), ORIGIN_NETWORK, "host.example.org");
+    assert_login(find(NULL, "192.0.2.7", NULL), ORIGIN_NETWORK, "192.0.2.7");
+    assert_login(find(NULL, "a b", NULL), ORIGIN_NETWORK, "a");
+    assert_login(find(NULL, " b", NULL), ORIGIN_NETWORK, "");
+    assert_login(find(NULL, "a\nuser=root", NULL), ORIGIN_NETWORK, "a?user?root");
+    /* a connection beats it */
+    assert_login(find("192.0.2.7 1", "other.example.org", NULL), ORIGIN_IPV4, "192.0.2.7");
+}
+
+static void local(void **state)
+{
+    (void)state;
+    NEEDS_ROOT();
+    assert_login(find(NULL, NULL, NULL), ORIGIN_LOCAL, "local");
+    assert_login(find(NULL, "", "/dev/tty1"), ORIGIN_LOCAL, "local");
+    assert_login(find(NULL, "", "sshx"), ORIGIN_LOCAL, "local");
+}
+
+static void long_text(void **state)
+{
+    char text[500], expected[64];
+
+    (void)state;
+    NEEDS_ROOT();
+    memset(text, '1', sizeof text);
+    text[sizeof text - 1] = '\0';
+    memset(expected, '1', sizeof expected);
+    expected[sizeof expected - 1] = '\0';
+    assert_login(find(text, NULL, NULL), ORIGIN_NETWORK, expected);
+    assert_login(find(NULL, text, NULL), ORIGIN_NETWORK, expected);
+}
+
+static void as_a_user(void *argument)
+{
+    (void)argument;
+    if (setresuid(65534, 65534, 65534) != 0)
+        _exit(CHILD_CANNOT);
+    assert_login(find("192.0.2.7 1", "x", "ssh"), ORIGIN_LOCAL, "local");
+}
+
+/* su and sudo: the PAM environment is theirs, whatever it says. */
+static void started_by_a_user(void **state)
+{
+    (void)state;
+    NEEDS_ROOT();
+    if (!in_child(as_a_user, NULL))
+        LEFT_OUT("cannot become another user");
+}
+
+static void is_ssh(void **state)
+{
+    struct pam_handle handle = {0};
+
+    (void)state;
+    assert_false(login_is_ssh(&handle));
+    handle.tty = "sshd";
+    assert_false(login_is_ssh(&handle));
+    handle.tty = "ssh";
+    assert_true(login_is_ssh(&handle));
+    handle = (struct pam_handle){.ssh_connection = ""};
+    assert_true(login_is_ssh(&handle));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(over_ssh),  cmocka_unit_test(by_host), cmocka_unit_test(local),
+        cmocka_unit_test(long_text), cmocka_unit_test(is_ssh),  cmocka_unit_test(started_by_a_user),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

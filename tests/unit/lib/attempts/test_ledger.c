@@ -2268,6 +2268,7 @@ static void grown_while_opened(void **state)
     growing_in = *state;
     after_fstat = grow;
     assert_int_equal(open_ledger(*state, 0, &ledger, &failure), LEDGER_OK);
+    after_fstat = NULL;
     ledger_close(&ledger);
     grow();
     after_fstat = grow; /* once it has grown */

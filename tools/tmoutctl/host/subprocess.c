@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -126,19 +125,22 @@ static int read_streams(const int *read_fd, int64_t deadline_ms, struct subproce
     return 0;
 }
 
-/* Waits for a child that may have closed its streams and runs on. */
-static int wait_for_end(pid_t child, int64_t deadline_ms)
+/* Waits for a child, which may have closed its streams and run on; most have
+ * ended when their streams have. Returns 0, or -1 with errno. */
+static int wait_for_end(pid_t child, int64_t deadline_ms, int *status)
 {
-    const int fd = (int)syscall(SYS_pidfd_open, child, 0);
-    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-
-    if (fd < 0)
-        return -1;
-    const int ended = wait_for(&poll_fd, 1, deadline_ms);
-    const int saved = errno;
-    close(fd);
-    errno = saved;
-    return ended;
+    for (;;) {
+        const pid_t ended = waitpid(child, status, WNOHANG);
+        if (ended == child)
+            return 0;
+        if (ended < 0 && errno != EINTR)
+            return -1;
+        if (subprocess_now_ms() >= deadline_ms) {
+            errno = ETIMEDOUT;
+            return -1;
+        }
+        poll(NULL, 0, 1);
+    }
 }
 
 int subprocess_run(const char *const *argv, int64_t timeout_ms, struct subprocess *result)
@@ -157,12 +159,13 @@ int subprocess_run(const char *const *argv, int64_t timeout_ms, struct subproces
     close_all(pipes.write_fd);
     outcome = read_streams(pipes.read_fd, deadline_ms, result);
     if (outcome == 0)
-        outcome = wait_for_end(child, deadline_ms);
+        outcome = wait_for_end(child, deadline_ms, &result->status);
     saved = errno;
-    if (outcome != 0)
+    if (outcome != 0) {
         kill(child, SIGKILL);
-    while (waitpid(child, &result->status, 0) < 0 && errno == EINTR)
-        ;
+        while (waitpid(child, &result->status, 0) < 0 && errno == EINTR)
+            ;
+    }
     errno = saved;
 
 out:

@@ -1,12 +1,13 @@
 /*
  * Policies as people write them, and as they mistype them: each
  * policies/NAME.conf must give exactly what is in policies/NAME.expected,
- * either its mistakes or its rules. A new case is two new files; with
- * TMOUT_TEST_ACCEPT in the environment the second is written from what there
- * is now, to be read before it is believed.
+ * either its errors or its rules. A new case is two new files; with
+ * TMOUT_TEST_ACCEPT in the environment the second one is written from what the
+ * code gives now, to be read before it is committed.
  */
 #include "tests/unit/policy_text.h"
 
+#include "lib/policy/load.h"
 #include "tests/unit/temporary.h"
 
 #include <glob.h>
@@ -83,8 +84,8 @@ static void as_expected(void **state)
     free(text);
 }
 
-/* One mistake does not hide the next, whatever section it is in. */
-static void all_mistakes_in_one_run(void **state)
+/* One error does not hide the next, whatever section it is in. */
+static void all_errors_in_one_run(void **state)
 {
     struct compiled c;
 
@@ -231,15 +232,92 @@ static void cut_off_anywhere(void **state)
     }
 }
 
+/* What the scan is to have found. */
+static struct rule expected_rule(enum rule_kind kind, const char *name)
+{
+    struct rule rule = {.kind = kind, .line = 7};
+
+    rule.name = strdup(name);
+    rule.setting[SETTING_TMOUT] = (struct rule_setting){.set = true, .value = 300, .line = 8};
+    rule.setting[SETTING_ENFORCE] = (struct rule_setting){.set = true, .value = 1, .line = 9};
+    return rule;
+}
+
+static void libconfuse_agrees(void **state)
+{
+    struct failure failure = {"x"};
+    struct rule rule = expected_rule(RULE_USER, "a b");
+
+    (void)state;
+    assert_int_equal(
+        load_check_section("user \"a b\" {\n tmout = 5m\n enforce = yes }", &rule, &failure), 0);
+    assert_string_equal(failure.text, "");
+    free(rule.name);
+
+    rule = expected_rule(RULE_DEFAULT, "");
+    rule.text = strdup("session:shell=5m");
+    rule.setting[SETTING_CHANNEL_TIMEOUT] =
+        (struct rule_setting){.set = true, .value = 16, .line = 10};
+    assert_int_equal(
+        load_check_section("default {\n tmout = 5m\n enforce = yes\n channel_timeout = "
+                           "\"session:shell=5m\" }",
+                           &rule, &failure),
+        0);
+    assert_int_equal(
+        load_check_section("default {\n tmout = 5m\n enforce = yes\n channel_timeout = "
+                           "\"session:shell=6m\" }",
+                           &rule, &failure),
+        -1);
+    assert_string_equal(failure.text, "channel_timeout = \"session:shell=6m\" in line 10");
+    free(rule.name);
+    free(rule.text);
+}
+
+/* Whatever libconfuse reads otherwise than the scan is refused. */
+static void libconfuse_differs(void **state)
+{
+    static const struct {
+        const char *text, *why;
+    } cases[] = {
+        {"user \"a b\" {\n tmout = 6m\n enforce = yes }", "tmout = \"6m\" in line 8"},
+        {"user \"a b\" {\n tmout = 5x\n enforce = yes }", "tmout = \"5x\" in line 8"},
+        {"user \"a b\" {\n\n tmout = 5m\n enforce = yes }", "tmout = \"5m\" in line 9"},
+        {"user \"a b\" {\n tmout = 5m\n enforce = yes\n warn = 1m }", "warn = \"1m\" in line 10"},
+        {"user \"a b\" {\n tmout = 5m }", "other sections or settings"},
+        {"user \"a c\" {\n tmout = 5m\n enforce = yes }", "other sections or settings"},
+        {"group \"a b\" {\n tmout = 5m\n enforce = yes }", "other sections or settings"},
+        {"default {\n tmout = 5m\n enforce = yes }", "other sections or settings"},
+        {"user \"a b\" {\n tmout = 5m\n enforce = yes } default { }", "other sections or settings"},
+        {"user \"a b\" { } user \"b\" {\n tmout = 5m\n enforce = yes }",
+         "other sections or settings"},
+        {"", "other sections or settings"},
+        {"user \"a b\" { tmuot = 5m }", "no such option"},
+        {"user \"a b\" {\n tmout = 5m", ""},
+    };
+    struct rule rule = expected_rule(RULE_USER, "a b");
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct failure failure = {""};
+        assert_int_equal(load_check_section(cases[i].text, &rule, &failure), -1);
+        if (strncmp(failure.text, cases[i].why, strlen(cases[i].why)) != 0)
+            fail_msg("case %zu: %s", i, failure.text);
+        assert_true(failure.text[0] != '\0');
+    }
+    free(rule.name);
+}
+
 int main(void)
 {
     static const struct CMUnitTest others[] = {
-        cmocka_unit_test(all_mistakes_in_one_run),
+        cmocka_unit_test(all_errors_in_one_run),
         cmocka_unit_test(nothing_from_elsewhere),
         cmocka_unit_test(long_names),
         cmocka_unit_test(names_are_kept),
         cmocka_unit_test(long_values),
         cmocka_unit_test(cut_off_anywhere),
+        cmocka_unit_test(libconfuse_agrees),
+        cmocka_unit_test(libconfuse_differs),
     };
     glob_t found;
 

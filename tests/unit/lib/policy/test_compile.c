@@ -1,5 +1,5 @@
-/* Several files as one policy: what merges, what is a mistake, and that size
- * does not matter. */
+/* Several files as one policy: what is merged, what is an error, and that large
+ * policies are no problem. */
 #include "tests/unit/policy_text.h"
 
 #include <inttypes.h>
@@ -123,8 +123,8 @@ static void different_names(void **state)
     compiled_free(&c);
 }
 
-/* A mistake in one file leaves no file unread. */
-static void mistakes_in_all_files(void **state)
+/* An error in one file leaves no file unread. */
+static void errors_in_all_files(void **state)
 {
     static const char *const text[] = {
         "default { tmout = 3abc }\n",
@@ -144,6 +144,150 @@ static void mistakes_in_all_files(void **state)
         problem_format(&c.problems.item[i], line, sizeof line);
         assert_int_equal(strncmp(line, begins[i], strlen(begins[i])), 0);
     }
+    compiled_free(&c);
+}
+
+static void assert_problems(const struct problems *problems, const char *const *expected,
+                            size_t count)
+{
+    char line[1024];
+
+    if (problems->count != count)
+        print_all_problems(problems);
+    assert_int_equal(problems->count, count);
+    for (size_t i = 0; i < count; i++) {
+        problem_format(&problems->item[i], line, sizeof line);
+        assert_string_equal(line, expected[i]);
+    }
+}
+
+/* An error of each kind in each file hides none of the others, and they come in
+ * the order of files and lines, wherever they were found. */
+static void every_error_of_every_file(void **state)
+{
+    static const char *const text[] = {
+        "group \"a\" { tmuot = 5m }\ndefault {\n    enforce = maybe\ngroup \"a\" { }\n",
+        "/* open\ndefault { tmout = 0 }\nuser \"b { }\n",
+        "tmout = 5m\nuser c tmout = 1y }\nuser c { warn = 1m; }\n",
+    };
+    static const char *const expected[] = {
+        "file0:1: unknown setting \"tmuot\"; did you mean \"tmout\"?",
+        "file0:3: enforce = \"maybe\" is not an allowed value (allowed: true, false)",
+        "file0:4: a } is missing before this line: the section of line 2 is not closed",
+        "file0:4: group \"a\" is already defined in line 1: merge the two sections",
+        "file1:1: the comment that begins here with /* has no end: close it with */",
+        "file1:2: tmout = \"0\" is too short: the minimum is 1s (allowed: duration, none)",
+        "file1:3: the closing \" is missing on this line",
+        "file2:1: tmout is outside of any section: put settings into default { ... }",
+        "file2:2: a { is missing after user c",
+        "file2:2: tmout = \"1y\" is not a duration: use seconds (600) or units (10m, 1h30m, 2d) "
+        "(allowed: duration, none)",
+        "file2:3: unexpected character ';': remove it, settings need no separator",
+        "file2:3: user \"c\" is already defined in line 2: merge the two sections",
+    };
+    struct compiled c;
+
+    (void)state;
+    compile_files(&c, text, COUNT_OF(text));
+    assert_int_equal(c.outcome, 1);
+    assert_problems(&c.problems, expected, COUNT_OF(expected));
+    compiled_free(&c);
+}
+
+/* What overrides what is found out of the sections without errors. A section that
+ * comes twice in one file overrides nothing. */
+static void overrides_beside_errors(void **state)
+{
+    static const char *const text[] = {
+        "default { tmout = 5m }\nuser \"a\" { tmout = 6m }\n",
+        "default { tmout = 7m }\nuser \"a\" { tmout = 0 }\ndefault { tmout = 8m }\n",
+    };
+    static const char *const expected[] = {
+        "file1:1: tmout of default overrides file0:1",
+        "file1:2: tmout = \"0\" is too short: the minimum is 1s (allowed: duration, none)",
+        "file1:3: default is already defined in line 1: merge the two sections",
+    };
+    struct compiled c;
+
+    (void)state;
+    compile_files(&c, text, COUNT_OF(text));
+    assert_int_equal(c.outcome, 1);
+    assert_problems(&c.problems, expected, COUNT_OF(expected));
+    compiled_free(&c);
+}
+
+static void no_section_anywhere(void **state)
+{
+    static const char *const empty[] = {"# nothing\n", "\n"};
+    static const char *const one[] = {"# nothing\n", "user \"a\" { }\n"};
+    static const char *const expected[] = {
+        "file0: has no section; for a policy without limits, write default { }"};
+    struct compiled c;
+
+    (void)state;
+    compile_files(&c, empty, COUNT_OF(empty));
+    assert_int_equal(c.outcome, 1);
+    assert_problems(&c.problems, expected, COUNT_OF(expected));
+    compiled_free(&c);
+
+    compile_files(&c, one, COUNT_OF(one));
+    assert_int_equal(c.outcome, 0);
+    assert_int_equal(c.problems.count, 0);
+    compiled_free(&c);
+
+    /* Not even a file. */
+    c = (struct compiled){0};
+    compile_sources(&c);
+    assert_int_equal(c.outcome, 1);
+    assert_null(c.problems.item[0].file);
+    compiled_free(&c);
+}
+
+/* The text of a setting moves with it, and the earlier one is given up. */
+static void texts_are_merged(void **state)
+{
+    static const char *const text[] = {
+        "default { channel_timeout = \"session:shell=1m\" }",
+        "default { channel_timeout = \"session:shell=2m\" }",
+        "default { tmout = 5m }",
+    };
+    struct compiled c;
+
+    (void)state;
+    compile_files(&c, text, COUNT_OF(text));
+    assert_int_equal(c.outcome, 0);
+    assert_int_equal(c.policy.count, 1);
+    assert_string_equal(c.policy.rule[0].text, "session:shell=2m");
+    assert_setting(&c.policy.rule[0], SETTING_CHANNEL_TIMEOUT, 16, 1, 1);
+    /* The rule is the one of the last file that has it. */
+    assert_int_equal(c.policy.rule[0].file, 2);
+    compiled_free(&c);
+}
+
+/* Files that could not be read have no text; that is reported by who read them. */
+static void unread_files_are_skipped(void **state)
+{
+    struct compiled c = {0};
+
+    (void)state;
+    add_text(&c.sources, "f0", "", 0);
+    free(c.sources.item[0].text);
+    c.sources.item[0].text = NULL;
+    add_text(&c.sources, "f1", "default { }", 11);
+    problem_add(&c.problems, PROBLEM_FAILURE, "f0", 0, "cannot read");
+    compile_sources(&c);
+    assert_int_equal(c.outcome, -1);
+    assert_int_equal(c.policy.count, 1);
+    assert_int_equal(c.problems.errors, 0);
+    compiled_free(&c);
+
+    /* Without any section it is the failure that matters, and no error. */
+    c = (struct compiled){0};
+    add_text(&c.sources, "f0", "", 0);
+    problem_add(&c.problems, PROBLEM_FAILURE, "f0", 0, "cannot read");
+    compile_sources(&c);
+    assert_int_equal(c.outcome, -1);
+    assert_int_equal(c.problems.errors, 0);
     compiled_free(&c);
 }
 
@@ -198,8 +342,8 @@ static void ten_thousand_sections(void **state)
     free(text);
 }
 
-/* All of them wrong: the first are told, the rest are counted. */
-static void ten_thousand_mistakes(void **state)
+/* All of them wrong: the first thousand are kept, the rest are counted. */
+static void ten_thousand_errors(void **state)
 {
     const size_t count = slow() ? 500 : 10000;
     struct compiled c;
@@ -223,18 +367,18 @@ static void ten_thousand_mistakes(void **state)
     free(text);
 }
 
-/* Notes may be as many as they like: the first mistake is told all the same. */
-static void a_mistake_after_many_notes(void **state)
+/* However many notes there are, the first error is kept. */
+static void an_error_after_many_notes(void **state)
 {
     struct compiled c = {0};
     size_t size;
     char *text = many_sections(200, &size);
-    static const char mistake[] = "user \"x\" { }\nuser \"x\" { }\n";
+    static const char error[] = "user \"x\" { }\nuser \"x\" { }\n";
 
     (void)state;
     add_text(&c.sources, "f0", text, size);
     add_text(&c.sources, "f1", text, size);
-    add_text(&c.sources, "f2", mistake, strlen(mistake));
+    add_text(&c.sources, "f2", error, strlen(error));
     compile_sources(&c);
     assert_int_equal(c.outcome, 1);
     assert_int_equal(c.problems.errors, 1);
@@ -267,45 +411,17 @@ static void eight_megabytes(void **state)
     free(text);
 }
 
-static void failures_are_no_mistakes(void **state)
-{
-    struct problems problems = {0};
-    char text[64];
-
-    (void)state;
-    problem_add(&problems, PROBLEM_NOTE, "f", 3, "a %s", "note");
-    assert_null(problems_first_bad(&problems));
-    problem_add(&problems, PROBLEM_FAILURE, NULL, 0, "no disk");
-    problem_add(&problems, PROBLEM_ERROR, "f", 0, "%s", "%s%n");
-    assert_int_equal(problems.errors, 1);
-    assert_int_equal(problems.failures, 1);
-    assert_ptr_equal(problems_first_bad(&problems), &problems.item[1]);
-    problem_format(&problems.item[0], text, sizeof text);
-    assert_string_equal(text, "f:3: a note");
-    problem_format(&problems.item[1], text, sizeof text);
-    assert_string_equal(text, "no disk");
-    problem_format(&problems.item[2], text, sizeof text);
-    assert_string_equal(text, "f: %s%n");
-    problem_format(&problems.item[0], text, 4);
-    assert_string_equal(text, "f:3");
-    problems_free(&problems);
-    assert_int_equal(problems.count, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(later_file_wins),
-        cmocka_unit_test(three_files_say_it),
-        cmocka_unit_test(twice_in_one_file),
-        cmocka_unit_test(different_names),
-        cmocka_unit_test(mistakes_in_all_files),
-        cmocka_unit_test(sorted),
-        cmocka_unit_test(ten_thousand_sections),
-        cmocka_unit_test(ten_thousand_mistakes),
-        cmocka_unit_test(a_mistake_after_many_notes),
-        cmocka_unit_test(eight_megabytes),
-        cmocka_unit_test(failures_are_no_mistakes),
+        cmocka_unit_test(later_file_wins),           cmocka_unit_test(three_files_say_it),
+        cmocka_unit_test(twice_in_one_file),         cmocka_unit_test(different_names),
+        cmocka_unit_test(errors_in_all_files),       cmocka_unit_test(sorted),
+        cmocka_unit_test(ten_thousand_sections),     cmocka_unit_test(ten_thousand_errors),
+        cmocka_unit_test(an_error_after_many_notes), cmocka_unit_test(eight_megabytes),
+        cmocka_unit_test(every_error_of_every_file), cmocka_unit_test(overrides_beside_errors),
+        cmocka_unit_test(no_section_anywhere),       cmocka_unit_test(texts_are_merged),
+        cmocka_unit_test(unread_files_are_skipped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

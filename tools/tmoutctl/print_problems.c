@@ -47,10 +47,7 @@ json_t *problems_json(const struct problems *problems)
                                   "file", p->file != NULL ? json_text(p->file) : json_null(),
                                   "line", p->line > 0 ? json_integer(p->line) : json_null(),
                                   "message", json_text(p->text));
-        if (entry == NULL || json_array_append_new(list, entry) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        list = json_add_row(list, entry);
     }
     return list;
 }

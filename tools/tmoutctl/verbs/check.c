@@ -9,19 +9,21 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The draft alone, or the policy with its drop-ins. As policy_compile(). */
-static int compile(const char *draft, const char *config_path, struct policy *policy,
-                   struct source_set *sources, struct problems *problems)
+/* Compiles the draft alone, or the policy with its drop-ins; as policy_compile(). */
+static int compile_checked(const char *draft, const char *config_path, struct policy *policy,
+                           struct source_set *sources, struct problems *problems)
 {
     if (draft == NULL)
         return policy_compile(config_path, geteuid(), policy, sources, problems);
-    if (source_read_draft(draft, geteuid(), sources, problems) != 0)
+    if (source_read_draft(draft, geteuid(), sources, problems) != 0) {
+        problem_add(problems, PROBLEM_FAILURE, draft, 0, "out of memory");
         return -1;
+    }
     return policy_compile_sources(sources, policy, problems);
 }
 
-static json_t *answer_json(bool valid, const struct policy *policy,
-                           const struct source_set *sources, const struct problems *problems)
+static json_t *check_json(bool valid, const struct policy *policy, const struct source_set *sources,
+                          const struct problems *problems)
 {
     json_t *files = json_array();
 
@@ -34,7 +36,7 @@ static json_t *answer_json(bool valid, const struct policy *policy,
                      problems_json(problems));
 }
 
-static void answer_text(const char *path, bool quiet, bool valid, bool missing,
+static void print_check(const char *path, bool quiet, bool valid, bool missing,
                         const struct policy *policy, const struct problems *problems)
 {
     print_problems(stderr, problems, !quiet);
@@ -56,16 +58,16 @@ static int run_check(const struct tmoutctl_context *context, const struct verb_a
     struct problems problems = {0};
     int status;
 
-    const int outcome = compile(draft, context->config_path, &policy, &sources, &problems);
+    const int outcome = compile_checked(draft, context->config_path, &policy, &sources, &problems);
     const bool missing = sources.count > 0 && sources.item[0].identity.kind == SOURCE_ABSENT;
 
     status = outcome == 0              ? TMOUTCTL_FINE
              : outcome > 0 && !missing ? TMOUTCTL_NO
                                        : TMOUTCTL_FAILURE;
     if (context->json) {
-        status = print_json(answer_json(outcome == 0, &policy, &sources, &problems), status);
+        status = print_json(check_json(outcome == 0, &policy, &sources, &problems), status);
     } else {
-        answer_text(draft != NULL ? draft : context->config_path, context->quiet, outcome == 0,
+        print_check(draft != NULL ? draft : context->config_path, context->quiet, outcome == 0,
                     missing, &policy, &problems);
         status = finish(status);
     }

@@ -1,13 +1,13 @@
 /*
  * Prints the settings table of tmout.conf(5) in mdoc(7), so that the manual
- * cannot say anything else than the code does.
+ * always agrees with the code.
  */
 #include "lib/policy/settings.h"
 
 #include <ctype.h>
 #include <stdio.h>
 
-/* Which of several groups' values wins, in words. */
+/* Describes which of several groups' values wins. */
 static const char *winner(const struct setting *setting, char *text, size_t size)
 {
     int64_t value = 0;
@@ -26,13 +26,13 @@ static const char *winner(const struct setting *setting, char *text, size_t size
 int main(void)
 {
     for (const struct setting *s = settings; s < settings + SETTING_COUNT; s++) {
-        char standard[SETTING_TEXT_MAX], strictest[SETTING_TEXT_MAX];
-        setting_format(s, s->default_value, standard, sizeof standard);
-        printf(".It Cm %s\nValues: %s.\nWithout a rule:\n.Cm %s .\n", s->name, s->values, standard);
+        char default_text[SETTING_TEXT_MAX], strictest[SETTING_TEXT_MAX];
+        setting_format(s, s->default_value, default_text, sizeof default_text);
+        printf(".It Cm %s\nValues: %s.\nDefault:\n.Cm %s .\n", s->name, s->values, default_text);
         if (s->default_only != NULL)
-            printf("In the\n.Ic default\nsection alone: %s.\n", s->default_only);
+            printf("Only in the\n.Ic default\nsection: %s.\n", s->default_only);
         else
-            printf("Of several groups wins: %s.\n", winner(s, strictest, sizeof strictest));
+            printf("Of several groups' values, %s wins.\n", winner(s, strictest, sizeof strictest));
         printf(".br\n%c%s.\n", toupper((unsigned char)s->help[0]), s->help + 1);
     }
     return ferror(stdout) != 0;

@@ -1,16 +1,17 @@
 /*
- * Fuzzes the way of a policy from its text to an answer: scan, libconfuse,
- * merge, snapshot, resolve.
+ * Fuzzes a policy's way from its text to a decision: scan, libconfuse, merge,
+ * snapshot, resolve.
  *
  * The input is the text of a policy; a line #### begins the next file of it
  * (a drop-in). Aborts unless
- * - the product finds the policy valid exactly if the second reader does, and
- *   both read the same sections and settings, values and lines;
+ * - the policy is valid exactly if the second reader says so, and both read the
+ *   same sections, settings, values and lines;
+ * - libconfuse reads every section without errors as the scan does;
  * - a valid policy, encoded and opened again, resolves for its users and
  *   groups to what a plain walk over its rules gives;
- * - an invalid one has an error that names a line of the text, and a record
- *   of the refusal gives that error back.
- * libconfuse's exit(), abort() and leaks are seen by libFuzzer.
+ * - an invalid one has an error that names a line of the text, the errors are
+ *   sorted, and a record of the rejection returns the first one.
+ * libFuzzer notices libconfuse's exit(), abort() and leaks.
  */
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/second_reader.h"
@@ -87,7 +88,10 @@ static void check_problems(const struct problems *problems, const struct source_
         MUST(problem->file != NULL);
         const struct source *source = source_called(sources, problem->file);
         MUST(source != NULL && source->text != NULL);
-        /* A policy without a section has its mistake in no line. */
+        MUST(strncmp(problem->text, "libconfuse reads", 16) != 0);
+        if (i > 0 && strcmp(problem[-1].file, problem->file) == 0)
+            MUST(problem[-1].line <= problem->line);
+        /* A policy without a section has its error in no line. */
         MUST(problem->line >= 1 || problems->errors == 1);
         MUST(problem->line <= lines_in(source->text, source->size));
     }
@@ -256,7 +260,7 @@ static void check_snapshot(const struct source_set *sources, const struct policy
     snapshot_close(&snapshot);
 }
 
-static void check_refusal(const struct source_set *sources, const struct problems *problems)
+static void check_rejection(const struct source_set *sources, const struct problems *problems)
 {
     struct snapshot snapshot;
     char again[512], reason[512];
@@ -277,18 +281,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct problems problems = {0};
     struct facts facts = {.valid = true};
 
-    /* First, because load() overwrites comments. */
+    /* First, because load_source() overwrites comments. */
     for (uint32_t i = 0; i < sources.count; i++)
         if (sources.item[i].text != NULL)
             second_read(sources.item[i].text, sources.item[i].size, i, &facts);
 
-    const int refused = policy_compile_sources(&sources, &policy, &problems);
-    MUST(refused == (problems.errors > 0));
+    const int rejected = policy_compile_sources(&sources, &policy, &problems);
+    MUST(rejected == (problems.errors > 0));
     check_problems(&problems, &sources);
-    /* No section at all is a mistake, too. */
-    MUST(refused == (!facts.valid || facts.count == 0));
-    if (refused) {
-        check_refusal(&sources, &problems);
+    /* A policy without any section is invalid, too. */
+    MUST(rejected == (!facts.valid || facts.count == 0));
+    if (rejected) {
+        check_rejection(&sources, &problems);
     } else {
         check_same(&policy, &facts);
         check_snapshot(&sources, &policy);

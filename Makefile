@@ -227,7 +227,7 @@ $(TEST_BUILD)/unit/%: $(TEST_BUILD)/obj/tests/unit/%.o $(UNIT_ARCHIVES)
 
 # In these, allocations fail on demand: tests/unit/out_of_memory.h.
 $(TEST_BUILD)/unit/%_memory: override LDFLAGS += $(addprefix -Wl$(,)--wrap=,malloc calloc realloc reallocarray \
-    strdup strndup asprintf __asprintf_chk open_memstream free)
+    strdup strndup asprintf __asprintf_chk vasprintf __vasprintf_chk open_memstream free)
 
 $(TEST_BUILD)/module/%: tests/module/%.c tests/module/stack.c
 	@mkdir -p $(@D)

@@ -27,6 +27,7 @@ void *__real_reallocarray(void *old, size_t count, size_t size);
 char *__real_strdup(const char *text);
 char *__real_strndup(const char *text, size_t length);
 FILE *__real_open_memstream(char **text, size_t *size);
+int __real_vasprintf(char **text, const char *format, va_list arguments);
 void __real_free(void *memory);
 
 void *__wrap_malloc(size_t size);
@@ -39,6 +40,7 @@ FILE *__wrap_open_memstream(char **text, size_t *size);
 int __wrap_vasprintf(char **text, const char *format, va_list arguments);
 int __wrap_asprintf(char **text, const char *format, ...);
 int __wrap___asprintf_chk(char **text, int flag, const char *format, ...);
+int __wrap___vasprintf_chk(char **text, int flag, const char *format, va_list arguments);
 void __wrap_free(void *memory);
 
 static bool allocation_fails(void)
@@ -105,7 +107,7 @@ static int asprintf_or_fail(char **text, const char *format, va_list arguments)
         *text = NULL;
         return -1;
     }
-    const int length = vasprintf(text, format, arguments);
+    const int length = __real_vasprintf(text, format, arguments);
     allocations.live += length >= 0;
     return length;
 }
@@ -129,6 +131,17 @@ int __wrap___asprintf_chk(char **text, int flag, const char *format, ...)
     const int length = asprintf_or_fail(text, format, arguments);
     va_end(arguments);
     return length;
+}
+
+int __wrap_vasprintf(char **text, const char *format, va_list arguments)
+{
+    return asprintf_or_fail(text, format, arguments);
+}
+
+int __wrap___vasprintf_chk(char **text, int flag, const char *format, va_list arguments)
+{
+    (void)flag;
+    return asprintf_or_fail(text, format, arguments);
 }
 
 void __wrap_free(void *memory)

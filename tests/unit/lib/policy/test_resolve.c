@@ -415,6 +415,45 @@ static void what_the_shells_read(void **state)
     }
 }
 
+/* A text comes from its rule; without one the setting is unset. */
+static void formats_values(void **state)
+{
+    struct snapshot snapshot;
+    struct resolution resolution;
+    char text[SETTING_TEXT_MAX];
+
+    (void)state;
+    open_text(&snapshot, "default { channel_timeout = \"session:shell=10m\" tmout = 90 }");
+    RESOLVE(&snapshot, "kim", &resolution);
+    resolution_format(&resolution, SETTING_CHANNEL_TIMEOUT, text, sizeof text);
+    assert_string_equal(text, "session:shell=10m");
+    resolution_format(&resolution, SETTING_TMOUT, text, sizeof text);
+    assert_string_equal(text, "1m30s");
+    snapshot_close(&snapshot);
+
+    open_text(&snapshot, "default { }");
+    RESOLVE(&snapshot, "kim", &resolution);
+    resolution_format(&resolution, SETTING_CHANNEL_TIMEOUT, text, sizeof text);
+    assert_string_equal(text, "unset");
+    snapshot_close(&snapshot);
+}
+
+static void covers_logins(void **state)
+{
+    struct snapshot snapshot;
+    struct resolution resolution;
+
+    (void)state;
+    open_text(&snapshot, "default { } user \"kim\" { sessions = all }");
+    RESOLVE(&snapshot, "eve", &resolution);
+    assert_true(resolution_covers(&resolution, true));
+    assert_false(resolution_covers(&resolution, false));
+    RESOLVE(&snapshot, "kim", &resolution);
+    assert_true(resolution_covers(&resolution, true));
+    assert_true(resolution_covers(&resolution, false));
+    snapshot_close(&snapshot);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -430,6 +469,8 @@ int main(void)
         cmocka_unit_test(tightened_whatever_it_is),
         cmocka_unit_test(a_damaged_snapshot),
         cmocka_unit_test(what_the_shells_read),
+        cmocka_unit_test(formats_values),
+        cmocka_unit_test(covers_logins),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,10 @@
 # tmout.csh, in /etc/profile.d: the idle limit for users of tcsh, from PAM_TMOUT
-# as in tmout.sh, and the same ten minutes where there is none. tcsh counts whole
-# minutes, in autologout, and only at a prompt; bsd csh has no timeout.
+# as in tmout.sh, and the same ten minutes without one. tcsh counts whole minutes,
+# in autologout, and only at a prompt; bsd-csh has no timeout.
 
 if ($?tcsh && $?prompt) then
-    # The decision. Anything but its exact form counts as none. The `=` in
-    # front makes a word of a value that is empty or looks like an operator.
+    # The decision. Anything but its exact form counts as no decision. The
+    # leading `=` makes a word of a value that is empty or looks like an operator.
     set tmout_mode = ""
     set tmout_minutes = 10
     if ($?SSH_CONNECTION) then
@@ -23,9 +23,9 @@ if ($?tcsh && $?prompt) then
         endif
     endif
 
-    # An assignment to a readonly autologout would end this file and all that
-    # read it; so a process of its own tries first. What a site's script made
-    # readonly before stays.
+    # An assignment to a readonly autologout would end this file and all files
+    # that read it, so a subshell tries it first. What a site's script has already
+    # made readonly stays.
     if ($tmout_mode == readonly || $tmout_mode == default) then
         ( set autologout = $tmout_minutes ) >& /dev/null
         if ($status == 0) then

@@ -1,25 +1,25 @@
 # tmout.sh, in /etc/profile.d: gives this shell the idle limit of its user.
 #
-# pam_tmout(8) decides at login and leaves the decision in PAM_TMOUT:
-# "<seconds> readonly", "<seconds> default" or "none". A login over SSH that
-# no decision reached gets the number that stands here three times over: ten
-# minutes, or less where `tmoutctl shells --literal` wrote the policy's default.
+# pam_tmout(8) decides at login and passes the decision in PAM_TMOUT:
+# "<seconds> readonly", "<seconds> default" or "none". An SSH login without a
+# decision gets the number that is written below three times: ten minutes, or
+# less if `tmoutctl shells --literal` has written the policy's default there.
 #
 # All Bourne-like shells read this, in whatever state the user's environment
-# or a site's scripts put them. So it calls only keywords and special builtins
-# (two others are made safe first), leaves no name and no option behind, and
-# sets nothing in a shell without a timeout: at the next assignment to a
-# readonly name dash drops the rest of /etc/profile.
+# or a site's scripts have put them. So it uses only keywords and special
+# builtins (two others are made safe first), leaves no name and no option
+# behind, and sets nothing in a shell without a timeout: dash would skip the
+# rest of /etc/profile at the next assignment to a readonly name.
 
-# bash takes functions from the environment, even ones named like builtins.
-# In POSIX mode its special builtins win over them, and the mode is switched
-# on by an assignment, which no function can stand in for. Only a real bash
-# shows it in SHELLOPTS. Leaving the mode brings back defaults instead of what
-# was, hence the loop.
+# bash imports functions from the environment, even ones named like builtins.
+# In POSIX mode its special builtins take precedence over them, and the mode is
+# switched on by an assignment, which no function can intercept. Only a real
+# bash shows it in SHELLOPTS. Leaving the mode sets options to their defaults
+# instead of their previous values, hence the loop.
 tmout_options=${BASHOPTS-}
 case ${BASH_VERSION:+:${SHELLOPTS-}:} in
 '') ;;
-*:posix:*) \unset -f command declare 2>/dev/null || tmout_name= ;; # or no bash at all
+*:posix:*) \unset -f command declare 2>/dev/null || tmout_name= ;; # or it is not bash
 *)
     POSIXLY_CORRECT=y
     case :${SHELLOPTS-}: in
@@ -39,7 +39,7 @@ case ${BASH_VERSION:+:${SHELLOPTS-}:} in
     ;;
 esac
 
-# The decision. Anything but its exact form counts as none.
+# The decision. Anything but its exact form counts as no decision.
 case ${PAM_TMOUT-} in
 none) tmout_limit=1 tmout_mode=none ;;
 *' readonly') tmout_limit=${PAM_TMOUT% readonly} tmout_mode=readonly ;;
@@ -53,14 +53,14 @@ case $tmout_limit in
     ;;
 esac
 
-# The shell. Each of these names is set by its own shell over whatever the
-# environment says, and may be forged in the others. So bash comes last: it
-# alone manages with what ksh and zsh get.
+# The shell. Each of these variables is set by its own shell whatever the
+# environment has, and may be forged in the others. So bash comes last: it is
+# the only one that can handle what ksh and zsh get.
 tmout_shell=
 case ${KSH_VERSION-}:${ZSH_VERSION-}:${BASH_VERSION-} in
 ::) tmout_mode=none ;;
 Version*)
-    # ksh93 only warns at the limit and ends a minute later.
+    # ksh93 only warns at the limit and exits a minute later.
     tmout_shell=ksh93
     tmout_limit=$((tmout_limit > 60 ? tmout_limit - 60 : 1))
     case $tmout_mode in
@@ -69,15 +69,15 @@ Version*)
     ;;
 ::?*)
     case :${SHELLOPTS-}: in
-    *:keyword:*) ;; # would take the value away from the declare below
+    *:keyword:*) ;; # would hide the value from the declare below
     *) tmout_shell=bash ;;
     esac
     case $- in
     *i*) ;;
     *)
-        # Not at a prompt. As sh it would exit at an assignment to a readonly
-        # name. And where RHEL's /etc/bashrc reads this for `ssh HOST COMMAND`
-        # nothing is to be gained, but `slow | while read` would lose data.
+        # Not at a prompt. As sh, bash exits at an assignment to a readonly
+        # name. And where RHEL's /etc/bashrc reads this for `ssh HOST COMMAND`,
+        # a limit is useless, and `slow | while read` would lose data.
         case :$0:${BASH-}:${SHELLOPTS-}: in
         *[:/-]sh:* | *:posix:*)
             case $tmout_mode in
@@ -93,18 +93,18 @@ Version*)
     ;;
 esac
 
-# Where a site's script has made TMOUT readonly before, its value stays: an
-# attempt to change it would be an error. So one is made first where that does
-# no harm. In ksh93 that is no subshell: to unset TMOUT in one stops the clock
-# for good, unless it is readonly.
+# If a site's script has already made TMOUT readonly, its value stays: changing
+# it would be an error. So that is tried first where it does no harm. In ksh93
+# a subshell is no such place: unsetting TMOUT there stops the clock for good,
+# unless TMOUT is readonly.
 case $tmout_mode:$tmout_shell in
 :* | none:*) tmout_mode=none ;;
 *:ksh93) command eval 'TMOUT=${tmout_limit}' || (unset TMOUT) ;;
 *) (unset TMOUT) ;;
 esac 2>/dev/null || tmout_mode=none
 
-# The literal numbers are for scanners that read this text: each of the two
-# branches has the form that some of them look for.
+# The literal numbers are for compliance scanners, which read this text: each of
+# the two branches has the form that some of them look for.
 case $tmout_mode:$tmout_shell in
 none:*) ;;
 fallback:bash)

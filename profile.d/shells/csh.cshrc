@@ -1,2 +1,2 @@
-# Read by /etc/csh.cshrc: the idle limit for tcsh, login shell or not.
+# Read by /etc/csh.cshrc: the idle limit for tcsh, in login shells and others.
 if (-r /etc/profile.d/tmout.csh) source /etc/profile.d/tmout.csh

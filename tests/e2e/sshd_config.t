@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""`tmoutctl sshd-config`: sshd gives every user what `tmoutctl show` says.
+"""`tmoutctl sshd-config`: sshd gives every user what `tmoutctl show` prints.
 
-Random policies, users and groups; the installed sshd is the judge, by
-`sshd -t` and `sshd -T -C`. TMOUT_TEST_SEED repeats a run, TMOUT_TEST_CASES
+Random policies, users and groups, compared with what the installed sshd prints
+for `sshd -t` and `sshd -T -C`. TMOUT_TEST_SEED repeats a run, TMOUT_TEST_CASES
 sets its length.
 """
 import json
@@ -38,11 +38,11 @@ PER_USER = {"client_alive_interval": "clientaliveinterval",
 FOR_ALL = {"login_grace_time": "logingracetime", "max_startups": "maxstartups",
            "channel_timeout": "channeltimeout"}
 
-# What NSS may return and sshd's patterns could misread, if they were not quoted.
+# What NSS may return and sshd's patterns would misread if it were not quoted.
 ODD = ["Domain Users", "trailing ", "a=b", "it's", "WORK\\kim", "müller", "x#y", "a!b",
        "all", "user", "none", "a{b}", "$HOME", "%u", "(x)", "[a]", "~", "a\\b c", "Kim", "kim",
        "n" * 200]
-# Those that no pattern of sshd's can say.
+# Those that no sshd pattern can match exactly.
 IMPOSSIBLE = ["a*b", "*", "a?b", "!kim", "!", "a,b", ",", 'a"b', "#kim", "a\\\\b", "a\\", "a\\'b"]
 
 random.seed(SEED)
@@ -55,7 +55,7 @@ def quoted(name):
 # --- people ------------------------------------------------------------------
 
 class People:
-    """Some hundred users in some dozen groups, appended to the files of NSS."""
+    """Hundreds of users in dozens of groups, appended to the files of NSS."""
 
     def __init__(self):
         self.groups = ODD + [f"group{number}" for number in range(40)]
@@ -101,10 +101,10 @@ def section(title, names):
 
 
 def random_policy(people):
-    """Few values on many groups, so that they meet and tie."""
+    """Few values for many groups, so that they overlap and tie."""
     sections = [section("default", list(PER_USER) + list(FOR_ALL))]
-    for kind, names, most in ("group", people.groups, 25), ("user", people.users, 6):
-        chosen = random.sample(names, random.randint(0, most))
+    for kind, names, largest in ("group", people.groups, 25), ("user", people.users, 6):
+        chosen = random.sample(names, random.randint(0, largest))
         sections += [section(f"{kind} {quoted(name)}", list(PER_USER)) for name in chosen]
     random.shuffle(sections)
     return "".join(sections)
@@ -122,7 +122,7 @@ def sshd_for(name):
 
 
 def number_of(setting, shown):
-    """What sshd has to print for what `show` says."""
+    """What sshd must print for what `show` prints."""
     entry = shown["settings"][setting]
     if setting in ("max_startups", "channel_timeout"):
         return entry["value"]
@@ -130,15 +130,15 @@ def number_of(setting, shown):
     return "none" if setting == "unused_connection_timeout" and seconds == 0 else str(seconds)
 
 
-def wanted(shown, standard):
-    """All of sshd's lines that the policy is about: its own, or sshd's default."""
+def expected_lines(shown, standard):
+    """All of sshd's lines for the policy's settings: the policy's value, or sshd's default."""
     return {keyword: number_of(setting, shown)
             if shown["settings"][setting]["value"] != "unset" else standard.get(keyword, "none")
             for setting, keyword in {**PER_USER, **FOR_ALL}.items()}
 
 
 def configure(main="Include /etc/ssh/sshd_config.d/*.conf\n", drop_in=None, **others):
-    """This main file, the drop-in of the policy, and other ones by name."""
+    """This main file, the policy's drop-in, and others by name."""
     shutil.rmtree("/etc/ssh/sshd_config.d", ignore_errors=True)
     write(MAIN, f"HostKey {HOST_KEY}\n{main}")
     for name, text in others.items():
@@ -159,7 +159,7 @@ def check(*options):
 # --- scenarios ---------------------------------------------------------------
 
 def random_cases(people):
-    """for random policies, sshd and show say the same of every user"""
+    """for random policies, sshd and show agree on every user"""
     configure()
     standard = printed_by_sshd()
     wrong, cases, policies, checked, values = [], 0, 0, 0, set()
@@ -173,23 +173,23 @@ def random_cases(people):
             wrong.append(f"sshd -t: {test.stderr}{read(DROP_IN)}")
         for name in random.sample(people.users, USERS_A_POLICY):
             cases += 1
-            expected, got = wanted(show(name), standard), sshd_for(name)
+            expected, got = expected_lines(show(name), standard), sshd_for(name)
             got = {keyword: got.get(keyword, "none") for keyword in expected}
             values |= set(got.items()) - set(standard.items())
             if got != expected:
                 wrong.append(f"{name}: sshd {got}\nshow {expected}\n{text}{read(DROP_IN)}")
         if policies % 20 == 0:
             checked += 1
-            status, said = check()
+            status, output = check()
             if status != 0:
-                wrong.append(f"--check: {status} {said}{text}")
+                wrong.append(f"--check: {status} {output}{text}")
     tap.ok(not wrong, f"{cases} cases of {policies} policies agree, seed {SEED}", *wrong[:2])
     tap.ok(not wrong, f"--check agrees {checked} times")
     tap.ok(len(values) >= 30 or CASES < 1000, f"{len(values)} different values were in force")
 
 
 def odd_names(people):
-    """every odd name, as user and as group, is matched and matches nobody else"""
+    """every odd name, of a user or a group, is matched, and matches nobody else"""
     for kind in "user", "group":
         policy("".join(f"{kind} {quoted(name)} {{ max_sessions = {number + 100} }}\n"
                        for number, name in enumerate(ODD)))
@@ -198,11 +198,11 @@ def odd_names(people):
         expected = {name: number_of("max_sessions", show(name)) for name in people.users}
         expected = {name: "10" if text == "None" else text for name, text in expected.items()}
         tap.equal(got, expected, f"as a {kind}")
-        tap.ok(len(set(got.values())) > len(ODD) / 2, f"as a {kind}: many of them matched")
+        tap.ok(len(set(got.values())) > len(ODD) / 2, f"as a {kind}: many of them are matched")
 
 
 def impossible_names():
-    """a name that sshd would read differently is refused, with file and line"""
+    """a name that sshd would read differently is rejected, with file and line"""
     for kind in "user", "group":
         for name in IMPOSSIBLE:
             policy(f"default {{ max_sessions = 3 }}\n{kind} {quoted(name)} {{\n max_sessions = 2 }}\n")
@@ -211,11 +211,11 @@ def impossible_names():
                    f"{POLICY}:3: {kind} \"{name}\" cannot be written in sshd_config" in result.stderr,
                    f"{kind} {name}", result)
     policy("user 'a*b' { tmout = 5m }\ndefault { max_sessions = 3 }\n")
-    tap.ok("MaxSessions 3" in drop_in(), "a rule that says nothing to sshd may have any name")
+    tap.ok("MaxSessions 3" in drop_in(), "a rule without settings for sshd may have any name")
 
 
 def deterministic():
-    """the same policy gives the same file, with the line behind each value"""
+    """the same policy gives the same file, with the origin of each value"""
     write(f"{DROP_INS}/50-x.conf", 'group "b" { max_sessions = 4 }\n')
     policy('default { max_sessions = 9\n login_grace_time = 1m }\ngroup "c" { max_sessions = 4 }\n'
            'group "a" { max_sessions = 2 }\nuser "u" { max_sessions = 8 }\n')
@@ -230,21 +230,21 @@ def deterministic():
 
 
 def the_sites_own(people):
-    """what the site itself says stays: later blocks beat defaults, later lines hold"""
+    """the site's own settings stay: later blocks override defaults, later lines apply"""
     policy('default { max_sessions = 5\n max_auth_tries = 3 }\ngroup "group1" { max_auth_tries = 2 }\n')
     configure("Include /etc/ssh/sshd_config.d/*.conf\nMaxSessions 7\nPermitRootLogin no\n"
               'Match User "user7"\n    MaxSessions 77\n', drop_in=drop_in(),
               **{"50-site": "ClientAliveInterval 44\n"})
     everybody = printed_by_sshd()
-    tap.equal((everybody["maxsessions"], everybody["maxauthtries"]), ("5", "3"), "the defaults hold")
+    tap.equal((everybody["maxsessions"], everybody["maxauthtries"]), ("5", "3"), "the defaults apply")
     tap.equal((everybody["permitrootlogin"], everybody["clientaliveinterval"]), ("no", "44"),
-              "lines behind the drop-in are not swallowed by its last block")
-    tap.equal(sshd_for("user7")["maxsessions"], "77", "the site's own block beats a default")
-    tap.equal(check()[0], 0, "--check has nothing to say of users without a rule")
+              "lines after the drop-in are not part of its last block")
+    tap.equal(sshd_for("user7")["maxsessions"], "77", "the site's own block overrides a default")
+    tap.equal(check()[0], 0, "--check ignores users without a rule")
 
 
 def off_beats_nothing():
-    """a group's none does not undo a stricter group's value, and does undo the default"""
+    """a group's none does not override a stricter group's value, but the default"""
     user("twice", groups=("strict1", "loose1"))
     user("loose", groups=("loose1",))
     policy('default { unused_connection_timeout = 1m\n client_alive_interval = 300 }\n'
@@ -253,60 +253,60 @@ def off_beats_nothing():
     configure(drop_in=drop_in())
     tap.equal(sshd_for("twice")["unusedconnectiontimeout"], "5", "the strict one wins")
     tap.equal(sshd_for("loose")["unusedconnectiontimeout"], "none", "none alone is none")
-    tap.equal(sshd_for("loose")["clientaliveinterval"], "0", "0 beats the default")
+    tap.equal(sshd_for("loose")["clientaliveinterval"], "0", "0 overrides the default")
 
 
 def checking():
-    """--check finds what keeps the policy from sshd, and is silent where nothing does"""
+    """--check finds what keeps the policy from taking effect, and only that"""
     user("anna", groups=("staff1",))
     policy('default { max_startups = 10:30:60\n max_sessions = 5 }\n'
            'group "staff1" { max_auth_tries = 2 }\nuser "nobody here" { max_sessions = 1 }\n')
     include = "Include /etc/ssh/sshd_config.d/*.conf\n"
     configure(drop_in=drop_in())
-    tap.equal(check()[0], 0, "all is well")
-    tap.equal(check("--quiet"), (0, ""), "and quietly so")
+    tap.equal(check()[0], 0, "they match")
+    tap.equal(check("--quiet"), (0, ""), "and --quiet prints nothing")
     tap.equal(json.loads(check("--json")[1]), {"agrees": True, "users": 1, "differences": [], "looser": []}, "JSON")
     configure()
-    status, said = check()
+    status, output = check()
     tap.ok(status == 1 and "global settings: MaxSessions is 10, the policy has 5 "
-           f"(default, {POLICY}:2)" in said and "user anna: MaxAuthTries is 6, the policy has 2 "
-           f"(group \"staff1\", {POLICY}:3)" in said, "no drop-in", said)
+           f"(default, {POLICY}:2)" in output and "user anna: MaxAuthTries is 6, the policy has 2 "
+           f"(group \"staff1\", {POLICY}:3)" in output, "no drop-in", output)
     configure("MaxSessions 9\n" + include, drop_in=drop_in())
-    status, said = check()
-    tap.ok(status == 1 and "global settings: MaxSessions is 9, the policy has 5" in said,
-           "a line before the Include", said)
+    status, output = check()
+    tap.ok(status == 1 and "global settings: MaxSessions is 9, the policy has 5" in output,
+           "a line before the Include", output)
     found = json.loads(run("tmoutctl", "sshd-config", "--check", "--json").stdout)
     tap.equal([(d["user"], d["keyword"], d["sshd"], d["policy"]) for d in found["differences"]],
               [(None, "MaxSessions", "9", "5"), ("anna", "MaxSessions", "9", "5")], "JSON")
     configure('Match User anna\n    MaxAuthTries 4\nMatch all\n' + include, drop_in=drop_in())
-    status, said = check()
-    tap.ok(status == 1 and "user anna: MaxAuthTries is 4" in said, "a block before the Include", said)
+    status, output = check()
+    tap.ok(status == 1 and "user anna: MaxAuthTries is 4" in output, "a block before the Include", output)
     configure("Nonsense yes\n" + include)
-    status, said = check()
-    tap.ok(status == 2 and "sshd -T: " in said and "configuration option" in said,
-           "a mistake in sshd's own files", said)
+    status, output = check()
+    tap.ok(status == 2 and "sshd -T: " in output and "configuration option" in output,
+           "an error in sshd's own files", output)
     configure(drop_in=drop_in())
     policy("default { max_sessions = 5 }\n")
-    tap.equal(check()[0], 0, "a policy that says less is no difference")
+    tap.equal(check()[0], 0, "settings that the policy no longer has are no difference")
 
 
 def a_looser_block():
-    """--check names a block of the site's own that gives more than the default"""
+    """--check names a Match block of the site that is looser than the default"""
     policy("default { max_auth_tries = 4 }\n")
     site = "/etc/ssh/sshd_config.d/50-site.conf"
     configure(drop_in=drop_in(), **{"50-site": "Match User user7\n    MaxAuthTries 6\n"
                                                "Match User user8\n    MaxAuthTries 3\n"})
-    status, said = check()
-    tap.ok(status == 0 and f"{site}:2: MaxAuthTries 6 in a Match block" in said and
-           "MaxAuthTries 3" not in said, "and is content", said)
+    status, output = check()
+    tap.ok(status == 0 and f"{site}:2: MaxAuthTries 6 in a Match block" in output and
+           "MaxAuthTries 3" not in output, "and succeeds", output)
     tap.equal(json.loads(check("--json")[1])["looser"],
               [{"file": site, "line": 2, "keyword": "MaxAuthTries", "sshd": "6", "policy": "4"}],
               "JSON")
-    tap.equal(check("--quiet"), (0, ""), "quietly not")
+    tap.equal(check("--quiet"), (0, ""), "and --quiet prints nothing")
 
 
 def versions():
-    """an older sshd gets what it knows"""
+    """an older sshd gets what it supports"""
     policy('default { channel_timeout = "session:shell=10m"\n max_sessions = 5 }\n'
            'group "ops" { unused_connection_timeout = 1h }\n')
     result = run("tmoutctl", "sshd-config", "--openssh", "8.9")
@@ -321,14 +321,14 @@ def versions():
                result)
     for version in "9", "9.", "nine", "9.2p", "9.2x", "-1.2", "":
         result = run("tmoutctl", "sshd-config", "--openssh", version)
-        tap.ok(result.returncode == 2 and result.stdout == "", f"no version: {version!r}", result)
+        tap.ok(result.returncode == 2 and result.stdout == "", f"not a version: {version!r}", result)
     for options in ["--check", "--openssh", "9.2"], ["--json"], ["x"], ["--openssh"]:
         result = run("tmoutctl", "sshd-config", *options)
         tap.ok(result.returncode == 2 and result.stdout == "", " ".join(options), result)
 
 
 def without_sshd():
-    """no sshd, or one that cannot be asked"""
+    """no sshd, or one that cannot be queried"""
     policy("default { max_sessions = 5 }\n")
     os.rename(SSHD, SSHD + ".away")
     try:
@@ -338,37 +338,37 @@ def without_sshd():
         tap.ok("MaxSessions 5" in drop_in("--openssh", "9.2"), "with --openssh it is not needed")
         write(SSHD, "#!/bin/sh\necho 'OpenSSH_8.9p1 Debian' >&2; env > /tmp/environment; exit 1\n",
               0o755)
-        tap.ok("MaxSessions 5" in drop_in(), "one that only tells its version")
+        tap.ok("MaxSessions 5" in drop_in(), "one that only prints its version")
         tap.ok("TMOUT_TEST_MARK" not in read("/tmp/environment"), "its environment is empty")
         write(SSHD, "#!/bin/sh\nexec yes\n", 0o755)
         result = run("tmoutctl", "sshd-config")
-        tap.ok(result.returncode == 2 and result.stdout == "", "one that does not stop", result)
+        tap.ok(result.returncode == 2 and result.stdout == "", "one that never ends", result)
     finally:
         os.rename(SSHD + ".away", SSHD)
 
 
-def a_refused_policy():
-    """as with show: a mistake leaves the last good policy"""
+def a_rejected_policy():
+    """as with show: after an error the last valid policy stays in force"""
     policy("default { max_sessions = 5 }\n")
     apply()
     policy("default { max_sessions = many }\n")
-    tap.ok("MaxSessions 5" in drop_in(), "the last good one")
+    tap.ok("MaxSessions 5" in drop_in(), "the last valid one")
     policy("default { max_sessions = 6 }\n")
-    tap.ok("MaxSessions 6" in drop_in(), "an edit that is valid, and not applied yet")
+    tap.ok("MaxSessions 6" in drop_in(), "a valid edit that is not applied yet")
     policy("default { tmout = 5m }\n")
     tap.ok("no settings for sshd" in drop_in(), "nothing for sshd")
 
 
 def in_force():
-    """a live sshd holds one user to his group's block, and another not"""
+    """a running sshd applies a group's block to its members only"""
     user("guest", groups=("visitors",))
     user("host")
     policy('group "visitors" { max_sessions = 0 }\n')
     text = drop_in()
     sshd.start(text)
     tap.equal(ssh("host", "echo in").stdout.strip(), "in", "host has a shell")
-    refused = ssh("guest", "echo in")
-    tap.ok(refused.returncode != 0 and "in" not in refused.stdout.split(), "guest has none", refused)
+    rejected = ssh("guest", "echo in")
+    tap.ok(rejected.returncode != 0 and "in" not in rejected.stdout.split(), "guest has none", rejected)
 
 
 setup("default { }\n")
@@ -387,4 +387,4 @@ def with_people(scenario):
 
 tap.run(with_people(random_cases), with_people(odd_names), impossible_names, deterministic,
         with_people(the_sites_own), off_beats_nothing, checking, a_looser_block, versions, without_sshd,
-        a_refused_policy, in_force)
+        a_rejected_policy, in_force)

@@ -27,7 +27,7 @@ SSHD = "/usr/sbin/sshd"
 MAIN = "/etc/ssh/sshd_config"
 DROP_IN = "/etc/ssh/sshd_config.d/00-tmout.conf"
 SEED = int(os.environ.get("TMOUT_TEST_SEED") or random.randrange(10 ** 9))
-CASES = int(os.environ.get("TMOUT_TEST_CASES") or 1000)
+CASES = int(os.environ.get("TMOUT_TEST_CASES") or (2000 if "TMOUT_SOAK" in os.environ else 400))
 USERS_A_POLICY = 5
 
 PER_USER = {"client_alive_interval": "clientaliveinterval",
@@ -185,7 +185,7 @@ def random_cases(people):
                 wrong.append(f"--check: {status} {output}{text}")
     tap.ok(not wrong, f"{cases} cases of {policies} policies agree, seed {SEED}", *wrong[:2])
     tap.ok(not wrong, f"--check agrees {checked} times")
-    tap.ok(len(values) >= 30 or CASES < 1000, f"{len(values)} different values were in force")
+    tap.ok(len(values) >= min(30, CASES // 20), f"{len(values)} different values were in force")
 
 
 def odd_names(people):

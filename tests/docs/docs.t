@@ -47,7 +47,7 @@ def check_verbs(path):
 def check_layers():
     """The README's table of layers says what tests/e2e/layers.t and the booted host find."""
     expected = json.loads(read("tests/e2e/layers.json"))
-    chapter = read("README.md").split("## Which layer ends which idleness\n")[1].split("\n## ")[0]
+    chapter = read("README.md").split("## Which layer ends which idle session\n")[1].split("\n## ")[0]
     table = [[cell.strip().replace("**", "") for cell in line.strip("|").split("|")]
              for line in chapter.splitlines() if line.startswith("|")]
     heads = ["", *expected["situations"].values()]
@@ -73,6 +73,17 @@ def check_paths(path):
     named = set(re.findall(rf"(?<![\w/.])((?:{folders})/[\w./-]*\w/?)", read(path)))
     missing = [name for name in sorted(named) if not os.path.exists(name) and "NAME" not in name]
     tap.ok(not missing, f"{path}: the files that it names exist", "\n".join(missing))
+
+
+def check_targets(path):
+    """The make targets that a document names are there."""
+    makefile = read("Makefile")
+    named = set(re.findall(r"^(?:sudo )?make ([a-z][a-z-]*)", read(path), re.M))
+    named |= set(re.findall(r"`(?:sudo )?make\s+([a-z][a-z-]*)", read(path)))
+    missing = [name for name in sorted(named)
+               if not re.search(rf"^(?:[\w-]+ )*{name}\b[\w -]*:", makefile, re.M)
+               and not name.startswith("dependencies-")]
+    tap.ok(not missing, f"{path}: the make targets that it names exist", "\n".join(missing))
 
 
 def check_facts():
@@ -121,6 +132,7 @@ def references():
     check_layers()
     for path in ["README.md", "SECURITY.md", *sorted(glob.glob("docs/*.md"))]:
         check_paths(path)
+        check_targets(path)
     check_facts()
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """
-Which layer ends which idleness: every cell of the README's table, with a real
+Which layer ends which idle session: every cell of the README's table, with a real
 sshd. Each is one person in one situation under one layer alone, all at the
 same time. What is expected is in layers.json, which tests/docs compares with
 the README. logind needs a host that has booted: tests/packages/idle_logind.py

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """What sshd tells PAM, and when: the facts in docs/FACTS.md that the module
-rests on. Which layer ends which idleness is measured by tests/e2e/layers.t, and
+rests on. Which layer ends which idle session is measured by tests/e2e/layers.t, and
 which way of setting a variable wins by tests/e2e/hostile.t."""
 
 import os

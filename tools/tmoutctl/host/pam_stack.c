@@ -1,5 +1,6 @@
 #include "tools/tmoutctl/host/pam_stack.h"
 
+#include "lib/host/array.h"
 #include "tools/tmoutctl/host/text_file.h"
 
 #include <errno.h>
@@ -95,26 +96,37 @@ static char *join_lines(const struct text_file *file, struct text_line *line)
     return joined;
 }
 
+static void free_pam_line(struct pam_line *line)
+{
+    free(line->control);
+    free(line->module);
+    free(line->arguments);
+    free(line->file);
+}
+
 static void add_pam_line(struct reader *reader, const char *control, const char *module,
                          const char *arguments, const char *file, unsigned number)
 {
     struct pam_stack *stack = reader->stack;
-    struct pam_line *grown = reallocarray(stack->line, stack->count + 1, sizeof *grown);
+    struct pam_line *grown = array_grow(stack->line, stack->count, sizeof *grown);
+    struct pam_line line = {.line = number, .origin = reader->origin};
 
     if (grown == NULL) {
         reader->out_of_memory = true;
         return;
     }
     stack->line = grown;
-    struct pam_line *line = &stack->line[stack->count++];
-    *line = (struct pam_line){.control = strdup(control),
-                              .module = strdup(module),
-                              .arguments = strdup(arguments),
-                              .file = strdup(file),
-                              .line = number,
-                              .origin = reader->origin};
-    reader->out_of_memory = line->control == NULL || line->module == NULL ||
-                            line->arguments == NULL || line->file == NULL;
+    line.control = strdup(control);
+    line.module = strdup(module);
+    line.arguments = strdup(arguments);
+    line.file = strdup(file);
+    if (line.control != NULL && line.module != NULL && line.arguments != NULL &&
+        line.file != NULL) {
+        stack->line[stack->count++] = line;
+        return;
+    }
+    free_pam_line(&line);
+    reader->out_of_memory = true;
 }
 
 static void read_pam_file(struct reader *reader, const char *path, int depth);
@@ -230,6 +242,7 @@ static void read_pam_file(struct reader *reader, const char *path, int depth)
 
     if (host_path(reader->host, path, real, sizeof real) != 0 ||
         read_text_file(real, 0, &file) != 0) {
+        reader->out_of_memory |= errno == ENOMEM;
         set_problem(reader, path, 0, "cannot be read: %s", strerror(errno));
         return;
     }
@@ -260,12 +273,8 @@ enum pam_stack_status pam_stack_read(const struct host *host, const char *servic
 
 void pam_stack_free(struct pam_stack *stack)
 {
-    for (size_t i = 0; i < stack->count; i++) {
-        free(stack->line[i].control);
-        free(stack->line[i].module);
-        free(stack->line[i].arguments);
-        free(stack->line[i].file);
-    }
+    for (size_t i = 0; i < stack->count; i++)
+        free_pam_line(&stack->line[i]);
     free(stack->line);
     free(stack->path);
     free(stack->problem);

@@ -325,7 +325,7 @@ fuzz-build: $(if $(shell command -v clang),$(FUZZ_TARGETS))
 
 FUZZ_COMPILE = clang -std=c11 -g -O1 $(CPPFLAGS) -DSBINDIR='"$(SBINDIR)"' -DPAMDIR='"$(PAMDIR)"' \
                -fno-sanitize-recover=undefined
-FUZZ_SOURCES := $(LOGIN_SOURCES) $(COMPILER_SOURCES) $(filter-out %/main.c,$(CTL_SOURCES))
+FUZZ_SOURCES := $(LOGIN_SOURCES) $(COMPILER_SOURCES) $(MODULE_SOURCES) $(filter-out %/main.c,$(CTL_SOURCES))
 .SECONDARY: $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_SOURCES))
 build/fuzz/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)

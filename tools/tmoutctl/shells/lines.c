@@ -35,7 +35,7 @@ static bool word_is(const char *word, size_t length, const char *text)
     return strlen(text) == length && strncmp(word, text, length) == 0;
 }
 
-static bool is_one_of(const char *word, size_t length, const char *const *list)
+static bool is_among_words(const char *word, size_t length, const char *const *list)
 {
     for (; *list != NULL; list++)
         if (word_is(word, length, *list))
@@ -73,14 +73,14 @@ static bool sets_limit_only(const char *command, size_t size, bool csh)
     for (const char *word = command; (word += strspn(word, blanks)) < end;) {
         size_t length = strcspn(word, " \t\r");
         length = word + length > end ? (size_t)(end - word) : length;
-        const bool is_keyword = is_one_of(word, length, csh ? setting_csh : setting);
+        const bool is_keyword = is_among_words(word, length, csh ? setting_csh : setting);
         if (is_assignment(word, length, variable) && may_set)
             has_name = true;
         else if (csh && has_name && word_is(word, length, "="))
             value_follows = true;
         else if (value_follows && is_value(word, length))
             value_follows = false;
-        else if (!has_name && (is_keyword || (!csh && is_one_of(word, length, in_front))))
+        else if (!has_name && (is_keyword || (!csh && is_among_words(word, length, in_front))))
             may_set = true;
         else if (has_name || word[0] != '-' || !is_value(word + 1, length - 1))
             return false;

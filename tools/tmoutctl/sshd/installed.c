@@ -63,7 +63,10 @@ static int sshd_run(struct sshd_program *program, const char *const *argv,
     const int result = subprocess_run(argv, program->query_budget_ms, answer);
     const int saved = errno;
     const int64_t took_ms = clock_ms(CLOCK_MONOTONIC) - start_ms;
-    program->query_budget_ms -= took_ms > PROMPT_ANSWER_MS ? took_ms : 0;
+    if (result != 0 && saved == ETIMEDOUT)
+        program->query_budget_ms = 0;
+    else if (took_ms > PROMPT_ANSWER_MS)
+        program->query_budget_ms -= took_ms;
     errno = saved;
     return result;
 }

@@ -166,9 +166,9 @@ static void one_that_does_not_answer(void **state)
     program.query_budget_ms = 1;
     assert_int_equal(sshd_effective(&program, NULL, &config, &failure), -1);
     assert_non_null(strstr(failure.text, "it does not answer"));
+    assert_int_equal(program.query_budget_ms, 0);
     put_fake_sshd(*state);
     put(*state, "/global", "port 22\n");
-    program.query_budget_ms = 0;
     assert_int_equal(sshd_effective(&program, NULL, &config, &failure), -1);
     assert_non_null(strstr(failure.text, "it does not answer"));
     char *asked = path_in(*state, "asked");

@@ -118,7 +118,7 @@ static void track_attempt(const struct idlers *idlers)
     snprintf(record.service, sizeof record.service, "sshd");
     snprintf(record.address, sizeof record.address, "192.0.2.1");
     if (registry_put(idlers->sessions, geteuid(), &record, &failure) != 0) {
-        fprintf(stderr, "idlers: %s: %s\n", idlers->sessions, reason);
+        fprintf(stderr, "idlers: %s: %s\n", idlers->sessions, failure.text);
         exit(1);
     }
 }

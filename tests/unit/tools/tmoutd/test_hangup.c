@@ -63,6 +63,7 @@ static void begin(struct hangup *hangup, const struct shell *shell)
 
 static void a_shell_goes_by_itself(void **state)
 {
+    need_pidfd();
     struct shell shell = shell_begin(SHELL_PLAIN), beside = shell_begin(SHELL_PLAIN);
     struct hangup hangup;
 
@@ -81,6 +82,7 @@ static void a_shell_goes_by_itself(void **state)
 
 static void a_stopped_shell_is_woken(void **state)
 {
+    need_pidfd();
     struct shell shell = shell_begin(SHELL_PLAIN);
     struct hangup hangup;
 
@@ -95,6 +97,7 @@ static void a_stopped_shell_is_woken(void **state)
 
 static void a_deaf_one_is_killed(void **state)
 {
+    need_pidfd();
     struct shell shell = shell_begin(SHELL_DEAF);
     struct hangup hangup;
 
@@ -112,6 +115,7 @@ static void a_deaf_one_is_killed(void **state)
  * terminal: nobody's is. */
 static void a_hidden_one_is_killed(void **state)
 {
+    need_pidfd();
     struct shell shell = shell_begin(SHELL_HIDDEN);
     struct hangup hangup;
 
@@ -184,6 +188,7 @@ static struct session_record login_of(pid_t pid)
 
 static void a_login_without_a_terminal(void **state)
 {
+    need_pidfd();
     struct hangup hangup;
     char byte;
     int end, status;
@@ -205,6 +210,7 @@ static void a_login_without_a_terminal(void **state)
 
 static void not_another_login(void **state)
 {
+    need_pidfd();
     struct hangup hangup;
     int end;
     const pid_t pid = begin_login(&end);

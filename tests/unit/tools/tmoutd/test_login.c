@@ -82,6 +82,7 @@ static void run_for(struct scene *scene, int64_t ms)
 
 static void warned_and_hung_up(void **state)
 {
+    need_pidfd();
     struct shell shell = shell_begin(SHELL_PLAIN);
     const struct session_record record = own_login();
     struct scene scene;
@@ -150,6 +151,7 @@ static void a_key_answers_the_notice(void **state)
  * not watched any more. */
 static void hangups_outlive_the_login(void **state)
 {
+    need_pidfd();
     struct shell shell = shell_begin(SHELL_DEAF);
     const struct session_record record = own_login();
     struct scene scene;
@@ -223,6 +225,7 @@ static void forged_times_are_logged(void **state)
 /* The age of a login ends its terminals one by one, and is logged once. */
 static void too_old(void **state)
 {
+    need_pidfd();
     struct shell shell = shell_begin(SHELL_PLAIN), second = shell_begin(SHELL_PLAIN);
     const struct session_record record = own_login();
     struct scene scene;
@@ -248,6 +251,7 @@ static void too_old(void **state)
 
 static void login_at_a_terminal(void **state)
 {
+    need_pidfd();
     struct shell shell = shell_begin(SHELL_PLAIN);
     struct session_record record = own_login();
     struct scene scene;
@@ -304,6 +308,7 @@ static pid_t begin_command(struct session_record *record)
 
 static void without_a_terminal(void **state)
 {
+    need_pidfd();
     struct session_record record;
     const pid_t pid = begin_command(&record);
     struct scene scene;

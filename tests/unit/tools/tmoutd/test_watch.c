@@ -233,6 +233,7 @@ static void many_logins(void **state)
     struct scene scene;
     pid_t pid[LOGINS];
 
+    need_pidfd();
     scene_begin(&scene, *state, "default { max_session = 1d }");
     for (int i = 0; i < LOGINS; i++) {
         pid[i] = begin_process();
@@ -253,6 +254,7 @@ static void many_logins(void **state)
 /* This process is the login, and holds the masters. */
 static void terminals_that_come_and_go(void **state)
 {
+    need_pidfd();
     struct scene scene;
 
     scene_begin(&scene, *state, "default { disconnect = 1d }");

@@ -54,9 +54,10 @@ static inline void put_policy(const struct world *world, const char *text)
     compiled_free(&c);
 }
 
-/* A process that does nothing. */
+/* A process that does nothing, to be registered: the watch follows it by a pidfd. */
 static inline pid_t begin_process(void)
 {
+    need_pidfd();
     const pid_t pid = child_begin();
 
     if (pid == 0) {

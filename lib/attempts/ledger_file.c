@@ -69,7 +69,7 @@ static const char *wrong_file(const struct stat *st, uid_t owner)
     if (!S_ISREG(st->st_mode))
         return "is not a regular file";
     if (insecure_because(st, owner) != NULL)
-        return "is not owned by root, or can be written by others";
+        return "is not owned by root, or is writable by others";
     if ((size_t)st->st_size < ledger_file_size(RECORDS_WITHOUT_SOURCES))
         return "is too short";
     return NULL;

@@ -1,4 +1,4 @@
-/* What the policy says about a user's login attempts. */
+/* The policy's limits on a user's login attempts. */
 #ifndef TMOUT_ATTEMPTS_LIMITS_H
 #define TMOUT_ATTEMPTS_LIMITS_H
 
@@ -15,8 +15,8 @@ struct attempt_limits {
     bool by_source;
 };
 
-/* False: his attempts are not limited. Nor are root's, whose uid is 0, unless
- * a rule names the user: who would unlock him? */
+/* Returns false if the user's attempts are not limited. Those of uid 0 are only
+ * if a rule names the user: nobody could unlock root otherwise. */
 bool attempt_limits_find(const struct resolution *resolution, uid_t uid,
                          struct attempt_limits *limits);
 

@@ -1,6 +1,6 @@
 /*
- * Where a login attempt comes from, as far as attempts are counted apart:
- * the machine itself, or an address in the network.
+ * Where a login attempt comes from, as far as attempts are counted separately:
+ * from the machine itself, or from an address in the network.
  */
 #ifndef TMOUT_ATTEMPTS_ORIGIN_H
 #define TMOUT_ATTEMPTS_ORIGIN_H
@@ -11,9 +11,9 @@
 enum origin_kind {
     ORIGIN_NONE = 0,    /* a record that is not in use */
     ORIGIN_LOCAL = 1,   /* su, sudo, the console */
-    ORIGIN_NETWORK = 2, /* no address that can be relied upon */
+    ORIGIN_NETWORK = 2, /* without an address that can be trusted */
     ORIGIN_IPV4 = 3,
-    ORIGIN_IPV6 = 4 /* the network, /64: a host has as many addresses as it likes */
+    ORIGIN_IPV6 = 4 /* its /64 network: a host can choose any address there */
 };
 
 struct origin {
@@ -21,13 +21,13 @@ struct origin {
     unsigned char address[16]; /* in network order; zero where unused */
 };
 
-/* The longest text that origin_format() makes, with its NUL. */
+/* Room for the longest text that origin_format() writes, with its NUL. */
 #define ORIGIN_TEXT_MAX 64
 
 /*
- * The origin of a login from this address in digits, as SSH_CONNECTION has
- * it: a.b.c.d, IPv6 with or without %zone. An IPv4 address in IPv6 clothes
- * is that IPv4 address. What is no address gives ORIGIN_NETWORK.
+ * The origin of a login from this numeric address, as SSH_CONNECTION contains
+ * it: a.b.c.d, or IPv6 with or without %zone. An IPv4-mapped IPv6 address is that
+ * IPv4 address. Anything else is ORIGIN_NETWORK.
  */
 struct origin origin_of_address(const char *address);
 

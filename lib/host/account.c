@@ -19,13 +19,13 @@ static bool means_not_found(int error)
     return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
 }
 
-/* A buffer that is kept from one look-up to the next and grows on demand. */
+/* A buffer that is reused from one look-up to the next and grows on demand. */
 struct scratch {
     char *data;
     size_t size;
 };
 
-/* Grows after ERANGE; false when it cannot, with errno. */
+/* Grows after ERANGE; false with errno if it cannot. */
 static bool grow(struct scratch *scratch)
 {
     const size_t size = scratch->size == 0 ? ENTRY_BYTES_INITIAL : 2 * scratch->size;
@@ -82,9 +82,9 @@ static int find_group(gid_t gid, struct scratch *scratch, struct group *entry)
 }
 
 /*
- * Did a name service break off? getgrouplist() reports success all the same,
- * with the groups of those that answered; only errno tells, which is 0 or
- * some "not found" where all went well.
+ * Did a name service fail? getgrouplist() reports success even then, with the
+ * groups of the services that answered; only errno tells, which is 0 or some
+ * kind of "not found" if none failed.
  */
 static bool means_broken(int error)
 {

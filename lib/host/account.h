@@ -1,6 +1,7 @@
 /*
- * The one place that asks NSS: who a user is, and his groups, by the names
- * that rules match. The rest of lib gets the answer as an argument.
+ * The one place that asks the name services (NSS): who a user is, and their
+ * groups, by the names that rules match. The rest of lib gets the answers as
+ * arguments.
  */
 #ifndef TMOUT_HOST_ACCOUNT_H
 #define TMOUT_HOST_ACCOUNT_H
@@ -10,10 +11,10 @@
 #include <sys/types.h>
 
 struct account {
-    char *name; /* as NSS spells it */
+    char *name; /* as NSS returns it */
     uid_t uid;
     gid_t gid;
-    char **group; /* all of his groups that have a name, the primary one too */
+    char **group; /* all of the user's groups that have a name, the primary one too */
     size_t group_count;
 };
 
@@ -24,16 +25,15 @@ enum account_status {
 };
 
 /*
- * Looks a user up; his groups only if asked to, because that is what costs.
- * On ACCOUNT_FOUND the caller frees with account_free(). A group that NSS
- * fails to look up is an error and not left out: it could be the one whose
- * rule is strict.
+ * Looks up a user, with the groups only on request, because they are expensive.
+ * On ACCOUNT_FOUND the caller frees with account_free(). A group that NSS fails
+ * to look up is an error and is not left out: its rule could be the strict one.
  */
 enum account_status account_lookup(const char *user, bool with_groups, struct account *account);
 
 /*
- * Adds the groups of an account that was looked up without them. Returns 0,
- * or -1 with errno and the account as it was.
+ * Adds the groups to an account that was looked up without them. Returns 0, or
+ * -1 with errno and the account unchanged.
  */
 int account_find_groups(struct account *account);
 

@@ -1,5 +1,5 @@
-/* FNV-1a, for the files that we write and read back: against accidents, not
- * against people, who cannot write there. */
+/* FNV-1a, for the files that we write and read back. It detects accidents, not
+ * forgeries: only root can write there. */
 #ifndef TMOUT_HOST_CHECKSUM_H
 #define TMOUT_HOST_CHECKSUM_H
 
@@ -8,7 +8,7 @@
 
 #define CHECKSUM_START UINT64_C(0xcbf29ce484222325)
 
-/* The checksum of data, going on from that of what came before it. */
+/* The checksum of data, continuing from that of what precedes it. */
 static inline uint64_t checksum(uint64_t sum, const void *data, size_t size)
 {
     const unsigned char *p = data;
@@ -33,7 +33,7 @@ static inline uint64_t checksum_words(uint64_t sum, const void *data, size_t siz
     return sum;
 }
 
-/* What goes before a part's content: its own checksum field. */
+/* Of a struct's content behind its field called checksum. */
 #define CHECKSUM_OF(start, object)                                                                 \
     checksum((start),                                                                              \
              (const unsigned char *)&(object) + offsetof(__typeof__(object), checksum) +           \

@@ -1,5 +1,5 @@
 /* Why something could not be done, as a sentence fragment for people: the
- * caller puts the file or user before it. */
+ * caller prints the file or user in front of it. */
 #ifndef TMOUT_HOST_FAILURE_H
 #define TMOUT_HOST_FAILURE_H
 
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Room for a path of usual length, with an explanation. */
+/* Room for a path of usual length and an explanation. */
 enum { FAILURE_TEXT_MAX = 512 };
 
 struct failure {

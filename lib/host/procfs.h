@@ -1,4 +1,4 @@
-/* What /proc tells of a process. */
+/* What /proc shows about a process. */
 #ifndef TMOUT_HOST_PROCFS_H
 #define TMOUT_HOST_PROCFS_H
 
@@ -9,23 +9,23 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* No audit session, as the kernel says it. */
+/* The kernel's value for "no audit session". */
 #define NO_AUDIT_SESSION UINT32_MAX
 
 /* Returns 0, or -1 with errno, ENOENT or ESRCH if there is no such process.
  * pid 0 is the caller's own. */
 int process_read(pid_t pid, struct process *process);
 
-/* Is it still there, and no later one of its number? 1 or 0, or -1 with errno
- * where that could not be read. */
+/* Does it still exist, and not another one with the same pid? 1 or 0, or -1 with
+ * errno if that could not be read. */
 int process_is_same(const struct process *process);
 
-/* A small file below its directory in /proc, as text. Returns how many bytes,
- * or -1 with errno. pid 0 is the caller's own. */
+/* Reads a small file in its /proc directory as text. Returns the number of
+ * bytes, or -1 with errno. pid 0 is the caller's own. */
 ssize_t process_file(pid_t pid, const char *name, char *text, size_t size);
 
-/* Does this errno of a look into /proc say that there is no such process, as
- * opposed to a look that failed? */
+/* Does this errno of reading /proc mean that there is no such process, as opposed
+ * to a failure? */
 bool process_has_ended(int error);
 
 /* The audit session that a login was given, which setsid(), double forks and

@@ -10,15 +10,15 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char NOT_REGULAR[] = "is not a regular file; put a file there";
+static const char NOT_REGULAR[] = "is not a regular file; replace it with one";
 
-/* What open() reports of something that is not a file by an errno of its own:
- * a link (because of O_NOFOLLOW) and a socket. NULL for any other errno. */
+/* For what is not a file, open() has errnos of its own: for a symbolic link
+ * (because of O_NOFOLLOW) and for a socket. NULL for any other errno. */
 static const char *not_a_file(int error)
 {
     switch (error) {
     case ELOOP:
-        return "is a symbolic link; put the file itself there";
+        return "is a symbolic link; replace it with the file itself";
     case ENXIO:
         return NOT_REGULAR;
     default:
@@ -29,9 +29,9 @@ static const char *not_a_file(int error)
 const char *insecure_because(const struct stat *st, uid_t owner)
 {
     if (st->st_uid != 0 && st->st_uid != owner)
-        return "does not belong to root: run chown root on it";
+        return "is not owned by root: run chown root on it";
     if ((st->st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        return "can be written by others than root: run chmod go-w on it";
+        return "is writable by group or others: run chmod go-w on it";
     return NULL;
 }
 
@@ -41,9 +41,9 @@ static bool is_same(const struct stat *a, const struct stat *b)
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Looks at the directory and at each parent in turn, up to the root. Going
- * up from the open descriptor cannot be led astray by a link or a rename.
- * passed_through: the directory itself may be as loose as its parents. */
+/* Checks the directory and each of its parents, up to the root. Going up from
+ * the open descriptor, no link or rename can lead elsewhere. passed_through: the
+ * directory itself may be sticky, as its parents may. */
 static int check_ancestors(int fd, const char *path, uid_t owner, bool passed_through,
                            struct failure *failure)
 {

@@ -1,11 +1,11 @@
 /*
  * Opening what only root can have written.
  *
- * Trusted is a directory or regular file that belongs to root (or to owner,
- * the user the process acts as, which differs from root only in tests and in
- * drafts that somebody checks) and that nobody else can write, all the way
- * up to the root directory. A parent with the sticky bit passes: in /tmp
- * others can add names but cannot replace ours.
+ * A directory or regular file is trusted if it is owned by root (or by owner,
+ * the user that the process acts for, which differs from root only in tests and
+ * when someone checks a draft), if nobody else can write to it, and if the same
+ * holds for all directories up to the root directory. A parent with the sticky
+ * bit passes: in /tmp others can add names but cannot replace ours.
  */
 #ifndef TMOUT_HOST_SECURE_PATH_H
 #define TMOUT_HOST_SECURE_PATH_H
@@ -17,12 +17,11 @@
 #include "lib/host/failure.h"
 
 /*
- * Opens a directory after looking at it and all its parents. Symbolic links
- * on the way are followed; what is looked at is where they lead. With flags 0
- * it is opened with O_PATH, only to reach a file in it by name, and may be
- * sticky itself.
- * Returns a descriptor, or -1 with errno: EPERM when somebody else could
- * write there, and what is wrong in reason.
+ * Opens a directory and checks it and all its parents. Symbolic links on the way
+ * are followed, and the directories that they lead to are checked. With flags 0
+ * it is opened with O_PATH, only to reach a file in it by name, and may be sticky
+ * itself. Returns a descriptor above 2, or -1 with errno and the reason: EPERM if
+ * others could write there.
  */
 int secure_open_directory(const char *path, uid_t owner, int flags, struct failure *failure);
 
@@ -31,16 +30,17 @@ int secure_open_directory(const char *path, uid_t owner, int flags, struct failu
 int secure_make_directory(int directory_fd, const char *name);
 
 /*
- * Opens a regular file for reading, name being relative to the directory as
- * in openat(2), never following a link and never blocking on a FIFO, and
- * fills *st. Returns a descriptor, or -1 with errno: EPERM when it is not
- * trusted or not a regular file, and what is wrong in reason.
+ * Opens a regular file for reading and fills *st; name is relative to the
+ * directory as in openat(2). Never follows a link, never blocks on a FIFO.
+ * Returns a descriptor above 2, or -1 with errno and the reason: EPERM if it is
+ * not trusted or not a regular file.
  */
 int secure_open_file(int directory_fd, const char *name, uid_t owner, struct stat *st,
                      struct failure *failure);
 
-/* NULL if st shows a file or directory that only root or owner can write,
- * else what is wrong, as a static sentence fragment with its remedy. */
+/* NULL if only root or owner can write to the file or directory that st
+ * describes, else what is wrong and how to fix it, as a static sentence
+ * fragment. */
 const char *insecure_because(const struct stat *st, uid_t owner);
 
 #endif

@@ -250,12 +250,12 @@ static void somebody_elses(void **state)
     begin(&r, *state);
     write_text(r.config, "");
     assert_int_equal(chown(r.config, 1000, 0), 0);
-    assert_rejected(&r, "belong to root");
+    assert_rejected(&r, "is not owned by root");
     assert_int_equal(chown(r.config, 0, 1000), 0); /* the group may not write */
     assert_int_equal(read_again(&r), 0);
     assert_int_equal(mkdir(r.directory, 0755), 0);
     assert_int_equal(chown(r.directory, 1000, 0), 0);
-    assert_rejected(&r, "belong to root");
+    assert_rejected(&r, "is not owned by root");
     assert_int_equal(chown(r.directory, 0, 0), 0);
     char *path = path_in(r.directory, "x.conf");
     write_text(path, "");
@@ -294,9 +294,9 @@ static void parents(void **state)
         assert_int_equal(chmod(path[i], 0755), 0);
         if (geteuid() == 0) {
             assert_int_equal(chown(path[i], 1000, 0), 0);
-            assert_rejected(&r, "belong to root");
+            assert_rejected(&r, "is not owned by root");
             assert_int_equal(chmod(path[i], 01755), 0); /* its owner is above its sticky bit */
-            assert_rejected(&r, "belong to root");
+            assert_rejected(&r, "is not owned by root");
             assert_int_equal(chown(path[i], 0, 0), 0);
             assert_int_equal(chmod(path[i], 0755), 0);
         }

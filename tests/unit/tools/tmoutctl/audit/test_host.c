@@ -255,7 +255,7 @@ static void a_directory_above(void **state)
 
     set_mode(host, CONFIG_DIRECTORY, 0777);
     assert_only(audit_area(host, audit_host),
-                &(struct expected){CHECK_HOST_FILES, AUDIT_FAIL, directory, 0, "can be written",
+                &(struct expected){CHECK_HOST_FILES, AUDIT_FAIL, directory, 0, "is writable",
                                    "chmod go-w"});
     free(directory);
 }

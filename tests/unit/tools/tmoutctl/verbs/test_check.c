@@ -93,7 +93,7 @@ static void drafts(void **state)
 
     assert_int_equal(chmod(draft, 0666), 0);
     assert_int_equal(verb_run(&verb_check, &place.context, draft, &captured), TMOUTCTL_FINE);
-    assert_contains(captured.err, "/draft: would be rejected as the policy: it can be written by");
+    assert_contains(captured.err, "/draft: would be rejected as the policy: it is writable by");
     assert_contains(captured.err, " (note)\n");
     captured_free(&captured);
     assert_check(&place, *state, *state, TMOUTCTL_NO, "",

@@ -199,7 +199,7 @@ static void without_descriptors(void **state)
         assert_int_equal(daemon_start(&scene.daemon, &scene.options), -1);
         assert_logged("<3> cannot start: ", 1);
         daemon_free(&scene.daemon);
-        exit(0);
+        _exit(0);
     }
     assert_true(child_end(pid));
 }

@@ -184,7 +184,7 @@ static int hold_session(struct hangup *hangup, struct use *use, struct process_l
 {
     if (all->process == NULL && process_list_read(all) != 0)
         return -1;
-    for (size_t i = 0; i < all->count && hangup->count < HELD_MAX; i++) {
+    for (size_t i = 0; all->process != NULL && i < all->count && hangup->count < HELD_MAX; i++) {
         const struct process *process = &all->process[i];
         if (!uses_terminal(use, process))
             continue;

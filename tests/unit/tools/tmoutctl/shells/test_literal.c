@@ -107,7 +107,7 @@ static void assert_rejected(const char *root, const char *text, const char *reas
 
 static void scripts_that_are_not_ours(void **state)
 {
-    char *good = text_in(*state, PROFILE_SH), *path = path_in(*state, PROFILE_SH + 1), *twice, *cut;
+    char *good = text_in(*state, PROFILE_SH), *path = path_in(*state, &PROFILE_SH[1]), *twice, *cut;
     char *other = path_in(*state, "etc/other");
 
     assert_rejected(*state, "TMOUT=900\nreadonly TMOUT\n", "does not mention PAM_TMOUT");

@@ -12,7 +12,7 @@
 
 static const int64_t UNTOUCHED = INT64_MIN;
 
-/* The sum by other means: right to left, in floating point. */
+/* The same sum computed differently: right to left, in floating point. */
 static long double seconds_of(const char *text)
 {
     long double total = 0, unit = 1, scale = 1;

@@ -1,18 +1,18 @@
 /*
- * Fuzzes the reader of snapshots, which runs inside sshd on whatever is on
- * disk. The input's first letter says how the rest becomes a snapshot:
+ * Fuzzes the reader of snapshots, which runs inside sshd on whatever is on disk.
+ * The first letter of the input says how the rest becomes a snapshot:
  *
- *   p  patches (offset, length, bytes) to a valid one, checksums made right
- *      again so that the checks behind them are reached
- *   c  the bytes themselves, checksums made right
+ *   p  patches (offset, length, bytes) to a valid one, with correct
+ *      checksums, so that the checks behind them are reached
+ *   c  the bytes themselves, with correct checksums
  *   d  one damage to a valid one: from, to, a byte to fill with; or cut
- *   l  the same while it is open, as by somebody who writes into the file
+ *   l  the same while it is open, as if someone writes to the file
  *   else: the bytes themselves
  *
  * Whatever the bytes are, no call may fail other than by its return value,
  * and no value may come out that no policy can hold. After d and l each
- * answer must be the undamaged one or "damaged": never another rule, and
- * never "no rule", for that would switch enforcement off.
+ * answer must be the original one or "damaged": never another rule, and never
+ * "no rule", because that would switch enforcement off.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -33,7 +33,7 @@ static struct source source[] = {
     {.path = CONFIG_PATH}, {.path = CONFIG_PATH ".d"}, {.path = CONFIG_PATH ".d/site.conf"}};
 static const struct source_set sources = {source, 3};
 
-/* What the undamaged snapshot answers. */
+/* The answers of the undamaged snapshot. */
 static struct answer {
     int found;
     struct snapshot_rule rule;
@@ -140,7 +140,7 @@ static void fix_checksums(unsigned char *image, size_t size)
     memcpy(image, &header, sizeof header);
 }
 
-/* --- what is asked of it ------------------------------------------------- */
+/* --- lookups ------------------------------------------------------------- */
 
 static void check_rule(const struct snapshot_rule *found)
 {
@@ -199,8 +199,8 @@ static void ask(const struct snapshot *snapshot)
     check_resolve(snapshot);
 }
 
-/* The file was right once. Its sources are read when it is opened: if that
- * went well, they are as they were. */
+/* The file was valid once. Its sources are read when it is opened: if that
+ * succeeded, they are unchanged. */
 static void ask_damaged(const struct snapshot *snapshot)
 {
     const bool intact = snapshot_is_intact(snapshot);
@@ -227,7 +227,7 @@ static void ask_damaged(const struct snapshot *snapshot)
     check_resolve(snapshot);
 }
 
-/* --- the ways to break it ------------------------------------------------ */
+/* --- damage -------------------------------------------------------------- */
 
 struct input {
     const uint8_t *data;

@@ -1,8 +1,8 @@
 /*
- * A second reader of policy text, written from the manual and without a look
- * at lib/: what the product reads by way of a scan and libconfuse must be
- * what is found here. Where the two differ, libconfuse has eaten, expanded or
- * guessed something that the scan should have refused.
+ * A second reader of policy text, written from the manual and independent of lib/:
+ * the product, with its scan and libconfuse, must read the same. Where they differ,
+ * libconfuse has dropped, expanded or guessed something that the scan should have
+ * rejected.
  *
  *     text    = { section }
  *     section = ( "default" | "group" NAME | "user" NAME ) "{" { NAME "=" VALUE } "}"
@@ -53,7 +53,7 @@ static inline char reader_peek(const struct reader *r, size_t ahead)
     return (size_t)(r->end - r->at) > ahead ? r->at[ahead] : '\0';
 }
 
-/* Skips to the stop text and past it; false if it does not come. */
+/* Skips past the stop text; false if there is none. */
 static inline bool reader_skip(struct reader *r, const char *stop, size_t stop_size)
 {
     for (; (size_t)(r->end - r->at) >= stop_size; r->at++) {
@@ -66,7 +66,7 @@ static inline bool reader_skip(struct reader *r, const char *stop, size_t stop_s
     return false;
 }
 
-/* Spaces and comments; false in a comment without an end. */
+/* Skips spaces and comments; false in a comment without an end. */
 static inline bool reader_skip_blank(struct reader *r)
 {
     for (;;) {
@@ -179,7 +179,7 @@ static inline const struct fact *facts_find(const struct facts *facts, const str
     return last;
 }
 
-/* Adds what may stand only once in a file. */
+/* Adds a fact that is possible only once in a file. */
 static inline bool facts_add_once(struct facts *facts, const struct fact *fact)
 {
     if (facts_find(facts, fact, false) != NULL)
@@ -188,7 +188,7 @@ static inline bool facts_add_once(struct facts *facts, const struct fact *fact)
     return true;
 }
 
-/* The reader stands on the word after the opening brace. */
+/* The reader is at the word after the opening brace. */
 static inline bool read_assignments(struct reader *r, struct fact section, struct facts *facts)
 {
     for (; r->token == TOKEN_WORD; reader_next(r)) {
@@ -210,7 +210,7 @@ static inline bool read_assignments(struct reader *r, struct fact section, struc
     return reader_is_sign(r, '}');
 }
 
-/* The reader stands on the section's first word. */
+/* The reader is at the section's first word. */
 static inline bool read_section(struct reader *r, uint32_t file, struct facts *facts)
 {
     struct fact section = {.file = file, .line = r->line, .setting = SETTING_COUNT};
@@ -243,8 +243,7 @@ out:
     return good;
 }
 
-/* Reads one file's text and adds what it says; facts->valid becomes false
- * where it says something wrong. */
+/* Reads one file's text and adds its facts; facts->valid becomes false at an error. */
 static inline void second_read(const char *text, size_t size, uint32_t file, struct facts *facts)
 {
     struct reader r = {.at = text, .end = text + size, .line = 1, .word = fuzz_text(text, size)};

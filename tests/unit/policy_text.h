@@ -72,7 +72,7 @@ static inline const struct rule *rule_of(const struct policy *policy, enum rule_
     return NULL;
 }
 
-/* Is there a problem that is written exactly so, FILE:LINE: TEXT? */
+/* Is there a problem that is formatted exactly so, FILE:LINE: TEXT? */
 static inline bool has_problem(const struct problems *problems, enum problem_severity severity,
                                const char *expected)
 {
@@ -86,7 +86,7 @@ static inline bool has_problem(const struct problems *problems, enum problem_sev
     return false;
 }
 
-/* Shown where a test fails. */
+/* Printed when a test fails. */
 static inline void print_all_problems(const struct problems *problems)
 {
     char text[2048];

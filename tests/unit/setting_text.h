@@ -1,4 +1,4 @@
-/* What the tests of the settings' rows have in common. */
+/* Shared by the tests of settings. */
 #ifndef TEST_SETTING_TEXT_H
 #define TEST_SETTING_TEXT_H
 
@@ -8,7 +8,7 @@
 
 #include <inttypes.h>
 
-/* The value of a text that the setting must take. */
+/* The value of a text that the setting must accept. */
 static inline int64_t parsed(enum setting_id id, const char *text)
 {
     int64_t value = -7;
@@ -19,13 +19,13 @@ static inline int64_t parsed(enum setting_id id, const char *text)
     return value;
 }
 
-/* A text that it must not take, nor leave anything of in the value. */
-static inline void assert_refused(enum setting_id id, const char *text)
+/* The text must be rejected, and the value stay as it was. */
+static inline void assert_invalid(enum setting_id id, const char *text)
 {
     int64_t value = -7;
 
     if (setting_parse(&settings[id], text, &value) == NULL)
-        fail_msg("%s = \"%s\" was taken for %" PRId64, settings[id].name, text, value);
+        fail_msg("%s = \"%s\" was parsed as %" PRId64, settings[id].name, text, value);
     assert_int_equal(value, -7);
 }
 

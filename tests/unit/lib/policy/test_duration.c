@@ -1,4 +1,4 @@
-/* Durations: what is one, how long it is, and how it is written. */
+/* Durations: parsing and formatting. */
 #include "tests/unit/check.h"
 
 #include "lib/policy/duration.h"
@@ -40,12 +40,12 @@ static void durations_of_sshd_config(void **state)
         int64_t seconds = -7;
         const char *wrong = duration_parse(good[i].text, &seconds);
         if (wrong != NULL || seconds != good[i].seconds)
-            fail_msg("\"%s\": %s, %" PRId64, good[i].text, wrong != NULL ? wrong : "taken",
+            fail_msg("\"%s\": %s, %" PRId64, good[i].text, wrong != NULL ? wrong : "accepted",
                      seconds);
     }
 }
 
-static void everything_else_is_refused(void **state)
+static void rejects_everything_else(void **state)
 {
     static const char *const bad[] = {
         "",
@@ -98,14 +98,14 @@ static void everything_else_is_refused(void **state)
         int64_t seconds = -7;
         const char *wrong = duration_parse(bad[i], &seconds);
         if (wrong == NULL)
-            fail_msg("\"%s\" was taken for %" PRId64 " s", bad[i], seconds);
+            fail_msg("\"%s\" was parsed as %" PRId64 " s", bad[i], seconds);
         assert_true(strlen(wrong) > 0);
         assert_int_equal(seconds, -7);
     }
 }
 
-/* Every byte behind a good duration must be looked at. */
-static void one_byte_more(void **state)
+/* Every byte behind a valid duration is checked. */
+static void rejects_every_extra_byte(void **state)
 {
     (void)state;
     for (int c = 1; c < 256; c++) {
@@ -115,11 +115,11 @@ static void one_byte_more(void **state)
         if (c >= '0' && c <= '9')
             assert_int_equal(seconds, 300 + c - '0');
         else if (wrong == NULL)
-            fail_msg("5m and the byte 0x%02x were taken", (unsigned)c);
+            fail_msg("5m and the byte 0x%02x were accepted", (unsigned)c);
     }
 }
 
-static void written_as_people_do(void **state)
+static void formats_with_units(void **state)
 {
     static const struct {
         int64_t seconds;
@@ -139,7 +139,7 @@ static void written_as_people_do(void **state)
     }
 }
 
-static void read_back(void **state)
+static void round_trip(void **state)
 {
     char text[64];
 
@@ -157,7 +157,7 @@ static void read_back(void **state)
     assert_true(again == INT64_MAX);
 }
 
-/* A buffer that is too small gets a beginning, and nothing behind it. */
+/* A buffer that is too small gets the beginning, and nothing is written behind it. */
 static void small_buffers(void **state)
 {
     (void)state;
@@ -174,10 +174,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(durations_of_sshd_config),
-        cmocka_unit_test(everything_else_is_refused),
-        cmocka_unit_test(one_byte_more),
-        cmocka_unit_test(written_as_people_do),
-        cmocka_unit_test(read_back),
+        cmocka_unit_test(rejects_everything_else),
+        cmocka_unit_test(rejects_every_extra_byte),
+        cmocka_unit_test(formats_with_units),
+        cmocka_unit_test(round_trip),
         cmocka_unit_test(small_buffers),
     };
 

@@ -100,9 +100,8 @@ static void all_errors_in_one_run(void **state)
     compiled_free(&c);
 }
 
-/* The environment changes nothing, and a policy leaves nothing behind for the
- * next one. */
-static void nothing_from_elsewhere(void **state)
+/* The environment changes nothing, and a policy has no effect on the next one. */
+static void ignores_environment_and_earlier_policies(void **state)
 {
     static const char text[] = "default { tmout = 5m }\nuser \"${HOME}\" { }\n";
     static const char single[] = "user '${HOME}' { tmout = '6m' }\n";
@@ -151,7 +150,7 @@ static void long_names(void **state)
     }
 }
 
-/* Every byte that may stand in a name arrives as it was written. */
+/* Every byte that is possible in a name is kept. */
 static void names_are_kept(void **state)
 {
     (void)state;
@@ -211,8 +210,8 @@ static void long_values(void **state)
     free(text);
 }
 
-/* From inside any prefix of a valid policy, an error or a policy with no more
- * rules than the whole: never a crash, never a setting that is not there. */
+/* Any prefix of a valid policy gives an error, or a policy with no more rules than
+ * the whole: never a crash, never a setting that is not in the text. */
 static void cut_off_anywhere(void **state)
 {
     static const char text[] = "# a comment\ndefault { tmout = 15m }\n/* b */ group \"x y\" {\n"
@@ -232,7 +231,7 @@ static void cut_off_anywhere(void **state)
     }
 }
 
-/* What the scan is to have found. */
+/* The rule that the scan is assumed to have found. */
 static struct rule expected_rule(enum rule_kind kind, const char *name)
 {
     struct rule rule = {.kind = kind, .line = 7};
@@ -273,7 +272,7 @@ static void libconfuse_agrees(void **state)
     free(rule.text);
 }
 
-/* Whatever libconfuse reads otherwise than the scan is refused. */
+/* Whatever libconfuse reads differently is rejected. */
 static void libconfuse_differs(void **state)
 {
     static const struct {
@@ -311,7 +310,7 @@ int main(void)
 {
     static const struct CMUnitTest others[] = {
         cmocka_unit_test(all_errors_in_one_run),
-        cmocka_unit_test(nothing_from_elsewhere),
+        cmocka_unit_test(ignores_environment_and_earlier_policies),
         cmocka_unit_test(long_names),
         cmocka_unit_test(names_are_kept),
         cmocka_unit_test(long_values),

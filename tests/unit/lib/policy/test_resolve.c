@@ -1,5 +1,5 @@
-/* Who gets what, and which rule gave it: from text to the words the shells
- * read. */
+/* Which settings a user has, and which rule gives them: from the text of a policy
+ * to the values for the shells. */
 #include "tests/unit/policy_text.h"
 
 #include "lib/policy/snapshot_write.h"
@@ -85,7 +85,7 @@ static void user_beats_group_beats_default(void **state)
                          "group \"g\" {\n tmout = 5m\n enforce = true\n}\n"
                          "user \"kim\" {\n tmout = none\n}\n"
                          "user \"eve\" {\n enforce = false\n}\n");
-    /* setting by setting: his own, his group's, everybody's, nobody's */
+    /* setting by setting: from the user, the group, the default section, built in */
     RESOLVE(&snapshot, "kim", &r, "g");
     assert_int_equal(line_of(&r, SETTING_TMOUT), 11);
     assert_int_equal(line_of(&r, SETTING_ENFORCE), 8);
@@ -99,7 +99,7 @@ static void user_beats_group_beats_default(void **state)
     resolution_limit(&r, limit, sizeof limit);
     assert_string_equal(limit, "none");
 
-    /* a looser value for the user beats the stricter one of his group */
+    /* a looser value for the user beats the stricter one of the group */
     RESOLVE(&snapshot, "eve", &r, "g");
     assert_int_equal(line_of(&r, SETTING_TMOUT), 7);
     assert_int_equal(line_of(&r, SETTING_ENFORCE), 14);
@@ -113,7 +113,7 @@ static void user_beats_group_beats_default(void **state)
     RESOLVE(&snapshot, "sam", &r, );
     resolution_limit(&r, limit, sizeof limit);
     assert_string_equal(limit, "900 default");
-    /* a group called like a user, a user called like a group */
+    /* a group with the name of a user, a user with the name of a group */
     RESOLVE(&snapshot, "g", &r, "kim", "eve");
     assert_int_equal(line_of(&r, SETTING_TMOUT), 2);
     snapshot_close(&snapshot);
@@ -183,8 +183,8 @@ static void strictest_group(void **state)
     }
 }
 
-/* Groups that say the same: credited to the first in file order, which is
- * neither the order of the user's groups nor that of the alphabet. */
+/* Groups with equal values: the origin is the first in file order, which is neither
+ * the order of the user's groups nor alphabetical. */
 static void equal_values(void **state)
 {
     static const char *const text[] = {
@@ -214,8 +214,8 @@ static void equal_values(void **state)
     snapshot_close(&snapshot);
 }
 
-/* Credit after a merge goes to where the value stands now. */
-static void credit_after_a_merge(void **state)
+/* After a merge, the origin is the place of the value that won. */
+static void origin_after_a_merge(void **state)
 {
     static const char *const text[] = {
         "group \"a\" { tmout = 5m }\ngroup \"b\" { tmout = 5m }\n",
@@ -302,8 +302,8 @@ static void five_hundred_groups(void **state)
     snapshot_close(&snapshot);
 }
 
-/* Setting by setting the stricter of the two, with its rule: a session inside
- * a login is held by both. */
+/* For each setting the stricter of the two, with its rule: both apply to a session
+ * inside of a login. */
 static void tightened(void **state)
 {
     static const char text[] = "user \"kim\" {\n tmout = 10m\n enforce = true\n warn = 1m\n"
@@ -333,9 +333,9 @@ static void tightened(void **state)
             assert_int_equal(line_of(&both, expected[i].id), expected[i].line);
             assert_string_equal(both.setting[expected[i].id].name, expected[i].name);
         }
-        /* where both say the same, it stays with the session's own rule */
+        /* of equal values, the session's own rule stays */
         assert_int_equal(line_of(&both, SETTING_ACTIVITY), turn != 0 ? 6 : 14);
-        /* the other is as it was */
+        /* the other one is unchanged */
         assert_int_equal(line_of(&kim, SETTING_TMOUT), 2);
         assert_int_equal(line_of(&eve, SETTING_TMOUT), 9);
     }
@@ -344,7 +344,7 @@ static void tightened(void **state)
 
 /* For every setting in the table and any two values: never looser than one of
  * the two, and always one of them. */
-static void tightened_whatever_it_is(void **state)
+static void tightened_for_every_setting(void **state)
 {
     static const int64_t values[] = {0, 1, 2, 60, 900, SETTING_NONE};
 
@@ -371,8 +371,8 @@ static void tightened_whatever_it_is(void **state)
     }
 }
 
-/* A snapshot that is damaged where it is searched gives no answer at all. */
-static void a_damaged_snapshot(void **state)
+/* A snapshot that is damaged where it is searched gives no answer. */
+static void damaged_snapshot_gives_no_answer(void **state)
 {
     static const char *const group[] = {"g"};
     struct snapshot snapshot;
@@ -388,7 +388,7 @@ static void a_damaged_snapshot(void **state)
     snapshot_close(&snapshot);
 }
 
-static void what_the_shells_read(void **state)
+static void limits_for_shells(void **state)
 {
     static const struct {
         const char *text, *limit;
@@ -462,13 +462,13 @@ int main(void)
         cmocka_unit_test(a_looser_group_beats_the_default),
         cmocka_unit_test(strictest_group),
         cmocka_unit_test(equal_values),
-        cmocka_unit_test(credit_after_a_merge),
+        cmocka_unit_test(origin_after_a_merge),
         cmocka_unit_test(names_are_taken_literally),
         cmocka_unit_test(five_hundred_groups),
         cmocka_unit_test(tightened),
-        cmocka_unit_test(tightened_whatever_it_is),
-        cmocka_unit_test(a_damaged_snapshot),
-        cmocka_unit_test(what_the_shells_read),
+        cmocka_unit_test(tightened_for_every_setting),
+        cmocka_unit_test(damaged_snapshot_gives_no_answer),
+        cmocka_unit_test(limits_for_shells),
         cmocka_unit_test(formats_values),
         cmocka_unit_test(covers_logins),
     };

@@ -1,12 +1,11 @@
-/* The settings' table, and what follows from it. */
+/* The table of settings, and what follows from it. */
 #include "tests/unit/setting_text.h"
 
 #include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 
-/* Their numbers are in snapshots on disk: no change of the code may move
- * them. */
+/* Their numbers are in snapshots on disk, so they must never change. */
 static void numbers_never_change(void **state)
 {
     static const char *const name[] = {"tmout",        "enforce",        "export",    "sessions",
@@ -36,7 +35,7 @@ static void rows_are_complete(void **state)
         assert_true(strlen(row->values) > 0);
         setting_format(row, row->default_value, text, sizeof text);
         if (strcmp(text, "unset") == 0) {
-            /* what nobody can write, and no snapshot can hold */
+            /* which no policy and no snapshot can contain */
             assert_true(row->default_value == SETTING_UNSET);
             assert_false(setting_value_valid(row, row->default_value));
             assert_non_null(setting_parse(row, text, &again));
@@ -63,7 +62,7 @@ static void rows_are_complete(void **state)
     assert_null(setting_find("tmout "));
 }
 
-/* The contract's table. */
+/* The documented defaults. */
 static void defaults(void **state)
 {
     static const struct {
@@ -114,7 +113,7 @@ static void strictest(void **state)
     }
 }
 
-static void refused(void **state)
+static void rejects_invalid_values(void **state)
 {
     static const struct {
         enum setting_id id;
@@ -208,7 +207,7 @@ static void refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(bad); i++)
-        assert_refused(bad[i].id, bad[i].text);
+        assert_invalid(bad[i].id, bad[i].text);
 }
 
 static void bounds(void **state)
@@ -238,7 +237,7 @@ static void bounds(void **state)
     }
 }
 
-/* Guards what comes from disk, and what a ledger has room for. */
+/* Values from disk are checked, and against the size of a ledger. */
 static void bounds_of_attempts(void **state)
 {
     const struct setting *max = &settings[SETTING_MAX_ATTEMPTS];
@@ -279,7 +278,7 @@ static void bounds_of_attempts(void **state)
     assert_false(setting_value_valid(count_by, -1));
 }
 
-static void what_was_meant(void **state)
+static void suggests_similar_names(void **state)
 {
     static const char *const name[] = {"tmout", "enforce", "export", "sessions"};
     static const struct {
@@ -330,10 +329,10 @@ int main(void)
         cmocka_unit_test(rows_are_complete),
         cmocka_unit_test(defaults),
         cmocka_unit_test(strictest),
-        cmocka_unit_test(refused),
+        cmocka_unit_test(rejects_invalid_values),
         cmocka_unit_test(bounds),
         cmocka_unit_test(bounds_of_attempts),
-        cmocka_unit_test(what_was_meant),
+        cmocka_unit_test(suggests_similar_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

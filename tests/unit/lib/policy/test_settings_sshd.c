@@ -1,4 +1,4 @@
-/* The settings that go to sshd, with the bounds that sshd itself has. */
+/* The settings for sshd, with the limits that sshd itself has. */
 #include "tests/unit/setting_text.h"
 
 #include <inttypes.h>
@@ -42,8 +42,8 @@ static void rows(void **state)
         assert_null(settings[i].default_only);
 }
 
-/* What is written, its value, and how it is printed. */
-static void taken(void **state)
+/* The text, its value, and how that is printed. */
+static void accepts_valid_values(void **state)
 {
     static const struct {
         enum setting_id id;
@@ -94,7 +94,7 @@ static void taken(void **state)
     }
 }
 
-static void refused(void **state)
+static void rejects_invalid_values(void **state)
 {
     static const struct {
         enum setting_id id;
@@ -148,7 +148,7 @@ static void refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(bad); i++)
-        assert_refused(bad[i].id, bad[i].text);
+        assert_invalid(bad[i].id, bad[i].text);
 }
 
 static void channel_timeouts(void **state)
@@ -234,8 +234,8 @@ static void channel_timeouts(void **state)
     }
 }
 
-/* Two hundred characters and no more; and a pattern that is all stars takes
- * no longer than another. */
+/* Two hundred characters and no more; and a pattern of nothing but stars takes no
+ * longer than others. */
 static void long_channel_timeouts(void **state)
 {
     const struct setting *row = &settings[SETTING_CHANNEL_TIMEOUT];
@@ -287,7 +287,7 @@ static void strictest(void **state)
     }
 }
 
-/* Packed numbers that no text can have made. */
+/* Packed numbers that no text results in. */
 static void startups_from_disk(void **state)
 {
     const struct setting *row = &settings[SETTING_MAX_STARTUPS];
@@ -309,8 +309,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows),
-        cmocka_unit_test(taken),
-        cmocka_unit_test(refused),
+        cmocka_unit_test(accepts_valid_values),
+        cmocka_unit_test(rejects_invalid_values),
         cmocka_unit_test(channel_timeouts),
         cmocka_unit_test(long_channel_timeouts),
         cmocka_unit_test(strictest),

@@ -1,4 +1,4 @@
-/* The settings that tmoutd goes by, as the contract's table has them. */
+/* The settings for tmoutd, as documented. */
 #include "tests/unit/setting_text.h"
 
 #include <inttypes.h>
@@ -56,7 +56,7 @@ static void durations(void **state)
         assert_true(parsed(ids[i], "none") == SETTING_NONE);
         assert_false(setting_value_valid(&settings[ids[i]], 0));
     }
-    /* no notice is the shortest, for of notices the longest is the strictest */
+    /* no notice counts as the shortest, because the longest is the strictest */
     assert_int_equal(parsed(SETTING_WARN, "none"), 0);
     assert_false(setting_value_valid(&settings[SETTING_WARN], SETTING_NONE));
 }
@@ -87,7 +87,7 @@ static void strictest(void **state)
         assert_stricter(&pair[i]);
 }
 
-static void refused(void **state)
+static void rejects_invalid_values(void **state)
 {
     static const char *const durations_refused[] = {
         "",
@@ -117,15 +117,18 @@ static void refused(void **state)
         const char *const *bad = word ? words_refused : durations_refused;
         const size_t count = word ? COUNT_OF(words_refused) : COUNT_OF(durations_refused);
         for (size_t i = 0; i < count; i++)
-            assert_refused(watched[k], bad[i]);
+            assert_invalid(watched[k], bad[i]);
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows),      cmocka_unit_test(durations), cmocka_unit_test(activities),
-        cmocka_unit_test(strictest), cmocka_unit_test(refused),
+        cmocka_unit_test(rows),
+        cmocka_unit_test(durations),
+        cmocka_unit_test(activities),
+        cmocka_unit_test(strictest),
+        cmocka_unit_test(rejects_invalid_values),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

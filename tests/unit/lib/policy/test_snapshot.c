@@ -1,6 +1,6 @@
 /*
- * The snapshot: what goes in comes out, and whatever happens to the file,
- * the answer is the same as before or "damaged": never another one.
+ * The snapshot: it returns what was written, and whatever happens to the file,
+ * the answer is the same as before or "damaged", never another one.
  */
 #include "tests/unit/policy_text.h"
 #include "tests/unit/temporary.h"
@@ -53,7 +53,7 @@ static void open_image(struct snapshot *snapshot, const struct image *image)
         fail_msg("%s", failure.text);
 }
 
-/* --- what goes in comes out -------------------------------------------- */
+/* --- round trips ------------------------------------------------------- */
 
 static const char small_policy[] = "default {\n tmout = 15m\n"
                                    " channel_timeout = 'session:shell=10m x11-connection=1h' }\n"
@@ -117,7 +117,7 @@ static bool true_or_damaged(const struct answers *now, const struct answers *rig
            now->created_sec == right->created_sec && now->current == right->current;
 }
 
-static void there_and_back(void **state)
+static void round_trip(void **state)
 {
     static const int found[] = {1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0};
     struct image image;
@@ -160,8 +160,8 @@ static void there_and_back(void **state)
     free(image.bytes);
 }
 
-/* Two runs over the same sources make the same bytes. */
-static void the_same_bytes(void **state)
+/* Encoding the same sources twice gives the same bytes. */
+static void same_bytes_for_same_sources(void **state)
 {
     struct image a, b;
 
@@ -190,7 +190,7 @@ static void no_rules(void **state)
     free(image.bytes);
 }
 
-static void a_refusal(void **state)
+static void a_rejection(void **state)
 {
     static const char message[] = "/etc/x:3: a % sign, a \"quote\" and a \xc3\xbc";
     struct compiled c = {0};
@@ -233,8 +233,8 @@ static void a_refusal(void **state)
 
 /* --- damage ------------------------------------------------------------- */
 
-/* Opens what is in fd and holds its answers against the right ones. Returns
- * whether anything was noticed. */
+/* Opens the snapshot in fd and compares its answers with the right ones. Returns
+ * whether damage was noticed. */
 static bool noticed_or_true(int fd, const struct answers *right, const char *what, size_t where)
 {
     struct snapshot snapshot;
@@ -287,8 +287,7 @@ static void every_byte_changed(void **state)
         unnoticed += !noticed;
         assert_int_equal(pwrite(fd, &image.bytes[at], 1, (off_t)at), 1);
     }
-    /* All but what pads one part to the next, or stands for a rule or a
-     * bucket that no question leads to. */
+    /* All but padding, and rules and buckets that no lookup reads. */
     assert_false(noticed_or_true(fd, &right, "restored", 0));
     assert_true(unnoticed < image.size / 2);
     close(fd);
@@ -317,7 +316,7 @@ static void every_length(void **state)
     free(image.bytes);
 }
 
-/* Cut off, or scribbled on, after it was opened. */
+/* Truncated or overwritten after it was opened. */
 static void damaged_while_open(void **state)
 {
     struct image image;
@@ -335,7 +334,7 @@ static void damaged_while_open(void **state)
         if (size == 0)
             for (size_t i = 0; i < COUNT_OF(queries); i++)
                 assert_int_equal(now.found[i], -1);
-        /* and grown again with zeros */
+        /* and extended again with zeros */
         assert_int_equal(ftruncate(snapshot.fd, (off_t)image.size), 0);
         ask(&snapshot, &now);
         assert_true(true_or_damaged(&now, &right));
@@ -344,8 +343,8 @@ static void damaged_while_open(void **state)
     free(image.bytes);
 }
 
-/* Runs of zeros, ones and noise, as a file system leaves them behind. */
-static void blocks_of_rubbish(void **state)
+/* Blocks of zeros, ones and noise, as a file system may leave them. */
+static void blocks_of_garbage(void **state)
 {
     struct image image;
     struct answers right;
@@ -414,8 +413,8 @@ static void buckets_in_the_wrong_place(void **state)
     free(text);
 }
 
-/* snapshot_is_intact() reads what no login may have asked for yet: there no
- * byte can change unnoticed. */
+/* snapshot_is_intact() reads also what no login has needed yet: no byte can change
+ * unnoticed. */
 static void intact_or_not(void **state)
 {
     struct image image;
@@ -444,7 +443,7 @@ static void intact_or_not(void **state)
     free(image.bytes);
 }
 
-/* --- files that are well checksummed, and wrong -------------------------- */
+/* --- wrong contents with correct checksums ------------------------------- */
 
 static void seal_header(struct image *image)
 {
@@ -540,13 +539,13 @@ static void values_out_of_bounds(void **state)
         memcpy(rule + sizeof(struct file_rule), &entry, sizeof entry);
         seal_rule(rule, slot.size);
         if (find_kim(&image, &found) != -1)
-            fail_msg("%s = %lld was taken", settings[bad[i].id].name, (long long)bad[i].value);
+            fail_msg("%s = %lld was accepted", settings[bad[i].id].name, (long long)bad[i].value);
         free(image.bytes);
     }
 }
 
-/* The text of a rule, against the setting that it belongs to. The record is
- * sealed again each time, so that only the reader's care can notice. */
+/* The text of a rule against its setting. The checksum is updated each time, so
+ * that only the reader's other checks can notice. */
 static void damaged_texts(void **state)
 {
     static const char text[] = "default { channel_timeout = 'session:shell=5m' }";
@@ -605,7 +604,7 @@ static void damaged_texts(void **state)
     }
 }
 
-/* A newer version's settings are passed over, its others are not. */
+/* Settings of a newer version are ignored, the others are not. */
 static void unknown_settings(void **state)
 {
     static const uint32_t ids[] = {SETTING_COUNT, SETTING_COUNT + 1, 1000, UINT32_MAX};
@@ -632,7 +631,7 @@ static void unknown_settings(void **state)
     }
 }
 
-/* The hash of one name leads to the rule of another: not his rule. */
+/* The hash of one name leads to the rule of another name: that is no match. */
 static void a_colliding_hash(void **state)
 {
     struct image image;
@@ -657,7 +656,7 @@ static void a_colliding_hash(void **state)
     free(image.bytes);
 }
 
-/* Two slots of one hash: the right one is found behind the wrong one. */
+/* Two slots with one hash: the right one is found behind the wrong one. */
 static void two_rules_of_one_hash(void **state)
 {
     struct image image;
@@ -716,7 +715,7 @@ static void offsets_and_counts(void **state)
     }
 }
 
-/* More slots than a bucket has, and none that is asked for. */
+/* More slots than a bucket has, and none that is looked for. */
 static void too_many_slots(void **state)
 {
     static const uint64_t counts[] = {BUCKET_SLOTS + 1, 1000, UINT64_MAX};
@@ -734,7 +733,7 @@ static void too_many_slots(void **state)
     }
 }
 
-/* A rule larger than any, in a file that has room for it. */
+/* A rule that is too large, in a file that has room for it. */
 static void a_rule_too_large(void **state)
 {
     enum { MORE = 100000 };
@@ -764,7 +763,7 @@ static void a_rule_too_large(void **state)
     }
 }
 
-/* A rule whose own numbers do not fit. */
+/* A rule whose sizes do not add up. */
 static void rules_that_do_not_fit(void **state)
 {
     static const struct {
@@ -826,7 +825,7 @@ static void headers_that_do_not_fit(void **state)
                 close(fd);
                 continue;
             }
-            /* No such file was ever written: it must only be survived. */
+            /* No such file is ever written: it must only do no harm. */
             struct answers a;
             char text[64];
             ask(&snapshot, &a);
@@ -842,7 +841,7 @@ static void headers_that_do_not_fit(void **state)
     free(image.bytes);
 }
 
-/* Paths of sources that reach out of their block. */
+/* Paths of sources that extend beyond their block. */
 static void sources_that_do_not_fit(void **state)
 {
     static const uint32_t sizes[] = {0, 25, 4096, 100000, 0x7fffffff, UINT32_MAX - 7, UINT32_MAX};
@@ -873,8 +872,8 @@ static void sources_that_do_not_fit(void **state)
 
 /* --- size --------------------------------------------------------------- */
 
-/* Names that all fall into one of few buckets force more buckets, or are
- * refused; they are never lost. */
+/* Names that all belong to one of few buckets need more buckets, or are rejected;
+ * they are never lost. */
 static void names_that_crowd_a_bucket(void **state)
 {
     enum { MOST = 40 };
@@ -1000,7 +999,7 @@ static enum snapshot_status open_in(const char *directory, uid_t owner, struct f
     return status;
 }
 
-static void what_may_be_opened(void **state)
+static void files_that_can_be_opened(void **state)
 {
     struct failure failure = {""};
     struct image image;
@@ -1043,7 +1042,7 @@ static void what_may_be_opened(void **state)
     free(image.bytes);
 }
 
-static void somebody_elses(void **state)
+static void owned_by_others(void **state)
 {
     struct failure failure = {""};
     struct image image;
@@ -1063,8 +1062,8 @@ static void somebody_elses(void **state)
     free(image.bytes);
 }
 
-/* A snapshot that could not be opened costs no descriptor. */
-static void no_descriptor_is_left(void **state)
+/* A snapshot that could not be opened leaves no descriptor open. */
+static void leaves_no_descriptor_open(void **state)
 {
     struct failure failure = {""};
     struct image image;
@@ -1087,14 +1086,14 @@ static void no_descriptor_is_left(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(there_and_back),
-        cmocka_unit_test(the_same_bytes),
+        cmocka_unit_test(round_trip),
+        cmocka_unit_test(same_bytes_for_same_sources),
         cmocka_unit_test(no_rules),
-        cmocka_unit_test(a_refusal),
+        cmocka_unit_test(a_rejection),
         cmocka_unit_test(every_byte_changed),
         cmocka_unit_test(every_length),
         cmocka_unit_test(damaged_while_open),
-        cmocka_unit_test(blocks_of_rubbish),
+        cmocka_unit_test(blocks_of_garbage),
         cmocka_unit_test(buckets_in_the_wrong_place),
         cmocka_unit_test(intact_or_not),
         cmocka_unit_test(values_out_of_bounds),
@@ -1111,9 +1110,9 @@ int main(void)
         cmocka_unit_test(names_that_crowd_a_bucket),
         cmocka_unit_test(ten_thousand_rules),
         cmocka_unit_test(too_many_sources),
-        WITH_DIRECTORY(what_may_be_opened),
-        WITH_DIRECTORY(somebody_elses),
-        WITH_DIRECTORY(no_descriptor_is_left),
+        WITH_DIRECTORY(files_that_can_be_opened),
+        WITH_DIRECTORY(owned_by_others),
+        WITH_DIRECTORY(leaves_no_descriptor_open),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Reading policy files: what is trusted, what is noticed, and what cannot
- * hurt the process that reads. */
+/* Reading policy files: permissions, changes, and files that must not harm the
+ * process that reads them. */
 #include "tests/unit/policy_text.h"
 #include "tests/unit/temporary.h"
 
@@ -22,7 +22,7 @@ static void begin(struct reading *r, const char *directory)
                           .directory = path_in(directory, "tmout.conf.d")};
 }
 
-/* Reads anew; returns how many things were wrong. */
+/* Reads again; returns the number of problems. */
 static size_t read_again(struct reading *r)
 {
     sources_free(&r->set);
@@ -155,8 +155,8 @@ static void no_file_there(void **state)
     end(&r);
 }
 
-/* Like a FIFO, a socket is a mistake of whoever put it there: it must be
- * possible to remember that it was refused. */
+/* Like a FIFO, a socket is an error in the policy: it must be possible to record
+ * the rejection. */
 static void a_socket_there(void **state)
 {
     struct reading r;
@@ -173,7 +173,7 @@ static void a_socket_there(void **state)
     end(&r);
 }
 
-static void a_drop_in_directory_that_is_none(void **state)
+static void drop_in_directory_is_a_file(void **state)
 {
     struct reading r;
     char *elsewhere = path_in(*state, "elsewhere");
@@ -193,7 +193,7 @@ static void a_drop_in_directory_that_is_none(void **state)
     end(&r);
 }
 
-static void drop_ins_that_are_no_files(void **state)
+static void drop_ins_must_be_files(void **state)
 {
     struct reading r;
 
@@ -241,7 +241,7 @@ static void others_can_write(void **state)
     end(&r);
 }
 
-static void somebody_elses(void **state)
+static void owned_by_others(void **state)
 {
     struct reading r;
 
@@ -285,7 +285,7 @@ static void parents(void **state)
         assert_rejected(&r, "chmod go-w");
         assert_int_equal(chmod(path[i], 0757), 0);
         assert_rejected(&r, "chmod go-w");
-        /* In a sticky directory of root's others cannot replace what is ours. */
+        /* In a sticky directory owned by root others cannot replace our files. */
         assert_int_equal(chmod(path[i], 01777), 0);
         if (geteuid() != 0)
             assert_rejected(&r, "chmod go-w");
@@ -307,7 +307,7 @@ static void parents(void **state)
         free(path[i]);
 }
 
-/* A link on the way is followed, and what counts is where it leads. */
+/* A symbolic link on the way is followed, and its target is checked. */
 static void links_on_the_way(void **state)
 {
     struct reading r;
@@ -339,8 +339,8 @@ static void changed_since(void **state)
     assert_int_equal(read_again(&r), 0);
     assert_true(sources_unchanged(&r.set));
 
-    /* Same size, same inode, the old mtime put back. The clock that stamps
-     * files must move on first: its next tick is waited for. */
+    /* Same size, same inode, the old mtime restored. The clock that stamps files
+     * must advance first, so wait for its next tick. */
     assert_int_equal(stat(r.config, &st), 0);
     struct stat now = st;
     while (now.st_ctim.tv_nsec == st.st_ctim.tv_nsec && now.st_ctim.tv_sec == st.st_ctim.tv_sec) {
@@ -354,13 +354,13 @@ static void changed_since(void **state)
     assert_int_equal(now.st_mtim.tv_nsec, st.st_mtim.tv_nsec);
     assert_false(sources_unchanged(&r.set));
 
-    /* replaced by a file that looks like it */
+    /* replaced by an identical file */
     assert_int_equal(read_again(&r), 0);
     write_text(other, "two");
     assert_int_equal(rename(other, r.config), 0);
     assert_false(sources_unchanged(&r.set));
 
-    /* gone; and there again */
+    /* removed, and created again */
     assert_int_equal(read_again(&r), 0);
     assert_int_equal(unlink(r.config), 0);
     assert_false(sources_unchanged(&r.set));
@@ -369,7 +369,7 @@ static void changed_since(void **state)
     write_text(r.config, "two");
     assert_false(sources_unchanged(&r.set));
 
-    /* the directory appears, and something in it */
+    /* the directory is created, and a file in it */
     assert_int_equal(read_again(&r), 0);
     assert_int_equal(mkdir(r.directory, 0755), 0);
     assert_false(sources_unchanged(&r.set));
@@ -397,8 +397,8 @@ static void identities(void **state)
     free(under_a_file);
 }
 
-/* Files that come and go while they are read: what was read is whole, or it
- * is told that nothing could be read. */
+/* Files that are created and removed while they are read: what was read is
+ * complete, or reading is reported as failed. */
 static void drop_ins_that_vanish(void **state)
 {
     struct reading r;
@@ -459,7 +459,7 @@ static void one_file_alone(void **state)
     assert_int_equal(r.problems.count, 0);
     assert_string_equal(r.set.item[0].text, "draft");
     sources_free(&r.set);
-    /* who could write it says nothing about its text */
+    /* its permissions say nothing about its text */
     assert_int_equal(chmod(r.config, 0666), 0);
     assert_int_equal(source_read_draft("tmout.conf", geteuid(), &r.set, &r.problems), 0);
     assert_int_equal(r.problems.errors, 0);
@@ -470,7 +470,7 @@ static void one_file_alone(void **state)
     end(&r);
 }
 
-static void no_descriptor_is_left(void **state)
+static void leaves_no_descriptor_open(void **state)
 {
     struct reading r;
 
@@ -494,7 +494,7 @@ static void no_descriptor_is_left(void **state)
     end(&r);
 }
 
-/* A compiled policy, from files: the same end to end. */
+/* From files to rules, end to end. */
 static void from_files_to_rules(void **state)
 {
     struct reading r;
@@ -515,7 +515,7 @@ static void from_files_to_rules(void **state)
     write_text(path, "default { tmout = 5x }\n");
     assert_int_equal(policy_compile(r.config, geteuid(), &c.policy, &c.sources, &c.problems), 1);
     compiled_free(&c);
-    /* an untrusted drop-in makes the whole invalid; it is not left out */
+    /* an insecure drop-in makes the whole policy invalid; it is not ignored */
     write_text(path, "default { tmout = 5m }\n");
     assert_int_equal(chmod(path, 0666), 0);
     assert_int_equal(policy_compile(r.config, geteuid(), &c.policy, &c.sources, &c.problems), 1);
@@ -532,17 +532,17 @@ int main(void)
         WITH_DIRECTORY(too_large),
         WITH_DIRECTORY(no_file_there),
         WITH_DIRECTORY(a_socket_there),
-        WITH_DIRECTORY(a_drop_in_directory_that_is_none),
-        WITH_DIRECTORY(drop_ins_that_are_no_files),
+        WITH_DIRECTORY(drop_in_directory_is_a_file),
+        WITH_DIRECTORY(drop_ins_must_be_files),
         WITH_DIRECTORY(others_can_write),
-        WITH_DIRECTORY(somebody_elses),
+        WITH_DIRECTORY(owned_by_others),
         WITH_DIRECTORY(parents),
         WITH_DIRECTORY(links_on_the_way),
         WITH_DIRECTORY(changed_since),
         WITH_DIRECTORY(identities),
         WITH_DIRECTORY(drop_ins_that_vanish),
         WITH_DIRECTORY(one_file_alone),
-        WITH_DIRECTORY(no_descriptor_is_left),
+        WITH_DIRECTORY(leaves_no_descriptor_open),
         WITH_DIRECTORY(from_files_to_rules),
     };
 

@@ -37,12 +37,19 @@ static int compile_and_encode(void *context)
     size_t size;
     int result = -1;
 
-    if (read_texts(context, &sources) == 0 &&
-        policy_compile_sources(&sources, &policy, &problems) == 0)
+    if (read_texts(context, &sources) != 0)
+        goto out;
+    const int outcome = policy_compile_sources(&sources, &policy, &problems);
+    /* It was not found invalid, and the failure has a reason. */
+    assert_true(outcome == 0 || outcome == -1);
+    assert_int_equal(problems.failures, outcome == 0 ? 0 : 1);
+    if (outcome == 0)
         result = snapshot_encode(SNAPSHOT_POLICY, &sources, &policy, "", 1, &image, &size);
     /* Each note is counted, but kept only if there is memory. */
     if (result == 0 && problems_notes_left_out(&problems) > 0)
         result = -1;
+
+out:
     free(image);
     policy_free(&policy);
     problems_free(&problems);

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 
 static const char GOOD[] = "default { tmout = 5m }\n";
 static const char BAD[] = "default { tmuot = 5m tmout = 0 }\n";
@@ -68,6 +69,11 @@ static void comes_into_force(void **state)
     assert_int_equal(tmout_in_force(&place), 300);
     assert_int_equal(stat(place.state, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0755);
+    char *lock = path_in(place.state, "apply.lock");
+    assert_int_equal(stat(lock, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    free(lock);
+    assert_int_equal(alarm(0), 0); /* none is left that would end the process */
     char *policy = path_in(place.state, SNAPSHOT_POLICY_NAME);
     assert_int_equal(stat(policy, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0644);
@@ -76,6 +82,43 @@ static void comes_into_force(void **state)
     write_text(place.config, "default { tmout = 6m }\nuser \"kim\" { }\n");
     assert_apply(&place, TMOUTCTL_FINE, "applied: 2 rules from ", "");
     assert_int_equal(tmout_in_force(&place), 360);
+    place_close(&place);
+}
+
+/* How often the policy's file was opened since the last call. Equal events in a row
+ * would be one, so that there are others between them. */
+static size_t count_opens(int inotify_fd)
+{
+    char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+    size_t count = 0;
+
+    const ssize_t size = read(inotify_fd, events, sizeof events);
+    for (const char *at = events; size > 0 && at < events + size;) {
+        const struct inotify_event *event = (const struct inotify_event *)(const void *)at;
+        count += event->mask == IN_OPEN;
+        at += sizeof *event + event->len;
+    }
+    return count;
+}
+
+/* A file that was changed just now is read again after the clock's next tick. A
+ * busy machine may let the tick pass before the first time. */
+static void reads_fresh_files_twice(void **state)
+{
+    struct verb_place place;
+    size_t opens = 0;
+    const int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+    place_open(&place, *state, GOOD);
+    assert_true(inotify_add_watch(fd, place.config, IN_OPEN | IN_CLOSE_NOWRITE) >= 0);
+    for (int i = 0; i < 100 && opens < 2; i++) {
+        write_text(place.config, GOOD);
+        count_opens(fd);
+        assert_apply(&place, TMOUTCTL_FINE, "applied", "");
+        opens = count_opens(fd);
+    }
+    assert_int_equal(opens, 2);
+    close(fd);
     place_close(&place);
 }
 
@@ -240,9 +283,13 @@ static void locked_by_another(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_DIRECTORY(comes_into_force),         WITH_DIRECTORY(prints_notes),
-        WITH_DIRECTORY(keeps_the_last_valid_one), WITH_DIRECTORY(quietly),
-        WITH_DIRECTORY(without_a_policy),         WITH_DIRECTORY(unusable_state),
+        WITH_DIRECTORY(comes_into_force),
+        WITH_DIRECTORY(prints_notes),
+        WITH_DIRECTORY(reads_fresh_files_twice),
+        WITH_DIRECTORY(keeps_the_last_valid_one),
+        WITH_DIRECTORY(quietly),
+        WITH_DIRECTORY(without_a_policy),
+        WITH_DIRECTORY(unusable_state),
         WITH_DIRECTORY(locked_by_another),
     };
 

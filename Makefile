@@ -223,7 +223,7 @@ $(TEST_BUILD)/obj/%.o: %.c Makefile
 
 $(TEST_BUILD)/unit/%: $(TEST_BUILD)/obj/tests/unit/%.o $(UNIT_ARCHIVES)
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $^ $$($(PKG_CONFIG) --libs cmocka libconfuse jansson libsystemd)
+	$(LINK) -o $@ $(filter %.o %.a,$^) $$($(PKG_CONFIG) --libs cmocka libconfuse jansson libsystemd)
 
 # In these, allocations fail on demand: tests/unit/out_of_memory.h.
 $(TEST_BUILD)/unit/%_memory: override LDFLAGS += $(addprefix -Wl$(,)--wrap=,malloc calloc realloc reallocarray \

@@ -63,16 +63,16 @@ def lines(name, pattern, mark=START):
 
 
 def wrong_then_right():
-    """after three wrong passwords the right one is refused, until root unlocks"""
+    """after three wrong passwords the correct one is rejected, until root unlocks"""
     tap.equal(state("ann"), (0, False), "nothing counted yet")
     for count in 1, 2, 3:
-        tap.ok(not lets_in("ann", "wrong"), f"wrong password {count}: refused")
+        tap.ok(not lets_in("ann", "wrong"), f"wrong password {count}: rejected")
         tap.equal(state("ann"), (count, count == 3), f"wrong password {count}: counted")
     left = attempts("ann")["unlock_in"]
     tap.ok(540 < left <= 600, "locked for ten minutes", left)
     for method in METHODS:
-        tap.ok(not lets_in("ann", "right", method=method), f"the right one is refused: {method}")
-    tap.equal(state("ann"), (3, True), "refusals don't count")
+        tap.ok(not lets_in("ann", "right", method=method), f"the correct one is rejected: {method}")
+    tap.equal(state("ann"), (3, True), "rejections don't count")
     tap.ok(attempts("ann")["unlock_in"] <= left, "and don't prolong the lock")
     tap.equal(ssh("ann", "echo in").stdout, "in\n", "her key lets her in")
     tap.equal(state("ann"), (3, True), "and lifts no lock")
@@ -84,7 +84,7 @@ def wrong_then_right():
     for pattern, expected in {
             r"failed login ": [f"{who} failures={n} max_attempts=3" for n in (1, 2, 3)],
             r"locked after ": [f"{who} failures=3 max_attempts=3 lock_time=10m"],
-            r"refused: ": [f"{who} failures=3 max_attempts=3 unlock_in="] * 2,
+            r"rejected: ": [f"{who} failures=3 max_attempts=3 unlock_in="] * 2,
             r"unlocked ": ["user=ann address=local service=tmoutctl failures=3 max_attempts=3"],
     }.items():
         found = lines("ann", pattern)
@@ -111,13 +111,13 @@ def window_ends():
 
 
 def lock_ends():
-    """a lock ends in time, with the failures that made it"""
+    """a lock expires, together with the failures that caused it"""
     tap.ok(not lets_in("time", "wrong"), "wrong")
     tap.equal(state("time"), (1, True), "locked")
-    tap.ok(not lets_in("time", "right"), "right: refused")
-    wait_until(lambda: state("time") == (0, False), "the lock does not end")
-    tap.ok(lets_in("time", "right"), "the lock has ended: right")
-    tap.equal(len(lines("time", "lock has ended")), 1, "the log says so")
+    tap.ok(not lets_in("time", "right"), "correct password: rejected")
+    wait_until(lambda: state("time") == (0, False), "the lock does not expire")
+    tap.ok(lets_in("time", "right"), "the lock has expired: correct password")
+    tap.equal(len(lines("time", "lock expired")), 1, "the log says so")
     tap.ok(not lets_in("time", "wrong"), "wrong again")
     tap.equal(state("time"), (1, True), "locks again")
 
@@ -128,7 +128,7 @@ def lock_without_end():
     now = attempts("forever")
     tap.equal((now["failures"], now["locked"], now["unlock_in"]), (1, True, None),
               "locked, with no end to it")
-    tap.ok(not lets_in("forever", "right"), "right: refused")
+    tap.ok(not lets_in("forever", "right"), "correct password: rejected")
     unlock("forever")
     tap.ok(lets_in("forever", "right"), "unlocked: right")
 
@@ -142,10 +142,10 @@ def several_on_one_connection():
         tap.ok(not lets_in("many", "one", "two", method=method), f"{method}: two wrong")
         tap.equal(state("many"), (2, False), f"{method}: counted")
         tap.ok(not lets_in("many", "three", "four", "right", method=method),
-               f"{method}: locked in the middle of a connection, the right one is refused")
+               f"{method}: locked in the middle of a connection, the correct one is rejected")
         tap.equal(state("many"), (4, True), f"{method}: locked")
         tap.equal(len(lines("many", "failed login", mark)), 4, f"{method}: four were checked")
-        tap.equal(len(lines("many", "refused", mark)), 1, f"{method}: one was refused")
+        tap.equal(len(lines("many", "rejected", mark)), 1, f"{method}: one was rejected")
         unlock("many")
 
 
@@ -186,7 +186,7 @@ def strictest_group():
     now = attempts("one")
     tap.ok(now["locked"] and 1140 < now["unlock_in"] <= 1200,
            "locked after one, for the longest time", now)
-    tap.ok(not lets_in("one", "right"), "right: refused")
+    tap.ok(not lets_in("one", "right"), "correct password: rejected")
 
 
 def policy_edited():
@@ -202,7 +202,7 @@ def policy_edited():
         lets_in("edited", "wrong")
     tap.equal(state("edited"), (2, False), "two of five")
     edit("max_attempts = 2")
-    tap.ok(not lets_in("edited", "right"), "two of two: refused")
+    tap.ok(not lets_in("edited", "right"), "two of two: rejected")
     tap.equal(state("edited"), (2, True), "and locked")
     edit("max_attempts = none")
     tap.ok(lets_in("edited", "right"), "no limit any more: in")
@@ -212,7 +212,7 @@ def policy_edited():
     tap.ok(lets_in("edited", "right"), "a shorter lock is over by now")
     lets_in("edited", "wrong")
     edit("max_attempts = 1")
-    tap.ok(not lets_in("edited", "right"), "one of one: refused")
+    tap.ok(not lets_in("edited", "right"), "one of one: rejected")
     unlock("edited")
     tap.ok(lets_in("edited", "right"), "unlocked")
     remove(path)
@@ -247,7 +247,7 @@ def sudo_with_password():
     tap.equal(state("sudoer"), (0, False), "cleared")
     # sudo tells modules to say nothing to the user.
     tap.ok(sudo("sudoer", "wrong", "wrong", "right").returncode != 0,
-           "locked between two questions: the right one is refused")
+           "locked between two questions: the correct one is rejected")
     tap.equal(state("sudoer"), (2, True), "locked")
     tap.ok(lets_in("sudoer", "right"), "but not over the network")
     tap.equal(state("sudoer"), (2, True), "which clears nothing here")
@@ -268,7 +268,7 @@ def su_on_a_terminal():
         status, screen = attempt("wrong")
         tap.ok(status != 0 and "Locked" not in screen, f"wrong password {count}", screen)
     status, screen = attempt("right")
-    tap.ok(status != 0 and "inside" not in screen, "locked: the right one is refused", screen)
+    tap.ok(status != 0 and "inside" not in screen, "locked: the correct one is rejected", screen)
     tap.matches(screen, r"Account locked after 2 failed logins\. Try again in (10m|9m\d+s)\.", "and told")
     unlock("su")
     status, screen = attempt("right")
@@ -294,7 +294,7 @@ def login_on_a_terminal():
     tap.ok(not inside and "Locked" not in screen, "two wrong passwords", screen)
     tap.equal(state("console"), (2, True), "counted")
     inside, screen = attempt("console", "right")
-    tap.ok(not inside and "Account locked after 2 failed logins" in screen, "refused, and told", screen)
+    tap.ok(not inside and "Account locked after 2 failed logins" in screen, "rejected, and told", screen)
     tap.ok(lets_in("console", "right"), "ssh lets in")
     unlock("console")
     tap.ok(attempt("console", "right")[0], "unlocked: in")
@@ -325,20 +325,20 @@ def what_the_other_side_is_told():
 
 
 def strangers():
-    """whoever locks somebody over the network does not lock him out"""
+    """locking a user over the network does not lock them out"""
     for _ in range(3):
         lets_in("stranger", "guess")
     tap.ok(not lets_in("stranger", "right"), "locked over the network")
-    tap.equal(ssh("stranger", "echo in").stdout, "in\n", "his key lets him in")
-    tap.equal(su("quiet", "stranger", "right").returncode, 0, "su takes his password")
-    tap.equal(sudo("stranger", "right").returncode, 0, "sudo takes his password")
+    tap.equal(ssh("stranger", "echo in").stdout, "in\n", "the key still works")
+    tap.equal(su("quiet", "stranger", "right").returncode, 0, "su accepts the password")
+    tap.equal(sudo("stranger", "right").returncode, 0, "sudo accepts the password")
     with Terminal(["login"]) as session:
         session.wait("login: ")
         session.type("stranger")
         session.wait("Password: ")
         session.type("right")
         session.wait_prompt()
-        tap.equal(session.ask("$USER"), "stranger", "login takes his password")
+        tap.equal(session.ask("$USER"), "stranger", "login accepts the password")
     tap.ok(not lets_in("stranger", "right"), "none of which lifts the lock")
     tap.equal(state("stranger"), (2, True), "made by the strangers")
     for _ in range(3):
@@ -355,7 +355,7 @@ def root():
     for _ in range(4):
         Pam.once("console-root", "root", "wrong")
         lets_in("root", "wrong")
-    tap.equal(Pam.once("console-root", "root", "right"), 0, "no rule of his own: in at the console")
+    tap.equal(Pam.once("console-root", "root", "right"), 0, "no rule of their own: in at the console")
     tap.ok(lets_in("root", "right"), "and over the network")
     tap.ok(not os.path.exists(f"{LEDGERS}/0"), "nothing was counted")
     write(path + ".new", 'user "root" { max_attempts = 2 }\n')
@@ -363,7 +363,7 @@ def root():
     for _ in range(2):
         Pam.once("console-root", "root", "wrong")
         lets_in("root", "wrong")
-    tap.equal(Pam.once("console-root", "root", "right"), Pam.AUTH_ERR, "a rule of his own: locked")
+    tap.equal(Pam.once("console-root", "root", "right"), Pam.AUTH_ERR, "a rule of their own: locked")
     tap.ok(not lets_in("root", "right"), "over the network, too")
     unlock("root")
     tap.ok(lets_in("root", "right"), "unlocked")
@@ -384,7 +384,7 @@ def who_leaves_a_ledger():
 
     for method in METHODS:
         tap.ok(not lets_in("denied", "guess", "right", "guess", method=method),
-               f"sshd lets him in with no password: {method}")
+               f"sshd lets them in with no password: {method}")
     tap.equal(state("denied"), (0, False), "so none counts")
     for _ in range(3):
         tap.equal(ssh("haskey", "echo in").stdout, "in\n", "empty passwords permitted: a key")
@@ -419,7 +419,7 @@ def ours_locks(name, port, counted=lambda: True):
             tap.ok(not lets_in(name, "wrong", method=method, port=port), f"{name}, {method}: wrong")
         tap.equal(state(name), (2, True), f"{name}, {method}: locked")
         tap.ok(not lets_in(name, "right", method=method, port=port),
-               f"{name}, {method}: right is refused")
+               f"{name}, {method}: the correct password is rejected")
         tap.ok(counted(), f"{name}, {method}: the other module counted two")
         unlock(name)
         tap.ok(lets_in(name, "right", method=method, port=port), f"{name}, {method}: unlocked, in")
@@ -439,7 +439,7 @@ def beside_faillock():
     for _ in range(5):
         lets_in("theirs", "wrong", port=2202)
     tap.equal((tally("theirs"), state("theirs")), (5, (5, False)), "pam_faillock is the stricter")
-    tap.ok(not lets_in("theirs", "right", port=2202), "and refuses the right one")
+    tap.ok(not lets_in("theirs", "right", port=2202), "and rejects the correct one")
     must("faillock", "--user", "theirs", "--reset")
     tap.ok(lets_in("theirs", "right", port=2202), "reset: in")
     tap.equal(state("theirs"), (0, False), "which clears ours")

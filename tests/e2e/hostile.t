@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A user who may set his environment in every way that sshd knows."""
+"""A user who may set the environment in every way that sshd knows."""
 
 import os
 import re

@@ -100,7 +100,7 @@ def at_the_prompt():
 
 
 def commands_keep_a_session():
-    """time spent in commands is not idle time, and each one starts it anew"""
+    """time spent in commands is not idle time, and each one restarts it"""
     user("lively", "bash", ["forced"])
     with terminal("lively") as session:
         for _ in range(2 * LIMIT_SEC):

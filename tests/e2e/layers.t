@@ -112,7 +112,7 @@ def every_cell():
 
 
 def a_client_that_answers_for_its_owner():
-    """ServerAliveInterval keeps no idle person: what looks at people ends him, what asks
+    """ServerAliveInterval keeps no idle person: what looks at people ends the login, what asks
     clients does not"""
     user("asked", "bash", ["clientalive"])
     user("watched", "bash", ["tmoutd", "clientalive"])
@@ -120,8 +120,8 @@ def a_client_that_answers_for_its_owner():
     answers = [OPTIONS["serveralive"]] * 2
     kept, cut = side_by_side(table.cell, ["clientalive", "tmoutd"], ["prompt"] * 2, answers,
                              ["asked", "watched"])
-    tap.equal(kept, "stays", "ClientAlive keeps him")
-    tap.equal(cut, "ends", "tmoutd ends him")
+    tap.equal(kept, "stays", "ClientAlive keeps the login")
+    tap.equal(cut, "ends", "tmoutd ends the login")
     tap.equal(len(tmoutd.cut("watched", mark)), 1, "and says so")
 
 
@@ -185,7 +185,7 @@ def max_sessions():
     master.stdin.write("ready\n")
     master.stdin.flush()
     tap.equal(master.stdout.readline(), "ready\n", "the connection's own session")
-    # A client that is refused would else open a connection of its own.
+    # A client that is rejected would otherwise open a connection of its own.
     clients = sftp_clients("crowd", [path, "ControlMaster=no", "ProxyCommand=false"])
     tap.equal(sum(got for _, got in clients), 7 - 1, f"of {MANY} there are as many as may be")
     end_all(clients)

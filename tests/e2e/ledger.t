@@ -89,7 +89,7 @@ def spoilt(name, what, spoil):
     make_ledger(name)
     spoil(ledger(name))
     mark = syslog.now()
-    tap.ok(not lets_in(name, "right"), f"{what}: the right password is refused")
+    tap.ok(not lets_in(name, "right"), f"{what}: the correct password is rejected")
     error_names_it(name, mark, what)
     key_works(name, what)
     now = attempts(name)
@@ -183,7 +183,7 @@ def damage_ends_in_time():
     """the lock after damage ends like any other"""
     make_ledger("short")
     overwrite(ledger("short"), b"noise")
-    tap.ok(not lets_in("short", "right"), "refused")
+    tap.ok(not lets_in("short", "right"), "rejected")
     wait_until(lambda: state("short") == (0, False), "the lock does not end")
     tap.ok(lets_in("short", "right"), "later: in")
 
@@ -191,14 +191,14 @@ def damage_ends_in_time():
 # --- no room -----------------------------------------------------------------
 
 def no_room():
-    """a full disk: who has a ledger is counted in it, who needs one is refused"""
+    """a full disk: users with a ledger are counted in it, others are rejected"""
     with mounted("-t", "tmpfs", "-o", "size=64k,mode=755", "throwaway", LEDGERS):
         make_ledger("full")
         with contextlib.suppress(OSError), open(LEDGERS + "/filler", "wb", 0) as file:
             while file.write(b"x" * 4096):
                 pass
         mark = syslog.now()
-        tap.ok(not lets_in("fresh", "right"), "no ledger yet: refused")
+        tap.ok(not lets_in("fresh", "right"), "no ledger yet: rejected")
         error_names_it("fresh", mark, "no ledger yet")
         key_works("fresh", "no ledger yet")
         mark = syslog.now()
@@ -209,13 +209,13 @@ def no_room():
         for _ in range(3):
             lets_in("full", "wrong")
         tap.equal(state("full"), (3, True), "a ledger: locked")
-        tap.ok(not lets_in("full", "right"), "a ledger: refused")
+        tap.ok(not lets_in("full", "right"), "a ledger: rejected")
         tap.equal(errors_about("full", mark), [], "a ledger: no error")
         unlock("full")
         tap.ok(lets_in("full", "right"), "a ledger: unlocked")
         overwrite(ledger("full"), b"")
-        tap.ok(not lets_in("full", "right"), "a damaged ledger: refused")
-        tap.ok(not lets_in("full", "right"), "a damaged ledger: still refused")
+        tap.ok(not lets_in("full", "right"), "a damaged ledger: rejected")
+        tap.ok(not lets_in("full", "right"), "a damaged ledger: still rejected")
         key_works("full", "a damaged ledger")
         remove(LEDGERS + "/filler")
         unlock("fresh")
@@ -231,12 +231,12 @@ def nothing_may_be_written():
         must("mount", "-o", "remount,bind,ro", LEDGERS)
         for name in "readonly", "kim":
             mark = syslog.now()
-            tap.ok(not lets_in(name, "right"), f"{name}: refused")
+            tap.ok(not lets_in(name, "right"), f"{name}: rejected")
             error_names_it(name, mark, name)
             key_works(name, name)
-        refused = run("tmoutctl", "unlock", "readonly")
-        tap.ok(refused.returncode == 2 and ledger("readonly") in refused.stderr,
-               "unlock says that it cannot", refused)
+        rejected = run("tmoutctl", "unlock", "readonly")
+        tap.ok(rejected.returncode == 2 and ledger("readonly") in rejected.stderr,
+               "unlock says that it cannot", rejected)
     tap.equal(state("readonly"), (1, False), "writable again: nothing lost")
     unlock("readonly")
     tap.ok(lets_in("readonly", "right"), "in")
@@ -251,9 +251,9 @@ def no_directory():
     status = os.stat(LEDGERS)
     tap.equal((status.st_uid, status.st_mode & 0o777), (0, 0o755), "root's directory")
     aside = LEDGERS + ".aside"
-    os.mkdir("/run/his", 0o755)
-    os.chown("/run/his", uid("kim"), -1)
-    for what, put in {"a link to somebody's": lambda: os.symlink("/run/his", LEDGERS),
+    os.mkdir("/run/theirs", 0o755)
+    os.chown("/run/theirs", uid("kim"), -1)
+    for what, put in {"a link to somebody's": lambda: os.symlink("/run/theirs", LEDGERS),
                       "a link to nowhere": lambda: os.symlink("/run/nowhere", LEDGERS),
                       "a file": lambda: write(LEDGERS, ""),
                       "somebody's directory": lambda: (os.mkdir(LEDGERS, 0o755),
@@ -263,12 +263,12 @@ def no_directory():
         os.rename(LEDGERS, aside)
         put()
         mark = syslog.now()
-        tap.ok(not lets_in("missing", "right"), f"{what}: refused")
+        tap.ok(not lets_in("missing", "right"), f"{what}: rejected")
         error_names_it("missing", mark, what)
         key_works("missing", what)
         remove(LEDGERS)
         os.rename(aside, LEDGERS)
-    tap.equal(os.listdir("/run/his"), [], "nothing was written elsewhere")
+    tap.equal(os.listdir("/run/theirs"), [], "nothing was written elsewhere")
     os.rename(LEDGERS, aside)
     os.symlink(aside, LEDGERS)
     tap.equal(state("missing"), (1, False), "a link of root's to a directory of root's: counted")
@@ -305,7 +305,7 @@ def after_a_reboot():
     with mounted("--bind", "/run/boot_id", BOOT_ID):
         for name in people[:2]:
             tap.equal(state(name), (3, True), f"{name}: still locked")
-            tap.ok(not lets_in(name, "right"), f"{name}: the right password is refused")
+            tap.ok(not lets_in(name, "right"), f"{name}: the correct password is rejected")
         tap.equal(attempts("forever")["unlock_in"], None, "forever is for ever")
         tap.ok(0 < attempts("boots")["unlock_in"] <= left, "the lock is no longer than it was",
                attempts("boots"), left)
@@ -334,7 +334,7 @@ def sources_apart():
     for _ in range(2):
         tap.ok(not lets_in("two", "wrong", options=here), "wrong, from the first")
     tap.equal((counted("127.0.0.2"), counted("127.0.0.3")), ((2, True), (0, False)), "it is locked")
-    tap.ok(not lets_in("two", "right", options=here), "right, from the first: refused")
+    tap.ok(not lets_in("two", "right", options=here), "right, from the first: rejected")
     tap.ok(not lets_in("two", "wrong", options=there), "wrong, from the second")
     tap.ok(lets_in("two", "right", options=there), "right, from the second: in")
     tap.equal((counted("127.0.0.2"), counted("127.0.0.3")), ((2, True), (0, False)),

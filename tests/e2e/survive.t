@@ -74,7 +74,7 @@ class Renames:
 
 
 def damage_to_the_snapshot():
-    """a damaged snapshot is made anew at the next login"""
+    """a damaged snapshot is rebuilt at the next login"""
     fresh(100)
     whole = read_bytes(SNAPSHOT)
     random.seed(2)
@@ -123,7 +123,7 @@ def scribbling_during_logins():
         scribbler.join()
     tap.ok(seen <= {"", "100 default"}, "every login works, and none has a wrong limit", seen)
     tap.ok(sshd.alive(), "sshd is alive")
-    logins_give(100, "and when he stops, the limit is back")
+    logins_give(100, "and when that stops, the limit is back")
 
 
 def many_logins_after_an_edit():
@@ -196,7 +196,7 @@ def su(*before):
 
 
 def su_from_somebody():
-    """su started by a user reads the snapshot and never makes one, whatever limits he sets"""
+    """su started by a user reads the snapshot and never makes one, whatever limits are set"""
     local = 'user "root" {\n    sessions = all\n}\n'
     as_kim = ["setpriv", "--reuid=kim", "--regid=kim", "--clear-groups"]
     in_force(default_of(100, local))

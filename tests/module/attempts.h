@@ -36,7 +36,7 @@ enum { ALICE_UID = 70001, BOB_UID = 70002, NUMBERED_UID = 80000 };
             LEFT_OUT("needs real root, to become other users");                                    \
     } while (0)
 
-/* Makes a plain user root of a namespace of his own; nothing where it is not
+/* Makes a plain user root of a user namespace; nothing where it is not
  * permitted. For main(), once. */
 void become_root(void);
 bool is_in_namespace(void);

@@ -135,7 +135,7 @@ int stack_make(void **state)
     stack->drop_ins = path_in(template, "tmout.conf.d");
     stack->state = path_in(template, "state");
     stack->snapshot = path_in(template, "state/policy.v1");
-    stack->refused = path_in(template, "state/rejected.v1");
+    stack->rejected = path_in(template, "state/rejected.v1");
     *state = stack;
     /* libpam would log that there is none. */
     char *other = path_in(template, "other");
@@ -157,7 +157,7 @@ int stack_remove(void **state)
     struct stack *stack = *state;
     const int result = nftw(stack->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 
-    free(stack->refused);
+    free(stack->rejected);
     free(stack->snapshot);
     free(stack->state);
     free(stack->drop_ins);

@@ -2,7 +2,7 @@
  * A PAM stack of one line, `session required pam_tmout.so`, on the real
  * libpam: a directory with the stack's file, a policy and a state directory.
  * No root is needed, for files of the user who runs the test are trusted when
- * the module runs as him; only the refresh is root's.
+ * the module runs as that user; only root can refresh.
  */
 #ifndef TMOUT_TESTS_MODULE_STACK_H
 #define TMOUT_TESTS_MODULE_STACK_H
@@ -31,7 +31,7 @@
 struct stack {
     char *directory;
     char *config, *drop_ins, *state; /* paths in it */
-    char *snapshot, *refused;
+    char *snapshot, *rejected;
 };
 
 /* cmocka's set-up and tear-down; *state is the struct stack. */

@@ -1,5 +1,5 @@
 /* Many login attempts at once, by processes and by threads: never more wrong
- * passwords reach the check than the policy says, and no right one is refused
+ * passwords reach the check than the policy allows, and no correct one is rejected
  * because others are in flight. Neither stopping nor killing them helps. */
 #include "tests/module/attempts.h"
 
@@ -239,16 +239,16 @@ static void assert_round(const struct crowd *crowd, unsigned many, unsigned righ
     else if (rights == 0 && counts->wrong != (wrongs < max ? wrongs : max))
         failed = "not exactly max_attempts wrong passwords in the check";
     else if (wrongs < max && (t.right_refused != 0 || counts->wrong != wrongs))
-        failed = "refused although the wrong ones are fewer than max_attempts";
+        failed = "rejected although the wrong ones are fewer than max_attempts";
     else if (t.right_refused != 0 && counts->wrong < max)
-        failed = "right passwords refused without a lock";
+        failed = "correct passwords rejected without a lock";
     if (crowd == &threads && failed == NULL && rights == 0 && wrongs > max &&
         (log_count_of("failed login") != max || log_count_of("locked after") != 1 ||
          log_count_of("rejected: locked") != many - max || log_lines() != many + 1))
         failed = "not one line for each event";
     if (failed != NULL)
         fail_msg("%s: %u %s, %u of them right, %u ms, max_attempts %u, seed %llu: right %u, "
-                 "wrong %u, at once %u; succeeded %u, right refused %u, unknown %u, odd %u",
+                 "wrong %u, at once %u; succeeded %u, correct rejected %u, unknown %u, odd %u",
                  failed, many, crowd->how, rights, delay_ms, max, (unsigned long long)seed,
                  counts->right, counts->wrong, counts->inside_most, t.succeeded, t.right_refused,
                  t.unknown, t.odd);
@@ -554,7 +554,7 @@ static void out_of_the_users_reach(void **state)
         assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
     close(held);
     await_inside(1);
-    assert_true(may_be_killed_by(pid, ALICE_UID)); /* in the check it is his again */
+    assert_true(may_be_killed_by(pid, ALICE_UID)); /* during the check the user owns it again */
     held = hold_ledger(stack, NUMBERED_UID + number, LOCK_LOCAL);
     open_gate();
     while (may_be_killed_by(pid, ALICE_UID))

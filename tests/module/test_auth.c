@@ -307,7 +307,7 @@ static void another_modules_delay(void **state)
     assert_int_equal(host_try(&host, "wrong", 0), PAM_AUTH_ERR);
     assert_delay_about(&host, 600000000);
     host_end(&host, PAM_SUCCESS);
-    /* A refusal takes as long as pam_unix asks for. */
+    /* A rejection takes as long as pam_unix asks for. */
     stack_service(stack, "slow", NULL);
     lock(stack, &alice, 2);
     host_start(stack, &host, &slow);
@@ -831,7 +831,7 @@ static void a_damaged_snapshot(void **state)
     stack_in_force(stack, three);
     wrong(stack, &alice);
     write_file(stack->snapshot, "nothing of the kind");
-    /* made anew from a good text */
+    /* rebuilt from a valid policy */
     assert_failures(stack, &alice, 1);
     stack_policy(stack, "default { max_attempts = 3x }\n");
     write_file(stack->snapshot, "nothing of the kind");
@@ -1400,7 +1400,7 @@ static void as_a_users_su(const struct stack *stack)
     assert_int_equal(setresuid(BOB_UID, 0, 0), 0);
     note_state(&before);
     assert_host_notices_nothing(stack, &alice, &before);
-    /* whatever a user puts there, his su is local */
+    /* whatever a user puts there, su is local */
     assert_refused(stack, &(struct visitor){.address = "192.0.2.1", .tty = "ssh"}, PAM_AUTH_ERR);
     assert_refused(stack, &(struct visitor){.rhost = "192.0.2.1"}, PAM_AUTH_ERR);
     /* a saved id of the user's is no way in, either */

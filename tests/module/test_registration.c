@@ -286,7 +286,7 @@ static void who_never_registers(void **state)
 }
 
 /* Where a site has a pam_env line with user_readenv for them, too, it puts into
- * the PAM environment what the user has in a file of his own. */
+ * the PAM environment what the user has in a file. */
 static void who_never_registers_by_pam_env(void **state)
 {
     static const char *const services[] = {"su", "sudo", "cron", "atd", "systemd-user"};
@@ -585,7 +585,7 @@ static void inside_nothing(void **state)
     unsetenv("PAM_TMOUT");
 }
 
-/* The environment of the user's su, emptied or filled to his liking. */
+/* The environment of a user's su, emptied or filled at will. */
 static void inside_and_denied(void **state)
 {
     static const char policy[] = "user \"daemon\" { tmout = 5m }\nuser \"bin\" { tmout = none }\n";

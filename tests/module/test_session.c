@@ -329,7 +329,7 @@ static void a_damaged_snapshot(void **state)
     char *whole = contents(stack->snapshot, &size);
     char *copy = malloc(size);
     assert_non_null(copy);
-    size_t refused = 0, first = 0;
+    size_t rejected = 0, first = 0;
     for (size_t at = 0; at < size; at += 3) {
         memcpy(copy, whole, size);
         copy[at] ^= 0x41;
@@ -341,14 +341,14 @@ static void a_damaged_snapshot(void **state)
         }
         assert_int_equal(o.status, PAM_SESSION_ERR);
         assert_string_equal(o.limit, "");
-        first = refused == 0 ? at : first;
-        refused++;
+        first = rejected == 0 ? at : first;
+        rejected++;
     }
     free(copy);
     free(whole);
-    if (getuid() == 0 && refused > 0)
-        fail_msg("%zu damaged snapshots were not made anew, the first with byte %zu of %zu changed",
-                 refused, first, size);
+    if (getuid() == 0 && rejected > 0)
+        fail_msg("%zu damaged snapshots were not rebuilt, the first with byte %zu of %zu changed",
+                 rejected, first, size);
 }
 
 static void a_snapshot_that_is_cut_off(void **state)
@@ -520,12 +520,12 @@ static void a_typo_changes_nothing(void **state)
 
     /* It is neither compiled nor complained about again ... */
     struct stat before, now;
-    assert_int_equal(stat(stack->refused, &before), 0);
+    assert_int_equal(stat(stack->rejected, &before), 0);
     log_clear();
     for (int i = 0; i < 5; i++)
         assert_limit(stack, "300 readonly");
     assert_int_equal(log_lines(), 0);
-    assert_int_equal(stat(stack->refused, &now), 0);
+    assert_int_equal(stat(stack->rejected, &now), 0);
     assert_int_equal(now.st_ino, before.st_ino);
 
     /* ... but another mistake is, and what is right applies at once. */
@@ -534,7 +534,7 @@ static void a_typo_changes_nothing(void **state)
     assert_int_equal(log_lines(), 1);
     stack_policy(stack, "default { tmout = 6m }\n");
     assert_limit(stack, "360 default");
-    assert_int_equal(access(stack->refused, F_OK), -1);
+    assert_int_equal(access(stack->rejected, F_OK), -1);
 }
 
 static void a_policy_that_is_not_trusted(void **state)
@@ -1031,10 +1031,10 @@ static void started_by_a_user(const struct stack *stack)
     assert_string_equal(o.limit, "300 default");
     assert_int_equal(stat(stack->snapshot, &now), 0);
     assert_int_equal(now.st_ino, before.st_ino);
-    assert_int_equal(access(stack->refused, F_OK), -1);
+    assert_int_equal(access(stack->rejected, F_OK), -1);
 }
 
-/* A setuid program that a user started runs under his signals and limits: it
+/* A setuid program that a user started runs with that user's signals and limits: it
  * compiles nothing, and takes the last good policy. */
 static void a_setuid_host(void **state)
 {

@@ -329,8 +329,8 @@ static void a_lock_that_outlasts_the_window(void **state)
     assert_int_equal(count_failures(&s.count), 0);
 }
 
-/* What is refused neither counts nor makes the lock longer. */
-static void refusals_do_not_count(void **state)
+/* Rejected attempts neither count nor extend the lock. */
+static void rejections_do_not_count(void **state)
 {
     struct scene s;
 
@@ -528,7 +528,7 @@ static void a_lower_limit(void **state)
     assert_int_equal(count_free(&s.count, &s.limits), 0);
     assert_true(settle(&s, one, s.count.generation[one], false));
     assert_true(s.changes.locked);
-    /* what was in flight goes on; its failure does not begin the lock anew */
+    /* what was in flight goes on; its failure does not restart the lock */
     pass(&s, MINUTE);
     assert_true(settle(&s, two, s.count.generation[two], false));
     assert_int_equal(lock_left(&s), 9 * MINUTE);
@@ -779,7 +779,7 @@ struct walk {
     struct scene scene;
     struct model model;
     uint64_t random;
-    bool deaths; /* else attempts are settled, and in time */
+    bool deaths; /* else attempts are settled, and early enough */
     unsigned locks, busy, died, successes;
 };
 
@@ -1105,7 +1105,7 @@ int main(void)
         cmocka_unit_test(a_slow_check),
         cmocka_unit_test(a_lock_ends),
         cmocka_unit_test(a_lock_that_outlasts_the_window),
-        cmocka_unit_test(refusals_do_not_count),
+        cmocka_unit_test(rejections_do_not_count),
         cmocka_unit_test(forever),
         cmocka_unit_test(extreme_times),
         cmocka_unit_test(a_process_that_died),

@@ -385,7 +385,7 @@ static void counted_and_locked(void **state)
     assert_int_equal(seen(*state, &network, &by_user, 12 * MINUTE).failures, 0);
 }
 
-/* A lock made over the network never refuses the console, nor the other way. */
+/* A lock over the network never affects the console, nor the other way round. */
 static void local_and_network_apart(void **state)
 {
     const struct origin remote = address("192.0.2.1");
@@ -488,7 +488,7 @@ struct crowd {
     const struct attempt_limits *limits;
     bool success;
     unsigned inside, most_inside; /* admitted and not settled yet */
-    unsigned admitted, refused, trouble;
+    unsigned admitted, rejected, trouble;
 };
 
 /* What happens between admission and answer, as often as the crowd has it. */
@@ -526,7 +526,7 @@ static void *login(void *argument)
         !await_admission(&a, crowd)) {
         __atomic_add_fetch(&crowd->trouble, 1, __ATOMIC_SEQ_CST);
     } else if (a.report.admission == REJECTED_LOCKED) {
-        __atomic_add_fetch(&crowd->refused, 1, __ATOMIC_SEQ_CST);
+        __atomic_add_fetch(&crowd->rejected, 1, __ATOMIC_SEQ_CST);
     } else {
         __atomic_add_fetch(&crowd->admitted, 1, __ATOMIC_SEQ_CST);
         be_inside(crowd);
@@ -600,7 +600,7 @@ static void both_halves(const char *directory, const struct origin *origin, run_
     run(crowd, how_many);
     assert_int_equal(crowd->trouble, 0);
     assert_int_equal(crowd->admitted, limits->max_attempts);
-    assert_int_equal(crowd->refused, how_many - limits->max_attempts);
+    assert_int_equal(crowd->rejected, how_many - limits->max_attempts);
     assert_true(crowd->most_inside <= limits->max_attempts);
     assert_int_equal(seen(directory, origin, limits, 0).failures, limits->max_attempts);
     assert_int_equal(seen(directory, origin, limits, 0).in_flight, 0);
@@ -1288,7 +1288,7 @@ static void spoil_record(const char *directory, uint32_t number)
 }
 
 /* Damaged while somebody has it open: who asks sets it aside, opens it again,
- * and is refused. */
+ * and is rejected. */
 static void damaged_while_it_is_open(void **state)
 {
     static const uint32_t records[] = {RECORD_HEADER, RECORD_NETWORK, RECORD_SOURCES,
@@ -1308,7 +1308,7 @@ static void damaged_while_it_is_open(void **state)
         assert_int_equal(open_ledger(*state, 0, &a.ledger, &a.failure), LEDGER_OK);
         spoil_record(*state, records[i]);
         if (records[i] == RECORDS_WITH_SOURCES - 1)
-            origin = &stranger; /* he meets all the records */
+            origin = &stranger; /* has to pass all the records */
         assert_int_equal(ask(&a, origin, limits, 0), LEDGER_DAMAGED);
         assert_true(strlen(a.failure.text) > 0);
         assert_int_equal(access(evidence, F_OK), 0);
@@ -1377,7 +1377,7 @@ static void a_seal_ends_in_time(void **state)
     assert_int_equal(asked(*state, &local, &by_user, 11 * MINUTE), ADMITTED);
 }
 
-/* What has ended in time does not come back with a longer lock_time: the
+/* An expired lock does not come back with a longer lock_time: the
  * damage is over. */
 static void a_seal_that_has_ended_stays_so(void **state)
 {
@@ -1405,7 +1405,7 @@ static void a_seal_as_it_is_shown(void **state)
     assert_int_equal(seen(*state, &source, &by_source, 0).failures, 3);
 }
 
-/* Damaged again under a seal: sealed anew, never opened. */
+/* Damaged again under a seal: sealed again, never opened. */
 static void damaged_again(void **state)
 {
     one(*state, &local, &by_user, 0, true);

@@ -1,4 +1,4 @@
-/* From a user's settings to the limits of his login attempts. */
+/* From a user's settings to the limits of their login attempts. */
 #include "tests/unit/check.h"
 
 #include "lib/attempts/limits.h"
@@ -69,7 +69,7 @@ static void all_values(void **state)
     assert_false(limits.by_source);
 }
 
-/* Who would unlock him? Only a rule that names the user says that he wants it. */
+/* Who would unlock root? Only a rule that names the user shows that it is meant. */
 static void root(void **state)
 {
     struct resolution resolution = ruled(3, RULE_DEFAULT);
@@ -85,7 +85,7 @@ static void root(void **state)
     assert_true(attempt_limits_find(&resolution, 0, &limits));
     assert_int_equal(limits.max_attempts, 3);
 
-    /* a rule for him that is about something else is not enough */
+    /* a rule for root that sets something else is not enough */
     resolution = ruled(3, RULE_GROUP);
     resolution.setting[SETTING_LOCK_TIME].from_rule = true;
     resolution.setting[SETTING_LOCK_TIME].kind = RULE_USER;

@@ -60,7 +60,7 @@ EXPORTED int getpwnam_r(const char *name, struct passwd *entry, char *buffer, si
     return 0;
 }
 
-/* The same user by his number; 4711 is all that there is. */
+/* The same user by number; only 4711 exists. */
 EXPORTED int getpwuid_r(uid_t uid, struct passwd *entry, char *buffer, size_t size,
                         struct passwd **result)
 {

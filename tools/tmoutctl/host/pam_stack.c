@@ -21,7 +21,7 @@ static const char blanks[] = " \t\r\f\v";
 struct reader {
     const struct host *host;
     const char *type;
-    struct pam_stack *stack;
+    struct pam_stack stack;
     unsigned origin;
     const char *open[DEPTH_MAX + 1]; /* the files being read, outermost first */
     bool out_of_memory;
@@ -31,7 +31,7 @@ struct reader {
 static void __attribute__((format(printf, 4, 5)))
 set_problem(struct reader *reader, const char *file, unsigned line, const char *format, ...)
 {
-    struct pam_stack *stack = reader->stack;
+    struct pam_stack *stack = &reader->stack;
     va_list arguments;
 
     if (stack->problem != NULL)
@@ -107,7 +107,7 @@ static void free_pam_line(struct pam_line *line)
 static void add_pam_line(struct reader *reader, const char *control, const char *module,
                          const char *arguments, const char *file, unsigned number)
 {
-    struct pam_stack *stack = reader->stack;
+    struct pam_stack *stack = &reader->stack;
     struct pam_line *grown = array_grow(stack->line, stack->count, sizeof *grown);
     struct pam_line line = {.line = number, .origin = reader->origin};
 
@@ -159,7 +159,7 @@ static bool is_open(const struct reader *reader, const char *path, int depth)
 static void follow_include(struct reader *reader, const char *name, bool substack, const char *file,
                            unsigned number, int depth)
 {
-    const size_t first = reader->stack->count;
+    const size_t first = reader->stack.count;
     char path[PATH_MAX];
 
     if (name == NULL) {
@@ -174,9 +174,9 @@ static void follow_include(struct reader *reader, const char *name, bool substac
     } else {
         read_pam_file(reader, path, depth + 1);
     }
-    for (size_t i = first; substack && i < reader->stack->count; i++)
-        if (reader->stack->line[i].end == 0)
-            reader->stack->line[i].end = reader->stack->count;
+    for (size_t i = first; substack && i < reader->stack.count; i++)
+        if (reader->stack.line[i].end == 0)
+            reader->stack.line[i].end = reader->stack.count;
 }
 
 static bool is_type(const char *word)
@@ -255,19 +255,20 @@ static void read_pam_file(struct reader *reader, const char *path, int depth)
 enum pam_stack_status pam_stack_read(const struct host *host, const char *service, const char *type,
                                      struct pam_stack *stack)
 {
-    struct reader reader = {.host = host, .type = type, .stack = stack};
+    struct reader reader = {.host = host, .type = type};
     char path[PATH_MAX];
 
     *stack = (struct pam_stack){0};
     if (find_pam_file(&reader, service, path, sizeof path) != 0)
         return PAM_STACK_ABSENT;
-    stack->path = strdup(path);
-    if (stack->path == NULL)
+    reader.stack.path = strdup(path);
+    if (reader.stack.path == NULL)
         return PAM_STACK_FAILED;
     read_pam_file(&reader, path, 0);
-    for (size_t i = 0; i < stack->count; i++)
-        if (stack->line[i].end == 0)
-            stack->line[i].end = stack->count;
+    for (size_t i = 0; i < reader.stack.count; i++)
+        if (reader.stack.line[i].end == 0)
+            reader.stack.line[i].end = reader.stack.count;
+    *stack = reader.stack;
     return reader.out_of_memory ? PAM_STACK_FAILED : PAM_STACK_OK;
 }
 

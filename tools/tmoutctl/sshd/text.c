@@ -26,7 +26,7 @@ static const char blanks[] = " \t\r\f\v";
 
 struct text_reader {
     const struct host *host;
-    struct sshd_text *text;
+    struct sshd_text text;
     const char *open[DEPTH_MAX + 1]; /* the files that are being read, outermost first */
     bool out_of_memory;
 };
@@ -35,7 +35,7 @@ struct text_reader {
 static void text_problem(struct text_reader *reader, const char *file, unsigned line,
                          const char *what)
 {
-    struct sshd_text *text = reader->text;
+    struct sshd_text *text = &reader->text;
 
     if (text->problem != NULL)
         return;
@@ -113,8 +113,8 @@ static int text_add_line(struct sshd_text *text, struct sshd_line *line)
         line_free(line);
         return -1;
     }
+    grown[text->count++] = *line;
     text->line = grown;
-    text->line[text->count++] = *line;
     return 0;
 }
 
@@ -179,7 +179,7 @@ static void text_read_line(struct text_reader *reader, const char *text, struct 
 
     if (keyword == NULL)
         return;
-    if (reader->text->count >= LINES_MAX) {
+    if (reader->text.count >= LINES_MAX) {
         text_problem(reader, file, line->line, "comes after too many lines of included files");
         return;
     }
@@ -187,7 +187,7 @@ static void text_read_line(struct text_reader *reader, const char *text, struct 
     line->arguments = strdup(rest);
     line->file = strdup(file);
     line->in_match |= line->keyword != NULL && strcasecmp(line->keyword, "match") == 0;
-    if (text_add_line(reader->text, line) != 0) {
+    if (text_add_line(&reader->text, line) != 0) {
         reader->out_of_memory = true;
         return;
     }
@@ -219,10 +219,10 @@ static void text_read_file(struct text_reader *reader, const char *path, bool in
 
 int sshd_text_read(const struct host *host, struct sshd_text *text)
 {
-    struct text_reader reader = {.host = host, .text = text};
+    struct text_reader reader = {.host = host};
 
-    *text = (struct sshd_text){0};
     text_read_file(&reader, SSHD_CONFIG_PATH, false, 0);
+    *text = reader.text;
     return reader.out_of_memory ? -1 : 0;
 }
 

@@ -304,9 +304,14 @@ static void suggests_similar_names(void **state)
         {"", NULL},
         {"zz", NULL},
     };
+    /* Of two letters one may be wrong, and a swap is one error, not two or none. */
+    static const char *const short_name[] = {"zab", "ab"};
     char *endless = malloc(100001);
 
     (void)state;
+    assert_string_equal(nearest_word("ba", short_name, COUNT_OF(short_name)), "ab");
+    assert_string_equal(nearest_word("azb", short_name, 1), "zab");
+    assert_null(nearest_word("cd", short_name, COUNT_OF(short_name)));
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         const char *meant = nearest_word(cases[i].written, name, COUNT_OF(name));
         if (cases[i].meant == NULL ? meant != NULL

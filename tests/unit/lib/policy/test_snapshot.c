@@ -160,6 +160,48 @@ static void round_trip(void **state)
     free(image.bytes);
 }
 
+struct visits {
+    size_t count, stop_at;
+    unsigned kinds; /* a bit each */
+};
+
+static int visit(void *context, enum rule_kind kind, const char *name,
+                 const struct snapshot_rule *rule)
+{
+    struct visits *visits = context;
+
+    assert_true((kind == RULE_DEFAULT) == (name[0] == '\0'));
+    if (kind == RULE_DEFAULT)
+        assert_int_equal(rule->setting[SETTING_TMOUT].value, 900);
+    visits->kinds |= 1U << kind;
+    return ++visits->count == visits->stop_at ? 17 : 0;
+}
+
+/* Each rule is visited once, until the visitor says to stop. */
+static void visits_each_rule(void **state)
+{
+    struct image image;
+    struct snapshot snapshot;
+    struct visits all = {0}, some = {.stop_at = 2};
+
+    (void)state;
+    encode(&image, small_policy);
+    open_image(&snapshot, &image);
+    assert_int_equal(snapshot_each_rule(&snapshot, visit, &all), 0);
+    assert_int_equal(all.count, 5);
+    assert_int_equal(all.kinds, 7);
+    assert_int_equal(snapshot_each_rule(&snapshot, visit, &some), 17);
+    assert_int_equal(some.count, 2);
+
+    /* A rule more or less than the header says is damage. */
+    snapshot.rule_count[RULE_USER]++;
+    assert_int_equal(snapshot_each_rule(&snapshot, visit, &all), -1);
+    snapshot.rule_count[RULE_USER] -= 2;
+    assert_int_equal(snapshot_each_rule(&snapshot, visit, &all), -1);
+    snapshot_close(&snapshot);
+    free(image.bytes);
+}
+
 /* Encoding the same sources twice gives the same bytes. */
 static void same_bytes_for_same_sources(void **state)
 {
@@ -1087,6 +1129,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip),
+        cmocka_unit_test(visits_each_rule),
         cmocka_unit_test(same_bytes_for_same_sources),
         cmocka_unit_test(no_rules),
         cmocka_unit_test(a_rejection),

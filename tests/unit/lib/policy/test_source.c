@@ -283,6 +283,8 @@ static void parents(void **state)
     for (size_t i = 0; i < COUNT_OF(below); i++) {
         assert_int_equal(chmod(path[i], 0775), 0);
         assert_rejected(&r, "chmod go-w");
+        assert_int_equal(chmod(path[i], 0755), 0);
+        assert_false(sources_unchanged(&r.set)); /* the repair is noticed */
         assert_int_equal(chmod(path[i], 0757), 0);
         assert_rejected(&r, "chmod go-w");
         /* In a sticky directory owned by root others cannot replace our files. */

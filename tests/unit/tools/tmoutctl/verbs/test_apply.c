@@ -234,6 +234,9 @@ static void unusable_state(void **state)
     assert_int_equal(mkdir(lock, 0755), 0);
     assert_apply(&place, TMOUTCTL_FAILURE, "", "cannot apply the policy: ");
     assert_int_equal(rmdir(lock), 0);
+    assert_int_equal(symlink("elsewhere", lock), 0); /* is not followed */
+    assert_apply(&place, TMOUTCTL_FAILURE, "", "cannot apply the policy: ");
+    assert_int_equal(unlink(lock), 0);
     assert_int_equal(mkdir(policy, 0755), 0);
     write_text(inside, "");
     assert_apply(&place, TMOUTCTL_FAILURE, "", "/policy.v1: cannot write: ");

@@ -104,24 +104,33 @@ static bool same_mounts(pid_t a, pid_t b)
            st_a.st_dev == st_b.st_dev;
 }
 
+/* Takes fd over, also if it fails. */
+static int hold_descriptor(struct hangup *hangup, int fd)
+{
+    int *grown = array_grow(hangup->pidfd, hangup->count, sizeof *grown);
+
+    if (grown == NULL) {
+        close(fd);
+        errno = ENOMEM;
+        return -1;
+    }
+    grown[hangup->count] = fd;
+    hangup->pidfd = grown;
+    hangup->count++;
+    return 0;
+}
+
 /* Holds this process, and no later one with its pid. */
 static int hold(struct hangup *hangup, const struct process *process)
 {
-    int error;
-    int *grown = array_grow(hangup->pidfd, hangup->count, sizeof *grown);
-
-    if (grown == NULL)
-        return -1;
-    hangup->pidfd = grown;
     const int fd = pidfd_of(process->pid);
+
     if (fd < 0)
         return errno == ESRCH ? 0 : -1;
     const int is_same = process_is_same(process);
-    if (is_same == 1) {
-        hangup->pidfd[hangup->count++] = fd;
-        return 0;
-    }
-    error = errno;
+    if (is_same == 1)
+        return hold_descriptor(hangup, fd);
+    const int error = errno;
     close(fd);
     errno = error;
     return is_same;
@@ -186,13 +195,14 @@ static int hold_session(struct hangup *hangup, struct use *use, struct process_l
         return -1;
     for (size_t i = 0; all->process != NULL && i < all->count && hangup->count < HELD_MAX; i++) {
         const struct process *process = &all->process[i];
+        const size_t before = hangup->count;
         if (!uses_terminal(use, process))
             continue;
         if (hold(hangup, process) != 0)
             return -1;
-        if (process->session == process->pid && hangup->count > 1) {
-            const int leader = hangup->pidfd[hangup->count - 1];
-            hangup->pidfd[hangup->count - 1] = hangup->pidfd[0];
+        if (process->session == process->pid && before > 0 && hangup->count > before) {
+            const int leader = hangup->pidfd[before];
+            hangup->pidfd[before] = hangup->pidfd[0];
             hangup->pidfd[0] = leader;
         }
     }

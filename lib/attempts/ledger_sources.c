@@ -3,6 +3,7 @@
 #include "lib/attempts/ledger_file.h"
 #include "lib/attempts/ledger_lock.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -29,6 +30,10 @@ int ledger_follow_size(struct ledger *ledger, const struct file_bank *header)
 {
     if (header->record_count <= ledger->record_count)
         return 0;
+    if (header->record_count != RECORDS_WITH_SOURCES) {
+        errno = EINVAL; /* records beyond the end of the file would raise SIGBUS */
+        return -1;
+    }
     return ledger_map_more(ledger, header->record_count);
 }
 

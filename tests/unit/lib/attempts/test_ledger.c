@@ -2281,6 +2281,21 @@ static void grown_while_opened(void **state)
     free(path);
 }
 
+/* A number of records that no ledger has, put there while it is open. */
+static void grown_beyond_all_bounds(void **state)
+{
+    struct file_bank header;
+    struct attempt a;
+
+    assert_int_equal(open_ledger(*state, 0, &a.ledger, &a.failure), LEDGER_OK);
+    assert_int_equal(record_load(&a.ledger, RECORD_HEADER, &header), 0);
+    header.record_count = 1000000;
+    record_store(&a.ledger, RECORD_HEADER, &header);
+    assert_int_equal(ask(&a, &network, &by_source, 0), LEDGER_FAILED);
+    assert_non_null(strstr(a.failure.text, "cannot be mapped"));
+    ledger_close(&a.ledger);
+}
+
 /* Left by logins that were killed while they made a ledger. */
 static void strays_are_removed(void **state)
 {
@@ -2308,6 +2323,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(made_with_any_umask),
         WITH_DIRECTORY(grown_while_opened),
+        WITH_DIRECTORY(grown_beyond_all_bounds),
         WITH_DIRECTORY(strays_are_removed),
         WITH_DIRECTORY(nothing_else_is_left),
         WITH_DIRECTORY(the_layout),

@@ -26,14 +26,14 @@ enum user_settings_status {
 /* The caller frees with user_settings_free(), whatever the result. */
 enum user_settings_status user_settings_find(pam_handle_t *pamh, const struct module_args *args,
                                              enum user_purpose purpose,
-                                             struct user_settings *settings);
+                                             struct user_settings *found);
 
 /* The same for a given user: the one whose login this session runs in. */
 enum user_settings_status user_settings_find_named(pam_handle_t *pamh,
                                                    const struct module_args *args, const char *user,
                                                    enum user_purpose purpose,
-                                                   struct user_settings *settings);
+                                                   struct user_settings *found);
 
-void user_settings_free(struct user_settings *settings);
+void user_settings_free(struct user_settings *found);
 
 #endif

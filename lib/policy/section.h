@@ -51,6 +51,6 @@ bool section_note_setting(struct section *section, unsigned line, const struct s
 
 /* Takes a setting's value, as section_note_setting(). */
 void section_set_value(struct section *section, unsigned line, const struct setting *setting,
-                       const char *value);
+                       const char *text);
 
 #endif

@@ -167,6 +167,7 @@ out:
     return result;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): what a snapshot is made of */
 int snapshot_encode(enum snapshot_kind kind, const struct source_set *sources,
                     const struct policy *policy, const char *message, int64_t created_sec,
                     unsigned char **image, size_t *size)

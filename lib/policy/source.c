@@ -2,7 +2,6 @@
 
 #include "lib/host/array.h"
 #include "lib/host/descriptor.h"
-#include "lib/host/array.h"
 #include "lib/host/secure_path.h"
 
 #include <dirent.h>

@@ -32,7 +32,7 @@ static json_t *check_json(bool valid, const struct policy *policy, const struct 
             json_array_append_new(files, json_text(sources->item[i].path));
     return json_pack("{s:b, s:o, s:I, s:I, s:o}", "valid", valid, "files", files, "rules",
                      (json_int_t)policy->count, "errors",
-                     (json_int_t)(problems->errors + problems->failures), "problems",
+                     (json_int_t)problems->errors + (json_int_t)problems->failures, "problems",
                      problems_json(problems));
 }
 

@@ -19,7 +19,7 @@ static const char *item(pam_handle_t *pamh, int type)
     return value != NULL ? value : "";
 }
 
-static bool is_one_of(const char *word, const char *const *list)
+static bool is_listed(const char *word, const char *const *list)
 {
     for (; *list != NULL; list++)
         if (strcmp(word, *list) == 0)
@@ -32,7 +32,7 @@ static bool is_terminal_service(pam_handle_t *pamh)
 {
     static const char *const services[] = {"login", "remote", NULL};
 
-    return is_one_of(item(pamh, PAM_SERVICE), services);
+    return is_listed(item(pamh, PAM_SERVICE), services);
 }
 
 /* Programs that run inside a login, or without a person: these sessions are
@@ -44,7 +44,7 @@ static bool is_inner_service(pam_handle_t *pamh)
                                            "runuser", "runuser-l",    "cron", "crond",
                                            "atd",     "systemd-user", NULL};
 
-    return is_one_of(item(pamh, PAM_SERVICE), services);
+    return is_listed(item(pamh, PAM_SERVICE), services);
 }
 
 bool is_login(pam_handle_t *pamh)

@@ -14,3 +14,11 @@ int fd_above_stdio(int fd)
     errno = error;
     return above;
 }
+
+void fd_fill_stdio(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) == -1 &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            return; /* no /dev/null: then there is nothing to guard with */
+}

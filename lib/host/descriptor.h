@@ -1,4 +1,4 @@
-/* File descriptors that are opened inside somebody else's process. */
+/* File descriptors in a process whose caller may have closed 0 to 2. */
 #ifndef TMOUT_HOST_DESCRIPTOR_H
 #define TMOUT_HOST_DESCRIPTOR_H
 
@@ -10,5 +10,12 @@
  * closed; an fd of -1 is returned as it is, with its errno.
  */
 int fd_above_stdio(int fd);
+
+/*
+ * For the start of a program of our own: opens those of descriptors 0 to 2 that
+ * the caller closed, so that nothing opened later takes their place. Reading or
+ * writing them still fails, as it would if they were closed.
+ */
+void fd_fill_stdio(void);
 
 #endif

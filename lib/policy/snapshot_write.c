@@ -167,21 +167,18 @@ out:
     return result;
 }
 
-/* NOLINTNEXTLINE(readability-function-size): what a snapshot is made of */
-int snapshot_encode(enum snapshot_kind kind, const struct source_set *sources,
-                    const struct policy *policy, const char *message, int64_t created_sec,
-                    unsigned char **image, size_t *size)
+int snapshot_encode(const struct snapshot_content *content, unsigned char **image, size_t *size)
 {
-    struct file_header header = {.created_sec = created_sec,
-                                 .source_count = (uint32_t)sources->count,
-                                 .message_size = (uint32_t)strlen(message)};
+    struct file_header header = {.created_sec = content->created_sec,
+                                 .source_count = (uint32_t)content->sources->count,
+                                 .message_size = (uint32_t)strlen(content->message)};
     struct buffer buffer = {0};
 
-    memcpy(header.magic, kind == SNAPSHOT_POLICY ? MAGIC_POLICY : MAGIC_REJECTED,
+    memcpy(header.magic, content->kind == SNAPSHOT_POLICY ? MAGIC_POLICY : MAGIC_REJECTED,
            sizeof header.magic);
     append(&buffer, sizeof header);
-    append_sources(&buffer, sources);
-    append_bytes(&buffer, message, header.message_size);
+    append_sources(&buffer, content->sources);
+    append_bytes(&buffer, content->message, header.message_size);
     if (buffer.failed)
         goto no_memory;
     if (buffer.size - sizeof header > BLOCK_SIZE_MAX) {
@@ -191,7 +188,8 @@ int snapshot_encode(enum snapshot_kind kind, const struct source_set *sources,
     header.block_size = (uint32_t)(buffer.size - sizeof header);
     header.block_checksum =
         checksum(CHECKSUM_START, buffer.data + sizeof header, header.block_size);
-    if (policy != NULL && policy->count > 0 && append_index(&buffer, policy, &header) != 0)
+    if (content->policy != NULL && content->policy->count > 0 &&
+        append_index(&buffer, content->policy, &header) != 0)
         goto fail;
     if (buffer.failed)
         goto no_memory;

@@ -238,7 +238,8 @@ static void open_snapshot(enum snapshot_kind kind, const struct source_set *sour
     struct failure failure = {""};
     size_t size = 0;
 
-    MUST(snapshot_encode(kind, sources, policy, message, 1, &image, &size) == 0);
+    MUST(snapshot_encode(&(struct snapshot_content){kind, sources, policy, message, 1}, &image,
+                         &size) == 0);
     MUST(snapshot_open_fd(fuzz_file(image, size), kind, snapshot, &failure) == SNAPSHOT_OK);
     free(image);
 }

@@ -75,8 +75,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argv;
     for (size_t i = 0; i < RULES; i++)
         make_rule(i);
-    MUST(snapshot_encode(SNAPSHOT_POLICY, &sources, &policy, "", 1, &valid_image, &valid_size) ==
-         0);
+    MUST(snapshot_encode(&(struct snapshot_content){SNAPSHOT_POLICY, &sources, &policy, "", 1},
+                         &valid_image, &valid_size) == 0);
     MUST(snapshot_open_fd(fuzz_file(valid_image, valid_size), SNAPSHOT_POLICY, &snapshot,
                           &failure) == SNAPSHOT_OK);
     for (size_t i = 0; i < RULES; i++) {

@@ -348,13 +348,34 @@ def root_only(host):
     tap.ok(result.stderr == "tmoutctl: must be run as root\n", "sessions of this machine", result)
 
 
+def without_standard_descriptors(host):
+    """what is printed with closed descriptors ends up in no file of ours"""
+    broken = f"{host.directory}/broken.conf"
+    write(broken, "default { tmuot = 15m }\n")
+    for closed in ">&-", "2>&-", "<&- >&- 2>&-":
+        for policy, status in (host.policy, 0), (broken, 1):
+            state = tempfile.mkdtemp(dir=host.directory)
+            os.chmod(state, 0o755)
+            os.chown(state, *[NOBODY if os.geteuid() == 0 else -1] * 2)
+            os.chmod(policy, 0o644)
+            os.chown(policy, *[NOBODY if os.geteuid() == 0 else -1] * 2)
+            shell = f'exec "$0" "$@" {closed}'
+            program, host.program = host.program, "/bin/sh"
+            result = host("-c", shell, program, "--config", policy, "--state", state, "apply")
+            host.program = program
+            name = f"apply {closed} of {os.path.basename(policy)}"
+            tap.equal(read(f"{state}/apply.lock"), "", f"{name}: the lock file stays empty")
+            tap.ok(result.returncode in (status, 2), f"{name}: exit status", result)
+
+
 def run_all(host):
     program(host)
     for name, command in COMMANDS.items():
         each_command(host, name, command)
         operands(host, name, command)
         own_options(host, name, command)
-    for scenario in common_options, operands_in_use, apply_and_check, show, sshd_config, root_only:
+    for scenario in (common_options, operands_in_use, apply_and_check, show, sshd_config,
+                     root_only, without_standard_descriptors):
         tap.note(scenario.__doc__)
         scenario(host)
 

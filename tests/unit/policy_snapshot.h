@@ -24,8 +24,10 @@ static inline void open_policy(struct snapshot *snapshot, const char *text)
     if (c.outcome != 0)
         print_all_problems(&c.problems);
     assert_int_equal(c.outcome, 0);
-    assert_int_equal(snapshot_encode(SNAPSHOT_POLICY, &c.sources, &c.policy, "", 1, &bytes, &size),
-                     0);
+    assert_int_equal(
+        snapshot_encode(&(struct snapshot_content){SNAPSHOT_POLICY, &c.sources, &c.policy, "", 1},
+                        &bytes, &size),
+        0);
     const int fd = memfd_create("policy", MFD_CLOEXEC);
     assert_int_equal(write(fd, bytes, size), (ssize_t)size);
     if (snapshot_open_fd(fd, SNAPSHOT_POLICY, snapshot, &failure) != SNAPSHOT_OK)

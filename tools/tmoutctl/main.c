@@ -1,5 +1,6 @@
 #include "tools/tmoutctl/cli.h"
 
+#include "lib/host/descriptor.h"
 #include "lib/paths.h"
 #include "tools/tmoutctl/print.h"
 #include "tools/tmoutctl/verbs/verbs.h"
@@ -25,8 +26,10 @@ int main(int argc, char **argv)
         .config_path = TMOUT_CONFIG_PATH, .state_dir = TMOUT_STATE_DIR, .host = {.root = ""}};
     struct verb_arguments arguments;
     const struct verb *verb = NULL;
-    enum cli_request request = cli_parse_program(argc, argv, &context);
+    enum cli_request request;
 
+    fd_fill_stdio();
+    request = cli_parse_program(argc, argv, &context);
     if (request == CLI_RUN) {
         const int first = optind;
         if (first == argc)

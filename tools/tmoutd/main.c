@@ -2,26 +2,12 @@
  * tmoutd: hangs up terminals that stay idle, and ends logins that are too old
  * or move no data, as the policy says for each user.
  */
+#include "lib/host/descriptor.h"
 #include "tools/tmoutd/daemon.h"
 #include "tools/tmoutd/log.h"
 
-#include <fcntl.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
-#include <unistd.h>
-
-/* If the caller closed fds 0-2, the terminal of a user could get one of these
- * numbers, and what we print would appear there. */
-static void fill_standard_descriptors(void)
-{
-    int fd;
-
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0)
-        close(fd);
-}
 
 int main(int argc, char **argv)
 {
@@ -31,7 +17,7 @@ int main(int argc, char **argv)
 
     if (status != OPTIONS_RUN)
         return status;
-    fill_standard_descriptors();
+    fd_fill_stdio();
     log_open(options.foreground);
     status = daemon_start(&daemon, &options) == 0 ? 0 : 1;
     if (status == 0) {

@@ -26,7 +26,9 @@ static int compile_pending(const struct tmoutctl_context *context, struct policy
     if (policy_compile(context->config_path, geteuid(), &policy, &sources, problems) != 0)
         goto out;
     fd = memfd_create("tmout-policy", MFD_CLOEXEC);
-    if (fd < 0 || snapshot_encode(SNAPSHOT_POLICY, &sources, &policy, "", 0, &image, &size) != 0 ||
+    if (fd < 0 ||
+        snapshot_encode(&(struct snapshot_content){SNAPSHOT_POLICY, &sources, &policy, "", 0},
+                        &image, &size) != 0 ||
         write(fd, image, size) != (ssize_t)size) {
         problem_add(problems, PROBLEM_FAILURE, context->config_path, 0, "cannot be compiled: %s",
                     strerror(errno));

@@ -131,8 +131,10 @@ static int write_record(const struct application *a, enum snapshot_kind kind, co
     size_t size = 0;
     int result = -1;
 
-    if (snapshot_encode(kind, &a->sources, kind == SNAPSHOT_POLICY ? &a->policy : NULL, message,
-                        (int64_t)time(NULL), &image, &size) == 0)
+    if (snapshot_encode(&(struct snapshot_content){kind, &a->sources,
+                                                   kind == SNAPSHOT_POLICY ? &a->policy : NULL,
+                                                   message, (int64_t)time(NULL)},
+                        &image, &size) == 0)
         result = atomic_replace(a->state_fd, name, 0644, image, size);
     if (result != 0)
         report("%s/%s: cannot write: %s", a->context->state_dir, name, strerror(errno));
@@ -208,7 +210,8 @@ static int compile_and_write(struct application *a)
     }
 }
 
-static int run_apply(const struct tmoutctl_context *context, const struct verb_arguments *arguments)
+static int apply_policy(const struct tmoutctl_context *context,
+                        const struct verb_arguments *arguments)
 {
     struct application a = {.context = context, .state_fd = -1, .lock_fd = -1};
     int status = TMOUTCTL_FAILURE;
@@ -248,5 +251,5 @@ const struct verb verb_apply = {
     .help = "Checks the policy and compiles it into the snapshot that logins read. If the\n"
             "policy has errors, all of them are printed, and the one in force stays. The\n"
             "first login after an edit does the same.",
-    .run = run_apply,
+    .run = apply_policy,
 };

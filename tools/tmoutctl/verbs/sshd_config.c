@@ -146,7 +146,7 @@ static json_t *looser_json(const struct sshd_check *check)
     return list;
 }
 
-static void print_check(const struct sshd_check *check, bool quiet)
+static void print_differences(const struct sshd_check *check, bool quiet)
 {
     char rule[1024];
 
@@ -193,7 +193,7 @@ static int check_sshd(const struct tmoutctl_context *context, const struct polic
                                           differences_json(&check), "looser", looser_json(&check)),
                                 status);
         } else {
-            print_check(&check, context->quiet);
+            print_differences(&check, context->quiet);
             status = finish(status);
         }
     }

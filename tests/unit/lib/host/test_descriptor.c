@@ -70,6 +70,29 @@ static void what_it_does(void **state)
     assert_int_equal(errno, EMFILE);
 }
 
+static void filled(void *argument)
+{
+    char byte = 0;
+
+    (void)argument;
+    close(STDIN_FILENO);
+    close(STDERR_FILENO);
+    fd_fill_stdio();
+    assert_int_equal(syscall(SYS_read, STDIN_FILENO, &byte, 1), -1);
+    assert_int_equal(errno, EBADF);
+    assert_int_equal(write(STDERR_FILENO, &byte, 1), -1);
+    assert_int_equal(errno, EBADF);
+    const int next = open("/dev/null", O_RDONLY);
+    assert_true(next > STDERR_FILENO);
+    close(next);
+}
+
+static void closed_ones_are_filled(void **state)
+{
+    (void)state;
+    assert_true(in_child(filled, NULL));
+}
+
 /* Every use of lib that opens something; directory_fd is open already. */
 static void use_files(const char *path, int directory_fd)
 {
@@ -148,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_it_does),
+        cmocka_unit_test(closed_ones_are_filled),
         WITH_DIRECTORY(closed_in_the_caller),
     };
 

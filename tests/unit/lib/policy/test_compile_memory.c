@@ -44,7 +44,8 @@ static int compile_and_encode(void *context)
     assert_true(outcome == 0 || outcome == -1);
     assert_int_equal(problems.failures, outcome == 0 ? 0 : 1);
     if (outcome == 0)
-        result = snapshot_encode(SNAPSHOT_POLICY, &sources, &policy, "", 1, &image, &size);
+        result = snapshot_encode(
+            &(struct snapshot_content){SNAPSHOT_POLICY, &sources, &policy, "", 1}, &image, &size);
     /* Each note is counted, but kept only if there is memory. */
     if (result == 0 && problems_notes_left_out(&problems) > 0)
         result = -1;

@@ -29,7 +29,8 @@ static void encode(struct image *image, const char *text)
     if (c.outcome != 0)
         print_all_problems(&c.problems);
     assert_int_equal(c.outcome, 0);
-    assert_int_equal(snapshot_encode(SNAPSHOT_POLICY, &c.sources, &c.policy, "", 1234567,
+    assert_int_equal(snapshot_encode(&(struct snapshot_content){SNAPSHOT_POLICY, &c.sources,
+                                                                &c.policy, "", 1234567},
                                      &image->bytes, &image->size),
                      0);
     compiled_free(&c);
@@ -245,7 +246,9 @@ static void a_rejection(void **state)
     (void)state;
     add_text(&c.sources, "/etc/x", "y", 1);
     assert_int_equal(
-        snapshot_encode(SNAPSHOT_REJECTED, &c.sources, NULL, message, 5, &bytes, &size), 0);
+        snapshot_encode(&(struct snapshot_content){SNAPSHOT_REJECTED, &c.sources, NULL, message, 5},
+                        &bytes, &size),
+        0);
     int fd = memory_file(bytes, size);
     assert_int_equal(snapshot_open_fd(fd, SNAPSHOT_POLICY, &snapshot, &failure),
                      SNAPSHOT_UNUSABLE); /* a refusal is no policy */
@@ -942,7 +945,9 @@ static void names_that_crowd_a_bucket(void **state)
             rule.setting[SETTING_TMOUT] = (struct rule_setting){.set = true, .value = 60 + i};
             assert_int_equal(policy_append(&c.policy, &rule), 0);
         }
-        if (snapshot_encode(SNAPSHOT_POLICY, &c.sources, &c.policy, "", 1, &bytes, &size) == 0) {
+        if (snapshot_encode(
+                &(struct snapshot_content){SNAPSHOT_POLICY, &c.sources, &c.policy, "", 1}, &bytes,
+                &size) == 0) {
             const struct image image = {bytes, size};
             open_image(&snapshot, &image);
             for (int i = 0; i < count; i++) {
@@ -990,7 +995,8 @@ static void ten_thousand_rules(void **state)
                              : settings[i].default_value};
     assert_int_equal(policy_append(&c.policy, &longest), 0);
     assert_int_equal(
-        snapshot_encode(SNAPSHOT_POLICY, &c.sources, &c.policy, "", 1, &image.bytes, &image.size),
+        snapshot_encode(&(struct snapshot_content){SNAPSHOT_POLICY, &c.sources, &c.policy, "", 1},
+                        &image.bytes, &image.size),
         0);
     open_image(&snapshot, &image);
     assert_int_equal(snapshot_find(&snapshot, RULE_USER, name, &found), 1);
@@ -1019,7 +1025,10 @@ static void too_many_sources(void **state)
     path[4000] = '\0';
     for (int i = 0; i < 300; i++)
         add_text(&set, path, "", 0);
-    assert_int_equal(snapshot_encode(SNAPSHOT_POLICY, &set, &policy, "", 1, &bytes, &size), -1);
+    assert_int_equal(
+        snapshot_encode(&(struct snapshot_content){SNAPSHOT_POLICY, &set, &policy, "", 1}, &bytes,
+                        &size),
+        -1);
     assert_int_equal(errno, EFBIG);
     sources_free(&set);
     free(path);

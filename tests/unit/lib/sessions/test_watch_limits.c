@@ -20,8 +20,10 @@ static void open_text(struct snapshot *snapshot, const char *text)
     if (c.outcome != 0)
         print_all_problems(&c.problems);
     assert_int_equal(c.outcome, 0);
-    assert_int_equal(snapshot_encode(SNAPSHOT_POLICY, &c.sources, &c.policy, "", 1, &image, &size),
-                     0);
+    assert_int_equal(
+        snapshot_encode(&(struct snapshot_content){SNAPSHOT_POLICY, &c.sources, &c.policy, "", 1},
+                        &image, &size),
+        0);
     const int fd = memfd_create("snapshot", MFD_CLOEXEC);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, image, size), (ssize_t)size);

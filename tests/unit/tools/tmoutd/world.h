@@ -44,8 +44,10 @@ static inline void put_policy(const struct world *world, const char *text)
 
     compile_text(&c, text);
     assert_int_equal(c.outcome, 0);
-    assert_int_equal(snapshot_encode(SNAPSHOT_POLICY, &c.sources, &c.policy, "", 1, &image, &size),
-                     0);
+    assert_int_equal(
+        snapshot_encode(&(struct snapshot_content){SNAPSHOT_POLICY, &c.sources, &c.policy, "", 1},
+                        &image, &size),
+        0);
     write_bytes(new, image, size);
     assert_int_equal(rename(new, path), 0);
     free(image);

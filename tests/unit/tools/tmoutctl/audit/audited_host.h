@@ -84,7 +84,10 @@ static inline void apply_policy(const struct audited_host *host)
 
     assert_int_equal(
         policy_compile(host->context.config_path, geteuid(), &policy, &sources, &problems), 0);
-    assert_int_equal(snapshot_encode(SNAPSHOT_POLICY, &sources, &policy, "", 1, &image, &size), 0);
+    assert_int_equal(
+        snapshot_encode(&(struct snapshot_content){SNAPSHOT_POLICY, &sources, &policy, "", 1},
+                        &image, &size),
+        0);
     put_bytes(host->root, STATE_NAME "/" SNAPSHOT_POLICY_NAME, image, size);
     free(image);
     problems_free(&problems);

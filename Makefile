@@ -115,7 +115,7 @@ $(BUILD)/%.service: conf/%.service.in Makefile $(BUILD)/paths
 # another architecture.
 $(BUILD)/man/settings_table: man/settings_table.c $(call objects,$(addprefix lib/policy/,settings.c duration.c number.c sshd_values.c))
 	@mkdir -p $(@D)
-	$(COMPILE) -o $@ $^
+	$(COMPILE) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/man/%: man/%.in $(BUILD)/man/settings_table
 	$(EMULATOR) $(BUILD)/man/settings_table > $@.table

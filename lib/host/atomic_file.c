@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,14 +125,11 @@ int atomic_create(int directory_fd, const char *name, mode_t mode, const void *c
     return result;
 }
 
-/* A thread's directory in /proc can be opened like a process's. Where /proc is
- * not mounted, every thread exists. */
-static bool thread_exists(long tid)
+/* Not read from /proc, which may hide threads from the user that started us
+ * (proc(5), hidepid). If the kernel refuses to say, the thread exists. */
+static bool thread_exists(pid_t tid)
 {
-    char path[64];
-
-    snprintf(path, sizeof path, "/proc/%ld", tid);
-    return access(path, F_OK) == 0 || access("/proc/self", F_OK) != 0;
+    return kill(tid, 0) == 0 || errno != ESRCH;
 }
 
 bool atomic_is_stray(const char *name)
@@ -146,7 +144,7 @@ bool atomic_is_stray(const char *name)
         return false;
     errno = 0;
     const long tid = strtol(at, &end, 10);
-    return errno == 0 && *end == '\0' && tid <= INT_MAX && !thread_exists(tid);
+    return errno == 0 && *end == '\0' && tid <= INT_MAX && !thread_exists((pid_t)tid);
 }
 
 void atomic_remove_strays(int directory_fd)

@@ -1,10 +1,12 @@
 /* Replacing a state file: the old content or the new, whatever happens. */
+#include "tests/unit/child.h"
 #include "tests/unit/temporary.h"
 
 #include "lib/host/atomic_file.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <grp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -528,6 +530,32 @@ static void strays_of_threads(void **state)
     close(fd);
 }
 
+/* With hidepid=2 (proc(5)), access(2) in a program such as su, whose real uid is
+ * the user's, finds no process of root's in /proc. What such a process is
+ * writing just now is no stray. */
+static void in_a_hidden_proc(void *argument)
+{
+    const char *const *name = argument;
+
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("proc", "/proc", "proc", 0, "hidepid=2") != 0 || setgroups(0, NULL) != 0 ||
+        setresgid(1000, 1000, 1000) != 0 || setresuid(1000, 0, 0) != 0)
+        _exit(CHILD_CANNOT);
+    assert_false(atomic_is_stray(name[0]));
+    assert_true(atomic_is_stray(name[1]));
+}
+
+static void hidden_threads_exist(void **state)
+{
+    char own[64];
+    const char *const name[] = {own, "state.new" NOBODY};
+
+    (void)state;
+    snprintf(own, sizeof own, "state.new%d", (int)gettid());
+    if (!in_child(in_a_hidden_proc, (void *)name))
+        LEFT_OUT("this user cannot mount /proc here");
+}
+
 /* Of callers without a lock each one's content is whole, and the last stays. */
 static void replaced_without_a_lock(void **state)
 {
@@ -566,6 +594,7 @@ int main(void)
         WITH_DIRECTORY(several_at_once),
         WITH_DIRECTORY(strays),
         WITH_DIRECTORY(strays_of_threads),
+        cmocka_unit_test(hidden_threads_exist),
         WITH_DIRECTORY(replaced_without_a_lock),
     };
 

@@ -69,8 +69,8 @@ static const char *terminal_name(pam_handle_t *pamh)
     return strncmp(terminal, "/dev/", 5) == 0 ? terminal + 5 : terminal;
 }
 
-/* A state directory's name is short enough for that: MODULE_PATH_MAX. */
-enum { SESSIONS_DIR_MAX = MODULE_PATH_MAX + 32 };
+/* Room for a state directory's path and what registry_directory() adds. */
+enum { SESSIONS_DIR_MAX = MODULE_STATE_MAX + 10 };
 
 int register_login(pam_handle_t *pamh, const struct module_args *args)
 {

@@ -28,7 +28,7 @@ int module_arg_find(const char *word, size_t length, const char **value, struct 
         } else if (length == name_length || word[name_length] != '/') {
             failure_set(failure, "needs an absolute path");
             return -1;
-        } else if (length - name_length > MODULE_PATH_MAX) {
+        } else if (id == MODULE_ARG_STATE && length - name_length > MODULE_STATE_MAX) {
             failure_set(failure, "the path is too long");
             return -1;
         } else {

@@ -16,8 +16,9 @@ struct module_args {
     bool tell;               /* remote users, too, are told that they are locked */
 };
 
-/* The longest path that config= and state= take, in bytes. */
-enum { MODULE_PATH_MAX = 480 };
+/* The longest path that state= takes, in bytes: the directory of the registry of
+ * logins is derived from it. config= takes any. */
+enum { MODULE_STATE_MAX = 502 };
 
 enum module_arg_id {
     MODULE_ARG_DEBUG,

@@ -3,7 +3,9 @@
 
 #include "lib/paths.h"
 #include "lib/policy/module_args.h"
+#include "lib/sessions/registry.h"
 
+#include <limits.h>
 #include <string.h>
 
 static struct module_args args;
@@ -79,17 +81,24 @@ static void wrong(void **state)
     assert_non_null(strstr(failure.text, "debug, noprompt, tell, config=/PATH, state=/DIR"));
 }
 
+/* state= up to what leaves room for the registry's directory, config= up to what
+ * open(2) takes. */
 static void long_paths(void **state)
 {
-    char word[sizeof "state=" + MODULE_PATH_MAX + 1] = "state=/";
+    char word[sizeof "config=" + PATH_MAX] = "state=/", sessions[512];
 
     (void)state;
-    memset(word + strlen(word), 'd', MODULE_PATH_MAX - 1);
+    memset(word + strlen(word), 'd', 502 - 1);
     assert_int_equal(PARSE(word), 1);
-    assert_int_equal(strlen(args.state_dir), MODULE_PATH_MAX);
+    assert_int_equal(strlen(args.state_dir), 502);
+    assert_true(registry_directory(args.state_dir, sessions, sizeof sessions));
     strcat(word, "d");
     assert_int_equal(PARSE(word), 0);
     assert_string_equal(failure.text, "the path is too long");
+
+    snprintf(word, sizeof word, "config=/%0*d", PATH_MAX - 2, 0);
+    assert_int_equal(PARSE(word), 1);
+    assert_int_equal(strlen(args.config_path), PATH_MAX - 1);
 }
 
 /* A word in the middle of a line, as the audit of PAM's files has it. */

@@ -15,11 +15,14 @@ enum {
     LOCK_PAUSE_MAX_US = 5000
 };
 
-/* Where time_t outgrows the machine's word, the old call would misread it. */
-#if defined SYS_futex_time64 && (!defined SYS_futex || (__SIZEOF_LONG__ == 4 && __TIMESIZE == 64))
+/* The system call that reads a struct timespec as the C library declares it: on
+ * 32-bit hosts time_t may be wider than the kernel's long. */
+#ifndef SYS_futex_time64
+#define FUTEX_CALL SYS_futex
+#elif !defined SYS_futex
 #define FUTEX_CALL SYS_futex_time64
 #else
-#define FUTEX_CALL SYS_futex
+#define FUTEX_CALL (sizeof(time_t) > sizeof(long) ? SYS_futex_time64 : SYS_futex)
 #endif
 
 static int64_t lock_of(uint32_t record)

@@ -658,6 +658,23 @@ static void settled_before_the_wait(void **state)
     }
 }
 
+/* On a 32-bit host the kernel must read the timeout as the C library wrote it. */
+static void waits_until_the_timeout(void **state)
+{
+    enum { TIMEOUT_MS = 50 };
+    struct attempt first, second;
+    struct attempt_limits limits = by_user;
+
+    limits.max_attempts = 1;
+    begin_admitted(*state, &first, &network, &limits, 0);
+    begin(*state, &second, &network, &limits, 0);
+    const int64_t start_ms = clock_ms(CLOCK_MONOTONIC);
+    assert_false(ledger_wait(&second.ledger, &second.report, TIMEOUT_MS));
+    assert_true(clock_ms(CLOCK_MONOTONIC) - start_ms >= TIMEOUT_MS);
+    ledger_close(&first.ledger);
+    ledger_close(&second.ledger);
+}
+
 /* Waits, and says at the end that it was woken by a settlement. */
 static pid_t waiting_child(const char *directory, const struct attempt_limits *limits, int about_to)
 {
@@ -2337,6 +2354,7 @@ int main(void)
         WITH_DIRECTORY(many_processes),
         WITH_DIRECTORY(many_threads),
         WITH_DIRECTORY(settled_before_the_wait),
+        WITH_DIRECTORY(waits_until_the_timeout),
         WITH_DIRECTORY(woken_by_a_settlement),
         WITH_DIRECTORY(woken_by_an_unlock),
         WITH_DIRECTORY(killed_in_flight),

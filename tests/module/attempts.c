@@ -101,8 +101,9 @@ static bool write_text(const char *path, const char *text)
     return done;
 }
 
-/* The host's top directories in a root of our own: the host's belongs to
- * nobody in here, and the module trusts nothing below it. */
+/* Copies the host's top-level directories into a root of our own: in the user
+ * namespace the host's root directory has no mapped owner, so the module trusts
+ * nothing below it. */
 static bool copy_root(const char *root)
 {
     DIR *directory = opendir("/");
@@ -132,7 +133,8 @@ static bool copy_root(const char *root)
     return entry == NULL;
 }
 
-/* An empty directory of every host, to be covered in our namespace alone. */
+/* Any empty directory that every host has; it is covered by a mount in our
+ * namespace only. */
 static const char *place_for_root(void)
 {
     static const char *const places[] = {"/mnt", "/srv", "/media"};
@@ -285,7 +287,7 @@ static int converse(int count, const struct pam_message **message, struct pam_re
     for (int i = 0; i < count; i++) {
         const int style = message[i]->msg_style;
         if (style != PAM_PROMPT_ECHO_OFF && style != PAM_PROMPT_ECHO_ON) {
-            append(host->told, sizeof host->told, message[i]->msg);
+            append(host->messages, sizeof host->messages, message[i]->msg);
             continue;
         }
         host->prompts++;
@@ -308,7 +310,7 @@ void own_delay(int status, unsigned delay_us, void *appdata)
     host->delay_status = status;
 }
 
-/* libpam is not safe there; only what the module does is tried in parallel. */
+/* libpam is not thread-safe there; only the module's own work runs in parallel. */
 static pthread_mutex_t pam_lock = PTHREAD_MUTEX_INITIALIZER;
 
 void host_start(const struct stack *stack, struct host *host, const struct visitor *visitor)
@@ -340,7 +342,7 @@ void host_start(const struct stack *stack, struct host *host, const struct visit
 int host_try(struct host *host, const char *password, int flags)
 {
     host->password = password;
-    host->told[0] = '\0';
+    host->messages[0] = '\0';
     return pam_authenticate(host->handle, flags);
 }
 
@@ -362,7 +364,7 @@ int try_once(const struct stack *stack, const struct visitor *visitor, const cha
     return status;
 }
 
-unsigned failures_told(const struct stack *stack, const struct visitor *visitor)
+unsigned probe_failures(const struct stack *stack, const struct visitor *visitor)
 {
     char *text, *line;
     unsigned failures = 0;
@@ -372,7 +374,7 @@ unsigned failures_told(const struct stack *stack, const struct visitor *visitor)
     text = log_text();
     line = strstr(text, ":auth): failed login user=");
     if (line == NULL)
-        fail_msg("it was not counted: %s", text);
+        fail_msg("the attempt was not counted: %s", text);
     line = strstr(line, " failures=");
     assert_non_null(line);
     assert_int_equal(sscanf(line, " failures=%u", &failures), 1);

@@ -1,19 +1,20 @@
 /*
- * A PAM module in the place of pam_unix: it asks for the password like that
- * one, notes in a shared counter which kind has reached it, and does to the
- * host what a module may do, as its words on the PAM line say:
+ * A PAM module in the place of pam_unix: it asks for the password as that one
+ * does, counts in shared memory whether a right or a wrong one arrived, and
+ * does to the application what a module may do, as its arguments on the PAM
+ * line say:
  *
- *   right=WORD counter=FILE   the password, and struct check_counts
- *   delay_ms=N  gate          how long a check takes; or until the gate opens
+ *   right=WORD counter=FILE   the right password, and the file of struct check_counts
+ *   delay_ms=N  gate          how long a check takes, or that it waits for the gate
  *   user=NAME                 the password is right for this user only
- *   kill  fork=right|wrong    SIGKILL to itself; a child that comes back with
- *                             an end of its own, before the parent does
- *   incomplete                PAM_INCOMPLETE when it is called first
- *   otp                       one question more, behind the password
+ *   kill  fork=right|wrong    sends itself SIGKILL; forks a child that returns this
+ *                             result before the parent returns its own
+ *   incomplete                returns PAM_INCOMPLETE on the first call
+ *   otp                       asks one more question after the password
  *   fail_delay=US             calls pam_fail_delay()
- *   replace  wrap  hide       sets PAM_FAIL_DELAY: to a function that calls
- *                             nobody; that calls the one before; that puts
- *                             the one before back without a call
+ *   replace  wrap  hide       sets PAM_FAIL_DELAY to a function that does not call the
+ *                             previous one, that calls it, or that restores it without
+ *                             calling it
  */
 #include "tests/module/pam_check.h"
 
@@ -37,7 +38,7 @@
 
 typedef void delay_function(int status, unsigned delay_us, void *appdata);
 
-struct words {
+struct arguments {
     const char *right, *counter, *user, *fork;
     long delay_ms;
     unsigned fail_delay_us;
@@ -51,73 +52,73 @@ static const char *value_of(const char *word, const char *name)
     return strncmp(word, name, length) == 0 ? word + length : NULL;
 }
 
-static struct words read_words(int argc, const char **argv)
+static struct arguments parse_arguments(int argc, const char **argv)
 {
-    struct words words = {.right = "right"};
+    struct arguments arguments = {.right = "right"};
     const char *value;
 
     for (int i = 0; i < argc; i++) {
         if ((value = value_of(argv[i], "right=")) != NULL)
-            words.right = value;
+            arguments.right = value;
         else if ((value = value_of(argv[i], "counter=")) != NULL)
-            words.counter = value;
+            arguments.counter = value;
         else if ((value = value_of(argv[i], "user=")) != NULL)
-            words.user = value;
+            arguments.user = value;
         else if ((value = value_of(argv[i], "fork=")) != NULL)
-            words.fork = value;
+            arguments.fork = value;
         else if ((value = value_of(argv[i], "delay_ms=")) != NULL)
-            words.delay_ms = strtol(value, NULL, 10);
+            arguments.delay_ms = strtol(value, NULL, 10);
         else if ((value = value_of(argv[i], "fail_delay=")) != NULL)
-            words.fail_delay_us = (unsigned)strtoul(value, NULL, 10);
-        words.gate = words.gate || strcmp(argv[i], "gate") == 0;
-        words.kill = words.kill || strcmp(argv[i], "kill") == 0;
-        words.incomplete = words.incomplete || strcmp(argv[i], "incomplete") == 0;
-        words.otp = words.otp || strcmp(argv[i], "otp") == 0;
-        words.replace = words.replace || strcmp(argv[i], "replace") == 0;
-        words.wrap = words.wrap || strcmp(argv[i], "wrap") == 0;
-        words.hide = words.hide || strcmp(argv[i], "hide") == 0;
+            arguments.fail_delay_us = (unsigned)strtoul(value, NULL, 10);
+        arguments.gate = arguments.gate || strcmp(argv[i], "gate") == 0;
+        arguments.kill = arguments.kill || strcmp(argv[i], "kill") == 0;
+        arguments.incomplete = arguments.incomplete || strcmp(argv[i], "incomplete") == 0;
+        arguments.otp = arguments.otp || strcmp(argv[i], "otp") == 0;
+        arguments.replace = arguments.replace || strcmp(argv[i], "replace") == 0;
+        arguments.wrap = arguments.wrap || strcmp(argv[i], "wrap") == 0;
+        arguments.hide = arguments.hide || strcmp(argv[i], "hide") == 0;
     }
-    return words;
+    return arguments;
 }
 
 /* --- PAM_FAIL_DELAY ---------------------------------------------------------- */
 
-static __thread delay_function *before;
+static __thread delay_function *previous;
 static __thread pam_handle_t *handle_of_thread;
 
-static void call_nobody(int status, unsigned delay_us, void *appdata)
+static void call_none(int status, unsigned delay_us, void *appdata)
 {
     (void)status;
     (void)delay_us;
     (void)appdata;
 }
 
-static void call_the_one_before(int status, unsigned delay_us, void *appdata)
+static void call_previous(int status, unsigned delay_us, void *appdata)
 {
-    if (before != NULL)
-        before(status, delay_us, appdata);
+    if (previous != NULL)
+        previous(status, delay_us, appdata);
 }
 
-static void put_the_one_before_back(int status, unsigned delay_us, void *appdata)
+static void restore_previous(int status, unsigned delay_us, void *appdata)
 {
     (void)status;
     (void)delay_us;
     (void)appdata;
-    pam_set_item(handle_of_thread, PAM_FAIL_DELAY, (const void *)before);
+    pam_set_item(handle_of_thread, PAM_FAIL_DELAY, (const void *)previous);
 }
 
-static void set_delay_function(pam_handle_t *pamh, const struct words *words)
+static void set_delay_function(pam_handle_t *pamh, const struct arguments *arguments)
 {
-    delay_function *function = words->replace ? call_nobody
-                               : words->wrap  ? call_the_one_before
-                               : words->hide  ? put_the_one_before_back
-                                              : NULL;
+    delay_function *function = arguments->replace ? call_none
+                               : arguments->wrap  ? call_previous
+                               : arguments->hide  ? restore_previous
+                                                  : NULL;
     const void *item = NULL;
 
     if (function == NULL)
         return;
     pam_get_item(pamh, PAM_FAIL_DELAY, &item);
-    before = (delay_function *)item;
+    previous = (delay_function *)item;
     handle_of_thread = pamh;
     pam_set_item(pamh, PAM_FAIL_DELAY, (const void *)function);
 }
@@ -146,27 +147,27 @@ static void sleep_ms(long ms)
         continue;
 }
 
-static void take_time(struct check_counts *counts, const struct words *words)
+static void wait_for_check(struct check_counts *counts, const struct arguments *arguments)
 {
     uint32_t inside = __atomic_add_fetch(&counts->inside, 1, __ATOMIC_SEQ_CST);
-    uint32_t most = __atomic_load_n(&counts->inside_most, __ATOMIC_SEQ_CST);
+    uint32_t most = __atomic_load_n(&counts->inside_max, __ATOMIC_SEQ_CST);
 
-    while (inside > most && !__atomic_compare_exchange_n(&counts->inside_most, &most, inside, false,
+    while (inside > most && !__atomic_compare_exchange_n(&counts->inside_max, &most, inside, false,
                                                          __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         continue;
     syscall(SYS_futex, &counts->inside, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-    if (words->kill)
+    if (arguments->kill)
         raise(SIGKILL);
-    if (words->delay_ms > 0)
-        sleep_ms(words->delay_ms);
-    while (words->gate && __atomic_load_n(&counts->open, __ATOMIC_SEQ_CST) == 0)
+    if (arguments->delay_ms > 0)
+        sleep_ms(arguments->delay_ms);
+    while (arguments->gate && __atomic_load_n(&counts->open, __ATOMIC_SEQ_CST) == 0)
         syscall(SYS_futex, &counts->open, FUTEX_WAIT, 0, NULL, NULL, 0);
     __atomic_sub_fetch(&counts->inside, 1, __ATOMIC_SEQ_CST);
 }
 
-/* The child is back in pam_authenticate() with a verdict of its own; the
- * parent goes on when it has ended. */
-static int fork_in_the_middle(const char *childs, int verdict)
+/* The child returns to pam_authenticate() with a result of its own; the parent
+ * continues once the child has exited. */
+static int fork_during_check(const char *childs, int verdict)
 {
     const pid_t pid = fork();
 
@@ -177,7 +178,7 @@ static int fork_in_the_middle(const char *childs, int verdict)
     return verdict;
 }
 
-static int check(pam_handle_t *pamh, const struct words *words, struct check_counts *counts)
+static int check(pam_handle_t *pamh, const struct arguments *arguments, struct check_counts *counts)
 {
     const char *password = NULL, *user = NULL;
     char *more = NULL;
@@ -186,42 +187,42 @@ static int check(pam_handle_t *pamh, const struct words *words, struct check_cou
     if (result != PAM_SUCCESS)
         return result == PAM_CONV_AGAIN ? PAM_INCOMPLETE : result;
     pam_get_user(pamh, &user, NULL);
-    if (words->otp) {
+    if (arguments->otp) {
         result = pam_prompt(pamh, PAM_PROMPT_ECHO_ON, &more, "Code: ");
         free(more);
         if (result != PAM_SUCCESS)
             return result == PAM_CONV_AGAIN ? PAM_INCOMPLETE : result;
     }
-    const bool right = strcmp(password, words->right) == 0 &&
-                       (words->user == NULL || strcmp(words->user, user) == 0);
+    const bool right = strcmp(password, arguments->right) == 0 &&
+                       (arguments->user == NULL || strcmp(arguments->user, user) == 0);
     if (counts != NULL) {
         __atomic_add_fetch(right ? &counts->right : &counts->wrong, 1, __ATOMIC_SEQ_CST);
-        take_time(counts, words);
+        wait_for_check(counts, arguments);
     }
     return right ? PAM_SUCCESS : PAM_AUTH_ERR;
 }
 
 EXPORTED int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
-    const struct words words = read_words(argc, argv);
+    const struct arguments arguments = parse_arguments(argc, argv);
     const void *seen = NULL;
     int verdict;
 
     (void)flags;
-    if (words.incomplete &&
+    if (arguments.incomplete &&
         (pam_get_data(pamh, "pam_check_seen", &seen) != PAM_SUCCESS || seen == NULL)) {
         pam_set_data(pamh, "pam_check_seen", pamh, NULL);
         return PAM_INCOMPLETE;
     }
-    if (words.incomplete)
+    if (arguments.incomplete)
         pam_set_data(pamh, "pam_check_seen", NULL, NULL);
-    struct check_counts *counts = map_counts(words.counter);
-    if (words.fail_delay_us > 0)
-        pam_fail_delay(pamh, words.fail_delay_us);
-    set_delay_function(pamh, &words);
-    verdict = check(pamh, &words, counts);
-    if (words.fork != NULL)
-        verdict = fork_in_the_middle(words.fork, verdict);
+    struct check_counts *counts = map_counts(arguments.counter);
+    if (arguments.fail_delay_us > 0)
+        pam_fail_delay(pamh, arguments.fail_delay_us);
+    set_delay_function(pamh, &arguments);
+    verdict = check(pamh, &arguments, counts);
+    if (arguments.fork != NULL)
+        verdict = fork_during_check(arguments.fork, verdict);
     if (counts != NULL)
         munmap(counts, sizeof *counts);
     return verdict;

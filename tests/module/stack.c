@@ -36,8 +36,9 @@ static void take_log(const char *format, va_list arguments)
     pthread_mutex_unlock(&log_lock);
 }
 
-/* In libpam's way to syslog(3): the program's own symbols come before the C
- * library's. libpam is built with or without _FORTIFY_SOURCE. */
+/* Intercepts libpam's calls of syslog(3): the program's own symbols take
+ * precedence over the C library's. libpam may be built with or without
+ * _FORTIFY_SOURCE. */
 #undef syslog
 __attribute__((visibility("default"))) void syslog(int priority, const char *format, ...);
 __attribute__((visibility("default"))) void __syslog_chk(int priority, int flag, const char *format,
@@ -137,7 +138,7 @@ int stack_make(void **state)
     stack->snapshot = path_in(template, "state/policy.v1");
     stack->rejected = path_in(template, "state/rejected.v1");
     *state = stack;
-    /* libpam would log that there is none. */
+    /* Without this file libpam would log that it is missing. */
     char *other = path_in(template, "other");
     write_file(other, "session required pam_deny.so\n");
     free(other);
@@ -210,7 +211,7 @@ static void note(pam_handle_t *handle, const char *name, char *text, size_t size
     snprintf(text, size, "%s", value != NULL ? value : "-");
 }
 
-/* A name of its own for each stack's file, for threads that log in at once. */
+/* Each stack's file has its own name, for threads that log in at once. */
 static void write_line(const struct stack *stack, const struct login *login, char *service,
                        size_t size)
 {
@@ -219,18 +220,18 @@ static void write_line(const struct stack *stack, const struct login *login, cha
 
     snprintf(service, size, "service%u", __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED));
     snprintf(path, sizeof path, "%s/%s", stack->directory, service);
-    if (login->all_words != NULL)
-        snprintf(line, sizeof line, "session required %s %s\n", MODULE, login->all_words);
+    if (login->all_arguments != NULL)
+        snprintf(line, sizeof line, "session required %s %s\n", MODULE, login->all_arguments);
     else
         snprintf(line, sizeof line, "session required %s config=%s state=%s %s\n", MODULE,
-                 stack->config, stack->state, login->words != NULL ? login->words : "");
+                 stack->config, stack->state, login->arguments != NULL ? login->arguments : "");
     write_file(path, line);
 }
 
 struct outcome stack_login(const struct stack *stack, const struct login *login)
 {
-    /* libpam reads the stack's file and loads modules here; only what the
-     * module does is to be tried in parallel. */
+    /* libpam reads the stack's file and loads modules here; only the module's
+     * own work is to run in parallel. */
     static pthread_mutex_t pam_lock = PTHREAD_MUTEX_INITIALIZER;
     const struct pam_conv conversation = {.conv = no_conversation};
     struct outcome outcome = {0};
@@ -282,7 +283,7 @@ void assert_no_session(const struct stack *stack)
     const struct outcome outcome = stack_login(stack, &(struct login){0});
 
     assert_int_equal(outcome.status, PAM_SESSION_ERR);
-    /* Empty, and so nobody else's either. */
+    /* Set to empty, so that no value inherited from elsewhere applies. */
     assert_string_equal(outcome.limit, "");
     assert_string_equal(outcome.exported, "-");
 }
@@ -308,7 +309,7 @@ void in_child(void (*body)(const struct stack *), const struct stack *stack)
     const pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        /* Else cmocka would go on with the next test in the child. */
+        /* Otherwise cmocka would run the remaining tests in the child, too. */
         setenv("CMOCKA_TEST_ABORT", "1", 1);
         body(stack);
         _exit(0);

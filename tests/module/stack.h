@@ -1,8 +1,8 @@
 /*
- * A PAM stack of one line, `session required pam_tmout.so`, on the real
- * libpam: a directory with the stack's file, a policy and a state directory.
- * No root is needed, for files of the user who runs the test are trusted when
- * the module runs as that user; only root can refresh.
+ * A PAM stack of one line, `session required pam_tmout.so`, on the real libpam:
+ * a directory with the stack's file, a policy and a state directory. Needs no
+ * root: when the module runs as the user who runs the test, it trusts that
+ * user's files. Only root can refresh.
  */
 #ifndef TMOUT_TESTS_MODULE_STACK_H
 #define TMOUT_TESTS_MODULE_STACK_H
@@ -22,7 +22,7 @@
 
 #define LEFT_OUT(reason)                                                                           \
     do {                                                                                           \
-        fprintf(stderr, "%s is left out: %s\n", __func__, (reason));                               \
+        fprintf(stderr, "%s skipped: %s\n", __func__, (reason));                               \
         skip();                                                                                    \
     } while (0)
 
@@ -40,35 +40,34 @@ int stack_remove(void **state);
 
 #define WITH_STACK(test) cmocka_unit_test_setup_teardown(test, stack_make, stack_remove)
 
-/* Writes a file, by rename as editors do it. */
+/* Writes a file by renaming a new one, as editors do. */
 void write_file(const char *path, const char *text);
 
-/* The policy's main file. */
+/* Writes the policy's main file. */
 void stack_policy(const struct stack *stack, const char *text);
 
 /* Runs `tmoutctl apply --quiet`; returns its exit status. */
 int stack_apply(const struct stack *stack);
 
-/* Policy and snapshot in one. */
+/* Writes the policy and compiles it. */
 void stack_in_force(const struct stack *stack, const char *text);
 
-/* How somebody logs in; what is not given is an SSH login of the user who
- * runs the test. */
+/* How the user logs in. Defaults: an SSH login of the user who runs the test. */
 struct login {
     const char *user;
-    const char *words;          /* behind config= and state= on the PAM line */
-    const char *all_words;      /* instead of config= and state= */
-    const char *environment[4]; /* more for the PAM environment */
+    const char *arguments;      /* arguments after config= and state= on the PAM line */
+    const char *all_arguments;  /* instead of config= and state= */
+    const char *environment[4]; /* added to the PAM environment */
     const char *tty;
     bool local;           /* without SSH_CONNECTION */
     void (*before)(void); /* called right before pam_open_session() */
-    void (*after)(void);  /* and right behind it */
+    void (*after)(void);  /* called right after it */
 };
 
 struct outcome {
     int status;        /* of pam_open_session() */
     int close_status;  /* of pam_close_session() */
-    char limit[64];    /* PAM_TMOUT, "-" where it is not set */
+    char limit[64];    /* PAM_TMOUT, "-" if not set */
     char exported[64]; /* TMOUT, likewise */
 };
 
@@ -84,19 +83,19 @@ void assert_no_session(const struct stack *stack);
 const char *own_name(void);
 
 /*
- * What the module logged: every line that went to syslog(3) in this process
- * since log_clear(). log_text() is to be freed.
+ * Everything that was passed to syslog(3) in this process since log_clear().
+ * The caller frees the result of log_text().
  */
 void log_clear(void);
 char *log_text(void);
 size_t log_lines(void);
 bool log_has(const char *text);
 
-/* Runs body in a child and asserts that it ended well. An assertion that
- * fails in it is printed and makes it end otherwise. */
+/* Runs body in a child and asserts that it succeeded. If an assertion fails in
+ * the child, it is printed and the child exits with an error. */
 void in_child(void (*body)(const struct stack *), const struct stack *stack);
 
-/* How many descriptors this process has open. */
+/* The number of descriptors that this process has open. */
 size_t open_descriptors(void);
 
 #endif

@@ -1,6 +1,7 @@
-/* Many login attempts at once, by processes and by threads: never more wrong
- * passwords reach the check than the policy allows, and no correct one is rejected
- * because others are in flight. Neither stopping nor killing them helps. */
+/* Many login attempts at once, by processes and by threads: no more wrong
+ * passwords reach the check than the policy allows, and no correct one is
+ * rejected because others are in flight. Stopping or killing processes does not
+ * change that. */
 #include "tests/module/attempts.h"
 
 #include "lib/attempts/ledger_format.h"
@@ -25,16 +26,16 @@ enum { ARRIVALS_MAX = 400 };
 /* --- arrivals ------------------------------------------------------------------ */
 
 struct arrival {
-    uint32_t gate; /* a futex: 1 when it may go on */
+    uint32_t gate; /* a futex: 1 when it may continue */
     bool right, known;
     pid_t pid;
-    int status; /* of pam_authenticate(), once it is known */
+    int status; /* of pam_authenticate(), valid if known */
 };
 
 /* Shared with all the children. */
 struct shared {
     struct arrival arrival[ARRIVALS_MAX];
-    uint32_t ready; /* a futex: how many wait at their gates */
+    uint32_t ready; /* a futex: number waiting at their gates */
     unsigned many, max;
     uid_t real_uid;
     const char *user;
@@ -58,8 +59,8 @@ static void await(uint32_t *futex, uint32_t least)
         syscall(SYS_futex, futex, FUTEX_WAIT, now, NULL, NULL, 0);
 }
 
-/* xorshift64: the same everywhere, from a seed that a failure prints. */
-static unsigned chance(unsigned below)
+/* xorshift64: the same on every machine, from a seed that a failure prints. */
+static unsigned random_below(unsigned below)
 {
     shared->random ^= shared->random << 13;
     shared->random ^= shared->random >> 7;
@@ -67,7 +68,7 @@ static unsigned chance(unsigned below)
     return (unsigned)(shared->random >> 33) % below;
 }
 
-static uint64_t seed_of_now(void)
+static uint64_t seed_from_clock(void)
 {
     struct timespec now;
     const char *given = getenv("TMOUT_TEST_SEED");
@@ -99,7 +100,7 @@ static void *arrive_in_thread(void *arrival)
     return NULL;
 }
 
-/* The first `rights` are right: who comes when is decided at the gates. */
+/* The first `rights` passwords are right; the gates decide the order. */
 static void prepare(const struct stack *stack, unsigned many, unsigned rights, unsigned max)
 {
     memset(shared->arrival, 0, sizeof shared->arrival);
@@ -128,21 +129,21 @@ static void fork_all(void)
     }
 }
 
-/* Opens the gates in an order of chance. */
+/* Opens the gates in random order. */
 static void open_gates(void)
 {
     unsigned order[ARRIVALS_MAX];
 
     await(&shared->ready, shared->many);
     for (unsigned i = 0; i < shared->many; i++) {
-        const unsigned k = chance(i + 1);
+        const unsigned k = random_below(i + 1);
         order[i] = order[k];
         order[k] = i;
     }
     for (unsigned i = 0; i < shared->many; i++) {
         __atomic_store_n(&shared->arrival[order[i]].gate, 1, __ATOMIC_SEQ_CST);
         wake(&shared->arrival[order[i]].gate);
-        if (chance(8) == 0)
+        if (random_below(8) == 0)
             sched_yield();
     }
 }
@@ -168,7 +169,7 @@ static void by_threads(void)
 }
 
 struct tally {
-    unsigned succeeded, right_refused, unknown, odd;
+    unsigned succeeded, right_rejected, unknown, odd;
 };
 
 static struct tally tally(void)
@@ -182,7 +183,7 @@ static struct tally tally(void)
         else if (arrival->status == PAM_SUCCESS)
             tally.succeeded += arrival->right ? 1 : 0;
         else if (arrival->right)
-            tally.right_refused++;
+            tally.right_rejected++;
         if (arrival->known && arrival->status != PAM_SUCCESS && arrival->status != PAM_AUTH_ERR)
             tally.odd++;
         if (arrival->known && arrival->status == PAM_SUCCESS && !arrival->right)
@@ -229,18 +230,18 @@ static void assert_round(const struct crowd *crowd, unsigned many, unsigned righ
     const char *failed = NULL;
 
     if (t.odd != 0 || t.unknown != 0)
-        failed = "odd results";
-    else if (counts->inside_most > max)
-        failed = "more in the check at once than may fail";
+        failed = "unexpected results";
+    else if (counts->inside_max > max)
+        failed = "more checked at once than max_attempts";
     else if (counts->wrong > max * (t.succeeded + 1))
-        failed = "too many wrong passwords in the check";
+        failed = "too many wrong passwords checked";
     else if (counts->right != t.succeeded)
-        failed = "right passwords that did not succeed";
+        failed = "a right password reached the check but did not succeed";
     else if (rights == 0 && counts->wrong != (wrongs < max ? wrongs : max))
-        failed = "not exactly max_attempts wrong passwords in the check";
-    else if (wrongs < max && (t.right_refused != 0 || counts->wrong != wrongs))
+        failed = "the number of wrong passwords checked is not max_attempts";
+    else if (wrongs < max && (t.right_rejected != 0 || counts->wrong != wrongs))
         failed = "rejected although the wrong ones are fewer than max_attempts";
-    else if (t.right_refused != 0 && counts->wrong < max)
+    else if (t.right_rejected != 0 && counts->wrong < max)
         failed = "correct passwords rejected without a lock";
     if (crowd == &threads && failed == NULL && rights == 0 && wrongs > max &&
         (log_count_of("failed login") != max || log_count_of("locked after") != 1 ||
@@ -250,11 +251,11 @@ static void assert_round(const struct crowd *crowd, unsigned many, unsigned righ
         fail_msg("%s: %u %s, %u of them right, %u ms, max_attempts %u, seed %llu: right %u, "
                  "wrong %u, at once %u; succeeded %u, correct rejected %u, unknown %u, odd %u",
                  failed, many, crowd->how, rights, delay_ms, max, (unsigned long long)seed,
-                 counts->right, counts->wrong, counts->inside_most, t.succeeded, t.right_refused,
+                 counts->right, counts->wrong, counts->inside_max, t.succeeded, t.right_rejected,
                  t.unknown, t.odd);
 }
 
-/* What one right login after the other takes at the least. */
+/* Would the right logins, of which at most max run at once, take too long? */
 static bool takes_too_long(unsigned many, unsigned max, unsigned delay_ms)
 {
     const unsigned least_ms = many * delay_ms / max;
@@ -281,7 +282,7 @@ static void wrong_round(struct stack *stack, const struct crowd *crowd, unsigned
 {
     new_round(stack, max, delay_ms);
     assert_round(crowd, many, 0, max, delay_ms);
-    /* and it stays so */
+    /* the lock persists */
     assert_int_equal(try_once(stack, &(struct visitor){.user = shared->user}, "right"),
                      PAM_AUTH_ERR);
 }
@@ -313,62 +314,63 @@ static void mixed_round(struct stack *stack, const struct crowd *crowd, unsigned
         return;
     for (int i = 0; i < rounds; i++) {
         new_round(stack, max, delay_ms);
-        assert_round(crowd, many, many - 1 - chance(chance(2) == 0 ? many / 2 : 2 * max), max,
+        assert_round(crowd, many,
+                     many - 1 - random_below(random_below(2) == 0 ? many / 2 : 2 * max), max,
                      delay_ms);
     }
 }
 
-static void processes_all_wrong(void **state)
+static void processes_with_wrong_passwords_only(void **state)
 {
     NEEDS_ROOT();
     all_combinations(*state, &processes, wrong_round);
 }
 
-static void processes_all_right(void **state)
+static void processes_with_right_passwords_only(void **state)
 {
     NEEDS_ROOT();
     all_combinations(*state, &processes, right_round);
 }
 
-static void processes_few_wrong(void **state)
+static void processes_with_fewer_wrong_passwords_than_the_limit(void **state)
 {
     NEEDS_ROOT();
     all_combinations(*state, &processes, few_wrong_round);
 }
 
-static void processes_mixed(void **state)
+static void processes_with_mixed_passwords(void **state)
 {
     NEEDS_ROOT();
     all_combinations(*state, &processes, mixed_round);
 }
 
-static void threads_all_wrong(void **state)
+static void threads_with_wrong_passwords_only(void **state)
 {
     NEEDS_ROOT();
     all_combinations(*state, &threads, wrong_round);
 }
 
-static void threads_all_right(void **state)
+static void threads_with_right_passwords_only(void **state)
 {
     NEEDS_ROOT();
     all_combinations(*state, &threads, right_round);
 }
 
-static void threads_few_wrong(void **state)
+static void threads_with_fewer_wrong_passwords_than_the_limit(void **state)
 {
     NEEDS_ROOT();
     all_combinations(*state, &threads, few_wrong_round);
 }
 
-static void threads_mixed(void **state)
+static void threads_with_mixed_passwords(void **state)
 {
     NEEDS_ROOT();
     all_combinations(*state, &threads, mixed_round);
 }
 
-/* Wrong ones sit in the check and take all slots: a right one waits for them,
- * and is admitted as soon as one has settled without locking. */
-static void a_right_one_waits(void **state)
+/* Wrong passwords are in the check and take all slots: a right one waits for
+ * them, and is admitted as soon as one has settled without locking. */
+static void right_password_waits_for_wrong_ones(void **state)
 {
     struct stack *stack = *state;
 
@@ -380,18 +382,18 @@ static void a_right_one_waits(void **state)
     fork_all();
     open_gates();
     await_inside(3);
-    usleep(300000); /* the others have come by now; if not, less is tried */
+    usleep(300000); /* the others have most likely arrived; if not, the test is weaker */
     assert_int_equal(counts->inside, 3);
     open_gate();
     for (unsigned i = 0; i < 6; i++)
         waitpid(shared->arrival[i].pid, NULL, 0);
     assert_int_equal(tally().succeeded, 6);
-    assert_int_equal(counts->inside_most, 3);
+    assert_int_equal(counts->inside_max, 3);
 }
 
 /* --- killed at any moment ----------------------------------------------------------- */
 
-static void killed_at_random_moments(void **state)
+static void survives_kills_at_random_moments(void **state)
 {
     struct stack *stack = *state;
     const unsigned rounds = is_slow() ? 2 : is_soak() ? 500 : 50, many = is_slow() ? 10 : 24;
@@ -405,23 +407,23 @@ static void killed_at_random_moments(void **state)
         fork_all();
         open_gates();
         for (unsigned left = many; left > 0;) {
-            const unsigned i = chance(many);
+            const unsigned i = random_below(many);
             if (shared->arrival[i].pid == 0)
                 continue;
-            usleep(chance(300));
-            if (chance(4) != 0)
+            usleep(random_below(300));
+            if (random_below(4) != 0)
                 kill(shared->arrival[i].pid, SIGKILL);
             assert_int_equal(waitpid(shared->arrival[i].pid, NULL, 0), shared->arrival[i].pid);
             shared->arrival[i].pid = 0;
             left--;
         }
         const struct tally t = tally();
-        /* one that was killed after it had settled leaves no result */
+        /* an attempt that was killed after it had settled leaves no result */
         const unsigned settled = t.succeeded + (round % 2 == 0 ? 0 : t.unknown);
         if (counts->wrong > 3 * (settled + 1) || t.odd != 0)
             fail_msg("seed %llu: %u wrong in the check, %u succeeded, %u without a result, odd %u",
                      (unsigned long long)seed, counts->wrong, t.succeeded, t.unknown, t.odd);
-        /* what is left of it works: sooner or later it is locked */
+        /* the ledger that is left works: eventually the user is locked */
         counts->wrong = 0;
         int status = PAM_SUCCESS;
         for (int i = 0; i < 4; i++)
@@ -435,7 +437,8 @@ static void killed_at_random_moments(void **state)
 
 /* --- a user's own su ---------------------------------------------------------------- */
 
-/* Stops, continues and kills them as their user, for as long as it lives. */
+/* Stops, continues and kills them as their user, for as long as this process
+ * lives. */
 static void hammer(void)
 {
     static const int signals[] = {SIGSTOP, SIGCONT, SIGSTOP, SIGCONT, SIGSTOP,
@@ -445,21 +448,21 @@ static void hammer(void)
         _exit(2);
     for (;;) {
         const pid_t pid =
-            __atomic_load_n(&shared->arrival[chance(shared->many)].pid, __ATOMIC_SEQ_CST);
+            __atomic_load_n(&shared->arrival[random_below(shared->many)].pid, __ATOMIC_SEQ_CST);
         if (pid == 0)
             continue;
-        const unsigned which = chance(8 * COUNT_OF(signals));
+        const unsigned which = random_below(8 * COUNT_OF(signals));
         kill(pid, signals[which < COUNT_OF(signals) ? which : which % (COUNT_OF(signals) - 1)]);
     }
 }
 
-static void nobody_but_root_owns(const struct stack *stack, unsigned uid)
+static void assert_only_root_owns(const struct stack *stack, unsigned uid)
 {
     char path[512];
 
     snprintf(path, sizeof path, "%s.damaged", ledger_of(stack, uid));
     assert_int_equal(access(path, F_OK), -1);
-    /* no lock is left */
+    /* no lock is left behind */
     for (int i = 0; i < 2; i++) {
         struct flock lock = {.l_type = F_WRLCK,
                              .l_whence = SEEK_SET,
@@ -467,13 +470,13 @@ static void nobody_but_root_owns(const struct stack *stack, unsigned uid)
                              .l_len = 1};
         const int fd = open(ledger_of(stack, uid), O_RDWR | O_CLOEXEC);
         if (fd < 0)
-            continue; /* all were killed before they had come so far */
+            continue; /* all were killed before they opened it */
         assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
         close(fd);
     }
 }
 
-static void a_user_hammers_at_his_own(void **state)
+static void users_cannot_disturb_their_own_attempts(void **state)
 {
     struct stack *stack = *state;
     const unsigned rounds = is_slow() ? 1 : is_soak() ? 100 : 12, many = is_slow() ? 8 : 40;
@@ -511,13 +514,13 @@ static void a_user_hammers_at_his_own(void **state)
         if (counts->wrong > 5 * (settled + 1) || t.odd != 0)
             fail_msg("seed %llu: %u wrong in the check, %u succeeded, %u without a result, odd %u",
                      (unsigned long long)seed, counts->wrong, t.succeeded, t.unknown, t.odd);
-        nobody_but_root_owns(stack, NUMBERED_UID + uid);
+        assert_only_root_owns(stack, NUMBERED_UID + uid);
     }
 }
 
-/* Deterministic: while the ledger's lock is wanted or held, at the beginning
- * and at the end, the process is out of its user's reach. */
-static bool may_be_killed_by(pid_t pid, uid_t uid)
+/* Deterministic: at the beginning and at the end, while the process waits for
+ * the ledger's lock or holds it, its user cannot signal it. */
+static bool can_be_killed_by(pid_t pid, uid_t uid)
 {
     int status;
     const pid_t child = fork();
@@ -530,7 +533,7 @@ static bool may_be_killed_by(pid_t pid, uid_t uid)
     return WEXITSTATUS(status) == 1;
 }
 
-static void out_of_the_users_reach(void **state)
+static void users_cannot_signal_processes_at_the_ledger(void **state)
 {
     struct stack *stack = *state;
     unsigned number = 0;
@@ -547,24 +550,25 @@ static void out_of_the_users_reach(void **state)
     fork_all();
     const pid_t pid = shared->arrival[0].pid;
     await(&shared->ready, 1);
-    assert_true(may_be_killed_by(pid, ALICE_UID));
+    assert_true(can_be_killed_by(pid, ALICE_UID));
     int held = hold_ledger(stack, NUMBERED_UID + number, LOCK_LOCAL);
     open_gates();
-    while (may_be_killed_by(pid, ALICE_UID)) /* it ends only if it is protected */
+    while (can_be_killed_by(pid, ALICE_UID)) /* the loop ends only if the process is protected */
         assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
     close(held);
     await_inside(1);
-    assert_true(may_be_killed_by(pid, ALICE_UID)); /* during the check the user owns it again */
+    assert_true(
+        can_be_killed_by(pid, ALICE_UID)); /* during the check its user can signal it again */
     held = hold_ledger(stack, NUMBERED_UID + number, LOCK_LOCAL);
     open_gate();
-    while (may_be_killed_by(pid, ALICE_UID))
+    while (can_be_killed_by(pid, ALICE_UID))
         assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
     close(held);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     shared->real_uid = 0;
     assert_int_equal(shared->arrival[0].status, PAM_AUTH_ERR);
     open_gate();
-    assert_int_equal(failures_told(stack, &(struct visitor){.user = shared->user}), 1);
+    assert_int_equal(probe_failures(stack, &(struct visitor){.user = shared->user}), 1);
 }
 
 static int map_shared(void **state)
@@ -575,8 +579,8 @@ static int map_shared(void **state)
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
         return -1;
-    shared->random = seed_of_now();
-    /* as threads they share one table: two each */
+    shared->random = seed_from_clock();
+    /* threads share one descriptor table: two descriptors each */
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
@@ -587,12 +591,18 @@ static int map_shared(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_ATTEMPTS(processes_all_wrong),       WITH_ATTEMPTS(processes_all_right),
-        WITH_ATTEMPTS(processes_few_wrong),       WITH_ATTEMPTS(processes_mixed),
-        WITH_ATTEMPTS(threads_all_wrong),         WITH_ATTEMPTS(threads_all_right),
-        WITH_ATTEMPTS(threads_few_wrong),         WITH_ATTEMPTS(threads_mixed),
-        WITH_ATTEMPTS(a_right_one_waits),         WITH_ATTEMPTS(killed_at_random_moments),
-        WITH_ATTEMPTS(a_user_hammers_at_his_own), WITH_ATTEMPTS(out_of_the_users_reach),
+        WITH_ATTEMPTS(processes_with_wrong_passwords_only),
+        WITH_ATTEMPTS(processes_with_right_passwords_only),
+        WITH_ATTEMPTS(processes_with_fewer_wrong_passwords_than_the_limit),
+        WITH_ATTEMPTS(processes_with_mixed_passwords),
+        WITH_ATTEMPTS(threads_with_wrong_passwords_only),
+        WITH_ATTEMPTS(threads_with_right_passwords_only),
+        WITH_ATTEMPTS(threads_with_fewer_wrong_passwords_than_the_limit),
+        WITH_ATTEMPTS(threads_with_mixed_passwords),
+        WITH_ATTEMPTS(right_password_waits_for_wrong_ones),
+        WITH_ATTEMPTS(survives_kills_at_random_moments),
+        WITH_ATTEMPTS(users_cannot_disturb_their_own_attempts),
+        WITH_ATTEMPTS(users_cannot_signal_processes_at_the_ledger),
     };
 
     become_root();

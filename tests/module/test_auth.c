@@ -1,6 +1,7 @@
 /* The auth phase on the real libpam: what counts as an attempt and when it
- * settles, what the stack and the user are told, and that the process it
- * runs in notices nothing. Many attempts at once: test_attempts_parallel.c */
+ * settles, what the stack and the user get to see, and that the module leaves
+ * its process unchanged. For many attempts at once see
+ * test_attempts_parallel.c. */
 #include "tests/module/attempts.h"
 
 #include "lib/attempts/ledger_format.h"
@@ -33,8 +34,8 @@ static int right(const struct stack *stack, const struct visitor *visitor)
     return try_once(stack, visitor, "right");
 }
 
-/* Refused without a password having reached the check. */
-static void assert_refused(const struct stack *stack, const struct visitor *visitor, int status)
+/* Rejected without a password having reached the check. */
+static void assert_rejected(const struct stack *stack, const struct visitor *visitor, int status)
 {
     const uint32_t before = passed_on();
 
@@ -46,15 +47,15 @@ static void lock(const struct stack *stack, const struct visitor *visitor, unsig
 {
     for (unsigned i = 0; i < failures; i++)
         assert_int_equal(wrong(stack, visitor), PAM_AUTH_ERR);
-    assert_refused(stack, visitor, PAM_AUTH_ERR);
+    assert_rejected(stack, visitor, PAM_AUTH_ERR);
 }
 
 #define assert_failures(stack, visitor, number)                                                    \
-    assert_int_equal(failures_told((stack), (visitor)), (number))
+    assert_int_equal(probe_failures((stack), (visitor)), (number))
 
 /* --- settling ------------------------------------------------------------------ */
 
-static void failures_lock(void **state)
+static void locks_after_max_attempts_failures(void **state)
 {
     struct stack *stack = *state;
 
@@ -64,14 +65,14 @@ static void failures_lock(void **state)
         assert_int_equal(wrong(stack, &alice), PAM_AUTH_ERR);
         assert_int_equal(counts->wrong, i);
     }
-    assert_refused(stack, &alice, PAM_AUTH_ERR);
-    assert_int_equal(right(stack, &bob), PAM_SUCCESS); /* who is not alice */
-    /* counted apart: the network cannot lock the console, nor the other way */
+    assert_rejected(stack, &alice, PAM_AUTH_ERR);
+    assert_int_equal(right(stack, &bob), PAM_SUCCESS); /* other users are unaffected */
+    /* counted separately: the network cannot lock the console, nor vice versa */
     assert_int_equal(right(stack, &remote), PAM_SUCCESS);
-    assert_refused(stack, &alice, PAM_AUTH_ERR);
+    assert_rejected(stack, &alice, PAM_AUTH_ERR);
 }
 
-static void a_success_clears(void **state)
+static void success_clears_failures(void **state)
 {
     struct stack *stack = *state;
 
@@ -87,7 +88,7 @@ static void a_success_clears(void **state)
     lock(stack, &alice, 1);
 }
 
-static void many_tries_on_one_handle(void **state)
+static void each_try_on_one_handle_counts(void **state)
 {
     struct stack *stack = *state;
     struct host host;
@@ -104,7 +105,7 @@ static void many_tries_on_one_handle(void **state)
     assert_int_equal(host_try(&host, "right", 0), PAM_AUTH_ERR);
     assert_int_equal(host_try(&host, "wrong", 0), PAM_AUTH_ERR);
     assert_int_equal(passed_on(), 6);
-    /* its own function heard of every end, and is where it was */
+    /* the application's own function was called each time and is set again */
     const void *item = NULL;
     assert_int_equal(host.delays, 8);
     assert_int_equal(pam_get_item(host.handle, PAM_FAIL_DELAY, &item), PAM_SUCCESS);
@@ -112,7 +113,7 @@ static void many_tries_on_one_handle(void **state)
     host_end(&host, PAM_SUCCESS);
 }
 
-static void two_lines_charge_once(void **state)
+static void two_auth_lines_count_once(void **state)
 {
     struct stack *stack = *state;
 
@@ -126,9 +127,9 @@ static void two_lines_charge_once(void **state)
     assert_failures(stack, &alice, 0);
 }
 
-/* What the application says at pam_end(), or whether it gets there, proves
- * nothing either way. */
-static void pam_end_proves_nothing(void **state)
+/* Neither the status that the application passes to pam_end() nor a missing
+ * pam_end() proves anything. */
+static void ignores_the_status_of_pam_end(void **state)
 {
     struct stack *stack = *state;
     struct host host[3];
@@ -140,9 +141,9 @@ static void pam_end_proves_nothing(void **state)
     host_end(&host[0], PAM_SUCCESS);
     host_start(stack, &host[1], &alice);
     assert_int_equal(host_try(&host[1], "wrong", 0), PAM_AUTH_ERR);
-    assert_failures(stack, &alice, 2); /* which locks */
+    assert_failures(stack, &alice, 2); /* this locks */
     host_end(&host[1], PAM_SUCCESS);
-    assert_refused(stack, &alice, PAM_AUTH_ERR);
+    assert_rejected(stack, &alice, PAM_AUTH_ERR);
     host_start(stack, &host[2], &bob);
     wrong(stack, &bob);
     assert_int_equal(host_try(&host[2], "right", 0), PAM_SUCCESS);
@@ -151,7 +152,7 @@ static void pam_end_proves_nothing(void **state)
     assert_failures(stack, &bob, 1);
 }
 
-static void try_and_vanish(const struct stack *stack)
+static void try_without_pam_end(const struct stack *stack)
 {
     static struct host host[2];
 
@@ -161,17 +162,17 @@ static void try_and_vanish(const struct stack *stack)
     }
 }
 
-static void without_pam_end(void **state)
+static void counts_without_pam_end(void **state)
 {
     struct stack *stack = *state;
 
     NEEDS_ROOT();
     stack_in_force(stack, three);
-    in_child(try_and_vanish, stack);
+    in_child(try_without_pam_end, stack);
     assert_failures(stack, &alice, 2);
 }
 
-static void killed_in_the_check(void **state)
+static void counts_when_killed_during_the_check(void **state)
 {
     struct stack *stack = *state;
     int status;
@@ -191,11 +192,11 @@ static void killed_in_the_check(void **state)
         assert_int_equal(passed_on(), i < 3 ? i + 1 : 3);
     }
     log_clear();
-    assert_refused(stack, &alice, PAM_AUTH_ERR);
+    assert_rejected(stack, &alice, PAM_AUTH_ERR);
 }
 
-/* A forked child returns through pam_authenticate() too, and ends its copy
- * of the handle, with the other verdict. */
+/* A forked child also returns through pam_authenticate() and ends its copy of
+ * the handle, with the opposite result. */
 static void fork_with(struct stack *stack, const char *childs, const char *password)
 {
     const pid_t self = getpid();
@@ -214,7 +215,7 @@ static void fork_with(struct stack *stack, const char *childs, const char *passw
     host_end(&host, status);
 }
 
-static void forked_in_the_middle(void **state)
+static void ignores_the_result_of_a_forked_child(void **state)
 {
     struct stack *stack = *state;
 
@@ -230,7 +231,7 @@ static void forked_in_the_middle(void **state)
     assert_failures(stack, &alice, 0);
 }
 
-static void call_nobody(int status, unsigned delay_us, void *appdata)
+static void call_none(int status, unsigned delay_us, void *appdata)
 {
     ((struct host *)appdata)->delays += 100;
     (void)status;
@@ -245,7 +246,7 @@ static const void *delay_function_of(const struct host *host)
     return item;
 }
 
-static void the_applications_delay_function(void **state)
+static void calls_the_applications_delay_function(void **state)
 {
     struct stack *stack = *state;
     struct host host;
@@ -260,7 +261,7 @@ static void the_applications_delay_function(void **state)
     assert_int_equal(host.delays, 1);
     assert_int_equal(host.delay_status, PAM_AUTH_ERR);
     assert_ptr_equal(delay_function_of(&host), own_delay);
-    pam_set_item(host.handle, PAM_FAIL_DELAY, (const void *)call_nobody);
+    pam_set_item(host.handle, PAM_FAIL_DELAY, (const void *)call_none);
     assert_int_equal(host_try(&host, "wrong", 0), PAM_AUTH_ERR);
     assert_int_equal(host.delays, 101);
     pam_set_item(host.handle, PAM_FAIL_DELAY, NULL);
@@ -276,13 +277,13 @@ static void the_applications_delay_function(void **state)
     assert_failures(stack, &alice, 0);
 }
 
-/* libpam strews what modules ask for by a half. */
+/* libpam randomizes the delay that modules request by up to half of it. */
 static void assert_delay_about(const struct host *host, unsigned delay_us)
 {
     assert_in_range(host->delay_us, delay_us / 2, delay_us / 2 * 3);
 }
 
-static void another_modules_delay(void **state)
+static void keeps_the_delay_of_another_module(void **state)
 {
     struct stack *stack = *state;
     const struct visitor slow = {.service = "slow"};
@@ -299,7 +300,7 @@ static void another_modules_delay(void **state)
     assert_delay_about(&host, 600000000);
     assert_int_equal(host.delay_status, PAM_SUCCESS);
     host_end(&host, PAM_SUCCESS);
-    /* pam_faildelay before ours, as in RHEL's stack */
+    /* pam_faildelay before pam_tmout, as in RHEL's stack */
     stack_service(stack, "slow",
                   "auth required pam_faildelay.so delay=600000000\nauth requisite TMOUT\n"
                   "auth required CHECK\n");
@@ -307,7 +308,7 @@ static void another_modules_delay(void **state)
     assert_int_equal(host_try(&host, "wrong", 0), PAM_AUTH_ERR);
     assert_delay_about(&host, 600000000);
     host_end(&host, PAM_SUCCESS);
-    /* A rejection takes as long as pam_unix asks for. */
+    /* A rejection takes as long as pam_unix requests. */
     stack_service(stack, "slow", NULL);
     lock(stack, &alice, 2);
     host_start(stack, &host, &slow);
@@ -324,9 +325,9 @@ static int64_t milliseconds(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Without a function of the application's, a failure sleeps as in libpam,
- * and a success does not: it would be ten minutes. */
-static void a_failure_sleeps_and_a_success_does_not(void **state)
+/* If the application has no delay function, a failure sleeps as libpam does,
+ * and a success does not: the test would take ten minutes. */
+static void sleeps_after_failure_not_after_success(void **state)
 {
     struct stack *stack = *state;
     const struct visitor slow = {.service = "slow", .without_delay_function = true};
@@ -344,7 +345,7 @@ static void a_failure_sleeps_and_a_success_does_not(void **state)
     assert_true(milliseconds() - before >= 100);
 }
 
-static void a_delay_function_of_another_module(void **state)
+static void copes_with_another_modules_delay_function(void **state)
 {
     struct stack *stack = *state;
     const struct visitor odd = {.service = "odd"};
@@ -352,14 +353,14 @@ static void a_delay_function_of_another_module(void **state)
 
     NEEDS_ROOT();
     stack_in_force(stack, three);
-    /* one that calls ours changes nothing */
+    /* one that calls the module's changes nothing */
     stack_service(stack, "odd", "auth requisite TMOUT\nauth required CHECK wrap\n");
     assert_int_equal(wrong(stack, &odd), PAM_AUTH_ERR);
     assert_failures(stack, &alice, 1);
     assert_int_equal(right(stack, &odd), PAM_SUCCESS);
     assert_failures(stack, &alice, 0);
     assert_int_equal(right(stack, &alice), PAM_SUCCESS);
-    /* one that does not: nothing is heard of the end, and it counts */
+    /* one that does not hides the end from the module, and the attempt counts */
     counts_clear();
     stack_service(stack, "odd", "auth requisite TMOUT\nauth required CHECK replace\n");
     host_start(stack, &host, &odd);
@@ -367,16 +368,17 @@ static void a_delay_function_of_another_module(void **state)
         assert_int_not_equal(host_try(&host, "wrong", 0), PAM_SUCCESS);
     assert_int_equal(counts->wrong, 3);
     host_end(&host, PAM_SUCCESS);
-    assert_refused(stack, &alice, PAM_AUTH_ERR);
-    /* not even a right one vouches then */
+    assert_rejected(stack, &alice, PAM_AUTH_ERR);
+    /* then even a right password does not clear the failures */
     host_start(stack, &host, &(struct visitor){.service = "odd", .user = "bob"});
     assert_int_equal(host_try(&host, "right", 0), PAM_SUCCESS);
     host_end(&host, PAM_SUCCESS);
     assert_failures(stack, &bob, 1);
 }
 
-/* One that takes ours away and puts it back without having called it. */
-static void a_delay_function_that_hides(void **state)
+/* Another module removes the delay function and restores it without having
+ * called it. */
+static void counts_when_another_module_hides_the_end(void **state)
 {
     struct stack *stack = *state;
     struct host host;
@@ -391,7 +393,7 @@ static void a_delay_function_that_hides(void **state)
     host_end(&host, PAM_SUCCESS);
 }
 
-static void incomplete_and_resumed(void **state)
+static void counts_once_when_resumed_after_incomplete(void **state)
 {
     struct stack *stack = *state;
     const struct visitor odd = {.service = "odd"};
@@ -409,15 +411,15 @@ static void incomplete_and_resumed(void **state)
     assert_int_equal(host_try(&host, "right", 0), PAM_INCOMPLETE);
     assert_int_equal(host_try(&host, "right", 0), PAM_SUCCESS);
     assert_failures(stack, &alice, 0);
-    /* and never resumed */
+    /* an attempt that is never resumed */
     assert_int_equal(host_try(&host, "right", 0), PAM_INCOMPLETE);
     host_end(&host, PAM_SUCCESS);
     assert_failures(stack, &alice, 2);
 }
 
-/* An application with one thread and many handles, which waits for answers to
- * a second question: each end belongs to the handle that it came on. */
-static void interleaved_handles(void **state)
+/* An application with one thread and many handles, waiting for answers to a
+ * second question: each end is assigned to the handle on which it occurred. */
+static void settles_interleaved_handles_separately(void **state)
 {
     struct stack *stack = *state;
     struct host first, second;
@@ -453,7 +455,7 @@ static int at_the_second_question(const struct stack *stack)
     return status;
 }
 
-static void one_handle_inside_another(void **state)
+static void settles_nested_handles_separately(void **state)
 {
     struct stack *stack = *state;
 
@@ -466,7 +468,7 @@ static void one_handle_inside_another(void **state)
     assert_failures(stack, &bob, 0);
 }
 
-static void an_abandoned_prompt(void **state)
+static void does_not_count_abandoned_prompts(void **state)
 {
     struct stack *stack = *state;
     const struct visitor asks = {.service = "asks"};
@@ -485,7 +487,7 @@ static void an_abandoned_prompt(void **state)
     host_end(&host, PAM_SUCCESS);
     assert_failures(stack, &alice, 0);
     assert_int_equal(right(stack, &alice), PAM_SUCCESS);
-    /* where another module asks, we cannot know */
+    /* if another module prompts, an abandoned prompt cannot be recognized */
     stack_service(stack, "asks", "auth requisite TMOUT noprompt\nauth required CHECK\n");
     assert_int_not_equal(try_once(stack, &asks, NULL), PAM_SUCCESS);
     assert_failures(stack, &alice, 1);
@@ -493,8 +495,8 @@ static void an_abandoned_prompt(void **state)
     assert_failures(stack, &alice, 0);
 }
 
-/* The conversation is not ready yet: nothing is taken until it is. */
-static void a_conversation_that_comes_again(void **state)
+/* The conversation returns PAM_CONV_AGAIN: nothing counts until it is ready. */
+static void counts_nothing_while_the_conversation_is_not_ready(void **state)
 {
     struct stack *stack = *state;
     struct host host;
@@ -514,7 +516,7 @@ static void a_conversation_that_comes_again(void **state)
     assert_failures(stack, &alice, 0);
 }
 
-static void empty_passwords(void **state)
+static void counts_only_typed_empty_passwords(void **state)
 {
     struct stack *stack = *state;
     struct host host;
@@ -529,7 +531,7 @@ static void empty_passwords(void **state)
     for (int i = 0; i < 6; i++)
         assert_int_equal(host_try(&host, "", 0), PAM_AUTH_ERR);
     assert_failures(stack, &remote, 2);
-    /* those six went no further: a module behind might have asked again */
+    /* those six did not reach the next module, which might have prompted again */
     assert_int_equal(counts->wrong, 1 + 1 + 1 + 1 + 1);
     assert_int_equal(wrong(stack, &remote), PAM_AUTH_ERR);
     const uint32_t before = passed_on();
@@ -538,7 +540,7 @@ static void empty_passwords(void **state)
     host_end(&host, PAM_SUCCESS);
 }
 
-static void the_fake_password_of_sshd(void **state)
+static void does_not_count_the_fake_password_of_sshd(void **state)
 {
     static const char fake[] = "\b\n\r\177INCORRECT\b\n\r\177INCO";
     struct stack *stack = *state;
@@ -553,7 +555,7 @@ static void the_fake_password_of_sshd(void **state)
         assert_int_equal(host_try(&host, cut, PAM_DISALLOW_NULL_AUTHTOK), PAM_AUTH_ERR);
     }
     assert_failures(stack, &remote, 0);
-    /* what only begins like it is a guess */
+    /* a password that only begins like the fake one is a guess */
     assert_int_equal(host_try(&host, "\b\n\r\177INCORRECTx", 0), PAM_AUTH_ERR);
     assert_failures(stack, &remote, 2);
     const uint32_t before = passed_on();
@@ -562,7 +564,7 @@ static void the_fake_password_of_sshd(void **state)
     host_end(&host, PAM_SUCCESS);
     assert_int_equal(try_once(stack, &alice, fake), PAM_AUTH_ERR);
     assert_failures(stack, &alice, 1);
-    /* sshd says so by the terminal's name, too */
+    /* the terminal's name identifies sshd, too */
     const struct visitor by_tty = {.tty = "ssh", .user = "bob"};
     assert_int_equal(try_once(stack, &by_tty, "\b\n\r\177INCORRECT"), PAM_AUTH_ERR);
     assert_failures(stack, &by_tty, 0);
@@ -598,7 +600,7 @@ static void other_phases_change_nothing(void **state)
     dlclose(module);
 }
 
-static void a_lock_ends_in_time(void **state)
+static void lock_expires(void **state)
 {
     struct stack *stack = *state;
 
@@ -623,11 +625,11 @@ static void counts_by_source(void **state)
     NEEDS_ROOT();
     stack_in_force(stack, "default { max_attempts = 3 count_by = source }\n");
     lock(stack, &remote, 3);
-    assert_refused(stack, &mapped, PAM_AUTH_ERR);
+    assert_rejected(stack, &mapped, PAM_AUTH_ERR);
     assert_int_equal(right(stack, &other), PAM_SUCCESS);
     lock(stack, &six, 3);
-    assert_refused(stack, &same_net, PAM_AUTH_ERR);
-    assert_refused(stack, &remote, PAM_AUTH_ERR); /* a success clears its own */
+    assert_rejected(stack, &same_net, PAM_AUTH_ERR);
+    assert_rejected(stack, &remote, PAM_AUTH_ERR); /* a success clears its own source only */
     assert_int_equal(right(stack, &alice), PAM_SUCCESS);
 }
 
@@ -662,7 +664,7 @@ static const struct written_stack stacks[] = {
                                     "pam_deny.so\nauth sufficient pam_permit.so\n"},
 };
 
-static void a_wrong_password_is_never_admitted(void **state)
+static void no_stack_admits_a_wrong_password(void **state)
 {
     struct stack *stack = *state;
     const struct visitor visitor = {.service = "stack"};
@@ -686,23 +688,23 @@ static void a_wrong_password_is_never_admitted(void **state)
             fail_msg("%s: unlimited", stacks[i].name);
         /* admitted */
         if (wrong(stack, &visitor) == PAM_SUCCESS || wrong(stack, &visitor) == PAM_SUCCESS)
-            fail_msg("%s: a wrong password is admitted", stacks[i].name);
+            fail_msg("%s: a wrong password was admitted", stacks[i].name);
         if (right(stack, &visitor) != PAM_SUCCESS)
-            fail_msg("%s: a right password is not admitted", stacks[i].name);
+            fail_msg("%s: a right password was not admitted", stacks[i].name);
         for (int k = 0; k < 3; k++)
             if (wrong(stack, &visitor) == PAM_SUCCESS)
-                fail_msg("%s: a wrong password is admitted", stacks[i].name);
+                fail_msg("%s: a wrong password was admitted", stacks[i].name);
         /* locked */
-        const bool goes_on = strstr(stacks[i].name, "ours too") != NULL;
+        const bool continues = strstr(stacks[i].name, "ours too") != NULL;
         const uint32_t before = passed_on();
         if (right(stack, &visitor) == PAM_SUCCESS || wrong(stack, &visitor) == PAM_SUCCESS)
             fail_msg("%s: admitted while locked", stacks[i].name);
-        if (!goes_on && passed_on() != before)
+        if (!continues && passed_on() != before)
             fail_msg("%s: checked while locked", stacks[i].name);
     }
 }
 
-static void alone_it_vouches_for_nobody(void **state)
+static void never_authenticates_anyone_by_itself(void **state)
 {
     static const char *const lines[] = {
         "requisite", "required", "sufficient", "optional",
@@ -726,7 +728,7 @@ static void alone_it_vouches_for_nobody(void **state)
 
 /* --- who is limited -------------------------------------------------------------- */
 
-/* Passed on without having been asked by us. */
+/* The module passes on without having prompted. */
 static void assert_unlimited(const struct stack *stack, const char *user)
 {
     const struct visitor visitor = {.user = user, .service = "permit"};
@@ -760,7 +762,7 @@ static void assert_no_ledgers(const struct stack *stack)
     assert_true(rmdir(path) == 0 || errno == ENOENT);
 }
 
-static void who_is_limited(void **state)
+static void limits_the_users_that_the_policy_names(void **state)
 {
     struct stack *stack = *state;
 
@@ -785,7 +787,7 @@ static void who_is_limited(void **state)
     assert_limited(stack, "bob");
 }
 
-static void roots_own_rule(void **state)
+static void limits_root_by_a_rule_of_its_own(void **state)
 {
     struct stack *stack = *state;
     const struct visitor root = {.user = "root"};
@@ -795,7 +797,7 @@ static void roots_own_rule(void **state)
     lock(stack, &root, 2);
 }
 
-static void the_strictest_group(void **state)
+static void strictest_group_wins(void **state)
 {
     struct stack *stack = *state;
 
@@ -805,24 +807,24 @@ static void the_strictest_group(void **state)
     lock(stack, &bob, 5);
 }
 
-static void without_a_policy(void **state)
+static void rejects_without_a_policy(void **state)
 {
     struct stack *stack = *state;
     const struct visitor root = {.user = "root"}, ghost = {.user = "ghost"};
 
     NEEDS_ROOT();
-    assert_refused(stack, &alice, PAM_SERVICE_ERR);
+    assert_rejected(stack, &alice, PAM_SERVICE_ERR);
     assert_true(log_has("pam_tmout(sshd:auth): no policy is in force"));
     assert_int_equal(right(stack, &root), PAM_SUCCESS);
     assert_int_equal(wrong(stack, &root), PAM_AUTH_ERR);
     assert_int_equal(wrong(stack, &ghost), PAM_AUTH_ERR);
     stack_policy(stack, "default { max_attempts = 3x }\n");
-    assert_refused(stack, &alice, PAM_SERVICE_ERR);
+    assert_rejected(stack, &alice, PAM_SERVICE_ERR);
     assert_int_equal(right(stack, &root), PAM_SUCCESS);
     assert_no_ledgers(stack);
 }
 
-static void a_damaged_snapshot(void **state)
+static void rebuilds_a_damaged_snapshot(void **state)
 {
     struct stack *stack = *state;
     const struct visitor root = {.user = "root"};
@@ -831,18 +833,18 @@ static void a_damaged_snapshot(void **state)
     stack_in_force(stack, three);
     wrong(stack, &alice);
     write_file(stack->snapshot, "nothing of the kind");
-    /* rebuilt from a valid policy */
+    /* a valid policy is compiled again */
     assert_failures(stack, &alice, 1);
     stack_policy(stack, "default { max_attempts = 3x }\n");
     write_file(stack->snapshot, "nothing of the kind");
-    assert_refused(stack, &alice, PAM_SERVICE_ERR);
+    assert_rejected(stack, &alice, PAM_SERVICE_ERR);
     assert_int_equal(right(stack, &root), PAM_SUCCESS);
     stack_policy(stack, three);
     assert_failures(stack, &alice, 2);
 }
 
 /* A typo never switches enforcement off. */
-static void a_typo_changes_nothing(void **state)
+static void keeps_the_last_policy_after_a_typo(void **state)
 {
     struct stack *stack = *state;
 
@@ -851,13 +853,13 @@ static void a_typo_changes_nothing(void **state)
     wrong(stack, &alice);
     stack_policy(stack, "default { max_attempts = 3x }\n");
     lock(stack, &alice, 2);
-    /* and a change is in force with the next login */
+    /* a change takes effect with the next login */
     stack_policy(stack, "default { max_attempts = 4 }\n");
     assert_int_equal(wrong(stack, &bob), PAM_AUTH_ERR);
     lock(stack, &bob, 3);
 }
 
-static void words_on_the_line(void **state)
+static void rejects_wrong_arguments(void **state)
 {
     static const char *const words[] = {"nopromt", "noprompt=1",     "tell=", "state=relative",
                                         "config=", "max_attempts=3", "Tell"};
@@ -870,8 +872,8 @@ static void words_on_the_line(void **state)
         snprintf(text, sizeof text, "auth requisite TMOUT %s\nauth required CHECK\n", words[i]);
         stack_service(stack, "sshd", text);
         log_clear();
-        assert_refused(stack, &alice, PAM_SERVICE_ERR);
-        assert_refused(stack, &(struct visitor){.user = "root"}, PAM_SERVICE_ERR);
+        assert_rejected(stack, &alice, PAM_SERVICE_ERR);
+        assert_rejected(stack, &(struct visitor){.user = "root"}, PAM_SERVICE_ERR);
         assert_true(log_has(words[i]));
     }
     stack_service(stack, "sshd", "auth requisite TMOUT debug tell noprompt\nauth required CHECK\n");
@@ -879,19 +881,19 @@ static void words_on_the_line(void **state)
     assert_true(log_has("max_attempts=3"));
 }
 
-static void the_name_service_is_silent(void **state)
+static void rejects_when_the_name_service_fails(void **state)
 {
     struct stack *stack = *state;
     const struct visitor broken = {.user = "broken"}, groupless = {.user = "groupless"};
 
     NEEDS_ROOT();
     stack_in_force(stack, three);
-    assert_refused(stack, &broken, PAM_SERVICE_ERR);
+    assert_rejected(stack, &broken, PAM_SERVICE_ERR);
     assert_int_equal(log_lines(), 1);
     assert_int_equal(right(stack, &groupless), PAM_SUCCESS);
     stack_in_force(stack, "group staffers { max_attempts = 3 }\n");
     log_clear();
-    assert_refused(stack, &groupless, PAM_SERVICE_ERR);
+    assert_rejected(stack, &groupless, PAM_SERVICE_ERR);
     assert_int_equal(log_lines(), 1);
 }
 
@@ -901,7 +903,7 @@ static void as_ordinary_user(const struct stack *stack)
     const char *const users[] = {own, "bob", "broken", "ghost"};
     struct host host[4];
 
-    /* The module is loaded here, as root, who can read every directory. */
+    /* The module is loaded here, while still root, who can read every directory. */
     for (size_t i = 0; i < 4; i++)
         host_start(stack, &host[i], &(struct visitor){.user = users[i], .service = "permit"});
     if (geteuid() == 0)
@@ -915,8 +917,8 @@ static void as_ordinary_user(const struct stack *stack)
         host_end(&host[i], PAM_SUCCESS);
 }
 
-/* Screen lockers and the like. */
-static void without_root(void **state)
+/* Screen lockers, for example, run without root. */
+static void does_not_count_without_root(void **state)
 {
     struct stack *stack = *state;
 
@@ -928,7 +930,7 @@ static void without_root(void **state)
 
 /* --- what is said --------------------------------------------------------------- */
 
-static void the_user_is_told(void **state)
+static void tells_the_user(void **state)
 {
     struct stack *stack = *state;
     const struct visitor tells = {.service = "tells", .address = "192.0.2.1"};
@@ -940,35 +942,35 @@ static void the_user_is_told(void **state)
     host_start(stack, &host, &alice);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(host_try(&host, "wrong", 0), PAM_AUTH_ERR);
-        assert_string_equal(host.told, "");
+        assert_string_equal(host.messages, "");
     }
     assert_int_equal(host_try(&host, "wrong", 0), PAM_AUTH_ERR);
-    if (strncmp(host.told, "Account locked after 3 failed logins. Try again in 1h", 53) != 0 &&
-        strncmp(host.told, "Account locked after 3 failed logins. Try again in 59m", 54) != 0)
-        fail_msg("told: %s", host.told);
+    if (strncmp(host.messages, "Account locked after 3 failed logins. Try again in 1h", 53) != 0 &&
+        strncmp(host.messages, "Account locked after 3 failed logins. Try again in 59m", 54) != 0)
+        fail_msg("messages: %s", host.messages);
     assert_int_equal(host_try(&host, "wrong", PAM_SILENT), PAM_AUTH_ERR);
-    assert_string_equal(host.told, "");
+    assert_string_equal(host.messages, "");
     stack_in_force(stack, "default { max_attempts = 3 lock_time = forever }\n");
     assert_int_equal(host_try(&host, "right", 0), PAM_AUTH_ERR);
-    assert_string_equal(host.told,
+    assert_string_equal(host.messages,
                         "Account locked after 3 failed logins. Contact your administrator.\n");
     host_end(&host, PAM_SUCCESS);
-    /* over the network only where the administrator wants it */
+    /* over the network only if the administrator chose it */
     lock(stack, &remote, 3);
     host_start(stack, &host, &remote);
     assert_int_equal(host_try(&host, "wrong", 0), PAM_AUTH_ERR);
-    assert_string_equal(host.told, "");
+    assert_string_equal(host.messages, "");
     host_end(&host, PAM_SUCCESS);
     host_start(stack, &host, &(struct visitor){.rhost = "somewhere.example"});
     assert_int_equal(host_try(&host, "wrong", 0), PAM_AUTH_ERR);
-    assert_string_equal(host.told, "");
+    assert_string_equal(host.messages, "");
     host_end(&host, PAM_SUCCESS);
     host_start(stack, &host, &tells);
     assert_int_equal(host_try(&host, "wrong", 0), PAM_AUTH_ERR);
-    assert_string_equal(host.told,
+    assert_string_equal(host.messages,
                         "Account locked after 3 failed logins. Contact your administrator.\n");
     assert_int_equal(host_try(&host, "wrong", PAM_SILENT), PAM_AUTH_ERR);
-    assert_string_equal(host.told, "");
+    assert_string_equal(host.messages, "");
     host_end(&host, PAM_SUCCESS);
 }
 
@@ -980,7 +982,7 @@ static void the_user_is_told(void **state)
         log_clear();                                                                               \
     } while (0)
 
-static void one_line_for_each_event(void **state)
+static void logs_one_line_per_event(void **state)
 {
     struct stack *stack = *state;
     const struct visitor su = {.service = "su"};
@@ -1016,8 +1018,9 @@ static void one_line_for_each_event(void **state)
                "service=sshd failures=0 max_attempts=2\n");
 }
 
-/* One that another process left behind: once, whoever finds it. */
-static void a_dead_attempt_is_logged_once(void **state)
+/* An attempt that another process left behind is logged once, by whichever
+ * login finds it. */
+static void logs_an_abandoned_attempt_once(void **state)
 {
     struct stack *stack = *state;
     const struct visitor other = {.address = "198.51.100.7"};
@@ -1036,11 +1039,11 @@ static void a_dead_attempt_is_logged_once(void **state)
     assert_int_equal(wrong(stack, &other), PAM_AUTH_ERR);
     assert_int_equal(log_count_of("login attempt abandoned, counted as failed"), 1);
     assert_int_equal(log_lines(), 2);
-    /* and not laid at the door of who finds it */
+    /* and its line does not blame the address of the login that found it */
     assert_int_equal(log_count_of("address=198.51.100.7"), 1);
 }
 
-static void nobody_forges_a_line(void **state)
+static void log_lines_cannot_be_forged(void **state)
 {
     static const char *const hosts[] = {
         "x\npam_tmout(sshd:auth): failed login user=root address=192.0.2.66",
@@ -1080,8 +1083,8 @@ static void nobody_forges_a_line(void **state)
     }
 }
 
-/* Of a user's name, which a stranger chose, where the name service is ill. */
-static void nobody_forges_a_line_by_his_name(void **state)
+/* The user name, chosen by a stranger, while the name service fails. */
+static void log_lines_cannot_be_forged_by_a_user_name(void **state)
 {
     struct stack *stack = *state;
 
@@ -1097,7 +1100,7 @@ static void nobody_forges_a_line_by_his_name(void **state)
 
 /* --- trouble with the ledger ------------------------------------------------------ */
 
-static void directories_are_made(void **state)
+static void creates_directories(void **state)
 {
     struct stack *stack = *state;
     struct stat st;
@@ -1136,8 +1139,8 @@ static void in_a_mount(const struct stack *stack, const char *kind, const char *
 
 static void on_a_read_only_disk(const struct stack *stack)
 {
-    assert_refused(stack, &alice, PAM_SERVICE_ERR);
-    assert_refused(stack, &bob, PAM_SERVICE_ERR);
+    assert_rejected(stack, &alice, PAM_SERVICE_ERR);
+    assert_rejected(stack, &bob, PAM_SERVICE_ERR);
     assert_true(log_has("rejecting passwords"));
 }
 
@@ -1146,13 +1149,13 @@ static void read_only(const struct stack *stack)
     in_a_mount(stack, NULL, NULL, on_a_read_only_disk);
 }
 
-static void a_read_only_state(void **state)
+static void rejects_new_users_on_a_read_only_state(void **state)
 {
     struct stack *stack = *state;
 
     NEEDS_ROOT();
     stack_in_force(stack, three);
-    wrong(stack, &alice); /* has a ledger, bob has none */
+    wrong(stack, &alice); /* alice has a ledger, bob does not */
     in_child(read_only, stack);
     assert_failures(stack, &alice, 1);
 }
@@ -1170,7 +1173,7 @@ static void on_a_full_disk(const struct stack *stack)
         continue;
     assert_int_equal(errno, ENOSPC);
     close(fd);
-    assert_refused(stack, &bob, PAM_SERVICE_ERR);
+    assert_rejected(stack, &bob, PAM_SERVICE_ERR);
     assert_failures(stack, &alice, 1);
     lock(stack, &alice, 1);
 }
@@ -1180,7 +1183,7 @@ static void full(const struct stack *stack)
     in_a_mount(stack, "tmpfs", "size=128k,mode=0755", on_a_full_disk);
 }
 
-static void a_full_disk(void **state)
+static void rejects_new_users_on_a_full_disk(void **state)
 {
     struct stack *stack = *state;
 
@@ -1189,7 +1192,7 @@ static void a_full_disk(void **state)
     in_child(full, stack);
 }
 
-static void a_damaged_ledger(void **state)
+static void locks_after_ledger_damage(void **state)
 {
     struct stack *stack = *state;
     char path[512];
@@ -1213,10 +1216,10 @@ static void a_damaged_ledger(void **state)
             assert_int_equal(fchmod(fd, 0666), 0);
         close(fd);
         log_clear();
-        assert_refused(stack, &alice, PAM_AUTH_ERR);
+        assert_rejected(stack, &alice, PAM_AUTH_ERR);
         assert_int_equal(log_count_of("set aside"), 1);
         assert_int_equal(log_count_of("rejected: locked"), 1);
-        assert_refused(stack, &remote, PAM_AUTH_ERR);
+        assert_rejected(stack, &remote, PAM_AUTH_ERR);
         assert_int_equal(log_count_of("set aside"), 1);
         snprintf(path, sizeof path, "%s.damaged", ledger);
         assert_int_equal(access(path, F_OK), 0);
@@ -1228,8 +1231,8 @@ static void a_damaged_ledger(void **state)
     }
 }
 
-/* Damaged while it is in use: no right password passes for a moment. */
-static void a_ledger_that_goes_bad_in_the_middle(void **state)
+/* Damaged while in use: not even a right password is accepted at any point. */
+static void rejects_when_the_ledger_is_damaged_during_the_attempt(void **state)
 {
     struct stack *stack = *state;
     struct host host;
@@ -1246,10 +1249,10 @@ static void a_ledger_that_goes_bad_in_the_middle(void **state)
     assert_int_equal(host_try(&host, "wrong", 0), PAM_AUTH_ERR);
     assert_true(log_has("counting the attempt as failed"));
     host_end(&host, PAM_SUCCESS);
-    assert_refused(stack, &alice, PAM_AUTH_ERR);
+    assert_rejected(stack, &alice, PAM_AUTH_ERR);
 }
 
-static void the_lock_is_held_for_ever(void **state)
+static void rejects_when_the_ledger_lock_is_never_released(void **state)
 {
     struct stack *stack = *state;
 
@@ -1260,9 +1263,9 @@ static void the_lock_is_held_for_ever(void **state)
     wrong(stack, &alice);
     const int fd = hold_ledger(stack, ALICE_UID, LOCK_LOCAL);
     log_clear();
-    assert_refused(stack, &alice, PAM_SERVICE_ERR);
+    assert_rejected(stack, &alice, PAM_SERVICE_ERR);
     assert_int_equal(log_count_of("rejecting passwords"), 1);
-    assert_int_equal(right(stack, &remote), PAM_SUCCESS); /* has a lock of its own */
+    assert_int_equal(right(stack, &remote), PAM_SUCCESS); /* the network has its own lock */
     close(fd);
     assert_failures(stack, &alice, 1);
 }
@@ -1337,7 +1340,8 @@ static void assert_host_notices_nothing(const struct stack *stack, const struct 
         for (size_t i = 0; i < COUNT_OF(items); i++)
             pam_get_item(host.handle, items[i], &had[i]);
         const int status = host_try(&host, passwords[try], 0);
-        assert_int_equal(status, try == 1 ? PAM_SUCCESS : PAM_AUTH_ERR); /* the last: locked */
+        assert_int_equal(status,
+                         try == 1 ? PAM_SUCCESS : PAM_AUTH_ERR); /* the last one is locked */
         assert_int_equal(host.delays, 1);
         for (size_t i = 0; i < COUNT_OF(items); i++) {
             assert_int_equal(pam_get_item(host.handle, items[i], &has), PAM_SUCCESS);
@@ -1358,7 +1362,7 @@ static void odd_state(const struct stack *stack)
     struct host_state before;
     sigset_t set;
 
-    /* modules that pam_start() loads once stay */
+    /* modules that pam_start() has loaded remain loaded */
     assert_int_equal(right(stack, &(struct visitor){.user = "user1"}), PAM_SUCCESS);
     for (int i = 1; i < 32; i++)
         if (i != SIGKILL && i != SIGSTOP)
@@ -1375,7 +1379,7 @@ static void odd_state(const struct stack *stack)
     assert_int_equal(handled, 0);
 }
 
-static void the_host_notices_nothing(void **state)
+static void leaves_the_host_process_unchanged(void **state)
 {
     struct stack *stack = *state;
 
@@ -1400,18 +1404,18 @@ static void as_a_users_su(const struct stack *stack)
     assert_int_equal(setresuid(BOB_UID, 0, 0), 0);
     note_state(&before);
     assert_host_notices_nothing(stack, &alice, &before);
-    /* whatever a user puts there, su is local */
-    assert_refused(stack, &(struct visitor){.address = "192.0.2.1", .tty = "ssh"}, PAM_AUTH_ERR);
-    assert_refused(stack, &(struct visitor){.rhost = "192.0.2.1"}, PAM_AUTH_ERR);
-    /* a saved id of the user's is no way in, either */
+    /* whatever a user sets, su is local */
+    assert_rejected(stack, &(struct visitor){.address = "192.0.2.1", .tty = "ssh"}, PAM_AUTH_ERR);
+    assert_rejected(stack, &(struct visitor){.rhost = "192.0.2.1"}, PAM_AUTH_ERR);
+    /* nor does a saved uid help, if the user has one */
     assert_int_equal(setresuid(BOB_UID, 0, BOB_UID), 0);
     note_state(&before);
     assert_host_notices_nothing(stack, &(struct visitor){.user = "user2"}, &before);
     assert_int_equal(handled, 0);
 }
 
-/* One that root in a container cannot lift: it keeps a ledger from being made,
- * and none from being written. */
+/* A limit that root in a container cannot raise: no new ledger can be created,
+ * but existing ones can be written. */
 static void under_a_hard_limit(const struct stack *stack)
 {
     const struct rlimit nothing = {0, 0};
@@ -1425,7 +1429,7 @@ static void under_a_hard_limit(const struct stack *stack)
     assert_int_not_equal(wrong(stack, &bob), PAM_SUCCESS);
 }
 
-static void a_setuid_host_notices_nothing(void **state)
+static void leaves_a_setuid_host_unchanged(void **state)
 {
     struct stack *stack = *state;
 
@@ -1439,7 +1443,7 @@ static void a_setuid_host_notices_nothing(void **state)
     assert_failures(stack, &remote, 0);
 }
 
-static void many_attempts_leave_nothing(void **state)
+static void many_attempts_leak_nothing(void **state)
 {
     struct stack *stack = *state;
     struct host host;
@@ -1459,55 +1463,55 @@ static void many_attempts_leave_nothing(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest anybody[] = {WITH_ATTEMPTS(without_root)};
+    const struct CMUnitTest anybody[] = {WITH_ATTEMPTS(does_not_count_without_root)};
     const struct CMUnitTest tests[] = {
-        WITH_ATTEMPTS(failures_lock),
-        WITH_ATTEMPTS(a_success_clears),
-        WITH_ATTEMPTS(many_tries_on_one_handle),
-        WITH_ATTEMPTS(two_lines_charge_once),
-        WITH_ATTEMPTS(pam_end_proves_nothing),
-        WITH_ATTEMPTS(without_pam_end),
-        WITH_ATTEMPTS(killed_in_the_check),
-        WITH_ATTEMPTS(forked_in_the_middle),
-        WITH_ATTEMPTS(the_applications_delay_function),
-        WITH_ATTEMPTS(another_modules_delay),
-        WITH_ATTEMPTS(a_failure_sleeps_and_a_success_does_not),
-        WITH_ATTEMPTS(a_delay_function_of_another_module),
-        WITH_ATTEMPTS(a_delay_function_that_hides),
-        WITH_ATTEMPTS(incomplete_and_resumed),
-        WITH_ATTEMPTS(interleaved_handles),
-        WITH_ATTEMPTS(one_handle_inside_another),
-        WITH_ATTEMPTS(an_abandoned_prompt),
-        WITH_ATTEMPTS(a_conversation_that_comes_again),
-        WITH_ATTEMPTS(empty_passwords),
-        WITH_ATTEMPTS(the_fake_password_of_sshd),
+        WITH_ATTEMPTS(locks_after_max_attempts_failures),
+        WITH_ATTEMPTS(success_clears_failures),
+        WITH_ATTEMPTS(each_try_on_one_handle_counts),
+        WITH_ATTEMPTS(two_auth_lines_count_once),
+        WITH_ATTEMPTS(ignores_the_status_of_pam_end),
+        WITH_ATTEMPTS(counts_without_pam_end),
+        WITH_ATTEMPTS(counts_when_killed_during_the_check),
+        WITH_ATTEMPTS(ignores_the_result_of_a_forked_child),
+        WITH_ATTEMPTS(calls_the_applications_delay_function),
+        WITH_ATTEMPTS(keeps_the_delay_of_another_module),
+        WITH_ATTEMPTS(sleeps_after_failure_not_after_success),
+        WITH_ATTEMPTS(copes_with_another_modules_delay_function),
+        WITH_ATTEMPTS(counts_when_another_module_hides_the_end),
+        WITH_ATTEMPTS(counts_once_when_resumed_after_incomplete),
+        WITH_ATTEMPTS(settles_interleaved_handles_separately),
+        WITH_ATTEMPTS(settles_nested_handles_separately),
+        WITH_ATTEMPTS(does_not_count_abandoned_prompts),
+        WITH_ATTEMPTS(counts_nothing_while_the_conversation_is_not_ready),
+        WITH_ATTEMPTS(counts_only_typed_empty_passwords),
+        WITH_ATTEMPTS(does_not_count_the_fake_password_of_sshd),
         WITH_ATTEMPTS(other_phases_change_nothing),
-        WITH_ATTEMPTS(a_lock_ends_in_time),
+        WITH_ATTEMPTS(lock_expires),
         WITH_ATTEMPTS(counts_by_source),
-        WITH_ATTEMPTS(a_wrong_password_is_never_admitted),
-        WITH_ATTEMPTS(alone_it_vouches_for_nobody),
-        WITH_ATTEMPTS(who_is_limited),
-        WITH_ATTEMPTS(roots_own_rule),
-        WITH_ATTEMPTS(the_strictest_group),
-        WITH_ATTEMPTS(without_a_policy),
-        WITH_ATTEMPTS(a_damaged_snapshot),
-        WITH_ATTEMPTS(a_typo_changes_nothing),
-        WITH_ATTEMPTS(words_on_the_line),
-        WITH_ATTEMPTS(the_name_service_is_silent),
-        WITH_ATTEMPTS(the_user_is_told),
-        WITH_ATTEMPTS(one_line_for_each_event),
-        WITH_ATTEMPTS(a_dead_attempt_is_logged_once),
-        WITH_ATTEMPTS(nobody_forges_a_line),
-        WITH_ATTEMPTS(nobody_forges_a_line_by_his_name),
-        WITH_ATTEMPTS(directories_are_made),
-        WITH_ATTEMPTS(a_read_only_state),
-        WITH_ATTEMPTS(a_full_disk),
-        WITH_ATTEMPTS(a_damaged_ledger),
-        WITH_ATTEMPTS(a_ledger_that_goes_bad_in_the_middle),
-        WITH_ATTEMPTS(the_lock_is_held_for_ever),
-        WITH_ATTEMPTS(the_host_notices_nothing),
-        WITH_ATTEMPTS(a_setuid_host_notices_nothing),
-        WITH_ATTEMPTS(many_attempts_leave_nothing),
+        WITH_ATTEMPTS(no_stack_admits_a_wrong_password),
+        WITH_ATTEMPTS(never_authenticates_anyone_by_itself),
+        WITH_ATTEMPTS(limits_the_users_that_the_policy_names),
+        WITH_ATTEMPTS(limits_root_by_a_rule_of_its_own),
+        WITH_ATTEMPTS(strictest_group_wins),
+        WITH_ATTEMPTS(rejects_without_a_policy),
+        WITH_ATTEMPTS(rebuilds_a_damaged_snapshot),
+        WITH_ATTEMPTS(keeps_the_last_policy_after_a_typo),
+        WITH_ATTEMPTS(rejects_wrong_arguments),
+        WITH_ATTEMPTS(rejects_when_the_name_service_fails),
+        WITH_ATTEMPTS(tells_the_user),
+        WITH_ATTEMPTS(logs_one_line_per_event),
+        WITH_ATTEMPTS(logs_an_abandoned_attempt_once),
+        WITH_ATTEMPTS(log_lines_cannot_be_forged),
+        WITH_ATTEMPTS(log_lines_cannot_be_forged_by_a_user_name),
+        WITH_ATTEMPTS(creates_directories),
+        WITH_ATTEMPTS(rejects_new_users_on_a_read_only_state),
+        WITH_ATTEMPTS(rejects_new_users_on_a_full_disk),
+        WITH_ATTEMPTS(locks_after_ledger_damage),
+        WITH_ATTEMPTS(rejects_when_the_ledger_is_damaged_during_the_attempt),
+        WITH_ATTEMPTS(rejects_when_the_ledger_lock_is_never_released),
+        WITH_ATTEMPTS(leaves_the_host_process_unchanged),
+        WITH_ATTEMPTS(leaves_a_setuid_host_unchanged),
+        WITH_ATTEMPTS(many_attempts_leak_nothing),
     };
     const int as_anybody = cmocka_run_group_tests(anybody, NULL, NULL);
 

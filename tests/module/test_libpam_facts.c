@@ -1,6 +1,6 @@
 /*
- * What libpam does: the facts in docs/FACTS.md that the module's design rests
- * on. A fact that a newer libpam changes fails here.
+ * The behavior of libpam that the module's design relies on, see docs/FACTS.md.
+ * If a newer libpam changes one of these facts, its test fails here.
  */
 #include "tests/unit/temporary.h"
 
@@ -28,7 +28,7 @@ static int no_conversation(int count, const struct pam_message **message,
     return PAM_CONV_ERR;
 }
 
-/* What pam_authenticate() returns for a stack of these lines. */
+/* Returns what pam_authenticate() returns for a stack of these lines. */
 static int authenticate(const char *directory, const char *lines)
 {
     const struct pam_conv conversation = {.conv = no_conversation};
@@ -46,7 +46,7 @@ static int authenticate(const char *directory, const char *lines)
     return result;
 }
 
-static void the_delay_function_hears_every_end(void **state)
+static void calls_the_delay_function_at_every_end(void **state)
 {
     assert_int_equal(authenticate(*state, "auth required pam_permit.so\n"), PAM_SUCCESS);
     assert_int_equal(calls, 1);
@@ -57,8 +57,8 @@ static void the_delay_function_hears_every_end(void **state)
     assert_int_not_equal(denied, PAM_SUCCESS);
 }
 
-/* pam_permit and pam_localuser vouch for people; pam_warn returns PAM_IGNORE. */
-static void ignore_lets_nobody_in(void **state)
+/* pam_permit and pam_localuser return PAM_SUCCESS; pam_warn returns PAM_IGNORE. */
+static void ignore_does_not_authenticate(void **state)
 {
     assert_int_not_equal(authenticate(*state, "auth required pam_warn.so\n"), PAM_SUCCESS);
     assert_int_not_equal(authenticate(*state, "auth sufficient pam_warn.so\n"
@@ -69,14 +69,14 @@ static void ignore_lets_nobody_in(void **state)
                      PAM_SUCCESS);
 }
 
-static void success_in_front_of_a_failing_sufficient_lets_anybody_in(void **state)
+static void success_before_a_failing_sufficient_module_authenticates(void **state)
 {
     assert_int_equal(authenticate(*state, "auth requisite pam_permit.so\n"
                                           "auth sufficient pam_deny.so\n"),
                      PAM_SUCCESS);
 }
 
-static void a_missing_module_is_module_unknown(void **state)
+static void missing_module_returns_module_unknown(void **state)
 {
     assert_int_not_equal(authenticate(*state, "auth requisite pam_no_such_module.so\n"
                                               "auth required pam_permit.so\n"),
@@ -90,10 +90,10 @@ static void a_missing_module_is_module_unknown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_DIRECTORY(the_delay_function_hears_every_end),
-        WITH_DIRECTORY(ignore_lets_nobody_in),
-        WITH_DIRECTORY(success_in_front_of_a_failing_sufficient_lets_anybody_in),
-        WITH_DIRECTORY(a_missing_module_is_module_unknown),
+        WITH_DIRECTORY(calls_the_delay_function_at_every_end),
+        WITH_DIRECTORY(ignore_does_not_authenticate),
+        WITH_DIRECTORY(success_before_a_failing_sufficient_module_authenticates),
+        WITH_DIRECTORY(missing_module_returns_module_unknown),
     };
 
     return cmocka_run_group_tests_name("libpam", tests, NULL, NULL);

@@ -1,5 +1,6 @@
-/* Logins go into the registry, and what is started inside one finds it there:
- * the session phase again, in the roles of sshd, login, su and others. */
+/* Logins are put into the registry, and sessions started inside a login find it
+ * there: the session phase again, with the module called as sshd, login, su and
+ * others call it. */
 #include "tests/module/stack.h"
 
 #include "lib/host/checksum.h"
@@ -18,21 +19,21 @@
             LEFT_OUT("needs root, for only root's processes register logins");                     \
     } while (0)
 
-/* Users that every system has, none of them who runs the tests. */
+/* Users that every system has, and as whom nobody runs the tests. */
 #define USER       "daemon"
 #define OTHER_USER "bin"
 
 /* --- sessions ---------------------------------------------------------------- */
 
-/* One side of a PAM conversation: what the application says of itself. */
+/* The application's side of a PAM conversation. */
 struct session {
     const char *service, *user;
     const char *tty, *host;     /* or NULL */
-    const char *environment[3]; /* of PAM, SSH_CONNECTION or whatever */
-    uid_t real_uid;             /* of who started a setuid program */
+    const char *environment[3]; /* the PAM environment, e.g. SSH_CONNECTION */
+    uid_t real_uid;             /* of the user who started a setuid program */
     pam_handle_t *handle;
     int status;
-    char limit[64]; /* PAM_TMOUT, "-" where it is not set */
+    char limit[64]; /* PAM_TMOUT, "-" if not set */
 };
 
 #define OVER_SSH .tty = "ssh", .environment = {"SSH_CONNECTION=192.0.2.1 50000 192.0.2.2 22"}
@@ -69,7 +70,7 @@ static void session_close(struct session *s)
 {
     const int status = pam_close_session(s->handle, 0);
 
-    /* libpam says of a session that was not opened that it cannot be closed */
+    /* libpam fails to close a session that was not opened */
     if (s->status == PAM_SUCCESS)
         assert_int_equal(status, PAM_SUCCESS);
     assert_int_equal(pam_end(s->handle, PAM_SUCCESS), PAM_SUCCESS);
@@ -89,7 +90,7 @@ static void record_path(const struct stack *stack, pid_t pid, char *path, size_t
     snprintf(path, size, "%s-sessions/%d", stack->state, (int)pid);
 }
 
-/* Names in it, without . and .. */
+/* The number of names in it, not counting . and .. */
 static int registered(const struct stack *stack)
 {
     char path[512];
@@ -120,7 +121,7 @@ static struct file record_file(const struct stack *stack)
     return file;
 }
 
-/* In place, with the mode it has. */
+/* Overwrites the file in place, which keeps its mode. */
 static void put_record(const struct stack *stack, pid_t pid, const void *bytes, size_t size)
 {
     char path[512];
@@ -139,7 +140,7 @@ static void damage(const struct stack *stack, pid_t pid)
 
 /* --- who registers --------------------------------------------------------------- */
 
-static void an_ssh_login(void **state)
+static void registers_ssh_logins(void **state)
 {
     struct stack *stack = *state;
     struct session s = as_sshd;
@@ -172,7 +173,7 @@ static void an_ssh_login(void **state)
     assert_int_equal(log_lines(), 0);
 }
 
-static void whatever_the_umask(void **state)
+static void registers_with_any_umask(void **state)
 {
     static const mode_t masks[] = {0, 077, 0777};
     struct stack *stack = *state;
@@ -187,7 +188,8 @@ static void whatever_the_umask(void **state)
         snprintf(path, sizeof path, "%s-sessions", stack->state);
         assert_true(rmdir(path) == 0 || errno == ENOENT);
         const mode_t before = umask(masks[i]);
-        /* the stack's own file is written under it, too: by root, who reads it */
+        /* the stack's own file is created with this umask, too, but root can
+         * read it */
         session_open(stack, &s);
         assert_int_equal(umask(before), masks[i]);
         assert_int_equal(s.status, PAM_SUCCESS);
@@ -200,7 +202,7 @@ static void whatever_the_umask(void **state)
     }
 }
 
-static void a_login_at_a_terminal(void **state)
+static void registers_terminal_logins(void **state)
 {
     static const struct {
         const char *tty, *host, *service, *terminal, *address;
@@ -232,9 +234,9 @@ static void a_login_at_a_terminal(void **state)
     }
 }
 
-/* A later policy governs logins that are there already: also one that was
- * made while there was none, or none that covered it. */
-static void whatever_the_policy_says(void **state)
+/* A later policy also governs logins that already exist, including one that was
+ * opened when there was no policy or none that covered it. */
+static void registers_logins_that_no_policy_covers(void **state)
 {
     struct stack *stack = *state;
     struct session s = as_sshd;
@@ -258,8 +260,8 @@ static const char *const inner_services[] = {
     "at", "systemd-user", "runuser", "runuser-l", "doas", "polkit-1", "sshd-like",
 };
 
-/* Whatever the process's environment, which is the user's, says. */
-static void who_never_registers(void **state)
+/* The environment of the process, which its user controls, makes no difference. */
+static void does_not_register_inner_sessions(void **state)
 {
     static const char *const ttys[] = {NULL, "", "/dev/pts/3", "tty1", "cron", ":0"};
     struct stack *stack = *state;
@@ -285,9 +287,9 @@ static void who_never_registers(void **state)
     assert_int_equal(log_lines(), 0);
 }
 
-/* Where a site has a pam_env line with user_readenv for them, too, it puts into
- * the PAM environment what the user has in a file. */
-static void who_never_registers_by_pam_env(void **state)
+/* If a site runs pam_env with user_readenv for these services, too, the
+ * contents of a file of the user's end up in the PAM environment. */
+static void does_not_register_inner_sessions_because_of_pam_env(void **state)
 {
     static const char *const services[] = {"su", "sudo", "cron", "atd", "systemd-user"};
     struct stack *stack = *state;
@@ -317,7 +319,7 @@ static void opened_by_a_user(const struct stack *stack)
     session_close(&s);
 }
 
-static void a_setuid_program(void **state)
+static void does_not_register_setuid_programs(void **state)
 {
     struct stack *stack = *state;
 
@@ -336,7 +338,7 @@ static void closed_in_another_process(const struct stack *stack)
     pam_close_session(opened->handle, 0);
 }
 
-static void su_comes_and_goes(const struct stack *stack)
+static void open_and_close_su(const struct stack *stack)
 {
     struct session s = {.service = "su", .user = OTHER_USER};
 
@@ -344,8 +346,8 @@ static void su_comes_and_goes(const struct stack *stack)
     session_close(&s);
 }
 
-/* Only the process that opened it takes a login out. */
-static void closing(void **state)
+/* Only the process that opened a login removes it. */
+static void only_the_opening_process_removes_a_login(void **state)
 {
     struct stack *stack = *state;
     struct session s = as_sshd;
@@ -356,10 +358,10 @@ static void closing(void **state)
     opened = &s;
     in_child(closed_in_another_process, stack);
     assert_int_equal(registered(stack), 1);
-    in_child(su_comes_and_goes, stack);
-    su_comes_and_goes(stack);
+    in_child(open_and_close_su, stack);
+    open_and_close_su(stack);
     assert_int_equal(registered(stack), 1);
-    /* somebody's who will have our pid: not ours to take out */
+    /* a login of a later process with our pid must not be removed */
     struct file file = record_file(stack);
     file.record.start_ticks++;
     file.checksum = CHECKSUM_OF(CHECKSUM_START, file);
@@ -371,13 +373,13 @@ static void closing(void **state)
     put_record(stack, getpid(), &file, sizeof file);
     session_close(&s);
     assert_int_equal(registered(stack), 0);
-    /* and closing once more, or without a registry, is fine */
+    /* closing again, or when the record is already gone, succeeds */
     session_open(stack, &s);
     assert_int_equal(pam_close_session(s.handle, 0), PAM_SUCCESS);
     session_close(&s);
 }
 
-static void after_a_killed_one(void **state)
+static void replaces_the_record_of_a_killed_process(void **state)
 {
     struct stack *stack = *state;
     struct session s = as_sshd;
@@ -399,7 +401,7 @@ static void after_a_killed_one(void **state)
 
 /* --- a registry that fails ------------------------------------------------------- */
 
-/* The shell's limit holds all the same. */
+/* The shell's limit applies nevertheless. */
 static void assert_not_registered(const struct stack *stack, const char *what)
 {
     struct session s = as_sshd;
@@ -412,7 +414,7 @@ static void assert_not_registered(const struct stack *stack, const char *what)
     session_close(&s);
 }
 
-static void a_failing_registry(void **state)
+static void applies_the_limit_when_the_registry_fails(void **state)
 {
     struct stack *stack = *state;
     char path[512], record[512];
@@ -422,20 +424,20 @@ static void a_failing_registry(void **state)
     snprintf(path, sizeof path, "%s-sessions", stack->state);
     record_path(stack, getpid(), record, sizeof record);
     write_file(path, "");
-    assert_not_registered(stack, "a file");
+    assert_not_registered(stack, "a file in place of the directory");
     assert_int_equal(unlink(path), 0);
     assert_int_equal(symlink("/nonexistent/tmout", path), 0);
-    assert_not_registered(stack, "a link to nowhere");
+    assert_not_registered(stack, "a dangling link");
     assert_int_equal(unlink(path), 0);
     assert_int_equal(mkdir(path, 0755), 0);
     assert_int_equal(chmod(path, 0775), 0);
-    assert_not_registered(stack, "others can write there");
+    assert_not_registered(stack, "writable by others");
     assert_int_equal(chmod(path, 0755), 0);
     assert_int_equal(chown(path, 1000, 1000), 0);
-    assert_not_registered(stack, "somebody else's");
+    assert_not_registered(stack, "another owner");
     assert_int_equal(chown(path, 0, 0), 0);
     assert_int_equal(mkdir(record, 0755), 0);
-    assert_not_registered(stack, "a directory in its place");
+    assert_not_registered(stack, "a directory in place of the record");
     assert_int_equal(rmdir(record), 0);
     struct session s = as_sshd;
     session_open(stack, &s);
@@ -480,11 +482,12 @@ static void open_inner_far_below(const struct stack *stack)
     in_child(open_inner, stack);
 }
 
-/* By a user and by root, as a child and farther away, by whatever program. */
+/* As a user and as root, in a child and in a more distant descendant, with each
+ * service. */
 static void assert_inner(const struct stack *stack, const char *user, const char *limit)
 {
     static const char *const services[] = {"su", "sudo-i", "su-l", "sudo", "systemd-user"};
-    /* Under valgrind, the same with fewer repetitions. */
+    /* Fewer repetitions under valgrind. */
     const size_t count = getenv("TMOUT_TEST_SLOW") != NULL ? 1 : COUNT_OF(services);
 
     for (size_t i = 0; i < count; i++) {
@@ -499,7 +502,7 @@ static void assert_inner(const struct stack *stack, const char *user, const char
     }
 }
 
-/* What a su to OTHER_USER has inside a login of USER. */
+/* Asserts the limit of a su to OTHER_USER inside a login of USER. */
 static void assert_inside(const struct stack *stack, const struct session *outer,
                           const char *policy, const char *limit)
 {
@@ -512,7 +515,7 @@ static void assert_inside(const struct stack *stack, const struct session *outer
     session_close(&s);
 }
 
-static void inside_an_ssh_login(void **state)
+static void inner_session_in_an_ssh_login_gets_the_stricter_limit(void **state)
 {
     struct stack *stack = *state;
 
@@ -525,7 +528,7 @@ static void inside_an_ssh_login(void **state)
     assert_inside(stack, &as_sshd, "user \"bin\" { tmout = 10m }\n", "600 default");
     assert_inside(stack, &as_sshd, "default { }\n", "none");
     assert_inside(stack, &as_sshd, "default { tmout = 7m enforce = true }\n", "420 readonly");
-    /* setting by setting */
+    /* each setting separately */
     assert_inside(stack, &as_sshd,
                   "user \"daemon\" { tmout = 10m enforce = true }\n"
                   "user \"bin\" { tmout = 5m enforce = false }\n",
@@ -533,7 +536,7 @@ static void inside_an_ssh_login(void **state)
     assert_inside(stack, &as_sshd,
                   "user \"daemon\" { tmout = none enforce = true }\nuser \"bin\" { tmout = 5m }\n",
                   "300 readonly");
-    /* what covers local sessions covers this one all the more */
+    /* a rule that covers local sessions also covers this one */
     assert_inside(stack, &as_sshd,
                   "user \"daemon\" { tmout = 5m sessions = all }\n"
                   "user \"bin\" { tmout = 10m sessions = ssh }\n",
@@ -544,7 +547,7 @@ static void inside_an_ssh_login(void **state)
                   "300 default");
 }
 
-static void inside_a_local_login(void **state)
+static void inner_session_in_a_local_login(void **state)
 {
     struct stack *stack = *state;
 
@@ -559,7 +562,7 @@ static void inside_a_local_login(void **state)
                   "default { sessions = all }\nuser \"daemon\" { tmout = 10m }\n"
                   "user \"bin\" { tmout = 5m }\n",
                   "300 default");
-    /* only the rule that covers local logins speaks */
+    /* only the rule that covers local logins applies */
     assert_inside(stack, &as_login,
                   "user \"daemon\" { tmout = 10m sessions = all }\nuser \"bin\" { tmout = 5m }\n",
                   "600 default");
@@ -568,7 +571,7 @@ static void inside_a_local_login(void **state)
                   "600 default");
 }
 
-static void inside_nothing(void **state)
+static void session_outside_of_any_login(void **state)
 {
     struct stack *stack = *state;
 
@@ -585,8 +588,8 @@ static void inside_nothing(void **state)
     unsetenv("PAM_TMOUT");
 }
 
-/* The environment of a user's su, emptied or filled at will. */
-static void inside_and_denied(void **state)
+/* A user's su, with its environment cleared or filled with arbitrary values. */
+static void environment_does_not_hide_the_login(void **state)
 {
     static const char policy[] = "user \"daemon\" { tmout = 5m }\nuser \"bin\" { tmout = none }\n";
     struct stack *stack = *state;
@@ -602,7 +605,7 @@ static void inside_and_denied(void **state)
     assert_inside(stack, &as_sshd, policy, "300 default");
 }
 
-static void inside_a_damaged_record(void **state)
+static void rejects_inner_sessions_of_a_damaged_record(void **state)
 {
     struct stack *stack = *state;
     struct session s = as_sshd;
@@ -615,7 +618,7 @@ static void inside_a_damaged_record(void **state)
     assert_inner(stack, OTHER_USER, NULL);
     record_path(stack, getpid(), path, sizeof path);
     assert_int_equal(unlink(path), 0);
-    /* once it is gone, there is no login around */
+    /* once the record is gone, there is no login around the session */
     assert_inner(stack, OTHER_USER, "300 default");
     snprintf(path, sizeof path, "%s-sessions", stack->state);
     assert_int_equal(chmod(path, 0777), 0);
@@ -624,8 +627,9 @@ static void inside_a_damaged_record(void **state)
     session_close(&s);
 }
 
-/* Of a login whose user the system has forgotten, nothing can be told. */
-static void inside_a_login_of_nobody(void **state)
+/* The user of the outer login no longer exists, so the login's limit cannot be
+ * found. */
+static void rejects_inner_sessions_of_an_unknown_user(void **state)
 {
     struct stack *stack = *state;
     struct session s = as_sshd;
@@ -634,26 +638,26 @@ static void inside_a_login_of_nobody(void **state)
     stack_in_force(stack, "default { tmout = 5m }\nuser \"bin\" { tmout = none }\n");
     session_open(stack, &s);
     struct file file = record_file(stack);
-    snprintf(file.record.user, sizeof file.record.user, "nobody-is-called-so");
+    snprintf(file.record.user, sizeof file.record.user, "no-such-user");
     file.checksum = CHECKSUM_OF(CHECKSUM_START, file);
     put_record(stack, getpid(), &file, sizeof file);
     assert_inner(stack, OTHER_USER, NULL);
     session_close(&s);
 }
 
-/* su within su, and a login of another user elsewhere. */
-static void the_login_around_su(const struct stack *stack)
+/* su inside su, while another user is logged in elsewhere. */
+static void assert_limits_inside_su(const struct stack *stack)
 {
     struct session su = {.service = "su", .user = OTHER_USER};
 
     session_open(stack, &su);
     assert_string_equal(su.limit, "300 default");
-    /* back to a user with a longer limit: the login's still holds */
+    /* back to a user with a longer limit: the login's limit still applies */
     assert_inner(stack, "root", "300 default");
     session_close(&su);
 }
 
-static void su_within_su(void **state)
+static void su_inside_su_gets_the_limit_of_the_login(void **state)
 {
     struct stack *stack = *state;
     struct session s = as_sshd;
@@ -662,24 +666,24 @@ static void su_within_su(void **state)
     stack_in_force(stack, "user \"daemon\" { tmout = 5m }\nuser \"bin\" { tmout = 10m }\n"
                           "user \"root\" { tmout = none }\n");
     session_open(stack, &s);
-    in_child(the_login_around_su, stack);
+    in_child(assert_limits_inside_su, stack);
     session_close(&s);
 }
 
-static void many_sessions(void **state)
+static void many_sessions_leak_nothing(void **state)
 {
     struct stack *stack = *state;
 
     NEEDS_ROOT();
     stack_in_force(stack, "default { tmout = 5m }\n");
-    su_comes_and_goes(stack);
+    open_and_close_su(stack);
     const size_t before = open_descriptors();
     for (int i = 0; i < 100; i++) {
         struct session s = as_sshd;
         session_open(stack, &s);
         if (i % 3 == 0)
             damage(stack, getpid());
-        su_comes_and_goes(stack);
+        open_and_close_su(stack);
         session_close(&s);
         assert_int_equal(open_descriptors(), before);
     }
@@ -688,24 +692,24 @@ static void many_sessions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_STACK(an_ssh_login),
-        WITH_STACK(whatever_the_umask),
-        WITH_STACK(a_login_at_a_terminal),
-        WITH_STACK(whatever_the_policy_says),
-        WITH_STACK(who_never_registers),
-        WITH_STACK(who_never_registers_by_pam_env),
-        WITH_STACK(a_setuid_program),
-        WITH_STACK(closing),
-        WITH_STACK(after_a_killed_one),
-        WITH_STACK(a_failing_registry),
-        WITH_STACK(inside_an_ssh_login),
-        WITH_STACK(inside_a_local_login),
-        WITH_STACK(inside_nothing),
-        WITH_STACK(inside_and_denied),
-        WITH_STACK(inside_a_damaged_record),
-        WITH_STACK(inside_a_login_of_nobody),
-        WITH_STACK(su_within_su),
-        WITH_STACK(many_sessions),
+        WITH_STACK(registers_ssh_logins),
+        WITH_STACK(registers_with_any_umask),
+        WITH_STACK(registers_terminal_logins),
+        WITH_STACK(registers_logins_that_no_policy_covers),
+        WITH_STACK(does_not_register_inner_sessions),
+        WITH_STACK(does_not_register_inner_sessions_because_of_pam_env),
+        WITH_STACK(does_not_register_setuid_programs),
+        WITH_STACK(only_the_opening_process_removes_a_login),
+        WITH_STACK(replaces_the_record_of_a_killed_process),
+        WITH_STACK(applies_the_limit_when_the_registry_fails),
+        WITH_STACK(inner_session_in_an_ssh_login_gets_the_stricter_limit),
+        WITH_STACK(inner_session_in_a_local_login),
+        WITH_STACK(session_outside_of_any_login),
+        WITH_STACK(environment_does_not_hide_the_login),
+        WITH_STACK(rejects_inner_sessions_of_a_damaged_record),
+        WITH_STACK(rejects_inner_sessions_of_an_unknown_user),
+        WITH_STACK(su_inside_su_gets_the_limit_of_the_login),
+        WITH_STACK(many_sessions_leak_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* The session phase on the real libpam: what comes back, what is put into
- * the environment, and that the process it runs in notices nothing. */
+/* The session phase on the real libpam: what it returns, what it puts into the
+ * environment, and that it leaves its process unchanged. */
 #include "tests/module/stack.h"
 
 #include <dlfcn.h>
@@ -38,7 +38,7 @@ static char *contents(const char *path, size_t *size)
     return bytes;
 }
 
-/* In place: the inode stays. */
+/* Overwrites the file in place: the inode stays the same. */
 static void put_contents(const char *path, const char *bytes, size_t size)
 {
     const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -50,7 +50,7 @@ static void put_contents(const char *path, const char *bytes, size_t size)
 
 /* --- what the shells will read ------------------------------------------- */
 
-static void limits(void **state)
+static void sets_the_limit_of_the_policy(void **state)
 {
     struct stack *stack = *state;
     char text[512];
@@ -74,7 +74,7 @@ static void limits(void **state)
     assert_int_equal(log_lines(), 0);
 }
 
-static void the_users_groups(void **state)
+static void applies_the_rules_of_the_users_groups(void **state)
 {
     struct stack *stack = *state;
     const struct group *group;
@@ -93,7 +93,7 @@ static void the_users_groups(void **state)
     assert_limit(stack, "900 default");
 }
 
-static void only_over_ssh(void **state)
+static void sets_no_limit_for_local_logins(void **state)
 {
     struct stack *stack = *state;
     struct outcome o;
@@ -110,19 +110,19 @@ static void only_over_ssh(void **state)
         assert_int_equal(o.status, PAM_SUCCESS);
         assert_string_equal(o.limit, "-");
     }
-    /* A pam_env line with user_readenv may have taken SSH_CONNECTION away;
-     * what sshd says about the terminal, only sshd says. */
+    /* A pam_env line with user_readenv may have unset SSH_CONNECTION, but only
+     * sshd calls its terminal "ssh". */
     o = stack_login(stack, &(struct login){.local = true, .tty = "ssh"});
     assert_int_equal(o.status, PAM_SUCCESS);
     assert_string_equal(o.limit, "300 default");
-    /* ... or have emptied it */
+    /* ... or set it to an empty string */
     o = stack_login(stack, &(struct login){.environment = {"SSH_CONNECTION="}});
     assert_string_equal(o.limit, "300 default");
     o = stack_login(stack, &(struct login){.tty = "tty1"});
     assert_string_equal(o.limit, "300 default");
 }
 
-static void the_processes_environment_is_nobodys(void **state)
+static void ignores_the_environment_of_the_process(void **state)
 {
     struct stack *stack = *state;
     struct outcome o;
@@ -145,7 +145,7 @@ static void the_processes_environment_is_nobodys(void **state)
     unsetenv("TMOUT");
 }
 
-static void every_login(void **state)
+static void sets_the_limit_of_every_login_with_sessions_all(void **state)
 {
     struct stack *stack = *state;
     char text[512];
@@ -164,7 +164,7 @@ static void every_login(void **state)
     assert_limit(stack, "300 default");
 }
 
-static void tmout_only_with_export(void **state)
+static void sets_tmout_only_with_export(void **state)
 {
     struct stack *stack = *state;
     struct outcome o;
@@ -182,8 +182,8 @@ static void tmout_only_with_export(void **state)
     assert_string_equal(o.exported, "-");
 }
 
-/* What an earlier line of the stack, or the user through it, has put there. */
-static void what_the_user_put_there(void **state)
+/* An earlier line of the stack, or the user through it, has set the variables. */
+static void overrides_variables_that_the_user_set(void **state)
 {
     struct stack *stack = *state;
     struct outcome o;
@@ -194,7 +194,7 @@ static void what_the_user_put_there(void **state)
     assert_string_equal(o.exported, "300");
 }
 
-static void closing_is_fine(void **state)
+static void closing_succeeds(void **state)
 {
     struct stack *stack = *state;
 
@@ -204,7 +204,7 @@ static void closing_is_fine(void **state)
 
 /* --- arguments, users ------------------------------------------------------ */
 
-static void words_on_the_line(void **state)
+static void rejects_wrong_arguments(void **state)
 {
     static const char *const unknown[] = {
         "quiet",  "Debug",   "debug=1",       "config",    "config=",       "config=tmout.conf",
@@ -217,17 +217,17 @@ static void words_on_the_line(void **state)
     stack_in_force(stack, five);
     for (size_t i = 0; i < COUNT_OF(unknown); i++) {
         log_clear();
-        o = stack_login(stack, &(struct login){.words = unknown[i]});
+        o = stack_login(stack, &(struct login){.arguments = unknown[i]});
         if (o.status != PAM_SESSION_ERR)
             fail_msg("\"%s\": status %d", unknown[i], o.status);
         assert_string_equal(o.limit, "");
         assert_int_equal(log_lines(), 1);
     }
-    o = stack_login(stack, &(struct login){.words = "quiet"});
+    o = stack_login(stack, &(struct login){.arguments = "quiet"});
     assert_true(log_has("quiet"));
 
     log_clear();
-    o = stack_login(stack, &(struct login){.words = "debug"});
+    o = stack_login(stack, &(struct login){.arguments = "debug"});
     assert_int_equal(o.status, PAM_SUCCESS);
     assert_string_equal(o.limit, "300 default");
     char rule[512];
@@ -237,10 +237,9 @@ static void words_on_the_line(void **state)
     assert_true(log_has(":session)"));
 }
 
-static void users_that_do_not_exist(void **state)
+static void rejects_unknown_users(void **state)
 {
-    static const char *const users[] = {
-        "nobody-is-called-so", "", "root:x", "../root", "a b", "%s%n"};
+    static const char *const users[] = {"no-such-user", "", "root:x", "../root", "a b", "%s%n"};
     struct stack *stack = *state;
 
     stack_in_force(stack, "default { tmout = 5m sessions = all }\ngroup \"x\" { tmout = 6m }\n");
@@ -256,8 +255,8 @@ static void users_that_do_not_exist(void **state)
 
 /* --- no policy, or none that can be trusted -------------------------------- */
 
-/* A plain user's process makes no snapshot, root's does. */
-static void without_a_snapshot(void **state)
+/* Root's process compiles a snapshot, a plain user's does not. */
+static void compiles_a_missing_snapshot_as_root(void **state)
 {
     struct stack *stack = *state;
 
@@ -272,7 +271,7 @@ static void without_a_snapshot(void **state)
     }
 }
 
-static void without_a_snapshot_and_broken(void **state)
+static void fails_without_a_snapshot_if_the_policy_is_invalid(void **state)
 {
     struct stack *stack = *state;
     char place[512];
@@ -288,7 +287,7 @@ static void without_a_snapshot_and_broken(void **state)
     }
 }
 
-static void without_anything(void **state)
+static void fails_without_policy_and_snapshot(void **state)
 {
     struct stack *stack = *state;
 
@@ -300,7 +299,7 @@ static void without_anything(void **state)
     assert_true(log_lines() > 0);
 }
 
-static void without_a_state_directory(void **state)
+static void creates_the_state_directory_as_root(void **state)
 {
     struct stack *stack = *state;
     struct stat st;
@@ -318,9 +317,9 @@ static void without_a_state_directory(void **state)
     assert_int_equal(st.st_mode & 07777, 0644);
 }
 
-/* Whatever byte of the snapshot is hit: never a wrong limit; and where root's
- * process may make a new one, the login works. */
-static void a_damaged_snapshot(void **state)
+/* Whichever byte of the snapshot is damaged, the limit is never wrong; and if
+ * the process runs as root and may compile a new snapshot, the login works. */
+static void damaged_snapshots_never_yield_a_wrong_limit(void **state)
 {
     struct stack *stack = *state;
     size_t size;
@@ -351,7 +350,7 @@ static void a_damaged_snapshot(void **state)
                  rejected, first, size);
 }
 
-static void a_snapshot_that_is_cut_off(void **state)
+static void truncated_snapshots_never_yield_a_wrong_limit(void **state)
 {
     struct stack *stack = *state;
     size_t size;
@@ -371,7 +370,7 @@ static void a_snapshot_that_is_cut_off(void **state)
     free(whole);
 }
 
-static void a_snapshot_that_others_can_write(void **state)
+static void does_not_use_a_snapshot_that_others_can_write(void **state)
 {
     static const mode_t modes[] = {0666, 0664, 0646, 0777};
     struct stack *stack = *state;
@@ -391,7 +390,7 @@ static void a_snapshot_that_others_can_write(void **state)
     }
 }
 
-static void a_snapshot_of_somebody_elses(void **state)
+static void does_not_use_a_snapshot_of_another_owner(void **state)
 {
     struct stack *stack = *state;
     struct stat st;
@@ -402,14 +401,14 @@ static void a_snapshot_of_somebody_elses(void **state)
     assert_limit(stack, "300 default");
     assert_int_equal(stat(stack->snapshot, &st), 0);
     assert_int_equal(st.st_uid, 0);
-    /* and with a text that cannot replace it, it is not believed */
+    /* and if the policy text cannot replace it, it is not used */
     stack_policy(stack, "default { tmout = 6m\n");
     assert_limit(stack, "300 default");
     assert_int_equal(chown(stack->snapshot, 1000, 1000), 0);
     assert_no_session(stack);
 }
 
-static void no_file_at_all_in_its_place(void **state)
+static void does_not_use_a_snapshot_that_is_not_a_regular_file(void **state)
 {
     struct stack *stack = *state;
 
@@ -440,7 +439,7 @@ static void no_file_at_all_in_its_place(void **state)
 
 /* --- a changed policy ------------------------------------------------------ */
 
-static void an_edit_is_noticed(void **state)
+static void notices_an_edit(void **state)
 {
     struct stack *stack = *state;
 
@@ -466,8 +465,8 @@ static void an_edit_is_noticed(void **state)
     assert_int_equal(log_lines(), 0);
 }
 
-/* Same size, same inode, and the old mtime put back. */
-static void an_edit_that_hides(void **state)
+/* The same size and inode, and the old mtime restored. */
+static void notices_an_edit_with_the_old_size_and_mtime(void **state)
 {
     struct stack *stack = *state;
     struct stat st;
@@ -486,8 +485,8 @@ static void an_edit_that_hides(void **state)
     }
 }
 
-/* An edit right behind an edit, with no time for the clock to move on. */
-static void edits_in_quick_succession(void **state)
+/* Two edits in a row, with no time for the clock to advance. */
+static void notices_edits_in_quick_succession(void **state)
 {
     struct stack *stack = *state;
 
@@ -504,7 +503,7 @@ static void edits_in_quick_succession(void **state)
     }
 }
 
-static void a_typo_changes_nothing(void **state)
+static void keeps_the_last_policy_after_a_typo(void **state)
 {
     struct stack *stack = *state;
     char place[512];
@@ -518,7 +517,7 @@ static void a_typo_changes_nothing(void **state)
     assert_true(log_has("tmuot"));
     assert_int_equal(log_lines(), 1);
 
-    /* It is neither compiled nor complained about again ... */
+    /* The rejected policy is neither compiled nor reported again ... */
     struct stat before, now;
     assert_int_equal(stat(stack->rejected, &before), 0);
     log_clear();
@@ -528,7 +527,8 @@ static void a_typo_changes_nothing(void **state)
     assert_int_equal(stat(stack->rejected, &now), 0);
     assert_int_equal(now.st_ino, before.st_ino);
 
-    /* ... but another mistake is, and what is right applies at once. */
+    /* ... but another error is reported, and a corrected policy applies at
+     * once. */
     stack_policy(stack, "default {\n\n\n tmout = 010\n}\n");
     assert_limit(stack, "300 readonly");
     assert_int_equal(log_lines(), 1);
@@ -537,7 +537,7 @@ static void a_typo_changes_nothing(void **state)
     assert_int_equal(access(stack->rejected, F_OK), -1);
 }
 
-static void a_policy_that_is_not_trusted(void **state)
+static void keeps_the_last_policy_if_the_file_is_not_trusted(void **state)
 {
     struct stack *stack = *state;
 
@@ -562,7 +562,7 @@ static void a_policy_that_is_not_trusted(void **state)
             assert_int_equal(mkdir(stack->config, 0755), 0);
         else if (kind == 5)
             assert_int_equal(symlink("nowhere", stack->config), 0);
-        /* 6: it is gone */
+        /* 6: the file is gone */
         assert_limit(stack, "300 default");
         assert_int_equal(log_lines(), 1);
         assert_true(log_has(stack->config));
@@ -573,10 +573,9 @@ static void a_policy_that_is_not_trusted(void **state)
     }
 }
 
-/* A state directory in which nothing can be written keeps what is in it. */
-/* A directory above the policy that others can write: its repair is noticed,
- * although the policy itself has not changed by it. */
-static void a_directory_that_is_mended(void **state)
+/* A directory above the policy that others can write: its repair is noticed
+ * although the policy itself has not changed. */
+static void notices_that_a_directory_has_been_repaired(void **state)
 {
     struct stack *stack = *state;
 
@@ -584,14 +583,15 @@ static void a_directory_that_is_mended(void **state)
     stack_in_force(stack, five);
     stack_policy(stack, "default { tmout = 6m }\n");
     assert_int_equal(chmod(stack->directory, 0777), 0);
-    /* Nor can the login be registered there: the limit holds all the same. */
+    /* The login cannot be registered there either, but the limit applies
+     * nevertheless. */
     assert_string_equal(stack_login(stack, &(struct login){0}).limit, "300 default");
     assert_string_equal(stack_login(stack, &(struct login){0}).limit, "300 default");
     assert_int_equal(chmod(stack->directory, 0755), 0);
     assert_limit(stack, "360 default");
 }
 
-static void nothing_can_be_kept(void **state)
+static void keeps_the_old_snapshot_if_no_new_one_can_be_written(void **state)
 {
     struct stack *stack = *state;
     char path[512];
@@ -605,16 +605,16 @@ static void nothing_can_be_kept(void **state)
     assert_true(log_lines() > 0);
     assert_int_equal(rmdir(path), 0);
     assert_limit(stack, "360 default");
-    /* what a killed predecessor left behind is no obstacle */
+    /* a file that a killed process left behind does not interfere */
     write_file(path, "half of one");
     stack_policy(stack, "default { tmout = 7m }\n");
     assert_limit(stack, "420 default");
     assert_int_equal(access(path, F_OK), -1);
 }
 
-/* Another tmoutctl that never ends holds the lock: the login goes on with
- * what there is, and the one that it started is gone. */
-static void a_refresh_that_hangs(void **state)
+/* Another tmoutctl holds the lock and never exits: the login continues with the
+ * existing snapshot, and the tmoutctl that it started is gone. */
+static void times_out_if_tmoutctl_hangs(void **state)
 {
     struct stack *stack = *state;
     char path[512];
@@ -628,7 +628,7 @@ static void a_refresh_that_hangs(void **state)
     stack_policy(stack, "default { tmout = 6m }\n");
     const size_t before = open_descriptors();
     assert_limit(stack, "300 default");
-    assert_true(log_has("timed out")); /* the module's patience, not tmoutctl's */
+    assert_true(log_has("timed out")); /* the module's time-out, not tmoutctl's */
     assert_int_equal(open_descriptors(), before);
     assert_int_equal(waitpid(-1, NULL, WNOHANG | __WALL), -1);
     assert_int_equal(errno, ECHILD);
@@ -666,7 +666,7 @@ static void with_a_handler(const struct stack *stack)
     assert_int_equal(log_lines(), 0);
 }
 
-static void the_hosts_sigchld_handler(void **state)
+static void works_with_a_sigchld_handler(void **state)
 {
     struct stack *stack = *state;
 
@@ -685,7 +685,7 @@ static void with_sigchld_ignored(const struct stack *stack)
     assert_no_child();
 }
 
-static void the_hosts_sigchld_ignored(void **state)
+static void works_with_sigchld_ignored(void **state)
 {
     struct stack *stack = *state;
 
@@ -705,7 +705,7 @@ static void with_no_child_wait(const struct stack *stack)
     assert_int_equal(handled, 0);
 }
 
-static void the_hosts_children_leave_no_status(void **state)
+static void works_with_sa_nocldwait(void **state)
 {
     struct stack *stack = *state;
 
@@ -725,7 +725,8 @@ static void *wait_for_any(void *argument)
     return NULL;
 }
 
-/* A thread of the host's that waits for any child gets the host's own. */
+/* A thread of the application that waits for any child only gets the
+ * application's own. */
 static void with_a_waiting_thread(const struct stack *stack)
 {
     pid_t reaped = 0;
@@ -754,7 +755,7 @@ static void with_a_waiting_thread(const struct stack *stack)
     assert_int_equal(reaped, own);
 }
 
-static void the_hosts_own_wait(void **state)
+static void leaves_the_applications_children_to_its_own_wait(void **state)
 {
     struct stack *stack = *state;
 
@@ -763,8 +764,8 @@ static void the_hosts_own_wait(void **state)
     in_child(with_a_waiting_thread, stack);
 }
 
-/* Everything of the process that a careless module would change. */
-static void the_host_is_as_it_was(void **state)
+/* Everything in the process that a careless module might change. */
+static void leaves_the_process_unchanged(void **state)
 {
     struct stack *stack = *state;
     struct sigaction before[NSIG], now;
@@ -809,7 +810,7 @@ static void the_host_is_as_it_was(void **state)
     assert_no_child();
 }
 
-static void two_hundred_sessions(void **state)
+static void two_hundred_sessions_leak_nothing(void **state)
 {
     struct stack *stack = *state;
     size_t size;
@@ -819,14 +820,14 @@ static void two_hundred_sessions(void **state)
     assert_limit(stack, "300 default");
     const size_t before = open_descriptors();
     for (int i = 0; i < 200; i++) {
-        /* now and then the ways that lead to an error */
+        /* occasionally the code paths that lead to an error */
         if (i % 10 == 3)
             put_contents(stack->snapshot, whole, size / 2);
         else if (i % 10 == 5)
             put_contents(stack->snapshot, "", 0);
         else if (i % 10 == 7)
             assert_int_equal(chmod(stack->snapshot, 0666), 0);
-        stack_login(stack, &(struct login){.user = i % 10 == 9 ? "nobody-is-called-so" : NULL});
+        stack_login(stack, &(struct login){.user = i % 10 == 9 ? "no-such-user" : NULL});
         if (getuid() != 0) {
             put_contents(stack->snapshot, whole, size);
             assert_int_equal(chmod(stack->snapshot, 0644), 0);
@@ -839,7 +840,7 @@ static void two_hundred_sessions(void **state)
 
 /* --- hostile surroundings -------------------------------------------------- */
 
-/* May hard limits be raised again? Root in a container often may not. */
+/* Can hard limits be raised again? Root in a container often cannot. */
 static bool has_sys_resource(void)
 {
     enum { CAP_SYS_RESOURCE_BIT = 24 };
@@ -854,7 +855,8 @@ static bool has_sys_resource(void)
     return (effective >> CAP_SYS_RESOURCE_BIT & 1) != 0;
 }
 
-/* Soft and hard, or where the hard one could not be undone the soft one. */
+/* Sets the soft and the hard limit, or only the soft one if the hard one could
+ * not be restored. */
 static void set_limit(__rlimit_resource_t resource, rlim_t value)
 {
     struct rlimit limit;
@@ -871,7 +873,7 @@ static void no_file_size(void)
     set_limit(RLIMIT_FSIZE, 0);
 }
 
-/* So that the test itself can write again. */
+/* So that the test itself can write files again. */
 static void any_file_size(void)
 {
     set_limit(RLIMIT_FSIZE, RLIM_INFINITY);
@@ -882,7 +884,7 @@ static void no_processes(void)
     set_limit(RLIMIT_NPROC, 0);
 }
 
-static void no_time(void)
+static void little_cpu_time(void)
 {
     set_limit(RLIMIT_CPU, 1);
 }
@@ -912,17 +914,17 @@ static void all_signals_ignored(void)
             signal(i, SIG_IGN);
 }
 
-static void nothing_may_be_read(void)
+static void umask_0777(void)
 {
     umask(0777);
 }
 
-static void everything_may_be_written(void)
+static void umask_0(void)
 {
     umask(0);
 }
 
-static void nowhere(void)
+static void in_a_deleted_directory(void)
 {
     char template[] = "/tmp/tmout-test-XXXXXX";
 
@@ -943,7 +945,7 @@ static void standard_files_reopened(void)
         open("/dev/null", O_RDWR);
 }
 
-static void only_the_standard_error_closed(void)
+static void stderr_closed(void)
 {
     close(2);
 }
@@ -977,7 +979,7 @@ static void in_hostile_surroundings(const struct stack *stack)
     assert_string_equal(o.limit, "360 default");
 }
 
-static void hostile_surroundings(void **state)
+static void sets_the_limit_in_hostile_surroundings(void **state)
 {
     static const struct {
         const char *name;
@@ -985,16 +987,16 @@ static void hostile_surroundings(void **state)
     } cases[] = {
         {"RLIMIT_FSIZE", no_file_size, any_file_size},
         {"RLIMIT_NPROC", no_processes, NULL},
-        {"RLIMIT_CPU", no_time, NULL},
+        {"RLIMIT_CPU", little_cpu_time, NULL},
         {"RLIMIT_NOFILE", few_descriptors, NULL},
         {"RLIMIT_STACK", no_stack, NULL},
         {"signals blocked", all_signals_blocked, NULL},
         {"signals ignored", all_signals_ignored, NULL},
-        {"umask 0777", nothing_may_be_read, NULL},
-        {"umask 0", everything_may_be_written, NULL},
-        {"no directory", nowhere, NULL},
+        {"umask 0777", umask_0777, NULL},
+        {"umask 0", umask_0, NULL},
+        {"deleted working directory", in_a_deleted_directory, NULL},
         {"no standard files", standard_files_closed, standard_files_reopened},
-        {"no standard error", only_the_standard_error_closed, standard_files_reopened},
+        {"no standard error", stderr_closed, standard_files_reopened},
         {"many files open", many_files_open, NULL},
         {"environment", a_hostile_environment, NULL},
     };
@@ -1015,7 +1017,7 @@ static void hostile_surroundings(void **state)
     }
 }
 
-static void become_a_users_su(void)
+static void become_setuid_program(void)
 {
     assert_int_equal(setresuid(1000, 0, 0), 0);
 }
@@ -1023,7 +1025,7 @@ static void become_a_users_su(void)
 static void started_by_a_user(const struct stack *stack)
 {
     struct stat before, now;
-    const struct login login = {.before = become_a_users_su};
+    const struct login login = {.before = become_setuid_program};
 
     assert_int_equal(stat(stack->snapshot, &before), 0);
     const struct outcome o = stack_login(stack, &login);
@@ -1034,9 +1036,9 @@ static void started_by_a_user(const struct stack *stack)
     assert_int_equal(access(stack->rejected, F_OK), -1);
 }
 
-/* A setuid program that a user started runs with that user's signals and limits: it
- * compiles nothing, and takes the last good policy. */
-static void a_setuid_host(void **state)
+/* A setuid program that a user started runs with that user's signals and
+ * limits: it does not compile the policy but uses the last good one. */
+static void setuid_program_uses_the_last_good_policy(void **state)
 {
     struct stack *stack = *state;
 
@@ -1052,7 +1054,7 @@ static void a_setuid_host(void **state)
 
 static void started_by_a_user_without_snapshot(const struct stack *stack)
 {
-    const struct outcome o = stack_login(stack, &(struct login){.before = become_a_users_su});
+    const struct outcome o = stack_login(stack, &(struct login){.before = become_setuid_program});
 
     assert_int_equal(o.status, PAM_SESSION_ERR);
     assert_string_equal(o.limit, "");
@@ -1060,7 +1062,7 @@ static void started_by_a_user_without_snapshot(const struct stack *stack)
     assert_int_equal(access(stack->snapshot, F_OK), -1);
 }
 
-static void a_setuid_host_without_snapshot(void **state)
+static void setuid_program_fails_without_a_snapshot(void **state)
 {
     struct stack *stack = *state;
 
@@ -1076,11 +1078,11 @@ enum { THREADS = 8 };
 struct many {
     const struct stack *stack;
     int rounds;
-    unsigned wrong; /* atomically: sessions that were not opened as they should */
+    unsigned wrong; /* atomic: sessions with an unexpected result */
     unsigned done;
 };
 
-static void *log_in_again_and_again(void *argument)
+static void *log_in_repeatedly(void *argument)
 {
     struct many *many = argument;
 
@@ -1094,9 +1096,9 @@ static void *log_in_again_and_again(void *argument)
     return NULL;
 }
 
-/* One process with sessions in eight threads, while the policy changes under
- * them: right, wrong, right again. */
-static void threads_and_edits(void **state)
+/* One process opens sessions in eight threads while the policy changes between
+ * valid and invalid. */
+static void sessions_in_threads_while_the_policy_changes(void **state)
 {
     struct stack *stack = *state;
     struct many many = {.stack = stack, .rounds = getenv("TMOUT_TEST_SLOW") != NULL ? 3 : 25};
@@ -1106,7 +1108,7 @@ static void threads_and_edits(void **state)
     stack_in_force(stack, five);
     const size_t before = open_descriptors();
     for (int i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_create(&thread[i], NULL, log_in_again_and_again, &many), 0);
+        assert_int_equal(pthread_create(&thread[i], NULL, log_in_repeatedly, &many), 0);
     for (unsigned turn = 0; __atomic_load_n(&many.done, __ATOMIC_ACQUIRE) < THREADS; turn++) {
         stack_policy(stack, turn % 3 == 0   ? "default { tmout = 6m }\n"
                             : turn % 3 == 1 ? "default { tmout = 7x }\n"
@@ -1128,7 +1130,7 @@ static void threads_and_edits(void **state)
 
 /* --- the module as a file --------------------------------------------------- */
 
-static void what_it_exports(void **state)
+static void exports_only_the_pam_functions(void **state)
 {
     static const char *const own[] = {"session_open", "resolve",       "snapshot_open",
                                       "checksum",     "settings",      "account_lookup",
@@ -1142,7 +1144,7 @@ static void what_it_exports(void **state)
     assert_non_null(dlsym(module, "pam_sm_close_session"));
     for (size_t i = 0; i < COUNT_OF(own); i++)
         assert_null(dlsym(module, own[i]));
-    /* neither policy text nor JSON is read in a login's process */
+    /* neither policy text nor JSON is parsed in a login's process */
     assert_null(dlsym(module, "cfg_init"));
     assert_null(dlsym(module, "json_object"));
     dlclose(module);
@@ -1151,44 +1153,44 @@ static void what_it_exports(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_STACK(limits),
-        WITH_STACK(the_users_groups),
-        WITH_STACK(only_over_ssh),
-        WITH_STACK(the_processes_environment_is_nobodys),
-        WITH_STACK(every_login),
-        WITH_STACK(tmout_only_with_export),
-        WITH_STACK(what_the_user_put_there),
-        WITH_STACK(closing_is_fine),
-        WITH_STACK(words_on_the_line),
-        WITH_STACK(users_that_do_not_exist),
-        WITH_STACK(without_a_snapshot),
-        WITH_STACK(without_a_snapshot_and_broken),
-        WITH_STACK(without_anything),
-        WITH_STACK(without_a_state_directory),
-        WITH_STACK(a_damaged_snapshot),
-        WITH_STACK(a_snapshot_that_is_cut_off),
-        WITH_STACK(a_snapshot_that_others_can_write),
-        WITH_STACK(a_snapshot_of_somebody_elses),
-        WITH_STACK(no_file_at_all_in_its_place),
-        WITH_STACK(an_edit_is_noticed),
-        WITH_STACK(an_edit_that_hides),
-        WITH_STACK(edits_in_quick_succession),
-        WITH_STACK(a_typo_changes_nothing),
-        WITH_STACK(a_policy_that_is_not_trusted),
-        WITH_STACK(a_directory_that_is_mended),
-        WITH_STACK(nothing_can_be_kept),
-        WITH_STACK(a_refresh_that_hangs),
-        WITH_STACK(the_hosts_sigchld_handler),
-        WITH_STACK(the_hosts_sigchld_ignored),
-        WITH_STACK(the_hosts_children_leave_no_status),
-        WITH_STACK(the_hosts_own_wait),
-        WITH_STACK(the_host_is_as_it_was),
-        WITH_STACK(two_hundred_sessions),
-        WITH_STACK(hostile_surroundings),
-        WITH_STACK(a_setuid_host),
-        WITH_STACK(a_setuid_host_without_snapshot),
-        WITH_STACK(threads_and_edits),
-        cmocka_unit_test(what_it_exports),
+        WITH_STACK(sets_the_limit_of_the_policy),
+        WITH_STACK(applies_the_rules_of_the_users_groups),
+        WITH_STACK(sets_no_limit_for_local_logins),
+        WITH_STACK(ignores_the_environment_of_the_process),
+        WITH_STACK(sets_the_limit_of_every_login_with_sessions_all),
+        WITH_STACK(sets_tmout_only_with_export),
+        WITH_STACK(overrides_variables_that_the_user_set),
+        WITH_STACK(closing_succeeds),
+        WITH_STACK(rejects_wrong_arguments),
+        WITH_STACK(rejects_unknown_users),
+        WITH_STACK(compiles_a_missing_snapshot_as_root),
+        WITH_STACK(fails_without_a_snapshot_if_the_policy_is_invalid),
+        WITH_STACK(fails_without_policy_and_snapshot),
+        WITH_STACK(creates_the_state_directory_as_root),
+        WITH_STACK(damaged_snapshots_never_yield_a_wrong_limit),
+        WITH_STACK(truncated_snapshots_never_yield_a_wrong_limit),
+        WITH_STACK(does_not_use_a_snapshot_that_others_can_write),
+        WITH_STACK(does_not_use_a_snapshot_of_another_owner),
+        WITH_STACK(does_not_use_a_snapshot_that_is_not_a_regular_file),
+        WITH_STACK(notices_an_edit),
+        WITH_STACK(notices_an_edit_with_the_old_size_and_mtime),
+        WITH_STACK(notices_edits_in_quick_succession),
+        WITH_STACK(keeps_the_last_policy_after_a_typo),
+        WITH_STACK(keeps_the_last_policy_if_the_file_is_not_trusted),
+        WITH_STACK(notices_that_a_directory_has_been_repaired),
+        WITH_STACK(keeps_the_old_snapshot_if_no_new_one_can_be_written),
+        WITH_STACK(times_out_if_tmoutctl_hangs),
+        WITH_STACK(works_with_a_sigchld_handler),
+        WITH_STACK(works_with_sigchld_ignored),
+        WITH_STACK(works_with_sa_nocldwait),
+        WITH_STACK(leaves_the_applications_children_to_its_own_wait),
+        WITH_STACK(leaves_the_process_unchanged),
+        WITH_STACK(two_hundred_sessions_leak_nothing),
+        WITH_STACK(sets_the_limit_in_hostile_surroundings),
+        WITH_STACK(setuid_program_uses_the_last_good_policy),
+        WITH_STACK(setuid_program_fails_without_a_snapshot),
+        WITH_STACK(sessions_in_threads_while_the_policy_changes),
+        cmocka_unit_test(exports_only_the_pam_functions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* cmocka with what it needs before it, and how a test says that it is left
- * out. */
+/* cmocka with the headers that it needs, and a way for a test to skip itself
+ * with a reason. */
 #ifndef TMOUT_TESTS_UNIT_CHECK_H
 #define TMOUT_TESTS_UNIT_CHECK_H
 
@@ -15,13 +15,13 @@
 
 #define LEFT_OUT(reason)                                                                           \
     do {                                                                                           \
-        fprintf(stderr, "%s is left out: %s\n", __func__, (reason));                               \
+        fprintf(stderr, "%s skipped: %s\n", __func__, (reason));                                   \
         skip();                                                                                    \
     } while (0)
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
-/* Under valgrind, the same with fewer repetitions. */
+/* Under valgrind, tests use fewer repetitions. */
 static inline bool slow(void)
 {
     return getenv("TMOUT_TEST_SLOW") != NULL;

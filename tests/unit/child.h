@@ -1,4 +1,4 @@
-/* Processes of a test's own. */
+/* Child processes of a test. */
 #ifndef TMOUT_TESTS_UNIT_CHILD_H
 #define TMOUT_TESTS_UNIT_CHILD_H
 
@@ -9,10 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What a child ends with where the kernel does not let it do what it is for. */
+/* The child's exit status if the kernel does not allow what the child tests. */
 enum { CHILD_CANNOT = 77 };
 
-/* Forks. In the child an assertion that fails ends it and nothing else. */
+/* Forks. An assertion that fails in the child ends only the child. */
 static inline pid_t child_begin(void)
 {
     fflush(stdout);
@@ -24,7 +24,8 @@ static inline pid_t child_begin(void)
     return pid;
 }
 
-/* Awaits a child that is to end well, or with CHILD_CANNOT: false then. */
+/* Waits for a child. Returns true if it succeeded, false if it ended with
+ * CHILD_CANNOT; fails the test otherwise. */
 static inline bool child_end(pid_t pid)
 {
     int status;
@@ -37,7 +38,7 @@ static inline bool child_end(pid_t pid)
     return true;
 }
 
-/* The body runs in a child. */
+/* Runs the body in a child. */
 static inline bool in_child(void (*body)(void *argument), void *argument)
 {
     const pid_t pid = child_begin();
@@ -49,7 +50,7 @@ static inline bool in_child(void (*body)(void *argument), void *argument)
     return child_end(pid);
 }
 
-/* Leaves the running test out if there are no pidfds, as under valgrind 3.19. */
+/* Skips the running test if there are no pidfds, as under valgrind 3.19. */
 static inline void need_pidfd(void)
 {
     const int fd = pidfd_of(getpid());
@@ -59,7 +60,7 @@ static inline void need_pidfd(void)
     close(fd);
 }
 
-/* One byte from another process, which is the event to wait for. */
+/* Receives one byte from another process: an event to wait for. */
 static inline char await_byte(int fd)
 {
     char byte = 0;

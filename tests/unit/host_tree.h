@@ -1,10 +1,10 @@
-/* A tree of files that stands for a host's, below a test's own directory. */
+/* A file tree that represents a host's root, below a test's own directory. */
 #ifndef TMOUT_TESTS_UNIT_HOST_TREE_H
 #define TMOUT_TESTS_UNIT_HOST_TREE_H
 
 #include "tests/unit/temporary.h"
 
-/* Writes bytes as ROOT/path, with the directories that it needs. */
+/* Writes bytes to ROOT/path and creates missing directories. */
 static inline void put_bytes(const char *root, const char *path, const void *bytes, size_t size)
 {
     char *full = NULL;

@@ -1,8 +1,8 @@
 /*
- * Allocations that fail on demand. A test program whose name ends in _memory is
- * linked so that the product's calls of these functions come here (Makefile);
- * those that libc makes itself do not. Valgrind and the sanitizers see what a
- * failure path does with memory that is gone; what it forgets to release is
+ * Allocations that fail on demand. Test programs whose name ends in _memory are
+ * linked so that the product's calls of these functions arrive here (see
+ * Makefile); the C library's own do not. Valgrind and the sanitizers detect
+ * wrong uses of memory on a failure path; memory that it forgets to free is
  * counted here.
  */
 #ifndef TMOUT_TESTS_UNIT_OUT_OF_MEMORY_H
@@ -15,7 +15,7 @@
 
 static struct {
     long before_failure; /* how many allocations still succeed; negative: all do */
-    bool only_one;       /* those after the failed one succeed again */
+    bool only_one;       /* later allocations succeed again */
     bool has_failed;
     long live; /* allocated and not yet freed */
 } allocations = {.before_failure = -1};
@@ -95,7 +95,7 @@ char *__wrap_strndup(const char *text, size_t length)
     return allocation_fails() ? NULL : allocated(__real_strndup(text, length));
 }
 
-/* The text is the caller's to free once the stream is closed. */
+/* The caller frees the text once the stream is closed. */
 FILE *__wrap_open_memstream(char **text, size_t *size)
 {
     return allocation_fails() ? NULL : allocated(__real_open_memstream(text, size));
@@ -150,14 +150,14 @@ void __wrap_free(void *memory)
     __real_free(memory);
 }
 
-/* Does something, releases what it got, and returns 0, or -1 if memory ran out. */
+/* Does something, releases all memory, and returns 0, or -1 if memory ran out. */
 typedef int out_of_memory_act(void *context);
 
 /*
- * Does it again and again, while in each run another allocation fails: first
- * that one and all after it, then that one alone. The run with a failure must
- * say so, the last one must succeed, and none may keep memory. Returns how many
- * allocations there were.
+ * Runs it repeatedly, with another allocation failing each time: first that one
+ * and all after it, then that one alone. A run with a failure must report it,
+ * the last run must succeed, and none may leak memory. Returns the number of
+ * allocations.
  */
 static long with_each_allocation_failing(out_of_memory_act *act, void *context)
 {
@@ -179,7 +179,7 @@ static long with_each_allocation_failing(out_of_memory_act *act, void *context)
                 break;
             }
             if (result == 0)
-                fail_msg("allocation %ld failed without notice", number);
+                fail_msg("allocation %ld failed, but the function reported success", number);
         }
     }
     return number;

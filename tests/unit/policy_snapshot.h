@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* The snapshot of a policy whose main file is /p; the caller closes it. */
+/* Compiles a policy whose main file is /p; the caller closes the snapshot. */
 static inline void open_policy(struct snapshot *snapshot, const char *text)
 {
     struct compiled c = {0};

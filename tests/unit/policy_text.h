@@ -1,4 +1,4 @@
-/* Policies from texts in memory, as if they had been read from files. */
+/* Policies from text in memory, as if they had been read from files. */
 #ifndef TMOUT_TESTS_UNIT_POLICY_TEXT_H
 #define TMOUT_TESTS_UNIT_POLICY_TEXT_H
 
@@ -62,7 +62,7 @@ static inline void compiled_free(struct compiled *c)
     sources_free(&c->sources);
 }
 
-/* The rule of this kind and name, or NULL. */
+/* Returns the rule of this kind and name, or NULL. */
 static inline const struct rule *rule_of(const struct policy *policy, enum rule_kind kind,
                                          const char *name)
 {
@@ -72,7 +72,7 @@ static inline const struct rule *rule_of(const struct policy *policy, enum rule_
     return NULL;
 }
 
-/* Is there a problem that is formatted exactly so, FILE:LINE: TEXT? */
+/* Is there a problem whose formatted text, FILE:LINE: TEXT, is exactly this? */
 static inline bool has_problem(const struct problems *problems, enum problem_severity severity,
                                const char *expected)
 {
@@ -86,7 +86,7 @@ static inline bool has_problem(const struct problems *problems, enum problem_sev
     return false;
 }
 
-/* Printed when a test fails. */
+/* For the output of a failed test. */
 static inline void print_all_problems(const struct problems *problems)
 {
     char text[2048];

@@ -8,7 +8,7 @@
 
 #include <inttypes.h>
 
-/* The value of a text that the setting must accept. */
+/* Returns the value of a text that the setting must accept. */
 static inline int64_t parsed(enum setting_id id, const char *text)
 {
     int64_t value = -7;
@@ -19,7 +19,7 @@ static inline int64_t parsed(enum setting_id id, const char *text)
     return value;
 }
 
-/* The text must be rejected, and the value stay as it was. */
+/* The text must be rejected and the value left unchanged. */
 static inline void assert_invalid(enum setting_id id, const char *text)
 {
     int64_t value = -7;

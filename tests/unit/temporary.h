@@ -1,4 +1,4 @@
-/* A directory of one test's own, and files in it. */
+/* A directory for one test, and files in it. */
 #ifndef TMOUT_TESTS_UNIT_TEMPORARY_H
 #define TMOUT_TESTS_UNIT_TEMPORARY_H
 
@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* cmocka set-up: *state is the path of a new directory. In /tmp and not in
- * TMPDIR: all its parents must be trusted. */
+/* cmocka set-up: *state is the path of a new directory. In /tmp rather than
+ * TMPDIR, because all its parents must be secure. */
 static inline int temporary_make(void **state)
 {
     char template[] = "/tmp/tmout-test-XXXXXX";
@@ -43,7 +43,7 @@ static inline int temporary_remove(void **state)
 
 #define WITH_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, temporary_make, temporary_remove)
 
-/* directory/name, to be freed. */
+/* Returns directory/name; the caller frees it. */
 static inline char *path_in(const char *directory, const char *name)
 {
     char *path = NULL;
@@ -52,8 +52,8 @@ static inline char *path_in(const char *directory, const char *name)
     return path;
 }
 
-/* Writes bytes into the file at path, which is created if need be and keeps
- * its inode if not. */
+/* Writes bytes to the file at path, which is created if it does not exist and
+ * otherwise keeps its inode. */
 static inline void write_bytes(const char *path, const void *bytes, size_t size)
 {
     const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -68,7 +68,7 @@ static inline void write_text(const char *path, const char *text)
     write_bytes(path, text, strlen(text));
 }
 
-/* The whole of a file, NUL-terminated, to be freed. */
+/* Returns the contents of a file, NUL-terminated; the caller frees them. */
 static inline char *read_bytes(const char *path, size_t *size)
 {
     struct stat st;

@@ -1,5 +1,5 @@
-/* A PAM handle of the test's own, for functions that only ask it: the items and
- * the environment are the test's. */
+/* A fake PAM handle for functions that only query it: the test sets the items
+ * and the environment. */
 #ifndef TMOUT_TESTS_UNIT_PAM_MODULE_PAM_STUB_H
 #define TMOUT_TESTS_UNIT_PAM_MODULE_PAM_STUB_H
 

@@ -1,4 +1,4 @@
-/* Untrusted names in a line of the log. */
+/* Untrusted names in log lines. */
 #include "tests/unit/check.h"
 
 #include "pam_module/log_name.h"
@@ -13,7 +13,7 @@ static void assert_logged(const char *name, const char *expected)
     assert_string_equal(text, expected);
 }
 
-static void harmless(void **state)
+static void keeps_harmless_names(void **state)
 {
     (void)state;
     assert_logged("", "");
@@ -22,7 +22,7 @@ static void harmless(void **state)
     assert_logged("!~'", "!~'");
 }
 
-static void every_byte(void **state)
+static void replaces_every_unsafe_byte(void **state)
 {
     (void)state;
     for (int c = 1; c < 256; c++) {
@@ -33,8 +33,8 @@ static void every_byte(void **state)
     }
 }
 
-/* No name looks like the end of a line or like another field. */
-static void forged(void **state)
+/* No name can look like the end of a line or like another field. */
+static void prevents_forged_lines_and_fields(void **state)
 {
     (void)state;
     assert_logged("x\nfailed login user=root", "x?failed?login?user?root");
@@ -42,7 +42,7 @@ static void forged(void **state)
     assert_logged("m\xc3\xbcller", "m??ller");
 }
 
-static void cut_off(void **state)
+static void truncates_long_names(void **state)
 {
     char text[8];
 
@@ -54,7 +54,7 @@ static void cut_off(void **state)
     assert_string_equal(text, "abcdefg");
     log_name("a\n", text, 2);
     assert_string_equal(text, "a");
-    assert_int_equal(text[2], 'c'); /* nothing behind the given size */
+    assert_int_equal(text[2], 'c'); /* nothing is written beyond the given size */
     log_name("a", text, 1);
     assert_string_equal(text, "");
 }
@@ -62,10 +62,10 @@ static void cut_off(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(harmless),
-        cmocka_unit_test(every_byte),
-        cmocka_unit_test(forged),
-        cmocka_unit_test(cut_off),
+        cmocka_unit_test(keeps_harmless_names),
+        cmocka_unit_test(replaces_every_unsafe_byte),
+        cmocka_unit_test(prevents_forged_lines_and_fields),
+        cmocka_unit_test(truncates_long_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Where a login comes from, by what the application has told PAM. */
+/* Where a login comes from, according to what the application set in PAM. */
 #include "tests/unit/check.h"
 #include "tests/unit/child.h"
 #include "tests/unit/pam_module/pam_stub.h"
@@ -30,7 +30,7 @@ static void assert_login(struct login_origin login, enum origin_kind kind, const
             LEFT_OUT("needs root");                                                                \
     } while (0)
 
-static void over_ssh(void **state)
+static void uses_the_ssh_connection(void **state)
 {
     (void)state;
     NEEDS_ROOT();
@@ -39,15 +39,15 @@ static void over_ssh(void **state)
     assert_login(find("2001:db8::7 1 2001:db8::1 22", NULL, NULL), ORIGIN_IPV6, "2001:db8::7");
     assert_login(find("fe80::1%eth0 1 fe80::2 22", NULL, NULL), ORIGIN_IPV6, "fe80::1%eth0");
     assert_login(find("::ffff:192.0.2.7 1 ::1 22", NULL, NULL), ORIGIN_IPV4, "::ffff:192.0.2.7");
-    /* what sshd writes behind a proxy command */
+    /* what sshd sets behind a proxy command */
     assert_login(find("UNKNOWN 65535 UNKNOWN 65535", NULL, "ssh"), ORIGIN_NETWORK, "UNKNOWN");
     assert_login(find("", NULL, "ssh"), ORIGIN_NETWORK, "unknown");
     assert_login(find(NULL, NULL, "ssh"), ORIGIN_NETWORK, "unknown");
 }
 
-/* A name's owner chose it: attempts are never counted by it, even if it looks
- * like an address. */
-static void by_host(void **state)
+/* The owner of a host name chose it: attempts are never counted by a name, even
+ * if it looks like an address. */
+static void does_not_count_by_host_name(void **state)
 {
     (void)state;
     NEEDS_ROOT();
@@ -56,11 +56,11 @@ static void by_host(void **state)
     assert_login(find(NULL, "a b", NULL), ORIGIN_NETWORK, "a");
     assert_login(find(NULL, " b", NULL), ORIGIN_NETWORK, "");
     assert_login(find(NULL, "a\nuser=root", NULL), ORIGIN_NETWORK, "a?user?root");
-    /* a connection beats it */
+    /* a connection takes precedence */
     assert_login(find("192.0.2.7 1", "other.example.org", NULL), ORIGIN_IPV4, "192.0.2.7");
 }
 
-static void local(void **state)
+static void finds_local_logins(void **state)
 {
     (void)state;
     NEEDS_ROOT();
@@ -69,7 +69,7 @@ static void local(void **state)
     assert_login(find(NULL, "", "sshx"), ORIGIN_LOCAL, "local");
 }
 
-static void long_text(void **state)
+static void truncates_long_texts(void **state)
 {
     char text[500], expected[64];
 
@@ -91,8 +91,8 @@ static void as_a_user(void *argument)
     assert_login(find("192.0.2.7 1", "x", "ssh"), ORIGIN_LOCAL, "local");
 }
 
-/* su and sudo: the PAM environment is theirs, whatever it says. */
-static void started_by_a_user(void **state)
+/* su and sudo: the user controls the PAM environment, so it is ignored. */
+static void setuid_programs_are_local(void **state)
 {
     (void)state;
     NEEDS_ROOT();
@@ -100,7 +100,7 @@ static void started_by_a_user(void **state)
         LEFT_OUT("cannot become another user");
 }
 
-static void is_ssh(void **state)
+static void recognizes_ssh(void **state)
 {
     struct pam_handle handle = {0};
 
@@ -117,8 +117,9 @@ static void is_ssh(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(over_ssh),  cmocka_unit_test(by_host), cmocka_unit_test(local),
-        cmocka_unit_test(long_text), cmocka_unit_test(is_ssh),  cmocka_unit_test(started_by_a_user),
+        cmocka_unit_test(uses_the_ssh_connection), cmocka_unit_test(does_not_count_by_host_name),
+        cmocka_unit_test(finds_local_logins),      cmocka_unit_test(truncates_long_texts),
+        cmocka_unit_test(recognizes_ssh),          cmocka_unit_test(setuid_programs_are_local),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

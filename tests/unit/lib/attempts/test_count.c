@@ -1,7 +1,7 @@
 /*
- * One count of attempts, at times that the test makes up: what is admitted,
- * what locks and for how long; and against a second, simpler count that was
- * written for the test, over many random histories.
+ * One count of attempts, at times that the test chooses: what is admitted, what
+ * locks and for how long; and a comparison with a second, simpler
+ * implementation over many random histories.
  */
 #include "tests/unit/check.h"
 
@@ -13,7 +13,7 @@
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
 #define ALL_ALIVE UINT64_MAX
 
-/* A count, the policy and the clock that it lives by. */
+/* A count with the policy and the clock that apply to it. */
 struct scene {
     struct attempt_count count;
     struct attempt_limits limits;
@@ -84,7 +84,7 @@ static void fail_times(struct scene *s, unsigned times)
         attempt(s, false);
 }
 
-static void assert_refused(struct scene *s, enum admission expected)
+static void assert_rejected(struct scene *s, enum admission expected)
 {
     unsigned entry = 99;
 
@@ -99,7 +99,7 @@ static int64_t lock_left(const struct scene *s)
 
 /* --- one at a time, and many at once --------------------------------------- */
 
-static void a_new_count(void **state)
+static void new_count_is_empty(void **state)
 {
     struct scene s;
 
@@ -113,9 +113,9 @@ static void a_new_count(void **state)
     assert_int_equal(s.changes.died + s.changes.locked + s.changes.lock_expired, 0);
 }
 
-/* For each number that a policy can say: so many and no more, each in an
- * entry of its own; and one more for each that settles well. */
-static void as_many_as_the_policy_says(void **state)
+/* For every value that a policy may have: that many attempts are admitted and
+ * no more, each in an entry of its own; and one more after each success. */
+static void admits_as_many_as_the_policy_allows(void **state)
 {
     (void)state;
     for (unsigned max = 1; max <= ATTEMPTS_MAX; max++) {
@@ -132,15 +132,15 @@ static void as_many_as_the_policy_says(void **state)
         }
         assert_int_equal(count_in_flight(&s.count), max);
         assert_int_equal(count_free(&s.count, &s.limits), 0);
-        assert_refused(&s, REJECTED_BUSY);
+        assert_rejected(&s, REJECTED_BUSY);
         assert_true(settle(&s, max - 1, s.count.generation[max - 1], true));
         admit(&s);
-        assert_refused(&s, REJECTED_BUSY);
+        assert_rejected(&s, REJECTED_BUSY);
     }
 }
 
-/* Those in flight might all fail: each failure leaves less room for them. */
-static void failures_and_flights_share_the_room(void **state)
+/* Attempts in flight may all fail, so each failure leaves room for one less. */
+static void failures_and_attempts_in_flight_share_the_limit(void **state)
 {
     struct scene s;
 
@@ -149,14 +149,14 @@ static void failures_and_flights_share_the_room(void **state)
     attempt(&s, false);
     admit(&s);
     admit(&s);
-    assert_refused(&s, REJECTED_BUSY);
+    assert_rejected(&s, REJECTED_BUSY);
     assert_true(settle(&s, 1, s.count.generation[1], false));
-    assert_refused(&s, REJECTED_BUSY);
+    assert_rejected(&s, REJECTED_BUSY);
     assert_true(settle(&s, 2, s.count.generation[2], false));
-    assert_refused(&s, REJECTED_LOCKED);
+    assert_rejected(&s, REJECTED_LOCKED);
 }
 
-static void the_last_failure_locks(void **state)
+static void last_failure_locks(void **state)
 {
     (void)state;
     for (unsigned max = 1; max <= ATTEMPTS_MAX; max++) {
@@ -172,13 +172,14 @@ static void the_last_failure_locks(void **state)
         }
         assert_int_equal(lock_left(&s), 10 * MINUTE);
         assert_int_equal(count_free(&s.count, &s.limits), 0);
-        assert_refused(&s, REJECTED_LOCKED);
-        assert_false(s.changes.locked); /* it is said once */
+        assert_rejected(&s, REJECTED_LOCKED);
+        assert_false(s.changes.locked); /* reported only once */
     }
 }
 
-/* A success empties its entry and forgets the failures, not the flights. */
-static void a_success_forgets(void **state)
+/* A success frees its entry and clears the failures, but not the attempts in
+ * flight. */
+static void success_clears_failures(void **state)
 {
     struct scene s;
 
@@ -199,8 +200,8 @@ static void a_success_forgets(void **state)
     assert_int_equal(lock_left(&s), 10 * MINUTE);
 }
 
-/* Only the attempt that is in the entry now can settle it, and only once. */
-static void a_stale_generation(void **state)
+/* Only the attempt that currently owns the entry can settle it, and only once. */
+static void ignores_a_stale_generation(void **state)
 {
     struct scene s;
 
@@ -214,7 +215,7 @@ static void a_stale_generation(void **state)
     assert_int_equal(count_failures(&s.count), 0);
 
     const unsigned again = admit(&s);
-    assert_int_equal(again, first); /* else the rest proves nothing */
+    assert_int_equal(again, first); /* otherwise the test proves nothing */
     assert_int_not_equal(s.count.generation[again], old);
     assert_false(settle(&s, again, old, true));
     assert_false(settle(&s, again, old, false));
@@ -225,7 +226,7 @@ static void a_stale_generation(void **state)
     assert_int_equal(count_failures(&s.count), 1);
 }
 
-static void generations_are_not_used_again(void **state)
+static void generations_are_not_reused(void **state)
 {
     struct scene s;
     uint32_t last = 0;
@@ -244,7 +245,7 @@ static void generations_are_not_used_again(void **state)
 
 /* --- time ------------------------------------------------------------------ */
 
-static void the_window(void **state)
+static void failures_expire_after_the_window(void **state)
 {
     struct scene s;
 
@@ -258,7 +259,7 @@ static void the_window(void **state)
     assert_int_equal(count_failures(&s.count), 2);
     pass(&s, 1);
     look(&s, ALL_ALIVE);
-    assert_int_equal(count_failures(&s.count), 1); /* 15 minutes old: it does not count */
+    assert_int_equal(count_failures(&s.count), 1); /* 15 minutes old: no longer counts */
     attempt(&s, false);
     assert_int_equal(lock_left(&s), 0);
     pass(&s, 10 * MINUTE);
@@ -268,8 +269,8 @@ static void the_window(void **state)
     assert_int_equal(lock_left(&s), 10 * MINUTE);
 }
 
-/* A failure counts from when the check ended, not from when it began. */
-static void a_slow_check(void **state)
+/* A failure counts from the end of the check, not from its beginning. */
+static void slow_check_counts_from_its_end(void **state)
 {
     struct scene s;
 
@@ -286,7 +287,7 @@ static void a_slow_check(void **state)
     assert_int_equal(count_failures(&s.count), 0);
 }
 
-static void a_lock_ends(void **state)
+static void lock_expires(void **state)
 {
     struct scene s;
 
@@ -296,22 +297,23 @@ static void a_lock_ends(void **state)
     pass(&s, MINUTE);
     attempt(&s, false);
     pass(&s, 10 * MINUTE - 1);
-    assert_refused(&s, REJECTED_LOCKED);
+    assert_rejected(&s, REJECTED_LOCKED);
     assert_int_equal(lock_left(&s), 1);
-    assert_int_equal(count_failures(&s.count), 3); /* all that made it, while it lasts */
+    assert_int_equal(count_failures(&s.count),
+                     3); /* all failures that caused the lock, while it lasts */
     pass(&s, 1);
     assert_int_equal(lock_left(&s), 0);
     look(&s, ALL_ALIVE);
     assert_true(s.changes.lock_expired);
-    assert_int_equal(count_failures(&s.count), 0); /* though younger than the window */
+    assert_int_equal(count_failures(&s.count), 0); /* although they are younger than the window */
     fail_times(&s, 2);
     assert_int_equal(lock_left(&s), 0);
     attempt(&s, false);
     assert_int_equal(lock_left(&s), 10 * MINUTE);
 }
 
-/* The failures of a lock do not fall out of the window while it lasts. */
-static void a_lock_that_outlasts_the_window(void **state)
+/* The failures that caused a lock do not expire while it lasts. */
+static void lock_can_outlast_the_window(void **state)
 {
     struct scene s;
 
@@ -321,7 +323,7 @@ static void a_lock_that_outlasts_the_window(void **state)
     fail_times(&s, 3);
     for (int i = 0; i < 999; i++) {
         pass(&s, MINUTE);
-        assert_refused(&s, REJECTED_LOCKED);
+        assert_rejected(&s, REJECTED_LOCKED);
         assert_int_equal(lock_left(&s), (999 - i) * MINUTE);
     }
     pass(&s, MINUTE);
@@ -339,7 +341,7 @@ static void rejections_do_not_count(void **state)
     fail_times(&s, 3);
     for (int i = 1; i < 600; i++) {
         pass(&s, SECOND);
-        assert_refused(&s, REJECTED_LOCKED);
+        assert_rejected(&s, REJECTED_LOCKED);
         assert_int_equal(count_failures(&s.count), 3);
         assert_int_equal(lock_left(&s), 10 * MINUTE - i * SECOND);
     }
@@ -347,12 +349,12 @@ static void rejections_do_not_count(void **state)
     for (int i = 0; i < 3; i++)
         admit(&s);
     for (int i = 0; i < 10; i++)
-        assert_refused(&s, REJECTED_BUSY);
+        assert_rejected(&s, REJECTED_BUSY);
     assert_int_equal(count_failures(&s.count), 0);
     assert_int_equal(count_in_flight(&s.count), 3);
 }
 
-static void forever(void **state)
+static void lock_forever(void **state)
 {
     struct scene s;
 
@@ -362,7 +364,7 @@ static void forever(void **state)
     fail_times(&s, 3);
     for (int64_t ms = 1; ms < INT64_MAX / 4000000; ms *= 16) {
         pass(&s, ms);
-        assert_refused(&s, REJECTED_LOCKED);
+        assert_rejected(&s, REJECTED_LOCKED);
         assert_true(lock_left(&s) == SETTING_FOREVER);
     }
     count_reset(&s.count);
@@ -370,7 +372,7 @@ static void forever(void **state)
     admit(&s);
 }
 
-/* lock_time and attempt_window at the most and the least that they can be. */
+/* lock_time and attempt_window at their maximum and minimum. */
 static void extreme_times(void **state)
 {
     struct scene s;
@@ -380,7 +382,7 @@ static void extreme_times(void **state)
     s.limits.lock_ms = settings[SETTING_LOCK_TIME].max * 1000;
     fail_times(&s, 3);
     pass(&s, s.limits.lock_ms - 1);
-    assert_refused(&s, REJECTED_LOCKED);
+    assert_rejected(&s, REJECTED_LOCKED);
     pass(&s, 1);
     admit(&s);
 
@@ -399,7 +401,7 @@ static void extreme_times(void **state)
 
 /* --- attempts that nobody settles ------------------------------------------ */
 
-static void a_process_that_died(void **state)
+static void dead_process_counts_as_failure(void **state)
 {
     struct scene s;
 
@@ -412,14 +414,14 @@ static void a_process_that_died(void **state)
     assert_int_equal(count_failures(&s.count), 1);
     assert_int_equal(count_in_flight(&s.count), 1);
     look(&s, UINT64_C(1) << b);
-    assert_int_equal(s.changes.died, 0); /* it is said once */
-    /* and stays a failure, whatever is said later */
+    assert_int_equal(s.changes.died, 0); /* reported only once */
+    /* and it remains a failure, whatever is reported later */
     assert_false(settle(&s, a, generation, true));
     assert_int_equal(count_failures(&s.count), 1);
     assert_int_equal(count_in_flight(&s.count), 1);
 }
 
-static void all_die_and_lock(void **state)
+static void dead_processes_lock(void **state)
 {
     struct scene s;
 
@@ -430,12 +432,12 @@ static void all_die_and_lock(void **state)
     look(&s, 0);
     assert_int_equal(s.changes.died, 3);
     assert_true(s.changes.locked);
-    assert_refused(&s, REJECTED_LOCKED);
+    assert_rejected(&s, REJECTED_LOCKED);
 }
 
-/* Those that died while nobody looked lock from when they began: it does not
- * matter who looks, and when. */
-static void a_lock_that_nobody_saw_begin(void **state)
+/* Attempts that died unnoticed lock the user from the time when they began, no
+ * matter who finds them and when. */
+static void lock_by_dead_processes_begins_when_they_began(void **state)
 {
     struct scene s;
 
@@ -453,13 +455,13 @@ static void a_lock_that_nobody_saw_begin(void **state)
         admit(&s);
     pass(&s, 10 * MINUTE);
     look(&s, 0);
-    assert_int_equal(lock_left(&s), 0); /* it has been and gone */
+    assert_int_equal(lock_left(&s), 0); /* the lock began and expired unnoticed */
     assert_true(s.changes.lock_expired);
     assert_int_equal(count_failures(&s.count), 0);
 }
 
-/* The same where the window is over before somebody looks, but not the lock. */
-static void a_lock_that_nobody_saw_begin_and_a_short_window(void **state)
+/* The same if the window is over before someone looks, but the lock is not. */
+static void lock_by_dead_processes_with_a_short_window(void **state)
 {
     struct scene s;
 
@@ -471,11 +473,12 @@ static void a_lock_that_nobody_saw_begin_and_a_short_window(void **state)
     pass(&s, 4 * MINUTE);
     look(&s, 0);
     assert_int_equal(lock_left(&s), 6 * MINUTE);
-    assert_refused(&s, REJECTED_LOCKED);
+    assert_rejected(&s, REJECTED_LOCKED);
 }
 
-/* Its user may have stopped it: from this age on it is a failure for good. */
-static void an_attempt_that_takes_too_long(void **state)
+/* The user may have stopped the process: from this age on the attempt is a
+ * failure for good. */
+static void slow_attempt_counts_as_failure(void **state)
 {
     struct scene s;
 
@@ -496,8 +499,8 @@ static void an_attempt_that_takes_too_long(void **state)
     assert_int_equal(count_failures(&s.count), 1);
 }
 
-/* Given up at the very moment in which it says that it was right. */
-static void too_late_by_a_moment(void **state)
+/* Expired at the very moment in which it reports success. */
+static void success_is_too_late_at_the_maximum_age(void **state)
 {
     for (int late = 0; late <= 1; late++) {
         struct scene s;
@@ -514,7 +517,7 @@ static void too_late_by_a_moment(void **state)
 
 /* --- another policy -------------------------------------------------------- */
 
-static void a_lower_limit(void **state)
+static void lower_limit_applies_to_failures_and_attempts_in_flight(void **state)
 {
     struct scene s;
 
@@ -524,11 +527,11 @@ static void a_lower_limit(void **state)
     fail_times(&s, 2);
     const unsigned one = admit(&s), two = admit(&s);
     s.limits.max_attempts = 3;
-    assert_refused(&s, REJECTED_BUSY);
+    assert_rejected(&s, REJECTED_BUSY);
     assert_int_equal(count_free(&s.count, &s.limits), 0);
     assert_true(settle(&s, one, s.count.generation[one], false));
     assert_true(s.changes.locked);
-    /* what was in flight goes on; its failure does not restart the lock */
+    /* an attempt in flight continues; its failure does not restart the lock */
     pass(&s, MINUTE);
     assert_true(settle(&s, two, s.count.generation[two], false));
     assert_int_equal(lock_left(&s), 9 * MINUTE);
@@ -537,8 +540,8 @@ static void a_lower_limit(void **state)
     assert_int_equal(count_failures(&s.count), 0);
 }
 
-/* Failures that were too few are enough from now on. */
-static void a_lower_limit_locks(void **state)
+/* Failures that were too few for the old limit reach the new one. */
+static void lower_limit_locks(void **state)
 {
     struct scene s;
 
@@ -547,12 +550,12 @@ static void a_lower_limit_locks(void **state)
     fail_times(&s, 2);
     pass(&s, MINUTE);
     s.limits.max_attempts = 2;
-    assert_refused(&s, REJECTED_LOCKED);
+    assert_rejected(&s, REJECTED_LOCKED);
     assert_true(s.changes.locked);
-    assert_int_equal(lock_left(&s), 9 * MINUTE); /* since the failure that completed it */
+    assert_int_equal(lock_left(&s), 9 * MINUTE); /* since the failure that reached the limit */
 }
 
-static void a_higher_limit(void **state)
+static void higher_limit_keeps_a_lock(void **state)
 {
     struct scene s;
 
@@ -565,14 +568,14 @@ static void a_higher_limit(void **state)
     attempt(&s, false);
     assert_int_equal(lock_left(&s), 10 * MINUTE);
 
-    /* a lock stays, whatever would have been enough for it now */
+    /* a lock persists, even if the new limit would not have caused it */
     s.limits.max_attempts = 64;
-    assert_refused(&s, REJECTED_LOCKED);
+    assert_rejected(&s, REJECTED_LOCKED);
     pass(&s, 10 * MINUTE);
     admit(&s);
 }
 
-static void another_lock_time(void **state)
+static void changed_lock_time_applies_to_a_running_lock(void **state)
 {
     struct scene s;
 
@@ -587,13 +590,13 @@ static void another_lock_time(void **state)
     s.limits.lock_ms = SECOND;
     assert_int_equal(lock_left(&s), 0);
     admit(&s);
-    /* the end of a lock is final */
+    /* an expired lock does not come back */
     s.limits.lock_ms = SETTING_FOREVER;
     look(&s, ALL_ALIVE);
     assert_int_equal(lock_left(&s), 0);
 }
 
-static void another_window(void **state)
+static void changed_window_applies_to_old_failures(void **state)
 {
     struct scene s;
 
@@ -610,8 +613,8 @@ static void another_window(void **state)
     assert_int_equal(count_failures(&s.count), 0);
 }
 
-/* Root's unlock. Attempts in flight go on, and can fail. */
-static void forgotten(void **state)
+/* Root's unlock. Attempts in flight continue, and can still fail. */
+static void unlock_clears_failures_and_lock(void **state)
 {
     struct scene s;
 
@@ -626,7 +629,7 @@ static void forgotten(void **state)
     assert_true(settle(&s, entry, s.count.generation[entry], false));
     assert_int_equal(count_failures(&s.count), 1);
     fail_times(&s, 3);
-    assert_refused(&s, REJECTED_LOCKED);
+    assert_rejected(&s, REJECTED_LOCKED);
     count_reset(&s.count);
     assert_int_equal(lock_left(&s), 0);
     assert_int_equal(count_failures(&s.count), 0);
@@ -636,7 +639,8 @@ static void forgotten(void **state)
 
 /* --- over a reboot --------------------------------------------------------- */
 
-/* Another boot, up for up_ms; the wall clock has moved by wall_ms. */
+/* Simulates another boot that has been up for up_ms; the wall clock has moved
+ * by wall_ms. */
 static void reboot(struct scene *s, int64_t up_ms, int64_t wall_ms)
 {
     s->now.boot_id[0]++;
@@ -644,7 +648,7 @@ static void reboot(struct scene *s, int64_t up_ms, int64_t wall_ms)
     s->now.wall_ms += wall_ms;
 }
 
-static void a_lock_holds_over_a_reboot(void **state)
+static void lock_survives_a_reboot(void **state)
 {
     static const struct {
         int64_t up_ms, wall_ms, left_ms;
@@ -653,7 +657,7 @@ static void a_lock_holds_over_a_reboot(void **state)
         {20 * SECOND, 10 * MINUTE - 1, 1},
         {20 * SECOND, 10 * MINUTE, 0},
         {20 * SECOND, INT64_C(1000000) * MINUTE, 0},
-        /* stepped back: what has passed is the uptime at least */
+        /* stepped back: at least the uptime has passed */
         {20 * SECOND, -3 * MINUTE, 10 * MINUTE - 20 * SECOND},
         {20 * SECOND, INT64_C(-1000000) * MINUTE, 10 * MINUTE - 20 * SECOND},
         {20 * SECOND, 19 * SECOND, 10 * MINUTE - 20 * SECOND},
@@ -669,20 +673,20 @@ static void a_lock_holds_over_a_reboot(void **state)
         begin(&s);
         fail_times(&s, 3);
         reboot(&s, cases[i].up_ms, cases[i].wall_ms);
-        assert_int_equal(lock_left(&s), cases[i].left_ms); /* for who only looks */
+        assert_int_equal(lock_left(&s), cases[i].left_ms); /* for a caller that only looks */
         look(&s, 0);
         assert_int_equal(lock_left(&s), cases[i].left_ms);
         assert_int_equal(s.changes.lock_expired, cases[i].left_ms == 0);
         if (cases[i].left_ms == 0)
             continue;
         pass(&s, cases[i].left_ms - 1);
-        assert_refused(&s, REJECTED_LOCKED);
+        assert_rejected(&s, REJECTED_LOCKED);
         pass(&s, 1);
         admit(&s);
     }
 }
 
-static void forever_holds_over_reboots(void **state)
+static void lock_forever_survives_reboots(void **state)
 {
     struct scene s;
 
@@ -693,13 +697,13 @@ static void forever_holds_over_reboots(void **state)
     for (int i = 0; i < 100; i++) {
         reboot(&s, i * SECOND, (i % 3 - 1) * INT64_C(100000) * MINUTE);
         assert_true(lock_left(&s) == SETTING_FOREVER);
-        assert_refused(&s, REJECTED_LOCKED);
+        assert_rejected(&s, REJECTED_LOCKED);
         assert_true(lock_left(&s) == SETTING_FOREVER);
     }
 }
 
-/* The clock goes back at every boot: each boot's uptime has passed anyway. */
-static void reboot_after_reboot(void **state)
+/* The clock is set back at every boot, but each boot's uptime has passed. */
+static void lock_expires_across_many_reboots(void **state)
 {
     struct scene s;
 
@@ -708,14 +712,14 @@ static void reboot_after_reboot(void **state)
     fail_times(&s, 3);
     for (int i = 1; i < 10; i++) {
         reboot(&s, MINUTE, -MINUTE);
-        assert_refused(&s, REJECTED_LOCKED);
+        assert_rejected(&s, REJECTED_LOCKED);
         assert_int_equal(lock_left(&s), (10 - i) * MINUTE);
     }
     reboot(&s, MINUTE, -MINUTE);
     admit(&s);
 }
 
-static void failures_age_over_a_reboot(void **state)
+static void failures_expire_across_a_reboot(void **state)
 {
     struct scene s;
 
@@ -737,8 +741,8 @@ static void failures_age_over_a_reboot(void **state)
     assert_int_equal(lock_left(&s), 10 * MINUTE);
 }
 
-/* Nobody can have settled it. */
-static void in_flight_over_a_reboot(void **state)
+/* Attempts of an earlier boot cannot have been settled. */
+static void attempts_in_flight_become_failures_at_a_reboot(void **state)
 {
     struct scene s;
 
@@ -755,13 +759,13 @@ static void in_flight_over_a_reboot(void **state)
 
 /* --- random histories ------------------------------------------------------ */
 
-/* The count as a child would keep it: a list of what has happened. */
+/* The simplest possible count: a list of everything that has happened. */
 enum fate { FLYING, FAILED, FORGOTTEN };
 
 struct event {
     enum fate fate;
     bool alive;
-    int64_t at_ms; /* of the model's own clock, which never jumps */
+    int64_t at_ms; /* by the model's own clock, which never jumps */
     unsigned entry;
     uint32_t generation;
 };
@@ -779,7 +783,7 @@ struct walk {
     struct scene scene;
     struct model model;
     uint64_t random;
-    bool deaths; /* else attempts are settled, and early enough */
+    bool deaths; /* otherwise every attempt is settled before it is too old */
     unsigned locks, busy, died, successes;
 };
 
@@ -888,7 +892,7 @@ static void look_at_both(struct walk *w)
     model_look(&w->model, &w->scene.limits);
 }
 
-/* The same attempt in both. Which entry it got is the count's own business. */
+/* Admits the same attempt in both. The count chooses the entry as it likes. */
 static void walk_admit(struct walk *w)
 {
     struct scene *s = &w->scene;
@@ -909,7 +913,7 @@ static void walk_admit(struct walk *w)
                                            .at_ms = m->now_ms,
                                            .entry = slot.entry,
                                            .generation = slot.generation};
-    /* the promise, whatever the policy was before */
+    /* the guarantee, whatever the policy was before */
     assert_true(count_failures(&s->count) + count_in_flight(&s->count) <= s->limits.max_attempts);
 }
 
@@ -923,7 +927,7 @@ static void walk_settle(struct walk *w, struct event *event, bool success)
     w->successes += settled && success;
 }
 
-/* Any attempt there ever was, so that some have been settled before. */
+/* Settles any attempt there ever was, including some that are settled already. */
 static void walk_settle_any(struct walk *w)
 {
     if (w->model.events > 0)
@@ -958,7 +962,7 @@ static void walk_pass(struct walk *w)
     w->model.now_ms += ms;
 }
 
-/* The time that passes is what the clocks can tell of it. */
+/* The time that passes is what the clocks show. */
 static void walk_reboot(struct walk *w)
 {
     const int64_t up_ms = roll(w, 60) * SECOND;
@@ -1028,8 +1032,8 @@ static void walk_once(struct walk *w, uint64_t seed, bool deaths, unsigned steps
     w->model.now_ms = 0;
     w->random = seed * 2 + deaths;
     w->deaths = deaths;
-    /* Where attempts die unseen, when they count as failed is the count's
-     * choice: there the window is so long that it does not matter. */
+    /* If attempts die unnoticed, the count decides when they become failures:
+     * then the window is so long that it does not matter. */
     w->scene.limits.window_ms =
         deaths ? INT64_C(365) * 1440 * MINUTE : window[roll(w, COUNT_OF(window))];
     walk_policy(w);
@@ -1054,15 +1058,15 @@ static void random_histories(void **state)
         walk_once(&w, seed, false, 500);
         walk_once(&w, seed, true, 500);
     }
-    /* else they have shown nothing */
+    /* otherwise the histories have shown nothing */
     assert_true(w.locks > seeds);
     assert_true(w.busy > seeds);
     assert_true(w.died > seeds);
     assert_true(w.successes > seeds);
 }
 
-/* What only a corrupt ledger contains, over a reboot and within a boot. */
-static void absurd_times(void **state)
+/* Times that only a corrupt ledger contains, across a reboot and within a boot. */
+static void survives_absurd_times(void **state)
 {
     static const int64_t times[] = {INT64_MIN + 1, INT64_MIN / 2, INT64_MAX / 2, INT64_MAX};
     const struct timestamp now = {.boot_id = {2}, .boot_ms = HOUR, .wall_ms = HOUR};
@@ -1079,10 +1083,10 @@ static void absurd_times(void **state)
             s.count.at_ms[0] = s.count.at_ms[1] = times[t];
             assert_int_equal(count_stale(&s.count, ALL_ALIVE, &now), times[t] < 0 ? 2 : 0);
             look(&s, ALL_ALIVE);
-            /* what was long ago is over; what is to come counts */
+            /* the distant past is over; the future counts */
             assert_int_equal(count_in_flight(&s.count), times[t] < 0 ? 0 : 1);
             assert_int_equal(count_failures(&s.count), times[t] < 0 ? 0 : 1);
-            /* and a lock */
+            /* the same for a lock */
             s.count.locked_ms = times[t];
             s.count.written.boot_id[0] = boot;
             const int64_t left_ms = count_lock_left_ms(&s.count, &s.limits, &now);
@@ -1094,38 +1098,38 @@ static void absurd_times(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_new_count),
-        cmocka_unit_test(as_many_as_the_policy_says),
-        cmocka_unit_test(failures_and_flights_share_the_room),
-        cmocka_unit_test(the_last_failure_locks),
-        cmocka_unit_test(a_success_forgets),
-        cmocka_unit_test(a_stale_generation),
-        cmocka_unit_test(generations_are_not_used_again),
-        cmocka_unit_test(the_window),
-        cmocka_unit_test(a_slow_check),
-        cmocka_unit_test(a_lock_ends),
-        cmocka_unit_test(a_lock_that_outlasts_the_window),
+        cmocka_unit_test(new_count_is_empty),
+        cmocka_unit_test(admits_as_many_as_the_policy_allows),
+        cmocka_unit_test(failures_and_attempts_in_flight_share_the_limit),
+        cmocka_unit_test(last_failure_locks),
+        cmocka_unit_test(success_clears_failures),
+        cmocka_unit_test(ignores_a_stale_generation),
+        cmocka_unit_test(generations_are_not_reused),
+        cmocka_unit_test(failures_expire_after_the_window),
+        cmocka_unit_test(slow_check_counts_from_its_end),
+        cmocka_unit_test(lock_expires),
+        cmocka_unit_test(lock_can_outlast_the_window),
         cmocka_unit_test(rejections_do_not_count),
-        cmocka_unit_test(forever),
+        cmocka_unit_test(lock_forever),
         cmocka_unit_test(extreme_times),
-        cmocka_unit_test(a_process_that_died),
-        cmocka_unit_test(all_die_and_lock),
-        cmocka_unit_test(a_lock_that_nobody_saw_begin),
-        cmocka_unit_test(a_lock_that_nobody_saw_begin_and_a_short_window),
-        cmocka_unit_test(an_attempt_that_takes_too_long),
-        cmocka_unit_test(too_late_by_a_moment),
-        cmocka_unit_test(a_lower_limit),
-        cmocka_unit_test(a_lower_limit_locks),
-        cmocka_unit_test(a_higher_limit),
-        cmocka_unit_test(another_lock_time),
-        cmocka_unit_test(another_window),
-        cmocka_unit_test(forgotten),
-        cmocka_unit_test(a_lock_holds_over_a_reboot),
-        cmocka_unit_test(forever_holds_over_reboots),
-        cmocka_unit_test(reboot_after_reboot),
-        cmocka_unit_test(failures_age_over_a_reboot),
-        cmocka_unit_test(in_flight_over_a_reboot),
-        cmocka_unit_test(absurd_times),
+        cmocka_unit_test(dead_process_counts_as_failure),
+        cmocka_unit_test(dead_processes_lock),
+        cmocka_unit_test(lock_by_dead_processes_begins_when_they_began),
+        cmocka_unit_test(lock_by_dead_processes_with_a_short_window),
+        cmocka_unit_test(slow_attempt_counts_as_failure),
+        cmocka_unit_test(success_is_too_late_at_the_maximum_age),
+        cmocka_unit_test(lower_limit_applies_to_failures_and_attempts_in_flight),
+        cmocka_unit_test(lower_limit_locks),
+        cmocka_unit_test(higher_limit_keeps_a_lock),
+        cmocka_unit_test(changed_lock_time_applies_to_a_running_lock),
+        cmocka_unit_test(changed_window_applies_to_old_failures),
+        cmocka_unit_test(unlock_clears_failures_and_lock),
+        cmocka_unit_test(lock_survives_a_reboot),
+        cmocka_unit_test(lock_forever_survives_reboots),
+        cmocka_unit_test(lock_expires_across_many_reboots),
+        cmocka_unit_test(failures_expire_across_a_reboot),
+        cmocka_unit_test(attempts_in_flight_become_failures_at_a_reboot),
+        cmocka_unit_test(survives_absurd_times),
         cmocka_unit_test(random_histories),
     };
 

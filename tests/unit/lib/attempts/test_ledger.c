@@ -1,7 +1,7 @@
 /*
- * The ledger on disk: with many processes and threads at once, with processes
- * that are killed or stopped, and with everything that can be in its place.
- * The clock is the test's own.
+ * The ledger on disk: used by many processes and threads at once, by processes
+ * that are killed or stopped, and with anything else that may be in its place.
+ * The test sets the clock.
  */
 #include "tests/unit/temporary.h"
 
@@ -126,7 +126,7 @@ static enum admission asked(const char *directory, const struct origin *origin,
     return a.report.admission;
 }
 
-/* What somebody who only looks sees. */
+/* What a caller sees that only looks. */
 static struct attempt_state seen(const char *directory, const struct origin *origin,
                                  const struct attempt_limits *limits, int64_t ms)
 {
@@ -145,17 +145,17 @@ static struct attempt_state seen(const char *directory, const struct origin *ori
     return state;
 }
 
-/* *had: was there anything to forget? */
-static enum ledger_status forget(const char *directory, int64_t ms, bool *had)
+/* Unlocks as root. *had: whether there was anything to clear. */
+static enum ledger_status unlock(const char *directory, int64_t ms, bool *had)
 {
     const struct timestamp now = at(ms);
-    struct ledger_unlocked forgotten;
+    struct ledger_unlocked unlocked;
     struct failure failure = {""};
     const enum ledger_status status =
-        ledger_unlock(directory, USER, geteuid(), &now, &forgotten, &failure);
+        ledger_unlock(directory, USER, geteuid(), &now, &unlocked, &failure);
 
-    assert_int_equal(forgotten.replaced, strlen(failure.text) > 0 && status == LEDGER_OK);
-    *had = forgotten.failures > 0 || forgotten.locked || forgotten.replaced;
+    assert_int_equal(unlocked.replaced, strlen(failure.text) > 0 && status == LEDGER_OK);
+    *had = unlocked.failures > 0 || unlocked.locked || unlocked.replaced;
     return status;
 }
 
@@ -176,7 +176,7 @@ static struct origin address(const char *text)
 
 /* --- processes -------------------------------------------------------------- */
 
-/* Memory that children share with the test. */
+/* Memory that the test shares with its children. */
 static void *shared(size_t size)
 {
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -185,7 +185,7 @@ static void *shared(size_t size)
     return memory;
 }
 
-/* A child that does not outlive the test. */
+/* Forks a child that does not outlive the test. */
 static pid_t child(void)
 {
     const pid_t pid = fork();
@@ -214,14 +214,15 @@ static void kill_and_reap(pid_t pid)
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
-/* A pipe on which one side tells the other that it has come so far. */
-static void tell(int fd)
+/* A pipe on which one process notifies another that it has reached a certain
+ * point. */
+static void notify(int fd)
 {
     if (write(fd, "x", 1) != 1)
         _exit(90);
 }
 
-static void hear(int fd)
+static void await_notification(int fd)
 {
     char c;
 
@@ -229,32 +230,32 @@ static void hear(int fd)
         _exit(91);
 }
 
-/* A child that has been admitted and does nothing more until it is killed. */
+/* A child that has been admitted and then only waits to be killed. */
 static pid_t child_in_flight(const char *directory, const struct origin *origin, int64_t ms)
 {
-    int told[2];
+    int ready[2];
 
-    assert_int_equal(pipe(told), 0);
+    assert_int_equal(pipe(ready), 0);
     const pid_t pid = child();
     if (pid == 0) {
         struct attempt a;
         if (open_ledger(directory, ms, &a.ledger, &a.failure) != LEDGER_OK ||
             ask(&a, origin, &by_user, ms) != LEDGER_OK || a.report.admission != ADMITTED)
             _exit(1);
-        tell(told[1]);
+        notify(ready[1]);
         for (;;)
             pause();
     }
-    hear(told[0]);
-    close(told[0]);
-    close(told[1]);
+    await_notification(ready[0]);
+    close(ready[0]);
+    close(ready[1]);
     return pid;
 }
 
 /* --- the file ---------------------------------------------------------------- */
 
-/* Root's own, whatever umask the login comes with. */
-static void made_with_any_umask(void **state)
+/* The file is private to root, whatever the umask of the login. */
+static void creates_with_any_umask(void **state)
 {
     static const mode_t masks[] = {0, 022, 077, 0777};
 
@@ -301,15 +302,15 @@ static unsigned files_in(const char *directory)
     return files;
 }
 
-static void nothing_else_is_left(void **state)
+static void leaves_no_other_files(void **state)
 {
     for (int i = 0; i < 5; i++)
         one(*state, &network, &by_user, 0, true);
     assert_int_equal(files_in(*state), 1);
 }
 
-/* Records are on disk: a change of their size is a change of the format. */
-static void the_layout(void **state)
+/* Records are on disk: changing their size changes the format. */
+static void layout_is_unchanged(void **state)
 {
     (void)state;
     assert_int_equal(sizeof(struct attempt_count), 832);
@@ -318,7 +319,7 @@ static void the_layout(void **state)
     assert_int_equal(offsetof(struct file_record, current) % 8, 0);
 }
 
-static void where_it_cannot_be(void **state)
+static void fails_in_unusable_directories(void **state)
 {
     struct failure failure = {""};
     struct ledger ledger;
@@ -327,10 +328,10 @@ static void where_it_cannot_be(void **state)
     char *absent = path_in(*state, "absent");
     assert_int_equal(open_ledger(absent, 0, &ledger, &failure), LEDGER_FAILED);
     assert_non_null(strstr(failure.text, "No such file"));
-    assert_int_equal(forget(absent, 0, &had), LEDGER_ABSENT);
+    assert_int_equal(unlock(absent, 0, &had), LEDGER_ABSENT);
     free(absent);
 
-    /* others could put a ledger of theirs there */
+    /* others could place their own ledger there */
     assert_int_equal(chmod(*state, 0777), 0);
     assert_int_equal(open_ledger(*state, 0, &ledger, &failure), LEDGER_FAILED);
     assert_true(strlen(failure.text) > 0);
@@ -341,7 +342,7 @@ static void where_it_cannot_be(void **state)
     assert_int_equal(mkdir(attempts, 0755), 0);
     assert_int_equal(chmod(attempts, 0775), 0);
     assert_int_equal(open_ledger(*state, 0, &ledger, &failure), LEDGER_FAILED);
-    assert_int_equal(forget(*state, 0, &had), LEDGER_FAILED);
+    assert_int_equal(unlock(*state, 0, &had), LEDGER_FAILED);
     assert_int_equal(rmdir(attempts), 0);
     write_text(attempts, "");
     assert_int_equal(open_ledger(*state, 0, &ledger, &failure), LEDGER_FAILED);
@@ -357,7 +358,7 @@ static void where_it_cannot_be(void **state)
 
 /* --- one after the other ------------------------------------------------------ */
 
-static void counted_and_locked(void **state)
+static void counts_and_locks(void **state)
 {
     struct attempt a;
 
@@ -385,24 +386,26 @@ static void counted_and_locked(void **state)
     assert_int_equal(seen(*state, &network, &by_user, 12 * MINUTE).failures, 0);
 }
 
-/* A lock over the network never affects the console, nor the other way round. */
-static void local_and_network_apart(void **state)
+/* A lock over the network never affects the console, nor vice versa. */
+static void local_and_network_are_separate(void **state)
 {
     const struct origin remote = address("192.0.2.1");
 
     fail_times(*state, &network, &by_user, 0, 3);
     assert_int_equal(asked(*state, &network, &by_user, 0), REJECTED_LOCKED);
-    assert_int_equal(asked(*state, &remote, &by_user, 0), REJECTED_LOCKED); /* one count for all */
+    assert_int_equal(asked(*state, &remote, &by_user, 0),
+                     REJECTED_LOCKED); /* one count for all addresses */
     assert_int_equal(seen(*state, &local, &by_user, 0).failures, 0);
     fail_times(*state, &local, &by_user, 0, 2);
     assert_int_equal(asked(*state, &local, &by_user, 0), ADMITTED);
-    assert_int_equal(asked(*state, &network, &by_user, 0), REJECTED_LOCKED); /* not cleared */
+    assert_int_equal(asked(*state, &network, &by_user, 0),
+                     REJECTED_LOCKED); /* a local success does not clear it */
     fail_times(*state, &local, &by_user, 0, 3);
     assert_int_equal(asked(*state, &local, &by_user, 0), REJECTED_LOCKED);
     assert_int_equal(asked(*state, &network, &by_user, 10 * MINUTE), ADMITTED);
 }
 
-static void each_user_has_his_own(void **state)
+static void users_are_separate(void **state)
 {
     const struct timestamp now = at(0);
     struct failure failure = {""};
@@ -415,7 +418,7 @@ static void each_user_has_his_own(void **state)
     assert_int_equal(a.report.admission, ADMITTED);
     end(&a, true, &by_user, 0);
     assert_int_equal(asked(*state, &network, &by_user, 0), REJECTED_LOCKED);
-    /* the largest uid there is */
+    /* the largest uid possible */
     assert_int_equal(ledger_open(*state, (uid_t)-2, geteuid(), &now, &a.ledger, &failure),
                      LEDGER_OK);
     ledger_close(&a.ledger);
@@ -424,7 +427,7 @@ static void each_user_has_his_own(void **state)
     free(path);
 }
 
-static void busy_until_one_settles(void **state)
+static void rejects_as_busy_until_one_settles(void **state)
 {
     struct attempt a[3], next;
 
@@ -443,21 +446,21 @@ static void busy_until_one_settles(void **state)
     assert_int_equal(asked(*state, &network, &by_user, 0), REJECTED_LOCKED);
 }
 
-/* Closed without an answer: nobody will ever give it. */
-static void given_up_by_closing(void **state)
+/* Closed without a result: none will follow. */
+static void closing_without_a_result_counts_as_failure(void **state)
 {
     struct attempt a;
 
     begin_admitted(*state, &a, &local, &by_user, 0);
     assert_int_equal(seen(*state, &local, &by_user, 0).in_flight, 1);
     ledger_close(&a.ledger);
-    ledger_close(&a.ledger); /* nothing to close any more */
+    ledger_close(&a.ledger); /* does nothing */
     const struct attempt_state after = seen(*state, &local, &by_user, 0);
     assert_int_equal(after.in_flight, 0);
     assert_int_equal(after.failures, 1);
 }
 
-static void over_a_reboot(void **state)
+static void survives_reboots(void **state)
 {
     struct timestamp now = {.boot_id = {2}, .boot_ms = 20 * SECOND, .wall_ms = 1000000000 + MINUTE};
     struct failure failure = {""};
@@ -472,7 +475,7 @@ static void over_a_reboot(void **state)
     assert_int_equal(a.report.admission, REJECTED_LOCKED);
     assert_int_equal(a.report.changes.died, 1);
     assert_int_equal(a.report.lock_left_ms, 9 * MINUTE);
-    now.wall_ms -= 100 * MINUTE; /* stepped back, and booted again */
+    now.wall_ms -= 100 * MINUTE; /* the clock is set back, and another boot */
     now.boot_id[0] = 3;
     assert_int_equal(ledger_admit(&a.ledger, &network, &by_user, &now, &a.report, &failure),
                      LEDGER_OK);
@@ -491,8 +494,8 @@ struct crowd {
     unsigned admitted, rejected, trouble;
 };
 
-/* What happens between admission and answer, as often as the crowd has it. */
-static void be_inside(struct crowd *crowd)
+/* Runs between admission and settlement, as often as the crowd requires. */
+static void stay_inside(struct crowd *crowd)
 {
     const unsigned inside = __atomic_add_fetch(&crowd->inside, 1, __ATOMIC_SEQ_CST);
     unsigned most = __atomic_load_n(&crowd->most_inside, __ATOMIC_SEQ_CST);
@@ -505,7 +508,7 @@ static void be_inside(struct crowd *crowd)
     __atomic_sub_fetch(&crowd->inside, 1, __ATOMIC_SEQ_CST);
 }
 
-/* Asks until it is admitted or locked out. Returns false on trouble. */
+/* Asks until it is admitted or locked out. Returns false on an error. */
 static bool await_admission(struct attempt *a, const struct crowd *crowd)
 {
     while (ask(a, crowd->origin, crowd->limits, 0) == LEDGER_OK) {
@@ -529,7 +532,7 @@ static void *login(void *argument)
         __atomic_add_fetch(&crowd->rejected, 1, __ATOMIC_SEQ_CST);
     } else {
         __atomic_add_fetch(&crowd->admitted, 1, __ATOMIC_SEQ_CST);
-        be_inside(crowd);
+        stay_inside(crowd);
         if (answer(&a, crowd->success, crowd->limits, 0) != LEDGER_OK ||
             a.report.admission != ADMITTED)
             __atomic_add_fetch(&crowd->trouble, 1, __ATOMIC_SEQ_CST);
@@ -538,7 +541,7 @@ static void *login(void *argument)
     return NULL;
 }
 
-/* All wait at the pipe for its other end to be closed. */
+/* All processes wait at a pipe until its other end is closed. */
 static void run_processes(struct crowd *crowd, unsigned how_many)
 {
     pid_t *pid = calloc(how_many, sizeof *pid);
@@ -579,11 +582,12 @@ static void run_threads(struct crowd *crowd, unsigned how_many)
 typedef void run_crowd(struct crowd *crowd, unsigned how_many);
 
 /*
- * The guarantee, both halves: of N wrong ones as many as the limit are
- * admitted, and of N right ones all, though never more than the limit at once.
+ * Both halves of the guarantee: of N wrong passwords exactly as many as the
+ * limit are admitted, and of N right ones all are, though never more than the
+ * limit at once.
  */
-static void both_halves(const char *directory, const struct origin *origin, run_crowd *run,
-                        unsigned how_many, const struct attempt_limits *limits)
+static void assert_guarantee(const char *directory, const struct origin *origin, run_crowd *run,
+                             unsigned how_many, const struct attempt_limits *limits)
 {
     struct crowd *crowd = shared(sizeof *crowd);
     bool had;
@@ -605,12 +609,12 @@ static void both_halves(const char *directory, const struct origin *origin, run_
     assert_int_equal(seen(directory, origin, limits, 0).failures, limits->max_attempts);
     assert_int_equal(seen(directory, origin, limits, 0).in_flight, 0);
 
-    assert_int_equal(forget(directory, 0, &had), LEDGER_OK);
+    assert_int_equal(unlock(directory, 0, &had), LEDGER_OK);
     assert_true(had);
     munmap(crowd, sizeof *crowd);
 }
 
-/* The first ones make the ledger, all at once: that, too, loses nothing. */
+/* The first ones create the ledger, all at once, and even that loses nothing. */
 static void crowds(const char *directory, run_crowd *run)
 {
     static const unsigned numbers[] = {50, 100, 200}, slow_numbers[] = {12, 20};
@@ -622,7 +626,7 @@ static void crowds(const char *directory, run_crowd *run)
     for (size_t i = 0; i < (slow() ? COUNT_OF(slow_numbers) : COUNT_OF(numbers)); i++) {
         limits.max_attempts = max[i];
         limits.by_source = i == 1;
-        both_halves(directory, i == 0 ? &local : &remote, run, n[i], &limits);
+        assert_guarantee(directory, i == 0 ? &local : &remote, run, n[i], &limits);
     }
     assert_int_equal(files_in(directory), 1);
 }
@@ -639,8 +643,8 @@ static void many_threads(void **state)
 
 /* --- waiting ------------------------------------------------------------------ */
 
-/* Settled before it begins to wait: it must not sleep. */
-static void settled_before_the_wait(void **state)
+/* The attempt is settled before the wait begins: it must not sleep. */
+static void does_not_wait_if_already_settled(void **state)
 {
     struct attempt first, second;
     struct attempt_limits limits = by_user;
@@ -675,7 +679,7 @@ static void waits_until_the_timeout(void **state)
     ledger_close(&second.ledger);
 }
 
-/* Waits, and says at the end that it was woken by a settlement. */
+/* Waits, and succeeds if it was woken by a settlement. */
 static pid_t waiting_child(const char *directory, const struct attempt_limits *limits, int about_to)
 {
     const pid_t pid = child();
@@ -685,14 +689,15 @@ static pid_t waiting_child(const char *directory, const struct attempt_limits *l
         if (open_ledger(directory, 0, &a.ledger, &a.failure) != LEDGER_OK ||
             ask(&a, &network, limits, 0) != LEDGER_OK || a.report.admission != REJECTED_BUSY)
             _exit(1);
-        tell(about_to);
+        notify(about_to);
         _exit(ledger_wait(&a.ledger, &a.report, INT_MAX) ? 0 : 2);
     }
     return pid;
 }
 
-/* Until the kernel says that it sleeps: then most likely where we want it. */
-static void let_it_sleep(pid_t pid)
+/* Waits until the kernel reports the process as sleeping, most likely in the
+ * call that is to be tested. */
+static void await_sleep(pid_t pid)
 {
     char path[64], text[256], how = '?';
 
@@ -710,15 +715,15 @@ static void let_it_sleep(pid_t pid)
     }
 }
 
-/* Woken by another process's settlement, not by time: they would wait for
+/* Woken by another process's settlement, not by a time-out, which would take
  * weeks. A lock wakes all of them. */
-static void woken_by_a_settlement(void **state)
+static void settlement_wakes_waiters(void **state)
 {
     struct attempt_limits limits = by_user;
-    int told[2];
+    int ready[2];
 
     limits.max_attempts = 1;
-    assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
     for (int round = 0; round < (slow() ? 4 : 40); round++) {
         const bool success = round % 2 == 0;
         const int waiters = success ? 1 : 3;
@@ -728,46 +733,46 @@ static void woken_by_a_settlement(void **state)
 
         begin_admitted(*state, &a, &network, &limits, 0);
         for (int i = 0; i < waiters; i++) {
-            pid[i] = waiting_child(*state, &limits, told[1]);
-            hear(told[0]);
-            let_it_sleep(pid[i]);
+            pid[i] = waiting_child(*state, &limits, ready[1]);
+            await_notification(ready[0]);
+            await_sleep(pid[i]);
         }
         end(&a, success, &limits, 0);
         for (int i = 0; i < waiters; i++)
             assert_ended_well(pid[i]);
-        assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+        assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
         assert_int_equal(had, !success);
     }
-    close(told[0]);
-    close(told[1]);
+    close(ready[0]);
+    close(ready[1]);
 }
 
-/* Root's unlock wakes who waits. */
-static void woken_by_an_unlock(void **state)
+/* Root's unlock wakes all waiters. */
+static void unlock_wakes_waiters(void **state)
 {
     struct attempt_limits limits = by_user;
     struct attempt a;
-    int told[2];
+    int ready[2];
     bool had;
 
     limits.max_attempts = 2;
     one(*state, &network, &limits, 0, false);
     begin_admitted(*state, &a, &network, &limits, 0);
-    assert_int_equal(pipe2(told, O_CLOEXEC), 0);
-    const pid_t pid = waiting_child(*state, &limits, told[1]);
-    hear(told[0]);
-    let_it_sleep(pid);
-    assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    const pid_t pid = waiting_child(*state, &limits, ready[1]);
+    await_notification(ready[0]);
+    await_sleep(pid);
+    assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
     assert_true(had);
     assert_ended_well(pid);
     end(&a, true, &limits, 0);
-    close(told[0]);
-    close(told[1]);
+    close(ready[0]);
+    close(ready[1]);
 }
 
 /* --- killed, stopped, forked --------------------------------------------------- */
 
-static void killed_in_flight(void **state)
+static void killed_process_counts_as_failure(void **state)
 {
     static const struct origin *const origins[] = {&local, &network};
 
@@ -788,13 +793,13 @@ static void killed_in_flight(void **state)
     }
 }
 
-/* A stopped process lives; but not for ever, and what it says after that does
- * not count. */
-static void stopped_in_flight(void **state)
+/* A stopped process is still alive, but not without limit, and a result after
+ * that does not count. */
+static void stopped_process_counts_as_failure_eventually(void **state)
 {
-    int told[2], go[2], status;
+    int ready[2], go[2], status;
 
-    assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
     assert_int_equal(pipe2(go, O_CLOEXEC), 0);
     const pid_t pid = child();
     if (pid == 0) {
@@ -802,13 +807,13 @@ static void stopped_in_flight(void **state)
         if (open_ledger(*state, 0, &a.ledger, &a.failure) != LEDGER_OK ||
             ask(&a, &local, &by_user, 0) != LEDGER_OK || a.report.admission != ADMITTED)
             _exit(1);
-        tell(told[1]);
-        hear(go[0]);
+        notify(ready[1]);
+        await_notification(go[0]);
         if (answer(&a, true, &by_user, ATTEMPT_AGE_MAX_MS) != LEDGER_OK)
             _exit(2);
         _exit(a.report.admission == REJECTED_LOCKED && a.report.failures == 1 ? 0 : 3);
     }
-    hear(told[0]);
+    await_notification(ready[0]);
     assert_int_equal(kill(pid, SIGSTOP), 0);
     assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
     assert_true(WIFSTOPPED(status));
@@ -816,18 +821,18 @@ static void stopped_in_flight(void **state)
     const struct attempt_state later = seen(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS);
     assert_int_equal(later.in_flight, 0);
     assert_int_equal(later.failures, 1);
-    tell(go[1]);
+    notify(go[1]);
     assert_int_equal(kill(pid, SIGCONT), 0);
     assert_ended_well(pid);
     assert_int_equal(seen(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS).failures, 1);
-    close(told[0]);
-    close(told[1]);
+    close(ready[0]);
+    close(ready[1]);
     close(go[0]);
     close(go[1]);
 }
 
-/* Its entry has gone to another attempt: that one is not touched. */
-static void the_entry_has_another_owner(void **state)
+/* The entry was given to another attempt, which must not be affected. */
+static void late_result_does_not_affect_the_new_owner_of_the_entry(void **state)
 {
     struct attempt old, new;
 
@@ -835,7 +840,7 @@ static void the_entry_has_another_owner(void **state)
     assert_int_equal(asked(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS), ADMITTED);
     begin_admitted(*state, &new, &local, &by_user, ATTEMPT_AGE_MAX_MS);
     assert_int_equal(new.ledger.slot.entry.entry,
-                     old.ledger.slot.entry.entry); /* else it proves nothing */
+                     old.ledger.slot.entry.entry); /* otherwise the test proves nothing */
     for (int success = 0; success <= 1; success++) {
         assert_int_equal(answer(&old, success, &by_user, ATTEMPT_AGE_MAX_MS), LEDGER_OK);
         assert_int_equal(old.report.admission, REJECTED_LOCKED);
@@ -846,14 +851,14 @@ static void the_entry_has_another_owner(void **state)
     end(&new, true, &by_user, ATTEMPT_AGE_MAX_MS);
 }
 
-/* The slot is the open file's: it lives until its last holder is gone, a
- * forked child too, or until its age. */
-static void a_child_holds_the_descriptor(void **state)
+/* The slot belongs to the open file description: it lives until the last
+ * holder, possibly a forked child, is gone, or until it is too old. */
+static void forked_child_keeps_the_attempt_alive(void **state)
 {
-    int told[2];
+    int ready[2];
     pid_t *grandchild = shared(sizeof *grandchild);
 
-    assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
     assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
     const pid_t pid = child();
     if (pid == 0) {
@@ -864,12 +869,12 @@ static void a_child_holds_the_descriptor(void **state)
         const pid_t forked = fork();
         if (forked != 0) {
             *grandchild = forked;
-            tell(told[1]);
+            notify(ready[1]);
         }
         for (;;)
             pause();
     }
-    hear(told[0]);
+    await_notification(ready[0]);
     kill_and_reap(pid);
     assert_int_equal(seen(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS - 1).in_flight, 1);
     assert_int_equal(seen(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS).failures, 1);
@@ -879,8 +884,8 @@ static void a_child_holds_the_descriptor(void **state)
     assert_int_equal(seen(*state, &local, &by_user, 0).failures, 1);
     prctl(PR_SET_CHILD_SUBREAPER, 0);
     munmap(grandchild, sizeof *grandchild);
-    close(told[0]);
-    close(told[1]);
+    close(ready[0]);
+    close(ready[1]);
 }
 
 enum killed_while { FAILING, MAKING, ADDING_SOURCES, KILLINGS };
@@ -888,7 +893,7 @@ enum killed_while { FAILING, MAKING, ADDING_SOURCES, KILLINGS };
 static const struct attempt_limits wide = {
     .max_attempts = 64, .window_ms = MINUTE, .lock_ms = MINUTE};
 
-/* Fails again and again, and says each time when it has been settled. */
+/* Fails repeatedly, and counts each failure that was settled. */
 static void fail_until_killed(const char *directory, enum killed_while what, unsigned *settled)
 {
     struct attempt_limits limits = wide;
@@ -922,7 +927,7 @@ static unsigned failures_in_all(const char *directory)
     if (status == LEDGER_ABSENT)
         return 0;
     if (status != LEDGER_OK)
-        fail_msg("it is %d: %s", (int)status, failure.text);
+        fail_msg("view: status %d: %s", (int)status, failure.text);
     for (uint32_t i = 1; i < view.record_count; i++) {
         struct attempt_state state;
         const int used = ledger_look(&view, i, &wide, &now, &state);
@@ -943,11 +948,11 @@ static void remove_ledger(const char *directory)
     free(path);
 }
 
-/* SIGKILL after a random number of attempts and a random while more: the
- * ledger is whole, and has every failure that was settled. */
-static void killed_at_any_moment(void **state)
+/* SIGKILL after a random number of attempts and another random delay: the
+ * ledger is intact, and contains every failure that was settled. */
+static void survives_kills_at_any_moment(void **state)
 {
-    unsigned *settled = shared(sizeof *settled), random = 1, in_the_middle = 0;
+    unsigned *settled = shared(sizeof *settled), random = 1, during_an_attempt = 0;
 
     for (int round = 0; round < (slow() ? 60 : 2100); round++) {
         const enum killed_while what = (enum killed_while)(round % KILLINGS);
@@ -968,15 +973,15 @@ static void killed_at_any_moment(void **state)
         kill_and_reap(pid);
         const unsigned failures = failures_in_all(*state);
         assert_in_range(failures, *settled, *settled + 1);
-        in_the_middle += failures > *settled;
+        during_an_attempt += failures > *settled;
     }
-    assert_true(slow() || in_the_middle > 0); /* else it never hit an attempt */
+    assert_true(slow() || during_an_attempt > 0); /* otherwise it never hit an attempt */
     munmap(settled, sizeof *settled);
 }
 
 /* --- damage -------------------------------------------------------------------- */
 
-/* Locked for everybody, as if the limit had been reached just then. */
+/* Locked for every origin, as if the limit had just been reached. */
 static void assert_sealed(const char *directory, int64_t ms, int64_t left_ms)
 {
     const struct origin source = address("198.51.100.1");
@@ -996,9 +1001,10 @@ static void assert_sealed(const char *directory, int64_t ms, int64_t left_ms)
     }
 }
 
-/* What is there now is no ledger: it is found out, the user is locked, and the
- * evidence kept. For some time, or until root lifts it. */
-static void assert_found_out(const char *directory)
+/* The file is not a valid ledger: this is detected, the user is locked, and the
+ * file is kept as evidence. The lock lasts for lock_time, or until root
+ * unlocks. */
+static void assert_detected(const char *directory)
 {
     char *evidence = evidence_path(directory), *path = ledger_path(directory);
     struct failure failure = {""};
@@ -1010,7 +1016,7 @@ static void assert_found_out(const char *directory)
                      LEDGER_DAMAGED);
     assert_true(strlen(failure.text) > 0);
     assert_int_equal(lstat(path, &after), 0);
-    assert_int_equal(before.st_ino, after.st_ino); /* looking changes nothing */
+    assert_int_equal(before.st_ino, after.st_ino); /* looking does not change anything */
 
     assert_int_equal(open_ledger(directory, 0, &ledger, &failure), LEDGER_DAMAGED);
     assert_true(strlen(failure.text) > 0);
@@ -1024,19 +1030,20 @@ static void assert_found_out(const char *directory)
     free(evidence);
 }
 
-static void assert_found_out_and_sealed(const char *directory)
+static void assert_detected_and_sealed(const char *directory)
 {
     bool had;
 
-    assert_found_out(directory);
+    assert_detected(directory);
     assert_sealed(directory, MINUTE, 9 * MINUTE);
-    assert_int_equal(forget(directory, MINUTE, &had), LEDGER_OK);
+    assert_int_equal(unlock(directory, MINUTE, &had), LEDGER_OK);
     assert_true(had);
     assert_int_equal(asked(directory, &local, &by_user, MINUTE), ADMITTED);
     assert_int_equal(asked(directory, &network, &by_user, MINUTE), ADMITTED);
 }
 
-/* A ledger with something in each kind of record, and both banks written. */
+/* Creates a ledger with something in each kind of record, and with both banks
+ * written. */
 static void make_used(const char *directory, bool sources)
 {
     const struct origin source = address("192.0.2.1");
@@ -1047,43 +1054,45 @@ static void make_used(const char *directory, bool sources)
         fail_times(directory, &source, &by_source, 0, 2);
 }
 
-/* All that somebody can learn from a ledger. */
-struct sight {
+/* All that can be learnt from a ledger. */
+struct all_states {
     enum ledger_status status;
     uint32_t records;
     struct attempt_state state[RECORDS_WITH_SOURCES];
 };
 
-static void look_at_all(const char *directory, struct sight *sight)
+static void look_at_all(const char *directory, struct all_states *all_states)
 {
     const struct timestamp now = at(SECOND);
     struct failure failure = {""};
     struct ledger view;
 
-    memset(sight, 0, sizeof *sight);
-    sight->status = ledger_open_view(directory, USER, geteuid(), &view, &failure);
-    if (sight->status != LEDGER_OK)
+    memset(all_states, 0, sizeof *all_states);
+    all_states->status = ledger_open_view(directory, USER, geteuid(), &view, &failure);
+    if (all_states->status != LEDGER_OK)
         return;
-    sight->records = view.record_count;
+    all_states->records = view.record_count;
     for (uint32_t i = 1; i < view.record_count; i++)
-        assert_true(ledger_look(&view, i, &by_source, &now, &sight->state[i]) >= 0);
+        assert_true(ledger_look(&view, i, &by_source, &now, &all_states->state[i]) >= 0);
     ledger_close(&view);
 }
 
-/* Either it is found out or nothing has changed. Returns whether it was. */
-static bool found_out_or_unchanged(const char *directory, const struct sight *before, size_t where)
+/* Either the damage is detected or nothing has changed. Returns whether it was
+ * detected. */
+static bool detected_or_unchanged(const char *directory, const struct all_states *before,
+                                  size_t where)
 {
-    static struct sight after;
+    static struct all_states after;
 
     look_at_all(directory, &after);
     if (after.status == LEDGER_DAMAGED)
         return true;
     if (after.status != LEDGER_OK || memcmp(before, &after, sizeof after) != 0)
-        fail_msg("byte %zu: another state", where);
+        fail_msg("byte %zu: undetected change", where);
     return false;
 }
 
-/* Bytes that are in force must not change unnoticed. */
+/* Is this byte in force, so that it must not change undetected? */
 static bool in_force(const struct file_record *file, size_t where)
 {
     const struct file_record *record = &file[where / sizeof *record];
@@ -1095,13 +1104,13 @@ static bool in_force(const struct file_record *file, size_t where)
            (record->current & 1);
 }
 
-/* One byte after the other, and each bit of those that name the bank. */
+/* Flips every byte in turn, and each bit of those that select the bank. */
 static void flip_every_byte(const char *directory, size_t step)
 {
     char *path = ledger_path(directory);
     size_t size, found = 0;
     char *bytes = read_bytes(path, &size);
-    static struct sight before;
+    static struct all_states before;
 
     look_at_all(directory, &before);
     assert_int_equal(before.status, LEDGER_OK);
@@ -1112,38 +1121,38 @@ static void flip_every_byte(const char *directory, size_t step)
         for (size_t f = 0; f < COUNT_OF(flips); f++) {
             const char flipped = (char)(bytes[where] ^ flips[f]);
             assert_int_equal(pwrite(fd, &flipped, 1, (off_t)where), 1);
-            const bool was_found = found_out_or_unchanged(directory, &before, where);
-            if (was_found != in_force((const struct file_record *)(void *)bytes, where))
-                fail_msg("byte %zu, flip %02x: found out: %d", where, flips[f], was_found);
-            found += was_found;
+            const bool was_detected = detected_or_unchanged(directory, &before, where);
+            if (was_detected != in_force((const struct file_record *)(void *)bytes, where))
+                fail_msg("byte %zu, flip %02x: detected: %d", where, flips[f], was_detected);
+            found += was_detected;
         }
         assert_int_equal(pwrite(fd, &bytes[where], 1, (off_t)where), 1);
     }
     assert_true(found > 0);
-    assert_false(found_out_or_unchanged(directory, &before, 0)); /* whole again */
+    assert_false(detected_or_unchanged(directory, &before, 0)); /* intact again */
     close(fd);
     free(bytes);
     free(path);
 }
 
-static void every_byte_flipped(void **state)
+static void detects_every_flipped_byte(void **state)
 {
     make_used(*state, false);
     flip_every_byte(*state, slow() ? 13 : 1);
 }
 
-static void every_byte_flipped_with_sources(void **state)
+static void detects_flipped_bytes_with_sources(void **state)
 {
     make_used(*state, true);
     flip_every_byte(*state, slow() ? 4999 : 11);
 }
 
-/* The number that names the bank in force, with every bit flipped: it must not
- * pass for the one before it, when the failure was not there yet. */
-static void every_bit_of_what_is_current(void **state)
+/* Flips every bit of the number that selects the bank in force: it must not be
+ * taken for the previous number, when the failure had not been counted. */
+static void detects_every_flipped_bit_of_the_bank_number(void **state)
 {
     const off_t where = (off_t)(RECORD_NETWORK * sizeof(struct file_record));
-    static struct sight before;
+    static struct all_states before;
     char *path = ledger_path(*state);
     const int fd = (one(*state, &network, &by_user, 0, false), open(path, O_RDWR | O_CLOEXEC));
     struct attempt a[2];
@@ -1157,8 +1166,8 @@ static void every_bit_of_what_is_current(void **state)
         for (unsigned bit = 0; bit < 64; bit++) {
             const uint64_t flipped = current ^ UINT64_C(1) << bit;
             assert_int_equal(pwrite(fd, &flipped, sizeof flipped, where), sizeof flipped);
-            if (!found_out_or_unchanged(*state, &before, bit / 8))
-                fail_msg("bit %u of %ju passes", bit, (uintmax_t)current);
+            if (!detected_or_unchanged(*state, &before, bit / 8))
+                fail_msg("bit %u of %ju undetected", bit, (uintmax_t)current);
         }
         assert_int_equal(pwrite(fd, &current, sizeof current, where), sizeof current);
     }
@@ -1168,8 +1177,8 @@ static void every_bit_of_what_is_current(void **state)
     free(path);
 }
 
-/* Found out by who wants to log in, too; and what was not in force stays. */
-static void flipped_and_opened(void **state)
+/* A login detects the damage, too; and what was not in force does not matter. */
+static void login_detects_flipped_bytes(void **state)
 {
     char *path = ledger_path(*state);
     size_t size;
@@ -1183,7 +1192,7 @@ static void flipped_and_opened(void **state)
         remove_ledger(*state);
         write_bytes(path, bytes, size);
         if (bad) {
-            assert_found_out_and_sealed(*state);
+            assert_detected_and_sealed(*state);
         } else {
             assert_int_equal(seen(*state, &network, &by_user, 0).failures, 2);
             assert_int_equal(asked(*state, &local, &by_user, 0), ADMITTED);
@@ -1194,8 +1203,8 @@ static void flipped_and_opened(void **state)
     free(path);
 }
 
-/* At the borders of records, beside them, and anywhere. */
-static void truncated(void **state)
+/* Truncated at the boundaries of records, next to them, and anywhere. */
+static void detects_truncation(void **state)
 {
     const size_t record = sizeof(struct file_record), most = RECORDS_WITH_SOURCES * record;
     char *path = ledger_path(*state);
@@ -1207,13 +1216,14 @@ static void truncated(void **state)
     for (size_t at_size = 0; at_size < most; at_size += record) {
         const size_t sizes[] = {at_size, at_size + 1, at_size + record - 1, at_size + record / 2};
         for (size_t i = 0; i < COUNT_OF(sizes); i++) {
-            /* full enough to show that none gets through, and not too slow */
+            /* dense enough to show that no size goes undetected, and not too
+             * slow */
             if (at_size > 4 * record && at_size < most - 2 * record &&
                 (at_size / record + i) % (slow() ? 64 : 8) != 0)
                 continue;
             remove_ledger(*state);
             write_bytes(path, bytes, sizes[i]);
-            assert_found_out_and_sealed(*state);
+            assert_detected_and_sealed(*state);
         }
     }
     /* without sources, what follows is not in force */
@@ -1222,16 +1232,16 @@ static void truncated(void **state)
     assert_int_equal(truncate(path, (off_t)(RECORDS_WITHOUT_SOURCES * record + 100)), 0);
     assert_int_equal(seen(*state, &network, &by_user, 0).failures, 2);
     assert_int_equal(truncate(path, (off_t)(RECORDS_WITHOUT_SOURCES * record - 1)), 0);
-    assert_found_out_and_sealed(*state);
+    assert_detected_and_sealed(*state);
     free(bytes);
     free(path);
 }
 
-static void zeroed_pages(void **state)
+static void detects_zeroed_pages(void **state)
 {
     enum { PAGE = 4096 };
     static const unsigned char zeros[PAGE];
-    static struct sight before;
+    static struct all_states before;
     char *path = ledger_path(*state);
     size_t size, found = 0;
 
@@ -1243,21 +1253,20 @@ static void zeroed_pages(void **state)
         const int fd = open(path, O_WRONLY | O_CLOEXEC);
         assert_true(fd >= 0);
         assert_int_equal(pwrite(fd, zeros, n, (off_t)page), n);
-        found += found_out_or_unchanged(*state, &before, page);
+        found += detected_or_unchanged(*state, &before, page);
         assert_int_equal(pwrite(fd, bytes + page, n, (off_t)page), n);
         close(fd);
     }
     assert_true(found > 0);
     write_bytes(path, zeros, PAGE);
     assert_int_equal(truncate(path, (off_t)size), 0); /* all zeros */
-    assert_found_out_and_sealed(*state);
+    assert_detected_and_sealed(*state);
     free(bytes);
     free(path);
 }
 
-/* Records that are whole, but not in this place: of another user, or of
- * another origin. */
-static void records_of_elsewhere(void **state)
+/* Intact records in the wrong place: of another user, or of another origin. */
+static void detects_records_in_the_wrong_place(void **state)
 {
     const struct timestamp now = at(0);
     char *path = ledger_path(*state);
@@ -1272,7 +1281,7 @@ static void records_of_elsewhere(void **state)
     char *bytes = read_bytes(path, &size), *foreign = read_bytes(other, &size);
     remove_ledger(*state);
     write_bytes(path, foreign, size);
-    assert_found_out_and_sealed(*state);
+    assert_detected_and_sealed(*state);
 
     const size_t record = sizeof(struct file_record);
     remove_ledger(*state);
@@ -1283,14 +1292,14 @@ static void records_of_elsewhere(void **state)
         pwrite(fd, bytes + RECORD_NETWORK * record, record, (off_t)(RECORD_LOCAL * record)),
         record);
     close(fd);
-    assert_found_out_and_sealed(*state);
+    assert_detected_and_sealed(*state);
     free(foreign);
     free(bytes);
     free(other);
     free(path);
 }
 
-/* A record whose number names no bank. */
+/* Makes a record select no valid bank. */
 static void spoil_record(const char *directory, uint32_t number)
 {
     char *path = ledger_path(directory);
@@ -1304,9 +1313,9 @@ static void spoil_record(const char *directory, uint32_t number)
     free(path);
 }
 
-/* Damaged while somebody has it open: who asks sets it aside, opens it again,
- * and is rejected. */
-static void damaged_while_it_is_open(void **state)
+/* Damaged while a login has it open: the login sets it aside, opens the new
+ * one, and is rejected. */
+static void detects_damage_while_open(void **state)
 {
     static const uint32_t records[] = {RECORD_HEADER, RECORD_NETWORK, RECORD_SOURCES,
                                        RECORDS_WITH_SOURCES - 1};
@@ -1325,20 +1334,21 @@ static void damaged_while_it_is_open(void **state)
         assert_int_equal(open_ledger(*state, 0, &a.ledger, &a.failure), LEDGER_OK);
         spoil_record(*state, records[i]);
         if (records[i] == RECORDS_WITH_SOURCES - 1)
-            origin = &stranger; /* has to pass all the records */
+            origin = &stranger; /* has to search all records */
         assert_int_equal(ask(&a, origin, limits, 0), LEDGER_DAMAGED);
         assert_true(strlen(a.failure.text) > 0);
         assert_int_equal(access(evidence, F_OK), 0);
         assert_int_equal(unlink(evidence), 0);
-        assert_int_equal(ask(&a, origin, limits, 0), LEDGER_ABSENT); /* it is another file now */
+        assert_int_equal(ask(&a, origin, limits, 0),
+                         LEDGER_ABSENT); /* the file has been replaced */
         ledger_close(&a.ledger);
         assert_sealed(*state, 0, 10 * MINUTE);
     }
     free(evidence);
 }
 
-/* Damaged while an attempt is in flight: what it says is not lost silently. */
-static void damaged_in_flight(void **state)
+/* Damaged while an attempt is in flight: its result is not lost silently. */
+static void detects_damage_with_an_attempt_in_flight(void **state)
 {
     struct attempt a;
 
@@ -1348,12 +1358,12 @@ static void damaged_in_flight(void **state)
         spoil_record(*state, RECORD_NETWORK);
         assert_int_equal(answer(&a, success, &by_user, 0), LEDGER_DAMAGED);
         ledger_close(&a.ledger);
-        assert_found_out(*state);
+        assert_detected(*state);
         assert_sealed(*state, 0, 10 * MINUTE);
     }
 }
 
-static void removed_while_it_is_open(void **state)
+static void notices_removal_while_open(void **state)
 {
     struct attempt a;
 
@@ -1367,7 +1377,7 @@ static void removed_while_it_is_open(void **state)
 
 /* --- how long a seal lasts ------------------------------------------------------ */
 
-static void damage(const char *directory)
+static void damage_ledger(const char *directory)
 {
     char *path = ledger_path(directory);
 
@@ -1376,13 +1386,13 @@ static void damage(const char *directory)
     free(path);
 }
 
-static void a_seal_ends_in_time(void **state)
+static void seal_expires(void **state)
 {
     struct attempt_limits forever = by_user;
 
     one(*state, &local, &by_user, 0, true);
-    damage(*state);
-    assert_found_out(*state);
+    damage_ledger(*state);
+    assert_detected(*state);
     forever.lock_ms = SETTING_FOREVER;
     assert_sealed(*state, 0, 10 * MINUTE);
     assert_int_equal(asked(*state, &local, &forever, 100 * MINUTE), REJECTED_LOCKED);
@@ -1394,41 +1404,41 @@ static void a_seal_ends_in_time(void **state)
     assert_int_equal(asked(*state, &local, &by_user, 11 * MINUTE), ADMITTED);
 }
 
-/* An expired lock does not come back with a longer lock_time: the
- * damage is over. */
-static void a_seal_that_has_ended_stays_so(void **state)
+/* An expired seal does not come back with a longer lock_time: the damage is
+ * over. */
+static void expired_seal_does_not_come_back(void **state)
 {
     struct attempt_limits longer = by_user;
 
     one(*state, &local, &by_user, 0, true);
-    damage(*state);
-    assert_found_out(*state);
+    damage_ledger(*state);
+    assert_detected(*state);
     assert_int_equal(asked(*state, &network, &by_user, 20 * MINUTE), ADMITTED);
     longer.lock_ms = SETTING_FOREVER;
     assert_int_equal(asked(*state, &network, &longer, 30 * MINUTE), ADMITTED);
 }
 
-/* Whoever asks, and from where: the number that is told is the limit. */
-static void a_seal_as_it_is_shown(void **state)
+/* For every origin, the number of failures shown is the limit. */
+static void seal_shows_the_limit_as_failures(void **state)
 {
     const struct origin source = address("198.51.100.1");
 
     one(*state, &local, &by_user, 0, true);
-    damage(*state);
-    assert_found_out(*state);
+    damage_ledger(*state);
+    assert_detected(*state);
     assert_int_equal(seen(*state, &local, &by_user, 0).failures, 3);
     assert_int_equal(seen(*state, &network, &by_user, 0).failures, 3);
     assert_int_equal(seen(*state, &source, &by_user, 0).failures, 3);
     assert_int_equal(seen(*state, &source, &by_source, 0).failures, 3);
 }
 
-/* Damaged again under a seal: sealed again, never opened. */
-static void damaged_again(void **state)
+/* Damaged again while sealed: it is sealed again and never opens. */
+static void seals_again_after_more_damage(void **state)
 {
     one(*state, &local, &by_user, 0, true);
     for (int i = 0; i < 3; i++) {
-        damage(*state);
-        assert_found_out(*state);
+        damage_ledger(*state);
+        assert_detected(*state);
         assert_sealed(*state, 0, 10 * MINUTE);
     }
     assert_int_equal(files_in(*state), 2); /* the ledger and the last evidence */
@@ -1436,43 +1446,44 @@ static void damaged_again(void **state)
 
 /* --- what is no file of root's --------------------------------------------------- */
 
-static void planted_link(void **state)
+static void does_not_follow_a_link(void **state)
 {
     char *path = ledger_path(*state), *target = path_in(*state, "target");
     size_t size;
 
     one(*state, &local, &by_user, 0, true);
     char *bytes = read_bytes(path, &size);
-    write_bytes(target, bytes, size); /* even a good one */
+    write_bytes(target, bytes, size); /* even a valid ledger */
     assert_int_equal(chmod(target, 0600), 0);
     remove_ledger(*state);
     assert_int_equal(symlink(target, path), 0);
-    assert_found_out_and_sealed(*state);
+    assert_detected_and_sealed(*state);
     char *after = read_bytes(target, &size);
-    assert_memory_equal(bytes, after, size); /* and it was not followed */
+    assert_memory_equal(bytes, after, size); /* the link was not followed */
     free(after);
 
     remove_ledger(*state);
     assert_int_equal(symlink("/nonexistent/nowhere", path), 0);
-    assert_found_out_and_sealed(*state);
+    assert_detected_and_sealed(*state);
     free(bytes);
     free(target);
     free(path);
 }
 
-static void planted_fifo(void **state)
+static void replaces_a_fifo(void **state)
 {
     char *path = ledger_path(*state);
 
     one(*state, &local, &by_user, 0, true);
     remove_ledger(*state);
     assert_int_equal(mkfifo(path, 0600), 0);
-    assert_found_out_and_sealed(*state);
+    assert_detected_and_sealed(*state);
     free(path);
 }
 
-/* With something in it, and again where such evidence is already. */
-static void planted_directory(void **state)
+/* A directory with something in it, and again when such evidence exists
+ * already. */
+static void replaces_a_directory(void **state)
 {
     char *path = ledger_path(*state), *inside = path_in(path, "inside");
     char *kept = path_in(*state, LEDGER_DIRECTORY "/4711.damaged/inside");
@@ -1481,14 +1492,14 @@ static void planted_directory(void **state)
     remove_ledger(*state);
     assert_int_equal(mkdir(path, 0700), 0);
     write_text(inside, "evidence");
-    assert_found_out_and_sealed(*state);
+    assert_detected_and_sealed(*state);
     assert_int_equal(access(kept, F_OK), 0);
     free(kept);
     free(inside);
     free(path);
 }
 
-static void planted_directory_twice(void **state)
+static void replaces_a_second_directory(void **state)
 {
     char *path = ledger_path(*state), *inside = path_in(path, "inside");
     struct failure failure = {""};
@@ -1502,14 +1513,14 @@ static void planted_directory_twice(void **state)
         assert_int_equal(open_ledger(*state, 0, &ledger, &failure), LEDGER_DAMAGED);
         ledger_close(&ledger);
         bool had;
-        assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+        assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
     }
     free(inside);
     free(path);
 }
 
-/* Others could have written it: whatever is in it. */
-static void a_wrong_mode(void **state)
+/* Others could have written it, so its contents do not matter. */
+static void rejects_a_wrong_mode(void **state)
 {
     static const mode_t modes[] = {0620, 0602, 0622, 0660, 0666, 0777};
     char *path = ledger_path(*state);
@@ -1517,12 +1528,12 @@ static void a_wrong_mode(void **state)
     for (size_t i = 0; i < COUNT_OF(modes); i++) {
         one(*state, &local, &by_user, MINUTE, true);
         assert_int_equal(chmod(path, modes[i]), 0);
-        assert_found_out_and_sealed(*state);
+        assert_detected_and_sealed(*state);
     }
     free(path);
 }
 
-static void a_wrong_owner(void **state)
+static void rejects_a_wrong_owner(void **state)
 {
     char *path = ledger_path(*state);
 
@@ -1530,7 +1541,7 @@ static void a_wrong_owner(void **state)
         LEFT_OUT("needs root, to give a file away");
     one(*state, &local, &by_user, 0, true);
     assert_int_equal(chown(path, USER, (gid_t)-1), 0);
-    assert_found_out_and_sealed(*state);
+    assert_detected_and_sealed(*state);
     free(path);
 }
 
@@ -1545,32 +1556,32 @@ static void assert_text_in(const char *path, const char *expected)
     free(text);
 }
 
-/* The last one replaces what was kept before, whatever that was. */
-static void evidence_is_kept(void **state)
+/* The latest evidence replaces earlier evidence, whatever that was. */
+static void keeps_evidence(void **state)
 {
     char *path = ledger_path(*state), *evidence = evidence_path(*state);
 
     one(*state, &local, &by_user, 0, true);
     remove_ledger(*state);
     write_text(path, "first");
-    assert_found_out(*state);
+    assert_detected(*state);
     assert_text_in(evidence, "first");
     remove_ledger(*state);
     write_text(path, "second");
-    assert_found_out(*state);
+    assert_detected(*state);
     assert_text_in(evidence, "second");
 
     assert_int_equal(unlink(evidence), 0);
     assert_int_equal(symlink("/nonexistent", evidence), 0);
     remove_ledger(*state);
     write_text(path, "third");
-    assert_found_out_and_sealed(*state);
+    assert_detected_and_sealed(*state);
     assert_text_in(evidence, "third");
     free(evidence);
     free(path);
 }
 
-/* All those who log in at once find the damage. */
+/* Many concurrent logins find the damage. */
 static void log_in_to_a_damaged_ledger(const char *directory, struct crowd *crowd)
 {
     char *path = ledger_path(directory);
@@ -1583,8 +1594,8 @@ static void log_in_to_a_damaged_ledger(const char *directory, struct crowd *crow
     free(path);
 }
 
-/* None of them is let in, at no moment. */
-static void damage_lets_nobody_in(void **state)
+/* None of them is admitted at any time. */
+static void admits_nobody_after_damage(void **state)
 {
     struct crowd *crowd = shared(sizeof *crowd);
 
@@ -1594,13 +1605,13 @@ static void damage_lets_nobody_in(void **state)
         log_in_to_a_damaged_ledger(*state, crowd);
         assert_int_equal(crowd->admitted, 0);
         assert_sealed(*state, 0, 10 * MINUTE);
-        assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+        assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
     }
     munmap(crowd, sizeof *crowd);
 }
 
-/* None of them takes another's new ledger for the evidence. */
-static void evidence_found_by_many(void **state)
+/* None of them moves another's new ledger aside as evidence. */
+static void keeps_evidence_if_many_find_the_damage(void **state)
 {
     struct crowd *crowd = shared(sizeof *crowd);
     char *evidence = evidence_path(*state);
@@ -1611,7 +1622,7 @@ static void evidence_found_by_many(void **state)
         log_in_to_a_damaged_ledger(*state, crowd);
         assert_text_in(evidence, "the damaged one");
         assert_int_equal(files_in(*state), 2);
-        assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+        assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
     }
     munmap(crowd, sizeof *crowd);
     free(evidence);
@@ -1619,53 +1630,53 @@ static void evidence_found_by_many(void **state)
 
 /* --- root's unlock ------------------------------------------------------------------ */
 
-static void unlocked(void **state)
+static void unlock_clears_failures(void **state)
 {
     const struct origin source = address("192.0.2.1");
     const struct timestamp now = at(0);
-    struct ledger_unlocked forgotten;
+    struct ledger_unlocked unlocked;
     struct failure failure = {""};
     struct attempt a;
     bool had = true;
 
-    assert_int_equal(forget(*state, 0, &had), LEDGER_ABSENT);
+    assert_int_equal(unlock(*state, 0, &had), LEDGER_ABSENT);
     assert_false(had);
     char *attempts = path_in(*state, LEDGER_DIRECTORY);
-    assert_int_equal(access(attempts, F_OK), -1); /* and nothing was made */
+    assert_int_equal(access(attempts, F_OK), -1); /* nothing was created */
     free(attempts);
     one(*state, &local, &by_user, 0, true);
-    assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+    assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
     assert_false(had);
     one(*state, &local, &by_user, 0, false);
-    assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+    assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
     assert_true(had);
-    assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+    assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
     assert_false(had);
 
     fail_times(*state, &local, &by_user, 0, 3);
     fail_times(*state, &network, &by_user, 0, 3);
     fail_times(*state, &source, &by_source, 0, 2);
     begin_admitted(*state, &a, &source, &by_source, 0);
-    assert_int_equal(ledger_unlock(*state, USER, geteuid(), &now, &forgotten, &failure), LEDGER_OK);
-    assert_int_equal(forgotten.failures, 3 + 3 + 2);
-    assert_true(forgotten.locked);
-    assert_false(forgotten.replaced);
+    assert_int_equal(ledger_unlock(*state, USER, geteuid(), &now, &unlocked, &failure), LEDGER_OK);
+    assert_int_equal(unlocked.failures, 3 + 3 + 2);
+    assert_true(unlocked.locked);
+    assert_false(unlocked.replaced);
     assert_int_equal(asked(*state, &local, &by_user, 0), ADMITTED);
     assert_int_equal(asked(*state, &network, &by_user, 0), ADMITTED);
     assert_int_equal(seen(*state, &source, &by_source, 0).failures, 0);
-    /* what is in flight goes on */
+    /* an attempt in flight continues */
     assert_int_equal(seen(*state, &source, &by_source, 0).in_flight, 1);
     end(&a, false, &by_source, 0);
     assert_int_equal(seen(*state, &source, &by_source, 0).failures, 1);
 }
 
-/* Attempts whose process has died are failures, whether or not anybody has
- * come to look since: they make the lock, and the unlock undoes it. */
-static void unlocked_after_deaths(void **state)
+/* Attempts of dead processes are failures, even if nobody has looked since:
+ * they cause the lock, and unlocking clears it. */
+static void unlock_clears_failures_of_dead_processes(void **state)
 {
     bool had = false;
 
-    /* all three at once, so that none of them finds the others */
+    /* all three at once, so that none of them detects the others */
     pid_t pid[3];
     for (size_t i = 0; i < COUNT_OF(pid); i++)
         pid[i] = child_in_flight(*state, &local, 0);
@@ -1673,14 +1684,14 @@ static void unlocked_after_deaths(void **state)
         kill_and_reap(pid[i]);
     assert_int_equal(seen(*state, &local, &by_user, 0).failures, 3);
     assert_int_equal(seen(*state, &local, &by_user, 0).lock_left_ms, 10 * MINUTE);
-    assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+    assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
     assert_true(had);
     assert_int_equal(seen(*state, &local, &by_user, 0).failures, 0);
     assert_int_equal(asked(*state, &local, &by_user, 0), ADMITTED);
 }
 
-/* So are those that take too long, stopped by their user perhaps. */
-static void unlocked_after_a_long_time(void **state)
+/* So are attempts that take too long, perhaps because their user stopped them. */
+static void unlock_clears_failures_of_slow_attempts(void **state)
 {
     const int64_t later = ATTEMPT_AGE_MAX_MS;
     struct attempt a[3];
@@ -1689,14 +1700,14 @@ static void unlocked_after_a_long_time(void **state)
     for (size_t i = 0; i < COUNT_OF(a); i++)
         begin_admitted(*state, &a[i], &local, &by_user, 0);
     assert_int_equal(seen(*state, &local, &by_user, later).failures, 3);
-    assert_int_equal(forget(*state, later, &had), LEDGER_OK);
+    assert_int_equal(unlock(*state, later, &had), LEDGER_OK);
     assert_true(had);
     assert_int_equal(asked(*state, &local, &by_user, later), ADMITTED);
     for (size_t i = 0; i < COUNT_OF(a); i++)
         ledger_close(&a[i].ledger);
 }
 
-/* Whatever is in the ledger's place: afterwards there is a good one, open. */
+/* Whatever is in the ledger's place, unlocking leaves a valid and unlocked one. */
 static void unlock_repairs(void **state)
 {
     enum { TEXT, EMPTY, LINK, FIFO, DIRECTORY, MODE, SEALED, WAYS };
@@ -1721,8 +1732,8 @@ static void unlock_repairs(void **state)
         else
             assert_int_equal(chmod(path, 0666), 0);
         if (way == SEALED)
-            assert_found_out(*state);
-        assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+            assert_detected(*state);
+        assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
         assert_true(had);
         assert_int_equal(asked(*state, &local, &by_user, 0), ADMITTED);
         assert_int_equal(asked(*state, &network, &by_user, 0), ADMITTED);
@@ -1734,36 +1745,36 @@ static void unlock_repairs(void **state)
     free(path);
 }
 
-/* A process that holds a lock of a ledger and does nothing more. Stopped, if
- * its user could: that makes no difference to the lock. */
+/* A process that holds a lock of a ledger and does nothing else. It is stopped,
+ * as its user could do, which does not release the lock. */
 static pid_t lock_holder(const char *directory, int64_t byte)
 {
     char *path = ledger_path(directory);
-    int told[2], status;
+    int ready[2], status;
 
-    assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
     const pid_t pid = child();
     if (pid == 0) {
         struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
         const int fd = open(path, O_RDWR | O_CLOEXEC);
         if (fd < 0 || fcntl(fd, F_OFD_SETLK, &lock) != 0)
             _exit(1);
-        tell(told[1]);
+        notify(ready[1]);
         for (;;)
             pause();
     }
-    hear(told[0]);
+    await_notification(ready[0]);
     assert_int_equal(kill(pid, SIGSTOP), 0);
     assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
-    close(told[0]);
-    close(told[1]);
+    close(ready[0]);
+    close(ready[1]);
     free(path);
     return pid;
 }
 
-/* A lock that is held for good: root's unlock works all the same, by a new
- * ledger; who waits behind the old one finds it replaced. */
-static void unlocked_past_a_held_lock(void **state)
+/* If a lock is never released, root's unlock works nevertheless, by creating a
+ * new ledger; those who wait for the old one find it replaced. */
+static void unlock_works_while_a_lock_is_held(void **state)
 {
     struct attempt a;
     bool had = false;
@@ -1771,7 +1782,7 @@ static void unlocked_past_a_held_lock(void **state)
     fail_times(*state, &network, &by_user, 0, 3);
     assert_int_equal(open_ledger(*state, 0, &a.ledger, &a.failure), LEDGER_OK);
     const pid_t pid = lock_holder(*state, LOCK_NETWORK);
-    assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+    assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
     assert_true(had);
     assert_int_equal(asked(*state, &network, &by_user, 0), ADMITTED);
     kill_and_reap(pid);
@@ -1779,9 +1790,9 @@ static void unlocked_past_a_held_lock(void **state)
     ledger_close(&a.ledger);
 }
 
-/* Su that its user has stopped inside does not hold up the network, and a
- * stopped sshd not the console. */
-static void locks_apart(void **state)
+/* A su that its user has stopped does not block the network, and a stopped sshd
+ * does not block the console. */
+static void held_lock_does_not_block_other_origins(void **state)
 {
     struct attempt a;
 
@@ -1790,13 +1801,13 @@ static void locks_apart(void **state)
     one(*state, &network, &by_user, 0, false);
     const struct origin source = address("192.0.2.1");
     one(*state, &source, &by_source, 0, false);
-    assert_int_equal(seen(*state, &local, &by_user, 0).failures, 0); /* looking needs none */
+    assert_int_equal(seen(*state, &local, &by_user, 0).failures, 0); /* looking needs no lock */
     kill_and_reap(pid);
 
     pid = lock_holder(*state, LOCK_NETWORK);
     one(*state, &local, &by_user, 0, false);
     assert_int_equal(seen(*state, &network, &by_user, 0).failures, 1);
-    /* who does need it gets an answer, and not for ever none */
+    /* an attempt that needs the lock fails and does not wait forever */
     assert_int_equal(open_ledger(*state, 0, &a.ledger, &a.failure), LEDGER_OK);
     assert_int_equal(ask(&a, &network, &by_user, 0), LEDGER_FAILED);
     assert_true(strlen(a.failure.text) > 0);
@@ -1829,7 +1840,7 @@ static off_t size_of(const char *directory)
     return st.st_size;
 }
 
-static void each_source_its_own(void **state)
+static void sources_are_separate(void **state)
 {
     const struct origin a = address("192.0.2.1"), b = address("192.0.2.2");
     const struct origin c = address("2001:db8::1"), same = address("2001:db8::2:3:4:5");
@@ -1839,7 +1850,7 @@ static void each_source_its_own(void **state)
     fail_times(*state, &b, &by_source, 0, 2);
     fail_times(*state, &c, &by_source, 0, 2);
     assert_int_equal(asked(*state, &a, &by_source, 0), REJECTED_LOCKED);
-    /* one host, a /64 */
+    /* all addresses of a /64 are one source */
     assert_int_equal(seen(*state, &same, &by_source, 0).failures, 2);
     fail_times(*state, &same, &by_source, 0, 1);
     assert_int_equal(asked(*state, &c, &by_source, 0), REJECTED_LOCKED);
@@ -1848,7 +1859,7 @@ static void each_source_its_own(void **state)
     assert_int_equal(asked(*state, &b, &by_source, 0), ADMITTED);
     assert_int_equal(seen(*state, &b, &by_source, 0).failures, 0);
     assert_int_equal(asked(*state, &a, &by_source, 0), REJECTED_LOCKED);
-    /* apart from who has no address, and from the machine itself */
+    /* separate from logins without an address, and from local ones */
     assert_int_equal(seen(*state, &network, &by_source, 0).failures, 0);
     assert_int_equal(asked(*state, &network, &by_source, 0), ADMITTED);
     assert_int_equal(asked(*state, &local, &by_source, 0), ADMITTED);
@@ -1856,8 +1867,8 @@ static void each_source_its_own(void **state)
     assert_int_equal(asked(*state, &b, &by_source, 0), ADMITTED);
 }
 
-/* The first 128 have a record each, the rest one together. */
-static void more_sources_than_records(void **state)
+/* The first 128 sources have a record each, the others share one. */
+static void sources_beyond_the_records_share_one_count(void **state)
 {
     for (unsigned i = 0; i < SOURCES; i++) {
         const struct origin origin = numbered(i);
@@ -1875,7 +1886,7 @@ static void more_sources_than_records(void **state)
     assert_int_equal(asked(*state, &network, &by_source, 0), REJECTED_LOCKED);
     assert_int_equal(asked(*state, &old, &by_source, 0), ADMITTED);
     assert_int_equal(asked(*state, &local, &by_source, 0), ADMITTED);
-    /* the success of number 7 has left room for a new one, unlocked */
+    /* the success of source 7 has made room for a new one, which is not locked */
     const struct origin newer = numbered(1001);
     assert_int_equal(seen(*state, &newer, &by_source, 0).failures, 0);
     one(*state, &newer, &by_source, 0, false);
@@ -1884,8 +1895,8 @@ static void more_sources_than_records(void **state)
     assert_int_equal(size_of(*state), size);
 }
 
-/* Failures that do not count any more, and locks that are over, keep no record. */
-static void sources_that_have_expired(void **state)
+/* Failures and locks that have expired do not occupy a record. */
+static void expired_sources_free_their_records(void **state)
 {
     const int64_t later = 16 * MINUTE;
 
@@ -1906,8 +1917,8 @@ static void sources_that_have_expired(void **state)
     assert_int_equal(seen(*state, &network, &by_source, later).failures, 0);
 }
 
-/* An attempt in flight keeps its record, so long as it lives. */
-static void a_source_in_flight(void **state)
+/* An attempt in flight keeps its record as long as its process lives. */
+static void source_with_an_attempt_in_flight_keeps_its_record(void **state)
 {
     const struct origin patient = numbered(5000);
     struct attempt a;
@@ -1922,8 +1933,9 @@ static void a_source_in_flight(void **state)
     assert_int_equal(seen(*state, &patient, &by_source, 0).failures, 1);
 }
 
-/* The record was given to another source: its late owner changes nothing. */
-static void a_record_of_another_source(void **state)
+/* The record was given to another source: a late result of its previous owner
+ * changes nothing. */
+static void late_result_does_not_affect_another_source(void **state)
 {
     const struct origin late = numbered(1), next = numbered(2);
     const int64_t long_after = ATTEMPT_AGE_MAX_MS + 15 * MINUTE;
@@ -1931,7 +1943,8 @@ static void a_record_of_another_source(void **state)
 
     begin_admitted(*state, &a, &late, &by_source, 0);
     begin_admitted(*state, &b, &next, &by_source, long_after);
-    assert_int_equal(a.ledger.slot.record, b.ledger.slot.record); /* else it proves nothing */
+    assert_int_equal(a.ledger.slot.record,
+                     b.ledger.slot.record); /* otherwise the test proves nothing */
     assert_int_equal(answer(&a, true, &by_source, long_after), LEDGER_OK);
     assert_int_equal(a.report.admission, REJECTED_LOCKED);
     assert_int_equal(seen(*state, &next, &by_source, long_after).in_flight, 1);
@@ -1941,9 +1954,9 @@ static void a_record_of_another_source(void **state)
     assert_int_equal(seen(*state, &late, &by_source, long_after).failures, 0);
 }
 
-/* A flood from everywhere: a file of one size, and no more admitted at a time
- * than the records allow. */
-static void a_flood_of_addresses(void **state)
+/* A flood of addresses: the file does not grow, and no more attempts are
+ * admitted than the records allow. */
+static void flood_of_addresses_is_bounded(void **state)
 {
     const bool soak = getenv("TMOUT_SOAK") != NULL;
     const unsigned addresses = slow() ? 2000 : soak ? 100000 : 20000;
@@ -1970,8 +1983,8 @@ static void a_flood_of_addresses(void **state)
     assert_int_equal(asked(*state, &more, &by_source, 15 * MINUTE), ADMITTED);
 }
 
-/* One of them has mapped the file before there were sources in it. */
-static void sources_made_by_another(void **state)
+/* One login has mapped the file before it contained sources. */
+static void finds_sources_that_another_login_added(void **state)
 {
     const struct origin source = address("192.0.2.1");
     struct attempt early;
@@ -1982,13 +1995,13 @@ static void sources_made_by_another(void **state)
     assert_int_equal(ask(&early, &source, &by_source, 0), LEDGER_OK);
     assert_int_equal(early.report.admission, REJECTED_LOCKED);
     ledger_close(&early.ledger);
-    assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+    assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
     assert_int_equal(asked(*state, &source, &by_source, 0), ADMITTED);
 }
 
 /* --- only looking --------------------------------------------------------------------- */
 
-static void a_view_of_nothing(void **state)
+static void view_creates_nothing(void **state)
 {
     char *attempts = path_in(*state, LEDGER_DIRECTORY);
     struct failure failure = {""};
@@ -2002,8 +2015,8 @@ static void a_view_of_nothing(void **state)
     free(attempts);
 }
 
-/* Whatever there would be to do: a dead attempt, a lock that is over. */
-static void a_view_changes_nothing(void **state)
+/* Although there is something to do: a dead attempt, an expired lock. */
+static void view_changes_nothing(void **state)
 {
     const struct origin source = address("192.0.2.1");
     const struct timestamp now = at(60 * MINUTE);
@@ -2039,8 +2052,8 @@ static void a_view_changes_nothing(void **state)
     free(path);
 }
 
-/* What a view tells, record by record, is what each origin is told. */
-static void a_view_tells_all(void **state)
+/* A view shows, record by record, what each origin sees. */
+static void view_shows_every_origin(void **state)
 {
     const struct timestamp now = at(MINUTE);
     struct failure failure = {""};
@@ -2076,7 +2089,7 @@ static void a_view_tells_all(void **state)
 /* --- a full disk ---------------------------------------------------------------------- */
 
 /* A hostile limit of the caller's (who ignores SIGXFSZ). */
-static void a_file_size_limit(void **state)
+static void keeps_counting_under_a_file_size_limit(void **state)
 {
     const struct origin source = address("192.0.2.1");
     struct rlimit before, none;
@@ -2094,7 +2107,7 @@ static void a_file_size_limit(void **state)
     assert_non_null(strstr(failure.text, "file size limit"));
     assert_int_equal(files_in(*state), 0);
 
-    /* one that is there goes on counting, sources together in one */
+    /* an existing ledger continues to count, with all sources sharing one count */
     one(*state, &network, &by_user, 0, true);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
     fail_times(*state, &local, &by_user, 0, 2);
@@ -2106,18 +2119,18 @@ static void a_file_size_limit(void **state)
     assert_int_equal(failures, 2);
     assert_int_equal(asked(*state, &network, &by_user, 0), REJECTED_LOCKED);
 
-    /* damage cannot be repaired, and opens nothing */
-    damage(*state);
+    /* damage cannot be repaired, but nobody is admitted */
+    damage_ledger(*state);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
     const enum ledger_status damaged = open_ledger(*state, 0, &ledger, &failure);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     assert_int_equal(damaged, LEDGER_FAILED);
     assert_non_null(strstr(failure.text, "cannot be replaced"));
     signal(SIGXFSZ, SIG_DFL);
-    assert_found_out_and_sealed(*state);
+    assert_detected_and_sealed(*state);
 }
 
-/* Fills what is left, down to the last byte. */
+/* Fills the disk to the last byte. */
 static void fill(const char *directory)
 {
     static const char zeros[4096];
@@ -2132,8 +2145,9 @@ static void fill(const char *directory)
     free(path);
 }
 
-/* In a mount namespace of its own, on a file system of 64 KB: a child, in
- * which a failed assertion would go unheard. Returns the step that failed. */
+/* Runs in a child with its own mount namespace, on a file system of 64 KB. A
+ * failed assertion would go unnoticed there, so it returns the step that
+ * failed. */
 static int on_a_full_disk(const char *directory)
 {
     const struct origin source = address("192.0.2.1");
@@ -2146,7 +2160,7 @@ static int on_a_full_disk(const char *directory)
     ledger_close(&a.ledger);
     fill(directory);
     for (int i = 0; i < 3; i++) {
-        /* there is no room for sources: one count for all, and nothing lost */
+        /* no room for sources: one count for all, and nothing is lost */
         if (open_ledger(directory, 0, &a.ledger, &failure) != LEDGER_OK ||
             ask(&a, &source, &by_source, 0) != LEDGER_OK || a.report.admission != ADMITTED ||
             answer(&a, false, &by_source, 0) != LEDGER_OK)
@@ -2161,13 +2175,13 @@ static int on_a_full_disk(const char *directory)
     if (ledger_open(directory, USER + 1, geteuid(), &now, &a.ledger, &failure) != LEDGER_FAILED ||
         strstr(failure.text, "No space") == NULL)
         return 4;
-    if (forget(directory, 0, &had) != LEDGER_OK || !had)
+    if (unlock(directory, 0, &had) != LEDGER_OK || !had)
         return 5;
     return 0;
 }
 
-/* Damaged on a full disk: never an open account; and once there is evidence,
- * that makes the room. */
+/* Damaged on a full disk: the account is never open; and once there is
+ * evidence, removing it makes room. */
 static int damaged_on_a_full_disk(const char *directory)
 {
     char *path = ledger_path(directory), *filler = path_in(directory, "filler");
@@ -2201,7 +2215,7 @@ static int damaged_on_a_full_disk(const char *directory)
     return step;
 }
 
-/* And where nothing can be written at all, one can look. */
+/* If nothing can be written at all, looking still works. */
 static int on_a_read_only_disk(const char *directory)
 {
     const struct timestamp now = at(0);
@@ -2220,7 +2234,7 @@ static int on_a_read_only_disk(const char *directory)
     return 0;
 }
 
-static void a_full_disk(void **state)
+static void keeps_counting_on_a_full_disk(void **state)
 {
     int status;
 
@@ -2248,8 +2262,8 @@ static void a_full_disk(void **state)
 
 /* --- files and sizes ---------------------------------------------------------- */
 
-/* What happens in another process right after ours has asked for the size of a
- * ledger. */
+/* Called right after the product has asked for a ledger's size, to act as
+ * another process does. */
 static void (*after_fstat)(void);
 
 int __attribute__((visibility("default"))) fstat(int fd, struct stat *st)
@@ -2273,9 +2287,9 @@ static void grow(void)
     one(growing_in, &source, &by_source, 0, true);
 }
 
-/* Another login adds the sources' records while this one opens the ledger: it
- * must not take the ledger for damaged, which would lock the user. */
-static void grown_while_opened(void **state)
+/* Another login adds the records of sources while this one opens the ledger: it
+ * must not be mistaken for damaged, which would lock the user. */
+static void accepts_growth_while_opening(void **state)
 {
     struct failure failure = {""};
     struct ledger ledger;
@@ -2288,7 +2302,7 @@ static void grown_while_opened(void **state)
     after_fstat = NULL;
     ledger_close(&ledger);
     grow();
-    after_fstat = grow; /* once it has grown */
+    after_fstat = grow; /* the file has already grown */
     assert_int_equal(open_ledger(*state, 0, &ledger, &failure), LEDGER_OK);
     after_fstat = NULL;
     ledger_close(&ledger);
@@ -2298,8 +2312,8 @@ static void grown_while_opened(void **state)
     free(path);
 }
 
-/* A number of records that no ledger has, put there while it is open. */
-static void grown_beyond_all_bounds(void **state)
+/* A number of records that no ledger has, written while it is open. */
+static void fails_on_an_impossible_number_of_records(void **state)
 {
     struct file_bank header;
     struct attempt a;
@@ -2313,7 +2327,7 @@ static void grown_beyond_all_bounds(void **state)
     ledger_close(&a.ledger);
 }
 
-/* Left by logins that were killed while they made a ledger. */
+/* Files of logins that were killed while they created a ledger. */
 static void strays_are_removed(void **state)
 {
     char *stray = path_in(*state, LEDGER_DIRECTORY "/99.new2147483647");
@@ -2321,7 +2335,8 @@ static void strays_are_removed(void **state)
 
     one(*state, &network, &by_user, 0, true);
     write_text(stray, "");
-    one(*state, &network, &by_user, 0, true); /* looks for none: the ledger is there */
+    one(*state, &network, &by_user, 0,
+        true); /* does not look for strays, since the ledger exists */
     assert_int_equal(access(stray, F_OK), 0);
     char *path = ledger_path(*state);
     assert_int_equal(unlink(path), 0);
@@ -2329,7 +2344,7 @@ static void strays_are_removed(void **state)
     assert_int_equal(access(stray, F_OK), -1);
     write_text(stray, "");
     write_text(path, "damaged");
-    assert_int_equal(forget(*state, 0, &had), LEDGER_OK);
+    assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
     assert_int_equal(access(stray, F_OK), -1);
     free(path);
     free(stray);
@@ -2338,71 +2353,71 @@ static void strays_are_removed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_DIRECTORY(made_with_any_umask),
-        WITH_DIRECTORY(grown_while_opened),
-        WITH_DIRECTORY(grown_beyond_all_bounds),
+        WITH_DIRECTORY(creates_with_any_umask),
+        WITH_DIRECTORY(accepts_growth_while_opening),
+        WITH_DIRECTORY(fails_on_an_impossible_number_of_records),
         WITH_DIRECTORY(strays_are_removed),
-        WITH_DIRECTORY(nothing_else_is_left),
-        WITH_DIRECTORY(the_layout),
-        WITH_DIRECTORY(where_it_cannot_be),
-        WITH_DIRECTORY(counted_and_locked),
-        WITH_DIRECTORY(local_and_network_apart),
-        WITH_DIRECTORY(each_user_has_his_own),
-        WITH_DIRECTORY(busy_until_one_settles),
-        WITH_DIRECTORY(given_up_by_closing),
-        WITH_DIRECTORY(over_a_reboot),
+        WITH_DIRECTORY(leaves_no_other_files),
+        WITH_DIRECTORY(layout_is_unchanged),
+        WITH_DIRECTORY(fails_in_unusable_directories),
+        WITH_DIRECTORY(counts_and_locks),
+        WITH_DIRECTORY(local_and_network_are_separate),
+        WITH_DIRECTORY(users_are_separate),
+        WITH_DIRECTORY(rejects_as_busy_until_one_settles),
+        WITH_DIRECTORY(closing_without_a_result_counts_as_failure),
+        WITH_DIRECTORY(survives_reboots),
         WITH_DIRECTORY(many_processes),
         WITH_DIRECTORY(many_threads),
-        WITH_DIRECTORY(settled_before_the_wait),
+        WITH_DIRECTORY(does_not_wait_if_already_settled),
         WITH_DIRECTORY(waits_until_the_timeout),
-        WITH_DIRECTORY(woken_by_a_settlement),
-        WITH_DIRECTORY(woken_by_an_unlock),
-        WITH_DIRECTORY(killed_in_flight),
-        WITH_DIRECTORY(stopped_in_flight),
-        WITH_DIRECTORY(the_entry_has_another_owner),
-        WITH_DIRECTORY(a_child_holds_the_descriptor),
-        WITH_DIRECTORY(killed_at_any_moment),
-        WITH_DIRECTORY(every_byte_flipped),
-        WITH_DIRECTORY(every_byte_flipped_with_sources),
-        WITH_DIRECTORY(every_bit_of_what_is_current),
-        WITH_DIRECTORY(flipped_and_opened),
-        WITH_DIRECTORY(truncated),
-        WITH_DIRECTORY(zeroed_pages),
-        WITH_DIRECTORY(records_of_elsewhere),
-        WITH_DIRECTORY(damaged_while_it_is_open),
-        WITH_DIRECTORY(damaged_in_flight),
-        WITH_DIRECTORY(removed_while_it_is_open),
-        WITH_DIRECTORY(a_seal_ends_in_time),
-        WITH_DIRECTORY(a_seal_that_has_ended_stays_so),
-        WITH_DIRECTORY(a_seal_as_it_is_shown),
-        WITH_DIRECTORY(damaged_again),
-        WITH_DIRECTORY(planted_link),
-        WITH_DIRECTORY(planted_fifo),
-        WITH_DIRECTORY(planted_directory),
-        WITH_DIRECTORY(planted_directory_twice),
-        WITH_DIRECTORY(a_wrong_mode),
-        WITH_DIRECTORY(a_wrong_owner),
-        WITH_DIRECTORY(evidence_is_kept),
-        WITH_DIRECTORY(damage_lets_nobody_in),
-        WITH_DIRECTORY(evidence_found_by_many),
-        WITH_DIRECTORY(unlocked),
-        WITH_DIRECTORY(unlocked_after_deaths),
-        WITH_DIRECTORY(unlocked_after_a_long_time),
+        WITH_DIRECTORY(settlement_wakes_waiters),
+        WITH_DIRECTORY(unlock_wakes_waiters),
+        WITH_DIRECTORY(killed_process_counts_as_failure),
+        WITH_DIRECTORY(stopped_process_counts_as_failure_eventually),
+        WITH_DIRECTORY(late_result_does_not_affect_the_new_owner_of_the_entry),
+        WITH_DIRECTORY(forked_child_keeps_the_attempt_alive),
+        WITH_DIRECTORY(survives_kills_at_any_moment),
+        WITH_DIRECTORY(detects_every_flipped_byte),
+        WITH_DIRECTORY(detects_flipped_bytes_with_sources),
+        WITH_DIRECTORY(detects_every_flipped_bit_of_the_bank_number),
+        WITH_DIRECTORY(login_detects_flipped_bytes),
+        WITH_DIRECTORY(detects_truncation),
+        WITH_DIRECTORY(detects_zeroed_pages),
+        WITH_DIRECTORY(detects_records_in_the_wrong_place),
+        WITH_DIRECTORY(detects_damage_while_open),
+        WITH_DIRECTORY(detects_damage_with_an_attempt_in_flight),
+        WITH_DIRECTORY(notices_removal_while_open),
+        WITH_DIRECTORY(seal_expires),
+        WITH_DIRECTORY(expired_seal_does_not_come_back),
+        WITH_DIRECTORY(seal_shows_the_limit_as_failures),
+        WITH_DIRECTORY(seals_again_after_more_damage),
+        WITH_DIRECTORY(does_not_follow_a_link),
+        WITH_DIRECTORY(replaces_a_fifo),
+        WITH_DIRECTORY(replaces_a_directory),
+        WITH_DIRECTORY(replaces_a_second_directory),
+        WITH_DIRECTORY(rejects_a_wrong_mode),
+        WITH_DIRECTORY(rejects_a_wrong_owner),
+        WITH_DIRECTORY(keeps_evidence),
+        WITH_DIRECTORY(admits_nobody_after_damage),
+        WITH_DIRECTORY(keeps_evidence_if_many_find_the_damage),
+        WITH_DIRECTORY(unlock_clears_failures),
+        WITH_DIRECTORY(unlock_clears_failures_of_dead_processes),
+        WITH_DIRECTORY(unlock_clears_failures_of_slow_attempts),
         WITH_DIRECTORY(unlock_repairs),
-        WITH_DIRECTORY(unlocked_past_a_held_lock),
-        WITH_DIRECTORY(locks_apart),
-        WITH_DIRECTORY(each_source_its_own),
-        WITH_DIRECTORY(more_sources_than_records),
-        WITH_DIRECTORY(sources_that_have_expired),
-        WITH_DIRECTORY(a_source_in_flight),
-        WITH_DIRECTORY(a_record_of_another_source),
-        WITH_DIRECTORY(a_flood_of_addresses),
-        WITH_DIRECTORY(sources_made_by_another),
-        WITH_DIRECTORY(a_view_of_nothing),
-        WITH_DIRECTORY(a_view_changes_nothing),
-        WITH_DIRECTORY(a_view_tells_all),
-        WITH_DIRECTORY(a_file_size_limit),
-        WITH_DIRECTORY(a_full_disk),
+        WITH_DIRECTORY(unlock_works_while_a_lock_is_held),
+        WITH_DIRECTORY(held_lock_does_not_block_other_origins),
+        WITH_DIRECTORY(sources_are_separate),
+        WITH_DIRECTORY(sources_beyond_the_records_share_one_count),
+        WITH_DIRECTORY(expired_sources_free_their_records),
+        WITH_DIRECTORY(source_with_an_attempt_in_flight_keeps_its_record),
+        WITH_DIRECTORY(late_result_does_not_affect_another_source),
+        WITH_DIRECTORY(flood_of_addresses_is_bounded),
+        WITH_DIRECTORY(finds_sources_that_another_login_added),
+        WITH_DIRECTORY(view_creates_nothing),
+        WITH_DIRECTORY(view_changes_nothing),
+        WITH_DIRECTORY(view_shows_every_origin),
+        WITH_DIRECTORY(keeps_counting_under_a_file_size_limit),
+        WITH_DIRECTORY(keeps_counting_on_a_full_disk),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,9 @@
-/* From a user's settings to the limits of their login attempts. */
+/* Converting a user's settings to the limits of their login attempts. */
 #include "tests/unit/check.h"
 
 #include "lib/attempts/limits.h"
 
-/* As if one rule of this kind gave max_attempts, and nothing else was said. */
+/* As if one rule of this kind set max_attempts, and nothing else was set. */
 static struct resolution ruled(int64_t max_attempts, enum rule_kind kind)
 {
     struct resolution resolution = {0};
@@ -16,7 +16,7 @@ static struct resolution ruled(int64_t max_attempts, enum rule_kind kind)
     return resolution;
 }
 
-static void unlimited(void **state)
+static void no_limit_without_max_attempts(void **state)
 {
     struct resolution resolution = ruled(SETTING_NONE, RULE_USER);
     struct attempt_limits limits;
@@ -24,13 +24,13 @@ static void unlimited(void **state)
     (void)state;
     assert_false(attempt_limits_find(&resolution, 1000, &limits));
     assert_false(attempt_limits_find(&resolution, 0, &limits));
-    /* nothing said at all, and much said about the rest */
+    /* nothing set at all, or only other settings */
     resolution.setting[SETTING_MAX_ATTEMPTS].from_rule = false;
     resolution.setting[SETTING_LOCK_TIME].value = SETTING_FOREVER;
     assert_false(attempt_limits_find(&resolution, 1000, &limits));
 }
 
-static void the_defaults(void **state)
+static void uses_the_defaults(void **state)
 {
     const struct resolution resolution = ruled(5, RULE_DEFAULT);
     struct attempt_limits limits;
@@ -43,7 +43,7 @@ static void the_defaults(void **state)
     assert_false(limits.by_source);
 }
 
-static void all_values(void **state)
+static void uses_all_values(void **state)
 {
     struct resolution resolution = ruled(1, RULE_GROUP);
     struct attempt_limits limits;
@@ -69,8 +69,9 @@ static void all_values(void **state)
     assert_false(limits.by_source);
 }
 
-/* Who would unlock root? Only a rule that names the user shows that it is meant. */
-static void root(void **state)
+/* If root were locked, nobody could unlock it: only a rule that names the user
+ * shows intent. */
+static void limits_root_only_by_a_user_rule(void **state)
 {
     struct resolution resolution = ruled(3, RULE_DEFAULT);
     struct attempt_limits limits;
@@ -90,7 +91,7 @@ static void root(void **state)
     resolution.setting[SETTING_LOCK_TIME].from_rule = true;
     resolution.setting[SETTING_LOCK_TIME].kind = RULE_USER;
     assert_false(attempt_limits_find(&resolution, 0, &limits));
-    /* nor what kind says where no rule gave it */
+    /* nor does the rule's kind matter if no rule set the value */
     resolution = ruled(3, RULE_USER);
     resolution.setting[SETTING_MAX_ATTEMPTS].from_rule = false;
     assert_false(attempt_limits_find(&resolution, 0, &limits));
@@ -99,10 +100,10 @@ static void root(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(unlimited),
-        cmocka_unit_test(the_defaults),
-        cmocka_unit_test(all_values),
-        cmocka_unit_test(root),
+        cmocka_unit_test(no_limit_without_max_attempts),
+        cmocka_unit_test(uses_the_defaults),
+        cmocka_unit_test(uses_all_values),
+        cmocka_unit_test(limits_root_only_by_a_user_rule),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* Where attempts come from: which addresses are one origin, and which are none. */
+/* The origin of attempts: which addresses share one, and which texts are not
+ * addresses. */
 #include "tests/unit/check.h"
 
 #include "lib/attempts/origin.h"
@@ -22,7 +23,7 @@ static void assert_kind(const char *address, enum origin_kind kind)
                  (unsigned)kind);
 }
 
-/* They are in ledgers on disk. */
+/* These numbers are in ledgers on disk. */
 static void numbers_never_change(void **state)
 {
     (void)state;
@@ -34,7 +35,7 @@ static void numbers_never_change(void **state)
     assert_int_equal(sizeof(struct origin), 20);
 }
 
-static void ipv4(void **state)
+static void parses_ipv4(void **state)
 {
     (void)state;
     assert_kind("192.0.2.1", ORIGIN_IPV4);
@@ -48,8 +49,8 @@ static void ipv4(void **state)
     assert_memory_equal(origin.address, expected, sizeof expected); /* the rest is zero */
 }
 
-/* One host has a whole /64. */
-static void ipv6(void **state)
+/* One host has an entire /64. */
+static void ipv6_origin_is_the_64_network(void **state)
 {
     static const unsigned char expected[16] = {0x20, 0x01, 0x0d, 0xb8, 0xa, 0xb, 0xc, 0xd};
     const struct origin origin = origin_of_address("2001:db8:a0b:c0d:1:2:3:4");
@@ -66,7 +67,7 @@ static void ipv6(void **state)
     assert_reads_as("0000:0000:0000:0000:0000:0000:255.255.255.255", "::/64");
 }
 
-static void zones(void **state)
+static void ignores_zones(void **state)
 {
     char text[300] = "fe80::1%";
 
@@ -78,14 +79,14 @@ static void zones(void **state)
     memset(text + 8, 'z', sizeof text - 9);
     text[sizeof text - 1] = '\0';
     assert_reads_as(text, "fe80::/64");
-    /* IPv4 has none */
+    /* IPv4 has no zones */
     assert_kind("192.0.2.1%eth0", ORIGIN_NETWORK);
     assert_kind("%eth0", ORIGIN_NETWORK);
     assert_kind("%", ORIGIN_NETWORK);
 }
 
-/* The same host, however the socket shows it. */
-static void ipv4_in_ipv6_clothes(void **state)
+/* The same host, whichever notation the socket shows. */
+static void ipv4_mapped_ipv6_is_ipv4(void **state)
 {
     static const char *const mapped[] = {"::ffff:192.0.2.1", "::FFFF:192.0.2.1", "::ffff:c000:201",
                                          "0:0:0:0:0:ffff:192.0.2.1",
@@ -97,14 +98,14 @@ static void ipv4_in_ipv6_clothes(void **state)
         const struct origin origin = origin_of_address(mapped[i]);
         assert_memory_equal(&origin, &plain, sizeof plain);
     }
-    /* only these clothes */
+    /* only in this notation */
     assert_kind("::192.0.2.1", ORIGIN_IPV6);
     assert_kind("::fffe:192.0.2.1", ORIGIN_IPV6);
     assert_kind("1::ffff:192.0.2.1", ORIGIN_IPV6);
     assert_kind("64:ff9b::192.0.2.1", ORIGIN_IPV6);
 }
 
-static void no_addresses(void **state)
+static void rejects_other_texts(void **state)
 {
     static const char *const junk[] = {"",
                                        " ",
@@ -145,8 +146,8 @@ static void no_addresses(void **state)
     }
 }
 
-/* Of every length around those that an address can have, and far beyond. */
-static void too_long(void **state)
+/* Texts of every length around those of an address, and far longer. */
+static void rejects_long_texts(void **state)
 {
     char text[5000];
 
@@ -156,7 +157,7 @@ static void too_long(void **state)
         text[size] = '\0';
         assert_kind(text, ORIGIN_NETWORK);
         memset(text, ':', size);
-        if (size != 2) /* "::" is one */
+        if (size != 2) /* "::" is an address */
             assert_kind(text, ORIGIN_NETWORK);
         memset(text, '0', size);
         text[size - 1] = '%';
@@ -164,7 +165,7 @@ static void too_long(void **state)
     }
 }
 
-static void as_text(void **state)
+static void formats_origins(void **state)
 {
     const struct origin local = {.kind = ORIGIN_LOCAL}, network = {.kind = ORIGIN_NETWORK};
     struct origin origin = {.kind = ORIGIN_IPV6};
@@ -175,14 +176,14 @@ static void as_text(void **state)
     assert_string_equal(text, "local");
     origin_format(&network, text, sizeof text);
     assert_string_equal(text, "network");
-    /* the longest there are */
+    /* the longest text */
     memset(origin.address, 0xfe, sizeof origin.address);
     origin_format(&origin, text, sizeof text);
     assert_string_equal(text, "fefe:fefe:fefe:fefe:fefe:fefe:fefe:fefe/64");
     origin.kind = ORIGIN_IPV4;
     origin_format(&origin, text, sizeof text);
     assert_string_equal(text, "254.254.254.254");
-    /* and what a short buffer leaves of it ends where the buffer ends */
+    /* text that does not fit into the buffer is truncated */
     memset(text, 'x', sizeof text);
     origin_format(&origin, text, 8);
     assert_string_equal(text, "254.254");
@@ -193,13 +194,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_never_change),
-        cmocka_unit_test(ipv4),
-        cmocka_unit_test(ipv6),
-        cmocka_unit_test(zones),
-        cmocka_unit_test(ipv4_in_ipv6_clothes),
-        cmocka_unit_test(no_addresses),
-        cmocka_unit_test(too_long),
-        cmocka_unit_test(as_text),
+        cmocka_unit_test(parses_ipv4),
+        cmocka_unit_test(ipv6_origin_is_the_64_network),
+        cmocka_unit_test(ignores_zones),
+        cmocka_unit_test(ipv4_mapped_ipv6_is_ipv4),
+        cmocka_unit_test(rejects_other_texts),
+        cmocka_unit_test(rejects_long_texts),
+        cmocka_unit_test(formats_origins),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

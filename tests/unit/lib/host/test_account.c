@@ -1,6 +1,6 @@
 /*
- * Users and groups, as NSS tells them: the calls into the C library are
- * answered here, so that answers come which no test host would give.
+ * Users and groups as NSS returns them. The calls to the C library are answered
+ * here, in order to test answers that no test host would give.
  */
 #include "tests/unit/check.h"
 
@@ -13,22 +13,22 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 
-/* What the pretended NSS knows, and how it misbehaves. */
+/* What the fake NSS knows, and how it misbehaves. */
 static struct {
     int user_error;      /* returned instead of an answer */
-    int user_interrupts; /* so often EINTR first */
+    int user_interrupts; /* number of EINTR results before the answer */
     size_t user_needs;   /* ERANGE for smaller buffers */
-    const char *name;    /* as NSS spells the user, NULL: there is none */
+    const char *name;    /* the user's name as NSS spells it, NULL: no such user */
     int group_count;     /* gids 1000, 1001, ... */
     gid_t bad_gid;       /* for this one ... */
-    int group_error;     /* ... this is returned, 0: it has no name */
+    int group_error;     /* ... this is returned, 0: the group has no name */
     int group_interrupts;
     size_t group_needs;
     int list_error; /* errno after a list that succeeds */
     unsigned user_calls, list_calls, group_calls;
 } nss;
 
-static void fresh(void)
+static void nss_reset(void)
 {
     memset(&nss, 0, sizeof nss);
     nss.name = "kim";
@@ -60,7 +60,7 @@ EXPORTED int getpwnam_r(const char *name, struct passwd *entry, char *buffer, si
     return 0;
 }
 
-/* The same user by number; only 4711 exists. */
+/* The same user by uid; only 4711 exists. */
 EXPORTED int getpwuid_r(uid_t uid, struct passwd *entry, char *buffer, size_t size,
                         struct passwd **result)
 {
@@ -103,17 +103,17 @@ EXPORTED int getgrouplist(const char *user, gid_t primary, gid_t *groups, int *c
     for (int i = 0; i < room && i < nss.group_count; i++)
         groups[i] = 1000 + (gid_t)i;
     *count = nss.group_count;
-    /* all that glibc leaves of a source that broke off */
+    /* all that glibc shows of a source that failed */
     errno = nss.list_error;
     return nss.group_count > room ? -1 : nss.group_count;
 }
 
-static void a_user_and_his_groups(void **state)
+static void finds_a_user_with_groups(void **state)
 {
     struct account account;
 
     (void)state;
-    fresh();
+    nss_reset();
     nss.name = "DOM\\Kim";
     assert_int_equal(account_lookup("kim@dom", true, &account), ACCOUNT_FOUND);
     assert_string_equal(account.name, "DOM\\Kim"); /* as NSS spells it */
@@ -125,16 +125,16 @@ static void a_user_and_his_groups(void **state)
     account_free(&account);
     assert_null(account.name);
 
-    fresh();
+    nss_reset();
     assert_int_equal(account_lookup("kim", false, &account), ACCOUNT_FOUND);
     assert_int_equal(account.group_count, 0);
-    assert_int_equal(nss.list_calls + nss.group_calls, 0); /* that is what costs */
+    assert_int_equal(nss.list_calls + nss.group_calls, 0); /* groups are the expensive part */
     account_free(&account);
 }
 
-/* With a source down, getgrouplist() has success and the groups of the others:
- * the one whose rule is strict may be missing. */
-static void a_source_that_breaks_off(void **state)
+/* If a source is down, getgrouplist() returns success and the groups of the
+ * other sources: the one with the strict rule may be missing. */
+static void fails_if_a_source_is_down(void **state)
 {
     static const int broken[] = {ECONNREFUSED, ETIMEDOUT, EMFILE, ENOMEM, EIO, EAGAIN};
     static const int fine[] = {0, ENOENT, ESRCH, ENOTTY};
@@ -142,20 +142,20 @@ static void a_source_that_breaks_off(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(broken); i++) {
-        fresh();
+        nss_reset();
         nss.list_error = broken[i];
         assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_ERROR);
         assert_int_equal(errno, broken[i]);
     }
     for (size_t i = 0; i < COUNT_OF(fine); i++) {
-        fresh();
+        nss_reset();
         nss.list_error = fine[i];
         assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_FOUND);
         account_free(&account);
     }
 }
 
-static void no_such_user(void **state)
+static void reports_an_unknown_user(void **state)
 {
     /* getpwnam_r(3) lists what systems return for "not found". */
     static const int errors[] = {0, ENOENT, ESRCH, EBADF, EPERM};
@@ -163,7 +163,7 @@ static void no_such_user(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(errors); i++) {
-        fresh();
+        nss_reset();
         nss.name = NULL;
         nss.user_error = errors[i];
         assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_UNKNOWN);
@@ -173,20 +173,20 @@ static void no_such_user(void **state)
     }
 }
 
-static void nss_cannot_answer(void **state)
+static void fails_if_nss_fails(void **state)
 {
     static const int errors[] = {EIO, EMFILE, ENFILE, ENOMEM, EAGAIN, ETIMEDOUT, ECONNREFUSED};
     struct account account;
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(errors); i++) {
-        fresh();
+        nss_reset();
         nss.user_error = errors[i];
         assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_ERROR);
         assert_int_equal(errno, errors[i]);
 
-        /* a group that cannot be looked up could be the strict one */
-        fresh();
+        /* a group that cannot be looked up may be the one with the strict rule */
+        nss_reset();
         nss.bad_gid = 1001;
         nss.group_error = errors[i];
         assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_ERROR);
@@ -195,13 +195,13 @@ static void nss_cannot_answer(void **state)
     }
 }
 
-static void a_group_without_a_name(void **state)
+static void skips_groups_without_a_name(void **state)
 {
     struct account account;
 
     (void)state;
     for (gid_t gid = 1000; gid <= 1002; gid++) {
-        fresh();
+        nss_reset();
         nss.bad_gid = gid;
         assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_FOUND);
         assert_int_equal(account.group_count, 2);
@@ -209,12 +209,12 @@ static void a_group_without_a_name(void **state)
     }
 }
 
-static void interrupted(void **state)
+static void repeats_interrupted_calls(void **state)
 {
     struct account account;
 
     (void)state;
-    fresh();
+    nss_reset();
     nss.user_interrupts = 3;
     nss.group_interrupts = 3;
     assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_FOUND);
@@ -222,15 +222,15 @@ static void interrupted(void **state)
     account_free(&account);
 }
 
-/* A directory's group entry names all its members. */
-static void large_entries(void **state)
+/* A directory server's group entry names all its members. */
+static void grows_the_buffer_for_large_entries(void **state)
 {
     static const size_t needs[] = {100, 4096, 4097, 100000, 3000000, 50000000};
     struct account account;
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(needs) - (slow() ? 2 : 0); i++) {
-        fresh();
+        nss_reset();
         nss.user_needs = nss.group_needs = needs[i];
         assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_FOUND);
         assert_string_equal(account.name, "kim");
@@ -238,29 +238,29 @@ static void large_entries(void **state)
         assert_string_equal(account.group[1], "group 1001");
         account_free(&account);
     }
-    /* one that never says enough is an error, and not asked for ever */
-    fresh();
+    /* an entry that never fits is an error, and the lookup ends */
+    nss_reset();
     nss.user_needs = SIZE_MAX;
     assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_ERROR);
     assert_int_equal(errno, ERANGE);
-    fresh();
+    nss_reset();
     nss.group_needs = SIZE_MAX;
     assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_ERROR);
     assert_int_equal(errno, ERANGE);
 }
 
-static void many_groups(void **state)
+static void finds_many_groups(void **state)
 {
     static const int counts[] = {0, 1, 63, 64, 65, 128, 129, 500, 5000, 65536};
     struct account account;
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(counts) - (slow() ? 1 : 0); i++) {
-        fresh();
+        nss_reset();
         nss.group_count = counts[i];
         assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_FOUND);
         assert_int_equal(account.group_count, counts[i]);
-        /* each of them looked up once */
+        /* each is looked up once */
         assert_int_equal(nss.group_calls, counts[i]);
         for (int g = 0; g < counts[i]; g++) {
             unsigned gid;
@@ -269,29 +269,29 @@ static void many_groups(void **state)
         }
         account_free(&account);
     }
-    /* the usual number in one call */
-    fresh();
+    /* the usual number takes one call */
+    nss_reset();
     nss.group_count = 20;
     assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_FOUND);
     assert_int_equal(nss.list_calls, 1);
     account_free(&account);
-    fresh();
+    nss_reset();
     nss.group_count = 1000000;
     assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_ERROR);
 }
 
-/* Looked up in two steps, because most users need the first one only. */
-static void groups_later(void **state)
+/* Looked up in two steps, because most users need only the first one. */
+static void finds_groups_in_a_second_step(void **state)
 {
     struct account account;
 
     (void)state;
-    fresh();
+    nss_reset();
     nss.name = "DOM\\Kim";
     assert_int_equal(account_lookup("kim@dom", false, &account), ACCOUNT_FOUND);
     assert_int_equal(nss.list_calls + nss.group_calls, 0);
     assert_int_equal(account_find_groups(&account), 0);
-    assert_int_equal(nss.list_calls, 1); /* by the name that NSS gave, see above */
+    assert_int_equal(nss.list_calls, 1); /* by the name that NSS returned, see above */
     assert_int_equal(nss.user_calls, 1);
     assert_int_equal(account.group_count, 3);
     assert_string_equal(account.group[0], "group 1000");
@@ -301,9 +301,9 @@ static void groups_later(void **state)
     assert_int_equal(account.group_count, 0);
 }
 
-/* Then the account is as it was: the user, without groups; and it may be
- * tried again. */
-static void groups_that_cannot_be_found(void **state)
+/* The account is unchanged then: the user, without groups; and the lookup may
+ * be repeated. */
+static void keeps_the_user_if_the_groups_cannot_be_found(void **state)
 {
     static const int errors[] = {EIO, EMFILE, ENOMEM, ETIMEDOUT, ECONNREFUSED};
     struct account account;
@@ -312,12 +312,12 @@ static void groups_that_cannot_be_found(void **state)
     for (size_t i = 0; i < 2 * COUNT_OF(errors); i++) {
         const int error = errors[i / 2];
 
-        fresh();
+        nss_reset();
         assert_int_equal(account_lookup("kim", false, &account), ACCOUNT_FOUND);
         if (i % 2 == 0) {
             nss.list_error = error;
         } else {
-            nss.bad_gid = 1002; /* after others that were found */
+            nss.bad_gid = 1002; /* after other groups that were found */
             nss.group_error = error;
         }
         assert_int_equal(account_find_groups(&account), -1);
@@ -333,7 +333,7 @@ static void groups_that_cannot_be_found(void **state)
         assert_int_equal(account.group_count, 3);
         account_free(&account);
     }
-    fresh();
+    nss_reset();
     assert_int_equal(account_lookup("kim", false, &account), ACCOUNT_FOUND);
     nss.group_count = 1000000;
     assert_int_equal(account_find_groups(&account), -1);
@@ -341,34 +341,34 @@ static void groups_that_cannot_be_found(void **state)
     account_free(&account);
 }
 
-static void the_name_of_a_number(void **state)
+static void finds_the_name_of_a_uid(void **state)
 {
     static const int errors[] = {0, ENOENT, ESRCH, EIO, ETIMEDOUT};
 
     (void)state;
-    fresh();
+    nss_reset();
     nss.name = "DOM\\Kim";
     char *name = account_name_of(4711);
     assert_string_equal(name, "DOM\\Kim");
     free(name);
     for (size_t i = 0; i < COUNT_OF(errors); i++) {
-        fresh();
+        nss_reset();
         nss.user_error = errors[i];
         assert_null(account_name_of(4712));
         assert_int_equal(nss.user_calls, 1);
     }
-    fresh();
+    nss_reset();
     nss.user_interrupts = 3;
     nss.user_needs = 100000;
     name = account_name_of(4711);
     assert_string_equal(name, "kim");
     free(name);
-    fresh();
-    nss.user_needs = SIZE_MAX; /* one that never says enough */
+    nss_reset();
+    nss.user_needs = SIZE_MAX; /* an entry that never fits */
     assert_null(account_name_of(4711));
 }
 
-static void freeing_nothing(void **state)
+static void frees_an_empty_account(void **state)
 {
     struct account account = {0};
 
@@ -380,12 +380,18 @@ static void freeing_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_user_and_his_groups),  cmocka_unit_test(a_source_that_breaks_off),
-        cmocka_unit_test(no_such_user),           cmocka_unit_test(nss_cannot_answer),
-        cmocka_unit_test(a_group_without_a_name), cmocka_unit_test(interrupted),
-        cmocka_unit_test(large_entries),          cmocka_unit_test(many_groups),
-        cmocka_unit_test(groups_later),           cmocka_unit_test(groups_that_cannot_be_found),
-        cmocka_unit_test(the_name_of_a_number),   cmocka_unit_test(freeing_nothing),
+        cmocka_unit_test(finds_a_user_with_groups),
+        cmocka_unit_test(fails_if_a_source_is_down),
+        cmocka_unit_test(reports_an_unknown_user),
+        cmocka_unit_test(fails_if_nss_fails),
+        cmocka_unit_test(skips_groups_without_a_name),
+        cmocka_unit_test(repeats_interrupted_calls),
+        cmocka_unit_test(grows_the_buffer_for_large_entries),
+        cmocka_unit_test(finds_many_groups),
+        cmocka_unit_test(finds_groups_in_a_second_step),
+        cmocka_unit_test(keeps_the_user_if_the_groups_cannot_be_found),
+        cmocka_unit_test(finds_the_name_of_a_uid),
+        cmocka_unit_test(frees_an_empty_account),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

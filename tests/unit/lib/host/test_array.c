@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* The sanitizers and valgrind notice an item behind the end. */
-static void items_stay(void **state)
+/* The sanitizers and valgrind notice an item beyond the end. */
+static void keeps_items(void **state)
 {
     size_t *item = NULL, count = 0;
     unsigned moves = 0;
@@ -27,8 +27,8 @@ static void items_stay(void **state)
     free(item);
 }
 
-/* Items may be taken away in between: there is still room for one more. */
-static void shrunk_and_grown(void **state)
+/* Items may be removed in between: there is still room for one more. */
+static void grows_after_shrinking(void **state)
 {
     char(*item)[64] = NULL;
     size_t count = 0;
@@ -46,30 +46,30 @@ static void shrunk_and_grown(void **state)
     free(item);
 }
 
-/* The compiler need not know that this cannot be had. */
+/* volatile, since the compiler must not know that this size is impossible. */
 static volatile size_t huge = SIZE_MAX / 8;
 
-static void too_large(void **state)
+static void fails_if_too_large(void **state)
 {
-    void *volatile item = array_grow(NULL, 0, 1); /* gcc expects success */
+    void *volatile item = array_grow(NULL, 0, 1); /* volatile: gcc assumes success */
 
     (void)state;
     assert_non_null(item);
     memset(item, 'x', ARRAY_ITEMS_INITIAL);
     errno = 0;
     if (array_grow(item, ARRAY_ITEMS_INITIAL, huge) != NULL)
-        fail_msg("more memory than there is");
+        fail_msg("allocated more memory than there is");
     assert_int_equal(errno, ENOMEM);
-    assert_memory_equal(item, "xxxxxxxx", ARRAY_ITEMS_INITIAL); /* still there */
+    assert_memory_equal(item, "xxxxxxxx", ARRAY_ITEMS_INITIAL); /* unchanged */
     free(item);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(items_stay),
-        cmocka_unit_test(shrunk_and_grown),
-        cmocka_unit_test(too_large),
+        cmocka_unit_test(keeps_items),
+        cmocka_unit_test(grows_after_shrinking),
+        cmocka_unit_test(fails_if_too_large),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

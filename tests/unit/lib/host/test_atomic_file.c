@@ -1,4 +1,5 @@
-/* Replacing a state file: the old content or the new, whatever happens. */
+/* Replacing a state file: it has the old content or the new one, whatever
+ * happens. */
 #include "tests/unit/child.h"
 #include "tests/unit/temporary.h"
 
@@ -32,7 +33,7 @@ static void assert_content(const char *path, const char *expected)
     free(bytes);
 }
 
-static void made_and_replaced(void **state)
+static void creates_and_replaces(void **state)
 {
     char *path = path_in(*state, "state"), *new = path_in(*state, "state.new");
     const int fd = open_directory(*state);
@@ -60,8 +61,8 @@ static void made_and_replaced(void **state)
     free(path);
 }
 
-/* Who has the old one open goes on with it. */
-static void the_old_one_stays_whole(void **state)
+/* A process that has the old file open keeps reading it. */
+static void old_file_stays_intact(void **state)
 {
     char *path = path_in(*state, "state");
     const int fd = open_directory(*state);
@@ -78,8 +79,8 @@ static void the_old_one_stays_whole(void **state)
     free(path);
 }
 
-/* What a killed predecessor, or anybody, left in its way. */
-static void a_leftover(void **state)
+/* A temporary file that a killed process, or someone else, left behind. */
+static void replaces_a_leftover_temporary_file(void **state)
 {
     char *path = path_in(*state, "state"), *new = path_in(*state, "state.new");
     char *victim = path_in(*state, "victim");
@@ -117,7 +118,7 @@ static void a_leftover(void **state)
     free(path);
 }
 
-static void what_cannot_be(void **state)
+static void reports_errors_of_replacing(void **state)
 {
     char name[300];
     const int fd = open_directory(*state);
@@ -138,9 +139,9 @@ static void what_cannot_be(void **state)
     close(fd);
 }
 
-/* A limit on the size of files is an error here, not the end of the process
+/* Exceeding the file size limit is an error here and does not kill the process
  * (the caller ignores SIGXFSZ). */
-static void a_file_size_limit(void **state)
+static void reports_a_file_size_limit(void **state)
 {
     char *path = path_in(*state, "state"), *new = path_in(*state, "state.new");
     const int fd = open_directory(*state);
@@ -180,7 +181,7 @@ static unsigned files_in(const char *directory)
     return files;
 }
 
-/* In a child with a mount namespace of its own. */
+/* Runs in a child with its own mount namespace. */
 static void on_a_full_disk(const char *directory)
 {
     char *path = path_in(directory, "state"), *new = path_in(directory, "state.new");
@@ -202,7 +203,7 @@ static void on_a_full_disk(const char *directory)
     const bool whole = read(reader, text, sizeof text) == 3 && strcmp(text, "old") == 0;
     const bool not_made = atomic_create(fd, "made", 0600, large, sizeof large) == -1 &&
                           errno == ENOSPC && files_in(directory) == 1;
-    /* and with room again it works */
+    /* once there is room it works */
     const bool again = atomic_replace(fd, "state", 0644, "new", 3) == 0 &&
                        atomic_create(fd, "made", 0600, "made", 4) == 0;
     free(new);
@@ -210,7 +211,7 @@ static void on_a_full_disk(const char *directory)
     _exit(kept && whole && not_made && again ? 0 : 1);
 }
 
-static void a_full_disk(void **state)
+static void keeps_the_old_content_on_a_full_disk(void **state)
 {
     int status;
 
@@ -227,9 +228,9 @@ static void a_full_disk(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* Readers see the one or the other while it is replaced again and again; and
- * a writer that is killed leaves the one or the other. */
-static void killed_at_any_moment(void **state)
+/* While a file is replaced over and over, readers see the old or the new
+ * content, and a writer that is killed leaves one of them. */
+static void survives_kills_at_any_moment(void **state)
 {
     enum { SIZE = 60000 };
     char *path = path_in(*state, "state"), *new = path_in(*state, "state.new");
@@ -277,7 +278,7 @@ static void killed_at_any_moment(void **state)
 
 /* --- a file that must not be there yet ----------------------------------- */
 
-static void made_once(void **state)
+static void creates_once(void **state)
 {
     char *path = path_in(*state, "state");
     const int fd = open_directory(*state);
@@ -304,8 +305,8 @@ static void made_once(void **state)
     free(path);
 }
 
-/* Whatever is there is there: it is neither followed nor written to. */
-static void not_made_over(void **state)
+/* An existing file is neither followed nor written to. */
+static void does_not_overwrite_existing_files(void **state)
 {
     char *path = path_in(*state, "state"), *victim = path_in(*state, "victim");
     const int fd = open_directory(*state);
@@ -328,8 +329,9 @@ static void not_made_over(void **state)
     free(path);
 }
 
-/* What a killed predecessor of the same number left, or anybody. */
-static void leftovers_of_making(void **state)
+/* Files that a killed process with the same thread id, or someone else, left
+ * behind. */
+static void creates_despite_leftovers(void **state)
 {
     enum { TEXT, LINK, FIFO, WAYS };
     char name[64];
@@ -353,7 +355,7 @@ static void leftovers_of_making(void **state)
         assert_int_equal(access(new, F_OK), -1);
         assert_int_equal(unlink(path), 0);
     }
-    /* of another number: in nobody's way */
+    /* a file with another thread id is left alone */
     char *other = path_in(*state, "state.new1");
     write_text(other, "of somebody who may be at work");
     assert_int_equal(atomic_create(fd, "state", 0600, "whole", 5), 0);
@@ -365,7 +367,7 @@ static void leftovers_of_making(void **state)
     free(path);
 }
 
-static void what_cannot_be_made(void **state)
+static void reports_errors_of_creating(void **state)
 {
     char name[300];
     const int fd = open_directory(*state);
@@ -392,7 +394,7 @@ static void what_cannot_be_made(void **state)
     close(fd);
 }
 
-/* One of those who make the same file at the same time. */
+/* One of several threads that create the same file at the same time. */
 struct maker {
     pthread_t thread;
     pthread_barrier_t *start;
@@ -411,8 +413,9 @@ static void *make_one(void *argument)
     return NULL;
 }
 
-/* Of several at once one makes it, whole, and the others hear of that. */
-static void several_at_once(void **state)
+/* One of several concurrent threads creates the complete file, and the others
+ * get EEXIST. */
+static void only_one_of_several_threads_creates(void **state)
 {
     enum { MAKERS = 16 };
     struct maker maker[MAKERS];
@@ -449,26 +452,27 @@ static void several_at_once(void **state)
     free(path);
 }
 
-/* A thread id that the kernel gives to nobody. */
-#define NOBODY "2147483647"
+/* A thread id that no process has. */
+#define NO_PROCESS "2147483647"
 
-/* Left by processes that were killed, or whose unlink failed. */
-static void strays(void **state)
+/* Left behind by processes that were killed, or whose unlink() failed. */
+static void removes_strays_of_dead_processes(void **state)
 {
     char own[64], child[64];
     static const char *const kept[] = {"state",
                                        "state.new",
                                        "state.new0",
                                        "state.new-5",
-                                       "state.new" NOBODY "x",
+                                       "state.new" NO_PROCESS "x",
                                        "state.newer",
                                        ".new",
-                                       "new" NOBODY,
+                                       "new" NO_PROCESS,
                                        "state.new 7",
                                        "state.new99999999999",
-                                       "state.new+" NOBODY};
-    static const char *const removed[] = {"state.new" NOBODY, "4711.new" NOBODY ".new" NOBODY,
-                                          ".new" NOBODY, "a.new1.new" NOBODY};
+                                       "state.new+" NO_PROCESS};
+    static const char *const removed[] = {"state.new" NO_PROCESS,
+                                          "4711.new" NO_PROCESS ".new" NO_PROCESS,
+                                          ".new" NO_PROCESS, "a.new1.new" NO_PROCESS};
     const int fd = open_directory(*state);
     const pid_t pid = fork();
 
@@ -492,14 +496,14 @@ static void strays(void **state)
             fail_msg("%s is still there", removed[i]);
     for (size_t i = 0; i < COUNT_OF(alive); i++)
         assert_int_equal(faccessat(fd, alive[i], F_OK, 0), 0);
-    /* once the process is gone, its file goes as well */
+    /* once the process is gone, its file is removed as well */
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     atomic_remove_strays(fd);
     assert_int_equal(faccessat(fd, own, F_OK, 0), 0);
     assert_int_equal(faccessat(fd, child, F_OK, 0), -1);
     close(fd);
-    atomic_remove_strays(-1); /* no directory: nothing to do */
+    atomic_remove_strays(-1); /* no directory: does nothing */
 }
 
 static void *stray_of_a_thread(void *argument)
@@ -508,11 +512,11 @@ static void *stray_of_a_thread(void *argument)
 
     assert_int_equal(atomic_temporary_name(name, sizeof name, "state"), 0);
     assert_int_equal(mknodat(*(int *)argument, name, S_IFREG | 0600, 0), 0);
-    assert_false(atomic_is_stray(name)); /* a living thread, though no process */
+    assert_false(atomic_is_stray(name)); /* the thread is alive, although no process has this id */
     return strdup(name);
 }
 
-static void strays_of_threads(void **state)
+static void keeps_strays_of_living_threads(void **state)
 {
     int fd = open_directory(*state);
     void *name = NULL;
@@ -521,7 +525,7 @@ static void strays_of_threads(void **state)
     assert_int_equal(pthread_create(&thread, NULL, stray_of_a_thread, &fd), 0);
     assert_int_equal(pthread_join(thread, &name), 0);
     assert_non_null(name);
-    /* the kernel may need a moment after the join to let the thread go */
+    /* after the join the kernel may take a moment to remove the thread */
     while (!atomic_is_stray(name))
         sched_yield();
     atomic_remove_strays(fd);
@@ -531,8 +535,8 @@ static void strays_of_threads(void **state)
 }
 
 /* With hidepid=2 (proc(5)), access(2) in a program such as su, whose real uid is
- * the user's, finds no process of root's in /proc. What such a process is
- * writing just now is no stray. */
+ * the user's, finds no process of root's in /proc. A file
+ * that such a process is writing is not a stray. */
 static void in_a_hidden_proc(void *argument)
 {
     const char *const *name = argument;
@@ -545,10 +549,10 @@ static void in_a_hidden_proc(void *argument)
     assert_true(atomic_is_stray(name[1]));
 }
 
-static void hidden_threads_exist(void **state)
+static void does_not_take_hidden_threads_for_dead(void **state)
 {
     char own[64];
-    const char *const name[] = {own, "state.new" NOBODY};
+    const char *const name[] = {own, "state.new" NO_PROCESS};
 
     (void)state;
     snprintf(own, sizeof own, "state.new%d", (int)gettid());
@@ -556,8 +560,8 @@ static void hidden_threads_exist(void **state)
         LEFT_OUT("this user cannot mount /proc here");
 }
 
-/* Of callers without a lock each one's content is whole, and the last stays. */
-static void replaced_without_a_lock(void **state)
+/* Without a lock, each caller's content is complete, and the last one wins. */
+static void replaces_without_a_lock(void **state)
 {
     char *path = path_in(*state, "state");
     char name[300];
@@ -580,22 +584,22 @@ static void replaced_without_a_lock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_DIRECTORY(made_and_replaced),
-        WITH_DIRECTORY(the_old_one_stays_whole),
-        WITH_DIRECTORY(a_leftover),
-        WITH_DIRECTORY(what_cannot_be),
-        WITH_DIRECTORY(a_file_size_limit),
-        WITH_DIRECTORY(a_full_disk),
-        WITH_DIRECTORY(killed_at_any_moment),
-        WITH_DIRECTORY(made_once),
-        WITH_DIRECTORY(not_made_over),
-        WITH_DIRECTORY(leftovers_of_making),
-        WITH_DIRECTORY(what_cannot_be_made),
-        WITH_DIRECTORY(several_at_once),
-        WITH_DIRECTORY(strays),
-        WITH_DIRECTORY(strays_of_threads),
-        cmocka_unit_test(hidden_threads_exist),
-        WITH_DIRECTORY(replaced_without_a_lock),
+        WITH_DIRECTORY(creates_and_replaces),
+        WITH_DIRECTORY(old_file_stays_intact),
+        WITH_DIRECTORY(replaces_a_leftover_temporary_file),
+        WITH_DIRECTORY(reports_errors_of_replacing),
+        WITH_DIRECTORY(reports_a_file_size_limit),
+        WITH_DIRECTORY(keeps_the_old_content_on_a_full_disk),
+        WITH_DIRECTORY(survives_kills_at_any_moment),
+        WITH_DIRECTORY(creates_once),
+        WITH_DIRECTORY(does_not_overwrite_existing_files),
+        WITH_DIRECTORY(creates_despite_leftovers),
+        WITH_DIRECTORY(reports_errors_of_creating),
+        WITH_DIRECTORY(only_one_of_several_threads_creates),
+        WITH_DIRECTORY(removes_strays_of_dead_processes),
+        WITH_DIRECTORY(keeps_strays_of_living_threads),
+        cmocka_unit_test(does_not_take_hidden_threads_for_dead),
+        WITH_DIRECTORY(replaces_without_a_lock),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Times of one boot, told in those of another. */
+/* Converting times of one boot to those of another. */
 #include "tests/unit/check.h"
 
 #include "lib/host/clock.h"
@@ -6,15 +6,15 @@
 #include <string.h>
 #include <time.h>
 
-/* A moment of boot number boot: when it has been up for boot_ms, and what the
- * wall clock says. */
+/* A time on boot number boot, after boot_ms of uptime, with the wall clock at
+ * wall_ms. */
 static struct timestamp timestamp(unsigned char boot, int64_t boot_ms, int64_t wall_ms)
 {
     return (struct timestamp){.boot_id = {boot, 1, 2, 3}, .boot_ms = boot_ms, .wall_ms = wall_ms};
 }
 
 /* Within a boot the wall clock does not matter. */
-static void one_boot(void **state)
+static void same_boot_ignores_the_wall_clock(void **state)
 {
     static const int64_t wall[] = {INT64_MIN, -1, 0, 1000, 1999999999999, INT64_MAX};
     static const int64_t time[] = {INT64_MIN, -5, 0, 1, 77, INT64_MAX};
@@ -29,35 +29,35 @@ static void one_boot(void **state)
     }
 }
 
-/* How long ago it was, at now. */
+/* How long ago boot_ms was, as seen from now. */
 static int64_t ago_ms(int64_t boot_ms, struct timestamp then, struct timestamp now)
 {
     return now.boot_ms - clock_translate_ms(boot_ms, &then, &now);
 }
 
-/* Each was 100 before then. */
-static void after_a_reboot(void **state)
+/* Each time is 100 ms before then. */
+static void translates_across_a_reboot(void **state)
 {
     (void)state;
-    /* what the wall clock says */
+    /* by the wall clock */
     assert_int_equal(ago_ms(900, timestamp(1, 1000, 50000), timestamp(2, 300, 57000)), 7100);
     assert_int_equal(ago_ms(900, timestamp(1, 1000, 50000), timestamp(2, 300, 50300)), 400);
-    /* but not less than the boot has lasted */
+    /* but at least the uptime has passed */
     assert_int_equal(ago_ms(900, timestamp(1, 1000, 50000), timestamp(2, 300, 50299)), 400);
     assert_int_equal(ago_ms(900, timestamp(1, 1000, 50000), timestamp(2, 300, 50000)), 400);
     assert_int_equal(ago_ms(900, timestamp(1, 1000, 50000), timestamp(2, 300, 10)), 400);
-    /* and not a negative time */
+    /* and never a negative time */
     assert_int_equal(ago_ms(900, timestamp(1, 1000, 50000), timestamp(2, 0, 49999)), 100);
     assert_int_equal(ago_ms(900, timestamp(1, 1000, 50000), timestamp(2, 0, -50000)), 100);
-    /* a clock that was put forward */
+    /* a wall clock that was set forward */
     assert_int_equal(ago_ms(900, timestamp(1, 1000, 50000), timestamp(2, 300, 1050000)), 1000100);
-    /* the result itself may be before that boot */
+    /* the result may be before that boot */
     const struct timestamp then = timestamp(1, 1000, 50000), now = timestamp(2, 300, 57000);
     assert_int_equal(clock_translate_ms(900, &then, &now), 300 - 7100);
 }
 
-/* The boot is another one if a single bit of its id is. */
-static void every_bit_of_the_boot_id(void **state)
+/* A boot id that differs in a single bit means another boot. */
+static void every_bit_of_the_boot_id_matters(void **state)
 {
     const struct timestamp then = timestamp(1, 1000, 50000);
 
@@ -70,7 +70,7 @@ static void every_bit_of_the_boot_id(void **state)
 }
 
 /* Times keep their order and distance. */
-static void distances_stay(void **state)
+static void keeps_order_and_distance(void **state)
 {
     static const int64_t wall[] = {-70000, 0, 49999, 50000, 50001, 60000, 5000000};
 
@@ -84,23 +84,23 @@ static void distances_stay(void **state)
     }
 }
 
-/* Clocks that differ by more than a number can say: then it is as if the wall
- * clock had said nothing. */
-static void clocks_far_apart(void **state)
+/* Wall clocks that differ by more than 64 bits can hold are ignored. */
+static void ignores_wall_clocks_that_are_too_far_apart(void **state)
 {
     (void)state;
     assert_int_equal(ago_ms(900, timestamp(1, 1000, INT64_MIN), timestamp(2, 300, INT64_MAX)), 400);
     assert_int_equal(ago_ms(900, timestamp(1, 1000, -2), timestamp(2, 300, INT64_MAX)), 400);
     assert_int_equal(ago_ms(900, timestamp(1, 1000, INT64_MAX), timestamp(2, 300, INT64_MIN)), 400);
     assert_int_equal(ago_ms(900, timestamp(1, 1000, INT64_MAX), timestamp(2, 300, 0)), 400);
-    /* the longest that a kernel's clock can tell, which has 64 bits of ns */
+    /* the longest time that a kernel clock with 64 bits of ns can show */
     const int64_t most_ms = INT64_MAX / 1000000;
     assert_true(ago_ms(0, timestamp(1, 1000, 0), timestamp(2, 300, most_ms)) == most_ms + 1000);
 }
 
-/* What only a corrupt file contains: the answer stays in bounds, on the side
- * where it belongs, and is never INT64_MIN, which means "never" to others. */
-static void absurd_times(void **state)
+/* Times that only a corrupt file contains: the result stays within bounds, on
+ * the correct side of now, and is never INT64_MIN, which means "never"
+ * elsewhere. */
+static void keeps_absurd_times_in_bounds(void **state)
 {
     static const int64_t times[] = {INT64_MIN, INT64_MIN + 1, INT64_MIN / 2, -1,       0,
                                     1,         INT64_MAX / 2, INT64_MAX - 1, INT64_MAX};
@@ -121,7 +121,7 @@ static void absurd_times(void **state)
                 then = timestamp(1, times[b], times[w]);
                 const int64_t at = clock_translate_ms(times[t], &then, &now);
                 assert_true(at > INT64_MIN);
-                /* before then, so before this boot */
+                /* not after then, so before this boot */
                 if (times[t] <= times[b])
                     assert_true(at <= 0);
             }
@@ -129,7 +129,7 @@ static void absurd_times(void **state)
     }
 }
 
-static void elapsed(void **state)
+static void elapsed_time(void **state)
 {
     (void)state;
     assert_int_equal(clock_elapsed_ms(100, 350), 250);
@@ -142,7 +142,7 @@ static void elapsed(void **state)
     assert_true(clock_elapsed_ms(INT64_MAX, INT64_MAX) == 0);
 }
 
-static void the_clock_itself(void **state)
+static void reads_the_clock(void **state)
 {
     struct timestamp first, second;
     struct timespec before, after;
@@ -159,13 +159,13 @@ static void the_clock_itself(void **state)
     assert_true(first.boot_ms >= before.tv_sec * 1000 + before.tv_nsec / 1000000);
     assert_true(second.boot_ms >= first.boot_ms);
     assert_true(second.boot_ms <= after.tv_sec * 1000 + after.tv_nsec / 1000000);
-    /* the wall clock may be stepped, but not by ten years while we look */
+    /* the wall clock may be stepped, but not by ten years during the test */
     assert_true(first.wall_ms / 1000 > time(NULL) - 10 * 365 * 86400);
     assert_true(first.wall_ms / 1000 < time(NULL) + 10 * 365 * 86400);
 }
 
-/* The id is the one that the kernel shows, digit for digit. */
-static void the_boot_id(void **state)
+/* The id is the one that the kernel shows, digit by digit. */
+static void reads_the_boot_id(void **state)
 {
     char text[64] = "", digits[2 * BOOT_ID_SIZE + 1] = "";
     struct timestamp now;
@@ -192,11 +192,15 @@ static void the_boot_id(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_boot),         cmocka_unit_test(after_a_reboot),
-        cmocka_unit_test(distances_stay),   cmocka_unit_test(every_bit_of_the_boot_id),
-        cmocka_unit_test(clocks_far_apart), cmocka_unit_test(the_clock_itself),
-        cmocka_unit_test(the_boot_id),      cmocka_unit_test(absurd_times),
-        cmocka_unit_test(elapsed),
+        cmocka_unit_test(same_boot_ignores_the_wall_clock),
+        cmocka_unit_test(translates_across_a_reboot),
+        cmocka_unit_test(keeps_order_and_distance),
+        cmocka_unit_test(every_bit_of_the_boot_id_matters),
+        cmocka_unit_test(ignores_wall_clocks_that_are_too_far_apart),
+        cmocka_unit_test(reads_the_clock),
+        cmocka_unit_test(reads_the_boot_id),
+        cmocka_unit_test(keeps_absurd_times_in_bounds),
+        cmocka_unit_test(elapsed_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

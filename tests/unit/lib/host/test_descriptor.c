@@ -1,5 +1,5 @@
-/* A caller that has closed descriptors 0 to 2: none of ours may take their
- * place, even for a moment, or what the program prints ends up in our files. */
+/* If the caller has closed descriptors 0 to 2, ours must not take their place
+ * even for a moment, or the program's output would end up in our files. */
 #include "tests/unit/child.h"
 #include "tests/unit/temporary.h"
 
@@ -15,8 +15,8 @@
 #include <errno.h>
 #include <sys/syscall.h>
 
-/* The lowest descriptor that lib has read, synced or listed. These calls come
- * before the C library's own. */
+/* The lowest descriptor that lib has read, synced or listed. These definitions
+ * take precedence over the C library's. */
 static int lowest = INT32_MAX;
 
 static int seen(int fd)
@@ -53,11 +53,11 @@ static void moved_above(void *argument)
         assert_int_equal(fcntl(above, F_GETFD), FD_CLOEXEC);
         assert_int_equal(fcntl(low, F_GETFD), -1);
         close(above);
-        assert_int_equal(open("/dev/null", O_RDONLY), low); /* for the next one */
+        assert_int_equal(open("/dev/null", O_RDONLY), low); /* occupies it for the next round */
     }
 }
 
-static void what_it_does(void **state)
+static void moves_only_descriptors_below_three(void **state)
 {
     (void)state;
     assert_true(in_child(moved_above, NULL));
@@ -87,13 +87,13 @@ static void filled(void *argument)
     close(next);
 }
 
-static void closed_ones_are_filled(void **state)
+static void fills_closed_standard_descriptors(void **state)
 {
     (void)state;
     assert_true(in_child(filled, NULL));
 }
 
-/* Every use of lib that opens something; directory_fd is open already. */
+/* Every function of lib that opens something; directory_fd is open already. */
 static void use_files(const char *path, int directory_fd)
 {
     struct failure failure = {""};
@@ -162,7 +162,7 @@ static void without_stdio(void *argument)
             _exit(20 + fd);
 }
 
-static void closed_in_the_caller(void **state)
+static void lib_does_not_use_standard_descriptors(void **state)
 {
     assert_true(in_child(without_stdio, *state));
 }
@@ -170,9 +170,9 @@ static void closed_in_the_caller(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_it_does),
-        cmocka_unit_test(closed_ones_are_filled),
-        WITH_DIRECTORY(closed_in_the_caller),
+        cmocka_unit_test(moves_only_descriptors_below_three),
+        cmocka_unit_test(fills_closed_standard_descriptors),
+        WITH_DIRECTORY(lib_does_not_use_standard_descriptors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* The files of /proc/PID, from text to struct. */
+/* Parsing the files of /proc/PID. */
 #include "tests/unit/check.h"
 
 #include "lib/host/proc_text.h"
@@ -9,7 +9,7 @@
 
 #define REST_OF_STAT " -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 "
 
-static void stat_files(void **state)
+static void parses_stat_files(void **state)
 {
     struct process process;
 
@@ -21,14 +21,14 @@ static void stat_files(void **state)
     assert_int_equal(process.state, 'S');
     assert_int_equal(process.terminal, 34817);
     assert_true(process.start_ticks == 4711);
-    /* The user chooses the name. */
+    /* The user chooses the process name. */
     assert_true(
         proc_text_stat("7 () R 1 1 1) Z 6 7 5 0" REST_OF_STAT "18446744073709551615\n", &process));
     assert_int_equal(process.state, 'Z');
     assert_true(process.start_ticks == UINT64_MAX);
 }
 
-static void other_texts_are_no_stat(void **state)
+static void rejects_other_texts_as_stat(void **state)
 {
     static const char *const texts[] = {"",
                                         "7",
@@ -48,7 +48,7 @@ static void other_texts_are_no_stat(void **state)
     }
 }
 
-static void uids(void **state)
+static void parses_uids(void **state)
 {
     uid_t uid[4];
 
@@ -62,7 +62,7 @@ static void uids(void **state)
     assert_false(proc_text_uids("", uid));
 }
 
-static void io(void **state)
+static void parses_io(void **state)
 {
     uint64_t bytes;
 
@@ -75,7 +75,7 @@ static void io(void **state)
     assert_false(proc_text_io("rchar: 1\nwchar: \n", &bytes));
 }
 
-static void tty_index(void **state)
+static void parses_the_tty_index(void **state)
 {
     unsigned index;
 
@@ -86,7 +86,7 @@ static void tty_index(void **state)
     assert_false(proc_text_tty_index("tty-index:\n", &index));
 }
 
-static void audit_numbers(void **state)
+static void parses_audit_numbers(void **state)
 {
     uint32_t number;
 
@@ -95,13 +95,13 @@ static void audit_numbers(void **state)
     assert_int_equal(number, 0);
     assert_true(proc_text_audit_number("4294967294\n", &number));
     assert_true(number == 4294967294U);
-    assert_false(proc_text_audit_number("4294967295", &number)); /* none was set */
+    assert_false(proc_text_audit_number("4294967295", &number)); /* not set */
     assert_false(proc_text_audit_number("99999999999999999999999", &number));
     assert_false(proc_text_audit_number("", &number));
     assert_false(proc_text_audit_number("none", &number));
 }
 
-static void children(void **state)
+static void parses_children(void **state)
 {
     char text[] = "12 345  6 \n", none[] = "", odd[] = "7 -8 9", large[] = "2147483648 1";
     char *rest = text;
@@ -128,8 +128,8 @@ static void assert_terminal(unsigned major_number, unsigned minor_number, const 
     assert_string_equal(name, expected);
 }
 
-/* One of the two reads what the other writes. */
-static void terminals_there_and_back(void **state)
+/* Each of the two functions parses what the other formats. */
+static void converts_terminals_both_ways(void **state)
 {
     (void)state;
     assert_terminal(136, 0, "pts/0");
@@ -149,10 +149,10 @@ static void terminals_there_and_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stat_files), cmocka_unit_test(other_texts_are_no_stat),
-        cmocka_unit_test(uids),       cmocka_unit_test(io),
-        cmocka_unit_test(tty_index),  cmocka_unit_test(audit_numbers),
-        cmocka_unit_test(children),   cmocka_unit_test(terminals_there_and_back),
+        cmocka_unit_test(parses_stat_files),    cmocka_unit_test(rejects_other_texts_as_stat),
+        cmocka_unit_test(parses_uids),          cmocka_unit_test(parses_io),
+        cmocka_unit_test(parses_the_tty_index), cmocka_unit_test(parses_audit_numbers),
+        cmocka_unit_test(parses_children),      cmocka_unit_test(converts_terminals_both_ways),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* What /proc tells of a process, whatever the process calls itself. */
+/* What /proc shows about a process, whatever name the process gives itself. */
 #include "tests/unit/child.h"
 
 #include "lib/host/procfs.h"
@@ -13,7 +13,7 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 
-static void oneself(void **state)
+static void finds_the_own_process(void **state)
 {
     struct process own, again;
 
@@ -37,7 +37,7 @@ static uint64_t ticks_now(void)
            (uint64_t)sysconf(_SC_CLK_TCK) / 1000;
 }
 
-/* A child between two pipes, which is there until it is let go. */
+/* A child between two pipes, which lives until it is released. */
 struct held {
     pid_t pid;
     int go, ready;
@@ -65,19 +65,19 @@ static struct held hold(void (*prepare)(const void *argument), const void *argum
     return (struct held){.pid = pid, .go = go[1], .ready = ready[0]};
 }
 
-static void let_go(const struct held *held)
+static void release(const struct held *held)
 {
     close(held->go);
     close(held->ready);
     assert_true(child_end(held->pid));
 }
 
-static void call_oneself(const void *name)
+static void set_own_name(const void *name)
 {
     assert_int_equal(prctl(PR_SET_NAME, name), 0);
 }
 
-static void names(void **state)
+static void parses_any_process_name(void **state)
 {
     static const char *const name[] = {
         "plain",
@@ -103,7 +103,7 @@ static void names(void **state)
     for (size_t i = 0; i < COUNT_OF(name); i++) {
         struct process found;
         const uint64_t before = ticks_now();
-        const struct held held = hold(call_oneself, name[i]);
+        const struct held held = hold(set_own_name, name[i]);
         const uint64_t after = ticks_now();
 
         assert_int_equal(process_read(held.pid, &found), 0);
@@ -113,7 +113,7 @@ static void names(void **state)
                      (int)found.pid, (int)found.parent, (int)found.session,
                      (unsigned long long)found.start_ticks, (unsigned long long)before,
                      (unsigned long long)after);
-        let_go(&held);
+        release(&held);
     }
 }
 
@@ -123,7 +123,7 @@ static void become_a_leader(const void *argument)
     assert_int_equal(setsid(), getpid());
 }
 
-static void a_session_of_its_own(void **state)
+static void finds_a_new_session(void **state)
 {
     struct process found;
 
@@ -132,7 +132,7 @@ static void a_session_of_its_own(void **state)
     assert_int_equal(process_read(held.pid, &found), 0);
     assert_int_equal(found.session, held.pid);
     assert_int_equal(found.terminal, 0);
-    let_go(&held);
+    release(&held);
 }
 
 static void take_terminal(const void *path)
@@ -143,8 +143,8 @@ static void take_terminal(const void *path)
     assert_int_equal(ioctl(fd, TIOCSCTTY, 0), 0);
 }
 
-/* With the device number in the kernel's own order of bits. */
-static void a_terminal_of_its_own(void **state)
+/* The device number has the kernel's own order of bits. */
+static void finds_the_controlling_terminal(void **state)
 {
     struct process found;
     struct stat st;
@@ -163,11 +163,11 @@ static void a_terminal_of_its_own(void **state)
     assert_int_equal(found.session, held.pid);
     assert_int_equal(found.terminal & 0xfff00, major(st.st_rdev) << 8);
     assert_int_equal((found.terminal & 0xff) | (found.terminal >> 12 & 0xfff00), minor(st.st_rdev));
-    let_go(&held);
+    release(&held);
     close(master);
 }
 
-static void gone(void **state)
+static void reports_a_process_that_is_gone(void **state)
 {
     struct process found;
     uid_t uid;
@@ -175,7 +175,7 @@ static void gone(void **state)
     (void)state;
     const struct held held = hold(NULL, NULL);
     assert_int_equal(process_read(held.pid, &found), 0);
-    let_go(&held);
+    release(&held);
     errno = 0;
     assert_int_equal(process_read(held.pid, &found), -1);
     assert_true(errno == ENOENT || errno == ESRCH);
@@ -189,8 +189,8 @@ static void gone(void **state)
     }
 }
 
-/* Ended, and not yet asked for: it has a number and a start time still. */
-static void a_zombie(void **state)
+/* Exited but not reaped: it still has a pid and a start time. */
+static void reports_a_zombie(void **state)
 {
     struct process before, after;
     siginfo_t ended;
@@ -221,7 +221,7 @@ static void enter_audit_session(void *argument)
     assert_true(process_audit_session(getpid()) == session);
     assert_true(process_login_uid(0, &uid));
     assert_int_equal(uid, 1);
-    /* whatever becomes of the process */
+    /* even after the process has left its session */
     if (fork() == 0) {
         setsid();
         _exit(process_audit_session(0) != session);
@@ -231,7 +231,7 @@ static void enter_audit_session(void *argument)
     assert_int_equal(status, 0);
 }
 
-static void audit_session(void **state)
+static void reads_the_audit_session(void **state)
 {
     (void)state;
     if (!in_child(enter_audit_session, NULL))
@@ -241,13 +241,13 @@ static void audit_session(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(oneself),
-        cmocka_unit_test(names),
-        cmocka_unit_test(a_session_of_its_own),
-        cmocka_unit_test(a_terminal_of_its_own),
-        cmocka_unit_test(gone),
-        cmocka_unit_test(a_zombie),
-        cmocka_unit_test(audit_session),
+        cmocka_unit_test(finds_the_own_process),
+        cmocka_unit_test(parses_any_process_name),
+        cmocka_unit_test(finds_a_new_session),
+        cmocka_unit_test(finds_the_controlling_terminal),
+        cmocka_unit_test(reports_a_process_that_is_gone),
+        cmocka_unit_test(reports_a_zombie),
+        cmocka_unit_test(reads_the_audit_session),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,17 +2,18 @@
  * What one login attempt costs under PAM, in one process: turns.py starts one
  * for each case and lets them take turns.
  *
- *     attempt CONFDIR SERVICE USER right|wrong|refused
+ *     attempt CONFDIR SERVICE USER right|wrong|rejected
  *
  * A turn is authenticate and account, from pam_start to pam_end: libpam loads
- * the modules anew each time, and that is a part of what they cost.
+ * the modules again each time, which is part of their cost.
  *
- *     right    with the right password
- *     wrong    with a wrong one; a right one follows, which clears the count
- *              and is not measured
- *     refused  with a wrong one, after so many that the user is locked
+ *     right     with the right password
+ *     wrong     with a wrong one; a right one follows, which clears the count
+ *               and is not measured
+ *     rejected  with a wrong one, after enough failures to lock the user
  *
- * The first line of output says if the first attempt of this kind got in.
+ * The first line of output says whether the first attempt of this kind
+ * succeeded.
  */
 #include "tests/bench/remote_login.h"
 #include "tests/bench/turns.h"
@@ -62,7 +63,7 @@ static double turn_us(void *data)
 int main(int argc, char **argv)
 {
     if (argc != 5) {
-        fprintf(stderr, "usage: attempt CONFDIR SERVICE USER right|wrong|refused\n");
+        fprintf(stderr, "usage: attempt CONFDIR SERVICE USER right|wrong|rejected\n");
         return 2;
     }
     struct kind kind = {
@@ -70,7 +71,7 @@ int main(int argc, char **argv)
         .password = strcmp(argv[4], "right") == 0 ? "right" : "wrong",
         .clear_after = strcmp(argv[4], "wrong") == 0,
     };
-    for (int i = 0; strcmp(argv[4], "refused") == 0 && i < MORE_THAN_ANY_LIMIT; i++)
+    for (int i = 0; strcmp(argv[4], "rejected") == 0 && i < MORE_THAN_ANY_LIMIT; i++)
         attempt(&kind.login, kind.password);
     puts(attempt(&kind.login, kind.password) == PAM_SUCCESS ? "in" : "out");
     fflush(stdout);

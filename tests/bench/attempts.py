@@ -49,7 +49,7 @@ class Attempt(Case):
         measured = len(self.times)
         if not {"right": right > measured and wrong == 0,
                 "wrong": right > measured and wrong > measured,
-                "refused": right == 0 and wrong == stacks.MAX_ATTEMPTS}[self.kind]:
+                "rejected": right == 0 and wrong == stacks.MAX_ATTEMPTS}[self.kind]:
             raise SystemExit(f"bench: {self.name}: {right} right and {wrong} wrong passwords "
                              f"reached the check")
 
@@ -136,7 +136,7 @@ def compare():
     bench_host.add_groups(host_groups=0)
     for title, cases in (("One login attempt with the right password", right_cases()),
                          ("With a wrong one", failed_cases("wrong")),
-                         ("Rejected, the user being locked", failed_cases("refused"))):
+                         ("Rejected, the user being locked", failed_cases("rejected"))):
         stacks.reset()
         measure(cases)
         table = Attempts(cases)

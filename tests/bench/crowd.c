@@ -1,12 +1,13 @@
 /*
- * Many logins of one user at the same moment.
+ * Many simultaneous logins of one user.
  *
  *     crowd CONFDIR SERVICE USER PASSWORD COUNT
  *
  * Starts COUNT processes, as sshd has one for each connection. Each gets as far
- * as it can without its password (pam_start, modules loaded) and then waits;
- * when all are there, all are let go at once. Prints how many got in, how many
- * did not, and the milliseconds from letting go until the last one knew.
+ * as it can without the password (pam_start, modules loaded) and then waits;
+ * when all are waiting, all are released at once. Prints how many succeeded,
+ * how many did not, and the milliseconds from the release until the last one
+ * finished.
  */
 #include "tests/bench/remote_login.h"
 
@@ -18,8 +19,8 @@
 
 enum { CROWD_MAX = 10000, IS_IN = 0, IS_OUT = 1, IS_BROKEN = 2 };
 
-/* Pipes that are only ever closed: the reader's end comes when the last
- * writer is gone, and comes to all readers at once. */
+/* Pipes that are only ever closed: all readers get end-of-file when the last
+ * writer has closed its end. */
 struct gate {
     int ready[2]; /* each process closes its end when it is ready */
     int go[2];    /* the parent closes it for all */
@@ -34,8 +35,8 @@ static void wait_for_end(int fd)
     close(fd);
 }
 
-/* One of the crowd. Where the password is refused PAM may say so in several
- * ways; what it says when it could not decide is something else. */
+/* One of the crowd. PAM has several results for a rejected password, and others
+ * for errors. */
 static int log_in(const struct remote_login *login, const struct gate *gate, double *end_us)
 {
     pam_handle_t *pamh = NULL;
@@ -77,7 +78,7 @@ static void start(const struct remote_login *login, const struct gate *gate, dou
     _exit(log_in(login, gate, end_us));
 }
 
-/* Returns how many ended in each way; what crashed is broken. */
+/* Counts how many ended in each way; a crashed process is broken. */
 static void reap(int *ended)
 {
     int status;

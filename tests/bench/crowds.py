@@ -31,10 +31,10 @@ class Crowd:
         check = stacks.Check(name, check_ms)
         service = bench_host.service(name, stack(check))
         stacks.reset()
-        said = subprocess.run(
+        fields = subprocess.run(
             [f"{bench_host.PROGRAMS}/crowd", bench_host.SERVICES, service, bench_host.ONE,
              password, str(count)], check=True, stdout=subprocess.PIPE, text=True).stdout.split()
-        self.admitted, self.refused, self.wall_ms = int(said[0]), int(said[1]), float(said[2])
+        self.admitted, self.rejected, self.wall_ms = int(fields[0]), int(fields[1]), float(fields[2])
         self.right, self.wrong = check.reached()
 
 
@@ -56,16 +56,16 @@ def right_ones():
           f"{'without':>10} {'with pam_tmout':>15} {'bound':>10} {'rejected':>9}")
     cases = {"without": stacks.bare, "pam_tmout": tmout_stack()}
     for count in RIGHT_CROWDS:
-        taken, refused = {name: [] for name in cases}, 0
+        taken, rejected = {name: [] for name in cases}, 0
         for _ in range(TIMES):
             for name, stack in cases.items():
                 crowd = Crowd(f"right {name}", stack, "right", count, RIGHT_CHECK_MS)
                 taken[name].append(crowd.wall_ms)
-                refused += crowd.refused
+                rejected += crowd.rejected
         least = -(-count // LIMIT) * RIGHT_CHECK_MS
         without, with_module = (statistics.median(taken[name]) for name in cases)
         print(f"{count:8} {without:7,.0f} ms {with_module:12,.0f} ms {least:7,.0f} ms "
-              f"{refused:9}  (aim 0: {met(refused == 0)})")
+              f"{rejected:9}  (aim 0: {met(rejected == 0)})")
 
 
 def attack(name, stack, count, check_ms):

@@ -1,20 +1,23 @@
 /*
- * Logins with one terminal each, in the place of as many connections of sshd.
+ * Logins with one terminal each, as substitutes for connections of sshd.
  *
  *     idlers stay SESSIONS USER COUNT     nothing runs in their terminals
- *     idlers leave SESSIONS USER COUNT    until somebody hangs them up
+ *     idlers leave SESSIONS USER COUNT    until someone hangs them up
  *
- * Each is a process of its own that holds the master of its terminal and is
- * registered below SESSIONS, as sshd's would be. Says "ready" when all are.
+ * Each login is a process that holds the master of its terminal and is
+ * registered in SESSIONS, as a connection of sshd would be. Prints "ready" when
+ * all are.
  *
- * stay: idle until a line comes on standard input; from then on each gets a
- * line of input now and then, PAUSE_MOST_MS apart at the most, and it is read.
- * leave: each has a session on its terminal, every other one of which takes no
- * notice of SIGHUP. It gets one line, some time in the first SPREAD_MS, and
- * then nothing. When all are gone, there is a line for each: the seconds from
- * its input until the leader of its session was gone.
+ * stay: idle until there is a line on standard input; from then on each
+ * terminal gets a line of input at random intervals of at most PAUSE_MAX_MS,
+ * and the line is read.
  *
- * All end when standard input does.
+ * leave: each has a session on its terminal, and every other session ignores
+ * SIGHUP. It gets one line some time in the first SPREAD_MS, and then nothing.
+ * When all are gone, prints for each the seconds from its input until the
+ * leader of its session was gone.
+ *
+ * All exit at the end of standard input.
  */
 #include "lib/sessions/registry.h"
 #include "lib/host/failure.h"
@@ -35,16 +38,16 @@
 
 enum {
     COUNT_MAX = 10000,
-    PAUSE_MOST_MS = 4000,
-    SPREAD_MS = 8000 /* the kernel notes input once in so long: all phases of it */
+    PAUSE_MAX_MS = 4000,
+    SPREAD_MS = 8000 /* the granularity of a terminal's atime: covers all its phases */
 };
 
 struct idlers {
     const char *sessions, *user;
     bool stay;
     int ready[2]; /* each login closes its end when it is registered */
-    int go[2];    /* the parent closes it for all, as a sign */
-    int times[2]; /* from those who leave */
+    int go[2];    /* the parent closes it for all, as a signal */
+    int times[2]; /* the results of leave */
 };
 
 struct terminal {
@@ -73,7 +76,7 @@ static void sleep_up_to(long most_ms)
     nanosleep(&pause, NULL);
 }
 
-/* A pipe that is only ever closed: its end comes to all readers at once. */
+/* A pipe that is only ever closed: all readers get end-of-file at once. */
 static void wait_for_end(int fd)
 {
     char byte;
@@ -83,7 +86,7 @@ static void wait_for_end(int fd)
     close(fd);
 }
 
-/* Without echo: nobody reads what the terminal shows. */
+/* Without echo, since nobody reads the terminal's output. */
 static struct terminal open_terminal(void)
 {
     struct terminal terminal = {.master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)};
@@ -135,14 +138,14 @@ static void stay(const struct idlers *idlers, const struct terminal *terminal)
 
     wait_for_end(idlers->go[0]);
     for (;;) {
-        sleep_up_to(PAUSE_MOST_MS);
+        sleep_up_to(PAUSE_MAX_MS);
         type_line(terminal);
         if (read(terminal->slave, line, sizeof line) < 0)
             fail("reading what was typed");
     }
 }
 
-/* What runs in a terminal that is to be hung up. */
+/* The session in a terminal that is to be hung up. */
 static void run_session(const struct terminal *terminal, bool is_deaf)
 {
     char line[16];

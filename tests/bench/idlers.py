@@ -220,11 +220,11 @@ def show_share(what, watcher, seconds, wakeups_aim=None):
 
 def show_ends(leavers):
     late = [seconds - LIMIT_SEC for seconds in leavers.gone_after()] or [float("inf")]
-    in_time = [0 <= sec <= LATE_AIM_SEC for sec in late].count(True)
+    on_time = [0 <= sec <= LATE_AIM_SEC for sec in late].count(True)
     say("ends", f"{leavers.count} terminals with disconnect = {LIMIT_SEC}s: gone {min(late):.1f} s "
         f"(first), {statistics.median(late):.1f} s (median), {max(late):.1f} s (last) after it, "
-        f"{in_time} within 0 to {LATE_AIM_SEC} s "
-        + aim(f"{leavers.count}", in_time == leavers.count))
+        f"{on_time} within 0 to {LATE_AIM_SEC} s "
+        + aim(f"{leavers.count}", on_time == leavers.count))
 
 
 def show_typing(watcher, stayers, name):

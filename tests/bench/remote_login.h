@@ -1,4 +1,4 @@
-/* A login as sshd hands it to PAM, for what is measured here. */
+/* A login for the benchmarks, with the PAM items that sshd sets. */
 #ifndef BENCH_REMOTE_LOGIN_H
 #define BENCH_REMOTE_LOGIN_H
 
@@ -7,12 +7,12 @@
 struct remote_login {
     const char *confdir; /* where the stacks are, instead of /etc/pam.d */
     const char *service, *user;
-    const char *password; /* the answer to every question; NULL: there is none */
+    const char *password; /* the answer to every question; NULL: no answer */
 };
 
 /*
- * pam_start() and what sshd tells PAM before it asks anything. login must live
- * until pam_end(). After a failure nobody sleeps: the handle has a delay
+ * pam_start(), and the items that sshd sets before it authenticates. login must
+ * live until pam_end(). Nothing sleeps after a failure: the handle has a delay
  * function that returns at once.
  */
 int remote_login_start(const struct remote_login *login, pam_handle_t **pamh);

@@ -5,12 +5,12 @@
  *     session CONFDIR SERVICE USER
  *
  * A turn is one login, from pam_start to pam_end: libpam loads the modules
- * anew each time, and that is a part of what a module costs. The first line of
- * output says which limit the module gave, or "-".
+ * again each time, which is part of their cost. The first line of output says
+ * which limit the module set, or "-".
  *
- * With "-" for SERVICE there is no PAM at all: each turn only asks NSS for the
- * user, his groups and their names, which whoever matches rules to groups has
- * to know; with "-user", for the user alone.
+ * With "-" for SERVICE no PAM is involved: each turn only asks NSS for the
+ * user, the user's groups and their names, which any module that matches rules
+ * to groups needs; with "-user", for the user alone.
  */
 #include "tests/bench/remote_login.h"
 #include "tests/bench/turns.h"
@@ -41,7 +41,7 @@ static int ask_nss(const char *user, bool with_groups)
     return PAM_SUCCESS;
 }
 
-/* What sshd does once it knows who logs in. Copies the limit into limit[]
+/* What sshd does once it knows which user logs in. Copies the limit to limit[]
  * unless that is NULL; the copy is not part of a measured login. */
 static int log_in(const struct remote_login *login, char *limit, size_t size)
 {

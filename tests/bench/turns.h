@@ -1,11 +1,11 @@
-/* The side of turns.py that is measured. */
+/* The measured side of turns.py. */
 #ifndef BENCH_TURNS_H
 #define BENCH_TURNS_H
 
 /*
- * For each number N in the input, a line each, takes N turns and prints what
- * each of them gives: microseconds, or less than 0 if it failed, which ends
- * it all. Returns 0, or -1 after a turn that failed.
+ * For each number N in the input, one per line, takes N turns and prints what
+ * each of them returns: microseconds, or a negative value if it failed, which
+ * ends the measurement. Returns 0, or -1 after a failed turn.
  */
 int take_turns(double (*turn_us)(void *data), void *data);
 

@@ -1,4 +1,5 @@
-/* A directory in memory for what lib opens by its path. */
+/* A directory, in memory if possible, for functions of lib that open files by
+ * path. */
 #ifndef TMOUT_TESTS_FUZZ_DIRECTORY_H
 #define TMOUT_TESTS_FUZZ_DIRECTORY_H
 
@@ -24,7 +25,7 @@ static inline void fuzz_directory_remove(void)
     nftw(fuzz_directory, fuzz_remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* Gone again at the end, but not after a crash. */
+/* Removed at exit, but not after a crash. */
 static inline void fuzz_directory_make(void)
 {
     umask(022);

@@ -1,7 +1,7 @@
 /*
- * What the fuzz targets share. Each target is one libFuzzer program that
- * calls lib/ as it is built for the product, and aborts where a promise of
- * the headers there is broken; the sanitizers see to memory and leaks.
+ * What the fuzz targets share. Each target is one libFuzzer program that calls
+ * lib/ as it is built for the product, and aborts if a guarantee given in its
+ * headers is broken; the sanitizers detect memory errors and leaks.
  */
 #ifndef TMOUT_TESTS_FUZZ_FUZZ_H
 #define TMOUT_TESTS_FUZZ_FUZZ_H
@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Not assert(), which NDEBUG would take away. */
+/* Used instead of assert(), which NDEBUG would disable. */
 #define MUST(condition)                                                                            \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
@@ -22,8 +22,8 @@
         }                                                                                          \
     } while (0)
 
-/* A copy of exactly this size with a NUL behind it, so that the sanitizer
- * notices a read beyond its end. The caller frees. */
+/* A copy of exactly this size followed by NUL, so that the sanitizer notices a
+ * read beyond its end. The caller frees it. */
 static inline char *fuzz_text(const void *data, size_t size)
 {
     char *text = malloc(size + 1);

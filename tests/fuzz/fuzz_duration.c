@@ -1,7 +1,7 @@
 /*
- * Fuzzes the values of settings: durations, words, and the guess at what a
- * mistyped word was meant to be. The input is the text of a value; its first
- * eight bytes also serve as a number to be written and read back.
+ * Fuzzes the values of settings: durations, words, and the suggestion for a
+ * mistyped word. The input is the text of a value; its first eight bytes also
+ * serve as a number to be formatted and parsed again.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -12,7 +12,7 @@
 
 static const int64_t UNTOUCHED = INT64_MIN;
 
-/* The same sum computed differently: right to left, in floating point. */
+/* The same sum computed differently: from right to left, in floating point. */
 static long double seconds_of(const char *text)
 {
     long double total = 0, unit = 1, scale = 1;

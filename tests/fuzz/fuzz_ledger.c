@@ -1,15 +1,16 @@
 /*
- * Fuzzes a user's ledger. The input's first letter says how the rest becomes the
- * file:
+ * Fuzzes a user's ledger. The input's first letter says how the rest becomes
+ * the file:
  *
  *   p  patches (record, bank, offset in the count, length, bytes) to a valid one,
- *      checksums made right again so that the checks behind them are reached
+ *      with checksums corrected so that the checks after them are reached
  *   d  damages (offset, byte) to a valid one whose user is locked
  *   else: the bytes themselves
  *
- * Whatever is in it, a login gets an answer, a damaged ledger is replaced by a
- * sealed one, and unlocking makes it good. After d the user must not get more
- * attempts than before: the lock is still there, or the file is damaged.
+ * Whatever the file contains, a login gets a result, a damaged ledger is
+ * replaced by a sealed one, and unlocking leaves a valid one. After d the user
+ * must not get more attempts than before: the lock is still there, or the file
+ * is detected as damaged.
  */
 #include "tests/fuzz/directory.h"
 #include "tests/fuzz/fuzz.h"
@@ -118,7 +119,7 @@ static void patch(struct input *input)
     const uint32_t number = take(input, 1) % RECORDS_WITH_SOURCES;
     struct file_record *record = (struct file_record *)(void *)image + number;
     unsigned char *bank = (unsigned char *)&record->bank[take(input, 1) & 1];
-    /* Behind checksum and sequence. */
+    /* Starts after the checksum and the sequence number. */
     const size_t start = offsetof(struct file_bank, record_count);
     size_t at = start + take(input, 2) % (sizeof record->bank[0] - start);
 
@@ -138,7 +139,7 @@ static void put_file(const void *data, size_t size)
     fuzz_write(path, data, size);
 }
 
-/* --- what is asked of it ----------------------------------------------------- */
+/* --- queries ----------------------------------------------------- */
 
 /* Returns false if it is damaged. */
 static bool look(struct attempt_state *state)
@@ -195,7 +196,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     else
         put_file(data, size);
 
-    /* Damage to a source's record matters to that source, and to who looks. */
+    /* Damage to a source's record affects only that source and those who look. */
     if (look(&state) && way == 'd')
         MUST(state.lock_left_ms > 0);
     const enum admission admission = attempt(&network, &by_user, true, &was_damaged);

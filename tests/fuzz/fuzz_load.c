@@ -1,17 +1,17 @@
 /*
- * Fuzzes a policy's way from its text to a decision: scan, libconfuse, merge,
- * snapshot, resolve.
+ * Fuzzes the processing of a policy from its text to a decision: scan,
+ * libconfuse, merge, snapshot, resolve.
  *
- * The input is the text of a policy; a line #### begins the next file of it
- * (a drop-in). Aborts unless
- * - the policy is valid exactly if the second reader says so, and both read the
+ * The input is the text of a policy; a line #### begins its next file (a
+ * drop-in). Aborts unless
+ * - the policy is valid exactly if the second reader accepts it, and both read the
  *   same sections, settings, values and lines;
- * - libconfuse reads every section without errors as the scan does;
+ * - libconfuse parses every section without errors, with the same result as the scan;
  * - a valid policy, encoded and opened again, resolves for its users and
- *   groups to what a plain walk over its rules gives;
+ *   groups to what a simple walk over its rules gives;
  * - an invalid one has an error that names a line of the text, the errors are
- *   sorted, and a record of the rejection returns the first one.
- * libFuzzer notices libconfuse's exit(), abort() and leaks.
+ *   sorted, and the record of the rejection contains the first one.
+ * libFuzzer notices if libconfuse exits, aborts or leaks.
  */
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/second_reader.h"
@@ -24,7 +24,7 @@
 
 static const char NEXT_FILE[] = "\n####\n";
 
-/* Where no file ever is, so that its identity is that of an absent one. */
+/* A path that never exists, so that its identity is that of an absent file. */
 #define CONFIG_PATH "/nonexistent/tmout.conf"
 
 enum { FILES_MAX = 8, QUERIES_MAX = 16 };
@@ -38,7 +38,7 @@ static void add_file(struct source_set *sources, const char *path, const uint8_t
         source->text = fuzz_text(data, size);
 }
 
-/* The input as the files that it stands for. */
+/* Splits the input into the files that it represents. */
 static struct source_set split(const uint8_t *data, size_t size)
 {
     struct source_set sources = {.item = calloc(FILES_MAX + 1, sizeof *sources.item)};
@@ -91,7 +91,7 @@ static void check_problems(const struct problems *problems, const struct source_
         MUST(strncmp(problem->text, "libconfuse reads", 16) != 0);
         if (i > 0 && strcmp(problem[-1].file, problem->file) == 0)
             MUST(problem[-1].line <= problem->line);
-        /* A policy without a section has its error in no line. */
+        /* The error of a policy without a section has no line. */
         MUST(problem->line >= 1 || problems->errors == 1);
         MUST(problem->line <= lines_in(source->text, source->size));
     }
@@ -120,7 +120,7 @@ static size_t policy_facts(const struct policy *policy)
     return count;
 }
 
-/* Each fact that no later file overrides is in the policy, and nothing else. */
+/* Each fact that no later file overrides is in the policy, and nothing else is. */
 static void check_same(const struct policy *policy, const struct facts *facts)
 {
     size_t in_force = 0;
@@ -147,7 +147,7 @@ static void check_same(const struct policy *policy, const struct facts *facts)
 
 /* --- what it decides ----------------------------------------------------- */
 
-/* Is the first the one that counts, of two groups' settings? */
+/* Does the first of two groups' settings take precedence? */
 static bool group_setting_wins(const struct setting *setting, const struct rule_setting *a,
                                const struct rule_setting *b)
 {
@@ -156,8 +156,8 @@ static bool group_setting_wins(const struct setting *setting, const struct rule_
     return a->file < b->file || (a->file == b->file && a->line < b->line);
 }
 
-/* The rule that decides a setting, by the rules of tmout.conf(5); NULL where
- * none does. */
+/* The rule that decides a setting, according to tmout.conf(5); NULL if none
+ * does. */
 static const struct rule *deciding_rule(const struct policy *policy, size_t id, const char *user,
                                         const char *const *group, size_t group_count)
 {
@@ -205,7 +205,8 @@ static void check_query(const struct snapshot *snapshot, const struct policy *po
     MUST(strlen(limit) < sizeof limit - 1);
 }
 
-/* Its users with none, all, and all but some of its groups, in either order. */
+/* Queries the policy's users with none, all, and all but some of its groups, in
+ * either order. */
 static void check_queries(const struct snapshot *snapshot, const struct policy *policy)
 {
     const char **group = calloc(2 * policy->count + 2, sizeof *group);
@@ -290,7 +291,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const int rejected = policy_compile_sources(&sources, &policy, &problems);
     MUST(rejected == (problems.errors > 0));
     check_problems(&problems, &sources);
-    /* A policy without any section is invalid, too. */
+    /* A policy without any section is invalid as well. */
     MUST(rejected == (!facts.valid || facts.count == 0));
     if (rejected) {
         check_rejection(&sources, &problems);

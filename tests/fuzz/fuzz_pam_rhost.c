@@ -1,23 +1,23 @@
 /*
- * Fuzzes where a login comes from, by what the other side can choose: the name
+ * Fuzzes the origin of a login with what the remote side can choose: the name
  * in PAM_RHOST, and SSH_CONNECTION. The input's first letter says which: c for
  * the connection, h for the host, b for the connection up to a newline and the
- * host behind it; s is c over a terminal called ssh. Only a connection may name
- * an address that attempts are counted by, and nothing that is logged of it may
- * look like another field or line.
+ * host after it; s is like c with a terminal called ssh. Only a connection may
+ * provide an address by which attempts are counted, and nothing that is logged
+ * may look like another field or line.
  */
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/pam_module/pam_stub.h"
 
 #include "pam_module/login_origin.h"
 
-/* As in sshd, whoever runs this. */
+/* As in sshd, regardless of who runs the test. */
 uid_t getuid(void)
 {
     return 0;
 }
 
-/* What is kept of an address in a ledger stands for the same source again. */
+/* The address that a ledger stores is read back as the same source. */
 static void check_origin(const struct origin *origin)
 {
     static const unsigned char none[16];

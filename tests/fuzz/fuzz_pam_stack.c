@@ -1,11 +1,11 @@
 /*
- * Fuzzes the reading of PAM stacks and of pam_faillock's file.
+ * Fuzzes the parsing of PAM stacks and of pam_faillock's file.
  *
- * The input is the service's file; a line #### begins the next one that it may
+ * The input is the service's file; a line #### begins the next file that it may
  * include: common-auth, then inner, then faillock.conf. Aborts unless
- * - every line that is read has its parts, and a place in a file that exists;
+ * - every parsed line has its parts, and a position in an existing file;
  * - a substack's lines end where the substack does, and lie within the stack;
- * - a file without inclusions has as many lines as a plain count of words finds;
+ * - a file without inclusions has as many lines as a simple word count finds;
  * - pam_faillock counts as used exactly if a line of the stack calls it.
  */
 #include "tests/fuzz/fuzz.h"
@@ -25,7 +25,7 @@ enum { FILES = sizeof names / sizeof *names };
 
 static struct host host;
 
-/* A tree of this process's own, made once, in memory if possible. */
+/* A tree of this process's own, created once, in memory if possible. */
 static void make_tree(void)
 {
     static char in_memory[] = "/dev/shm/fuzz-pam-stack-XXXXXX",
@@ -69,7 +69,7 @@ static void put_file(const char *name, const char *data, size_t size)
     MUST(fclose(file) == 0);
 }
 
-/* Writes the files that the input stands for, and returns how many it has. */
+/* Writes the files that the input represents, and returns their number. */
 static size_t put_files(const char *data, size_t size)
 {
     const char *const end = data + size;
@@ -116,7 +116,7 @@ static void check_stack(const struct pam_stack *stack)
         check_place(stack->problem_file, stack->problem_line);
 }
 
-/* How many lines of a type a file without inclusions has, by another way. */
+/* Counts the lines of a type in a file without inclusions, in a different way. */
 static size_t count_lines(const char *text, const char *type)
 {
     size_t count = 0;
@@ -143,7 +143,7 @@ static void check_type(const char *text, size_t size, size_t files, const char *
 
     MUST(pam_stack_read(&host, "sshd", type, &stack) == PAM_STACK_OK);
     check_stack(&stack);
-    /* What the count does not understand: inclusions, [...], lines that go on. */
+    /* What the count does not understand: inclusions, [...], continued lines. */
     if (files == 1 && strlen(text) == size && strpbrk(text, "@[]\\") == NULL &&
         strcasestr(text, "include") == NULL && strcasestr(text, "substack") == NULL)
         MUST(stack.count == count_lines(text, type));

@@ -1,7 +1,7 @@
 /*
- * Fuzzes the texts of /proc/PID. The first byte of the input says which file
- * it is; the rest is the file. What is read from it is written as the kernel
- * would write it and read again.
+ * Fuzzes the parsing of the files of /proc/PID. The first byte of the input
+ * says which file it is; the rest is the file. The parsed values are formatted
+ * as the kernel does and parsed again.
  */
 #include "tests/fuzz/fuzz.h"
 

@@ -1,8 +1,8 @@
 /*
- * Fuzzes a login's record in the registry. The input is the file; with the
- * letter c before it, its length, magic and checksum are made right, so that the
- * checks behind them are reached. What is not a record must be damaged, and in
- * what is taken for one, every text must end.
+ * Fuzzes a login's record in the registry. The input is the file; after a
+ * leading letter c, its length, magic and checksum are corrected, so that the
+ * checks after them are reached. Anything but a record must be reported as
+ * damaged, and in whatever is accepted as one, every text must be terminated.
  */
 #include "tests/fuzz/directory.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,13 +1,13 @@
 /*
- * Fuzzes what is read from shell files, and the line that is added to them. The
- * input is the text of a file; it is read as one of each place where a file
- * may set the limit. Aborts unless
- * - a finding has its place in the file, names the variable, and a value that
- *   the line has as digits;
- * - the sed program comments out lines that have the variable, among them all
- *   findings, and only such as can run nothing else;
- * - an rc file from which our line is removed is the same, byte for byte;
- * - our numbers are found only where the text has them.
+ * Fuzzes the parsing of shell files, and the line that is added to them. The
+ * input is the text of a file; it is parsed once as each kind of file that may
+ * set the limit. Aborts unless
+ * - a finding has a position in the file, names the variable, and has a value whose
+ *   digits are in the line;
+ * - the sed program comments out only lines that contain the variable, among them
+ *   all findings, and only lines that cannot run anything else;
+ * - an rc file from which our line is removed again is unchanged, byte for byte;
+ * - our numbers are found only where the text contains them.
  */
 #include "tests/fuzz/tree.h"
 
@@ -20,8 +20,8 @@
 static const char *const places[] = {"/etc/profile.d/x.sh", "/etc/zsh/zlogin", "/etc/csh.login"};
 enum { PLACES = sizeof places / sizeof *places, CSH_PLACE = PLACES - 1 };
 
-/* The line with this number, its comment cut off; NULL if there is none. The
- * caller frees it. */
+/* Returns the line with this number without its comment; NULL if there is none.
+ * The caller frees it. */
 static char *commands_of(const char *text, size_t size, unsigned number)
 {
     struct text_file file = {.text = fuzz_text(text, size), .size = size};
@@ -48,7 +48,8 @@ static void check_finding(const struct shell_finding *finding, const char *text,
     free(commands);
 }
 
-/* Nothing that a shell takes for another command, or expands to one. */
+/* The line has nothing that a shell treats as another command, or expands to
+ * one. */
 static void check_line_out(const char *text, size_t size, unsigned number, bool csh)
 {
     char *commands = commands_of(text, size, number);
@@ -59,7 +60,7 @@ static void check_line_out(const char *text, size_t size, unsigned number, bool 
     free(commands);
 }
 
-/* Which lines the program comments out; every finding must be among them. */
+/* Finds which lines the program comments out; all findings must be among them. */
 static void check_program(const char *program, const struct shell_findings *findings, bool csh,
                           const char *text, size_t size)
 {
@@ -146,7 +147,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     tree_make();
     for (size_t i = 0; i < PLACES; i++)
         check_place(places[i], i == CSH_PLACE, text, size);
-    /* A line that looks like ours is removed, too. */
+    /* A line that looks like ours is removed as well. */
     if (memmem(text, size, "/tmout/shells/", strlen("/tmout/shells/")) == NULL) {
         tree_put(rc_files[0].fragment, "", 0);
         check_hook(&rc_files[0], text, size);

@@ -1,18 +1,18 @@
 /*
- * Fuzzes the reader of snapshots, which runs inside sshd on whatever is on disk.
- * The first letter of the input says how the rest becomes a snapshot:
+ * Fuzzes the reader of snapshots, which runs inside sshd on whatever is on
+ * disk. The first letter of the input says how the rest becomes a snapshot:
  *
  *   p  patches (offset, length, bytes) to a valid one, with correct
- *      checksums, so that the checks behind them are reached
+ *      checksums, so that the checks after them are reached
  *   c  the bytes themselves, with correct checksums
- *   d  one damage to a valid one: from, to, a byte to fill with; or cut
- *   l  the same while it is open, as if someone writes to the file
+ *   d  one damage to a valid one: from, to, a byte to fill with; or truncation
+ *   l  the same while it is open, as if someone wrote to the file
  *   else: the bytes themselves
  *
- * Whatever the bytes are, no call may fail other than by its return value,
- * and no value may come out that no policy can hold. After d and l each
- * answer must be the original one or "damaged": never another rule, and never
- * "no rule", because that would switch enforcement off.
+ * Whatever the bytes are, a call may fail only by its return value, and may not
+ * return a value that a policy cannot contain. After d and l each result must
+ * be the original one or "damaged": never another rule, and never "no rule",
+ * because that would switch enforcement off.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -33,7 +33,7 @@ static struct source source[] = {
     {.path = CONFIG_PATH}, {.path = CONFIG_PATH ".d"}, {.path = CONFIG_PATH ".d/site.conf"}};
 static const struct source_set sources = {source, 3};
 
-/* The answers of the undamaged snapshot. */
+/* The results from the undamaged snapshot. */
 static struct answer {
     int found;
     struct snapshot_rule rule;
@@ -105,7 +105,7 @@ static void fix_rule(unsigned char *image, size_t size, const struct file_slot *
     memcpy(image + slot->offset, &sum, sizeof sum);
 }
 
-/* The rules a bucket leads to, then the bucket. */
+/* Corrects the rules to which a bucket leads, then the bucket. */
 static void fix_bucket(unsigned char *image, size_t size, uint64_t offset, uint64_t number)
 {
     struct file_bucket bucket;
@@ -113,7 +113,7 @@ static void fix_bucket(unsigned char *image, size_t size, uint64_t offset, uint6
     memcpy(&bucket, image + offset, sizeof bucket);
     for (size_t i = 0; i < BUCKET_SLOTS; i++)
         fix_rule(image, size, &bucket.slot[i]);
-    memcpy(&bucket, image + offset, sizeof bucket); /* a rule may have lain in it */
+    memcpy(&bucket, image + offset, sizeof bucket); /* a rule may have overlapped it */
     bucket.checksum = CHECKSUM_OF(CHECKSUM_START ^ number, bucket);
     memcpy(image + offset, &bucket, sizeof bucket);
 }
@@ -182,7 +182,7 @@ static void check_resolve(const struct snapshot *snapshot)
     MUST(strnlen(resolution.text, sizeof resolution.text) < sizeof resolution.text);
 }
 
-/* Anything at all may be in the file. */
+/* The file may contain anything. */
 static void ask(const struct snapshot *snapshot)
 {
     struct snapshot_rule found;
@@ -234,7 +234,7 @@ struct input {
     size_t size;
 };
 
-/* The next number of that many bytes; 0 where the input ends. */
+/* Returns the next number of that many bytes; 0 at the end of the input. */
 static size_t take(struct input *input, size_t bytes)
 {
     size_t number = 0;
@@ -289,8 +289,8 @@ static void raw(struct input input, bool fixed)
     free(image);
 }
 
-/* Fills a part of the file with one byte, or cuts it off. Returns whether
- * that changed anything behind the header. */
+/* Fills a part of the file with one byte, or truncates it. Returns whether that
+ * changed anything after the header. */
 static bool damage(int fd, struct input *input)
 {
     const size_t from = take(input, 2) % (valid_size + 1);

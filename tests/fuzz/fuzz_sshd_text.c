@@ -1,14 +1,14 @@
 /*
- * Fuzzes the reading of sshd_config, of words and values in it, and of what
- * may be meant by unknown keywords.
+ * Fuzzes the parsing of sshd_config, of words and values in it, and the
+ * suggestions for unknown keywords.
  *
  * The input is sshd_config; a line #### begins the next file that it may
  * include: sshd_config.d/10.conf, then inner. Aborts unless
- * - every line has its parts, and a place in a file that exists;
- * - a Match line is in its own block, and a value counts before any block only;
- * - a file without inclusions has as many lines as a plain count finds;
- * - the words of a line end, and none is longer than its room;
- * - a value that is read could be in a policy.
+ * - every line has its parts, and a position in an existing file;
+ * - a Match line belongs to its own block, and a value applies only before any block;
+ * - a file without inclusions has as many lines as a simple count finds;
+ * - the words of a line are terminated, and none exceeds its buffer;
+ * - a parsed value is one that a policy may contain.
  */
 #include "tests/fuzz/tree.h"
 
@@ -25,7 +25,7 @@ static const char *const names[] = {SSHD_CONFIG_PATH, "/etc/ssh/sshd_config.d/10
                                     "/etc/ssh/inner"};
 enum { FILES = sizeof names / sizeof *names, INCLUDES_MAX = 12 };
 
-/* Writes the files that the input stands for. */
+/* Writes the files that the input represents. */
 static void put_files(const char *data, size_t size)
 {
     const char *const end = data + size;
@@ -38,8 +38,8 @@ static void put_files(const char *data, size_t size)
     }
 }
 
-/* Files may include each other: so few that reading them all takes no time. A
- * way out of the tree would lead to this machine's own files. */
+/* Files may include each other: only so few that reading all of them is fast. A
+ * path that leaves the tree would lead to this machine's own files. */
 static bool is_in_bounds(const char *text)
 {
     size_t includes = 0;
@@ -80,7 +80,7 @@ static void check_line(const struct sshd_line *line)
     MUST(meant == NULL || !ssh_client_has_option(meant));
 }
 
-/* How many lines a file without inclusions has, by another way. */
+/* Counts the lines of a file without inclusions in a different way. */
 static size_t count_lines(const char *text)
 {
     size_t count = 0;

@@ -1,14 +1,14 @@
 /*
- * A second reader of policy text, written from the manual and independent of lib/:
- * the product, with its scan and libconfuse, must read the same. Where they differ,
- * libconfuse has dropped, expanded or guessed something that the scan should have
- * rejected.
+ * A second reader of policy text, written from the manual and independent of
+ * lib/: the product, with its scan and libconfuse, must read the same. If they
+ * differ, libconfuse has dropped, expanded or guessed something that the scan
+ * should have rejected.
  *
  *     text    = { section }
  *     section = ( "default" | "group" NAME | "user" NAME ) "{" { NAME "=" VALUE } "}"
  *
  * Names and values are words of letters, digits and _.:-%@, or quoted with
- * '...' or "..." on one line, \\ standing for \ and \' or \" for the quote
+ * '...' or "..." on one line, where \\ means \ and \' or \" means the quote
  * that encloses it. Comments are # and // to the end of the line, and
  * slash-star to star-slash.
  */
@@ -21,7 +21,7 @@
 
 #include <stdbool.h>
 
-/* One assignment, or with setting == SETTING_COUNT the section itself. */
+/* One assignment or, with setting == SETTING_COUNT, the section itself. */
 struct fact {
     uint32_t file, line;
     enum rule_kind kind;
@@ -45,7 +45,7 @@ struct reader {
     char sign;        /* of TOKEN_SIGN */
     char *word;       /* of TOKEN_WORD; as long as the text, reused */
     size_t word_size; /* its length */
-    bool quoted;      /* it stood in quotes */
+    bool quoted;      /* it was quoted */
 };
 
 static inline char reader_peek(const struct reader *r, size_t ahead)
@@ -53,7 +53,7 @@ static inline char reader_peek(const struct reader *r, size_t ahead)
     return (size_t)(r->end - r->at) > ahead ? r->at[ahead] : '\0';
 }
 
-/* Skips past the stop text; false if there is none. */
+/* Skips up to and including the stop text; returns false if there is none. */
 static inline bool reader_skip(struct reader *r, const char *stop, size_t stop_size)
 {
     for (; (size_t)(r->end - r->at) >= stop_size; r->at++) {
@@ -66,7 +66,7 @@ static inline bool reader_skip(struct reader *r, const char *stop, size_t stop_s
     return false;
 }
 
-/* Skips spaces and comments; false in a comment without an end. */
+/* Skips spaces and comments; returns false in an unterminated comment. */
 static inline bool reader_skip_blank(struct reader *r)
 {
     for (;;) {
@@ -117,7 +117,7 @@ static inline bool reader_is_word(char c)
                                c) != NULL;
 }
 
-/* With its quotes, if it has any. */
+/* Including its quotes, if it has any. */
 enum { READER_WORD_MAX = 1024 };
 
 static inline void reader_next(struct reader *r)
@@ -164,7 +164,7 @@ static inline void facts_add(struct facts *facts, const struct fact *fact)
     facts->item[facts->count++].name = fuzz_text(fact->name, strlen(fact->name));
 }
 
-/* The one about the same thing in the same file, or in any. */
+/* Finds the fact about the same thing in the same file, or in any file. */
 static inline const struct fact *facts_find(const struct facts *facts, const struct fact *like,
                                             bool any_file)
 {
@@ -179,7 +179,7 @@ static inline const struct fact *facts_find(const struct facts *facts, const str
     return last;
 }
 
-/* Adds a fact that is possible only once in a file. */
+/* Adds a fact that may occur only once in a file. */
 static inline bool facts_add_once(struct facts *facts, const struct fact *fact)
 {
     if (facts_find(facts, fact, false) != NULL)
@@ -188,7 +188,7 @@ static inline bool facts_add_once(struct facts *facts, const struct fact *fact)
     return true;
 }
 
-/* The reader is at the word after the opening brace. */
+/* The reader is at the token after the opening brace. */
 static inline bool read_assignments(struct reader *r, struct fact section, struct facts *facts)
 {
     for (; r->token == TOKEN_WORD; reader_next(r)) {
@@ -210,7 +210,7 @@ static inline bool read_assignments(struct reader *r, struct fact section, struc
     return reader_is_sign(r, '}');
 }
 
-/* The reader is at the section's first word. */
+/* The reader is at the section's first token. */
 static inline bool read_section(struct reader *r, uint32_t file, struct facts *facts)
 {
     struct fact section = {.file = file, .line = r->line, .setting = SETTING_COUNT};
@@ -243,7 +243,8 @@ out:
     return good;
 }
 
-/* Reads one file's text and adds its facts; facts->valid becomes false at an error. */
+/* Reads one file's text and adds its facts; sets facts->valid to false at an
+ * error. */
 static inline void second_read(const char *text, size_t size, uint32_t file, struct facts *facts)
 {
     struct reader r = {.at = text, .end = text + size, .line = 1, .word = fuzz_text(text, size)};

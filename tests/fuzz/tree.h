@@ -1,4 +1,4 @@
-/* A host's tree of this process's own, in memory if possible. */
+/* A host's file tree of this process's own, in memory if possible. */
 #ifndef TMOUT_TESTS_FUZZ_TREE_H
 #define TMOUT_TESTS_FUZZ_TREE_H
 
@@ -25,7 +25,7 @@ static inline void tree_remove(void)
     nftw(host.root, tree_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* Makes it, once; it is removed when the process exits. */
+/* Creates it once; it is removed when the process exits. */
 static inline void tree_make(void)
 {
     static char in_memory[] = "/dev/shm/fuzz-tree-XXXXXX", root[] = "/tmp/fuzz-tree-XXXXXX";
@@ -37,7 +37,7 @@ static inline void tree_make(void)
     atexit(tree_remove);
 }
 
-/* Writes a file, with the directories that it needs. */
+/* Writes a file and creates missing directories. */
 static inline void tree_put(const char *name, const char *data, size_t size)
 {
     char path[512];

@@ -9,7 +9,7 @@ static const char NOT_A_DURATION[] =
     "is not a duration: use seconds (600) or units (10m, 1h30m, 2d)";
 static const char TOO_LARGE[] = "is too large";
 
-/* Seconds of one unit, 0 for a character that is none. */
+/* Seconds of one unit, 0 for any other character. */
 static int64_t unit_sec(char unit)
 {
     switch (unit) {

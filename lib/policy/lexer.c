@@ -41,7 +41,8 @@ static size_t line_end(const struct lexer *l, size_t at)
     return at;
 }
 
-/* The character on the same line, or 0 if there is none: it never is first. */
+/* The offset of the character on the same line; 0 if it is not there, since it
+ * is never the first. */
 static size_t find_on_line(const struct lexer *l, size_t at, char wanted)
 {
     for (; !at_line_end(l, at); at++)
@@ -69,7 +70,7 @@ static size_t copy_plain(const struct lexer *l, size_t at, char *word, size_t si
     return at;
 }
 
-/* Does NAME = stand here, with the name of a setting? */
+/* Is there a NAME = here, with the name of a setting? */
 static bool setting_at(const struct lexer *l, size_t at)
 {
     char word[64];
@@ -80,7 +81,7 @@ static bool setting_at(const struct lexer *l, size_t at)
 
 /* --- spaces and comments -------------------------------------------------- */
 
-/* Overwrites the text up to end, and goes there. */
+/* Blanks out the text up to end, and moves there. */
 static void blank(struct lexer *l, size_t end)
 {
     for (; l->at < end; l->at++) {
@@ -94,7 +95,7 @@ static void blank(struct lexer *l, size_t end)
     }
 }
 
-/* Does a section's head, a setting or the end of a section stand here? */
+/* Is there a section's head, a setting or the end of a section here? */
 static bool looks_like_policy(const struct lexer *l, size_t at)
 {
     char word[64];
@@ -111,9 +112,9 @@ static bool looks_like_policy(const struct lexer *l, size_t at)
 }
 
 /*
- * A comment without an end swallows the rest of the file for libconfuse. Here
- * it ends where something follows that looks like a policy, behind its opening
- * or at the beginning of a later line, so that errors there are found.
+ * To libconfuse an unterminated comment swallows the rest of the file. Here it
+ * ends where something that looks like a policy follows, after its opening or
+ * at the beginning of a later line, so that errors there are found.
  */
 static void unterminated_comment(struct lexer *l)
 {
@@ -137,7 +138,7 @@ static void skip_comment(struct lexer *l)
         blank(l, line_end(l, l->at));
         return;
     }
-    /* Behind a comment without an end there is no end for another one. */
+    /* After an unterminated comment there is no end for another one either. */
     if (!l->unsure)
         end = memmem(l->text + l->at + 2, l->size - l->at - 2, "*/", 2);
     if (end == NULL)
@@ -229,7 +230,7 @@ static void skip_stray(struct lexer *l)
     const char closing = c == '$' && peek(l, 1) == '{' ? '}' : c == '(' ? ')' : '\0';
     size_t end = 0;
 
-    /* Once in vain is enough, so that a line is not read over and over. */
+    /* One failed search is enough, so that a line is not read over and over. */
     if (closing != '\0' && l->unclosed_line != l->line) {
         end = find_on_line(l, l->at, closing);
         if (end == 0)
@@ -254,7 +255,8 @@ static void plain_word(struct lexer *l, struct token *token)
 
 /* --- quotes --------------------------------------------------------------- */
 
-/* Where the quotation that begins at start ends on its line; 0: nowhere. */
+/* Where the quoted string that begins at start ends on its line; 0: it does
+ * not. */
 static size_t closing_quote(const struct lexer *l, size_t start)
 {
     const char quote = l->text[start];
@@ -270,9 +272,9 @@ static size_t closing_quote(const struct lexer *l, size_t start)
 }
 
 /*
- * Where a quotation that is open at the end of its line is closed on the next
- * one; 0: it is not. A quote that closes has a word before it, or nothing but
- * a space or brace behind it.
+ * Where a quoted string that is open at the end of its line is closed on the
+ * next one; 0: it is not. A closing quote has a word before it, or nothing but
+ * a space or brace after it.
  */
 static size_t closing_on_next_line(const struct lexer *l, size_t start)
 {
@@ -286,7 +288,7 @@ static size_t closing_on_next_line(const struct lexer *l, size_t start)
     return after_word || before_blank ? at : 0;
 }
 
-/* The quotation may be meant to end before a brace, or before the next setting. */
+/* The quoted string may be meant to end before a brace, or before the next setting. */
 static size_t probable_end(const struct lexer *l, size_t start)
 {
     size_t at = start + 1;

@@ -1,10 +1,10 @@
 /*
- * The text of a policy as words and signs.
+ * The text of a policy as tokens.
  *
- * libconfuse 3.3 accepts much that the author did not mean: it eats characters
+ * libconfuse 3.3 accepts much that the author did not mean: it skips characters
  * that it does not know, ends silently in an unterminated comment or at a NUL,
  * and expands ${VAR} from the environment. The lexer reports all of this, and
- * carries on behind it, so that the rest of the text is checked as well.
+ * carries on after it, so that the rest of the text is checked as well.
  */
 #ifndef TMOUT_POLICY_LEXER_H
 #define TMOUT_POLICY_LEXER_H
@@ -25,7 +25,7 @@ enum token_kind {
 
 struct token {
     enum token_kind kind;
-    size_t start, size; /* in the text, with the quotes */
+    size_t start, size; /* in the text, including the quotes */
     unsigned line;      /* in which it begins */
     size_t column;      /* bytes before it on its line */
     bool first_on_line;
@@ -33,19 +33,19 @@ struct token {
     bool bad; /* an error in it was reported: it is not what was meant */
 };
 
-/* No name or value is longer than this, and libconfuse takes a time that grows
- * with the square of a word's length: 26 s for one of 8 MB. */
+/* No name or value is longer than this, and libconfuse's time grows with the
+ * square of a word's length: 26 s for one of 8 MB. */
 enum { WORD_SIZE_MAX = 1024 };
 
 struct lexer {
-    char *text; /* size bytes, and a NUL behind them */
+    char *text; /* size bytes, and a NUL after them */
     size_t size, at;
     unsigned line;
     size_t line_start; /* offset */
     bool first_on_line;
-    bool lone_return;       /* one was reported; it stands for all of the file */
-    unsigned unclosed_line; /* the last with a quotation or bracket that is not closed */
-    bool unsure;            /* a comment has no end: structure may only seem wrong */
+    bool lone_return;       /* one was reported, for the whole file */
+    unsigned unclosed_line; /* the last with an unclosed quote or bracket */
+    bool unsure;            /* a comment is unterminated: structure may only seem wrong */
     const char *file;
     struct problems *problems;
 };

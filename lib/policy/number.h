@@ -12,7 +12,7 @@ static inline bool is_digit(char c)
 }
 
 /*
- * Reads the digits at *at into *number and moves *at behind them. Returns
+ * Reads the digits at *at into *number and moves *at past them. Returns
  * NULL, or what is wrong as a static sentence fragment; both are then
  * untouched. A leading zero is wrong: 010 means 8 to some readers.
  */

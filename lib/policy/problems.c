@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Enough for every error that a person makes; what lies beyond comes from a file
- * that is no policy, and is only counted. Notes and errors have this much room
- * each: a note never displaces an error. */
+/* Enough for every error that a person makes; more than that come from a file
+ * that is not a policy, and are only counted. Notes and errors have this much
+ * room each: a note never displaces an error. */
 enum { STORED_MAX = 1000 };
 
 /* Counts one more of this severity; is there room left for it? */
@@ -104,7 +104,7 @@ const struct problem *problems_first_bad(const struct problems *problems)
     return NULL;
 }
 
-/* A file's name or a policy's text may hold what a terminal would obey:
+/* A file's name or a policy's text may contain what a terminal would obey:
  * control characters, also those of 8 bits in UTF-8. */
 static void make_harmless(char *text)
 {

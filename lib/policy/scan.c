@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The head of a section that was seen, to find those that come twice. */
+/* The head of a section that was seen, to find duplicates. */
 struct seen_head {
     enum rule_kind kind;
     char *name;
@@ -17,11 +17,11 @@ struct seen_head {
 struct scanner {
     const struct scan_input *input;
     struct lexer lexer;
-    struct token token, next, after; /* the one at hand, and the two behind it */
+    struct token token, next, after; /* the current one, and the two after it */
     struct section section;          /* the one that is being read */
     struct token head;               /* its first word */
-    size_t end;                      /* behind the last token that was taken */
-    size_t nested;                   /* sections whose } is still to come after others */
+    size_t end;                      /* just past the last token that was taken */
+    size_t nested;                   /* that others interrupted, whose } is still to come */
     bool outside;                    /* of any section: settings are noted */
     struct token *stray;             /* their names */
     size_t stray_count;
@@ -76,7 +76,7 @@ static bool is_kind(const struct scanner *s, const struct token *token)
     return section_find_kind(word, &kind);
 }
 
-/* Does a section's head stand at hand, inside of another section? */
+/* Is there a section's head here, inside another section? */
 static bool at_head(const struct scanner *s)
 {
     const bool before_brace = s->next.kind == TOKEN_OPEN ||
@@ -90,7 +90,7 @@ static bool at_head(const struct scanner *s)
     return before_brace && !is_setting_name(s, &s->token);
 }
 
-/* Does a setting stand at hand, outside of a section? */
+/* Is there a setting here, outside any section? */
 static bool at_setting(const struct scanner *s)
 {
     if (s->token.kind != TOKEN_WORD || is_kind(s, &s->token))
@@ -110,7 +110,7 @@ struct assignment {
     bool bad;      /* a token in it is, which may explain what is missing */
 };
 
-/* The = and what comes before it by mistake. */
+/* The =, and whatever is wrongly before it. */
 static void take_equals(struct scanner *s, struct assignment *a)
 {
     while (s->token.kind == TOKEN_WORD && s->token.bad && s->token.line == a->name.line &&
@@ -144,7 +144,7 @@ static void take_braces(struct scanner *s, struct assignment *a)
         take(s);
 }
 
-/* Is the word at hand the value of an assignment, and not the next name? */
+/* Is the current word the value of an assignment, and not the next name? */
 static bool at_value(const struct scanner *s, const struct assignment *a)
 {
     const bool same_line = s->token.line == a->name.line;
@@ -173,7 +173,7 @@ static void take_value(struct scanner *s, struct assignment *a)
     a->bad = a->bad || a->value.bad;
 }
 
-/* Words behind the value that begin no other setting. */
+/* Words after the value that do not begin another setting. */
 static void take_surplus(struct scanner *s, struct assignment *a)
 {
     struct token first = {0};
@@ -274,7 +274,7 @@ static void stray_equals(struct scanner *s)
         take(s);
 }
 
-/* What a comma begins is a list, whose words are no settings. */
+/* A comma begins a list, whose words are not settings. */
 static void stray_separator(struct scanner *s)
 {
     const bool list = s->lexer.text[take(s).start] == ',';
@@ -307,8 +307,8 @@ static void stray_close(struct scanner *s)
 
 /* --- sections ------------------------------------------------------------- */
 
-/* The head of another section while one is open. Indented it is meant to be
- * inside, and a } for the outer one will come. */
+/* The head of another section while one is open. If it is indented, it is meant
+ * to be inside, and a } for the outer one will come. */
 static void interrupt_section(struct scanner *s)
 {
     const unsigned open_line = s->section.rule.line;
@@ -325,7 +325,7 @@ static void interrupt_section(struct scanner *s)
 }
 
 /* Reads settings up to the } of the section. Returns whether it was there.
- * Only of a section that was opened it can be missing. */
+ * It can be missing only from a section that was opened. */
 static bool read_body(struct scanner *s, bool opened)
 {
     size_t surplus = 0; /* { beyond the section's own */
@@ -404,7 +404,7 @@ static bool begins_head(const struct scanner *s, unsigned words)
     const bool complete = words > 1 || strcmp(kind, rule_kind_word(RULE_DEFAULT)) == 0;
     if (s->token.quoted)
         return false;
-    /* user group { } is about a user called group. */
+    /* `user group { }` is a rule for a user called group. */
     if (is_kind(s, &s->token))
         return complete || s->next.kind == TOKEN_WORD;
     return s->token.first_on_line && (complete || !is_kind(s, &s->head));
@@ -492,9 +492,10 @@ static void read_section(struct scanner *s)
 }
 
 /*
- * Settings without a section, up to a } or the next section. With a } they were
- * in one whose { or head is missing, which is one error; else each of them is
- * one. In a section that was interrupted by another one they are none.
+ * Settings without a section, up to a } or the next section. If there is a },
+ * they were in one whose { or head is missing, which is one error; otherwise
+ * each of them is one. They are no errors if they belong to a section that
+ * another one interrupted.
  */
 static void read_outside(struct scanner *s)
 {

@@ -2,13 +2,13 @@
  * The check of a policy's text before libconfuse sees it.
  *
  * libconfuse stops at the first error, and accepts much that the author did
- * not mean (lexer.h). So the scan reads the whole text by itself, as
+ * not mean (lexer.h). So the scan itself reads the whole text, as
  *
  *     default { NAME = VALUE ... }    group NAME { ... }    user NAME { ... }
  *
- * and reports every error of form, names and values: behind each it finds out
+ * and reports every error of form, names and values: after each it finds out
  * where the text goes on, so that one error neither hides another nor is
- * reported twice. What it finds no error in, both read alike.
+ * reported twice. Text without errors is read alike by both.
  */
 #ifndef TMOUT_POLICY_SCAN_H
 #define TMOUT_POLICY_SCAN_H
@@ -21,7 +21,7 @@
 
 /* A section without errors. */
 struct scan_section {
-    size_t start, end;       /* offsets of its first word, and behind its } */
+    size_t start, end;       /* offsets of its first word, and just past its } */
     const struct rule *rule; /* what it says; valid during the call only */
 };
 

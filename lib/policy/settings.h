@@ -40,7 +40,7 @@ enum setting_id {
  * shortest wins" needs no exception for it. */
 #define SETTING_NONE INT64_MAX
 
-/* A time without end, for settings of which the longest wins. */
+/* An unlimited time, for settings where the longest wins. */
 #define SETTING_FOREVER INT64_MAX
 
 /* Not set, so that sshd's own configuration applies: the default of sshd's
@@ -63,7 +63,7 @@ enum setting_type {
     SETTING_NUMBER,
     SETTING_CHOICE,   /* one of words[] */
     SETTING_STARTUPS, /* start:rate:full, packed; sshd_values.h */
-    SETTING_TEXT      /* the value is the text's length; the text is kept beside it */
+    SETTING_TEXT      /* the value is the text's length; the text is kept separately */
 };
 
 enum setting_strictest { STRICTEST_SMALLEST, STRICTEST_LARGEST };

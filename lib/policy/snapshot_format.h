@@ -67,7 +67,7 @@ struct file_rule {
     uint32_t kind;
     uint32_t name_size;
     uint32_t setting_count; /* as many struct file_setting follow, then the name */
-    uint32_t text_size;     /* of the one text a rule may have, behind the name */
+    uint32_t text_size;     /* of the one text a rule may have, after the name */
 };
 
 struct file_setting {

@@ -104,7 +104,7 @@ static const char TYPE_GLOBAL[] = "global";
 
 enum { PATTERN_MAX = SETTING_TEXT_MAX - 1 };
 
-/* A star may match nothing: the place behind it is reached with it. */
+/* A star may match nothing: the place after it is reached along with it. */
 static void skip_stars(const char *pattern, size_t size, bool *at)
 {
     for (size_t i = 0; i < size; i++)

@@ -73,7 +73,7 @@ enum cli_request cli_parse_program(int argc, char **argv, struct tmoutctl_contex
 /*
  * Parses what follows the command's name, which is argv[0]: its own options
  * and operand into *arguments, the common options into *context. Options may
- * stand before or after the operand, until "--".
+ * come before or after the operand, until "--".
  */
 enum cli_request cli_parse_verb(const struct verb *verb, int argc, char **argv,
                                 struct tmoutctl_context *context, struct verb_arguments *arguments);

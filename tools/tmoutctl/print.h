@@ -1,5 +1,5 @@
 /* Printing for terminals and for programs: nothing that came from a file or
- * over the network may steer a terminal or break a JSON document. */
+ * over the network may control a terminal or break a JSON document. */
 #ifndef TMOUT_TMOUTCTL_PRINT_H
 #define TMOUT_TMOUTCTL_PRINT_H
 

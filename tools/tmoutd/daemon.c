@@ -24,7 +24,7 @@
 
 enum { EVENTS_AT_ONCE = 64 };
 
-/* Beside the pids of logins, which are positive and smaller. */
+/* Apart from the pids of logins, which are positive and smaller. */
 enum source { SOURCE_TIMER = 1ULL << 40, SOURCE_SIGNAL, SOURCE_INOTIFY };
 
 /* --- events ---------------------------------------------------------------- */
@@ -126,8 +126,8 @@ static void on_change(struct daemon *daemon, const struct inotify_event *event)
     }
 }
 
-/* One buffer full: a user who causes events without end must not keep the
- * daemon from everything else. */
+/* One buffer full: a user who causes endless events must not keep the daemon
+ * from everything else. */
 static void read_changes(struct daemon *daemon)
 {
     char buffer[16384] __attribute__((aligned(__alignof__(struct inotify_event))));

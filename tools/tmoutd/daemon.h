@@ -20,7 +20,7 @@ struct daemon {
     int wd[WATCHED_COUNT];           /* inotify's number, or -1: not watched */
     bool is_reported[WATCHED_COUNT]; /* that it cannot be watched is logged once */
     bool stop;                       /* SIGTERM or SIGINT has come */
-    uint64_t watchdog_us;            /* systemd expects a sign of life this often; 0: never */
+    uint64_t watchdog_us;            /* systemd expects a watchdog ping this often; 0: never */
 };
 
 /* Blocks SIGTERM, SIGINT and SIGHUP, and watches what can be watched. Returns 0,

@@ -28,7 +28,7 @@ struct login_decision {
 };
 
 /* A login with terminals, which are judged one by one. Only its age is left: a
- * client could keep opening terminals for ever. */
+ * client could keep opening terminals forever. */
 struct login_decision login_decide_age(const struct watch_limits *limits, int64_t since_ms,
                                        int64_t now_ms);
 

@@ -22,7 +22,7 @@ enum {
     EXIT_MS = 500,    /* time for a shell to write its history */
     HANGUP_MS = 1000, /* time for programs to notice that the terminal is gone */
     /* Bounds for what a user can pile up to make a hang-up take long. A process
-     * that is not held loses the terminal as well, but may live on without. */
+     * that is not held loses the terminal as well, but may survive. */
     HELD_MAX = 4096,
     FILES_MAX = 100 * 1000
 };
@@ -104,7 +104,7 @@ static bool same_mounts(pid_t a, pid_t b)
            st_a.st_dev == st_b.st_dev;
 }
 
-/* Takes fd over, also if it fails. */
+/* Takes ownership of fd, even if it fails. */
 static int hold_descriptor(struct hangup *hangup, int fd)
 {
     int *grown = array_grow(hangup->pidfd, hangup->count, sizeof *grown);

@@ -23,7 +23,7 @@ struct terminal {
     unsigned index;
     int64_t next_ms;
     int64_t found_ms;
-    bool found; /* by the scan that is under way */
+    bool found; /* by the scan in progress */
     struct terminal_state state;
     struct notice notice;
     bool is_end_reported; /* logged since the last activity */
@@ -243,7 +243,7 @@ static void hang_up_terminal(struct common *common, struct login *login, struct 
         if (errno != ENOENT && errno != EIO)
             log_line(LOG_ERR, "cannot hang up terminal: %s user=%s terminal=%s", strerror(errno),
                      login->record.user, path);
-        /* It may be gone, or another login's by now: a scan will tell. */
+        /* It may be gone, or another login's by now: a scan will find out. */
         login->scan_ms = earlier_ms(login->scan_ms, now_ms + SETTLE_MS);
         terminal->next_ms = now_ms + SETTLE_MS;
         return;

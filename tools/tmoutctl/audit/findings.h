@@ -75,7 +75,7 @@ struct finding {
     char *file;              /* NULL where no file is concerned */
     unsigned line;           /* 0: the file as a whole */
     char *control;           /* of a baseline, or NULL */
-    enum setting_id setting; /* what it is about; SETTING_COUNT: no one setting */
+    enum setting_id setting; /* the setting concerned; SETTING_COUNT: no particular one */
 };
 
 /* Start with {0}; end with findings_free(). */

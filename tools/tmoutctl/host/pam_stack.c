@@ -91,7 +91,7 @@ static char *join_lines(const struct text_file *file, struct text_line *line)
         if (!next_text_line(file, line))
             break;
     }
-    /* libpam stops at a NUL, and so do those who read this. */
+    /* libpam stops at a NUL, and so do the callers. */
     joined[used] = '\0';
     return joined;
 }

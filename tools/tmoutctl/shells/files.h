@@ -39,7 +39,7 @@ int shell_file_read(const struct host *host, const char *path, int flags, struct
 /*
  * Cuts the line's comment and newline off, in the file's text itself, and
  * returns what is left: its commands. next_text_line() goes on as usual after
- * that, but cannot start anew: a text can be read once in this way.
+ * that, but cannot start over: a text can be read only once in this way.
  */
 char *shell_line_commands(struct text_file *file, const struct text_line *line);
 

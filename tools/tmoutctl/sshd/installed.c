@@ -28,8 +28,8 @@ enum { QUERY_BUDGET_MS = 20 * 1000, PROMPT_ANSWER_MS = 500 };
 #define TO_NOWHERE   "laddr=192.0.2.2,rdomain="
 #define FROM_NOWHERE "host=nowhere.invalid,addr=192.0.2.1," TO_NOWHERE ",lport=22"
 
-/* What no Match block is about: no user, and a port that nobody gives to sshd.
- * Measured with 9.2: a block about a port has to be answered here too. */
+/* What no Match block applies to: no user, and a port that nobody gives to
+ * sshd. Measured with 9.2: a block about a port has to be answered here too. */
 #define ABOUT_NOBODY TO_NOWHERE ",lport=1"
 
 /* --- running it ----------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /*
  * A host's sshd: its version, and the configuration that it would use for a
  * login. sshd itself is asked, since only it knows what its files amount to.
- * It reads them anew for each question, so a running sshd may still have older
+ * It reads them again for each query, so a running sshd may still have older
  * ones in effect.
  */
 #ifndef TMOUT_TMOUTCTL_SSHD_INSTALLED_H
@@ -17,9 +17,9 @@
 #include <stdint.h>
 
 /*
- * The program, and for how long its answers are still waited for, over all
- * questions: an sshd that hangs is waited for once, and not for each of some
- * thousand users. Prompt answers use up nothing of it.
+ * The program, and how much longer to wait for its answers, over all queries:
+ * an sshd that hangs is waited for once, and not for each of a thousand users.
+ * Prompt answers use up none of it.
  */
 struct sshd_program {
     char path[PATH_MAX];
@@ -42,8 +42,8 @@ struct sshd_bad_option {
 struct sshd_config {
     struct sshd_pair *item; /* in sshd's order; a keyword may occur several times */
     size_t count;
-    /* Those that keep it from starting: of the first file that has any, for sshd
-     * gives up at the end of that. item is empty then. */
+    /* Those that keep it from starting: of the first file that has any, since
+     * sshd gives up at its end. item is empty then. */
     struct sshd_bad_option *bad;
     size_t bad_count;
 };

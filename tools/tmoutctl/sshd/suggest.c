@@ -7,8 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* What only ssh_config(5) has, as of OpenSSH 10.2. sshd itself knows what it
- * knows; this is for the hint that an option is in the wrong file. */
+/* What only ssh_config(5) has, as of OpenSSH 10.2. sshd itself knows its own
+ * options; this is for the hint that an option is in the wrong file. */
 static const char *const client_options[] = {
     "addkeystoagent",
     "batchmode",

@@ -15,10 +15,10 @@
 enum { DEPTH_MAX = 16 };
 
 /*
- * More lines than any site has, and than `tmoutctl sshd-config` prints: of a
- * policy's file, 8 MiB at most, each 16 bytes may be a setting of some group,
- * and that is a block of two lines with its origin. Files that each include two
- * others double with each level, so there has to be an end.
+ * More lines than any site has, and than `tmoutctl sshd-config` prints: in a
+ * policy file, 8 MiB at most, every 16 bytes may be a setting of some group,
+ * which becomes a block of two lines with its origin. Files that each include
+ * two others double with each level, so there has to be a limit.
  */
 enum { LINES_MAX = 1024 * 1024, FILE_SIZE_MAX = 128 * 1024 * 1024 };
 

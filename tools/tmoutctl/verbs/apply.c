@@ -114,7 +114,7 @@ static int read_sources(struct application *a)
     clock_gettime(CLOCK_REALTIME, &now);
     const int64_t newest_ns = sources_newest_change_ns(&a->sources);
     const int64_t age_ns = (int64_t)now.tv_sec * SECOND_NS + now.tv_nsec - newest_ns;
-    /* Some file systems know whole seconds only. */
+    /* Some file systems store whole seconds only. */
     const int64_t tick_ns = newest_ns % SECOND_NS == 0 ? SECOND_NS : TICK_NS;
     if (age_ns < 0 || age_ns > tick_ns)
         return 0;

@@ -54,7 +54,7 @@ static int check_names(const struct dropin *dropin)
     return result;
 }
 
-/* What the sshd is like that the drop-in is for. */
+/* The sshd that the drop-in is for. */
 struct target {
     struct host host;
     struct sshd_program program; /* found unless a version was given */

@@ -43,10 +43,10 @@ class Watch:
     """Prints what happens, with the seconds since the last input."""
 
     def __init__(self):
-        self.begun = time.monotonic()
+        self.start = time.monotonic()
 
     def seconds(self):
-        return time.monotonic() - self.begun
+        return time.monotonic() - self.start
 
     def say(self, text):
         say(f"  {self.seconds():5.1f} s  {text}")
@@ -79,11 +79,11 @@ class Stopped(threading.Thread):
         self.client, self.sshd, self.watch, self.took_sec = client, sshd, watch, None
 
     def run(self):
-        begun = time.monotonic()
+        start = time.monotonic()
         self.client.process.send_signal(signal.SIGSTOP)
         self.watch.say("ann's client is stopped (SIGSTOP)")
         self.sshd.log.wait("Timeout, client not responding from user ann")
-        self.took_sec = time.monotonic() - begun
+        self.took_sec = time.monotonic() - start
         self.watch.say("ClientAlive disconnected ann: the client did not respond")
 
 

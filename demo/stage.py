@@ -23,7 +23,7 @@ def title(text):
     say()
 
 
-def expect(who, what, seen, said):
+def expect(who, what, seen, expected):
     """Records a difference from the policy."""
-    if seen != said:
-        differences.append(f"{who}: {what} is {seen!r}, but the policy says {said!r}")
+    if seen != expected:
+        differences.append(f"{who}: {what} is {seen!r}, but the policy says {expected!r}")

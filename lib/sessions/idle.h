@@ -21,7 +21,7 @@
 /*
  * A sample that finds ctime changed cannot tell real input from forged, and
  * gives no credit. The terminal is then suspect for SUSPECT_MS and sampled
- * every RESAMPLE_MS, so that somebody who changes the mode and types on is
+ * every RESAMPLE_MS, so that a user who changes the mode and keeps typing is
  * seen typing.
  */
 enum { RESAMPLE_MS = 1000, SUSPECT_MS = 30 * 1000 };

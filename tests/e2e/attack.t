@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Many at once, and people who want more guesses than they have."""
+"""Many attempts in parallel, and attackers who try to get more guesses than the limit."""
 
 import collections
 import contextlib
@@ -44,7 +44,7 @@ METHODS = ["password", "keyboard-interactive"]
 GUESSES = 60
 CROWD = 40
 
-# Stands between our line and pam_unix: who came so far, and a gate to stop them.
+# Runs between our line and pam_unix: records who got this far, and waits at a gate.
 REACHED = "/run/reached"
 GATES = "/run/gates"
 CHECK = f"""#!/bin/sh
@@ -57,13 +57,13 @@ START = syslog.mark()
 
 
 def reached(name):
-    """How many passwords of somebody came so far as to be checked."""
+    """How many passwords for this user got as far as being checked."""
     return read(REACHED).split().count(name)
 
 
 @contextlib.contextmanager
 def gate(name):
-    """Nobody's check ends while this lasts."""
+    """While this lasts, no password check for this user ends."""
     write(f"{GATES}/{name}", "")
     try:
         yield
@@ -72,7 +72,7 @@ def gate(name):
 
 
 def holders(name):
-    """The processes that have somebody's ledger open: they check, or wait to."""
+    """The processes that have a user's ledger open: they check a password, or wait to."""
     path, found = f"{LEDGERS}/{uid(name)}", set()
     for link in glob.glob("/proc/[0-9]*/fd/*"):
         with contextlib.suppress(OSError):
@@ -85,28 +85,28 @@ def lines(name, pattern):
     return syslog.settled(START, rf"pam_tmout\(.*{pattern}.* user={name} ")
 
 
-def sound(name, mark=START):
-    """Whatever happened to the ledger's writers, it is whole."""
+def expect_intact(name, mark=START):
+    """The ledger is intact, whatever happened to the processes that write it."""
     tap.equal([line for line in errors(mark) if f"user={name}" in line], [], f"{name}: no error")
     tap.ok(not os.path.lexists(f"{LEDGERS}/{uid(name)}.damaged"), f"{name}: no damage")
 
 
-def wrong_ones_at_once():
-    """of sixty wrong passwords at once, exactly five are checked"""
+def wrong_in_parallel():
+    """of sixty wrong passwords in parallel, exactly five are checked"""
     with ThreadPoolExecutor(GUESSES) as pool:
         inside = list(pool.map(lambda n: lets_in("mass", f"guess{n}", method=METHODS[n % 2]),
                                range(GUESSES)))
     tap.equal(any(inside), False, "nobody gets in")
     tap.equal(reached("mass"), 5, "five were checked")
-    tap.equal(state("mass"), (5, True), "five are counted, and lock")
+    tap.equal(state("mass"), (5, True), "five are counted, and the account is locked")
     counts = {pattern: len(lines("mass", pattern)) for pattern in
               ("failed login", "locked after", "rejected: locked")}
     tap.equal(counts, {"failed login": 5, "locked after": 1, "rejected: locked": GUESSES - 5},
               "the log has one line for each")
 
 
-def right_ones_at_once():
-    """forty right passwords at once all get in, where three may be wrong"""
+def correct_in_parallel():
+    """forty correct passwords in parallel all get in, though the limit is three"""
     with ThreadPoolExecutor(CROWD) as pool:
         inside = list(pool.map(lambda n: lets_in("crowd", "right", method=METHODS[n % 2]),
                                range(CROWD)))
@@ -115,7 +115,7 @@ def right_ones_at_once():
 
 
 def one_wrong_among_many():
-    """a wrong one among many right ones stops nobody"""
+    """a wrong password among many correct ones locks nobody out"""
     given = ["right"] * 19
     given.insert(random.randrange(19), "wrong")
     with ThreadPoolExecutor(len(given)) as pool:
@@ -124,7 +124,7 @@ def one_wrong_among_many():
 
 
 def gone_at_the_prompt():
-    """who goes away at the prompt is not charged"""
+    """a client that leaves at the prompt is not charged"""
     for method in METHODS:
         for _ in range(4):
             mark = sshd.log.mark()
@@ -133,7 +133,7 @@ def gone_at_the_prompt():
             client.go_away()
             os.close(descriptor)
             sshd.log.wait("Connection (closed|reset) by.* user prompt ", mark)
-    tap.equal(state("prompt"), (0, False), "eight prompts, no failure")
+    tap.equal(state("prompt"), (0, False), "eight abandoned prompts, no failure")
     tap.ok(lets_in("prompt", "right"), "and in")
 
 
@@ -153,31 +153,31 @@ def gone_while_waiting():
         before = holders("waits")
 
         def wait_for_another():
-            return wait_until(lambda: holders("waits") - before, "no other comes to wait")
+            return wait_until(lambda: holders("waits") - before, "no other process waits")
 
         for text in "wrong", "right":
             second = PasswordClient("waits", text, method="keyboard-interactive")
             others = wait_for_another()
             second.go_away()
             wait_until(lambda: not others & holders("waits"), "sshd does not end")
-        # In this method sshd lets a check that has begun come to its end.
+        # With this method sshd lets a check that has started finish.
         second = PasswordClient("waits", "right")
         wait_for_another()
         second.go_away()
-        tap.equal(reached("waits"), 1, "none of them is checked while the first is")
+        tap.equal(reached("waits"), 1, "none of them is checked while the first one is")
         tap.equal(state("waits"), (0, False), "none is counted")
     tap.equal(first.result().returncode, 0, "the first gets in")
-    wait_until(lambda: not holders("waits"), "they don't end")
-    tap.ok(reached("waits") <= 2, "the wrong one was never checked")
+    wait_until(lambda: not holders("waits"), "the processes don't end")
+    tap.ok(reached("waits") <= 2, "the wrong password was never checked")
     tap.equal(state("waits"), (0, False), "and none is charged")
 
     before = reached("waits")
     with gate("waits"):
         first = start_su("waits", "right")
-        wait_until(lambda: holders("waits"), "the first su does not come")
+        wait_until(lambda: holders("waits"), "the first su does not open the ledger")
         wait_until(lambda: reached("waits") == before + 1, "the first su is not checked")
         second = start_su("waits", "wrong")
-        wait_until(lambda: second.pid in holders("waits"), "the second su does not come to wait")
+        wait_until(lambda: second.pid in holders("waits"), "the second su does not wait")
         os.kill(second.pid, signal.SIGKILL)
         second.wait(GUARD_SEC)
     tap.equal(first.wait(GUARD_SEC), 0, "su: the first gets in")
@@ -190,21 +190,21 @@ def gone_while_checked():
     for number, method in enumerate(METHODS, 1):
         with gate("checked"):
             client = PasswordClient("checked", "wrong", method=method)
-            wait_until(lambda: reached("checked") == number, "it is not checked")
+            wait_until(lambda: reached("checked") == number, "the password is not checked")
             client.go_away()
         wait_until(lambda: not holders("checked"), "sshd does not end")
-        tap.equal(state("checked"), (number, False), f"{method}: one more counts")
+        tap.equal(state("checked"), (number, False), f"{method}: one more failure")
     tap.ok(lets_in("checked", "right"), "the last of three: in")
     with gate("orphan"):
         process = start_su("orphan", "wrong")
-        wait_until(lambda: reached("orphan"), "it is not checked")
+        wait_until(lambda: reached("orphan"), "the password is not checked")
         process.kill()
         process.wait(GUARD_SEC)
-        tap.equal(state("orphan"), (1, False), "su is killed, and its check goes on: charged")
+        tap.equal(state("orphan"), (1, False), "su is killed while its check continues: charged")
 
 
 def sshd_is_killed():
-    """sshd's processes are killed again and again: no more guesses for it"""
+    """killing sshd's processes again and again yields no additional guesses"""
     done = threading.Event()
     victims = collections.Counter()
 
@@ -232,14 +232,14 @@ def sshd_is_killed():
     tap.equal(any(inside), False, "nobody gets in")
     tap.ok(victims, "some were killed")
     count, checked = state("killed")[0], reached("killed")
-    tap.ok(checked <= count <= 20, "each that was checked counts, and no more than allowed",
+    tap.ok(checked <= count <= 20, "each guess that was checked counts, and none beyond the limit",
            f"{checked} checked, {count} counted")
-    sound("killed")
+    expect_intact("killed")
     unlock("killed")
     tap.ok(lets_in("killed", "right"), "unlocked: in")
 
 
-# Started by an ordinary user, with that user's rights alone.
+# Run by an ordinary user, with only that user's privileges.
 STOP_AND_KILL = """
 import os, random, signal, subprocess, sys, time
 from concurrent.futures import ThreadPoolExecutor
@@ -262,7 +262,7 @@ def guess(n):
                 return
             su.send_signal(random.choice([signal.SIGCONT, signal.SIGKILL]))
         except PermissionError:
-            pass  # it is at what nobody may disturb
+            pass  # it is in the part that users cannot interrupt
     try:
         su.wait(0.3)
     except subprocess.TimeoutExpired:
@@ -286,23 +286,24 @@ for su in stopped:
 
 
 def su_is_stopped_and_killed():
-    """a user stops and kills their own su: no more guesses, and others are not delayed"""
+    """a user who stops and kills their own su gets no additional guesses and delays nobody"""
     with subprocess.Popen(as_user("mal", sys.executable, "-c", STOP_AND_KILL), text=True,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE) as attacker:
         tap.note(f"left stopped: {attacker.stdout.readline()}")
         guesses = reached("prey")
         tap.ok(0 < guesses <= 10, "no more were checked than allowed", guesses)
-        # What is held up for good here ends with an error of its own.
+        # What is blocked for good here ends with an error of its own.
         tap.equal(ssh("prey", "echo in").stdout, "in\n", "the victim's key still works")
         tap.ok(lets_in("prey", "right"), "and so does the password, over the network")
         result = su("crowd", "prey", "right")
-        tap.ok(result.returncode != 0, "su gives an answer", result.stdout)
+        tap.ok(result.returncode != 0, "su does not hang", result.stdout)
         attacker.communicate("\n", timeout=GUARD_SEC)
-    tap.equal(reached("prey"), guesses + 1, "none was checked later but the victim's own over the network")
-    tap.equal(state("prey"), (10, True), "all that was begun is counted, and locks")
-    sound("prey")
+    tap.equal(reached("prey"), guesses + 1,
+              "only the victim's own, over the network, was checked later")
+    tap.equal(state("prey"), (10, True), "all attempts that were started count, and lock")
+    expect_intact("prey")
     unlock("prey")
-    tap.equal(su("crowd", "prey", "right").returncode, 0, "unlocked: su lets in")
+    tap.equal(su("crowd", "prey", "right").returncode, 0, "unlocked: su succeeds")
 
 
 def su_at_the_ledger():
@@ -311,24 +312,24 @@ def su_at_the_ledger():
     path = f"{LEDGERS}/{uid('taken')}"
     with holding(path):
         process = start_su("taken", "wrong")
-        wait_until(lambda: process.pid in holders("taken"), "su does not come")
+        wait_until(lambda: process.pid in holders("taken"), "su does not open the ledger")
         for name in "STOP", "TSTP", "KILL", "TERM", "HUP":
             result = run(*as_user("mal", "sh", "-c", f"kill -{name} {process.pid}"))
-            tap.ok(result.returncode != 0, f"{name} may not be sent", result)
+            tap.ok(result.returncode != 0, f"{name} cannot be sent", result)
     tap.ok(process.wait(GUARD_SEC) > 0, "su ends by itself")
-    tap.equal(state("taken"), (2, False), "and was charged")
+    tap.equal(state("taken"), (2, False), "and is charged")
 
 
-def file_size_of_nothing():
-    """su that may write no file counts like any other"""
+def file_size_limit_of_zero():
+    """su that may not write files counts like any other"""
     no_size = ["prlimit", "--fsize=0"]
     mark = syslog.now()
 
     def checked():
         return len(syslog.settled(mark, r"pam_unix\(su:auth\): auth.* user=small$"))
 
-    # Where root may not raise a hard limit, as in some containers, there is no
-    # making the ledger, and no checking.
+    # Where root may not raise a hard limit, as in some containers, the ledger
+    # cannot be created and no password is checked.
     tap.ok(su("mal", "small", "wrong", before=no_size).returncode != 0, "without a ledger: rejected")
     tap.equal(state("small")[0], checked(), "counted if it was checked")
     unlock("small")
@@ -340,11 +341,11 @@ def file_size_of_nothing():
         tap.equal(state("small"), (count, count == 3), f"wrong {count}: counted")
     tap.ok(su("mal", "small", "right", before=no_size).returncode != 0, "locked")
     tap.equal(checked(), 3, "three were checked")
-    sound("small", mark)
+    expect_intact("small", mark)
 
 
 def few_descriptors():
-    """su that may open next to nothing checks no password that it does not count"""
+    """su that may open hardly any files checks no password that it does not count"""
     mark = syslog.now()
     for number in range(3, 16):
         limit = ["prlimit", f"--nofile={number}"]
@@ -366,7 +367,7 @@ def lies_about_the_origin():
     tap.ok(lets_in("liar", "right"), "the network is not locked")
 
 
-# Takes what every change of a ledger needs, by F_OFD_SETLK, and keeps it.
+# Takes both locks that every change of a ledger needs (F_OFD_SETLK), and keeps them.
 TAKE_BOTH_LOCKS = """
 import fcntl, os, struct, sys
 descriptor = os.open(sys.argv[1], os.O_RDWR)
@@ -380,12 +381,12 @@ sys.stdin.readline()
 
 @contextlib.contextmanager
 def holding(path):
-    """A process that has taken a ledger's locks, and was then stopped."""
+    """While this lasts, a stopped process holds a ledger's locks."""
     with subprocess.Popen([sys.executable, "-c", TAKE_BOTH_LOCKS, path], text=True,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             if process.stdout.readline() != "taken\n":
-                raise RuntimeError("the locks cannot be had")
+                raise RuntimeError("the locks cannot be taken")
             process.send_signal(signal.SIGSTOP)
             yield
         finally:
@@ -393,7 +394,7 @@ def holding(path):
 
 
 def stopped_with_the_locks():
-    """a process that is stopped with a ledger's locks holds up its user alone, and not for long"""
+    """a stopped process that holds a ledger's locks delays only that user, and not for long"""
     name = "held"
     lets_in(name, "wrong")
     su("mal", name, "wrong")
@@ -406,20 +407,20 @@ def stopped_with_the_locks():
                                        and f'"tmoutctl unlock {name}" to repair' in line
                                        for line in found),
                "the log names the file and the remedy", *found)
-        tap.equal(ssh(name, "echo in").stdout, "in\n", "the key lets in")
+        tap.equal(ssh(name, "echo in").stdout, "in\n", "the key still works")
         unlock(name)
-        tap.ok(lets_in(name, "right"), "unlocked: the right password lets in over the network")
+        tap.ok(lets_in(name, "right"), "unlocked: the correct password works over the network")
         tap.equal(su("mal", name, "right").returncode, 0, "and here")
-    tap.skip("the same, frozen", "the throw-away host has no cgroups of its own; who waits for "
-             "the locks cannot tell a stopped process from a frozen one")
+    tap.skip("the same, frozen", "the throw-away host has no cgroups of its own; a process that "
+             "waits for the locks cannot tell a stopped holder from a frozen one")
 
 
 def nothing_left():
-    """all have ended, and nothing alarming was logged"""
+    """all processes have ended, and no error was logged"""
     tap.ok(sshd.alive(), "sshd is alive")
     names = os.listdir(LEDGERS)
     tap.equal([name for name in names if re.search(r"[^0-9]", name) and
-               name != f"{uid('held')}.damaged"], [], "no half-made ledger is left")
+               name != f"{uid('held')}.damaged"], [], "no partial ledger is left")
 
 
 random.seed(4)
@@ -430,9 +431,9 @@ write(REACHED, "")
 os.mkdir(GATES)
 for service in "sshd", "su":
     wire_auth(service, CHECK_LINE)
-tap.at_once([
-    wrong_ones_at_once, stopped_with_the_locks, gone_at_the_prompt,
+tap.in_parallel([
+    wrong_in_parallel, stopped_with_the_locks, gone_at_the_prompt,
     gone_while_waiting, gone_while_checked, sshd_is_killed, su_is_stopped_and_killed,
-    right_ones_at_once, one_wrong_among_many, file_size_of_nothing, few_descriptors,
+    correct_in_parallel, one_wrong_among_many, file_size_limit_of_zero, few_descriptors,
     su_at_the_ledger, lies_about_the_origin], 12)
 tap.run(nothing_left)

@@ -57,7 +57,7 @@ START = syslog.mark()
 
 
 def lines(name, pattern, mark=START):
-    """What the module and tmoutctl have logged about somebody."""
+    """What the module and tmoutctl have logged about a user."""
     return [line for line in syslog.settled(mark, pattern)
             if re.search(rf"(pam_tmout\(|tmoutctl).* user={name} ", line)]
 
@@ -74,11 +74,11 @@ def wrong_then_right():
         tap.ok(not lets_in("ann", "right", method=method), f"the correct one is rejected: {method}")
     tap.equal(state("ann"), (3, True), "rejections don't count")
     tap.ok(attempts("ann")["unlock_in"] <= left, "and don't prolong the lock")
-    tap.equal(ssh("ann", "echo in").stdout, "in\n", "her key lets her in")
-    tap.equal(state("ann"), (3, True), "and lifts no lock")
+    tap.equal(ssh("ann", "echo in").stdout, "in\n", "her key works")
+    tap.equal(state("ann"), (3, True), "and does not lift the lock")
     unlock("ann")
     tap.equal(state("ann"), (0, False), "unlocked: nothing counted")
-    tap.ok(lets_in("ann", "right"), "and the right password lets her in")
+    tap.ok(lets_in("ann", "right"), "and the correct password works")
 
     who = "user=ann address=127.0.0.1 service=sshd"
     for pattern, expected in {
@@ -89,8 +89,8 @@ def wrong_then_right():
     }.items():
         found = lines("ann", pattern)
         tap.ok(len(found) == len(expected) and all(map(str.__contains__, found, expected)),
-               f"the log: a line for each {pattern}", *found)
-    tap.equal(len(lines("ann", "")), 7, "and no other")
+               f"the log has a line for each {pattern}", *found)
+    tap.equal(len(lines("ann", "")), 7, "and no others")
 
 
 def success_clears():
@@ -102,15 +102,15 @@ def success_clears():
         tap.equal(state("clears"), (0, False), f"turn {turn}: cleared")
 
 
-def window_ends():
-    """a failure that is older than the window counts no more"""
+def window_expires():
+    """a failure that is older than the window no longer counts"""
     for turn in 1, 2:
         tap.ok(not lets_in("window", "wrong"), f"wrong password {turn}")
-        wait_until(lambda: state("window") == (0, False), "the window does not end")
-    tap.ok(lets_in("window", "right"), "two failures apart: no lock")
+        wait_until(lambda: state("window") == (0, False), "the failure does not expire")
+    tap.ok(lets_in("window", "right"), "two failures further apart than the window: no lock")
 
 
-def lock_ends():
+def lock_expires():
     """a lock expires, together with the failures that caused it"""
     tap.ok(not lets_in("time", "wrong"), "wrong")
     tap.equal(state("time"), (1, True), "locked")
@@ -122,21 +122,21 @@ def lock_ends():
     tap.equal(state("time"), (1, True), "locks again")
 
 
-def lock_without_end():
+def permanent_lock():
     """lock_time = forever"""
     tap.ok(not lets_in("forever", "wrong"), "wrong")
     now = attempts("forever")
     tap.equal((now["failures"], now["locked"], now["unlock_in"]), (1, True, None),
-              "locked, with no end to it")
+              "locked, with no expiry")
     tap.ok(not lets_in("forever", "right"), "correct password: rejected")
     unlock("forever")
     tap.ok(lets_in("forever", "right"), "unlocked: right")
 
 
 def several_on_one_connection():
-    """several tries on one connection are that many attempts"""
+    """several passwords on one connection are as many attempts"""
     for method in METHODS:
-        tap.ok(lets_in("many", "one", "two", "right", method=method), f"{method}: right at last")
+        tap.ok(lets_in("many", "one", "two", "right", method=method), f"{method}: correct at last")
         tap.equal(state("many"), (0, False), f"{method}: cleared")
         mark = syslog.now()
         tap.ok(not lets_in("many", "one", "two", method=method), f"{method}: two wrong")
@@ -150,7 +150,7 @@ def several_on_one_connection():
 
 
 def nobody_is_asked_twice():
-    """we ask only where there is a limit, and the password module then no more"""
+    """the module asks only where there is a limit, and the password module does not ask again"""
     stack("asks", AUTH_LINE, "auth required pam_unix.so nodelay")
     stack("asks-not", AUTH_LINE, "auth required pam_permit.so")
     for name, service, asked in (("asked", "asks", 1), ("asked", "asks-not", 1),
@@ -158,7 +158,7 @@ def nobody_is_asked_twice():
         pam = Pam(service, name)
         tap.equal(pam.authenticate("right"), 0, f"{name}, {service}: success")
         pam.end()
-        tap.equal(pam.asked, asked, f"{name}, {service}: asked so often")
+        tap.equal(pam.asked, asked, f"{name}, {service}: number of prompts")
     for _ in range(4):
         lets_in("free", "wrong")
     tap.ok(lets_in("free", "right"), "without a limit, four wrong passwords lock nobody")
@@ -166,22 +166,23 @@ def nobody_is_asked_twice():
 
 
 def another_module_asks():
-    """with `noprompt` another module asks, and a prompt that is left counts"""
+    """with `noprompt` another module asks, and an abandoned prompt counts"""
     stack("noprompt", AUTH_LINE + " noprompt", "auth required pam_unix.so nodelay")
     pam = Pam("noprompt", "later")
     tap.equal((pam.authenticate("right"), pam.asked, state("later")), (0, 1, (0, False)), "right")
     pam.end()
-    tap.ok(Pam.once("noprompt", "later", None) != 0, "nobody answers")
+    tap.ok(Pam.once("noprompt", "later", None) != 0, "no answer")
     tap.equal(state("later"), (1, False), "which counts")
     tap.ok(Pam.once("noprompt", "later", "wrong") != 0, "wrong")
     pam = Pam("noprompt", "later")
     tap.equal((pam.authenticate("right"), pam.asked), (Pam.AUTH_ERR, 0), "locked: nobody is asked")
-    tap.ok(any("Account locked after 2" in text for text in pam.told), "but told", pam.told)
+    tap.ok(any("Account locked after 2" in text for text in pam.messages), "but the user is told",
+           pam.messages)
     pam.end()
 
 
 def strictest_group():
-    """of several groups the strictest limit counts"""
+    """of several groups the strictest limit applies"""
     tap.ok(not lets_in("one", "wrong"), "wrong")
     now = attempts("one")
     tap.ok(now["locked"] and 1140 < now["unlock_in"] <= 1200,
@@ -190,7 +191,7 @@ def strictest_group():
 
 
 def policy_edited():
-    """an edit of the policy counts from the next attempt on"""
+    """an edit of the policy applies from the next attempt on"""
     path = f"{DROP_INS}/edited.conf"
 
     def edit(text):
@@ -207,9 +208,9 @@ def policy_edited():
     edit("max_attempts = none")
     tap.ok(lets_in("edited", "right"), "no limit any more: in")
     edit("max_attempts = 2   lock_time = forever")
-    tap.ok(not lets_in("edited", "right"), "the limit is back: the lock, too")
+    tap.ok(not lets_in("edited", "right"), "the limit is back, and so is the lock")
     edit("max_attempts = 2   lock_time = 1s")
-    tap.ok(lets_in("edited", "right"), "a shorter lock is over by now")
+    tap.ok(lets_in("edited", "right"), "a shorter lock has expired by now")
     lets_in("edited", "wrong")
     edit("max_attempts = 1")
     tap.ok(not lets_in("edited", "right"), "one of one: rejected")
@@ -219,16 +220,16 @@ def policy_edited():
 
 
 def keys():
-    """a key needs no password, and says nothing about one"""
+    """a login with a key neither counts nor clears failures"""
     lets_in("key", "wrong")
-    tap.equal(ssh("key", "echo in").stdout, "in\n", "a key lets in")
+    tap.equal(ssh("key", "echo in").stdout, "in\n", "a key works")
     tap.equal(state("key"), (1, False), "and clears nothing")
     result = password_ssh("keyafter", "wrong", method="password,publickey", command="echo in")
     tap.equal(result.stdout, "in\n", "a wrong password, and a key on the same connection")
     tap.equal(state("keyafter"), (1, False), "clears nothing")
     result = password_ssh("keyafter", "wrong", method="keyboard-interactive,publickey",
                           command="echo in")
-    tap.equal(result.stdout, "in\n", "and once more, which makes the lock")
+    tap.equal(result.stdout, "in\n", "and once more, which locks")
     tap.equal(state("keyafter"), (2, True), "stays locked")
     tap.ok(not lets_in("keyafter", "right"), "for passwords")
 
@@ -245,9 +246,9 @@ def sudo_with_password():
     """sudo counts, apart from the network, and asks again on the same handle"""
     tap.equal(sudo("sudoer", "wrong", "right").returncode, 0, "wrong, then right: in")
     tap.equal(state("sudoer"), (0, False), "cleared")
-    # sudo tells modules to say nothing to the user.
+    # sudo asks modules not to print messages.
     tap.ok(sudo("sudoer", "wrong", "wrong", "right").returncode != 0,
-           "locked between two questions: the correct one is rejected")
+           "locked between two prompts: the correct one is rejected")
     tap.equal(state("sudoer"), (2, True), "locked")
     tap.ok(lets_in("sudoer", "right"), "but not over the network")
     tap.equal(state("sudoer"), (2, True), "which clears nothing here")
@@ -257,7 +258,7 @@ def sudo_with_password():
 
 
 def su_on_a_terminal():
-    """su on a terminal, where people are told what is the matter"""
+    """su on a terminal, where the user is shown the reason"""
     def attempt(password):
         with Terminal(as_user("quiet", "su", "su", "-c", "echo in''side")) as session:
             session.wait("Password: ")
@@ -269,7 +270,8 @@ def su_on_a_terminal():
         tap.ok(status != 0 and "Locked" not in screen, f"wrong password {count}", screen)
     status, screen = attempt("right")
     tap.ok(status != 0 and "inside" not in screen, "locked: the correct one is rejected", screen)
-    tap.matches(screen, r"Account locked after 2 failed logins\. Try again in (10m|9m\d+s)\.", "and told")
+    tap.matches(screen, r"Account locked after 2 failed logins\. Try again in (10m|9m\d+s)\.",
+                "with the reason")
     unlock("su")
     status, screen = attempt("right")
     tap.ok(status == 0 and "inside" in screen, "unlocked: in", screen)
@@ -294,8 +296,9 @@ def login_on_a_terminal():
     tap.ok(not inside and "Locked" not in screen, "two wrong passwords", screen)
     tap.equal(state("console"), (2, True), "counted")
     inside, screen = attempt("console", "right")
-    tap.ok(not inside and "Account locked after 2 failed logins" in screen, "rejected, and told", screen)
-    tap.ok(lets_in("console", "right"), "ssh lets in")
+    tap.ok(not inside and "Account locked after 2 failed logins" in screen,
+           "rejected, with the reason", screen)
+    tap.ok(lets_in("console", "right"), "ssh works")
     unlock("console")
     tap.ok(attempt("console", "right")[0], "unlocked: in")
     attempt("console", "wrong", host="192.0.2.7")
@@ -303,9 +306,9 @@ def login_on_a_terminal():
               ["network"], "login -h, as telnetd calls it: from the network")
 
 
-def what_the_other_side_is_told():
-    """over the network nobody is told that somebody is locked, unless the line has `tell`"""
-    told = {"options": ["LogLevel=INFO"]}  # with what the server wants to have shown
+def what_clients_are_told():
+    """over the network nobody is told that an account is locked, unless the line has `tell`"""
+    told = {"options": ["LogLevel=INFO"]}  # with the messages of the server
     for method in METHODS:
         wrong = password_ssh("secret", "wrong", method=method, **told).stdout
         lets_in("secret", "wrong")
@@ -313,7 +316,7 @@ def what_the_other_side_is_told():
         tap.equal(locked, wrong, f"{method}: no trace of a lock")
         everything = password_ssh("secret", "right", method=method, options=["LogLevel=DEBUG3"])
         tap.ok(not re.search("(?i)locked|failed login|try again in", everything.stdout),
-               f"{method}: nor in anything that is sent", everything.stdout)
+               f"{method}: nor anywhere else in what is sent", everything.stdout)
         unlock("secret")
     telling = variant("sshd-tell", 2201, AUTH_LINE + " tell", "@include common-auth")
     for _ in range(2):
@@ -340,22 +343,22 @@ def strangers():
         session.wait_prompt()
         tap.equal(session.ask("$USER"), "stranger", "login accepts the password")
     tap.ok(not lets_in("stranger", "right"), "none of which lifts the lock")
-    tap.equal(state("stranger"), (2, True), "made by the strangers")
+    tap.equal(state("stranger"), (2, True), "which strangers caused")
     for _ in range(3):
         su("quiet", "local", "guess")
-    tap.ok(su("quiet", "local", "right").returncode != 0, "a lock made here")
-    tap.ok(lets_in("local", "right"), "holds nobody up over the network")
+    tap.ok(su("quiet", "local", "right").returncode != 0, "a local lock")
+    tap.ok(lets_in("local", "right"), "does not apply over the network")
 
 
 def root():
-    """root is locked by a rule that names root and by no other"""
+    """only a rule that names root locks root"""
     path = f"{DROP_INS}/root.conf"
     passwords({"root": "right"})
     stack("console-root", AUTH_LINE, "auth required pam_unix.so nodelay")
     for _ in range(4):
         Pam.once("console-root", "root", "wrong")
         lets_in("root", "wrong")
-    tap.equal(Pam.once("console-root", "root", "right"), 0, "no rule of their own: in at the console")
+    tap.equal(Pam.once("console-root", "root", "right"), 0, "no rule for root: in at the console")
     tap.ok(lets_in("root", "right"), "and over the network")
     tap.ok(not os.path.exists(f"{LEDGERS}/0"), "nothing was counted")
     write(path + ".new", 'user "root" { max_attempts = 2 }\n')
@@ -363,7 +366,7 @@ def root():
     for _ in range(2):
         Pam.once("console-root", "root", "wrong")
         lets_in("root", "wrong")
-    tap.equal(Pam.once("console-root", "root", "right"), Pam.AUTH_ERR, "a rule of their own: locked")
+    tap.equal(Pam.once("console-root", "root", "right"), Pam.AUTH_ERR, "a rule for root: locked")
     tap.ok(not lets_in("root", "right"), "over the network, too")
     unlock("root")
     tap.ok(lets_in("root", "right"), "unlocked")
@@ -371,11 +374,11 @@ def root():
 
 
 def who_leaves_a_ledger():
-    """users who don't exist leave no file, and what is no guess is not charged"""
+    """unknown users leave no file, and what is not a guess is not charged"""
     stack("unknown", AUTH_LINE, "auth required pam_unix.so nodelay")
     before = set(os.listdir(LEDGERS))
     results = {Pam.once("unknown", f"nobody{n}", "guess", source="192.0.2.1") for n in range(1000)}
-    tap.equal(results, {Pam.USER_UNKNOWN}, "a thousand that don't exist")
+    tap.equal(results, {Pam.USER_UNKNOWN}, "a thousand unknown users")
     for method in METHODS:
         tap.ok(not lets_in("nosuchuser", "guess", "guess", method=method), f"over ssh: {method}")
     known = {str(uid(name)) for name in PEOPLE} | {"0"}
@@ -385,7 +388,7 @@ def who_leaves_a_ledger():
     for method in METHODS:
         tap.ok(not lets_in("denied", "guess", "right", "guess", method=method),
                f"sshd lets them in with no password: {method}")
-    tap.equal(state("denied"), (0, False), "so none counts")
+    tap.equal(state("denied"), (0, False), "so none of them counts")
     for _ in range(3):
         tap.equal(ssh("haskey", "echo in").stdout, "in\n", "empty passwords permitted: a key")
     tap.equal(state("haskey"), (0, False), "the empty password before it does not count")
@@ -394,10 +397,10 @@ def who_leaves_a_ledger():
     lets_in("empty", "", method="keyboard-interactive")
     su("quiet", "empty", "")
     tap.equal([(count["from"], count["failures"]) for count in attempts("empty")["counts"]],
-              [("local", 1), ("network", 1)], "nor is an empty one nothing elsewhere")
+              [("local", 1), ("network", 1)], "elsewhere an empty password counts, too")
 
 
-# --- beside other modules ----------------------------------------------------
+# --- together with other modules ---------------------------------------------
 
 def variant(service, port, *auth, account=()):
     """An sshd with a PAM stack of its own."""
@@ -413,7 +416,7 @@ def tally(name):
 
 
 def ours_locks(name, port, counted=lambda: True):
-    """The life of a lock, on the stack that is at this port."""
+    """Locks a user and unlocks them again, on the stack at this port."""
     for method in METHODS:
         for _ in range(2):
             tap.ok(not lets_in(name, "wrong", method=method, port=port), f"{name}, {method}: wrong")
@@ -426,7 +429,7 @@ def ours_locks(name, port, counted=lambda: True):
 
 
 def beside_faillock():
-    """between the lines of pam_faillock, in the order that scanners demand"""
+    """between the lines of pam_faillock, in the order that scanners require"""
     write("/etc/security/faillock.conf", "deny = 5\nunlock_time = 0\n")
     server = variant("sshd-faillock", 2202, "auth required pam_faillock.so preauth", AUTH_LINE,
                      "auth [success=1 default=bad] pam_unix.so nodelay",
@@ -438,7 +441,7 @@ def beside_faillock():
     tap.equal(tally("ours"), 0, "a success clears both")
     for _ in range(5):
         lets_in("theirs", "wrong", port=2202)
-    tap.equal((tally("theirs"), state("theirs")), (5, (5, False)), "pam_faillock is the stricter")
+    tap.equal((tally("theirs"), state("theirs")), (5, (5, False)), "pam_faillock is stricter")
     tap.ok(not lets_in("theirs", "right", port=2202), "and rejects the correct one")
     must("faillock", "--user", "theirs", "--reset")
     tap.ok(lets_in("theirs", "right", port=2202), "reset: in")
@@ -447,7 +450,7 @@ def beside_faillock():
 
 
 def made_by_pam_auth_update():
-    """Debian's pam-auth-update puts us between the lines of pam_faillock"""
+    """Debian's pam-auth-update puts our line between those of pam_faillock"""
     if not shutil.which("pam-auth-update"):
         tap.skip("pam-auth-update", "not installed")
         return
@@ -458,7 +461,7 @@ def made_by_pam_auth_update():
 
 
 def like_red_hat():
-    """a password-auth as on Red Hat's systems, with our line written into it"""
+    """a password-auth as on Red Hat's systems, with our line added"""
     stack("password-auth", "auth required pam_env.so", "auth required pam_faildelay.so delay=2000",
           "auth required pam_faillock.so preauth silent deny=9", AUTH_LINE,
           "auth sufficient pam_unix.so nullok nodelay",
@@ -470,14 +473,14 @@ def like_red_hat():
 
 
 def sufficient_without_deny():
-    """a careless stack, sufficient and nothing after it: no wrong password gets in"""
+    """a careless stack, `sufficient` with nothing after it, accepts no wrong password"""
     server = variant("sshd-sufficient", 2205, AUTH_LINE, "auth sufficient pam_unix.so nodelay")
     ours_locks("sufficient", 2205)
     server.stop()
 
 
 def two_lines_of_ours():
-    """our line in the service's file and in what it includes: one attempt, not two"""
+    """our line in the service's file and in an included one: one attempt, not two"""
     server = variant("sshd-twice", 2206, AUTH_LINE, AUTH_LINE, "auth required pam_unix.so nodelay")
     tap.ok(not lets_in("twice", "wrong", port=2206), "wrong")
     tap.equal(state("twice"), (1, False), "counts once")
@@ -487,8 +490,8 @@ def two_lines_of_ours():
 
 
 def with_pam_auth_update():
-    """What pam-auth-update makes of pam_faillock's profiles and one of ours,
-    as a file of another name."""
+    """Writes what pam-auth-update makes of pam_faillock's profiles and one of ours to a file
+    of another name."""
     profiles = {"zz-notify": (1024, "Auth:\n\trequisite pam_faillock.so preauth"),
                 "zz-ours": (512, "Auth:\n\trequisite pam_tmout.so"),
                 "zz-faillock": (0, "Auth:\n\t[default=die] pam_faillock.so authfail")}
@@ -504,9 +507,9 @@ def with_pam_auth_update():
         write(f"/etc/pam.d/{name}", text)
 
 
-def nothing_alarming():
-    """in normal life nothing is logged as an error"""
-    # This one is libpam's own, when the other side of a prompt is gone.
+def no_errors():
+    """in normal operation nothing is logged as an error"""
+    # libpam's own message when the client has left at a prompt.
     tap.equal([line for line in errors(START) if not line.endswith(": conversation failed")], [],
               "no error from the module")
     tap.ok(sshd.alive(), "sshd is alive")
@@ -515,18 +518,18 @@ def nothing_alarming():
 
 
 setup_passwords(POLICY, SSHD, ["sshd", "su", "sudo", "login"], PEOPLE, GROUPS)
-# What util-linux's login calls itself with -h.
+# The service name that util-linux's login uses with -h.
 write("/etc/pam.d/remote", read("/etc/pam.d/login"))
 if shutil.which("pam-auth-update"):
     with_pam_auth_update()
 write("/etc/sudoers.d/test", "ALL ALL = (ALL) ALL\nnopasswd ALL = (ALL) NOPASSWD: ALL\n"
       "Defaults lecture = never\n", 0o440)
 os.makedirs("/run/faillock", exist_ok=True)
-tap.at_once([
+tap.in_parallel([
     wrong_then_right, login_on_a_terminal, several_on_one_connection, beside_faillock,
-    made_by_pam_auth_update, like_red_hat, what_the_other_side_is_told, strangers, policy_edited,
+    made_by_pam_auth_update, like_red_hat, what_clients_are_told, strangers, policy_edited,
     sufficient_without_deny, two_lines_of_ours, keys, sudo_with_password, sudo_without_password,
-    su_on_a_terminal, root, who_leaves_a_ledger, success_clears, window_ends, lock_ends,
-    lock_without_end, nobody_is_asked_twice, another_module_asks,
+    su_on_a_terminal, root, who_leaves_a_ledger, success_clears, window_expires, lock_expires,
+    permanent_lock, nobody_is_asked_twice, another_module_asks,
     strictest_group], 16)
-tap.run(nothing_alarming)
+tap.run(no_errors)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""tmoutctl audit: a correctly configured host, and each fault by its name."""
+"""tmoutctl audit: a correctly configured host, and one with each fault."""
 
 import contextlib
 import json
@@ -52,7 +52,7 @@ def troubles():
     findings, status = audit()
     found = {key(f): f for f in findings if f["status"] != "PASS"}
     if status != (1 if any(f["status"] == "FAIL" for f in findings) else 0):
-        raise RuntimeError(f"status {status} does not fit {findings}")
+        raise RuntimeError(f"status {status} does not match {findings}")
     return found
 
 
@@ -85,7 +85,7 @@ def line_of(path, text):
 
 def fault(name, make, word, status, file=None, line=None, *, message="", paths=(), has_fix=True,
           also=(), count=1):
-    """Makes a fault, which the check `word` must report at this place, with `count`
+    """Introduces a fault, which the check `word` must report at this place, with `count`
     findings, and no check but those in `also`; then runs its fix."""
     with saved(*paths):
         make()
@@ -144,7 +144,7 @@ def calls():
 # --- sshd ---------------------------------------------------------------------
 
 def sshd_fault(name, text, word, status, line, **more):
-    """With this text in front of sshd's configuration, in a drop-in."""
+    """Puts this text before sshd's own configuration, in a drop-in."""
     fault(name, lambda: write(DROP_IN, text), word, status, DROP_IN, line, paths=[DROP_IN, SSHD],
           **more)
 
@@ -178,14 +178,14 @@ def what_sshd_leaves_open():
 
 
 def what_stops_sshd():
-    """what administrators copy from articles, and keeps sshd from starting"""
+    """options that administrators copy from articles, and that keep sshd from starting"""
     sshd_fault("a misspelled option", "# ServerAliveInterval 3\nClientAliveInerval 300\n",
                "sshd-keyword", "FAIL", 2, message="did you mean ClientAliveInterval?")
-    sshd_fault("a setting of the client", "ServerAliveInterval 60\n", "sshd-keyword", "FAIL", 1,
+    sshd_fault("a client setting", "ServerAliveInterval 60\n", "sshd-keyword", "FAIL", 1,
                message="a client option")
     sshd_fault("another", "Match User kim\n  StrictHostKeyChecking no\n", "sshd-keyword", "FAIL", 2,
                message="a client option")
-    sshd_fault("a value that is none", "\nClientAliveInterval soon\n", "sshd-config", "FAIL", 2,
+    sshd_fault("an invalid value", "\nClientAliveInterval soon\n", "sshd-config", "FAIL", 2,
                has_fix=False)
     sshd_fault("an Include of itself", f"Include {DROP_IN}\n", "sshd-config", "FAIL", 1,
                has_fix=False)
@@ -194,7 +194,7 @@ def what_stops_sshd():
         tap.equal(set(troubles()), set(CLEAN), "comments do not count")
 
 
-def an_sshd_that_cannot_be_asked():
+def an_sshd_that_cannot_be_queried():
     """sshd has not been started since boot: its files are read instead"""
     os.rename("/run/sshd", "/run/sshd.away")
     with saved(DROP_IN):
@@ -371,10 +371,10 @@ def lines_that_are_missing():
         without_ours(SSHD_PAM, "session")
         append(COMMON, SESSION_LINE + "\n")
 
-    pam_fault("a session line that sshd does not bring in", elsewhere, "pam-session-line", "FAIL",
+    pam_fault("a session line that sshd does not include", elsewhere, "pam-session-line", "FAIL",
               None, message=f"it is in {COMMON}", also=["pam-twice"])
     pam_fault("no auth line", lambda: without_ours(SSHD_PAM, "auth"), "pam-auth-line", "FAIL", None)
-    pam_fault("the auth line is a comment", lambda: edit(SSHD_PAM, AUTH_LINE, "# " + AUTH_LINE),
+    pam_fault("the auth line is commented out", lambda: edit(SSHD_PAM, AUTH_LINE, "# " + AUTH_LINE),
               "pam-auth-line", "FAIL", None)
     module = run("sh", "-c", "ls /lib/*/security/pam_tmout.so /usr/lib64/security/pam_tmout.so "
                              "2>/dev/null | head -n 1").stdout.strip()
@@ -415,8 +415,8 @@ def lines_in_the_wrong_place():
         write("/etc/pam.d/inner", SESSION_LINE + "\n")
         edit(SSHD_PAM, "@include common-session", "@include inner\n@include common-session")
 
-    # The command leaves the shared file alone, and a second line is no fault then.
-    pam_fault("before it, in a file that others share", session_first_and_shared,
+    # The fix leaves the shared file alone; a second line is not a fault then.
+    pam_fault("before it, in a file that other services share", session_first_and_shared,
               "pam-session-order", "FAIL", SESSION_LINE, file="/etc/pam.d/inner")
     with saved(SSHD_PAM):
         append(SSHD_PAM, "session required pam_env.so\n")
@@ -428,7 +428,7 @@ def lines_in_the_wrong_place():
         without_ours(SSHD_PAM, "auth")
         edit(SSHD_PAM, "@include common-auth", f"@include common-auth\n{AUTH_LINE}")
 
-    pam_fault("behind the password modules", auth_last, "pam-auth-order", "FAIL", AUTH_LINE,
+    pam_fault("after the password modules", auth_last, "pam-auth-order", "FAIL", AUTH_LINE,
               message="pam_unix.so")
 
     def substack():
@@ -455,7 +455,7 @@ def lines_in_the_wrong_place():
     with saved(SSHD_PAM):
         edit(SSHD_PAM, AUTH_LINE, f"auth [success=1 default=ignore] pam_exec.so\n"
                                   f"auth optional pam_exec.so\n{AUTH_LINE}")
-        tap.equal(set(troubles()), set(CLEAN), "one that bypasses another line passes")
+        tap.equal(set(troubles()), set(CLEAN), "one that skips another line passes")
     pam_fault("twice", lambda: edit(SSHD_PAM, AUTH_LINE, f"{AUTH_LINE}\n{AUTH_LINE} noprompt"),
               "pam-twice", "FAIL", f"{AUTH_LINE} noprompt")
     pam_fault("an argument that it rejects", lambda: edit(SSHD_PAM, SESSION_LINE, SESSION_LINE + " x=1"),
@@ -469,7 +469,7 @@ def lines_in_the_wrong_place():
               "pam-stack", "FAIL", "include sshd", has_fix=False)
 
 def lines_that_end_the_stack_first():
-    """a line in front of ours whose success ends the stack: ours is never reached"""
+    """a line before ours whose success ends the stack: ours is never reached"""
     for line in ("session sufficient pam_permit.so",
                  "session [success=done default=ignore] pam_succeed_if.so quiet uid >= 0",
                  "session [ignore=done default=bad] pam_exec.so",
@@ -531,7 +531,7 @@ session         include         postlogin
 
 
 def lines_that_end_another_stack():
-    """what looks like that, but leaves our line in effect"""
+    """similar lines that leave ours in effect"""
     for text in ("session required pam_permit.so\n", "auth sufficient pam_deny.so\n",
                  "auth requisite pam_nologin.so\n", "session [default=die] pam_nologin.so\n",
                  "auth [success=ok ignore=ignore default=die] pam_nologin.so\n",
@@ -607,7 +607,7 @@ def shells():
         fault(f"no {script}", lambda s=script: os.unlink(s), "shells-hooks", "FAIL", script, None,
               paths=[script], has_fix=False)
     path = "/etc/profile.d/aa-site.sh"
-    fault("a larger limit that is made readonly first",
+    fault("a larger limit, made readonly first",
           lambda: write(path, "# TMOUT=1\nTMOUT=3600\nreadonly TMOUT\nexport TMOUT\n"),
           "shells-others", "FAIL", path, 2, paths=[path], message="readonly before the policy's limit is set, and larger")
     fault("a smaller one", lambda: write(path, "if true; then\n    readonly TMOUT=60\nfi\n"),
@@ -688,7 +688,7 @@ def the_host():
     must("mount", "-t", "tmpfs", "none", os.path.dirname(TIOCSTI))
     found = [f for f in troubles().values() if key(f) not in CLEAN]
     tap.equal([(f["id"], f["status"]) for f in found], [("host-tiocsti", "WARN")],
-              "a kernel that cannot switch it off")
+              "a kernel that cannot disable it")
     must("umount", os.path.dirname(TIOCSTI))
     fault("logind allows less time",
           lambda: write(LOGIND, "[Login]\n#StopIdleSessionSec=1\nStopIdleSessionSec=10min\n"),
@@ -720,7 +720,7 @@ def faillock():
 
 
 def owners_and_modes():
-    """files that others can change, or must read and cannot"""
+    """files that others can change, or must be able to read and cannot"""
     write(f"{LEDGERS}/4711", "x", 0o600)
     module = must("sh", "-c", "ls /lib/*/security/pam_tmout.so /usr/lib64/security/pam_tmout.so "
                               "2>/dev/null | head -n 1 || :").strip()
@@ -749,7 +749,7 @@ def owners_and_modes():
     tap.equal(set(troubles()), set(CLEAN), "all restored")
 
 
-def room_for_the_state():
+def space_for_the_state():
     """a state directory on a file system that is full or read-only"""
     must("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "none", STATE)
     apply()
@@ -800,18 +800,18 @@ def fixes_that_are_commands():
             os.unlink(script)
             found = [f for f in news() if f["file"] == script]
             tap.equal([f["remediation"] for f in found], [None], f"no {script}: no command")
-            tap.matches(found[0]["message"], "reinstall pam_tmout", "but an instruction")
+            tap.matches(found[0]["message"], "reinstall pam_tmout", "an instruction instead")
     must("mount", "-t", "tmpfs", "none", os.path.dirname(TIOCSTI))
     found = news()
     tap.equal([(f["id"], f["remediation"]) for f in found], [("host-tiocsti", None)], "an old kernel")
-    tap.matches(found[0]["message"], "boot a kernel", "an old kernel: but an instruction")
+    tap.matches(found[0]["message"], "boot a kernel", "an old kernel: an instruction instead")
     must("umount", os.path.dirname(TIOCSTI))
     must("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "none", STATE)
     apply()
     run("dd", "if=/dev/zero", f"of={STATE}/filler", "bs=4k")
     found = news()
     tap.equal([(f["id"], f["remediation"]) for f in found], [("host-state", None)], "a full disk")
-    tap.matches(found[0]["message"], "free some space", "a full disk: but an instruction")
+    tap.matches(found[0]["message"], "free some space", "a full disk: an instruction instead")
     must("umount", STATE)
 
 
@@ -884,7 +884,7 @@ def limits_that_are_larger():
 
 
 def a_faillock_between_two_rules():
-    """pam_faillock has one number: between two of the policy there is no fix"""
+    """pam_faillock has one value: between two of the policy there is no fix"""
     with saved(POLICY, SSHD_PAM, FAILLOCK):
         policy(GOOD + 'group "sys" { max_attempts = 3 }\n')
         apply()
@@ -971,7 +971,7 @@ def baselines():
     for name in "../secret", "nothing", "", "xyz.conf", "/etc/passwd", "a/b", ".", "XYZ":
         result = run("tmoutctl", "audit", "--baseline", name)
         tap.equal((result.returncode, result.stdout), (2, ""), f"no preset {name!r}")
-        tap.matches(result.stderr, "available: .*xyz", f"no preset {name!r}: those that there are")
+        tap.matches(result.stderr, "available: .*xyz", f"no preset {name!r}: the list of presets")
     write(f"{PRESETS}/broken.conf", "default {\n    tmuot = 1\n}\n")
     result = run("tmoutctl", "audit", "--baseline", "broken")
     tap.equal(result.returncode, 2, "a preset that is invalid")
@@ -979,7 +979,7 @@ def baselines():
 
 
 def presets():
-    """a policy that is a preset meets that preset"""
+    """a policy that is a preset satisfies that preset"""
     drop_in = "/etc/ssh/sshd_config.d/00-tmout.conf"
     with saved(POLICY, drop_in):
         for name in sorted(os.listdir(PRESETS)):
@@ -994,7 +994,7 @@ def presets():
 
 
 def fix_rows(name="xyz"):
-    """Runs each fix twice, as if it were pasted again."""
+    """Runs each fix twice, as if it had been pasted again."""
     for finding in failed_rows(name):
         for _ in range(2):
             must("sh", "-c", finding["remediation"])
@@ -1002,7 +1002,7 @@ def fix_rows(name="xyz"):
 
 
 def fixes_that_hold():
-    """a baseline's fix changes the value in place, or adds a file that can be written again"""
+    """a baseline's fix changes the value in place, or adds a file that it can overwrite"""
     late = f"{DROP_INS}/99-site.conf"
     write(f"{PRESETS}/xyz.conf", "default {\n    tmout = 15m # XYZ 1\n    warn = 5m # XYZ 2\n}\n")
     cases = ("default { tmout = 30m }\n", 'default {\n  warn = 1s\n  tmout   =   "1h" # long\n}\n',
@@ -1050,7 +1050,7 @@ def names_in_a_fix():
 
 
 def what_the_host_does_not_do():
-    """no control passes because of the policy alone"""
+    """the policy alone makes no control pass"""
     def rows(*controls):
         findings, status = audit("--baseline", "cis-debian12")
         found = {f["control"].split(":")[0]: f for f in findings
@@ -1080,7 +1080,7 @@ def what_the_host_does_not_do():
         os.rename("/run/sshd", "/run/sshd.away")
         found, by, _ = rows()
         os.rename("/run/sshd.away", "/run/sshd")
-        tap.equal(found, ["5.1.13", "5.1.16", "5.1.17", "5.1.18", "5.1.7"], "an sshd that cannot be asked")
+        tap.equal(found, ["5.1.13", "5.1.16", "5.1.17", "5.1.18", "5.1.7"], "an sshd that cannot be queried")
         for kind, controls in (("session", ["5.4.3.2"]), ("auth", ["5.3.3.1.1", "5.3.3.1.2"])):
             wired = read(SSHD_PAM)
             without_ours(SSHD_PAM, kind)
@@ -1122,11 +1122,11 @@ def clean_host():
 clean_host()
 VERSION = tuple(map(int, re.search(r"OpenSSH_(\d+)\.(\d+)", run("sshd", "-V").stderr).groups()))
 CLEAN = troubles()
-tap.run(a_clean_host, calls, what_sshd_leaves_open, what_stops_sshd, an_sshd_that_cannot_be_asked, the_drop_in_for_sshd,
+tap.run(a_clean_host, calls, what_sshd_leaves_open, what_stops_sshd, an_sshd_that_cannot_be_queried, the_drop_in_for_sshd,
         lines_that_end_the_stack_first, lines_that_end_another_stack, modules_elsewhere,
         harmless_session_controls, what_a_match_block_loosens, zeros, match_blocks_about_the_way_in,
         a_large_drop_in, an_sshd_that_hangs, a_host_without_sshd,
         lines_that_are_missing, lines_in_the_wrong_place, shells, the_policy, the_host, faillock,
-        owners_and_modes, room_for_the_state, names_with_control_characters, fixes_that_are_commands,
+        owners_and_modes, space_for_the_state, names_with_control_characters, fixes_that_are_commands,
         scripts_that_do_more, limits_that_are_larger, a_faillock_between_two_rules, baselines, presets,
         fixes_that_hold, names_in_a_fix, what_the_host_does_not_do)

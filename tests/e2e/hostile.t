@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A user who may set the environment in every way that sshd knows."""
+"""A user who can set the environment in every way that sshd supports."""
 
 import os
 import re
@@ -28,8 +28,8 @@ group "exporters" {
 GENEROUS = "AcceptEnv *\nPermitUserEnvironment yes\n"
 SHELLS = ["bash", "zsh", "ksh93", "mksh", "tcsh"]
 
-# Each set is what one attacker sends. What it must not change is PAM_TMOUT as
-# the session sees it, and the limit in the shell.
+# What an attacker sends. It must change neither PAM_TMOUT, as the session sees
+# it, nor the limit in the shell.
 LIES = {
     "another limit": {"PAM_TMOUT": "86400 default", "TMOUT": "86400"},
     "no limit": {"PAM_TMOUT": "none", "TMOUT": "0"},
@@ -39,15 +39,15 @@ LIES = {
     "an old variable": {"autologout": "0", "HOST": "x", "REMOTEHOST": ""},
 }
 
-# Functions that bash takes over from the environment, named like what a
-# script of ours might call. They say yes or no and do nothing.
+# Functions that bash imports from the environment, named like commands that our
+# scripts might call. They return true or false and do nothing else.
 YES, NO = "() { ((1)); }", "() { ((0)); }"
 BUILTINS = ["readonly", "declare", "typeset", "export", "unset", "builtin", "command", "eval",
             "test", "local", "set", "return", "printf", "echo", "read", "shopt", "true", ":",
             "exit", "exec", "source", "enable", "shift", "break"]
 
-# With these bash skips /etc/profile, or /etc/profile our script, which can't
-# prevent it: the session's own record is still the policy's, for the one who
+# With these bash skips /etc/profile, or /etc/profile skips our script, which
+# cannot prevent it. The session's PAM_TMOUT is still the policy's, and tmoutd
 # watches the terminal.
 BEYOND_THE_SHELL = {
     "POSIXLY_CORRECT": "1",
@@ -57,15 +57,15 @@ BEYOND_THE_SHELL = {
 }
 
 
-# --- the ways in: each takes a user's name and the variables, and gives the
-# --- options and the environment for the client
+# --- ways to set variables: each takes a user's name and the variables, and
+# --- returns the options and the environment for the client
 
 def by_accept_env(_name, variables):
     return {"options": [f"SendEnv={' '.join(variables)}"], "env": {**os.environ, **variables}}
 
 
 def by_key_option(name, variables):
-    """sshd takes only plain names here, and knows \\" as the one escape."""
+    """sshd accepts only plain names here, and \\" is the only escape."""
     quoted = [f'environment="{key}={value}"'.replace('\\', '\\\\')
               for key, value in variables.items()
               if key.replace("_", "").isalnum() and '"' not in value]
@@ -80,7 +80,7 @@ def by_ssh_environment(name, variables):
 
 
 def open_pam_environment():
-    """Newer releases ship sshd's stack without this; sites have it all the same."""
+    """Newer releases ship sshd's stack without this, but sites still have it."""
     path = "/etc/pam.d/sshd"
     if "user_readenv=1" not in read(path):
         write(path, re.sub(r"(?m)^(session\b.*pam_tmout\.so)",
@@ -111,19 +111,19 @@ def prepared(way, name, variables):
 
 
 def the_policy_reaches_the_session():
-    """no way of setting variables changes what the session is told"""
+    """no way of setting variables changes the session's PAM_TMOUT"""
     user("liar", "dash")
     for way in WAYS:
         for lie, variables in {**LIES, "shell options": BEYOND_THE_SHELL}.items():
             client = prepared(way, "liar", {**variables, "WITNESS": "arrived"})
             seen = ssh("liar", "env", **client).stdout.splitlines()
-            # That the way is open at all shows in a variable nobody fights over.
+            # WITNESS shows that variables can be set in this way at all.
             tap.ok("WITNESS=arrived" in seen and "PAM_TMOUT=300 readonly" in seen,
                    f"{way.__name__}: {lie}", *seen)
 
 
-def the_shell_holds_it():
-    """what a shell can hold against these variables it holds"""
+def the_shell_keeps_the_limit():
+    """these variables do not change a limit that the shell can enforce"""
     for shell in SHELLS:
         name = f"liar{shell}"
         user(name, shell)
@@ -135,11 +135,11 @@ def the_shell_holds_it():
             with terminal(name, **client) as session:
                 tap.equal(session.limit(shell), 300, f"{shell}, {way.__name__}: the limit")
                 session.try_limit(shell, 86400)
-                tap.equal(session.limit(shell), 300, f"{shell}, {way.__name__}: holds")
+                tap.equal(session.limit(shell), 300, f"{shell}, {way.__name__}: enforced")
 
 
 def functions_in_place_of_builtins():
-    """functions named like builtins fool no script of ours"""
+    """functions named like builtins do not mislead our scripts"""
     user("actor", "bash")
     for answer in YES, NO:
         sets = [[name] for name in BUILTINS] + [BUILTINS]
@@ -155,7 +155,7 @@ def functions_in_place_of_builtins():
 
 
 def beyond_the_shell():
-    """what no script can prevent leaves the session's own record right, and sshd well"""
+    """what no script can prevent changes neither PAM_TMOUT nor sshd"""
     user("poser", "bash", ["exporters"])
     for way in WAYS:
         for name, value in BEYOND_THE_SHELL.items():
@@ -169,7 +169,7 @@ def beyond_the_shell():
 
 
 def no_policy_and_a_lie():
-    """without any policy the user's own PAM_TMOUT does not pass for the module's"""
+    """without a policy the user's own PAM_TMOUT is not taken for the module's"""
     user("orphan")
     remove(SNAPSHOT)
     policy("default { tmuot = 1m }\n")
@@ -182,5 +182,5 @@ def no_policy_and_a_lie():
 
 setup(POLICY, GENEROUS)
 open_pam_environment()
-tap.run(the_policy_reaches_the_session, the_shell_holds_it, functions_in_place_of_builtins,
+tap.run(the_policy_reaches_the_session, the_shell_keeps_the_limit, functions_in_place_of_builtins,
         beyond_the_shell, no_policy_and_a_lie)

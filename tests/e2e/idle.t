@@ -1,9 +1,8 @@
 #!/usr/bin/python3
 """Idle sessions end at their limit, and nothing else does.
 
-Two shells need more time than one wants to wait: ksh93 grants a minute after
-its limit, tcsh counts whole minutes. They are tried where TMOUT_SOAK is
-set in the environment.
+Two shells take minutes: ksh93 grants a minute after its limit, and tcsh counts
+whole minutes. They are tested if TMOUT_SOAK is set in the environment.
 """
 
 import os
@@ -42,7 +41,7 @@ group "minute" {{
 
 
 def idle_sec(name):
-    """Logs in, does nothing, and gives the time until the session has ended."""
+    """Logs in, does nothing, and returns the time until the session has ended."""
     with terminal(name) as session:
         session.ask("$HOME")
         start = time.monotonic()
@@ -51,16 +50,16 @@ def idle_sec(name):
 
 
 def all_end(people, at_least_sec):
-    """They all log in and do nothing, side by side."""
+    """All of them log in and do nothing, in parallel."""
     with ThreadPoolExecutor(len(people)) as pool:
         for name, idle in zip(people, pool.map(idle_sec, people)):
-            # The shell's clock counts whole seconds: it may be early by a part of one.
+            # The shell's clock counts whole seconds: it may be early by less than one.
             tap.ok(idle > at_least_sec - 1, f"{name}: the session ended at its limit",
                    f"after {idle:.1f} s, at least {at_least_sec} s expected")
 
 
 def at_the_prompt():
-    """who does nothing at the prompt is logged out, and only then"""
+    """a user who is idle at the prompt is logged out, and no other user is"""
     people = []
     for group in "hasty", "forced":
         for shell in "bash", "zsh", "mksh":
@@ -75,7 +74,7 @@ def at_the_prompt():
     files = subprocess.Popen(ssh_command("reader", program="sftp", options=["BatchMode=no"]),
                              **pipe)
     with terminal("patient") as patient, terminal("reader") as busy:
-        tap.equal(reader.stdout.readline(), "ready\n", "a command has begun to wait for input")
+        tap.equal(reader.stdout.readline(), "ready\n", "a command waits for input")
         patient.ask("$HOME")
         busy.type("echo cat beg''ins; cat; echo cat en''ded")
         busy.wait("cat begins")
@@ -84,7 +83,7 @@ def at_the_prompt():
 
         all_end(people, LIMIT_SEC)
 
-        tap.equal(patient.ask("$((6*7))"), "42", "a session without a limit lives on")
+        tap.equal(patient.ask("$((6*7))"), "42", "a session without a limit goes on")
         busy.type("another")
         busy.wait("(?s)another.*another")
         tap.ok(True, "a program in the foreground is left alone")
@@ -96,7 +95,7 @@ def at_the_prompt():
         busy.type("\x04")
         busy.wait("cat ended")
         busy.wait_end()
-        tap.ok(True, "and back at the prompt the limit holds again")
+        tap.ok(True, "and back at the prompt the limit applies again")
 
 
 def commands_keep_a_session():
@@ -110,7 +109,7 @@ def commands_keep_a_session():
 
 
 def a_warning_in_ksh93():
-    """ksh93 warns a minute before: that it does shows that its clock runs"""
+    """ksh93 warns a minute before the end, which shows that its timeout is set"""
     user("warned", "ksh93", ["forced"])
     with terminal("warned") as session:
         session.ask("$HOME")

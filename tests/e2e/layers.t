@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """
 Which layer ends which idle session: every cell of the README's table, with a real
-sshd. Each is one person in one situation under one layer alone, all at the
-same time. What is expected is in layers.json, which tests/docs compares with
+sshd. Each cell is one user in one situation under one layer alone, and all run in
+parallel. The expected results are in layers.json, which tests/docs compares with
 the README. logind needs a host that has booted: tests/packages/idle_logind.py
 has its cells. Runs as root inside tests/host/throwaway.
 """
@@ -31,11 +31,11 @@ from host.waiting import GUARD_SEC, wait_until
 from host.situations import SFTP_HELLO, Situations, Table
 
 LIMIT_SEC = 3
-DISCONNECT_SEC = 9  # the kernel notes input every eight seconds
-# Who is still there after this is not going to be ended.
+DISCONNECT_SEC = 9  # the kernel records input every eight seconds
+# A session that still exists after this is not going to be ended.
 STAYS_SEC = 4 * LIMIT_SEC
 
-# One group a layer, which is all that its people have.
+# One group per layer; its members have no other limits.
 POLICY = f"""
 default {{
     tmout = none
@@ -60,7 +60,7 @@ group "few" {{
     max_sessions = 7
 }}
 """
-# ChannelTimeout is the same for all who come to an sshd, so it has its own.
+# ChannelTimeout is the same for all users of an sshd, so it has an sshd of its own.
 CHANNEL_POLICY = f"""
 default {{
     channel_timeout = "session:*={LIMIT_SEC}s"
@@ -75,7 +75,7 @@ with open(os.path.join(os.path.dirname(__file__), "layers.json"), encoding="utf-
 
 
 def programs(name):
-    """The names of the programs that a user runs, by /proc."""
+    """The names of the programs that a user runs, from /proc."""
     number, found = uid(name), []
     for entry in os.listdir("/proc"):
         try:
@@ -107,13 +107,13 @@ def every_cell():
         tap.equal(came, expected, f"{layer}, {situation}: {expected}")
     named = sshd.log.since(0, "Timeout, client not responding")
     tap.equal([line for line in named if "clientalive-dead" not in line], [],
-              "ClientAlive spoke of the dead client and of no other")
-    tap.ok(named, "which its log names")
+              "ClientAlive ended the dead client and no other")
+    tap.ok(named, "and sshd's log says so")
 
 
 def a_client_that_answers_for_its_owner():
-    """ServerAliveInterval keeps no idle person: what looks at people ends the login, what asks
-    clients does not"""
+    """ServerAliveInterval does not protect an idle user from tmoutd, which looks at the
+    user's input; ClientAlive, which asks the client, keeps the login"""
     user("asked", "bash", ["clientalive"])
     user("watched", "bash", ["tmoutd", "clientalive"])
     mark = syslog.now()
@@ -122,11 +122,11 @@ def a_client_that_answers_for_its_owner():
                              ["asked", "watched"])
     tap.equal(kept, "stays", "ClientAlive keeps the login")
     tap.equal(cut, "ends", "tmoutd ends the login")
-    tap.equal(len(tmoutd.cut("watched", mark)), 1, "and says so")
+    tap.equal(len(tmoutd.cut("watched", mark)), 1, "and logs it")
 
 
 def a_server_that_is_dead():
-    """what the client's own ServerAliveInterval is for: no layer of a server can end that"""
+    """only the client's own ServerAliveInterval ends a session on a dead server"""
     user("left", "bash", ["free"])
     for options, expected in ([], False), (OPTIONS["serveralive"], True):
         with terminal("left", options=options) as session:
@@ -148,14 +148,14 @@ def read_or_nothing(path):
         return ""
 
 
-# --- how many at once --------------------------------------------------------
+# --- how many in parallel -----------------------------------------------------
 
 MANY = 200
 
 
 def sftp_clients(name, options):
-    """Many clients at the same time that hold an sftp session open each; gives them as
-    (client, whether it got one)."""
+    """Many parallel clients that each hold an sftp session open, as (client, whether it got
+    one)."""
     command = situations.sftp_command(name, options)
     clients = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                 stderr=subprocess.DEVNULL) for _ in range(MANY)]
@@ -187,28 +187,28 @@ def max_sessions():
     tap.equal(master.stdout.readline(), "ready\n", "the connection's own session")
     # A client that is rejected would otherwise open a connection of its own.
     clients = sftp_clients("crowd", [path, "ControlMaster=no", "ProxyCommand=false"])
-    tap.equal(sum(got for _, got in clients), 7 - 1, f"of {MANY} there are as many as may be")
+    tap.equal(sum(got for _, got in clients), 7 - 1, f"of {MANY} as many as allowed have a session")
     end_all(clients)
     master.kill()
     master.wait()
 
 
 def max_startups():
-    """MaxStartups of the policy, while 200 sftp clients knock"""
+    """MaxStartups of the policy, while 200 sftp clients connect"""
     user("knock", "bash", ["free"])
     write(f"{DROP_INS}/50-startups.conf", "default { max_startups = 5:100:5 }\n")
     apply()
-    # Before OpenSSH 10.0 the last value of this keyword counts: the host's own has to go.
+    # Before OpenSSH 10.0 the last value of this keyword wins: remove the host's own.
     sshd.CONFIG = sshd.CONFIG.replace("MaxStartups 200", "")
     sshd.start(must("tmoutctl", "sshd-config"))
-    # They say nothing, and so are in the middle of logging in for as long as we like.
+    # They send nothing, and so stay in the middle of logging in.
     silent = [socket.create_connection(("127.0.0.1", 22)) for _ in range(5)]
     for one in silent:
         tap.equal(one.recv(4), b"SSH-", "one that has not logged in yet")
     clients = sftp_clients("knock", [])
-    tap.equal(sum(got for _, got in clients), 0, f"of {MANY} clients none gets in beside them")
+    tap.equal(sum(got for _, got in clients), 0, f"of {MANY} more clients none gets in")
     end_all(clients)
-    tap.ok(sshd.log.since(0, "(?i)maxstartups"), "sshd says why", *sshd.log.lines[-5:])
+    tap.ok(sshd.log.since(0, "(?i)maxstartups"), "sshd logs why", *sshd.log.lines[-5:])
     for one in silent:
         one.close()
 
@@ -216,7 +216,7 @@ def max_startups():
         return subprocess.run(ssh_command("knock", "true"), check=False, timeout=GUARD_SEC,
                               stderr=subprocess.DEVNULL).returncode == 0
 
-    tap.ok(wait_until(gets_in, "nobody gets in"), "and when they have gone, everybody does")
+    tap.ok(wait_until(gets_in, "nobody gets in"), "once they have gone, clients get in again")
 
 
 setup(POLICY)

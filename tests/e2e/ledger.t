@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The state of login attempts in trouble: no room, damage, reboots, many sources."""
+"""The state of login attempts under adverse conditions: no space, damage, reboots, many sources."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ user "late"       { lock_time = 1m }
 group "reboots"   { attempt_window = %ds }
 """
 
-# A boot that is told by its boot id alone has lasted since the machine's own.
+# A simulated reboot changes only the boot id: the uptime stays the machine's.
 UPTIME = int(float(read("/proc/uptime").split(".")[0]))
 
 DAMAGES = {
@@ -46,12 +46,12 @@ DAMAGES = {
 }
 WRONGS = ["owner", "mode", "symlink", "dangling", "directory", "fifo"]
 FLIPS = 4
-SPOILT = [f"damage{n}" for n in range(len(DAMAGES))] + [f"flip{n}" for n in range(FLIPS)] + [
+TAMPERED = [f"damage{n}" for n in range(len(DAMAGES))] + [f"flip{n}" for n in range(FLIPS)] + [
     f"wrong{name}" for name in WRONGS]
 
 PEOPLE = {name: "right" for name in """
     kim other full fresh readonly missing boots late forever short two own shared mover
-    replaced""".split() + SPOILT}
+    replaced""".split() + TAMPERED}
 GROUPS = {"two": ["sources"], "own": ["sources"], "shared": ["sources"], "kim": ["reboots"]}
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
@@ -65,15 +65,16 @@ def errors_about(name, mark):
 
 
 def error_names_it(name, mark, what):
-    """One line for one attempt, with the file and the way out."""
+    """One line for one attempt, with the file and the remedy."""
     found = errors_about(name, mark)
     tap.ok(len(found) == 1 and f"attempt ledger {ledger(name)} " in found[0]
-           and f'run "tmoutctl unlock {name}" to repair' in found[0], f"{what}: the log says so once",
+           and f'run "tmoutctl unlock {name}" to repair' in found[0],
+           f"{what}: the log says so once",
            *found)
 
 
 def key_works(name, what):
-    tap.equal(ssh(name, "echo in").stdout, "in\n", f"{what}: a key lets in")
+    tap.equal(ssh(name, "echo in").stdout, "in\n", f"{what}: a key works")
 
 
 # --- damage ------------------------------------------------------------------
@@ -84,26 +85,26 @@ def make_ledger(name):
     tap.equal(state(name), (1, False), f"{name}: one failure")
 
 
-def spoilt(name, what, spoil):
-    """A ledger that is not what root left there locks, until root unlocks."""
+def expect_rejection(name, what, tamper):
+    """A ledger that was tampered with locks its user, until root unlocks it."""
     make_ledger(name)
-    spoil(ledger(name))
+    tamper(ledger(name))
     mark = syslog.now()
     tap.ok(not lets_in(name, "right"), f"{what}: the correct password is rejected")
     error_names_it(name, mark, what)
     key_works(name, what)
     now = attempts(name)
     tap.equal([(count["from"], count["failures"], count["locked"]) for count in now["counts"]],
-              [("local", 3, True), ("network", 3, True)], f"{what}: as if at the limit")
+              [("local", 3, True), ("network", 3, True)], f"{what}: counted as if at the limit")
     mark = syslog.now()
-    tap.ok(su("other", name, "right").returncode != 0, f"{what}: here, too")
+    tap.ok(su("other", name, "right").returncode != 0, f"{what}: locally, too")
     tap.equal(errors_about(name, mark), [], f"{what}: not reported again")
-    tap.ok(os.path.lexists(ledger(name) + ".damaged"), f"{what}: what it was is kept")
+    tap.ok(os.path.lexists(ledger(name) + ".damaged"), f"{what}: the old file is kept")
     unlock(name)
     tap.ok(lets_in(name, "right"), f"{what}: unlocked, in")
-    tap.equal(su("other", name, "right").returncode, 0, f"{what}: in here")
+    tap.equal(su("other", name, "right").returncode, 0, f"{what}: in locally")
     tap.ok(not lets_in(name, "wrong"), f"{what}: wrong")
-    tap.equal(state(name), (1, False), f"{what}: counts as ever")
+    tap.equal(state(name), (1, False), f"{what}: counts as before")
 
 
 def overwrite(path, content):
@@ -114,29 +115,29 @@ def overwrite(path, content):
 def damaged(number):
     what, content = list(DAMAGES.items())[number]
 
-    def spoil(path):
+    def tamper(path):
         overwrite(path, content(read_bytes(path)) if callable(content) else content)
 
     def scenario():
-        spoilt(f"damage{number}", what, spoil)
+        expect_rejection(f"damage{number}", what, tamper)
 
     scenario.__doc__ = f"a damaged ledger: {what}"
     return scenario
 
 
 def flipped(number):
-    def spoil(path):
+    def tamper(path):
         whole = bytearray(read_bytes(path))
-        # Of each record one bank is not in use, and may hold anything.
+        # One bank of each record is not in use, and may contain anything.
         used = [n for n in range(len(whole)) if whole[n]]
         whole[random.choice(used)] ^= 0x41
         overwrite(path, whole)
         if run("tmoutctl", "attempts", f"flip{number}", "--json").returncode == 0 and \
                 not attempts(f"flip{number}")["damaged"]:
-            spoil(path)
+            tamper(path)
 
     def scenario():
-        spoilt(f"flip{number}", f"one byte changed ({number})", spoil)
+        expect_rejection(f"flip{number}", f"one byte changed ({number})", tamper)
 
     scenario.__doc__ = "a damaged ledger: a byte"
     return scenario
@@ -145,7 +146,7 @@ def flipped(number):
 def wrong(kind):
     name = f"wrong{kind}"
 
-    def spoil(path):
+    def tamper(path):
         if kind == "owner":
             os.chown(path, uid(name), -1)
         elif kind == "mode":
@@ -158,19 +159,19 @@ def wrong(kind):
 
     def scenario():
         before = read_bytes("/etc/passwd")
-        spoilt(name, kind, spoil)
+        expect_rejection(name, kind, tamper)
         tap.ok(read_bytes("/etc/passwd") == before and not os.path.lexists("/run/planted"),
                f"{kind}: nothing was written elsewhere")
         status = os.lstat(ledger(name))
         tap.ok(stat.S_ISREG(status.st_mode) and status.st_mode & 0o777 == 0o600
-               and status.st_uid == 0, f"{kind}: the new one is a file of root's")
+               and status.st_uid == 0, f"{kind}: the new one is a file owned by root")
 
     scenario.__doc__ = f"something else in a ledger's place: {kind}"
     return scenario
 
 
-def unlocked_before_anybody_looked():
-    """unlock repairs a damaged ledger that no login has met yet"""
+def unlocked_before_any_login():
+    """unlock repairs a damaged ledger before any login has found it"""
     make_ledger("replaced")
     overwrite(ledger("replaced"), b"noise")
     unlock("replaced")
@@ -179,19 +180,19 @@ def unlocked_before_anybody_looked():
     tap.equal(errors_about("replaced", mark), [], "and no error")
 
 
-def damage_ends_in_time():
-    """the lock after damage ends like any other"""
+def damage_lock_expires():
+    """the lock after damage expires like any other"""
     make_ledger("short")
     overwrite(ledger("short"), b"noise")
     tap.ok(not lets_in("short", "right"), "rejected")
-    wait_until(lambda: state("short") == (0, False), "the lock does not end")
+    wait_until(lambda: state("short") == (0, False), "the lock does not expire")
     tap.ok(lets_in("short", "right"), "later: in")
 
 
-# --- no room -----------------------------------------------------------------
+# --- no space -----------------------------------------------------------------
 
-def no_room():
-    """a full disk: users with a ledger are counted in it, others are rejected"""
+def no_space():
+    """a full disk: users with a ledger are counted, others are rejected"""
     with mounted("-t", "tmpfs", "-o", "size=64k,mode=755", "throwaway", LEDGERS):
         make_ledger("full")
         with contextlib.suppress(OSError), open(LEDGERS + "/filler", "wb", 0) as file:
@@ -220,12 +221,12 @@ def no_room():
         remove(LEDGERS + "/filler")
         unlock("fresh")
         unlock("full")
-        tap.ok(lets_in("fresh", "right"), "room again: in")
-        tap.ok(lets_in("full", "right"), "room again, and unlocked: in")
+        tap.ok(lets_in("fresh", "right"), "space again: in")
+        tap.ok(lets_in("full", "right"), "space again, and unlocked: in")
 
 
-def nothing_may_be_written():
-    """a directory that is read-only: no password, but keys"""
+def read_only_directory():
+    """a read-only directory: keys work, passwords do not"""
     make_ledger("readonly")
     with mounted("--bind", LEDGERS, LEDGERS):
         must("mount", "-o", "remount,bind,ro", LEDGERS)
@@ -243,7 +244,7 @@ def nothing_may_be_written():
 
 
 def no_directory():
-    """a directory that is gone is made again; what else stands there is not used"""
+    """a missing directory is created again; anything else in its place is not used"""
     remove(LEDGERS)
     tap.ok(lets_in("missing", "right"), "gone: in")
     tap.ok(not lets_in("missing", "wrong"), "wrong")
@@ -253,12 +254,12 @@ def no_directory():
     aside = LEDGERS + ".aside"
     os.mkdir("/run/theirs", 0o755)
     os.chown("/run/theirs", uid("kim"), -1)
-    for what, put in {"a link to somebody's": lambda: os.symlink("/run/theirs", LEDGERS),
-                      "a link to nowhere": lambda: os.symlink("/run/nowhere", LEDGERS),
+    for what, put in {"a link to a user's directory": lambda: os.symlink("/run/theirs", LEDGERS),
+                      "a dangling link": lambda: os.symlink("/run/nowhere", LEDGERS),
                       "a file": lambda: write(LEDGERS, ""),
-                      "somebody's directory": lambda: (os.mkdir(LEDGERS, 0o755),
+                      "a user's directory": lambda: (os.mkdir(LEDGERS, 0o755),
                                                        os.chown(LEDGERS, uid("kim"), -1)),
-                      "everybody's directory": lambda: (os.mkdir(LEDGERS),
+                      "a world-writable directory": lambda: (os.mkdir(LEDGERS),
                                                         os.chmod(LEDGERS, 0o777))}.items():
         os.rename(LEDGERS, aside)
         put()
@@ -271,7 +272,7 @@ def no_directory():
     tap.equal(os.listdir("/run/theirs"), [], "nothing was written elsewhere")
     os.rename(LEDGERS, aside)
     os.symlink(aside, LEDGERS)
-    tap.equal(state("missing"), (1, False), "a link of root's to a directory of root's: counted")
+    tap.equal(state("missing"), (1, False), "root's link to root's directory: counted")
     tap.ok(lets_in("missing", "right"), "and in")
     remove(LEDGERS)
     os.rename(aside, LEDGERS)
@@ -306,12 +307,12 @@ def after_a_reboot():
         for name in people[:2]:
             tap.equal(state(name), (3, True), f"{name}: still locked")
             tap.ok(not lets_in(name, "right"), f"{name}: the correct password is rejected")
-        tap.equal(attempts("forever")["unlock_in"], None, "forever is for ever")
+        tap.equal(attempts("forever")["unlock_in"], None, "forever has no end")
         tap.ok(0 < attempts("boots")["unlock_in"] <= left, "the lock is no longer than it was",
                attempts("boots"), left)
         tap.equal(state("kim"), (1, False), "a failure still counts")
         lets_in("kim", "wrong")
-        tap.equal(state("kim"), (2, False), "and so does one of this boot")
+        tap.equal(state("kim"), (2, False), "and so does one since the reboot")
         unlock("forever")
         tap.ok(lets_in("forever", "right"), "unlocked: in")
         if UPTIME > 60:
@@ -324,7 +325,7 @@ def after_a_reboot():
 # --- sources -----------------------------------------------------------------
 
 def sources_apart():
-    """count_by = source: an address that is locked locks no other"""
+    """count_by = source: a locked address locks no other"""
     here, there = ["BindAddress=127.0.0.2"], ["BindAddress=127.0.0.3"]
 
     def counted(address):
@@ -339,13 +340,13 @@ def sources_apart():
     tap.ok(lets_in("two", "right", options=there), "right, from the second: in")
     tap.equal((counted("127.0.0.2"), counted("127.0.0.3")), ((2, True), (0, False)),
               "which clears its own failures only")
-    tap.equal(su("other", "two", "right").returncode, 0, "su is apart from both")
+    tap.equal(su("other", "two", "right").returncode, 0, "su is counted separately")
     unlock("two")
     tap.ok(lets_in("two", "right", options=here), "unlocked: both")
 
 
 def own_network_only():
-    """an IPv6 network counts as one, an address that is mapped as what it is"""
+    """an IPv6 network counts as one address, a mapped address as IPv4"""
     stack("sources", AUTH_LINE, "auth required pam_unix.so nodelay")
 
     def attempt(source, password):
@@ -354,18 +355,18 @@ def own_network_only():
     attempt("2001:db8:1:2::1", "wrong")
     attempt("2001:db8:1:2:ffff::9", "wrong")
     tap.ok(not attempt("2001:db8:1:2::3", "right"), "three of one network: locked")
-    tap.ok(attempt("2001:db8:1:3::1", "right"), "the network beside it is not")
+    tap.ok(attempt("2001:db8:1:3::1", "right"), "the next network is not")
     attempt("192.0.2.1", "wrong")
     attempt("::ffff:192.0.2.1", "wrong")
     tap.ok(not attempt("192.0.2.1", "right"), "mapped or not: locked")
-    # A name is of the other side's choice.
+    # The client chooses its name.
     for n in range(2):
         Pam.once("sources", "own", "wrong", host=f"host{n}.example")
     tap.ok(Pam.once("sources", "own", "right", host="new.example") != 0, "names share one count")
 
 
 def too_many_sources():
-    """of many sources the first have counts of their own, and the rest share one"""
+    """of many sources the first have a count each, and the rest share one"""
     stack("sources", AUTH_LINE, "auth required pam_unix.so nodelay")
 
     def address(n):
@@ -374,7 +375,7 @@ def too_many_sources():
     def attempt(n, password):
         return Pam.once("sources", "shared", password, source=address(n)) == 0
 
-    # One by one: libpam loads its modules for one handle at a time.
+    # One at a time: libpam loads its modules for one handle at a time.
     inside = [attempt(n, "wrong") for n in range(128)]
     tap.equal(any(inside), False, "128 sources, one failure each")
     tap.equal(len(attempts("shared")["counts"]), 128, "a count for each")
@@ -398,9 +399,9 @@ def nothing_else():
     """what is left behind"""
     tap.ok(sshd.alive(), "sshd is alive")
     tap.equal([name for name in os.listdir(LEDGERS)
-               if not re.fullmatch(r"\d+(\.damaged)?", name)], [], "no half-made ledger is left")
+               if not re.fullmatch(r"\d+(\.damaged)?", name)], [], "no partial ledger is left")
     tap.equal(sorted(os.listdir(STATE)), ["apply.lock", "attempts", "policy.v1"],
-              "nor anything beside them")
+              "nor anything else")
 
 
 random.seed(5)
@@ -408,8 +409,8 @@ LONGEST_SEC = 365 * 86400
 setup_passwords(POLICY % (min(2 * UPTIME + 3600, LONGEST_SEC), min(UPTIME + 3600, LONGEST_SEC)),
                 "PasswordAuthentication yes\n", ["sshd", "su"], PEOPLE, GROUPS)
 lets_in("other", "wrong")
-tap.at_once([damaged(n) for n in range(len(DAMAGES))] + [flipped(n) for n in range(FLIPS)]
+tap.in_parallel([damaged(n) for n in range(len(DAMAGES))] + [flipped(n) for n in range(FLIPS)]
             + [wrong(kind) for kind in WRONGS]
-            + [unlocked_before_anybody_looked, damage_ends_in_time, sources_apart,
+            + [unlocked_before_any_login, damage_lock_expires, sources_apart,
                own_network_only, too_many_sources, moved_aside_by_root], 24)
-tap.run(no_room, nothing_may_be_written, no_directory, after_a_reboot, nothing_else)
+tap.run(no_space, read_only_directory, no_directory, after_a_reboot, nothing_else)

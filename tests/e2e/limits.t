@@ -57,8 +57,8 @@ user "guest" {
 }
 """
 
-# How somebody might try to get rid of a limit, in the words of each shell.
-# (zsh takes `typeset +r` from anybody: that is for the watcher.)
+# How a user might try to get rid of a limit, in the syntax of each shell.
+# (zsh accepts `typeset +r` from every user: such a session is left to tmoutd.)
 ATTEMPTS = {
     "bash": ["TMOUT=0", "unset TMOUT", "unset -v TMOUT", "export -n TMOUT", "typeset +r TMOUT",
              "declare +r TMOUT", "declare -i TMOUT=0", "export TMOUT=0", "readonly TMOUT=0",
@@ -81,7 +81,7 @@ AFTER = "/etc/profile.d/zz-after.sh"
 
 
 def every_shell_with_an_enforced_limit():
-    """each shell has its limit, says so, and keeps it"""
+    """each shell gets its limit, shows it, and keeps it"""
     write(AFTER, "AFTER=read\n")
     for shell, attempts in ATTEMPTS.items():
         name = f"c{shell}"
@@ -93,13 +93,13 @@ def every_shell_with_an_enforced_limit():
             tap.equal(exported, "0", f"{shell}: TMOUT is not exported")
             for attempt in attempts:
                 session.type(attempt)
-                tap.equal(session.limit(shell), 300, f"{shell}: holds {attempt}")
+                tap.equal(session.limit(shell), 300, f"{shell}: limit survives {attempt}")
             if shell in ("bash", "ksh93", "mksh"):
                 tap.equal(session.ask("$AFTER"), "read", f"{shell}: reads the rest of profile.d")
 
 
 def every_shell_without_a_timeout():
-    """shells that know no limit work as before"""
+    """shells without a timeout work as before"""
     for shell in WITHOUT_TIMEOUT:
         if not shutil.which("busybox" if shell == "ash" else shell):
             tap.skip(shell, "not installed")
@@ -112,11 +112,11 @@ def every_shell_without_a_timeout():
                 tap.equal(session.ask("$AFTER"), "read", f"{shell}: reads the rest of profile.d")
         result = ssh(name, "echo fine")
         tap.equal((result.returncode, result.stdout, result.stderr), (0, "fine\n", ""),
-                  f"{shell}: a command runs and nothing else is said")
+                  f"{shell}: a command runs and nothing else is printed")
 
 
 def a_limit_that_is_not_enforced():
-    """without enforce the limit is only the start value"""
+    """without enforce the limit is only the initial value"""
     for shell in ATTEMPTS:
         name = f"d{shell}"
         user(name, shell)
@@ -124,11 +124,11 @@ def a_limit_that_is_not_enforced():
             tap.equal(session.ask("$PAM_TMOUT"), "900 default", f"{shell}: PAM_TMOUT")
             tap.equal(session.limit(shell), 900, f"{shell}: the limit")
             session.try_limit(shell, 1200)
-            tap.equal(session.limit(shell), 1200, f"{shell}: may be changed")
+            tap.equal(session.limit(shell), 1200, f"{shell}: can be changed")
 
 
 def no_limit_at_all():
-    """none is none: no limit in any shell, and no fallback"""
+    """none means no limit in any shell, and no fallback"""
     for shell in ATTEMPTS:
         name = f"n{shell}"
         user(name, shell, ["free"])
@@ -138,7 +138,7 @@ def no_limit_at_all():
 
 
 def export():
-    """TMOUT itself reaches the environment only where the policy says so"""
+    """TMOUT itself is exported only where the policy says so"""
     user("batch", "bash", ["scripts"])
     user("plain", "bash")
     tap.matches(ssh("batch", "env").stdout, r"(?m)^TMOUT=900$", "with export: TMOUT is there")
@@ -146,10 +146,10 @@ def export():
     user("zbatch", "zsh", ["scripts", "contractors"])
     with terminal("zbatch") as session:
         tap.equal(session.ask("$TMOUT $(env | grep ^TMOUT=)"), "300 TMOUT=300",
-                  "with export and enforce: the shell has it and hands it on")
+                  "with export and enforce: the shell has it and exports it")
 
 
-def who_wins():
+def precedence():
     """user beats group beats default; of several groups the strictest"""
     people = {  # name: (groups, PAM_TMOUT, rule that gave the limit)
         "nobody1": ([], "900 default", "default"),
@@ -174,11 +174,11 @@ def who_wins():
         tap.equal(limit["rule"], rule, f"{name}: and names the rule")
         section = lines.index(rule + " {") + 1
         tap.ok(limit["file"] == "/etc/security/tmout.conf"
-               and section <= limit["line"] <= section + 1, f"{name}: and the place", limit)
+               and section <= limit["line"] <= section + 1, f"{name}: and its place", limit)
 
 
 def local_logins():
-    """a login that came by no network has a limit only with `sessions = all`"""
+    """a local login has a limit only with `sessions = all`"""
     wire("login")
     wire("su")
     user("here", "bash", ["contractors"])
@@ -193,24 +193,24 @@ def local_logins():
                           f"{command[0]}: PAM_TMOUT of {name}")
                 tap.equal(show(name, "--local")["pam_tmout"] or "", told,
                           f"{command[0]}: tmoutctl show --local agrees for {name}")
-    tap.equal(pam_tmout("desk"), "600 default", "sessions = all is for ssh too")
+    tap.equal(pam_tmout("desk"), "600 default", "sessions = all includes ssh")
 
 
 def interactive_without_login():
-    """a shell asked for by name reads no profile, and has the limit all the same"""
+    """a shell started by name reads no profile, but has the limit all the same"""
     user("named", "bash", ["contractors"])
     for shell in ATTEMPTS:
         with terminal("named", shell) as session:
             tap.equal(session.limit(shell), 300, f"ssh -t host {shell}: the limit")
             session.type(ATTEMPTS[shell][0])
-            tap.equal(session.limit(shell), 300, f"ssh -t host {shell}: holds")
+            tap.equal(session.limit(shell), 300, f"ssh -t host {shell}: enforced")
         with terminal("named") as session:
             session.type(f"exec {shell}")
-            tap.equal(session.limit(shell), 300, f"exec {shell} later on: the limit")
+            tap.equal(session.limit(shell), 300, f"exec {shell} later: the limit")
 
 
-def every_way_of_proving_who_one_is():
-    """passwords, typed or as answers to questions, make no difference to the limit"""
+def every_password_method():
+    """logins with a password, by either method, get the same limit"""
     user("typist", "bash", ["contractors"])
     must("chpasswd", input="typist:let me in\n", stdin=None)
     write("/root/askpass", "#!/bin/sh\necho let me in\n", 0o755)
@@ -234,7 +234,7 @@ def sessions_that_share_a_connection():
             tap.equal(second.ask("$TMOUT"), "300", "a shared connection: the limit")
 
 
-def no_policy_reached_the_shell():
+def fallback_without_the_module():
     """without PAM, or without our line in it, the shell falls back to ten minutes"""
     user("lost", "bash")
     user("zlost", "zsh")
@@ -248,6 +248,6 @@ def no_policy_reached_the_shell():
 
 setup(POLICY)
 tap.run(every_shell_with_an_enforced_limit, every_shell_without_a_timeout,
-        a_limit_that_is_not_enforced, no_limit_at_all, export, who_wins, local_logins,
+        a_limit_that_is_not_enforced, no_limit_at_all, export, precedence, local_logins,
         interactive_without_login, sessions_that_share_a_connection,
-        every_way_of_proving_who_one_is, no_policy_reached_the_shell)
+        every_password_method, fallback_without_the_module)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Users and groups that do not stand in /etc/passwd and /etc/group.
+"""Users and groups that are not in /etc/passwd and /etc/group.
 
 A second source, libnss-extrausers, has them in files of its own. What it
 returns is a name like any other, for the module and for `tmoutctl show`.
@@ -29,7 +29,7 @@ user "gästin" { tmout = 3m }
 
 
 def extra_users():
-    """users and groups of a source beside the files"""
+    """users and groups of another source than the files"""
     number = 7001
     for name in "faraway", "capital", "gästin":
         append(f"{EXTRA}/passwd", f"{name}:x:{number}:7000::/home/{name}:/bin/bash\n")
@@ -53,11 +53,11 @@ def extra_users():
 
 
 def a_source_that_is_gone():
-    """without the source a user's groups have no names: they match no rule, and the rest holds"""
+    """without the source a user's groups have no names: they match no rule, and the rest applies"""
     mark = syslog.mark()
     must("sed", "-i", "-E", "s/^group:.*/group: files/", "/etc/nsswitch.conf")
-    tap.equal(pam_tmout("faraway"), "900 default", "the default is left")
-    tap.equal(errors(mark), [], "and that is no error")
+    tap.equal(pam_tmout("faraway"), "900 default", "the default remains")
+    tap.equal(errors(mark), [], "and that is not an error")
 
 
 if not glob.glob("/usr/lib*/libnss_extrausers.so.2") and \

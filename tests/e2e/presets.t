@@ -125,7 +125,7 @@ def root_under_the_stig():
 
 
 def below_the_site():
-    """the site's file overrides the preset, setting by setting, wherever the preset is"""
+    """the site's file overrides the preset, setting by setting, wherever the preset is installed"""
     site = 'default { tmout = 5m }\ngroup "ops" { max_sessions = 20 }\n'
     for way, name in ("as tmout.conf", "50-site.conf"), ("as a drop-in", "50-site.conf"):
         if way == "as tmout.conf":

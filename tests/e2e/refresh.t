@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""From the policy's text to the next login."""
+"""An edit of the policy takes effect at the next login."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ def logins_give(expected, name):
 
 
 def an_edit():
-    """an edit is in force at the next login, and nobody has run apply"""
+    """an edit is in force at the next login, without running apply"""
     fresh(100)
     logins_give(100, "before")
     policy(default_of(200))
@@ -43,7 +43,7 @@ def an_edit():
 
 
 def drop_ins():
-    """drop-ins come, change and go"""
+    """drop-ins are added, changed and removed"""
     fresh(100)
     write(f"{DROP_INS}/50-site.conf", default_of(200))
     logins_give(200, "one is added: it wins over the main file")
@@ -54,7 +54,7 @@ def drop_ins():
     os.rename(f"{DROP_INS}/60-site.conf", f"{DROP_INS}/40-site.conf")
     logins_give(200, "one is renamed and now comes first")
     write(f"{DROP_INS}/70-site.conf.bak", default_of(400))
-    logins_give(200, "a name that doesn't end in .conf is no drop-in")
+    logins_give(200, "a name that doesn't end in .conf is not a drop-in")
     os.unlink(f"{DROP_INS}/50-site.conf")
     logins_give(310, "one is removed")
     remove(DROP_INS)
@@ -65,7 +65,7 @@ def drop_ins():
 
 
 def a_vanishing_drop_in():
-    """a drop-in that comes and goes all the time harms no login"""
+    """a drop-in that keeps appearing and vanishing breaks no login"""
     fresh(100)
     stop = threading.Event()
 
@@ -81,13 +81,13 @@ def a_vanishing_drop_in():
     finally:
         stop.set()
         restless.join()
-    tap.ok(seen <= {"100 default", "200 default"}, "each login has the one limit or the other",
+    tap.ok(seen <= {"100 default", "200 default"}, "each login has one limit or the other",
            seen)
     logins_give(100, "and the right one when it is gone")
 
 
 def an_edit_that_hides():
-    """equal size and the old time: the change is seen all the same"""
+    """a change is noticed even with the same size and timestamp"""
     fresh(100)
     logins_give(100, "before")
     must("touch", "-d", "2020-01-01", POLICY)
@@ -102,7 +102,7 @@ def an_edit_that_hides():
 
 
 def a_typo():
-    """a typo leaves the last good policy in force and is reported once"""
+    """a typo leaves the last valid policy in force and is reported once"""
     fresh(100)
     policy("default {\n    tmoot = 200\n}\n")
     mark = syslog.mark()
@@ -112,32 +112,32 @@ def a_typo():
     tap.equal(len(errors(mark)), 1, "in one line")
     mark = syslog.mark()
     logins_give(100, "the old limit still holds")
-    tap.equal(errors(mark), [], "nothing is said a second time")
+    tap.equal(errors(mark), [], "it is not reported a second time")
     policy("default {\n    tmout = 3abc\n}\n")
     mark = syslog.mark()
-    logins_give(100, "another mistake, the same limit")
+    logins_give(100, "another error, the same limit")
     tap.matches(syslog.wait(r"^err .*tmout\.conf:2", mark), "3abc", "which is reported too")
     policy(default_of(200))
     mark = syslog.mark()
-    logins_give(200, "mended: the new limit holds")
-    tap.equal(errors(mark), [], "and nothing is complained of")
+    logins_give(200, "fixed: the new limit applies")
+    tap.equal(errors(mark), [], "and nothing is reported")
 
 
 def a_typo_in_a_drop_in():
-    """the same for a drop-in: the whole last good policy stays"""
+    """the same for a drop-in: the whole last valid policy stays"""
     fresh(100)
     write(f"{DROP_INS}/50-good.conf", default_of(200))
     logins_give(200, "a good one")
     write(f"{DROP_INS}/60-bad.conf", "default {\n    tmout = 300\n")
     mark = syslog.mark()
-    logins_give(200, "a bad one: the last good policy holds")
+    logins_give(200, "a bad one: the last valid policy stays")
     syslog.wait(r"^err .*60-bad\.conf:\d", mark)
     os.unlink(f"{DROP_INS}/60-bad.conf")
-    logins_give(200, "and goes on when it is gone")
+    logins_give(200, "and still after it is removed")
 
 
-# Texts that are no policy, and the line at fault. libconfuse alone accepts
-# many of them, and would read something else than what is written.
+# Texts that are not a policy, and the line at fault. libconfuse alone accepts
+# many of them, and would not read what is written.
 BROKEN = {
     "a number with letters": ("default {\n    tmout = 3abc\n}\n", 2),
     "a negative number": ("default {\n    tmout = -1\n}\n", 2),
@@ -166,8 +166,8 @@ BROKEN = {
 }
 
 
-def what_no_parser_should_accept():
-    """each broken text leaves the last good policy in force, and the log says where"""
+def invalid_policies():
+    """each invalid text leaves the last valid policy in force, and the log says where"""
     fresh(100)
     for name, (text, line) in BROKEN.items():
         policy(text)
@@ -177,7 +177,7 @@ def what_no_parser_should_accept():
         tap.ok(len(logged) == 1 and f"{POLICY}:{line or ''}" in logged[0],
                f"{name}: the log names line {line or 'and file'}", *logged)
     policy(default_of(200))
-    logins_give(200, "a sound one is in force at once")
+    logins_give(200, "a valid one takes effect at once")
     tap.ok(sshd.alive(), "sshd is alive")
 
 
@@ -188,7 +188,7 @@ def world_writable():
     os.chmod(POLICY, 0o666)
 
 
-def somebody_elses():
+def owned_by_a_user():
     policy(default_of(200))
     shutil.chown(POLICY, "kim", "kim")
 
@@ -218,11 +218,11 @@ def enormous():
     policy("{" * (10 << 20))
 
 
-def not_there():
+def missing():
     remove(POLICY)
 
 
-def parent_of_somebody():
+def writable_parent():
     policy(default_of(200))
     os.chmod("/etc/security", 0o777)
 
@@ -232,10 +232,10 @@ def a_fifo_among_the_drop_ins():
     os.mkfifo(f"{DROP_INS}/50-fifo.conf", 0o644)
 
 
-def what_is_no_policy():
-    """whatever stands in the policy's place: the last good policy, a line in the log, a login"""
-    for trouble in (world_writable, somebody_elses, a_symlink, a_directory, a_fifo, a_device,
-                    enormous, not_there, parent_of_somebody, a_fifo_among_the_drop_ins):
+def unusable_policy_files():
+    """whatever is in the policy's place, logins work with the last valid policy"""
+    for trouble in (world_writable, owned_by_a_user, a_symlink, a_directory, a_fifo, a_device,
+                    enormous, missing, writable_parent, a_fifo_among_the_drop_ins):
         os.chmod("/etc/security", 0o755)
         fresh(100)
         trouble()
@@ -243,15 +243,15 @@ def what_is_no_policy():
         logins_give(100, f"{trouble.__name__}: the old limit holds")
         logged = errors(mark)
         tap.ok(len(logged) == 1 and "tmout.conf" in logged[0] or
-               trouble is parent_of_somebody and len(logged) == 1,
+               trouble is writable_parent and len(logged) == 1,
                f"{trouble.__name__}: one line in the log", *logged)
         os.chmod("/etc/security", 0o755)
         remove(f"{DROP_INS}/50-fifo.conf")
         policy(default_of(300))
-        logins_give(300, f"{trouble.__name__}: set right, the new limit holds")
+        logins_give(300, f"{trouble.__name__}: fixed, the new limit applies")
 
 
 setup(default_of(100))
 user("kim", "dash")
 tap.run(an_edit, drop_ins, a_vanishing_drop_in, an_edit_that_hides, a_typo, a_typo_in_a_drop_in,
-        what_no_parser_should_accept, what_is_no_policy)
+        invalid_policies, unusable_policy_files)

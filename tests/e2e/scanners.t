@@ -72,7 +72,7 @@ def kind(value):
     return "int" if isinstance(value, int) else "string"
 
 
-# It also looks at much else, and waits for a network that is not there.
+# It also checks much else, and waits for a network that is not there.
 LYNIS_GUARD_SEC = 600
 
 

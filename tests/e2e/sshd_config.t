@@ -231,7 +231,7 @@ def deterministic():
 
 def the_sites_own():
     """the site's own settings stay: later blocks override defaults, later lines apply"""
-    user("hermit")  # in no group that a rule is for
+    user("hermit")  # in no group that has a rule
     policy('default { max_sessions = 5\n max_auth_tries = 3 }\ngroup "group1" { max_auth_tries = 2 }\n')
     configure("Include /etc/ssh/sshd_config.d/*.conf\nMaxSessions 7\nPermitRootLogin no\n"
               'Match User "hermit"\n    MaxSessions 77\n', drop_in=drop_in(),
@@ -357,7 +357,7 @@ def a_rejected_policy():
     policy("default { max_sessions = 6 }\n")
     tap.ok("MaxSessions 6" in drop_in(), "a valid edit that is not applied yet")
     policy("default { tmout = 5m }\n")
-    tap.ok("no settings for sshd" in drop_in(), "nothing for sshd")
+    tap.ok("no settings for sshd" in drop_in(), "no settings for sshd in it")
 
 
 def in_force():

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Damage, want of room, and many at once: logins go on, under the old policy or the new."""
+"""Logins work under the old policy or the new, despite damage, full disks and many logins."""
 
 import contextlib
 import ctypes
@@ -27,7 +27,7 @@ from host.syslog import syslog
 from host.tap import tap
 from host.waiting import GUARD_SEC
 
-LOGINS = 20  # at once
+LOGINS = 20  # in parallel
 
 
 def default_of(seconds, more=""):
@@ -35,8 +35,8 @@ def default_of(seconds, more=""):
 
 
 def many_sections(seconds, enforce, count):
-    """A policy that takes a while to compile, and whose two halves go together:
-    the limit stands in its first section, `enforce` in its last."""
+    """A policy that takes a while to compile, and whose two halves belong together:
+    the limit is in its first section, `enforce` in its last."""
     between = "".join(f'user "somebody{n}" {{\n    tmout = {n + 1}m\n}}\n' for n in range(count))
     last = f'group "kim" {{\n    enforce = {"true" if enforce else "false"}\n}}\n'
     return default_of(seconds, between + last)
@@ -52,7 +52,7 @@ def logins_give(expected, name):
 
 
 class Renames:
-    """Counts how often a file takes another's place in a directory (inotify)."""
+    """Counts how often a file in a directory is replaced by rename(2) (inotify)."""
 
     IN_MOVED_TO = 0x80
 
@@ -102,7 +102,7 @@ def damage_to_the_snapshot():
 
 
 def scribbling_during_logins():
-    """logins go on while somebody scribbles over the snapshot"""
+    """logins work while the snapshot is being overwritten"""
     fresh(100)
     stop = threading.Event()
 
@@ -123,33 +123,33 @@ def scribbling_during_logins():
         scribbler.join()
     tap.ok(seen <= {"", "100 default"}, "every login works, and none has a wrong limit", seen)
     tap.ok(sshd.alive(), "sshd is alive")
-    logins_give(100, "and when that stops, the limit is back")
+    logins_give(100, "and once that stops, the limit is back")
 
 
 def many_logins_after_an_edit():
-    """of many logins after an edit all have the new limit and one compiles it"""
+    """many logins after an edit all have the new limit, and only one compiles it"""
     fresh(100)
     logins_give(100, "before")
     renames = Renames(STATE)
     policy(many_sections(200, False, 10000))
     with ThreadPoolExecutor(LOGINS) as pool:
         seen = list(pool.map(lambda _: pam_tmout("kim"), range(LOGINS)))
-    tap.equal(seen, ["200 default"] * LOGINS, f"{LOGINS} logins at once have the new limit")
+    tap.equal(seen, ["200 default"] * LOGINS, f"{LOGINS} parallel logins have the new limit")
     tap.equal(renames.count(os.path.basename(SNAPSHOT)), 1, "the policy was compiled once")
 
 
 def many_logins_after_a_typo():
-    """of many logins after a typo all have the old limit, and it is compiled and reported once"""
+    """many logins after a typo all have the old limit, and the error is reported once"""
     fresh(100)
     policy("default {\n    tmoot = 200\n}\n")
     mark = syslog.mark()
     with ThreadPoolExecutor(LOGINS) as pool:
         seen = list(pool.map(lambda _: pam_tmout("kim"), range(LOGINS)))
-    tap.equal(seen, ["100 default"] * LOGINS, f"{LOGINS} logins at once have the old limit")
-    tap.equal(len(errors(mark)), 1, "the mistake is reported once")
+    tap.equal(seen, ["100 default"] * LOGINS, f"{LOGINS} parallel logins have the old limit")
+    tap.equal(len(errors(mark)), 1, "the error is reported once")
 
 
-def nowhere_to_write():
+def state_not_writable():
     """a state directory that can't be written: logins work with the old policy"""
     fresh(100)
     with mounted("--bind", STATE, STATE):
@@ -172,11 +172,11 @@ def nowhere_to_write():
         logins_give(200, "full: the old limit")
         tap.ok(errors(mark), "and the log says so")
         remove(STATE + "/filler")
-        logins_give(300, "room again: the new limit")
+        logins_give(300, "space again: the new limit")
 
 
-def nothing_to_go_by():
-    """no snapshot and no sound policy: the login works, is logged, and the shell falls back"""
+def neither_snapshot_nor_policy():
+    """no snapshot and no valid policy: the login works, is logged, and the shell falls back"""
     fresh(100)
     remove(SNAPSHOT)
     policy("default { tmoot = 1 }\n")
@@ -185,18 +185,18 @@ def nothing_to_go_by():
         tap.equal(pam_tmout("kim"), "", f"{attempt} login: works, an empty PAM_TMOUT")
         tap.ok(errors(mark), f"{attempt} login: the log says so")
     policy(default_of(200))
-    logins_give(200, "mended")
+    logins_give(200, "fixed")
 
 
 def su(*before):
-    """PAM_TMOUT as root's session through su has it, and how su ended."""
+    """PAM_TMOUT in root's session through su, and su's exit status."""
     result = run(*before, "su", "root", "-c", "/usr/bin/env", env={"PATH": os.environ["PATH"]})
     found = re.search(r"^PAM_TMOUT=(.*)$", result.stdout, re.MULTILINE)
     return found and found.group(1), result.returncode
 
 
-def su_from_somebody():
-    """su started by a user reads the snapshot and never makes one, whatever limits are set"""
+def su_from_a_user():
+    """su started by a user reads the snapshot and never writes one, whatever its rlimits"""
     local = 'user "root" {\n    sessions = all\n}\n'
     as_kim = ["setpriv", "--reuid=kim", "--regid=kim", "--clear-groups"]
     in_force(default_of(100, local))
@@ -209,11 +209,11 @@ def su_from_somebody():
     tap.ok(su(*as_kim, "prlimit", "--cpu=0")[0] in ("100 default", None), "--cpu=0: no other limit")
     tap.equal((os.stat(SNAPSHOT).st_ino, read_bytes(SNAPSHOT)), before,
               "the snapshot is the same file with the same content")
-    tap.equal(su(), ("200 default", 0), "root's own su makes a new one")
+    tap.equal(su(), ("200 default", 0), "root's own su writes a new one")
 
 
 def su_from_root():
-    """root's own limits don't get in the way of the policy"""
+    """root's own resource limits don't keep the policy from being applied"""
     local = 'user "root" {\n    sessions = all\n}\n'
     small_stack("su", SESSION_LINE)
     # Soft limits: not every container's root may raise a hard one.
@@ -224,11 +224,11 @@ def su_from_root():
     in_force(default_of(100, local))
     policy(default_of(200, local))
     su("prlimit", "--cpu=0:")
-    tap.equal(su(), ("200 default", 0), "su killed for want of processor time, and then another")
+    tap.equal(su(), ("200 default", 0), "su killed for its CPU limit, and then another")
 
 
 def apply_is_killed():
-    """apply is killed again and again: each login has the old policy or the new, whole"""
+    """apply is killed again and again: each login has the whole old policy or the whole new one"""
     versions = {"200 default": many_sections(200, False, 2000),
                 "300 readonly": many_sections(300, True, 2000)}
     fresh(100)
@@ -266,7 +266,7 @@ def apply_is_killed():
 
 
 def a_lock_that_is_never_released():
-    """somebody holds the lock of apply for ever: logins wait a little and go on"""
+    """the lock of apply is never released: logins wait a little and go on"""
     fresh(100)
     with open(STATE + "/apply.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -277,8 +277,8 @@ def a_lock_that_is_never_released():
     logins_give(200, "released: the new limit")
 
 
-def two_at_once():
-    """two applies at once leave a whole snapshot"""
+def two_in_parallel():
+    """two parallel applies leave an intact snapshot"""
     fresh(100)
     for turn in range(5):
         policy(many_sections(200 + turn, False, 1000))
@@ -292,5 +292,5 @@ def two_at_once():
 setup(default_of(100))
 user("kim", "dash")
 tap.run(damage_to_the_snapshot, scribbling_during_logins, many_logins_after_an_edit,
-        many_logins_after_a_typo, nowhere_to_write, nothing_to_go_by, su_from_somebody,
-        su_from_root, apply_is_killed, a_lock_that_is_never_released, two_at_once)
+        many_logins_after_a_typo, state_not_writable, neither_snapshot_nor_policy, su_from_a_user,
+        su_from_root, apply_is_killed, a_lock_that_is_never_released, two_in_parallel)

@@ -420,7 +420,7 @@ def many_short_sessions():
     tap.equal(errors_of_tmoutd(mark), [], "no errors in the log")
 
 
-# --- what may hold it up -------------------------------------------------------
+# --- what may delay it ---------------------------------------------------------
 
 def stopped_terminals():
     """terminals stopped with Ctrl-S, their buffers full, do not block tmoutd"""
@@ -502,7 +502,7 @@ while True:
 
 
 def events_without_end():
-    """a user who causes events without end does not keep tmoutd from its work"""
+    """a user who causes endless events does not keep tmoutd from its work"""
     write("/usr/local/lib/flood.py", FLOOD)
     for name in "flooder", "beside":
         user(name, groups=["free"] if name == "flooder" else [])
@@ -513,7 +513,7 @@ def events_without_end():
         for flood in floods:
             flood.stdout.readline()
         with Person("beside", "sleep 1000") as beside:
-            tap.ok(beside.ends_in_time(), "an idle session beside it is disconnected in time")
+            tap.ok(beside.ends_in_time(), "another session that is idle is disconnected in time")
         tmoutd.stop()
         tap.equal(tmoutd.process.returncode, 0, "SIGTERM still ends tmoutd: exit status 0")
     finally:

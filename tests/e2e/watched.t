@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Users at work are not disconnected, and a disconnect ends no more than it must."""
+"""Active users are not disconnected, and a disconnect ends no more than it must."""
 
 import ctypes
 import os
@@ -81,10 +81,10 @@ group "hour" {{
 """
 
 
-# --- at work -------------------------------------------------------------------
+# --- active users --------------------------------------------------------------
 
 def keep(session, keys, for_sec=LONG_SEC):
-    """Presses these in turn, every few seconds, and keeps reading."""
+    """Presses these keys in turn, every few seconds, and keeps reading the output."""
     end = time.monotonic() + for_sec
     while time.monotonic() < end:
         for key in keys:
@@ -141,7 +141,7 @@ def arrows_in_less(name):
 
 
 def modes_of_an_honest_user(name):
-    """a user works, and runs mesg and chmod on the way"""
+    """a user types, and runs mesg and chmod in between"""
     # Three or four of them fall into each of the kernel's intervals of eight
     # seconds: if every third changed the mode, that could be the first in each
     # interval for a long time.
@@ -177,7 +177,7 @@ AT_WORK = {
 # limit.
 UP_BYTES = 16 * 1024 * 1024
 SLOW_KBIT = "8000"
-# Much more than the buffers on the way hold.
+# Much more than the buffers along the way hold.
 DOWN_BYTES = 32 * 1024 * 1024
 
 
@@ -317,7 +317,7 @@ def local(name):
 
 
 def local_beside_a_session(name):
-    """the same beside a session that is idle"""
+    """the same, with an idle session on the same connection"""
     return forwarded(name, f"LocalForward=PORT 127.0.0.1:{ECHO_PORT}", session=True)
 
 
@@ -466,7 +466,7 @@ def notices():
                *tmoutd.cut(name))
 
 
-# --- what a disconnect leaves ---------------------------------------------------------
+# --- what survives a disconnect -------------------------------------------------------
 
 def tmux_and_back():
     """work in tmux survives a disconnect"""
@@ -533,12 +533,12 @@ def one_of_several_sessions():
         alive = keep(busy, "xyz", LATE_SEC + PAUSE_SEC)
         output, _ = command.communicate(timeout=GUARD_SEC)
         tap.equal((alive, output, command.returncode), (True, "done\n", 0),
-                  "a command beside them ran to its end")
+                  "a command on the same connection ran to completion")
     master.kill()
     master.wait()
 
 
-# --- whose limit ---------------------------------------------------------------
+# --- which limit applies -------------------------------------------------------
 
 def limits_of_users_and_groups():
     """each login has the limit that its user's rules set"""
@@ -695,8 +695,8 @@ def login_at_a_terminal():
 
 
 def nothing_went_wrong():
-    """tmoutd still runs, and has logged no error"""
-    tap.ok(tmoutd.alive(), "it still runs")
+    """tmoutd is still running, and has logged no error"""
+    tap.ok(tmoutd.alive(), "it is still running")
     tap.equal(syslog.settled(0, r"^(err|crit|alert|emerg) tmoutd\["), [], "no errors in the log")
 
 

@@ -10,7 +10,7 @@ from host.files import append, read, write
 
 
 def _shell_path(shell):
-    if shell == "ash":  # busybox runs the program that it is called by
+    if shell == "ash":  # busybox runs the applet that it is called as
         path = "/usr/local/bin/ash"
         if not os.path.lexists(path):
             os.symlink(shutil.which("busybox"), path)
@@ -50,7 +50,7 @@ def user(name, shell="bash", groups=()):
         _group(group, name)
     shutil.copytree("/etc/skel", home)
     write(f"{home}/.ssh/authorized_keys", read(KEY + ".pub"), 0o600)
-    write(f"{home}/.zshrc", "")  # without this file zsh starts with questions
+    write(f"{home}/.zshrc", "")  # without this file zsh starts a dialog
     own(name)
 
 

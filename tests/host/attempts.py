@@ -54,7 +54,7 @@ class PasswordClient:
                 return os.open(self.answers, os.O_WRONLY | os.O_NONBLOCK)
             return None
 
-        return wait_until(try_to_open, "nobody asks for a password")
+        return wait_until(try_to_open, "there is no password prompt")
 
     def say(self, text):
         """Answers the prompt."""
@@ -150,7 +150,7 @@ class Pam:
         self.libc.calloc.restype = self.libc.strdup.restype = ctypes.c_void_p
         self.answer = ""
         self.asked = 0
-        self.told = []
+        self.messages = []
         self.delays = []
         # libpam keeps pointers to these.
         self.keep = [self.CONVERSE(self._converse), self.DELAY(self._delay)]
@@ -170,7 +170,7 @@ class Pam:
     @staticmethod
     def _check(status):
         if status != 0:
-            raise RuntimeError(f"libpam gave {status}")
+            raise RuntimeError(f"libpam returned {status}")
 
     def _converse(self, count, messages, responses, _data):
         if self.answer is None and messages[0].contents.style in (1, 2):
@@ -183,7 +183,7 @@ class Pam:
                 self.asked += 1
                 given[number].text = self.libc.strdup(self.answer.encode())
             else:
-                self.told.append(message.text.decode())
+                self.messages.append(message.text.decode())
         responses[0] = block
         return 0
 

@@ -18,7 +18,7 @@ def must(*argv, **options):
     """Runs a command that has to succeed, and returns its output."""
     result = run(*argv, **options)
     if result.returncode != 0:
-        raise RuntimeError(f"{argv} gave {result.returncode}:\n{result.stdout}{result.stderr}")
+        raise RuntimeError(f"{argv} exited with {result.returncode}:\n{result.stdout}{result.stderr}")
     return result.stdout
 
 

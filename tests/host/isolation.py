@@ -23,7 +23,7 @@ def isolate(*programs):
         if not shutil.which(program):
             raise Skip(f"{program} is not installed")
     separate = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    refused = run(*separate, "true")
-    if refused.returncode != 0:
-        raise Skip(f"no namespaces: {refused.stderr.strip()}")
+    failed = run(*separate, "true")
+    if failed.returncode != 0:
+        raise Skip(f"no namespaces: {failed.stderr.strip()}")
     os.execvpe("unshare", [*separate, *sys.argv], {**os.environ, "TMOUT_ISOLATED": "1"})

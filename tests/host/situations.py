@@ -101,7 +101,7 @@ class Situations:
 
         try:
             if not lives():
-                raise Stuck(f"{name} did not get in")
+                raise Stuck(f"{name} could not log in")
             busy = threading.Thread(target=work)
             busy.start()
             with self.terminal(name, [*options, "ControlMaster=no", path]) as second:
@@ -116,7 +116,7 @@ class Situations:
             first.kill()
             first.wait()
 
-    # --- without one ---
+    # --- without a terminal ---
 
     def sftp_command(self, name, options):
         command = self.command(name, options=["RequestTTY=no", *options])
@@ -145,7 +145,7 @@ class Situations:
     def _client_ends(client, begins, enter, within_sec):
         try:
             if not begins() or client.poll() is not None:
-                raise Stuck("the client did not get in")
+                raise Stuck("the client could not log in")
             enter()
             client.wait(within_sec)
             return "ends"

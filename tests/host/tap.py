@@ -60,7 +60,7 @@ class Tap:
             self.note(scenario.__doc__ or scenario.__name__)
             scenario()
         except Exception:  # the other scenarios still run
-            self.ok(False, f"{scenario.__name__} ran to its end", traceback.format_exc(),
+            self.ok(False, f"{scenario.__name__} ran to completion", traceback.format_exc(),
                     *(self.log.since(mark)[-10:] if self.log else []))
         seconds = time.monotonic() - start
         if seconds >= 1:
@@ -74,14 +74,14 @@ class Tap:
             for result in kept:
                 self._say(*result)
 
-    def at_once(self, scenarios, how_many):
+    def in_parallel(self, scenarios, how_many):
         """Runs independent scenarios, `how_many` at a time: for those that spend
         their time waiting. Only a scenario's own thread may report results."""
         with ThreadPoolExecutor(how_many) as pool:
             list(pool.map(self._play_beside_others, scenarios))
 
     def run(self, *scenarios):
-        """Runs the scenarios one after the other, whichever fail, and exits."""
+        """Runs all scenarios one after the other, even if some fail, and exits."""
         for scenario in scenarios:
             self._play(scenario)
         self.end()

@@ -1,4 +1,4 @@
-"""A terminal with a program on it, and a person in front."""
+"""A terminal with a program on it, and a user who types."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ from host.waiting import GUARD_SEC, Stuck
 
 
 class Terminal:
-    """Somebody at a terminal, running a command there."""
+    """A user at a terminal, running a command there."""
 
     def __init__(self, argv, env=None):
         master, slave = os.openpty()
@@ -106,7 +106,7 @@ class Terminal:
     def wait_end(self, guard=GUARD_SEC):
         """Waits until the session ends by itself, and returns its exit status."""
         if not self.ended_within(guard):
-            raise Stuck(f"the session goes on, and shows:\n{self.screen}")
+            raise Stuck(f"the session has not ended, and shows:\n{self.screen}")
         return self.process.wait(GUARD_SEC)
 
     def close(self):

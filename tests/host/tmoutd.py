@@ -43,7 +43,7 @@ class Tmoutd:
         syslog.wait(rf"tmoutd\[{self.process.pid}\]: watching", mark)
 
     def polls(self):
-        """Whether the kernel has refused inotify to it."""
+        """Whether the kernel has denied it inotify."""
         return bool(syslog.since(0, rf"tmoutd\[{self.process.pid}\]: cannot watch .*: "
                                     "(Too many open files|No space left on device);"))
 

@@ -4,7 +4,7 @@ import re
 import threading
 import time
 
-# No test comes near these, however busy the machine. They end what hangs.
+# No test comes near these, however busy the machine. They end tests that hang.
 GUARD_SEC = 300
 BUILD_GUARD_SEC = 900  # the same for commands that compile or install much
 

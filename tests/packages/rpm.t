@@ -49,7 +49,7 @@ def content():
 
 
 def life():
-    """installation beside a local tmout.sh, and removal"""
+    """installation next to a local tmout.sh, and removal"""
     package, = package_of
     write(ROOT + "/etc/profile.d/tmout.sh", LOCAL_SCRIPT)
     must("rpm", "--root", ROOT, "--initdb")

@@ -7,7 +7,7 @@ from shells import (
 
 SSH = "192.0.2.1 50000 192.0.2.2 22"
 
-# What a script might call. Functions of these names lie and do damage.
+# What a script might call. Functions with these names return lies and do damage.
 NAMES = ["unset", "readonly", "eval", "export", "declare", "typeset", "test", "[", "set", "builtin",
          "command", "printf", ":", "return", "shopt", "true", "false", "local", "source", "trap",
          "shift", "exit", "exec", "enable", "alias", "unalias", "read", "echo", "POSIXLY_CORRECT"]
@@ -40,7 +40,7 @@ def functions_at_a_prompt():
     evil = {f"BASH_FUNC_{name}%%": EVIL.format(last="((0))") for name in NAMES}
     for before in "", "POSIXLY_CORRECT=y":
         for given, value in ({"PAM_TMOUT": "900 readonly"}, "900"), ({"SSH_CONNECTION": SSH}, "600"):
-            # What is asked must not be a function: all that is left is a program.
+            # The query must not use a function: only a program is left.
             out, _, _ = run("bash --norc -i", f"{before}\n. {TMOUT_SH}\n{PROBE}",
                             TMOUT="86400", **given, **evil)
             tap.equal(out, f"{value}|readonly|{value}\n", f"{before} {given}")

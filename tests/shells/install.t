@@ -74,7 +74,7 @@ def there_and_back(name):
     for path in before:
         directory = os.listdir(os.path.dirname(path))
         tap.equal([file for file in directory if file.startswith(os.path.basename(path) + ".")], [],
-                  f"{name}: nothing left beside {path}")
+                  f"{name}: nothing left next to {path}")
 
 
 def lines():
@@ -276,7 +276,7 @@ fi
     command = '. /etc/bashrc; echo "${TMOUT-no}"'
     tap.equal(run("bash", command, **given)[0], "no\n", "a command over SSH has no TMOUT")
     with login("bash", "--rcfile", "/etc/bashrc", "-i", **given) as terminal:
-        tap.equal(terminal.limit("bash"), 900, "a prompt has")
+        tap.equal(terminal.limit("bash"), 900, "an interactive shell has")
     os.rename("/etc/away", "/etc/bash.bashrc")
     remove("/etc/bashrc")
     tmoutctl("--install")
@@ -405,7 +405,7 @@ def a_script_of_theirs():
 
 
 def literal():
-    """the number that scanners read follows a stricter policy, only when told to"""
+    """the number that scanners read follows a stricter policy, only on request"""
     scripts = {"/etc/profile.d/tmout.sh": "600", "/etc/profile.d/tmout.csh": "10"}
     policy_file = "/etc/security/tmout.conf"
     saved = read(policy_file)
@@ -460,7 +460,7 @@ def literal():
                                  ("ksh93 -l", "echo $TMOUT", "240")):
         if installed(shell):
             tap.equal(run(shell, ask, SSH_CONNECTION=SSH)[0].strip(), expected,
-                      f"{shell}: a login without a decision goes by it")
+                      f"{shell}: a login without a decision uses it")
     literal_refusals(scripts)
     write(policy_file, saved)
     for path in scripts:

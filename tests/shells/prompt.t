@@ -51,7 +51,7 @@ def idle_for(shell, change):
 def idle_shells_end():
     """an idle user is logged out at the limit, even after trying to change it"""
     tried = {}
-    with concurrent.futures.ThreadPoolExecutor(99) as at_once:
+    with concurrent.futures.ThreadPoolExecutor(99) as pool:
         for shell, (_, _, _, least_sec) in STARTS.items():
             if not installed(shell):
                 tap.skip(shell, "not installed")
@@ -59,7 +59,7 @@ def idle_shells_end():
                 tap.skip(shell, "takes a minute; set TMOUT_SOAK to test it")
             else:
                 for change in "", "set autologout=0" if shell == "tcsh" else "TMOUT=0":
-                    tried[shell, change] = at_once.submit(idle_for, shell, change)
+                    tried[shell, change] = pool.submit(idle_for, shell, change)
     for (shell, change), result in tried.items():
         least_sec = STARTS[shell][-1]
         name = f"{shell}: ended at its limit{' after ' + change if change else ''}"

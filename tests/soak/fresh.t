@@ -53,7 +53,7 @@ def mount_file_systems(root):
 
 
 def make_check(root, log):
-    """Runs it, and gives its exit status."""
+    """Runs it, and returns its exit status."""
     with open(log, "wb") as output:
         return subprocess.run(["chroot", root, "make", "-C", CLONE, "check"], env=ENVIRONMENT,
                               stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,

@@ -140,7 +140,7 @@ static void scan_terminals(struct common *common, struct login *login)
 
     login->scan_ms = NEVER_MS;
     if (count < 0) {
-        /* If the login has ended, an event tells; anything else may pass. */
+        /* If the login has ended, an event says so; other errors may be temporary. */
         login->scan_ms = common->now.boot_ms + RETRY_MS;
         return;
     }

@@ -384,8 +384,8 @@ static bool ends_stack(const struct pam_line *line)
     return !pam_line_is(line, "pam_deny.so") && pam_control_ends_on_success(line->control);
 }
 
-/* Is it right that whoever passes this line never reaches ours? In auth that is
- * so for root in su, who needs no password. check_auth_order_in() reports
+/* May a success of this line keep ours from running? In auth it may for root in
+ * su, who needs no password. check_auth_order_in() reports
  * modules that check passwords before ours. */
 static bool may_end_auth(const struct pam_line *line, const char *service)
 {

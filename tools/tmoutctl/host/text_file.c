@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* No file that people write is longer. */
+/* No hand-written file is longer. */
 #define FILE_SIZE_MAX (1024 * 1024)
 
 int read_text_file(const char *path, int flags, struct text_file *out)

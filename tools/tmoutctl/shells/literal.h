@@ -28,7 +28,7 @@ enum shell_literal_result {
 struct shell_literal {
     const char *path;
     enum shell_literal_result result;
-    int64_t limit_sec;      /* what its number stands for, unless it was skipped */
+    int64_t limit_sec;      /* what its number means, unless it was skipped */
     struct failure failure; /* "" where nothing failed */
 };
 

@@ -1,6 +1,6 @@
 /*
- * Changing a system's shell files so that whoever reads one meanwhile finds the
- * old text or the new one, never a part of it.
+ * Changing a system's shell files so that concurrent readers find the old text
+ * or the new one, never a part of it.
  */
 #ifndef TMOUT_TMOUTCTL_SHELLS_REPLACE_H
 #define TMOUT_TMOUTCTL_SHELLS_REPLACE_H

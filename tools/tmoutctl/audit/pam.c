@@ -385,8 +385,8 @@ static bool ends_stack(const struct pam_line *line)
 }
 
 /* May a success of this line keep ours from running? In auth it may for root in
- * su, who needs no password. check_auth_order_in() reports
- * modules that check passwords before ours. */
+ * su, who needs no password. check_auth_order_in() reports modules that check
+ * passwords before ours. */
 static bool may_end_auth(const struct pam_line *line, const char *service)
 {
     return checks_passwords(line) ||

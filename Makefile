@@ -250,8 +250,11 @@ $(TEST_BUILD)/pam_tmout.so: $(patsubst %.c,$(TEST_BUILD)/obj/%.o,$(MODULE_SOURCE
 dependencies-%: FORCE
 	@packaging/install-dependencies $*
 
+# As many jobs as there are processors, unless make was told how many.
+JOBS = $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
+
 check: dependencies-check
-	@$(MAKE) --no-print-directory check-run
+	@$(MAKE) --no-print-directory $(JOBS) check-run
 
 check-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so fuzz-build build/compile_commands.json
 	@tests/run --build $(BUILD) $(if $(SANITIZE),--sanitize) $(TEST_OPTIONS)
@@ -292,7 +295,7 @@ mutants: dependencies-mutants
 mutants-build: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so
 
 soak: dependencies-soak
-	@$(MAKE) --no-print-directory check-run TEST_OPTIONS=--soak
+	@$(MAKE) --no-print-directory $(JOBS) check-run TEST_OPTIONS=--soak
 
 demo: dependencies-demo
 	@$(MAKE) --no-print-directory --silent all build/bench/crowd build/bench/pam_check.so

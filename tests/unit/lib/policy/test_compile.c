@@ -1,5 +1,5 @@
 /* Several files as one policy: what is merged, what is an error, and that large
- * policies are no problem. */
+ * policies work. */
 #include "tests/unit/policy_text.h"
 
 #include <inttypes.h>
@@ -58,9 +58,9 @@ static void later_file_wins(void **state)
     compiled_free(&c);
 }
 
-/* Each step is told, and it is the last file that counts, be its value looser
- * or stricter. */
-static void three_files_say_it(void **state)
+/* Each override is reported, and the last file wins, whether its value is
+ * looser or stricter. */
+static void set_in_three_files(void **state)
 {
     static const char *const text[] = {
         "user \"k\" { tmout = 1m }",
@@ -194,9 +194,9 @@ static void every_error_of_every_file(void **state)
     compiled_free(&c);
 }
 
-/* What overrides what is found out of the sections without errors. A section that
+/* Overrides are found among the sections without errors. A section that
  * comes twice in one file overrides nothing. */
-static void overrides_beside_errors(void **state)
+static void overrides_with_errors(void **state)
 {
     static const char *const text[] = {
         "default { tmout = 5m }\nuser \"a\" { tmout = 6m }\n",
@@ -281,7 +281,7 @@ static void unread_files_are_skipped(void **state)
     assert_int_equal(c.problems.errors, 0);
     compiled_free(&c);
 
-    /* Without any section it is the failure that matters, and no error. */
+    /* Without any section the failure matters, and no error is reported. */
     c = (struct compiled){0};
     add_text(&c.sources, "f0", "", 0);
     problem_add(&c.problems, PROBLEM_FAILURE, "f0", 0, "cannot read");
@@ -342,7 +342,7 @@ static void ten_thousand_sections(void **state)
     free(text);
 }
 
-/* All of them wrong: the first thousand are kept, the rest are counted. */
+/* All of them invalid: the first thousand are kept, the rest are counted. */
 static void ten_thousand_errors(void **state)
 {
     const size_t count = slow() ? 500 : 10000;
@@ -414,12 +414,12 @@ static void eight_megabytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(later_file_wins),           cmocka_unit_test(three_files_say_it),
+        cmocka_unit_test(later_file_wins),           cmocka_unit_test(set_in_three_files),
         cmocka_unit_test(twice_in_one_file),         cmocka_unit_test(different_names),
         cmocka_unit_test(errors_in_all_files),       cmocka_unit_test(sorted),
         cmocka_unit_test(ten_thousand_sections),     cmocka_unit_test(ten_thousand_errors),
         cmocka_unit_test(an_error_after_many_notes), cmocka_unit_test(eight_megabytes),
-        cmocka_unit_test(every_error_of_every_file), cmocka_unit_test(overrides_beside_errors),
+        cmocka_unit_test(every_error_of_every_file), cmocka_unit_test(overrides_with_errors),
         cmocka_unit_test(no_section_anywhere),       cmocka_unit_test(texts_are_merged),
         cmocka_unit_test(unread_files_are_skipped),
     };

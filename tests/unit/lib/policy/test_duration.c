@@ -104,7 +104,7 @@ static void rejects_everything_else(void **state)
     }
 }
 
-/* Every byte behind a valid duration is checked. */
+/* Every byte after a valid duration is checked. */
 static void rejects_every_extra_byte(void **state)
 {
     (void)state;
@@ -157,7 +157,7 @@ static void round_trip(void **state)
     assert_true(again == INT64_MAX);
 }
 
-/* A buffer that is too small gets the beginning, and nothing is written behind it. */
+/* A buffer that is too small gets the beginning, and nothing is written past its end. */
 static void small_buffers(void **state)
 {
     (void)state;

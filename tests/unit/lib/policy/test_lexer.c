@@ -1,4 +1,4 @@
-/* Words and signs of a policy's text: lines, comments, quotes, and that nothing
+/* Tokens of a policy's text: lines, comments, quotes, and that nothing
  * suspicious passes. */
 #include "tests/unit/policy_text.h"
 
@@ -131,7 +131,8 @@ static void lines_of_errors(void **state)
 }
 
 /* In a word without quotes only these bytes are let through: those that
- * libconfuse keeps. Beside them there are spaces, signs and comments. */
+ * libconfuse keeps. Apart from them there are spaces, punctuation and comments.
+ * */
 static void every_byte_outside_of_quotes(void **state)
 {
     (void)state;
@@ -204,8 +205,8 @@ static void nul(void **state)
     lexed_free(&l);
 }
 
-/* What stands at the very end of the text, where the next character is looked
- * at: the sanitizers and valgrind watch. */
+/* What is at the very end of the text, where the next character is read: the
+ * sanitizers and valgrind watch. */
 static void at_the_end(void **state)
 {
     static const char *const ends[] = {"/",    "/*",   "/**",      "\"",    "\"\\",    "'",
@@ -268,11 +269,12 @@ static void tokens(void **state)
     lexed_free(&l);
 }
 
-/* Where a quotation without an end is taken to end: what is behind it is read. */
+/* Where an unterminated quoted string is taken to end: what follows it is read.
+ * */
 static void unclosed_quotations(void **state)
 {
     static const struct {
-        const char *text, *next; /* the word behind the bad one */
+        const char *text, *next; /* the word after the bad one */
         unsigned line;
     } cases[] = {
         {"x = \"5m\ny", "y", 2},
@@ -283,7 +285,7 @@ static void unclosed_quotations(void **state)
         {"x \"5m enforce true\ny", "y", 2},
         {"x \"5m y = true\ny", "y", 2},
         {"x '5m\" z\ny", "y", 2},
-        /* closed on the next line, behind a word or before a brace */
+        /* closed on the next line, after a word or before a brace */
         {"x \"ops\nteam\" z", "z", 2},
         {"x \"ops\r\nteam\"z", "z", 2},
         {"x \"ops\n\" z", "z", 2},
@@ -316,7 +318,7 @@ static void unclosed_quotations(void **state)
     }
 }
 
-/* Behind a comment without an end the text goes on where a policy does. */
+/* After an unterminated comment the text goes on where a policy does. */
 static void unterminated_comments(void **state)
 {
     static const struct {

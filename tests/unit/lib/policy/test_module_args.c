@@ -76,7 +76,7 @@ static void wrong(void **state)
         if (strstr(failure.text, cases[i].why) == NULL)
             fail_msg("\"%s\": %s", cases[i].word, failure.text);
     }
-    /* says what would be right */
+    /* says what would be valid */
     PARSE("x");
     assert_non_null(strstr(failure.text, "debug, noprompt, tell, config=/PATH, state=/DIR"));
 }

@@ -32,7 +32,7 @@ static void formats_file_line_and_text(void **state)
         {"f", 3, "a note", "f:3: a note"},
         {"f", 0, "a note", "f: a note"},
         {NULL, 0, "a note", "a note"},
-        /* what a terminal would obey */
+        /* what a terminal would interpret */
         {"f\033[2J", 1, "a\tb\177c\n", "f?[2J:1: a?b?c?"},
         {"f", 1, "8 bits \xc2\x9b and \xc2\xa0 \xc3\xa9",
          "f:1: 8 bits ?\x9b and \xc2\xa0 \xc3\xa9"},

@@ -304,8 +304,8 @@ static void five_hundred_groups(void **state)
     snapshot_close(&snapshot);
 }
 
-/* For each setting the stricter of the two, with its rule: both apply to a session
- * inside of a login. */
+/* For each setting the stricter of the two, with its rule: both apply to a session inside a login.
+ * */
 static void tightened(void **state)
 {
     static const char text[] = "user \"kim\" {\n tmout = 10m\n enforce = true\n warn = 1m\n"

@@ -1,5 +1,5 @@
 /* The structure of a policy's text: which sections there are, and that the scan
- * goes on behind an error. What it reports is in policies/. */
+ * goes on after an error. What it reports is in policies/. */
 #include "tests/unit/policy_text.h"
 
 #include "lib/policy/scan.h"
@@ -9,7 +9,7 @@ struct found {
     char *section[8]; /* their texts */
     unsigned line[8];
     size_t count;
-    size_t fail_at; /* the section, from 1, at which memory is said to be short */
+    size_t fail_at; /* the section, from 1, at which memory runs out */
     struct problems problems;
 };
 
@@ -91,7 +91,7 @@ static void nothing(void **state)
 
 /* Only sections without an error are handed on, whatever is around them, and
  * each of these texts has one error. */
-static void sound_sections_only(void **state)
+static void valid_sections_only(void **state)
 {
     static const char *const around[][2] = {
         {"", " default { tmuot = 5m }"},
@@ -217,7 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sections_and_their_lines),
         cmocka_unit_test(nothing),
-        cmocka_unit_test(sound_sections_only),
+        cmocka_unit_test(valid_sections_only),
         cmocka_unit_test(no_memory_ends_it),
         cmocka_unit_test(a_great_many),
         cmocka_unit_test(any_words),

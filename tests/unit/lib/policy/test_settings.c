@@ -174,7 +174,7 @@ static void rejects_invalid_values(void **state)
         {SETTING_MAX_ATTEMPTS, "3m"},
         {SETTING_MAX_ATTEMPTS, "3,5"},
         {SETTING_MAX_ATTEMPTS, "three"},
-        {SETTING_MAX_ATTEMPTS, "9223372036854775807"}, /* the number that stands for none */
+        {SETTING_MAX_ATTEMPTS, "9223372036854775807"}, /* the number that means none */
         {SETTING_MAX_ATTEMPTS, "9223372036854775808"},
         {SETTING_MAX_ATTEMPTS, "4294967299"},           /* 3 in 32 bits */
         {SETTING_MAX_ATTEMPTS, "18446744073709551619"}, /* and in 64 */

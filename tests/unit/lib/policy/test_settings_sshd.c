@@ -234,7 +234,7 @@ static void channel_timeouts(void **state)
     }
 }
 
-/* Two hundred characters and no more; and a pattern of nothing but stars takes no
+/* Two hundred characters and no more; and a pattern of only stars takes no
  * longer than others. */
 static void long_channel_timeouts(void **state)
 {
@@ -287,7 +287,7 @@ static void strictest(void **state)
     }
 }
 
-/* Packed numbers that no text results in. */
+/* Packed numbers that no text produces. */
 static void startups_from_disk(void **state)
 {
     const struct setting *row = &settings[SETTING_MAX_STARTUPS];

@@ -178,7 +178,7 @@ static int visit(void *context, enum rule_kind kind, const char *name,
     return ++visits->count == visits->stop_at ? 17 : 0;
 }
 
-/* Each rule is visited once, until the visitor says to stop. */
+/* Each rule is visited once, until the visitor stops. */
 static void visits_each_rule(void **state)
 {
     struct image image;
@@ -251,7 +251,7 @@ static void a_rejection(void **state)
         0);
     int fd = memory_file(bytes, size);
     assert_int_equal(snapshot_open_fd(fd, SNAPSHOT_POLICY, &snapshot, &failure),
-                     SNAPSHOT_UNUSABLE); /* a refusal is no policy */
+                     SNAPSHOT_UNUSABLE); /* a rejection is not a policy */
     assert_int_equal(snapshot_open_fd(fd, SNAPSHOT_REJECTED, &snapshot, &failure), SNAPSHOT_OK);
     snapshot_message(&snapshot, text, sizeof text);
     assert_string_equal(text, message);
@@ -701,7 +701,7 @@ static void a_colliding_hash(void **state)
     free(image.bytes);
 }
 
-/* Two slots with one hash: the right one is found behind the wrong one. */
+/* Two slots with one hash: the right one is found after the wrong one. */
 static void two_rules_of_one_hash(void **state)
 {
     struct image image;
@@ -870,7 +870,7 @@ static void headers_that_do_not_fit(void **state)
                 close(fd);
                 continue;
             }
-            /* No such file is ever written: it must only do no harm. */
+            /* No such file is ever written: it must just do no harm. */
             struct answers a;
             char text[64];
             ask(&snapshot, &a);

@@ -125,7 +125,7 @@ static void too_large(void **state)
     end(&r);
 }
 
-static void no_file_there(void **state)
+static void no_such_file(void **state)
 {
     struct reading r;
     char *elsewhere = path_in(*state, "elsewhere");
@@ -157,7 +157,7 @@ static void no_file_there(void **state)
 
 /* Like a FIFO, a socket is an error in the policy: it must be possible to record
  * the rejection. */
-static void a_socket_there(void **state)
+static void a_socket_in_its_place(void **state)
 {
     struct reading r;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -309,8 +309,8 @@ static void parents(void **state)
         free(path[i]);
 }
 
-/* A symbolic link on the way is followed, and its target is checked. */
-static void links_on_the_way(void **state)
+/* A symbolic link in the path is followed, and its target is checked. */
+static void links_in_the_path(void **state)
 {
     struct reading r;
     char *open_to_all = path_in(*state, "open"), *inner = path_in(*state, "open/inner");
@@ -532,14 +532,14 @@ int main(void)
         WITH_DIRECTORY(a_file_and_its_drop_ins),
         WITH_DIRECTORY(every_byte_is_read),
         WITH_DIRECTORY(too_large),
-        WITH_DIRECTORY(no_file_there),
-        WITH_DIRECTORY(a_socket_there),
+        WITH_DIRECTORY(no_such_file),
+        WITH_DIRECTORY(a_socket_in_its_place),
         WITH_DIRECTORY(drop_in_directory_is_a_file),
         WITH_DIRECTORY(drop_ins_must_be_files),
         WITH_DIRECTORY(others_can_write),
         WITH_DIRECTORY(owned_by_others),
         WITH_DIRECTORY(parents),
-        WITH_DIRECTORY(links_on_the_way),
+        WITH_DIRECTORY(links_in_the_path),
         WITH_DIRECTORY(changed_since),
         WITH_DIRECTORY(identities),
         WITH_DIRECTORY(drop_ins_that_vanish),

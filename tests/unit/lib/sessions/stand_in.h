@@ -1,6 +1,6 @@
 /*
- * A process in the place of sshd or login(1) that does what it is told, letter
- * by letter over a pipe.
+ * A process in the place of sshd or login(1) that obeys commands, one letter
+ * each, from a pipe.
  */
 #ifndef TMOUT_TESTS_UNIT_LIB_SESSIONS_STAND_IN_H
 #define TMOUT_TESTS_UNIT_LIB_SESSIONS_STAND_IN_H
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-/* It has no descriptors but these two, and /dev/null. */
+/* It has no descriptors other than these two, and /dev/null. */
 struct stand_in {
     pid_t pid;
     int to, from;

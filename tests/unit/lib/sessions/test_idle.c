@@ -61,7 +61,7 @@ static struct idle_change look(struct idle *idle, const struct stat *st, bool an
 
 /* --- the first sample ------------------------------------------------------ */
 
-static void first_sight(void **state)
+static void first_sample(void **state)
 {
     static const struct {
         const char *what;
@@ -99,7 +99,7 @@ static void first_sight(void **state)
 /* With `activity = any` a daemon that has just started must not consider a
  * terminal idle that has output: as with input, the times of the first sample are
  * believed. */
-static void output_at_first_sight(void **state)
+static void output_at_first_sample(void **state)
 {
     const struct stat st = times(100, 5000, 10);
     struct idle idle = begun(&st, 50 * SEC, 5005 * SEC);
@@ -199,7 +199,7 @@ static void output_counts_if_asked_for(void **state)
     assert_active(idle, 650 * SEC, 658 * SEC);
 }
 
-static void heard_of_in_another_way(void **state)
+static void seen_by_other_means(void **state)
 {
     const struct stat st = times(100, 100, 10);
     struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
@@ -300,7 +300,7 @@ static void touched_within_a_second(void **state)
 }
 
 /* Far in the future from the first sample on, again and again: only ctime changes. */
-static void ahead_at_first_sight(void **state)
+static void ahead_at_first_sample(void **state)
 {
     struct stat st = times(500000000, 100, 150);
     struct idle idle = begun(&st, 50 * SEC, 160 * SEC);
@@ -414,8 +414,8 @@ static struct timestamp stepped(int64_t boot_ms, int64_t by_ms)
     return now;
 }
 
-/* An idle user gains nothing by it. */
-static void a_step_is_no_activity(void **state)
+/* An idle user gains nothing from it. */
+static void a_clock_step_is_not_activity(void **state)
 {
     static const int64_t steps_ms[] = {-86400 * SEC, -3600 * SEC, -1 * SEC,
                                        1 * SEC,      3600 * SEC,  86400 * SEC};
@@ -434,7 +434,7 @@ static void a_step_is_no_activity(void **state)
 
 /* A read after it is noticed, whatever the time was before. When exactly it was
  * between the two samples is not known. */
-static void a_read_after_a_step(void **state)
+static void a_read_after_a_clock_step(void **state)
 {
     static const int64_t steps_sec[] = {-86400, -3600, -8, 8, 3600, 86400};
 
@@ -451,7 +451,7 @@ static void a_read_after_a_step(void **state)
 
 /* A read before the clock was set forward looks older than it is. But it changed
  * the time since the last sample, and so came after that. */
-static void a_read_before_a_step_forward(void **state)
+static void a_read_before_a_clock_step_forward(void **state)
 {
     struct stat st = times(100, 100, 10);
     struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
@@ -711,25 +711,25 @@ static void a_forger_and_output(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(first_sight),
-        cmocka_unit_test(output_at_first_sight),
+        cmocka_unit_test(first_sample),
+        cmocka_unit_test(output_at_first_sample),
         cmocka_unit_test(a_read_counts),
         cmocka_unit_test(nothing_happens),
         cmocka_unit_test(a_read_that_leaves_no_trace),
         cmocka_unit_test(output_counts_if_asked_for),
-        cmocka_unit_test(heard_of_in_another_way),
+        cmocka_unit_test(seen_by_other_means),
         cmocka_unit_test(forged_once),
         cmocka_unit_test(the_future_never_counts),
         cmocka_unit_test(touched_in_a_loop),
         cmocka_unit_test(touched_within_a_second),
-        cmocka_unit_test(ahead_at_first_sight),
+        cmocka_unit_test(ahead_at_first_sample),
         cmocka_unit_test(forged_in_the_same_tick),
         cmocka_unit_test(mode_and_owner),
         cmocka_unit_test(mode_and_times),
         cmocka_unit_test(only_the_ctime),
-        cmocka_unit_test(a_step_is_no_activity),
-        cmocka_unit_test(a_read_after_a_step),
-        cmocka_unit_test(a_read_before_a_step_forward),
+        cmocka_unit_test(a_clock_step_is_not_activity),
+        cmocka_unit_test(a_read_after_a_clock_step),
+        cmocka_unit_test(a_read_before_a_clock_step_forward),
         cmocka_unit_test(an_honest_user),
         cmocka_unit_test(an_honest_user_and_output),
         cmocka_unit_test(a_forger),

@@ -41,7 +41,7 @@ static void processes_of_a_login(void **state)
     scene_end(&scene);
 }
 /* The pid of the login was reused: the processes of another one must not end. */
-static void processes_of_somebody_else(void **state)
+static void processes_of_another_login(void **state)
 {
     struct stand_in s;
     struct process *processes = NULL;
@@ -61,7 +61,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(processes_of_a_login),
-        cmocka_unit_test(processes_of_somebody_else),
+        cmocka_unit_test(processes_of_another_login),
     };
 
     return family_main(argc, argv) ? 0 : cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,7 +181,7 @@ static void assert_gone(const struct session_record *login)
 }
 
 /* The login has ended, or its pid was reused. */
-static void terminals_of_the_dead(void **state)
+static void terminals_of_an_ended_login(void **state)
 {
     struct stand_in s;
 
@@ -196,7 +196,7 @@ static void terminals_of_the_dead(void **state)
     assert_gone(&login);
 }
 
-static void a_terminal_of_the_dead(void **state)
+static void a_terminal_of_an_ended_login(void **state)
 {
     struct stand_in s;
 
@@ -212,9 +212,11 @@ static void a_terminal_of_the_dead(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(terminals_of_a_login),   cmocka_unit_test(a_terminal_is_closed),
-        cmocka_unit_test(a_login_at_a_terminal),  cmocka_unit_test(terminals_of_the_dead),
-        cmocka_unit_test(a_terminal_of_the_dead),
+        cmocka_unit_test(terminals_of_a_login),
+        cmocka_unit_test(a_terminal_is_closed),
+        cmocka_unit_test(a_login_at_a_terminal),
+        cmocka_unit_test(terminals_of_an_ended_login),
+        cmocka_unit_test(a_terminal_of_an_ended_login),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

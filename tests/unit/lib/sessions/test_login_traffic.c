@@ -28,8 +28,8 @@ static uint64_t bytes_of(const struct session_record *login)
     return bytes;
 }
 
-/* About this many bytes: there are commands, too, and what a tool that runs the
- * test may read. */
+/* About this many bytes: commands count, too, and so does what a tool that runs
+ * the test may read. */
 static void assert_moves(const struct stand_in *s, const struct session_record *login, char letter,
                          bool counts)
 {
@@ -98,7 +98,7 @@ static void a_family_with_a_monitor(void **state)
     scene_end(&scene);
 }
 
-/* Exact only if no tool stands between the process and the kernel. */
+/* Exact only if no tool is between the process and the kernel. */
 static void to_the_byte(void **state)
 {
     struct scene scene;
@@ -162,7 +162,7 @@ static void not_over_tcp(void **state)
     stand_in_end(&s);
 }
 
-static void bytes_of_the_dead(void **state)
+static void bytes_of_an_ended_login(void **state)
 {
     struct stand_in s;
     uint64_t bytes;
@@ -199,7 +199,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(to_the_byte),
         cmocka_unit_test(a_queue),
         cmocka_unit_test(not_over_tcp),
-        cmocka_unit_test(bytes_of_the_dead),
+        cmocka_unit_test(bytes_of_an_ended_login),
         cmocka_unit_test(bytes_of_a_reused_pid),
     };
 

@@ -248,7 +248,7 @@ static void put_signed(const char *directory, pid_t pid, struct file *file)
 }
 
 /* The checksum is right, but the content cannot be trusted. */
-static void what_cannot_be(void **state)
+static void untrusted_contents(void **state)
 {
     struct file good, file;
 
@@ -736,7 +736,7 @@ int main(void)
         WITH_DIRECTORY(cannot_be_put),
         WITH_DIRECTORY(a_link_in_the_way),
         WITH_DIRECTORY(every_byte_flipped),
-        WITH_DIRECTORY(what_cannot_be),
+        WITH_DIRECTORY(untrusted_contents),
         WITH_DIRECTORY(not_ours),
         WITH_DIRECTORY(put_is_atomic),
         WITH_DIRECTORY(list),

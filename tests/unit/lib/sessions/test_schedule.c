@@ -1,5 +1,5 @@
-/* When a notice is due and when the end is, also with a clock that is set to the
- * times that the schedule names and to no other. */
+/* When a notice is due and when the end is, also with a clock that is set only
+ * to the times that the schedule returns. */
 #include "tests/unit/check.h"
 
 #include "lib/sessions/idle.h"
@@ -287,7 +287,7 @@ static int64_t sum(int64_t from_ms, int64_t by_ms)
     return end_ms;
 }
 
-/* The promises of the header, without a schedule. */
+/* What the header promises, computed independently. */
 static void any_numbers(void **state)
 {
     const uint64_t count = slow() ? 20000 : 1000000;
@@ -445,7 +445,7 @@ static void simulation_begin(struct simulation *s)
 }
 
 /* Without any other sample: ended within the limit and eight seconds. */
-static void cut_in_time(void **state)
+static void ended_in_time(void **state)
 {
     const uint64_t count = slow() ? 200 : 50000;
 
@@ -459,7 +459,7 @@ static void cut_in_time(void **state)
 }
 
 /* No login outlasts max_session. */
-static void cut_of_age(void **state)
+static void ended_by_age(void **state)
 {
     const uint64_t count = slow() ? 100 : 10000;
 
@@ -481,7 +481,7 @@ static void cut_of_age(void **state)
 
 /* A terminal without input is sampled three times: at first, for the notice, and
  * for the end. */
-static void few_looks(void **state)
+static void few_samples(void **state)
 {
     struct simulation s = {.limits = {900 * SEC, NEVER_MS, 60 * SEC},
                            .wall_zero_ms = INT64_C(1700000000000),
@@ -497,8 +497,9 @@ static void few_looks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(decisions),  cmocka_unit_test(any_numbers), cmocka_unit_test(cut_in_time),
-        cmocka_unit_test(cut_of_age), cmocka_unit_test(few_looks),
+        cmocka_unit_test(decisions),     cmocka_unit_test(any_numbers),
+        cmocka_unit_test(ended_in_time), cmocka_unit_test(ended_by_age),
+        cmocka_unit_test(few_samples),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,7 +54,7 @@ static struct user_limits limits_of(const char *text, const char *user, const ch
         assert_true((limits).warn_ms == (warn));                                                   \
     } while (0)
 
-static void nothing_is_said(void **state)
+static void no_limits_set(void **state)
 {
     static const char *const texts[] = {
         "default { }",
@@ -147,8 +147,8 @@ static void rules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_is_said), cmocka_unit_test(each_alone), cmocka_unit_test(notices),
-        cmocka_unit_test(activities),      cmocka_unit_test(rules),
+        cmocka_unit_test(no_limits_set), cmocka_unit_test(each_alone), cmocka_unit_test(notices),
+        cmocka_unit_test(activities),    cmocka_unit_test(rules),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* What code prints, caught; and a policy and a state directory for verbs. */
+/* Captures what code prints; and a policy and a state directory for verbs. */
 #ifndef TMOUT_TESTS_UNIT_TMOUTCTL_CAPTURED_H
 #define TMOUT_TESTS_UNIT_TMOUTCTL_CAPTURED_H
 
@@ -84,7 +84,7 @@ static inline void place_close(struct verb_place *place)
     free(place->state);
 }
 
-/* Runs a verb and catches what it prints. Returns its status. */
+/* Runs a verb and captures what it prints. Returns its status. */
 static inline int verb_run_with(const struct verb *verb, const struct tmoutctl_context *context,
                                 const struct verb_arguments *arguments, struct captured *captured)
 {

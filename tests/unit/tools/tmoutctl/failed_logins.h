@@ -58,7 +58,7 @@ static inline void fail_logins(const char *state_dir, uid_t uid, const struct or
     }
 }
 
-/* A ledger that nobody can have written. */
+/* A ledger that no program can have written. */
 static inline void damage_ledger(const char *state_dir, uid_t uid)
 {
     char path[4096];

@@ -1,4 +1,4 @@
-/* Command lines: what they ask for, and the one form of complaint. What the
+/* Command lines: what they ask for, and the one form of error message. What the
  * program makes of each command's options is in tests/tools/ctl_cli.t. */
 #include "tests/unit/tools/tmoutctl/captured.h"
 
@@ -90,7 +90,7 @@ static void assert_request(const struct verb *verb, const char *text, enum cli_r
     captured_free(&line.captured);
 }
 
-static void in_front_of_a_command(void **state)
+static void options_before_a_command(void **state)
 {
     struct line line;
 
@@ -126,7 +126,7 @@ static void in_front_of_a_command(void **state)
         NULL, "tmoutctl --state=", "invalid argument '' for '--state': must be an absolute path");
 }
 
-static void behind_a_command(void **state)
+static void options_after_a_command(void **state)
 {
     struct line line;
 
@@ -177,7 +177,7 @@ static void wrong_lines(void **state)
     assert_request(&example, "example anna --one --one --value v", CLI_RUN);
 }
 
-/* An option of a command that is called like a common one. */
+/* An option of a command that has the name of a common one. */
 static void a_version_with_a_value(void **state)
 {
     struct line line;
@@ -277,8 +277,8 @@ static void help_and_unknown_commands(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(in_front_of_a_command),
-        cmocka_unit_test(behind_a_command),
+        cmocka_unit_test(options_before_a_command),
+        cmocka_unit_test(options_after_a_command),
         cmocka_unit_test(wrong_lines),
         cmocka_unit_test(a_version_with_a_value),
         cmocka_unit_test(help_names_every_option),

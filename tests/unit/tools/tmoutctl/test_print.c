@@ -41,7 +41,7 @@ static void texts_become_json(void **state)
     json_decref(text);
 }
 
-static void terminals_are_not_steered(void **state)
+static void terminals_are_not_controlled(void **state)
 {
     static const struct {
         const char *text, *shown;
@@ -140,7 +140,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_become_json),
-        cmocka_unit_test(terminals_are_not_steered),
+        cmocka_unit_test(terminals_are_not_controlled),
         cmocka_unit_test(json_is_printed_with_a_newline),
         cmocka_unit_test(a_full_disk_is_a_failure),
         cmocka_unit_test(times_are_local),

@@ -35,7 +35,8 @@ static void for_people(void **state)
     assert_printed(&problems, true, "");
 }
 
-/* How many are not shown is said of errors, and of notes where they are shown. */
+/* The number not shown is printed for errors, and for notes where these are
+ * shown. */
 static void with_too_many(void **state)
 {
     struct problems problems = {0};

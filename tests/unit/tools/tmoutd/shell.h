@@ -73,7 +73,7 @@ static inline struct shell shell_begin(enum shell_kind kind)
     return shell;
 }
 
-/* What the shell died of, once it has: the signal. */
+/* Waits for the shell to die, and returns the signal that killed it. */
 static inline int shell_await_death(const struct shell *shell)
 {
     int status;

@@ -26,7 +26,7 @@ static void scene_begin(struct scene *scene, const char *directory, const char *
     assert_int_equal(daemon_start(&scene->daemon, &scene->options), 0);
     for (enum watched which = 0; which < WATCHED_COUNT; which++)
         assert_true(scene->daemon.wd[which] >= 0);
-    watch_run(scene->daemon.watch); /* from now on it learns by events only */
+    watch_run(scene->daemon.watch); /* from now on it relies on events */
 }
 
 static void scene_end(struct scene *scene)

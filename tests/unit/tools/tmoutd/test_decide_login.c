@@ -53,7 +53,7 @@ static void without_traffic(void **state)
     assert_int_equal(decision.reason, REASON_IDLE);
 }
 
-static void traffic_puts_off(void **state)
+static void traffic_postpones_the_end(void **state)
 {
     struct traffic_state traffic = {.bytes = 5, .moved_ms = 1000};
 
@@ -105,7 +105,7 @@ int main(void)
         cmocka_unit_test(age_of_a_login_with_terminals),
         cmocka_unit_test(no_age),
         cmocka_unit_test(without_traffic),
-        cmocka_unit_test(traffic_puts_off),
+        cmocka_unit_test(traffic_postpones_the_end),
         cmocka_unit_test(short_limits_are_not_sampled_all_the_time),
         cmocka_unit_test(unknown_traffic_counts_as_traffic),
         cmocka_unit_test(too_old_without_a_terminal),

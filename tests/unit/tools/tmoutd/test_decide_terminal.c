@@ -176,7 +176,7 @@ static void unread_input_without_a_notice(void **state)
 }
 
 /* A notice because of the login's age is not answered by typing. */
-static void age_is_not_put_off(void **state)
+static void age_is_not_postponed(void **state)
 {
     struct scene scene = begun(-1, 100);
 
@@ -197,7 +197,7 @@ static void age_is_not_put_off(void **state)
 
 /* --- suspect times --------------------------------------------------------- */
 
-static void a_change_of_ctime_makes_suspect(void **state)
+static void a_ctime_change_makes_suspect(void **state)
 {
     struct scene scene = begun(LIMIT_SEC, -1);
 
@@ -248,7 +248,7 @@ static void input_in_the_grace_period_shows(void **state)
     at(&scene, 75);
     assert_true(scene.state.grace_end_ms == 0);
     assert_true(scene.state.idle.active_ms == (T0_SEC + 80) * (int64_t)1000);
-    /* Its time is up again, and it is not suspect any more. */
+    /* Its time is up again, and it is no longer suspect. */
     assert_int_equal(at(&scene, 80 + LIMIT_SEC).action, TERMINAL_HANG_UP);
 }
 
@@ -262,7 +262,7 @@ static void age_has_no_grace(void **state)
     assert_int_equal(at(&scene, 100).action, TERMINAL_HANG_UP);
 }
 
-static void forged_times_are_named_once(void **state)
+static void forged_times_are_reported_once(void **state)
 {
     struct scene scene = begun(LIMIT_SEC, -1);
 
@@ -330,13 +330,13 @@ int main(void)
         cmocka_unit_test(unread_input_answers),
         cmocka_unit_test(read_input_forgets_the_unread),
         cmocka_unit_test(unread_input_without_a_notice),
-        cmocka_unit_test(age_is_not_put_off),
-        cmocka_unit_test(a_change_of_ctime_makes_suspect),
+        cmocka_unit_test(age_is_not_postponed),
+        cmocka_unit_test(a_ctime_change_makes_suspect),
         cmocka_unit_test(the_grace_period),
         cmocka_unit_test(there_is_only_one_grace_period),
         cmocka_unit_test(input_in_the_grace_period_shows),
         cmocka_unit_test(age_has_no_grace),
-        cmocka_unit_test(forged_times_are_named_once),
+        cmocka_unit_test(forged_times_are_reported_once),
         cmocka_unit_test(the_login_ends_when_hangups_fail),
         cmocka_unit_test(input_forgives_failed_hangups),
         cmocka_unit_test(output_counts_if_the_policy_says_so),

@@ -1,4 +1,4 @@
-/* Hang-ups: which processes they include, and what becomes of these. */
+/* Hang-ups: which processes they include, and what happens to these. */
 #include "tests/unit/tools/tmoutd/shell.h"
 
 #include "tools/tmoutd/hangup.h"
@@ -61,7 +61,7 @@ static void begin(struct hangup *hangup, const struct shell *shell)
     assert_true(hangup->next_ms == 1500);
 }
 
-static void a_shell_goes_by_itself(void **state)
+static void a_shell_exits_on_sighup(void **state)
 {
     need_pidfd();
     struct shell shell = shell_begin(SHELL_PLAIN), beside = shell_begin(SHELL_PLAIN);
@@ -111,8 +111,8 @@ static void a_deaf_one_is_killed(void **state)
     close(shell.master);
 }
 
-/* It leads its session and has the terminal open, but not for its controlling
- * terminal: nobody's is. */
+/* It leads its session and has the terminal open, which is no session's
+ * controlling terminal. */
 static void a_hidden_one_is_killed(void **state)
 {
     need_pidfd();
@@ -149,7 +149,7 @@ static void not_the_terminal_of_another_login(void **state)
 }
 
 /* The two processes of a login without a terminal: in the place of sshd, and of
- * a command that ignores SIGHUP. Returns the first; the second is awaited by it. */
+ * a command that ignores SIGHUP. Returns the first, once the second is ready. */
 static pid_t begin_login(int *ready)
 {
     int pipe_of_child[2];
@@ -231,7 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(claims),
         cmocka_unit_test(claims_without_a_session),
-        cmocka_unit_test(a_shell_goes_by_itself),
+        cmocka_unit_test(a_shell_exits_on_sighup),
         cmocka_unit_test(a_stopped_shell_is_woken),
         cmocka_unit_test(a_deaf_one_is_killed),
         cmocka_unit_test(a_hidden_one_is_killed),

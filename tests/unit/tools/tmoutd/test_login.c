@@ -108,7 +108,7 @@ static void warned_and_hung_up(void **state)
     assert_logged(" limit=1m setting=disconnect rule=a.conf:1\n", 1);
     run_for(&scene, 2000);
     close(shell.master);
-    /* As the event says that the main loop gets. */
+    /* As the main loop does at the event. */
     login_terminal_vanished(&scene.common, scene.login, shell.index);
     assert_int_equal(scene.login->terminal_count, 0);
     scene_end(&scene);
@@ -272,7 +272,7 @@ static void login_at_a_terminal(void **state)
     close(shell.master);
 }
 
-/* A terminal that is not there is tried again, and the login counts as one
+/* A terminal that is missing is tried again, and the login counts as one
  * without. */
 static void a_terminal_that_is_not_there(void **state)
 {

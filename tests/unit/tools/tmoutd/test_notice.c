@@ -55,7 +55,7 @@ static void unread_input(void **state)
     notice_show(&notice, &login, shell.index, "hello");
     assert_int_equal(notice_unread(&notice), 0);
     assert_int_equal(write(shell.master, "xyz", 3), 3);
-    /* The kernel hands it to the terminal by and by. */
+    /* The kernel passes it to the terminal after a while. */
     while (notice_unread(&notice) != 3)
         sched_yield();
     notice_close(&notice);

@@ -51,7 +51,7 @@ static void verdicts(void **state)
     assert_int_equal(record_judge(&e), RECORD_REMOVE);
 }
 
-/* Only a process that is surely gone is no login. */
+/* Only a process that is certainly gone is not a login. */
 static void verdicts_without_a_process(void **state)
 {
     static const struct {
@@ -204,7 +204,7 @@ static void a_damaged_record_of_no_login(void **state)
                   1);
 }
 
-static void a_damaged_record_of_the_dead(void **state)
+static void a_damaged_record_of_an_ended_process(void **state)
 {
     const pid_t pid = child_begin();
 
@@ -217,7 +217,7 @@ static void a_damaged_record_of_the_dead(void **state)
     assert_logged("damaged, and there is no such login process; removing it\n", 1);
 }
 
-/* A process that calls itself sshd, until it is told to end. */
+/* A process that calls itself sshd, until it is ended. */
 static pid_t begin_false_sshd(int *ready)
 {
     int ends[2];
@@ -289,7 +289,7 @@ int main(void)
         WITH_DIRECTORY(whole_records),
         WITH_DIRECTORY(stale_records),
         WITH_DIRECTORY(a_damaged_record_of_no_login),
-        WITH_DIRECTORY(a_damaged_record_of_the_dead),
+        WITH_DIRECTORY(a_damaged_record_of_an_ended_process),
         WITH_DIRECTORY(a_damaged_record_of_a_false_sshd),
         WITH_DIRECTORY(a_registry_that_cannot_be_read),
     };

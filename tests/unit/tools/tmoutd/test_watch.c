@@ -79,7 +79,7 @@ static void from_the_registry_to_the_end(void **state)
     scene_end(&scene);
 }
 
-/* The event of the registry, also where it comes twice or for nothing. */
+/* The event of the registry, even if it comes twice or without a reason. */
 static void a_login_that_appears(void **state)
 {
     struct scene scene;
@@ -100,7 +100,7 @@ static void a_login_that_appears(void **state)
     scene_end(&scene);
 }
 
-static void an_end_that_was_no_end(void **state)
+static void a_stale_end_event(void **state)
 {
     struct scene scene;
     const pid_t pid = begin_process();
@@ -115,7 +115,7 @@ static void an_end_that_was_no_end(void **state)
     scene_end(&scene);
 }
 
-/* An end that was no event is found by a scan. */
+/* An end without an event is found by a scan. */
 static void events_that_were_lost(void **state)
 {
     struct scene scene;
@@ -127,7 +127,7 @@ static void events_that_were_lost(void **state)
     end_process(pid);
     put_login(&scene.world, later);
     watch_events_lost(scene.watch);
-    const int64_t next_ms = watch_run(scene.watch); /* soon, but not at once */
+    const int64_t next_ms = watch_run(scene.watch); /* soon, but not immediately */
     assert_true(is_registered(&scene.world, pid));
     assert_true(next_ms <= now_ms() + 5000);
     watch_everything(scene.watch);
@@ -239,7 +239,7 @@ static void many_logins(void **state)
         pid[i] = begin_process();
         put_login(&scene.world, pid[i]);
     }
-    assert_true(watch_run(scene.watch) <= now_ms()); /* there is more to do at once */
+    assert_true(watch_run(scene.watch) <= now_ms()); /* there is more to do immediately */
     assert_true(watch_run(scene.watch) > now_ms() + DAY_MS - 60000);
     for (int i = 0; i < LOGINS; i++) {
         end_process(pid[i]);
@@ -285,7 +285,7 @@ int main(void)
         WITH_DIRECTORY(nothing_to_do),
         WITH_DIRECTORY(from_the_registry_to_the_end),
         WITH_DIRECTORY(a_login_that_appears),
-        WITH_DIRECTORY(an_end_that_was_no_end),
+        WITH_DIRECTORY(a_stale_end_event),
         WITH_DIRECTORY(events_that_were_lost),
         WITH_DIRECTORY(polling),
         WITH_DIRECTORY(a_policy_that_changes),

@@ -95,7 +95,7 @@ static inline void apply_policy(const struct audited_host *host)
     policy_free(&policy);
 }
 
-/* An sshd that prints `text` for -T and tells this version. */
+/* An sshd that prints `text` for -T and this version for -V. */
 static inline void put_sshd(const struct audited_host *host, const char *version, const char *text)
 {
     char *script = NULL;
@@ -159,7 +159,7 @@ static inline int audited_host_remove(void **state)
 #define WITH_HOST(test)                                                                            \
     cmocka_unit_test_setup_teardown(test, audited_host_make, audited_host_remove)
 
-/* Forgets what an earlier audit found, and begins anew. */
+/* Discards what an earlier audit found, and starts over. */
 static inline struct audit *start_audit(struct audited_host *host)
 {
     audit_free(&host->audit);

@@ -148,7 +148,7 @@ static void rules_of_the_policy(void **state)
                "group \"sys\" { tmout = 5m }\nuser \"root\" { warn = 2m }\n",
                &(struct expected){CHECK_BASELINE, AUDIT_FAIL, host->context.config_path, 2,
                                   "tmout of group \"ops\" is 30m", "sed -i -E"});
-    /* Two settings that look the same in one line are left to people. */
+    /* Two settings that look the same in one line have to be fixed by hand. */
     assert_one(host, "default { tmout = 15m }\n", "default { /* tmout = 1m */ tmout = 30m }\n",
                &(struct expected){CHECK_BASELINE, AUDIT_FAIL, host->context.config_path, 1, "30m",
                                   "vi +1"});
@@ -185,7 +185,7 @@ static void rules_of_the_preset(void **state)
                                   "90-xyz-user-root-max_attempts.conf"});
     assert_met(host, "user \"root\" { max_attempts = 3 }\n",
                "user \"root\" { max_attempts = 3 }\n");
-    /* A name that is no plain word does not become part of a path. */
+    /* A name that is not a plain word does not become part of a path. */
     assert_one(host, "\ngroup 'CORP\\\\new' { tmout = 5m }\n", "default { tmout = 15m }\n",
                &(struct expected){CHECK_BASELINE, AUDIT_FAIL, host->context.config_path, 1, "15m",
                                   "90-xyz-line-2-tmout.conf"});
@@ -256,7 +256,7 @@ static void checks_that_do_not_matter(void **state)
         findings_first(compare_with_preset(audit), CHECK_BASELINE, AUDIT_WARN, SETTING_COUNT));
 }
 
-/* What sshd does itself, it is asked. */
+/* For what sshd enforces itself, sshd is queried. */
 static void settings_of_sshd(void **state)
 {
     static const char preset[] = "default { max_auth_tries = 4 }\n";

@@ -62,7 +62,7 @@ static void what_is_not_given_is_not_there(void **state)
     findings_free(&findings);
 }
 
-/* What a terminal does not show as it is would not be pasted as it is meant. */
+/* What a terminal does not show as it is would not be pasted as intended. */
 static void a_fix_can_be_pasted_or_there_is_none(void **state)
 {
     static const char *const unclean[] = {"rm a\nb", "rm \x1b[31m", "rm a\xe2\x80\xae", "rm \xff"};

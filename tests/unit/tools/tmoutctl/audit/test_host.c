@@ -57,7 +57,7 @@ static void logind_that_is_faster(void **state)
                 &(struct expected){CHECK_HOST_LOGIND, AUDIT_WARN, "/etc/systemd/logind.conf", 2,
                                    "after 1199 s, sooner than default (20m)",
                                    "sed -i '2s/^/# /' /etc/systemd/logind.conf"});
-    /* What the files have counts from the next start on. */
+    /* What the files have applies from the next start on. */
     put_logind(host, "t 18446744073709551615", "10min");
     assert_only(audit_area(host, audit_host),
                 &(struct expected){CHECK_HOST_LOGIND, AUDIT_WARN, "/etc/systemd/logind.conf", 2,
@@ -74,7 +74,7 @@ static void logind_that_is_faster(void **state)
                            "user \"root\" (11m)"));
 }
 
-static void logind_that_cannot_be_asked(void **state)
+static void logind_that_cannot_be_queried(void **state)
 {
     struct audited_host *host = *state;
 
@@ -136,7 +136,7 @@ static void one_rule_and_faillock(void **state)
     }
     put_faillock(host, "", "deny = 5\nunlock_time = 600\n");
     assert_all_pass(audit_area(host, audit_host));
-    /* Where nobody's attempts are limited, nothing is compared. */
+    /* If nobody's attempts are limited, nothing is compared. */
     put_faillock(host, "", "deny = 10\n");
     put_policy(host, "default { tmout = 15m }\n");
     assert_all_pass(audit_area(host, audit_host));
@@ -234,7 +234,8 @@ static void files_that_others_can_change_or_not_read(void **state)
     assert_all_pass(audit_area(host, audit_host));
 }
 
-/* As root the file gets another owner; else it has one who is not trusted. */
+/* As root the file gets another owner; otherwise its owner is untrusted
+ * already. */
 static void files_of_another_owner(void **state)
 {
     struct audited_host *host = *state;
@@ -290,7 +291,7 @@ static void file_systems(void **state)
         {{.f_bfree = 7, .f_files = 5, .f_ffree = 0},
          {CHECK_HOST_STATE, AUDIT_FAIL, "/d d", 0, "full file system", NULL}},
     };
-    /* Some file systems have no number of files. */
+    /* Some file systems do not count files. */
     static const struct statvfs good[] = {{.f_bfree = 1},
                                           {.f_bfree = 9, .f_files = 1, .f_ffree = 1}};
 
@@ -312,7 +313,7 @@ int main(void)
         WITH_HOST(a_host_as_the_manual_says),
         WITH_HOST(fake_terminal_input),
         WITH_HOST(logind_that_is_faster),
-        WITH_HOST(logind_that_cannot_be_asked),
+        WITH_HOST(logind_that_cannot_be_queried),
         WITH_HOST(one_rule_and_faillock),
         WITH_HOST(root_and_faillock),
         WITH_HOST(two_rules_and_faillock),

@@ -1,4 +1,4 @@
-/* The audit of the PAM stacks: each check, on a host that one line spoils. */
+/* The audit of the PAM stacks: each check, on a host that one line breaks. */
 #include "tests/unit/tools/tmoutctl/audit/audited_host.h"
 
 #define SSHD_PAM "/etc/pam.d/sshd"
@@ -139,7 +139,7 @@ static void a_session_line_before_pam_env(void **state)
     };
     const char *const good[] = {AUTH_LINE REST USER_ENVIRONMENT SESSION_LINE,
                                 AUTH_LINE REST SESSION_LINE "session required pam_env.so\n",
-                                /* A second line after it is right. */
+                                /* A second line after it is correct. */
                                 AUTH_LINE REST SESSION_LINE USER_ENVIRONMENT SESSION_LINE};
 
     assert_cases(host, cases, COUNT_OF(cases));
@@ -209,7 +209,7 @@ static void auth_controls(void **state)
     }
 }
 
-static void an_auth_line_behind_the_passwords(void **state)
+static void an_auth_line_after_the_passwords(void **state)
 {
     struct audited_host *host = *state;
     const struct stack_case cases[] = {
@@ -371,7 +371,7 @@ int main(void)
         WITH_HOST(a_session_line_before_pam_env),
         WITH_HOST(session_controls),
         WITH_HOST(auth_controls),
-        WITH_HOST(an_auth_line_behind_the_passwords),
+        WITH_HOST(an_auth_line_after_the_passwords),
         WITH_HOST(lines_that_bypass_ours),
         WITH_HOST(lines_that_bypass_ours_elsewhere),
         WITH_HOST(lines_that_are_there_twice),

@@ -133,7 +133,7 @@ static void rules_that_require_tmoutd(void **state)
                     &(struct expected){CHECK_POLICY_TMOUTD, AUDIT_FAIL, host->context.config_path,
                                        2, message, "systemctl enable --now tmoutd"});
     }
-    /* A look at the processes of this machine, whatever it finds. */
+    /* Looks at the processes of this machine, whatever it finds. */
     audit_policy(start_audit(host));
 }
 

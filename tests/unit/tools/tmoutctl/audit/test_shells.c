@@ -164,8 +164,8 @@ static void users_whose_shell_has_no_timeout(void **state)
                                                       host->context.config_path, 2,
                                                       "the limit of user \"root\" has no effect",
                                                       "usermod -s /bin/bash root"}));
-    /* A shell with which nobody may log in, one that is no login shell, one with
-     * a timeout, and a user whose limit disconnect backs. */
+    /* A shell with which nobody may log in, one that is not a login shell, one
+     * with a timeout, and a user whose limit is backed by disconnect. */
     put(host->root, "/etc/passwd", "root:x:0:0:root:/root:/bin/false\n");
     assert_null(findings_first(audit_area(host, audit_shells), CHECK_SHELLS_USERS, AUDIT_WARN,
                                SETTING_COUNT));
@@ -177,7 +177,7 @@ static void users_whose_shell_has_no_timeout(void **state)
     assert_all_pass(audit_area(host, audit_shells));
     put_policy(host, "default { max_attempts = 5 }\n");
     assert_all_pass(audit_area(host, audit_shells));
-    /* Neither without a policy nor without users there is anything to say. */
+    /* Without a policy or without users there is nothing to report. */
     put_policy(host, WITHOUT_DISCONNECT);
     remove_file(host, "/etc/passwd");
     assert_null(findings_first(audit_area(host, audit_shells), CHECK_SHELLS_USERS, AUDIT_WARN,

@@ -91,7 +91,7 @@ static void keywords_that_sshd_does_not_know(void **state)
         put_sshd_with_bad_option(host, cases[i].message);
         assert_only(audit_area(host, audit_sshd), &cases[i].expected);
     }
-    /* Where sshd starts, a keyword that only we do not know is right. */
+    /* If sshd starts, a keyword that only we do not know is valid. */
     put(host->root, CONFIG, GOOD_SSHD_CONFIG "OptionOfTomorrow yes\n");
     put_sshd(host, "99.1", GOOD_SSHD_T);
     assert_all_pass(audit_area(host, audit_sshd));
@@ -133,7 +133,7 @@ static void an_sshd_that_was_not_started_since_boot(void **state)
     assert_int_equal(trouble_of(findings, CHECK_SSHD_USE_PAM)->line, 1);
     /* sshd's own default, which no line sets. */
     assert_int_equal(trouble_of(findings, CHECK_SSHD_CLIENT_ALIVE)->line, 0);
-    /* What only sshd can tell is not compared. */
+    /* What only sshd knows is not compared. */
     put_policy(host, GOOD_POLICY "group \"ops\" { max_sessions = 5 }\n");
     assert_int_equal(trouble_of(audit_area(host, audit_sshd), CHECK_SSHD_DROP_IN)->status,
                      AUDIT_WARN);
@@ -154,7 +154,7 @@ static void files_that_cannot_be_read(void **state)
 #define YES_T  "usepam yes\n"
 #define NO_T   "permituserenvironment no\n"
 
-static void what_lets_users_around_the_limit(void **state)
+static void ways_around_the_limit(void **state)
 {
     static const struct sshd_case cases[] = {
         {"# UsePAM yes\nUsePAM no\n",
@@ -306,7 +306,7 @@ int main(void)
         WITH_HOST(an_sshd_that_gives_up),
         WITH_HOST(an_sshd_that_was_not_started_since_boot),
         WITH_HOST(files_that_cannot_be_read),
-        WITH_HOST(what_lets_users_around_the_limit),
+        WITH_HOST(ways_around_the_limit),
         WITH_HOST(client_alive),
         WITH_HOST(more_tries_than_attempts),
         WITH_HOST(match_blocks_of_the_site),

@@ -1,4 +1,4 @@
-/* Registered logins: which limit ends one when, and what is found of them. */
+/* Registered logins: which limit ends each one when, and how they are found. */
 #include "tests/unit/child.h"
 #include "tests/unit/tools/tmoutctl/captured.h"
 
@@ -62,7 +62,8 @@ static void no_limit_no_end(void **state)
     assert_int_equal(without.left_ms, NEVER_MS);
 }
 
-/* --- logins that this process, and one of its children, stand for ----------- */
+/* --- logins that this process and one of its children represent -------------
+ * */
 
 static const char policy[] = "default { disconnect = 10m\n max_session = 1h }\n"
                              "user \"root\" { disconnect = 20m }\n";
@@ -153,7 +154,7 @@ static void a_terminal_and_none(void **state)
     captured_free(&captured);
     close(hold[1]);
     assert_true(child_end(child));
-    /* Gone, and so no login any more. */
+    /* Gone, and so no longer a login. */
     all = verb_json(&verb_sessions, &place.context, &none);
     assert_int_equal(json_array_size(all), 1);
     json_decref(all);
@@ -165,7 +166,7 @@ static void a_terminal_and_none(void **state)
     place_close(&place);
 }
 
-static void what_cannot_be_told(void **state)
+static void logins_that_cannot_be_read(void **state)
 {
     struct verb_place place;
     struct captured captured;
@@ -191,9 +192,9 @@ static void what_cannot_be_told(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_limit_that_ends_it), cmocka_unit_test(no_limit_no_end),
-        WITH_DIRECTORY(nobody_is_logged_in),      WITH_DIRECTORY(a_terminal_and_none),
-        WITH_DIRECTORY(what_cannot_be_told),
+        cmocka_unit_test(the_limit_that_ends_it),   cmocka_unit_test(no_limit_no_end),
+        WITH_DIRECTORY(nobody_is_logged_in),        WITH_DIRECTORY(a_terminal_and_none),
+        WITH_DIRECTORY(logins_that_cannot_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

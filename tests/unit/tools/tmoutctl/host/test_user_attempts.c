@@ -121,7 +121,7 @@ static void one_count_of_a_user(void **state)
     place_close(&place);
 }
 
-/* A directory that others can write is no place for counts. */
+/* A directory that others can write is not used for counts. */
 static void an_untrusted_directory(void **state)
 {
     struct verb_place place;

@@ -92,7 +92,7 @@ static void what_a_line_of_tcsh_means(void **state)
                                                .readonly = cases[i].readonly});
 }
 
-static void what_is_no_assignment(void **state)
+static void lines_that_assign_nothing(void **state)
 {
     struct shell_findings findings;
 
@@ -105,7 +105,7 @@ static void what_is_no_assignment(void **state)
     shell_findings_free(&findings);
 }
 
-/* In a file that reads our script, the line's place decides. */
+/* In a file that reads our script, the position of the line decides. */
 static void before_and_after_our_line(void **state)
 {
     static const char *const files[] = {PROFILE, "/etc/bash.bashrc"};
@@ -168,7 +168,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         WITH_SHELLS(what_a_line_means),
         WITH_SHELLS(what_a_line_of_tcsh_means),
-        WITH_SHELLS(what_is_no_assignment),
+        WITH_SHELLS(lines_that_assign_nothing),
         WITH_SHELLS(before_and_after_our_line),
         WITH_SHELLS(a_script_of_the_site_in_place_of_ours),
         cmocka_unit_test(every_kind_has_its_advice),

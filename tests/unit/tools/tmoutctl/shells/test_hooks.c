@@ -1,4 +1,5 @@
-/* Our line in rc files: it comes and goes, and the file is what it was. */
+/* Our line in rc files: it is added and removed, and the file is what it was.
+ * */
 #include "tests/unit/tools/tmoutctl/shells/shells_tree.h"
 
 #include "tools/tmoutctl/shells/hooks.h"

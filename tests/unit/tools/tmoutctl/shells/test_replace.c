@@ -58,7 +58,7 @@ static void an_old_file(void **state)
     free(path);
 }
 
-static void someone_else_was_faster(void **state)
+static void changed_by_someone_else(void **state)
 {
     char *path = path_in(*state, "old");
     struct stat before;
@@ -81,7 +81,7 @@ static void someone_else_was_faster(void **state)
     free(path);
 }
 
-static void places_where_none_can_be(void **state)
+static void places_where_no_file_can_be(void **state)
 {
     char *path = path_in(*state, "missing/file"), longest[5000];
 
@@ -99,8 +99,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(a_new_file),
         WITH_DIRECTORY(an_old_file),
-        WITH_DIRECTORY(someone_else_was_faster),
-        WITH_DIRECTORY(places_where_none_can_be),
+        WITH_DIRECTORY(changed_by_someone_else),
+        WITH_DIRECTORY(places_where_no_file_can_be),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

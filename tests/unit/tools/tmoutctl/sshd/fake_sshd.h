@@ -1,5 +1,5 @@
 /* An sshd in a temporary tree: a script that prints what the test has written
- * into files beside it. */
+ * into files next to it. */
 #ifndef TMOUT_TESTS_UNIT_TOOLS_TMOUTCTL_SSHD_FAKE_SSHD_H
 #define TMOUT_TESTS_UNIT_TOOLS_TMOUTCTL_SSHD_FAKE_SSHD_H
 
@@ -18,7 +18,8 @@ static inline void put_program(const char *root, const char *path, const char *s
 }
 
 /* An sshd 9.2 that prints /global for connections without a user, /builtin
- * without its files, and /user for everyone. Each question is noted in /asked. */
+ * without its files, and /user for everyone. Each query is recorded in /asked.
+ * */
 static inline void put_fake_sshd(const char *root)
 {
     put_program(root, FAKE_SSHD,

@@ -70,7 +70,7 @@ static void effective_values(void **state)
     free(path);
 }
 
-static void names_that_cannot_be_asked_about(void **state)
+static void unsupported_user_names(void **state)
 {
     struct sshd_program program;
     struct sshd_config config = {0};
@@ -104,7 +104,7 @@ static void assert_fails(const char *root, const char *message, const char *reas
     sshd_config_free(&config);
 }
 
-static void its_reasons(void **state)
+static void reasons_of_failures(void **state)
 {
     assert_fails(*state, "", "sshd -T: failed", 0);
     assert_fails(*state, "a warning\n/etc/ssh/x line 2: invalid time value.\r\n",
@@ -225,8 +225,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(where_it_is),
         WITH_DIRECTORY(effective_values),
-        WITH_DIRECTORY(names_that_cannot_be_asked_about),
-        WITH_DIRECTORY(its_reasons),
+        WITH_DIRECTORY(unsupported_user_names),
+        WITH_DIRECTORY(reasons_of_failures),
         WITH_DIRECTORY(bad_options),
         WITH_DIRECTORY(one_that_cannot_be_run),
         WITH_DIRECTORY(one_that_does_not_answer),

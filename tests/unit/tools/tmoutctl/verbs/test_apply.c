@@ -73,7 +73,7 @@ static void comes_into_force(void **state)
     assert_int_equal(stat(lock, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     free(lock);
-    assert_int_equal(alarm(0), 0); /* none is left that would end the process */
+    assert_int_equal(alarm(0), 0); /* none is left that would kill the process */
     char *policy = path_in(place.state, SNAPSHOT_POLICY_NAME);
     assert_int_equal(stat(policy, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0644);
@@ -174,7 +174,7 @@ static void keeps_the_last_valid_one(void **state)
 }
 
 /* As the module runs it: one line about an error, once, and nothing is compiled
- * that is compiled already. */
+ * twice. */
 static void quietly(void **state)
 {
     struct verb_place place;
@@ -252,8 +252,8 @@ static void on_signal(int number)
     (void)number;
 }
 
-/* While another one holds the lock it waits, until an alarm ends that. Here the
- * alarm comes from a child, again and again, until it has had its effect. */
+/* While another process holds the lock it waits, until an alarm interrupts it.
+ * Here a child sends the alarm, again and again, until it has taken effect. */
 static void locked_by_another(void **state)
 {
     const struct sigaction action = {.sa_handler = on_signal};

@@ -157,7 +157,7 @@ static void assert_unlock(const struct verb_place *place, const char *user, cons
     assert_verb(&verb_unlock, &place->context, user, TMOUTCTL_FINE, out, "");
 }
 
-/* The last unlock was logged so. */
+/* Checks how the last unlock was logged. */
 static void assert_logged(const char *user, const char *counts)
 {
     char expected[256];
@@ -212,7 +212,7 @@ static void unlocking(void **state)
     place_close(&place);
 }
 
-/* Somebody else than the owner of the state. */
+/* A user other than the owner of the state. */
 static void as_a_plain_user(void *context)
 {
     assert_int_equal(setgid(65534), 0);
@@ -223,7 +223,7 @@ static void as_a_plain_user(void *context)
                 "tmoutctl: must be run as root\n");
 }
 
-static void roots_alone(void **state)
+static void requires_root(void **state)
 {
     struct verb_place place;
 
@@ -238,10 +238,10 @@ static void roots_alone(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        WITH_DIRECTORY(of_one_user), WITH_DIRECTORY(of_all_users),
-        WITH_DIRECTORY(in_progress), WITH_DIRECTORY(as_json),
-        WITH_DIRECTORY(unlocking),   WITH_DIRECTORY(what_cannot_be_listed),
-        WITH_DIRECTORY(roots_alone),
+        WITH_DIRECTORY(of_one_user),   WITH_DIRECTORY(of_all_users),
+        WITH_DIRECTORY(in_progress),   WITH_DIRECTORY(as_json),
+        WITH_DIRECTORY(unlocking),     WITH_DIRECTORY(what_cannot_be_listed),
+        WITH_DIRECTORY(requires_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

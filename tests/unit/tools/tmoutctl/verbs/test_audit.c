@@ -29,7 +29,7 @@ static void assert_prints(struct audited_host *host, const char *baseline, int s
     captured_free(&captured);
 }
 
-/* Nothing that only the machine of this test could spoil: tmoutd is not needed. */
+/* Nothing that depends on the machine of this test: tmoutd is not needed. */
 static void put_plain_policy(struct audited_host *host)
 {
     put_policy(host, "default {\n    max_attempts = 5\n}\n");

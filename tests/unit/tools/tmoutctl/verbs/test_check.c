@@ -76,7 +76,7 @@ static void every_error(void **state)
     place_close(&place);
 }
 
-/* A draft is checked alone; the policy itself, named, is no draft. */
+/* A draft is checked alone; the policy itself, named, is not a draft. */
 static void drafts(void **state)
 {
     char *draft = path_in(*state, "draft");

@@ -1,4 +1,4 @@
-/* tmoutctl preset: the list, one preset, and what is none. */
+/* tmoutctl preset: the list, one preset, and unknown names. */
 #include "tests/unit/host_tree.h"
 #include "tests/unit/tools/tmoutctl/captured.h"
 
@@ -59,7 +59,7 @@ static void assert_fails(const struct verb_place *place, const char *name, const
     captured_free(&captured);
 }
 
-static void what_is_none(void **state)
+static void unknown_presets(void **state)
 {
     static char large[70 * 1024];
     struct verb_place place;
@@ -93,7 +93,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(the_list),
         WITH_DIRECTORY(one),
-        WITH_DIRECTORY(what_is_none),
+        WITH_DIRECTORY(unknown_presets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

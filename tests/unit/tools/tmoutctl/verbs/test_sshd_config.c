@@ -20,7 +20,7 @@ static int sshd_config(const struct verb_place *place, const char *openssh, bool
     return verb_run_with(&verb_sshd_config, &place->context, &arguments, captured);
 }
 
-/* An sshd of this version, whose -T prints `text`, to all questions alike. */
+/* An sshd of this version, whose -T prints `text`, for every query. */
 static void put_sshd(const char *root, const char *version, const char *text)
 {
     char script[512], *full = path_in(root, "usr/sbin/sshd");

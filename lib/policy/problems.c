@@ -26,7 +26,7 @@ static bool has_room(struct problems *problems, enum problem_severity severity)
     return bad < STORED_MAX;
 }
 
-/* How many of the stored ones are notes, or are none? */
+/* How many of the stored ones are notes, or are not? */
 static size_t count_stored(const struct problems *problems, bool notes)
 {
     size_t count = 0;

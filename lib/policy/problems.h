@@ -36,7 +36,7 @@ void problem_add(struct problems *problems, enum problem_severity severity, cons
                  unsigned line, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* Sorts by file and line, and as they were added within a line. A policy's main
- * file comes first, for the names of its drop-ins begin with its own. */
+ * file comes first, because the names of its drop-ins begin with its own. */
 void problems_sort(struct problems *problems);
 
 /* How many errors and failures, or notes, were counted but not stored: more than

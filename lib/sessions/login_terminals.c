@@ -18,7 +18,8 @@ void terminal_path(const struct session_record *login, unsigned index, char *pat
         snprintf(path, size, "/dev/%s", login->terminal);
 }
 
-/* The number of the terminal whose master this is: 1, 0 if it is none, or -1. */
+/* The number of the terminal whose master this is: 1, 0 if it is not a master,
+ * or -1. */
 static int master_index(pid_t pid, const char *fd, unsigned *index)
 {
     char name[16 + NAME_MAX], text[1024], target[64];

@@ -31,7 +31,7 @@ bool login_has_terminal(const struct session_record *login, unsigned index);
  * is asked of the master: a device number alone would not do, since every
  * container numbers its terminals from 0. Returns 0 if no session has it, -1
  * if the kernel does not tell (before Linux 5.6, or with
- * kernel.yama.ptrace_scope 3) or the login is none of sshd's.
+ * kernel.yama.ptrace_scope 3) or the login is not one of sshd's.
  */
 pid_t login_terminal_session(const struct session_record *login, unsigned index);
 

@@ -428,7 +428,7 @@ def ours_locks(name, port, counted=lambda: True):
         tap.ok(lets_in(name, "right", method=method, port=port), f"{name}, {method}: unlocked, in")
 
 
-def beside_faillock():
+def together_with_faillock():
     """between the lines of pam_faillock, in the order that scanners require"""
     write("/etc/security/faillock.conf", "deny = 5\nunlock_time = 0\n")
     server = variant("sshd-faillock", 2202, "auth required pam_faillock.so preauth", AUTH_LINE,
@@ -526,7 +526,7 @@ write("/etc/sudoers.d/test", "ALL ALL = (ALL) ALL\nnopasswd ALL = (ALL) NOPASSWD
       "Defaults lecture = never\n", 0o440)
 os.makedirs("/run/faillock", exist_ok=True)
 tap.in_parallel([
-    wrong_then_right, login_on_a_terminal, several_on_one_connection, beside_faillock,
+    wrong_then_right, login_on_a_terminal, several_on_one_connection, together_with_faillock,
     made_by_pam_auth_update, like_red_hat, what_clients_are_told, strangers, policy_edited,
     sufficient_without_deny, two_lines_of_ours, keys, sudo_with_password, sudo_without_password,
     su_on_a_terminal, root, who_leaves_a_ledger, success_clears, window_expires, lock_expires,

@@ -35,7 +35,7 @@ MAX_SESSION_SEC = 30
 # The promise: the kernel records input every eight seconds, and a hang-up takes
 # several steps.
 LATE_SEC = 10
-# If somebody changes the terminal's times, there is a grace period.
+# If the terminal's times are changed, there is a grace period.
 FORGED_SEC = 30
 
 POLICY = f"""
@@ -279,7 +279,7 @@ def run_program(name, *arguments):
 
 
 def typed(name, *lines, **more):
-    """Lines for the shell; it says when all is ready."""
+    """Lines for the shell, which prints the sign when everything is ready."""
     return Way(name, lines=tuple(lines), sign=more.pop("sign", SIGN), **more)
 
 
@@ -323,8 +323,8 @@ OTHER_SHELLS = [
     typed("screen with a command", "exec screen sh -c 'echo rea\"\"dy; exec sleep 1000'",
           program="screen", env=XTERM),
     Way("script", ("exec script -q /dev/null",), program="script"),
-    Way("a terminal of python's", ("exec " + run_program("spawn"),), r"bash-[\d.]+\$ \Z"),
-    typed("processes with numbers of their own", "exec sudo unshare --pid --fork sh -c "
+    Way("a terminal that python creates", ("exec " + run_program("spawn"),), r"bash-[\d.]+\$ \Z"),
+    typed("processes in a PID namespace", "exec sudo unshare --pid --fork sh -c "
           f"\"trap '' HUP; {READY}; exec sleep 1000\"", program="unshare"),
 ]
 
@@ -339,13 +339,13 @@ IN_FRONT = [
     typed("a loop of sleeps", f"{READY}; while sleep 1; do :; done"),
     typed("wait", f"sleep 1000 & {READY}; wait"),
     typed("read -t", f"{READY}; while read -t 9999 line; do :; done"),
-    typed("reading a pipe that nobody writes", f"mkfifo f; {READY}; exec 5<>f; read line <&5"),
+    typed("reading a pipe that nobody writes to", f"mkfifo f; {READY}; exec 5<>f; read line <&5"),
     typed("a command that is stopped", f"sleep 1000 & kill -STOP $!; {READY}; wait"),
     typed("ed", f"{READY}; exec ed", program="ed"),
     typed("perl", f"{READY}; exec perl -e 'sleep 1 while 1'", program="perl"),
     typed("a password prompt of a setuid program", "exec passwd", sign="assword: "),
     typed("su, waiting for a password", "exec su root", sign="assword: "),
-    typed("a setuid program of root's", f"{READY}; exec sudo sleep 1000"),
+    typed("a setuid program owned by root", f"{READY}; exec sudo sleep 1000"),
 ]
 
 AGAINST_THE_HANG_UP = [
@@ -364,14 +364,14 @@ AGAINST_THE_HANG_UP = [
     program("one process after the other", "hop"),
     program("keys taken raw, all signals ignored", "deaf"),
     program("all signals blocked", "blocked"),
-    program("the terminal opened anew after the hang-up", "reopen"),
+    program("the terminal reopened after the hang-up", "reopen"),
     program("the terminal given up, hang-up ignored", "without"),
     program("the terminal handed to another session", "handed"),
     program("TIOCEXCL", "alone"),
     program("another line discipline", "discipline"),
-    program("a terminal of one's own, typed into by itself", "master"),
-    program("more files than anybody needs", "files"),
-    typed("no mode for anybody", f"chmod 000 $(tty); {READY}; {HELD}",
+    program("a terminal of its own that it types into", "master"),
+    program("an absurd number of open files", "files"),
+    typed("a terminal with mode 000", f"chmod 000 $(tty); {READY}; {HELD}",
           late_sec=LATE_SEC + FORGED_SEC),
     typed("nothing open", f"{READY}; exec sleep 1000 <&- >&- 2>&-"),
     typed("traced", f"exec strace -o /dev/null sh -c \"trap '' HUP; {READY}; sleep 1000\"",
@@ -381,14 +381,14 @@ AGAINST_THE_HANG_UP = [
 NOISE = [
     Way("output stopped with Ctrl-S", ("while :; do echo out; sleep 0.1; done",),
         r"(?s)out\r\n.*out\r\n", keys="\x13"),
-    typed("output without end", f"{READY}; while :; do date; sleep 0.05; done"),
+    typed("endless output", f"{READY}; while :; do date; sleep 0.05; done"),
     typed("output in the background", f"(while sleep 1; do date; done) & {READY}"),
-    typed("no output at all where it counts", f"{READY}; {HELD}", groups=("output",)),
-    program("half a line, and the mode changed to and fro", "modes", "0.7", keys="half a line"),
+    typed("no output at all, where output counts", f"{READY}; {HELD}", groups=("output",)),
+    program("half a line, and the mode changed back and forth", "modes", "0.7", keys="half a line"),
     # The byte was typed, and so answers a notice, once.
     program("a byte that lines do not count, and the same", "modes", "1.3", keys="\0",
             late_sec=LATE_SEC + DISCONNECT_SEC),
-    typed("a line that nobody reads", f"{READY}; {HELD}", keys="a line\r"),
+    typed("a line that no program reads", f"{READY}; {HELD}", keys="a line\r"),
 ]
 
 FORGED = [
@@ -405,7 +405,7 @@ FORGED = [
     forging("utimensat in the background", f"{run_program('times', '$T', '0', '0.3')} &"),
     forging("utimensat, a little ahead", f"{run_program('times', '$T', '9', '3')} &"),
     forging("in the same tick as a chmod", f"{run_program('tick', '$T')} &", forged=None),
-    forging("output forged where it counts", "(while touch -m $T; do sleep 1; done) &",
+    forging("forged output, where output counts", "(while touch -m $T; do sleep 1; done) &",
             groups=("output",)),
     forging("chmod and touch in a loop",
             "(while chmod 600 $T && touch -a $T && chmod 620 $T; do sleep 0.5; done) &",
@@ -427,7 +427,7 @@ WITHOUT_TERMINAL = {
     "ssh -T bash -i": (["echo ready; exec bash -i"], [], "ssh"),
     "ssh host sleep": (["echo ready; exec sleep 1000"], [], "ssh"),
     "ssh host cat": (["echo ready; exec cat"], [], "ssh"),
-    "a command deaf to signals": ([DEAF], [], "ssh"),
+    "a command that ignores signals": ([DEAF], [], "ssh"),
     "a command that is stopped": (["echo ready; kill -STOP $$"], [], "ssh"),
     "an orphan that holds the pipe": (["echo ready; setsid sleep 1000 & exit"], [], "ssh"),
     "script without a terminal": (["echo ready; script -qc 'sleep 1000' /dev/null"], [], "ssh"),
@@ -458,7 +458,7 @@ def leave_behind(name, port):
     must(*ssh_command(name, "true", options=[f"ControlPath={path}"]))
 
 
-# PORT stands for a port of their own.
+# PORT is replaced by a port of their own.
 QUIET = {
     "ssh -N": ([], NO_SESSION, "ssh"),
     "ssh -T cat": (["echo ready; exec cat"], [], "ssh"),
@@ -515,7 +515,7 @@ def installed(way):
 
 
 def put_in_place(session, way):
-    """Returns the time from which on nobody does anything any more."""
+    """Returns the time of the last activity."""
     if not way.command and not way.sign:
         session.wait_prompt()
     for line in way.lines:
@@ -582,7 +582,7 @@ def report(name, who, lived, limit_sec, late_sec):
 
 
 def every_way():
-    """whatever runs in a terminal, or without one: nobody outlasts the limit"""
+    """no session outlasts the limit, whatever runs in a terminal or without one"""
     accounts()
     start_echo()
     start_asking_sshd()
@@ -603,7 +603,7 @@ def every_way():
             tap.skip(way.name, f"not applicable: {way.program} is not installed")
 
 
-def forgers_are_named():
+def forgers_are_logged():
     """forged times are logged once per terminal, changed modes are not"""
     for number, way in enumerate(WAYS):
         logged = syslog.settled(0, rf"terminal times were forged.* user=way{number} ")
@@ -612,7 +612,7 @@ def forgers_are_named():
 
 
 def over_one_connection():
-    """neither the second session of a connection nor the connection itself is a way round"""
+    """neither the second session of a connection nor the connection itself gets around the limit"""
     user("sharer")
     path = "ControlPath=/root/control"
     master = subprocess.Popen(
@@ -656,10 +656,10 @@ def too_old_in_spite_of_terminals():
     opener.start()
     try:
         master.wait(MAX_SESSION_SEC + 3 * LATE_SEC)
-        report("a job beside terminals that come and go", "opener", time.monotonic() - start,
+        report("a job, while terminals come and go", "opener", time.monotonic() - start,
                MAX_SESSION_SEC, LATE_SEC)
     except subprocess.TimeoutExpired as late:
-        report("a job beside terminals that come and go", "opener", late, MAX_SESSION_SEC, LATE_SEC)
+        report("a job, while terminals come and go", "opener", late, MAX_SESSION_SEC, LATE_SEC)
     finally:
         ended.set()
         opener.join()
@@ -760,6 +760,6 @@ os.makedirs("/run/screen", exist_ok=True)
 os.chmod("/run/screen", 0o1777)
 write("/etc/sudoers.d/everybody", "ALL ALL=(ALL) NOPASSWD: ALL\n", 0o440)
 tmoutd.start()
-tap.run(every_way, forgers_are_named, over_one_connection, too_old_in_spite_of_terminals,
+tap.run(every_way, forgers_are_logged, over_one_connection, too_old_in_spite_of_terminals,
         root_is_covered, like_a_user,
         nothing_went_wrong)

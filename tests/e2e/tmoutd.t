@@ -504,7 +504,7 @@ while True:
 def events_without_end():
     """a user who causes endless events does not keep tmoutd from its work"""
     write("/usr/local/lib/flood.py", FLOOD)
-    for name in "flooder", "beside":
+    for name in "flooder", "other":
         user(name, groups=["free"] if name == "flooder" else [])
     floods = [subprocess.Popen(ssh_command("flooder", "exec python3 /usr/local/lib/flood.py"),
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
@@ -512,8 +512,8 @@ def events_without_end():
     try:
         for flood in floods:
             flood.stdout.readline()
-        with Person("beside", "sleep 1000") as beside:
-            tap.ok(beside.ends_in_time(), "another session that is idle is disconnected in time")
+        with Person("other", "sleep 1000") as other:
+            tap.ok(other.ends_in_time(), "another session that is idle is disconnected in time")
         tmoutd.stop()
         tap.equal(tmoutd.process.returncode, 0, "SIGTERM still ends tmoutd: exit status 0")
     finally:
@@ -653,7 +653,7 @@ def log_lines():
 # --- another state directory ---------------------------------------------------
 
 def other_state_directory():
-    """--state: the policy from there, the registry beside it, and the log on standard error"""
+    """--state: the policy from there, the registry next to it, and the log on standard error"""
     process = subprocess.Popen(["tmoutd", "--foreground", "--state", "/run/other"],
                                stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     lines = []

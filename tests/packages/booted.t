@@ -204,7 +204,7 @@ def wired_by_hand():
     tap.equal(in_stacks(), [False] * 3, "the stacks are still not changed")
     host.write("/etc/pam.d/sshd", sshd)
     host.must("pam-auth-update", "--enable", "tmout")
-    tap.equal(in_stacks(), [True] * 3, "switched over following the advice")
+    tap.equal(in_stacks(), [True] * 3, "switched over as the advice says")
     logs_in("switched over")
     host.must("apt-get", "purge", "-y", "libpam-tmout", "tmoutd")
 
@@ -222,7 +222,7 @@ def first_policy_wrong():
     host.must("apt-get", "purge", "-y", "libpam-tmout", "tmoutd")
 
 
-def beside_logind():
+def together_with_logind():
     """logind's StopIdleSessionSec and tmoutd together: the stricter one acts"""
     host.install(*new)
     host.must("systemctl", "is-active", "tmoutd")
@@ -437,7 +437,7 @@ def main():
     tap.run(prepare, install, limits, typo, user_environment, attempts, disconnects, upgrade, failed_upgrade,
             without_module, without_snapshot, without_policy, without_registry, removal_refused,
             removed, purged, edited_by_hand, wired_by_hand,
-            first_policy_wrong, beside_logind, logind_in_the_audit, logind_alone)
+            first_policy_wrong, together_with_logind, logind_in_the_audit, logind_alone)
 
 
 if __name__ == "__main__":

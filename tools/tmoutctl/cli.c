@@ -213,7 +213,7 @@ static enum cli_request cli_take_operand(const struct verb *verb, int argc, char
     return CLI_RUN;
 }
 
-/* In front of a command the first word that is no option ends them. */
+/* Before a command the first word that is not an option ends them. */
 enum cli_request cli_parse_program(int argc, char **argv, struct tmoutctl_context *context)
 {
     struct option options[LONG_OPTIONS_MAX];

@@ -66,7 +66,8 @@ enum cli_request {
 
 /*
  * Parses the common options in front of the command into *context, as
- * getopt_long(3) does, and stops at the first word that is none: argv[optind].
+ * getopt_long(3) does, and stops at the first word that is not an option:
+ * argv[optind].
  */
 enum cli_request cli_parse_program(int argc, char **argv, struct tmoutctl_context *context);
 

@@ -27,7 +27,7 @@ int print_json(json_t *value, int status)
     return finish(status);
 }
 
-/* The length of the UTF-8 character at text, 0 if it is none. */
+/* The length of the UTF-8 character at text, 0 if it is invalid. */
 static size_t utf8_length(const unsigned char *text)
 {
     const size_t length = text[0] < 0x80                       ? 1

@@ -190,7 +190,8 @@ static void fix_line(const struct audit *audit, struct finding *finding, enum se
 }
 
 /* The path of a file for the preset's rule and setting in the policy's drop-in
- * directory. A rule's name that is no plain word does not become part of it. */
+ * directory. A rule's name that is not a plain word does not become part of it.
+ * */
 static void own_file_path(const struct audit *audit, const struct demand *demand, char *path,
                           size_t size)
 {
@@ -227,7 +228,7 @@ static void fix_in_own_file(const struct audit *audit, struct finding *finding,
 static void fix_policy(const struct audit *audit, struct finding *finding,
                        const struct demand *demand, const struct rule *rule, const char *asked)
 {
-    /* A preset's rule for one user or group is no reason to change what all
+    /* A preset's rule for one user or group does not justify changing what all
      * others have. */
     const bool is_theirs =
         demand->rule->kind == RULE_DEFAULT || (rule != NULL && rule->kind == demand->rule->kind);

@@ -417,7 +417,7 @@ static void check_sshd_max_auth_tries(struct audit *audit, const void *facts)
 }
 
 /* The site's own Match blocks take precedence over the default section, by
- * design: a warning and no failure. */
+ * design: a warning, not a failure. */
 static void check_sshd_match(struct audit *audit, const void *facts)
 {
     const struct rule nobody = {.kind = RULE_DEFAULT};

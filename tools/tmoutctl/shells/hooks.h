@@ -28,7 +28,7 @@ bool shell_rc_file_applies(const struct host *host, const struct rc_file *rc);
  * Both change the file at rc's path, through a symbolic link too, atomically:
  * readers find the old file or the new one. Owner, mode and extended attributes
  * are kept. A reason names the file: it is outside /etc, has another hard link,
- * is no text, was changed by someone else at the same time, and so on.
+ * is not text, was changed by someone else at the same time, and so on.
  *
  * shell_hook_add() appends our line, and creates the file if there is none; if
  * shell_rc_hook_line() finds one already, the file is unchanged.

@@ -203,7 +203,7 @@ static int sshd_read_pairs(const char *text, struct sshd_config *config)
     return 0;
 }
 
-/* Runs it with these arguments, for its configuration. */
+/* Runs it with these arguments, to print its configuration. */
 static int sshd_ask_config(struct sshd_program *program, const char *const *arguments,
                            struct sshd_config *config, struct failure *failure)
 {

@@ -54,9 +54,9 @@ int sshd_find(const struct host *host, struct sshd_program *program, struct fail
 
 /*
  * What `sshd -T` prints: for user, or with NULL for connections to which no
- * Match block applies. Only root can ask, for sshd loads its keys. Returns 0,
- * or -1 with the reason, which quotes sshd's own message. config is to be freed
- * either way.
+ * Match block applies. Only root can ask, because sshd loads its keys. Returns
+ * 0, or -1 with the reason, which quotes sshd's own message. config is to be
+ * freed either way.
  */
 int sshd_effective(struct sshd_program *program, const char *user, struct sshd_config *config,
                    struct failure *failure);
@@ -75,7 +75,7 @@ int sshd_installed_version(struct sshd_program *program, struct sshd_version *ve
 
 /*
  * Which of sshd_keywords[] this sshd has, into known[SETTING_COUNT]. It prints
- * most that it knows; but no ChannelTimeout that is none, and nothing at all
+ * most that it knows; but no `ChannelTimeout none`, and nothing at all
  * while there is an error in its files (effective is empty then): its version
  * tells the rest.
  */

@@ -68,7 +68,7 @@ bool sshd_value_is(enum setting_id id, int64_t value, const char *setting_text, 
     char text[SETTING_TEXT_MAX];
 
     sshd_value_format(id, value, setting_text, text, sizeof text);
-    if (printed == NULL) /* sshd 9.2 prints no ChannelTimeout that is none */
+    if (printed == NULL) /* sshd 9.2 does not print `ChannelTimeout none` */
         return settings[id].type == SETTING_TEXT && strcmp(text, "none") == 0;
     if (value == SETTING_OFF && strcasecmp(printed, "none") == 0)
         return true;

@@ -49,7 +49,7 @@ static void print_check(const char *path, bool quiet, bool valid, bool missing,
 
 static int run_check(const struct tmoutctl_context *context, const struct verb_arguments *arguments)
 {
-    /* The policy itself, named, is no draft. */
+    /* The policy itself, named, is not a draft. */
     const bool named =
         arguments->operand != NULL && strcmp(arguments->operand, context->config_path) != 0;
     const char *draft = named ? arguments->operand : NULL;

@@ -361,7 +361,7 @@ static void reads_until_now(struct simulation *s)
 {
     for (; s->next_read_ms <= s->now_ms; s->next_read_ms += 1 + below(s->longest_pause_ms)) {
         const int64_t sec = (s->wall_zero_ms + s->next_read_ms) / 1000;
-        /* If it had been idle for so long, it would have been ended before. */
+        /* If it had been idle that long, it would have been ended before. */
         if (s->limits.idle_ms != NEVER_MS &&
             s->next_read_ms - s->read_ms > s->limits.idle_ms + WINDOW_MS)
             fail_msg("idle for %" PRId64 " of %" PRId64 " ms and not ended",

@@ -64,7 +64,7 @@ static void begin(struct hangup *hangup, const struct shell *shell)
 static void a_shell_exits_on_sighup(void **state)
 {
     need_pidfd();
-    struct shell shell = shell_begin(SHELL_PLAIN), beside = shell_begin(SHELL_PLAIN);
+    struct shell shell = shell_begin(SHELL_PLAIN), bystander = shell_begin(SHELL_PLAIN);
     struct hangup hangup;
 
     (void)state;
@@ -75,8 +75,8 @@ static void a_shell_exits_on_sighup(void **state)
     assert_true(hangup.next_ms == 2500);
     assert_true(hangup_step(&hangup, 2500));
     hangup_free(&hangup);
-    assert_true(shell_lives(&beside));
-    shell_end(&beside);
+    assert_true(shell_lives(&bystander));
+    shell_end(&bystander);
     close(shell.master);
 }
 

@@ -120,7 +120,7 @@ static void unterminated_comment(struct lexer *l)
 {
     size_t at = skip_blanks(l, l->at + 2);
 
-    add_error(l, l->line, "the comment that begins here with /* has no end: close it with */");
+    add_error(l, l->line, "unterminated comment: close the /* that begins here with */");
     l->unsure = true;
     while (at < l->size && !looks_like_policy(l, at)) {
         at = line_end(l, at);

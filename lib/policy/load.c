@@ -32,7 +32,7 @@ static int compare_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *res
     if (!expected->set || setting_parse(setting, text, &value) != NULL ||
         value != expected->value || line_in_file(cfg) != expected->line ||
         (setting->type == SETTING_TEXT && strcmp(text, reading.expected->text) != 0)) {
-        failure_set(reading.failure, "%s = \"%.64s\" in line %u", setting->name, text,
+        failure_set(reading.failure, "%s = \"%.64s\" on line %u", setting->name, text,
                     line_in_file(cfg));
         return -1;
     }

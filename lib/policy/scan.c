@@ -315,11 +315,11 @@ static void interrupt_section(struct scanner *s)
 
     if (s->token.first_on_line && s->token.column <= s->head.column) {
         section_error(&s->section, s->token.line,
-                      "a } is missing before this line: the section of line %u is not closed",
+                      "a } is missing before this line: the section on line %u is not closed",
                       open_line);
     } else {
         section_error(&s->section, s->token.line,
-                      "sections cannot be nested: the section of line %u is not closed", open_line);
+                      "sections cannot be nested: the section on line %u is not closed", open_line);
         s->nested++;
     }
 }
@@ -449,7 +449,7 @@ static bool read_head(struct scanner *s)
     for (;;) {
         if (s->token.kind == TOKEN_EQUALS && words > 0) {
             if (!bad)
-                section_error(&s->section, s->token.line, "unexpected = in the head of a section");
+                section_error(&s->section, s->token.line, "unexpected = in a section header");
             bad = true;
             take(s);
         } else if (s->token.kind == TOKEN_SEPARATOR) {
@@ -582,7 +582,7 @@ static void check_twice(struct scanner *s)
         }
         const char *quote = head->kind == RULE_DEFAULT ? "" : "\"";
         section_error(&s->section, head->line,
-                      "%s%s%s%s%s is already defined in line %u: merge the two sections",
+                      "%s%s%s%s%s is already defined on line %u: merge the two sections",
                       rule_kind_word(head->kind), quote[0] != '\0' ? " " : "", quote, head->name,
                       quote, first->line);
     }

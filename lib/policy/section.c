@@ -124,7 +124,7 @@ bool section_note_setting(struct section *section, unsigned line, const struct s
         section_error(section, line, "%s is only allowed in the default section: %s", setting->name,
                       setting->default_only);
     if (*first_line != 0) {
-        section_error(section, line, "%s is already set in line %u of this section", setting->name,
+        section_error(section, line, "%s is already set in this section, on line %u", setting->name,
                       *first_line);
         return false;
     }

@@ -30,11 +30,11 @@ static struct startups unpacked(int64_t value)
 static const char *startups_check(const struct startups *startups)
 {
     if (startups->start < 1)
-        return "would let nobody in: the first number is 1 or more";
+        return "would let nobody in: the first number must be at least 1";
     if (startups->start > COUNT_MAX || startups->full > COUNT_MAX)
         return "is too large: the maximum is 268435455";
     if (startups->rate < 1 || startups->rate > RATE_MAX)
-        return "has a rate that is not from 1 to 100 percent";
+        return "has a rate that is not between 1 and 100 percent";
     if (startups->start > startups->full)
         return "has a start that is larger than full";
     return NULL;
@@ -169,7 +169,7 @@ static const char *pair_check(const char *pair, size_t size)
     int64_t seconds = 0;
 
     if (size == strlen("none") && memcmp(pair, "none", size) == 0)
-        return "has none together with others: use it alone";
+        return "combines none with other values: use none alone";
     if (equal == NULL)
         return "has a part that is not TYPE=INTERVAL, as in session:shell=10m";
     const size_t type_size = (size_t)(equal - pair);
@@ -194,7 +194,7 @@ const char *channel_timeout_check(const char *text)
     if (text[0] == '\0')
         return "is empty";
     if (strspn(text, literal) != strlen(text))
-        return "has a character that is not possible in channel types and intervals";
+        return "has a character that is not allowed in channel types and intervals";
     if (strlen(text) > PATTERN_MAX)
         return "is too long: the maximum is 200 characters";
     if (strcmp(text, "none") == 0)

@@ -173,9 +173,9 @@ static void every_error_of_every_file(void **state)
     static const char *const expected[] = {
         "file0:1: unknown setting \"tmuot\"; did you mean \"tmout\"?",
         "file0:3: enforce = \"maybe\" is not an allowed value (allowed: true, false)",
-        "file0:4: a } is missing before this line: the section of line 2 is not closed",
-        "file0:4: group \"a\" is already defined in line 1: merge the two sections",
-        "file1:1: the comment that begins here with /* has no end: close it with */",
+        "file0:4: a } is missing before this line: the section on line 2 is not closed",
+        "file0:4: group \"a\" is already defined on line 1: merge the two sections",
+        "file1:1: unterminated comment: close the /* that begins here with */",
         "file1:2: tmout = \"0\" is too short: the minimum is 1s (allowed: duration, none)",
         "file1:3: the closing \" is missing on this line",
         "file2:1: tmout is outside of any section: put settings into default { ... }",
@@ -183,7 +183,7 @@ static void every_error_of_every_file(void **state)
         "file2:2: tmout = \"1y\" is not a duration: use seconds (600) or units (10m, 1h30m, 2d) "
         "(allowed: duration, none)",
         "file2:3: unexpected character ';': remove it, settings need no separator",
-        "file2:3: user \"c\" is already defined in line 2: merge the two sections",
+        "file2:3: user \"c\" is already defined on line 2: merge the two sections",
     };
     struct compiled c;
 
@@ -205,7 +205,7 @@ static void overrides_with_errors(void **state)
     static const char *const expected[] = {
         "file1:1: tmout of default overrides file0:1",
         "file1:2: tmout = \"0\" is too short: the minimum is 1s (allowed: duration, none)",
-        "file1:3: default is already defined in line 1: merge the two sections",
+        "file1:3: default is already defined on line 1: merge the two sections",
     };
     struct compiled c;
 

@@ -345,7 +345,7 @@ static void unterminated_comments(void **state)
         assert_string_equal(l.text, cases[i].after);
         assert_true(l.lexer.unsure);
         assert_int_equal(l.problems.item[0].line, 1);
-        assert_non_null(strstr(l.problems.item[0].text, "has no end"));
+        assert_non_null(strstr(l.problems.item[0].text, "unterminated comment"));
         lexed_free(&l);
     }
 }

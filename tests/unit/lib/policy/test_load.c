@@ -267,7 +267,7 @@ static void libconfuse_agrees(void **state)
                            "\"session:shell=6m\" }",
                            &rule, &failure),
         -1);
-    assert_string_equal(failure.text, "channel_timeout = \"session:shell=6m\" in line 10");
+    assert_string_equal(failure.text, "channel_timeout = \"session:shell=6m\" on line 10");
     free(rule.name);
     free(rule.text);
 }
@@ -278,10 +278,10 @@ static void libconfuse_differs(void **state)
     static const struct {
         const char *text, *why;
     } cases[] = {
-        {"user \"a b\" {\n tmout = 6m\n enforce = yes }", "tmout = \"6m\" in line 8"},
-        {"user \"a b\" {\n tmout = 5x\n enforce = yes }", "tmout = \"5x\" in line 8"},
-        {"user \"a b\" {\n\n tmout = 5m\n enforce = yes }", "tmout = \"5m\" in line 9"},
-        {"user \"a b\" {\n tmout = 5m\n enforce = yes\n warn = 1m }", "warn = \"1m\" in line 10"},
+        {"user \"a b\" {\n tmout = 6m\n enforce = yes }", "tmout = \"6m\" on line 8"},
+        {"user \"a b\" {\n tmout = 5x\n enforce = yes }", "tmout = \"5x\" on line 8"},
+        {"user \"a b\" {\n\n tmout = 5m\n enforce = yes }", "tmout = \"5m\" on line 9"},
+        {"user \"a b\" {\n tmout = 5m\n enforce = yes\n warn = 1m }", "warn = \"1m\" on line 10"},
         {"user \"a b\" {\n tmout = 5m }", "other sections or settings"},
         {"user \"a c\" {\n tmout = 5m\n enforce = yes }", "other sections or settings"},
         {"group \"a b\" {\n tmout = 5m\n enforce = yes }", "other sections or settings"},

@@ -84,8 +84,7 @@ fail:
 
 int secure_open_directory(const char *path, uid_t owner, int flags, struct failure *failure)
 {
-    const int fd =
-        fd_above_stdio(open(path, (flags != 0 ? flags : O_PATH) | O_DIRECTORY | O_CLOEXEC));
+    const int fd = fd_above_stdio(open(path, flags | O_DIRECTORY | O_CLOEXEC));
 
     if (fd < 0) {
         const int error = errno;
@@ -93,7 +92,7 @@ int secure_open_directory(const char *path, uid_t owner, int flags, struct failu
         errno = error;
         return -1;
     }
-    if (check_ancestors(fd, path, owner, flags == 0, failure) != 0) {
+    if (check_ancestors(fd, path, owner, (flags & O_PATH) != 0, failure) != 0) {
         const int error = errno;
         close(fd);
         errno = error;

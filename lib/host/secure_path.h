@@ -18,10 +18,10 @@
 
 /*
  * Opens a directory and checks it and all its parents. Symbolic links on the way
- * are followed, and the directories that they lead to are checked. With flags 0
- * it is opened with O_PATH, only to reach a file in it by name, and may be sticky
- * itself. Returns a descriptor above 2, or -1 with errno and the reason: EPERM if
- * others could write there.
+ * are followed, and the directories that they lead to are checked. With O_PATH in
+ * flags, which is enough to reach a file in it by name, it may be sticky itself;
+ * with O_RDONLY it can be listed and synced. Returns a descriptor above 2, or -1
+ * with errno and the reason: EPERM if others could write there.
  */
 int secure_open_directory(const char *path, uid_t owner, int flags, struct failure *failure);
 

@@ -169,7 +169,7 @@ static int read_single(const char *path, uid_t owner, struct source_set *set,
 
     if (directory == NULL || add_source(set, strdup(path)) == NULL)
         goto out;
-    directory_fd = secure_open_directory(directory, owner, 0, &failure);
+    directory_fd = secure_open_directory(directory, owner, O_PATH, &failure);
     if (directory_fd < 0) {
         problem_add(problems, errno == EPERM || errno == ENOENT ? PROBLEM_ERROR : PROBLEM_FAILURE,
                     path, 0, "%s", failure.text);

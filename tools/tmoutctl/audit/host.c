@@ -336,7 +336,7 @@ static void check_parents(struct audit *audit, const char *root, const char *pat
         return;
     *slash = '\0';
     snprintf(full, sizeof full, "%s%s", root, directory);
-    const int fd = secure_open_directory(full, audit->owner, 0, &failure);
+    const int fd = secure_open_directory(full, audit->owner, O_PATH, &failure);
     if (fd >= 0) {
         close(fd);
     } else if (errno == EPERM && !findings_have(&audit->findings, CHECK_HOST_FILES, directory, 0)) {

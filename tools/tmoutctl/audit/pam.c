@@ -121,7 +121,7 @@ static const char *module_wrong(const struct audit *audit, const char *path,
     slash = strrchr(real, '/');
     *slash = '\0';
     const int directory =
-        secure_open_directory(slash == real ? "/" : real, audit->owner, 0, failure);
+        secure_open_directory(slash == real ? "/" : real, audit->owner, O_PATH, failure);
     if (directory < 0)
         return failure->text;
     const int found = fstatat(directory, slash + 1, &status, AT_SYMLINK_NOFOLLOW);

@@ -1,10 +1,13 @@
 #include "tools/tmoutctl/host/subprocess.h"
 
+#include "lib/host/descriptor.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,8 +43,11 @@ static int open_pipes(struct pipes *pipes)
         int end[2];
         if (pipe2(end, O_CLOEXEC) != 0)
             return -1;
-        pipes->read_fd[i] = end[0];
-        pipes->write_fd[i] = end[1];
+        /* Not below 3, where dup2() in the child could find its own target. */
+        pipes->read_fd[i] = fd_above_stdio(end[0]);
+        pipes->write_fd[i] = fd_above_stdio(end[1]);
+        if (pipes->read_fd[i] < 0 || pipes->write_fd[i] < 0)
+            return -1;
     }
     return 0;
 }
@@ -50,12 +56,14 @@ static int open_pipes(struct pipes *pipes)
 static void __attribute__((noreturn)) become(const char *const *argv, const int *write_fd)
 {
     static char *const no_environment[] = {NULL};
-    const int null_fd = open("/dev/null", O_RDONLY);
+    const int null_fd = fd_above_stdio(open("/dev/null", O_RDONLY | O_CLOEXEC));
 
     if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
         dup2(write_fd[SUBPROCESS_OUT], STDOUT_FILENO) < 0 ||
         dup2(write_fd[SUBPROCESS_ERR], STDERR_FILENO) < 0 || chdir("/") != 0)
         _exit(EXEC_FAILED);
+    /* Those that our caller has left open. Before Linux 5.9 they stay. */
+    syscall(SYS_close_range, STDERR_FILENO + 1U, ~0U, 0U);
     /* execve() changes none of the arguments, though its type allows it. */
     execve(argv[0], (char *const *)(uintptr_t)argv, no_environment);
     _exit(EXEC_FAILED);

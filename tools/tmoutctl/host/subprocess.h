@@ -17,8 +17,8 @@ struct subprocess {
 
 /*
  * Runs argv[0], which is a path, and collects what it prints until it has
- * ended. It gets an empty environment, /dev/null as its standard input and /
- * as its directory. Returns 0 if it ended within timeout_ms, whatever its
+ * ended. It gets an empty environment, /dev/null as its standard input, / as its
+ * directory and no other descriptor of ours. Returns 0 if it ended within timeout_ms, whatever its
  * status; exit status 127 means that it could not be executed. Else -1 with
  * errno: ETIMEDOUT, or EFBIG where it printed more than a megabyte; it has
  * then been killed. *result is to be freed either way.

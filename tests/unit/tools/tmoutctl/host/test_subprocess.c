@@ -1,9 +1,10 @@
 /* A program that is run for what it prints: its streams, its status, its time. */
-#include "tests/unit/check.h"
+#include "tests/unit/child.h"
 
 #include "tools/tmoutctl/host/subprocess.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -51,6 +52,41 @@ static void its_surroundings(void **state)
     subprocess_free(&result);
 }
 
+/* ls lists its own descriptors: three, and the directory that it reads. */
+static void assert_three_descriptors(void)
+{
+    struct subprocess result;
+
+    assert_int_equal(run_script("exec ls /proc/self/fd", LONG_MS, &result), 0);
+    assert_non_null(result.text[SUBPROCESS_OUT]);
+    assert_string_equal(result.text[SUBPROCESS_OUT], "0\n1\n2\n3\n");
+    subprocess_free(&result);
+}
+
+static void its_descriptors(void **state)
+{
+    const int left_open = open("/dev/null", O_RDONLY);
+
+    (void)state;
+    assert_true(left_open >= 0);
+    assert_three_descriptors();
+    close(left_open);
+}
+
+static void without_stdio(void *argument)
+{
+    (void)argument;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        close(fd);
+    assert_three_descriptors();
+}
+
+static void its_descriptors_where_ours_are_closed(void **state)
+{
+    (void)state;
+    assert_true(in_child(without_stdio, NULL));
+}
+
 static void a_program_that_is_missing(void **state)
 {
     const char *const argv[] = {"/nowhere/program", NULL};
@@ -95,9 +131,13 @@ static void one_that_prints_too_much(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_streams_and_the_status), cmocka_unit_test(its_surroundings),
-        cmocka_unit_test(a_program_that_is_missing),   cmocka_unit_test(one_that_does_not_end),
+        cmocka_unit_test(both_streams_and_the_status),
+        cmocka_unit_test(its_surroundings),
+        cmocka_unit_test(a_program_that_is_missing),
+        cmocka_unit_test(one_that_does_not_end),
         cmocka_unit_test(one_that_prints_too_much),
+        cmocka_unit_test(its_descriptors),
+        cmocka_unit_test(its_descriptors_where_ours_are_closed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

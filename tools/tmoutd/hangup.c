@@ -2,6 +2,7 @@
 
 #include "lib/host/array.h"
 #include "lib/host/pidfd.h"
+#include "lib/host/proc_directory.h"
 #include "lib/sessions/login_processes.h"
 
 #include <dirent.h>
@@ -142,24 +143,34 @@ void process_list_free(struct process_list *list)
     *list = (struct process_list){0};
 }
 
+/* All of them or, with errno, none: the list serves every hang-up of a turn. */
 static int process_list_read(struct process_list *list)
 {
-    struct dirent *entry;
+    const char *name;
+    int error = 0;
     DIR *directory = opendir("/proc");
 
     if (directory == NULL)
         return -1;
-    while ((entry = readdir(directory)) != NULL) {
-        const pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+    while ((name = proc_directory_next(directory)) != NULL) {
+        const pid_t pid = (pid_t)strtol(name, NULL, 10);
         struct process *grown = array_grow(list->process, list->count, sizeof *grown);
-        if (grown == NULL)
+        if (grown == NULL) {
+            error = ENOMEM;
             break;
+        }
         list->process = grown;
         if (pid > 1 && process_read(pid, &list->process[list->count]) == 0)
             list->count++;
     }
+    if (error == 0)
+        error = errno; /* of the end */
     closedir(directory);
-    return entry == NULL ? 0 : -1;
+    if (error == 0)
+        return 0;
+    process_list_free(list);
+    errno = error;
+    return -1;
 }
 
 struct hangup_claim hangup_claim(const struct hangup_target *target, const struct process *process)

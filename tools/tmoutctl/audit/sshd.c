@@ -26,6 +26,7 @@ struct sshd_facts {
     struct failure failure;       /* why it cannot, else "" */
     bool has_version;
     struct sshd_version version;
+    struct failure no_version; /* why it has none */
 };
 
 /* sshd's own values where no line sets them. */
@@ -506,6 +507,12 @@ static int compare_with_policy(struct audit *audit, const struct sshd_facts *ssh
                                            &dropin, known};
     int result = -1;
 
+    /* Without one, settings that sshd has but does not print would be taken for
+     * ones that it lacks, and not be compared. */
+    if (!sshd->has_version) {
+        *failure = sshd->no_version;
+        return -1;
+    }
     sshd_find_known(&sshd->version, &sshd->effective, known);
     if (dropin_collect(&audit->view.snapshot, &dropin) == 0)
         result = sshd_check(&input, check, failure);
@@ -569,7 +576,6 @@ static const struct audit_step no_sshd_step = {CHECK_SSHD_INSTALLED, check_sshd_
 void audit_sshd(struct audit *audit)
 {
     struct sshd_facts sshd = {0};
-    struct failure failure = {""};
 
     if (audit->no_sshd.text[0] != '\0') {
         audit_run(audit, &no_sshd_step, 1, &sshd);
@@ -577,7 +583,7 @@ void audit_sshd(struct audit *audit)
     }
     if (sshd_effective(&audit->sshd, NULL, &sshd.effective, &sshd.failure) == 0)
         sshd.failure.text[0] = '\0';
-    sshd.has_version = sshd_installed_version(&audit->sshd, &sshd.version, &failure) == 0;
+    sshd.has_version = sshd_installed_version(&audit->sshd, &sshd.version, &sshd.no_version) == 0;
     if (sshd_text_read(audit->host, &sshd.text) != 0)
         audit->findings.out_of_memory = true;
     else

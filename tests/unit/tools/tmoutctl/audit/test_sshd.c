@@ -297,6 +297,20 @@ static void sshd_and_the_policy(void **state)
                            "MaxSessions for root is none in sshd, but 5 in the policy"));
 }
 
+/* Which settings it has cannot be told: that is no agreement. */
+static void an_sshd_without_a_version_and_the_policy(void **state)
+{
+    struct audited_host *host = *state;
+
+    put_sshd(host, "nothing", GOOD_SSHD_T);
+    put_policy(host, "default {\n    unused_connection_timeout = 5m\n}\n");
+    assert_only(audit_area(host, audit_sshd),
+                &(struct expected){CHECK_SSHD_DROP_IN, AUDIT_FAIL,
+                                   "/etc/ssh/sshd_config.d/00-tmout.conf", 0,
+                                   "cannot be compared with the policy: sshd -V does not print",
+                                   "tmoutctl sshd-config --check"});
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -312,6 +326,7 @@ int main(void)
         WITH_HOST(match_blocks_of_the_site),
         WITH_HOST(channel_timeouts_in_match_blocks),
         WITH_HOST(sshd_and_the_policy),
+        WITH_HOST(an_sshd_without_a_version_and_the_policy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,7 +103,7 @@ def row(name, shell, groups):
     over_ssh, at_console = show(name), show(name, "--local")
     limit, enforced = over_ssh["settings"]["tmout"], over_ssh["settings"]["enforce"]
     with terminal(name) as session:
-        told = session.ask("$PAM_TMOUT")
+        pam_tmout = session.ask("$PAM_TMOUT")
         seen = session.limit(shell)
         session.try_limit(shell, WISH_SEC)
         after = session.limit(shell)
@@ -111,7 +111,7 @@ def row(name, shell, groups):
         session.wait_prompt()
         seen_locally = session.limit(shell)
 
-    expect(name, "PAM_TMOUT", told, over_ssh["pam_tmout"])
+    expect(name, "PAM_TMOUT", pam_tmout, over_ssh["pam_tmout"])
     expect(name, "the shell's limit", seen, limit["seconds"])
     expect(name, "the limit of a local login", seen_locally, seconds_of(at_console["pam_tmout"]))
     allowed = limit["seconds"] if enforced["value"] == "true" else WISH_SEC

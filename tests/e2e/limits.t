@@ -188,10 +188,10 @@ def local_logins():
             with Terminal([*command, name]) as session:
                 session.wait_prompt()
                 tap.equal(session.limit("bash"), expected, f"{command[0]}: the limit of {name}")
-                told = session.ask("$PAM_TMOUT")
-                tap.equal(told, f"{expected} default" if expected else "",
+                pam_value = session.ask("$PAM_TMOUT")
+                tap.equal(pam_value, f"{expected} default" if expected else "",
                           f"{command[0]}: PAM_TMOUT of {name}")
-                tap.equal(show(name, "--local")["pam_tmout"] or "", told,
+                tap.equal(show(name, "--local")["pam_tmout"] or "", pam_value,
                           f"{command[0]}: tmoutctl show --local agrees for {name}")
     tap.equal(pam_tmout("desk"), "600 default", "sessions = all includes ssh")
 

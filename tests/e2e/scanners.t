@@ -172,9 +172,9 @@ def sshd_as_the_readme_says():
     tap.ok("Match Group" in read(DROP_IN), "the looser rules of a group are in the drop-in")
     sshd_rules("true", "as the README says")
     must(shutil.which("sshd"), "-t")
-    told = must(shutil.which("sshd"), "-T", "-C", "user=root,host=h,addr=192.0.2.1")
+    effective = must(shutil.which("sshd"), "-T", "-C", "user=root,host=h,addr=192.0.2.1")
     for line in "clientaliveinterval 300", "clientalivecountmax 3", "maxstartups 10:30:60":
-        tap.ok(f"\n{line}\n" in told, f"and sshd uses it: {line}")
+        tap.ok(f"\n{line}\n" in effective, f"and sshd uses it: {line}")
     # Why they must not be in the file itself.
     append(SSHD_CONFIG, read(DROP_IN)[read(DROP_IN).index("Match"):])
     for content in installed_contents():

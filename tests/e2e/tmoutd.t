@@ -152,7 +152,7 @@ def killed_during_a_cut():
         while not syslog.since(mark, "disconnected.* user=deaf "):
             busy.keeps_typing(0.1)
         tmoutd.kill()
-        tap.ok(not deaf.session.ended_within(0.1), "the hang-up has only begun")
+        tap.ok(not deaf.session.ended_within(0.1), "the hang-up has only started")
         start = time.monotonic()
         tmoutd.start()
         ended, alive = meanwhile(lambda: deaf.ends_in_time(start), busy)

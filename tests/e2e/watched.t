@@ -410,7 +410,7 @@ def notice_under_a_deaf_program(name):
 
 
 def notice_while_typing_a_line(name):
-    """Enter keeps it if a line was begun that no program has read yet"""
+    """Enter keeps it if a line was started that no program has read yet"""
     with terminal(name) as session:
         session.wait_prompt()
         session.type("cat")

@@ -30,7 +30,7 @@ class Situations:
 
     def play(self, situation, name, options, enter, within_sec):
         """Whether this user's session, left alone, "ends" or "stays" in that time,
-        as in layers.json. enter() is called once it has begun."""
+        as in layers.json. enter() is called once it has started."""
         return getattr(self, situation)(name, options, enter, within_sec)
 
     @staticmethod
@@ -87,7 +87,7 @@ class Situations:
                                  stderr=subprocess.DEVNULL, text=True)
         over = threading.Event()
 
-        def lives():
+        def is_alive():
             try:
                 first.stdin.write("busy\n")
                 first.stdin.flush()
@@ -96,11 +96,11 @@ class Situations:
             return first.stdout.readline() == "busy\n"
 
         def work():
-            while not over.wait(0.5) and lives():
+            while not over.wait(0.5) and is_alive():
                 pass
 
         try:
-            if not lives():
+            if not is_alive():
                 raise Stuck(f"{name} could not log in")
             busy = threading.Thread(target=work)
             busy.start()
@@ -110,7 +110,7 @@ class Situations:
                 ended = second.ended_within(within_sec)
             over.set()
             busy.join()
-            return "ends both" if ended and not lives() else self.word(ended)
+            return "ends both" if ended and not is_alive() else self.word(ended)
         finally:
             over.set()
             first.kill()

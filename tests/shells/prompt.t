@@ -39,7 +39,7 @@ def start(shell, directory, value):
 
 
 def idle_for(shell, change):
-    """How long the shell lives after `change` is typed, and nothing else."""
+    """How long the shell runs after `change` is typed, and nothing else."""
     with tempfile.TemporaryDirectory() as directory, \
             start(shell, directory, f"{LIMIT_SEC} readonly") as terminal:
         since = time.monotonic()

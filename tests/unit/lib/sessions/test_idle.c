@@ -30,7 +30,7 @@ static struct stat times(int64_t atime, int64_t mtime, int64_t ctime)
                          .st_ctim = {.tv_sec = WALL_ZERO_SEC + ctime}};
 }
 
-static struct idle begun(const struct stat *st, int64_t opened_ms, int64_t now_ms)
+static struct idle started_idle(const struct stat *st, int64_t opened_ms, int64_t now_ms)
 {
     struct idle idle;
 
@@ -90,7 +90,8 @@ static void first_sample(void **state)
         struct stat st = times(0, 0, 0);
         st.st_atim.tv_sec =
             cases[i].atime_sec == INT64_MIN ? INT64_MIN : WALL_ZERO_SEC + cases[i].atime_sec;
-        const struct idle idle = begun(&st, cases[i].opened_sec * SEC, cases[i].now_sec * SEC);
+        const struct idle idle =
+            started_idle(&st, cases[i].opened_sec * SEC, cases[i].now_sec * SEC);
         if (idle.active_ms < cases[i].least_sec * SEC || idle.active_ms > cases[i].most_sec * SEC)
             fail_msg("%s: active at %" PRId64 " ms", cases[i].what, idle.active_ms);
     }
@@ -102,18 +103,18 @@ static void first_sample(void **state)
 static void output_at_first_sample(void **state)
 {
     const struct stat st = times(100, 5000, 10);
-    struct idle idle = begun(&st, 50 * SEC, 5005 * SEC);
+    struct idle idle = started_idle(&st, 50 * SEC, 5005 * SEC);
 
     (void)state;
     look(&idle, &st, true, 5005 * SEC);
     assert_active(idle, 5000 * SEC, 5013 * SEC);
     /* ... but not if only input counts */
-    idle = begun(&st, 50 * SEC, 5005 * SEC);
+    idle = started_idle(&st, 50 * SEC, 5005 * SEC);
     look(&idle, &st, false, 5005 * SEC);
     assert_active(idle, 104 * SEC, 104 * SEC);
     /* and not if they are in the future */
     const struct stat forged = times(100, 6000, 10);
-    idle = begun(&forged, 50 * SEC, 5005 * SEC);
+    idle = started_idle(&forged, 50 * SEC, 5005 * SEC);
     look(&idle, &forged, true, 5005 * SEC);
     assert_active(idle, 104 * SEC, 104 * SEC);
 }
@@ -125,7 +126,7 @@ static void a_read_counts(void **state)
     (void)state;
     for (int64_t read_sec = 200; read_sec < 216; read_sec++) {
         struct stat st = times(100, 100, 10);
-        struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
+        struct idle idle = started_idle(&st, 50 * SEC, 150 * SEC);
         st.st_atim.tv_sec = WALL_ZERO_SEC + read_sec;
         assert_quiet(look(&idle, &st, false, 400 * SEC));
         /* never before it happened, and less than a window later */
@@ -142,7 +143,7 @@ static void a_read_counts(void **state)
 static void nothing_happens(void **state)
 {
     const struct stat st = times(100, 100, 10);
-    struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
+    struct idle idle = started_idle(&st, 50 * SEC, 150 * SEC);
 
     (void)state;
     for (int64_t now = 150; now < 1000000; now += 997) {
@@ -156,7 +157,7 @@ static void nothing_happens(void **state)
 static void a_read_that_leaves_no_trace(void **state)
 {
     struct stat st = times(100, 100, 10);
-    struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
+    struct idle idle = started_idle(&st, 50 * SEC, 150 * SEC);
 
     (void)state;
     st.st_atim.tv_sec = WALL_ZERO_SEC + 201; /* of 200 to 208 */
@@ -168,7 +169,7 @@ static void a_read_that_leaves_no_trace(void **state)
 
     /* the same if the first sample came right after the first read */
     st = times(201, 100, 10);
-    idle = begun(&st, 50 * SEC, 202 * SEC);
+    idle = started_idle(&st, 50 * SEC, 202 * SEC);
     look(&idle, &st, false, 400 * SEC);
     assert_active(idle, 207 * SEC, 208 * SEC);
 }
@@ -176,7 +177,7 @@ static void a_read_that_leaves_no_trace(void **state)
 static void output_counts_if_asked_for(void **state)
 {
     struct stat st = times(100, 100, 10);
-    struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
+    struct idle idle = started_idle(&st, 50 * SEC, 150 * SEC);
 
     (void)state;
     st.st_mtim.tv_sec = WALL_ZERO_SEC + 300;
@@ -202,7 +203,7 @@ static void output_counts_if_asked_for(void **state)
 static void seen_by_other_means(void **state)
 {
     const struct stat st = times(100, 100, 10);
-    struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
+    struct idle idle = started_idle(&st, 50 * SEC, 150 * SEC);
     const struct timestamp now = at(700 * SEC);
 
     (void)state;
@@ -224,7 +225,7 @@ static void forged_once(void **state)
     for (size_t i = 0; i < COUNT_OF(forged_sec); i++) {
         for (int any = 0; any < 2; any++) {
             struct stat st = times(100, 100, 10);
-            struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
+            struct idle idle = started_idle(&st, 50 * SEC, 150 * SEC);
             struct idle_change change;
 
             st.st_atim.tv_sec = st.st_mtim.tv_sec = WALL_ZERO_SEC + forged_sec[i];
@@ -250,7 +251,7 @@ static void forged_once(void **state)
 static void the_future_never_counts(void **state)
 {
     struct stat st = times(100, 100, 10);
-    struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
+    struct idle idle = started_idle(&st, 50 * SEC, 150 * SEC);
 
     (void)state;
     st.st_atim.tv_sec = st.st_mtim.tv_sec = WALL_ZERO_SEC + 500;
@@ -267,7 +268,7 @@ static void touched_in_a_loop(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(pauses_ms); i++) {
         struct stat st = times(100, 100, 10);
-        struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
+        struct idle idle = started_idle(&st, 50 * SEC, 150 * SEC);
         unsigned reported = 0;
 
         for (int64_t now_ms = 200 * SEC; now_ms < 20000 * SEC; now_ms += pauses_ms[i]) {
@@ -286,7 +287,7 @@ static void touched_in_a_loop(void **state)
 static void touched_within_a_second(void **state)
 {
     struct stat st = times(100, 100, 300);
-    struct idle idle = begun(&st, 50 * SEC, 300 * SEC);
+    struct idle idle = started_idle(&st, 50 * SEC, 300 * SEC);
 
     (void)state;
     st.st_atim.tv_sec = WALL_ZERO_SEC + 300;
@@ -303,7 +304,7 @@ static void touched_within_a_second(void **state)
 static void ahead_at_first_sample(void **state)
 {
     struct stat st = times(500000000, 100, 150);
-    struct idle idle = begun(&st, 50 * SEC, 160 * SEC);
+    struct idle idle = started_idle(&st, 50 * SEC, 160 * SEC);
 
     (void)state;
     assert_quiet(look(&idle, &st, false, 170 * SEC));
@@ -317,7 +318,7 @@ static void ahead_at_first_sample(void **state)
 static void forged_in_the_same_tick(void **state)
 {
     struct stat st = times(100, 100, 10);
-    struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
+    struct idle idle = started_idle(&st, 50 * SEC, 150 * SEC);
 
     (void)state;
     for (int64_t now = 200; now < 2000; now += 100) {
@@ -345,7 +346,7 @@ static void mode_and_owner(void **state)
     (void)state;
     for (int what = 0; what < 3; what++) {
         struct stat st = times(100, 100, 10);
-        struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
+        struct idle idle = started_idle(&st, 50 * SEC, 150 * SEC);
         struct idle_change change;
 
         for (int64_t now = 200; now < 2000; now += 100) {
@@ -375,7 +376,7 @@ static void mode_and_owner(void **state)
 static void mode_and_times(void **state)
 {
     struct stat st = times(100, 100, 10);
-    struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
+    struct idle idle = started_idle(&st, 50 * SEC, 150 * SEC);
 
     (void)state;
     for (int64_t now = 200; now < 20000; now += 29) {
@@ -390,7 +391,7 @@ static void mode_and_times(void **state)
 static void only_the_ctime(void **state)
 {
     struct stat st = times(100, 100, 10);
-    struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
+    struct idle idle = started_idle(&st, 50 * SEC, 150 * SEC);
 
     (void)state;
     st.st_ctim.tv_sec++;
@@ -423,7 +424,7 @@ static void a_clock_step_is_not_activity(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(steps_ms); i++) {
         const struct stat st = times(100, 100, 10);
-        struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
+        struct idle idle = started_idle(&st, 50 * SEC, 150 * SEC);
         for (int64_t now_sec = 200; now_sec < 5000; now_sec += 100) {
             const struct timestamp now = stepped(now_sec * SEC, steps_ms[i]);
             assert_quiet(idle_sample(&idle, &st, true, &now));
@@ -441,7 +442,7 @@ static void a_read_after_a_clock_step(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(steps_sec); i++) {
         struct stat st = times(100, 100, 10);
-        struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
+        struct idle idle = started_idle(&st, 50 * SEC, 150 * SEC);
         st.st_atim.tv_sec = WALL_ZERO_SEC + 300 + steps_sec[i];
         const struct timestamp now = stepped(400 * SEC, steps_sec[i] * SEC);
         assert_quiet(idle_sample(&idle, &st, false, &now));
@@ -454,7 +455,7 @@ static void a_read_after_a_clock_step(void **state)
 static void a_read_before_a_clock_step_forward(void **state)
 {
     struct stat st = times(100, 100, 10);
-    struct idle idle = begun(&st, 50 * SEC, 150 * SEC);
+    struct idle idle = started_idle(&st, 50 * SEC, 150 * SEC);
 
     (void)state;
     look(&idle, &st, false, 290 * SEC);

@@ -34,7 +34,7 @@ static void decisions(void **state)
          NEVER_MS,
          INT64_MAX - 1,
          {WATCH_NOTHING, REASON_IDLE, NEVER_MS, NEVER_MS}},
-        {"no limit, and begun before the clock",
+        {"no limit, and opened before the clock",
          {NEVER_MS, NEVER_MS, 60000},
          -5000,
          -5000,

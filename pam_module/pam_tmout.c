@@ -17,7 +17,8 @@ static bool parse_args(pam_handle_t *pamh, int argc, const char **argv, struct m
     const int valid = module_args_parse(argc, argv, args, &failure);
 
     if (valid < argc)
-        pam_syslog(pamh, LOG_ERR, "wrong PAM line: %s argument=\"%s\"", failure.text, argv[valid]);
+        pam_syslog(pamh, LOG_ERR, "invalid argument on the PAM line: %s argument=\"%s\"",
+                   failure.text, argv[valid]);
     return valid == argc;
 }
 
@@ -47,7 +48,7 @@ EXPORTED int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const 
     (void)flags;
     if (parse_args(pamh, argc, argv, &args))
         return session_open(pamh, &args);
-    pam_putenv(pamh, "PAM_TMOUT="); /* as session_open() does where it fails */
+    pam_putenv(pamh, "PAM_TMOUT="); /* as session_open() does when it fails */
     return PAM_SESSION_ERR;
 }
 

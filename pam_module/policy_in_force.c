@@ -42,7 +42,7 @@ static void refresh(pam_handle_t *pamh, const struct module_args *args)
     switch (run_apply(args, output, sizeof output)) {
     case APPLY_DONE:
         if (args->debug)
-            pam_syslog(pamh, LOG_DEBUG, "the policy has changed and was applied");
+            pam_syslog(pamh, LOG_DEBUG, "applied the changed policy");
         break;
     case APPLY_REJECTED:
     case APPLY_FAILED:
@@ -114,7 +114,7 @@ static enum policy_use use_once(struct policy_look *look, policy_user *use, void
     const enum policy_use result = use(&snapshot, context);
     snapshot_close(&snapshot);
     if (result == POLICY_DAMAGED)
-        pam_syslog(look->pamh, LOG_ERR, "%s/%s: is damaged; %s", look->args->state_dir,
+        pam_syslog(look->pamh, LOG_ERR, "%s/%s is damaged; %s", look->args->state_dir,
                    SNAPSHOT_POLICY_NAME,
                    look->may_refresh ? "rebuilding" : "run \"tmoutctl apply\"");
     return result;

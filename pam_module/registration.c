@@ -136,9 +136,7 @@ int find_surrounding_login(pam_handle_t *pamh, const struct module_args *args,
     registry_directory(args->state_dir, sessions_dir, sizeof sessions_dir);
     const int found = registry_find_own(sessions_dir, geteuid(), login);
     if (found < 0)
-        pam_syslog(pamh, LOG_ERR,
-                   "%s: the record of the login that contains this session is damaged or cannot "
-                   "be read",
+        pam_syslog(pamh, LOG_ERR, "the enclosing login's record in %s is damaged or cannot be read",
                    sessions_dir);
     return found;
 }

@@ -30,7 +30,7 @@ static enum user_settings_status look_up(const struct settings_search *search)
     case ACCOUNT_UNKNOWN:
         if (search->purpose == FOR_SESSION)
             pam_syslog(search->pamh, LOG_ERR,
-                       "no such user, no limit found for the session user=%s", name);
+                       "no such user: cannot determine the session's limit user=%s", name);
         return USER_SETTINGS_UNKNOWN_USER;
     case ACCOUNT_ERROR:
     default:
@@ -84,7 +84,7 @@ static void log_decision(const struct settings_search *search, const struct snap
     if (setting->from_rule)
         snapshot_source_path(snapshot, setting->file, path, sizeof path);
     log_name(search->found->account.name, name, sizeof name);
-    pam_syslog(search->pamh, LOG_DEBUG, "limit found user=%s %s=%s rule=%s:%" PRIu32, name,
+    pam_syslog(search->pamh, LOG_DEBUG, "found limit user=%s %s=%s rule=%s:%" PRIu32, name,
                settings[id].name, value, path, setting->line);
 }
 

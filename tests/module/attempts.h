@@ -19,14 +19,14 @@ enum { ALICE_UID = 70001, BOB_UID = 70002, NUMBERED_UID = 80000 };
 #define NEEDS_ROOT()                                                                               \
     do {                                                                                           \
         if (geteuid() != 0)                                                                        \
-            LEFT_OUT("needs root, or user namespaces: without it the module counts nothing");      \
+            LEFT_OUT("needs root or user namespaces: otherwise the module counts nothing");        \
     } while (0)
 
 /* The module must not be instrumented: gcov writes files when it is unloaded. */
 #define NEEDS_PLAIN_BUILD()                                                                        \
     do {                                                                                           \
         if (getenv("TMOUT_COVERAGE") != NULL)                                                      \
-            LEFT_OUT("not in a coverage build: gcov's own files are noticed");                     \
+            LEFT_OUT("not in a coverage build: gcov's own files would be noticed");                \
     } while (0)
 
 /* Needs uids other than root's. */
@@ -34,7 +34,7 @@ enum { ALICE_UID = 70001, BOB_UID = 70002, NUMBERED_UID = 80000 };
     do {                                                                                           \
         NEEDS_ROOT();                                                                              \
         if (is_in_namespace())                                                                     \
-            LEFT_OUT("needs real root, to become other users");                                    \
+            LEFT_OUT("needs real root to become other users");                                     \
     } while (0)
 
 /* Makes a plain user root in a user namespace; does nothing where that is not

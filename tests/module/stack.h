@@ -22,7 +22,7 @@
 
 #define LEFT_OUT(reason)                                                                           \
     do {                                                                                           \
-        fprintf(stderr, "%s skipped: %s\n", __func__, (reason));                               \
+        fprintf(stderr, "%s skipped: %s\n", __func__, (reason));                                   \
         skip();                                                                                    \
     } while (0)
 

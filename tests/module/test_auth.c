@@ -1258,7 +1258,7 @@ static void rejects_when_the_ledger_lock_is_never_released(void **state)
 
     NEEDS_ROOT();
     if (is_slow())
-        LEFT_OUT("takes long under valgrind and shows nothing more");
+        LEFT_OUT("takes long under valgrind and would show nothing new");
     stack_in_force(stack, three);
     wrong(stack, &alice);
     const int fd = hold_ledger(stack, ALICE_UID, LOCK_LOCAL);

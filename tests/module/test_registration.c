@@ -16,7 +16,7 @@
 #define NEEDS_ROOT()                                                                               \
     do {                                                                                           \
         if (getuid() != 0)                                                                         \
-            LEFT_OUT("needs root, for only root's processes register logins");                     \
+            LEFT_OUT("needs root: only root's processes register logins");                         \
     } while (0)
 
 /* Users that every system has, and as whom nobody runs the tests. */

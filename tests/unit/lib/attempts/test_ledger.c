@@ -1538,7 +1538,7 @@ static void rejects_a_wrong_owner(void **state)
     char *path = ledger_path(*state);
 
     if (geteuid() != 0)
-        LEFT_OUT("needs root, to give a file away");
+        LEFT_OUT("needs root to change the owner of a file");
     one(*state, &local, &by_user, 0, true);
     assert_int_equal(chown(path, USER, (gid_t)-1), 0);
     assert_detected_and_sealed(*state);
@@ -2239,7 +2239,7 @@ static void keeps_counting_on_a_full_disk(void **state)
     int status;
 
     if (geteuid() != 0)
-        LEFT_OUT("needs root, for a small file system");
+        LEFT_OUT("needs root to mount a small file system");
     const pid_t pid = child();
     if (pid == 0) {
         if (unshare(CLONE_NEWNS) != 0 ||

@@ -216,7 +216,7 @@ static void keeps_the_old_content_on_a_full_disk(void **state)
     int status;
 
     if (geteuid() != 0)
-        LEFT_OUT("needs root, for a small file system");
+        LEFT_OUT("needs root to mount a small file system");
     const pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0)

@@ -175,7 +175,7 @@ static void reads_the_boot_id(void **state)
 
     (void)state;
     if (from == NULL)
-        LEFT_OUT("this kernel does not tell its boot id");
+        LEFT_OUT("this kernel does not provide a boot id");
     assert_non_null(fgets(text, sizeof text, from));
     fclose(from);
     for (const char *p = text; *p != '\0' && n < sizeof digits - 1; p++)

@@ -88,7 +88,7 @@ class PtyLimit:
                 pass  # it could not be raised either
 
 
-# --- who is idle, and who watches ----------------------------------------------
+# --- idle logins, and tmoutd ----------------------------------------------------
 
 class Idlers:
     """This many logins of a user."""

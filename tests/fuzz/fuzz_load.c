@@ -99,7 +99,7 @@ static void check_problems(const struct problems *problems, const struct source_
     MUST(problems->count + problems_errors_left_out(problems) >= problems->errors);
 }
 
-/* --- what was read ------------------------------------------------------- */
+/* --- parsed facts -------------------------------------------------------- */
 
 static const struct rule *rule_called(const struct policy *policy, enum rule_kind kind,
                                       const char *name)
@@ -145,7 +145,7 @@ static void check_same(const struct policy *policy, const struct facts *facts)
     MUST(policy_facts(policy) == in_force);
 }
 
-/* --- what it decides ----------------------------------------------------- */
+/* --- decisions ----------------------------------------------------------- */
 
 /* Does the first of two groups' settings take precedence? */
 static bool group_setting_wins(const struct setting *setting, const struct rule_setting *a,

@@ -167,12 +167,12 @@ static void wait_for_check(struct check_counts *counts, const struct arguments *
 
 /* The child returns to pam_authenticate() with a result of its own; the parent
  * continues once the child has exited. */
-static int fork_during_check(const char *childs, int verdict)
+static int fork_during_check(const char *child_result, int verdict)
 {
     const pid_t pid = fork();
 
     if (pid == 0)
-        return strcmp(childs, "right") == 0 ? PAM_SUCCESS : PAM_AUTH_ERR;
+        return strcmp(child_result, "right") == 0 ? PAM_SUCCESS : PAM_AUTH_ERR;
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         continue;
     return verdict;

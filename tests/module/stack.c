@@ -15,7 +15,7 @@
 #define MODULE TEST_BUILD "/pam_tmout.so"
 #define CTL    TEST_BUILD "/../tmoutctl"
 
-/* --- what is logged ------------------------------------------------------ */
+/* --- the log ------------------------------------------------------------- */
 
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
 static char log_buffer[256 * 1024];

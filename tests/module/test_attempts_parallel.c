@@ -192,7 +192,7 @@ static struct tally tally(void)
     return tally;
 }
 
-/* --- both halves ---------------------------------------------------------------- */
+/* --- both halves of the guarantee ----------------------------------------------- */
 
 struct crowd {
     const char *how;

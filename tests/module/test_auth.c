@@ -197,13 +197,14 @@ static void counts_when_killed_during_the_check(void **state)
 
 /* A forked child also returns through pam_authenticate() and ends its copy of
  * the handle, with the opposite result. */
-static void fork_with(struct stack *stack, const char *childs, const char *password)
+static void fork_with(struct stack *stack, const char *child_result, const char *password)
 {
     const pid_t self = getpid();
     struct host host;
     char text[128];
 
-    snprintf(text, sizeof text, "auth requisite TMOUT\nauth required CHECK fork=%s\n", childs);
+    snprintf(text, sizeof text, "auth requisite TMOUT\nauth required CHECK fork=%s\n",
+             child_result);
     stack_service(stack, "forks", text);
     host_start(stack, &host, &(struct visitor){.service = "forks"});
     const int status = host_try(&host, password, 0);
@@ -726,7 +727,7 @@ static void never_authenticates_anyone_by_itself(void **state)
     }
 }
 
-/* --- who is limited -------------------------------------------------------------- */
+/* --- limited users --------------------------------------------------------------- */
 
 /* The module passes on without having prompted. */
 static void assert_unlimited(const struct stack *stack, const char *user)
@@ -861,20 +862,20 @@ static void keeps_the_last_policy_after_a_typo(void **state)
 
 static void rejects_wrong_arguments(void **state)
 {
-    static const char *const words[] = {"nopromt", "noprompt=1",     "tell=", "state=relative",
-                                        "config=", "max_attempts=3", "Tell"};
+    static const char *const invalid[] = {"nopromt", "noprompt=1",     "tell=", "state=relative",
+                                          "config=", "max_attempts=3", "Tell"};
     struct stack *stack = *state;
     char text[256];
 
     NEEDS_ROOT();
     stack_in_force(stack, three);
-    for (size_t i = 0; i < COUNT_OF(words); i++) {
-        snprintf(text, sizeof text, "auth requisite TMOUT %s\nauth required CHECK\n", words[i]);
+    for (size_t i = 0; i < COUNT_OF(invalid); i++) {
+        snprintf(text, sizeof text, "auth requisite TMOUT %s\nauth required CHECK\n", invalid[i]);
         stack_service(stack, "sshd", text);
         log_clear();
         assert_rejected(stack, &alice, PAM_SERVICE_ERR);
         assert_rejected(stack, &(struct visitor){.user = "root"}, PAM_SERVICE_ERR);
-        assert_true(log_has(words[i]));
+        assert_true(log_has(invalid[i]));
     }
     stack_service(stack, "sshd", "auth requisite TMOUT debug tell noprompt\nauth required CHECK\n");
     assert_int_equal(right(stack, &alice), PAM_SUCCESS);
@@ -928,7 +929,7 @@ static void does_not_count_without_root(void **state)
     assert_no_ledgers(stack);
 }
 
-/* --- what is said --------------------------------------------------------------- */
+/* --- messages and log ----------------------------------------------------------- */
 
 static void tells_the_user(void **state)
 {
@@ -1098,7 +1099,7 @@ static void log_lines_cannot_be_forged_by_a_user_name(void **state)
     assert_int_equal(first_line, length - 1);
 }
 
-/* --- trouble with the ledger ------------------------------------------------------ */
+/* --- errors of the ledger --------------------------------------------------------- */
 
 static void creates_directories(void **state)
 {

@@ -19,7 +19,7 @@
             LEFT_OUT("needs root: only root's processes register logins");                         \
     } while (0)
 
-/* Users that every system has, and as whom nobody runs the tests. */
+/* Users that every system has, and that nobody runs the tests as. */
 #define USER       "daemon"
 #define OTHER_USER "bin"
 
@@ -138,7 +138,7 @@ static void damage(const struct stack *stack, pid_t pid)
     put_record(stack, pid, "damaged", 7);
 }
 
-/* --- who registers --------------------------------------------------------------- */
+/* --- registration ---------------------------------------------------------------- */
 
 static void registers_ssh_logins(void **state)
 {
@@ -399,7 +399,7 @@ static void replaces_the_record_of_a_killed_process(void **state)
     assert_int_equal(registered(stack), 0);
 }
 
-/* --- a registry that fails ------------------------------------------------------- */
+/* --- errors of the registry ------------------------------------------------------ */
 
 /* The shell's limit applies nevertheless. */
 static void assert_not_registered(const struct stack *stack, const char *what)

@@ -48,7 +48,7 @@ static void put_contents(const char *path, const char *bytes, size_t size)
     close(fd);
 }
 
-/* --- what the shells will read ------------------------------------------- */
+/* --- the limit for the shells -------------------------------------------- */
 
 static void sets_the_limit_of_the_policy(void **state)
 {
@@ -202,7 +202,7 @@ static void closing_succeeds(void **state)
     assert_int_equal(stack_login(stack, &(struct login){0}).close_status, PAM_SUCCESS);
 }
 
-/* --- arguments, users ------------------------------------------------------ */
+/* --- arguments and users --------------------------------------------------- */
 
 static void rejects_wrong_arguments(void **state)
 {
@@ -253,7 +253,7 @@ static void rejects_unknown_users(void **state)
     }
 }
 
-/* --- no policy, or none that can be trusted -------------------------------- */
+/* --- missing or untrusted policies ----------------------------------------- */
 
 /* Root's process compiles a snapshot, a plain user's does not. */
 static void compiles_a_missing_snapshot_as_root(void **state)
@@ -1129,7 +1129,7 @@ static void sessions_in_threads_while_the_policy_changes(void **state)
     assert_limit(stack, "480 default");
 }
 
-/* --- the module as a file --------------------------------------------------- */
+/* --- exported symbols ------------------------------------------------------- */
 
 static void exports_only_the_pam_functions(void **state)
 {

@@ -97,7 +97,7 @@ static int64_t lock_left(const struct scene *s)
     return count_lock_left_ms(&s->count, &s->limits, &s->now);
 }
 
-/* --- one at a time, and many at once --------------------------------------- */
+/* --- sequential and concurrent attempts ------------------------------------ */
 
 static void new_count_is_empty(void **state)
 {
@@ -399,7 +399,7 @@ static void extreme_times(void **state)
     admit(&s);
 }
 
-/* --- attempts that nobody settles ------------------------------------------ */
+/* --- abandoned attempts ---------------------------------------------------- */
 
 static void dead_process_counts_as_failure(void **state)
 {
@@ -515,7 +515,7 @@ static void success_is_too_late_at_the_maximum_age(void **state)
     }
 }
 
-/* --- another policy -------------------------------------------------------- */
+/* --- a changed policy ------------------------------------------------------ */
 
 static void lower_limit_applies_to_failures_and_attempts_in_flight(void **state)
 {
@@ -637,7 +637,7 @@ static void unlock_clears_failures_and_lock(void **state)
         admit(&s);
 }
 
-/* --- over a reboot --------------------------------------------------------- */
+/* --- across a reboot ------------------------------------------------------- */
 
 /* Simulates another boot that has been up for up_ms; the wall clock has moved
  * by wall_ms. */

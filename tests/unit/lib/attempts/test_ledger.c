@@ -38,7 +38,7 @@ static struct timestamp at(int64_t ms)
     return (struct timestamp){.boot_id = {1}, .boot_ms = ms, .wall_ms = 1000000000 + ms};
 }
 
-/* --- one attempt, with a ledger of its own as each login has it ------------- */
+/* --- one attempt, with its own struct ledger, as in a login ----------------- */
 
 struct attempt {
     struct ledger ledger;
@@ -63,7 +63,7 @@ static enum ledger_status ask(struct attempt *a, const struct origin *origin,
     return ledger_admit(&a->ledger, origin, limits, &now, &a->report, &a->failure);
 }
 
-static enum ledger_status answer(struct attempt *a, bool success,
+static enum ledger_status settle(struct attempt *a, bool success,
                                  const struct attempt_limits *limits, int64_t ms)
 {
     const struct timestamp now = at(ms);
@@ -91,14 +91,14 @@ static void begin_admitted(const char *directory, struct attempt *a, const struc
 
 static void end(struct attempt *a, bool success, const struct attempt_limits *limits, int64_t ms)
 {
-    if (answer(a, success, limits, ms) != LEDGER_OK)
+    if (settle(a, success, limits, ms) != LEDGER_OK)
         fail_msg("settled: %s", a->failure.text);
     assert_int_equal(a->report.admission, ADMITTED);
     ledger_close(&a->ledger);
 }
 
-static void one(const char *directory, const struct origin *origin,
-                const struct attempt_limits *limits, int64_t ms, bool success)
+static void attempt_once(const char *directory, const struct origin *origin,
+                         const struct attempt_limits *limits, int64_t ms, bool success)
 {
     struct attempt a;
 
@@ -110,11 +110,11 @@ static void fail_times(const char *directory, const struct origin *origin,
                        const struct attempt_limits *limits, int64_t ms, unsigned times)
 {
     for (unsigned i = 0; i < times; i++)
-        one(directory, origin, limits, ms, false);
+        attempt_once(directory, origin, limits, ms, false);
 }
 
-static enum admission asked(const char *directory, const struct origin *origin,
-                            const struct attempt_limits *limits, int64_t ms)
+static enum admission ask_once(const char *directory, const struct origin *origin,
+                               const struct attempt_limits *limits, int64_t ms)
 {
     struct attempt a;
 
@@ -127,8 +127,8 @@ static enum admission asked(const char *directory, const struct origin *origin,
 }
 
 /* What a caller sees that only looks. */
-static struct attempt_state seen(const char *directory, const struct origin *origin,
-                                 const struct attempt_limits *limits, int64_t ms)
+static struct attempt_state look_at(const char *directory, const struct origin *origin,
+                                    const struct attempt_limits *limits, int64_t ms)
 {
     const struct timestamp now = at(ms);
     struct attempt_state state = {0};
@@ -305,7 +305,7 @@ static unsigned files_in(const char *directory)
 static void leaves_no_other_files(void **state)
 {
     for (int i = 0; i < 5; i++)
-        one(*state, &network, &by_user, 0, true);
+        attempt_once(*state, &network, &by_user, 0, true);
     assert_int_equal(files_in(*state), 1);
 }
 
@@ -356,7 +356,7 @@ static void fails_in_unusable_directories(void **state)
     assert_int_equal(open_ledger(deep, 0, &ledger, &failure), LEDGER_FAILED);
 }
 
-/* --- one after the other ------------------------------------------------------ */
+/* --- sequential attempts ------------------------------------------------------ */
 
 static void counts_and_locks(void **state)
 {
@@ -368,8 +368,8 @@ static void counts_and_locks(void **state)
     end(&a, false, &by_user, 0);
     assert_int_equal(a.report.failures, 1);
     assert_int_equal(a.report.in_flight, 0);
-    one(*state, &network, &by_user, MINUTE, true);
-    assert_int_equal(seen(*state, &network, &by_user, MINUTE).failures, 0);
+    attempt_once(*state, &network, &by_user, MINUTE, true);
+    assert_int_equal(look_at(*state, &network, &by_user, MINUTE).failures, 0);
 
     fail_times(*state, &network, &by_user, MINUTE, 2);
     begin_admitted(*state, &a, &network, &by_user, 2 * MINUTE);
@@ -381,9 +381,9 @@ static void counts_and_locks(void **state)
     assert_int_equal(a.report.lock_left_ms, 7 * MINUTE);
     assert_int_equal(a.report.failures, 3);
     ledger_close(&a.ledger);
-    assert_int_equal(seen(*state, &network, &by_user, 5 * MINUTE).lock_left_ms, 7 * MINUTE);
-    assert_int_equal(asked(*state, &network, &by_user, 12 * MINUTE), ADMITTED);
-    assert_int_equal(seen(*state, &network, &by_user, 12 * MINUTE).failures, 0);
+    assert_int_equal(look_at(*state, &network, &by_user, 5 * MINUTE).lock_left_ms, 7 * MINUTE);
+    assert_int_equal(ask_once(*state, &network, &by_user, 12 * MINUTE), ADMITTED);
+    assert_int_equal(look_at(*state, &network, &by_user, 12 * MINUTE).failures, 0);
 }
 
 /* A lock over the network never affects the console, nor vice versa. */
@@ -392,17 +392,17 @@ static void local_and_network_are_separate(void **state)
     const struct origin remote = address("192.0.2.1");
 
     fail_times(*state, &network, &by_user, 0, 3);
-    assert_int_equal(asked(*state, &network, &by_user, 0), REJECTED_LOCKED);
-    assert_int_equal(asked(*state, &remote, &by_user, 0),
+    assert_int_equal(ask_once(*state, &network, &by_user, 0), REJECTED_LOCKED);
+    assert_int_equal(ask_once(*state, &remote, &by_user, 0),
                      REJECTED_LOCKED); /* one count for all addresses */
-    assert_int_equal(seen(*state, &local, &by_user, 0).failures, 0);
+    assert_int_equal(look_at(*state, &local, &by_user, 0).failures, 0);
     fail_times(*state, &local, &by_user, 0, 2);
-    assert_int_equal(asked(*state, &local, &by_user, 0), ADMITTED);
-    assert_int_equal(asked(*state, &network, &by_user, 0),
+    assert_int_equal(ask_once(*state, &local, &by_user, 0), ADMITTED);
+    assert_int_equal(ask_once(*state, &network, &by_user, 0),
                      REJECTED_LOCKED); /* a local success does not clear it */
     fail_times(*state, &local, &by_user, 0, 3);
-    assert_int_equal(asked(*state, &local, &by_user, 0), REJECTED_LOCKED);
-    assert_int_equal(asked(*state, &network, &by_user, 10 * MINUTE), ADMITTED);
+    assert_int_equal(ask_once(*state, &local, &by_user, 0), REJECTED_LOCKED);
+    assert_int_equal(ask_once(*state, &network, &by_user, 10 * MINUTE), ADMITTED);
 }
 
 static void users_are_separate(void **state)
@@ -417,7 +417,7 @@ static void users_are_separate(void **state)
     assert_int_equal(ask(&a, &network, &by_user, 0), LEDGER_OK);
     assert_int_equal(a.report.admission, ADMITTED);
     end(&a, true, &by_user, 0);
-    assert_int_equal(asked(*state, &network, &by_user, 0), REJECTED_LOCKED);
+    assert_int_equal(ask_once(*state, &network, &by_user, 0), REJECTED_LOCKED);
     /* the largest uid possible */
     assert_int_equal(ledger_open(*state, (uid_t)-2, geteuid(), &now, &a.ledger, &failure),
                      LEDGER_OK);
@@ -436,14 +436,14 @@ static void rejects_as_busy_until_one_settles(void **state)
     begin(*state, &next, &network, &by_user, 0);
     assert_int_equal(next.report.admission, REJECTED_BUSY);
     assert_int_equal(next.report.in_flight, 3);
-    assert_int_equal(seen(*state, &network, &by_user, 0).in_flight, 3);
+    assert_int_equal(look_at(*state, &network, &by_user, 0).in_flight, 3);
     end(&a[1], true, &by_user, 0);
     assert_int_equal(ask(&next, &network, &by_user, 0), LEDGER_OK);
     assert_int_equal(next.report.admission, ADMITTED);
     end(&a[0], false, &by_user, 0);
     end(&a[2], false, &by_user, 0);
     end(&next, false, &by_user, 0);
-    assert_int_equal(asked(*state, &network, &by_user, 0), REJECTED_LOCKED);
+    assert_int_equal(ask_once(*state, &network, &by_user, 0), REJECTED_LOCKED);
 }
 
 /* Closed without a result: none will follow. */
@@ -452,10 +452,10 @@ static void closing_without_a_result_counts_as_failure(void **state)
     struct attempt a;
 
     begin_admitted(*state, &a, &local, &by_user, 0);
-    assert_int_equal(seen(*state, &local, &by_user, 0).in_flight, 1);
+    assert_int_equal(look_at(*state, &local, &by_user, 0).in_flight, 1);
     ledger_close(&a.ledger);
     ledger_close(&a.ledger); /* does nothing */
-    const struct attempt_state after = seen(*state, &local, &by_user, 0);
+    const struct attempt_state after = look_at(*state, &local, &by_user, 0);
     assert_int_equal(after.in_flight, 0);
     assert_int_equal(after.failures, 1);
 }
@@ -483,25 +483,26 @@ static void survives_reboots(void **state)
     ledger_close(&a.ledger);
 }
 
-/* --- many at once ------------------------------------------------------------- */
+/* --- concurrent attempts ------------------------------------------------------ */
 
 struct crowd {
     const char *directory;
     const struct origin *origin;
     const struct attempt_limits *limits;
     bool success;
-    unsigned inside, most_inside; /* admitted and not settled yet */
-    unsigned admitted, rejected, trouble;
+    unsigned inside, inside_max; /* admitted and not settled yet */
+    unsigned admitted, rejected, errors;
 };
 
-/* Runs between admission and settlement, as often as the crowd requires. */
-static void stay_inside(struct crowd *crowd)
+/* In place of the password check: counts the attempts between admission and
+ * settlement. */
+static void check_password(struct crowd *crowd)
 {
     const unsigned inside = __atomic_add_fetch(&crowd->inside, 1, __ATOMIC_SEQ_CST);
-    unsigned most = __atomic_load_n(&crowd->most_inside, __ATOMIC_SEQ_CST);
+    unsigned max = __atomic_load_n(&crowd->inside_max, __ATOMIC_SEQ_CST);
 
-    while (inside > most && !__atomic_compare_exchange_n(&crowd->most_inside, &most, inside, false,
-                                                         __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    while (inside > max && !__atomic_compare_exchange_n(&crowd->inside_max, &max, inside, false,
+                                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         ;
     for (int i = 0; i < 20; i++)
         sched_yield();
@@ -527,30 +528,30 @@ static void *login(void *argument)
 
     if (open_ledger(crowd->directory, 0, &a.ledger, &a.failure) != LEDGER_OK ||
         !await_admission(&a, crowd)) {
-        __atomic_add_fetch(&crowd->trouble, 1, __ATOMIC_SEQ_CST);
+        __atomic_add_fetch(&crowd->errors, 1, __ATOMIC_SEQ_CST);
     } else if (a.report.admission == REJECTED_LOCKED) {
         __atomic_add_fetch(&crowd->rejected, 1, __ATOMIC_SEQ_CST);
     } else {
         __atomic_add_fetch(&crowd->admitted, 1, __ATOMIC_SEQ_CST);
-        stay_inside(crowd);
-        if (answer(&a, crowd->success, crowd->limits, 0) != LEDGER_OK ||
+        check_password(crowd);
+        if (settle(&a, crowd->success, crowd->limits, 0) != LEDGER_OK ||
             a.report.admission != ADMITTED)
-            __atomic_add_fetch(&crowd->trouble, 1, __ATOMIC_SEQ_CST);
+            __atomic_add_fetch(&crowd->errors, 1, __ATOMIC_SEQ_CST);
     }
     ledger_close(&a.ledger);
     return NULL;
 }
 
 /* All processes wait at a pipe until its other end is closed. */
-static void run_processes(struct crowd *crowd, unsigned how_many)
+static void run_processes(struct crowd *crowd, unsigned count)
 {
-    pid_t *pid = calloc(how_many, sizeof *pid);
+    pid_t *pid = calloc(count, sizeof *pid);
     int start[2];
     char c;
 
     assert_non_null(pid);
     assert_int_equal(pipe2(start, O_CLOEXEC), 0);
-    for (unsigned i = 0; i < how_many; i++) {
+    for (unsigned i = 0; i < count; i++) {
         pid[i] = child();
         if (pid[i] == 0) {
             close(start[1]);
@@ -562,24 +563,24 @@ static void run_processes(struct crowd *crowd, unsigned how_many)
     }
     close(start[0]);
     close(start[1]);
-    for (unsigned i = 0; i < how_many; i++)
+    for (unsigned i = 0; i < count; i++)
         assert_ended_well(pid[i]);
     free(pid);
 }
 
-static void run_threads(struct crowd *crowd, unsigned how_many)
+static void run_threads(struct crowd *crowd, unsigned count)
 {
-    pthread_t *thread = calloc(how_many, sizeof *thread);
+    pthread_t *thread = calloc(count, sizeof *thread);
 
     assert_non_null(thread);
-    for (unsigned i = 0; i < how_many; i++)
+    for (unsigned i = 0; i < count; i++)
         assert_int_equal(pthread_create(&thread[i], NULL, login, crowd), 0);
-    for (unsigned i = 0; i < how_many; i++)
+    for (unsigned i = 0; i < count; i++)
         assert_int_equal(pthread_join(thread[i], NULL), 0);
     free(thread);
 }
 
-typedef void run_crowd(struct crowd *crowd, unsigned how_many);
+typedef void run_crowd(struct crowd *crowd, unsigned count);
 
 /*
  * Both halves of the guarantee: of N wrong passwords exactly as many as the
@@ -587,27 +588,27 @@ typedef void run_crowd(struct crowd *crowd, unsigned how_many);
  * limit at once.
  */
 static void assert_guarantee(const char *directory, const struct origin *origin, run_crowd *run,
-                             unsigned how_many, const struct attempt_limits *limits)
+                             unsigned count, const struct attempt_limits *limits)
 {
     struct crowd *crowd = shared(sizeof *crowd);
     bool had;
 
     *crowd =
         (struct crowd){.directory = directory, .origin = origin, .limits = limits, .success = true};
-    run(crowd, how_many);
-    assert_int_equal(crowd->trouble, 0);
-    assert_int_equal(crowd->admitted, how_many);
-    assert_true(crowd->most_inside <= limits->max_attempts);
-    assert_int_equal(seen(directory, origin, limits, 0).failures, 0);
+    run(crowd, count);
+    assert_int_equal(crowd->errors, 0);
+    assert_int_equal(crowd->admitted, count);
+    assert_true(crowd->inside_max <= limits->max_attempts);
+    assert_int_equal(look_at(directory, origin, limits, 0).failures, 0);
 
     *crowd = (struct crowd){.directory = directory, .origin = origin, .limits = limits};
-    run(crowd, how_many);
-    assert_int_equal(crowd->trouble, 0);
+    run(crowd, count);
+    assert_int_equal(crowd->errors, 0);
     assert_int_equal(crowd->admitted, limits->max_attempts);
-    assert_int_equal(crowd->rejected, how_many - limits->max_attempts);
-    assert_true(crowd->most_inside <= limits->max_attempts);
-    assert_int_equal(seen(directory, origin, limits, 0).failures, limits->max_attempts);
-    assert_int_equal(seen(directory, origin, limits, 0).in_flight, 0);
+    assert_int_equal(crowd->rejected, count - limits->max_attempts);
+    assert_true(crowd->inside_max <= limits->max_attempts);
+    assert_int_equal(look_at(directory, origin, limits, 0).failures, limits->max_attempts);
+    assert_int_equal(look_at(directory, origin, limits, 0).in_flight, 0);
 
     assert_int_equal(unlock(directory, 0, &had), LEDGER_OK);
     assert_true(had);
@@ -756,7 +757,7 @@ static void unlock_wakes_waiters(void **state)
     bool had;
 
     limits.max_attempts = 2;
-    one(*state, &network, &limits, 0, false);
+    attempt_once(*state, &network, &limits, 0, false);
     begin_admitted(*state, &a, &network, &limits, 0);
     assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
     const pid_t pid = waiting_child(*state, &limits, ready[1]);
@@ -778,9 +779,9 @@ static void killed_process_counts_as_failure(void **state)
 
     for (size_t i = 0; i < COUNT_OF(origins); i++) {
         const pid_t pid = child_in_flight(*state, origins[i], 0);
-        assert_int_equal(seen(*state, origins[i], &by_user, 0).in_flight, 1);
+        assert_int_equal(look_at(*state, origins[i], &by_user, 0).in_flight, 1);
         kill_and_reap(pid);
-        const struct attempt_state after = seen(*state, origins[i], &by_user, 0);
+        const struct attempt_state after = look_at(*state, origins[i], &by_user, 0);
         assert_int_equal(after.in_flight, 0);
         assert_int_equal(after.failures, 1);
 
@@ -809,7 +810,7 @@ static void stopped_process_counts_as_failure_eventually(void **state)
             _exit(1);
         notify(ready[1]);
         await_notification(go[0]);
-        if (answer(&a, true, &by_user, ATTEMPT_AGE_MAX_MS) != LEDGER_OK)
+        if (settle(&a, true, &by_user, ATTEMPT_AGE_MAX_MS) != LEDGER_OK)
             _exit(2);
         _exit(a.report.admission == REJECTED_LOCKED && a.report.failures == 1 ? 0 : 3);
     }
@@ -817,14 +818,14 @@ static void stopped_process_counts_as_failure_eventually(void **state)
     assert_int_equal(kill(pid, SIGSTOP), 0);
     assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
     assert_true(WIFSTOPPED(status));
-    assert_int_equal(seen(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS - 1).in_flight, 1);
-    const struct attempt_state later = seen(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS);
+    assert_int_equal(look_at(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS - 1).in_flight, 1);
+    const struct attempt_state later = look_at(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS);
     assert_int_equal(later.in_flight, 0);
     assert_int_equal(later.failures, 1);
     notify(go[1]);
     assert_int_equal(kill(pid, SIGCONT), 0);
     assert_ended_well(pid);
-    assert_int_equal(seen(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS).failures, 1);
+    assert_int_equal(look_at(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS).failures, 1);
     close(ready[0]);
     close(ready[1]);
     close(go[0]);
@@ -837,12 +838,12 @@ static void late_result_does_not_affect_the_new_owner_of_the_entry(void **state)
     struct attempt old, new;
 
     begin_admitted(*state, &old, &local, &by_user, 0);
-    assert_int_equal(asked(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS), ADMITTED);
+    assert_int_equal(ask_once(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS), ADMITTED);
     begin_admitted(*state, &new, &local, &by_user, ATTEMPT_AGE_MAX_MS);
     assert_int_equal(new.ledger.slot.entry.entry,
                      old.ledger.slot.entry.entry); /* otherwise the test proves nothing */
     for (int success = 0; success <= 1; success++) {
-        assert_int_equal(answer(&old, success, &by_user, ATTEMPT_AGE_MAX_MS), LEDGER_OK);
+        assert_int_equal(settle(&old, success, &by_user, ATTEMPT_AGE_MAX_MS), LEDGER_OK);
         assert_int_equal(old.report.admission, REJECTED_LOCKED);
         assert_int_equal(old.report.in_flight, 1);
         assert_int_equal(old.report.failures, 0);
@@ -876,12 +877,12 @@ static void forked_child_keeps_the_attempt_alive(void **state)
     }
     await_notification(ready[0]);
     kill_and_reap(pid);
-    assert_int_equal(seen(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS - 1).in_flight, 1);
-    assert_int_equal(seen(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS).failures, 1);
-    assert_int_equal(seen(*state, &local, &by_user, 0).in_flight, 1);
+    assert_int_equal(look_at(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS - 1).in_flight, 1);
+    assert_int_equal(look_at(*state, &local, &by_user, ATTEMPT_AGE_MAX_MS).failures, 1);
+    assert_int_equal(look_at(*state, &local, &by_user, 0).in_flight, 1);
     kill_and_reap(*grandchild);
-    assert_int_equal(seen(*state, &local, &by_user, 0).in_flight, 0);
-    assert_int_equal(seen(*state, &local, &by_user, 0).failures, 1);
+    assert_int_equal(look_at(*state, &local, &by_user, 0).in_flight, 0);
+    assert_int_equal(look_at(*state, &local, &by_user, 0).failures, 1);
     prctl(PR_SET_CHILD_SUBREAPER, 0);
     munmap(grandchild, sizeof *grandchild);
     close(ready[0]);
@@ -907,7 +908,7 @@ static void fail_until_killed(const char *directory, enum killed_while what, uns
         const struct origin origin = what == FAILING ? local : address(text);
         if (open_ledger(directory, 0, &a.ledger, &a.failure) != LEDGER_OK ||
             ask(&a, &origin, &limits, 0) != LEDGER_OK || a.report.admission != ADMITTED ||
-            answer(&a, false, &limits, 0) != LEDGER_OK)
+            settle(&a, false, &limits, 0) != LEDGER_OK)
             _exit(1);
         ledger_close(&a.ledger);
         __atomic_add_fetch(settled, 1, __ATOMIC_SEQ_CST);
@@ -959,14 +960,14 @@ static void survives_kills_at_any_moment(void **state)
 
         remove_ledger(*state);
         if (what == FAILING)
-            one(*state, &local, &by_user, 0, true);
+            attempt_once(*state, &local, &by_user, 0, true);
         *settled = 0;
         random = random * 1103515245U + 12345U;
-        const unsigned most = what == FAILING ? random >> 16 & 31 : random >> 16 & 3;
+        const unsigned target = what == FAILING ? random >> 16 & 31 : random >> 16 & 3;
         const pid_t pid = child();
         if (pid == 0)
             fail_until_killed(*state, what, settled);
-        while (__atomic_load_n(settled, __ATOMIC_SEQ_CST) < most)
+        while (__atomic_load_n(settled, __ATOMIC_SEQ_CST) < target)
             sched_yield();
         for (volatile unsigned spin = random >> 8 & (slow() ? 255 : 0xffff); spin > 0; spin--)
             ;
@@ -996,7 +997,7 @@ static void assert_sealed(const char *directory, int64_t ms, int64_t left_ms)
         assert_int_equal(a.report.failures, 3);
         ledger_close(&a.ledger);
         const struct attempt_state looked =
-            seen(directory, origins[i], i == 2 ? &by_source : &by_user, ms);
+            look_at(directory, origins[i], i == 2 ? &by_source : &by_user, ms);
         assert_int_equal(looked.lock_left_ms, left_ms);
     }
 }
@@ -1038,8 +1039,8 @@ static void assert_detected_and_sealed(const char *directory)
     assert_sealed(directory, MINUTE, 9 * MINUTE);
     assert_int_equal(unlock(directory, MINUTE, &had), LEDGER_OK);
     assert_true(had);
-    assert_int_equal(asked(directory, &local, &by_user, MINUTE), ADMITTED);
-    assert_int_equal(asked(directory, &network, &by_user, MINUTE), ADMITTED);
+    assert_int_equal(ask_once(directory, &local, &by_user, MINUTE), ADMITTED);
+    assert_int_equal(ask_once(directory, &network, &by_user, MINUTE), ADMITTED);
 }
 
 /* Creates a ledger with something in each kind of record, and with both banks
@@ -1154,7 +1155,8 @@ static void detects_every_flipped_bit_of_the_bank_number(void **state)
     const off_t where = (off_t)(RECORD_NETWORK * sizeof(struct file_record));
     static struct all_states before;
     char *path = ledger_path(*state);
-    const int fd = (one(*state, &network, &by_user, 0, false), open(path, O_RDWR | O_CLOEXEC));
+    const int fd =
+        (attempt_once(*state, &network, &by_user, 0, false), open(path, O_RDWR | O_CLOEXEC));
     struct attempt a[2];
     uint64_t current;
 
@@ -1194,8 +1196,8 @@ static void login_detects_flipped_bytes(void **state)
         if (bad) {
             assert_detected_and_sealed(*state);
         } else {
-            assert_int_equal(seen(*state, &network, &by_user, 0).failures, 2);
-            assert_int_equal(asked(*state, &local, &by_user, 0), ADMITTED);
+            assert_int_equal(look_at(*state, &network, &by_user, 0).failures, 2);
+            assert_int_equal(ask_once(*state, &local, &by_user, 0), ADMITTED);
         }
         bytes[where] ^= 0x55;
     }
@@ -1206,19 +1208,19 @@ static void login_detects_flipped_bytes(void **state)
 /* Truncated at the boundaries of records, next to them, and anywhere. */
 static void detects_truncation(void **state)
 {
-    const size_t record = sizeof(struct file_record), most = RECORDS_WITH_SOURCES * record;
+    const size_t record = sizeof(struct file_record), max = RECORDS_WITH_SOURCES * record;
     char *path = ledger_path(*state);
     size_t size;
 
     make_used(*state, true);
     char *bytes = read_bytes(path, &size);
-    assert_int_equal(size, most);
-    for (size_t at_size = 0; at_size < most; at_size += record) {
+    assert_int_equal(size, max);
+    for (size_t at_size = 0; at_size < max; at_size += record) {
         const size_t sizes[] = {at_size, at_size + 1, at_size + record - 1, at_size + record / 2};
         for (size_t i = 0; i < COUNT_OF(sizes); i++) {
             /* dense enough to show that no size goes undetected, and not too
              * slow */
-            if (at_size > 4 * record && at_size < most - 2 * record &&
+            if (at_size > 4 * record && at_size < max - 2 * record &&
                 (at_size / record + i) % (slow() ? 64 : 8) != 0)
                 continue;
             remove_ledger(*state);
@@ -1230,7 +1232,7 @@ static void detects_truncation(void **state)
     remove_ledger(*state);
     make_used(*state, false);
     assert_int_equal(truncate(path, (off_t)(RECORDS_WITHOUT_SOURCES * record + 100)), 0);
-    assert_int_equal(seen(*state, &network, &by_user, 0).failures, 2);
+    assert_int_equal(look_at(*state, &network, &by_user, 0).failures, 2);
     assert_int_equal(truncate(path, (off_t)(RECORDS_WITHOUT_SOURCES * record - 1)), 0);
     assert_detected_and_sealed(*state);
     free(bytes);
@@ -1330,7 +1332,7 @@ static void detects_damage_while_open(void **state)
 
         remove_ledger(*state);
         make_used(*state, true);
-        assert_int_equal(asked(*state, &source, &by_source, 0), ADMITTED);
+        assert_int_equal(ask_once(*state, &source, &by_source, 0), ADMITTED);
         assert_int_equal(open_ledger(*state, 0, &a.ledger, &a.failure), LEDGER_OK);
         spoil_record(*state, records[i]);
         if (records[i] == RECORDS_WITH_SOURCES - 1)
@@ -1356,7 +1358,7 @@ static void detects_damage_with_an_attempt_in_flight(void **state)
         remove_ledger(*state);
         begin_admitted(*state, &a, &network, &by_user, 0);
         spoil_record(*state, RECORD_NETWORK);
-        assert_int_equal(answer(&a, success, &by_user, 0), LEDGER_DAMAGED);
+        assert_int_equal(settle(&a, success, &by_user, 0), LEDGER_DAMAGED);
         ledger_close(&a.ledger);
         assert_detected(*state);
         assert_sealed(*state, 0, 10 * MINUTE);
@@ -1370,7 +1372,7 @@ static void notices_removal_while_open(void **state)
     assert_int_equal(open_ledger(*state, 0, &a.ledger, &a.failure), LEDGER_OK);
     remove_ledger(*state);
     assert_int_equal(ask(&a, &network, &by_user, 0), LEDGER_ABSENT);
-    assert_int_equal(asked(*state, &network, &by_user, 0), ADMITTED);
+    assert_int_equal(ask_once(*state, &network, &by_user, 0), ADMITTED);
     assert_int_equal(ask(&a, &network, &by_user, 0), LEDGER_ABSENT);
     ledger_close(&a.ledger);
 }
@@ -1390,18 +1392,18 @@ static void seal_expires(void **state)
 {
     struct attempt_limits forever = by_user;
 
-    one(*state, &local, &by_user, 0, true);
+    attempt_once(*state, &local, &by_user, 0, true);
     damage_ledger(*state);
     assert_detected(*state);
     forever.lock_ms = SETTING_FOREVER;
     assert_sealed(*state, 0, 10 * MINUTE);
-    assert_int_equal(asked(*state, &local, &forever, 100 * MINUTE), REJECTED_LOCKED);
+    assert_int_equal(ask_once(*state, &local, &forever, 100 * MINUTE), REJECTED_LOCKED);
     assert_sealed(*state, 10 * MINUTE - 1, 1);
-    assert_int_equal(asked(*state, &local, &by_user, 10 * MINUTE), ADMITTED);
-    assert_int_equal(asked(*state, &network, &by_user, 10 * MINUTE), ADMITTED);
+    assert_int_equal(ask_once(*state, &local, &by_user, 10 * MINUTE), ADMITTED);
+    assert_int_equal(ask_once(*state, &network, &by_user, 10 * MINUTE), ADMITTED);
     fail_times(*state, &network, &by_user, 11 * MINUTE, 3);
-    assert_int_equal(asked(*state, &network, &by_user, 11 * MINUTE), REJECTED_LOCKED);
-    assert_int_equal(asked(*state, &local, &by_user, 11 * MINUTE), ADMITTED);
+    assert_int_equal(ask_once(*state, &network, &by_user, 11 * MINUTE), REJECTED_LOCKED);
+    assert_int_equal(ask_once(*state, &local, &by_user, 11 * MINUTE), ADMITTED);
 }
 
 /* An expired seal does not come back with a longer lock_time: the damage is
@@ -1410,12 +1412,12 @@ static void expired_seal_does_not_come_back(void **state)
 {
     struct attempt_limits longer = by_user;
 
-    one(*state, &local, &by_user, 0, true);
+    attempt_once(*state, &local, &by_user, 0, true);
     damage_ledger(*state);
     assert_detected(*state);
-    assert_int_equal(asked(*state, &network, &by_user, 20 * MINUTE), ADMITTED);
+    assert_int_equal(ask_once(*state, &network, &by_user, 20 * MINUTE), ADMITTED);
     longer.lock_ms = SETTING_FOREVER;
-    assert_int_equal(asked(*state, &network, &longer, 30 * MINUTE), ADMITTED);
+    assert_int_equal(ask_once(*state, &network, &longer, 30 * MINUTE), ADMITTED);
 }
 
 /* For every origin, the number of failures shown is the limit. */
@@ -1423,19 +1425,19 @@ static void seal_shows_the_limit_as_failures(void **state)
 {
     const struct origin source = address("198.51.100.1");
 
-    one(*state, &local, &by_user, 0, true);
+    attempt_once(*state, &local, &by_user, 0, true);
     damage_ledger(*state);
     assert_detected(*state);
-    assert_int_equal(seen(*state, &local, &by_user, 0).failures, 3);
-    assert_int_equal(seen(*state, &network, &by_user, 0).failures, 3);
-    assert_int_equal(seen(*state, &source, &by_user, 0).failures, 3);
-    assert_int_equal(seen(*state, &source, &by_source, 0).failures, 3);
+    assert_int_equal(look_at(*state, &local, &by_user, 0).failures, 3);
+    assert_int_equal(look_at(*state, &network, &by_user, 0).failures, 3);
+    assert_int_equal(look_at(*state, &source, &by_user, 0).failures, 3);
+    assert_int_equal(look_at(*state, &source, &by_source, 0).failures, 3);
 }
 
 /* Damaged again while sealed: it is sealed again and never opens. */
 static void seals_again_after_more_damage(void **state)
 {
-    one(*state, &local, &by_user, 0, true);
+    attempt_once(*state, &local, &by_user, 0, true);
     for (int i = 0; i < 3; i++) {
         damage_ledger(*state);
         assert_detected(*state);
@@ -1444,14 +1446,14 @@ static void seals_again_after_more_damage(void **state)
     assert_int_equal(files_in(*state), 2); /* the ledger and the last evidence */
 }
 
-/* --- what is no file of root's --------------------------------------------------- */
+/* --- files that root did not create ---------------------------------------------- */
 
 static void does_not_follow_a_link(void **state)
 {
     char *path = ledger_path(*state), *target = path_in(*state, "target");
     size_t size;
 
-    one(*state, &local, &by_user, 0, true);
+    attempt_once(*state, &local, &by_user, 0, true);
     char *bytes = read_bytes(path, &size);
     write_bytes(target, bytes, size); /* even a valid ledger */
     assert_int_equal(chmod(target, 0600), 0);
@@ -1474,7 +1476,7 @@ static void replaces_a_fifo(void **state)
 {
     char *path = ledger_path(*state);
 
-    one(*state, &local, &by_user, 0, true);
+    attempt_once(*state, &local, &by_user, 0, true);
     remove_ledger(*state);
     assert_int_equal(mkfifo(path, 0600), 0);
     assert_detected_and_sealed(*state);
@@ -1488,7 +1490,7 @@ static void replaces_a_directory(void **state)
     char *path = ledger_path(*state), *inside = path_in(path, "inside");
     char *kept = path_in(*state, LEDGER_DIRECTORY "/4711.damaged/inside");
 
-    one(*state, &local, &by_user, 0, true);
+    attempt_once(*state, &local, &by_user, 0, true);
     remove_ledger(*state);
     assert_int_equal(mkdir(path, 0700), 0);
     write_text(inside, "evidence");
@@ -1506,7 +1508,7 @@ static void replaces_a_second_directory(void **state)
     struct ledger ledger;
 
     for (int i = 0; i < 2; i++) {
-        one(*state, &local, &by_user, 0, true);
+        attempt_once(*state, &local, &by_user, 0, true);
         remove_ledger(*state);
         assert_int_equal(mkdir(path, 0700), 0);
         write_text(inside, "evidence");
@@ -1526,7 +1528,7 @@ static void rejects_a_wrong_mode(void **state)
     char *path = ledger_path(*state);
 
     for (size_t i = 0; i < COUNT_OF(modes); i++) {
-        one(*state, &local, &by_user, MINUTE, true);
+        attempt_once(*state, &local, &by_user, MINUTE, true);
         assert_int_equal(chmod(path, modes[i]), 0);
         assert_detected_and_sealed(*state);
     }
@@ -1539,7 +1541,7 @@ static void rejects_a_wrong_owner(void **state)
 
     if (geteuid() != 0)
         LEFT_OUT("needs root to change the owner of a file");
-    one(*state, &local, &by_user, 0, true);
+    attempt_once(*state, &local, &by_user, 0, true);
     assert_int_equal(chown(path, USER, (gid_t)-1), 0);
     assert_detected_and_sealed(*state);
     free(path);
@@ -1561,7 +1563,7 @@ static void keeps_evidence(void **state)
 {
     char *path = ledger_path(*state), *evidence = evidence_path(*state);
 
-    one(*state, &local, &by_user, 0, true);
+    attempt_once(*state, &local, &by_user, 0, true);
     remove_ledger(*state);
     write_text(path, "first");
     assert_detected(*state);
@@ -1586,7 +1588,7 @@ static void log_in_to_a_damaged_ledger(const char *directory, struct crowd *crow
 {
     char *path = ledger_path(directory);
 
-    one(directory, &local, &by_user, 0, true);
+    attempt_once(directory, &local, &by_user, 0, true);
     remove_ledger(directory);
     write_text(path, "the damaged one");
     *crowd = (struct crowd){.directory = directory, .origin = &network, .limits = &by_user};
@@ -1644,10 +1646,10 @@ static void unlock_clears_failures(void **state)
     char *attempts = path_in(*state, LEDGER_DIRECTORY);
     assert_int_equal(access(attempts, F_OK), -1); /* nothing was created */
     free(attempts);
-    one(*state, &local, &by_user, 0, true);
+    attempt_once(*state, &local, &by_user, 0, true);
     assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
     assert_false(had);
-    one(*state, &local, &by_user, 0, false);
+    attempt_once(*state, &local, &by_user, 0, false);
     assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
     assert_true(had);
     assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
@@ -1661,13 +1663,13 @@ static void unlock_clears_failures(void **state)
     assert_int_equal(unlocked.failures, 3 + 3 + 2);
     assert_true(unlocked.locked);
     assert_false(unlocked.replaced);
-    assert_int_equal(asked(*state, &local, &by_user, 0), ADMITTED);
-    assert_int_equal(asked(*state, &network, &by_user, 0), ADMITTED);
-    assert_int_equal(seen(*state, &source, &by_source, 0).failures, 0);
+    assert_int_equal(ask_once(*state, &local, &by_user, 0), ADMITTED);
+    assert_int_equal(ask_once(*state, &network, &by_user, 0), ADMITTED);
+    assert_int_equal(look_at(*state, &source, &by_source, 0).failures, 0);
     /* an attempt in flight continues */
-    assert_int_equal(seen(*state, &source, &by_source, 0).in_flight, 1);
+    assert_int_equal(look_at(*state, &source, &by_source, 0).in_flight, 1);
     end(&a, false, &by_source, 0);
-    assert_int_equal(seen(*state, &source, &by_source, 0).failures, 1);
+    assert_int_equal(look_at(*state, &source, &by_source, 0).failures, 1);
 }
 
 /* Attempts of dead processes are failures, even if nobody has looked since:
@@ -1682,12 +1684,12 @@ static void unlock_clears_failures_of_dead_processes(void **state)
         pid[i] = child_in_flight(*state, &local, 0);
     for (size_t i = 0; i < COUNT_OF(pid); i++)
         kill_and_reap(pid[i]);
-    assert_int_equal(seen(*state, &local, &by_user, 0).failures, 3);
-    assert_int_equal(seen(*state, &local, &by_user, 0).lock_left_ms, 10 * MINUTE);
+    assert_int_equal(look_at(*state, &local, &by_user, 0).failures, 3);
+    assert_int_equal(look_at(*state, &local, &by_user, 0).lock_left_ms, 10 * MINUTE);
     assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
     assert_true(had);
-    assert_int_equal(seen(*state, &local, &by_user, 0).failures, 0);
-    assert_int_equal(asked(*state, &local, &by_user, 0), ADMITTED);
+    assert_int_equal(look_at(*state, &local, &by_user, 0).failures, 0);
+    assert_int_equal(ask_once(*state, &local, &by_user, 0), ADMITTED);
 }
 
 /* So are attempts that take too long, perhaps because their user stopped them. */
@@ -1699,10 +1701,10 @@ static void unlock_clears_failures_of_slow_attempts(void **state)
 
     for (size_t i = 0; i < COUNT_OF(a); i++)
         begin_admitted(*state, &a[i], &local, &by_user, 0);
-    assert_int_equal(seen(*state, &local, &by_user, later).failures, 3);
+    assert_int_equal(look_at(*state, &local, &by_user, later).failures, 3);
     assert_int_equal(unlock(*state, later, &had), LEDGER_OK);
     assert_true(had);
-    assert_int_equal(asked(*state, &local, &by_user, later), ADMITTED);
+    assert_int_equal(ask_once(*state, &local, &by_user, later), ADMITTED);
     for (size_t i = 0; i < COUNT_OF(a); i++)
         ledger_close(&a[i].ledger);
 }
@@ -1716,7 +1718,7 @@ static void unlock_repairs(void **state)
     for (int way = 0; way < WAYS; way++) {
         bool had = false;
 
-        one(*state, &local, &by_user, 0, true);
+        attempt_once(*state, &local, &by_user, 0, true);
         if (way != MODE)
             remove_ledger(*state);
         if (way == TEXT || way == SEALED)
@@ -1735,8 +1737,8 @@ static void unlock_repairs(void **state)
             assert_detected(*state);
         assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
         assert_true(had);
-        assert_int_equal(asked(*state, &local, &by_user, 0), ADMITTED);
-        assert_int_equal(asked(*state, &network, &by_user, 0), ADMITTED);
+        assert_int_equal(ask_once(*state, &local, &by_user, 0), ADMITTED);
+        assert_int_equal(ask_once(*state, &network, &by_user, 0), ADMITTED);
         struct stat st;
         assert_int_equal(lstat(evidence, &st), 0);
         assert_int_equal(remove(evidence), 0);
@@ -1784,7 +1786,7 @@ static void unlock_works_while_a_lock_is_held(void **state)
     const pid_t pid = lock_holder(*state, LOCK_NETWORK);
     assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
     assert_true(had);
-    assert_int_equal(asked(*state, &network, &by_user, 0), ADMITTED);
+    assert_int_equal(ask_once(*state, &network, &by_user, 0), ADMITTED);
     kill_and_reap(pid);
     assert_int_equal(ask(&a, &network, &by_user, 0), LEDGER_ABSENT);
     ledger_close(&a.ledger);
@@ -1796,17 +1798,17 @@ static void held_lock_does_not_block_other_origins(void **state)
 {
     struct attempt a;
 
-    one(*state, &local, &by_user, 0, true);
+    attempt_once(*state, &local, &by_user, 0, true);
     pid_t pid = lock_holder(*state, LOCK_LOCAL);
-    one(*state, &network, &by_user, 0, false);
+    attempt_once(*state, &network, &by_user, 0, false);
     const struct origin source = address("192.0.2.1");
-    one(*state, &source, &by_source, 0, false);
-    assert_int_equal(seen(*state, &local, &by_user, 0).failures, 0); /* looking needs no lock */
+    attempt_once(*state, &source, &by_source, 0, false);
+    assert_int_equal(look_at(*state, &local, &by_user, 0).failures, 0); /* looking needs no lock */
     kill_and_reap(pid);
 
     pid = lock_holder(*state, LOCK_NETWORK);
-    one(*state, &local, &by_user, 0, false);
-    assert_int_equal(seen(*state, &network, &by_user, 0).failures, 1);
+    attempt_once(*state, &local, &by_user, 0, false);
+    assert_int_equal(look_at(*state, &network, &by_user, 0).failures, 1);
     /* an attempt that needs the lock fails and does not wait forever */
     assert_int_equal(open_ledger(*state, 0, &a.ledger, &a.failure), LEDGER_OK);
     assert_int_equal(ask(&a, &network, &by_user, 0), LEDGER_FAILED);
@@ -1849,22 +1851,22 @@ static void sources_are_separate(void **state)
     fail_times(*state, &a, &by_source, 0, 3);
     fail_times(*state, &b, &by_source, 0, 2);
     fail_times(*state, &c, &by_source, 0, 2);
-    assert_int_equal(asked(*state, &a, &by_source, 0), REJECTED_LOCKED);
+    assert_int_equal(ask_once(*state, &a, &by_source, 0), REJECTED_LOCKED);
     /* all addresses of a /64 are one source */
-    assert_int_equal(seen(*state, &same, &by_source, 0).failures, 2);
+    assert_int_equal(look_at(*state, &same, &by_source, 0).failures, 2);
     fail_times(*state, &same, &by_source, 0, 1);
-    assert_int_equal(asked(*state, &c, &by_source, 0), REJECTED_LOCKED);
-    assert_int_equal(asked(*state, &other, &by_source, 0), ADMITTED);
+    assert_int_equal(ask_once(*state, &c, &by_source, 0), REJECTED_LOCKED);
+    assert_int_equal(ask_once(*state, &other, &by_source, 0), ADMITTED);
     /* a success clears its own source only */
-    assert_int_equal(asked(*state, &b, &by_source, 0), ADMITTED);
-    assert_int_equal(seen(*state, &b, &by_source, 0).failures, 0);
-    assert_int_equal(asked(*state, &a, &by_source, 0), REJECTED_LOCKED);
+    assert_int_equal(ask_once(*state, &b, &by_source, 0), ADMITTED);
+    assert_int_equal(look_at(*state, &b, &by_source, 0).failures, 0);
+    assert_int_equal(ask_once(*state, &a, &by_source, 0), REJECTED_LOCKED);
     /* separate from logins without an address, and from local ones */
-    assert_int_equal(seen(*state, &network, &by_source, 0).failures, 0);
-    assert_int_equal(asked(*state, &network, &by_source, 0), ADMITTED);
-    assert_int_equal(asked(*state, &local, &by_source, 0), ADMITTED);
+    assert_int_equal(look_at(*state, &network, &by_source, 0).failures, 0);
+    assert_int_equal(ask_once(*state, &network, &by_source, 0), ADMITTED);
+    assert_int_equal(ask_once(*state, &local, &by_source, 0), ADMITTED);
     fail_times(*state, &local, &by_source, 0, 3);
-    assert_int_equal(asked(*state, &b, &by_source, 0), ADMITTED);
+    assert_int_equal(ask_once(*state, &b, &by_source, 0), ADMITTED);
 }
 
 /* The first 128 sources have a record each, the others share one. */
@@ -1872,26 +1874,26 @@ static void sources_beyond_the_records_share_one_count(void **state)
 {
     for (unsigned i = 0; i < SOURCES; i++) {
         const struct origin origin = numbered(i);
-        one(*state, &origin, &by_source, 0, false);
+        attempt_once(*state, &origin, &by_source, 0, false);
     }
     const off_t size = size_of(*state);
     assert_int_equal(size, RECORDS_WITH_SOURCES * sizeof(struct file_record));
     for (unsigned i = SOURCES; i < SOURCES + 3; i++) {
         const struct origin origin = numbered(i);
-        assert_int_equal(seen(*state, &origin, &by_source, 0).failures, i - SOURCES);
-        one(*state, &origin, &by_source, 0, false);
+        assert_int_equal(look_at(*state, &origin, &by_source, 0).failures, i - SOURCES);
+        attempt_once(*state, &origin, &by_source, 0, false);
     }
     const struct origin next = numbered(1000), old = numbered(7);
-    assert_int_equal(asked(*state, &next, &by_source, 0), REJECTED_LOCKED);
-    assert_int_equal(asked(*state, &network, &by_source, 0), REJECTED_LOCKED);
-    assert_int_equal(asked(*state, &old, &by_source, 0), ADMITTED);
-    assert_int_equal(asked(*state, &local, &by_source, 0), ADMITTED);
+    assert_int_equal(ask_once(*state, &next, &by_source, 0), REJECTED_LOCKED);
+    assert_int_equal(ask_once(*state, &network, &by_source, 0), REJECTED_LOCKED);
+    assert_int_equal(ask_once(*state, &old, &by_source, 0), ADMITTED);
+    assert_int_equal(ask_once(*state, &local, &by_source, 0), ADMITTED);
     /* the success of source 7 has made room for a new one, which is not locked */
     const struct origin newer = numbered(1001);
-    assert_int_equal(seen(*state, &newer, &by_source, 0).failures, 0);
-    one(*state, &newer, &by_source, 0, false);
-    assert_int_equal(seen(*state, &newer, &by_source, 0).failures, 1);
-    assert_int_equal(asked(*state, &next, &by_source, 0), REJECTED_LOCKED);
+    assert_int_equal(look_at(*state, &newer, &by_source, 0).failures, 0);
+    attempt_once(*state, &newer, &by_source, 0, false);
+    assert_int_equal(look_at(*state, &newer, &by_source, 0).failures, 1);
+    assert_int_equal(ask_once(*state, &next, &by_source, 0), REJECTED_LOCKED);
     assert_int_equal(size_of(*state), size);
 }
 
@@ -1910,11 +1912,11 @@ static void expired_sources_free_their_records(void **state)
     }
     for (unsigned i = 1000; i < 1000 + SOURCES; i++) {
         const struct origin origin = numbered(i);
-        const struct attempt_state looked = seen(*state, &origin, &by_source, later);
+        const struct attempt_state looked = look_at(*state, &origin, &by_source, later);
         assert_int_equal(looked.failures, 2);
         assert_memory_equal(&looked.origin, &origin, sizeof origin);
     }
-    assert_int_equal(seen(*state, &network, &by_source, later).failures, 0);
+    assert_int_equal(look_at(*state, &network, &by_source, later).failures, 0);
 }
 
 /* An attempt in flight keeps its record as long as its process lives. */
@@ -1926,11 +1928,11 @@ static void source_with_an_attempt_in_flight_keeps_its_record(void **state)
     begin_admitted(*state, &a, &patient, &by_source, 0);
     for (unsigned i = 0; i < SOURCES + 5; i++) {
         const struct origin origin = numbered(i);
-        assert_int_not_equal(asked(*state, &origin, &by_source, 0), REJECTED_LOCKED);
+        assert_int_not_equal(ask_once(*state, &origin, &by_source, 0), REJECTED_LOCKED);
     }
-    assert_int_equal(seen(*state, &patient, &by_source, 0).in_flight, 1);
+    assert_int_equal(look_at(*state, &patient, &by_source, 0).in_flight, 1);
     end(&a, false, &by_source, 0);
-    assert_int_equal(seen(*state, &patient, &by_source, 0).failures, 1);
+    assert_int_equal(look_at(*state, &patient, &by_source, 0).failures, 1);
 }
 
 /* The record was given to another source: a late result of its previous owner
@@ -1945,13 +1947,13 @@ static void late_result_does_not_affect_another_source(void **state)
     begin_admitted(*state, &b, &next, &by_source, long_after);
     assert_int_equal(a.ledger.slot.record,
                      b.ledger.slot.record); /* otherwise the test proves nothing */
-    assert_int_equal(answer(&a, true, &by_source, long_after), LEDGER_OK);
+    assert_int_equal(settle(&a, true, &by_source, long_after), LEDGER_OK);
     assert_int_equal(a.report.admission, REJECTED_LOCKED);
-    assert_int_equal(seen(*state, &next, &by_source, long_after).in_flight, 1);
+    assert_int_equal(look_at(*state, &next, &by_source, long_after).in_flight, 1);
     ledger_close(&a.ledger);
     end(&b, false, &by_source, long_after);
-    assert_int_equal(seen(*state, &next, &by_source, long_after).failures, 1);
-    assert_int_equal(seen(*state, &late, &by_source, long_after).failures, 0);
+    assert_int_equal(look_at(*state, &next, &by_source, long_after).failures, 1);
+    assert_int_equal(look_at(*state, &late, &by_source, long_after).failures, 0);
 }
 
 /* A flood of addresses: the file does not grow, and no more attempts are
@@ -1960,7 +1962,7 @@ static void flood_of_addresses_is_bounded(void **state)
 {
     const bool soak = getenv("TMOUT_SOAK") != NULL;
     const unsigned addresses = slow() ? 2000 : soak ? 100000 : 20000;
-    const unsigned most = (SOURCES + 1) * by_source.max_attempts;
+    const unsigned max = (SOURCES + 1) * by_source.max_attempts;
     struct attempt a;
     unsigned admitted = 0;
 
@@ -1971,16 +1973,16 @@ static void flood_of_addresses_is_bounded(void **state)
             fail_msg("address %u: %s", i, a.failure.text);
         if (a.report.admission == ADMITTED) {
             admitted++;
-            assert_int_equal(answer(&a, false, &by_source, 0), LEDGER_OK);
+            assert_int_equal(settle(&a, false, &by_source, 0), LEDGER_OK);
         }
     }
     ledger_close(&a.ledger);
-    assert_true(admitted > SOURCES && admitted <= most);
+    assert_true(admitted > SOURCES && admitted <= max);
     assert_int_equal(size_of(*state), RECORDS_WITH_SOURCES * sizeof(struct file_record));
     assert_int_equal(files_in(*state), 1);
     const struct origin more = numbered(addresses);
-    assert_int_equal(asked(*state, &more, &by_source, 0), REJECTED_LOCKED);
-    assert_int_equal(asked(*state, &more, &by_source, 15 * MINUTE), ADMITTED);
+    assert_int_equal(ask_once(*state, &more, &by_source, 0), REJECTED_LOCKED);
+    assert_int_equal(ask_once(*state, &more, &by_source, 15 * MINUTE), ADMITTED);
 }
 
 /* One login has mapped the file before it contained sources. */
@@ -1996,10 +1998,10 @@ static void finds_sources_that_another_login_added(void **state)
     assert_int_equal(early.report.admission, REJECTED_LOCKED);
     ledger_close(&early.ledger);
     assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
-    assert_int_equal(asked(*state, &source, &by_source, 0), ADMITTED);
+    assert_int_equal(ask_once(*state, &source, &by_source, 0), ADMITTED);
 }
 
-/* --- only looking --------------------------------------------------------------------- */
+/* --- views ---------------------------------------------------------------------------- */
 
 static void view_creates_nothing(void **state)
 {
@@ -2108,16 +2110,16 @@ static void keeps_counting_under_a_file_size_limit(void **state)
     assert_int_equal(files_in(*state), 0);
 
     /* an existing ledger continues to count, with all sources sharing one count */
-    one(*state, &network, &by_user, 0, true);
+    attempt_once(*state, &network, &by_user, 0, true);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
     fail_times(*state, &local, &by_user, 0, 2);
     fail_times(*state, &source, &by_source, 0, 3);
-    const enum admission again = asked(*state, &source, &by_source, 0);
-    const unsigned failures = seen(*state, &local, &by_user, 0).failures;
+    const enum admission again = ask_once(*state, &source, &by_source, 0);
+    const unsigned failures = look_at(*state, &local, &by_user, 0).failures;
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     assert_int_equal(again, REJECTED_LOCKED);
     assert_int_equal(failures, 2);
-    assert_int_equal(asked(*state, &network, &by_user, 0), REJECTED_LOCKED);
+    assert_int_equal(ask_once(*state, &network, &by_user, 0), REJECTED_LOCKED);
 
     /* damage cannot be repaired, but nobody is admitted */
     damage_ledger(*state);
@@ -2163,7 +2165,7 @@ static int on_a_full_disk(const char *directory)
         /* no room for sources: one count for all, and nothing is lost */
         if (open_ledger(directory, 0, &a.ledger, &failure) != LEDGER_OK ||
             ask(&a, &source, &by_source, 0) != LEDGER_OK || a.report.admission != ADMITTED ||
-            answer(&a, false, &by_source, 0) != LEDGER_OK)
+            settle(&a, false, &by_source, 0) != LEDGER_OK)
             return 2;
         ledger_close(&a.ledger);
     }
@@ -2284,7 +2286,7 @@ static void grow(void)
 {
     const struct origin source = address("192.0.2.1");
 
-    one(growing_in, &source, &by_source, 0, true);
+    attempt_once(growing_in, &source, &by_source, 0, true);
 }
 
 /* Another login adds the records of sources while this one opens the ledger: it
@@ -2295,7 +2297,7 @@ static void accepts_growth_while_opening(void **state)
     struct ledger ledger;
     char *evidence = evidence_path(*state), *path = ledger_path(*state);
 
-    one(*state, &network, &by_user, 0, true);
+    attempt_once(*state, &network, &by_user, 0, true);
     growing_in = *state;
     after_fstat = grow;
     assert_int_equal(open_ledger(*state, 0, &ledger, &failure), LEDGER_OK);
@@ -2333,14 +2335,14 @@ static void strays_are_removed(void **state)
     char *stray = path_in(*state, LEDGER_DIRECTORY "/99.new2147483647");
     bool had;
 
-    one(*state, &network, &by_user, 0, true);
+    attempt_once(*state, &network, &by_user, 0, true);
     write_text(stray, "");
-    one(*state, &network, &by_user, 0,
-        true); /* does not look for strays, since the ledger exists */
+    attempt_once(*state, &network, &by_user, 0,
+                 true); /* does not look for strays, since the ledger exists */
     assert_int_equal(access(stray, F_OK), 0);
     char *path = ledger_path(*state);
     assert_int_equal(unlink(path), 0);
-    one(*state, &network, &by_user, 0, true);
+    attempt_once(*state, &network, &by_user, 0, true);
     assert_int_equal(access(stray, F_OK), -1);
     write_text(stray, "");
     write_text(path, "damaged");

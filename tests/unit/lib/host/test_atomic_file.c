@@ -276,7 +276,7 @@ static void survives_kills_at_any_moment(void **state)
     free(path);
 }
 
-/* --- a file that must not be there yet ----------------------------------- */
+/* --- creating new files -------------------------------------------------- */
 
 static void creates_once(void **state)
 {

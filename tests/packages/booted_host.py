@@ -23,7 +23,7 @@ from host.debian_root import make_root, sources
 from host.files import read, remove, write
 from host.isolation import Skip
 from host.tap import tap
-from host.waiting import BUILD_GUARD_SEC, Log, wait_until
+from host.waiting import BUILD_GUARD_SEC, Log, Stuck, wait_until
 
 KEY = "/run/client_key"
 CLONE_NEWNET = 0x40000000
@@ -103,14 +103,18 @@ class Host:
             self.leader = int(found[0])
             # Succeeds once systemd accepts connections.
             return self.run("systemctl", "show", "--property=Version").returncode == 0 and found
-        return int(wait_until(leader, f"{self.suite} does not boot")[0])
+        try:
+            return int(wait_until(leader)[0])
+        except Stuck:
+            raise Stuck(f"{self.suite} does not boot: {read('/run/console')[-3000:]}") from None
 
     def path(self, path):
         """The path of a file on the host, seen from outside."""
         return f"/proc/{self.leader}/root{path}"
 
     def _command(self, argv):
-        return ["nsenter", "-t", str(self.leader), "-a", *argv]
+        # In a chroot, the root of the mount namespace is not the container's.
+        return ["nsenter", "-t", str(self.leader), "-a", "--root", *argv]
 
     def run(self, *argv, **options):
         return run(*self._command(argv), env=self.ENVIRONMENT, **{"timeout": BUILD_GUARD_SEC, **options})

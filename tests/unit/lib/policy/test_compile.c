@@ -180,8 +180,8 @@ static void every_error_of_every_file(void **state)
         "file1:3: the closing \" is missing on this line",
         "file2:1: tmout is outside of any section: put settings into default { ... }",
         "file2:2: a { is missing after user c",
-        "file2:2: tmout = \"1y\" is not a duration: use seconds (600) or units (10m, 1h30m, 2d) "
-        "(allowed: duration, none)",
+        ("file2:2: tmout = \"1y\" is not a duration: use seconds (600) or units (10m, 1h30m, 2d) "
+         "(allowed: duration, none)"),
         "file2:3: unexpected character ';': remove it, settings need no separator",
         "file2:3: user \"c\" is already defined on line 2: merge the two sections",
     };

@@ -159,7 +159,8 @@ typedef int out_of_memory_act(void *context);
  * the last run must succeed, and none may leak memory. Returns the number of
  * allocations.
  */
-static long with_each_allocation_failing(out_of_memory_act *act, void *context)
+__attribute__((unused)) static long with_each_allocation_failing(out_of_memory_act *act,
+                                                                 void *context)
 {
     long number = 0;
 

@@ -125,7 +125,7 @@ $(BUILD)/man/%: man/%
 	@mkdir -p $(@D)
 	cp $< $@
 
--include $(shell find $(wildcard $(BUILD)/obj $(BUILD)/tests build/fuzz/obj) -name '*.d' -type f 2>/dev/null)
+-include $(foreach directory,$(wildcard $(BUILD)/obj $(BUILD)/tests build/fuzz/obj),$(shell find $(directory) -name '*.d' -type f 2>/dev/null))
 
 # --- install -------------------------------------------------------------
 

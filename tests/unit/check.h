@@ -19,6 +19,15 @@
         skip();                                                                                    \
     } while (0)
 
+/* Under an emulator of another architecture, /proc shows the emulator and its
+ * traffic, and some system calls are missing. tests/dev/units names it. */
+#define NEEDS_OWN_ARCHITECTURE()                                                                   \
+    do {                                                                                           \
+        const char *emulator = getenv("EMULATOR");                                                 \
+        if (emulator != NULL && *emulator != '\0')                                                 \
+            LEFT_OUT("does not work under an emulator");                                           \
+    } while (0)
+
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
 /* Under valgrind, tests use fewer repetitions. */

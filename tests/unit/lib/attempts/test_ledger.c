@@ -859,6 +859,7 @@ static void forked_child_keeps_the_attempt_alive(void **state)
     int ready[2];
     pid_t *grandchild = shared(sizeof *grandchild);
 
+    NEEDS_OWN_ARCHITECTURE();
     assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
     assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
     const pid_t pid = child();

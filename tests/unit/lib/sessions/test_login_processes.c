@@ -28,6 +28,7 @@ static void processes_of_a_login(void **state)
     struct scene scene;
     pid_t pid[3];
 
+    NEEDS_OWN_ARCHITECTURE();
     (void)state;
     scene_begin(&scene, family);
     family_pids(&scene.s, pid);
@@ -46,6 +47,7 @@ static void processes_of_another_login(void **state)
     struct stand_in s;
     struct process *processes = NULL;
 
+    NEEDS_OWN_ARCHITECTURE();
     (void)state;
     stand_in_begin(&s, family);
     struct session_record login = login_of(s.pid);

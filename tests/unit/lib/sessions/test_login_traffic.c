@@ -67,6 +67,7 @@ static void a_family(void **state)
 {
     struct scene scene;
 
+    NEEDS_OWN_ARCHITECTURE();
     (void)state;
     if (!has_pidfd_getfd())
         LEFT_OUT("pidfd_getfd(2) does not work here");
@@ -86,6 +87,7 @@ static void a_family_with_a_monitor(void **state)
 {
     struct scene scene;
 
+    NEEDS_OWN_ARCHITECTURE();
     (void)state;
     if (!has_pidfd_getfd())
         LEFT_OUT("pidfd_getfd(2) does not work here");
@@ -103,6 +105,7 @@ static void to_the_byte(void **state)
 {
     struct scene scene;
 
+    NEEDS_OWN_ARCHITECTURE();
     (void)state;
     if (slow())
         LEFT_OUT("what the tool that runs the test reads counts as well");
@@ -133,6 +136,7 @@ static void a_queue(void **state)
     char buffer[CHUNK];
     uint64_t before;
 
+    NEEDS_OWN_ARCHITECTURE();
     (void)state;
     if (!has_pidfd_getfd())
         LEFT_OUT("pidfd_getfd(2) does not work here");
@@ -153,6 +157,7 @@ static void not_over_tcp(void **state)
 {
     struct stand_in s;
 
+    NEEDS_OWN_ARCHITECTURE();
     (void)state;
     stand_in_begin(&s, family);
     const struct session_record login = login_of(s.pid);
@@ -167,6 +172,7 @@ static void bytes_of_an_ended_login(void **state)
     struct stand_in s;
     uint64_t bytes;
 
+    NEEDS_OWN_ARCHITECTURE();
     (void)state;
     stand_in_begin(&s, wait_for_the_end);
     struct session_record login = login_of(s.pid);
@@ -181,6 +187,7 @@ static void bytes_of_a_reused_pid(void **state)
     struct stand_in s;
     uint64_t bytes;
 
+    NEEDS_OWN_ARCHITECTURE();
     (void)state;
     stand_in_begin(&s, family);
     struct session_record login = login_of(s.pid);

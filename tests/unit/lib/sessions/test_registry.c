@@ -585,6 +585,7 @@ static void by_ancestry(void *argument)
 
 static void own_by_ancestry(void **state)
 {
+    NEEDS_OWN_ARCHITECTURE();
     if (!in_child(by_ancestry, *state))
         LEFT_OUT("the tests run in an audit session, which comes before ancestry");
 }
@@ -724,6 +725,7 @@ static void by_audit_session(void *argument)
 
 static void own_by_audit_session(void **state)
 {
+    NEEDS_OWN_ARCHITECTURE();
     if (!in_child(by_audit_session, *state))
         LEFT_OUT("this process cannot start an audit session");
 }

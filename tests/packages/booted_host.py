@@ -113,8 +113,7 @@ class Host:
         return f"/proc/{self.leader}/root{path}"
 
     def _command(self, argv):
-        # In a chroot, the root of the mount namespace is not the container's.
-        return ["nsenter", "-t", str(self.leader), "-a", "--root", *argv]
+        return ["nsenter", "-t", str(self.leader), "-a", *argv]
 
     def run(self, *argv, **options):
         return run(*self._command(argv), env=self.ENVIRONMENT, **{"timeout": BUILD_GUARD_SEC, **options})

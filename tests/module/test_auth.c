@@ -561,6 +561,8 @@ static void does_not_count_the_fake_password_of_sshd(void **state)
     assert_failures(stack, &remote, 2);
     const uint32_t before = passed_on();
     assert_int_equal(host_try(&host, "\b\n\r\177INCORRECT", 0), PAM_AUTH_ERR);
+    /* and takes as long as a wrong password */
+    assert_delay_about(&host, 2000000);
     assert_int_equal(passed_on(), before);
     host_end(&host, PAM_SUCCESS);
     assert_int_equal(try_once(stack, &alice, fake), PAM_AUTH_ERR);

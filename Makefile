@@ -53,7 +53,7 @@ MAN_PAGES       := $(patsubst man/%,$(BUILD)/man/%,$(wildcard man/*.[1-9]) \
 quote   = '$(subst ','\'',$(1))'
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-.PHONY: all install uninstall check check-run demo demo-run bench fuzz fuzz-run soak clean help
+.PHONY: all install uninstall check check-run demo bench fuzz soak clean help
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl $(BUILD)/tmoutd $(UNITS) $(MAN_PAGES)

@@ -10,30 +10,39 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Compiles a policy whose main file is /p; the caller closes the snapshot. */
-static inline void open_policy(struct snapshot *snapshot, const char *text)
+/* Opens the snapshot of a valid policy, which is freed; the caller closes the
+ * snapshot. */
+static inline void open_compiled(struct compiled *c, struct snapshot *snapshot)
 {
-    struct compiled c = {0};
     unsigned char *bytes = NULL;
     size_t size = 0;
     struct failure failure = {""};
 
-    add_text(&c.sources, "/p", text, strlen(text));
-    add_text(&c.sources, "/d/line\nbreak.conf", "", 0);
-    compile_sources(&c);
-    if (c.outcome != 0)
-        print_all_problems(&c.problems);
-    assert_int_equal(c.outcome, 0);
+    if (c->outcome != 0)
+        print_all_problems(&c->problems);
+    assert_int_equal(c->outcome, 0);
     assert_int_equal(
-        snapshot_encode(&(struct snapshot_content){SNAPSHOT_POLICY, &c.sources, &c.policy, "", 1},
+        snapshot_encode(&(struct snapshot_content){SNAPSHOT_POLICY, &c->sources, &c->policy, "", 1},
                         &bytes, &size),
         0);
     const int fd = memfd_create("policy", MFD_CLOEXEC);
+    assert_true(fd >= 0);
     assert_int_equal(write(fd, bytes, size), (ssize_t)size);
     if (snapshot_open_fd(fd, SNAPSHOT_POLICY, snapshot, &failure) != SNAPSHOT_OK)
         fail_msg("%s", failure.text);
     free(bytes);
-    compiled_free(&c);
+    compiled_free(c);
+}
+
+/* Compiles a policy whose main file is /p; the caller closes the snapshot. */
+static inline void open_policy(struct snapshot *snapshot, const char *text)
+{
+    struct compiled c = {0};
+
+    add_text(&c.sources, "/p", text, strlen(text));
+    add_text(&c.sources, "/d/line\nbreak.conf", "", 0);
+    compile_sources(&c);
+    open_compiled(&c, snapshot);
 }
 
 #endif

@@ -1,22 +1,15 @@
 /* Which settings a user has, and which rule gives them: from the text of a policy
  * to the values for the shells. */
-#include "tests/unit/policy_text.h"
+#include "tests/unit/policy_snapshot.h"
 
-#include "lib/policy/snapshot_write.h"
 #include "lib/policy/resolve.h"
-#include "lib/host/failure.h"
 
 #include <inttypes.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 /* The snapshot of a policy in memory. */
-static void open_policy(struct snapshot *snapshot, const char *const *text, size_t count)
+static void open_files(struct snapshot *snapshot, const char *const *text, size_t count)
 {
     struct compiled c = {0};
-    unsigned char *image = NULL;
-    struct failure failure = {""};
-    size_t size = 0;
 
     for (size_t i = 0; i < count; i++) {
         char path[32];
@@ -24,25 +17,12 @@ static void open_policy(struct snapshot *snapshot, const char *const *text, size
         add_text(&c.sources, path, text[i], strlen(text[i]));
     }
     compile_sources(&c);
-    if (c.outcome != 0)
-        print_all_problems(&c.problems);
-    assert_int_equal(c.outcome, 0);
-    assert_int_equal(
-        snapshot_encode(&(struct snapshot_content){SNAPSHOT_POLICY, &c.sources, &c.policy, "", 1},
-                        &image, &size),
-        0);
-    const int fd = memfd_create("snapshot", MFD_CLOEXEC);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, image, size), (ssize_t)size);
-    if (snapshot_open_fd(fd, SNAPSHOT_POLICY, snapshot, &failure) != SNAPSHOT_OK)
-        fail_msg("%s", failure.text);
-    free(image);
-    compiled_free(&c);
+    open_compiled(&c, snapshot);
 }
 
 static void open_text(struct snapshot *snapshot, const char *text)
 {
-    open_policy(snapshot, &text, 1);
+    open_files(snapshot, &text, 1);
 }
 
 /* The line that gave a setting, 0 for the built-in default. */
@@ -202,7 +182,7 @@ static void equal_values(void **state)
     char path[64];
 
     (void)state;
-    open_policy(&snapshot, text, COUNT_OF(text));
+    open_files(&snapshot, text, COUNT_OF(text));
     for (size_t i = 0; i < COUNT_OF(order); i++) {
         assert_int_equal(resolve(&snapshot, "kim", order[i], 4, &r), 0);
         assert_int_equal(r.setting[SETTING_TMOUT].value, 300);
@@ -227,7 +207,7 @@ static void origin_after_a_merge(void **state)
     struct resolution r;
 
     (void)state;
-    open_policy(&snapshot, text, COUNT_OF(text));
+    open_files(&snapshot, text, COUNT_OF(text));
     RESOLVE(&snapshot, "kim", &r, "a", "b");
     assert_string_equal(r.setting[SETTING_TMOUT].name, "b");
     assert_int_equal(r.setting[SETTING_TMOUT].file, 0);

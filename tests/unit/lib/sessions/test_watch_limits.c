@@ -1,36 +1,15 @@
 /* The limits of a policy, from text to struct. */
-#include "tests/unit/policy_text.h"
+#include "tests/unit/policy_snapshot.h"
 
-#include "lib/policy/snapshot_write.h"
 #include "lib/sessions/watch_limits.h"
-#include "lib/host/failure.h"
-
-#include <sys/mman.h>
-#include <unistd.h>
 
 /* The snapshot of a policy in memory. */
 static void open_text(struct snapshot *snapshot, const char *text)
 {
     struct compiled c;
-    unsigned char *image = NULL;
-    struct failure failure = {""};
-    size_t size = 0;
 
     compile_text(&c, text);
-    if (c.outcome != 0)
-        print_all_problems(&c.problems);
-    assert_int_equal(c.outcome, 0);
-    assert_int_equal(
-        snapshot_encode(&(struct snapshot_content){SNAPSHOT_POLICY, &c.sources, &c.policy, "", 1},
-                        &image, &size),
-        0);
-    const int fd = memfd_create("snapshot", MFD_CLOEXEC);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, image, size), (ssize_t)size);
-    if (snapshot_open_fd(fd, SNAPSHOT_POLICY, snapshot, &failure) != SNAPSHOT_OK)
-        fail_msg("%s", failure.text);
-    free(image);
-    compiled_free(&c);
+    open_compiled(&c, snapshot);
 }
 
 static struct user_limits limits_of(const char *text, const char *user, const char *group)

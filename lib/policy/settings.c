@@ -24,6 +24,12 @@ static const struct setting_word word_no_notice[] = {{"none", 0}, {NULL, 0}};
 static const struct setting_word words_activity[] = {
     {"input", ACTIVITY_INPUT}, {"any", ACTIVITY_ANY}, {NULL, 0}};
 
+static const struct setting_word words_notty_activity[] = {
+    {"any", NOTTY_ACTIVITY_ANY}, {"client", NOTTY_ACTIVITY_CLIENT}, {NULL, 0}};
+
+static const struct setting_word words_leftovers[] = {
+    {"keep", LEFTOVERS_KEEP}, {"watch", LEFTOVERS_WATCH}, {"end", LEFTOVERS_END}, {NULL, 0}};
+
 static const struct setting_word word_forever[] = {{"forever", SETTING_FOREVER}, {NULL, 0}};
 
 static const struct setting_word words_bool[] = {{"false", 0}, {"true", 1}, {"no", 0}, {"yes", 1},
@@ -243,6 +249,23 @@ const struct setting settings[SETTING_COUNT] = {
                                      "sshd closes a channel of this type that has transferred no "
                                      "data for this long, as in \"session:shell=10m "
                                      "agent-connection=1h\""},
+    [SETTING_NOTTY_ACTIVITY] = {.name = "notty_activity",
+                                .type = SETTING_CHOICE,
+                                .words = words_notty_activity,
+                                .default_value = NOTTY_ACTIVITY_ANY,
+                                .strictest = STRICTEST_LARGEST,
+                                .values = "any, client",
+                                .help = "with client, disconnect_notty counts only what the client "
+                                        "sends, not what programs on the host do"},
+    [SETTING_LEFTOVERS] = {.name = "leftovers",
+                           .type = SETTING_CHOICE,
+                           .words = words_leftovers,
+                           .default_value = LEFTOVERS_KEEP,
+                           .strictest = STRICTEST_LARGEST,
+                           .values = "keep, watch, end",
+                           .help = "what happens to the processes that a login leaves behind: "
+                                   "nothing, the limits stay in force for them, or they are ended "
+                                   "with the login"},
 };
 
 const struct setting *setting_find(const char *name)

@@ -33,6 +33,8 @@ enum setting_id {
     SETTING_LOGIN_GRACE_TIME = 18,
     SETTING_MAX_STARTUPS = 19,
     SETTING_CHANNEL_TIMEOUT = 20,
+    SETTING_NOTTY_ACTIVITY = 21,
+    SETTING_LEFTOVERS = 22,
     SETTING_COUNT
 };
 
@@ -54,6 +56,8 @@ enum setting_id {
 enum { SESSIONS_SSH = 0, SESSIONS_ALL = 1 };
 enum { COUNT_BY_SOURCE = 0, COUNT_BY_USER = 1 };
 enum { ACTIVITY_ANY = 0, ACTIVITY_INPUT = 1 };
+enum { NOTTY_ACTIVITY_ANY = 0, NOTTY_ACTIVITY_CLIENT = 1 };
+enum leftovers { LEFTOVERS_KEEP = 0, LEFTOVERS_WATCH = 1, LEFTOVERS_END = 2 };
 
 /* The largest max_attempts; a ledger has room for as many. */
 enum { ATTEMPTS_MAX = 64 };

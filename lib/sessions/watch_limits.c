@@ -28,7 +28,8 @@ void user_limits_find(const struct snapshot *snapshot, const struct resolution *
 {
     static const enum setting_id id[] = {[RULE_OF_DISCONNECT] = SETTING_DISCONNECT,
                                          [RULE_OF_AGE] = SETTING_MAX_SESSION,
-                                         [RULE_OF_NOTTY] = SETTING_DISCONNECT_NOTTY};
+                                         [RULE_OF_NOTTY] = SETTING_DISCONNECT_NOTTY,
+                                         [RULE_OF_LEFTOVERS] = SETTING_LEFTOVERS};
     const bool covered = resolution_covers(resolution, is_ssh);
     const int64_t age_ms = limit_ms(resolution, SETTING_MAX_SESSION, covered);
     const int64_t warn_ms = limit_ms(resolution, SETTING_WARN, true);
@@ -38,6 +39,10 @@ void user_limits_find(const struct snapshot *snapshot, const struct resolution *
     limits->notty =
         (struct watch_limits){limit_ms(resolution, SETTING_DISCONNECT_NOTTY, covered), age_ms, 0};
     limits->any_activity = resolution->setting[SETTING_ACTIVITY].value == ACTIVITY_ANY;
+    limits->only_client =
+        resolution->setting[SETTING_NOTTY_ACTIVITY].value == NOTTY_ACTIVITY_CLIENT;
+    limits->leftovers =
+        covered ? (enum leftovers)resolution->setting[SETTING_LEFTOVERS].value : LEFTOVERS_KEEP;
     for (size_t i = 0; i < sizeof id / sizeof id[0]; i++)
         rule_text(snapshot, &resolution->setting[id[i]], limits->rule[i], sizeof limits->rule[i]);
 }

@@ -5,14 +5,22 @@
 #include "lib/policy/resolve.h"
 #include "lib/sessions/schedule.h"
 
+enum limit_rule {
+    RULE_OF_DISCONNECT,
+    RULE_OF_AGE,
+    RULE_OF_NOTTY,
+    RULE_OF_LEFTOVERS,
+    LIMIT_RULE_COUNT
+};
+
 struct user_limits {
     struct watch_limits terminal; /* of a terminal */
     struct watch_limits notty;    /* of a login without one */
     bool any_activity;            /* output counts as well as input */
-    char rule[3][320];            /* "FILE:LINE", by enum limit_rule; "-" if none */
+    bool only_client;             /* without a terminal, only what the client sends counts */
+    enum leftovers leftovers;
+    char rule[LIMIT_RULE_COUNT][320]; /* "FILE:LINE", by enum limit_rule; "-" if none */
 };
-
-enum limit_rule { RULE_OF_DISCONNECT, RULE_OF_AGE, RULE_OF_NOTTY };
 
 /*
  * The limits of a login of this user, over SSH or not: with `sessions = ssh`

@@ -11,6 +11,8 @@ static const char *setting_of(enum limit_rule rule)
         return "disconnect";
     case RULE_OF_AGE:
         return "max_session";
+    case RULE_OF_LEFTOVERS:
+        return "leftovers";
     case RULE_OF_NOTTY:
     default:
         return "disconnect_notty";

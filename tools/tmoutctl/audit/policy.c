@@ -127,12 +127,12 @@ static bool tmoutd_is_running(void)
 static const struct rule_setting *tmoutd_setting(const struct rule *rule, const char **name)
 {
     static const enum setting_id needing[] = {SETTING_DISCONNECT, SETTING_DISCONNECT_NOTTY,
-                                              SETTING_MAX_SESSION};
+                                              SETTING_MAX_SESSION, SETTING_LEFTOVERS};
 
     for (size_t i = 0; i < sizeof needing / sizeof *needing; i++) {
         const struct rule_setting *setting = &rule->setting[needing[i]];
         *name = settings[needing[i]].name;
-        if (setting->set && setting->value != SETTING_NONE)
+        if (setting->set && setting->value != settings[needing[i]].default_value)
             return setting;
     }
     return NULL;

@@ -136,6 +136,10 @@ static void strictest_group(void **state)
         {"max_session", "none", "365d"},
         {"warn", "1m", "2m"},
         {"warn", "none", "1s"},
+        {"notty_activity", "any", "client"},
+        {"leftovers", "keep", "watch"},
+        {"leftovers", "keep", "end"},
+        {"leftovers", "watch", "end"},
     };
 
     (void)state;

@@ -4,8 +4,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const enum setting_id watched[] = {SETTING_DISCONNECT, SETTING_DISCONNECT_NOTTY,
-                                          SETTING_ACTIVITY, SETTING_MAX_SESSION, SETTING_WARN};
+static const enum setting_id watched[] = {
+    SETTING_DISCONNECT, SETTING_DISCONNECT_NOTTY, SETTING_ACTIVITY, SETTING_MAX_SESSION,
+    SETTING_WARN,       SETTING_NOTTY_ACTIVITY,   SETTING_LEFTOVERS};
 
 static void rows(void **state)
 {
@@ -19,6 +20,8 @@ static void rows(void **state)
         {SETTING_ACTIVITY, 10, "activity", "input"},
         {SETTING_MAX_SESSION, 11, "max_session", "none"},
         {SETTING_WARN, 12, "warn", "1m"},
+        {SETTING_NOTTY_ACTIVITY, 21, "notty_activity", "any"},
+        {SETTING_LEFTOVERS, 22, "leftovers", "keep"},
     };
     char text[SETTING_TEXT_MAX];
 
@@ -72,6 +75,27 @@ static void activities(void **state)
     assert_false(setting_value_valid(&settings[SETTING_ACTIVITY], SETTING_NONE));
 }
 
+static void words(void **state)
+{
+    static const struct {
+        enum setting_id id;
+        const char *word;
+        int64_t value; /* in snapshots on disk */
+    } expected[] = {
+        {SETTING_NOTTY_ACTIVITY, "any", 0}, {SETTING_NOTTY_ACTIVITY, "client", 1},
+        {SETTING_LEFTOVERS, "keep", 0},     {SETTING_LEFTOVERS, "watch", 1},
+        {SETTING_LEFTOVERS, "end", 2},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(expected); i++)
+        assert_true(parsed(expected[i].id, expected[i].word) == expected[i].value);
+    assert_false(setting_value_valid(&settings[SETTING_NOTTY_ACTIVITY], 2));
+    assert_false(setting_value_valid(&settings[SETTING_LEFTOVERS], 3));
+    assert_false(setting_value_valid(&settings[SETTING_LEFTOVERS], -1));
+    assert_false(setting_value_valid(&settings[SETTING_LEFTOVERS], SETTING_NONE));
+}
+
 static void strictest(void **state)
 {
     static const struct stricter_pair pair[] = {
@@ -79,7 +103,9 @@ static void strictest(void **state)
         {SETTING_DISCONNECT_NOTTY, "1", "2"}, {SETTING_DISCONNECT_NOTTY, "365d", "none"},
         {SETTING_MAX_SESSION, "8h", "1d"},    {SETTING_MAX_SESSION, "365d", "none"},
         {SETTING_WARN, "2m", "1m"},           {SETTING_WARN, "1", "none"},
-        {SETTING_ACTIVITY, "input", "any"},
+        {SETTING_ACTIVITY, "input", "any"},   {SETTING_NOTTY_ACTIVITY, "client", "any"},
+        {SETTING_LEFTOVERS, "end", "watch"},  {SETTING_LEFTOVERS, "watch", "keep"},
+        {SETTING_LEFTOVERS, "end", "keep"},
     };
 
     (void)state;
@@ -108,12 +134,13 @@ static void rejects_invalid_values(void **state)
         "1.5h",
         "99999999999999999999",
     };
-    static const char *const words_refused[] = {"",       "Input", "ANY",  "output", "none", "1",
-                                                "input ", "true",  "any,", "inputs", "0"};
+    static const char *const words_refused[] = {
+        "",     "Input",  "ANY", "output",  "none", "1",    "input ", "true",
+        "any,", "inputs", "0",   "clients", "Keep", "kill", "end ",   "false"};
 
     (void)state;
     for (size_t k = 0; k < COUNT_OF(watched); k++) {
-        const bool word = watched[k] == SETTING_ACTIVITY;
+        const bool word = settings[watched[k]].type == SETTING_CHOICE;
         const char *const *bad = word ? words_refused : durations_refused;
         const size_t count = word ? COUNT_OF(words_refused) : COUNT_OF(durations_refused);
         for (size_t i = 0; i < count; i++)
@@ -124,11 +151,9 @@ static void rejects_invalid_values(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows),
-        cmocka_unit_test(durations),
-        cmocka_unit_test(activities),
-        cmocka_unit_test(strictest),
-        cmocka_unit_test(rejects_invalid_values),
+        cmocka_unit_test(rows),       cmocka_unit_test(durations),
+        cmocka_unit_test(activities), cmocka_unit_test(words),
+        cmocka_unit_test(strictest),  cmocka_unit_test(rejects_invalid_values),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

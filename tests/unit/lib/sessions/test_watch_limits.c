@@ -100,6 +100,47 @@ static void activities(void **state)
     assert_false(limits_of("default { activity = input }", "kim", NULL).any_activity);
 }
 
+static void what_counts_without_a_terminal(void **state)
+{
+    (void)state;
+    assert_false(limits_of("default { }", "kim", NULL).only_client);
+    assert_false(limits_of("default { notty_activity = any }", "kim", NULL).only_client);
+    assert_true(limits_of("default { notty_activity = client }", "kim", NULL).only_client);
+}
+
+static struct user_limits local_limits_of(const char *text)
+{
+    struct snapshot snapshot;
+    struct resolution resolution;
+    struct user_limits limits;
+
+    open_text(&snapshot, text);
+    assert_int_equal(resolve(&snapshot, "kim", NULL, 0, &resolution), 0);
+    user_limits_find(&snapshot, &resolution, false, &limits);
+    snapshot_close(&snapshot);
+    return limits;
+}
+
+static void what_a_login_leaves_behind(void **state)
+{
+    struct user_limits limits;
+
+    (void)state;
+    limits = limits_of("default { }", "kim", NULL);
+    assert_int_equal(limits.leftovers, LEFTOVERS_KEEP);
+    assert_string_equal(limits.rule[RULE_OF_LEFTOVERS], "-");
+    limits = limits_of("default { leftovers = end }\ngroup \"g\" {\n leftovers = watch\n}\n", "kim",
+                       "g");
+    assert_int_equal(limits.leftovers, LEFTOVERS_WATCH);
+    assert_string_equal(limits.rule[RULE_OF_LEFTOVERS], "tmout.conf:3");
+    limits = limits_of("default { leftovers = end }", "kim", NULL);
+    assert_int_equal(limits.leftovers, LEFTOVERS_END);
+    /* A login that the policy does not cover leaves behind what it likes. */
+    assert_int_equal(local_limits_of("default { leftovers = end }").leftovers, LEFTOVERS_KEEP);
+    assert_int_equal(local_limits_of("default { leftovers = end sessions = all }").leftovers,
+                     LEFTOVERS_END);
+}
+
 /* Each with the rule that sets it. */
 static void rules(void **state)
 {
@@ -126,8 +167,13 @@ static void rules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_limits_set), cmocka_unit_test(each_alone), cmocka_unit_test(notices),
-        cmocka_unit_test(activities),    cmocka_unit_test(rules),
+        cmocka_unit_test(no_limits_set),
+        cmocka_unit_test(each_alone),
+        cmocka_unit_test(notices),
+        cmocka_unit_test(activities),
+        cmocka_unit_test(what_counts_without_a_terminal),
+        cmocka_unit_test(what_a_login_leaves_behind),
+        cmocka_unit_test(rules),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

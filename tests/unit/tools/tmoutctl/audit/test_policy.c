@@ -114,6 +114,9 @@ static void rules_that_require_tmoutd(void **state)
         {"default {\n    disconnect = 20m\n}\n", "disconnect"},
         {"default {\n    disconnect_notty = 20m\n}\n", "disconnect_notty"},
         {"default {\n    max_session = 8h\n}\n", "max_session"},
+        {"default {\n    leftovers = watch\n}\n", "leftovers"},
+        {"default {\n    leftovers = end\n}\n", "leftovers"},
+        {"default {\n    leftovers = keep\n}\n", NULL},
         {"default {\n    disconnect = none\n}\n", NULL},
         {"default {\n    tmout = 20m\n}\n", NULL},
     };

@@ -11,7 +11,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "tools/tmoutctl/host/faillock.h"
-#include "tools/tmoutctl/host/pam_stack.h"
+#include "tools/tmoutctl/pam/stack.h"
 
 #include <strings.h>
 #include <sys/stat.h>

@@ -1,8 +1,8 @@
 /* Is our line in the PAM stacks, and where it takes effect? */
 #include "tools/tmoutctl/audit/areas.h"
 
-#include "tools/tmoutctl/host/pam_control.h"
-#include "tools/tmoutctl/host/pam_stack.h"
+#include "tools/tmoutctl/pam/control.h"
+#include "tools/tmoutctl/pam/stack.h"
 #include "tools/tmoutctl/sshd/installed.h"
 
 #include "lib/host/secure_path.h"

@@ -3,7 +3,7 @@
 #define TMOUT_TMOUTCTL_HOST_FAILLOCK_H
 
 #include "tools/tmoutctl/host/host.h"
-#include "tools/tmoutctl/host/pam_stack.h"
+#include "tools/tmoutctl/pam/stack.h"
 
 #include <limits.h>
 #include <stdbool.h>

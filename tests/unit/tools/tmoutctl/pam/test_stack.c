@@ -2,7 +2,7 @@
 #include "tests/unit/host_tree.h"
 
 #include "tools/tmoutctl/host/faillock.h"
-#include "tools/tmoutctl/host/pam_stack.h"
+#include "tools/tmoutctl/pam/stack.h"
 
 static void read_stack(const char *root, const char *type, struct pam_stack *stack)
 {

@@ -2,7 +2,7 @@
 #include "tests/unit/host_tree.h"
 #include "tests/unit/out_of_memory.h"
 
-#include "tools/tmoutctl/host/pam_stack.h"
+#include "tools/tmoutctl/pam/stack.h"
 
 static int read_and_free(void *root)
 {

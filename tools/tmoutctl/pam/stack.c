@@ -1,4 +1,4 @@
-#include "tools/tmoutctl/host/pam_stack.h"
+#include "tools/tmoutctl/pam/stack.h"
 
 #include "lib/host/array.h"
 #include "tools/tmoutctl/host/text_file.h"

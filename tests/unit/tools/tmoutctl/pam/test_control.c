@@ -1,7 +1,7 @@
 /* What the control of a PAM line makes of a module's results. */
 #include "tests/unit/check.h"
 
-#include "tools/tmoutctl/host/pam_control.h"
+#include "tools/tmoutctl/pam/control.h"
 
 static const struct {
     const char *control;

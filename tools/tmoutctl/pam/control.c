@@ -1,4 +1,4 @@
-#include "tools/tmoutctl/host/pam_control.h"
+#include "tools/tmoutctl/pam/control.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -69,7 +69,7 @@ const struct audit_check_row audit_checks[AUDIT_CHECKS] = {
 const char *audit_status_word(enum audit_status status)
 {
     static const char *const words[] = {
-        [AUDIT_PASS] = "PASS", [AUDIT_WARN] = "WARN", [AUDIT_FAIL] = "FAIL"};
+        [AUDIT_PASS] = "PASS", [AUDIT_NOTE] = "NOTE", [AUDIT_WARN] = "WARN", [AUDIT_FAIL] = "FAIL"};
 
     return words[status];
 }
@@ -79,6 +79,8 @@ const char *audit_status_word(enum audit_status status)
 static void finding_clear(struct finding *finding)
 {
     free(finding->message);
+    free(finding->remediation);
+    edits_free(&finding->edits);
     free(finding->fix);
     free(finding->file);
     free(finding->control);
@@ -98,6 +100,29 @@ void finding_set_place(struct finding *finding, const char *file, unsigned line)
     if (file != NULL)
         finding_replace(finding, &finding->file, strdup(file));
     finding->line = line;
+}
+
+void finding_set_remediation(struct finding *finding, const char *format, ...)
+{
+    va_list arguments;
+    char *text = NULL;
+
+    va_start(arguments, format);
+    if (vasprintf(&text, format, arguments) < 0)
+        text = NULL;
+    va_end(arguments);
+    finding_replace(finding, &finding->remediation, text);
+}
+
+void finding_add_edit(struct finding *finding, const struct edit *edit)
+{
+    if (edits_add(&finding->edits, edit) != 0)
+        finding->list->out_of_memory = true;
+}
+
+void finding_set_command(struct finding *finding, const char *command)
+{
+    finding->command = command;
 }
 
 void finding_set_fix(struct finding *finding, const char *format, ...)

@@ -7,6 +7,7 @@
 #define TMOUT_TMOUTCTL_AUDIT_FINDINGS_H
 
 #include "lib/policy/settings.h"
+#include "tools/tmoutctl/host/edit.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -59,9 +60,10 @@ extern const struct audit_check_row {
     const char *id, *passed;
 } audit_checks[AUDIT_CHECKS];
 
-enum audit_status { AUDIT_PASS, AUDIT_WARN, AUDIT_FAIL };
+/* A note needs no action: the host differs from the policy, but to the strict side. */
+enum audit_status { AUDIT_PASS, AUDIT_NOTE, AUDIT_WARN, AUDIT_FAIL };
 
-/* "PASS", "WARN" or "FAIL". */
+/* "PASS", "NOTE", "WARN" or "FAIL". */
 const char *audit_status_word(enum audit_status status);
 
 struct findings;
@@ -70,7 +72,10 @@ struct finding {
     struct findings *list; /* that it is in */
     enum audit_check check;
     enum audit_status status;
-    char *message;
+    char *message;           /* what is wrong, or what has passed */
+    char *remediation;       /* what would be right; NULL where it has passed */
+    struct edits edits;      /* what the patch changes for it; none: nothing */
+    const char *command;     /* to run, whether once or twice; static, or NULL */
     char *fix;               /* the command that corrects it, or NULL */
     char *file;              /* NULL where no file is concerned */
     unsigned line;           /* 0: the file as a whole */
@@ -98,6 +103,21 @@ struct finding *findings_add(struct findings *findings, enum audit_check check,
 /* The file, which may be NULL, and the line, which may be 0. Texts that
  * findings are given are copied. */
 void finding_set_place(struct finding *finding, const char *file, unsigned line);
+
+/* One sentence on what would be right. */
+void finding_set_remediation(struct finding *finding, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/*
+ * What the patch is to change for it; edit is copied. Only what has been proven
+ * to do no harm: not in generated files, nor where a drop-in or a tool would do.
+ * All edits of a finding are made, or none (audit_settle()).
+ */
+void finding_add_edit(struct finding *finding, const struct edit *edit);
+
+/* A command that does the same however often it runs, as `tmoutctl apply`. It is
+ * static, so that nothing from the host becomes part of it. */
+void finding_set_command(struct finding *finding, const char *command);
 
 /* The command that corrects it. One with characters that a terminal does not
  * show as they are is left out: what is pasted would not be what was meant. */

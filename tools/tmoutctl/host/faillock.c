@@ -1,6 +1,6 @@
 #include "tools/tmoutctl/host/faillock.h"
 
-#include "tools/tmoutctl/host/text_file.h"
+#include "tools/tmoutctl/host/edit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,11 +48,9 @@ static void set_option(struct faillock *faillock, const char *name, const char *
 
 static void read_faillock_conf(const struct host *host, struct faillock *faillock)
 {
-    char real[PATH_MAX];
     struct text_file file;
 
-    if (host_path(host, faillock->config, real, sizeof real) != 0 ||
-        read_text_file(real, 0, &file) != 0)
+    if (host_read_text(host, faillock->config, 0, TEXT_FILE_SIZE_MAX, &file) != 0)
         return; /* its defaults apply */
     for (struct text_line line = {0}; next_text_line(&file, &line);) {
         char text[512];

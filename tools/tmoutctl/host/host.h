@@ -7,8 +7,11 @@
 
 #include <stddef.h>
 
+struct edits;
+
 struct host {
     const char *root; /* "" for the running system, else a directory without a slash at its end */
+    const struct edits *edits; /* host_read_text() reads files as if they had been made; or NULL */
 };
 
 /*

@@ -7,12 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* No hand-written file is longer. */
-#define FILE_SIZE_MAX (1024 * 1024)
-
 int read_text_file(const char *path, int flags, struct text_file *out)
 {
-    return read_large_text_file(path, flags, FILE_SIZE_MAX, out);
+    return read_large_text_file(path, flags, TEXT_FILE_SIZE_MAX, out);
 }
 
 int read_large_text_file(const char *path, int flags, size_t size_max, struct text_file *out)

@@ -13,6 +13,9 @@ struct text_file {
     struct stat status;
 };
 
+/* No hand-written file is longer. */
+#define TEXT_FILE_SIZE_MAX (1024 * 1024)
+
 /*
  * Reads all of path, which must be a regular file of at most a megabyte; flags
  * are added to those of open(2). Returns 0, and the caller frees out->text; or

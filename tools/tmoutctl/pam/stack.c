@@ -1,7 +1,7 @@
 #include "tools/tmoutctl/pam/stack.h"
 
 #include "lib/host/array.h"
-#include "tools/tmoutctl/host/text_file.h"
+#include "tools/tmoutctl/host/edit.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -237,11 +237,9 @@ static void read_pam_lines(struct reader *reader, const struct text_file *file, 
 
 static void read_pam_file(struct reader *reader, const char *path, int depth)
 {
-    char real[PATH_MAX];
     struct text_file file;
 
-    if (host_path(reader->host, path, real, sizeof real) != 0 ||
-        read_text_file(real, 0, &file) != 0) {
+    if (host_read_text(reader->host, path, 0, TEXT_FILE_SIZE_MAX, &file) != 0) {
         reader->out_of_memory |= errno == ENOMEM;
         set_problem(reader, path, 0, "cannot be read: %s", strerror(errno));
         return;

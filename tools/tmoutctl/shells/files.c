@@ -1,5 +1,7 @@
 #include "tools/tmoutctl/shells/files.h"
 
+#include "tools/tmoutctl/host/edit.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -21,10 +23,7 @@ const struct rc_file rc_files[] = {
 
 int shell_file_read(const struct host *host, const char *path, int flags, struct text_file *file)
 {
-    char full[PATH_MAX];
-
-    *file = (struct text_file){0};
-    return host_path(host, path, full, sizeof full) == 0 ? read_text_file(full, flags, file) : -1;
+    return host_read_text(host, path, flags, TEXT_FILE_SIZE_MAX, file);
 }
 
 char *shell_line_commands(struct text_file *file, const struct text_line *line)

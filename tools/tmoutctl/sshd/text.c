@@ -1,7 +1,7 @@
 #include "tools/tmoutctl/sshd/text.h"
 
 #include "lib/host/array.h"
-#include "tools/tmoutctl/host/text_file.h"
+#include "tools/tmoutctl/host/edit.h"
 
 #include <errno.h>
 #include <glob.h>
@@ -197,12 +197,11 @@ static void text_read_line(struct text_reader *reader, const char *text, struct 
 
 static void text_read_file(struct text_reader *reader, const char *path, bool in_match, int depth)
 {
-    char full[PATH_MAX], what[256];
+    char what[256];
     struct text_file file;
 
     reader->open[depth] = path;
-    if (host_path(reader->host, path, full, sizeof full) != 0 ||
-        read_large_text_file(full, 0, FILE_SIZE_MAX, &file) != 0) {
+    if (host_read_text(reader->host, path, 0, FILE_SIZE_MAX, &file) != 0) {
         reader->out_of_memory |= errno == ENOMEM;
         snprintf(what, sizeof what, "cannot be read: %s", strerror(errno));
         text_problem(reader, path, 0, what);

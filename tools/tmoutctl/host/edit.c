@@ -1,0 +1,290 @@
+#include "tools/tmoutctl/host/edit.h"
+
+#include "lib/host/array.h"
+#include "tools/tmoutctl/host/host.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- the list ------------------------------------------------------------ */
+
+static bool edit_is(const struct edit *one, const struct edit *other)
+{
+    return one->kind == other->kind && one->line == other->line &&
+           strcmp(one->file, other->file) == 0 &&
+           (one->text == NULL ? other->text == NULL
+                              : other->text != NULL && strcmp(one->text, other->text) == 0);
+}
+
+int edits_add(struct edits *edits, const struct edit *edit)
+{
+    for (size_t i = 0; i < edits->count; i++)
+        if (edit_is(&edits->item[i], edit))
+            return 0;
+    struct edit copy = {.kind = edit->kind, .line = edit->line, .file = strdup(edit->file)};
+    struct edit *grown = array_grow(edits->item, edits->count, sizeof *grown);
+
+    if (grown != NULL)
+        edits->item = grown;
+    if (edit->text != NULL)
+        copy.text = strdup(edit->text);
+    if (grown == NULL || copy.file == NULL || (edit->text != NULL && copy.text == NULL)) {
+        free(copy.file);
+        free(copy.text);
+        return -1;
+    }
+    edits->item[edits->count++] = copy;
+    return 0;
+}
+
+bool edit_conflicts(const struct edit *one, const struct edit *other)
+{
+    return one->kind != EDIT_INSERT && other->kind != EDIT_INSERT && one->line == other->line &&
+           strcmp(one->file, other->file) == 0 && !edit_is(one, other);
+}
+
+void edits_free(struct edits *edits)
+{
+    for (size_t i = 0; i < edits->count; i++) {
+        free(edits->item[i].file);
+        free(edits->item[i].text);
+    }
+    free(edits->item);
+    *edits = (struct edits){0};
+}
+
+/* --- running them -------------------------------------------------------- */
+
+/* The edits of one file, and what becomes of it. */
+struct edit_run {
+    const struct edit **edit; /* those of this file */
+    size_t count;
+    const char *ending; /* of the line at hand or, at the end, of the last: "\n" or "\r\n" */
+    struct edited_text *edited;
+};
+
+/* Adds text[size] with an ending. Returns 0, or -1: out of memory. */
+static int run_add(struct edit_run *run, enum edited_mark mark, const char *text, size_t size)
+{
+    struct edited_text *edited = run->edited;
+    const size_t ending_size = strlen(run->ending);
+    struct edited_line *grown = array_grow(edited->line, edited->count, sizeof *grown);
+    char *copy = malloc(size + ending_size + 1);
+
+    if (grown != NULL)
+        edited->line = grown;
+    if (grown == NULL || copy == NULL) {
+        free(copy);
+        return -1;
+    }
+    memcpy(copy, text, size);
+    memcpy(copy + size, run->ending, ending_size + 1);
+    edited->changed |= mark != EDITED_KEPT;
+    edited->line[edited->count++] = (struct edited_line){mark, copy, size + ending_size};
+    return 0;
+}
+
+static int run_add_new(struct edit_run *run, const char *text)
+{
+    for (;; text++) {
+        const size_t size = strcspn(text, "\n");
+        if (run_add(run, EDITED_ADDED, text, size) != 0)
+            return -1;
+        text += size;
+        if (*text == '\0')
+            return 0;
+    }
+}
+
+static int run_inserts(struct edit_run *run, unsigned line)
+{
+    for (size_t i = 0; i < run->count; i++)
+        if (run->edit[i]->kind == EDIT_INSERT && run->edit[i]->line == line &&
+            run_add_new(run, run->edit[i]->text) != 0)
+            return -1;
+    return 0;
+}
+
+/* The edit that replaces or deletes the line, into *change, or NULL. Returns 0,
+ * or -1 with errno if there are two. */
+static int run_find_change(const struct edit_run *run, unsigned line, const struct edit **change)
+{
+    *change = NULL;
+    for (size_t i = 0; i < run->count; i++) {
+        if (run->edit[i]->kind == EDIT_INSERT || run->edit[i]->line != line)
+            continue;
+        if (*change != NULL) {
+            errno = ERANGE;
+            return -1;
+        }
+        *change = run->edit[i];
+    }
+    return 0;
+}
+
+static int run_line(struct edit_run *run, const struct text_line *line)
+{
+    size_t size = (size_t)(line->end - line->start);
+    const bool has_cr = size > 0 && line->start[size - 1] == '\r';
+    const struct edit *change;
+
+    size -= has_cr;
+    /* An open last line takes after the one before it. */
+    if (line->next > line->end || has_cr)
+        run->ending = has_cr ? "\r\n" : "\n";
+    if (run_inserts(run, line->number) != 0 || run_find_change(run, line->number, &change) != 0)
+        return -1;
+    if (change != NULL && change->kind == EDIT_REPLACE && strlen(change->text) == size &&
+        memcmp(change->text, line->start, size) == 0)
+        change = NULL;
+    if (run_add(run, change == NULL ? EDITED_KEPT : EDITED_REMOVED, line->start, size) != 0)
+        return -1;
+    return change != NULL && change->kind == EDIT_REPLACE ? run_add_new(run, change->text) : 0;
+}
+
+static void cut_end(struct edited_line *line, size_t size)
+{
+    line->size -= size;
+    line->text[line->size] = '\0';
+}
+
+/* The old text ended without `missing` bytes of the ending of its last line,
+ * which is at `old`: so does the new one, if it has another last line. */
+static int run_open_end(struct edit_run *run, size_t old, size_t missing)
+{
+    struct edited_text *edited = run->edited;
+    const size_t last = edited->count - 1;
+
+    if (edited->line[old].mark == EDITED_KEPT && old < last) {
+        const struct edited_line kept = edited->line[old];
+        if (run_add(run, EDITED_ADDED, kept.text, kept.size - strlen(run->ending)) != 0)
+            return -1;
+        const struct edited_line again = edited->line[last + 1];
+        memmove(&edited->line[old + 2], &edited->line[old + 1], (last - old) * sizeof again);
+        edited->line[old + 1] = again;
+        edited->line[old].mark = EDITED_REMOVED;
+    }
+    cut_end(&edited->line[old], missing);
+    if (edited->line[edited->count - 1].mark == EDITED_ADDED)
+        cut_end(&edited->line[edited->count - 1], missing);
+    return 0;
+}
+
+static int run_file(struct edit_run *run, const struct text_file *before)
+{
+    struct text_line line = {0};
+    size_t last = 0, missing = 0;
+    unsigned lines = 0;
+
+    run->ending = "\n";
+    while (before->text != NULL && next_text_line(before, &line)) {
+        if (run_line(run, &line) != 0)
+            return -1;
+        lines = line.number;
+        if (line.next == line.end) /* no newline, but perhaps the \r before it */
+            missing = line.end[-1] == '\r' ? 1 : strlen(run->ending);
+    }
+    for (size_t i = 0; i < run->edited->count; i++)
+        if (run->edited->line[i].mark != EDITED_ADDED)
+            last = i;
+    for (size_t i = 0; i < run->count; i++) {
+        if (run->edit[i]->line > lines) {
+            errno = ERANGE;
+            return -1;
+        }
+    }
+    if (run_inserts(run, EDIT_END) != 0)
+        return -1;
+    return missing > 0 ? run_open_end(run, last, missing) : 0;
+}
+
+/* Is the edit about the file at path, of which this is the status? */
+static bool is_about(const struct edit *edit, const struct host *host, const char *path,
+                     const struct text_file *file)
+{
+    char full[PATH_MAX];
+    struct stat status;
+
+    if (strcmp(edit->file, path) == 0)
+        return true;
+    return file->text != NULL && host_path(host, edit->file, full, sizeof full) == 0 &&
+           stat(full, &status) == 0 && status.st_ino == file->status.st_ino &&
+           status.st_dev == file->status.st_dev;
+}
+
+int edits_run(const struct edits *edits, const struct host *host, const char *path,
+              const struct text_file *before, struct edited_text *edited)
+{
+    struct edit_run run = {.edited = edited,
+                           .edit = malloc((edits->count + 1) * sizeof(struct edit *))};
+
+    if (run.edit == NULL)
+        return -1;
+    for (size_t i = 0; i < edits->count; i++)
+        if (is_about(&edits->item[i], host, path, before))
+            run.edit[run.count++] = &edits->item[i];
+    const int result = run_file(&run, before);
+    free(run.edit);
+    return result;
+}
+
+void edited_text_free(struct edited_text *edited)
+{
+    for (size_t i = 0; i < edited->count; i++)
+        free(edited->line[i].text);
+    free(edited->line);
+    *edited = (struct edited_text){0};
+}
+
+/* --- the file as it would be --------------------------------------------- */
+
+/* Puts the new text in place of the old. Returns 0, or -1 with errno. */
+static int take_edited(const struct edited_text *edited, struct text_file *file)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < edited->count; i++)
+        size += edited->line[i].mark != EDITED_REMOVED ? edited->line[i].size : 0;
+    char *text = malloc(size + 1);
+    if (text == NULL)
+        return -1;
+    free(file->text);
+    file->text = text;
+    file->size = size;
+    for (size_t i = 0; i < edited->count; i++) {
+        if (edited->line[i].mark == EDITED_REMOVED)
+            continue;
+        memcpy(text, edited->line[i].text, edited->line[i].size);
+        text += edited->line[i].size;
+    }
+    *text = '\0';
+    return 0;
+}
+
+int host_read_text(const struct host *host, const char *path, int flags, size_t size_max,
+                   struct text_file *file)
+{
+    char full[PATH_MAX];
+    struct edited_text edited = {0};
+
+    *file = (struct text_file){0};
+    if (host_path(host, path, full, sizeof full) != 0)
+        return -1;
+    const int result = read_large_text_file(full, flags, size_max, file);
+    if (host->edits == NULL || (result != 0 && errno != ENOENT))
+        return result;
+    const int no_file = errno;
+    int edited_result = edits_run(host->edits, host, path, file, &edited);
+    if (edited_result == 0 && edited.changed)
+        edited_result = take_edited(&edited, file);
+    const int saved = edited_result != 0 ? errno : no_file;
+    edited_text_free(&edited);
+    if (edited_result != 0) {
+        free(file->text);
+        file->text = NULL;
+    }
+    errno = saved;
+    return file->text != NULL ? 0 : -1;
+}

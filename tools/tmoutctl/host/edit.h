@@ -1,0 +1,93 @@
+/*
+ * Changes to a host's text files, line by line: what a patch would do. Nothing
+ * here writes to the host.
+ */
+#ifndef TMOUT_TMOUTCTL_HOST_EDIT_H
+#define TMOUT_TMOUTCTL_HOST_EDIT_H
+
+#include "tools/tmoutctl/host/text_file.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct host;
+
+enum edit_kind {
+    EDIT_REPLACE, /* the line */
+    EDIT_INSERT,  /* before the line; EDIT_END: after the last one */
+    EDIT_DELETE   /* the line */
+};
+
+/* The line number for what goes after the last line, or into a new file. */
+#define EDIT_END 0U
+
+/*
+ * One change. All edits of a file count its lines as they are on the host now,
+ * whatever the others do. Of a line that is continued on the next (a backslash
+ * at its end), each physical line is replaced or deleted by itself.
+ */
+struct edit {
+    enum edit_kind kind;
+    char *file;    /* of the host: an absolute path below its root */
+    unsigned line; /* from 1 */
+    char *text;    /* one line or more, without the last newline; NULL to delete */
+};
+
+/* Start with {0}; end with edits_free(). */
+struct edits {
+    struct edit *item;
+    size_t count;
+};
+
+/*
+ * Adds a copy of a change, unless the list has an equal one: several findings
+ * may ask for the same. Insertions before the same line keep their order.
+ * Returns 0, or -1: out of memory.
+ */
+int edits_add(struct edits *edits, const struct edit *edit);
+
+/* Do two changes exclude each other, since both replace or delete the same line,
+ * but not in the same way? The first path of a file counts, links do not. */
+bool edit_conflicts(const struct edit *one, const struct edit *other);
+
+void edits_free(struct edits *edits);
+
+/* A line of a file before or after its edits. */
+enum edited_mark { EDITED_KEPT, EDITED_REMOVED, EDITED_ADDED };
+struct edited_line {
+    enum edited_mark mark;
+    char *text; /* size bytes with the line ending, if the line has one */
+    size_t size;
+};
+
+/* The lines in their order, a removed one before what replaces it. Start with
+ * {0}; end with edited_text_free(). */
+struct edited_text {
+    struct edited_line *line;
+    size_t count;
+    bool changed; /* has it a line that is removed or added? */
+};
+
+/*
+ * Runs those edits that are about the host's file at path, whose text is in
+ * before (text is NULL where there is no such file). Symbolic links are
+ * followed: an edit may know the file by another name. A line that is replaced
+ * keeps its own ending, a new one gets that of its neighbor, and a file without
+ * a newline at its end stays one. Returns 0, or -1 with errno: ENOMEM, or ERANGE
+ * for a line that the file does not have, or that two edits change differently.
+ * edited is to be freed either way.
+ */
+int edits_run(const struct edits *edits, const struct host *host, const char *path,
+              const struct text_file *before, struct edited_text *edited);
+
+void edited_text_free(struct edited_text *edited);
+
+/*
+ * Reads the host's file at path, as read_large_text_file(), with host->edits
+ * applied if there are any: the file as it would be. status is that of the
+ * file on the host, or all zero for a new one.
+ */
+int host_read_text(const struct host *host, const char *path, int flags, size_t size_max,
+                   struct text_file *file);
+
+#endif

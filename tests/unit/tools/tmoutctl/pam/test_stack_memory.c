@@ -6,7 +6,7 @@
 
 static int read_and_free(void *root)
 {
-    const struct host host = {root};
+    const struct host host = {.root = root};
     struct pam_stack stack;
     const enum pam_stack_status status = pam_stack_read(&host, "sshd", "auth", &stack);
 

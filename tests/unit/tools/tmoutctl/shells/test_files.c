@@ -4,7 +4,7 @@
 static void commands(void **state)
 {
     static const char *const expected[] = {"one", "two\tthree ", "", " a#b;", "last"};
-    const struct host host = {*state};
+    const struct host host = {.root = *state};
     struct text_file file;
     size_t i = 0;
 
@@ -20,7 +20,7 @@ static void commands(void **state)
 
 static void lines_with_a_word(void **state)
 {
-    const struct host host = {*state};
+    const struct host host = {.root = *state};
 
     put(*state, "/etc/x", "word\n# word\nother\n. word\n: # word\n");
     assert_int_equal(shell_last_line_with(&host, "/etc/x", "word"), 4);
@@ -30,7 +30,7 @@ static void lines_with_a_word(void **state)
 
 static void lines_that_read_our_script(void **state)
 {
-    const struct host host = {*state};
+    const struct host host = {.root = *state};
     const struct rc_file *bashrc = &rc_files[0];
 
     assert_int_equal(shell_rc_hook_line(&host, bashrc), 0);
@@ -44,7 +44,7 @@ static void lines_that_read_our_script(void **state)
 
 static void whose_script_it_is(void **state)
 {
-    const struct host host = {*state};
+    const struct host host = {.root = *state};
 
     assert_true(shell_script_is_ours(&host, PROFILE_SH));
     assert_true(shell_script_is_ours(&host, PROFILE_CSH));

@@ -5,7 +5,7 @@
 
 static void find(const char *root, struct shell_findings *findings)
 {
-    const struct host host = {root};
+    const struct host host = {.root = root};
 
     *findings = (struct shell_findings){0};
     assert_int_equal(shell_findings_find(&host, findings), 0);

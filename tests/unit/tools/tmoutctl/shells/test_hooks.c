@@ -8,7 +8,7 @@ enum { BASHRC = 0, ZSHENV = 2, KSHRC = 4, CSHRC = 6 };
 
 static void assert_added(const char *root, const struct rc_file *rc)
 {
-    const struct host host = {root};
+    const struct host host = {.root = root};
     struct failure failure = {""};
 
     if (shell_hook_add(&host, rc, &failure) != SHELL_HOOK_ADDED)
@@ -19,7 +19,7 @@ static void assert_added(const char *root, const struct rc_file *rc)
 
 static void assert_removed(const char *root, const struct rc_file *rc)
 {
-    const struct host host = {root};
+    const struct host host = {.root = root};
     struct failure failure = {""};
 
     if (shell_hook_remove(&host, rc, &failure) != SHELL_HOOK_REMOVED)
@@ -97,7 +97,7 @@ static void later_edits(void **state)
     free(added);
     /* Words of ours that are not our line. */
     put(*state, "/etc/zshenv", "echo /tmout/shells/\n# tmoutctl shells\n");
-    const struct host host = {*state};
+    const struct host host = {.root = *state};
     struct failure failure = {""};
     assert_int_equal(shell_hook_remove(&host, &rc_files[ZSHENV + 1], &failure),
                      SHELL_HOOK_UNCHANGED);
@@ -105,7 +105,7 @@ static void later_edits(void **state)
 
 static void assert_rejected(const char *root, const char *reason)
 {
-    const struct host host = {root};
+    const struct host host = {.root = root};
     struct failure failure = {""};
 
     assert_int_equal(shell_hook_add(&host, &rc_files[ZSHENV], &failure), SHELL_HOOK_FAILED);
@@ -150,7 +150,7 @@ static void strange_files(void **state)
 
 static void where_rc_files_apply(void **state)
 {
-    const struct host host = {*state};
+    const struct host host = {.root = *state};
 
     assert_true(shell_rc_file_applies(&host, &rc_files[BASHRC]));
     assert_false(shell_rc_file_applies(&host, &rc_files[BASHRC + 1])); /* RHEL's */
@@ -162,7 +162,7 @@ static void where_rc_files_apply(void **state)
 
 static void missing_fragments(void **state)
 {
-    const struct host host = {*state};
+    const struct host host = {.root = *state};
     struct failure failure = {""};
 
     assert_true(shell_fragments_installed(&host, &failure));

@@ -5,7 +5,7 @@
 
 static void assert_program(const char *root, bool csh, const char *text, const char *expected)
 {
-    const struct host host = {root};
+    const struct host host = {.root = root};
 
     put(root, "/etc/x", text);
     char *program = shell_lines_out(&host, "/etc/x", csh);
@@ -82,7 +82,7 @@ static void csh(void **state)
 
 static void a_file_that_cannot_be_read(void **state)
 {
-    const struct host host = {*state};
+    const struct host host = {.root = *state};
     char *program = shell_lines_out(&host, "/etc/missing", false);
 
     assert_string_equal(program, "");

@@ -51,7 +51,7 @@ static void assert_shell(const struct shell_list *list, const char *path, const 
 
 static void installed_shells(void **state)
 {
-    const struct host host = {*state};
+    const struct host host = {.root = *state};
     struct shell_list list = {0};
     char *name = path_in(*state, "usr/bin/rbash"), *other = path_in(*state, "bin/csh");
 
@@ -88,7 +88,7 @@ static void installed_shells(void **state)
 
 static void login_shells(void **state)
 {
-    const struct host host = {*state};
+    const struct host host = {.root = *state};
     struct login_shells shells = {0};
 
     assert_int_equal(login_shells_read(&host, &shells), 0);
@@ -109,7 +109,7 @@ static void login_shells(void **state)
 
 static void timeouts(void **state)
 {
-    const struct host host = {*state};
+    const struct host host = {.root = *state};
 
     assert_int_equal(shell_timeout_of(&host, "/bin/bash"), SHELL_TIMEOUT_SECONDS);
     assert_int_equal(shell_timeout_of(&host, "/usr/local/bin/tcsh"), SHELL_TIMEOUT_MINUTES);

@@ -20,7 +20,7 @@ static size_t count_lines(const char *root, const char *path, const char *end)
 static void assert_written(const char *root, int64_t default_sec, long seconds, long minutes,
                            enum shell_literal_result result)
 {
-    const struct host host = {root};
+    const struct host host = {.root = root};
     struct shell_literal literals[SHELL_SCRIPTS];
     char number[32];
 
@@ -61,7 +61,7 @@ static void numbers_follow_the_policy(void **state)
 
 static void numbers_that_are_larger(void **state)
 {
-    const struct host host = {*state};
+    const struct host host = {.root = *state};
     struct shell_findings findings = {0};
 
     assert_int_equal(shell_literals_find(&host, 600, &findings), 0);
@@ -82,7 +82,7 @@ static void numbers_that_are_larger(void **state)
 /* None is changed if one of them cannot be. */
 static void assert_rejected(const char *root, const char *text, const char *reason)
 {
-    const struct host host = {root};
+    const struct host host = {.root = root};
     struct shell_literal literals[SHELL_SCRIPTS];
     struct shell_findings findings = {0};
     char *csh = text_in(root, PROFILE_CSH);
@@ -136,7 +136,7 @@ static void scripts_that_are_not_ours(void **state)
 
 static void without_the_script_for_tcsh(void **state)
 {
-    const struct host host = {*state};
+    const struct host host = {.root = *state};
     struct shell_literal literals[SHELL_SCRIPTS];
 
     remove_in(*state, PROFILE_CSH);

@@ -11,7 +11,7 @@
 
 static int find_shells(void *root)
 {
-    const struct host host = {root};
+    const struct host host = {.root = root};
     struct shell_list list = {0};
     const int result = shell_list_find(&host, &list);
 
@@ -23,7 +23,7 @@ static int find_shells(void *root)
 
 static int find_findings(void *root)
 {
-    const struct host host = {root};
+    const struct host host = {.root = root};
     struct shell_findings findings = {0};
     const int result = shell_findings_find(&host, &findings);
 
@@ -35,7 +35,7 @@ static int find_findings(void *root)
 
 static int find_literals(void *root)
 {
-    const struct host host = {root};
+    const struct host host = {.root = root};
     struct shell_findings findings = {0};
     const int result = shell_literals_find(&host, 300, &findings);
 
@@ -45,7 +45,7 @@ static int find_literals(void *root)
 
 static int write_lines_out(void *root)
 {
-    const struct host host = {root};
+    const struct host host = {.root = root};
     char *program = shell_lines_out(&host, "/etc/profile.d/site.sh", false);
     const int result = program != NULL && program[0] != '\0' ? 0 : -1;
 
@@ -55,7 +55,7 @@ static int write_lines_out(void *root)
 
 static int add_and_remove(void *root)
 {
-    const struct host host = {root};
+    const struct host host = {.root = root};
     struct failure failure = {""};
     const bool added = shell_hook_add(&host, &rc_files[0], &failure) == SHELL_HOOK_ADDED;
     const bool removed =
@@ -68,7 +68,7 @@ static int add_and_remove(void *root)
 
 static int write_literals(void *root)
 {
-    const struct host host = {root};
+    const struct host host = {.root = root};
     struct shell_literal literals[SHELL_SCRIPTS];
     const int result = shell_literals_write(&host, 300, literals);
 

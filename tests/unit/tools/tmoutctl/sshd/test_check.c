@@ -13,7 +13,7 @@ static const char as_policy[] = "maxsessions 5\nmaxauthtries 2\n";
 static int compare(const char *root, const char *policy, const bool *known,
                    struct sshd_check *check, struct failure *failure)
 {
-    const struct host host = {root};
+    const struct host host = {.root = root};
     bool all[SETTING_COUNT];
     struct sshd_program program;
     struct snapshot snapshot;

@@ -21,7 +21,7 @@ static int collect_rules(void *unused)
 
 static int compare(void *root)
 {
-    const struct host host = {root};
+    const struct host host = {.root = root};
     bool known[SETTING_COUNT];
     struct sshd_program program;
     struct dropin dropin = {0};
@@ -45,7 +45,7 @@ static int compare(void *root)
 
 static int find_bad_options(void *root)
 {
-    const struct host host = {root};
+    const struct host host = {.root = root};
     struct sshd_program program;
     struct sshd_config config = {0};
     struct failure failure = {""};

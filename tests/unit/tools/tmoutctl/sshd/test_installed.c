@@ -5,7 +5,7 @@
 
 static void find(const char *root, struct sshd_program *program)
 {
-    const struct host host = {root};
+    const struct host host = {.root = root};
     struct failure failure = {""};
 
     if (sshd_find(&host, program, &failure) != 0)
@@ -14,7 +14,7 @@ static void find(const char *root, struct sshd_program *program)
 
 static void where_it_is(void **state)
 {
-    const struct host host = {*state};
+    const struct host host = {.root = *state};
     struct sshd_program program;
     struct failure failure = {""};
     char *expected = path_in(*state, "usr/local/sbin/sshd");

@@ -5,7 +5,7 @@
 
 static void read_text(const char *root, struct sshd_text *text)
 {
-    const struct host host = {root};
+    const struct host host = {.root = root};
 
     assert_int_equal(sshd_text_read(&host, text), 0);
 }

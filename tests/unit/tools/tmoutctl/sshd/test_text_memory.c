@@ -6,7 +6,7 @@
 
 static int read_and_free(void *root)
 {
-    const struct host host = {root};
+    const struct host host = {.root = root};
     struct sshd_text text;
     const int result = sshd_text_read(&host, &text);
 

@@ -231,12 +231,18 @@ $(TEST_BUILD)/unit/%_memory: override LDFLAGS += $(addprefix -Wl$(,)--wrap=,mall
 
 $(TEST_BUILD)/module/%: tests/module/%.c tests/module/stack.c
 	@mkdir -p $(@D)
-	$(TEST_FLAGS) -MMD -MP -o $@ $(filter %.c,$^) $(LDFLAGS) $$($(PKG_CONFIG) --cflags --libs cmocka) -lpam
+	$(TEST_FLAGS) -MMD -MP -o $@ $(filter %.c,$^) $(filter %.a,$^) $(LDFLAGS) $$($(PKG_CONFIG) --cflags --libs cmocka) -lpam
 
 # In the place of pam_unix, and what the tests of attempts have in common.
 ATTEMPT_TESTS := $(TEST_BUILD)/module/test_auth $(TEST_BUILD)/module/test_attempts_parallel
 $(ATTEMPT_TESTS): tests/module/attempts.c tests/module/pam_check.h | $(TEST_BUILD)/pam_check.so
 $(TEST_BUILD)/pam_check.so: tests/module/pam_check.c tests/module/pam_check.h
+	@mkdir -p $(@D)
+	$(COMPILE) -shared $(LDFLAGS) -o $@ $< -lpam
+
+# tmoutctl's evaluator of stacks, beside libpam with modules that return anything.
+$(TEST_BUILD)/module/test_pam_stacks: $(BUILD)/libtmoutctl.a $(BUILD)/libtmout.a | $(TEST_BUILD)/pam_stub.so
+$(TEST_BUILD)/pam_stub.so: tests/module/pam_stub.c tests/module/pam_stub.h
 	@mkdir -p $(@D)
 	$(COMPILE) -shared $(LDFLAGS) -o $@ $< -lpam
 

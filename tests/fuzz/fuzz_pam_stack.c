@@ -4,20 +4,22 @@
  * The input is the service's file; a line #### begins the next file that it may
  * include: common-auth, then inner, then faillock.conf. Aborts unless
  * - every parsed line has its parts, and a position in an existing file;
- * - a substack's lines end where the substack does, and lie within the stack;
+ * - a line is at most one substack deeper than the one before;
+ * - a stack whose modules all succeed or all fail has an end, and one that
+ *   libpam gives up on lets nobody in;
  * - a file without inclusions has as many lines as a simple word count finds;
  * - pam_faillock counts as used exactly if a line of the stack calls it.
  */
 #include "tests/fuzz/fuzz.h"
 
 #include "tools/tmoutctl/host/faillock.h"
-#include "tools/tmoutctl/pam/stack.h"
+#include "tools/tmoutctl/pam/run.h"
 
 #include <strings.h>
 #include <sys/stat.h>
 
 static const char NEXT_FILE[] = "\n####\n";
-static const char blanks[] = " \t\r\f\v";
+static const char blanks[] = " \t";
 
 static const char *const names[] = {"/etc/pam.d/sshd", "/etc/pam.d/common-auth", "/etc/pam.d/inner",
                                     "/etc/security/faillock.conf"};
@@ -100,18 +102,36 @@ static void check_place(const char *file, unsigned line)
     MUST(host_path(&host, file, path, sizeof path) == 0 && access(path, F_OK) == 0);
 }
 
+/* Runs the stack with this result of every line. */
+static void check_run(const struct pam_stack *stack, int result)
+{
+    struct pam_run run;
+    size_t before = 0;
+
+    for (pam_run_start(stack, &run); run.at < stack->count;) {
+        MUST(run.at >= before);
+        before = run.at + 1;
+        pam_run_return(stack, &run, PAM_CALL_FIRST, result, result);
+    }
+    MUST(!stack->aborts || pam_run_status(stack, &run) != PAM_SUCCESS);
+}
+
 static void check_stack(const struct pam_stack *stack)
 {
+    unsigned level = 0;
+
     MUST(strcmp(stack->path, names[0]) == 0);
     for (size_t i = 0; i < stack->count; i++) {
         const struct pam_line *line = &stack->line[i];
-        MUST(line->control[0] != '\0' && line->module[0] != '\0');
         MUST(line->control[0] == '[' || strpbrk(line->control, blanks) == NULL);
-        MUST(line->module[0] == '[' || strpbrk(line->module, blanks) == NULL);
-        MUST(line->line > 0 && line->origin > 0);
-        MUST(line->end > i && line->end <= stack->count);
+        MUST(line->kind == PAM_LINE_MODULE || line->module[0] == '\0');
+        MUST(line->line > 0 && line->last_line >= line->line && line->on_host == line->line);
+        MUST(line->origin > 0 && line->level <= level + 1 && line->level <= PAM_LEVELS_MAX);
+        level = line->level;
         check_place(line->file, line->line);
     }
+    check_run(stack, PAM_SUCCESS);
+    check_run(stack, PAM_AUTH_ERR);
     if (stack->problem != NULL)
         check_place(stack->problem_file, stack->problem_line);
 }
@@ -129,7 +149,12 @@ static size_t count_lines(const char *text, const char *type)
         line[strcspn(line, "#")] = '\0';
         while (found < 3 && (word = strtok_r(at, blanks, &at)) != NULL)
             words[found++] = word;
-        count += found == 3 && strcasecmp(words[0] + (words[0][0] == '-'), type) == 0;
+        /* What libpam does not understand is for auth. */
+        const char *word_type = found > 0 ? words[0] + (words[0][0] == '-') : type;
+        const bool is_known =
+            strcasecmp(word_type, "auth") == 0 || strcasecmp(word_type, "account") == 0 ||
+            strcasecmp(word_type, "password") == 0 || strcasecmp(word_type, "session") == 0;
+        count += found > 0 && strcasecmp(is_known ? word_type : "auth", type) == 0;
     }
     free(copy);
     return count;

@@ -75,6 +75,17 @@ static size_t find_password(const struct pam_stack *stack)
     return i;
 }
 
+/* The index after the last line of the substack that a line is in, or the number
+ * of lines: a rejection that ends the stack at once ends the lines before that. */
+static size_t end_of_level(const struct pam_stack *stack, size_t of)
+{
+    size_t end = of + 1;
+
+    while (end < stack->count && stack->line[end].level >= stack->line[of].level)
+        end++;
+    return end;
+}
+
 /* --- are the lines there ------------------------------------------------- */
 
 static void add_stack_problem(struct audit *audit, const struct pam_stack *stack)
@@ -356,7 +367,7 @@ static void check_auth_order_in(struct audit *audit, const struct pam_stack *sta
                                "comes after %s (%s:%u) for %s: passwords are checked before the "
                                "attempt is counted",
                                line->module, line->file, line->line, service);
-    else if (password >= wrong->end)
+    else if (password >= end_of_level(stack, ours))
         finding = findings_add(&audit->findings, CHECK_PAM_AUTH_ORDER, AUDIT_FAIL,
                                "is in a substack that does not include %s (%s:%u): for %s, a "
                                "rejection ends only the substack",
@@ -381,7 +392,18 @@ static void check_pam_auth_order(struct audit *audit, const void *facts)
  * succeeds. */
 static bool ends_stack(const struct pam_line *line)
 {
-    return !pam_line_is(line, "pam_deny.so") && pam_control_ends_on_success(line->control);
+    return !pam_line_is(line, "pam_deny.so") &&
+           (line->action[PAM_SUCCESS] == ACTION_DONE || line->action[PAM_IGNORE] == ACTION_DONE);
+}
+
+/* The most lines that an action of the line skips. */
+static size_t longest_jump(const struct pam_line *line)
+{
+    int longest = 0;
+
+    for (int i = 0; i < PAM_RESULTS; i++)
+        longest = line->action[i] > longest ? line->action[i] : longest;
+    return (size_t)longest;
 }
 
 /* May a success of this line keep ours from running? In auth it may for root in
@@ -430,12 +452,12 @@ static void check_jump_in(struct audit *audit, const struct pam_stack *stack, co
     for (size_t i = 0; i < ours && ours < stack->count; i++) {
         const struct pam_line *line = &stack->line[i], *jumped = &stack->line[ours];
         /* A line in a substack can end only the substack. */
-        if (line->end <= ours ||
+        if (end_of_level(stack, i) <= ours ||
             findings_have(&audit->findings, CHECK_PAM_JUMP, jumped->file, jumped->line))
             continue;
         if (ends_stack(line) && !(is_auth && may_end_auth(line, service)))
             add_ending(audit, &(struct bypass){stack, service, is_auth, jumped, i});
-        else if (i + pam_control_jump(line->control) >= ours)
+        else if (i + longest_jump(line) >= ours)
             finding_set_place(findings_add(&audit->findings, CHECK_PAM_JUMP, AUDIT_WARN,
                                            "is skipped for %s if %s (%s:%u) jumps over it: its "
                                            "control is %s",

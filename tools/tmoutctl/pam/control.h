@@ -1,12 +1,41 @@
 /*
- * What the control of a PAM line makes of the module's results: a word such as
- * `requisite`, or `[result=action ...]`. libpam takes a result that [...] does
- * not name, in a line without `default`, for bad. Pure.
+ * What the control of a PAM line makes of each result of its module: a word
+ * such as `requisite`, or `[result=action ...]`. Pure. Facts from
+ * _pam_parse_control() of Linux-PAM 1.5.2 to 1.7.
  */
-#ifndef TMOUT_TMOUTCTL_HOST_PAM_CONTROL_H
-#define TMOUT_TMOUTCTL_HOST_PAM_CONTROL_H
+#ifndef TMOUT_TMOUTCTL_PAM_CONTROL_H
+#define TMOUT_TMOUTCTL_PAM_CONTROL_H
 
+#include <security/_pam_types.h>
 #include <stdbool.h>
+
+/* Results are numbered from 0, PAM_SUCCESS, to this, exclusive. */
+enum { PAM_RESULTS = _PAM_RETURN_VALUES };
+
+/* What is done with a result. A positive number jumps over as many lines. */
+enum pam_action {
+    ACTION_IGNORE = 0,
+    ACTION_OK = -1,
+    ACTION_DONE = -2,
+    ACTION_BAD = -3,
+    ACTION_DIE = -4,
+    ACTION_RESET = -5
+};
+
+/*
+ * Fills in the action for each result. control is as written, with or without
+ * its brackets, which make no difference to libpam. False if it is malformed:
+ * then every action is ACTION_BAD, as in libpam.
+ */
+bool pam_control_parse(const char *control, int action[PAM_RESULTS]);
+
+/*
+ * The text of a control with every jump over N lines made one over
+ * moved(N, context) lines, and nothing else changed. The caller frees it; NULL:
+ * out of memory.
+ */
+char *pam_control_move_jumps(const char *control, int (*moved)(int jump, const void *context),
+                             const void *context);
 
 /*
  * Does the login proceed, through the rest of the stack, whatever the module
@@ -15,17 +44,8 @@
  */
 bool pam_control_never_blocks(const char *control);
 
-/* Does a rejection end the stack, and PAM_IGNORE leave it alone? */
+/* Does every error that our auth line returns end the stack, and PAM_IGNORE
+ * leave it alone? */
 bool pam_control_rejects_at_once(const char *control);
-
-/*
- * Can the module's success end the stack, so that later lines do not run?
- * `done` does so unless the stack has failed already; a `die` does not matter,
- * since it ends the login (_pam_dispatch_aux() of Linux-PAM).
- */
-bool pam_control_ends_on_success(const char *control);
-
-/* The most lines that an action of `[result=N ...]` skips; 0: none skips any. */
-unsigned long pam_control_jump(const char *control);
 
 #endif

@@ -1,7 +1,7 @@
 #include "tools/tmoutctl/pam/stack.h"
 
 #include "lib/host/array.h"
-#include "tools/tmoutctl/host/edit.h"
+#include "tools/tmoutctl/pam/text.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
-/* How deep libpam follows both kinds of inclusion (PAM_SUBSTACK_MAX_LEVEL of
- * Linux-PAM). */
-enum { DEPTH_MAX = 16 };
+static const char blanks[] = " \t";
 
-static const char blanks[] = " \t\r\f\v";
+/* The service whose lines libpam takes where another has none of a type. */
+#define FALLBACK_SERVICE "other"
 
 /* The state of reading a stack's files. */
 struct reader {
@@ -23,8 +23,16 @@ struct reader {
     const char *type;
     struct pam_stack stack;
     unsigned origin;
-    const char *open[DEPTH_MAX + 1]; /* the files being read, outermost first */
+    const char *open[PAM_LEVELS_MAX + 1]; /* the files being read, outermost first */
     bool out_of_memory;
+};
+
+/* A file being read, and how it came to that. */
+struct opened {
+    const char *path;
+    int depth;         /* inclusions so far */
+    unsigned level;    /* substacks among them */
+    bool is_requested; /* by a line of the reader's type: everything else in it is skipped */
 };
 
 /* Records the first problem. */
@@ -46,56 +54,6 @@ set_problem(struct reader *reader, const char *file, unsigned line, const char *
         reader->out_of_memory = true;
 }
 
-/*
- * The next word of *at, [...] being one word. It is terminated in place, and
- * *at moved past it. NULL if there is none.
- */
-static char *next_word(char **at)
-{
-    char *word = *at + strspn(*at, blanks), *end;
-
-    if (*word == '\0')
-        return NULL;
-    if (*word == '[') {
-        for (end = word + 1; *end != '\0' && *end != ']'; end++)
-            if (*end == '\\' && end[1] != '\0')
-                end++;
-        end += *end == ']';
-    } else {
-        end = word + strcspn(word, blanks);
-    }
-    *at = end + (*end != '\0');
-    *end = '\0';
-    return word;
-}
-
-/* The line that begins at *line, with the lines that continue it after a
- * backslash, and without a comment. The caller frees it; NULL: out of memory. */
-static char *join_lines(const struct text_file *file, struct text_line *line)
-{
-    char *joined = malloc((size_t)(file->text + file->size - line->start) + 2);
-    size_t used = 0;
-
-    if (joined == NULL)
-        return NULL;
-    for (;;) {
-        size_t length = (size_t)(line->end - line->start);
-        const char *comment = memchr(line->start, '#', length);
-        if (comment != NULL)
-            length = (size_t)(comment - line->start);
-        memcpy(joined + used, line->start, length);
-        used += length;
-        if (comment != NULL || length == 0 || line->start[length - 1] != '\\')
-            break;
-        joined[used - 1] = ' ';
-        if (!next_text_line(file, line))
-            break;
-    }
-    /* libpam stops at a NUL, and so do the callers. */
-    joined[used] = '\0';
-    return joined;
-}
-
 static void free_pam_line(struct pam_line *line)
 {
     free(line->control);
@@ -104,32 +62,55 @@ static void free_pam_line(struct pam_line *line)
     free(line->file);
 }
 
-static void add_pam_line(struct reader *reader, const char *control, const char *module,
-                         const char *arguments, const char *file, unsigned number)
+/* What a line of a file says. */
+struct parsed {
+    enum pam_line_kind kind;
+    const char *control, *module, *arguments;
+    bool bracketed;
+};
+
+static void add_pam_line(struct reader *reader, const struct parsed *parsed,
+                         const struct opened *file, const struct pam_text_line *at)
 {
     struct pam_stack *stack = &reader->stack;
     struct pam_line *grown = array_grow(stack->line, stack->count, sizeof *grown);
-    struct pam_line line = {.line = number, .origin = reader->origin};
+    struct pam_line line = {.kind = parsed->kind,
+                            .line = at->line,
+                            .last_line = at->last_line,
+                            .on_host = at->on_host,
+                            .origin = reader->origin,
+                            .level = file->level};
 
     if (grown == NULL) {
         reader->out_of_memory = true;
         return;
     }
     stack->line = grown;
-    line.control = strdup(control);
-    line.module = strdup(module);
-    line.arguments = strdup(arguments);
-    line.file = strdup(file);
-    if (line.control != NULL && line.module != NULL && line.arguments != NULL &&
-        line.file != NULL) {
-        stack->line[stack->count++] = line;
+    if (asprintf(&line.control, parsed->bracketed ? "[%s]" : "%s", parsed->control) < 0)
+        line.control = NULL;
+    line.module = strdup(parsed->module);
+    line.arguments = strdup(parsed->arguments);
+    line.file = strdup(file->path);
+    if (line.control == NULL || line.module == NULL || line.arguments == NULL ||
+        line.file == NULL) {
+        free_pam_line(&line);
+        reader->out_of_memory = true;
         return;
     }
-    free_pam_line(&line);
-    reader->out_of_memory = true;
+    if (parsed->kind != PAM_LINE_SUBSTACK && !pam_control_parse(parsed->control, line.action))
+        set_problem(reader, file->path, at->line,
+                    "has a malformed control, %s: libpam takes every result for a failure",
+                    line.control);
+    stack->line[stack->count++] = line;
 }
 
-static void read_pam_file(struct reader *reader, const char *path, int depth);
+static void add_must_fail(struct reader *reader, const struct opened *file,
+                          const struct pam_text_line *at)
+{
+    add_pam_line(reader, &(struct parsed){PAM_LINE_MUST_FAIL, "required", "", "", false}, file, at);
+}
+
+static bool read_pam_file(struct reader *reader, const struct opened *file);
 
 /* Finds the file of a service, or of what a line includes, and puts its path
  * on the host into path. Returns 0, or -1 if there is none. */
@@ -155,28 +136,27 @@ static bool is_open(const struct reader *reader, const char *path, int depth)
     return false;
 }
 
-/* Follows the inclusion in a line of file. */
-static void follow_include(struct reader *reader, const char *name, bool substack, const char *file,
-                           unsigned number, int depth)
+/* Follows the inclusion in a line. Returns false if libpam cannot. */
+static bool follow_include(struct reader *reader, const char *name, const struct opened *file,
+                           const struct opened *next, unsigned number)
 {
-    const size_t first = reader->stack.count;
+    struct opened included = *next;
     char path[PATH_MAX];
 
     if (name == NULL) {
-        set_problem(reader, file, number, "include without a file name");
-    } else if (depth >= DEPTH_MAX) {
-        set_problem(reader, file, number, "includes %s, nested more than %d levels deep", name,
-                    DEPTH_MAX);
+        set_problem(reader, file->path, number, "include without a file name");
+    } else if (included.depth >= PAM_LEVELS_MAX) {
+        set_problem(reader, file->path, number, "includes %s, nested more than %d levels deep",
+                    name, PAM_LEVELS_MAX);
     } else if (find_pam_file(reader, name, path, sizeof path) != 0) {
-        set_problem(reader, file, number, "includes %s, which does not exist", name);
-    } else if (is_open(reader, path, depth)) {
-        set_problem(reader, file, number, "includes %s recursively", name);
+        set_problem(reader, file->path, number, "includes %s, which does not exist", name);
+    } else if (is_open(reader, path, file->depth)) {
+        set_problem(reader, file->path, number, "includes %s recursively", name);
     } else {
-        read_pam_file(reader, path, depth + 1);
+        included.path = path;
+        return read_pam_file(reader, &included);
     }
-    for (size_t i = first; substack && i < reader->stack.count; i++)
-        if (reader->stack.line[i].end == 0)
-            reader->stack.line[i].end = reader->stack.count;
+    return false;
 }
 
 static bool is_type(const char *word)
@@ -189,85 +169,148 @@ static bool is_type(const char *word)
     return false;
 }
 
-/* text is the line's own copy, and is cut into words. */
-static void parse_pam_line(struct reader *reader, char *text, const char *file, unsigned number,
-                           int depth)
+/* What follows the type in a line of the reader's type, or in one that libpam
+ * takes for that although its type is unknown: then its module must fail. */
+static void parse_control(struct reader *reader, char *rest, enum pam_line_kind kind,
+                          const struct opened *file, const struct pam_text_line *at)
 {
-    char *rest = text, *type = next_word(&rest);
+    struct opened next = {.depth = file->depth + 1, .level = file->level, .is_requested = true};
+    struct parsed parsed = {.kind = kind, .module = "", .arguments = ""};
+    const char *control = pam_next_word(&rest, &parsed.bracketed);
+    const char *module = pam_next_word(&rest, NULL);
 
-    if (type == NULL)
-        return;
-    if (strcasecmp(type, "@include") == 0) {
-        follow_include(reader, next_word(&rest), false, file, number, depth);
+    if (control != NULL && strcasecmp(control, "include") == 0) {
+        if (!follow_include(reader, module, file, &next, at->line))
+            add_must_fail(reader, file, at);
+    } else if (control != NULL && strcasecmp(control, "substack") == 0) {
+        parsed.kind = PAM_LINE_SUBSTACK;
+        parsed.control = control;
+        next.level++;
+        add_pam_line(reader, &parsed, file, at);
+        if (!follow_include(reader, module, file, &next, at->line))
+            add_must_fail(reader, file, at);
+    } else if (control == NULL || module == NULL) {
+        set_problem(reader, file->path, at->line,
+                    "incomplete line: expected type, control and module");
+        parsed.kind = PAM_LINE_MUST_FAIL;
+        parsed.control = control != NULL ? control : "required";
+        add_pam_line(reader, &parsed, file, at);
+    } else {
+        parsed.control = control;
+        if (kind == PAM_LINE_MODULE) {
+            parsed.module = module;
+            parsed.arguments = rest + strspn(rest, blanks);
+        }
+        add_pam_line(reader, &parsed, file, at);
+    }
+}
+
+static void parse_pam_line(struct reader *reader, const struct opened *file,
+                           const struct pam_text_line *at)
+{
+    /* libpam takes a line that it does not understand for one of the type that
+     * it is reading, or for auth. */
+    const bool is_ours = file->is_requested || strcasecmp(reader->type, "auth") == 0;
+    struct opened next = {
+        .depth = file->depth + 1, .level = file->level, .is_requested = file->is_requested};
+    char *rest = at->text;
+    const char *type = pam_next_word(&rest, NULL);
+
+    if (type == NULL) {
+        if (is_ours)
+            add_must_fail(reader, file, at);
         return;
     }
     /* The dash only keeps libpam from logging a missing module. */
     type += type[0] == '-';
-    if (!is_type(type)) {
-        set_problem(reader, file, number, "\"%s\" is not a PAM type", type);
-        return;
-    }
-    if (strcasecmp(type, reader->type) != 0)
-        return;
-    char *control = next_word(&rest), *module = next_word(&rest);
-    if (control != NULL &&
-        (strcasecmp(control, "include") == 0 || strcasecmp(control, "substack") == 0))
-        follow_include(reader, module, strcasecmp(control, "substack") == 0, file, number, depth);
-    else if (control == NULL || module == NULL)
-        set_problem(reader, file, number, "incomplete line: expected type, control and module");
-    else
-        add_pam_line(reader, control, module, rest + strspn(rest, blanks), file, number);
-}
-
-static void read_pam_lines(struct reader *reader, const struct text_file *file, const char *path,
-                           int depth)
-{
-    for (struct text_line line = {0}; !reader->out_of_memory && next_text_line(file, &line);) {
-        const unsigned number = line.number;
-        char *text = join_lines(file, &line);
-        if (depth == 0)
-            reader->origin = number;
-        if (text == NULL)
-            reader->out_of_memory = true;
+    if (strcasecmp(type, "@include") == 0) {
+        if (follow_include(reader, pam_next_word(&rest, NULL), file, &next, at->line))
+            return;
+        if (file->is_requested)
+            add_must_fail(reader, file, at);
         else
-            parse_pam_line(reader, text, path, number, depth);
-        free(text);
+            reader->stack.aborts = true;
+        return;
+    }
+    if (!is_type(type)) {
+        set_problem(reader, file->path, at->line, "\"%s\" is not a PAM type", type);
+        if (is_ours)
+            parse_control(reader, rest, PAM_LINE_MUST_FAIL, file, at);
+    } else if (strcasecmp(type, reader->type) == 0) {
+        parse_control(reader, rest, PAM_LINE_MODULE, file, at);
     }
 }
 
-static void read_pam_file(struct reader *reader, const char *path, int depth)
+static void check_text_line(struct reader *reader, const struct opened *file,
+                            const struct pam_text_line *at)
 {
-    struct text_file file;
+    static const char *const faults[] = {
+        [PAM_LINE_INTERRUPTED] = "has a blank line or a comment after a backslash: releases of "
+                                 "libpam differ in what they make of it",
+        [PAM_LINE_UNFINISHED] = "is continued by a backslash, but the file ends: libpam rejects "
+                                "the whole file",
+        [PAM_LINE_LONG] = "is longer than 1,023 bytes: libpam before 1.6 cuts it in two"};
 
-    if (host_read_text(reader->host, path, 0, TEXT_FILE_SIZE_MAX, &file) != 0) {
+    if (at->fault != PAM_LINE_SOUND)
+        set_problem(reader, file->path, at->line, "%s", faults[at->fault]);
+}
+
+/* Returns false if libpam takes the file for unreadable. What came before the
+ * error stays. */
+static bool read_pam_file(struct reader *reader, const struct opened *file)
+{
+    struct pam_text text;
+    struct pam_text_line line;
+    bool is_sound = true;
+    int more = 0;
+
+    if (pam_text_open(reader->host, file->path, &text) != 0) {
         reader->out_of_memory |= errno == ENOMEM;
-        set_problem(reader, path, 0, "cannot be read: %s", strerror(errno));
-        return;
+        set_problem(reader, file->path, 0, "cannot be read: %s", strerror(errno));
+        return false;
     }
-    reader->open[depth] = path;
-    read_pam_lines(reader, &file, path, depth);
-    reader->open[depth] = NULL;
-    free(file.text);
+    reader->open[file->depth] = file->path;
+    while (is_sound && !reader->out_of_memory && (more = pam_text_next(&text, &line)) > 0) {
+        check_text_line(reader, file, &line);
+        if (file->depth == 0)
+            reader->origin = line.line;
+        is_sound = line.fault != PAM_LINE_UNFINISHED;
+        if (is_sound)
+            parse_pam_line(reader, file, &line);
+        free(line.text);
+    }
+    reader->out_of_memory |= more < 0;
+    reader->open[file->depth] = NULL;
+    pam_text_close(&text);
+    return is_sound;
+}
+
+/* Adds the lines of a service. Returns 0, or -1 if there is no such service. */
+static int read_service(struct reader *reader, const char *service)
+{
+    char path[PATH_MAX];
+
+    if (find_pam_file(reader, service, path, sizeof path) != 0)
+        return -1;
+    if (reader->stack.path == NULL && (reader->stack.path = strdup(path)) == NULL)
+        reader->out_of_memory = true;
+    else if (!read_pam_file(reader, &(struct opened){.path = path}))
+        reader->stack.aborts = true;
+    return 0;
 }
 
 enum pam_stack_status pam_stack_read(const struct host *host, const char *service, const char *type,
                                      struct pam_stack *stack)
 {
     struct reader reader = {.host = host, .type = type};
-    char path[PATH_MAX];
+    const int found = read_service(&reader, service);
 
-    *stack = (struct pam_stack){0};
-    if (find_pam_file(&reader, service, path, sizeof path) != 0)
-        return PAM_STACK_ABSENT;
-    reader.stack.path = strdup(path);
-    if (reader.stack.path == NULL)
-        return PAM_STACK_FAILED;
-    read_pam_file(&reader, path, 0);
-    for (size_t i = 0; i < reader.stack.count; i++)
-        if (reader.stack.line[i].end == 0)
-            reader.stack.line[i].end = reader.stack.count;
+    if (found == 0 && reader.stack.count == 0 && !reader.stack.aborts)
+        reader.stack.is_other = read_service(&reader, FALLBACK_SERVICE) == 0;
     *stack = reader.stack;
-    return reader.out_of_memory ? PAM_STACK_FAILED : PAM_STACK_OK;
+    if (reader.out_of_memory)
+        return PAM_STACK_FAILED;
+    return found == 0 ? PAM_STACK_OK : PAM_STACK_ABSENT;
 }
 
 void pam_stack_free(struct pam_stack *stack)

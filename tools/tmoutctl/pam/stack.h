@@ -1,34 +1,42 @@
 /*
- * What a PAM service really runs: its stack, with include, substack and
- * @include followed as libpam follows them.
+ * What libpam makes of a service's files: the lines of one type in the order in
+ * which they run, with include, substack and @include followed. Facts from
+ * pam_handlers.c of Linux-PAM 1.5.2 to 1.7 and Debian's patch for @include.
  */
-#ifndef TMOUT_TMOUTCTL_HOST_PAM_STACK_H
-#define TMOUT_TMOUTCTL_HOST_PAM_STACK_H
+#ifndef TMOUT_TMOUTCTL_PAM_STACK_H
+#define TMOUT_TMOUTCTL_PAM_STACK_H
 
 #include "tools/tmoutctl/host/host.h"
+#include "tools/tmoutctl/pam/control.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
+enum pam_line_kind {
+    PAM_LINE_MODULE,
+    PAM_LINE_SUBSTACK, /* the line itself; a jump counts it and its lines as one */
+    PAM_LINE_MUST_FAIL /* malformed: libpam takes it for PAM_PERM_DENIED */
+};
+
 struct pam_line {
-    char *control;   /* a word, or all of [...] */
-    char *module;    /* as written: a name or a path */
-    char *arguments; /* separated by blanks */
-    char *file;
-    unsigned line;
-    unsigned origin; /* the line of the service's own file that included it */
-    /*
-     * The index after the last line of the substack that this line is in, or
-     * the number of lines in all. A rejection that ends the stack at once ends
-     * only the lines before that.
-     */
-    size_t end;
+    enum pam_line_kind kind;
+    char *control;            /* a word, or all of [...] */
+    char *module;             /* as written: a name or a path; "" unless kind is PAM_LINE_MODULE */
+    char *arguments;          /* separated by blanks */
+    char *file;               /* an absolute path, as libpam opens it */
+    unsigned line, last_line; /* more than one where a backslash continues it */
+    unsigned on_host;         /* line's number without host->edits; 0: it is new */
+    unsigned origin;          /* the line of the service's own file that included it */
+    unsigned level;           /* how many substacks it is in */
+    int action[PAM_RESULTS];
 };
 
 struct pam_stack {
     char *path; /* of the service's own file */
     struct pam_line *line;
     size_t count;
+    bool is_other; /* the service has no line of this type: these are those of "other" */
+    bool aborts;   /* libpam gives up before it runs a line: nobody gets in */
     char *problem; /* the first thing that libpam could not follow, or NULL */
     char *problem_file;
     unsigned problem_line;
@@ -40,10 +48,13 @@ enum pam_stack_status {
     PAM_STACK_FAILED  /* out of memory */
 };
 
+/* How deep libpam follows inclusions (PAM_SUBSTACK_MAX_LEVEL of Linux-PAM). */
+enum { PAM_LEVELS_MAX = 16 };
+
 /*
  * Reads the lines of one type (auth, account, password, session) of a service
- * from the host's /etc/pam.d, else /usr/lib/pam.d. The caller frees with
- * pam_stack_free(), whatever the outcome.
+ * from the host's /etc/pam.d, else /usr/lib/pam.d, as they would be with
+ * host->edits. The caller frees with pam_stack_free(), whatever the outcome.
  */
 enum pam_stack_status pam_stack_read(const struct host *host, const char *service, const char *type,
                                      struct pam_stack *stack);

@@ -64,14 +64,17 @@ static void inclusion_is_followed(void **state)
     put(*state, "/etc/pam.d/deeper", "\nauth required deep.so\n");
     read_stack(*state, "auth", &stack);
     assert_null(stack.problem);
-    assert_int_equal(stack.count, 4);
+    assert_int_equal(stack.count, 5);
     assert_line(&stack, 1, "common.so", "/etc/pam.d/common-auth", 2);
     assert_int_equal(stack.line[1].origin, 2);
-    assert_int_equal(stack.line[1].end, 4);
-    assert_line(&stack, 2, "deep.so", "/etc/pam.d/deeper", 2);
-    assert_int_equal(stack.line[2].origin, 3);
-    assert_int_equal(stack.line[2].end, 3);
-    assert_int_equal(stack.line[3].end, 4);
+    assert_int_equal(stack.line[1].level, 0);
+    assert_line(&stack, 2, "", "/etc/pam.d/sshd", 3);
+    assert_int_equal(stack.line[2].kind, PAM_LINE_SUBSTACK);
+    assert_int_equal(stack.line[2].level, 0);
+    assert_line(&stack, 3, "deep.so", "/etc/pam.d/deeper", 2);
+    assert_int_equal(stack.line[3].origin, 3);
+    assert_int_equal(stack.line[3].level, 1);
+    assert_int_equal(stack.line[4].level, 0);
     pam_stack_free(&stack);
     read_stack(*state, "session", &stack);
     assert_int_equal(stack.count, 2);
@@ -153,12 +156,15 @@ static void text_of_any_kind(void **state)
     memset(huge, 'x', 299999);
     huge[299999] = '\0';
     put(*state, "/etc/pam.d/sshd", huge);
+    assert_problem(*state, 1, "longer than 1,023 bytes");
+    huge[1023] = '\0';
+    put(*state, "/etc/pam.d/sshd", huge);
     assert_problem(*state, 1, "is not a PAM type");
     memcpy(huge, "auth [", 6);
     put(*state, "/etc/pam.d/sshd", huge);
     assert_problem(*state, 1, "incomplete");
     put(*state, "/etc/pam.d/sshd", "auth [a\\");
-    assert_problem(*state, 1, "incomplete");
+    assert_problem(*state, 1, "the file ends");
     free(huge);
 }
 

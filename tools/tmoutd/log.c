@@ -13,6 +13,11 @@ void log_open(bool foreground)
     openlog("tmoutd", LOG_PID, LOG_AUTHPRIV);
 }
 
+void log_close(void)
+{
+    closelog();
+}
+
 void log_line(int priority, const char *format, ...)
 {
     va_list arguments;

@@ -6,6 +6,9 @@
 
 void log_open(bool foreground);
 
+/* In a process that logs no more. */
+void log_close(void);
+
 /* One event a line; priority as in syslog(3). */
 void log_line(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

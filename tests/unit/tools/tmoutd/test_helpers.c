@@ -1,0 +1,434 @@
+/* Questions to helper processes: real ones, in a real event loop. Whatever they
+ * are to answer has a deadline that is never reached; what blocks, one that is
+ * reached at once. */
+#include "tests/unit/tools/tmoutd/log_capture.h"
+
+#include "tools/tmoutd/helpers.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { NEVER_REACHED_MS = 3600 * 1000, AT_ONCE_MS = 1, ASKED_MAX = 400 };
+
+struct scene {
+    sd_event *event;
+    struct helpers *helpers;
+    unsigned expected, answered;
+};
+
+struct asked {
+    struct scene *scene;
+    unsigned order; /* of the answer, from 1 */
+    enum presence presence;
+    int error, fd;
+    int64_t retry_ms;
+    uint32_t number;
+};
+
+static struct asked asked[ASKED_MAX];
+
+static void scene_begin(struct scene *scene, int kill_signal)
+{
+    const struct helpers_timing timing = {NEVER_REACHED_MS, 20, kill_signal};
+
+    memset(asked, 0, sizeof asked);
+    log_clear();
+    *scene = (struct scene){0};
+    assert_true(sd_event_new(&scene->event) >= 0);
+    scene->helpers = helpers_new(scene->event, &timing);
+    assert_non_null(scene->helpers);
+}
+
+static void scene_end(struct scene *scene)
+{
+    helpers_free(scene->helpers);
+    sd_event_unref(scene->event);
+}
+
+static void on_answered(void *context, const struct answer *answer)
+{
+    struct asked *this = context;
+    struct scene *scene = this->scene;
+
+    assert_int_equal(this->order, 0);
+    this->order = ++scene->answered;
+    this->presence = answer->presence;
+    this->error = answer->error;
+    this->retry_ms = answer->retry_ms;
+    this->fd = answer->fd_count > 0 ? answer->fd[0] : -1;
+    if (!answer_get(answer, &this->number, sizeof this->number))
+        this->number = 0;
+}
+
+static struct inquiry *ask(struct scene *scene, unsigned at, about_t about, work_function work,
+                           int64_t deadline_ms)
+{
+    const uint32_t number = at;
+    const struct question question = {.about = about,
+                                      .work = work,
+                                      .input = &number,
+                                      .input_size = sizeof number,
+                                      .fd = -1,
+                                      .deadline_ms = deadline_ms,
+                                      .done = on_answered,
+                                      .context = &asked[at]};
+
+    asked[at].scene = scene;
+    scene->expected++;
+    struct inquiry *inquiry = helpers_ask(scene->helpers, &question);
+    assert_non_null(inquiry);
+    return inquiry;
+}
+
+static void run(struct scene *scene)
+{
+    while (scene->answered < scene->expected)
+        assert_true(sd_event_run(scene->event, UINT64_MAX) >= 0);
+}
+
+/* --- what helpers do ------------------------------------------------------- */
+
+static void square(const void *input, int fd, struct answer *answer)
+{
+    uint32_t number;
+
+    assert_int_equal(fd, -1);
+    memcpy(&number, input, sizeof number);
+    number *= number;
+    answer_put(answer, &number, sizeof number);
+}
+
+static void block(const void *input, int fd, struct answer *answer)
+{
+    (void)input;
+    (void)fd;
+    (void)answer;
+    for (;;)
+        pause();
+}
+
+static void crash(const void *input, int fd, struct answer *answer)
+{
+    (void)input;
+    (void)fd;
+    (void)answer;
+    _exit(3);
+}
+
+static void find_gone(const void *input, int fd, struct answer *answer)
+{
+    (void)input;
+    (void)fd;
+    answer_fail(answer, ESRCH);
+}
+
+static void send_pipe(const void *input, int fd, struct answer *answer)
+{
+    int end[2];
+
+    (void)fd;
+    if (pipe(end) != 0 || write(end[1], input, 1) != 1)
+        _exit(1);
+    close(end[1]);
+    answer_put_fd(answer, end[0]);
+}
+
+/* How many descriptors are open besides the standard ones and that of the
+ * directory; its own is one of them. */
+static void count_descriptors(const void *input, int fd, struct answer *answer)
+{
+    uint32_t count = 0;
+    DIR *directory = opendir("/proc/self/fd");
+    struct dirent *entry;
+
+    (void)input;
+    while ((entry = readdir(directory)) != NULL)
+        if (entry->d_name[0] != '.' && atoi(entry->d_name) > STDERR_FILENO &&
+            atoi(entry->d_name) != dirfd(directory))
+            count++;
+    closedir(directory);
+    if (fd >= 0 && read(fd, &(char){0}, 1) != 1)
+        count = 1000;
+    answer_put(answer, &count, sizeof count);
+}
+
+/* --- tests ----------------------------------------------------------------- */
+
+static void all_are_answered(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene, SIGKILL);
+    for (unsigned i = 0; i < ASKED_MAX; i++)
+        ask(&scene, i, about_user(i % 3), i == 7 ? find_gone : square, NEVER_REACHED_MS);
+    run(&scene);
+    for (unsigned i = 0; i < ASKED_MAX; i++) {
+        assert_int_equal(asked[i].presence, i == 7 ? GONE : PRESENT);
+        assert_int_equal(asked[i].number, i == 7 ? 0 : i * i);
+    }
+    assert_int_equal(helpers_count(scene.helpers).running, 0);
+    assert_int_equal(helpers_count(scene.helpers).pinned, 0);
+    scene_end(&scene);
+}
+
+static void descriptors_come_along(void **state)
+{
+    struct scene scene;
+    char byte;
+
+    (void)state;
+    scene_begin(&scene, SIGKILL);
+    ask(&scene, 5, about_host(), send_pipe, NEVER_REACHED_MS);
+    run(&scene);
+    assert_true(asked[5].fd > STDERR_FILENO);
+    assert_int_equal(read(asked[5].fd, &byte, 1), 1);
+    assert_int_equal(byte, 5);
+    close(asked[5].fd);
+    scene_end(&scene);
+}
+
+/* A helper that cannot be ended must not keep a terminal open, for example. */
+static void keeps_only_the_descriptor_of_a_question(void **state)
+{
+    struct scene scene;
+    int end[2];
+
+    (void)state;
+    assert_int_equal(pipe(end), 0);
+    assert_int_equal(write(end[1], "x", 1), 1);
+    scene_begin(&scene, SIGKILL);
+    ask(&scene, 0, about_host(), count_descriptors, NEVER_REACHED_MS);
+    const struct question question = {.about = about_user(1),
+                                      .work = count_descriptors,
+                                      .fd = end[0],
+                                      .done = on_answered,
+                                      .context = &asked[1]};
+    asked[1].scene = &scene;
+    scene.expected++;
+    assert_non_null(helpers_ask(scene.helpers, &question));
+    run(&scene);
+    assert_int_equal(asked[0].number, 2); /* the socket, and that of the other one */
+    assert_int_equal(asked[1].number, 2);
+    close(end[0]);
+    close(end[1]);
+    scene_end(&scene);
+}
+
+/* The first one in the batch blocks; the others' answers come all the same, and
+ * do not wait for its deadline. */
+static void who_blocks_is_unknown(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene, SIGKILL);
+    ask(&scene, 0, about_user(1), block, 500);
+    for (unsigned i = 1; i < 100; i++)
+        ask(&scene, i, about_user(i % 4), square, NEVER_REACHED_MS);
+    run(&scene);
+    assert_int_equal(asked[0].presence, UNKNOWN);
+    assert_int_equal(asked[0].error, ETIMEDOUT);
+    assert_true(asked[0].retry_ms > 0);
+    for (unsigned i = 1; i < 100; i++) {
+        assert_int_equal(asked[i].presence, PRESENT);
+        if (i % 4 != 1)
+            assert_true(asked[i].order < asked[0].order);
+    }
+    scene_end(&scene);
+}
+
+static void repeated_delays_are_asked_less_often(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene, SIGKILL);
+    ask(&scene, 0, about_user(1), block, AT_ONCE_MS);
+    run(&scene);
+    ask(&scene, 1, about_user(1), block, AT_ONCE_MS);
+    run(&scene);
+    assert_true(asked[1].retry_ms > asked[0].retry_ms);
+    scene_end(&scene);
+}
+
+static void a_crash_costs_one_answer(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene, SIGKILL);
+    for (unsigned i = 0; i < 20; i++)
+        ask(&scene, i, about_user(i), i % 10 == 3 ? crash : square, NEVER_REACHED_MS);
+    run(&scene);
+    for (unsigned i = 0; i < 20; i++)
+        assert_int_equal(asked[i].presence, i % 10 == 3 ? UNKNOWN : PRESENT);
+    assert_int_equal(asked[3].error, EPIPE);
+    scene_end(&scene);
+}
+
+/* Signal 0 ends nobody, as SIGKILL ends no process that waits for certain file
+ * systems. */
+static void helpers_that_cannot_be_ended_are_bounded(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene, 0);
+    for (unsigned i = 0; i < 10; i++) {
+        ask(&scene, i, about_user(1), block, AT_ONCE_MS);
+        run(&scene);
+        assert_int_equal(asked[i].presence, UNKNOWN);
+        assert_int_equal(helpers_count(scene.helpers).pinned,
+                         i + 1 < HELPERS_PINNED_MAX ? i + 1 : HELPERS_PINNED_MAX);
+    }
+    /* Not even what would be answered is asked any more; others' questions are. */
+    ask(&scene, 10, about_user(1), square, NEVER_REACHED_MS);
+    ask(&scene, 11, about_user(2), square, NEVER_REACHED_MS);
+    run(&scene);
+    assert_int_equal(asked[10].presence, UNKNOWN);
+    assert_int_equal(asked[11].presence, PRESENT);
+    scene_end(&scene);
+}
+
+/* Many users block all helpers that they can get; the rest goes on. */
+static void blockers_leave_room_for_others(void **state)
+{
+    enum { BLOCKERS = 30 };
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene, SIGKILL);
+    for (unsigned i = 0; i < BLOCKERS; i++)
+        ask(&scene, i, about_user(1000 + i), block, NEVER_REACHED_MS);
+    scene.expected = 0;
+    for (unsigned i = BLOCKERS; i < BLOCKERS + 50; i++)
+        ask(&scene, i, about_user(i), square, NEVER_REACHED_MS);
+    run(&scene);
+    for (unsigned i = BLOCKERS; i < BLOCKERS + 50; i++)
+        assert_int_equal(asked[i].presence, PRESENT);
+    scene_end(&scene);
+}
+
+static void patient_questions_wait_by_themselves(void **state)
+{
+    struct scene scene;
+    struct question question = {.about = about_name_service(1),
+                                .work = block,
+                                .fd = -1,
+                                .is_patient = true,
+                                .deadline_ms = 300,
+                                .done = on_answered};
+
+    (void)state;
+    scene_begin(&scene, SIGKILL);
+    for (unsigned i = 0; i < 3; i++) {
+        question.context = &asked[i];
+        asked[i].scene = &scene;
+        scene.expected++;
+        assert_non_null(helpers_ask(scene.helpers, &question));
+    }
+    ask(&scene, 3, about_user(1), square, NEVER_REACHED_MS);
+    run(&scene);
+    assert_int_equal(asked[3].order, 1);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(asked[i].presence, UNKNOWN);
+    scene_end(&scene);
+}
+
+static void what_was_taken_back_is_not_answered(void **state)
+{
+    struct scene scene;
+    struct inquiry *inquiry;
+
+    (void)state;
+    scene_begin(&scene, SIGKILL);
+    inquiry = ask(&scene, 0, about_user(1), square, NEVER_REACHED_MS);
+    helpers_take_back(inquiry);
+    helpers_take_back(NULL);
+    scene.expected = 0;
+    ask(&scene, 1, about_user(1), square, NEVER_REACHED_MS);
+    run(&scene);
+    assert_int_equal(asked[0].order, 0);
+    assert_int_equal(asked[1].presence, PRESENT);
+    scene_end(&scene);
+}
+
+static void without_descriptors(void **state)
+{
+    struct scene scene;
+    struct rlimit limit, none;
+
+    (void)state;
+    scene_begin(&scene, SIGKILL);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 3;
+    for (unsigned i = 0; i < 2; i++)
+        ask(&scene, i, about_user(i), square, NEVER_REACHED_MS);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    run(&scene);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(asked[0].presence, UNKNOWN);
+    assert_int_equal(asked[1].error, EMFILE);
+    assert_logged("cannot start a helper process", 1);
+    ask(&scene, 2, about_user(1), square, NEVER_REACHED_MS);
+    run(&scene);
+    assert_int_equal(asked[2].presence, PRESENT);
+    scene_end(&scene);
+}
+
+static void ended_in_the_middle(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene, SIGKILL);
+    ask(&scene, 0, about_user(1), block, NEVER_REACHED_MS);
+    ask(&scene, 1, about_user(1), square, NEVER_REACHED_MS);
+    while (helpers_count(scene.helpers).running == 0)
+        assert_true(sd_event_run(scene.event, UINT64_MAX) >= 0);
+    ask(&scene, 2, about_user(2), square, NEVER_REACHED_MS);
+    scene_end(&scene);
+}
+
+static void without_an_event_loop(void **state)
+{
+    struct scene scene = {.helpers = helpers_new(NULL, NULL)};
+
+    (void)state;
+    memset(asked, 0, sizeof asked);
+    scene.expected = UINT32_MAX / 2;
+    ask(&scene, 3, about_user(1), square, NEVER_REACHED_MS);
+    ask(&scene, 4, about_user(2), find_gone, NEVER_REACHED_MS);
+    assert_int_equal(asked[3].order, 0);
+    helpers_answer_all(scene.helpers);
+    assert_int_equal(asked[3].number, 9);
+    assert_int_equal(asked[4].presence, GONE);
+    helpers_free(scene.helpers);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_are_answered),
+        cmocka_unit_test(descriptors_come_along),
+        cmocka_unit_test(keeps_only_the_descriptor_of_a_question),
+        cmocka_unit_test(who_blocks_is_unknown),
+        cmocka_unit_test(repeated_delays_are_asked_less_often),
+        cmocka_unit_test(a_crash_costs_one_answer),
+        cmocka_unit_test(helpers_that_cannot_be_ended_are_bounded),
+        cmocka_unit_test(blockers_leave_room_for_others),
+        cmocka_unit_test(patient_questions_wait_by_themselves),
+        cmocka_unit_test(what_was_taken_back_is_not_answered),
+        cmocka_unit_test(without_descriptors),
+        cmocka_unit_test(ended_in_the_middle),
+        cmocka_unit_test(without_an_event_loop),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,192 @@
+#include "tools/tmoutd/helper_process.h"
+
+#include "lib/host/pidfd.h"
+#include "tools/tmoutd/log.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* In front of each answer on the socket. */
+struct wire {
+    uint32_t index, presence, size;
+    int32_t error;
+};
+
+/* --- in the helper ----------------------------------------------------------- */
+
+static int compare_descriptors(const void *a, const void *b)
+{
+    const int left = *(const int *)a, right = *(const int *)b;
+
+    return (left > right) - (left < right);
+}
+
+/* Closes everything above standard error but these. A helper that can never be
+ * ended must keep nothing of ours open. */
+static void close_all_but(int *kept, size_t count)
+{
+    unsigned from = STDERR_FILENO + 1;
+
+    qsort(kept, count, sizeof *kept, compare_descriptors);
+    for (size_t i = 0; i < count; i++) {
+        if (kept[i] < 0 || (unsigned)kept[i] < from)
+            continue;
+        if ((unsigned)kept[i] > from)
+            syscall(SYS_close_range, from, (unsigned)kept[i] - 1, 0);
+        from = (unsigned)kept[i] + 1;
+    }
+    syscall(SYS_close_range, from, UINT_MAX, 0);
+}
+
+static void enter_helper(pid_t parent, int socket, const struct job *job, size_t count)
+{
+    sigset_t none;
+    int kept[HELPER_JOBS_MAX + 1];
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    prctl(PR_SET_NAME, "tmoutd-helper");
+    log_close();
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    for (size_t i = 0; i < count; i++)
+        kept[i] = job[i].fd;
+    kept[count] = socket;
+    close_all_but(kept, count + 1);
+}
+
+static bool send_answer(int socket, uint32_t index, struct answer *answer)
+{
+    struct wire wire = {.index = index,
+                        .presence = (uint32_t)answer->presence,
+                        .size = (uint32_t)answer->size,
+                        .error = answer->error};
+    struct iovec part[] = {{&wire, sizeof wire}, {answer->data, answer->size}};
+    char control[CMSG_SPACE(sizeof answer->fd)] __attribute__((aligned(8))) = {0};
+    struct msghdr message = {.msg_iov = part, .msg_iovlen = 2};
+    const size_t fds_size = (size_t)answer->fd_count * sizeof answer->fd[0];
+    ssize_t sent;
+
+    if (answer->fd_count > 0) {
+        message.msg_control = control;
+        message.msg_controllen = CMSG_SPACE(fds_size);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(fds_size);
+        memcpy(CMSG_DATA(header), answer->fd, fds_size);
+    }
+    do
+        sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    for (int i = 0; i < answer->fd_count; i++)
+        close(answer->fd[i]);
+    return sent >= 0;
+}
+
+static void work_through(int socket, const struct job *job, size_t count)
+{
+    static struct answer answer;
+
+    for (size_t i = 0; i < count; i++) {
+        answer = (struct answer){.presence = PRESENT};
+        job[i].work(job[i].input, job[i].fd, &answer);
+        if (!send_answer(socket, (uint32_t)i, &answer))
+            _exit(1);
+    }
+}
+
+/* --- in the main process ----------------------------------------------------- */
+
+int helper_process_start(struct helper_process *process, const struct job *job, size_t count)
+{
+    const pid_t parent = getpid();
+    int end[2];
+
+    if (count > HELPER_JOBS_MAX) {
+        errno = E2BIG;
+        return -1;
+    }
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, end) != 0)
+        return -1;
+    const pid_t pid = fork();
+    if (pid == 0) {
+        enter_helper(parent, end[1], job, count);
+        work_through(end[1], job, count);
+        _exit(0);
+    }
+    const int error = errno;
+    close(end[1]);
+    if (pid < 0) {
+        close(end[0]);
+        errno = error;
+        return -1;
+    }
+    *process = (struct helper_process){.pid = pid, .pidfd = pidfd_of(pid), .socket = end[0]};
+    return 0;
+}
+
+/* Puts the descriptors that came along into the answer. */
+static void take_descriptors(struct msghdr *message, struct answer *answer)
+{
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL;
+         header = CMSG_NXTHDR(message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+            continue;
+        answer->fd_count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof answer->fd[0]);
+        memcpy(answer->fd, CMSG_DATA(header), (size_t)answer->fd_count * sizeof answer->fd[0]);
+    }
+}
+
+int helper_process_receive(const struct helper_process *process, uint32_t *index,
+                           struct answer *answer)
+{
+    struct wire wire;
+    struct iovec part[] = {{&wire, sizeof wire}, {answer->data, sizeof answer->data}};
+    char control[CMSG_SPACE(sizeof answer->fd)] __attribute__((aligned(8)));
+    struct msghdr message = {
+        .msg_iov = part, .msg_iovlen = 2, .msg_control = control, .msg_controllen = sizeof control};
+    ssize_t size;
+
+    do
+        size = recvmsg(process->socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    while (size < 0 && errno == EINTR);
+    if (size <= 0)
+        return (int)size;
+    answer->fd_count = 0;
+    take_descriptors(&message, answer);
+    if ((size_t)size < sizeof wire || (size_t)size != sizeof wire + wire.size) {
+        for (int i = 0; i < answer->fd_count; i++)
+            close(answer->fd[i]);
+        errno = EPROTO;
+        return -1;
+    }
+    *index = wire.index;
+    answer->presence = (enum presence)wire.presence;
+    answer->error = wire.error;
+    answer->size = wire.size;
+    answer->retry_ms = 0;
+    return 1;
+}
+
+void helper_process_signal(const struct helper_process *process, int signal_number)
+{
+    /* Not waited for yet: the pid cannot be another process's. */
+    if (process->pidfd < 0 || pidfd_signal(process->pidfd, signal_number) != 0)
+        kill(process->pid, signal_number);
+}
+
+bool helper_process_reap(const struct helper_process *process)
+{
+    const pid_t ended = waitpid(process->pid, NULL, WNOHANG);
+
+    return ended == process->pid || (ended < 0 && errno == ECHILD);
+}

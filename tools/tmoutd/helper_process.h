@@ -1,0 +1,39 @@
+/* One helper process: how it is forked, works through its batch, and sends its
+ * answers. helpers.h decides which questions it gets, and how long it may take. */
+#ifndef TMOUT_TMOUTD_HELPER_PROCESS_H
+#define TMOUT_TMOUTD_HELPER_PROCESS_H
+
+#include "tools/tmoutd/answer.h"
+
+#include <sys/types.h>
+
+enum { HELPER_JOBS_MAX = 128 };
+
+struct job {
+    work_function work;
+    const void *input;
+    int fd; /* the only descriptor of ours that the helper keeps for it, or -1 */
+};
+
+struct helper_process {
+    pid_t pid;
+    int pidfd;  /* or -1: then it is known by its pid alone until it was waited for */
+    int socket; /* its answers; end of file when it ends */
+};
+
+/* Forks a helper for these jobs. Returns 0, or -1 with errno. The caller closes
+ * the descriptors. */
+int helper_process_start(struct helper_process *process, const struct job *job, size_t count);
+
+/* The next answer, and which job it is to. Returns 1, 0 when there will be none
+ * any more, or -1 with errno, EAGAIN if there is none yet. */
+int helper_process_receive(const struct helper_process *process, uint32_t *index,
+                           struct answer *answer);
+
+/* Signals it. It may not end for that. */
+void helper_process_signal(const struct helper_process *process, int signal_number);
+
+/* Has it ended? Does not wait. */
+bool helper_process_reap(const struct helper_process *process);
+
+#endif

@@ -1,0 +1,112 @@
+/*
+ * Questions whose answer may never come, put to disposable helper processes.
+ *
+ * The main process must not wait for anything that a user controls: a file of
+ * another process in /proc, a terminal, a name service. It asks instead. A
+ * helper is a fork of the main process, so that it has the question's input in
+ * its memory; it works through a batch of questions and sends back an answer
+ * to each. Whoever asked is called when the answer is there, or when it is
+ * clear that there will be none in time: then it is UNKNOWN, and the helper is
+ * killed. It is never waited for, since it may be in a state in which not even
+ * SIGKILL ends it.
+ *
+ * Each question is about somebody. Questions about different people share a
+ * helper as long as all goes well. Those about somebody whose question once
+ * kept a helper waiting get a helper of their own, for a time that grows with
+ * each repetition; and while HELPERS_PINNED_MAX of their helpers cannot be
+ * ended, their questions are UNKNOWN at once. So nobody's questions delay those
+ * about others, but for the SLOW_MS that it takes to notice.
+ *
+ * A question that may itself take long without any fault (a name service) is
+ * patient: it shares a helper only with questions about the same.
+ */
+#ifndef TMOUT_TMOUTD_HELPERS_H
+#define TMOUT_TMOUTD_HELPERS_H
+
+#include "tools/tmoutd/answer.h"
+
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+enum {
+    HELPERS_RUNNING_MAX = 4,    /* of each kind: shared, apart, and patient */
+    HELPERS_PINNED_MAX = 2,     /* about the same */
+    HELPERS_DEADLINE_MS = 3000, /* unless the question has another */
+    HELPERS_SLOW_MS = 250
+};
+
+/* Runs in the main process, later than helpers_ask(). */
+typedef void (*answer_function)(void *context, const struct answer *answer);
+
+/* Whom a question is about: a key of its bounds. */
+typedef uint64_t about_t;
+
+static inline about_t about_user(uid_t uid)
+{
+    return uid;
+}
+
+/* A login whose user is not known. */
+static inline about_t about_login(pid_t pid)
+{
+    return (about_t)1 << 32 | (uint32_t)pid;
+}
+
+/* The name service, as far as it answers questions about one user. */
+static inline about_t about_name_service(uint32_t number)
+{
+    return (about_t)2 << 32 | number;
+}
+
+/* The host: only what no user can block. */
+static inline about_t about_host(void)
+{
+    return (about_t)3 << 32;
+}
+
+struct question {
+    about_t about;
+    work_function work;
+    const void *input; /* copied */
+    size_t input_size;
+    int fd; /* open in the helper as well, or -1; must stay open until the answer */
+    bool is_patient;
+    int64_t deadline_ms; /* from when a helper begins with it; 0: the usual one */
+    answer_function done;
+    void *context;
+};
+
+/* For tests. */
+struct helpers_timing {
+    int64_t deadline_ms, slow_ms; /* in the place of the above */
+    int kill_signal;              /* SIGKILL */
+};
+
+struct helpers;
+struct inquiry; /* a question that was asked and not answered yet */
+
+/* Helpers are run by this event loop, which must outlive them. timing is NULL
+ * but for tests. NULL without memory. Without an event loop (NULL) there are no
+ * helpers: helpers_answer_all() does their work, for unit tests. */
+struct helpers *helpers_new(sd_event *event, const struct helpers_timing *timing);
+void helpers_answer_all(struct helpers *helpers);
+
+/* Kills the helpers and forgets the questions. NULL is allowed. */
+void helpers_free(struct helpers *helpers);
+
+/*
+ * Asks. The result stands for the question until done() is called, and may be
+ * used to take it back. NULL without memory: then done() is not called.
+ */
+struct inquiry *helpers_ask(struct helpers *helpers, const struct question *question);
+
+/* done() will not be called. NULL is allowed. */
+void helpers_take_back(struct inquiry *inquiry);
+
+/* How many helpers run, and how many were given up but still exist. */
+struct helpers_count {
+    unsigned running, pinned;
+};
+struct helpers_count helpers_count(const struct helpers *helpers);
+
+#endif

@@ -125,7 +125,7 @@ int authenticate(pam_handle_t *pamh, int flags, const struct module_args *args)
         request.user = user.account.name;
         request.uid = user.account.uid;
         log_name(request.user, request.log_name, sizeof request.log_name);
-        login_origin_find(pamh, &request.login);
+        login_origin_find(pamh, args, &request.login);
         result = attempt_limits_find(&user.resolution, user.account.uid, &request.limits)
                      ? admit(pamh, flags, args, &request)
                      : PAM_IGNORE;

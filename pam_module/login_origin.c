@@ -1,5 +1,6 @@
 #include "pam_module/login_origin.h"
 
+#include "lib/attempts/local_login.h"
 #include "pam_module/log_name.h"
 #include "pam_module/pam_item.h"
 
@@ -25,23 +26,58 @@ static void copy_word(char *to, size_t size, const char *text)
     log_name(text, to, size < strcspn(text, " ") + 1 ? size : strcspn(text, " ") + 1);
 }
 
-void login_origin_find(pam_handle_t *pamh, struct login_origin *login)
+static const char *text_or_empty(const char *text)
 {
-    const char *connection = pam_getenv(pamh, "SSH_CONNECTION");
-    const char *host = pam_item(pamh, PAM_RHOST);
+    return text != NULL ? text : "";
+}
 
+/* SSH_CONNECTION, "" where there is none. In a set-uid program it may be the
+ * user's own. */
+static const char *ssh_connection(pam_handle_t *pamh)
+{
+    return getuid() == 0 ? text_or_empty(pam_getenv(pamh, "SSH_CONNECTION")) : "";
+}
+
+/* What the application says of the remote side, as it stands. */
+static const char *remote_side(pam_handle_t *pamh)
+{
+    const char *connection = ssh_connection(pamh);
+
+    return connection[0] != '\0' ? connection : text_or_empty(pam_item(pamh, PAM_RHOST));
+}
+
+void login_address(pam_handle_t *pamh, char *text, size_t size)
+{
+    copy_word(text, size, remote_side(pamh));
+}
+
+static bool is_local(pam_handle_t *pamh, const struct module_args *args)
+{
+    const char *remote = remote_side(pamh);
+    const struct login_evidence evidence = {
+        .service = text_or_empty(pam_item(pamh, PAM_SERVICE)),
+        .address = remote[0] == '\0' && login_is_ssh(pamh) ? "unknown" : remote,
+        .terminal = text_or_empty(pam_item(pamh, PAM_TTY)),
+        .display = text_or_empty(pam_item(pamh, PAM_XDISPLAY)),
+        .seat = text_or_empty(pam_getenv(pamh, "XDG_SEAT")),
+        .caller = getuid()};
+
+    if (args->origin != ORIGIN_BY_EVIDENCE)
+        return args->origin == ORIGIN_SAID_LOCAL;
+    return login_is_local(&evidence);
+}
+
+void login_origin_find(pam_handle_t *pamh, const struct module_args *args,
+                       struct login_origin *login)
+{
     *login = (struct login_origin){.origin = {.kind = ORIGIN_LOCAL}, .address = "local"};
-    if (getuid() != 0)
+    if (is_local(pamh, args))
         return;
-    if (connection != NULL && connection[0] != '\0') {
-        copy_word(login->address, sizeof login->address, connection);
-        login->origin = origin_of_address(login->address);
-    } else if (host != NULL && host[0] != '\0') {
-        /* May be a name, which the attacker's name server chose. */
-        copy_word(login->address, sizeof login->address, host);
-        login->origin.kind = ORIGIN_NETWORK;
-    } else if (login_is_ssh(pamh)) {
+    login_address(pamh, login->address, sizeof login->address);
+    /* PAM_RHOST may be a name, which the attacker's name server chose: nothing is
+     * counted by it, and it must not look like a local attempt. */
+    login->origin = ssh_connection(pamh)[0] != '\0' ? origin_of_address(login->address)
+                                                    : (struct origin){.kind = ORIGIN_NETWORK};
+    if (login->address[0] == '\0' || strcmp(login->address, "local") == 0)
         snprintf(login->address, sizeof login->address, "unknown");
-        login->origin.kind = ORIGIN_NETWORK;
-    }
 }

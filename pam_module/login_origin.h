@@ -4,6 +4,7 @@
 #define TMOUT_PAM_MODULE_LOGIN_ORIGIN_H
 
 #include "lib/attempts/origin.h"
+#include "lib/policy/module_args.h"
 
 #include <security/pam_modules.h>
 #include <stdbool.h>
@@ -12,15 +13,25 @@
 /* Over SSH? */
 bool login_is_ssh(pam_handle_t *pamh);
 
+/* Room for what login_address() writes, with its NUL. */
+enum { LOGIN_ADDRESS_MAX = 64 };
+
+/*
+ * What the application says of the remote side, made safe for the log: the
+ * address in SSH_CONNECTION, PAM_RHOST, or "" for neither.
+ */
+void login_address(pam_handle_t *pamh, char *text, size_t size);
+
 struct login_origin {
-    struct origin origin; /* what attempts are counted by */
-    char address[64];     /* for the log: "local", or what the application gave */
+    struct origin origin;            /* what attempts are counted by */
+    char address[LOGIN_ADDRESS_MAX]; /* for the log: "local", the address, or "unknown" */
 };
 
 /*
- * Finds out whether it comes from the network or from the machine itself. A
- * program that an ordinary user has started, such as su, is always local.
+ * Decides whether an attempt comes from the network or from the machine itself,
+ * by the evidence (lib/attempts/local_login.h) or by origin= on the PAM line.
  */
-void login_origin_find(pam_handle_t *pamh, struct login_origin *login);
+void login_origin_find(pam_handle_t *pamh, const struct module_args *args,
+                       struct login_origin *login);
 
 #endif

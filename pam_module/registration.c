@@ -69,13 +69,21 @@ static const char *terminal_name(pam_handle_t *pamh)
     return strncmp(terminal, "/dev/", 5) == 0 ? terminal + 5 : terminal;
 }
 
+/* The terminal of a login without an address is of this machine, or of a program
+ * on it. */
+static void copy_address(pam_handle_t *pamh, char *address, size_t size)
+{
+    login_address(pamh, address, size);
+    if (address[0] == '\0')
+        copy(address, size, login_is_ssh(pamh) ? "unknown" : "local");
+}
+
 /* Room for a state directory's path and what registry_directory() adds. */
 enum { SESSIONS_DIR_MAX = MODULE_STATE_MAX + 10 };
 
 int register_login(pam_handle_t *pamh, const struct module_args *args)
 {
     struct session_record record;
-    struct login_origin origin;
     struct protection before;
     struct process self;
     int result = -1;
@@ -91,14 +99,13 @@ int register_login(pam_handle_t *pamh, const struct module_args *args)
         failure_set(&failure, "cannot read process data from /proc: %s", strerror(errno));
         goto fail;
     }
-    login_origin_find(pamh, &origin);
     record.pid = self.pid;
     record.start_ticks = self.start_ticks;
     record.audit_session = process_audit_session(0);
     record.is_ssh = !is_terminal_service(pamh);
     copy(record.user, sizeof record.user, item(pamh, PAM_USER));
     copy(record.service, sizeof record.service, item(pamh, PAM_SERVICE));
-    copy(record.address, sizeof record.address, origin.address);
+    copy_address(pamh, record.address, sizeof record.address);
     copy(record.terminal, sizeof record.terminal, terminal_name(pamh));
     /* A file size limit of the host program must not end it here. */
     if (protect_begin(&before) == 0) {

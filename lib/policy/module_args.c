@@ -4,15 +4,33 @@
 
 #include <string.h>
 
-/* Those whose name ends in = take an absolute path. */
+/* Those whose name ends in = take a value. */
 static const char *const names[MODULE_ARGS] = {
-    [MODULE_ARG_DEBUG] = "debug",    [MODULE_ARG_NOPROMPT] = "noprompt", [MODULE_ARG_TELL] = "tell",
-    [MODULE_ARG_CONFIG] = "config=", [MODULE_ARG_STATE] = "state=",
+    [MODULE_ARG_DEBUG] = "debug",  [MODULE_ARG_NOPROMPT] = "noprompt",
+    [MODULE_ARG_TELL] = "tell",    [MODULE_ARG_CONFIG] = "config=",
+    [MODULE_ARG_STATE] = "state=", [MODULE_ARG_ORIGIN] = "origin=",
 };
 
-static bool takes_path(const char *name)
+static bool takes_value(const char *name)
 {
     return name[strlen(name) - 1] == '=';
+}
+
+static bool is_word(const char *value, size_t length, const char *word)
+{
+    return length == strlen(word) && strncmp(value, word, length) == 0;
+}
+
+/* NULL, or what is wrong with the value. */
+static const char *wrong_value(enum module_arg_id id, const char *value, size_t length)
+{
+    if (id == MODULE_ARG_ORIGIN)
+        return is_word(value, length, "local") || is_word(value, length, "network")
+                   ? NULL
+                   : "must be local or network";
+    if (length == 0 || value[0] != '/')
+        return "needs an absolute path";
+    return id == MODULE_ARG_STATE && length > MODULE_STATE_MAX ? "the path is too long" : NULL;
 }
 
 int module_arg_find(const char *word, size_t length, const char **value, struct failure *failure)
@@ -22,22 +40,21 @@ int module_arg_find(const char *word, size_t length, const char **value, struct 
         const size_t name_length = strlen(names[id]);
         if (length < name_length || strncmp(word, names[id], name_length) != 0)
             continue;
-        if (!takes_path(names[id])) {
-            if (length == name_length)
+        if (takes_value(names[id])) {
+            const char *wrong =
+                wrong_value((enum module_arg_id)id, word + name_length, length - name_length);
+            if (wrong == NULL) {
+                *value = word + name_length;
                 return id;
-        } else if (length == name_length || word[name_length] != '/') {
-            failure_set(failure, "needs an absolute path");
+            }
+            failure_set(failure, "%s", wrong);
             return -1;
-        } else if (id == MODULE_ARG_STATE && length - name_length > MODULE_STATE_MAX) {
-            failure_set(failure, "the path is too long");
-            return -1;
-        } else {
-            *value = word + name_length;
-            return id;
         }
+        if (length == name_length)
+            return id;
     }
     failure_set(failure, "unknown argument; valid arguments: debug, noprompt, tell, config=/PATH, "
-                         "state=/DIR");
+                         "state=/DIR, origin=local|network");
     return -1;
 }
 
@@ -62,6 +79,10 @@ int module_args_parse(int argc, const char *const *argv, struct module_args *arg
             break;
         case MODULE_ARG_STATE:
             args->state_dir = value;
+            break;
+        case MODULE_ARG_ORIGIN:
+            args->origin =
+                strcmp(argv[i], "origin=local") == 0 ? ORIGIN_SAID_LOCAL : ORIGIN_SAID_NETWORK;
             break;
         default:
             return i;

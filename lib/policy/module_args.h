@@ -8,12 +8,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Whether attempts are local ones or come from the network. */
+enum origin_choice { ORIGIN_BY_EVIDENCE, ORIGIN_SAID_LOCAL, ORIGIN_SAID_NETWORK };
+
 struct module_args {
-    const char *config_path; /* config=PATH, the policy's main file */
-    const char *state_dir;   /* state=DIR, with the snapshot and the ledgers */
-    bool debug;              /* log every decision */
-    bool noprompt;           /* another module asks for the password */
-    bool tell;               /* remote users, too, are told that they are locked */
+    const char *config_path;   /* config=PATH, the policy's main file */
+    const char *state_dir;     /* state=DIR, with the snapshot and the ledgers */
+    bool debug;                /* log every decision */
+    bool noprompt;             /* another module asks for the password */
+    bool tell;                 /* remote users, too, are told that they are locked */
+    enum origin_choice origin; /* origin=local or origin=network */
 };
 
 /* The longest path that state= takes, in bytes: the directory of the registry of
@@ -26,13 +30,14 @@ enum module_arg_id {
     MODULE_ARG_TELL,
     MODULE_ARG_CONFIG,
     MODULE_ARG_STATE,
+    MODULE_ARG_ORIGIN,
     MODULE_ARGS
 };
 
 /* Recognizes one argument, word[length] (a PAM line need not be cut up for
- * it). Returns it, and for config= and state= sets *value to the path in
- * word; or -1 with the reason: it is unknown, or its path is relative or too
- * long. */
+ * it). Returns it, and sets *value to what follows the = in word, or to NULL
+ * where there is none; or -1 with the reason: it is unknown, its path is
+ * relative or too long, or origin= has another value than local and network. */
 int module_arg_find(const char *word, size_t length, const char **value, struct failure *failure);
 
 /*

@@ -19,7 +19,7 @@ from host.product import DROP_INS, LEDGERS, attempts, errors, unlock
 from host.sshd import Sshd, sshd
 from host.syslog import syslog
 from host.tap import tap
-from host.terminal import Terminal
+from host.terminal import Terminal, on_console
 from host.waiting import wait_until
 
 POLICY = """
@@ -167,7 +167,7 @@ def nobody_is_asked_twice():
 
 def another_module_asks():
     """with `noprompt` another module asks, and an abandoned prompt counts"""
-    stack("noprompt", AUTH_LINE + " noprompt", "auth required pam_unix.so nodelay")
+    stack("noprompt", AUTH_LINE + " noprompt origin=local", "auth required pam_unix.so nodelay")
     pam = Pam("noprompt", "later")
     tap.equal((pam.authenticate("right"), pam.asked, state("later")), (0, 1, (0, False)), "right")
     pam.end()
@@ -279,10 +279,11 @@ def su_on_a_terminal():
 
 
 def login_on_a_terminal():
-    """login(1) on a terminal"""
-    def attempt(name, *given, host=None):
+    """login(1) on a console, and on a terminal that may be anybody's"""
+    def attempt(name, *given, host=None, console=True):
         """The last password decides."""
-        with Terminal(["login", *(["-h", host] if host else [])]) as session:
+        command = ["login", *(["-h", host] if host else [])]
+        with Terminal(on_console("ttyS5", *command) if console else command) as session:
             for text in given:
                 session.wait(r"login: \Z")
                 session.type(name)
@@ -301,9 +302,11 @@ def login_on_a_terminal():
     tap.ok(lets_in("console", "right"), "ssh works")
     unlock("console")
     tap.ok(attempt("console", "right")[0], "unlocked: in")
-    attempt("console", "wrong", host="192.0.2.7")
-    tap.equal([count["from"] for count in attempts("console")["counts"] if count["failures"]],
-              ["network"], "login -h, as telnetd calls it: from the network")
+    for host, console in ("192.0.2.7", True), (None, False):
+        unlock("console")
+        attempt("console", "wrong", host=host, console=console)
+        tap.equal([count["from"] for count in attempts("console")["counts"] if count["failures"]],
+                  ["network"], f"login, {host or 'on a pseudo-terminal'}: from the network")
 
 
 def what_clients_are_told():
@@ -335,7 +338,7 @@ def strangers():
     tap.equal(ssh("stranger", "echo in").stdout, "in\n", "the key still works")
     tap.equal(su("quiet", "stranger", "right").returncode, 0, "su accepts the password")
     tap.equal(sudo("stranger", "right").returncode, 0, "sudo accepts the password")
-    with Terminal(["login"]) as session:
+    with Terminal(on_console("ttyS6", "login")) as session:
         session.wait("login: ")
         session.type("stranger")
         session.wait("Password: ")

@@ -47,7 +47,8 @@ static void check_address(const char *address, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct pam_handle handle = {0};
+    struct pam_handle handle = {.service = "login", .tty = "tty1"};
+    const struct module_args args = {0};
     struct login_origin login;
 
     if (size == 0)
@@ -67,12 +68,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         handle.remote_host = newline + 1;
     }
     memset(&login, 0xa5, sizeof login);
-    login_origin_find(&handle, &login);
+    login_origin_find(&handle, &args, &login);
     check_address(login.address, sizeof login.address);
     check_origin(&login.origin);
     if (handle.ssh_connection == NULL || handle.ssh_connection[0] == '\0')
         MUST(login.origin.kind == ORIGIN_LOCAL || login.origin.kind == ORIGIN_NETWORK);
-    if (handle.ssh_connection != NULL)
+    MUST((login.origin.kind == ORIGIN_LOCAL) == (strcmp(login.address, "local") == 0));
+    if ((handle.ssh_connection != NULL) ||
+        (handle.remote_host != NULL && handle.remote_host[0] != '\0'))
         MUST(login.origin.kind != ORIGIN_LOCAL);
     free(text);
     return 0;

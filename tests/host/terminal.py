@@ -12,6 +12,21 @@ import time
 from host.waiting import GUARD_SEC, Stuck
 
 
+# Gives the terminal a console's name, as containers do with theirs.
+AS_CONSOLE = """set -e
+terminal=$(tty)
+touch "/dev/$0"
+mount --bind "$terminal" "/dev/$0"
+exec "$@" <"/dev/$0" >"/dev/$0" 2>&1
+"""
+
+
+def on_console(name, *argv):
+    """The command line that runs a program on its terminal under the name of a real
+    one, such as ttyS5. Each of a host's consoles has a name of its own."""
+    return ["unshare", "--mount", "sh", "-c", AS_CONSOLE, name, *argv]
+
+
 class Terminal:
     """A user at a terminal, running a command there."""
 

@@ -207,6 +207,7 @@ int attempts_make(void **state)
     if (counts == MAP_FAILED)
         return -1;
     stack_service(*state, "sshd", NULL);
+    stack_service(*state, "su", NULL);
     return 0;
 }
 

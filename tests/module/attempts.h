@@ -80,7 +80,8 @@ struct host {
     int delay_status; /* what its PAM_FAIL_DELAY function was called with */
 };
 
-/* Who logs in. Defaults: alice, locally, through the service "sshd". */
+/* Who logs in. Defaults: alice, through the service "sshd", without an address:
+ * from the network. Local are those of the service "su". */
 struct visitor {
     const char *user, *service, *address, *rhost, *tty;
     bool without_delay_function;

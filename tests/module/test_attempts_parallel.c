@@ -568,7 +568,8 @@ static void users_cannot_signal_processes_at_the_ledger(void **state)
     shared->real_uid = 0;
     assert_int_equal(shared->arrival[0].status, PAM_AUTH_ERR);
     open_gate();
-    assert_int_equal(probe_failures(stack, &(struct visitor){.user = shared->user}), 1);
+    assert_int_equal(
+        probe_failures(stack, &(struct visitor){.user = shared->user, .service = "su"}), 1);
 }
 
 static int map_shared(void **state)

@@ -23,6 +23,7 @@
 
 static const char three[] = "default { max_attempts = 3 }\n";
 static const struct visitor alice = {0}, bob = {.user = "bob"}, remote = {.address = "192.0.2.1"};
+static const struct visitor local = {.service = "su"};
 
 static int wrong(const struct stack *stack, const struct visitor *visitor)
 {
@@ -62,14 +63,14 @@ static void locks_after_max_attempts_failures(void **state)
     NEEDS_ROOT();
     stack_in_force(stack, three);
     for (uint32_t i = 1; i <= 3; i++) {
-        assert_int_equal(wrong(stack, &alice), PAM_AUTH_ERR);
+        assert_int_equal(wrong(stack, &local), PAM_AUTH_ERR);
         assert_int_equal(counts->wrong, i);
     }
-    assert_rejected(stack, &alice, PAM_AUTH_ERR);
+    assert_rejected(stack, &local, PAM_AUTH_ERR);
     assert_int_equal(right(stack, &bob), PAM_SUCCESS); /* other users are unaffected */
     /* counted separately: the network cannot lock the console, nor vice versa */
     assert_int_equal(right(stack, &remote), PAM_SUCCESS);
-    assert_rejected(stack, &alice, PAM_AUTH_ERR);
+    assert_rejected(stack, &local, PAM_AUTH_ERR);
 }
 
 static void success_clears_failures(void **state)
@@ -524,8 +525,8 @@ static void counts_only_typed_empty_passwords(void **state)
 
     NEEDS_ROOT();
     stack_in_force(stack, "default { max_attempts = 4 }\n");
-    assert_int_equal(try_once(stack, &alice, ""), PAM_AUTH_ERR);
-    assert_failures(stack, &alice, 1);
+    assert_int_equal(try_once(stack, &local, ""), PAM_AUTH_ERR);
+    assert_failures(stack, &local, 1);
     host_start(stack, &host, &remote);
     assert_int_equal(host_try(&host, "", PAM_DISALLOW_NULL_AUTHTOK), PAM_AUTH_ERR);
     assert_failures(stack, &remote, 1);
@@ -565,8 +566,8 @@ static void does_not_count_the_fake_password_of_sshd(void **state)
     assert_delay_about(&host, 2000000);
     assert_int_equal(passed_on(), before);
     host_end(&host, PAM_SUCCESS);
-    assert_int_equal(try_once(stack, &alice, fake), PAM_AUTH_ERR);
-    assert_failures(stack, &alice, 1);
+    assert_int_equal(try_once(stack, &local, fake), PAM_AUTH_ERR);
+    assert_failures(stack, &local, 1);
     /* the terminal's name identifies sshd, too */
     const struct visitor by_tty = {.tty = "ssh", .user = "bob"};
     assert_int_equal(try_once(stack, &by_tty, "\b\n\r\177INCORRECT"), PAM_AUTH_ERR);
@@ -942,7 +943,7 @@ static void tells_the_user(void **state)
     NEEDS_ROOT();
     stack_service(stack, "tells", "auth requisite TMOUT tell\nauth required CHECK\n");
     stack_in_force(stack, "default { max_attempts = 3 lock_time = 1h }\n");
-    host_start(stack, &host, &alice);
+    host_start(stack, &host, &local);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(host_try(&host, "wrong", 0), PAM_AUTH_ERR);
         assert_string_equal(host.messages, "");
@@ -991,7 +992,6 @@ static void logs_one_line_per_event(void **state)
     const struct visitor su = {.service = "su"};
 
     NEEDS_ROOT();
-    stack_service(stack, "su", NULL);
     stack_in_force(stack, "default { max_attempts = 2 lock_time = forever }\n");
     wrong(stack, &remote);
     assert_log("pam_tmout(sshd:auth): failed login user=alice address=192.0.2.1 service=sshd "
@@ -1263,14 +1263,14 @@ static void rejects_when_the_ledger_lock_is_never_released(void **state)
     if (is_slow())
         LEFT_OUT("takes long under valgrind and would show nothing new");
     stack_in_force(stack, three);
-    wrong(stack, &alice);
+    wrong(stack, &local);
     const int fd = hold_ledger(stack, ALICE_UID, LOCK_LOCAL);
     log_clear();
-    assert_rejected(stack, &alice, PAM_SERVICE_ERR);
+    assert_rejected(stack, &local, PAM_SERVICE_ERR);
     assert_int_equal(log_count_of("rejecting passwords"), 1);
     assert_int_equal(right(stack, &remote), PAM_SUCCESS); /* the network has its own lock */
     close(fd);
-    assert_failures(stack, &alice, 1);
+    assert_failures(stack, &local, 1);
 }
 
 /* --- the host process --------------------------------------------------------------- */

@@ -8,19 +8,25 @@
 #include <string.h>
 
 struct pam_handle {
-    const char *tty, *remote_host;
-    const char *ssh_connection; /* in the PAM environment */
+    const char *service, *tty, *remote_host, *display;
+    const char *ssh_connection, *seat; /* in the PAM environment */
 };
 
 int pam_get_item(const pam_handle_t *pamh, int type, const void **value)
 {
-    *value = type == PAM_TTY ? pamh->tty : type == PAM_RHOST ? pamh->remote_host : NULL;
+    *value = type == PAM_SERVICE    ? pamh->service
+             : type == PAM_TTY      ? pamh->tty
+             : type == PAM_RHOST    ? pamh->remote_host
+             : type == PAM_XDISPLAY ? pamh->display
+                                    : NULL;
     return PAM_SUCCESS;
 }
 
 const char *pam_getenv(pam_handle_t *pamh, const char *name)
 {
-    return strcmp(name, "SSH_CONNECTION") == 0 ? pamh->ssh_connection : NULL;
+    return strcmp(name, "SSH_CONNECTION") == 0 ? pamh->ssh_connection
+           : strcmp(name, "XDG_SEAT") == 0     ? pamh->seat
+                                               : NULL;
 }
 
 #endif

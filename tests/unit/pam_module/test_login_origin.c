@@ -8,14 +8,22 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct login_origin find(const char *connection, const char *host, const char *tty)
+static struct login_origin find_with(enum origin_choice origin, struct pam_handle handle)
 {
-    struct pam_handle handle = {.tty = tty, .remote_host = host, .ssh_connection = connection};
+    const struct module_args args = {.origin = origin};
     struct login_origin login;
 
     memset(&login, 0xa5, sizeof login);
-    login_origin_find(&handle, &login);
+    login_origin_find(&handle, &args, &login);
     return login;
+}
+
+#define FIND(...) find_with(ORIGIN_BY_EVIDENCE, (struct pam_handle){__VA_ARGS__})
+
+/* What sshd sets. */
+static struct login_origin find(const char *connection, const char *host, const char *tty)
+{
+    return FIND(.service = "sshd", .tty = tty, .remote_host = host, .ssh_connection = connection);
 }
 
 static void assert_login(struct login_origin login, enum origin_kind kind, const char *address)
@@ -54,19 +62,48 @@ static void does_not_count_by_host_name(void **state)
     assert_login(find(NULL, "host.example.org", "pts/1"), ORIGIN_NETWORK, "host.example.org");
     assert_login(find(NULL, "192.0.2.7", NULL), ORIGIN_NETWORK, "192.0.2.7");
     assert_login(find(NULL, "a b", NULL), ORIGIN_NETWORK, "a");
-    assert_login(find(NULL, " b", NULL), ORIGIN_NETWORK, "");
+    assert_login(find(NULL, " b", NULL), ORIGIN_NETWORK, "unknown");
+    /* a name must not make it look local either */
+    assert_login(find(NULL, "local", NULL), ORIGIN_NETWORK, "unknown");
+    assert_login(find(NULL, "local b", NULL), ORIGIN_NETWORK, "unknown");
+    assert_login(FIND(.service = "login", .tty = "tty1", .remote_host = " "), ORIGIN_NETWORK,
+                 "unknown");
     assert_login(find(NULL, "a\nuser=root", NULL), ORIGIN_NETWORK, "a?user?root");
     /* a connection takes precedence */
     assert_login(find("192.0.2.7 1", "other.example.org", NULL), ORIGIN_IPV4, "192.0.2.7");
 }
 
-static void finds_local_logins(void **state)
+/* A daemon of root's that says nothing of the remote side. */
+static void local_needs_evidence(void **state)
 {
     (void)state;
     NEEDS_ROOT();
-    assert_login(find(NULL, NULL, NULL), ORIGIN_LOCAL, "local");
-    assert_login(find(NULL, "", "/dev/tty1"), ORIGIN_LOCAL, "local");
-    assert_login(find(NULL, "", "sshx"), ORIGIN_LOCAL, "local");
+    assert_login(FIND(.service = "login", .remote_host = "", .tty = "/dev/tty1"), ORIGIN_LOCAL,
+                 "local");
+    assert_login(FIND(.service = "login", .tty = "pts/3"), ORIGIN_NETWORK, "unknown");
+    assert_login(FIND(.service = "login"), ORIGIN_NETWORK, "unknown");
+    assert_login(FIND(.service = "imap"), ORIGIN_NETWORK, "unknown");
+    assert_login(FIND(.tty = "tty1"), ORIGIN_NETWORK, "unknown");
+    assert_login(FIND(.service = "gdm-password", .seat = "seat0"), ORIGIN_LOCAL, "local");
+    assert_login(FIND(.service = "lightdm", .display = ":0"), ORIGIN_LOCAL, "local");
+    assert_login(FIND(.service = "su"), ORIGIN_LOCAL, "local");
+    assert_login(FIND(.service = "su", .tty = "ssh"), ORIGIN_NETWORK, "unknown");
+    assert_login(FIND(.service = "su", .remote_host = "192.0.2.7"), ORIGIN_NETWORK, "192.0.2.7");
+}
+
+static void the_pam_line_decides(void **state)
+{
+    const struct pam_handle web = {.service = "web", .remote_host = "192.0.2.7"};
+
+    (void)state;
+    NEEDS_ROOT();
+    assert_login(find_with(ORIGIN_SAID_LOCAL, web), ORIGIN_LOCAL, "local");
+    assert_login(find_with(ORIGIN_SAID_NETWORK, web), ORIGIN_NETWORK, "192.0.2.7");
+    assert_login(find_with(ORIGIN_SAID_NETWORK, (struct pam_handle){.service = "su"}),
+                 ORIGIN_NETWORK, "unknown");
+    assert_login(find_with(ORIGIN_SAID_NETWORK,
+                           (struct pam_handle){.service = "sshd", .ssh_connection = "192.0.2.7 1"}),
+                 ORIGIN_IPV4, "192.0.2.7");
 }
 
 static void truncates_long_texts(void **state)
@@ -83,21 +120,55 @@ static void truncates_long_texts(void **state)
     assert_login(find(NULL, text, NULL), ORIGIN_NETWORK, expected);
 }
 
+enum { SYSTEM_ACCOUNT = 33, ORDINARY_USER = 1000, NOBODY = 65534 };
+
+static void become(uid_t uid)
+{
+    if (setresuid(uid, uid, uid) != 0)
+        _exit(CHILD_CANNOT);
+}
+
 static void as_a_user(void *argument)
 {
+    const struct pam_handle helper = {.service = "web", .remote_host = "192.0.2.7"};
+
     (void)argument;
-    if (setresuid(65534, 65534, 65534) != 0)
-        _exit(CHILD_CANNOT);
+    become(ORDINARY_USER);
     assert_login(find("192.0.2.7 1", "x", "ssh"), ORIGIN_LOCAL, "local");
+    assert_login(find_with(ORIGIN_BY_EVIDENCE, helper), ORIGIN_LOCAL, "local");
+    /* what the user says of an address is not believed even then */
+    assert_login(find_with(ORIGIN_SAID_NETWORK, (struct pam_handle){.ssh_connection = "192.0.2.7"}),
+                 ORIGIN_NETWORK, "unknown");
 }
 
 /* su and sudo: the user controls the PAM environment, so it is ignored. */
-static void setuid_programs_are_local(void **state)
+static void setuid_programs_of_users_are_local(void **state)
 {
     (void)state;
     NEEDS_ROOT();
     if (!in_child(as_a_user, NULL))
         LEFT_OUT("cannot become another user");
+}
+
+static void as_a_system_account(void *argument)
+{
+    become(*(const uid_t *)argument);
+    assert_login(FIND(.service = "web", .remote_host = "192.0.2.7"), ORIGIN_NETWORK, "192.0.2.7");
+    assert_login(FIND(.service = "web"), ORIGIN_NETWORK, "unknown");
+    assert_login(FIND(.service = "web", .ssh_connection = "192.0.2.7"), ORIGIN_NETWORK, "unknown");
+    assert_login(FIND(.service = "su"), ORIGIN_LOCAL, "local");
+}
+
+/* A web server's helper, for example. */
+static void setuid_programs_of_services_are_not(void **state)
+{
+    static uid_t accounts[] = {SYSTEM_ACCOUNT, NOBODY};
+
+    (void)state;
+    NEEDS_ROOT();
+    for (size_t i = 0; i < COUNT_OF(accounts); i++)
+        if (!in_child(as_a_system_account, &accounts[i]))
+            LEFT_OUT("cannot become another user");
 }
 
 static void recognizes_ssh(void **state)
@@ -117,9 +188,14 @@ static void recognizes_ssh(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(uses_the_ssh_connection), cmocka_unit_test(does_not_count_by_host_name),
-        cmocka_unit_test(finds_local_logins),      cmocka_unit_test(truncates_long_texts),
-        cmocka_unit_test(recognizes_ssh),          cmocka_unit_test(setuid_programs_are_local),
+        cmocka_unit_test(uses_the_ssh_connection),
+        cmocka_unit_test(does_not_count_by_host_name),
+        cmocka_unit_test(local_needs_evidence),
+        cmocka_unit_test(the_pam_line_decides),
+        cmocka_unit_test(truncates_long_texts),
+        cmocka_unit_test(recognizes_ssh),
+        cmocka_unit_test(setuid_programs_of_users_are_local),
+        cmocka_unit_test(setuid_programs_of_services_are_not),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

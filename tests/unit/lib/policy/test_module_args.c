@@ -45,6 +45,11 @@ static void each(void **state)
     assert_int_equal(PARSE("config=/a=b", "state=/"), 2);
     assert_string_equal(args.config_path, "/a=b");
     assert_string_equal(args.state_dir, "/");
+    assert_int_equal(args.origin, ORIGIN_BY_EVIDENCE);
+    assert_int_equal(PARSE("origin=local"), 1);
+    assert_int_equal(args.origin, ORIGIN_SAID_LOCAL);
+    assert_int_equal(PARSE("origin=local", "origin=network"), 2);
+    assert_int_equal(args.origin, ORIGIN_SAID_NETWORK);
     /* twice: the last one counts */
     assert_int_equal(PARSE("state=/1", "debug", "debug", "state=/2"), 4);
     assert_string_equal(args.state_dir, "/2");
@@ -68,6 +73,11 @@ static void wrong(void **state)
         {"config=", "absolute path"},
         {"config=x", "absolute path"},
         {"state=./x", "absolute path"},
+        {"origin", "unknown argument"},
+        {"origin=", "must be local or network"},
+        {"origin=locale", "must be local or network"},
+        {"origin=loca", "must be local or network"},
+        {"origin=Network", "must be local or network"},
     };
 
     (void)state;
@@ -78,7 +88,8 @@ static void wrong(void **state)
     }
     /* says what would be valid */
     PARSE("x");
-    assert_non_null(strstr(failure.text, "debug, noprompt, tell, config=/PATH, state=/DIR"));
+    assert_non_null(strstr(failure.text, "debug, noprompt, tell, config=/PATH, state=/DIR, "
+                                         "origin=local|network"));
 }
 
 /* state= up to what leaves room for the registry's directory, config= up to what

@@ -42,15 +42,15 @@ bool proc_text_uids(const char *text, uid_t uid[4])
            sscanf(line, "\nUid: %u %u %u %u", &uid[0], &uid[1], &uid[2], &uid[3]) == 4;
 }
 
-bool proc_text_io(const char *text, uint64_t *bytes)
+bool proc_text_io(const char *text, struct io_bytes *bytes)
 {
     const char *read_line = strstr(text, "rchar:"), *write_line = strstr(text, "wchar:");
-    uint64_t bytes_read, bytes_written;
+    struct io_bytes found;
 
-    if (read_line == NULL || sscanf(read_line, "rchar: %" SCNu64, &bytes_read) != 1 ||
-        write_line == NULL || sscanf(write_line, "wchar: %" SCNu64, &bytes_written) != 1)
+    if (read_line == NULL || sscanf(read_line, "rchar: %" SCNu64, &found.read) != 1 ||
+        write_line == NULL || sscanf(write_line, "wchar: %" SCNu64, &found.written) != 1)
         return false;
-    *bytes = bytes_read + bytes_written;
+    *bytes = found;
     return true;
 }
 

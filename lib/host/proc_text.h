@@ -24,8 +24,13 @@ bool proc_text_stat(const char *text, struct process *process);
 /* status: the real, effective, saved and file system uid. */
 bool proc_text_uids(const char *text, uid_t uid[4]);
 
-/* io: the sum of all bytes that were read and written by system calls. */
-bool proc_text_io(const char *text, uint64_t *bytes);
+/* Bytes that passed through system calls. */
+struct io_bytes {
+    uint64_t read, written;
+};
+
+/* io: of a process and of its children that it has waited for. */
+bool proc_text_io(const char *text, struct io_bytes *bytes);
 
 /* fdinfo/FD of the master side of a pseudo terminal: the terminal's number in
  * /dev/pts. */

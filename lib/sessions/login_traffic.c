@@ -1,5 +1,6 @@
 #include "lib/sessions/login_traffic.h"
 
+#include "lib/host/checksum.h"
 #include "lib/host/pidfd.h"
 #include "lib/host/proc_directory.h"
 #include "lib/sessions/login_processes.h"
@@ -8,17 +9,18 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-/* What a process has read and written; 0 if it has ended. */
-static int process_bytes(pid_t pid, uint64_t *bytes)
+/* What a process has read and written; nothing if it has ended. */
+static int process_bytes(pid_t pid, struct io_bytes *bytes)
 {
     char text[512];
 
-    *bytes = 0;
+    *bytes = (struct io_bytes){0};
     if (process_file(pid, "io", text, sizeof text) < 0)
         return process_has_ended(errno) ? 0 : -1;
     if (proc_text_io(text, bytes))
@@ -27,16 +29,15 @@ static int process_bytes(pid_t pid, uint64_t *bytes)
     return -1;
 }
 
-/* More than a few keep-alives that wait for their acknowledgement. */
-enum { QUEUE_BYTES = 4096 };
+/* What has passed over a TCP connection, each to within a constant. */
+struct tcp_bytes {
+    uint64_t read;   /* by this side */
+    uint64_t acked;  /* written by this side, and acknowledged by the other */
+    uint64_t queued; /* written, and not acknowledged yet */
+};
 
-/*
- * What was read from a connection and written to it, to within a constant.
- * Bytes that the peer has yet to acknowledge count as written, unless there is
- * a queue of them: then each counts when the peer takes it. Fails for a socket
- * that is not a TCP connection.
- */
-static bool bytes_over_tcp(int fd, uint64_t *bytes)
+/* Fails for a socket that is not a TCP connection. */
+static bool bytes_over_tcp(int fd, struct tcp_bytes *bytes)
 {
     struct tcp_info info;
     socklen_t size = sizeof info;
@@ -46,14 +47,14 @@ static bool bytes_over_tcp(int fd, uint64_t *bytes)
     if (ioctl(fd, SIOCINQ, &unread) != 0 || ioctl(fd, SIOCOUTQ, &queued) != 0 ||
         getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
         return false;
-    *bytes = info.tcpi_bytes_received - unread + queued;
-    if (queued < QUEUE_BYTES)
-        *bytes += info.tcpi_bytes_acked;
+    *bytes = (struct tcp_bytes){.read = info.tcpi_bytes_received - unread,
+                                .acked = info.tcpi_bytes_acked,
+                                .queued = queued};
     return true;
 }
 
 /* The same for a descriptor of another process. */
-static bool bytes_over_descriptor(int pidfd, const char *fd, uint64_t *bytes)
+static bool bytes_over_descriptor(int pidfd, const char *fd, struct tcp_bytes *bytes)
 {
     const int copy = pidfd_copy_descriptor(pidfd, (int)strtol(fd, NULL, 10));
     const bool has_bytes = copy >= 0 && bytes_over_tcp(copy, bytes);
@@ -85,22 +86,22 @@ static bool has_descriptor_of(pid_t pid, const char *wanted)
 }
 
 /*
- * What sshd has exchanged with the client; 0 if the kernel does not tell. The
- * monitor has the client's connection open as well, but no forwarded one.
+ * What sshd has exchanged with the client; nothing if the kernel does not tell.
+ * The monitor has the client's connection open as well, but no forwarded one.
  * Without a monitor it is the first connection, since /proc lists descriptors
  * in ascending order and forwarded connections are opened later.
  */
-static uint64_t bytes_with_client(pid_t connection, pid_t monitor)
+static struct tcp_bytes bytes_with_client(pid_t connection, pid_t monitor)
 {
     char target[64];
     const char *fd;
-    uint64_t bytes = 0;
+    struct tcp_bytes bytes = {0};
     const int pidfd = pidfd_of(connection);
     DIR *directory;
     bool found = false;
 
     if (pidfd < 0)
-        return 0;
+        return bytes;
     directory = proc_directory_open(connection, "fd");
     while (directory != NULL && !found && (fd = proc_directory_next(directory)) != NULL)
         found = proc_descriptor_target(connection, fd, target, sizeof target) == 1 &&
@@ -109,54 +110,126 @@ static uint64_t bytes_with_client(pid_t connection, pid_t monitor)
     if (directory != NULL)
         closedir(directory);
     close(pidfd);
-    return found ? bytes : 0;
+    return bytes;
 }
 
-/* Bytes relayed by sshd, excluding its traffic with the client and with the
- * monitor: what it relays passes through another descriptor as well. */
-static int bytes_relayed(pid_t connection, pid_t monitor, uint64_t *bytes)
-{
-    uint64_t of_monitor = 0;
+/* What passes through sshd. */
+struct relay {
+    struct io_bytes elsewhere; /* between it and neither the client nor the monitor */
+    struct tcp_bytes client;
+};
 
-    if (process_bytes(connection, bytes) != 0 ||
+/* What sshd relays passes through another descriptor as well. */
+static int read_relay(pid_t connection, pid_t monitor, struct relay *relay)
+{
+    struct io_bytes all, of_monitor = {0};
+
+    if (process_bytes(connection, &all) != 0 ||
         (monitor != 0 && process_bytes(monitor, &of_monitor) != 0))
         return -1;
-    *bytes -= of_monitor + bytes_with_client(connection, monitor);
+    relay->client = bytes_with_client(connection, monitor);
+    relay->elsewhere.read = all.read - of_monitor.written - relay->client.read;
+    relay->elsewhere.written =
+        all.written - of_monitor.read - relay->client.acked - relay->client.queued;
     return 0;
 }
 
+static bool same_bytes(const struct relay *a, const struct relay *b)
+{
+    return a->elsewhere.read == b->elsewhere.read && a->elsewhere.written == b->elsewhere.written;
+}
+
 /* The counters are read one after the other, and a keep-alive may come in
- * between. Read until two sums agree; if data flows, none do. */
-static int bytes_relayed_settled(pid_t connection, pid_t monitor, uint64_t *bytes)
+ * between. Read until two readings agree; if data flows, none do. */
+static int read_relay_settled(pid_t connection, pid_t monitor, struct relay *relay)
 {
     enum { TRIES = 4 };
-    uint64_t before;
-    int result = bytes_relayed(connection, monitor, bytes);
+    struct relay before;
+    int result = read_relay(connection, monitor, relay);
 
     for (int i = 0; result == 0 && i < TRIES; i++) {
-        before = *bytes;
-        result = bytes_relayed(connection, monitor, bytes);
-        if (*bytes == before)
+        before = *relay;
+        result = read_relay(connection, monitor, relay);
+        if (same_bytes(&before, relay))
             break;
     }
     return result;
+}
+
+/* More than a few keep-alives that wait for their acknowledgement. */
+enum { QUEUE_BYTES = 4096 };
+
+/* A queue of bytes that the client has yet to take counts as it gets shorter. */
+static uint64_t bytes_relayed(const struct relay *relay)
+{
+    const bool is_queue = relay->client.queued >= QUEUE_BYTES;
+
+    return relay->elsewhere.read + relay->elsewhere.written + (is_queue ? relay->client.acked : 0);
 }
 
 int login_bytes_moved(const struct session_record *login, uint64_t *bytes)
 {
     struct process *processes;
     const ssize_t count = login_processes(login, &processes);
-    uint64_t more;
+    struct io_bytes more;
+    struct relay relay;
     int result;
 
     if (count < 0)
         return -1;
     const pid_t connection = processes[0].pid;
-    result = bytes_relayed_settled(connection, connection == login->pid ? 0 : login->pid, bytes);
+    result = read_relay_settled(connection, connection == login->pid ? 0 : login->pid, &relay);
+    *bytes = result == 0 ? bytes_relayed(&relay) : 0;
     for (ssize_t i = 1; result == 0 && i < count; i++) {
         result = process_bytes(processes[i].pid, &more);
-        *bytes += more;
+        *bytes += more.read + more.written;
     }
     free(processes);
     return result;
+}
+
+/* The sessions of a connection, as a checksum of their leaders' pids. */
+static int sessions_mark(pid_t connection, uint64_t *mark)
+{
+    char name[64], text[4096];
+
+    snprintf(name, sizeof name, "task/%d/children", (int)connection);
+    const ssize_t size = process_file(connection, name, text, sizeof text);
+    if (size < 0)
+        return -1;
+    *mark = checksum(CHECKSUM_START, text, (size_t)size);
+    return 0;
+}
+
+int login_client_evidence(const struct session_record *login, struct client_evidence *evidence)
+{
+    const pid_t connection = login_connection(login);
+    struct relay relay;
+
+    if (connection == 0 ||
+        read_relay_settled(connection, connection == login->pid ? 0 : login->pid, &relay) != 0 ||
+        sessions_mark(connection, &evidence->sessions) != 0)
+        return -1;
+    evidence->written = relay.elsewhere.written;
+    evidence->read = relay.elsewhere.read;
+    return session_check_live(login);
+}
+
+uint64_t client_evidence_mark(const struct client_evidence *evidence)
+{
+    const uint64_t marks[] = {evidence->written, evidence->read / WINDOW_BYTES, evidence->sessions};
+
+    return checksum(CHECKSUM_START, marks, sizeof marks);
+}
+
+int login_traffic_mark(const struct session_record *login, bool only_client, uint64_t *mark)
+{
+    struct client_evidence evidence;
+
+    if (!only_client)
+        return login_bytes_moved(login, mark);
+    if (login_client_evidence(login, &evidence) != 0)
+        return -1;
+    *mark = client_evidence_mark(&evidence);
+    return 0;
 }

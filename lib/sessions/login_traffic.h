@@ -27,4 +27,34 @@
  */
 int login_bytes_moved(const struct session_record *login, uint64_t *bytes);
 
+/*
+ * What shows that the client has sent something, for `notty_activity = client`.
+ * sshd keeps the content of its packets to itself, and their sizes depend on
+ * the cipher, so only what it does with them counts: keep-alives of either side
+ * and rekeying lead to nothing. What programs on the host read and write does
+ * not count either, until they end: the kernel then adds it to what sshd, which
+ * started them, has read and written, and that happens once for each session.
+ */
+struct client_evidence {
+    uint64_t written;  /* by sshd to pipes, terminals and forwarded connections: input */
+    uint64_t read;     /* by sshd from these: output, which the client has to ask for */
+    uint64_t sessions; /* another number if a session began or ended */
+};
+
+/* An OpenSSH client asks for more output once it has taken this much of it: three
+ * packets of 32 KB (channels.c, channel_check_window). */
+enum { WINDOW_BYTES = 3 * 32768 };
+
+/* Returns 0, or -1 with errno, as login_bytes_moved(). Without TCP_INFO, whatever
+ * sshd reads and writes counts. */
+int login_client_evidence(const struct session_record *login, struct client_evidence *evidence);
+
+/* Another number if the client has sent something in between: more than a
+ * window's worth of output has been taken, or any of the others has changed. */
+uint64_t client_evidence_mark(const struct client_evidence *evidence);
+
+/* A number that changes if and only if the login is active, by what counts for
+ * its user. Returns 0, or -1 with errno, as login_bytes_moved(). */
+int login_traffic_mark(const struct session_record *login, bool only_client, uint64_t *mark);
+
 #endif

@@ -46,7 +46,7 @@ static void fuzz_children(char *text)
 
 static void fuzz_numbers(const char *text)
 {
-    uint64_t bytes;
+    struct io_bytes bytes;
     uint32_t number = UINT32_MAX;
     unsigned index;
     uid_t uid[4];

@@ -18,7 +18,7 @@ struct traffic_state {
 
 struct traffic_sample {
     bool is_known;
-    uint64_t bytes; /* as login_bytes_moved() */
+    uint64_t bytes; /* as login_traffic_mark() */
 };
 
 struct login_decision {

@@ -341,7 +341,8 @@ static struct login_decision decide(struct common *common, struct login *login)
     if (login->terminal_count > 0)
         return login_decide_age(limits, since_ms, now_ms);
     if (limits->idle_ms != NEVER_MS)
-        sample.is_known = login_bytes_moved(&login->record, &sample.bytes) == 0;
+        sample.is_known =
+            login_traffic_mark(&login->record, login->limits.only_client, &sample.bytes) == 0;
     return login_decide_traffic(&login->traffic, limits, since_ms, &sample, now_ms);
 }
 

@@ -64,11 +64,11 @@ static void parses_uids(void **state)
 
 static void parses_io(void **state)
 {
-    uint64_t bytes;
+    struct io_bytes bytes;
 
     (void)state;
     assert_true(proc_text_io("rchar: 100\nwchar: 23\nsyscr: 7\n", &bytes));
-    assert_true(bytes == 123);
+    assert_true(bytes.read == 100 && bytes.written == 23);
     assert_false(proc_text_io("rchar: 100\n", &bytes));
     assert_false(proc_text_io("wchar: 23\n", &bytes));
     assert_false(proc_text_io("rchar: x\nwchar: 23\n", &bytes));

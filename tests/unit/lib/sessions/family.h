@@ -54,7 +54,7 @@ static inline int connect_to_test(void)
 
 /* k: answers a keep-alive of the client; w: writes to it until that would block;
  * f: opens a forwarded connection; F: relays data to it; t: opens one, relays data
- * and closes it; l: listens for more. */
+ * and closes it; l: listens for more; o: takes a program's output. */
 static inline void speak(char letter)
 {
     static int forwarded = -1;
@@ -81,6 +81,11 @@ static inline void speak(char letter)
         write_whole(fd);
         close(fd);
         break;
+    case 'o':
+        fd = open("/dev/zero", O_RDONLY);
+        read_whole(fd);
+        close(fd);
+        break;
     default:
         fd = socket(AF_INET, SOCK_STREAM, 0);
         assert_int_equal(listen(fd, 1), 0);
@@ -88,9 +93,9 @@ static inline void speak(char letter)
     }
 }
 
-/* a, b, c: the first, second, third process writes some bytes; p: asks for the
- * three pids; the connection has those of speak(). Each process passes on what is
- * not meant for it. */
+/* a, b, c: the first, second, third process writes some bytes; n: the connection
+ * has another child; p: asks for the three pids; the connection has those of speak(). Each process
+ * passes on what is not meant for it. */
 static inline void move_bytes(int level, int commands)
 {
     static const char own[] = {'a', 'b', 'c'};
@@ -117,7 +122,10 @@ static inline void move_bytes(int level, int commands)
     while ((letter = command(commands)) != '\0') {
         if (letter == own[level]) {
             write_whole(0);
-        } else if (level == connection_level && strchr("kwfFtl", letter) != NULL) {
+        } else if (letter == 'n' && level == connection_level) {
+            if (fork() == 0)
+                _exit(0); /* it stays a zombie */
+        } else if (level == connection_level && strchr("kwfFtlo", letter) != NULL) {
             speak(letter);
         } else if (letter == 'p') {
             answer_number((unsigned)getpid());

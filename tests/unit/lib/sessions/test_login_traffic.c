@@ -167,6 +167,130 @@ static void not_over_tcp(void **state)
     stand_in_end(&s);
 }
 
+static struct client_evidence evidence_of(const struct session_record *login)
+{
+    struct client_evidence evidence;
+
+    assert_int_equal(login_client_evidence(login, &evidence), 0);
+    return evidence;
+}
+
+/* What each command makes of the evidence. The connection reads the command and
+ * answers it, or passes it on, which are a byte each; with a monitor, it reads and
+ * writes as much. */
+static void assert_evidence(const struct scene *scene, char letter, uint64_t written,
+                            uint64_t bytes_read)
+{
+    const struct client_evidence before = evidence_of(&scene->login);
+    const uint64_t command_bytes = connection_level == 0;
+
+    tell(&scene->s, letter);
+    const struct client_evidence after = evidence_of(&scene->login);
+    assert_int_equal(after.written - before.written, written + command_bytes);
+    assert_int_equal(after.read - before.read, bytes_read + command_bytes);
+    assert_true(after.sessions == before.sessions);
+}
+
+static void assert_only_the_client_counts(const struct scene *scene)
+{
+    for (int i = 0; i < 3; i++) {
+        write_whole(scene->client);
+        assert_evidence(scene, 'k', 0, 0);
+    }
+    assert_evidence(scene, 'c', 0, 0); /* noise on the host */
+    assert_evidence(scene, 'o', 0, CHUNK);
+    assert_evidence(scene, 'f', 0, 0);
+    assert_evidence(scene, 'F', CHUNK, 0);
+    assert_evidence(scene, 't', CHUNK, 0);
+    /* sshd has not read it yet */
+    const struct client_evidence before = evidence_of(&scene->login);
+    write_whole(scene->client);
+    const struct client_evidence after = evidence_of(&scene->login);
+    assert_memory_equal(&before, &after, sizeof before);
+}
+
+/* Under a tool, what it reads would count as well. */
+static void what_the_client_sent(void **state)
+{
+    struct scene scene;
+
+    NEEDS_OWN_ARCHITECTURE();
+    (void)state;
+    if (slow())
+        LEFT_OUT("what the tool that runs the test reads counts as well");
+    if (!has_pidfd_getfd())
+        LEFT_OUT("pidfd_getfd(2) does not work here");
+    scene_begin(&scene, family);
+    assert_only_the_client_counts(&scene);
+    scene_end(&scene);
+    connection_level = 1;
+    scene_begin(&scene, family_of_a_monitor);
+    assert_only_the_client_counts(&scene);
+    scene_end(&scene);
+    connection_level = 0;
+}
+
+/* A session that begins shows before anything is sent to it. */
+static void sessions_that_begin(void **state)
+{
+    struct stand_in s;
+
+    NEEDS_OWN_ARCHITECTURE();
+    (void)state;
+    stand_in_begin(&s, family);
+    const struct session_record login = login_of(s.pid);
+    tell(&s, 'c');
+    const struct client_evidence before = evidence_of(&login);
+    tell(&s, 'n');
+    assert_true(evidence_of(&login).sessions != before.sessions);
+    stand_in_end(&s);
+}
+
+static void marks(void **state)
+{
+    static const struct client_evidence start = {10, 2 * WINDOW_BYTES, 7};
+    static const struct {
+        struct client_evidence evidence;
+        bool is_same;
+    } cases[] = {
+        {{10, 2 * WINDOW_BYTES, 7}, true},     {{11, 2 * WINDOW_BYTES, 7}, false},
+        {{10, 2 * WINDOW_BYTES, 8}, false},    {{10, 2 * WINDOW_BYTES + 1, 7}, true},
+        {{10, 3 * WINDOW_BYTES - 1, 7}, true}, {{10, 3 * WINDOW_BYTES, 7}, false},
+        {{7, 2 * WINDOW_BYTES, 10}, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        if ((client_evidence_mark(&cases[i].evidence) == client_evidence_mark(&start)) !=
+            cases[i].is_same)
+            fail_msg("case %zu", i);
+}
+
+/* What programs on the host do counts or not, as the policy says. */
+static void noise_on_the_host(void **state)
+{
+    struct scene scene;
+    uint64_t before, after;
+
+    NEEDS_OWN_ARCHITECTURE();
+    (void)state;
+    if (slow())
+        LEFT_OUT("what the tool that runs the test reads counts as well");
+    if (!has_pidfd_getfd())
+        LEFT_OUT("pidfd_getfd(2) does not work here");
+    connection_level = 1;
+    scene_begin(&scene, family_of_a_monitor);
+    for (int i = 0; i < 2; i++) {
+        const bool only_client = i == 1;
+        assert_int_equal(login_traffic_mark(&scene.login, only_client, &before), 0);
+        tell(&scene.s, 'c');
+        assert_int_equal(login_traffic_mark(&scene.login, only_client, &after), 0);
+        assert_true((after == before) == only_client);
+    }
+    scene_end(&scene);
+    connection_level = 0;
+}
+
 static void bytes_of_an_ended_login(void **state)
 {
     struct stand_in s;
@@ -178,7 +302,11 @@ static void bytes_of_an_ended_login(void **state)
     struct session_record login = login_of(s.pid);
     assert_int_equal(login_bytes_moved(&login, &bytes), 0);
     stand_in_end(&s);
+    struct client_evidence evidence;
     assert_int_equal(login_bytes_moved(&login, &bytes), -1);
+    assert_true(process_has_ended(errno));
+    assert_int_equal(login_client_evidence(&login, &evidence), -1);
+    assert_true(process_has_ended(errno));
 }
 
 /* The pid was reused: another process is not the login. */
@@ -206,6 +334,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(to_the_byte),
         cmocka_unit_test(a_queue),
         cmocka_unit_test(not_over_tcp),
+        cmocka_unit_test(what_the_client_sent),
+        cmocka_unit_test(sessions_that_begin),
+        cmocka_unit_test(marks),
+        cmocka_unit_test(noise_on_the_host),
         cmocka_unit_test(bytes_of_an_ended_login),
         cmocka_unit_test(bytes_of_a_reused_pid),
     };

@@ -122,11 +122,11 @@ int authenticate(pam_handle_t *pamh, int flags, const struct module_args *args)
         return without_root(pamh, name, args);
     switch (user_settings_find(pamh, args, FOR_ATTEMPTS, &user)) {
     case USER_SETTINGS_FOUND:
-        request.user = user.account.name;
-        request.uid = user.account.uid;
+        request.user = user.account->name;
+        request.uid = user.account->uid;
         log_name(request.user, request.log_name, sizeof request.log_name);
         login_origin_find(pamh, args, &request.login);
-        result = attempt_limits_find(&user.resolution, user.account.uid, &request.limits)
+        result = attempt_limits_find(&user.resolution, request.uid, &request.limits)
                      ? admit(pamh, flags, args, &request)
                      : PAM_IGNORE;
         break;
@@ -135,8 +135,7 @@ int authenticate(pam_handle_t *pamh, int flags, const struct module_args *args)
         break;
     default:
         /* Let root in, so that someone can fix it. */
-        result = user.account.name != NULL && user.account.uid == 0 ? PAM_IGNORE : PAM_SERVICE_ERR;
+        result = user.account != NULL && user.account->uid == 0 ? PAM_IGNORE : PAM_SERVICE_ERR;
     }
-    user_settings_free(&user);
     return result;
 }

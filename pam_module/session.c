@@ -71,7 +71,6 @@ static int tighten_inside_login(pam_handle_t *pamh, const struct module_args *ar
             *resolution = outer.resolution;
         result = by_itself || by_login;
     }
-    user_settings_free(&outer);
     return result;
 }
 
@@ -83,16 +82,13 @@ static int set_limit(pam_handle_t *pamh, const struct module_args *args)
     int result = PAM_SESSION_ERR, covered;
 
     if (user_settings_find(pamh, args, FOR_SESSION, &user) != USER_SETTINGS_FOUND)
-        goto out;
+        return result;
     if (is_login(pamh))
         covered = resolution_covers(resolution, login_is_ssh(pamh));
     else
         covered = tighten_inside_login(pamh, args, resolution);
     if (covered == 0 || (covered > 0 && put_limit(pamh, resolution) == 0))
         result = PAM_SUCCESS;
-
-out:
-    user_settings_free(&user);
     return result;
 }
 

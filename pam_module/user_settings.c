@@ -13,7 +13,7 @@
 struct settings_search {
     pam_handle_t *pamh;
     const struct module_args *args;
-    const char *user;
+    struct known_user *user;
     enum user_purpose purpose;
     struct user_settings *found;
     enum user_settings_status status;
@@ -21,56 +21,33 @@ struct settings_search {
 
 static enum user_settings_status look_up(const struct settings_search *search)
 {
+    const enum account_status status = known_user_look_up(search->user);
+    const int error = errno;
     char name[LOG_NAME_MAX];
 
-    log_name(search->user, name, sizeof name);
-    switch (account_lookup(search->user, false, &search->found->account)) {
-    case ACCOUNT_FOUND:
+    if (status == ACCOUNT_FOUND) {
+        search->found->account = &search->user->account;
         return USER_SETTINGS_FOUND;
-    case ACCOUNT_UNKNOWN:
+    }
+    log_name(search->user->asked_name, name, sizeof name);
+    if (status == ACCOUNT_UNKNOWN) {
         if (search->purpose == FOR_SESSION)
             pam_syslog(search->pamh, LOG_ERR,
                        "no such user: cannot determine the session's limit user=%s", name);
         return USER_SETTINGS_UNKNOWN_USER;
-    case ACCOUNT_ERROR:
-    default:
-        pam_syslog(search->pamh, LOG_ERR, "cannot look up user: %s user=%s", strerror(errno), name);
-        return USER_SETTINGS_FAILED;
     }
-}
-
-static enum user_settings_status find_groups(const struct settings_search *search)
-{
-    char name[LOG_NAME_MAX];
-
-    if (account_find_groups(&search->found->account) == 0)
-        return USER_SETTINGS_FOUND;
-    const int error = errno;
-    log_name(search->user, name, sizeof name);
-    pam_syslog(search->pamh, LOG_ERR, "cannot look up the user's groups: %s user=%s",
-               strerror(error), name);
+    pam_syslog(search->pamh, LOG_ERR, "cannot look up user: %s user=%s", strerror(error), name);
     return USER_SETTINGS_FAILED;
 }
 
-/* Completes the account as far as the policy's rules need it. */
-static enum user_settings_status complete(const struct settings_search *search,
-                                          const uint32_t *rule_count)
+static enum policy_use groups_unknown(const struct settings_search *search, int error)
 {
-    struct account *account = &search->found->account;
+    char name[LOG_NAME_MAX];
 
-    if (account->name == NULL && rule_count[RULE_GROUP] == 0 && rule_count[RULE_USER] == 0) {
-        account->name = strdup(search->user);
-        return account->name != NULL ? USER_SETTINGS_FOUND : USER_SETTINGS_FAILED;
-    }
-    if (account->name == NULL) {
-        const enum user_settings_status status = look_up(search);
-        if (status != USER_SETTINGS_FOUND)
-            return status;
-    }
-    if (rule_count[RULE_GROUP] == 0 || account->group != NULL ||
-        (search->purpose == FOR_ATTEMPTS && account->uid == 0))
-        return USER_SETTINGS_FOUND;
-    return find_groups(search);
+    log_name(search->user->asked_name, name, sizeof name);
+    pam_syslog(search->pamh, LOG_ERR, "cannot look up the user's groups: %s user=%s",
+               strerror(error), name);
+    return POLICY_FAILED;
 }
 
 static void log_decision(const struct settings_search *search, const struct snapshot *snapshot)
@@ -83,24 +60,36 @@ static void log_decision(const struct settings_search *search, const struct snap
     setting_format(&settings[id], setting->value, value, sizeof value);
     if (setting->from_rule)
         snapshot_source_path(snapshot, setting->file, path, sizeof path);
-    log_name(search->found->account.name, name, sizeof name);
+    log_name(search->user->account.name, name, sizeof name);
     pam_syslog(search->pamh, LOG_DEBUG, "found limit user=%s %s=%s rule=%s:%" PRIu32, name,
                settings[id].name, value, path, setting->line);
 }
 
+/* Asks the name services only for what the rules need. */
 static enum policy_use find_in(const struct snapshot *snapshot, void *context)
 {
     struct settings_search *search = context;
-    const struct account *account = &search->found->account;
+    struct account *account = &search->user->account;
+    struct resolution *resolution = &search->found->resolution;
+    enum account_rules rules;
 
-    search->status = complete(search, snapshot->rule_count);
-    if (search->status != USER_SETTINGS_FOUND)
-        return POLICY_FAILED;
-    if (resolve(snapshot, account->name, (const char *const *)account->group, account->group_count,
-                &search->found->resolution) != 0) {
-        search->status = USER_SETTINGS_FAILED;
-        return POLICY_DAMAGED;
+    if (snapshot->rule_count[RULE_GROUP] + snapshot->rule_count[RULE_USER] > 0) {
+        search->status = look_up(search);
+        if (search->status != USER_SETTINGS_FOUND)
+            return POLICY_FAILED;
     }
+    search->status = USER_SETTINGS_FAILED;
+    if (search->purpose == FOR_ATTEMPTS && account->uid == 0)
+        rules = resolve(snapshot, account->name, NULL, 0, resolution) == 0 ? ACCOUNT_RESOLVED
+                                                                           : ACCOUNT_POLICY_DAMAGED;
+    else
+        rules = resolve_account(snapshot, search->user->groups, account, resolution);
+    if (rules == ACCOUNT_GROUPS_UNKNOWN)
+        return groups_unknown(search, errno);
+    if (rules == ACCOUNT_POLICY_DAMAGED)
+        return POLICY_DAMAGED;
+    search->found->account = account;
+    search->status = USER_SETTINGS_FOUND;
     if (search->args->debug)
         log_decision(search, snapshot);
     return POLICY_USED;
@@ -113,12 +102,14 @@ enum user_settings_status user_settings_find_named(pam_handle_t *pamh,
 {
     struct settings_search search = {.pamh = pamh,
                                      .args = args,
-                                     .user = user,
+                                     .user = known_user(pamh, user),
                                      .purpose = purpose,
                                      .found = found,
                                      .status = USER_SETTINGS_FAILED};
 
     *found = (struct user_settings){0};
+    if (search.user == NULL)
+        return USER_SETTINGS_FAILED;
     if (purpose == FOR_ATTEMPTS) {
         search.status = look_up(&search);
         if (search.status != USER_SETTINGS_FOUND)
@@ -140,9 +131,4 @@ enum user_settings_status user_settings_find(pam_handle_t *pamh, const struct mo
         return USER_SETTINGS_FAILED;
     }
     return user_settings_find_named(pamh, args, user, purpose, found);
-}
-
-void user_settings_free(struct user_settings *found)
-{
-    account_free(&found->account);
 }

@@ -2,9 +2,9 @@
 #ifndef TMOUT_PAM_MODULE_USER_SETTINGS_H
 #define TMOUT_PAM_MODULE_USER_SETTINGS_H
 
-#include "lib/host/account.h"
-#include "lib/policy/resolve.h"
 #include "lib/policy/module_args.h"
+#include "lib/policy/resolve.h"
+#include "pam_module/known_users.h"
 
 #include <security/pam_modules.h>
 
@@ -13,17 +13,16 @@
 enum user_purpose { FOR_SESSION, FOR_ATTEMPTS };
 
 struct user_settings {
-    struct account account;
-    struct resolution resolution; /* points into account */
+    const struct account *account; /* belongs to the handle; NULL: not known */
+    struct resolution resolution;  /* points into account */
 };
 
 enum user_settings_status {
     USER_SETTINGS_FOUND,
     USER_SETTINGS_UNKNOWN_USER, /* logged for a session only: strangers try many */
-    USER_SETTINGS_FAILED        /* logged; account.name is set if the user is known */
+    USER_SETTINGS_FAILED        /* logged; account is set if the user is known */
 };
 
-/* The caller frees with user_settings_free(), whatever the result. */
 enum user_settings_status user_settings_find(pam_handle_t *pamh, const struct module_args *args,
                                              enum user_purpose purpose,
                                              struct user_settings *found);
@@ -33,7 +32,5 @@ enum user_settings_status user_settings_find_named(pam_handle_t *pamh,
                                                    const struct module_args *args, const char *user,
                                                    enum user_purpose purpose,
                                                    struct user_settings *found);
-
-void user_settings_free(struct user_settings *found);
 
 #endif

@@ -1,5 +1,7 @@
 #include "lib/host/account.h"
 
+#include "lib/host/array.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -13,7 +15,7 @@ enum {
     GROUPS_MAX = 65536 /* NGROUPS_MAX */
 };
 
-/* getpwnam_r(3) and getgrgid_r(3) may report "not found" with any of these. */
+/* getpwnam_r(3) may report "not found" with any of these. */
 static bool means_not_found(int error)
 {
     return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
@@ -61,15 +63,30 @@ static int find_user(const char *user, struct scratch *scratch, struct passwd *e
     return means_not_found(error) ? 0 : -1;
 }
 
-static int find_group(gid_t gid, struct scratch *scratch, struct group *entry)
+/* How to find a group: by name, or where name is NULL by gid. */
+struct group_key {
+    const char *name;
+    gid_t gid;
+};
+
+/*
+ * "No such group" has no error in glibc and musl. Every error, ENOENT among them,
+ * comes from a source that failed, for example when the directory server's daemon
+ * does not run: the group may be there. A source that fails without an error
+ * leaves errno as it was.
+ */
+static int find_group(const struct group_key *key, struct scratch *scratch, struct group *entry)
 {
     struct group *found = NULL;
     int error;
 
     for (;;) {
-        do
-            error = getgrgid_r(gid, entry, scratch->data, scratch->size, &found);
-        while (error == EINTR);
+        do {
+            errno = EIO;
+            error = key->name != NULL
+                        ? getgrnam_r(key->name, entry, scratch->data, scratch->size, &found)
+                        : getgrgid_r(key->gid, entry, scratch->data, scratch->size, &found);
+        } while (error == EINTR);
         if (error != ERANGE)
             break;
         if (!grow(scratch))
@@ -78,7 +95,7 @@ static int find_group(gid_t gid, struct scratch *scratch, struct group *entry)
     if (found != NULL)
         return 1;
     errno = error;
-    return means_not_found(error) ? 0 : -1;
+    return error == 0 ? 0 : -1;
 }
 
 /*
@@ -106,76 +123,215 @@ static bool means_broken(int error)
     }
 }
 
-/* All group ids of a user, to be freed; NULL with errno. */
-static gid_t *list_groups(const char *user, gid_t primary, int *count)
+/* Fills in all group ids of a user, unless they are there. Returns 0, or -1 with errno. */
+static int list_groups(struct account *account)
 {
     gid_t *gid = NULL;
 
+    if (account->gids != NULL)
+        return 0;
     for (int room = GROUPS_INITIAL; room <= GROUPS_MAX; room *= 2) {
         gid_t *grown = reallocarray(gid, (size_t)room, sizeof *gid);
+        int count = room;
         if (grown == NULL)
             break;
         gid = grown;
-        *count = room;
         errno = 0;
-        if (getgrouplist(user, primary, gid, count) >= 0) {
-            if (!means_broken(errno))
-                return gid;
-            break;
+        if (getgrouplist(account->name, account->gid, gid, &count) >= 0) {
+            if (means_broken(errno))
+                break;
+            account->gids = gid;
+            account->gid_count = (size_t)count;
+            return 0;
         }
         errno = ERANGE;
     }
     const int error = errno;
     free(gid);
     errno = error;
-    return NULL;
+    return -1;
 }
 
-static int name_groups(struct account *account, const gid_t *gid, int count,
-                       struct scratch *scratch)
+/* Names that are being collected. */
+struct names {
+    char **item;
+    size_t count;
+};
+
+static void free_names(struct names *names)
 {
-    account->group = calloc((size_t)count + 1, sizeof *account->group);
-    if (account->group == NULL)
+    for (size_t i = 0; i < names->count; i++)
+        free(names->item[i]);
+    free(names->item);
+    *names = (struct names){0};
+}
+
+static int add_name(struct names *names, const char *name)
+{
+    char **grown = array_grow(names->item, names->count, sizeof *grown);
+
+    if (grown == NULL)
         return -1;
-    for (int i = 0; i < count; i++) {
+    names->item = grown;
+    names->item[names->count] = strdup(name);
+    if (names->item[names->count] == NULL)
+        return -1;
+    names->count++;
+    return 0;
+}
+
+static int name_all_groups(const struct account *account, struct scratch *scratch,
+                           struct names *names)
+{
+    for (size_t i = 0; i < account->gid_count; i++) {
         struct group entry;
-        const int found = find_group(gid[i], scratch, &entry);
-        if (found < 0)
+        const int found = find_group(&(struct group_key){.gid = account->gids[i]}, scratch, &entry);
+        if (found < 0 || (found > 0 && add_name(names, entry.gr_name) != 0))
             return -1;
-        if (found == 0)
-            continue;
-        char *name = strdup(entry.gr_name);
-        if (name == NULL)
-            return -1;
-        account->group[account->group_count++] = name;
     }
     return 0;
 }
 
-static void free_groups(struct account *account)
+static bool has_gid(const struct account *account, gid_t gid)
+{
+    for (size_t i = 0; i < account->gid_count; i++)
+        if (account->gids[i] == gid)
+            return true;
+    return false;
+}
+
+/* Is the user in a wanted group? 1, 0, or -1 with errno if NSS cannot say. */
+static int is_in_group(const struct account *account, struct wanted_group *wanted,
+                       struct scratch *scratch)
+{
+    struct group entry;
+
+    if (wanted->state == GROUP_NOT_ASKED) {
+        const int found = find_group(&(struct group_key){.name = wanted->name}, scratch, &entry);
+        if (found < 0)
+            return -1;
+        wanted->state = found > 0 ? GROUP_NAMED : GROUP_NONE;
+        if (found > 0)
+            wanted->gid = entry.gr_gid;
+    }
+    if (wanted->state == GROUP_NONE || !has_gid(account, wanted->gid))
+        return 0;
+    if (wanted->state == GROUP_NAMED) {
+        const int found = find_group(&(struct group_key){.gid = wanted->gid}, scratch, &entry);
+        if (found < 0)
+            return -1;
+        wanted->state =
+            found > 0 && strcmp(entry.gr_name, wanted->name) == 0 ? GROUP_CONFIRMED : GROUP_NONE;
+    }
+    return wanted->state == GROUP_CONFIRMED;
+}
+
+static int name_wanted_groups(const struct account *account, struct wanted_groups *wanted,
+                              struct scratch *scratch, struct names *names)
+{
+    for (size_t i = 0; i < wanted->count; i++) {
+        const int is_in = is_in_group(account, &wanted->group[i], scratch);
+        if (is_in < 0 || (is_in > 0 && add_name(names, wanted->group[i].name) != 0))
+            return -1;
+    }
+    return 0;
+}
+
+/* The questions that are still open: each wanted group takes two at most. */
+static size_t questions_about(const struct wanted_groups *wanted)
+{
+    size_t questions = 0;
+
+    for (size_t i = 0; i < wanted->count; i++)
+        questions += wanted->group[i].state == GROUP_NOT_ASKED ? 2
+                     : wanted->group[i].state == GROUP_NAMED   ? 1
+                                                               : 0;
+    return questions;
+}
+
+static void set_names(struct account *account, const struct names *names)
 {
     for (size_t i = 0; i < account->group_count; i++)
         free(account->group[i]);
     free(account->group);
-    account->group = NULL;
-    account->group_count = 0;
+    account->group = names->item;
+    account->group_count = names->count;
+}
+
+static bool is_named(const struct account *account, const struct wanted_groups *wanted)
+{
+    return account->named == GROUPS_ALL ||
+           (account->named == GROUPS_WANTED && wanted != NULL && account->wanted_id == wanted->id);
+}
+
+static int find_names(struct account *account, struct wanted_groups *wanted,
+                      struct scratch *scratch, struct names *names)
+{
+    if (wanted != NULL && questions_about(wanted) < account->gid_count) {
+        if (name_wanted_groups(account, wanted, scratch, names) == 0) {
+            account->named = GROUPS_WANTED;
+            account->wanted_id = wanted->id;
+            return 0;
+        }
+        free_names(names);
+    }
+    if (name_all_groups(account, scratch, names) != 0)
+        return -1;
+    account->named = GROUPS_ALL;
+    return 0;
+}
+
+/* wanted is NULL where all groups are. */
+static int find_groups_among(struct account *account, struct wanted_groups *wanted)
+{
+    struct scratch scratch = {0};
+    struct names names = {0};
+    int result = -1;
+
+    if (is_named(account, wanted))
+        return 0;
+    if (list_groups(account) == 0 && grow(&scratch))
+        result = find_names(account, wanted, &scratch, &names);
+    const int error = errno;
+    free(scratch.data);
+    if (result == 0)
+        set_names(account, &names);
+    else
+        free_names(&names);
+    errno = error;
+    return result;
 }
 
 int account_find_groups(struct account *account)
 {
-    struct scratch scratch = {0};
-    int count = 0, result = -1, error;
-    gid_t *gid = list_groups(account->name, account->gid, &count);
+    return find_groups_among(account, NULL);
+}
 
-    if (gid != NULL && grow(&scratch))
-        result = name_groups(account, gid, count, &scratch);
-    error = errno;
-    free(gid);
-    free(scratch.data);
-    if (result != 0)
-        free_groups(account);
-    errno = error;
-    return result;
+int account_find_wanted_groups(struct account *account, struct wanted_groups *wanted)
+{
+    return find_groups_among(account, wanted);
+}
+
+int wanted_groups_add(struct wanted_groups *wanted, const char *name, size_t length)
+{
+    struct wanted_group *grown = array_grow(wanted->group, wanted->count, sizeof *grown);
+
+    if (grown == NULL)
+        return -1;
+    wanted->group = grown;
+    wanted->group[wanted->count] = (struct wanted_group){.name = strndup(name, length)};
+    if (wanted->group[wanted->count].name == NULL)
+        return -1;
+    wanted->count++;
+    return 0;
+}
+
+void wanted_groups_free(struct wanted_groups *wanted)
+{
+    for (size_t i = 0; i < wanted->count; i++)
+        free(wanted->group[i].name);
+    free(wanted->group);
+    *wanted = (struct wanted_groups){0};
 }
 
 enum account_status account_lookup(const char *user, bool with_groups, struct account *account)
@@ -228,6 +384,7 @@ char *account_name_of(uid_t uid)
 void account_free(struct account *account)
 {
     free(account->name);
-    free_groups(account);
+    free(account->gids);
+    set_names(account, &(struct names){0});
     *account = (struct account){0};
 }

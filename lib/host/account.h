@@ -8,14 +8,42 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct account {
     char *name; /* as NSS returns it */
     uid_t uid;
     gid_t gid;
-    char **group; /* all of the user's groups that have a name, the primary one too */
+    gid_t *gids; /* of all groups, the primary one too, once they were asked for */
+    size_t gid_count;
+    char **group; /* names, in the order of gids, or of the wanted ones */
     size_t group_count;
+    enum {
+        GROUPS_UNNAMED,
+        GROUPS_WANTED, /* only those among the wanted groups with wanted_id */
+        GROUPS_ALL     /* all that have a name */
+    } named;
+    uint64_t wanted_id;
+};
+
+/* Groups that matter, by name; their numbers are asked for at most once. */
+struct wanted_group {
+    char *name;
+    gid_t gid;
+    enum {
+        GROUP_NOT_ASKED,
+        GROUP_NAMED,     /* gid is what the name stands for, now check the reverse */
+        GROUP_CONFIRMED, /* and name is what gid stands for */
+        GROUP_NONE       /* no such group, or the name is an alias of another one */
+    } state;
+};
+
+/* Start with {0}; end with wanted_groups_free(). */
+struct wanted_groups {
+    struct wanted_group *group;
+    size_t count;
+    uint64_t id; /* the caller's; another one for other names */
 };
 
 enum account_status {
@@ -33,9 +61,24 @@ enum account_status account_lookup(const char *user, bool with_groups, struct ac
 
 /*
  * Adds the groups to an account that was looked up without them. Returns 0, or
- * -1 with errno and the account unchanged.
+ * -1 with errno and the names unchanged. What is known is not asked again.
  */
 int account_find_groups(struct account *account);
+
+/*
+ * The same, where only some groups matter. The names in account->group are then
+ * those of the user's groups that are among the wanted ones, or of all of them
+ * where it costs less to ask for these, or where a wanted name cannot be looked up.
+ * Both ways find a wanted group under the same condition: the user has its
+ * number, and the number's name is the wanted one. Where one name stands for
+ * several numbers, the first one counts.
+ */
+int account_find_wanted_groups(struct account *account, struct wanted_groups *wanted);
+
+/* Adds a copy of name[length]. Returns 0, or -1 without memory. */
+int wanted_groups_add(struct wanted_groups *wanted, const char *name, size_t length);
+
+void wanted_groups_free(struct wanted_groups *wanted);
 
 /* The name of the user with this uid, to be freed; NULL if there is none. */
 char *account_name_of(uid_t uid);

@@ -2,7 +2,10 @@
  * The snapshot's layout, shared by writer and reader. All numbers are in the
  * host's byte order: a snapshot never leaves the host that wrote it.
  *
- *   header | sources and message | buckets | rules
+ *   header | sources and message | rules | buckets
+ *
+ * The rules are sorted by kind and name: a login that needs the names of the
+ * groups reads these rules in a row.
  *
  * The buckets are a hash table of fixed-size blocks without overflow: a
  * lookup reads one bucket, and a hit one rule more. A rule is found by the
@@ -77,6 +80,8 @@ struct file_setting {
 
 /* Limits for the sizes in a damaged file. */
 enum {
+    /* How much of the file is read at once, as it is opened. */
+    FRONT_SIZE_MAX = 16 * 1024,
     BLOCK_SIZE_MAX = 1024 * 1024,
     RULE_SETTINGS_MAX = 64,
     RULE_SIZE_MAX = sizeof(struct file_rule) + RULE_SETTINGS_MAX * sizeof(struct file_setting) +

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static const char damaged[] = "is damaged";
+
 /* All of data[size] at offset, or -1: errno 0 means that the file is short. */
 static int read_at(int fd, uint64_t offset, void *data, size_t size)
 {
@@ -28,6 +30,15 @@ static int read_at(int fd, uint64_t offset, void *data, size_t size)
         offset += (uint64_t)n;
         size -= (size_t)n;
     }
+    return 0;
+}
+
+/* The same from the snapshot's beginning, which is in memory, or from its file. */
+static int read_part(const struct snapshot *snapshot, uint64_t offset, void *data, size_t size)
+{
+    if (offset > snapshot->front_size || size > snapshot->front_size - offset)
+        return read_at(snapshot->fd, offset, data, size);
+    memcpy(data, snapshot->front + offset, size);
     return 0;
 }
 
@@ -80,39 +91,62 @@ static bool block_is_valid(const struct snapshot *snapshot)
     return at == snapshot->block_size - snapshot->message_size;
 }
 
+/* Reads the beginning: most policies fit, and then a login reads its snapshot once.
+ * NULL when all is well, else what is wrong. */
+static const char *read_front(int fd, struct snapshot *snapshot, struct stat *st)
+{
+    if (fstat(fd, st) != 0)
+        return strerror(errno);
+    snapshot->front_size = st->st_size < FRONT_SIZE_MAX ? (size_t)st->st_size : FRONT_SIZE_MAX;
+    snapshot->front = malloc(snapshot->front_size + 1);
+    if (snapshot->front == NULL)
+        return strerror(ENOMEM);
+    if (read_at(fd, 0, snapshot->front, snapshot->front_size) != 0)
+        return errno != 0 ? strerror(errno) : damaged;
+    return NULL;
+}
+
 /* NULL when all is well, else what is wrong. */
 static const char *read_parts(int fd, enum snapshot_kind kind, struct snapshot *snapshot)
 {
-    static const char damaged[] = "is damaged";
     struct file_header header;
     struct stat st;
+    const char *wrong;
 
-    if (fstat(fd, &st) != 0)
-        return strerror(errno);
-    if (read_at(fd, 0, &header, sizeof header) != 0)
+    snapshot->fd = fd;
+    wrong = read_front(fd, snapshot, &st);
+    if (wrong != NULL)
+        return wrong;
+    if (read_part(snapshot, 0, &header, sizeof header) != 0)
         return errno != 0 ? strerror(errno) : damaged;
     if (!header_is_valid(&header, kind == SNAPSHOT_POLICY ? MAGIC_POLICY : MAGIC_REJECTED,
                          (uint64_t)st.st_size))
         return damaged;
-    *snapshot = (struct snapshot){.fd = fd,
-                                  .file_size = header.file_size,
-                                  .body_checksum = header.body_checksum,
-                                  .created_sec = header.created_sec,
-                                  .bucket_offset = header.bucket_offset,
-                                  .bucket_count = header.bucket_count,
-                                  .source_count = header.source_count,
-                                  .message_size = header.message_size,
-                                  .block_size = header.block_size};
+    snapshot->file_size = header.file_size;
+    snapshot->body_checksum = header.body_checksum;
+    snapshot->created_sec = header.created_sec;
+    snapshot->bucket_offset = header.bucket_offset;
+    snapshot->bucket_count = header.bucket_count;
+    snapshot->source_count = header.source_count;
+    snapshot->message_size = header.message_size;
+    snapshot->block_size = header.block_size;
     memcpy(snapshot->rule_count, header.rule_count, sizeof header.rule_count);
     snapshot->block = malloc(snapshot->block_size + 1);
     if (snapshot->block == NULL)
         return strerror(ENOMEM);
-    if (read_at(fd, sizeof header, snapshot->block, snapshot->block_size) != 0)
+    if (read_part(snapshot, sizeof header, snapshot->block, snapshot->block_size) != 0)
         return errno != 0 ? strerror(errno) : damaged;
     if (checksum(CHECKSUM_START, snapshot->block, snapshot->block_size) != header.block_checksum ||
         !block_is_valid(snapshot))
         return damaged;
     return NULL;
+}
+
+static void free_parts(struct snapshot *snapshot)
+{
+    free(snapshot->front);
+    free(snapshot->block);
+    *snapshot = (struct snapshot){.fd = -1};
 }
 
 enum snapshot_status snapshot_open_fd(int fd, enum snapshot_kind kind, struct snapshot *snapshot,
@@ -124,8 +158,7 @@ enum snapshot_status snapshot_open_fd(int fd, enum snapshot_kind kind, struct sn
     if (wrong == NULL)
         return SNAPSHOT_OK;
     failure_set(failure, "%s", wrong);
-    free(snapshot->block);
-    *snapshot = (struct snapshot){.fd = -1};
+    free_parts(snapshot);
     return SNAPSHOT_UNUSABLE;
 }
 
@@ -157,8 +190,7 @@ void snapshot_close(struct snapshot *snapshot)
 {
     if (snapshot->fd >= 0)
         close(snapshot->fd);
-    free(snapshot->block);
-    *snapshot = (struct snapshot){.fd = -1};
+    free_parts(snapshot);
 }
 
 static bool same_identity(const struct file_source *recorded, const char *path)
@@ -299,7 +331,7 @@ static bool read_record(const struct snapshot *snapshot, const struct file_slot 
 {
     return slot->size >= sizeof record->head && slot->size <= RULE_SIZE_MAX &&
            inside(snapshot, slot->offset, slot->size) &&
-           read_at(snapshot->fd, slot->offset, bytes, slot->size) == 0 &&
+           read_part(snapshot, slot->offset, bytes, slot->size) == 0 &&
            parse_record(bytes, slot->size, record);
 }
 
@@ -323,8 +355,8 @@ static int read_rule(const struct snapshot *snapshot, const struct file_slot *sl
 static bool read_bucket(const struct snapshot *snapshot, uint64_t number,
                         struct file_bucket *bucket)
 {
-    return read_at(snapshot->fd, snapshot->bucket_offset + number * sizeof *bucket, bucket,
-                   sizeof *bucket) == 0 &&
+    return read_part(snapshot, snapshot->bucket_offset + number * sizeof *bucket, bucket,
+                     sizeof *bucket) == 0 &&
            bucket->checksum == CHECKSUM_OF(CHECKSUM_START ^ number, *bucket) &&
            bucket->count <= BUCKET_SLOTS;
 }
@@ -347,6 +379,48 @@ int snapshot_find(const struct snapshot *snapshot, enum rule_kind kind, const ch
         const int found = read_rule(snapshot, &bucket.slot[i], kind, name, rule);
         if (found != 0)
             return found;
+    }
+    return 0;
+}
+
+/* How many bytes the record at bytes says it has; 0 for an impossible number. */
+static size_t record_size(const unsigned char *bytes)
+{
+    struct file_rule head;
+
+    memcpy(&head, bytes, sizeof head);
+    if (head.setting_count > RULE_SETTINGS_MAX || head.name_size > RULE_NAME_MAX ||
+        head.text_size >= SETTING_TEXT_MAX)
+        return 0;
+    return sizeof head + head.setting_count * sizeof(struct file_setting) + head.name_size +
+           head.text_size;
+}
+
+int snapshot_each_group(const struct snapshot *snapshot, snapshot_visit_name *visit, void *context)
+{
+    uint64_t at = sizeof(struct file_header) + snapshot->block_size;
+    const uint64_t groups = snapshot->rule_count[RULE_GROUP];
+    const uint64_t others = snapshot->rule_count[RULE_DEFAULT];
+
+    for (uint64_t i = 0; i < others + groups; i++) {
+        unsigned char bytes[RULE_SIZE_MAX];
+        struct record record;
+        if (!inside(snapshot, at, sizeof record.head) ||
+            read_part(snapshot, at, bytes, sizeof record.head) != 0)
+            return -1;
+        const size_t size = record_size(bytes);
+        if (size == 0 || !inside(snapshot, at, size) || read_part(snapshot, at, bytes, size) != 0 ||
+            !parse_record(bytes, size, &record) ||
+            record.head.kind != (uint32_t)(i < others ? RULE_DEFAULT : RULE_GROUP))
+            return -1;
+        at += size;
+        if (i < others)
+            continue;
+        if (memchr(record.name, '\0', record.head.name_size) != NULL)
+            return -1;
+        const int result = visit(context, (const char *)record.name, record.head.name_size);
+        if (result != 0)
+            return result;
     }
     return 0;
 }

@@ -39,6 +39,8 @@ struct snapshot {
     uint32_t source_count, message_size;
     unsigned char *block; /* the sources, then the message */
     size_t block_size;
+    unsigned char *front; /* the file's first bytes, often all of it */
+    size_t front_size;
 };
 
 /* A rule of the snapshot: the settings that it has; the rest is zero. */
@@ -72,6 +74,16 @@ bool snapshot_is_intact(const struct snapshot *snapshot);
  */
 int snapshot_find(const struct snapshot *snapshot, enum rule_kind kind, const char *name,
                   struct snapshot_rule *rule);
+
+/* Called with a rule's name, which is valid during the call only. */
+typedef int snapshot_visit_name(void *context, const char *name, size_t length);
+
+/*
+ * Calls visit with the name of each group rule, in the order of their names,
+ * until it returns another number than 0, which is then returned. -1 also means
+ * that the snapshot is damaged. Does not read the rules for users.
+ */
+int snapshot_each_group(const struct snapshot *snapshot, snapshot_visit_name *visit, void *context);
 
 /* Called for each rule; name and rule are valid during the call only. */
 typedef int snapshot_visit_rule(void *context, enum rule_kind kind, const char *name,

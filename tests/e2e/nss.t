@@ -2,20 +2,24 @@
 """Users and groups that are not in /etc/passwd and /etc/group.
 
 A second source, libnss-extrausers, has them in files of its own. What it
-returns is a name like any other, for the module and for `tmoutctl show`.
+returns is a name like any other, for the module and for `tmoutctl show`. A source
+of ours, tests/host/nss_trial.c, counts what it is asked, and fails on demand.
 """
 
 import glob
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
+from host.accounts import user
 from host.client import KEY, pam_tmout
 from host.commands import must
-from host.files import append, read, write
-from host.product import errors, show
+from host.files import REPOSITORY, append, read, write
+from host.product import errors, fresh, show
 from host.setup import setup
+from host.sshd import sshd
 from host.syslog import syslog
 from host.tap import tap
 
@@ -60,10 +64,68 @@ def a_source_that_is_gone():
     tap.equal(errors(mark), [], "and that is not an error")
 
 
-if not glob.glob("/usr/lib*/libnss_extrausers.so.2") and \
-        not glob.glob("/usr/lib/*/libnss_extrausers.so.2"):
-    tap.skip("users of another source", "libnss-extrausers is not installed")
-    print("1..1")
-    sys.exit(0)
+# Of nss.h.
+TRYAGAIN, UNAVAILABLE, SUCCESS = -2, -1, 1
+
+
+def trial(groups, status=SUCCESS, error=0):
+    """Sets how our source answers, and forgets what it was asked."""
+    write("/etc/nss_trial", f"{groups} {status} {error}\n")
+    write("/run/nss_trial", "", 0o666)
+
+
+def group_rules(names):
+    return "default { tmout = 30m }\n" + "".join(
+        f"group {name} {{ tmout = {seconds}s }}\n" for name, seconds in names.items())
+
+
+def a_user_in_many_groups():
+    """a user in 500 groups: only those are asked for that have a rule"""
+    must("cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", f"{LIBRARIES}/libnss_trial.so.2",
+         f"{REPOSITORY}/tests/host/nss_trial.c")
+    must("sed", "-i", "-E", "s/^(passwd|group):.*/\\1: files trial/", "/etc/nsswitch.conf")
+    write("/home/trial/.ssh/authorized_keys", read(KEY + ".pub"), 0o600)
+    must("chown", "-R", "7100:7200", "/home/trial")
+    append("/etc/shadow", "trial:*:19000::::::\n")
+    sshd.stop()
+    sshd.start()
+    trial(500)
+    fresh(group_rules({"t499": 60, "t500": 50, "u": 40, **{f"t{n}": 100 + n for n in range(7)}}))
+    write("/run/nss_trial", "", 0o666)
+    tap.equal(pam_tmout("trial"), "60 default", "the strictest of their rules applies")
+    # sshd asks for all groups, by number, for the Match blocks of its configuration.
+    # The rules are in the order of their names, and t500 and u are not theirs.
+    tap.equal(re.findall("i(?:ng?)+", read("/run/nss_trial")), ["i" + 7 * "ng" + "nngn"],
+              "the groups with a rule were asked for by name, and once; the numbers of theirs, too")
+    tap.equal(show("trial")["settings"]["tmout"]["rule"], 'group "t499"', "tmoutctl show agrees")
+    tap.equal(len(show("trial")["groups"]), 500, "and lists all groups")
+
+
+def a_source_that_fails():
+    """the second source fails: users of the first one keep the limit that they had"""
+    for name in (f"own{n}" for n in range(12)):
+        must("groupadd", name)
+        must("gpasswd", "-a", "member", name)
+    rules = group_rules({"own3": 120, "t3": 60})
+    for status, error, why in [(UNAVAILABLE, 0, "without an error"), (UNAVAILABLE, 2, "with ENOENT"),
+                               (UNAVAILABLE, 111, "with ECONNREFUSED"), (TRYAGAIN, 11, "with EAGAIN")]:
+        trial(500)
+        fresh(rules)
+        tap.equal(pam_tmout("member"), "120 default", "the source answers")
+        trial(500, status, error)
+        tap.equal(pam_tmout("member"), "120 default", f"the source fails {why}")
+        mark = syslog.mark()
+        tap.equal(pam_tmout("trial"), "", f"{why}: users whose groups it has get the fallback")
+        tap.equal(len(errors(mark)), 1, f"{why}: and the log says so")
+
+
+LIBRARIES = must("sh", "-c", "dirname $(ldconfig -p | sed -n '/libc\\.so\\.6/{s/.*=> //p;q}')").strip()
+HAS_EXTRA_USERS = glob.glob("/usr/lib*/libnss_extrausers.so.2") or \
+    glob.glob("/usr/lib/*/libnss_extrausers.so.2")
 setup(POLICY_TEXT)
-tap.run(extra_users, a_source_that_is_gone)
+user("member")
+if HAS_EXTRA_USERS:
+    tap.run(extra_users, a_source_that_is_gone, a_user_in_many_groups, a_source_that_fails)
+else:
+    tap.skip("users of another source", "libnss-extrausers is not installed")
+    tap.run(a_user_in_many_groups, a_source_that_fails)

@@ -21,12 +21,17 @@
 
 #define INTERPOSED __attribute__((visibility("default")))
 
-enum { GROUPLESS_UID = 70003, BROKEN_GID = 70003 };
+enum { GROUPLESS_UID = 70003, BROKEN_GID = 70003, CROWDED_UID = 70004 };
+
+unsigned name_service_calls;
 
 INTERPOSED int getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size,
                           struct passwd **result);
 INTERPOSED int getgrgid_r(gid_t gid, struct group *entry, char *buffer, size_t size,
                           struct group **result);
+INTERPOSED int getgrnam_r(const char *name, struct group *entry, char *buffer, size_t size,
+                          struct group **result);
+INTERPOSED int getgrouplist(const char *user, gid_t primary, gid_t *groups, int *count);
 
 static uid_t invented_uid(const char *name)
 {
@@ -39,6 +44,8 @@ static uid_t invented_uid(const char *name)
         return BOB_UID;
     if (strcmp(name, "groupless") == 0)
         return GROUPLESS_UID;
+    if (strcmp(name, "crowded") == 0)
+        return CROWDED_UID;
     return sscanf(name, "user%u%c", &number, &end) == 1 ? NUMBERED_UID + number : 0;
 }
 
@@ -50,6 +57,7 @@ int getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size
 
     if (real == NULL)
         *(void **)&real = dlsym(RTLD_NEXT, "getpwnam_r");
+    name_service_calls++;
     *result = NULL;
     if (strncmp(name, "broken", 6) == 0)
         return EIO;
@@ -69,6 +77,52 @@ int getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size
     return 0;
 }
 
+/* One of the groups of "crowded". */
+static int crowd_group(unsigned number, struct group *entry, char *buffer, size_t size,
+                       struct group **result)
+{
+    static char *nobody[] = {NULL};
+
+    if (size < 16)
+        return ERANGE;
+    snprintf(buffer, size, "crowd%u", number);
+    *entry = (struct group){
+        .gr_name = buffer, .gr_gid = CROWD_GID + number, .gr_mem = nobody, .gr_passwd = buffer};
+    *result = entry;
+    return 0;
+}
+
+int getgrnam_r(const char *name, struct group *entry, char *buffer, size_t size,
+               struct group **result)
+{
+    static int (*real)(const char *, struct group *, char *, size_t, struct group **);
+    unsigned number;
+    char end;
+
+    if (real == NULL)
+        *(void **)&real = dlsym(RTLD_NEXT, "getgrnam_r");
+    name_service_calls++;
+    if (sscanf(name, "crowd%u%c", &number, &end) == 1 && number < CROWDED_GROUPS)
+        return crowd_group(number, entry, buffer, size, result);
+    return real(name, entry, buffer, size, result);
+}
+
+int getgrouplist(const char *user, gid_t primary, gid_t *groups, int *count)
+{
+    static int (*real)(const char *, gid_t, gid_t *, int *);
+
+    if (real == NULL)
+        *(void **)&real = dlsym(RTLD_NEXT, "getgrouplist");
+    name_service_calls++;
+    if (strcmp(user, "crowded") != 0)
+        return real(user, primary, groups, count);
+    for (int i = 0; i < *count && i < CROWDED_GROUPS; i++)
+        groups[i] = CROWD_GID + (gid_t)i;
+    const int result = *count < CROWDED_GROUPS ? -1 : CROWDED_GROUPS;
+    *count = CROWDED_GROUPS;
+    return result;
+}
+
 int getgrgid_r(gid_t gid, struct group *entry, char *buffer, size_t size, struct group **result)
 {
     static int (*real)(gid_t, struct group *, char *, size_t, struct group **);
@@ -77,7 +131,10 @@ int getgrgid_r(gid_t gid, struct group *entry, char *buffer, size_t size, struct
 
     if (real == NULL)
         *(void **)&real = dlsym(RTLD_NEXT, "getgrgid_r");
+    name_service_calls++;
     *result = NULL;
+    if (gid >= CROWD_GID && gid < CROWD_GID + CROWDED_GROUPS)
+        return crowd_group((unsigned)gid - CROWD_GID, entry, buffer, size, result);
     if (gid == BROKEN_GID)
         return EIO;
     if (gid != ALICE_UID)

@@ -1,9 +1,9 @@
 /*
  * Login attempts on the real libpam: a stack with pam_tmout.so and
  * pam_check.so, which takes the place of a host's pam_unix. The users alice (in
- * the group staffers), bob and user0, user1, ... exist only in these tests;
- * looking up "broken..." fails in the name service, as does looking up the
- * groups of "groupless".
+ * the group staffers), bob, crowded (in crowd0, crowd1, ...) and user0, user1, ... exist only in
+ * these tests; looking up "broken..." fails in the name service, as does looking up the groups of
+ * "groupless".
  *
  * The auth phase needs root. As a plain user the tests run in a user namespace
  * if that is possible.
@@ -15,6 +15,10 @@
 #include "tests/module/stack.h"
 
 enum { ALICE_UID = 70001, BOB_UID = 70002, NUMBERED_UID = 80000 };
+enum { CROWD_GID = 75000, CROWDED_GROUPS = 60 };
+
+/* How often a user or group was asked for. */
+extern unsigned name_service_calls;
 
 #define NEEDS_ROOT()                                                                               \
     do {                                                                                           \

@@ -901,6 +901,69 @@ static void rejects_when_the_name_service_fails(void **state)
     assert_int_equal(log_lines(), 1);
 }
 
+/* Three passwords and a session: a directory server is asked as if it was one. */
+static void asks_name_services_once_per_handle(void **state)
+{
+    static const struct {
+        const char *policy;
+        unsigned calls;
+    } cases[] = {
+        {"default { max_attempts = 9 tmout = 5m }\n", 1}, /* the user */
+        {"default { max_attempts = 9 tmout = 5m }\nuser bob { tmout = 1m }\n", 1},
+        /* and their groups: the two that have rules, and the one that is theirs */
+        {"default { max_attempts = 9 tmout = 9m }\n"
+         "group crowd7 { tmout = 5m }\ngroup other { tmout = 1m }\n",
+         5},
+    };
+    const struct visitor crowded = {.user = "crowded"};
+    struct stack *stack = *state;
+    struct host host;
+
+    NEEDS_ROOT();
+    stack_service(stack, "sshd",
+                  "auth requisite TMOUT\nauth required CHECK\nsession required TMOUT\n");
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        stack_in_force(stack, cases[i].policy);
+        host_start(stack, &host, &crowded);
+        assert_int_equal(pam_putenv(host.handle, "SSH_CONNECTION=192.0.2.1 1 192.0.2.2 22"),
+                         PAM_SUCCESS);
+        name_service_calls = 0;
+        assert_int_equal(host_try(&host, "wrong", 0), PAM_AUTH_ERR);
+        assert_int_equal(name_service_calls, cases[i].calls);
+        assert_int_equal(host_try(&host, "wrong", 0), PAM_AUTH_ERR);
+        assert_int_equal(host_try(&host, "right", 0), PAM_SUCCESS);
+        assert_int_equal(pam_open_session(host.handle, 0), PAM_SUCCESS);
+        assert_string_equal(pam_getenv(host.handle, "PAM_TMOUT"), "300 default");
+        assert_int_equal(name_service_calls, cases[i].calls);
+        host_end(&host, PAM_SUCCESS);
+    }
+    /* each handle asks anew: somebody may have been moved to another group */
+    host_start(stack, &host, &crowded);
+    assert_int_equal(host_try(&host, "right", 0), PAM_SUCCESS);
+    assert_int_equal(name_service_calls, 2 * cases[2].calls);
+    host_end(&host, PAM_SUCCESS);
+}
+
+/* One handle, another user: pam_set_item(3) lets applications change PAM_USER. */
+static void tells_the_users_of_a_handle_apart(void **state)
+{
+    const struct visitor crowded = {.user = "crowded"};
+    struct stack *stack = *state;
+    struct host host;
+
+    NEEDS_ROOT();
+    stack_in_force(stack, "default { max_attempts = none }\nuser alice { max_attempts = 1 }\n");
+    host_start(stack, &host, &crowded);
+    assert_int_equal(host_try(&host, "wrong", 0), PAM_AUTH_ERR);
+    assert_int_equal(host_try(&host, "right", 0), PAM_SUCCESS);
+    assert_int_equal(pam_set_item(host.handle, PAM_USER, "alice"), PAM_SUCCESS);
+    assert_int_equal(host_try(&host, "wrong", 0), PAM_AUTH_ERR);
+    assert_int_equal(host_try(&host, "right", 0), PAM_AUTH_ERR);
+    assert_int_equal(pam_set_item(host.handle, PAM_USER, "crowded"), PAM_SUCCESS);
+    assert_int_equal(host_try(&host, "right", 0), PAM_SUCCESS);
+    host_end(&host, PAM_SUCCESS);
+}
+
 static void as_ordinary_user(const struct stack *stack)
 {
     const char *const own = geteuid() == 0 ? "alice" : own_name();
@@ -1494,6 +1557,8 @@ int main(void)
         WITH_ATTEMPTS(no_stack_admits_a_wrong_password),
         WITH_ATTEMPTS(never_authenticates_anyone_by_itself),
         WITH_ATTEMPTS(limits_the_users_that_the_policy_names),
+        WITH_ATTEMPTS(asks_name_services_once_per_handle),
+        WITH_ATTEMPTS(tells_the_users_of_a_handle_apart),
         WITH_ATTEMPTS(limits_root_by_a_rule_of_its_own),
         WITH_ATTEMPTS(strictest_group_wins),
         WITH_ATTEMPTS(rejects_without_a_policy),

@@ -1,6 +1,6 @@
 #include "tools/tmoutd/policy.h"
 
-#include "lib/host/account.h"
+#include "lib/policy/resolve_account.h"
 
 #include <errno.h>
 #include <string.h>
@@ -17,9 +17,9 @@ bool policy_limits(const struct snapshot *snapshot, const struct session_record 
     const char *user = login->user;
     struct resolution resolution;
     struct account account;
+    struct policy_groups groups = {0};
     bool found = false;
-    const enum account_status status =
-        account_lookup(user, snapshot->rule_count[RULE_GROUP] > 0, &account);
+    const enum account_status status = account_lookup(user, false, &account);
 
     if (status != ACCOUNT_FOUND) {
         failure_set(failure, "cannot look up user: %s",
@@ -27,13 +27,19 @@ bool policy_limits(const struct snapshot *snapshot, const struct session_record 
         return false;
     }
     *uid = account.uid;
-    if (resolve(snapshot, account.name, (const char *const *)account.group, account.group_count,
-                &resolution) == 0) {
+    switch (resolve_account(snapshot, &groups, &account, &resolution)) {
+    case ACCOUNT_RESOLVED:
         user_limits_find(snapshot, &resolution, login->is_ssh, limits);
         found = true;
-    } else {
+        break;
+    case ACCOUNT_GROUPS_UNKNOWN:
+        failure_set(failure, "cannot look up user: %s", strerror(errno));
+        break;
+    case ACCOUNT_POLICY_DAMAGED:
+    default:
         failure_set(failure, "the policy in force is damaged; run tmoutctl apply");
     }
+    policy_groups_free(&groups);
     account_free(&account);
     return found;
 }

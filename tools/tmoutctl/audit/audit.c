@@ -57,7 +57,7 @@ void audit_free(struct audit *audit)
     findings_free(&audit->findings);
     policy_free(&audit->policy);
     if (audit->has_view)
-        snapshot_close(&audit->view.snapshot);
+        policy_view_close(&audit->view);
     audit->has_view = false;
 }
 

@@ -120,15 +120,15 @@ static bool is_loose(const struct audit *audit, const char *shell)
 }
 
 /* Does the user have tmout but no disconnect? If so, *found has the rule. */
-static bool is_unprotected(const struct audit *audit, const char *user, struct resolution *found)
+static bool is_unprotected(struct audit *audit, const char *user, struct resolution *found)
 {
     struct account account;
+    struct failure failure = {""};
     bool unprotected = false;
 
-    if (account_lookup(user, true, &account) != ACCOUNT_FOUND)
+    if (account_lookup(user, false, &account) != ACCOUNT_FOUND)
         return false;
-    if (resolve(&audit->view.snapshot, account.name, (const char *const *)account.group,
-                account.group_count, found) == 0)
+    if (policy_view_resolve(audit->context, &audit->view, &account, found, &failure) == 0)
         unprotected = found->setting[SETTING_TMOUT].value != SETTING_NONE &&
                       found->setting[SETTING_DISCONNECT].value == SETTING_NONE;
     account_free(&account);

@@ -93,6 +93,12 @@ int policy_view_find(const struct tmoutctl_context *context, struct policy_view 
     return -1;
 }
 
+void policy_view_close(struct policy_view *view)
+{
+    snapshot_close(&view->snapshot);
+    policy_groups_free(&view->groups);
+}
+
 const char *policy_state_word(enum policy_state state)
 {
     switch (state) {
@@ -141,21 +147,28 @@ void policy_view_describe(const struct policy_view *view, char *text, size_t siz
     }
 }
 
-int policy_view_resolve(const struct tmoutctl_context *context, const struct policy_view *view,
-                        const struct account *account, struct resolution *resolution,
+int policy_view_resolve(const struct tmoutctl_context *context, struct policy_view *view,
+                        struct account *account, struct resolution *resolution,
                         struct failure *failure)
 {
-    if (resolve(&view->snapshot, account->name, (const char *const *)account->group,
-                account->group_count, resolution) == 0)
+    switch (resolve_account(&view->snapshot, &view->groups, account, resolution)) {
+    case ACCOUNT_RESOLVED:
         return 0;
-    failure_set(failure, "%s/%s is damaged; run tmoutctl apply", context->state_dir,
-                SNAPSHOT_POLICY_NAME);
-    return -1;
+    case ACCOUNT_GROUPS_UNKNOWN:
+        failure_set(failure, "cannot look up the groups of user \"%s\": %s", account->name,
+                    strerror(errno));
+        return -1;
+    case ACCOUNT_POLICY_DAMAGED:
+    default:
+        failure_set(failure, "%s/%s is damaged; run tmoutctl apply", context->state_dir,
+                    SNAPSHOT_POLICY_NAME);
+        return -1;
+    }
 }
 
 int find_account(const char *user, struct account *account, struct failure *failure)
 {
-    switch (account_lookup(user, true, account)) {
+    switch (account_lookup(user, false, account)) {
     case ACCOUNT_FOUND:
         return 0;
     case ACCOUNT_UNKNOWN:

@@ -4,7 +4,7 @@
 
 #include "lib/host/account.h"
 #include "lib/host/failure.h"
-#include "lib/policy/resolve.h"
+#include "lib/policy/resolve_account.h"
 #include "tools/tmoutctl/cli.h"
 
 enum policy_state {
@@ -16,7 +16,8 @@ enum policy_state {
 };
 
 struct policy_view {
-    struct snapshot snapshot; /* what logins get: the one in force, or the pending one */
+    struct snapshot snapshot;    /* what logins get: the one in force, or the pending one */
+    struct policy_groups groups; /* that it has rules for */
     enum policy_state state;
     bool has_applied;      /* is there a usable snapshot on disk? */
     int64_t applied_sec;   /* then since when, on the wall clock */
@@ -26,11 +27,13 @@ struct policy_view {
 
 /*
  * Finds it as a login would: one applies a valid edit, and keeps the old
- * policy where the edit is invalid. Returns 0, and the caller closes
- * view->snapshot, or -1 with the reason for POLICY_NONE.
+ * policy where the edit is invalid. Returns 0, and the caller ends with
+ * policy_view_close(), or -1 with the reason for POLICY_NONE.
  */
 int policy_view_find(const struct tmoutctl_context *context, struct policy_view *view,
                      struct failure *failure);
+
+void policy_view_close(struct policy_view *view);
 
 /* The decision behind it. files_valid and files_readable count only where the
  * snapshot is not current. */
@@ -46,13 +49,14 @@ void policy_view_describe(const struct policy_view *view, char *text, size_t siz
 /* Room for policy_view_describe(). */
 enum { POLICY_VIEW_TEXT_MAX = FAILURE_TEXT_MAX + 128 };
 
-/* A user's settings, by the code that decides at login. Returns 0, or -1 where
- * the snapshot is damaged. */
-int policy_view_resolve(const struct tmoutctl_context *context, const struct policy_view *view,
-                        const struct account *account, struct resolution *resolution,
+/* A user's settings, by the code that decides at login; it adds what groups it
+ * needs to the account. Returns 0, or -1 with the reason: the snapshot is damaged,
+ * or the groups cannot be looked up. */
+int policy_view_resolve(const struct tmoutctl_context *context, struct policy_view *view,
+                        struct account *account, struct resolution *resolution,
                         struct failure *failure);
 
-/* Looks a user up, with their groups. Returns 0, and the caller frees the
+/* Looks a user up, without their groups. Returns 0, and the caller frees the
  * account, or -1 with the reason, which names the user. */
 int find_account(const char *user, struct account *account, struct failure *failure);
 

@@ -93,7 +93,7 @@ static int add_login_rows(struct session_table *table, const struct session_reco
 }
 
 /* Returns 0, or -1 after a message. */
-static int limits_of(const struct tmoutctl_context *context, const struct policy_view *view,
+static int limits_of(const struct tmoutctl_context *context, struct policy_view *view,
                      const struct session_record *login, struct user_limits *limits)
 {
     struct resolution resolution;
@@ -124,7 +124,7 @@ static int by_time_left(const void *left, const void *right)
 }
 
 int session_table_find(const struct tmoutctl_context *context, const char *directory,
-                       const struct policy_view *view, struct session_table *table)
+                       struct policy_view *view, struct session_table *table)
 {
     struct session_record login;
     struct user_limits limits;

@@ -38,6 +38,6 @@ void session_row_set_end(struct session_row *row, const struct user_limits *limi
  * first. Returns 0, or -1 where some are missing, after a message for each.
  */
 int session_table_find(const struct tmoutctl_context *context, const char *directory,
-                       const struct policy_view *view, struct session_table *table);
+                       struct policy_view *view, struct session_table *table);
 
 #endif

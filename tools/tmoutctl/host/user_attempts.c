@@ -1,8 +1,8 @@
 #include "tools/tmoutctl/host/user_attempts.h"
 
-#include "lib/host/account.h"
 #include "lib/host/clock.h"
 #include "lib/policy/duration.h"
+#include "lib/policy/resolve_account.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -186,6 +186,7 @@ int find_uid(const char *user, uid_t *uid, struct failure *failure)
 static void max_attempts_format(const struct tmoutctl_context *context, const char *user,
                                 char *text, size_t size)
 {
+    struct policy_groups groups = {0};
     struct attempt_limits limits;
     struct resolution resolution;
     struct snapshot snapshot;
@@ -196,13 +197,13 @@ static void max_attempts_format(const struct tmoutctl_context *context, const ch
     if (snapshot_open(context->state_dir, SNAPSHOT_POLICY, geteuid(), &snapshot, &failure) !=
         SNAPSHOT_OK)
         return;
-    if (account_lookup(user, true, &account) == ACCOUNT_FOUND) {
-        if (resolve(&snapshot, account.name, (const char *const *)account.group,
-                    account.group_count, &resolution) == 0 &&
+    if (account_lookup(user, false, &account) == ACCOUNT_FOUND) {
+        if (resolve_account(&snapshot, &groups, &account, &resolution) == ACCOUNT_RESOLVED &&
             attempt_limits_find(&resolution, account.uid, &limits))
             snprintf(text, size, "%u", limits.max_attempts);
         account_free(&account);
     }
+    policy_groups_free(&groups);
     snapshot_close(&snapshot);
 }
 

@@ -1,8 +1,7 @@
 #include "tools/tmoutctl/sshd/check.h"
 
-#include "lib/host/account.h"
 #include "lib/host/array.h"
-#include "lib/policy/resolve.h"
+#include "lib/policy/resolve_account.h"
 #include "tools/tmoutctl/sshd/site.h"
 #include "tools/tmoutctl/sshd/text.h"
 
@@ -110,6 +109,7 @@ struct check_run {
     const struct sshd_check_input *input;
     struct sshd_check *check;
     struct failure *failure;
+    struct policy_groups *groups;
 };
 
 static void sshd_difference_free(struct sshd_difference *difference)
@@ -181,23 +181,34 @@ static int check_compare(const struct check_run *run, const char *user,
     return result;
 }
 
-static int check_resolve(const struct check_run *run, const struct account *account,
+static int check_damaged(struct failure *failure)
+{
+    failure_set(failure, "the compiled policy is damaged; run \"tmoutctl apply\"");
+    return -1;
+}
+
+static int check_resolve(const struct check_run *run, struct account *account,
                          struct resolution *resolution)
 {
-    if (resolve(run->input->snapshot, account->name, (const char *const *)account->group,
-                account->group_count, resolution) == 0)
+    switch (resolve_account(run->input->snapshot, run->groups, account, resolution)) {
+    case ACCOUNT_RESOLVED:
         return 0;
-    failure_set(run->failure, "the compiled policy is damaged; run \"tmoutctl apply\"");
-    return -1;
+    case ACCOUNT_GROUPS_UNKNOWN:
+        failure_set(run->failure, "cannot look up the groups of user %s: %s", account->name,
+                    strerror(errno));
+        return -1;
+    case ACCOUNT_POLICY_DAMAGED:
+    default:
+        return check_damaged(run->failure);
+    }
 }
 
 static int check_global(const struct check_run *run)
 {
-    const struct account nobody_in_particular = {.name = ""};
-    struct resolution resolution;
+    struct resolution resolution; /* of nobody in particular */
 
-    if (check_resolve(run, &nobody_in_particular, &resolution) != 0)
-        return -1;
+    if (resolve(run->input->snapshot, "", NULL, 0, &resolution) != 0)
+        return check_damaged(run->failure);
     return check_compare(run, NULL, &resolution);
 }
 
@@ -208,7 +219,7 @@ static int check_user(const struct check_run *run, const char *user)
     struct resolution resolution;
     int result = -1;
 
-    switch (account_lookup(user, true, &account)) {
+    switch (account_lookup(user, false, &account)) {
     case ACCOUNT_UNKNOWN:
         return 0;
     case ACCOUNT_ERROR:
@@ -289,7 +300,8 @@ static int check_find_looser(const struct check_run *run)
 int sshd_check(const struct sshd_check_input *input, struct sshd_check *check,
                struct failure *failure)
 {
-    const struct check_run run = {input, check, failure};
+    struct policy_groups groups = {0};
+    const struct check_run run = {input, check, failure, &groups};
     struct user_names names = {0};
     int result = -1;
 
@@ -306,6 +318,7 @@ int sshd_check(const struct sshd_check_input *input, struct sshd_check *check,
 
 out:
     user_names_free(&names);
+    policy_groups_free(&groups);
     return result;
 }
 

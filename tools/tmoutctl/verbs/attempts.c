@@ -79,8 +79,8 @@ static void print_counts(const char *user, const struct user_attempts *attempts)
 }
 
 /* Returns 0, or -1 with the reason. */
-static int find_attempts_of(const struct tmoutctl_context *context, const struct policy_view *view,
-                            const struct account *account, struct user_attempts *attempts,
+static int find_attempts_of(const struct tmoutctl_context *context, struct policy_view *view,
+                            struct account *account, struct user_attempts *attempts,
                             struct failure *failure)
 {
     struct resolution resolution;
@@ -103,7 +103,7 @@ static void print_one(const char *user, const struct user_attempts *attempts)
     }
 }
 
-static int list_one(const struct tmoutctl_context *context, const struct policy_view *view,
+static int list_one(const struct tmoutctl_context *context, struct policy_view *view,
                     const char *user)
 {
     struct account account;
@@ -144,8 +144,8 @@ static bool account_by_uid(uid_t uid, struct account *account)
 
 /* Adds a user to all, or prints them where all is NULL. *shown counts those
  * who have anything. Returns 0, or -1 after a message. */
-static int list_user(const struct tmoutctl_context *context, const struct policy_view *view,
-                     uid_t uid, json_t *all, size_t *shown)
+static int list_user(const struct tmoutctl_context *context, struct policy_view *view, uid_t uid,
+                     json_t *all, size_t *shown)
 {
     struct user_attempts attempts;
     struct account account;
@@ -175,7 +175,7 @@ out:
     return result;
 }
 
-static int list_all(const struct tmoutctl_context *context, const struct policy_view *view)
+static int list_all(const struct tmoutctl_context *context, struct policy_view *view)
 {
     struct failure failure = {""};
     uid_t *uid = NULL;
@@ -215,7 +215,7 @@ static int run_attempts(const struct tmoutctl_context *context,
     }
     const int status = arguments->operand != NULL ? list_one(context, &view, arguments->operand)
                                                   : list_all(context, &view);
-    snapshot_close(&view.snapshot);
+    policy_view_close(&view);
     return status;
 }
 

@@ -100,7 +100,7 @@ static int run_sessions(const struct tmoutctl_context *context,
     }
     const bool complete = session_table_find(context, directory, &view, &table) == 0;
     const int status = print_sessions(context, &table, complete ? TMOUTCTL_FINE : TMOUTCTL_FAILURE);
-    snapshot_close(&view.snapshot);
+    policy_view_close(&view);
     free(table.row);
     return status;
 }

@@ -37,7 +37,7 @@ static int find_default_limit(const struct tmoutctl_context *context, int64_t *l
         return -1;
     }
     const int found = snapshot_find(&view.snapshot, RULE_DEFAULT, "", &rule);
-    snapshot_close(&view.snapshot);
+    policy_view_close(&view);
     if (found < 0) {
         report("%s/%s is damaged; run \"tmoutctl apply\"", context->state_dir,
                SNAPSHOT_POLICY_NAME);

@@ -8,6 +8,7 @@
 #include "tools/tmoutctl/host/user_attempts.h"
 #include "tools/tmoutctl/print.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -177,10 +178,19 @@ static json_t *show_json(const struct account *account, const struct policy_view
                      login_attempts_json(login), "settings", all);
 }
 
+/* The names of all groups, also of those that decide nothing. */
+static int find_all_groups(const char *user, struct account *listed, struct failure *failure)
+{
+    if (account_lookup(user, true, listed) == ACCOUNT_FOUND)
+        return 0;
+    failure_set(failure, "cannot look up the groups of user \"%s\": %s", user, strerror(errno));
+    return -1;
+}
+
 static int show_user(const struct tmoutctl_context *context, const char *user,
                      struct login_view *login)
 {
-    struct account account = {0};
+    struct account account = {0}, listed = {0};
     struct policy_view view = {0};
     struct resolution resolution;
     struct failure failure = {""};
@@ -194,20 +204,22 @@ static int show_user(const struct tmoutctl_context *context, const char *user,
         report("%s", failure.text);
         goto out;
     }
-    if (policy_view_resolve(context, &view, &account, &resolution, &failure) != 0) {
+    if (policy_view_resolve(context, &view, &account, &resolution, &failure) != 0 ||
+        find_all_groups(user, &listed, &failure) != 0) {
         report("%s", failure.text);
     } else {
         find_attempts(context, &account, &resolution, login);
         if (context->json) {
-            status = print_json(show_json(&account, &view, &resolution, login), TMOUTCTL_FINE);
+            status = print_json(show_json(&listed, &view, &resolution, login), TMOUTCTL_FINE);
         } else {
-            show_text(&account, &view, &resolution, login);
+            show_text(&listed, &view, &resolution, login);
             status = finish(TMOUTCTL_FINE);
         }
     }
-    snapshot_close(&view.snapshot);
+    policy_view_close(&view);
 
 out:
+    account_free(&listed);
     account_free(&account);
     return status;
 }

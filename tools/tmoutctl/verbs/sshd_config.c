@@ -265,7 +265,7 @@ static int run_sshd_config(const struct tmoutctl_context *context,
 
 out:
     dropin_free(&dropin);
-    snapshot_close(&view.snapshot);
+    policy_view_close(&view);
     return status;
 }
 

@@ -2,7 +2,7 @@
  * The snapshot: it returns what was written, and whatever happens to the file,
  * the answer is the same as before or "damaged", never another one.
  */
-#include "tests/unit/policy_text.h"
+#include "tests/unit/policy_snapshot.h"
 #include "tests/unit/temporary.h"
 
 #include "lib/policy/snapshot_read.h"
@@ -376,14 +376,136 @@ static void damaged_while_open(void **state)
         assert_int_equal(ftruncate(snapshot.fd, (off_t)size), 0);
         ask(&snapshot, &now);
         assert_true(true_or_damaged(&now, &right));
-        if (size == 0)
-            for (size_t i = 0; i < COUNT_OF(queries); i++)
-                assert_int_equal(now.found[i], -1);
         /* and extended again with zeros */
         assert_int_equal(ftruncate(snapshot.fd, (off_t)image.size), 0);
         ask(&snapshot, &now);
         assert_true(true_or_damaged(&now, &right));
         snapshot_close(&snapshot);
+    }
+    free(image.bytes);
+}
+
+/* A policy of count group rules, a user rule for each, and a default; freed by the caller. */
+static char *many_rules(unsigned count)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+
+    assert_non_null(stream);
+    fputs("default { tmout = 9m }\n", stream);
+    for (unsigned i = 0; i < count; i++)
+        fprintf(stream, "user u%05u { tmout = 2m }\ngroup g%05u { tmout = 3m }\n", i, i);
+    assert_int_equal(fclose(stream), 0);
+    return text;
+}
+
+/* What lies behind the beginning, which is read as the snapshot is opened. */
+static void truncated_behind_the_beginning(void **state)
+{
+    struct snapshot snapshot;
+    struct snapshot_rule rule;
+    unsigned damaged = 0;
+
+    (void)state;
+    char *text = many_rules(1000);
+    open_policy(&snapshot, text);
+    assert_true(snapshot.file_size > 4 * FRONT_SIZE_MAX);
+    assert_int_equal(snapshot_find(&snapshot, RULE_USER, "u00999", &rule), 1);
+    assert_int_equal(ftruncate(snapshot.fd, FRONT_SIZE_MAX), 0);
+    for (unsigned i = 0; i < 1000; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "u%05u", i);
+        const int found = snapshot_find(&snapshot, RULE_USER, name, &rule);
+        assert_true(found == 1 || found == -1);
+        damaged += found == -1;
+    }
+    assert_true(damaged > 900);
+    snapshot_close(&snapshot);
+    free(text);
+}
+
+/* The names that snapshot_each_group() has visited. */
+struct visited {
+    unsigned count, stop_at;
+};
+
+static int visit_group(void *context, const char *name, size_t length)
+{
+    struct visited *visited = context;
+    char expected[16];
+
+    if (visited->count == visited->stop_at)
+        return 7;
+    snprintf(expected, sizeof expected, "g%05u", visited->count++);
+    assert_int_equal(length, strlen(expected));
+    assert_memory_equal(name, expected, length);
+    return 0;
+}
+
+static void lists_the_groups(void **state)
+{
+    static const unsigned counts[] = {0, 1, 2, 7, 50, 200, 2000};
+    struct snapshot snapshot;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(counts); i++) {
+        struct visited all = {.stop_at = UINT32_MAX}, some = {.stop_at = counts[i] / 2};
+        char *text = many_rules(counts[i]);
+        open_policy(&snapshot, text);
+        assert_int_equal(snapshot_each_group(&snapshot, visit_group, &all), 0);
+        assert_int_equal(all.count, counts[i]);
+        if (counts[i] > 0)
+            assert_int_equal(snapshot_each_group(&snapshot, visit_group, &some), 7);
+        assert_int_equal(some.count, counts[i] / 2);
+
+        /* one too many, and one too few before them */
+        all.count = 0;
+        snapshot.rule_count[RULE_GROUP]++;
+        assert_int_equal(snapshot_each_group(&snapshot, visit_group, &all), -1);
+        snapshot.rule_count[RULE_GROUP]--;
+        snapshot.rule_count[RULE_DEFAULT]--;
+        all.count = 0;
+        assert_int_equal(snapshot_each_group(&snapshot, visit_group, &all), counts[i] > 0 ? -1 : 0);
+        snapshot_close(&snapshot);
+        free(text);
+    }
+    open_policy(&snapshot, "group g00000 { tmout = 3m }\n"); /* no default */
+    struct visited all = {.stop_at = UINT32_MAX};
+    assert_int_equal(snapshot_each_group(&snapshot, visit_group, &all), 0);
+    assert_int_equal(all.count, 1);
+    snapshot_close(&snapshot);
+}
+
+static int count_group(void *context, const char *name, size_t length)
+{
+    (void)name;
+    (void)length;
+    ++*(unsigned *)context;
+    return 0;
+}
+
+/* Any changed byte in a group's rule is noticed, and no other group appears. */
+static void notices_damaged_groups(void **state)
+{
+    struct image image;
+    struct snapshot snapshot;
+
+    (void)state;
+    encode(&image, "default { tmout = 1m }\ngroup ab { tmout = 2m }\ngroup cd { tmout = 3m }\n"
+                   "user ef { tmout = 4m }\n");
+    open_image(&snapshot, &image);
+    const size_t first = sizeof(struct file_header) + snapshot.block_size;
+    const size_t size = sizeof(struct file_rule) + sizeof(struct file_setting);
+    snapshot_close(&snapshot);
+    for (size_t at = first; at < first + 3 * size + 4; at++) {
+        unsigned groups = 0;
+        image.bytes[at] ^= 0x41;
+        open_image(&snapshot, &image);
+        assert_int_equal(snapshot_each_group(&snapshot, count_group, &groups), -1);
+        assert_true(groups <= 1);
+        snapshot_close(&snapshot);
+        image.bytes[at] ^= 0x41;
     }
     free(image.bytes);
 }
@@ -1145,6 +1267,9 @@ int main(void)
         cmocka_unit_test(every_byte_changed),
         cmocka_unit_test(every_length),
         cmocka_unit_test(damaged_while_open),
+        cmocka_unit_test(truncated_behind_the_beginning),
+        cmocka_unit_test(lists_the_groups),
+        cmocka_unit_test(notices_damaged_groups),
         cmocka_unit_test(blocks_of_garbage),
         cmocka_unit_test(buckets_in_the_wrong_place),
         cmocka_unit_test(intact_or_not),

@@ -55,9 +55,9 @@ static void the_words(void **state)
     }
 }
 
-static int64_t tmout_of(const struct tmoutctl_context *context, const struct policy_view *view)
+static int64_t tmout_of(const struct tmoutctl_context *context, struct policy_view *view)
 {
-    const struct account somebody = {.name = (char[]){"somebody"}};
+    struct account somebody = {.name = (char[]){"somebody"}};
     struct resolution resolution;
     struct failure failure = {""};
 
@@ -75,7 +75,7 @@ static enum policy_state state_of(const struct verb_place *place, int64_t tmout_
     assert_int_equal(tmout_of(&place->context, &view), tmout_sec);
     assert_int_equal(view.applied_sec != 0, view.has_applied);
     *reason = view.reason;
-    snapshot_close(&view.snapshot);
+    policy_view_close(&view);
     return view.state;
 }
 
@@ -140,7 +140,6 @@ static void accounts(void **state)
     (void)state;
     assert_int_equal(find_account("root", &account, &failure), 0);
     assert_int_equal(account.uid, 0);
-    assert_true(account.group_count > 0);
     account_free(&account);
     assert_int_equal(find_account("no such user", &account, &failure), -1);
     assert_string_equal(failure.text, "unknown user \"no such user\"");

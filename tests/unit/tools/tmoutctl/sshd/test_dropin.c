@@ -151,6 +151,7 @@ static void damaged(void **state)
     (void)state;
     open_policy(&snapshot, "default { max_sessions = 3 }\nuser kim { max_sessions = 4 }\n"
                            "group g { max_sessions = 5 }\n");
+    snapshot.front_size = 0; /* else it would be read from memory */
     for (uint64_t at = 0; at < snapshot.file_size; at++) {
         struct dropin dropin = {0};
         unsigned char byte, other;

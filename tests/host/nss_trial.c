@@ -1,0 +1,152 @@
+/*
+ * A name service for tests, libnss_trial.so.2. It knows the user "trial", who is in
+ * the groups t0, t1, ... /etc/nss_trial holds how many they are, and the status and
+ * errno of every answer about groups by name or number, 1 and 0 for none of the
+ * failures. Each such question adds a character to /run/nss_trial: n for one by
+ * name, g by number, i for the list of a user's groups.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <nss.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TRIAL_UID = 7100, TRIAL_GID = 7200 };
+
+enum nss_status _nss_trial_getpwnam_r(const char *name, struct passwd *entry, char *buffer,
+                                      size_t size, int *error);
+enum nss_status _nss_trial_getpwuid_r(uid_t uid, struct passwd *entry, char *buffer, size_t size,
+                                      int *error);
+enum nss_status _nss_trial_getgrnam_r(const char *name, struct group *entry, char *buffer,
+                                      size_t size, int *error);
+enum nss_status _nss_trial_getgrgid_r(gid_t gid, struct group *entry, char *buffer, size_t size,
+                                      int *error);
+enum nss_status _nss_trial_initgroups_dyn(const char *user, gid_t skipped, long *start, long *size,
+                                          gid_t **groups, long limit, int *error);
+
+struct trial {
+    unsigned groups;
+    int status, error;
+};
+
+static struct trial trial_asked(char question)
+{
+    struct trial trial = {0, NSS_STATUS_SUCCESS, 0};
+    FILE *file = fopen("/etc/nss_trial", "re");
+    const int log = open("/run/nss_trial", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+
+    if (file != NULL) {
+        if (fscanf(file, "%u %d %d", &trial.groups, &trial.status, &trial.error) != 3)
+            trial.groups = 0;
+        fclose(file);
+    }
+    if (log >= 0) {
+        if (write(log, &question, 1) != 1)
+            trial.groups = 0;
+        close(log);
+    }
+    return trial;
+}
+
+static enum nss_status user(struct passwd *entry, char *buffer, size_t size, int *error)
+{
+    static const char text[] = "trial\0x\0\0/home/trial\0/bin/bash";
+
+    if (size < sizeof text) {
+        *error = ERANGE;
+        return NSS_STATUS_TRYAGAIN;
+    }
+    memcpy(buffer, text, sizeof text);
+    *entry = (struct passwd){.pw_name = buffer,
+                             .pw_passwd = buffer + 6,
+                             .pw_uid = TRIAL_UID,
+                             .pw_gid = TRIAL_GID,
+                             .pw_gecos = buffer + 8,
+                             .pw_dir = buffer + 9,
+                             .pw_shell = buffer + 21};
+    return NSS_STATUS_SUCCESS;
+}
+
+enum nss_status _nss_trial_getpwnam_r(const char *name, struct passwd *entry, char *buffer,
+                                      size_t size, int *error)
+{
+    return strcmp(name, "trial") == 0 ? user(entry, buffer, size, error) : NSS_STATUS_NOTFOUND;
+}
+
+enum nss_status _nss_trial_getpwuid_r(uid_t uid, struct passwd *entry, char *buffer, size_t size,
+                                      int *error)
+{
+    return uid == TRIAL_UID ? user(entry, buffer, size, error) : NSS_STATUS_NOTFOUND;
+}
+
+static enum nss_status group(unsigned number, const struct trial *trial, struct group *entry,
+                             char *buffer, size_t size, int *error)
+{
+    char **members = (char **)(void *)buffer; /* aligned as malloc(3) does it */
+
+    if (trial->status != NSS_STATUS_SUCCESS) {
+        if (trial->error != 0)
+            *error = trial->error;
+        return (enum nss_status)trial->status;
+    }
+    if (number >= trial->groups)
+        return NSS_STATUS_NOTFOUND;
+    if (size < 64) {
+        *error = ERANGE;
+        return NSS_STATUS_TRYAGAIN;
+    }
+    members[0] = NULL;
+    buffer += sizeof *members;
+    snprintf(buffer, 32, "t%u", number);
+    *entry = (struct group){
+        .gr_name = buffer, .gr_passwd = buffer, .gr_gid = TRIAL_GID + number, .gr_mem = members};
+    return NSS_STATUS_SUCCESS;
+}
+
+enum nss_status _nss_trial_getgrnam_r(const char *name, struct group *entry, char *buffer,
+                                      size_t size, int *error)
+{
+    const struct trial trial = trial_asked('n');
+    unsigned number;
+    char end;
+
+    if (sscanf(name, "t%u%c", &number, &end) != 1)
+        number = trial.groups;
+    return group(number, &trial, entry, buffer, size, error);
+}
+
+enum nss_status _nss_trial_getgrgid_r(gid_t gid, struct group *entry, char *buffer, size_t size,
+                                      int *error)
+{
+    const struct trial trial = trial_asked('g');
+
+    return group(gid - TRIAL_GID, &trial, entry, buffer, size, error);
+}
+
+enum nss_status _nss_trial_initgroups_dyn(const char *name, gid_t skipped, long *start, long *size,
+                                          gid_t **groups, long limit, int *error)
+{
+    const struct trial trial = trial_asked('i');
+
+    if (strcmp(name, "trial") != 0)
+        return NSS_STATUS_NOTFOUND;
+    for (unsigned i = 0; i < trial.groups; i++) {
+        if (TRIAL_GID + i == skipped || (limit > 0 && *start >= limit))
+            continue;
+        if (*start == *size) {
+            gid_t *grown = realloc(*groups, 2 * (size_t)*size * sizeof *grown);
+            if (grown == NULL) {
+                *error = ENOMEM;
+                return NSS_STATUS_TRYAGAIN;
+            }
+            *groups = grown;
+            *size *= 2;
+        }
+        (*groups)[(*start)++] = TRIAL_GID + i;
+    }
+    return NSS_STATUS_SUCCESS;
+}

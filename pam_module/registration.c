@@ -1,5 +1,6 @@
 #include "pam_module/registration.h"
 
+#include "lib/sessions/login_message.h"
 #include "pam_module/log_name.h"
 #include "pam_module/login_origin.h"
 #include "pam_module/pam_item.h"
@@ -54,6 +55,11 @@ bool is_login(pam_handle_t *pamh)
     return login_is_ssh(pamh) || is_terminal_service(pamh);
 }
 
+bool is_ssh_login(pam_handle_t *pamh)
+{
+    return !is_terminal_service(pamh);
+}
+
 static void copy(char *to, size_t size, const char *from)
 {
     snprintf(to, size, "%s", from);
@@ -81,41 +87,84 @@ static void copy_address(pam_handle_t *pamh, char *address, size_t size)
 /* Room for a state directory's path and what registry_directory() adds. */
 enum { SESSIONS_DIR_MAX = MODULE_STATE_MAX + 10 };
 
-int register_login(pam_handle_t *pamh, const struct module_args *args)
+/* The uid that pam_loginuid has set on this PAM handle: with it, the process got
+ * an audit session that its parent does not have. */
+static uid_t login_uid(const struct process *self, uint32_t audit_session)
+{
+    uid_t uid;
+
+    return audit_session != NO_AUDIT_SESSION && process_login_uid(0, &uid) &&
+                   process_audit_session(self->parent) != audit_session
+               ? uid
+               : NO_UID;
+}
+
+/* Returns 0, or -1 with the reason. */
+static int fill_record(pam_handle_t *pamh, const struct registered_limits *limits,
+                       struct session_record *record, struct failure *failure)
+{
+    struct process self;
+
+    memset(record, 0, sizeof *record);
+    if (clock_now(&record->since, failure) != 0)
+        return -1;
+    if (process_read(0, &self) != 0) {
+        failure_set(failure, "cannot read process data from /proc: %s", strerror(errno));
+        return -1;
+    }
+    record->pid = self.pid;
+    record->start_ticks = self.start_ticks;
+    record->audit_session = process_audit_session(0);
+    record->is_ssh = is_ssh_login(pamh);
+    record->uid = limits->uid != NO_UID ? limits->uid : login_uid(&self, record->audit_session);
+    copy(record->user, sizeof record->user, item(pamh, PAM_USER));
+    copy(record->service, sizeof record->service, item(pamh, PAM_SERVICE));
+    copy_address(pamh, record->address, sizeof record->address);
+    copy(record->terminal, sizeof record->terminal, terminal_name(pamh));
+    record->policy = limits->policy;
+    if (limits->policy != 0)
+        record->limits = *limits->limits;
+    return 0;
+}
+
+/* Where there is no room for a record, tmoutd is told directly. Returns 0, or -1
+ * with the reason. */
+static int put_or_send(pam_handle_t *pamh, const char *sessions_dir,
+                       const struct session_record *record, struct failure *failure)
+{
+    char name[LOG_NAME_MAX];
+
+    if (registry_put(sessions_dir, geteuid(), record, failure) == 0)
+        return 0;
+    if (login_message_send(sessions_dir, geteuid(), record) != 0) {
+        failure_append(failure, "; and tmoutd does not answer: %s", strerror(errno));
+        return -1;
+    }
+    log_name(record->user, name, sizeof name);
+    pam_syslog(pamh, LOG_WARNING,
+               "cannot write the login's record in %s: %s; tmoutd was sent it instead user=%s",
+               sessions_dir, failure->text, name);
+    return 0;
+}
+
+int register_login(pam_handle_t *pamh, const struct module_args *args,
+                   const struct registered_limits *limits)
 {
     struct session_record record;
     struct protection before;
-    struct process self;
     int result = -1;
     struct failure failure = {""};
     char name[LOG_NAME_MAX];
     char sessions_dir[SESSIONS_DIR_MAX];
 
     registry_directory(args->state_dir, sessions_dir, sizeof sessions_dir);
-    memset(&record, 0, sizeof record);
-    if (clock_now(&record.since, &failure) != 0)
-        goto fail;
-    if (process_read(0, &self) != 0) {
-        failure_set(&failure, "cannot read process data from /proc: %s", strerror(errno));
-        goto fail;
-    }
-    record.pid = self.pid;
-    record.start_ticks = self.start_ticks;
-    record.audit_session = process_audit_session(0);
-    record.is_ssh = !is_terminal_service(pamh);
-    copy(record.user, sizeof record.user, item(pamh, PAM_USER));
-    copy(record.service, sizeof record.service, item(pamh, PAM_SERVICE));
-    copy_address(pamh, record.address, sizeof record.address);
-    copy(record.terminal, sizeof record.terminal, terminal_name(pamh));
     /* A file size limit of the host program must not end it here. */
-    if (protect_begin(&before) == 0) {
-        result = registry_put(sessions_dir, geteuid(), &record, &failure);
+    if (fill_record(pamh, limits, &record, &failure) == 0 && protect_begin(&before) == 0) {
+        result = put_or_send(pamh, sessions_dir, &record, &failure);
         protect_end(&before);
     }
     if (result == 0)
         return 0;
-
-fail:
     log_name(item(pamh, PAM_USER), name, sizeof name);
     pam_syslog(pamh, LOG_ERR, "cannot register login in %s: %s user=%s", sessions_dir, failure.text,
                name);
@@ -132,7 +181,7 @@ void unregister_login(const struct module_args *args)
     if (process_read(0, &self) == 0 &&
         registry_get(sessions_dir, geteuid(), self.pid, &record) == REGISTRY_OK &&
         record.start_ticks == self.start_ticks)
-        registry_remove(sessions_dir, self.pid);
+        registry_remove(sessions_dir, geteuid(), self.pid);
 }
 
 int find_surrounding_login(pam_handle_t *pamh, const struct module_args *args,

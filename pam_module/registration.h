@@ -14,8 +14,19 @@
 /* Is this session a login of its own? */
 bool is_login(pam_handle_t *pamh);
 
+/* For one that is: over SSH, or at a terminal? */
+bool is_ssh_login(pam_handle_t *pamh);
+
+/* What the policy says about its user, as far as that is known. */
+struct registered_limits {
+    uid_t uid;                        /* or NO_UID */
+    uint64_t policy;                  /* snapshot_identity(), or 0: no limits are known */
+    const struct user_limits *limits; /* with a policy */
+};
+
 /* Registers it. Returns 0, or -1 after a log line. */
-int register_login(pam_handle_t *pamh, const struct module_args *args);
+int register_login(pam_handle_t *pamh, const struct module_args *args,
+                   const struct registered_limits *limits);
 
 /* Removes what register_login() of this process has put in. */
 void unregister_login(const struct module_args *args);

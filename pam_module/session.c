@@ -75,33 +75,37 @@ static int tighten_inside_login(pam_handle_t *pamh, const struct module_args *ar
 }
 
 /* PAM_SUCCESS if the limit was set, or the session has none. */
-static int set_limit(pam_handle_t *pamh, const struct module_args *args)
+static int set_limit(pam_handle_t *pamh, const struct module_args *args, struct user_settings *user)
 {
-    struct user_settings user;
-    struct resolution *resolution = &user.resolution;
-    int result = PAM_SESSION_ERR, covered;
+    struct resolution *resolution = &user->resolution;
+    int covered;
 
-    if (user_settings_find(pamh, args, FOR_SESSION, &user) != USER_SETTINGS_FOUND)
-        return result;
+    if (user_settings_find(pamh, args, FOR_SESSION, user) != USER_SETTINGS_FOUND)
+        return PAM_SESSION_ERR;
     if (is_login(pamh))
         covered = resolution_covers(resolution, login_is_ssh(pamh));
     else
         covered = tighten_inside_login(pamh, args, resolution);
-    if (covered == 0 || (covered > 0 && put_limit(pamh, resolution) == 0))
-        result = PAM_SUCCESS;
-    return result;
+    return covered == 0 || (covered > 0 && put_limit(pamh, resolution) == 0) ? PAM_SUCCESS
+                                                                             : PAM_SESSION_ERR;
 }
 
 int session_open(pam_handle_t *pamh, const struct module_args *args)
 {
-    const int result = set_limit(pamh, args);
+    struct user_settings user;
+    const int result = set_limit(pamh, args, &user);
+    const struct registered_limits limits = {
+        .uid = user.policy != 0 ? user.uid : NO_UID,
+        .policy = user.policy,
+        .limits = &user.limits,
+    };
 
     /* A PAM_TMOUT that the user sent must not pass for ours: shells treat an
      * empty one like none at all, and fall back. */
     if (result != PAM_SUCCESS)
         pam_putenv(pamh, "PAM_TMOUT=");
     /* Whatever the policy says now: a later one applies to this login, too. */
-    if (is_login(pamh) && register_login(pamh, args) != 0)
+    if (is_login(pamh) && register_login(pamh, args, &limits) != 0)
         return PAM_SESSION_ERR;
     return result;
 }

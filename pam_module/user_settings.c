@@ -2,6 +2,7 @@
 
 #include "pam_module/log_name.h"
 #include "pam_module/policy_in_force.h"
+#include "pam_module/registration.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -90,6 +91,11 @@ static enum policy_use find_in(const struct snapshot *snapshot, void *context)
         return POLICY_DAMAGED;
     search->found->account = account;
     search->status = USER_SETTINGS_FOUND;
+    search->found->uid = search->user->state == USER_FOUND ? account->uid : NO_UID;
+    search->found->policy = snapshot_identity(snapshot);
+    if (search->purpose == FOR_SESSION)
+        user_limits_find(snapshot, &search->found->resolution, is_ssh_login(search->pamh),
+                         &search->found->limits);
     if (search->args->debug)
         log_decision(search, snapshot);
     return POLICY_USED;

@@ -4,6 +4,7 @@
 
 #include "lib/policy/module_args.h"
 #include "lib/policy/resolve.h"
+#include "lib/sessions/watch_limits.h"
 #include "pam_module/known_users.h"
 
 #include <security/pam_modules.h>
@@ -15,6 +16,9 @@ enum user_purpose { FOR_SESSION, FOR_ATTEMPTS };
 struct user_settings {
     const struct account *account; /* belongs to the handle; NULL: not known */
     struct resolution resolution;  /* points into account */
+    uid_t uid;                     /* or NO_UID: not asked for */
+    uint64_t policy;               /* snapshot_identity() of where it was found */
+    struct user_limits limits;     /* what tmoutd is to enforce; FOR_SESSION only */
 };
 
 enum user_settings_status {

@@ -186,6 +186,14 @@ enum snapshot_status snapshot_open(const char *state_dir, enum snapshot_kind kin
     return status;
 }
 
+uint64_t snapshot_identity(const struct snapshot *snapshot)
+{
+    const uint64_t sum =
+        checksum(snapshot->body_checksum, &snapshot->created_sec, sizeof snapshot->created_sec);
+
+    return sum != 0 ? sum : 1;
+}
+
 void snapshot_close(struct snapshot *snapshot)
 {
     if (snapshot->fd >= 0)

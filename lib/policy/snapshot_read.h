@@ -62,6 +62,9 @@ enum snapshot_status snapshot_open_fd(int fd, enum snapshot_kind kind, struct sn
 
 void snapshot_close(struct snapshot *snapshot);
 
+/* A number that differs from that of any other snapshot, and from 0. */
+uint64_t snapshot_identity(const struct snapshot *snapshot);
+
 /* Was it compiled from the policy at config_path as it is on disk now? */
 bool snapshot_is_current(const struct snapshot *snapshot, const char *config_path);
 

@@ -3,9 +3,11 @@
 #include "lib/host/array.h"
 #include "lib/host/atomic_file.h"
 #include "lib/host/descriptor.h"
+#include "lib/host/rename.h"
 #include "lib/host/secure_path.h"
-#include "lib/host/checksum.h"
 #include "lib/paths.h"
+#include "lib/sessions/registry_format.h"
+#include "lib/sessions/registry_spare.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,15 +19,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define REGISTRY_MAGIC "tmoutse1"
-
 enum { NAME_SIZE = 16, ANCESTORS_MAX = 256 };
 
-struct file_session {
-    char magic[8];
-    uint64_t checksum; /* of everything below */
-    struct session_record record;
-};
+const char *login_source_name(enum login_source source)
+{
+    static const char *const names[LOGIN_SOURCE_COUNT] = {
+        [LOGIN_FROM_PAM] = "pam",           [LOGIN_FROM_MESSAGE] = "message",
+        [LOGIN_FROM_TERMINAL] = "terminal", [LOGIN_FROM_LOGIND] = "logind",
+        [LOGIN_FROM_SCAN] = "scan",         [LOGIN_REBUILT] = "rebuilt"};
+
+    return names[source];
+}
 
 static void registry_file_name(char *name, pid_t pid)
 {
@@ -60,53 +64,127 @@ int registry_make(const char *directory)
     return secure_make_directory(AT_FDCWD, directory);
 }
 
-int registry_put(const char *directory, uid_t owner, const struct session_record *record,
-                 struct failure *failure)
-{
-    struct file_session file;
+/* One record that is about to be written. */
+struct registry_write {
+    const char *directory;
+    uid_t owner;
+    int directory_fd;
     char name[NAME_SIZE];
+    bool replaces; /* a record that is there already */
+};
 
-    if (registry_make(directory) != 0) {
-        failure_set(failure, "cannot create directory: %s", strerror(errno));
+/* Removes a file that is not needed any more. */
+static void discard(const struct registry_write *write, const char *name)
+{
+    if (!spare_return(write->directory, write->owner, write->directory_fd, name))
+        unlinkat(write->directory_fd, name, 0);
+}
+
+/* Puts the finished file in its place. Swapped rather than replaced, the old file
+ * can be used again: in a full file system its room would be lost. */
+static int put_in_place(const struct registry_write *write, const char *temporary)
+{
+    const int fd = write->directory_fd;
+
+    if (!write->replaces)
+        return rename_to_new(fd, temporary, fd, write->name);
+    if (rename_swap(fd, temporary, write->name) != 0)
+        return renameat(fd, temporary, fd, write->name);
+    discard(write, temporary);
+    return 0;
+}
+
+/* In a full file system there is no room but that of a spare file. */
+static int write_to_spare(const struct registry_write *write, const struct session_record *record)
+{
+    struct session_record copy = *record;
+    struct stored_record stored;
+    char temporary[NAME_MAX + 1];
+    int error;
+
+    if (atomic_temporary_name(temporary, sizeof temporary, write->name) != 0)
         return -1;
-    }
-    const int directory_fd = secure_open_directory(directory, owner, O_RDONLY, failure);
-    if (directory_fd < 0)
+    const int fd = spare_take(write->directory, write->owner, write->directory_fd, temporary);
+    if (fd < 0)
         return -1;
-    memset(&file, 0, sizeof file); /* including the padding, which is written too */
-    memcpy(file.magic, REGISTRY_MAGIC, sizeof file.magic);
-    file.record = *record;
-    file.checksum = CHECKSUM_OF(CHECKSUM_START, file);
-    registry_file_name(name, record->pid);
-    /* Several threads of a process may do this at the same time. */
-    const int result = atomic_replace_unlocked(directory_fd, name, 0600, &file, sizeof file);
+    copy.has_spare = true;
+    record_encode(&copy, &stored);
+    errno = EIO; /* unless pwrite() says something else */
+    int result = pwrite(fd, &stored, sizeof stored, 0) == (ssize_t)sizeof stored ? fsync(fd) : -1;
+    if (result == 0)
+        result = put_in_place(write, temporary);
+    error = errno;
+    close(fd);
     if (result != 0)
-        failure_set(failure, "cannot write file %s: %s", name, strerror(errno));
-    close(directory_fd);
+        discard(write, temporary);
+    errno = error;
     return result;
 }
 
-void registry_remove(const char *directory, pid_t pid)
+static int write_record(const struct registry_write *write, const struct session_record *record)
 {
-    char path[PATH_MAX];
+    struct session_record copy = *record;
+    struct stored_record stored;
+    int result;
 
-    if (snprintf(path, sizeof path, "%s/%d", directory, (int)pid) < (int)sizeof path)
-        unlink(path);
+    copy.has_spare = false;
+    record_encode(&copy, &stored);
+    /* Several threads of a process may do this at the same time. */
+    if (write->replaces)
+        result =
+            atomic_replace_unlocked(write->directory_fd, write->name, 0600, &stored, sizeof stored);
+    else
+        result = atomic_create(write->directory_fd, write->name, 0600, &stored, sizeof stored);
+    if (result == 0 || (errno == EEXIST && !write->replaces))
+        return result;
+    const int error = errno;
+    result = write_to_spare(write, record);
+    if (result != 0)
+        errno = error; /* why there was no room is of more use than that no spare was left */
+    return result;
 }
 
-static bool registry_file_is_valid(const struct file_session *file, pid_t pid)
+static int put_record(struct registry_write *write, const struct session_record *record,
+                      struct failure *failure)
 {
-    const struct session_record *record = &file->record;
+    int error;
 
-    return memcmp(file->magic, REGISTRY_MAGIC, sizeof file->magic) == 0 &&
-           CHECKSUM_OF(CHECKSUM_START, *file) == file->checksum && record->pid == pid &&
-           memchr(record->user, '\0', sizeof record->user) != NULL &&
-           memchr(record->service, '\0', sizeof record->service) != NULL &&
-           memchr(record->address, '\0', sizeof record->address) != NULL &&
-           memchr(record->terminal, '\0', sizeof record->terminal) != NULL;
+    if (registry_make(write->directory) != 0) {
+        error = errno;
+        failure_set(failure, "cannot create directory: %s", strerror(error));
+        errno = error;
+        return -1;
+    }
+    write->directory_fd = secure_open_directory(write->directory, write->owner, O_RDONLY, failure);
+    if (write->directory_fd < 0)
+        return -1;
+    registry_file_name(write->name, record->pid);
+    const int result = write_record(write, record);
+    error = errno;
+    if (result != 0)
+        failure_set(failure, "cannot write file %s: %s", write->name, strerror(error));
+    close(write->directory_fd);
+    errno = error;
+    return result;
 }
 
-static int open_directory(const char *directory, uid_t owner)
+int registry_put(const char *directory, uid_t owner, const struct session_record *record,
+                 struct failure *failure)
+{
+    struct registry_write write = {.directory = directory, .owner = owner, .replaces = true};
+
+    return put_record(&write, record, failure);
+}
+
+int registry_add(const char *directory, uid_t owner, const struct session_record *record,
+                 struct failure *failure)
+{
+    struct registry_write write = {.directory = directory, .owner = owner};
+
+    return put_record(&write, record, failure);
+}
+
+static int open_registry(const char *directory, uid_t owner)
 {
     struct failure failure = {""};
 
@@ -116,8 +194,7 @@ static int open_directory(const char *directory, uid_t owner)
 static enum registry_status registry_get_at(int directory_fd, uid_t owner, pid_t pid,
                                             struct session_record *record)
 {
-    enum registry_status status = REGISTRY_DAMAGED;
-    struct file_session file;
+    unsigned char bytes[sizeof(struct stored_record) + 1]; /* one more: too long is damaged */
     char name[NAME_SIZE];
     struct failure failure = {""};
     struct stat st;
@@ -128,25 +205,41 @@ static enum registry_status registry_get_at(int directory_fd, uid_t owner, pid_t
         return REGISTRY_ABSENT;
     if (fd < 0)
         return errno == EPERM ? REGISTRY_DAMAGED : REGISTRY_FAILED;
-    if (st.st_size == (off_t)sizeof file && read(fd, &file, sizeof file) == (ssize_t)sizeof file &&
-        registry_file_is_valid(&file, pid)) {
-        *record = file.record;
-        status = REGISTRY_OK;
-    }
+    const ssize_t size = read(fd, bytes, sizeof bytes);
+    const int error = errno;
     close(fd);
-    return status;
+    if (size < 0) {
+        errno = error;
+        return REGISTRY_FAILED;
+    }
+    return record_decode(bytes, (size_t)size, pid, record);
 }
 
 enum registry_status registry_get(const char *directory, uid_t owner, pid_t pid,
                                   struct session_record *record)
 {
-    const int directory_fd = open_directory(directory, owner);
+    const int directory_fd = open_registry(directory, owner);
 
     if (directory_fd < 0)
         return errno == ENOENT ? REGISTRY_ABSENT : REGISTRY_FAILED;
     const enum registry_status status = registry_get_at(directory_fd, owner, pid, record);
     close(directory_fd);
     return status;
+}
+
+void registry_remove(const char *directory, uid_t owner, pid_t pid)
+{
+    const int directory_fd = open_registry(directory, owner);
+    struct session_record record;
+    char name[NAME_SIZE];
+
+    if (directory_fd < 0)
+        return;
+    registry_file_name(name, pid);
+    if (registry_get_at(directory_fd, owner, pid, &record) != REGISTRY_OK || !record.has_spare ||
+        !spare_return(directory, owner, directory_fd, name))
+        unlinkat(directory_fd, name, 0);
+    close(directory_fd);
 }
 
 /* Only the very form that registry_put() writes. */
@@ -162,7 +255,14 @@ static pid_t pid_of_name(const char *name)
     return strcmp(again, name) == 0 ? (pid_t)pid : 0;
 }
 
-ssize_t registry_list(const char *directory, pid_t **pids)
+/* What a process that was killed has left behind. */
+static void remove_stray(const char *directory, uid_t owner, int directory_fd, const char *name)
+{
+    if (atomic_is_stray(name) && !spare_return(directory, owner, directory_fd, name))
+        unlinkat(directory_fd, name, 0);
+}
+
+ssize_t registry_list(const char *directory, uid_t owner, pid_t **pids)
 {
     const int fd = fd_above_stdio(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
@@ -175,26 +275,28 @@ ssize_t registry_list(const char *directory, pid_t **pids)
             close(fd);
         return errno == ENOENT ? 0 : -1;
     }
-    while ((entry = readdir(dir)) != NULL) {
+    while (errno = 0, (entry = readdir(dir)) != NULL) {
         const pid_t pid = pid_of_name(entry->d_name);
         if (pid == 0) {
-            if (atomic_is_stray(entry->d_name))
-                unlinkat(fd, entry->d_name, 0);
+            remove_stray(directory, owner, fd, entry->d_name);
             continue;
         }
         pid_t *grown = array_grow(*pids, count, sizeof **pids);
         if (grown == NULL) {
-            free(*pids);
-            *pids = NULL;
-            closedir(dir);
             errno = ENOMEM;
-            return -1;
+            break;
         }
         *pids = grown;
         (*pids)[count++] = pid;
     }
+    const int error = errno;
     closedir(dir);
-    return (ssize_t)count;
+    if (error == 0)
+        return (ssize_t)count;
+    free(*pids);
+    *pids = NULL;
+    errno = error;
+    return -1;
 }
 
 int session_check_live(const struct session_record *record)
@@ -209,9 +311,14 @@ int session_check_live(const struct session_record *record)
     return -1;
 }
 
-bool session_is_live(const struct session_record *record)
+/* Is this the login with that audit session? 1 or 0, or -1 if that cannot be told. */
+static int has_audit_session(const struct session_record *login, uint32_t audit_session)
 {
-    return session_check_live(record) == 0;
+    if (login->audit_session != audit_session)
+        return 0;
+    if (session_check_live(login) == 0)
+        return 1;
+    return process_has_ended(errno) ? 0 : -1;
 }
 
 /* Returns as registry_find_own() does. */
@@ -220,20 +327,22 @@ static int find_by_audit_session(const char *directory, int directory_fd, uid_t 
 {
     pid_t *pids = NULL;
     int result = 0;
-    const ssize_t count = registry_list(directory, &pids);
+    const ssize_t count = registry_list(directory, owner, &pids);
 
     if (count < 0)
         return -1;
     for (ssize_t i = 0; i < count && result != 1; i++) {
         struct session_record other;
         const enum registry_status status = registry_get_at(directory_fd, owner, pids[i], &other);
-        if (status == REGISTRY_DAMAGED || status == REGISTRY_FAILED) {
+        if (status != REGISTRY_OK && status != REGISTRY_ABSENT) {
             if (process_audit_session(pids[i]) == audit_session)
                 result = -1;
-        } else if (status == REGISTRY_OK && other.audit_session == audit_session &&
-                   session_is_live(&other)) {
-            *record = other;
-            result = 1;
+        } else if (status == REGISTRY_OK) {
+            const int found = has_audit_session(&other, audit_session);
+            if (found != 0)
+                result = found;
+            if (found == 1)
+                *record = other;
         }
     }
     free(pids);
@@ -245,7 +354,9 @@ static int find_by_ancestry(int directory_fd, uid_t owner, struct session_record
     struct process process;
     pid_t pid = 0;
 
-    for (int i = 0; i < ANCESTORS_MAX && process_read(pid, &process) == 0; i++) {
+    for (int i = 0; i < ANCESTORS_MAX; i++) {
+        if (process_read(pid, &process) != 0)
+            return process_has_ended(errno) ? 0 : -1;
         switch (registry_get_at(directory_fd, owner, process.pid, record)) {
         case REGISTRY_OK:
             if (record->start_ticks == process.start_ticks)
@@ -266,7 +377,7 @@ static int find_by_ancestry(int directory_fd, uid_t owner, struct session_record
 int registry_find_own(const char *directory, uid_t owner, struct session_record *record)
 {
     const uint32_t audit_session = process_audit_session(0);
-    const int directory_fd = open_directory(directory, owner);
+    const int directory_fd = open_registry(directory, owner);
     int found = 0;
 
     if (directory_fd < 0)

@@ -90,17 +90,17 @@ static void wait_for_end(int fd)
 static struct terminal open_terminal(void)
 {
     struct terminal terminal = {.master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)};
-    struct termios settings;
+    struct termios modes;
     char path[64];
 
     if (terminal.master < 0 || grantpt(terminal.master) != 0 || unlockpt(terminal.master) != 0 ||
         ptsname_r(terminal.master, path, sizeof path) != 0)
         fail("no terminal");
     terminal.slave = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (terminal.slave < 0 || tcgetattr(terminal.slave, &settings) != 0)
+    if (terminal.slave < 0 || tcgetattr(terminal.slave, &modes) != 0)
         fail(path);
-    settings.c_lflag &= (tcflag_t)~ECHO;
-    tcsetattr(terminal.slave, TCSANOW, &settings);
+    modes.c_lflag &= (tcflag_t)~ECHO;
+    tcsetattr(terminal.slave, TCSANOW, &modes);
     return terminal;
 }
 
@@ -115,7 +115,8 @@ static void track_attempt(const struct idlers *idlers)
         fail("/proc");
     record.pid = process.pid;
     record.start_ticks = process.start_ticks;
-    record.is_ssh = 1;
+    record.is_ssh = true;
+    record.uid = NO_UID;
     record.audit_session = NO_AUDIT_SESSION;
     snprintf(record.user, sizeof record.user, "%s", idlers->user);
     snprintf(record.service, sizeof record.service, "sshd");
@@ -180,7 +181,7 @@ static void leave(const struct idlers *idlers, struct terminal *terminal, bool i
     const int64_t typed_ms = now_ms();
     waitpid(session, NULL, 0);
     idle_sec = (double)(now_ms() - typed_ms) / 1000;
-    registry_remove(idlers->sessions, getpid());
+    registry_remove(idlers->sessions, geteuid(), getpid());
     if (write(idlers->times[1], &idle_sec, sizeof idle_sec) != (ssize_t)sizeof idle_sec)
         fail("times");
 }

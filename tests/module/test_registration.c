@@ -4,13 +4,15 @@
 #include "tests/module/stack.h"
 
 #include "lib/host/checksum.h"
-#include "lib/sessions/registry.h"
+#include "lib/sessions/registry_format.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define NEEDS_ROOT()                                                                               \
@@ -78,13 +80,6 @@ static void session_close(struct session *s)
 
 /* --- the registry ------------------------------------------------------------- */
 
-/* A record's file as it is on disk. */
-struct file {
-    char magic[8];
-    uint64_t checksum;
-    struct session_record record;
-};
-
 static void record_path(const struct stack *stack, pid_t pid, char *path, size_t size)
 {
     snprintf(path, size, "%s-sessions/%d", stack->state, (int)pid);
@@ -108,9 +103,9 @@ static int registered(const struct stack *stack)
     return count;
 }
 
-static struct file record_file(const struct stack *stack)
+static struct stored_record record_file(const struct stack *stack)
 {
-    struct file file;
+    struct stored_record file;
     char path[512];
 
     record_path(stack, getpid(), path, sizeof path);
@@ -153,18 +148,18 @@ static void registers_ssh_logins(void **state)
     assert_int_equal(s.status, PAM_SUCCESS);
     assert_string_equal(s.limit, "300 default");
     assert_int_equal(registered(stack), 1);
-    const struct file file = record_file(stack);
-    assert_memory_equal(file.magic, "tmoutse1", 8);
+    const struct stored_record file = record_file(stack);
+    assert_memory_equal(file.magic, RECORD_MAGIC, 8);
     assert_true(file.checksum == CHECKSUM_OF(CHECKSUM_START, file));
-    assert_int_equal(file.record.pid, getpid());
-    assert_true(file.record.is_ssh);
-    assert_true(file.record.start_ticks > 0);
-    assert_true(file.record.since.boot_ms > 0);
-    assert_true(file.record.since.wall_ms > file.record.since.boot_ms);
-    assert_string_equal(file.record.user, USER);
-    assert_string_equal(file.record.service, "sshd");
-    assert_string_equal(file.record.address, "192.0.2.1");
-    assert_string_equal(file.record.terminal, "");
+    assert_int_equal(file.session.pid, getpid());
+    assert_true(file.session.is_ssh);
+    assert_true(file.session.start_ticks > 0);
+    assert_true(file.session.since.boot_ms > 0);
+    assert_true(file.session.since.wall_ms > file.session.since.boot_ms);
+    assert_string_equal(file.session.user, USER);
+    assert_string_equal(file.session.service, "sshd");
+    assert_string_equal(file.session.address, "192.0.2.1");
+    assert_string_equal(file.session.terminal, "");
     record_path(stack, getpid(), path, sizeof path);
     assert_int_equal(lstat(path, &st), 0);
     assert_int_equal(st.st_mode, S_IFREG | 0600);
@@ -224,11 +219,11 @@ static void registers_terminal_logins(void **state)
         session_open(stack, &s);
         assert_int_equal(s.status, PAM_SUCCESS);
         assert_string_equal(s.limit, "-");
-        const struct file file = record_file(stack);
-        assert_false(file.record.is_ssh);
-        assert_string_equal(file.record.service, cases[i].service);
-        assert_string_equal(file.record.terminal, cases[i].terminal);
-        assert_string_equal(file.record.address, cases[i].address);
+        const struct stored_record file = record_file(stack);
+        assert_false(file.session.is_ssh);
+        assert_string_equal(file.session.service, cases[i].service);
+        assert_string_equal(file.session.terminal, cases[i].terminal);
+        assert_string_equal(file.session.address, cases[i].address);
         session_close(&s);
         assert_int_equal(registered(stack), 0);
     }
@@ -362,13 +357,13 @@ static void only_the_opening_process_removes_a_login(void **state)
     open_and_close_su(stack);
     assert_int_equal(registered(stack), 1);
     /* a login of a later process with our pid must not be removed */
-    struct file file = record_file(stack);
-    file.record.start_ticks++;
+    struct stored_record file = record_file(stack);
+    file.session.start_ticks++;
     file.checksum = CHECKSUM_OF(CHECKSUM_START, file);
     put_record(stack, getpid(), &file, sizeof file);
     assert_int_equal(pam_close_session(s.handle, 0), PAM_SUCCESS);
     assert_int_equal(registered(stack), 1);
-    file.record.start_ticks--;
+    file.session.start_ticks--;
     file.checksum = CHECKSUM_OF(CHECKSUM_START, file);
     put_record(stack, getpid(), &file, sizeof file);
     session_close(&s);
@@ -387,14 +382,14 @@ static void replaces_the_record_of_a_killed_process(void **state)
     NEEDS_ROOT();
     stack_in_force(stack, "default { tmout = 5m }\n");
     session_open(stack, &s);
-    struct file file = record_file(stack);
-    snprintf(file.record.user, sizeof file.record.user, "somebody before");
-    file.record.start_ticks -= 100;
+    struct stored_record file = record_file(stack);
+    snprintf(file.session.user, sizeof file.session.user, "somebody before");
+    file.session.start_ticks -= 100;
     file.checksum = CHECKSUM_OF(CHECKSUM_START, file);
     put_record(stack, getpid(), &file, sizeof file);
     pam_end(s.handle, PAM_SUCCESS);
     session_open(stack, &s);
-    assert_string_equal(record_file(stack).record.user, USER);
+    assert_string_equal(record_file(stack).session.user, USER);
     session_close(&s);
     assert_int_equal(registered(stack), 0);
 }
@@ -442,6 +437,108 @@ static void applies_the_limit_when_the_registry_fails(void **state)
     struct session s = as_sshd;
     session_open(stack, &s);
     assert_int_equal(s.status, PAM_SUCCESS);
+    session_close(&s);
+}
+
+/* tmoutd is told directly, and then the login is as good as registered. */
+static void sends_what_it_cannot_write(void **state)
+{
+    struct stack *stack = *state;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct session s = as_sshd;
+    struct stored_record sent;
+    char path[512];
+    const int tmoutd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    NEEDS_ROOT();
+    stack_in_force(stack, "default { tmout = 5m disconnect = 7m }\n");
+    snprintf(path, sizeof path, "%s-sessions", stack->state);
+    write_file(path, ""); /* in place of the directory */
+    snprintf(address.sun_path, sizeof address.sun_path, "%s-sessions.socket", stack->state);
+    assert_int_equal(bind(tmoutd, (const struct sockaddr *)&address, sizeof address), 0);
+    log_clear();
+    session_open(stack, &s);
+    assert_int_equal(s.status, PAM_SUCCESS);
+    assert_string_equal(s.limit, "300 default");
+    assert_int_equal(log_lines(), 1);
+    assert_true(log_has("; tmoutd was sent it instead user=" USER));
+    assert_int_equal(recv(tmoutd, &sent, sizeof sent, MSG_DONTWAIT), (ssize_t)sizeof sent);
+    assert_true(sent.checksum == CHECKSUM_OF(CHECKSUM_START, sent));
+    assert_int_equal(sent.session.pid, getpid());
+    assert_string_equal(sent.session.user, USER);
+    assert_int_equal(sent.limits.terminal_ms[0], 7 * 60 * 1000);
+    session_close(&s);
+    assert_int_equal(recv(tmoutd, &sent, sizeof sent, MSG_DONTWAIT), -1);
+    /* It is never waited for: the queue is soon full. */
+    for (s.status = PAM_SUCCESS; s.status == PAM_SUCCESS;) {
+        log_clear();
+        s = as_sshd;
+        session_open(stack, &s);
+        pam_close_session(s.handle, 0);
+        pam_end(s.handle, PAM_SUCCESS);
+    }
+    assert_int_equal(s.status, PAM_SESSION_ERR);
+    assert_true(log_has("; and tmoutd does not answer: Resource temporarily unavailable user="));
+    close(tmoutd);
+    assert_int_equal(unlink(path), 0);
+}
+
+/* What tmoutd is to enforce: it needs to ask no name service. */
+static void records_the_limits(void **state)
+{
+    struct stack *stack = *state;
+    struct session s = as_sshd;
+
+    NEEDS_ROOT();
+    stack_in_force(stack, "default { disconnect = 10m\n disconnect_notty = 20m\n warn = 1m }\n"
+                          "user \"" USER "\" { max_session = 8h\n activity = any }\n");
+    session_open(stack, &s);
+    struct stored_record file = record_file(stack);
+    assert_int_equal(file.session.source, 0);
+    assert_int_equal(file.uid, 1);
+    assert_true(file.limits.policy != 0);
+    assert_int_equal(file.limits.terminal_ms[0], 10 * 60 * 1000);
+    assert_int_equal(file.limits.terminal_ms[1], 8 * 60 * 60 * 1000);
+    assert_int_equal(file.limits.terminal_ms[2], 60 * 1000);
+    assert_int_equal(file.limits.notty_ms[0], 20 * 60 * 1000);
+    assert_true(file.limits.any_activity);
+    assert_non_null(strstr(file.limits.rule[0], "tmout.conf:1"));
+    assert_non_null(strstr(file.limits.rule[1], "tmout.conf:4"));
+    const uint64_t policy = file.limits.policy;
+    session_close(&s);
+    /* another login under the same policy, and one under the next */
+    s = as_sshd;
+    session_open(stack, &s);
+    assert_true(record_file(stack).limits.policy == policy);
+    session_close(&s);
+    stack_in_force(stack, "default { disconnect = 10m }\n");
+    s = as_sshd;
+    session_open(stack, &s);
+    file = record_file(stack);
+    assert_true(file.limits.policy != policy && file.limits.policy != 0);
+    /* a policy without rules for users asks no name service, even here */
+    assert_int_equal(file.uid, UINT32_MAX);
+    session_close(&s);
+    /* a login at a terminal that the policy does not cover */
+    s = as_login;
+    session_open(stack, &s);
+    file = record_file(stack);
+    assert_true(file.limits.policy != 0);
+    assert_true(file.limits.terminal_ms[0] == INT64_MAX);
+    session_close(&s);
+}
+
+static void records_that_no_limits_are_known(void **state)
+{
+    struct stack *stack = *state;
+    struct session s = as_sshd;
+
+    NEEDS_ROOT();
+    session_open(stack, &s);
+    assert_int_equal(s.status, PAM_SESSION_ERR);
+    const struct stored_record file = record_file(stack);
+    assert_true(file.limits.policy == 0);
+    assert_int_equal(file.uid, UINT32_MAX);
     session_close(&s);
 }
 
@@ -637,8 +734,8 @@ static void rejects_inner_sessions_of_an_unknown_user(void **state)
     NEEDS_ROOT();
     stack_in_force(stack, "default { tmout = 5m }\nuser \"bin\" { tmout = none }\n");
     session_open(stack, &s);
-    struct file file = record_file(stack);
-    snprintf(file.record.user, sizeof file.record.user, "no-such-user");
+    struct stored_record file = record_file(stack);
+    snprintf(file.session.user, sizeof file.session.user, "no-such-user");
     file.checksum = CHECKSUM_OF(CHECKSUM_START, file);
     put_record(stack, getpid(), &file, sizeof file);
     assert_inner(stack, OTHER_USER, NULL);
@@ -702,6 +799,9 @@ int main(void)
         WITH_STACK(only_the_opening_process_removes_a_login),
         WITH_STACK(replaces_the_record_of_a_killed_process),
         WITH_STACK(applies_the_limit_when_the_registry_fails),
+        WITH_STACK(sends_what_it_cannot_write),
+        WITH_STACK(records_the_limits),
+        WITH_STACK(records_that_no_limits_are_known),
         WITH_STACK(inner_session_in_an_ssh_login_gets_the_stricter_limit),
         WITH_STACK(inner_session_in_a_local_login),
         WITH_STACK(session_outside_of_any_login),

@@ -270,8 +270,8 @@ int hangup_login(struct hangup *hangup, const struct session_record *login, int6
         result = hold(hangup, &processes[i]);
     error = errno;
     free(processes);
-    if (result == 0 && !session_is_live(login)) {
-        error = ENOENT;
+    if (result == 0 && session_check_live(login) != 0) {
+        error = errno;
         result = -1;
     }
     if (result != 0) {

@@ -41,6 +41,8 @@ void record_rebuild(const struct record_evidence *evidence, const struct timesta
     record->audit_session = evidence->audit_session;
     record->since = *now;
     record->since.boot_ms = (int64_t)(evidence->process.start_ticks * 1000 / ticks_per_sec);
+    record->source = LOGIN_REBUILT;
+    record->uid = NO_UID;
     snprintf(record->user, sizeof record->user, "%s", evidence->user);
     snprintf(record->service, sizeof record->service, "%s", is_ssh ? "sshd" : "login");
     snprintf(record->address, sizeof record->address, "%s", is_ssh ? "unknown" : "local");
@@ -103,7 +105,7 @@ static enum record_status read_damaged(const char *sessions_dir, pid_t pid,
     case RECORD_REMOVE:
         log_line(LOG_ERR, "%s/%d: damaged, and there is no such login process; removing it",
                  sessions_dir, (int)pid);
-        registry_remove(sessions_dir, pid);
+        registry_remove(sessions_dir, geteuid(), pid);
         return RECORD_NONE;
     case RECORD_RETRY:
         log_line(
@@ -120,17 +122,29 @@ static enum record_status read_damaged(const char *sessions_dir, pid_t pid,
     }
 }
 
+static enum record_status keep_if_live(const char *sessions_dir,
+                                       const struct session_record *record)
+{
+    if (session_check_live(record) == 0)
+        return RECORD_FOUND;
+    if (!process_has_ended(errno)) {
+        log_line(LOG_ERR, "cannot read process %d: %s; the login is not watched for now user=%s",
+                 (int)record->pid, strerror(errno), record->user);
+        return RECORD_LATER;
+    }
+    registry_remove(sessions_dir, geteuid(), record->pid); /* killed, or it crashed */
+    return RECORD_NONE;
+}
+
 enum record_status record_read(const char *sessions_dir, pid_t pid, const struct timestamp *now,
                                struct session_record *record)
 {
     switch (registry_get(sessions_dir, geteuid(), pid, record)) {
     case REGISTRY_OK:
-        if (session_is_live(record))
-            return RECORD_FOUND;
-        registry_remove(sessions_dir, pid); /* killed, or it crashed */
-        return RECORD_NONE;
+        return keep_if_live(sessions_dir, record);
     case REGISTRY_ABSENT:
         return RECORD_NONE;
+    case REGISTRY_NEWER:
     case REGISTRY_DAMAGED:
         return read_damaged(sessions_dir, pid, now, record);
     case REGISTRY_FAILED:

@@ -161,8 +161,8 @@ static void end_of_login(struct watch *watch, struct login *login)
 
     drop_login(watch, login);
     if (registry_get(watch->sessions_dir, geteuid(), pid, &record) == REGISTRY_OK &&
-        !session_is_live(&record))
-        registry_remove(watch->sessions_dir, pid);
+        session_check_live(&record) != 0 && process_has_ended(errno))
+        registry_remove(watch->sessions_dir, geteuid(), pid);
 }
 
 void watch_login_ended(struct watch *watch, pid_t pid)
@@ -183,7 +183,7 @@ void watch_login_ended(struct watch *watch, pid_t pid)
 static void watch_scan(struct watch *watch)
 {
     pid_t *pids = NULL;
-    const ssize_t count = registry_list(watch->sessions_dir, &pids);
+    const ssize_t count = registry_list(watch->sessions_dir, geteuid(), &pids);
 
     watch->scanned_ms = watch->common.now.boot_ms;
     watch->scan_ms = watch->polling ? watch->common.now.boot_ms + RETRY_MS : NEVER_MS;
@@ -197,7 +197,7 @@ static void watch_scan(struct watch *watch)
     for (size_t i = watch->login_count; i-- > 0;) {
         struct login *login = watch->login[i];
         login->scan_ms = watch->common.now.boot_ms;
-        if (!session_is_live(&login->record) ||
+        if ((session_check_live(&login->record) != 0 && process_has_ended(errno)) ||
             (login->pidfd < 0 && monitor_process(watch, login) != 0))
             end_of_login(watch, login);
     }

@@ -52,10 +52,11 @@ void session_row_set_end(struct session_row *row, const struct user_limits *limi
     snprintf(row->rule, sizeof row->rule, "%s", limits->rule[rule]);
 }
 
-static int add_terminal_row(struct session_table *table, const struct session_record *login,
+static int add_terminal_row(struct session_table *table, const struct session_row *of_login,
                             unsigned index, const struct user_limits *limits)
 {
-    struct session_row row = {.login = *login};
+    const struct session_record *login = &of_login->login;
+    struct session_row row = *of_login;
     struct idle idle;
     struct stat st;
     char path[64];
@@ -70,31 +71,34 @@ static int add_terminal_row(struct session_table *table, const struct session_re
     return add_session_row(table, &row);
 }
 
-static int add_login_rows(struct session_table *table, const struct session_record *login,
+/* Returns 0, or -1 after a message. A login that cannot be read now has not ended:
+ * it gets a row. */
+static int add_login_rows(struct session_table *table, struct session_row *row,
                           const struct user_limits *limits)
 {
+    const struct session_record *login = &row->login;
     unsigned index[LOGIN_TERMINALS_MAX];
     const int count = login_terminals(login, index);
-    struct session_row row = {.login = *login, .idle_ms = NEVER_MS};
+    int result = 0;
 
-    if (count < 0 && (errno == ENOENT || errno == ESRCH))
+    if (count < 0 && process_has_ended(errno))
         return 0; /* just ended */
     if (count < 0) {
         report("cannot read the terminals of process %d: %s", (int)login->pid, strerror(errno));
-        return -1;
+        result = -1;
     }
     for (int i = 0; i < count; i++)
-        if (add_terminal_row(table, login, index[i], limits) != 0)
+        if (add_terminal_row(table, row, index[i], limits) != 0)
             return -1;
     if (count > 0)
         return 0;
-    session_row_set_end(&row, limits, NEVER_MS, &table->now);
-    return add_session_row(table, &row);
+    session_row_set_end(row, limits, NEVER_MS, &table->now);
+    return add_session_row(table, row) == 0 ? result : -1;
 }
 
-/* Returns 0, or -1 after a message. */
-static int limits_of(const struct tmoutctl_context *context, struct policy_view *view,
-                     const struct session_record *login, struct user_limits *limits)
+/* Looks the user up. Returns 0, or -1 after a message. */
+static int ask_limits(const struct tmoutctl_context *context, struct policy_view *view,
+                      const struct session_record *login, struct user_limits *limits)
 {
     struct resolution resolution;
     struct account account;
@@ -114,6 +118,43 @@ static int limits_of(const struct tmoutctl_context *context, struct policy_view 
     return result;
 }
 
+/* The user that was looked up last; the logins come sorted by user. */
+struct last_asked {
+    char user[sizeof((struct session_record *)NULL)->user];
+    bool is_ssh;
+    int result;
+    struct user_limits limits;
+};
+
+static bool is_same_user(const struct last_asked *last, const struct session_record *login)
+{
+    return strcmp(last->user, login->user) == 0 && last->is_ssh == login->is_ssh;
+}
+
+/* Returns 0, or -1 if the user could not be looked up, after a message. */
+static int limits_of(const struct tmoutctl_context *context, struct policy_view *view,
+                     struct session_row *row, struct last_asked *last, struct user_limits *limits)
+{
+    static const struct user_limits none = {.terminal = {NEVER_MS, NEVER_MS, 0},
+                                            .notty = {NEVER_MS, NEVER_MS, 0}};
+    const struct session_record *login = &row->login;
+
+    row->limits_state = LIMITS_IN_FORCE;
+    *limits = login->policy != 0 ? login->limits : none;
+    if (login->policy != 0 && login->policy == snapshot_identity(&view->snapshot))
+        return 0;
+    if (!is_same_user(last, login)) {
+        snprintf(last->user, sizeof last->user, "%s", login->user);
+        last->is_ssh = login->is_ssh;
+        last->result = ask_limits(context, view, login, &last->limits);
+    }
+    if (last->result == 0)
+        *limits = last->limits;
+    else
+        row->limits_state = login->policy != 0 ? LIMITS_KNOWN_LAST : LIMITS_UNKNOWN;
+    return last->result;
+}
+
 static int by_time_left(const void *left, const void *right)
 {
     const struct session_row *a = left, *b = right;
@@ -123,31 +164,81 @@ static int by_time_left(const void *left, const void *right)
     return a->login.pid - b->login.pid;
 }
 
+static int by_user(const void *left, const void *right)
+{
+    const struct session_record *a = left, *b = right;
+    const int names = strcmp(a->user, b->user);
+
+    return names != 0 ? names : (int)a->is_ssh - (int)b->is_ssh;
+}
+
+/* Reads the record of a login that has not ended into *login. Returns 1, 0 if
+ * there is none, or -1 after a message. */
+static int read_login(const char *directory, pid_t pid, struct session_record *login)
+{
+    switch (registry_get(directory, geteuid(), pid, login)) {
+    case REGISTRY_OK:
+        return session_check_live(login) == 0 || !process_has_ended(errno);
+    case REGISTRY_ABSENT:
+        return 0;
+    case REGISTRY_DAMAGED:
+        report("%s/%d: is damaged; tmoutd rebuilds it", directory, (int)pid);
+        return -1;
+    case REGISTRY_NEWER:
+        report("%s/%d: was written by a newer version of pam_tmout than this one, " TMOUT_VERSION,
+               directory, (int)pid);
+        return -1;
+    default:
+        report("%s/%d: %s", directory, (int)pid, strerror(errno));
+        return -1;
+    }
+}
+
+/* All that can be read, sorted by user. Returns how many were put into *logins,
+ * which the caller frees. *result becomes -1 where some are missing, after a
+ * message for each. */
+static size_t read_logins(const char *directory, struct session_record **logins, int *result)
+{
+    pid_t *pids = NULL;
+    size_t read_count = 0;
+    const ssize_t count = registry_list(directory, geteuid(), &pids);
+
+    *logins = NULL;
+    if (count < 0)
+        report("%s: %s", directory, strerror(errno));
+    else if (count > 0 && (*logins = calloc((size_t)count, sizeof **logins)) == NULL)
+        report("out of memory");
+    *result = count < 0 || (count > 0 && *logins == NULL) ? -1 : 0;
+    for (ssize_t i = 0; *logins != NULL && i < count; i++) {
+        const int found = read_login(directory, pids[i], &(*logins)[read_count]);
+        if (found > 0)
+            read_count++;
+        if (found < 0)
+            *result = -1;
+    }
+    free(pids);
+    if (read_count > 0)
+        qsort(*logins, read_count, sizeof **logins, by_user);
+    return read_count;
+}
+
 int session_table_find(const struct tmoutctl_context *context, const char *directory,
                        struct policy_view *view, struct session_table *table)
 {
-    struct session_record login;
+    struct session_record *logins;
+    struct last_asked last = {.user = ""};
     struct user_limits limits;
-    pid_t *pids = NULL;
-    const ssize_t count = registry_list(directory, &pids);
-    int result = count < 0 ? -1 : 0;
+    int result;
+    const size_t count = read_logins(directory, &logins, &result);
 
-    if (count < 0)
-        report("%s: %s", directory, strerror(errno));
-    for (ssize_t i = 0; i < count; i++) {
-        const enum registry_status found = registry_get(directory, geteuid(), pids[i], &login);
-        if (found == REGISTRY_ABSENT || (found == REGISTRY_OK && !session_is_live(&login)))
-            continue;
-        if (found != REGISTRY_OK) {
-            report("%s/%d: %s", directory, (int)pids[i],
-                   found == REGISTRY_DAMAGED ? "is damaged; tmoutd rebuilds it" : strerror(errno));
+    for (size_t i = 0; i < count; i++) {
+        struct session_row row = {.login = logins[i], .idle_ms = NEVER_MS};
+        if (limits_of(context, view, &row, &last, &limits) != 0)
             result = -1;
-        } else if (limits_of(context, view, &login, &limits) != 0 ||
-                   add_login_rows(table, &login, &limits) != 0) {
+        if (add_login_rows(table, &row, &limits) != 0)
             result = -1;
-        }
     }
-    free(pids);
+    free(logins);
     if (table->count > 0)
         qsort(table->row, table->count, sizeof *table->row, by_time_left);
     return result;

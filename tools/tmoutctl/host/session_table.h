@@ -7,10 +7,18 @@
 #include "lib/sessions/watch_limits.h"
 #include "tools/tmoutctl/host/policy_view.h"
 
+/* Where the limits of a login come from. */
+enum limits_state {
+    LIMITS_IN_FORCE,   /* the policy that logins get now */
+    LIMITS_KNOWN_LAST, /* its record: its user cannot be looked up now */
+    LIMITS_UNKNOWN     /* that, and its record has none */
+};
+
 /* A terminal of a login, or a login without one. Times in ms, NEVER_MS for none. */
 struct session_row {
     struct session_record login;
-    char terminal[64];   /* below /dev; "": the login has none */
+    enum limits_state limits_state;
+    char terminal[64];   /* below /dev; "": the login has none, or they cannot be read */
     int64_t idle_ms;     /* NEVER_MS: only tmoutd knows */
     int64_t limit_ms;    /* that will end it */
     int64_t left_ms;     /* until then */
@@ -35,7 +43,8 @@ void session_row_set_end(struct session_row *row, const struct user_limits *limi
 
 /*
  * Adds all live logins of the registry in directory, the one that ends first
- * first. Returns 0, or -1 where some are missing, after a message for each.
+ * first. Returns 0, or -1 where something about them could not be read, after a
+ * message for each; what is known of them is in the table all the same.
  */
 int session_table_find(const struct tmoutctl_context *context, const char *directory,
                        struct policy_view *view, struct session_table *table);

@@ -22,17 +22,34 @@ static void time_text(int64_t time_ms, char *text, size_t size)
         duration_format(time_ms / 1000, text, size);
 }
 
+/* What will end it, and how sure that is. */
+static void then_text(const struct session_row *row, char *text, size_t size)
+{
+    static const char *const notes[] = {[LIMITS_IN_FORCE] = "",
+                                        [LIMITS_KNOWN_LAST] = " (known last)",
+                                        [LIMITS_UNKNOWN] = "unknown"};
+    const bool is_unknown = row->limits_state == LIMITS_UNKNOWN;
+
+    snprintf(text, size, "%s%s",
+             row->setting != NULL ? row->setting
+             : is_unknown         ? ""
+                                  : "-",
+             notes[row->limits_state]);
+}
+
 static void print_row(const struct session_row *row)
 {
-    char since[64], idle[64], limit[64], left[64];
+    char since[64], idle[64], limit[64], left[64], then[64];
+
+    then_text(row, then, sizeof then);
 
     format_time(row->login.since.wall_ms / 1000, since, sizeof since);
     time_text(row->idle_ms, idle, sizeof idle);
     time_text(row->limit_ms, limit, sizeof limit);
     time_text(row->left_ms, left, sizeof left);
-    printf("%-12s %-20s %-8s %-8s %-19s %8s %8s %8s  %s\n", row->login.user, row->login.address,
-           row->login.service, row->terminal[0] != '\0' ? row->terminal : "-", since, idle, limit,
-           left, row->setting != NULL ? row->setting : "-");
+    printf("%-12s %-20s %-8s %-8s %-19s %8s %8s %8s  %-16s  %s\n", row->login.user,
+           row->login.address, row->login.service, row->terminal[0] != '\0' ? row->terminal : "-",
+           since, idle, limit, left, then, login_source_name(row->login.source));
 }
 
 static json_t *time_json(int64_t time_ms)
@@ -42,7 +59,11 @@ static json_t *time_json(int64_t time_ms)
 
 static json_t *row_json(const struct session_row *row)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:i}", "user",
+    static const char *const limits[] = {[LIMITS_IN_FORCE] = "in force",
+                                         [LIMITS_KNOWN_LAST] = "known last",
+                                         [LIMITS_UNKNOWN] = "unknown"};
+
+    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:i, s:s, s:s}", "user",
                      json_text(row->login.user), "from", json_text(row->login.address), "service",
                      json_text(row->login.service), "terminal",
                      row->terminal[0] == '\0' ? json_null() : json_text(row->terminal), "since",
@@ -50,7 +71,8 @@ static json_t *row_json(const struct session_row *row)
                      "limit", time_json(row->limit_ms), "left", time_json(row->left_ms), "setting",
                      row->setting != NULL ? json_string(row->setting) : json_null(), "rule",
                      row->setting != NULL ? json_text(row->rule) : json_null(), "pid",
-                     (int)row->login.pid);
+                     (int)row->login.pid, "found_by", login_source_name(row->login.source),
+                     "limits", limits[row->limits_state]);
 }
 
 static int print_sessions(const struct tmoutctl_context *context, const struct session_table *table,
@@ -65,8 +87,8 @@ static int print_sessions(const struct tmoutctl_context *context, const struct s
     if (table->count == 0) {
         puts("no logins are registered");
     } else {
-        printf("%-12s %-20s %-8s %-8s %-19s %8s %8s %8s  %s\n", "user", "from", "service",
-               "terminal", "since", "idle", "limit", "left", "then");
+        printf("%-12s %-20s %-8s %-8s %-19s %8s %8s %8s  %-16s  %s\n", "user", "from", "service",
+               "terminal", "since", "idle", "limit", "left", "then", "found by");
         for (size_t i = 0; i < table->count; i++)
             print_row(&table->row[i]);
     }

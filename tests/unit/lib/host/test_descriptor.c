@@ -129,7 +129,7 @@ static void use_registry(const char *path)
     snprintf(sessions, sizeof sessions, "%s/sessions", path);
     assert_int_equal(registry_put(sessions, geteuid(), &record, &failure), 0);
     assert_int_equal(registry_get(sessions, geteuid(), 4711, &other), REGISTRY_OK);
-    assert_int_equal(registry_list(sessions, &pids), 1);
+    assert_int_equal(registry_list(sessions, geteuid(), &pids), 1);
     free(pids);
 }
 

@@ -4,18 +4,11 @@
 #include "tests/unit/temporary.h"
 
 #include "lib/host/checksum.h"
-#include "lib/sessions/registry.h"
+#include "lib/sessions/registry_format.h"
 #include "lib/host/failure.h"
 
 #include <errno.h>
 #include <signal.h>
-
-/* The file of a record as it is on disk. */
-struct file {
-    char magic[8];
-    uint64_t checksum;
-    struct session_record record;
-};
 
 static struct session_record record_of(pid_t pid, const char *user)
 {
@@ -24,6 +17,7 @@ static struct session_record record_of(pid_t pid, const char *user)
 
     assert_int_equal(process_read(pid, &process), 0);
     memset(&record, 0, sizeof record);
+    record.uid = NO_UID;
     record.pid = process.pid;
     record.start_ticks = process.start_ticks;
     record.audit_session = NO_AUDIT_SESSION;
@@ -98,17 +92,28 @@ static void put_and_get(void **state)
     memset(record.service, 's', sizeof record.service - 1);
     memset(record.address, 'a', sizeof record.address - 1);
     memset(record.terminal, 't', sizeof record.terminal - 1);
+    memset(record.limits.rule, 'r', sizeof record.limits.rule);
+    for (size_t i = 0; i < COUNT_OF(record.limits.rule); i++)
+        record.limits.rule[i][sizeof record.limits.rule[i] - 1] = '\0';
+    record.limits.terminal = (struct watch_limits){1, 2, 3};
+    record.limits.notty = (struct watch_limits){4, NEVER_MS, 6};
+    record.limits.any_activity = true;
+    record.limits.only_client = true;
+    record.limits.leftovers = LEFTOVERS_WATCH;
+    record.policy = UINT64_MAX;
+    record.uid = 1000;
+    record.source = LOGIN_FROM_LOGIND;
     record.is_ssh = false;
     put(directory, &record);
     assert_int_equal(registry_get(directory, geteuid(), record.pid, &found), REGISTRY_OK);
     assert_memory_equal(&found, &record, sizeof record);
 
     assert_int_equal(get(directory, record.pid + 1), REGISTRY_ABSENT);
-    registry_remove(directory, record.pid + 1);
+    registry_remove(directory, geteuid(), record.pid + 1);
     assert_int_equal(get(directory, record.pid), REGISTRY_OK);
-    registry_remove(directory, record.pid);
+    registry_remove(directory, geteuid(), record.pid);
     assert_int_equal(get(directory, record.pid), REGISTRY_ABSENT);
-    registry_remove(directory, record.pid);
+    registry_remove(directory, geteuid(), record.pid);
     assert_int_equal(rmdir(directory), 0); /* no other file was left */
     free(directory);
 }
@@ -177,7 +182,7 @@ static void cannot_be_put(void **state)
     assert_int_equal(get(directory, record.pid), REGISTRY_DAMAGED);
     assert_int_equal(rmdir(path), 0);
     /* and no incomplete file is left */
-    assert_int_equal(registry_list(directory, &pids), 0);
+    assert_int_equal(registry_list(directory, geteuid(), &pids), 0);
     free(pids);
     assert_int_equal(rmdir(directory), 0);
     free(path);
@@ -207,6 +212,14 @@ static void a_link_in_the_way(void **state)
     free(victim);
 }
 
+/* A larger number there is what a newer version would have written. */
+static bool is_in_version(size_t byte)
+{
+    const size_t start = offsetof(struct stored_record, version);
+
+    return byte >= start && byte < start + sizeof(uint32_t);
+}
+
 static void every_byte_flipped(void **state)
 {
     const struct session_record record = record_of(0, "kim");
@@ -215,12 +228,13 @@ static void every_byte_flipped(void **state)
 
     put(*state, &record);
     char *bytes = read_bytes(path, &size);
-    assert_int_equal(size, sizeof(struct file));
+    assert_int_equal(size, sizeof(struct stored_record));
     for (size_t i = 0; i < size; i++) {
         for (unsigned bit = 0; bit < 8; bit += slow() ? 7 : 1) {
             bytes[i] = (char)(bytes[i] ^ 1 << bit);
             write_bytes(path, bytes, size);
-            if (get(*state, record.pid) != REGISTRY_DAMAGED)
+            const enum registry_status status = get(*state, record.pid);
+            if (status != REGISTRY_DAMAGED && !(status == REGISTRY_NEWER && is_in_version(i)))
                 fail_msg("bit %u of byte %zu", bit, i);
             bytes[i] = (char)(bytes[i] ^ 1 << bit);
         }
@@ -240,9 +254,8 @@ static void every_byte_flipped(void **state)
     free(path);
 }
 
-static void put_signed(const char *directory, pid_t pid, struct file *file)
+static void put_signed(const char *directory, pid_t pid, struct stored_record *file)
 {
-    memcpy(file->magic, "tmoutse1", sizeof file->magic);
     file->checksum = CHECKSUM_OF(CHECKSUM_START, *file);
     put_file(directory, pid, file, sizeof *file);
 }
@@ -250,37 +263,122 @@ static void put_signed(const char *directory, pid_t pid, struct file *file)
 /* The checksum is right, but the content cannot be trusted. */
 static void untrusted_contents(void **state)
 {
-    struct file good, file;
+    static const struct {
+        size_t offset, size;
+        char byte;
+    } wrong[] = {
+#define FIELD(field, byte)                                                                         \
+    {offsetof(struct stored_record, field), sizeof((struct stored_record *)NULL)->field, byte}
+        FIELD(session.user, 'x'),
+        FIELD(session.service, 'x'),
+        FIELD(session.address, 'x'),
+        FIELD(session.terminal, 'x'),
+        FIELD(session.source, 'x'),
+        FIELD(limits.rule, 'x'),
+        FIELD(limits.terminal_ms, '\x80'),
+        FIELD(limits.notty_ms[2], '\x80'),
+        FIELD(limits.leftovers, 'x'),
+        FIELD(session.pid, 'x'),
+        FIELD(size, 'x'),
+#undef FIELD
+    };
+    struct session_record record = record_of(0, "kim");
+    struct stored_record good, file;
+    const pid_t pid = record.pid;
 
-    memset(&good, 0, sizeof good);
-    good.record = record_of(0, "kim");
-    const pid_t pid = good.record.pid;
+    record.policy = 1;
+    record_encode(&record, &good);
     file = good;
     put_signed(*state, pid, &file);
     assert_int_equal(get(*state, pid), REGISTRY_OK);
     /* the record of another pid under this name */
     put_signed(*state, pid + 1, &file);
     assert_int_equal(get(*state, pid + 1), REGISTRY_DAMAGED);
-    /* strings that are not terminated */
-    memset(file.record.user, 'x', sizeof file.record.user);
-    put_signed(*state, pid, &file);
-    assert_int_equal(get(*state, pid), REGISTRY_DAMAGED);
-    file = good;
-    memset(file.record.service, 'x', sizeof file.record.service);
-    put_signed(*state, pid, &file);
-    assert_int_equal(get(*state, pid), REGISTRY_DAMAGED);
-    file = good;
-    memset(file.record.address, 'x', sizeof file.record.address);
-    put_signed(*state, pid, &file);
-    assert_int_equal(get(*state, pid), REGISTRY_DAMAGED);
-    file = good;
-    memset(file.record.terminal, 'x', sizeof file.record.terminal);
-    put_signed(*state, pid, &file);
-    assert_int_equal(get(*state, pid), REGISTRY_DAMAGED);
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        file = good;
+        memset((char *)&file + wrong[i].offset, wrong[i].byte, wrong[i].size);
+        put_signed(*state, pid, &file);
+        if (get(*state, pid) != REGISTRY_DAMAGED)
+            fail_msg("row %zu", i);
+    }
     /* another format */
     file = good;
+    memcpy(file.magic, "tmoutpol", sizeof file.magic);
     put_signed(*state, pid, &file);
-    memcpy(file.magic, "tmoutse2", sizeof file.magic);
+    assert_int_equal(get(*state, pid), REGISTRY_DAMAGED);
+}
+
+/* A record of version 1, as pam_tmout 0.1 wrote it. */
+static void of_an_older_version(void **state)
+{
+    struct {
+        char magic[8];
+        uint64_t checksum;
+        int32_t pid;
+        uint32_t is_ssh;
+        uint64_t start_ticks;
+        uint32_t audit_session, unused;
+        unsigned char boot_id[16];
+        int64_t boot_ms, wall_ms;
+        char user[256], service[32], address[64], terminal[32];
+    } old = {.magic = {'t', 'm', 'o', 'u', 't', 's', 'e', '1'},
+             .pid = 4711,
+             .is_ssh = 1,
+             .start_ticks = 99,
+             .audit_session = 5,
+             .boot_ms = 6,
+             .wall_ms = 7,
+             .user = "kim",
+             .service = "sshd",
+             .address = "192.0.2.1",
+             .terminal = "tty1"};
+    struct session_record found;
+
+    old.checksum = CHECKSUM_OF(CHECKSUM_START, old);
+    put_file(*state, 4711, &old, sizeof old);
+    assert_int_equal(registry_get(*state, geteuid(), 4711, &found), REGISTRY_OK);
+    assert_int_equal(found.pid, 4711);
+    assert_true(found.is_ssh);
+    assert_int_equal(found.start_ticks, 99);
+    assert_int_equal(found.audit_session, 5);
+    assert_int_equal(found.since.boot_ms, 6);
+    assert_int_equal(found.since.wall_ms, 7);
+    assert_string_equal(found.user, "kim");
+    assert_string_equal(found.service, "sshd");
+    assert_string_equal(found.address, "192.0.2.1");
+    assert_string_equal(found.terminal, "tty1");
+    /* what it did not store: tmoutd asks */
+    assert_int_equal(found.source, LOGIN_FROM_PAM);
+    assert_true(found.uid == NO_UID);
+    assert_true(found.policy == 0);
+    assert_false(found.has_spare);
+    /* only whole */
+    old.user[0] = 'K';
+    put_file(*state, 4711, &old, sizeof old);
+    assert_int_equal(get(*state, 4711), REGISTRY_DAMAGED);
+    put_file(*state, 4711, &old, sizeof old - 1);
+    assert_int_equal(get(*state, 4711), REGISTRY_DAMAGED);
+}
+
+/* Whatever a later version makes of the rest. */
+static void of_a_newer_version(void **state)
+{
+    const struct session_record record = record_of(0, "kim");
+    const pid_t pid = record.pid;
+    struct stored_record file;
+
+    record_encode(&record, &file);
+    file.version++;
+    put_file(*state, pid, &file, sizeof file);
+    assert_int_equal(get(*state, pid), REGISTRY_NEWER);
+    memset(&file.size, 'x', sizeof file - offsetof(struct stored_record, size));
+    for (size_t size = offsetof(struct stored_record, size); size < sizeof file; size += 100) {
+        put_file(*state, pid, &file, size);
+        assert_int_equal(get(*state, pid), REGISTRY_NEWER);
+    }
+    put_file(*state, pid, &file, offsetof(struct stored_record, size) - 1);
+    assert_int_equal(get(*state, pid), REGISTRY_DAMAGED);
+    file.version = RECORD_VERSION - 1; /* whose magic was another */
     put_file(*state, pid, &file, sizeof file);
     assert_int_equal(get(*state, pid), REGISTRY_DAMAGED);
 }
@@ -358,7 +456,7 @@ static void put_is_atomic(void **state)
         assert_int_equal(strlen(found.user), sizeof found.user - 1);
         assert_int_equal(found.user[0], found.address[0]);
         assert_null(strchr(found.user, found.user[0] == 'a' ? 'b' : 'a'));
-        assert_int_equal(registry_list(*state, &pids), 1);
+        assert_int_equal(registry_list(*state, geteuid(), &pids), 1);
         assert_int_equal(pids[0], record.pid);
         free(pids);
         assert_int_equal(waitid(P_PID, (id_t)writer, &ended, WEXITED | WNOHANG | WNOWAIT), 0);
@@ -402,22 +500,22 @@ static void list(void **state)
     char *directory = path_in(*state, "sessions");
     pid_t *pids = NULL;
 
-    assert_int_equal(registry_list(directory, &pids), 0);
+    assert_int_equal(registry_list(directory, geteuid(), &pids), 0);
     free(pids);
     assert_int_equal(mkdir(directory, 0755), 0);
-    assert_int_equal(registry_list(directory, &pids), 0);
+    assert_int_equal(registry_list(directory, geteuid(), &pids), 0);
     free(pids);
     for (size_t i = 0; i < COUNT_OF(foreign); i++) {
         char *path = path_in(directory, foreign[i]);
         write_text(path, "");
         free(path);
     }
-    assert_int_equal(registry_list(directory, &pids), 0);
+    assert_int_equal(registry_list(directory, geteuid(), &pids), 0);
     free(pids);
     /* whatever they contain */
     for (size_t i = 0; i < COUNT_OF(expected); i++)
         put_file(directory, expected[i], "", 0);
-    assert_int_equal(registry_list(directory, &pids), COUNT_OF(expected));
+    assert_int_equal(registry_list(directory, geteuid(), &pids), COUNT_OF(expected));
     qsort(pids, COUNT_OF(expected), sizeof *pids, by_number);
     assert_memory_equal(pids, expected, sizeof expected);
     free(pids);
@@ -435,7 +533,7 @@ static void strays_are_removed(void **state)
     put_file(directory, 7, "", 0);
     write_text(kept, ""); /* process 1 is alive */
     write_text(stray, "");
-    assert_int_equal(registry_list(directory, &pids), 1);
+    assert_int_equal(registry_list(directory, geteuid(), &pids), 1);
     assert_int_equal(pids[0], 7);
     assert_int_equal(access(stray, F_OK), -1);
     assert_int_equal(access(kept, F_OK), 0);
@@ -452,14 +550,14 @@ static void a_long_list(void **state)
 
     for (pid_t pid = 1; pid <= COUNT; pid++)
         put_file(*state, pid, "", 0);
-    assert_int_equal(registry_list(*state, &pids), COUNT);
+    assert_int_equal(registry_list(*state, geteuid(), &pids), COUNT);
     qsort(pids, COUNT, sizeof *pids, by_number);
     for (pid_t pid = 1; pid <= COUNT; pid++)
         assert_int_equal(pids[pid - 1], pid);
     free(pids);
     char *file = path_of(*state, 1);
     errno = 0;
-    assert_int_equal(registry_list(file, &pids), -1);
+    assert_int_equal(registry_list(file, geteuid(), &pids), -1);
     assert_int_equal(errno, ENOTDIR);
     assert_null(pids);
     free(file);
@@ -472,11 +570,11 @@ static void live_and_stale(void **state)
     struct session_record record = record_of(0, "kim");
 
     (void)state;
-    assert_true(session_is_live(&record));
+    assert_int_equal(session_check_live(&record), 0);
     record.start_ticks++;
-    assert_false(session_is_live(&record));
+    assert_int_equal(session_check_live(&record), -1);
     record.start_ticks -= 2;
-    assert_false(session_is_live(&record));
+    assert_int_equal(session_check_live(&record), -1);
 
     const pid_t pid = child_begin();
     if (pid == 0) {
@@ -484,13 +582,13 @@ static void live_and_stale(void **state)
         _exit(1);
     }
     record = record_of(pid, "kim");
-    assert_true(session_is_live(&record));
+    assert_int_equal(session_check_live(&record), 0);
     assert_int_equal(kill(pid, SIGKILL), 0);
     siginfo_t info;
     assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
-    assert_false(session_is_live(&record)); /* a zombie by now */
+    assert_int_equal(session_check_live(&record), -1); /* a zombie by now */
     assert_int_equal(waitpid(pid, NULL, 0), pid);
-    assert_false(session_is_live(&record));
+    assert_int_equal(session_check_live(&record), -1);
     errno = 0;
     assert_int_equal(session_check_live(&record), -1);
     assert_true(process_has_ended(errno));
@@ -568,7 +666,7 @@ static void by_ancestry(void *argument)
     assert_own("kim");
     damage(registry, getpid());
     assert_own("");
-    registry_remove(registry, getpid());
+    registry_remove(registry, geteuid(), getpid());
     assert_own("farther away");
     /* our pid was that of a login before */
     record = record_of(0, "stale");
@@ -577,7 +675,7 @@ static void by_ancestry(void *argument)
     assert_own("farther away");
     damage(registry, getppid());
     assert_own("");
-    registry_remove(registry, getppid());
+    registry_remove(registry, geteuid(), getppid());
     assert_own(NULL);
     close(hold[1]);
     assert_true(child_end(other));
@@ -601,7 +699,7 @@ static void not_by_the_environment(void *argument)
     setenv("SSH_CONNECTION", "192.0.2.1 1 192.0.2.2 22", 1);
     setenv("PPID", "1", 1);
     assert_own("kim");
-    registry_remove(registry, getppid());
+    registry_remove(registry, geteuid(), getppid());
     if (process_audit_session(0) == NO_AUDIT_SESSION)
         assert_own(NULL);
 }
@@ -707,7 +805,7 @@ static void by_audit_session(void *argument)
     damage(registry, getpid());
     find_own_as_orphan("");
     assert_own("");
-    registry_remove(registry, getpid());
+    registry_remove(registry, geteuid(), getpid());
     find_own_as_orphan(NULL);
     /* of a process that had our pid before */
     record = record_of(0, "stale");
@@ -744,6 +842,8 @@ int main(void)
         WITH_DIRECTORY(list),
         WITH_DIRECTORY(strays_are_removed),
         WITH_DIRECTORY(a_long_list),
+        WITH_DIRECTORY(of_an_older_version),
+        WITH_DIRECTORY(of_a_newer_version),
         cmocka_unit_test(live_and_stale),
         WITH_DIRECTORY(own_by_ancestry),
         WITH_DIRECTORY(own_by_nothing_else),

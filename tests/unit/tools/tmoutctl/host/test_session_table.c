@@ -2,6 +2,8 @@
 #include "tests/unit/child.h"
 #include "tests/unit/tools/tmoutctl/captured.h"
 
+#include "lib/sessions/registry_format.h"
+
 #include "lib/host/procfs.h"
 #include "tools/tmoutctl/host/session_table.h"
 #include "tools/tmoutctl/verbs/verbs.h"
@@ -68,13 +70,12 @@ static void no_limit_no_end(void **state)
 static const char policy[] = "default { disconnect = 10m\n max_session = 1h }\n"
                              "user \"root\" { disconnect = 20m }\n";
 
-static void enter(const struct verb_place *place, pid_t pid, const char *user, bool is_ssh)
+static struct session_record login_of(pid_t pid, const char *user)
 {
-    char directory[4096];
     struct process process;
     struct failure failure = {""};
     struct session_record record = {
-        .pid = pid, .is_ssh = is_ssh, .audit_session = NO_AUDIT_SESSION};
+        .pid = pid, .is_ssh = true, .audit_session = NO_AUDIT_SESSION, .uid = NO_UID};
 
     assert_int_equal(process_read(pid, &process), 0);
     record.start_ticks = process.start_ticks;
@@ -82,9 +83,24 @@ static void enter(const struct verb_place *place, pid_t pid, const char *user, b
     snprintf(record.user, sizeof record.user, "%s", user);
     snprintf(record.service, sizeof record.service, "sshd");
     snprintf(record.address, sizeof record.address, "192.0.2.7");
+    return record;
+}
+
+static void register_in(const struct verb_place *place, const struct session_record *record)
+{
+    char directory[4096];
+    struct failure failure = {""};
+
     assert_true(registry_directory(place->state, directory, sizeof directory));
-    if (registry_put(directory, geteuid(), &record, &failure) != 0)
+    if (registry_put(directory, geteuid(), record, &failure) != 0)
         fail_msg("%s", failure.text);
+}
+
+static void enter(const struct verb_place *place, pid_t pid, const char *user)
+{
+    const struct session_record record = login_of(pid, user);
+
+    register_in(place, &record);
 }
 
 static void nobody_is_logged_in(void **state)
@@ -121,8 +137,8 @@ static void a_terminal_and_none(void **state)
         _exit(read(hold[0], &end, 1) == 0 ? 0 : 1);
     }
     assert_int_equal(await_byte(ready[0]), 'r');
-    enter(&place, getpid(), "root", true);
-    enter(&place, child, "nobody", true);
+    enter(&place, getpid(), "root");
+    enter(&place, child, "nobody");
     const struct verb_arguments none = {.operand = NULL};
     json_t *all = verb_json(&verb_sessions, &place.context, &none);
     assert_int_equal(json_array_size(all), 2);
@@ -150,7 +166,7 @@ static void a_terminal_and_none(void **state)
     assert_contains(captured.out, "root         192.0.2.7            sshd     pts/");
     assert_contains(captured.out, "      20m");
     assert_contains(captured.out, "nobody       192.0.2.7            sshd     -       ");
-    assert_contains(captured.out, "  max_session\n");
+    assert_contains(captured.out, "  max_session       pam\n");
     captured_free(&captured);
     close(hold[1]);
     assert_true(child_end(child));
@@ -173,13 +189,14 @@ static void logins_that_cannot_be_read(void **state)
     char path[4096];
 
     place_open(&place, *state, policy);
-    enter(&place, getpid(), "no such user", true);
+    enter(&place, getpid(), "no such user");
     snprintf(path, sizeof path, "%s-sessions/%d", place.state, (int)getppid());
     write_text(path, "nonsense");
     assert_int_equal(verb_run(&verb_sessions, &place.context, NULL, &captured), TMOUTCTL_FAILURE);
     assert_contains(captured.err, "tmoutctl: unknown user \"no such user\"\n");
     assert_contains(captured.err, " is damaged; tmoutd rebuilds it\n");
-    assert_string_equal(captured.out, "no logins are registered\n");
+    assert_contains(captured.out, "no such user 192.0.2.7            sshd     ");
+    assert_contains(captured.out, "        -        -  unknown           pam\n");
     captured_free(&captured);
 
     write_text(place.config, "default { tmout = wrong }\n");
@@ -189,12 +206,101 @@ static void logins_that_cannot_be_read(void **state)
     place_close(&place);
 }
 
+/* How each was found, and limits without a name service. */
+static void how_they_were_found(void **state)
+{
+    static const char *const names[] = {"pam", "message", "terminal", "logind", "scan", "rebuilt"};
+    const struct verb_arguments none = {.operand = NULL};
+    struct verb_place place;
+
+    place_open(&place, *state, policy);
+    for (enum login_source source = 0; source < LOGIN_SOURCE_COUNT; source++) {
+        struct session_record record = login_of(getpid(), "root");
+        record.source = source;
+        register_in(&place, &record);
+        json_t *all = verb_json(&verb_sessions, &place.context, &none);
+        assert_int_equal(json_array_size(all), 1);
+        assert_string_equal(json_text_at(json_array_get(all, 0), "found_by"), names[source]);
+        assert_string_equal(json_text_at(json_array_get(all, 0), "limits"), "in force");
+        json_decref(all);
+    }
+    place_close(&place);
+}
+
+/* One that cannot be looked up keeps the limits of its record, and is shown. */
+static void a_user_who_cannot_be_looked_up(void **state)
+{
+    struct verb_place place;
+    struct captured captured;
+    struct session_record record = login_of(getpid(), "no such user");
+
+    place_open(&place, *state, policy);
+    record.policy = 4711; /* another one than that in force */
+    record.limits = limits;
+    register_in(&place, &record);
+    place.context.json = true;
+    assert_int_equal(verb_run(&verb_sessions, &place.context, NULL, &captured), TMOUTCTL_FAILURE);
+    assert_string_equal(captured.err, "tmoutctl: unknown user \"no such user\"\n");
+    json_t *all = json_loads(captured.out, 0, NULL);
+    assert_int_equal(json_array_size(all), 1);
+    assert_string_equal(json_text_at(json_array_get(all, 0), "user"), "no such user");
+    assert_string_equal(json_text_at(json_array_get(all, 0), "limits"), "known last");
+    json_decref(all);
+    captured_free(&captured);
+    place.context.json = false;
+    assert_int_equal(verb_run(&verb_sessions, &place.context, NULL, &captured), TMOUTCTL_FAILURE);
+    assert_contains(captured.out, " (known last)  pam\n");
+    captured_free(&captured);
+    place_close(&place);
+}
+
+/* Of several logins of one user, too: one question. */
+static void many_logins_of_one_user(void **state)
+{
+    struct verb_place place;
+    struct captured captured;
+
+    place_open(&place, *state, policy);
+    enter(&place, getpid(), "no such user");
+    enter(&place, getppid(), "no such user");
+    assert_int_equal(verb_run(&verb_sessions, &place.context, NULL, &captured), TMOUTCTL_FAILURE);
+    assert_string_equal(captured.err, "tmoutctl: unknown user \"no such user\"\n");
+    captured_free(&captured);
+    place_close(&place);
+}
+
+static void a_record_of_a_newer_version(void **state)
+{
+    const struct session_record record = login_of(getpid(), "root");
+    struct verb_place place;
+    struct captured captured;
+    struct stored_record stored;
+    char path[4096];
+
+    place_open(&place, *state, policy);
+    register_in(&place, &record);
+    record_encode(&record, &stored);
+    stored.version++;
+    snprintf(path, sizeof path, "%s-sessions/%d", place.state, (int)getpid());
+    write_bytes(path, &stored, sizeof stored);
+    assert_int_equal(verb_run(&verb_sessions, &place.context, NULL, &captured), TMOUTCTL_FAILURE);
+    assert_contains(captured.err, ": was written by a newer version of pam_tmout than this one, ");
+    captured_free(&captured);
+    place_close(&place);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_limit_that_ends_it),   cmocka_unit_test(no_limit_no_end),
-        WITH_DIRECTORY(nobody_is_logged_in),        WITH_DIRECTORY(a_terminal_and_none),
+        cmocka_unit_test(the_limit_that_ends_it),
+        cmocka_unit_test(no_limit_no_end),
+        WITH_DIRECTORY(nobody_is_logged_in),
+        WITH_DIRECTORY(a_terminal_and_none),
         WITH_DIRECTORY(logins_that_cannot_be_read),
+        WITH_DIRECTORY(how_they_were_found),
+        WITH_DIRECTORY(a_user_who_cannot_be_looked_up),
+        WITH_DIRECTORY(many_logins_of_one_user),
+        WITH_DIRECTORY(a_record_of_a_newer_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,7 +73,7 @@ static const struct {
     {"[success default=ok]", {BAD, BAD, BAD, BAD, BAD, BAD}, false, false, false},
     {"[success=]", {BAD, BAD, BAD, BAD, BAD, BAD}, false, false, false},
     {"[Success=ok default=ok]", {BAD, BAD, BAD, BAD, BAD, BAD}, false, false, false},
-    /* The manual's name for it; libpam's own is another. */
+    /* The name in older manuals; libpam's own is another. */
     {"[authtok_recovery_err=ok default=ok]", {BAD, BAD, BAD, BAD, BAD, BAD}, false, false, false},
     {"[authtok_recover_err=die default=ok]", {OK, OK, OK, OK, OK, OK}, true, false, false},
 };

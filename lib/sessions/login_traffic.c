@@ -191,7 +191,7 @@ int login_bytes_moved(const struct session_record *login, uint64_t *bytes)
 /* The sessions of a connection, as a checksum of their leaders' pids. */
 static int sessions_mark(pid_t connection, uint64_t *mark)
 {
-    char name[64], text[4096];
+    char name[64], text[4096] = "";
 
     snprintf(name, sizeof name, "task/%d/children", (int)connection);
     const ssize_t size = process_file(connection, name, text, sizeof text);

@@ -405,7 +405,7 @@ def notice_under_a_deaf_program(name):
     """a key keeps it if the foreground program takes single keys but does not read"""
     with terminal(name) as session:
         session.wait_prompt()
-        session.type("stty raw -echo; sleep 1000")
+        session.type("stty raw -echo opost; sleep 1000")
         return answered(session, name, "x")
 
 
@@ -431,6 +431,27 @@ def notice_and_output(name):
                 and len(re.findall(NOTICE, session.screen)) == 1) or session.screen
 
 
+def notice_in_a_data_stream(name):
+    """no text gets into data that is transferred over a terminal, which is cut"""
+    command = "stty raw; head -c 300000 /dev/zero; sleep 1000"
+    start = time.monotonic()
+    with subprocess.Popen(ssh_command(name, command, options=["RequestTTY=force"]),
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+        data = client.stdout.read()
+        client.wait(GUARD_SEC)
+    return (data == bytes(300000) and time.monotonic() - start < LIMIT_SEC + LATE_SEC
+            and len(tmoutd.cut(name)) == 1) or data[300000:] or len(data)
+
+
+def stream_that_goes_on(name):
+    """data that is transferred over a terminal goes on, with activity = any"""
+    command = f"stty raw; for i in $(seq {LONG_SEC}); do head -c 10000 /dev/zero; sleep 1; done"
+    with subprocess.Popen(ssh_command(name, command, options=["RequestTTY=force"]),
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+        data = client.stdout.read()
+    return data == bytes(10000 * LONG_SEC) and not tmoutd.cut(name) or len(data)
+
+
 def too_old(name):
     """max_session ends a busy login, too, after one notice"""
     pattern = r"\*\*\* tmoutd: this login has reached its maximum age and ends in"
@@ -451,7 +472,8 @@ def too_old(name):
 NOTICES = {
     notice_unanswered: (), notice_at_the_prompt: (), notice_under_sleep: (),
     notice_under_a_deaf_program: (), notice_while_typing_a_line: (),
-    notice_and_output: ("output",), too_old: ("old",),
+    notice_and_output: ("output",), notice_in_a_data_stream: (), stream_that_goes_on: ("output",),
+    too_old: ("old",),
 }
 
 

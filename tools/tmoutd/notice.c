@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 void notice_text(enum watch_reason reason, int64_t left_ms, char text[NOTICE_TEXT_MAX])
@@ -35,12 +36,21 @@ static void open_terminal(struct notice *notice, const struct session_record *lo
         notice_close(notice);
 }
 
+/* Without output processing, what a program writes is data as it is: a file that
+ * is transferred, or the screen of a program that draws it itself. */
+static bool shows_text(int fd)
+{
+    struct termios mode;
+
+    return tcgetattr(fd, &mode) == 0 && (mode.c_oflag & OPOST) != 0;
+}
+
 void notice_show(struct notice *notice, const struct session_record *login, unsigned index,
                  const char *text)
 {
     if (notice->fd < 0)
         open_terminal(notice, login, index);
-    if (notice->fd >= 0 && write(notice->fd, text, strlen(text)) < 0) {
+    if (notice->fd >= 0 && shows_text(notice->fd) && write(notice->fd, text, strlen(text)) < 0) {
         /* There is nothing else to try. */
     }
 }

@@ -18,7 +18,8 @@ void notice_text(enum watch_reason reason, int64_t left_ms, char text[NOTICE_TEX
 
 /* Opens the terminal if it is still this login's, and writes to it without ever
  * waiting: output may be stopped with Ctrl-S. A terminal that takes no output
- * now is hung up without a notice. */
+ * now is hung up without a notice, and so is one whose output processing is off
+ * (OPOST), which may be transferring data. The user can answer all the same. */
 void notice_show(struct notice *notice, const struct session_record *login, unsigned index,
                  const char *text);
 

@@ -59,6 +59,7 @@ static inline struct shell shell_begin(enum shell_kind kind)
     assert_true(slave >= 0);
     assert_int_equal(tcgetattr(slave, &mode), 0);
     cfmakeraw(&mode);
+    mode.c_oflag = OPOST;
     assert_int_equal(tcsetattr(slave, TCSANOW, &mode), 0);
     shell.pid = child_begin();
     if (shell.pid == 0) {

@@ -79,6 +79,38 @@ static void a_terminal_that_takes_no_output(void **state)
     shell_end(&shell);
 }
 
+static void set_output_mode(const struct shell *shell, tcflag_t flags)
+{
+    struct termios mode;
+
+    assert_int_equal(tcgetattr(shell->master, &mode), 0);
+    mode.c_oflag = flags;
+    assert_int_equal(tcsetattr(shell->master, TCSANOW, &mode), 0);
+}
+
+/* Without output processing it may be data that somebody saves. Whether there is
+ * an answer shows all the same. */
+static void a_data_stream(void **state)
+{
+    struct shell shell = shell_begin(SHELL_PLAIN);
+    const struct session_record login = own_login();
+    struct notice notice = {.fd = -1};
+    char screen[1024];
+
+    (void)state;
+    set_output_mode(&shell, ONLCR);
+    notice_show(&notice, &login, shell.index, "hello");
+    assert_true(notice_is_out(&notice));
+    shell_screen(&shell, screen);
+    assert_string_equal(screen, "");
+    set_output_mode(&shell, OPOST | ONLCR);
+    notice_show(&notice, &login, shell.index, "hello");
+    shell_screen(&shell, screen);
+    assert_string_equal(screen, "hello");
+    notice_close(&notice);
+    shell_end(&shell);
+}
+
 /* Nothing is written to the terminal of another login, or to none. */
 static void another_login(void **state)
 {
@@ -104,7 +136,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts),         cmocka_unit_test(shown_and_closed),
         cmocka_unit_test(unread_input),  cmocka_unit_test(a_terminal_that_takes_no_output),
-        cmocka_unit_test(another_login),
+        cmocka_unit_test(another_login), cmocka_unit_test(a_data_stream),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

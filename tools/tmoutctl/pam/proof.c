@@ -298,8 +298,12 @@ static void judge_end(struct proof *proof, const struct state *state)
     const bool before = pam_run_status(proof->question->before, &state->before.run) == PAM_SUCCESS;
     const bool after = pam_run_status(proof->question->after, &state->after.run) == PAM_SUCCESS;
 
+    /* Whether a failure of ours closes a session is for its own line to say. */
+    const bool is_own =
+        proof->question->is_session && proof->mode.decided != PAM_SUCCESS && state->ours_before > 0;
+
     if (proof->mode.call != PAM_CALL_FIRST) {
-        if (before != after)
+        if (before != after && !is_own)
             note_flaw(proof, PAM_FLAW_SECOND, state, PAM_NO_LINE);
         return;
     }
@@ -310,7 +314,7 @@ static void judge_end(struct proof *proof, const struct state *state)
     }
     if (before && !after)
         note_flaw(proof, PAM_FLAW_REFUSES, state, PAM_NO_LINE);
-    if (after && !before)
+    if (after && !before && !is_own)
         note_flaw(proof, PAM_FLAW_ADMITS, state, PAM_NO_LINE);
     if (state->passwords > 0 || state->codes > 0)
         note_flaw(proof, PAM_FLAW_ASKS_MORE, state, PAM_NO_LINE);

@@ -22,7 +22,7 @@ struct reader {
     const struct host *host;
     const char *type;
     struct pam_stack stack;
-    unsigned origin;
+    unsigned origin, origin_on_host;
     const char *open[PAM_LEVELS_MAX + 1]; /* the files being read, outermost first */
     bool out_of_memory;
 };
@@ -79,6 +79,7 @@ static void add_pam_line(struct reader *reader, const struct parsed *parsed,
                             .last_line = at->last_line,
                             .on_host = at->on_host,
                             .origin = reader->origin,
+                            .origin_on_host = reader->origin_on_host,
                             .level = file->level};
 
     if (grown == NULL) {
@@ -255,6 +256,26 @@ static void check_text_line(struct reader *reader, const struct opened *file,
         set_problem(reader, file->path, at->line, "%s", faults[at->fault]);
 }
 
+/* Notes that the file was read. */
+static void add_file(struct reader *reader, const char *path)
+{
+    struct pam_stack *stack = &reader->stack;
+    char full[PATH_MAX], real[PATH_MAX];
+
+    if (host_path(reader->host, path, full, sizeof full) != 0 || realpath(full, real) == NULL)
+        return; /* a new file, which no other service has */
+    char **grown = array_grow(stack->file, stack->files, sizeof *grown);
+    char *copy = strdup(real);
+    if (grown != NULL)
+        stack->file = grown;
+    if (grown == NULL || copy == NULL) {
+        free(copy);
+        reader->out_of_memory = true;
+        return;
+    }
+    stack->file[stack->files++] = copy;
+}
+
 /* Returns false if libpam takes the file for unreadable. What came before the
  * error stays. */
 static bool read_pam_file(struct reader *reader, const struct opened *file)
@@ -270,10 +291,13 @@ static bool read_pam_file(struct reader *reader, const struct opened *file)
         return false;
     }
     reader->open[file->depth] = file->path;
+    add_file(reader, file->path);
     while (is_sound && !reader->out_of_memory && (more = pam_text_next(&text, &line)) > 0) {
         check_text_line(reader, file, &line);
-        if (file->depth == 0)
+        if (file->depth == 0) {
             reader->origin = line.line;
+            reader->origin_on_host = line.on_host;
+        }
         is_sound = line.fault != PAM_LINE_UNFINISHED;
         if (is_sound)
             parse_pam_line(reader, file, &line);
@@ -317,6 +341,9 @@ void pam_stack_free(struct pam_stack *stack)
 {
     for (size_t i = 0; i < stack->count; i++)
         free_pam_line(&stack->line[i]);
+    for (size_t i = 0; i < stack->files; i++)
+        free(stack->file[i]);
+    free(stack->file);
     free(stack->line);
     free(stack->path);
     free(stack->problem);

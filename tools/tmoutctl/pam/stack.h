@@ -27,6 +27,7 @@ struct pam_line {
     unsigned line, last_line; /* more than one where a backslash continues it */
     unsigned on_host;         /* line's number without host->edits; 0: it is new */
     unsigned origin;          /* the line of the service's own file that included it */
+    unsigned origin_on_host;  /* the same without host->edits; 0: it is new */
     unsigned level;           /* how many substacks it is in */
     int action[PAM_RESULTS];
 };
@@ -35,6 +36,8 @@ struct pam_stack {
     char *path; /* of the service's own file */
     struct pam_line *line;
     size_t count;
+    char **file; /* every file read for it, without symbolic links, on the host's root */
+    size_t files;
     bool is_other; /* the service has no line of this type: these are those of "other" */
     bool aborts;   /* libpam gives up before it runs a line: nobody gets in */
     char *problem; /* the first thing that libpam could not follow, or NULL */

@@ -1,0 +1,457 @@
+#include "tools/tmoutctl/pam/propose.h"
+
+#include "tools/tmoutctl/pam/generated.h"
+#include "tools/tmoutctl/pam/modules.h"
+#include "tools/tmoutctl/pam/rewrite.h"
+
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- is a stack right ---------------------------------------------------- */
+
+static size_t find_ours(const struct pam_stack *stack)
+{
+    return pam_find_kind(stack, PAM_KIND_OURS, 0);
+}
+
+static enum pam_kind find_check(const struct pam_stack *stack)
+{
+    if (pam_find_kind(stack, PAM_KIND_PASSWORD, 0) < stack->count)
+        return PAM_KIND_PASSWORD;
+    return pam_find_kind(stack, PAM_KIND_CODE, 0) < stack->count ? PAM_KIND_CODE : PAM_KIND_OTHER;
+}
+
+/* The flaws that a stack must not have, whatever it was before. */
+static bool has_flaw(const struct pam_answer *answer, enum pam_type type)
+{
+    static const enum pam_flaw flaws[PAM_TYPES][4] = {
+        [PAM_TYPE_AUTH] = {PAM_FLAW_UNCOUNTED, PAM_FLAW_NOT_FINAL, PAM_FLAW_PROMPT, PAM_FLAW_TWICE},
+        [PAM_TYPE_SESSION] = {PAM_FLAW_MISSED, PAM_FLAW_OVERRIDDEN, PAM_FLAW_TWICE,
+                              PAM_FLAW_TWICE}};
+
+    for (size_t i = 0; i < 4; i++)
+        if (answer->flaw[flaws[type][i]].found)
+            return true;
+    return false;
+}
+
+/* A failure of ours must not close a session. */
+static bool session_line_blocks(const struct pam_stack *stack)
+{
+    for (size_t i = find_ours(stack); i < stack->count;
+         i = pam_find_kind(stack, PAM_KIND_OURS, i + 1))
+        if (!pam_control_never_blocks(stack->line[i].control))
+            return true;
+    return false;
+}
+
+void pam_wiring_look(const struct pam_stack *stack, enum pam_type type, struct pam_wiring *wiring)
+{
+    const bool is_session = type == PAM_TYPE_SESSION;
+    const struct pam_question question = {
+        .before = stack, .after = stack, .is_session = is_session};
+
+    *wiring = (struct pam_wiring){.ours = find_ours(stack), .check = find_check(stack)};
+    wiring->status = pam_prove(&question, &wiring->answer);
+    wiring->is_right = wiring->status == PAM_PROOF_DONE && !has_flaw(&wiring->answer, type) &&
+                       !(is_session && session_line_blocks(stack));
+}
+
+/* --- the search ---------------------------------------------------------- */
+
+/* Room for a line of ours with its arguments. */
+enum { TEXT_MAX = 512 };
+
+struct search {
+    struct pam_services *services;
+    const struct pam_service *service;
+    enum pam_type type;
+    struct host host;   /* the host with the edits of the candidate */
+    struct edits edits; /* those of services, and those of the candidate */
+    /* Why the candidate that came closest was dropped. */
+    struct pam_answer rejected;
+    bool has_rejected, breaks_others, is_offered, out_of_memory;
+    const char *locked_file; /* a file that the line would have to go into */
+    enum pam_author author;  /* and who writes it */
+};
+
+/* One change of our lines. */
+struct candidate {
+    bool removes;     /* all lines of ours that the stack has now */
+    const char *file; /* where a line is inserted, or NULL */
+    unsigned line;
+    const char *text;
+    const struct pam_line *changed; /* our line that is changed instead, or NULL */
+    const char *control;            /* its new control, or NULL */
+    bool toggles_prompt;            /* add or remove noprompt */
+};
+
+static const struct pam_stack *stack_of(const struct search *search)
+{
+    return &search->service->stack[search->type];
+}
+
+/* May the file be edited? Notes the first one that may not. */
+static bool may_edit(struct search *search, const char *file)
+{
+    const struct host bare = {.root = search->services->host.root};
+    const enum pam_author author = pam_author_of(&bare, file);
+
+    if (author == PAM_AUTHOR_PERSON)
+        return true;
+    if (search->locked_file == NULL) {
+        search->locked_file = file;
+        search->author = author;
+    }
+    return false;
+}
+
+static int copy_edits(const struct edits *from, struct edits *to)
+{
+    for (size_t i = 0; i < from->count; i++)
+        if (edits_add(to, &from->item[i]) != 0)
+            return -1;
+    return 0;
+}
+
+static bool keep_all_but_noprompt(const char *word, size_t length)
+{
+    return length != 8 || strncmp(word, "noprompt", length) != 0;
+}
+
+/* Adds the candidate's edits, without corrected jumps. Returns 0, or -1: it is
+ * impossible. */
+static int edit_candidate(struct search *search, const struct candidate *candidate)
+{
+    const struct pam_stack *stack = stack_of(search);
+    const struct host *host = &search->services->host;
+
+    for (size_t i = find_ours(stack); candidate->removes && i < stack->count;
+         i = pam_find_kind(stack, PAM_KIND_OURS, i + 1))
+        if (!may_edit(search, stack->line[i].file) ||
+            pam_delete_line(&search->edits, &stack->line[i]) != 0)
+            return -1;
+    if (candidate->changed != NULL && !may_edit(search, candidate->changed->file))
+        return -1;
+    if (candidate->control != NULL)
+        return pam_replace_control(host, &search->edits, candidate->changed, candidate->control);
+    if (candidate->toggles_prompt) {
+        const bool has = pam_line_has(candidate->changed, "noprompt");
+        return pam_replace_arguments(host, &search->edits, candidate->changed,
+                                     keep_all_but_noprompt, has ? NULL : "noprompt");
+    }
+    if (candidate->changed != NULL)
+        return pam_delete_line(&search->edits, candidate->changed);
+    if (!may_edit(search, candidate->file))
+        return -1;
+    const struct edit insert = {EDIT_INSERT, (char *)(uintptr_t)candidate->file, candidate->line,
+                                (char *)(uintptr_t)candidate->text};
+    return edits_add(&search->edits, &insert);
+}
+
+/* Does the edit do no harm to those who log in through a stack? */
+static bool is_harmless(const struct pam_answer *answer)
+{
+    return !answer->flaw[PAM_FLAW_REFUSES].found && !answer->flaw[PAM_FLAW_ADMITS].found &&
+           !answer->flaw[PAM_FLAW_ASKS_MORE].found && !answer->flaw[PAM_FLAW_SECOND].found;
+}
+
+/* Does the stack have a flaw of its own that it did not have before? */
+static bool is_worse(const struct pam_answer *before, const struct pam_answer *after)
+{
+    for (int flaw = PAM_FLAW_BAD_JUMP; flaw < PAM_FLAWS; flaw++)
+        if (after->flaw[flaw].found && !before->flaw[flaw].found)
+            return true;
+    return false;
+}
+
+static enum pam_proof_status compare(const struct search *search, const struct pam_stack *before,
+                                     const struct pam_stack *after, struct pam_answer *answer)
+{
+    const struct pam_question question = {
+        .before = before, .after = after, .is_session = search->type == PAM_TYPE_SESSION};
+
+    return pam_prove(&question, answer);
+}
+
+/* Is the stack of the service in question right after the edits? */
+static bool is_proven(struct search *search, const struct pam_stack *after)
+{
+    const struct pam_stack *before = stack_of(search);
+    struct pam_answer answer;
+    struct pam_wiring now;
+
+    if (compare(search, before, after, &answer) != PAM_PROOF_DONE)
+        return false;
+    pam_wiring_look(before, search->type, &now);
+    const bool is_right =
+        is_harmless(&answer) && !has_flaw(&answer, search->type) &&
+        !answer.flaw[PAM_FLAW_NEEDLESS].found &&
+        (!answer.flaw[PAM_FLAW_BAD_JUMP].found || now.answer.flaw[PAM_FLAW_BAD_JUMP].found) &&
+        !(search->type == PAM_TYPE_SESSION && session_line_blocks(after));
+    if (!is_right && !search->has_rejected) {
+        search->rejected = answer;
+        search->has_rejected = true;
+    }
+    return is_right;
+}
+
+/* Does a stack read a file that the candidate changes? */
+static bool is_affected(const struct search *search, const struct pam_stack *stack)
+{
+    const size_t first = search->services->edits.count;
+
+    for (size_t i = first; i < search->edits.count; i++) {
+        char full[PATH_MAX], real[PATH_MAX];
+        if (host_path(&search->host, search->edits.item[i].file, full, sizeof full) != 0 ||
+            realpath(full, real) == NULL)
+            return true;
+        for (size_t k = 0; k < stack->files; k++)
+            if (strcmp(stack->file[k], real) == 0)
+                return true;
+    }
+    return false;
+}
+
+/* Does another service that reads the same files come out no worse? */
+static bool is_safe_for(struct search *search, const struct pam_service *other)
+{
+    const struct pam_stack *before = &other->stack[search->type];
+    struct pam_answer answer;
+    struct pam_wiring wiring;
+    struct pam_stack after;
+    bool is_safe = false;
+
+    if (!is_affected(search, before))
+        return true;
+    if (pam_stack_read(&search->host, other->name, pam_type_word(search->type), &after) ==
+        PAM_STACK_OK) {
+        pam_wiring_look(before, search->type, &wiring);
+        is_safe = wiring.status == PAM_PROOF_DONE &&
+                  compare(search, before, &after, &answer) == PAM_PROOF_DONE &&
+                  is_harmless(&answer) && !is_worse(&wiring.answer, &answer);
+    }
+    pam_stack_free(&after);
+    search->breaks_others = search->breaks_others || !is_safe;
+    return is_safe;
+}
+
+/* Reads the stack as the candidate leaves it, with the jumps corrected. */
+static bool read_after(struct search *search, struct pam_stack *after)
+{
+    const char *word = pam_type_word(search->type), *name = search->service->name;
+
+    if (pam_stack_read(&search->host, name, word, after) != PAM_STACK_OK ||
+        pam_correct_jumps(&search->services->host, stack_of(search), after, &search->edits) != 0)
+        return false;
+    for (size_t i = search->services->edits.count; i < search->edits.count; i++)
+        if (!may_edit(search, search->edits.item[i].file))
+            return false;
+    pam_stack_free(after);
+    return pam_stack_read(&search->host, name, word, after) == PAM_STACK_OK &&
+           after->problem == NULL;
+}
+
+/* Tries a candidate, and keeps its edits if it passes. */
+static bool try_candidate(struct search *search, const struct candidate *candidate)
+{
+    struct pam_stack after = {0};
+    bool passes;
+
+    search->edits = (struct edits){0};
+    search->host = (struct host){.root = search->services->host.root, .edits = &search->edits};
+    passes = copy_edits(&search->services->edits, &search->edits) == 0 &&
+             edit_candidate(search, candidate) == 0 && read_after(search, &after) &&
+             is_proven(search, &after);
+    for (size_t i = 0; passes && i < search->services->count; i++)
+        passes = &search->services->item[i] == search->service ||
+                 is_safe_for(search, &search->services->item[i]);
+    pam_stack_free(&after);
+    if (passes) {
+        edits_free(&search->services->edits);
+        search->services->edits = search->edits;
+    } else {
+        edits_free(&search->edits);
+    }
+    search->edits = (struct edits){0};
+    search->is_offered = passes;
+    return passes;
+}
+
+/* --- candidates ---------------------------------------------------------- */
+
+/* Our line's text, with the arguments that `like` has, except for noprompt. */
+static void write_text(const struct search *search, const struct pam_line *like,
+                       const char *control, bool prompts, char text[TEXT_MAX])
+{
+    const char *blanks = " \t";
+    size_t used = (size_t)snprintf(text, TEXT_MAX, "%-10s %-12s " PAM_OUR_MODULE,
+                                   pam_type_word(search->type), control);
+
+    if (!prompts)
+        used += (size_t)snprintf(text + used, TEXT_MAX - used, " noprompt");
+    for (const char *word = like != NULL ? like->arguments : ""; *(word += strspn(word, blanks));
+         word += strcspn(word, blanks)) {
+        const size_t length = strcspn(word, blanks);
+        if (keep_all_but_noprompt(word, length) && used + length + 2 < TEXT_MAX)
+            used += (size_t)snprintf(text + used, TEXT_MAX - used, " %.*s", (int)length, word);
+    }
+}
+
+/* Tries changes to our lines where they are. */
+static bool change_in_place(struct search *search)
+{
+    static const char *const controls[PAM_TYPES][2] = {
+        [PAM_TYPE_AUTH] = {"requisite", NULL},
+        [PAM_TYPE_SESSION] = {"optional", "[default=ignore]"}};
+    const struct pam_stack *stack = stack_of(search);
+
+    for (size_t i = find_ours(stack); i < stack->count;
+         i = pam_find_kind(stack, PAM_KIND_OURS, i + 1)) {
+        const struct pam_line *line = &stack->line[i];
+        struct candidate candidate = {.changed = line};
+        for (size_t k = 0; k < 2 && controls[search->type][k] != NULL; k++) {
+            candidate.control = controls[search->type][k];
+            if (try_candidate(search, &candidate))
+                return true;
+        }
+        candidate.control = NULL;
+        candidate.toggles_prompt = search->type == PAM_TYPE_AUTH;
+        if (candidate.toggles_prompt && try_candidate(search, &candidate))
+            return true;
+    }
+    return false;
+}
+
+/* Tries to delete one of several lines, the last one first. */
+static bool delete_one(struct search *search)
+{
+    const struct pam_stack *stack = stack_of(search);
+
+    for (size_t i = stack->count; i-- > 0;)
+        if (pam_line_is(&stack->line[i], PAM_OUR_MODULE) &&
+            try_candidate(search, &(struct candidate){.changed = &stack->line[i]}))
+            return true;
+    return false;
+}
+
+/* Tries a place with each text. Ours go from where they are, or one is added. */
+static bool try_place(struct search *search, const char *file, unsigned line, bool removes)
+{
+    const struct pam_stack *stack = stack_of(search);
+    const size_t ours = find_ours(stack);
+    const struct pam_line *like = ours < stack->count ? &stack->line[ours] : NULL;
+    struct candidate candidate = {.removes = removes, .file = file, .line = line};
+    const bool is_auth = search->type == PAM_TYPE_AUTH;
+    char text[TEXT_MAX];
+
+    candidate.text = text;
+    write_text(search, like, is_auth ? "requisite" : "optional", true, text);
+    if (try_candidate(search, &candidate))
+        return true;
+    write_text(search, like, is_auth ? "requisite" : "[default=ignore]", !is_auth, text);
+    return try_candidate(search, &candidate);
+}
+
+/* The places before line i and before the line of the service's own file that
+ * leads to it. */
+static bool try_before(struct search *search, size_t i, bool in_own_file, bool removes)
+{
+    const struct pam_stack *stack = stack_of(search);
+    const struct pam_line *line = &stack->line[i];
+    const bool is_own = strcmp(line->file, stack->path) == 0;
+
+    if (in_own_file && !stack->is_other && line->origin_on_host != 0 &&
+        (i == 0 || stack->line[i - 1].origin != line->origin))
+        return try_place(search, stack->path, line->origin_on_host, removes);
+    return !in_own_file && !is_own && line->on_host != 0 &&
+           try_place(search, line->file, line->on_host, removes);
+}
+
+/* auth: the places before the first check, the nearest first; in the service's own
+ * file, then in those that it includes. A line that others share stays among them. */
+static bool move_auth(struct search *search)
+{
+    const struct pam_stack *stack = stack_of(search);
+    const size_t check = pam_find_kind(stack, find_check(stack), 0);
+    const size_t ours = find_ours(stack);
+    const bool is_shared = ours < stack->count && strcmp(stack->line[ours].file, stack->path) != 0;
+
+    if (check == stack->count)
+        return false;
+    for (int round = 0; round < 2; round++)
+        for (size_t i = check + 1; i-- > 0;)
+            if (try_before(search, i, (round == 0) != is_shared, true))
+                return true;
+    return false;
+}
+
+/* session: the end, then the places before it, of the service's own file. */
+static bool move_session(struct search *search)
+{
+    const struct pam_stack *stack = stack_of(search);
+    const size_t ours = find_ours(stack);
+    const bool is_own = ours == stack->count || strcmp(stack->line[ours].file, stack->path) == 0;
+
+    /* Other services may need a line that they share where it is. */
+    if (stack->is_other && stack->count > 0)
+        return false;
+    if (try_place(search, stack->path, EDIT_END, is_own))
+        return true;
+    for (size_t i = stack->count; i-- > 0;)
+        if (try_before(search, i, true, is_own))
+            return true;
+    return false;
+}
+
+static void explain(const struct search *search, struct failure *why)
+{
+    const struct pam_example *flaw = search->rejected.flaw;
+
+    if (search->locked_file != NULL)
+        failure_set(why, "%s %s: %s", search->locked_file, pam_author_text(search->author),
+                    pam_author_remedy(search->author));
+    else if (search->breaks_others)
+        failure_set(why, "no edit is offered, because other services share the file and would "
+                         "come out worse");
+    else if (!search->has_rejected)
+        failure_set(why, "no edit is offered, because the line or a jump over it cannot be changed "
+                         "by itself");
+    else if (flaw[PAM_FLAW_ASKS_MORE].found)
+        failure_set(why, "no edit is offered, because wherever the line goes, somebody would be "
+                         "asked for a password that they do not need today");
+    else if (flaw[PAM_FLAW_REFUSES].found || flaw[PAM_FLAW_SECOND].found)
+        failure_set(why, "no edit is offered, because wherever the line goes, somebody who gets "
+                         "in today might be refused");
+    else if (flaw[PAM_FLAW_ADMITS].found)
+        failure_set(why, "no edit is offered, because wherever the line goes, somebody who is "
+                         "refused today might get in");
+    else
+        failure_set(why, "no edit is offered, because there is no place for the line that every "
+                         "way to the check leads through exactly once");
+}
+
+enum pam_offer pam_propose(struct pam_services *services, const char *service, enum pam_type type,
+                           size_t *first, struct failure *why)
+{
+    struct search search = {.services = services, .type = type};
+
+    *first = services->edits.count;
+    search.service = pam_services_find(services, service);
+    if (search.service == NULL)
+        return PAM_OFFER_FAILED;
+    const struct pam_stack *stack = stack_of(&search);
+    if (stack->problem != NULL) {
+        failure_set(why, "no edit is offered until libpam can read the stack");
+        return PAM_NOT_OFFERED;
+    }
+    const bool found = change_in_place(&search) || delete_one(&search) ||
+                       (type == PAM_TYPE_AUTH ? move_auth(&search) : move_session(&search));
+    if (found)
+        return pam_services_read_again(services) == 0 ? PAM_OFFERED : PAM_OFFER_FAILED;
+    explain(&search, why);
+    return search.out_of_memory ? PAM_OFFER_FAILED : PAM_NOT_OFFERED;
+}

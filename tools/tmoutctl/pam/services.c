@@ -1,0 +1,162 @@
+#include "tools/tmoutctl/pam/services.h"
+
+#include "lib/host/array.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+const char *pam_type_word(enum pam_type type)
+{
+    static const char *const words[] = {[PAM_TYPE_AUTH] = "auth", [PAM_TYPE_SESSION] = "session"};
+
+    return words[type];
+}
+
+/* Services that other services' files include. */
+static bool is_program(const char *name)
+{
+    static const char *const names[] = {"sshd",    "login",  "remote", "su",   "sudo",
+                                        "runuser", "passwd", "vsftpd", "other"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Left behind by editors and packages; no program names them. */
+static bool is_backup(const char *name)
+{
+    static const char *const ends[] = {"~",         ".bak",      ".orig",      ".old",
+                                       ".dpkg-old", ".dpkg-new", ".dpkg-dist", ".rpmsave",
+                                       ".rpmnew",   ".swp"};
+    const size_t length = strlen(name);
+
+    if (name[0] == '.' || name[0] == '#')
+        return true;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (length > strlen(ends[i]) && strcmp(name + length - strlen(ends[i]), ends[i]) == 0)
+            return true;
+    return strstr(name, ".pam-old") != NULL;
+}
+
+static int add_service(struct pam_services *services, const char *name)
+{
+    if (pam_services_find(services, name) != NULL)
+        return 0;
+    struct pam_service *grown = array_grow(services->item, services->count, sizeof *grown);
+    if (grown == NULL)
+        return -1;
+    services->item = grown;
+    struct pam_service *added = &services->item[services->count];
+    *added = (struct pam_service){.name = strdup(name)};
+    if (added->name == NULL)
+        return -1;
+    services->count++;
+    return 0;
+}
+
+static int list_directory(struct pam_services *services, const char *path)
+{
+    char full[PATH_MAX];
+    const struct dirent *entry;
+    int result = 0;
+
+    if (host_path(&services->host, path, full, sizeof full) != 0)
+        return 0;
+    DIR *directory = opendir(full);
+    while (directory != NULL && result == 0 && (entry = readdir(directory)) != NULL) {
+        struct stat status;
+        if (!is_backup(entry->d_name) &&
+            fstatat(dirfd(directory), entry->d_name, &status, 0) == 0 && S_ISREG(status.st_mode))
+            result = add_service(services, entry->d_name);
+    }
+    if (directory != NULL)
+        closedir(directory);
+    return result;
+}
+
+static int compare_names(const void *one, const void *other)
+{
+    return strcmp(((const struct pam_service *)one)->name,
+                  ((const struct pam_service *)other)->name);
+}
+
+/* Does the service read the file of another one? The first that a stack reads is
+ * its own. */
+static bool reads(const struct pam_service *service, const struct pam_service *other)
+{
+    for (int type = 0; type < PAM_TYPES; type++) {
+        const struct pam_stack *stack = &service->stack[type], *theirs = &other->stack[type];
+        for (size_t i = 1; i < stack->files && theirs->files > 0 && !stack->is_other; i++)
+            if (strcmp(stack->file[i], theirs->file[0]) == 0)
+                return true;
+    }
+    return false;
+}
+
+static void find_fragments(struct pam_services *services)
+{
+    for (size_t i = 0; i < services->count; i++) {
+        struct pam_service *service = &services->item[i];
+        for (size_t k = 0; k < services->count && !is_program(service->name); k++)
+            service->is_fragment |= k != i && reads(&services->item[k], service);
+    }
+}
+
+static void free_stacks(struct pam_service *service)
+{
+    for (int type = 0; type < PAM_TYPES; type++)
+        pam_stack_free(&service->stack[type]);
+}
+
+int pam_services_read_again(struct pam_services *services)
+{
+    for (size_t i = 0; i < services->count; i++) {
+        struct pam_service *service = &services->item[i];
+        free_stacks(service);
+        for (int type = 0; type < PAM_TYPES; type++)
+            if (pam_stack_read(&services->host, service->name, pam_type_word(type),
+                               &service->stack[type]) == PAM_STACK_FAILED)
+                return -1;
+    }
+    return 0;
+}
+
+int pam_services_read(const struct host *host, struct pam_services *services)
+{
+    *services = (struct pam_services){.host = {.root = host->root}};
+    services->host.edits = &services->edits;
+    if (list_directory(services, "/etc/pam.d") != 0 ||
+        list_directory(services, "/usr/lib/pam.d") != 0)
+        return -1;
+    if (services->count > 0)
+        qsort(services->item, services->count, sizeof *services->item, compare_names);
+    if (pam_services_read_again(services) != 0)
+        return -1;
+    find_fragments(services);
+    return 0;
+}
+
+const struct pam_service *pam_services_find(const struct pam_services *services, const char *name)
+{
+    for (size_t i = 0; i < services->count; i++)
+        if (strcmp(services->item[i].name, name) == 0)
+            return &services->item[i];
+    return NULL;
+}
+
+void pam_services_free(struct pam_services *services)
+{
+    for (size_t i = 0; i < services->count; i++) {
+        free_stacks(&services->item[i]);
+        free(services->item[i].name);
+    }
+    free(services->item);
+    edits_free(&services->edits);
+    *services = (struct pam_services){0};
+}

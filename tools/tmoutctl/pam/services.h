@@ -1,0 +1,49 @@
+/* The services of a host: every file in its PAM directories that a program may
+ * name, with the stacks that our lines belong to. */
+#ifndef TMOUT_TMOUTCTL_PAM_SERVICES_H
+#define TMOUT_TMOUTCTL_PAM_SERVICES_H
+
+#include "tools/tmoutctl/host/edit.h"
+#include "tools/tmoutctl/host/host.h"
+#include "tools/tmoutctl/pam/stack.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Types of lines that we have. */
+enum pam_type { PAM_TYPE_AUTH, PAM_TYPE_SESSION, PAM_TYPES };
+
+/* "auth" or "session". */
+const char *pam_type_word(enum pam_type type);
+
+struct pam_service {
+    char *name;
+    bool is_fragment; /* only other files include it */
+    struct pam_stack stack[PAM_TYPES];
+};
+
+/* Start with pam_services_read(); end with pam_services_free(). */
+struct pam_services {
+    struct host host;   /* with the edits */
+    struct edits edits; /* that the stacks are read with */
+    struct pam_service *item;
+    size_t count;
+};
+
+/*
+ * Reads all services of the host in /etc/pam.d and /usr/lib/pam.d, by name. A
+ * file that others include is a fragment, unless it is called like a program
+ * that has a service of its own (su, which su-l includes). services must stay
+ * where it is. Returns 0, or -1: out of memory.
+ */
+int pam_services_read(const struct host *host, struct pam_services *services);
+
+/* Reads the stacks again, after a change to the edits. Returns 0 or -1. */
+int pam_services_read_again(struct pam_services *services);
+
+/* The service of this name, or NULL. */
+const struct pam_service *pam_services_find(const struct pam_services *services, const char *name);
+
+void pam_services_free(struct pam_services *services);
+
+#endif

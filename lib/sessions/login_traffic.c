@@ -224,7 +224,7 @@ uint64_t client_evidence_mark(const struct client_evidence *evidence)
 
 int login_traffic_mark(const struct session_record *login, bool only_client, uint64_t *mark)
 {
-    struct client_evidence evidence;
+    struct client_evidence evidence = {0};
 
     if (!only_client)
         return login_bytes_moved(login, mark);

@@ -1,0 +1,317 @@
+#include "lib/sessions/leftovers.h"
+
+#include "lib/host/pidfd.h"
+#include "lib/host/proc_directory.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* --- the rule ------------------------------------------------------------------ */
+
+/* Does it consist of these two, with something in between? */
+static bool is_between(const char *name, size_t length, const char *prefix, const char *suffix)
+{
+    const size_t before = strlen(prefix), after = strlen(suffix);
+
+    return length > before + after && memcmp(name, prefix, before) == 0 &&
+           memcmp(name + length - after, suffix, after) == 0;
+}
+
+/* The outermost unit that says something: what is below it is its own business. */
+static enum process_place place_of_path(const char *path, size_t size, char scope[SCOPE_MAX])
+{
+    for (size_t from = 0, to; from < size; from = to + 1) {
+        for (to = from; to < size && path[to] != '/'; to++)
+            ;
+        const char *name = path + from;
+        const size_t length = to - from;
+        if (is_between(name, length, "session-", ".scope") && length < SCOPE_MAX) {
+            memcpy(scope, name, length);
+            scope[length] = '\0';
+            return PLACE_SESSION;
+        }
+        if (is_between(name, length, "", ".scope") || is_between(name, length, "user@", ".service"))
+            return PLACE_UNIT;
+    }
+    return PLACE_NO_UNIT;
+}
+
+enum process_place process_place(const char *text, char scope[SCOPE_MAX])
+{
+    enum process_place place = PLACE_NO_UNIT;
+
+    scope[0] = '\0';
+    for (const char *line = text; *line != '\0';) {
+        const size_t size = strcspn(line, "\n");
+        const char *path = memchr(line, '/', size);
+        /* Version 2, or the hierarchy of version 1 that is systemd's own. */
+        if (path != NULL &&
+            (strncmp(line, "0::", 3) == 0 || strstr(line, ":name=systemd:") == strchr(line, ':'))) {
+            const enum process_place found =
+                place_of_path(path, size - (size_t)(path - line), scope);
+            if (found != PLACE_NO_UNIT)
+                place = found;
+        }
+        line += size + (line[size] == '\n');
+    }
+    return place;
+}
+
+bool trace_is_usable(const struct login_trace *trace)
+{
+    return trace->audit_session != NO_AUDIT_SESSION || trace->scope[0] != '\0';
+}
+
+bool is_leftover(const struct login_trace *trace, const struct leftover_evidence *evidence)
+{
+    if (evidence->audit_session != trace->audit_session || !trace_is_usable(trace))
+        return false;
+    switch (evidence->place) {
+    case PLACE_SESSION:
+        return trace->scope[0] == '\0' || strcmp(trace->scope, evidence->scope) == 0;
+    case PLACE_NO_UNIT:
+        return trace->scope[0] == '\0' && trace->uid != 0 && trace->uid != NO_UID &&
+               evidence->uid == trace->uid;
+    case PLACE_UNIT:
+    default:
+        return false;
+    }
+}
+
+/* --- looking at processes ------------------------------------------------------- */
+
+static void place_of_process(pid_t pid, enum process_place *place, char scope[SCOPE_MAX])
+{
+    char text[4096];
+
+    scope[0] = '\0';
+    *place = process_file(pid, "cgroup", text, sizeof text) > 0 ? process_place(text, scope)
+                                                                : PLACE_NO_UNIT;
+}
+
+void login_trace_read(const struct session_record *login, struct login_trace *trace)
+{
+    enum process_place place;
+
+    *trace = (struct login_trace){.audit_session = login->audit_session, .uid = login->uid};
+    if (trace->audit_session == NO_AUDIT_SESSION)
+        trace->audit_session = process_audit_session(login->pid);
+    place_of_process(login->pid, &place, trace->scope);
+}
+
+/* The owner of its directory is its effective uid, or root if it has had privileges. */
+static uid_t uid_of_process(pid_t pid, uid_t wanted)
+{
+    char path[64], text[2048];
+    uid_t uid[4];
+    struct stat st;
+
+    snprintf(path, sizeof path, "/proc/%d", (int)pid);
+    if (stat(path, &st) == 0 && st.st_uid == wanted)
+        return wanted;
+    if (process_file(pid, "status", text, sizeof text) <= 0 || !proc_text_uids(text, uid) ||
+        uid[0] != uid[1] || uid[0] != uid[2] || uid[0] != uid[3])
+        return NO_UID;
+    return uid[0];
+}
+
+static bool was_left_behind(const struct login_trace *trace, pid_t pid)
+{
+    struct leftover_evidence evidence = {.audit_session = process_audit_session(pid),
+                                         .uid = NO_UID};
+
+    if (evidence.audit_session != trace->audit_session)
+        return false; /* the usual case, which costs least */
+    place_of_process(pid, &evidence.place, evidence.scope);
+    if (evidence.place == PLACE_NO_UNIT)
+        evidence.uid = uid_of_process(pid, trace->uid);
+    return is_leftover(trace, &evidence);
+}
+
+/* Calls a function for each process that was left behind, until one returns false.
+ * The pidfd belongs to the caller of that function. Returns 0, or -1 with errno. */
+static int for_each_leftover(const struct login_trace *trace,
+                             bool (*function)(void *context, pid_t pid, int pidfd), void *context)
+{
+    DIR *directory = opendir("/proc");
+    const char *name;
+    bool goes_on = true;
+
+    if (directory == NULL)
+        return -1;
+    while (goes_on && (name = proc_directory_next(directory)) != NULL) {
+        const pid_t pid = (pid_t)strtol(name, NULL, 10);
+        if (pid <= 1 || pid == getpid() || pid == getppid() || !was_left_behind(trace, pid))
+            continue;
+        const int pidfd = pidfd_of(pid);
+        /* By now the pid may be that of another process. */
+        if (pidfd >= 0 && was_left_behind(trace, pid))
+            goes_on = function(context, pid, pidfd);
+        if (pidfd >= 0)
+            close(pidfd);
+    }
+    const int error = goes_on ? errno : 0;
+    closedir(directory);
+    errno = error;
+    return error == 0 ? 0 : -1;
+}
+
+static bool has_ended(int pidfd)
+{
+    struct pollfd end = {.fd = pidfd, .events = POLLIN};
+
+    return poll(&end, 1, 0) == 1;
+}
+
+/* --- ending them ------------------------------------------------------------------ */
+
+struct signalling {
+    int signal_number;
+    ssize_t count;
+};
+
+static bool signal_leftover(void *context, pid_t pid, int pidfd)
+{
+    struct signalling *signalling = context;
+
+    (void)pid;
+    if (has_ended(pidfd))
+        return true;
+    pidfd_signal(pidfd, signalling->signal_number);
+    signalling->count++;
+    return true;
+}
+
+ssize_t leftovers_signal(const struct login_trace *trace, int signal_number)
+{
+    struct signalling signalling = {.signal_number = signal_number};
+
+    if (!trace_is_usable(trace))
+        return 0;
+    return for_each_leftover(trace, signal_leftover, &signalling) == 0 ? signalling.count : -1;
+}
+
+/* As the kernel's PID_MAX_LIMIT. */
+enum { PIDS = 4 * 1024 * 1024, ROUNDS_MAX = 32 };
+
+struct stopping {
+    unsigned char *seen; /* a bit for each pid */
+    size_t new_count;    /* in this round */
+};
+
+static bool stop_leftover(void *context, pid_t pid, int pidfd)
+{
+    struct stopping *stopping = context;
+    const unsigned char bit = (unsigned char)(1 << pid % 8);
+
+    pidfd_signal(pidfd, SIGSTOP);
+    if (pid < PIDS && (stopping->seen[pid / 8] & bit) == 0) {
+        stopping->seen[pid / 8] |= bit;
+        stopping->new_count++;
+    }
+    return true;
+}
+
+ssize_t leftovers_kill(const struct login_trace *trace)
+{
+    struct stopping stopping = {.seen = calloc(1, PIDS / 8)};
+
+    /* What is stopped starts nothing new, and keeps its place among the processes
+     * that its user may have, which a killed one would make free. */
+    for (int round = 0; stopping.seen != NULL && round < ROUNDS_MAX; round++) {
+        stopping.new_count = 0;
+        if (!trace_is_usable(trace) || for_each_leftover(trace, stop_leftover, &stopping) != 0 ||
+            stopping.new_count == 0)
+            break;
+    }
+    free(stopping.seen);
+    return leftovers_signal(trace, SIGKILL);
+}
+
+/* --- their terminals ---------------------------------------------------------------- */
+
+struct listing {
+    const struct login_trace *trace;
+    struct leftover_terminal *terminal;
+    ssize_t count;
+    size_t process_count;
+    int error; /* of a process whose terminals are not known */
+};
+
+/* Only the master of a pseudo terminal has a tty-index, so that this file says
+ * enough. Unlike the link in /proc/PID/fd, it never blocks. */
+static bool is_master(pid_t pid, const char *fd, unsigned *index)
+{
+    char name[16 + NAME_MAX], text[1024];
+
+    snprintf(name, sizeof name, "fdinfo/%s", fd);
+    return process_file(pid, name, text, sizeof text) > 0 && proc_text_tty_index(text, index);
+}
+
+/* The number may be that of a terminal in a devpts of the user's own. In that of
+ * the host, nobody can give a terminal away. */
+static bool is_terminal_of(unsigned index, uid_t uid)
+{
+    char path[64];
+    struct stat st;
+
+    snprintf(path, sizeof path, "/dev/pts/%u", index);
+    return stat(path, &st) == 0 && st.st_uid == uid;
+}
+
+static void list_terminal(struct listing *listing, pid_t pid, unsigned index)
+{
+    struct process process;
+
+    if (!is_terminal_of(index, listing->trace->uid) || listing->count == LEFTOVER_TERMINALS_MAX)
+        return;
+    if (process_read(pid, &process) == 0)
+        listing->terminal[listing->count++] = (struct leftover_terminal){
+            .index = index, .pid = pid, .start_ticks = process.start_ticks};
+    else if (!process_has_ended(errno))
+        listing->error = errno;
+}
+
+static bool list_terminals(void *context, pid_t pid, int pidfd)
+{
+    struct listing *listing = context;
+    unsigned index;
+    const char *fd;
+
+    if (has_ended(pidfd))
+        return true;
+    listing->process_count++;
+    DIR *directory = proc_directory_open(pid, "fdinfo");
+    if (directory == NULL) {
+        if (!process_has_ended(errno))
+            listing->error = errno;
+        return true;
+    }
+    while ((fd = proc_directory_next(directory)) != NULL)
+        if (is_master(pid, fd, &index))
+            list_terminal(listing, pid, index);
+    closedir(directory);
+    return true;
+}
+
+ssize_t leftovers_terminals(const struct login_trace *trace,
+                            struct leftover_terminal terminal[LEFTOVER_TERMINALS_MAX],
+                            size_t *process_count)
+{
+    struct listing listing = {.trace = trace, .terminal = terminal};
+
+    *process_count = 0;
+    if (!trace_is_usable(trace))
+        return 0;
+    if (for_each_leftover(trace, list_terminals, &listing) != 0)
+        return -1;
+    *process_count = listing.process_count;
+    errno = listing.error;
+    return listing.error == 0 ? listing.count : -1;
+}

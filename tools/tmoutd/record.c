@@ -1,7 +1,6 @@
 #include "tools/tmoutd/record.h"
 
 #include "lib/host/account.h"
-#include "lib/sessions/login_processes.h"
 #include "tools/tmoutd/log.h"
 
 #include <errno.h>
@@ -11,92 +10,48 @@
 #include <syslog.h>
 #include <unistd.h>
 
-static bool is_sshd(const struct record_evidence *evidence)
+enum record_verdict record_judge(const struct login_evidence *evidence, uid_t *uid)
 {
-    return strncmp(evidence->name, "sshd", 4) == 0;
-}
-
-enum record_verdict record_judge(const struct record_evidence *evidence)
-{
-    if (!evidence->is_read)
-        return process_has_ended(evidence->error) ? RECORD_REMOVE : RECORD_RETRY;
-    if (!evidence->is_root)
-        return RECORD_REMOVE;
-    if (!is_sshd(evidence) && strcmp(evidence->name, "login") != 0)
-        return RECORD_KEEP;
-    return evidence->user[0] != '\0' ? RECORD_REBUILD : RECORD_RETRY;
-}
-
-void record_rebuild(const struct record_evidence *evidence, const struct timestamp *now,
-                    uint64_t ticks_per_sec, struct session_record *record)
-{
-    const bool is_ssh = is_sshd(evidence);
-
-    memset(record, 0, sizeof *record);
-    record->pid = evidence->process.pid;
-    record->is_ssh = is_ssh;
-    if (!is_ssh)
-        terminal_name_of_stat(evidence->terminal, record->terminal, sizeof record->terminal);
-    record->start_ticks = evidence->process.start_ticks;
-    record->audit_session = evidence->audit_session;
-    record->since = *now;
-    record->since.boot_ms = (int64_t)(evidence->process.start_ticks * 1000 / ticks_per_sec);
-    record->source = LOGIN_REBUILT;
-    record->uid = NO_UID;
-    snprintf(record->user, sizeof record->user, "%s", evidence->user);
-    snprintf(record->service, sizeof record->service, "%s", is_ssh ? "sshd" : "login");
-    snprintf(record->address, sizeof record->address, "%s", is_ssh ? "unknown" : "local");
-}
-
-/* The login(1) of util-linux gives up the terminal; the child that leads the
- * user's session has it. */
-static uint32_t terminal_of_child(const struct process *parent)
-{
-    const struct session_record login = {.pid = parent->pid, .start_ticks = parent->start_ticks};
-    struct process *processes = NULL;
-    const ssize_t count = login_processes(&login, &processes);
-    uint32_t terminal = 0;
-
-    for (ssize_t i = 0; i < count && terminal == 0; i++)
-        if (processes[i].parent == parent->pid)
-            terminal = processes[i].terminal;
-    free(processes);
-    return terminal;
-}
-
-static void find_evidence(pid_t pid, struct record_evidence *evidence)
-{
-    char *user;
-    uid_t uid;
-
-    *evidence = (struct record_evidence){.audit_session = process_audit_session(pid)};
-    evidence->is_read = process_read(pid, &evidence->process) == 0;
-    evidence->error = errno;
-    if (!evidence->is_read)
-        return;
-    evidence->is_root = process_is_roots(pid);
-    if (!process_name(pid, evidence->name, sizeof evidence->name))
-        evidence->name[0] = '\0';
-    evidence->terminal = evidence->process.terminal;
-    if (evidence->terminal == 0 && !is_sshd(evidence))
-        evidence->terminal = terminal_of_child(&evidence->process);
-    /* The kernel keeps the login uid, whatever the processes have become. */
-    if (process_login_uid(pid, &uid) && (user = account_name_of(uid)) != NULL) {
-        snprintf(evidence->user, sizeof evidence->user, "%s", user);
-        free(user);
+    switch (login_judge(evidence, uid)) {
+    case LOGIN_OPEN:
+        return RECORD_REBUILD;
+    case LOGIN_PENDING: /* which has no record */
+    case LOGIN_UNREADABLE:
+        return RECORD_RETRY;
+    case LOGIN_NONE:
+    default:
+        return evidence->is_root && evidence->error == 0 ? RECORD_KEEP : RECORD_REMOVE;
     }
+}
+
+/* Returns 0, or -1 if the user database cannot be read now. */
+static int rebuild(const struct login_evidence *evidence, uid_t uid, const struct timestamp *now,
+                   struct session_record *record)
+{
+    struct found_login found = found_login_of(evidence, uid);
+    char *user = account_name_of(uid);
+
+    if (user == NULL)
+        return -1;
+    found_login_record(&found, user, LOGIN_REBUILT, now, record);
+    free(user);
+    return found.is_ssh ? 0
+                        : found_login_terminal(&found, record->terminal, sizeof record->terminal);
 }
 
 static enum record_status read_damaged(const char *sessions_dir, pid_t pid,
                                        const struct timestamp *now, struct session_record *record)
 {
-    struct record_evidence evidence;
+    struct login_evidence evidence;
     struct failure failure = {""};
+    uid_t uid;
 
-    find_evidence(pid, &evidence);
-    switch (record_judge(&evidence)) {
+    login_evidence_find(pid, &evidence);
+    enum record_verdict verdict = record_judge(&evidence, &uid);
+    if (verdict == RECORD_REBUILD && rebuild(&evidence, uid, now, record) != 0)
+        verdict = RECORD_RETRY;
+    switch (verdict) {
     case RECORD_REBUILD:
-        record_rebuild(&evidence, now, (uint64_t)sysconf(_SC_CLK_TCK), record);
         log_line(LOG_ERR, "%s/%d: was damaged, rebuilt from /proc user=%s", sessions_dir, (int)pid,
                  record->user);
         if (registry_put(sessions_dir, geteuid(), record, &failure) != 0)

@@ -2,7 +2,7 @@
 #ifndef TMOUT_TMOUTD_RECORD_H
 #define TMOUT_TMOUTD_RECORD_H
 
-#include "lib/sessions/registry.h"
+#include "lib/sessions/login_search.h"
 
 enum record_status {
     RECORD_FOUND,
@@ -17,18 +17,6 @@ enum record_status {
 enum record_status record_read(const char *sessions_dir, pid_t pid, const struct timestamp *now,
                                struct session_record *record);
 
-/* What /proc and NSS say about the process whose record is damaged. */
-struct record_evidence {
-    bool is_read; /* /proc/PID/stat, into process; else errno in error */
-    int error;
-    struct process process;
-    bool is_root;           /* all of its uids are 0 */
-    char name[32];          /* of its program, or "" */
-    uint32_t terminal;      /* its controlling one, or that of a child; see struct process */
-    uint32_t audit_session; /* or NO_AUDIT_SESSION */
-    char user[256];         /* the account that its login uid belongs to, or "" */
-};
-
 enum record_verdict {
     RECORD_REBUILD, /* a login: it says who has logged in */
     RECORD_REMOVE,  /* certainly no login */
@@ -36,12 +24,9 @@ enum record_verdict {
     RECORD_RETRY    /* not everything could be read now */
 };
 
-/* What to do about the record. Only a process of root's sshd or login(1) counts
- * as a login, whatever the file is called. Pure. */
-enum record_verdict record_judge(const struct record_evidence *evidence);
-
-/* The record that follows from the evidence, for RECORD_REBUILD. Pure. */
-void record_rebuild(const struct record_evidence *evidence, const struct timestamp *now,
-                    uint64_t ticks_per_sec, struct session_record *record);
+/* What to do about a damaged record, by what /proc says about its process; for
+ * RECORD_REBUILD also the uid of the user. Only a process that login_search.h
+ * would find counts as a login, whatever the file is called. Pure. */
+enum record_verdict record_judge(const struct login_evidence *evidence, uid_t *uid);
 
 #endif

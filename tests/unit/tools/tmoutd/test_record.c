@@ -12,98 +12,39 @@
 
 /* --- what follows from the evidence ---------------------------------------- */
 
-static struct record_evidence evidence_of(const char *name)
-{
-    struct record_evidence evidence = {
-        .is_read = true,
-        .process = {.pid = 700, .parent = 1, .session = 700, .state = 'S', .start_ticks = 12345},
-        .is_root = true,
-        .terminal = 34816 + 3, /* pts/3 */
-        .audit_session = 8,
-        .user = "kim",
-    };
-
-    snprintf(evidence.name, sizeof evidence.name, "%s", name);
-    return evidence;
-}
-
 static void verdicts(void **state)
 {
-    struct record_evidence e;
-
-    (void)state;
-    e = evidence_of("sshd");
-    assert_int_equal(record_judge(&e), RECORD_REBUILD);
-    e = evidence_of("sshd-session");
-    assert_int_equal(record_judge(&e), RECORD_REBUILD);
-    e = evidence_of("login");
-    assert_int_equal(record_judge(&e), RECORD_REBUILD);
-    e.user[0] = '\0';
-    assert_int_equal(record_judge(&e), RECORD_RETRY);
-    e = evidence_of("cron");
-    assert_int_equal(record_judge(&e), RECORD_KEEP);
-    e = evidence_of("logind");
-    assert_int_equal(record_judge(&e), RECORD_KEEP);
-    e = evidence_of("");
-    assert_int_equal(record_judge(&e), RECORD_KEEP);
-    e = evidence_of("sshd"); /* a name that a user's process has chosen */
-    e.is_root = false;
-    assert_int_equal(record_judge(&e), RECORD_REMOVE);
-}
-
-/* Only a process that is certainly gone is not a login. */
-static void verdicts_without_a_process(void **state)
-{
     static const struct {
-        int error;
+        struct login_evidence evidence;
         enum record_verdict verdict;
-    } rows[] = {{ENOENT, RECORD_REMOVE},
-                {ESRCH, RECORD_REMOVE},
-                {EMFILE, RECORD_RETRY},
-                {ENOMEM, RECORD_RETRY}};
+    } rows[] = {
+        {{.is_root = true,
+          .is_of_host = true,
+          .program = PROGRAM_SSHD,
+          .title = "sshd: kim [priv]",
+          .child_uid = 1000,
+          .child_title = "sshd: kim@pts/1",
+          .audit_session = NO_AUDIT_SESSION,
+          .login_uid = NO_UID},
+         RECORD_REBUILD},
+        {{.is_root = true, .is_of_host = true, .program = PROGRAM_OTHER}, RECORD_KEEP},
+        {{.is_root = true, .program = PROGRAM_SSHD}, RECORD_KEEP},      /* of a container */
+        {{.is_of_host = true, .program = PROGRAM_SSHD}, RECORD_REMOVE}, /* a user's */
+        /* only a process that is certainly gone is not a login */
+        {{.error = ENOENT}, RECORD_REMOVE},
+        {{.error = ESRCH, .is_root = true}, RECORD_REMOVE},
+        {{.error = EMFILE}, RECORD_RETRY},
+        {{.error = ENOMEM, .is_root = true}, RECORD_RETRY},
+        {{.error = EIO}, RECORD_RETRY},
+    };
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        const struct record_evidence e = {.error = rows[i].error};
-        assert_int_equal(record_judge(&e), rows[i].verdict);
+        uid_t uid = NO_UID;
+        const enum record_verdict verdict = record_judge(&rows[i].evidence, &uid);
+        if (verdict != rows[i].verdict || (verdict == RECORD_REBUILD && uid != 1000))
+            fail_msg("row %zu: %d", i, (int)verdict);
     }
-}
-
-static void rebuilt_for_sshd(void **state)
-{
-    const struct timestamp now = {.boot_ms = 999999, .wall_ms = 5};
-    const struct record_evidence evidence = evidence_of("sshd");
-    struct session_record record;
-
-    (void)state;
-    record_rebuild(&evidence, &now, 100, &record);
-    assert_int_equal(record.pid, 700);
-    assert_true(record.start_ticks == 12345);
-    assert_true(record.is_ssh);
-    assert_int_equal(record.audit_session, 8);
-    assert_true(record.since.boot_ms == 123450);
-    assert_true(record.since.wall_ms == 5);
-    assert_string_equal(record.user, "kim");
-    assert_string_equal(record.service, "sshd");
-    assert_string_equal(record.address, "unknown");
-    assert_string_equal(record.terminal, ""); /* sshd's are found by their masters */
-}
-
-static void rebuilt_for_login(void **state)
-{
-    const struct timestamp now = {.boot_ms = 999999};
-    struct record_evidence evidence = evidence_of("login");
-    struct session_record record;
-
-    (void)state;
-    record_rebuild(&evidence, &now, 100, &record);
-    assert_false(record.is_ssh);
-    assert_string_equal(record.service, "login");
-    assert_string_equal(record.address, "local");
-    assert_string_equal(record.terminal, "pts/3");
-    evidence.terminal = 0;
-    record_rebuild(&evidence, &now, 100, &record);
-    assert_string_equal(record.terminal, "");
 }
 
 /* --- the files ------------------------------------------------------------- */
@@ -237,30 +178,17 @@ static pid_t begin_false_sshd(int *ready)
     return pid;
 }
 
-/* What becomes of it depends on who runs the test: root's is one whose user the
- * kernel may know, by the login uid. */
+/* It runs another program. */
 static void a_damaged_record_of_a_false_sshd(void **state)
 {
-    const struct timestamp now = now_of_test();
-    struct session_record record;
     int ready;
     const pid_t pid = begin_false_sshd(&ready);
-    uid_t uid;
+    const bool is_root = process_is_roots(pid);
 
     log_clear();
     damage(*state, pid);
-    const enum record_status status = record_read(*state, pid, &now, &record);
-    if (!process_is_roots(pid)) {
-        assert_int_equal(status, RECORD_NONE);
-        assert_logged("removing it\n", 1);
-    } else if (process_login_uid(pid, &uid)) {
-        assert_int_equal(status, RECORD_FOUND);
-        assert_logged("was damaged, rebuilt from /proc user=", 1);
-        assert_int_equal(registry_get(*state, geteuid(), pid, &record), REGISTRY_OK);
-    } else {
-        assert_int_equal(status, RECORD_LATER);
-        assert_logged("the login is not watched for now\n", 1);
-    }
+    assert_read(*state, pid, RECORD_NONE, is_root);
+    assert_logged(is_root ? "the process is not a login; ignoring it\n" : "removing it\n", 1);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     close(ready);
@@ -283,9 +211,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts),
-        cmocka_unit_test(verdicts_without_a_process),
-        cmocka_unit_test(rebuilt_for_sshd),
-        cmocka_unit_test(rebuilt_for_login),
         WITH_DIRECTORY(whole_records),
         WITH_DIRECTORY(stale_records),
         WITH_DIRECTORY(a_damaged_record_of_no_login),

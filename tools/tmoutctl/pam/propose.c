@@ -1,5 +1,6 @@
 #include "tools/tmoutctl/pam/propose.h"
 
+#include "lib/policy/module_args.h"
 #include "tools/tmoutctl/pam/generated.h"
 #include "tools/tmoutctl/pam/modules.h"
 #include "tools/tmoutctl/pam/rewrite.h"
@@ -27,7 +28,7 @@ static enum pam_kind find_check(const struct pam_stack *stack)
 /* The flaws that a stack must not have, whatever it was before. */
 static bool has_flaw(const struct pam_answer *answer, enum pam_type type)
 {
-    static const enum pam_flaw flaws[PAM_TYPES][4] = {
+    static const enum pam_flaw flaws[2][4] = {
         [PAM_TYPE_AUTH] = {PAM_FLAW_UNCOUNTED, PAM_FLAW_NOT_FINAL, PAM_FLAW_PROMPT, PAM_FLAW_TWICE},
         [PAM_TYPE_SESSION] = {PAM_FLAW_MISSED, PAM_FLAW_OVERRIDDEN, PAM_FLAW_TWICE,
                               PAM_FLAW_TWICE}};
@@ -283,11 +284,13 @@ static bool try_candidate(struct search *search, const struct candidate *candida
 
 /* --- candidates ---------------------------------------------------------- */
 
-/* Our line's text, with the arguments that `like` has, except for noprompt. */
+/* Our line's text, with the arguments that `like` has, except for noprompt and
+ * those that the module does not accept. */
 static void write_text(const struct search *search, const struct pam_line *like,
                        const char *control, bool prompts, char text[TEXT_MAX])
 {
-    const char *blanks = " \t";
+    const char *blanks = " \t", *value = NULL;
+    struct failure unused = {""};
     size_t used = (size_t)snprintf(text, TEXT_MAX, "%-10s %-12s " PAM_OUR_MODULE,
                                    pam_type_word(search->type), control);
 
@@ -296,7 +299,8 @@ static void write_text(const struct search *search, const struct pam_line *like,
     for (const char *word = like != NULL ? like->arguments : ""; *(word += strspn(word, blanks));
          word += strcspn(word, blanks)) {
         const size_t length = strcspn(word, blanks);
-        if (keep_all_but_noprompt(word, length) && used + length + 2 < TEXT_MAX)
+        if (keep_all_but_noprompt(word, length) &&
+            module_arg_find(word, length, &value, &unused) >= 0 && used + length + 2 < TEXT_MAX)
             used += (size_t)snprintf(text + used, TEXT_MAX - used, " %.*s", (int)length, word);
     }
 }
@@ -304,7 +308,7 @@ static void write_text(const struct search *search, const struct pam_line *like,
 /* Tries changes to our lines where they are. */
 static bool change_in_place(struct search *search)
 {
-    static const char *const controls[PAM_TYPES][2] = {
+    static const char *const controls[2][2] = {
         [PAM_TYPE_AUTH] = {"requisite", NULL},
         [PAM_TYPE_SESSION] = {"optional", "[default=ignore]"}};
     const struct pam_stack *stack = stack_of(search);

@@ -11,7 +11,10 @@
 
 const char *pam_type_word(enum pam_type type)
 {
-    static const char *const words[] = {[PAM_TYPE_AUTH] = "auth", [PAM_TYPE_SESSION] = "session"};
+    static const char *const words[] = {[PAM_TYPE_AUTH] = "auth",
+                                        [PAM_TYPE_SESSION] = "session",
+                                        [PAM_TYPE_ACCOUNT] = "account",
+                                        [PAM_TYPE_PASSWORD] = "password"};
 
     return words[type];
 }

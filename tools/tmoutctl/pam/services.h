@@ -1,5 +1,5 @@
 /* The services of a host: every file in its PAM directories that a program may
- * name, with the stacks that our lines belong to. */
+ * name, with its stacks. */
 #ifndef TMOUT_TMOUTCTL_PAM_SERVICES_H
 #define TMOUT_TMOUTCTL_PAM_SERVICES_H
 
@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Types of lines that we have. */
-enum pam_type { PAM_TYPE_AUTH, PAM_TYPE_SESSION, PAM_TYPES };
+/* Ours are in the first two. */
+enum pam_type { PAM_TYPE_AUTH, PAM_TYPE_SESSION, PAM_TYPE_ACCOUNT, PAM_TYPE_PASSWORD, PAM_TYPES };
 
-/* "auth" or "session". */
+/* "auth" and so on. */
 const char *pam_type_word(enum pam_type type);
 
 struct pam_service {

@@ -3,17 +3,70 @@
 
 #define SSHD_PAM "/etc/pam.d/sshd"
 
-/* A stack for sshd, and what is found in it. */
+/* A stack for sshd, what is found in it, and the stack with the edits; NULL: none
+ * is offered. */
 struct stack_case {
     const char *stack;
     struct expected expected;
+    const char *edited;
 };
+
+/* The host's file at path with the edits of all findings, to be freed; NULL if
+ * there are no edits. */
+static char *edited_file(const struct audited_host *host, const struct findings *findings,
+                         const char *path)
+{
+    struct edits edits = {0};
+    const struct host edited = {.root = host->root, .edits = &edits};
+    struct text_file file = {0};
+
+    for (size_t i = 0; i < findings->count; i++)
+        for (size_t k = 0; k < findings->item[i]->edits.count; k++)
+            assert_int_equal(edits_add(&edits, &findings->item[i]->edits.item[k]), 0);
+    if (edits.count > 0)
+        assert_int_equal(host_read_text(&edited, path, 0, TEXT_FILE_SIZE_MAX, &file), 0);
+    edits_free(&edits);
+    return file.text;
+}
+
+static void assert_edited(const struct audited_host *host, const struct findings *findings,
+                          const char *path, const char *expected)
+{
+    char *text = edited_file(host, findings, path);
+
+    if ((text == NULL) != (expected == NULL) || (text != NULL && strcmp(text, expected) != 0)) {
+        print_findings(findings);
+        fail_msg("%s with the edits:\n%s", path, text != NULL ? text : "(there are none)");
+    }
+    free(text);
+}
+
+/* After the edits, everything passes. */
+static void assert_edits_help(struct audited_host *host, const char *path, const char *edited)
+{
+    char *full = real_path(host, path), *before = NULL;
+    FILE *in = fopen(full, "re");
+    size_t size = 0;
+
+    assert_non_null(in);
+    assert_true(getdelim(&before, &size, '\0', in) > 0);
+    fclose(in);
+    put(host->root, path, edited);
+    assert_all_pass(audit_area(host, audit_pam));
+    put(host->root, path, before);
+    free(before);
+    free(full);
+}
 
 static void assert_cases(struct audited_host *host, const struct stack_case *cases, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         put(host->root, SSHD_PAM, cases[i].stack);
-        assert_only(audit_area(host, audit_pam), &cases[i].expected);
+        const struct findings *findings = audit_area(host, audit_pam);
+        assert_only(findings, &cases[i].expected);
+        assert_edited(host, findings, SSHD_PAM, cases[i].edited);
+        if (cases[i].edited != NULL)
+            assert_edits_help(host, SSHD_PAM, cases[i].edited);
     }
 }
 
@@ -24,6 +77,10 @@ static void assert_stacks_pass(struct audited_host *host, const char *const *sta
         assert_all_pass(audit_area(host, audit_pam));
     }
 }
+
+/* Lines that are inserted. */
+#define NEW_AUTH    "auth       requisite    pam_tmout.so\n"
+#define NEW_SESSION "session    optional     pam_tmout.so\n"
 
 #define REST "auth include common-auth\nsession include common-session\n"
 
@@ -72,10 +129,10 @@ static void modules_that_are_named_by_a_path(void **state)
     struct audited_host *host = *state;
     const char *line = AUTH_LINE REST "session optional /opt/pam_tmout.so\n";
     const struct stack_case cases[] = {
-        {line, {CHECK_PAM_MODULE, AUDIT_FAIL, SSHD_PAM, 4, "does not exist", "sed -i '4s|"}},
+        {line, {CHECK_PAM_MODULE, AUDIT_FAIL, SSHD_PAM, 4, "does not exist", NULL}, NULL},
         {AUTH_LINE REST "session optional x/pam_tmout.so\n",
-         {CHECK_PAM_MODULE, AUDIT_FAIL, SSHD_PAM, 4, "x/pam_tmout.so, which does not exist",
-          "sed -i '4s|"}},
+         {CHECK_PAM_MODULE, AUDIT_FAIL, SSHD_PAM, 4, "x/pam_tmout.so, which does not exist", NULL},
+         NULL},
     };
 
     assert_cases(host, cases, COUNT_OF(cases));
@@ -106,14 +163,25 @@ static void lines_that_are_missing(void **state)
     struct audited_host *host = *state;
     const struct stack_case cases[] = {
         {AUTH_LINE REST,
-         {CHECK_PAM_SESSION_LINE, AUDIT_FAIL, SSHD_PAM, 0, "no session line",
-          "sed -i '$a session"}},
+         {CHECK_PAM_SESSION_LINE, AUDIT_FAIL, SSHD_PAM, 0, "no session line", NULL},
+         AUTH_LINE REST NEW_SESSION},
         {REST SESSION_LINE,
-         {CHECK_PAM_AUTH_LINE, AUDIT_FAIL, SSHD_PAM, 0, "no auth line", "sed -i '1i auth"}},
+         {CHECK_PAM_AUTH_LINE, AUDIT_FAIL, SSHD_PAM, 0, "no auth line", NULL},
+         NEW_AUTH REST SESSION_LINE},
         {"# " AUTH_LINE "\n" REST SESSION_LINE,
-         {CHECK_PAM_AUTH_LINE, AUDIT_FAIL, SSHD_PAM, 0, "no auth line", "sed -i '3i auth"}},
-        {SESSION_LINE,
-         {CHECK_PAM_AUTH_LINE, AUDIT_FAIL, SSHD_PAM, 0, "no auth line", "sed -i '1i auth"}},
+         {CHECK_PAM_AUTH_LINE, AUDIT_FAIL, SSHD_PAM, 0, "passwords can be guessed", NULL},
+         "# " AUTH_LINE "\n" NEW_AUTH REST SESSION_LINE},
+        /* Who asks for what is checked decides. */
+        {"auth required pam_oath.so\n" SESSION_LINE "session required pam_unix.so\n",
+         {CHECK_PAM_AUTH_LINE, AUDIT_FAIL, SSHD_PAM, 0, "one-time codes can be guessed", NULL},
+         "auth       requisite    pam_tmout.so noprompt\nauth required pam_oath.so\n" SESSION_LINE
+         "session required pam_unix.so\n"},
+        {AUTH_LINE "auth required pam_oath.so\n" SESSION_LINE,
+         {CHECK_PAM_PROMPT, AUDIT_WARN, SSHD_PAM, 1,
+          "pam_oath.so (/etc/pam.d/sshd:2) asks for a "
+          "one-time code itself",
+          NULL},
+         "auth requisite pam_tmout.so noprompt\nauth required pam_oath.so\n" SESSION_LINE},
     };
 
     assert_cases(host, cases, COUNT_OF(cases));
@@ -121,7 +189,12 @@ static void lines_that_are_missing(void **state)
     put(host->root, "/etc/pam.d/common-session-noninteractive", "\n" SESSION_LINE);
     assert_non_null(strstr(trouble_of(audit_area(host, audit_pam), CHECK_PAM_SESSION_LINE)->message,
                            "it is in /etc/pam.d/common-session-noninteractive:2"));
-    /* Without limited attempts nothing needs the auth line. */
+    /* Where nothing is checked that can be guessed, nothing needs the auth line. */
+    put(host->root, SSHD_PAM,
+        "auth sufficient pam_u2f.so\nauth required pam_deny.so\n"
+        "session required pam_unix.so\n" SESSION_LINE);
+    assert_all_pass(audit_area(host, audit_pam));
+    /* Nor where no attempts are limited. */
     put(host->root, SSHD_PAM, REST SESSION_LINE);
     put_policy(host, "default { tmout = 15m }\n");
     assert_all_pass(audit_area(host, audit_pam));
@@ -135,7 +208,8 @@ static void a_session_line_before_pam_env(void **state)
     const struct stack_case cases[] = {
         {AUTH_LINE REST SESSION_LINE USER_ENVIRONMENT,
          {CHECK_PAM_SESSION_ORDER, AUDIT_FAIL, SSHD_PAM, 4, "user_readenv=1 (/etc/pam.d/sshd:5)",
-          "sed -i -e 4d -e '$a session"}},
+          NULL},
+         AUTH_LINE REST USER_ENVIRONMENT NEW_SESSION},
     };
     const char *const good[] = {AUTH_LINE REST USER_ENVIRONMENT SESSION_LINE,
                                 AUTH_LINE REST SESSION_LINE "session required pam_env.so\n",
@@ -149,9 +223,11 @@ static void a_session_line_before_pam_env(void **state)
     assert_int_equal(trouble_of(audit_area(host, audit_pam), CHECK_PAM_SESSION_ORDER)->line, 5);
     put(host->root, SSHD_PAM, AUTH_LINE REST "session include inner\n" USER_ENVIRONMENT);
     put(host->root, "/etc/pam.d/inner", SESSION_LINE);
-    assert_only(audit_area(host, audit_pam),
-                &(struct expected){CHECK_PAM_SESSION_ORDER, AUDIT_FAIL, "/etc/pam.d/inner", 1,
-                                   "user_readenv=1", "sed -i '$a session"});
+    const struct findings *findings = audit_area(host, audit_pam);
+    assert_only(findings, &(struct expected){CHECK_PAM_SESSION_ORDER, AUDIT_FAIL,
+                                             "/etc/pam.d/inner", 1, "user_readenv=1", NULL});
+    assert_edited(host, findings, SSHD_PAM,
+                  AUTH_LINE REST "session include inner\n" USER_ENVIRONMENT NEW_SESSION);
 }
 
 static void session_controls(void **state)
@@ -179,9 +255,14 @@ static void session_controls(void **state)
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         snprintf(text, sizeof text, AUTH_LINE REST "session %s pam_tmout.so\n", bad[i]);
         put(host->root, SSHD_PAM, text);
-        assert_only(audit_area(host, audit_pam),
-                    &(struct expected){CHECK_PAM_SESSION_CONTROL, AUDIT_WARN, SSHD_PAM, 4, bad[i],
-                                       "sed -i '4c session    optional"});
+        const struct findings *findings = audit_area(host, audit_pam);
+        assert_only(findings, &(struct expected){CHECK_PAM_SESSION_CONTROL, AUDIT_WARN, SSHD_PAM, 4,
+                                                 bad[i], NULL});
+        /* Where no session opens at all, that must be changed knowingly. */
+        assert_edited(host, findings, SSHD_PAM,
+                      strstr(bad[i], "=1") == NULL && strcmp(bad[i], "[default=die]") != 0
+                          ? AUTH_LINE REST SESSION_LINE
+                          : NULL);
     }
 }
 
@@ -203,9 +284,14 @@ static void auth_controls(void **state)
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         snprintf(text, sizeof text, "auth %s pam_tmout.so\n" REST SESSION_LINE, bad[i]);
         put(host->root, SSHD_PAM, text);
-        assert_only(audit_area(host, audit_pam),
-                    &(struct expected){CHECK_PAM_AUTH_CONTROL, AUDIT_FAIL, SSHD_PAM, 1, bad[i],
-                                       "sed -i '1c auth       requisite"});
+        const struct findings *findings = audit_area(host, audit_pam);
+        assert_only(findings, &(struct expected){CHECK_PAM_AUTH_CONTROL, AUDIT_FAIL, SSHD_PAM, 1,
+                                                 bad[i], NULL});
+        /* Where PAM_IGNORE is a failure, nobody gets in: that must be changed knowingly. */
+        assert_edited(host, findings, SSHD_PAM,
+                      bad[i][0] != '[' || strstr(bad[i], "ignore=ignore") != NULL
+                          ? AUTH_LINE REST SESSION_LINE
+                          : NULL);
     }
 }
 
@@ -214,78 +300,139 @@ static void an_auth_line_after_the_passwords(void **state)
     struct audited_host *host = *state;
     const struct stack_case cases[] = {
         {"auth required pam_sss.so\n" AUTH_LINE REST SESSION_LINE,
-         {CHECK_PAM_AUTH_ORDER, AUDIT_FAIL, SSHD_PAM, 2, "pam_sss.so (/etc/pam.d/sshd:1)",
-          "sed -i -e '1i auth       requisite    pam_tmout.so' -e 2d /etc/pam.d/sshd"}},
+         {CHECK_PAM_AUTH_ORDER, AUDIT_FAIL, SSHD_PAM, 2, "pam_sss.so (/etc/pam.d/sshd:1)", NULL},
+         NEW_AUTH "auth required pam_sss.so\n" REST SESSION_LINE},
         {"auth include common-auth\n" AUTH_LINE SESSION_LINE,
-         {CHECK_PAM_AUTH_ORDER, AUDIT_FAIL, SSHD_PAM, 2, "(/etc/pam.d/common-auth:1)",
-          "sed -i -e '1i auth"}},
-        {"auth substack inner\n" REST SESSION_LINE,
-         {CHECK_PAM_AUTH_ORDER, AUDIT_FAIL, "/etc/pam.d/inner", 1, "substack",
-          "sed -i 1d /etc/pam.d/inner && sed -i '2i auth"}},
-        /* The password module is in the same file, one line before ours. */
-        {"auth include behind\n" SESSION_LINE,
-         {CHECK_PAM_AUTH_ORDER, AUDIT_FAIL, "/etc/pam.d/behind", 2, "pam_unix.so",
-          "sed -i -e '1i auth       requisite    pam_tmout.so' -e 2d /etc/pam.d/behind"}},
+         {CHECK_PAM_AUTH_ORDER, AUDIT_FAIL, SSHD_PAM, 2, "(/etc/pam.d/common-auth:1)", NULL},
+         NEW_AUTH "auth include common-auth\n" SESSION_LINE},
     };
 
-    put(host->root, "/etc/pam.d/inner", AUTH_LINE);
-    put(host->root, "/etc/pam.d/behind", "auth required pam_unix.so\n" AUTH_LINE);
     assert_cases(host, cases, COUNT_OF(cases));
+    put(host->root, "/etc/pam.d/inner", AUTH_LINE);
+    put(host->root, SSHD_PAM, "auth substack inner\n" REST SESSION_LINE);
+    assert_only(audit_area(host, audit_pam),
+                &(struct expected){CHECK_PAM_AUTH_ORDER, AUDIT_FAIL, "/etc/pam.d/inner", 1,
+                                   "substack", NULL});
+    /* The password module is in the same file, one line before ours. */
+    put(host->root, "/etc/pam.d/inner", "auth required pam_unix.so\n" AUTH_LINE);
+    put(host->root, SSHD_PAM, "auth include inner\n" SESSION_LINE);
+    const struct findings *findings = audit_area(host, audit_pam);
+    assert_only(findings, &(struct expected){CHECK_PAM_AUTH_ORDER, AUDIT_FAIL, "/etc/pam.d/inner",
+                                             2, "pam_unix.so", NULL});
+    assert_edited(host, findings, "/etc/pam.d/inner", NEW_AUTH "auth required pam_unix.so\n");
 }
 
 static void lines_that_bypass_ours(void **state)
 {
     struct audited_host *host = *state;
     const struct stack_case cases[] = {
-        {"session sufficient pam_permit.so\n" GOOD_STACK,
-         {CHECK_PAM_JUMP, AUDIT_FAIL, SSHD_PAM, 5, "pam_permit.so (/etc/pam.d/sshd:1)",
-          "1s/sufficient/optional/I"}},
+        {"session sufficient pam_exec.so\n" GOOD_STACK,
+         {CHECK_PAM_JUMP, AUDIT_FAIL, SSHD_PAM, 5, "pam_exec.so (/etc/pam.d/sshd:1)", NULL},
+         "session    [default=ignore] pam_tmout.so\nsession sufficient pam_exec.so\n" AUTH_LINE
+             REST},
         {"session [success=done default=ignore] pam_exec.so\n" GOOD_STACK,
-         {CHECK_PAM_JUMP, AUDIT_FAIL, SSHD_PAM, 5, "[success=done default=ignore]",
-          "s/=done/=ok/g"}},
-        {"session [ignore=done default=bad] pam_exec.so\n" GOOD_STACK,
-         {CHECK_PAM_JUMP, AUDIT_FAIL, SSHD_PAM, 5, "ends the stack", "=ok"}},
-        {"session [success=ok default=done] pam_exec.so\n" GOOD_STACK,
-         {CHECK_PAM_JUMP, AUDIT_FAIL, SSHD_PAM, 5, "ends the stack", "=ok"}},
-        {"auth sufficient pam_permit.so\n" GOOD_STACK,
-         {CHECK_PAM_JUMP, AUDIT_FAIL, SSHD_PAM, 2, "ends the stack", "sed -i -e '1i auth"}},
+         {CHECK_PAM_JUMP, AUDIT_FAIL, SSHD_PAM, 5, "[success=done default=ignore]", NULL},
+         "session    [default=ignore] pam_tmout.so\n"
+         "session [success=done default=ignore] pam_exec.so\n" AUTH_LINE REST},
         {"auth [success=1 default=ignore] pam_exec.so\n" GOOD_STACK,
-         {CHECK_PAM_JUMP, AUDIT_WARN, SSHD_PAM, 2, "jumps over it", NULL}},
+         {CHECK_PAM_JUMP, AUDIT_FAIL, SSHD_PAM, 2, "is not reached for sshd", NULL},
+         NULL},
         {"auth [success=2 default=ignore] pam_exec.so\nauth optional pam_exec.so\n" GOOD_STACK,
-         {CHECK_PAM_JUMP, AUDIT_WARN, SSHD_PAM, 3, "jumps over it", NULL}},
+         {CHECK_PAM_JUMP, AUDIT_FAIL, SSHD_PAM, 3, "[success=2 default=ignore]", NULL},
+         NEW_AUTH "auth [success=1 default=ignore] pam_exec.so\nauth optional pam_exec.so\n" REST
+             SESSION_LINE},
     };
     const char *const good[] = {
-        "session required pam_permit.so\n" GOOD_STACK,
-        "auth sufficient pam_deny.so\n" GOOD_STACK,
+        "session required pam_permit.so\n" GOOD_STACK, "auth sufficient pam_deny.so\n" GOOD_STACK,
         "auth requisite pam_nologin.so\n" GOOD_STACK,
+        /* These need no password, and so does everybody here. */
+        "auth sufficient pam_ssh_agent_auth.so\n" GOOD_STACK,
+        "auth sufficient pam_permit.so\n" GOOD_STACK,
         "session [default=die] pam_nologin.so\n" GOOD_STACK,
         "auth [success=1 default=ignore] pam_exec.so\nauth optional pam_exec.so\n" GOOD_STACK,
+        /* What ends without success opens no session. */
+        "session [ignore=done default=bad] pam_exec.so\n" GOOD_STACK,
         "session substack inner\n" GOOD_STACK};
 
     assert_cases(host, cases, COUNT_OF(cases));
-    put(host->root, "/etc/pam.d/inner", "session sufficient pam_permit.so\n");
+    put(host->root, "/etc/pam.d/inner", "session sufficient pam_exec.so\n");
     assert_stacks_pass(host, good, COUNT_OF(good));
     put(host->root, SSHD_PAM, "session include inner\n" GOOD_STACK);
-    assert_only(audit_area(host, audit_pam),
-                &(struct expected){CHECK_PAM_JUMP, AUDIT_FAIL, SSHD_PAM, 5, "/etc/pam.d/inner:1",
-                                   "/etc/pam.d/inner"});
+    assert_only(
+        audit_area(host, audit_pam),
+        &(struct expected){CHECK_PAM_JUMP, AUDIT_FAIL, SSHD_PAM, 5, "/etc/pam.d/inner:1", NULL});
 }
 
-/* Only sshd's stack makes it a failure, and root needs no password for su. */
+/* Only in the service that sshd names is it a failure. */
 static void lines_that_bypass_ours_elsewhere(void **state)
 {
     struct audited_host *host = *state;
 
-    put(host->root, "/etc/pam.d/sudo", "session sufficient pam_permit.so\n" GOOD_STACK);
+    put(host->root, "/etc/pam.d/sudo", "session sufficient pam_exec.so\n" GOOD_STACK);
     assert_only(
         audit_area(host, audit_pam),
-        &(struct expected){CHECK_PAM_JUMP, AUDIT_WARN, "/etc/pam.d/sudo", 5, "for sudo", "sed"});
-    put(host->root, "/etc/pam.d/sudo", GOOD_STACK);
+        &(struct expected){CHECK_PAM_JUMP, AUDIT_WARN, "/etc/pam.d/sudo", 5, "for sudo", NULL});
+    put(host->root, "/etc/pam.d/sudo", "auth sufficient pam_rootok.so\n" GOOD_STACK);
     put(host->root, "/etc/pam.d/su", "auth sufficient pam_rootok.so\n" GOOD_STACK);
     assert_all_pass(audit_area(host, audit_pam));
-    put(host->root, "/etc/pam.d/su", GOOD_STACK);
-    put(host->root, "/etc/pam.d/sudo", "auth sufficient pam_rootok.so\n" GOOD_STACK);
-    trouble_of(audit_area(host, audit_pam), CHECK_PAM_JUMP);
+}
+
+static void jumps_past_the_end(void **state)
+{
+    struct audited_host *host = *state;
+
+    put(host->root, SSHD_PAM,
+        AUTH_LINE "auth [success=3 default=ignore] pam_unix.so\nauth requisite pam_deny.so\n"
+                  "auth required pam_permit.so\nsession include common-session\n" SESSION_LINE);
+    assert_only(audit_area(host, audit_pam),
+                &(struct expected){CHECK_PAM_BAD_JUMP, AUDIT_FAIL, SSHD_PAM, 2,
+                                   "rejects everybody who gets there", NULL});
+    put(host->root, SSHD_PAM, GOOD_STACK "account [default=1] pam_unix.so\n");
+    assert_only(audit_area(host, audit_pam),
+                &(struct expected){CHECK_PAM_BAD_JUMP, AUDIT_FAIL, SSHD_PAM, 5, "sshd", NULL});
+}
+
+static void modules_that_are_not_installed(void **state)
+{
+    struct audited_host *host = *state;
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%.*spam_permit.so",
+             (int)(strlen(audit_module_path) - strlen("pam_tmout.so")), audit_module_path);
+    put(host->root, path, "");
+    snprintf(path, sizeof path, "%.*spam_unix.so",
+             (int)(strlen(audit_module_path) - strlen("pam_tmout.so")), audit_module_path);
+    put(host->root, path, "");
+    assert_all_pass(audit_area(host, audit_pam));
+    put(host->root, SSHD_PAM,
+        GOOD_STACK "-account optional pam_gone.so\n"
+                   "account [module_unknown=ignore default=bad] pam_gone.so\n");
+    assert_all_pass(audit_area(host, audit_pam));
+    put(host->root, SSHD_PAM, GOOD_STACK "account required pam_gone.so\n");
+    assert_only(audit_area(host, audit_pam),
+                &(struct expected){CHECK_PAM_MISSING_MODULE, AUDIT_FAIL, SSHD_PAM, 5,
+                                   "pam_gone.so is not installed", NULL});
+    put(host->root, SSHD_PAM, GOOD_STACK "account required pam_permit.so\r\n");
+    assert_only(audit_area(host, audit_pam),
+                &(struct expected){CHECK_PAM_MISSING_MODULE, AUDIT_FAIL, SSHD_PAM, 5,
+                                   "carriage return", NULL});
+}
+
+/* The service that sshd names is the one that must be right. */
+static void another_service_for_sshd(void **state)
+{
+    struct audited_host *host = *state;
+
+    put_sshd(host, "9.9p1", GOOD_SSHD_T "pamservicename bastion\n");
+    assert_only(audit_area(host, audit_pam),
+                &(struct expected){CHECK_PAM_STACK, AUDIT_FAIL, "/etc/pam.d/bastion", 0,
+                                   "does not exist", NULL});
+    put(host->root, "/etc/pam.d/bastion", GOOD_STACK);
+    assert_all_pass(audit_area(host, audit_pam));
+    put(host->root, "/etc/pam.d/bastion", REST SESSION_LINE);
+    assert_only(audit_area(host, audit_pam),
+                &(struct expected){CHECK_PAM_AUTH_LINE, AUDIT_FAIL, "/etc/pam.d/bastion", 0,
+                                   "no auth line", NULL});
 }
 
 static void lines_that_are_there_twice(void **state)
@@ -293,19 +440,49 @@ static void lines_that_are_there_twice(void **state)
     struct audited_host *host = *state;
     const struct stack_case cases[] = {
         {AUTH_LINE AUTH_LINE REST SESSION_LINE,
-         {CHECK_PAM_TWICE, AUDIT_FAIL, SSHD_PAM, 2, "the first is /etc/pam.d/sshd:1",
-          "sed -i 2d /etc/pam.d/sshd"}},
+         {CHECK_PAM_TWICE, AUDIT_FAIL, SSHD_PAM, 2, "the first is /etc/pam.d/sshd:1", NULL},
+         GOOD_STACK},
         {GOOD_STACK SESSION_LINE,
-         {CHECK_PAM_TWICE, AUDIT_FAIL, SSHD_PAM, 5, "the second session line", "sed -i 5d"}},
+         {CHECK_PAM_TWICE, AUDIT_FAIL, SSHD_PAM, 5, "the second session line", NULL},
+         GOOD_STACK},
     };
 
     assert_cases(host, cases, COUNT_OF(cases));
-    /* A file that all services include is named once. */
+    /* A file that all services include is named once, and each service's own line goes. */
     put(host->root, SSHD_PAM, GOOD_STACK);
     put(host->root, "/etc/pam.d/common-auth", AUTH_LINE "auth required pam_unix.so\n");
-    assert_only(audit_area(host, audit_pam),
-                &(struct expected){CHECK_PAM_TWICE, AUDIT_FAIL, "/etc/pam.d/common-auth", 1,
-                                   "the second auth line", "sed -i 1d"});
+    const struct findings *findings = audit_area(host, audit_pam);
+    assert_only(findings, &(struct expected){CHECK_PAM_TWICE, AUDIT_FAIL, "/etc/pam.d/common-auth",
+                                             1, "the second auth line", NULL});
+}
+
+/* Two findings in one file: their edits do not shift each other. */
+static void several_findings_in_one_file(void **state)
+{
+    struct audited_host *host = *state;
+
+    put(host->root, SSHD_PAM,
+        "auth include common-auth\naccount required pam_nologin.so\n" SESSION_LINE
+        "session required pam_limits.so\n" SESSION_LINE);
+    assert_edited(host, audit_area(host, audit_pam), SSHD_PAM,
+                  NEW_AUTH
+                  "auth include common-auth\naccount required pam_nologin.so\n" SESSION_LINE
+                  "session required pam_limits.so\n");
+}
+
+/* What a tool writes is left to it. */
+static void files_that_a_tool_writes(void **state)
+{
+    struct audited_host *host = *state;
+    const struct finding *finding;
+
+    put(host->root, SSHD_PAM, REST SESSION_LINE);
+    put(host->root, "/etc/pam.d/common-auth",
+        "auth required pam_unix.so\n# end of pam-auth-update config\n");
+    put(host->root, "/usr/share/pam-configs/tmout", "");
+    finding = trouble_of(audit_area(host, audit_pam), CHECK_PAM_AUTH_LINE);
+    assert_string_equal(finding->command, "pam-auth-update --enable tmout");
+    assert_int_equal(finding->edits.count, 0);
 }
 
 static void arguments_of_our_lines(void **state)
@@ -313,13 +490,23 @@ static void arguments_of_our_lines(void **state)
     struct audited_host *host = *state;
     const struct stack_case cases[] = {
         {AUTH_LINE REST "session optional pam_tmout.so debug x=1\n",
-         {CHECK_PAM_ARGUMENTS, AUDIT_FAIL, SSHD_PAM, 4, "rejects: x=1", "sed -i '4s/"}},
+         {CHECK_PAM_ARGUMENTS, AUDIT_FAIL, SSHD_PAM, 4, "rejects: x=1", NULL},
+         AUTH_LINE REST "session optional pam_tmout.so debug\n"},
         {AUTH_LINE REST "session optional pam_tmout.so config=relative\n",
-         {CHECK_PAM_ARGUMENTS, AUDIT_FAIL, SSHD_PAM, 4, "rejects: config=relative", "sed"}},
+         {CHECK_PAM_ARGUMENTS, AUDIT_FAIL, SSHD_PAM, 4, "rejects: config=relative", NULL},
+         AUTH_LINE REST "session optional pam_tmout.so\n"},
+        /* Only what is wrong goes. */
+        {"auth requisite pam_tmout.so noprompt tell debgu # ours\nauth required pam_oath.so\n"
+         "session required pam_unix.so\n" SESSION_LINE,
+         {CHECK_PAM_ARGUMENTS, AUDIT_FAIL, SSHD_PAM, 1, "rejects: debgu", NULL},
+         "auth requisite pam_tmout.so noprompt tell # ours\nauth required pam_oath.so\n"
+         "session required pam_unix.so\n" SESSION_LINE},
         {AUTH_LINE REST "session optional pam_tmout.so config=/etc/other.conf\n",
-         {CHECK_PAM_ARGUMENTS, AUDIT_WARN, SSHD_PAM, 4, "a different policy", NULL}},
+         {CHECK_PAM_ARGUMENTS, AUDIT_WARN, SSHD_PAM, 4, "a different policy", NULL},
+         NULL},
         {AUTH_LINE REST "session optional pam_tmout.so state=/var/other\n",
-         {CHECK_PAM_ARGUMENTS, AUDIT_WARN, SSHD_PAM, 4, "a different state directory", NULL}},
+         {CHECK_PAM_ARGUMENTS, AUDIT_WARN, SSHD_PAM, 4, "a different state directory", NULL},
+         NULL},
     };
     char text[512];
 
@@ -344,11 +531,12 @@ static void other_services(void **state)
     put(host->root, "/etc/pam.d/su", AUTH_LINE REST);
     assert_only(audit_area(host, audit_pam),
                 &(struct expected){CHECK_PAM_OTHER_SERVICES, AUDIT_WARN, "/etc/pam.d/su", 0,
-                                   "no session line", "sed -i '$a session"});
+                                   "no session line", NULL});
     put(host->root, "/etc/pam.d/su", REST SESSION_LINE);
-    assert_only(audit_area(host, audit_pam),
-                &(struct expected){CHECK_PAM_OTHER_SERVICES, AUDIT_WARN, "/etc/pam.d/su", 0,
-                                   "unlimited password guessing", "sed -i '1i auth"});
+    const struct findings *findings = audit_area(host, audit_pam);
+    assert_only(findings, &(struct expected){CHECK_PAM_OTHER_SERVICES, AUDIT_WARN, "/etc/pam.d/su",
+                                             0, "unlimited password guessing", NULL});
+    assert_edited(host, findings, "/etc/pam.d/su", NEW_AUTH REST SESSION_LINE);
     remove_file(host, "/etc/pam.d/su"); /* not installed */
     assert_all_pass(audit_area(host, audit_pam));
     /* login needs a session line where the policy covers the console. */
@@ -357,7 +545,41 @@ static void other_services(void **state)
     put_policy(host, GOOD_POLICY "group \"ops\" { sessions = all }\n");
     assert_only(audit_area(host, audit_pam),
                 &(struct expected){CHECK_PAM_OTHER_SERVICES, AUDIT_WARN, "/etc/pam.d/login", 0,
-                                   "console logins get no limit", "sed -i '$a session"});
+                                   "console logins get no limit", NULL});
+}
+
+/* Every service that checks passwords, wherever its file is. */
+static void services_that_nobody_thought_of(void **state)
+{
+    struct audited_host *host = *state;
+
+    put(host->root, "/etc/pam.d/vsftpd", "auth required pam_userdb.so db=/etc/users\n");
+    const struct findings *findings = audit_area(host, audit_pam);
+    assert_only(findings, &(struct expected){CHECK_PAM_OTHER_SERVICES, AUDIT_WARN,
+                                             "/etc/pam.d/vsftpd", 0, "no auth line", NULL});
+    assert_edited(host, findings, "/etc/pam.d/vsftpd",
+                  NEW_AUTH "auth required pam_userdb.so db=/etc/users\n");
+    put(host->root, "/etc/pam.d/vsftpd", "auth required pam_permit.so\n");
+    put(host->root, "/usr/lib/pam.d/polkit-1", "auth include common-auth\n");
+    findings = audit_area(host, audit_pam);
+    assert_only(findings, &(struct expected){CHECK_PAM_OTHER_SERVICES, AUDIT_WARN,
+                                             "/usr/lib/pam.d/polkit-1", 0, "no auth line", NULL});
+    /* Its file in /usr is not edited. */
+    assert_edited(host, findings, SSHD_PAM, NULL);
+    put(host->root, "/etc/pam.d/polkit-1", AUTH_LINE "auth include common-auth\n");
+    assert_all_pass(audit_area(host, audit_pam));
+    /* One without auth lines of its own has those of "other". */
+    put(host->root, "/etc/pam.d/newusers", "password required pam_unix.so\n");
+    assert_all_pass(audit_area(host, audit_pam));
+    put(host->root, "/etc/pam.d/other", "auth include common-auth\n");
+    assert_only(audit_area(host, audit_pam),
+                &(struct expected){CHECK_PAM_OTHER_SERVICES, AUDIT_WARN, "/etc/pam.d/other", 0,
+                                   "no auth line", NULL});
+    /* Nobody names a backup. */
+    put(host->root, "/etc/pam.d/other", "auth required pam_deny.so\n");
+    put(host->root, "/etc/pam.d/sshd.dpkg-old", "auth include common-auth\n");
+    put(host->root, "/etc/pam.d/sshd~", "auth include common-auth\n");
+    assert_all_pass(audit_area(host, audit_pam));
 }
 
 int main(void)
@@ -376,7 +598,13 @@ int main(void)
         WITH_HOST(lines_that_bypass_ours_elsewhere),
         WITH_HOST(lines_that_are_there_twice),
         WITH_HOST(arguments_of_our_lines),
+        WITH_HOST(jumps_past_the_end),
+        WITH_HOST(modules_that_are_not_installed),
+        WITH_HOST(another_service_for_sshd),
+        WITH_HOST(several_findings_in_one_file),
+        WITH_HOST(files_that_a_tool_writes),
         WITH_HOST(other_services),
+        WITH_HOST(services_that_nobody_thought_of),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

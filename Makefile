@@ -234,7 +234,7 @@ $(TEST_BUILD)/module/%: tests/module/%.c tests/module/stack.c
 	$(TEST_FLAGS) -MMD -MP -o $@ $(filter %.c,$^) $(filter %.a,$^) $(LDFLAGS) $$($(PKG_CONFIG) --cflags --libs cmocka) -lpam
 
 # In the place of pam_unix, and what the tests of attempts have in common.
-ATTEMPT_TESTS := $(TEST_BUILD)/module/test_auth $(TEST_BUILD)/module/test_attempts_parallel
+ATTEMPT_TESTS := $(addprefix $(TEST_BUILD)/module/,test_auth test_password test_attempts_parallel)
 $(ATTEMPT_TESTS): tests/module/attempts.c tests/module/pam_check.h | $(TEST_BUILD)/pam_check.so
 $(TEST_BUILD)/pam_check.so: tests/module/pam_check.c tests/module/pam_check.h
 	@mkdir -p $(@D)

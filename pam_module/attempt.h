@@ -6,29 +6,27 @@
  * delay are, and during an attempt that function is ours. Ours calls the one
  * that the application had set, and restores it. No later phase would do: sshd
  * waits between authentication and account management, and a public key may
- * follow a wrong password on the same handle.
+ * follow a wrong password on the same handle. pam_chauthtok() ends the same way.
+ *
+ * The conversation is ours for as long, too: a module behind our line that asks
+ * for another password makes another attempt of it.
  */
 #ifndef TMOUT_PAM_MODULE_ATTEMPT_H
 #define TMOUT_PAM_MODULE_ATTEMPT_H
 
 #include "lib/attempts/ledger.h"
-#include "pam_module/log_name.h"
-#include "pam_module/login_origin.h"
 #include "lib/policy/module_args.h"
+#include "pam_module/attempt_request.h"
 
 #include <security/pam_modules.h>
 
-struct attempt_request {
-    const char *user;
-    char log_name[LOG_NAME_MAX];
-    uid_t uid;
-    struct attempt_limits limits;
-    struct login_origin login;
-};
+/* Is this attempt in progress on the handle already, because the stack contains
+ * our line twice? To be asked before a prompt. */
+bool attempt_is_in_progress(pam_handle_t *pamh, const struct attempt_request *request);
 
-/* Is an attempt of this user in progress on the handle, because the stack
- * contains our line twice? */
-bool attempt_is_in_progress(pam_handle_t *pamh, const char *user);
+/* Forgets the last attempt on the handle. Was its end hidden from us, it counts
+ * as failed. To be called before a prompt for the next one. */
+void attempt_discard(pam_handle_t *pamh);
 
 /*
  * Asks for an attempt, and waits while too many others are in flight. Returns
@@ -38,5 +36,12 @@ bool attempt_is_in_progress(pam_handle_t *pamh, const char *user);
  */
 int attempt_begin(pam_handle_t *pamh, const struct module_args *args,
                   const struct attempt_request *request, struct attempt_report *report);
+
+/* At a password change: the modules behind our line have accepted the current
+ * password. Settles the attempt, if there is one, as a success. */
+void attempt_password_accepted(pam_handle_t *pamh);
+
+/* Has the last attempt on this handle succeeded? */
+bool attempt_has_succeeded(pam_handle_t *pamh);
 
 #endif

@@ -38,8 +38,9 @@ static const char *service_name(pam_handle_t *pamh)
 
 /* In the form of pam_syslog(), which no longer knows the module's name when
  * pam_authenticate() ends. */
-__attribute__((format(printf, 3, 4))) static void log_line(pam_handle_t *pamh, int priority,
-                                                           const char *format, ...)
+__attribute__((format(printf, 4, 5))) static void log_line(pam_handle_t *pamh,
+                                                           const struct attempt_request *request,
+                                                           int priority, const char *format, ...)
 {
     va_list arguments;
     char *text = NULL;
@@ -48,8 +49,8 @@ __attribute__((format(printf, 3, 4))) static void log_line(pam_handle_t *pamh, i
     if (vasprintf(&text, format, arguments) < 0)
         text = NULL;
     va_end(arguments);
-    syslog(LOG_AUTHPRIV | priority, "pam_tmout(%s:auth): %s", service_name(pamh),
-           text != NULL ? text : format);
+    syslog(LOG_AUTHPRIV | priority, "pam_tmout(%s:%s): %s", service_name(pamh),
+           request->purpose == ATTEMPT_LOGIN ? "auth" : "chauthtok", text != NULL ? text : format);
     free(text);
 }
 
@@ -59,7 +60,7 @@ static void log_abandoned(pam_handle_t *pamh, const struct attempt_request *requ
                           const struct attempt_report *report)
 {
     for (unsigned i = 0; i < report->changes.died; i++)
-        log_line(pamh, LOG_NOTICE,
+        log_line(pamh, request, LOG_NOTICE,
                  "login attempt abandoned, counted as failed " UNKNOWN_ORIGIN_FORMAT,
                  UNKNOWN_ORIGIN_FIELDS(request, report));
 }
@@ -69,8 +70,8 @@ static void log_lock(pam_handle_t *pamh, const struct attempt_request *request, 
     char lock_time[SETTING_TEXT_MAX];
 
     lock_text(&request->limits, lock_time, sizeof lock_time);
-    log_line(pamh, LOG_WARNING, "locked after too many failed attempts %s lock_time=%s", fields,
-             lock_time);
+    log_line(pamh, request, LOG_WARNING, "locked after too many failed attempts %s lock_time=%s",
+             fields, lock_time);
 }
 
 void attempt_log_changes(pam_handle_t *pamh, const struct attempt_request *request,
@@ -83,14 +84,14 @@ void attempt_log_changes(pam_handle_t *pamh, const struct attempt_request *reque
     if (report->changes.locked)
         log_lock(pamh, request, fields);
     if (report->changes.lock_expired)
-        log_line(pamh, LOG_NOTICE, "lock expired " ATTEMPT_FORMAT,
+        log_line(pamh, request, LOG_NOTICE, "lock expired " ATTEMPT_FORMAT,
                  ATTEMPT_FIELDS(pamh, request, report));
 }
 
 void attempt_log_ledger(pam_handle_t *pamh, const struct attempt_request *request,
                         const char *state_dir, const char *reason, const char *consequence)
 {
-    log_line(pamh, LOG_ERR,
+    log_line(pamh, request, LOG_ERR,
              "attempt ledger %s/" LEDGER_DIRECTORY
              "/%u %s: %s; run \"tmoutctl unlock %s\" to repair user=%s",
              state_dir, (unsigned)request->uid, reason, consequence, request->log_name,
@@ -103,14 +104,14 @@ void attempt_log_rejection(pam_handle_t *pamh, const struct attempt_request *req
     char left[SETTING_TEXT_MAX] = "forever";
 
     if (report->admission == REJECTED_BUSY) {
-        log_line(pamh, LOG_WARNING,
+        log_line(pamh, request, LOG_WARNING,
                  "rejected: too many attempts in progress " ATTEMPT_FORMAT " in_flight=%u",
                  ATTEMPT_FIELDS(pamh, request, report), report->in_flight);
         return;
     }
     if (report->lock_left_ms != SETTING_FOREVER)
         duration_format((report->lock_left_ms + 999) / 1000, left, sizeof left);
-    log_line(pamh, LOG_NOTICE, "rejected: locked " ATTEMPT_FORMAT " unlock_in=%s",
+    log_line(pamh, request, LOG_NOTICE, "rejected: locked " ATTEMPT_FORMAT " unlock_in=%s",
              ATTEMPT_FIELDS(pamh, request, report), left);
 }
 
@@ -120,10 +121,12 @@ void attempt_log_end(pam_handle_t *pamh, const struct attempt_request *request, 
     char fields[FIELDS_MAX];
 
     if (report->admission != ADMITTED)
-        log_line(pamh, LOG_NOTICE, "login attempt took too long, counted as failed " ATTEMPT_FORMAT,
+        log_line(pamh, request, LOG_NOTICE,
+                 "login attempt took too long, counted as failed " ATTEMPT_FORMAT,
                  ATTEMPT_FIELDS(pamh, request, report));
     else if (!success)
-        log_line(pamh, LOG_NOTICE, "failed login " ATTEMPT_FORMAT,
+        log_line(pamh, request, LOG_NOTICE, "%s " ATTEMPT_FORMAT,
+                 request->purpose == ATTEMPT_LOGIN ? "failed login" : "failed password change",
                  ATTEMPT_FIELDS(pamh, request, report));
     log_abandoned(pamh, request, report);
     snprintf(fields, sizeof fields, ATTEMPT_FORMAT, ATTEMPT_FIELDS(pamh, request, report));

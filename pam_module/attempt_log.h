@@ -5,7 +5,10 @@
 #ifndef TMOUT_PAM_MODULE_ATTEMPT_LOG_H
 #define TMOUT_PAM_MODULE_ATTEMPT_LOG_H
 
-#include "pam_module/attempt.h"
+#include "lib/attempts/ledger.h"
+#include "pam_module/attempt_request.h"
+
+#include <security/pam_modules.h>
 
 /* The end of an attempt: a failure (applications log successes themselves), and
  * what else was found and changed then. */

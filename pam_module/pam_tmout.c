@@ -2,6 +2,8 @@
 
 #include "lib/policy/module_args.h"
 #include "pam_module/auth.h"
+#include "pam_module/limited_user.h"
+#include "pam_module/password.h"
 #include "pam_module/session.h"
 
 #include <security/pam_ext.h>
@@ -27,8 +29,17 @@ EXPORTED int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const 
     struct module_args args;
 
     if (!parse_args(pamh, argc, argv, &args))
-        return PAM_SERVICE_ERR;
+        return undecided(pamh);
     return authenticate(pamh, flags, &args);
+}
+
+EXPORTED int pam_sm_chauthtok(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+    struct module_args args;
+
+    if (parse_args(pamh, argc, argv, &args))
+        return change_password(pamh, flags, &args);
+    return change_is_no_attempt(pamh, flags) ? PAM_IGNORE : undecided(pamh);
 }
 
 /* libpam wants one beside every pam_sm_authenticate(). */

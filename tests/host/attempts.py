@@ -116,7 +116,7 @@ def su(by, name, *given, command="true", before=()):
 
 def sudo(by, *given, command="true"):
     """`sudo` by an ordinary user, with no cached credentials."""
-    return run(*as_user(by, "sudo", "-k", "-S", "-p", "", command), stdin=None,
+    return run(*as_user(by, "sudo", "-k", "-S", "-p", "", *command.split()), stdin=None,
                input="".join(f"{text}\n" for text in given), stderr=subprocess.STDOUT)
 
 

@@ -354,7 +354,8 @@ static int converse(int count, const struct pam_message **message, struct pam_re
             *response = NULL;
             return host->prompt_status != 0 ? host->prompt_status : PAM_CONV_ERR;
         }
-        (*response)[i].resp = strdup(host->password);
+        (*response)[i].resp =
+            strdup(host->answers++ > 0 && host->then != NULL ? host->then : host->password);
     }
     return PAM_SUCCESS;
 }
@@ -401,7 +402,16 @@ int host_try(struct host *host, const char *password, int flags)
 {
     host->password = password;
     host->messages[0] = '\0';
+    host->answers = 0;
     return pam_authenticate(host->handle, flags);
+}
+
+int host_change(struct host *host, const char *password, int flags)
+{
+    host->password = password;
+    host->messages[0] = '\0';
+    host->answers = 0;
+    return pam_chauthtok(host->handle, flags);
 }
 
 void host_end(struct host *host, int status)

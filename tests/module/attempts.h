@@ -76,10 +76,11 @@ void stack_service(const struct stack *stack, const char *service, const char *t
 /* An application with a PAM handle. */
 struct host {
     pam_handle_t *handle;
-    const char *password; /* the answer to each prompt; NULL: the conversation fails */
-    int prompt_status;    /* if not 0, the conversation returns this instead */
-    unsigned prompts;
-    char messages[512]; /* all messages since host_try() */
+    const char *password;      /* the answer to each prompt; NULL: the conversation fails */
+    const char *then;          /* if not NULL: the answer to all prompts but the first */
+    int prompt_status;         /* if not 0, the conversation returns this instead */
+    unsigned prompts, answers; /* all, and since host_try() */
+    char messages[512];        /* all messages since host_try() */
     unsigned delays, delay_us;
     int delay_status; /* what its PAM_FAIL_DELAY function was called with */
 };
@@ -93,6 +94,8 @@ struct visitor {
 
 void host_start(const struct stack *stack, struct host *host, const struct visitor *visitor);
 int host_try(struct host *host, const char *password, int flags);
+/* pam_chauthtok(), with the current password. */
+int host_change(struct host *host, const char *password, int flags);
 void host_end(struct host *host, int status);
 void own_delay(int status, unsigned delay_us, void *appdata);
 

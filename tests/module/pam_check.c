@@ -11,6 +11,11 @@
  *                             result before the parent returns its own
  *   incomplete                returns PAM_INCOMPLETE on the first call
  *   otp                       asks one more question after the password
+ *   code=TEXT                 the same, with this hidden prompt
+ *   again=TEXT  times=N       after a wrong password asks for another with this prompt,
+ *                             N times (1) until it is right, and checks it
+ *   forget                    clears PAM_AUTHTOK before it asks again
+ *   weak                      rejects every new password
  *   fail_delay=US             calls pam_fail_delay()
  *   replace  wrap  hide       sets PAM_FAIL_DELAY to a function that does not call the
  *                             previous one, that calls it, or that restores it without
@@ -39,10 +44,10 @@
 typedef void delay_function(int status, unsigned delay_us, void *appdata);
 
 struct arguments {
-    const char *right, *counter, *user, *fork;
-    long delay_ms;
+    const char *right, *counter, *user, *fork, *again, *code;
+    long delay_ms, times;
     unsigned fail_delay_us;
-    bool gate, kill, incomplete, otp, replace, wrap, hide;
+    bool gate, kill, incomplete, otp, replace, wrap, hide, forget, weak;
 };
 
 static const char *value_of(const char *word, const char *name)
@@ -54,7 +59,7 @@ static const char *value_of(const char *word, const char *name)
 
 static struct arguments parse_arguments(int argc, const char **argv)
 {
-    struct arguments arguments = {.right = "right"};
+    struct arguments arguments = {.right = "right", .times = 1};
     const char *value;
 
     for (int i = 0; i < argc; i++) {
@@ -66,6 +71,12 @@ static struct arguments parse_arguments(int argc, const char **argv)
             arguments.user = value;
         else if ((value = value_of(argv[i], "fork=")) != NULL)
             arguments.fork = value;
+        else if ((value = value_of(argv[i], "again=")) != NULL)
+            arguments.again = value;
+        else if ((value = value_of(argv[i], "code=")) != NULL)
+            arguments.code = value;
+        else if ((value = value_of(argv[i], "times=")) != NULL)
+            arguments.times = strtol(value, NULL, 10);
         else if ((value = value_of(argv[i], "delay_ms=")) != NULL)
             arguments.delay_ms = strtol(value, NULL, 10);
         else if ((value = value_of(argv[i], "fail_delay=")) != NULL)
@@ -77,6 +88,8 @@ static struct arguments parse_arguments(int argc, const char **argv)
         arguments.replace = arguments.replace || strcmp(argv[i], "replace") == 0;
         arguments.wrap = arguments.wrap || strcmp(argv[i], "wrap") == 0;
         arguments.hide = arguments.hide || strcmp(argv[i], "hide") == 0;
+        arguments.forget = arguments.forget || strcmp(argv[i], "forget") == 0;
+        arguments.weak = arguments.weak || strcmp(argv[i], "weak") == 0;
     }
     return arguments;
 }
@@ -178,28 +191,65 @@ static int fork_during_check(const char *child_result, int verdict)
     return verdict;
 }
 
-static int check(pam_handle_t *pamh, const struct arguments *arguments, struct check_counts *counts)
+/* Asks one more question, and throws the answer away. */
+static int ask_more(pam_handle_t *pamh, int style, const char *prompt)
 {
-    const char *password = NULL, *user = NULL;
     char *more = NULL;
-    int result = pam_get_authtok(pamh, PAM_AUTHTOK, &password, NULL);
+    const int result = pam_prompt(pamh, style, &more, "%s", prompt);
 
-    if (result != PAM_SUCCESS)
-        return result == PAM_CONV_AGAIN ? PAM_INCOMPLETE : result;
+    free(more);
+    return result == PAM_CONV_AGAIN ? PAM_INCOMPLETE : result;
+}
+
+static bool is_right(pam_handle_t *pamh, const struct arguments *arguments,
+                     struct check_counts *counts, const char *password)
+{
+    const char *user = NULL;
+
     pam_get_user(pamh, &user, NULL);
-    if (arguments->otp) {
-        result = pam_prompt(pamh, PAM_PROMPT_ECHO_ON, &more, "Code: ");
-        free(more);
-        if (result != PAM_SUCCESS)
-            return result == PAM_CONV_AGAIN ? PAM_INCOMPLETE : result;
-    }
     const bool right = strcmp(password, arguments->right) == 0 &&
                        (arguments->user == NULL || strcmp(arguments->user, user) == 0);
     if (counts != NULL) {
         __atomic_add_fetch(right ? &counts->right : &counts->wrong, 1, __ATOMIC_SEQ_CST);
         wait_for_check(counts, arguments);
     }
+    return right;
+}
+
+/* Other passwords, as modules with try_first_pass ask for them. */
+static int check_again(pam_handle_t *pamh, const struct arguments *arguments,
+                       struct check_counts *counts)
+{
+    bool right = false;
+
+    for (long i = 0; i < arguments->times && !right; i++) {
+        char *password = NULL;
+        if (arguments->forget)
+            pam_set_item(pamh, PAM_AUTHTOK, NULL);
+        const int result = pam_prompt(pamh, PAM_PROMPT_ECHO_OFF, &password, "%s", arguments->again);
+        if (result != PAM_SUCCESS)
+            return result;
+        right = is_right(pamh, arguments, counts, password);
+        pam_set_item(pamh, PAM_AUTHTOK, password);
+        free(password);
+    }
     return right ? PAM_SUCCESS : PAM_AUTH_ERR;
+}
+
+static int check(pam_handle_t *pamh, const struct arguments *arguments, struct check_counts *counts)
+{
+    const char *password = NULL;
+    int result = pam_get_authtok(pamh, PAM_AUTHTOK, &password, NULL);
+
+    if (result == PAM_SUCCESS && arguments->otp)
+        result = ask_more(pamh, PAM_PROMPT_ECHO_ON, "Code: ");
+    if (result == PAM_SUCCESS && arguments->code != NULL)
+        result = ask_more(pamh, PAM_PROMPT_ECHO_OFF, arguments->code);
+    if (result != PAM_SUCCESS)
+        return result == PAM_CONV_AGAIN ? PAM_INCOMPLETE : result;
+    if (is_right(pamh, arguments, counts, password))
+        return PAM_SUCCESS;
+    return arguments->again != NULL ? check_again(pamh, arguments, counts) : PAM_AUTH_ERR;
 }
 
 EXPORTED int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
@@ -244,4 +294,26 @@ EXPORTED int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, const cha
     (void)argc;
     (void)argv;
     return PAM_SUCCESS;
+}
+
+/* As pam_unix: the current password in the preliminary check, a new one in the
+ * update. */
+EXPORTED int pam_sm_chauthtok(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+    const struct arguments arguments = parse_arguments(argc, argv);
+    const bool is_update = ((unsigned)flags & PAM_UPDATE_AUTHTOK) != 0;
+    const char *password = NULL;
+    int result = pam_get_authtok(pamh, is_update ? PAM_AUTHTOK : PAM_OLDAUTHTOK, &password, NULL);
+
+    if (result != PAM_SUCCESS)
+        return result;
+    if (is_update)
+        return arguments.weak ? PAM_AUTHTOK_ERR : PAM_SUCCESS;
+    struct check_counts *counts = map_counts(arguments.counter);
+    result = is_right(pamh, &arguments, counts, password) ? PAM_SUCCESS : PAM_AUTH_ERR;
+    if (result != PAM_SUCCESS && arguments.again != NULL)
+        result = check_again(pamh, &arguments, counts);
+    if (counts != NULL)
+        munmap(counts, sizeof *counts);
+    return result;
 }

@@ -57,6 +57,31 @@ static void calls_the_delay_function_at_every_end(void **state)
     assert_int_not_equal(denied, PAM_SUCCESS);
 }
 
+/* Of which the update comes only after a preliminary check. */
+static void calls_the_delay_function_after_a_password_change(void **state)
+{
+    const struct pam_conv conversation = {.conv = no_conversation};
+    static const char *const modules[] = {"pam_permit.so", "pam_deny.so"};
+    char *service = path_in(*state, "facts");
+    pam_handle_t *pamh = NULL;
+
+    for (size_t i = 0; i < 2; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "password required %s\n", modules[i]);
+        write_text(service, line);
+        assert_int_equal(pam_start_confdir("facts", "nobody", &conversation, *state, &pamh),
+                         PAM_SUCCESS);
+        assert_int_equal(pam_set_item(pamh, PAM_FAIL_DELAY, (const void *)note_call), PAM_SUCCESS);
+        calls = 0;
+        const int result = pam_chauthtok(pamh, PAM_SILENT);
+        assert_int_equal(result == PAM_SUCCESS, i == 0);
+        assert_int_equal(calls, 1);
+        assert_int_equal(last_status, result);
+        assert_int_equal(pam_end(pamh, result), PAM_SUCCESS);
+    }
+    free(service);
+}
+
 /* pam_permit and pam_localuser return PAM_SUCCESS; pam_warn returns PAM_IGNORE. */
 static void ignore_does_not_authenticate(void **state)
 {
@@ -91,6 +116,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(calls_the_delay_function_at_every_end),
+        WITH_DIRECTORY(calls_the_delay_function_after_a_password_change),
         WITH_DIRECTORY(ignore_does_not_authenticate),
         WITH_DIRECTORY(success_before_a_failing_sufficient_module_authenticates),
         WITH_DIRECTORY(missing_module_returns_module_unknown),

@@ -30,7 +30,7 @@ POLICY = "/etc/security/tmout.conf"
 SNAPSHOT = "/var/lib/tmout/policy.v1"
 MODULE = "/usr/lib/*-linux-gnu/security/pam_tmout.so"
 LOCAL_SCRIPT = "# this site's own\nTMOUT=1234; export TMOUT\n"
-STACKS = ["/etc/pam.d/common-auth", "/etc/pam.d/common-session",
+STACKS = ["/etc/pam.d/common-auth", "/etc/pam.d/common-password", "/etc/pam.d/common-session",
           "/etc/pam.d/common-session-noninteractive"]
 EDITED = """
 default             { tmout = 15m }
@@ -116,7 +116,7 @@ def install():
     """the older version is installed"""
     done = host.install(*older)
     tap.equal(done.returncode, 0, "apt installs it") or tap.note(done.stdout)
-    tap.equal(in_stacks(), [True] * 3, "the module is in the stacks")
+    tap.equal(in_stacks(), [True] * 4, "the module is in the stacks")
     auth = [line for line in host.read(STACKS[0]).splitlines() if re.match("auth", line)]
     tap.matches(auth[0], r"pam_tmout\.so", "its auth line comes first")
     tap.equal(show("anna")["policy"]["state"], "in force", "the policy is in force")

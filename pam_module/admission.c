@@ -1,0 +1,174 @@
+#include "pam_module/admission.h"
+
+#include "lib/host/clock.h"
+#include "pam_module/attempt_log.h"
+#include "pam_module/protected.h"
+
+#include <errno.h>
+#include <security/pam_ext.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+enum {
+    /* Waiting goes on while other attempts settle: a correct password must not
+     * be rejected because many users log in at once. Both limits are below the
+     * LoginGraceTime of a minute that baselines ask for. */
+    STALLED_MAX_MS = 10 * 1000,
+    WAIT_MAX_MS = 55 * 1000,
+    /* A process that is killed does not wake those who wait. */
+    RETRY_MS = 250,
+    OPEN_TRIES = 4
+};
+
+int admission_init(struct attempt_admission *admission, pam_handle_t *pamh,
+                   const struct module_args *args, const struct attempt_request *request)
+{
+    *admission = (struct attempt_admission){.pamh = pamh, .request = *request};
+    admission->ledger = (struct ledger){.fd = -1, .directory_fd = -1};
+    admission->request.user = admission->user = strdup(request->user);
+    admission->state_dir = strdup(args->state_dir);
+    if (admission->user != NULL && admission->state_dir != NULL)
+        return 0;
+    admission_free(admission);
+    return -1;
+}
+
+void admission_free(struct attempt_admission *admission)
+{
+    ledger_close(&admission->ledger);
+    free(admission->user);
+    free(admission->state_dir);
+    admission->user = admission->state_dir = NULL;
+}
+
+/* Asks once. The ledger may have been replaced since it was opened. *damaged
+ * becomes the reason where a damaged one was set aside. */
+static enum ledger_status ask_ledger(struct attempt_admission *admission,
+                                     struct attempt_report *report, struct failure *damaged,
+                                     struct failure *failure)
+{
+    enum ledger_status status = LEDGER_FAILED;
+    struct timestamp now;
+
+    clock_now_same_boot(&admission->start, &now);
+    for (int i = 0; i < OPEN_TRIES; i++) {
+        if (admission->ledger.fd < 0) {
+            status = ledger_open(admission->state_dir, admission->request.uid, geteuid(), &now,
+                                 &admission->ledger, failure);
+            if (status == LEDGER_DAMAGED)
+                *damaged = *failure;
+            if (status == LEDGER_FAILED)
+                return status;
+        }
+        status = ledger_admit(&admission->ledger, &admission->request.login.origin,
+                              &admission->request.limits, &now, report, failure);
+        if (status == LEDGER_DAMAGED)
+            *damaged = *failure;
+        if (status == LEDGER_OK || status == LEDGER_FAILED)
+            return status;
+        ledger_close(&admission->ledger);
+    }
+    failure_set(failure, "keeps being replaced by another process");
+    return LEDGER_FAILED;
+}
+
+static enum ledger_status ask_protected(struct attempt_admission *admission,
+                                        struct attempt_report *report)
+{
+    struct protection before;
+    enum ledger_status status = LEDGER_FAILED;
+    struct failure failure = {""}, damaged = {""};
+
+    if (protect_begin(&before) == 0) {
+        status = ask_ledger(admission, report, &damaged, &failure);
+        protect_end(&before);
+    } else {
+        failure_set(&failure, "cannot block signals: %s", strerror(errno));
+    }
+    if (status != LEDGER_OK)
+        attempt_log_ledger(admission->pamh, &admission->request, admission->state_dir, failure.text,
+                           "rejecting passwords");
+    else if (damaged.text[0] != '\0')
+        attempt_log_ledger(admission->pamh, &admission->request, admission->state_dir, damaged.text,
+                           "set aside, user locked");
+    return status;
+}
+
+static enum ledger_status await_admission(struct attempt_admission *admission,
+                                          struct attempt_report *report)
+{
+    const int64_t start_ms = clock_ms(CLOCK_MONOTONIC);
+    int64_t progress_ms = start_ms, at_ms;
+    uint32_t seen = 0;
+
+    for (bool first = true;; first = false) {
+        const enum ledger_status status = ask_protected(admission, report);
+        if (status != LEDGER_OK)
+            return status;
+        attempt_log_changes(admission->pamh, &admission->request, report);
+        if (report->admission != REJECTED_BUSY)
+            return LEDGER_OK;
+        at_ms = clock_ms(CLOCK_MONOTONIC);
+        if (first || report->seen != seen)
+            progress_ms = at_ms;
+        seen = report->seen;
+        if (at_ms - progress_ms >= STALLED_MAX_MS || at_ms - start_ms >= WAIT_MAX_MS)
+            return LEDGER_OK;
+        ledger_wait(&admission->ledger, report, RETRY_MS);
+    }
+}
+
+int admission_ask(struct attempt_admission *admission, struct attempt_report *report)
+{
+    struct failure failure = {""};
+
+    *report = (struct attempt_report){0};
+    admission->pid = getpid();
+    if (clock_now(&admission->start, &failure) != 0) {
+        pam_syslog(admission->pamh, LOG_ERR, "rejecting password: %s user=%s", failure.text,
+                   admission->request.log_name);
+        return PAM_SERVICE_ERR;
+    }
+    if (await_admission(admission, report) != LEDGER_OK)
+        return PAM_SERVICE_ERR;
+    if (report->admission != ADMITTED) {
+        attempt_log_rejection(admission->pamh, &admission->request, report);
+        ledger_close(&admission->ledger);
+        return PAM_AUTH_ERR;
+    }
+    admission->in_flight = true;
+    return PAM_IGNORE;
+}
+
+void admission_settle(struct attempt_admission *admission, bool success)
+{
+    struct attempt_report report = {0};
+    struct protection before;
+    struct timestamp now;
+    struct failure failure = {""};
+    enum ledger_status status = LEDGER_FAILED;
+
+    if (!admission->in_flight)
+        return;
+    admission->in_flight = false;
+    if (admission->pid != getpid()) {
+        ledger_close(&admission->ledger);
+        return;
+    }
+    if (protect_begin(&before) == 0) {
+        clock_now_same_boot(&admission->start, &now);
+        status = ledger_settle(&admission->ledger, success, &admission->request.limits, &now,
+                               &report, &failure);
+        protect_end(&before);
+    } else {
+        failure_set(&failure, "cannot block signals: %s", strerror(errno));
+    }
+    ledger_close(&admission->ledger);
+    if (status == LEDGER_OK)
+        attempt_log_end(admission->pamh, &admission->request, success, &report);
+    else
+        attempt_log_ledger(admission->pamh, &admission->request, admission->state_dir, failure.text,
+                           "counting the attempt as failed");
+}

@@ -1,0 +1,78 @@
+#include "pam_module/limited_user.h"
+
+#include "pam_module/known_users.h"
+#include "pam_module/user_settings.h"
+
+#include <security/pam_ext.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+/* May prompt for the name, and get no answer. */
+static int get_user(pam_handle_t *pamh, const char **name)
+{
+    const int result = pam_get_user(pamh, name, NULL);
+
+    return result == PAM_CONV_AGAIN ? PAM_INCOMPLETE : result;
+}
+
+static bool can_fix_it(pam_handle_t *pamh, const char *name)
+{
+    struct known_user *user = known_user(pamh, name);
+    const enum account_status status = user != NULL ? known_user_look_up(user) : ACCOUNT_ERROR;
+
+    if (status == ACCOUNT_FOUND)
+        return user->account.uid == 0 || (getuid() != 0 && user->account.uid == getuid());
+    return status == ACCOUNT_ERROR && strcmp(name, "root") == 0;
+}
+
+int undecided(pam_handle_t *pamh)
+{
+    const char *name = NULL;
+    const int result = get_user(pamh, &name);
+
+    if (result != PAM_SUCCESS)
+        return result;
+    return can_fix_it(pamh, name) ? PAM_IGNORE : PAM_SERVICE_ERR;
+}
+
+/* A screen locker, for example, runs as its user and cannot read root's state. */
+static int without_root(pam_handle_t *pamh, const char *name, const struct module_args *args)
+{
+    struct known_user *user = known_user(pamh, name);
+
+    if (user == NULL || known_user_look_up(user) != ACCOUNT_FOUND)
+        return PAM_AUTHINFO_UNAVAIL;
+    if (args->debug)
+        pam_syslog(pamh, LOG_DEBUG, "not running as root: not counting attempts user=%s", name);
+    return user->account.uid == geteuid() ? PAM_IGNORE : PAM_AUTHINFO_UNAVAIL;
+}
+
+int limited_user_find(pam_handle_t *pamh, const struct module_args *args,
+                      enum attempt_purpose purpose, struct attempt_request *request)
+{
+    struct user_settings user;
+    const char *name = NULL;
+    const int result = get_user(pamh, &name);
+
+    if (result != PAM_SUCCESS)
+        return result;
+    if (geteuid() != 0)
+        return without_root(pamh, name, args);
+    switch (user_settings_find(pamh, args, FOR_ATTEMPTS, &user)) {
+    case USER_SETTINGS_FOUND:
+        break;
+    case USER_SETTINGS_UNKNOWN_USER:
+        return PAM_IGNORE; /* no state for unknown users; the next module rejects them */
+    case USER_SETTINGS_FAILED:
+    default:
+        return undecided(pamh);
+    }
+    *request = (struct attempt_request){
+        .purpose = purpose, .user = user.account->name, .uid = user.account->uid};
+    if (!attempt_limits_find(&user.resolution, request->uid, &request->limits))
+        return PAM_IGNORE;
+    log_name(request->user, request->log_name, sizeof request->log_name);
+    login_origin_find(pamh, args, &request->login);
+    return PAM_SUCCESS;
+}

@@ -1,0 +1,34 @@
+#include "pam_module/rejection.h"
+
+#include "lib/policy/duration.h"
+
+#include <security/pam_ext.h>
+
+/* What pam_unix asks for after a wrong password: a rejection must not be
+ * quicker, or it would reveal that the user exists. */
+enum { REJECTION_DELAY_US = 2 * 1000 * 1000 };
+
+void delay_rejection(pam_handle_t *pamh)
+{
+    pam_fail_delay(pamh, REJECTION_DELAY_US);
+}
+
+void tell_why(pam_handle_t *pamh, int flags, const struct module_args *args,
+              const struct attempt_request *request, const struct attempt_report *report)
+{
+    char left[64];
+
+    if (((unsigned)flags & PAM_SILENT) != 0 ||
+        (request->login.origin.kind != ORIGIN_LOCAL && !args->tell))
+        return;
+    if (report->admission == REJECTED_BUSY) {
+        pam_error(pamh, "Too many login attempts in progress for this account. Try again later.");
+    } else if (report->lock_left_ms == SETTING_FOREVER) {
+        pam_error(pamh, "Account locked after %u failed logins. Contact your administrator.",
+                  report->failures);
+    } else {
+        duration_format((report->lock_left_ms + 999) / 1000, left, sizeof left);
+        pam_error(pamh, "Account locked after %u failed logins. Try again in %s.", report->failures,
+                  left);
+    }
+}

@@ -307,7 +307,7 @@ static void add_auth_order(struct audit *audit, const struct pam_diagnosis *diag
     const struct pam_line *ours = our_line(diagnosis, PAM_FLAW_UNCOUNTED);
     const char *service = diagnosis->service->name;
     struct finding *finding = NULL;
-    struct place place;
+    struct place place = {""};
 
     if (comes_after(diagnosis))
         finding =
@@ -343,7 +343,7 @@ void check_pam_prompt(struct audit *audit, const void *facts)
         const struct pam_diagnosis *diagnosis = &pam->diagnosis[i];
         if (!has(diagnosis, PAM_TYPE_AUTH, PAM_FLAW_PROMPT))
             continue;
-        struct place place;
+        struct place place = {""};
         const size_t line = diagnosis->wiring.answer.flaw[PAM_FLAW_PROMPT].line;
         struct finding *finding = add_about(
             audit, CHECK_PAM_PROMPT, AUDIT_WARN, our_line(diagnosis, PAM_FLAW_PROMPT),
@@ -361,7 +361,7 @@ static void add_jump(struct audit *audit, const struct pam_facts *pam,
 {
     const struct pam_example *example = &diagnosis->wiring.answer.flaw[flaw];
     const struct pam_line *by = &diagnosis->stack.line[example->by];
-    struct place place;
+    struct place place = {""};
     struct finding *finding = add_about(
         audit, CHECK_PAM_JUMP, pam_severity(pam, diagnosis->service), our_line(diagnosis, flaw),
         "is not reached for %s after some results of %s, whose control is %s",

@@ -5,6 +5,7 @@
 #include "tools/tmoutctl/pam/run.h"
 
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,9 +71,10 @@ static int read_raw(const struct host *host, const struct pam_line *line, struct
     return -1;
 }
 
-static int add_replacement(struct edits *edits, const struct pam_line *line, char *text)
+static int add_replacement(struct edits *edits, const struct pam_line *line, const char *text)
 {
-    const struct edit edit = {EDIT_REPLACE, line->file, line->on_host, text};
+    /* edits_add() copies it. */
+    const struct edit edit = {EDIT_REPLACE, line->file, line->on_host, (char *)(uintptr_t)text};
 
     return edits_add(edits, &edit);
 }

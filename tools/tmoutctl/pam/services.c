@@ -93,7 +93,7 @@ static int compare_names(const void *one, const void *other)
  * its own. */
 static bool reads(const struct pam_service *service, const struct pam_service *other)
 {
-    for (int type = 0; type < PAM_TYPES; type++) {
+    for (enum pam_type type = 0; type < PAM_TYPES; type++) {
         const struct pam_stack *stack = &service->stack[type], *theirs = &other->stack[type];
         for (size_t i = 1; i < stack->files && theirs->files > 0 && !stack->is_other; i++)
             if (strcmp(stack->file[i], theirs->file[0]) == 0)
@@ -113,7 +113,7 @@ static void find_fragments(struct pam_services *services)
 
 static void free_stacks(struct pam_service *service)
 {
-    for (int type = 0; type < PAM_TYPES; type++)
+    for (enum pam_type type = 0; type < PAM_TYPES; type++)
         pam_stack_free(&service->stack[type]);
 }
 
@@ -122,7 +122,7 @@ int pam_services_read_again(struct pam_services *services)
     for (size_t i = 0; i < services->count; i++) {
         struct pam_service *service = &services->item[i];
         free_stacks(service);
-        for (int type = 0; type < PAM_TYPES; type++)
+        for (enum pam_type type = 0; type < PAM_TYPES; type++)
             if (pam_stack_read(&services->host, service->name, pam_type_word(type),
                                &service->stack[type]) == PAM_STACK_FAILED)
                 return -1;

@@ -131,6 +131,11 @@ struct pam_traits pam_traits_of(const struct pam_line *line)
         traits.kind = PAM_KIND_PASSWORD;
         style = ITEM;
     }
+    /* With this, only smart cards count. */
+    if (pam_line_is(line, "pam_sss.so") && pam_line_has(line, "require_cert_auth")) {
+        traits.kind = PAM_KIND_PRESENCE;
+        style = NOTHING;
+    }
     traits.decides = traits.kind == PAM_KIND_PERMIT || traits.kind == PAM_KIND_DENY ||
                      pam_line_is(line, "pam_unix.so") || pam_line_is(line, "pam_limits.so");
     if (traits.kind == PAM_KIND_OURS && pam_line_has(line, "noprompt"))

@@ -1,5 +1,6 @@
 #include "tools/tmoutctl/pam/proof.h"
 
+#include "lib/host/array.h"
 #include "tools/tmoutctl/pam/modules.h"
 #include "tools/tmoutctl/pam/run.h"
 
@@ -60,7 +61,7 @@ struct proof {
     size_t states;
     struct slot *slot;
     uint32_t call; /* number of the call being explored */
-    bool too_large;
+    bool too_large, out_of_memory;
 };
 
 /* Of the hash table of states; empty if it is from another call. */
@@ -238,19 +239,32 @@ static uint32_t key_hash(const struct key *key)
     return hash;
 }
 
+static void add_state(struct proof *proof, const struct state *state)
+{
+    struct state *grown = NULL;
+
+    proof->too_large = proof->states == STATES_MAX;
+    if (!proof->too_large)
+        grown = array_grow(proof->state, proof->states, sizeof *grown);
+    proof->out_of_memory = grown == NULL && !proof->too_large;
+    if (grown == NULL)
+        return;
+    proof->state = grown;
+    proof->state[proof->states++] = *state;
+}
+
 /* Adds a state unless it was reached before. */
 static void reach(struct proof *proof, const struct state *state)
 {
     struct key key, other;
 
+    if (proof->too_large || proof->out_of_memory)
+        return;
     key_make(proof, state, &key);
     for (uint32_t at = key_hash(&key) % SLOTS;; at = (at + 1) % SLOTS) {
         if (proof->slot[at].call != proof->call) {
-            proof->too_large = proof->states == STATES_MAX;
-            if (proof->too_large)
-                return;
             proof->slot[at] = (struct slot){proof->call, (uint32_t)proof->states};
-            proof->state[proof->states++] = *state;
+            add_state(proof, state);
             return;
         }
         key_make(proof, &proof->state[proof->slot[at].state], &other);
@@ -505,7 +519,7 @@ static void explore(struct proof *proof, const struct mode *mode)
     pam_run_start(proof->question->before, &start.before.run);
     pam_run_start(proof->question->after, &start.after.run);
     reach(proof, &start);
-    for (size_t i = 0; i < proof->states && !proof->too_large; i++)
+    for (size_t i = 0; i < proof->states && !proof->too_large && !proof->out_of_memory; i++)
         step(proof, i);
 }
 
@@ -529,7 +543,7 @@ static void explore_all(struct proof *proof)
     const bool is_session = proof->question->is_session;
     const size_t count = is_session ? sizeof session / sizeof *session : sizeof auth / sizeof *auth;
 
-    for (size_t i = 0; i < count && !proof->too_large; i++)
+    for (size_t i = 0; i < count && !proof->too_large && !proof->out_of_memory; i++)
         explore(proof, is_session ? &session[i] : &auth[i]);
 }
 
@@ -549,9 +563,8 @@ enum pam_proof_status pam_prove(const struct pam_question *question, struct pam_
     if (question->before->count > LINES_MAX || question->after->count > LINES_MAX)
         return PAM_PROOF_TOO_LARGE;
     proof.common = calloc(LINES_MAX, sizeof *proof.common);
-    proof.state = calloc(STATES_MAX, sizeof *proof.state);
     proof.slot = calloc(SLOTS, sizeof *proof.slot);
-    if (proof.common == NULL || proof.state == NULL || proof.slot == NULL)
+    if (proof.common == NULL || proof.slot == NULL)
         goto cleanup;
     status = PAM_PROOF_UNLIKE;
     if (!match_lines(&proof))
@@ -562,6 +575,8 @@ enum pam_proof_status pam_prove(const struct pam_question *question, struct pam_
     proof.checks = find_checks(question->after);
     explore_all(&proof);
     status = proof.too_large ? PAM_PROOF_TOO_LARGE : PAM_PROOF_DONE;
+    if (proof.out_of_memory)
+        status = PAM_PROOF_FAILED;
 
 cleanup:
     free(proof.slot);

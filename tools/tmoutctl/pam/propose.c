@@ -5,6 +5,7 @@
 #include "tools/tmoutctl/pam/modules.h"
 #include "tools/tmoutctl/pam/rewrite.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -103,6 +104,8 @@ static bool may_edit(struct search *search, const char *file)
 
     if (author == PAM_AUTHOR_PERSON)
         return true;
+    search->out_of_memory =
+        search->out_of_memory || (author == PAM_AUTHOR_UNKNOWN && errno == ENOMEM);
     if (search->locked_file == NULL) {
         search->locked_file = file;
         search->author = author;
@@ -121,6 +124,27 @@ static int copy_edits(const struct edits *from, struct edits *to)
 static bool keep_all_but_noprompt(const char *word, size_t length)
 {
     return length != 8 || strncmp(word, "noprompt", length) != 0;
+}
+
+/* Says whether a step has succeeded, and notes if it failed for want of memory: then
+ * the answer must not be that there is no edit. */
+static bool succeeded(struct search *search, int result)
+{
+    search->out_of_memory = search->out_of_memory || (result != 0 && errno == ENOMEM);
+    return result == 0;
+}
+
+/* The same for a stack that was read, and for a proof. */
+static bool has_read(struct search *search, enum pam_stack_status status)
+{
+    search->out_of_memory = search->out_of_memory || status == PAM_STACK_FAILED;
+    return status == PAM_STACK_OK;
+}
+
+static bool has_proof(struct search *search, enum pam_proof_status status)
+{
+    search->out_of_memory = search->out_of_memory || status == PAM_PROOF_FAILED;
+    return status == PAM_PROOF_DONE;
 }
 
 /* Adds the candidate's edits, without corrected jumps. Returns 0, or -1: it is
@@ -185,9 +209,10 @@ static bool is_proven(struct search *search, const struct pam_stack *after)
     struct pam_answer answer;
     struct pam_wiring now;
 
-    if (compare(search, before, after, &answer) != PAM_PROOF_DONE)
-        return false;
     pam_wiring_look(before, search->type, &now);
+    if (!has_proof(search, now.status) ||
+        !has_proof(search, compare(search, before, after, &answer)))
+        return false;
     const bool is_right =
         is_harmless(&answer) && !has_flaw(&answer, search->type) &&
         !answer.flaw[PAM_FLAW_NEEDLESS].found &&
@@ -228,11 +253,11 @@ static bool is_safe_for(struct search *search, const struct pam_service *other)
 
     if (!is_affected(search, before))
         return true;
-    if (pam_stack_read(&search->host, other->name, pam_type_word(search->type), &after) ==
-        PAM_STACK_OK) {
+    if (has_read(search,
+                 pam_stack_read(&search->host, other->name, pam_type_word(search->type), &after))) {
         pam_wiring_look(before, search->type, &wiring);
-        is_safe = wiring.status == PAM_PROOF_DONE &&
-                  compare(search, before, &after, &answer) == PAM_PROOF_DONE &&
+        is_safe = has_proof(search, wiring.status) &&
+                  has_proof(search, compare(search, before, &after, &answer)) &&
                   is_harmless(&answer) && !is_worse(&wiring.answer, &answer);
     }
     pam_stack_free(&after);
@@ -245,14 +270,16 @@ static bool read_after(struct search *search, struct pam_stack *after)
 {
     const char *word = pam_type_word(search->type), *name = search->service->name;
 
-    if (pam_stack_read(&search->host, name, word, after) != PAM_STACK_OK ||
-        pam_correct_jumps(&search->services->host, stack_of(search), after, &search->edits) != 0)
+    errno = 0;
+    if (!has_read(search, pam_stack_read(&search->host, name, word, after)) ||
+        !succeeded(search, pam_correct_jumps(&search->services->host, stack_of(search), after,
+                                             &search->edits)))
         return false;
     for (size_t i = search->services->edits.count; i < search->edits.count; i++)
         if (!may_edit(search, search->edits.item[i].file))
             return false;
     pam_stack_free(after);
-    return pam_stack_read(&search->host, name, word, after) == PAM_STACK_OK &&
+    return has_read(search, pam_stack_read(&search->host, name, word, after)) &&
            after->problem == NULL;
 }
 
@@ -264,8 +291,10 @@ static bool try_candidate(struct search *search, const struct candidate *candida
 
     search->edits = (struct edits){0};
     search->host = (struct host){.root = search->services->host.root, .edits = &search->edits};
-    passes = copy_edits(&search->services->edits, &search->edits) == 0 &&
-             edit_candidate(search, candidate) == 0 && read_after(search, &after) &&
+    errno = 0;
+    passes = !search->out_of_memory &&
+             succeeded(search, copy_edits(&search->services->edits, &search->edits)) &&
+             succeeded(search, edit_candidate(search, candidate)) && read_after(search, &after) &&
              is_proven(search, &after);
     for (size_t i = 0; passes && i < search->services->count; i++)
         passes = &search->services->item[i] == search->service ||
@@ -454,8 +483,10 @@ enum pam_offer pam_propose(struct pam_services *services, const char *service, e
     }
     const bool found = change_in_place(&search) || delete_one(&search) ||
                        (type == PAM_TYPE_AUTH ? move_auth(&search) : move_session(&search));
+    if (search.out_of_memory)
+        return PAM_OFFER_FAILED;
     if (found)
         return pam_services_read_again(services) == 0 ? PAM_OFFERED : PAM_OFFER_FAILED;
     explain(&search, why);
-    return search.out_of_memory ? PAM_OFFER_FAILED : PAM_NOT_OFFERED;
+    return PAM_NOT_OFFERED;
 }

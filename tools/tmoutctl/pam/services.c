@@ -3,7 +3,7 @@
 #include "lib/host/array.h"
 
 #include <dirent.h>
-#include <errno.h>
+#include <fnmatch.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +27,22 @@ static bool is_program(const char *name)
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* What distributions call the files that their services share, whether or not a
+ * service is installed that includes them. */
+static bool is_shared_name(const char *name)
+{
+    static const char *const patterns[] = {
+        "common-*",         "system-auth*", "password-auth*", "fingerprint-auth*",
+        "smartcard-auth*",  "postlogin*",   "system-login",   "system-local-login",
+        "system-services",  "base-*",       "config-util",    "system-remote-login",
+        "switchable-auth*", "*-ac"};
+
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
+        if (fnmatch(patterns[i], name, 0) == 0)
             return true;
     return false;
 }
@@ -106,6 +122,7 @@ static void find_fragments(struct pam_services *services)
 {
     for (size_t i = 0; i < services->count; i++) {
         struct pam_service *service = &services->item[i];
+        service->is_fragment = is_shared_name(service->name);
         for (size_t k = 0; k < services->count && !is_program(service->name); k++)
             service->is_fragment |= k != i && reads(&services->item[k], service);
     }

@@ -33,8 +33,9 @@ struct pam_services {
 /*
  * Reads all services of the host in /etc/pam.d and /usr/lib/pam.d, by name. A
  * file that others include is a fragment, unless it is called like a program
- * that has a service of its own (su, which su-l includes). services must stay
- * where it is. Returns 0, or -1: out of memory.
+ * that has a service of its own (su, which su-l includes); so is one with a name
+ * that distributions give to fragments. services must stay where it is. Returns
+ * 0, or -1: out of memory.
  */
 int pam_services_read(const struct host *host, struct pam_services *services);
 

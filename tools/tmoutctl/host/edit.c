@@ -167,8 +167,14 @@ static int run_open_end(struct edit_run *run, size_t old, size_t missing)
         edited->line[old].mark = EDITED_REMOVED;
     }
     cut_end(&edited->line[old], missing);
-    if (edited->line[edited->count - 1].mark == EDITED_ADDED)
-        cut_end(&edited->line[edited->count - 1], missing);
+    struct edited_line *end = &edited->line[edited->count - 1];
+    if (end->mark != EDITED_ADDED)
+        return 0;
+    cut_end(end, missing);
+    if (end->size == 0) { /* an empty line without its newline is none */
+        free(end->text);
+        edited->count--;
+    }
     return 0;
 }
 

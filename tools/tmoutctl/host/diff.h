@@ -1,0 +1,31 @@
+/*
+ * Edits of a host's files as a unified diff, for patch(1): `patch -p1 -d ROOT`
+ * makes the changes, and with -R undoes them. patch keeps owner and mode.
+ */
+#ifndef TMOUT_TMOUTCTL_HOST_DIFF_H
+#define TMOUT_TMOUTCTL_HOST_DIFF_H
+
+#include "tools/tmoutctl/host/edit.h"
+#include "tools/tmoutctl/host/host.h"
+
+#include <stdio.h>
+
+/*
+ * Finds the file that patch would have to change for one at this path of the
+ * host: patch follows no symbolic links. Its path below the host's root goes
+ * into real, which has PATH_MAX bytes; a file that does not exist keeps its
+ * name. Returns NULL, or why patch cannot change it; static.
+ */
+const char *diff_target(const struct host *host, const char *path, char *real);
+
+/*
+ * Prints what the edits change, file by file in the order of their paths, which
+ * are as diff_target() gives them. A hunk has so many lines of context that it
+ * fits nowhere else in the file, not even after it has been applied. Returns 0,
+ * or -1 with errno as of edits_run() and read_text_file(), or ENOTUNIQ where no
+ * context is enough: a file is empty or would be, or has equal lines only. A part
+ * may have been printed then.
+ */
+int diff_print(FILE *to, const struct host *host, const struct edits *edits);
+
+#endif

@@ -4,7 +4,7 @@
  * set the limit. Aborts unless
  * - a finding has a position in the file, names the variable, and has a value whose
  *   digits are in the line;
- * - the sed program comments out only lines that contain the variable, among them
+ * - the edits comment out only lines that contain the variable, among them
  *   all findings, and only lines that cannot run anything else;
  * - an rc file from which our line is removed again is unchanged, byte for byte;
  * - our numbers are found only where the text contains them.
@@ -60,23 +60,19 @@ static void check_line_out(const char *text, size_t size, unsigned number, bool 
     free(commands);
 }
 
-/* Finds which lines the program comments out; all findings must be among them. */
-static void check_program(const char *program, const struct shell_findings *findings, bool csh,
-                          const char *text, size_t size)
+/* Looks at the lines that are commented out; all findings must be among them. */
+static void check_edits(const struct edits *edits, const struct shell_findings *findings, bool csh,
+                        const char *text, size_t size)
 {
-    for (const char *at = program; *at != '\0';) {
-        char *end;
-        const unsigned long number = strtoul(at, &end, 10);
-        MUST(end > at && strncmp(end, "s/.*", 4) == 0);
-        check_line_out(text, size, (unsigned)number, csh);
-        at = end + strcspn(end, ";");
-        at += *at == ';';
+    for (size_t i = 0; i < edits->count; i++) {
+        MUST(edits->item[i].kind == EDIT_REPLACE && strncmp(edits->item[i].text, ": # ", 4) == 0);
+        check_line_out(text, size, edits->item[i].line, csh);
     }
-    for (size_t i = 0; program[0] != '\0' && i < findings->count; i++) {
-        char start[32], later[32];
-        snprintf(start, sizeof start, "%us/", findings->item[i].line);
-        snprintf(later, sizeof later, ";%us/", findings->item[i].line);
-        MUST(strncmp(program, start, strlen(start)) == 0 || strstr(program, later) != NULL);
+    for (size_t i = 0; edits->count > 0 && i < findings->count; i++) {
+        bool found = false;
+        for (size_t k = 0; k < edits->count; k++)
+            found = found || edits->item[k].line == findings->item[i].line;
+        MUST(found);
     }
 }
 
@@ -90,10 +86,10 @@ static void check_place(const char *place, bool csh, const char *text, size_t si
         MUST(strcmp(findings.item[i].file, place) == 0 && findings.item[i].csh == csh);
         check_finding(&findings.item[i], text, size);
     }
-    char *program = shell_lines_out(&host, place, csh);
-    MUST(program != NULL);
-    check_program(program, &findings, csh, text, size);
-    free(program);
+    struct edits edits = {0};
+    MUST(shell_lines_out(&host, place, csh, &edits) == 0);
+    check_edits(&edits, &findings, csh, text, size);
+    edits_free(&edits);
     shell_findings_free(&findings);
     tree_unlink(place);
 }

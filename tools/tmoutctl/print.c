@@ -126,9 +126,10 @@ bool is_clean_text(const char *text)
     return length > 0;
 }
 
-void print_clean(const char *text)
+/* Prints text[size] with a ? for what is not clean. */
+static void print_clean_part(const char *text, size_t size)
 {
-    while (*text != '\0') {
+    for (const char *const end = text + size; text < end;) {
         const size_t length = clean_length(text);
         if (length > 0) {
             fwrite(text, 1, length, stdout);
@@ -138,6 +139,28 @@ void print_clean(const char *text)
         putchar('?');
         const size_t invisible = utf8_length((const unsigned char *)text);
         text += invisible > 0 ? invisible : 1;
+    }
+}
+
+void print_clean(const char *text)
+{
+    print_clean_part(text, strlen(text));
+}
+
+void print_clean_lines(const char *indent, const char *text)
+{
+    while (*text != '\0') {
+        const size_t line = strcspn(text, "\n");
+        fputs(indent, stdout);
+        for (size_t done = 0; done < line; done++) {
+            const size_t part = strcspn(text + done, "\t\n");
+            print_clean_part(text + done, part);
+            done += part;
+            if (done < line)
+                putchar('\t');
+        }
+        putchar('\n');
+        text += line + (text[line] == '\n');
     }
 }
 

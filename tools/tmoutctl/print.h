@@ -39,6 +39,9 @@ bool is_clean_text(const char *text);
  * would not show as it is. */
 void print_clean(const char *text);
 
+/* Prints the lines of text in the same way, each behind an indent; tabs are kept. */
+void print_clean_lines(const char *indent, const char *text);
+
 /* Local date and time for people. */
 void format_time(int64_t wall_clock_sec, char *text, size_t size);
 

@@ -40,6 +40,8 @@ void audit_start(struct audit *audit)
 
     if (sshd_find(audit->host, &audit->sshd, &audit->no_sshd) == 0)
         audit->no_sshd.text[0] = '\0';
+    if (audit->host->root[0] != '\0' && sshd_copy_make(audit->host, &audit->copy, &failure) == 0)
+        sshd_copy_path(&audit->copy, audit->sshd.config, sizeof audit->sshd.config);
     audit->has_view = policy_view_find(audit->context, &audit->view, &failure) == 0;
     if (!audit->has_view)
         return;
@@ -55,6 +57,7 @@ void audit_start(struct audit *audit)
 void audit_free(struct audit *audit)
 {
     findings_free(&audit->findings);
+    sshd_copy_remove(&audit->copy);
     policy_free(&audit->policy);
     if (audit->has_view)
         policy_view_close(&audit->view);

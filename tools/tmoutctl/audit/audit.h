@@ -9,6 +9,7 @@
 #include "tools/tmoutctl/audit/findings.h"
 #include "tools/tmoutctl/host/host.h"
 #include "tools/tmoutctl/host/policy_view.h"
+#include "tools/tmoutctl/sshd/copy.h"
 #include "tools/tmoutctl/sshd/installed.h"
 #include "tools/tmoutctl/cli.h"
 
@@ -24,6 +25,7 @@ struct audit {
     const struct tmoutctl_context *context; /* its paths are not below the host's root */
     struct sshd_program sshd;
     struct failure no_sshd; /* why sshd was not found, else "" */
+    struct sshd_copy copy;  /* of its configuration, where that is not this host's own */
     bool has_view;          /* is a policy in force, or valid on disk? */
     struct policy_view view;
     struct policy policy; /* all its rules */

@@ -4,14 +4,15 @@
  * control that asks for them, as `tmout = 15m  # CIS 5.4.3.2`.
  */
 #include "tools/tmoutctl/audit/areas.h"
+#include "tools/tmoutctl/audit/policy_fix.h"
 
 #include "tools/tmoutctl/host/preset_file.h"
 #include "tools/tmoutctl/sshd/installed.h"
 #include "tools/tmoutctl/sshd/keywords.h"
+#include "tools/tmoutctl/sshd/site.h"
 #include "tools/tmoutctl/host/text_file.h"
 
 #include "lib/policy/compile.h"
-#include "lib/policy/sshd_values.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -28,14 +29,6 @@ struct baseline {
 };
 
 /* --- reading the preset --------------------------------------------------- */
-
-/* Can the name be part of a file name? */
-static bool is_plain_name(const char *name)
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
-
-    return name[0] != '\0' && name[strspn(name, allowed)] == '\0' && strlen(name) < NAME_MAX - 5;
-}
 
 /* Returns 0, or -1 with the reason. */
 static int read_baseline(const struct audit *audit, struct baseline *baseline,
@@ -84,29 +77,12 @@ static void line_control(const struct baseline *baseline, unsigned number, char 
 
 /* --- comparing ------------------------------------------------------------ */
 
-/* Is actual at least as strict as asked? */
-static bool is_enough(enum setting_id id, int64_t actual, int64_t asked)
-{
-    const struct setting *setting = &settings[id];
-
-    if (actual == asked)
-        return true;
-    if (setting->type == SETTING_STARTUPS) {
-        struct startups ours, theirs;
-        return startups_unpack(actual, &ours) && startups_unpack(asked, &theirs) &&
-               ours.start <= theirs.start && ours.rate >= theirs.rate && ours.full <= theirs.full;
-    }
-    /* For settings that sshd has globally, the table knows no stricter value. */
-    if (setting->default_only != NULL)
-        return actual < asked;
-    return setting_stricter(setting, actual, asked);
-}
-
 /* What a preset asks for: one setting of one of its rules. */
 struct demand {
     const struct baseline *baseline;
     const struct rule *rule;
     enum setting_id id;
+    struct policy_wishes *wishes;
 };
 
 static bool meets(const struct demand *demand, const struct rule *rule, int64_t actual)
@@ -114,7 +90,7 @@ static bool meets(const struct demand *demand, const struct rule *rule, int64_t 
     const int64_t asked = demand->rule->setting[demand->id].value;
 
     if (settings[demand->id].type != SETTING_TEXT)
-        return is_enough(demand->id, actual, asked);
+        return setting_is_enough(&settings[demand->id], actual, asked);
     return rule != NULL && rule->setting[demand->id].set && rule->text != NULL &&
            demand->rule->text != NULL && strcmp(rule->text, demand->rule->text) == 0;
 }
@@ -130,113 +106,24 @@ static void value_text(const struct rule *rule, enum setting_id id, int64_t valu
         setting_format(&settings[id], value, text, size);
 }
 
-/* --- fixing the policy ---------------------------------------------------- */
-
-/* How often a line has `NAME =`, even in a comment. */
-static unsigned settings_in(const struct text_line *line, const char *name)
+/* Wishes that the policy gave the finding's rule what is asked for. rule is the one
+ * whose value is too loose; one of the preset's for one user or group is no reason
+ * to change what all others have. */
+static void wish_for(struct findings *findings, const struct demand *demand,
+                     const struct rule *rule, struct finding *finding, const char *asked)
 {
-    const size_t length = strlen(name);
-    unsigned count = 0;
+    const bool is_theirs = rule != NULL && rule->setting[demand->id].set &&
+                           (demand->rule->kind == RULE_DEFAULT || rule->kind == demand->rule->kind);
+    struct policy_wish wish = {.finding = finding,
+                               .kind = is_theirs ? rule->kind : demand->rule->kind,
+                               .name = is_theirs ? rule->name : demand->rule->name,
+                               .id = demand->id};
 
-    for (const char *at = line->start; at + length < line->end; at++) {
-        const bool begins = at == line->start || (at[-1] != '_' && !isalnum((unsigned char)at[-1]));
-        const char *after = at + length;
-        if (!begins || strncmp(at, name, length) != 0)
-            continue;
-        while (after < line->end && (*after == ' ' || *after == '\t'))
-            after++;
-        count += after < line->end && *after == '=';
-    }
-    return count;
-}
-
-/* Is the setting the only thing on its line that looks like it, so that a
- * command can find it? */
-static bool stands_alone(const char *path, unsigned number, const char *name)
-{
-    struct text_file file;
-    bool alone = false;
-
-    if (read_text_file(path, 0, &file) != 0)
-        return false;
-    for (struct text_line line = {0}; next_text_line(&file, &line);)
-        if (line.number == number)
-            alone = settings_in(&line, name) == 1;
-    free(file.text);
-    return alone;
-}
-
-/* Changes the value in place: a file that is read later would override one of
- * ours, and one of ours would override the site's next edit. */
-static void fix_line(const struct audit *audit, struct finding *finding, enum setting_id id,
-                     const struct rule_setting *setting, const char *asked)
-{
-    const char *name = settings[id].name;
-    char path[PATH_MAX], word[PATH_MAX], program[512], program_word[1024];
-
-    policy_file(audit, setting->file, path, sizeof path);
-    if (!audit->is_text || settings[id].type == SETTING_TEXT ||
-        !stands_alone(path, setting->line, name)) {
-        finding_set_fix_by_hand(finding, path, setting->line);
-        return;
-    }
-    /* A value is a word, or quoted either way (scan.c). */
-    snprintf(program, sizeof program,
-             "%us/\\b(%s[[:blank:]]*=[[:blank:]]*)(\"[^\"]*\"|'[^']*'|[A-Za-z0-9_.:%%@-]+)/\\1%s/",
-             setting->line, name, asked);
-    finding_set_fix(finding, "sed -i -E %s %s && tmoutctl check && tmoutctl apply",
-                    shell_word(program, program_word, sizeof program_word),
-                    shell_word(path, word, sizeof word));
-}
-
-/* The path of a file for the preset's rule and setting in the policy's drop-in
- * directory. A rule's name that is not a plain word does not become part of it.
- * */
-static void own_file_path(const struct audit *audit, const struct demand *demand, char *path,
-                          size_t size)
-{
-    const struct rule *rule = demand->rule;
-    char whose[RULE_NAME_MAX + 32] = "";
-
-    if (rule->kind != RULE_DEFAULT && is_plain_name(rule->name))
-        snprintf(whose, sizeof whose, "-%s-%s", rule_kind_word(rule->kind), rule->name);
-    else if (rule->kind != RULE_DEFAULT)
-        snprintf(whose, sizeof whose, "-line-%u", rule->setting[demand->id].line);
-    snprintf(path, size, "%s.d/90-%s%s-%s.conf", audit->context->config_path,
-             demand->baseline->name, whose, settings[demand->id].name);
-}
-
-/* Puts what no line sets into a file of its own, one for each rule and setting,
- * which can be written again. */
-static void fix_in_own_file(const struct audit *audit, struct finding *finding,
-                            const struct demand *demand, const char *asked)
-{
-    const char *quote = settings[demand->id].type == SETTING_TEXT ? "\"" : "";
-    char title[RULE_TITLE_MAX], path[2 * PATH_MAX], path_word[2 * PATH_MAX];
-    char section[RULE_TITLE_MAX + SETTING_TEXT_MAX + 64], section_word[2 * sizeof section];
-
-    own_file_path(audit, demand, path, sizeof path);
-    snprintf(section, sizeof section, "%s { %s = %s%s%s }",
-             rule_title(demand->rule, title, sizeof title), settings[demand->id].name, quote, asked,
-             quote);
-    finding_set_fix(finding, "printf '%%s\\n' %s >%s && tmoutctl check && tmoutctl apply",
-                    shell_word(section, section_word, sizeof section_word),
-                    shell_word(path, path_word, sizeof path_word));
-}
-
-/* rule is the one whose value is too loose. */
-static void fix_policy(const struct audit *audit, struct finding *finding,
-                       const struct demand *demand, const struct rule *rule, const char *asked)
-{
-    /* A preset's rule for one user or group does not justify changing what all
-     * others have. */
-    const bool is_theirs =
-        demand->rule->kind == RULE_DEFAULT || (rule != NULL && rule->kind == demand->rule->kind);
-
-    if (rule != NULL && rule->setting[demand->id].set && is_theirs)
-        fix_line(audit, finding, demand->id, &rule->setting[demand->id], asked);
-    else
-        fix_in_own_file(audit, finding, demand, asked);
+    snprintf(wish.value, sizeof wish.value, "%s", asked);
+    finding_set_remediation(finding, "Set %s to %s, and apply the policy.",
+                            settings[demand->id].name, asked);
+    if (policy_wishes_add(demand->wishes, &wish) != 0)
+        findings->out_of_memory = true;
 }
 
 /* --- the policy ----------------------------------------------------------- */
@@ -270,7 +157,7 @@ static void compare_rule(struct audit *audit, const struct demand *demand, const
             ours != NULL ? ours->line : rule->line);
     line_control(demand->baseline, asked->line, control, sizeof control);
     finding_set_control(finding, control);
-    fix_policy(audit, finding, demand, rule, asked_text);
+    wish_for(&audit->findings, demand, rule, finding, asked_text);
 }
 
 /* The rule that decides for the one user or group of a preset's rule. */
@@ -350,14 +237,17 @@ static const char *met_text(const struct demand *demand, char *text, size_t size
     return text;
 }
 
-/* Gives a finding the place and fix of its cause, which may be NULL. */
+/* Gives a finding the place and remedy of its cause, which may be NULL. */
 static void copy_cause(struct finding *finding, const struct finding *cause)
 {
     if (cause == NULL)
         return;
     finding_set_place(finding, cause->file, cause->line);
-    if (cause->fix != NULL)
-        finding_set_fix(finding, "%s", cause->fix);
+    if (cause->remediation != NULL)
+        finding_set_remediation(finding, "%s", cause->remediation);
+    finding_set_command(finding, cause->command);
+    for (size_t i = 0; i < cause->edits.count; i++)
+        finding_add_edit(finding, &cause->edits.item[i]);
 }
 
 /* Does a failed check keep the setting from taking effect? */
@@ -391,7 +281,8 @@ static bool sshd_is_enough(const struct demand *demand, const char *printed)
     if (sshd_value_is(demand->id, asked, demand->rule->text, printed))
         return true;
     return setting->type != SETTING_TEXT && printed != NULL &&
-           setting_parse(setting, printed, &actual) == NULL && is_enough(demand->id, actual, asked);
+           setting_parse(setting, printed, &actual) == NULL &&
+           setting_is_enough(&settings[demand->id], actual, asked);
 }
 
 /* Does sshd, which has settings of its own, enforce what is asked? */
@@ -448,14 +339,19 @@ static void compare_demand(struct audit *audit, const struct demand *demand)
 
 static void compare_preset(struct audit *audit, const struct baseline *baseline)
 {
+    struct policy_wishes wishes = {0};
+
     for (size_t r = 0; r < baseline->preset.count; r++) {
-        struct demand demand = {.baseline = baseline, .rule = &baseline->preset.rule[r]};
+        struct demand demand = {
+            .baseline = baseline, .rule = &baseline->preset.rule[r], .wishes = &wishes};
         for (size_t id = 0; id < SETTING_COUNT; id++) {
             demand.id = (enum setting_id)id;
             if (demand.rule->setting[id].set)
                 compare_demand(audit, &demand);
         }
     }
+    policy_wishes_grant(audit, &wishes);
+    policy_wishes_free(&wishes);
 }
 
 int audit_baseline(struct audit *audit, const char *name, struct failure *failure)

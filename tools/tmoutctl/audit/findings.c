@@ -85,7 +85,7 @@ static void finding_clear(struct finding *finding)
     free(finding->message);
     free(finding->remediation);
     edits_free(&finding->edits);
-    free(finding->fix);
+    free(finding->diff);
     free(finding->file);
     free(finding->control);
 }
@@ -127,30 +127,6 @@ void finding_add_edit(struct finding *finding, const struct edit *edit)
 void finding_set_command(struct finding *finding, const char *command)
 {
     finding->command = command;
-}
-
-void finding_set_fix(struct finding *finding, const char *format, ...)
-{
-    va_list arguments;
-    char *fix = NULL;
-
-    va_start(arguments, format);
-    if (vasprintf(&fix, format, arguments) < 0)
-        fix = NULL;
-    va_end(arguments);
-    finding_replace(finding, &finding->fix, fix);
-    if (fix != NULL && !is_clean_text(fix)) {
-        free(finding->fix);
-        finding->fix = NULL;
-    }
-}
-
-void finding_set_fix_by_hand(struct finding *finding, const char *file, unsigned line)
-{
-    char word[PATH_MAX];
-
-    finding_set_fix(finding, "vi +%u %s && tmoutctl check && tmoutctl apply", line > 0 ? line : 1,
-                    shell_word(file, word, sizeof word));
 }
 
 void finding_set_control(struct finding *finding, const char *control)
@@ -214,7 +190,7 @@ const struct finding *findings_first(const struct findings *findings, enum audit
 {
     for (size_t i = 0; i < findings->count; i++) {
         const struct finding *f = findings->item[i];
-        if (f->check == check && f->status >= at_least &&
+        if ((check == AUDIT_CHECKS || f->check == check) && f->status >= at_least &&
             (setting == SETTING_COUNT || f->setting == setting))
             return f;
     }
@@ -230,27 +206,4 @@ void findings_free(struct findings *findings)
     free(findings->item);
     finding_clear(&findings->lost);
     *findings = (struct findings){0};
-}
-
-const char *shell_word(const char *path, char *text, size_t size)
-{
-    static const char harmless[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                   "/._-+@%,:";
-    size_t used = 1;
-
-    snprintf(text, size, "%s", path);
-    if (path[0] != '\0' && path[strspn(path, harmless)] == '\0')
-        return text;
-    text[0] = '\'';
-    for (const char *c = path; *c != '\0' && used + 6 < size; c++) {
-        if (*c == '\'') {
-            memcpy(text + used, "'\\''", 4);
-            used += 4;
-        } else {
-            text[used++] = *c;
-        }
-    }
-    text[used++] = '\'';
-    text[used] = '\0';
-    return text;
 }

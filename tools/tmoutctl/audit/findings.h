@@ -78,8 +78,8 @@ struct finding {
     char *message;           /* what is wrong, or what has passed */
     char *remediation;       /* what would be right; NULL where it has passed */
     struct edits edits;      /* what the patch changes for it; none: nothing */
+    char *diff;              /* of these edits alone, once the patch is made; or NULL */
     const char *command;     /* to run, whether once or twice; static, or NULL */
-    char *fix;               /* the command that corrects it, or NULL */
     char *file;              /* NULL where no file is concerned */
     unsigned line;           /* 0: the file as a whole */
     char *control;           /* of a baseline, or NULL */
@@ -122,14 +122,6 @@ void finding_add_edit(struct finding *finding, const struct edit *edit);
  * static, so that nothing from the host becomes part of it. */
 void finding_set_command(struct finding *finding, const char *command);
 
-/* The command that corrects it. One with characters that a terminal does not
- * show as they are is left out: what is pasted would not be what was meant. */
-void finding_set_fix(struct finding *finding, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-/* What only a person can correct in the policy: an editor as the fix. */
-void finding_set_fix_by_hand(struct finding *finding, const char *file, unsigned line);
-
 /* The control of a baseline that asks for it; "" for none. */
 void finding_set_control(struct finding *finding, const char *control);
 
@@ -137,15 +129,12 @@ void finding_set_control(struct finding *finding, const char *control);
 bool findings_have(const struct findings *findings, enum audit_check check, const char *file,
                    unsigned line);
 
-/* The first finding of a check that is at least this bad, and about this
- * setting unless it is SETTING_COUNT; NULL if there is none. */
+/* The first finding of a check, or with AUDIT_CHECKS of any, that is at least
+ * this bad, and about this setting unless it is SETTING_COUNT; NULL if there is
+ * none. */
 const struct finding *findings_first(const struct findings *findings, enum audit_check check,
                                      enum audit_status at_least, enum setting_id setting);
 
 void findings_free(struct findings *findings);
-
-/* path as a word of a shell's command line, quoted if need be, into text; text
- * is returned. */
-const char *shell_word(const char *path, char *text, size_t size);
 
 #endif

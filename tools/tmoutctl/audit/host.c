@@ -26,6 +26,22 @@
 #define TIOCSTI_RISK                                                                               \
     "a background program can fake terminal input and keep its user's terminal "                   \
     "from being idle"
+#define TIOCSTI_KEY  "dev.tty.legacy_tiocsti"
+#define TIOCSTI_FILE "/etc/sysctl.d/60-tmout.conf"
+
+/* Writes the setting into a file of sysctl's, where it is not in there yet. */
+static void fix_tiocsti(const struct audit *audit, struct finding *finding)
+{
+    struct text_file file;
+
+    finding_set_remediation(finding, "Set " TIOCSTI_KEY " to 0, now and for every boot.");
+    finding_set_command(finding, "sysctl --system");
+    if (host_read_text(audit->host, TIOCSTI_FILE, 0, TEXT_FILE_SIZE_MAX, &file) != 0 ||
+        strstr(file.text, TIOCSTI_KEY) == NULL)
+        finding_add_edit(finding,
+                         &(struct edit){EDIT_INSERT, TIOCSTI_FILE, EDIT_END, TIOCSTI_KEY " = 0"});
+    free(file.text);
+}
 
 static void check_host_tiocsti(struct audit *audit, const void *facts)
 {
@@ -35,20 +51,18 @@ static void check_host_tiocsti(struct audit *audit, const void *facts)
     host_path(audit->host, "/proc/sys/dev/tty/legacy_tiocsti", path, sizeof path);
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        findings_add(&audit->findings, CHECK_HOST_TIOCSTI, AUDIT_WARN,
-                     "this kernel cannot disable TIOCSTI (dev.tty.legacy_tiocsti, from Linux 6.2 "
-                     "on): " TIOCSTI_RISK "; boot a kernel from 6.2 on");
+        finding_set_remediation(findings_add(&audit->findings, CHECK_HOST_TIOCSTI, AUDIT_WARN,
+                                             "this kernel cannot disable TIOCSTI (" TIOCSTI_KEY
+                                             "): " TIOCSTI_RISK),
+                                "Boot Linux 6.2 or newer.");
         return;
     }
     if (read(fd, &value, 1) != 1)
         value = '1';
     close(fd);
-    if (value == '0')
-        return;
-    finding_set_fix(findings_add(&audit->findings, CHECK_HOST_TIOCSTI, AUDIT_WARN,
-                                 "dev.tty.legacy_tiocsti is 1: " TIOCSTI_RISK),
-                    "echo dev.tty.legacy_tiocsti=0 >/etc/sysctl.d/60-tmout.conf && "
-                    "sysctl -p /etc/sysctl.d/60-tmout.conf");
+    if (value != '0')
+        fix_tiocsti(audit, findings_add(&audit->findings, CHECK_HOST_TIOCSTI, AUDIT_WARN,
+                                        TIOCSTI_KEY " is 1: " TIOCSTI_RISK));
 }
 
 /* The first rule that lets a terminal be idle for longer than limit_sec,
@@ -67,27 +81,26 @@ static const struct rule *rule_beyond(const struct audit *audit, int64_t limit_s
     return NULL;
 }
 
+/* Stricter than the policy, so there is nothing to fix. */
 static void add_logind(struct audit *audit, const struct idle_session *idle, const char *title,
                        const char *ours)
 {
-    char word[PATH_MAX];
+    const bool in_file = idle->file_sec <= idle->running_sec;
+    struct finding *finding =
+        findings_add(&audit->findings, CHECK_HOST_LOGIND, AUDIT_NOTE,
+                     in_file ? "StopIdleSessionSec makes logind end idle sessions after %" PRId64
+                               " s, sooner than %s (%s)"
+                             : "the running logind ends idle sessions after %" PRId64
+                               " s, sooner than %s (%s); its files do not ask for that",
+                     in_file ? idle->file_sec : idle->running_sec, title, ours);
 
-    if (idle->file_sec <= idle->running_sec) {
-        struct finding *finding =
-            findings_add(&audit->findings, CHECK_HOST_LOGIND, AUDIT_WARN,
-                         "StopIdleSessionSec makes logind end idle sessions after %" PRId64
-                         " s, sooner than %s (%s)",
-                         idle->file_sec, title, ours);
+    finding_set_remediation(finding, in_file
+                                         ? "Raise StopIdleSessionSec if the policy is to decide."
+                                         : "Restart logind if the policy is to decide.");
+    if (in_file)
         finding_set_place(finding, idle->file, idle->line);
-        finding_set_fix(finding, "sed -i '%us/^/# /' %s && systemctl restart systemd-logind",
-                        idle->line, shell_word(idle->file, word, sizeof word));
-        return;
-    }
-    finding_set_fix(findings_add(&audit->findings, CHECK_HOST_LOGIND, AUDIT_WARN,
-                                 "the running logind ends idle sessions after %" PRId64
-                                 " s, sooner than %s (%s); its files do not ask for that",
-                                 idle->running_sec, title, ours),
-                    "systemctl restart systemd-logind");
+    else
+        finding_set_command(finding, "systemctl restart systemd-logind");
 }
 
 static void check_host_logind(struct audit *audit, const void *facts)
@@ -126,21 +139,18 @@ static const char *pair_file(const struct faillock_pair *pair)
     return pair->option->file[0] != '\0' ? pair->option->file : pair->faillock->config;
 }
 
-/* Gives the option the rule's value. */
+/* Gives the option the rule's value, in pam_faillock's own file. Lines of PAM
+ * belong to the checks of PAM. */
 static void fix_faillock(struct finding *finding, const struct faillock_pair *pair, int64_t ours)
 {
-    char word[PATH_MAX], text[32];
+    char text[64];
 
-    snprintf(text, sizeof text, "%" PRId64, ours == INT64_MAX ? 0 : ours);
-    shell_word(pair_file(pair), word, sizeof word);
-    if (pair->option->on_pam_line)
-        finding_set_fix(finding, "sed -i -E 's/\\b%s=[^[:space:]]+/%s=%s/' %s", pair->name,
-                        pair->name, text, word);
-    else if (pair->option->line > 0)
-        finding_set_fix(finding, "sed -i '%us/.*/%s = %s/' %s", pair->option->line, pair->name,
-                        text, word);
-    else
-        finding_set_fix(finding, "echo '%s = %s' >>%s", pair->name, text, word);
+    snprintf(text, sizeof text, "%s = %" PRId64, pair->name, ours == INT64_MAX ? 0 : ours);
+    finding_set_remediation(finding, "Set %s.", text);
+    if (!pair->option->on_pam_line)
+        finding_add_edit(
+            finding, &(struct edit){pair->option->line > 0 ? EDIT_REPLACE : EDIT_INSERT,
+                                    (char *)(uintptr_t)pair_file(pair), pair->option->line, text});
 }
 
 /* Of the rules that limit attempts, those with the strictest and the loosest
@@ -169,49 +179,72 @@ static struct rule_bounds rule_bounds(const struct audit *audit, enum setting_id
     return bounds;
 }
 
+/* How a value of pam_faillock's, which it has for all users, compares with that
+ * of the rules. */
+struct faillock_comparison {
+    const struct rule *rule; /* that it is compared with */
+    bool stricter, looser;   /* than all rules; neither: between two of them */
+    char theirs[64], ours[SETTING_TEXT_MAX], title[RULE_TITLE_MAX];
+};
+
+static void add_faillock(struct audit *audit, const struct faillock_pair *pair,
+                         const struct faillock_comparison *compared, const struct rule *loosest)
+{
+    const struct setting *setting = &settings[pair->id];
+    char other[RULE_TITLE_MAX], other_value[SETTING_TEXT_MAX];
+    struct finding *finding;
+
+    if (compared->stricter || compared->looser) {
+        finding = findings_add(&audit->findings, CHECK_HOST_FAILLOCK,
+                               compared->stricter ? AUDIT_NOTE : AUDIT_WARN,
+                               "pam_faillock's %s = %s is %s than %s of %s (%s)", pair->name,
+                               compared->theirs, compared->stricter ? "stricter" : "looser",
+                               setting->name, compared->title, compared->ours);
+        if (compared->looser)
+            fix_faillock(finding, pair, rule_value(audit, compared->rule, pair->id));
+    } else {
+        setting_format(setting, rule_value(audit, loosest, pair->id), other_value,
+                       sizeof other_value);
+        finding =
+            findings_add(&audit->findings, CHECK_HOST_FAILLOCK, AUDIT_WARN,
+                         "pam_faillock has one %s for all users, %s, and cannot match both "
+                         "%s of %s (%s) and that of %s (%s)",
+                         pair->name, compared->theirs, setting->name, compared->title,
+                         compared->ours, rule_title(loosest, other, sizeof other), other_value);
+    }
+    finding_set_place(finding, pair_file(pair), pair->option->line);
+}
+
 /*
  * Compares a pam_faillock option with our setting; the settings table tells
- * which value is stricter. pam_faillock has one value for all users. Between
- * two rules it can follow neither without violating the other, so only a value
- * outside of both gets a fix.
+ * which value is stricter. Between two rules it can follow neither without
+ * violating the other, so only a value outside of both gets a fix.
  */
 static void compare_option(struct audit *audit, const struct faillock_pair *pair)
 {
     const struct setting *setting = &settings[pair->id];
     const struct rule_bounds bounds = rule_bounds(audit, pair->id);
-    char title[RULE_TITLE_MAX], other[RULE_TITLE_MAX], value[SETTING_TEXT_MAX];
-    char other_value[SETTING_TEXT_MAX], theirs[64];
-    struct finding *finding;
+    const int64_t theirs = pair->option->value;
+    struct faillock_comparison compared;
 
     if (bounds.strictest == NULL)
         return;
     const int64_t strictest = rule_value(audit, bounds.strictest, pair->id);
     const int64_t loosest = rule_value(audit, bounds.loosest, pair->id);
-    const bool stricter = setting_stricter(setting, pair->option->value, strictest);
-    const bool looser = setting_stricter(setting, loosest, pair->option->value);
-    if (strictest == loosest && !stricter && !looser)
+    compared.stricter = setting_stricter(setting, theirs, strictest);
+    compared.looser = setting_stricter(setting, loosest, theirs);
+    if (strictest == loosest && !compared.stricter && !compared.looser)
         return;
-    const struct rule *rule = looser ? bounds.loosest : bounds.strictest;
-    snprintf(theirs, sizeof theirs, "%" PRId64 "%s",
-             pair->option->value == INT64_MAX ? 0 : pair->option->value,
-             pair->option->file[0] != '\0' ? "" : " (its default)");
-    setting_format(setting, rule_value(audit, rule, pair->id), value, sizeof value);
-    setting_format(setting, loosest, other_value, sizeof other_value);
-    rule_title(rule, title, sizeof title);
-    if (stricter || looser) {
-        finding =
-            findings_add(&audit->findings, CHECK_HOST_FAILLOCK, AUDIT_WARN,
-                         "pam_faillock's %s = %s is %s than %s of %s (%s)", pair->name, theirs,
-                         stricter ? "stricter" : "looser", setting->name, title, value);
-        fix_faillock(finding, pair, rule_value(audit, rule, pair->id));
-    } else {
-        finding = findings_add(&audit->findings, CHECK_HOST_FAILLOCK, AUDIT_WARN,
-                               "pam_faillock has one %s for all users, %s, and cannot match both "
-                               "%s of %s (%s) and that of %s (%s)",
-                               pair->name, theirs, setting->name, title, value,
-                               rule_title(bounds.loosest, other, sizeof other), other_value);
-    }
-    finding_set_place(finding, pair_file(pair), pair->option->line);
+    compared.rule = compared.looser ? bounds.loosest : bounds.strictest;
+    snprintf(compared.theirs, sizeof compared.theirs, "%" PRId64 "%s",
+             theirs == INT64_MAX ? 0 : theirs,
+             theirs == INT64_MAX && pair->id == SETTING_MAX_ATTEMPTS
+                 ? " (never)"
+                 : (pair->option->file[0] != '\0' ? "" : " (its default)"));
+    setting_format(setting, rule_value(audit, compared.rule, pair->id), compared.ours,
+                   sizeof compared.ours);
+    rule_title(compared.rule, compared.title, sizeof compared.title);
+    add_faillock(audit, pair, &compared, bounds.loosest);
 }
 
 static bool limits_root(const struct audit *audit)
@@ -230,22 +263,21 @@ static void compare_root(struct audit *audit, const struct faillock *faillock)
     const struct faillock_option *theirs = &faillock->even_deny_root;
     const char *file = theirs->value != 0 ? theirs->file : faillock->config;
     const bool ours = limits_root(audit);
-    char word[PATH_MAX];
 
     if (ours == (theirs->value != 0))
         return;
     struct finding *finding =
-        findings_add(&audit->findings, CHECK_HOST_FAILLOCK, AUDIT_WARN,
+        findings_add(&audit->findings, CHECK_HOST_FAILLOCK, ours ? AUDIT_WARN : AUDIT_NOTE,
                      ours ? "pam_faillock has no even_deny_root, but the policy limits root's "
                             "attempts: pam_faillock is looser"
                           : "pam_faillock has even_deny_root, but no rule limits root's attempts: "
                             "pam_faillock is stricter, and can lock root out of the console");
     finding_set_place(finding, file, theirs->line);
-    shell_word(file, word, sizeof word);
-    if (ours)
-        finding_set_fix(finding, "echo even_deny_root >>%s", word);
-    else
-        finding_set_fix(finding, "sed -i 's/\\beven_deny_root\\b//' %s", word);
+    if (!ours)
+        return;
+    finding_set_remediation(finding, "Add even_deny_root.");
+    finding_add_edit(
+        finding, &(struct edit){EDIT_INSERT, (char *)(uintptr_t)file, EDIT_END, "even_deny_root"});
 }
 
 static void check_host_faillock(struct audit *audit, const void *facts)
@@ -272,6 +304,8 @@ static void check_host_faillock(struct audit *audit, const void *facts)
 
 /* --- owners and modes ---------------------------------------------------- */
 
+#define ONLY_ROOT_WRITES "Let root alone own and write it: chown root:root, chmod go-w."
+
 /* What others than root may do with a file. */
 enum access { NOT_WRITABLE, READABLE_BY_ALL, NOT_READABLE };
 
@@ -283,24 +317,22 @@ static void check_access(struct audit *audit, const char *path, const struct sta
     const mode_t readable = S_ISDIR(status->st_mode) ? 0555 : 0444;
     const unsigned mode = (unsigned)(status->st_mode & 07777);
     struct finding *finding;
-    char word[PATH_MAX];
 
-    shell_word(path, word, sizeof word);
     if (wrong != NULL) {
         finding = findings_add(&audit->findings, CHECK_HOST_FILES, AUDIT_FAIL,
                                "%.*s (owner %u, mode %04o)", (int)strcspn(wrong, ":"), wrong,
                                (unsigned)status->st_uid, mode);
-        finding_set_fix(finding, "chown root:root %s && chmod go-w %s", word, word);
+        finding_set_remediation(finding, ONLY_ROOT_WRITES);
     } else if (access == READABLE_BY_ALL && (status->st_mode & readable) != readable) {
         finding = findings_add(&audit->findings, CHECK_HOST_FILES, AUDIT_FAIL,
                                "is not readable by all users, so their shells get no limit "
                                "(mode %04o)",
                                mode);
-        finding_set_fix(finding, "chmod a+rX %s", word);
+        finding_set_remediation(finding, "Let all users read it: chmod a+rX.");
     } else if (access == NOT_READABLE && (status->st_mode & 0077) != 0) {
         finding = findings_add(&audit->findings, CHECK_HOST_FILES, AUDIT_FAIL,
                                "is accessible to users other than root (mode %04o)", mode);
-        finding_set_fix(finding, "chmod go= %s", word);
+        finding_set_remediation(finding, "Let nobody but root read it: chmod go=.");
     } else {
         return;
     }
@@ -327,7 +359,7 @@ static void check_pattern(struct audit *audit, const char *root, const char *pat
 /* Nobody else may be able to replace one of the directories above path. */
 static void check_parents(struct audit *audit, const char *root, const char *path)
 {
-    char directory[PATH_MAX], full[PATH_MAX], word[PATH_MAX];
+    char directory[PATH_MAX], full[PATH_MAX];
     struct failure failure = {""};
 
     snprintf(directory, sizeof directory, "%s", path);
@@ -344,8 +376,7 @@ static void check_parents(struct audit *audit, const char *root, const char *pat
             findings_add(&audit->findings, CHECK_HOST_FILES, AUDIT_FAIL, "%.*s",
                          (int)strcspn(failure.text, ":"), failure.text);
         finding_set_place(finding, directory, 0);
-        finding_set_fix(finding, "chown root:root %s && chmod go-w %s",
-                        shell_word(directory, word, sizeof word), word);
+        finding_set_remediation(finding, ONLY_ROOT_WRITES);
     }
 }
 
@@ -396,20 +427,18 @@ static void check_host_files(struct audit *audit, const void *facts)
 void audit_room(struct audit *audit, const char *directory, const struct statvfs *room)
 {
     struct finding *finding;
-    char word[PATH_MAX];
 
-    shell_word(directory, word, sizeof word);
     if ((room->f_flag & ST_RDONLY) != 0) {
         finding = findings_add(&audit->findings, CHECK_HOST_STATE, AUDIT_FAIL,
                                "is on a read-only file system: no policy can be applied and no "
                                "failed login counted");
-        finding_set_fix(finding, "mount -o remount,rw \"$(findmnt -no TARGET -T %s)\"", word);
+        finding_set_remediation(finding, "Mount its file system read-write.");
     } else if (room->f_bfree == 0 || (room->f_files > 0 && room->f_ffree == 0)) {
         finding = findings_add(&audit->findings, CHECK_HOST_STATE, AUDIT_FAIL,
                                "is on a full file system: password logins of users without a "
-                               "ledger are rejected, and no policy can be applied; free some "
-                               "space (`df -h %s; df -i %s`)",
-                               word, word);
+                               "ledger are rejected, and no policy can be applied");
+        finding_set_remediation(finding,
+                                "Free some space; df -h and df -i show where there is none.");
     } else {
         return;
     }
@@ -429,7 +458,8 @@ static void check_host_state(struct audit *audit, const void *facts)
             findings_add(&audit->findings, CHECK_HOST_STATE, AUDIT_FAIL,
                          "is not a directory: no failed login can be counted");
         finding_set_place(finding, state, 0);
-        finding_set_fix(finding, "tmoutctl apply");
+        finding_set_remediation(finding, "Create the state directory.");
+        finding_set_command(finding, "tmoutctl apply");
         return;
     }
     if (statvfs(state, &room) == 0)

@@ -38,7 +38,7 @@ static void add_rejected(struct audit *audit)
         &audit->findings, CHECK_POLICY_IN_FORCE, AUDIT_FAIL, "%s; the policy is invalid, and %s",
         summary, audit->has_view ? "the last valid one stays in force" : "none is in force");
     finding_set_place(finding, file, line);
-    finding_set_fix_by_hand(finding, file, line);
+    finding_set_remediation(finding, "Correct the policy; tmoutctl check lists all errors.");
     problems_free(&problems);
     sources_free(&sources);
     policy_free(&policy);
@@ -58,27 +58,33 @@ static void check_policy_in_force(struct audit *audit, const void *facts)
         finding = findings_add(&audit->findings, CHECK_POLICY_IN_FORCE, AUDIT_FAIL,
                                "the policy on disk is not in force: %s", text);
         finding_set_place(finding, config, 0);
-        finding_set_fix(finding, "tmoutctl apply");
+        finding_set_remediation(finding, "Apply the policy on disk.");
+        finding_set_command(finding, "tmoutctl apply");
     } else if (!snapshot_is_intact(&audit->view.snapshot)) {
         finding = findings_add(&audit->findings, CHECK_POLICY_IN_FORCE, AUDIT_FAIL,
                                "%s/%s is damaged", audit->context->state_dir, SNAPSHOT_POLICY_NAME);
-        finding_set_fix(finding, "tmoutctl apply");
+        finding_set_remediation(finding, "Compile the policy again.");
+        finding_set_command(finding, "tmoutctl apply");
     }
 }
 
-/* Does the rule's user or group exist? 1 or 0, or -1 if NSS cannot tell. */
+/* Does the rule's user or group exist? 1 or 0, or -1 with errno if a directory
+ * does not answer: then errno may be ENOENT, too, but the lookup fails. */
 static int rule_name_exists(const struct rule *rule)
 {
-    const void *entry;
+    enum { BUFFER_SIZE = 1024 * 1024 };
+    char *buffer = malloc(BUFFER_SIZE);
+    struct passwd user, *found_user = NULL;
+    struct group group, *found_group = NULL;
+    int error = ENOMEM;
 
-    errno = 0;
-    if (rule->kind == RULE_USER)
-        entry = getpwnam(rule->name);
-    else
-        entry = getgrnam(rule->name);
-    if (entry != NULL)
-        return 1;
-    return errno == 0 || errno == ENOENT || errno == ESRCH ? 0 : -1;
+    if (buffer != NULL && rule->kind == RULE_USER)
+        error = getpwnam_r(rule->name, &user, buffer, BUFFER_SIZE, &found_user);
+    else if (buffer != NULL)
+        error = getgrnam_r(rule->name, &group, buffer, BUFFER_SIZE, &found_group);
+    free(buffer);
+    errno = error;
+    return error == 0 ? found_user != NULL || found_group != NULL : -1;
 }
 
 static void check_policy_names(struct audit *audit, const void *facts)
@@ -89,16 +95,23 @@ static void check_policy_names(struct audit *audit, const void *facts)
     for (size_t i = 0; i < audit->policy.count; i++) {
         const struct rule *rule = &audit->policy.rule[i];
         const int exists = rule->kind == RULE_DEFAULT ? 1 : rule_name_exists(rule);
+        struct finding *finding;
+        rule_title(rule, title, sizeof title);
         if (exists == 1)
             continue;
-        struct finding *finding =
-            findings_add(&audit->findings, CHECK_POLICY_NAMES, AUDIT_WARN,
-                         exists == 0 ? "%s: this host has no such %s, so the rule has no effect"
-                                     : "%s: the name service cannot look up this %s",
-                         rule_title(rule, title, sizeof title), rule_kind_word(rule->kind));
-        policy_file(audit, rule->file, path, sizeof path);
-        finding_set_place(finding, path, rule->line);
-        finding_set_fix_by_hand(finding, path, rule->line);
+        if (exists == 0) {
+            finding = findings_add(&audit->findings, CHECK_POLICY_NAMES, AUDIT_WARN,
+                                   "%s: this host has no such %s, so the rule has no effect", title,
+                                   rule_kind_word(rule->kind));
+            finding_set_remediation(finding, "Name one that exists, or remove the rule.");
+        } else {
+            finding =
+                findings_add(&audit->findings, CHECK_POLICY_NAMES, AUDIT_WARN,
+                             "%s: the name service could not be asked: %s", title, strerror(errno));
+            finding_set_remediation(
+                finding, "Make the sources in /etc/nsswitch.conf answer, and audit again.");
+        }
+        finding_set_place(finding, policy_file(audit, rule->file, path, sizeof path), rule->line);
     }
 }
 
@@ -154,7 +167,8 @@ static void check_policy_tmoutd(struct audit *audit, const void *facts)
     struct finding *finding = findings_add(&audit->findings, CHECK_POLICY_TMOUTD, AUDIT_FAIL,
                                            "%s requires tmoutd, which is not running", name);
     finding_set_place(finding, policy_file(audit, setting->file, path, sizeof path), setting->line);
-    finding_set_fix(finding, "systemctl enable --now tmoutd");
+    finding_set_remediation(finding, "Start tmoutd, now and at every boot.");
+    finding_set_command(finding, "systemctl enable --now tmoutd");
 }
 
 static const struct audit_step policy_steps[] = {

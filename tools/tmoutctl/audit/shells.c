@@ -1,5 +1,6 @@
 /* Does the limit reach the shells, and does nothing there undo it? */
 #include "tools/tmoutctl/audit/areas.h"
+#include "tools/tmoutctl/audit/policy_fix.h"
 
 #include "tools/tmoutctl/shells/files.h"
 #include "tools/tmoutctl/shells/findings.h"
@@ -27,7 +28,8 @@ static void add_missing_limit(struct audit *audit, const struct shell *shell)
                      shell->login_file != NULL ? "its rc file" : "the files of login shells");
 
     finding_set_place(finding, shell->path, 0);
-    finding_set_fix(finding, "tmoutctl shells --install");
+    finding_set_remediation(finding, "Let its rc files read our script.");
+    finding_set_command(finding, "tmoutctl shells --install");
 }
 
 static void check_shells_hooks(struct audit *audit, const void *facts)
@@ -73,16 +75,14 @@ static bool is_larger(const struct audit *audit, const struct shell_finding *fou
 static void fix_script(const struct audit *audit, struct finding *finding,
                        const struct shell_finding *found)
 {
-    char *program = shell_lines_out(audit->host, found->file, found->csh), word[PATH_MAX];
+    struct edits edits = {0};
 
-    shell_word(found->file, word, sizeof word);
-    if (program == NULL)
+    finding_set_remediation(finding, "Take the limit out of this file; the policy has it.");
+    if (shell_lines_out(audit->host, found->file, found->csh, &edits) != 0)
         finding->list->out_of_memory = true;
-    else if (program[0] != '\0')
-        finding_set_fix(finding, "sed -i '%s' %s", program, word);
-    else
-        finding_set_fix(finding, "vi +%u %s", found->line, word);
-    free(program);
+    for (size_t i = 0; i < edits.count; i++)
+        finding_add_edit(finding, &edits.item[i]);
+    edits_free(&edits);
 }
 
 static void check_shells_others(struct audit *audit, const void *facts)
@@ -103,10 +103,12 @@ static void check_shells_others(struct audit *audit, const void *facts)
         if (!conflict && !larger && !found->readonly)
             continue;
         struct finding *finding =
-            findings_add(&audit->findings, CHECK_SHELLS_OTHERS, conflict ? AUDIT_FAIL : AUDIT_WARN,
-                         "%s: %s%s", found->text, shell_finding_advice(found), larger ? than : "");
+            findings_add(&audit->findings, CHECK_SHELLS_OTHERS,
+                         conflict ? AUDIT_FAIL : (larger ? AUDIT_WARN : AUDIT_NOTE), "%s: %s%s",
+                         found->text, shell_finding_advice(found), larger ? than : "");
         finding_set_place(finding, found->file, found->line);
-        fix_script(audit, finding, found);
+        if (conflict || larger)
+            fix_script(audit, finding, found);
     }
 }
 
@@ -141,7 +143,7 @@ static void check_user_shell(struct audit *audit, const struct login_shells *log
     /* An empty field means /bin/sh. */
     const char *shell = user->pw_shell[0] != '\0' ? user->pw_shell : "/bin/sh";
     struct resolution resolution;
-    char path[PATH_MAX], name[PATH_MAX];
+    char path[PATH_MAX];
 
     if (!login_shells_have(login_shells, shell) || !is_loose(audit, shell) ||
         !is_unprotected(audit, user->pw_name, &resolution))
@@ -153,8 +155,7 @@ static void check_user_shell(struct audit *audit, const struct login_shells *log
                      "and no disconnect backs the limit",
                      user->pw_name, shell);
     finding_set_place(finding, policy_file(audit, limit->file, path, sizeof path), limit->line);
-    finding_set_fix(finding, "usermod -s /bin/bash %s",
-                    shell_word(user->pw_name, name, sizeof name));
+    finding_set_remediation(finding, "Give the user disconnect, or a shell with a timeout.");
 }
 
 static void check_shells_users(struct audit *audit, const void *facts)
@@ -186,7 +187,8 @@ static void check_shells_rules(struct audit *audit, const void *facts)
 {
     const struct shell_facts *shells = facts;
     const char *shell = loose_shell(audit, &shells->login_shells);
-    char path[PATH_MAX], title[RULE_TITLE_MAX], value[SETTING_TEXT_MAX], word[PATH_MAX];
+    char path[PATH_MAX], title[RULE_TITLE_MAX];
+    struct policy_wishes wishes = {0};
 
     if (shell == NULL)
         return;
@@ -196,19 +198,21 @@ static void check_shells_rules(struct audit *audit, const void *facts)
         if (!limit->set || limit->value == SETTING_NONE ||
             rule_value(audit, rule, SETTING_DISCONNECT) != SETTING_NONE)
             continue;
-        struct finding *finding =
-            findings_add(&audit->findings, CHECK_SHELLS_RULES, AUDIT_WARN,
-                         "%s has tmout but no disconnect, and shells like %s (/etc/shells) have "
-                         "no timeout",
-                         rule_title(rule, title, sizeof title), shell);
+        struct policy_wish wish = {findings_add(&audit->findings, CHECK_SHELLS_RULES, AUDIT_WARN,
+                                                "%s has tmout but no disconnect, and shells like "
+                                                "%s (/etc/shells) have no timeout",
+                                                rule_title(rule, title, sizeof title), shell),
+                                   rule->kind, rule->name, SETTING_DISCONNECT, ""};
         policy_file(audit, limit->file, path, sizeof path);
-        finding_set_place(finding, path, limit->line);
-        setting_format(&settings[SETTING_TMOUT], limit->value, value, sizeof value);
-        finding_set_fix(finding,
-                        "sed -i '%us/\\(tmout *= *[0-9a-z]*\\)/\\1   disconnect = %s/' %s && "
-                        "tmoutctl apply",
-                        limit->line, value, shell_word(path, word, sizeof word));
+        finding_set_place(wish.finding, path, limit->line);
+        setting_format(&settings[SETTING_TMOUT], limit->value, wish.value, sizeof wish.value);
+        finding_set_remediation(wish.finding, "Set disconnect to %s, and apply the policy.",
+                                wish.value);
+        if (policy_wishes_add(&wishes, &wish) != 0)
+            audit->findings.out_of_memory = true;
     }
+    policy_wishes_grant(audit, &wishes);
+    policy_wishes_free(&wishes);
 }
 
 static const struct audit_step shells_steps[] = {

@@ -1,5 +1,7 @@
 /* Does sshd's configuration let the policy take effect? */
 #include "tools/tmoutctl/audit/areas.h"
+#include "tools/tmoutctl/audit/patch.h"
+#include "tools/tmoutctl/audit/sshd_fix.h"
 
 #include "lib/policy/bash_variables.h"
 #include "tools/tmoutctl/sshd/check.h"
@@ -19,15 +21,6 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
-
-struct sshd_facts {
-    struct sshd_text text;
-    struct sshd_config effective; /* empty where sshd cannot be asked */
-    struct failure failure;       /* why it cannot, else "" */
-    bool has_version;
-    struct sshd_version version;
-    struct failure no_version; /* why it has none */
-};
 
 /* sshd's own values where no line sets them. */
 static const struct {
@@ -49,7 +42,9 @@ static const struct sshd_line *find_value(const struct sshd_facts *sshd, const c
                                           char *value, size_t size)
 {
     const struct sshd_line *line = sshd_text_first(&sshd->text, keyword);
-    const char *effective = sshd_config_value(&sshd->effective, keyword);
+    /* The options that keep sshd from starting are left out there. */
+    const char *effective = sshd_config_value(
+        sshd->bad.bad_count > 0 ? &sshd->answers.global : &sshd->effective, keyword);
 
     value[0] = '\0';
     if (effective != NULL) {
@@ -65,41 +60,36 @@ static const struct sshd_line *find_value(const struct sshd_facts *sshd, const c
     return line;
 }
 
-/* The name of sshd's systemd unit on this host. */
-static const char *sshd_unit(const struct audit *audit)
+/* The smallest max_attempts of all rules, or SETTING_NONE. */
+static int64_t fewest_attempts(const struct audit *audit)
 {
-    char path[PATH_MAX];
+    int64_t fewest = SETTING_NONE;
 
-    host_path(audit->host, "/lib/systemd/system/ssh.service", path, sizeof path);
-    return access(path, F_OK) == 0 ? "ssh" : "sshd";
+    for (size_t i = 0; i < audit->policy.count; i++) {
+        const struct rule_setting *setting = &audit->policy.rule[i].setting[SETTING_MAX_ATTEMPTS];
+        if (setting->set && setting->value < fewest)
+            fewest = setting->value;
+    }
+    return fewest;
 }
 
-/* The command that changes the value on a line or, where no line sets it, puts
- * one before all others: sshd uses the first. */
-static void fix_value(const struct audit *audit, struct finding *finding,
-                      const struct sshd_line *line, const char *keyword, const char *value)
+/* The value of a keyword that all checks accept, as it is written in sshd_config:
+ * the policy's for everybody, else a usual one. text is returned. */
+static const char *right_value(const struct audit *audit, enum setting_id id, char *text,
+                               size_t size)
 {
-    const char *unit = sshd_unit(audit);
-    char word[PATH_MAX];
+    const struct rule nobody = {.kind = RULE_DEFAULT};
+    const int64_t attempts = fewest_attempts(audit);
+    int64_t value = rule_value(audit, &nobody, id);
 
-    if (line != NULL)
-        finding_set_fix(finding, "sed -i '%us/.*/%s%s %s/' %s && sshd -t && systemctl reload %s",
-                        line->line, line->in_match ? "    " : "", keyword, value,
-                        shell_word(line->file, word, sizeof word), unit);
-    else
-        finding_set_fix(finding,
-                        "sed -i '1i %s %s' " SSHD_CONFIG_PATH " && sshd -t && systemctl reload %s",
-                        keyword, value, unit);
-}
-
-/* The command that comments a line out. */
-static void fix_out(const struct audit *audit, struct finding *finding, const char *file,
-                    unsigned line)
-{
-    char word[PATH_MAX];
-
-    finding_set_fix(finding, "sed -i '%us/^/# /' %s && sshd -t && systemctl reload %s", line,
-                    shell_word(file, word, sizeof word), sshd_unit(audit));
+    if (id == SETTING_CLIENT_ALIVE_INTERVAL && value >= SETTING_OFF)
+        value = 300;
+    if (id == SETTING_CLIENT_ALIVE_COUNT_MAX && value >= SETTING_OFF)
+        value = 3;
+    if (id == SETTING_MAX_AUTH_TRIES && attempts < value)
+        value = attempts;
+    sshd_value_format(id, value, "", text, size);
+    return text;
 }
 
 /* The place of the line, or of a value that no line sets. */
@@ -145,7 +135,7 @@ static void check_sshd_config(struct audit *audit, const void *facts)
                                "sshd has not been started since boot, so its configuration cannot "
                                "be queried (%s); the checks below use its files instead",
                                sshd->failure.text);
-        finding_set_fix(finding, "mkdir -m 755 /run/sshd");
+        finding_set_remediation(finding, "Start sshd, and audit again.");
         return;
     }
     const unsigned line = place_in(sshd->failure.text, path, sizeof path);
@@ -153,14 +143,50 @@ static void check_sshd_config(struct audit *audit, const void *facts)
                            "sshd's configuration cannot be queried, and sshd may not start: %s",
                            sshd->failure.text);
     finding_set_place(finding, path, line);
-    finding_set_fix(finding, "sshd -t");
+    finding_set_remediation(finding, "Correct what sshd -t complains about.");
 }
 
-static void add_bad_option(struct audit *audit, const struct sshd_bad_option *option,
-                           const struct sshd_config *builtin)
+/* The line that an option is on, or NULL. */
+static const struct sshd_line *line_of(const struct sshd_text *text,
+                                       const struct sshd_bad_option *option)
 {
-    const char *meant = sshd_suggest(option->keyword, builtin);
-    char word[PATH_MAX];
+    for (size_t i = 0; i < text->count; i++)
+        if (text->line[i].line == option->line && strcmp(text->line[i].file, option->file) == 0)
+            return &text->line[i];
+    return NULL;
+}
+
+/* Corrects a misspelled option, with a value that the other checks accept; takes
+ * out one that sshd does not have, or that another line sets. */
+static void fix_bad_option(const struct audit *audit, const struct sshd_facts *sshd,
+                           struct finding *finding, const struct sshd_line *line, const char *meant)
+{
+    char text[1024], value[SETTING_TEXT_MAX];
+
+    if (meant == NULL || (!line->in_match && sshd_text_first(&sshd->text, meant) != NULL)) {
+        finding_set_remediation(finding, "Remove the line.");
+        sshd_fix_line(finding, line, NULL);
+        return;
+    }
+    const size_t length = strcspn(line->arguments, "\r");
+    snprintf(text, sizeof text, "%s %.*s", meant, (int)length,
+             line->arguments + strspn(line->arguments, " \t"));
+    for (size_t i = 0; i < sshd_keyword_count; i++) {
+        const char *rest = line->arguments;
+        if (strcasecmp(sshd_keywords[i].keyword, meant) == 0 &&
+            sshd_next_word(&rest, value, sizeof value) && sshd_is_zero(value))
+            snprintf(text, sizeof text, "%s %s", meant,
+                     right_value(audit, sshd_keywords[i].id, value, sizeof value));
+    }
+    finding_set_remediation(finding, "Write %s.", text);
+    sshd_fix_line(finding, line, text);
+}
+
+static void add_bad_option(struct audit *audit, const struct sshd_facts *sshd,
+                           const struct sshd_bad_option *option)
+{
+    const char *meant = sshd_suggest(option->keyword, &sshd->builtin);
+    const struct sshd_line *line = line_of(&sshd->text, option);
     struct finding *finding =
         findings_add(&audit->findings, CHECK_SSHD_KEYWORD, AUDIT_FAIL,
                      "%s is %s, and keeps sshd from starting%s%s%s", option->keyword,
@@ -170,29 +196,28 @@ static void add_bad_option(struct audit *audit, const struct sshd_bad_option *op
                      meant != NULL ? "?" : "");
 
     finding_set_place(finding, option->file, option->line);
-    if (meant == NULL)
-        fix_out(audit, finding, option->file, option->line);
-    else
-        finding_set_fix(finding,
-                        "sed -i '%us/[A-Za-z0-9]\\{1,\\}/%s/' %s && sshd -t && "
-                        "systemctl reload %s",
-                        option->line, meant, shell_word(option->file, word, sizeof word),
-                        sshd_unit(audit));
+    if (line != NULL)
+        fix_bad_option(audit, sshd, finding, line, meant);
 }
 
 static void check_sshd_keyword(struct audit *audit, const void *facts)
 {
     const struct sshd_facts *sshd = facts;
-    struct sshd_config builtin = {0};
-    struct failure failure = {""};
 
-    if (sshd->effective.bad_count == 0)
-        return;
-    /* Without them the suggestions are only fewer. */
-    (void)sshd_builtin(&audit->sshd, &builtin, &failure);
-    for (size_t i = 0; i < sshd->effective.bad_count; i++)
-        add_bad_option(audit, &sshd->effective.bad[i], &builtin);
-    sshd_config_free(&builtin);
+    for (size_t i = 0; i < sshd->bad.bad_count; i++)
+        add_bad_option(audit, sshd, &sshd->bad.bad[i]);
+}
+
+/* Is there a misspelled option, outside of every Match block, that means this one? */
+static bool is_meant(const struct sshd_facts *sshd, const char *keyword)
+{
+    for (size_t i = 0; i < sshd->bad.bad_count; i++) {
+        const struct sshd_line *line = line_of(&sshd->text, &sshd->bad.bad[i]);
+        const char *meant = sshd_suggest(sshd->bad.bad[i].keyword, &sshd->builtin);
+        if (line != NULL && !line->in_match && meant != NULL && strcasecmp(meant, keyword) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* --- the environment ----------------------------------------------------- */
@@ -207,7 +232,7 @@ static void check_sshd_use_pam(struct audit *audit, const void *facts)
     struct finding *finding = findings_add(&audit->findings, CHECK_SSHD_USE_PAM, AUDIT_FAIL,
                                            "UsePAM is %s: sshd never calls the module", value);
     place_at(finding, line);
-    fix_value(audit, finding, line, "UsePAM", "yes");
+    sshd_fix_value(audit, finding, line, "UsePAM", "yes");
 }
 
 /* The first variable that affects the limit and matches sshd's pattern, or
@@ -246,7 +271,29 @@ static void check_sshd_user_environment(struct audit *audit, const void *facts)
                      "skip the limit, such as %s",
                      value, variable);
     place_at(finding, line);
-    fix_value(audit, finding, line, keyword, "no");
+    sshd_fix_value(audit, finding, line, keyword, "no");
+}
+
+/* Takes the words that name one of our variables out of a line; up_to is what
+ * ends the name in a word. */
+static void fix_variables(struct finding *finding, const struct sshd_line *line, const char *up_to)
+{
+    char word[512], text[4096];
+    int used = snprintf(text, sizeof text, "%s", line->keyword);
+    const int without = used;
+
+    for (const char *rest = line->arguments, *start = rest;
+         sshd_next_word(&rest, word, sizeof word); start = rest) {
+        start += strspn(start, " \t");
+        word[strcspn(word, up_to)] = '\0';
+        if (matching_variable(word) == NULL && used < (int)sizeof text)
+            used += snprintf(text + used, sizeof text - (size_t)used, " %.*s", (int)(rest - start),
+                             start);
+    }
+    finding_set_remediation(finding, used > without ? "Keep only the other variables on the line."
+                                                    : "Remove the line.");
+    if (used < (int)sizeof text)
+        sshd_fix_line(finding, line, used > without ? text : NULL);
 }
 
 /* An AcceptEnv line that lets clients set one of our variables. */
@@ -263,18 +310,9 @@ static void check_accept_env_line(struct audit *audit, const struct sshd_line *l
                          "AcceptEnv %s lets clients set %s, with which a shell can skip the limit",
                          pattern, variable);
         place_at(finding, line);
-        fix_out(audit, finding, line->file, line->line);
+        fix_variables(finding, line, "");
         return;
     }
-}
-
-static void check_sshd_accept_env(struct audit *audit, const void *facts)
-{
-    const struct sshd_facts *sshd = facts;
-
-    for (size_t i = 0; i < sshd->text.count; i++)
-        if (strcasecmp(sshd->text.line[i].keyword, "AcceptEnv") == 0)
-            check_accept_env_line(audit, &sshd->text.line[i]);
 }
 
 /* A SetEnv line that sets one of our variables. */
@@ -291,9 +329,18 @@ static void check_set_env_line(struct audit *audit, const struct sshd_line *line
             &audit->findings, CHECK_SSHD_SET_ENV, AUDIT_FAIL,
             "SetEnv %s is applied after PAM and overrides what the module sets", assignment);
         place_at(finding, line);
-        fix_out(audit, finding, line->file, line->line);
+        fix_variables(finding, line, "=");
         return;
     }
+}
+
+static void check_sshd_accept_env(struct audit *audit, const void *facts)
+{
+    const struct sshd_facts *sshd = facts;
+
+    for (size_t i = 0; i < sshd->text.count; i++)
+        if (strcasecmp(sshd->text.line[i].keyword, "AcceptEnv") == 0)
+            check_accept_env_line(audit, &sshd->text.line[i]);
 }
 
 static void check_sshd_set_env(struct audit *audit, const void *facts)
@@ -316,44 +363,95 @@ static bool line_is_zero(const struct sshd_line *line, char *value, size_t size)
     return sshd_next_word(&rest, value, size) && sshd_is_zero(value);
 }
 
+/* Do a value as it is written and one as sshd prints it mean the same? */
+static bool is_value(const struct sshd_keyword *keyword, const char *written, const char *printed)
+{
+    int64_t one, other;
+
+    if (sshd_is_zero(written))
+        return printed != NULL && sshd_is_zero(printed);
+    return printed != NULL && setting_parse(&settings[keyword->id], written, &one) == NULL &&
+           setting_parse(&settings[keyword->id], printed, &other) == NULL && one == other;
+}
+
+/*
+ * Does a line in a Match block have an effect on anybody? Not if other blocks come
+ * first for all users that it is about. What cannot be asked counts as yes; *asked
+ * tells whether it could.
+ */
+static bool is_effective(const struct sshd_facts *sshd, const struct sshd_line *line,
+                         const struct sshd_keyword *keyword, bool *asked)
+{
+    const struct sshd_answers *answers = &sshd->answers;
+    char written[64];
+    const char *rest = line->arguments;
+
+    *asked = false;
+    if (!answers->complete || !sshd_next_word(&rest, written, sizeof written))
+        return true;
+    for (size_t i = 0; i < answers->user_count; i++) {
+        if (!sshd_match_applies(&sshd->text.line[line->match], &sshd->named.user[i]))
+            continue;
+        *asked = true;
+        if (is_value(keyword, written, sshd_config_value(&answers->user[i], keyword->keyword)))
+            return true;
+    }
+    return !*asked;
+}
+
 static void check_sshd_client_alive(struct audit *audit, const void *facts)
 {
-    static const char keyword[] = "ClientAliveInterval";
+    static const struct sshd_keyword keyword = {
+        SETTING_CLIENT_ALIVE_INTERVAL, "ClientAliveInterval", {0, 0}};
     const struct sshd_facts *sshd = facts;
-    char value[64];
-    const struct sshd_line *line = find_value(sshd, keyword, value, sizeof value);
+    char value[64], right[SETTING_TEXT_MAX];
+    const struct sshd_line *line = find_value(sshd, keyword.keyword, value, sizeof value);
     struct finding *finding;
+    bool asked;
 
-    if (sshd_is_zero(value)) {
+    right_value(audit, keyword.id, right, sizeof right);
+    if (sshd_is_zero(value) && !is_meant(sshd, keyword.keyword)) {
         finding = findings_add(&audit->findings, CHECK_SSHD_CLIENT_ALIVE, AUDIT_WARN,
                                "ClientAliveInterval is %s: connections to dead clients stay open "
                                "until TCP times out",
                                value);
         place_at(finding, line);
-        fix_value(audit, finding, line, keyword, "300");
+        sshd_fix_value(audit, finding, line, keyword.keyword, right);
     }
     for (size_t i = 0; i < sshd->text.count; i++) {
         line = &sshd->text.line[i];
-        if (!line->in_match || strcasecmp(line->keyword, keyword) != 0 ||
-            !line_is_zero(line, value, sizeof value))
+        if (!line->in_match || strcasecmp(line->keyword, keyword.keyword) != 0 ||
+            !line_is_zero(line, value, sizeof value) || !is_effective(sshd, line, &keyword, &asked))
             continue;
         finding =
             findings_add(&audit->findings, CHECK_SSHD_CLIENT_ALIVE, AUDIT_WARN,
                          "ClientAliveInterval %s disables ClientAlive in this Match block", value);
         place_at(finding, line);
-        fix_value(audit, finding, line, keyword, "300");
+        sshd_fix_value(audit, finding, line, keyword.keyword, right);
     }
+}
+
+/* Has a line that is not in a Match block no effect, since sshd uses an earlier
+ * one? */
+static bool is_overridden(const struct sshd_facts *sshd, const struct sshd_line *line)
+{
+    return !line->in_match && sshd_text_first(&sshd->text, line->keyword) != line;
 }
 
 static void check_sshd_client_alive_count(struct audit *audit, const void *facts)
 {
-    static const char keyword[] = "ClientAliveCountMax";
+    static const struct sshd_keyword keyword = {
+        SETTING_CLIENT_ALIVE_COUNT_MAX, "ClientAliveCountMax", {0, 0}};
     const struct sshd_facts *sshd = facts;
-    char value[64];
+    char value[64], right[SETTING_TEXT_MAX];
+    bool asked;
 
+    right_value(audit, keyword.id, right, sizeof right);
     for (size_t i = 0; i < sshd->text.count; i++) {
         const struct sshd_line *line = &sshd->text.line[i];
-        if (strcasecmp(line->keyword, keyword) != 0 || !line_is_zero(line, value, sizeof value))
+        if (strcasecmp(line->keyword, keyword.keyword) != 0 ||
+            !line_is_zero(line, value, sizeof value) || is_overridden(sshd, line) ||
+            (line->in_match && !is_effective(sshd, line, &keyword, &asked)))
             continue;
         struct finding *finding =
             findings_add(&audit->findings, CHECK_SSHD_CLIENT_ALIVE_COUNT, AUDIT_FAIL,
@@ -361,60 +459,105 @@ static void check_sshd_client_alive_count(struct audit *audit, const void *facts
                          "closed idle sessions",
                          value);
         place_at(finding, line);
-        fix_value(audit, finding, line, keyword, "3");
+        sshd_fix_value(audit, finding, line, keyword.keyword, right);
     }
 }
 
-/* The rule with the smallest max_attempts, or NULL if no rule has one. */
-static const struct rule *fewest_attempts(const struct audit *audit)
+/* The line that gives a user, or with NULL everybody, this value of MaxAuthTries;
+ * NULL: none does. */
+static const struct sshd_line *tries_line(const struct sshd_facts *sshd, const struct account *user,
+                                          int64_t tries)
 {
-    const enum setting_id id = SETTING_MAX_ATTEMPTS;
-    const struct rule *strictest = NULL;
+    struct sshd_site_value site;
 
-    for (size_t i = 0; i < audit->policy.count; i++) {
-        const struct rule *rule = &audit->policy.rule[i];
-        if (rule->setting[id].set &&
-            (strictest == NULL || setting_stricter(&settings[id], rule->setting[id].value,
-                                                   strictest->setting[id].value)))
-            strictest = rule;
+    for (size_t i = 0; user != NULL && i < sshd->text.count; i++) {
+        const struct sshd_line *line = &sshd->text.line[i];
+        if (sshd_site_read(line, &site) && site.keyword->id == SETTING_MAX_AUTH_TRIES &&
+            site.value == tries && sshd_match_applies(&sshd->text.line[line->match], user))
+            return line;
     }
-    return strictest;
+    return sshd_text_first(&sshd->text, "MaxAuthTries");
 }
 
-/* Compares the value of a line, which may be NULL, with the rule's. */
-static void compare_tries(struct audit *audit, const struct sshd_line *line, const char *value,
-                          const struct rule *rule)
+/* More tries than a rule allows, on a line or, with NULL, as sshd's own value;
+ * whose begins with a blank, or is "". */
+static void add_tries(struct audit *audit, const struct sshd_line *line, const char *tries,
+                      const char *whose, const struct rule *rule, int64_t attempts)
 {
-    const int64_t attempts = rule->setting[SETTING_MAX_ATTEMPTS].value;
-    char limit[32], title[RULE_TITLE_MAX];
+    char title[RULE_TITLE_MAX], right[SETTING_TEXT_MAX];
 
-    if (strtoll(value, NULL, 10) <= attempts)
+    if (findings_have(&audit->findings, CHECK_SSHD_MAX_AUTH_TRIES,
+                      line != NULL ? line->file : SSHD_CONFIG_PATH, line != NULL ? line->line : 0))
         return;
-    snprintf(limit, sizeof limit, "%" PRId64, attempts);
     struct finding *finding =
         findings_add(&audit->findings, CHECK_SSHD_MAX_AUTH_TRIES, AUDIT_WARN,
-                     "MaxAuthTries is %s, but max_attempts of %s is %s: a single connection offers "
-                     "more tries than the user has attempts",
-                     value, rule_title(rule, title, sizeof title), limit);
+                     "MaxAuthTries is %s%s, but max_attempts of %s is %" PRId64
+                     ": a single connection offers more tries than the user has attempts",
+                     tries, whose, rule_title(rule, title, sizeof title), attempts);
     place_at(finding, line);
-    fix_value(audit, finding, line, "MaxAuthTries", limit);
+    sshd_fix_value(audit, finding, line, "MaxAuthTries",
+                   right_value(audit, SETTING_MAX_AUTH_TRIES, right, sizeof right));
+}
+
+/* Compares the tries that sshd gives a user, or with NULL everybody, with their
+ * limit, if there is one. */
+static void compare_tries(struct audit *audit, const struct sshd_facts *sshd,
+                          const struct account *user, const struct sshd_config *config,
+                          const struct resolved_setting *limit)
+{
+    const char *value = sshd_config_value(config, "MaxAuthTries");
+    const struct rule rule = {.kind = limit->kind, .name = (char *)(uintptr_t)limit->name};
+    char whose[RULE_NAME_MAX + 8] = "";
+
+    if (value == NULL || limit->value == SETTING_NONE || strtoll(value, NULL, 10) <= limit->value)
+        return;
+    if (user != NULL)
+        snprintf(whose, sizeof whose, " for %s", user->name);
+    add_tries(audit, tries_line(sshd, user, strtoll(value, NULL, 10)), value, whose, &rule,
+              limit->value);
+}
+
+/* The same for a line in a Match block about users whom this host does not have. */
+static void compare_line_of_nobody(struct audit *audit, const struct sshd_facts *sshd,
+                                   const struct sshd_line *line)
+{
+    const struct rule *strictest = NULL;
+    struct sshd_site_value site;
+    bool asked;
+
+    if (!sshd_site_read(line, &site) || site.keyword->id != SETTING_MAX_AUTH_TRIES ||
+        !is_effective(sshd, line, site.keyword, &asked) || asked)
+        return;
+    for (size_t i = 0; i < audit->policy.count; i++) {
+        const struct rule *rule = &audit->policy.rule[i];
+        if (rule->setting[SETTING_MAX_ATTEMPTS].set &&
+            rule->setting[SETTING_MAX_ATTEMPTS].value == fewest_attempts(audit))
+            strictest = rule;
+    }
+    if (strictest != NULL && site.value > fewest_attempts(audit))
+        add_tries(audit, line, site.text, "", strictest, fewest_attempts(audit));
 }
 
 static void check_sshd_max_auth_tries(struct audit *audit, const void *facts)
 {
     const struct sshd_facts *sshd = facts;
-    const struct rule *strictest = fewest_attempts(audit);
-    struct sshd_site_value site;
-    char value[64];
+    const struct sshd_answers *answers = &sshd->answers;
+    struct resolution resolution;
+    struct failure failure;
 
-    if (strictest == NULL)
+    if (!audit->has_view || fewest_attempts(audit) == SETTING_NONE)
         return;
-    const struct sshd_line *line = find_value(facts, "MaxAuthTries", value, sizeof value);
-    compare_tries(audit, line, value, strictest);
+    if (resolve(&audit->view.snapshot, "", NULL, 0, &resolution) == 0)
+        compare_tries(audit, sshd, NULL, &answers->global,
+                      &resolution.setting[SETTING_MAX_ATTEMPTS]);
+    for (size_t i = 0; i < answers->user_count; i++) {
+        struct account *user = &sshd->named.user[i];
+        if (policy_view_resolve(audit->context, &audit->view, user, &resolution, &failure) == 0)
+            compare_tries(audit, sshd, user, &answers->user[i],
+                          &resolution.setting[SETTING_MAX_ATTEMPTS]);
+    }
     for (size_t i = 0; i < sshd->text.count; i++)
-        if (sshd_site_read(&sshd->text.line[i], &site) &&
-            site.keyword->id == SETTING_MAX_AUTH_TRIES)
-            compare_tries(audit, &sshd->text.line[i], site.text, strictest);
+        compare_line_of_nobody(audit, sshd, &sshd->text.line[i]);
 }
 
 /* The site's own Match blocks take precedence over the default section, by
@@ -423,7 +566,8 @@ static void check_sshd_match(struct audit *audit, const void *facts)
 {
     const struct rule nobody = {.kind = RULE_DEFAULT};
     const struct sshd_facts *sshd = facts;
-    char wanted[SETTING_TEXT_MAX];
+    char wanted[SETTING_TEXT_MAX], right[SETTING_TEXT_MAX];
+    bool asked;
 
     for (size_t i = 0; i < sshd->text.count; i++) {
         const struct sshd_line *line = &sshd->text.line[i];
@@ -431,7 +575,8 @@ static void check_sshd_match(struct audit *audit, const void *facts)
         if (!sshd_site_read(line, &site))
             continue;
         const int64_t value = rule_value(audit, &nobody, site.keyword->id);
-        if (!setting_stricter(&settings[site.keyword->id], value, site.value))
+        if (!setting_stricter(&settings[site.keyword->id], value, site.value) ||
+            !is_effective(sshd, line, site.keyword, &asked))
             continue;
         sshd_value_format(site.keyword->id, value, "", wanted, sizeof wanted);
         struct finding *finding =
@@ -440,7 +585,8 @@ static void check_sshd_match(struct audit *audit, const void *facts)
                          "default section (%s)",
                          site.keyword->keyword, site.text, wanted);
         place_at(finding, line);
-        fix_value(audit, finding, line, site.keyword->keyword, wanted);
+        sshd_fix_value(audit, finding, line, site.keyword->keyword,
+                       right_value(audit, site.keyword->id, right, sizeof right));
     }
 }
 
@@ -462,11 +608,17 @@ static void check_sshd_channel_timeout(struct audit *audit, const void *facts)
                          "ChannelTimeout in a Match block has no effect before OpenSSH 10.5; put "
                          "it before every Match, or give these users disconnect");
         place_at(finding, line);
-        fix_out(audit, finding, line->file, line->line);
+        finding_set_remediation(finding, "Remove the line.");
+        sshd_fix_line(finding, line, NULL);
     }
 }
 
 /* --- what the policy has for sshd ---------------------------------------- */
+
+/* sshd may read the file in between, and must not find only a part of it. */
+#define WRITE_DROP_IN                                                                              \
+    "cd /etc/ssh/sshd_config.d && tmoutctl sshd-config >00-tmout.new && "                          \
+    "mv 00-tmout.new 00-tmout.conf && sshd -t"
 
 /* Does any rule have a setting for sshd? */
 static bool policy_has_sshd_settings(const struct audit *audit)
@@ -478,23 +630,31 @@ static bool policy_has_sshd_settings(const struct audit *audit)
     return false;
 }
 
-static void add_difference(struct audit *audit, const struct sshd_difference *difference)
+static void add_difference(struct audit *audit, const struct sshd_facts *sshd,
+                           const struct sshd_difference *difference)
 {
     char rule[PATH_MAX + RULE_TITLE_MAX];
+    const bool is_stricter =
+        sshd_value_is_stricter(difference->keyword->id, difference->effective, difference->policy);
 
     sshd_difference_rule(difference, rule, sizeof rule);
     struct finding *finding = findings_add(
-        &audit->findings, CHECK_SSHD_DROP_IN, AUDIT_FAIL,
+        &audit->findings, CHECK_SSHD_DROP_IN, is_stricter ? AUDIT_NOTE : AUDIT_FAIL,
         "%s for %s is %s in sshd, but %s in the policy (%s)", difference->keyword->keyword,
         difference->user != NULL ? difference->user : "all users", difference->effective,
         difference->policy, rule);
     finding->setting = difference->keyword->id;
     finding_set_place(finding, SSHD_DROP_IN, 0);
-    /* sshd may read the file in between, and must not find only a part of it. */
-    finding_set_fix(finding,
-                    "cd /etc/ssh/sshd_config.d && tmoutctl sshd-config >00-tmout.new && "
-                    "mv 00-tmout.new 00-tmout.conf && sshd -t && systemctl reload %s",
-                    sshd_unit(audit));
+    if (is_stricter)
+        return;
+    const bool is_included = sshd_includes(&sshd->text, SSHD_DROP_IN);
+    finding_set_remediation(finding, is_included
+                                         ? "Write the drop-in again, and reload sshd."
+                                         : "Write the drop-in, and reload sshd; sshd_config has no "
+                                           "Include line, so it would have no effect yet.");
+    finding_set_command(finding, WRITE_DROP_IN);
+    if (!is_included)
+        sshd_fix_include(audit, finding, &sshd->text);
 }
 
 /* As sshd_check(), for the policy in force. */
@@ -541,10 +701,10 @@ static void check_sshd_drop_in(struct audit *audit, const void *facts)
             findings_add(&audit->findings, CHECK_SSHD_DROP_IN, AUDIT_FAIL,
                          "cannot be compared with the policy: %s", failure.text);
         finding_set_place(finding, SSHD_DROP_IN, 0);
-        finding_set_fix(finding, "tmoutctl sshd-config --check");
+        finding_set_command(finding, "tmoutctl sshd-config --check");
     }
     for (size_t i = 0; i < check.difference_count; i++)
-        add_difference(audit, &check.difference[i]);
+        add_difference(audit, sshd, &check.difference[i]);
     sshd_check_free(&check);
 }
 
@@ -575,19 +735,19 @@ static const struct audit_step no_sshd_step = {CHECK_SSHD_INSTALLED, check_sshd_
 
 void audit_sshd(struct audit *audit)
 {
+    const size_t first = audit->findings.count;
     struct sshd_facts sshd = {0};
 
     if (audit->no_sshd.text[0] != '\0') {
         audit_run(audit, &no_sshd_step, 1, &sshd);
         return;
     }
-    if (sshd_effective(&audit->sshd, NULL, &sshd.effective, &sshd.failure) == 0)
-        sshd.failure.text[0] = '\0';
-    sshd.has_version = sshd_installed_version(&audit->sshd, &sshd.version, &sshd.no_version) == 0;
-    if (sshd_text_read(audit->host, &sshd.text) != 0)
+    if (sshd_facts_find(audit, &sshd) != 0) {
         audit->findings.out_of_memory = true;
-    else
+    } else {
         audit_run(audit, sshd_steps, sizeof sshd_steps / sizeof *sshd_steps, &sshd);
-    sshd_text_free(&sshd.text);
-    sshd_config_free(&sshd.effective);
+        patch_settle(audit, first);
+        sshd_prove(audit, &sshd, first);
+    }
+    sshd_facts_free(&sshd);
 }

@@ -22,18 +22,23 @@ static bool is_plain_path(const char *path)
     return true;
 }
 
-/* The host's path of the file at full, where no such file exists: its directory
- * must exist. Returns 0, or -1. */
+/* The real path of the file at full, where no such file exists; patch creates
+ * directories that are missing, too. Returns 0, or -1. */
 static int real_path_of_new(const char *full, char *real)
 {
     char directory[PATH_MAX];
-    const char *slash = strrchr(full, '/');
+    size_t length = strlen(full);
 
-    snprintf(directory, sizeof directory, "%.*s", (int)(slash - full), full);
-    if (realpath(directory[0] != '\0' ? directory : "/", real) == NULL ||
-        strlen(real) + strlen(slash) >= PATH_MAX)
+    do {
+        while (length > 0 && full[--length] != '/')
+            ;
+        snprintf(directory, sizeof directory, "%.*s", (int)length, full);
+    } while (length > 0 && realpath(directory, real) == NULL && errno == ENOENT);
+    if (length == 0)
+        real[0] = '\0';
+    else if (realpath(directory, real) == NULL || strlen(real) + strlen(full + length) >= PATH_MAX)
         return -1;
-    strcat(real, strcmp(real, "/") == 0 ? slash + 1 : slash);
+    strcat(real, full + length);
     return 0;
 }
 

@@ -4,7 +4,10 @@
 #include "tools/tmoutctl/host/host.h"
 
 #include <errno.h>
+#include <fnmatch.h>
+#include <glob.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -246,8 +249,7 @@ void edited_text_free(struct edited_text *edited)
 
 /* --- the file as it would be --------------------------------------------- */
 
-/* Puts the new text in place of the old. Returns 0, or -1 with errno. */
-static int take_edited(const struct edited_text *edited, struct text_file *file)
+int edited_text_take(const struct edited_text *edited, struct text_file *file)
 {
     size_t size = 0;
 
@@ -284,7 +286,7 @@ int host_read_text(const struct host *host, const char *path, int flags, size_t 
     const int no_file = errno;
     int edited_result = edits_run(host->edits, host, path, file, &edited);
     if (edited_result == 0 && edited.changed)
-        edited_result = take_edited(&edited, file);
+        edited_result = edited_text_take(&edited, file);
     const int saved = edited_result != 0 ? errno : no_file;
     edited_text_free(&edited);
     if (edited_result != 0) {
@@ -293,4 +295,57 @@ int host_read_text(const struct host *host, const char *path, int flags, size_t 
     }
     errno = saved;
     return file->text != NULL ? 0 : -1;
+}
+
+/* --- files by a pattern ---------------------------------------------------- */
+
+static int paths_add(struct host_paths *paths, const char *path)
+{
+    for (size_t i = 0; i < paths->count; i++)
+        if (strcmp(paths->item[i], path) == 0)
+            return 0;
+    char *copy = strdup(path);
+    char **grown = copy != NULL ? array_grow(paths->item, paths->count, sizeof *grown) : NULL;
+    if (grown == NULL) {
+        free(copy);
+        return -1;
+    }
+    paths->item = grown;
+    paths->item[paths->count++] = copy;
+    return 0;
+}
+
+static int paths_compare(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+int host_find_paths(const struct host *host, const char *pattern, struct host_paths *paths)
+{
+    char full[2 * PATH_MAX];
+    glob_t found;
+    int result = 0;
+
+    snprintf(full, sizeof full, "%s%s", host->root, pattern);
+    const int globbed = glob(full, 0, NULL, &found);
+    if (globbed == GLOB_NOSPACE)
+        return -1;
+    for (size_t i = 0; globbed == 0 && result == 0 && i < found.gl_pathc; i++)
+        result = paths_add(paths, found.gl_pathv[i] + strlen(host->root));
+    if (globbed == 0)
+        globfree(&found);
+    for (size_t i = 0; host->edits != NULL && result == 0 && i < host->edits->count; i++)
+        if (fnmatch(pattern, host->edits->item[i].file, FNM_PATHNAME | FNM_PERIOD) == 0)
+            result = paths_add(paths, host->edits->item[i].file);
+    if (paths->count > 1)
+        qsort(paths->item, paths->count, sizeof *paths->item, paths_compare);
+    return result;
+}
+
+void host_paths_free(struct host_paths *paths)
+{
+    for (size_t i = 0; i < paths->count; i++)
+        free(paths->item[i]);
+    free(paths->item);
+    *paths = (struct host_paths){0};
 }

@@ -80,7 +80,26 @@ struct edited_text {
 int edits_run(const struct edits *edits, const struct host *host, const char *path,
               const struct text_file *before, struct edited_text *edited);
 
+/* Puts the new text in the place of the file's, which is freed. Returns 0, or -1
+ * with errno: out of memory. */
+int edited_text_take(const struct edited_text *edited, struct text_file *file);
+
 void edited_text_free(struct edited_text *edited);
+
+/* Paths of a host's files. Start with {0}; end with host_paths_free(). */
+struct host_paths {
+    char **item;
+    size_t count;
+};
+
+/*
+ * Finds the host's files that match a pattern of glob(7), as absolute paths below
+ * its root in the order of their bytes; with host->edits, also the files that
+ * these would create. Returns 0, or -1: out of memory.
+ */
+int host_find_paths(const struct host *host, const char *pattern, struct host_paths *paths);
+
+void host_paths_free(struct host_paths *paths);
 
 /*
  * Reads the host's file at path, as read_large_text_file(), with host->edits

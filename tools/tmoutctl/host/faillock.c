@@ -39,6 +39,9 @@ static void set_option(struct faillock *faillock, const char *name, const char *
     else
         return;
     option->value = option == &faillock->even_deny_root ? 1 : faillock_number(value);
+    /* As the module, which takes -1 for 65535. */
+    if (option == &faillock->deny && option->value <= 0)
+        option->value = INT64_MAX;
     if (option == &faillock->unlock_time && (option->value == 0 || strncmp(value, "never", 5) == 0))
         option->value = INT64_MAX;
     snprintf(option->file, sizeof option->file, "%s", place->file);

@@ -11,7 +11,7 @@
 
 /* One of its options, and where it is set. */
 struct faillock_option {
-    int64_t value;       /* seconds or a number; INT64_MAX: never unlocked */
+    int64_t value;       /* seconds or a number; INT64_MAX: never locked, or unlocked */
     char file[PATH_MAX]; /* "": not set, so this is the default */
     unsigned line;
     bool on_pam_line;

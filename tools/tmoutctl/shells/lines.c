@@ -3,6 +3,7 @@
 #include "tools/tmoutctl/shells/files.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,45 +111,68 @@ static bool line_is_continued(const struct text_line *line)
     return line->end > line->start && line->end[-1] == '\\';
 }
 
-bool shell_lines_write(FILE *program, struct text_file *file, bool csh)
+/* Does a line begin what may go on over the next ones: a here-document, or a
+ * string? Then later lines may not be commands. */
+static bool line_opens_text(const char *commands)
 {
-    const char *variable = shell_variable(csh);
-    bool only = true, in_the_middle = false, first = true;
+    size_t single = 0, twice = 0;
 
-    for (struct text_line line = {0}; only && next_text_line(file, &line);) {
-        const bool is_continued = line_is_continued(&line);
-        const char *commands = shell_line_commands(file, &line);
-        if (shell_next_use(commands, commands, variable) != NULL) {
-            only = !in_the_middle && !is_continued && line_sets_limit_only(commands, csh);
-            /* The colon keeps a branch valid that has no other command. The
-             * variable's name is there so that nothing else is lost from a
-             * file that has been edited in the meantime. */
-            fprintf(program, "%s%us/.*%s/: # &/", first ? "" : ";", line.number, variable);
-            first = false;
-        }
-        in_the_middle = is_continued;
+    for (const char *c = commands; *c != '\0'; c++) {
+        single += *c == '\'';
+        twice += *c == '"';
     }
-    return only && !first;
+    return single % 2 != 0 || twice % 2 != 0 || strstr(commands, "<<") != NULL;
 }
 
-char *shell_lines_out(const struct host *host, const char *path, bool csh)
+/* The line, commented out. The colon keeps a branch valid that has no other
+ * command. */
+static int line_out(const char *path, const struct text_line *line, const char *text,
+                    struct edits *edits)
 {
-    struct text_file file;
-    char *text = NULL;
-    size_t size;
+    char *out = NULL;
 
-    if (shell_file_read(host, path, 0, &file) != 0)
-        return errno == ENOMEM ? NULL : strdup("");
-    FILE *program = open_memstream(&text, &size);
-    const bool only = program != NULL && shell_lines_write(program, &file, csh);
-    free(file.text);
-    if (program == NULL)
-        return NULL;
-    if (fclose(program) != 0) {
+    if (asprintf(&out, ": # %s", text) < 0)
+        return -1;
+    const int result =
+        edits_add(edits, &(struct edit){EDIT_REPLACE, (char *)(uintptr_t)path, line->number, out});
+    free(out);
+    return result;
+}
+
+int shell_lines_edit(const char *path, struct text_file *file, bool csh, struct edits *edits)
+{
+    const char *variable = shell_variable(csh);
+    bool only = true, in_the_middle = false, in_text = false;
+    int result = 0;
+
+    for (struct text_line line = {0}; result == 0 && only && next_text_line(file, &line);) {
+        const bool is_continued = line_is_continued(&line);
+        char *text = strndup(line.start, (size_t)(line.end - line.start));
+        const char *commands = shell_line_commands(file, &line);
+        if (text == NULL)
+            return -1;
+        text[strcspn(text, "\r")] = '\0';
+        if (shell_next_use(commands, commands, variable) != NULL) {
+            only =
+                !in_text && !in_the_middle && !is_continued && line_sets_limit_only(commands, csh);
+            result = only ? line_out(path, &line, text, edits) : 0;
+        }
+        in_the_middle = is_continued;
+        in_text = in_text || line_opens_text(commands);
         free(text);
-        return NULL;
     }
     if (!only)
-        text[0] = '\0';
-    return text;
+        edits_free(edits);
+    return result;
+}
+
+int shell_lines_out(const struct host *host, const char *path, bool csh, struct edits *edits)
+{
+    struct text_file file;
+
+    if (shell_file_read(host, path, 0, &file) != 0)
+        return errno == ENOMEM ? -1 : 0;
+    const int result = shell_lines_edit(path, &file, csh, edits);
+    free(file.text);
+    return result;
 }

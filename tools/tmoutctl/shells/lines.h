@@ -3,13 +3,11 @@
 #ifndef TMOUT_TMOUTCTL_SHELLS_LINES_H
 #define TMOUT_TMOUTCTL_SHELLS_LINES_H
 
+#include "tools/tmoutctl/host/edit.h"
 #include "tools/tmoutctl/host/host.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
-
-struct text_file;
 
 /* A shell's variable for the limit; csh: one of tcsh's files. */
 const char *shell_variable(bool csh);
@@ -19,13 +17,14 @@ const char *shell_variable(bool csh);
 const char *shell_next_use(const char *commands, const char *from, const char *variable);
 
 /*
- * A sed program that comments out each line of the host's file at path that
- * names the variable; "" where one of them does something else too, or where
- * that cannot be determined. The caller frees it; NULL: out of memory.
+ * Edits that comment out each line of the host's file at path that names the
+ * variable; none where one of them does something else too, or where that cannot
+ * be determined. Returns 0, or -1: out of memory.
  */
-char *shell_lines_out(const struct host *host, const char *path, bool csh);
+int shell_lines_out(const struct host *host, const char *path, bool csh, struct edits *edits);
 
-/* The same for a file's text, which is cut into lines; false: "", see above. */
-bool shell_lines_write(FILE *program, struct text_file *file, bool csh);
+/* The same for a file's text, which is cut into lines; path is the one of the
+ * edits. */
+int shell_lines_edit(const char *path, struct text_file *file, bool csh, struct edits *edits);
 
 #endif

@@ -39,6 +39,7 @@ int sshd_find(const struct host *host, struct sshd_program *program, struct fail
     const size_t count = sizeof sshd_places / sizeof sshd_places[0];
 
     program->query_budget_ms = QUERY_BUDGET_MS;
+    program->config[0] = '\0';
     for (size_t i = 0; i < count; i++)
         if (host_path(host, sshd_places[i], program->path, sizeof program->path) == 0 &&
             access(program->path, X_OK) == 0)
@@ -226,7 +227,8 @@ int sshd_effective(struct sshd_program *program, const char *user, struct sshd_c
                    struct failure *failure)
 {
     char about[512];
-    const char *const arguments[] = {"-T", "-C", about, NULL};
+    const char *const arguments[] = {
+        "-T", "-C", about, program->config[0] != '\0' ? "-f" : NULL, program->config, NULL};
 
     if (user != NULL && (strchr(user, ',') != NULL || strlen(user) > sizeof about / 2)) {
         failure_set(failure, "cannot query sshd -T for a user name that has a comma or is this "
@@ -238,6 +240,17 @@ int sshd_effective(struct sshd_program *program, const char *user, struct sshd_c
     else
         snprintf(about, sizeof about, "user=%s," FROM_NOWHERE, user);
     return sshd_ask_config(program, arguments, config, failure);
+}
+
+int sshd_test(struct sshd_program *program, struct failure *failure)
+{
+    const char *const arguments[] = {"-t", program->config[0] != '\0' ? "-f" : NULL,
+                                     program->config, NULL};
+    struct sshd_config config = {0};
+    const int result = sshd_ask_config(program, arguments, &config, failure);
+
+    sshd_config_free(&config);
+    return result;
 }
 
 int sshd_builtin(struct sshd_program *program, struct sshd_config *config, struct failure *failure)

@@ -24,6 +24,7 @@
 struct sshd_program {
     char path[PATH_MAX];
     int64_t query_budget_ms;
+    char config[PATH_MAX]; /* "": its own; else this file is asked about (sshd -f) */
 };
 
 struct sshd_pair {
@@ -61,7 +62,11 @@ int sshd_find(const struct host *host, struct sshd_program *program, struct fail
 int sshd_effective(struct sshd_program *program, const char *user, struct sshd_config *config,
                    struct failure *failure);
 
-/* The same for sshd's built-in values, without any configuration file. */
+/* What `sshd -t` says: would it start with this configuration? Returns 0, or -1
+ * with the reason. */
+int sshd_test(struct sshd_program *program, struct failure *failure);
+
+/* As sshd_effective(), for sshd's built-in values, without any configuration file. */
 int sshd_builtin(struct sshd_program *program, struct sshd_config *config, struct failure *failure);
 
 /* The first value of a keyword, in whatever case, or NULL. */

@@ -1,5 +1,7 @@
 #include "tools/tmoutctl/sshd/site.h"
 
+#include "lib/policy/sshd_values.h"
+
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -38,4 +40,31 @@ bool sshd_site_read(const struct sshd_line *line, struct sshd_site_value *site)
                    NULL;
     }
     return false;
+}
+
+bool setting_is_enough(const struct setting *setting, int64_t actual, int64_t asked)
+{
+    struct startups ours, theirs;
+
+    if (actual == asked)
+        return true;
+    if (setting->type == SETTING_STARTUPS)
+        return startups_unpack(actual, &ours) && startups_unpack(asked, &theirs) &&
+               ours.start <= theirs.start && ours.rate >= theirs.rate && ours.full <= theirs.full;
+    /* For settings that sshd has globally, the table knows no stricter value. */
+    if (setting->default_only != NULL)
+        return actual < asked;
+    return setting_stricter(setting, actual, asked);
+}
+
+bool sshd_value_is_stricter(enum setting_id id, const char *printed, const char *written)
+{
+    const struct setting *setting = &settings[id];
+    int64_t one, other;
+
+    if (setting->type == SETTING_TEXT ||
+        setting_parse(setting, site_value_plain(printed), &one) != NULL ||
+        setting_parse(setting, site_value_plain(written), &other) != NULL)
+        return false;
+    return one != other && setting_is_enough(setting, one, other);
 }

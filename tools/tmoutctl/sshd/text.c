@@ -4,12 +4,12 @@
 #include "tools/tmoutctl/host/edit.h"
 
 #include <errno.h>
-#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 /* As deep as sshd follows Include (SERVCONF_MAX_DEPTH of OpenSSH). */
 enum { DEPTH_MAX = 16 };
@@ -78,14 +78,13 @@ bool sshd_next_word(const char **at, char *word, size_t size)
 
 static void line_free(struct sshd_line *line)
 {
+    free(line->text);
     free(line->keyword);
     free(line->arguments);
     free(line->file);
 }
 
-/* The keyword of a line that begins at text, into *length; *rest is what
- * follows. NULL: it is empty or a comment. */
-static const char *line_keyword(const char *text, size_t *length, const char **rest)
+const char *sshd_line_keyword(const char *text, size_t *length, const char **rest)
 {
     const char *keyword = text + strspn(text, blanks);
 
@@ -107,7 +106,8 @@ static int text_add_line(struct sshd_text *text, struct sshd_line *line)
 {
     struct sshd_line *grown = NULL;
 
-    if (line->keyword != NULL && line->arguments != NULL && line->file != NULL)
+    if (line->text != NULL && line->keyword != NULL && line->arguments != NULL &&
+        line->file != NULL)
         grown = array_grow(text->line, text->count, sizeof *grown);
     if (grown == NULL) {
         line_free(line);
@@ -120,7 +120,8 @@ static int text_add_line(struct sshd_text *text, struct sshd_line *line)
 
 /* --- files ---------------------------------------------------------------- */
 
-static void text_read_file(struct text_reader *reader, const char *path, bool in_match, int depth);
+static void text_read_file(struct text_reader *reader, const char *path,
+                           const struct sshd_line *from, int depth);
 
 static bool text_is_open(const struct text_reader *reader, const char *path, int depth)
 {
@@ -130,34 +131,33 @@ static bool text_is_open(const struct text_reader *reader, const char *path, int
     return false;
 }
 
-/* Follows one pattern of an Include. A Match block that begins in an included
- * file ends with that file. */
+int sshd_include_paths(const struct host *host, const char *pattern, struct host_paths *paths)
+{
+    char full[2 * PATH_MAX];
+
+    snprintf(full, sizeof full, "%s%s", pattern[0] == '/' ? "" : "/etc/ssh/", pattern);
+    return host_find_paths(host, full, paths);
+}
+
+/* Follows one pattern of an Include; where nothing matches, sshd goes on, too. A
+ * Match block that begins in an included file ends with that file. */
 static void text_include_pattern(struct text_reader *reader, const struct sshd_line *from,
                                  const char *pattern, int depth)
 {
-    const size_t root_length = strlen(reader->host->root);
-    char full[2 * PATH_MAX];
-    glob_t paths;
+    struct host_paths paths = {0};
 
     if (depth >= DEPTH_MAX) {
         text_problem(reader, from->file, from->line, "includes files too deep");
         return;
     }
-    snprintf(full, sizeof full, "%s%s%s", reader->host->root, pattern[0] == '/' ? "" : "/etc/ssh/",
-             pattern);
-    const int globbed = glob(full, 0, NULL, &paths);
-    if (globbed != 0) { /* where nothing matches, sshd goes on, too */
-        reader->out_of_memory |= globbed == GLOB_NOSPACE;
-        return;
-    }
-    for (size_t i = 0; i < paths.gl_pathc && !reader->out_of_memory; i++) {
-        const char *path = paths.gl_pathv[i] + root_length;
-        if (text_is_open(reader, path, depth))
+    reader->out_of_memory |= sshd_include_paths(reader->host, pattern, &paths) != 0;
+    for (size_t i = 0; i < paths.count && !reader->out_of_memory; i++) {
+        if (text_is_open(reader, paths.item[i], depth))
             text_problem(reader, from->file, from->line, "includes a file from within it: a loop");
         else
-            text_read_file(reader, path, from->in_match, depth + 1);
+            text_read_file(reader, paths.item[i], from, depth + 1);
     }
-    globfree(&paths);
+    host_paths_free(&paths);
 }
 
 static void text_include(struct text_reader *reader, const struct sshd_line *from, int depth)
@@ -175,7 +175,7 @@ static void text_read_line(struct text_reader *reader, const char *text, struct 
 {
     const char *file = reader->open[depth], *rest;
     size_t length;
-    const char *keyword = line_keyword(text, &length, &rest);
+    const char *keyword = sshd_line_keyword(text, &length, &rest);
 
     if (keyword == NULL)
         return;
@@ -183,10 +183,14 @@ static void text_read_line(struct text_reader *reader, const char *text, struct 
         text_problem(reader, file, line->line, "comes after too many lines of included files");
         return;
     }
+    line->text = strdup(text);
     line->keyword = strndup(keyword, length);
     line->arguments = strdup(rest);
     line->file = strdup(file);
-    line->in_match |= line->keyword != NULL && strcasecmp(line->keyword, "match") == 0;
+    if (line->keyword != NULL && strcasecmp(line->keyword, "match") == 0) {
+        line->in_match = true;
+        line->match = reader->text.count;
+    }
     if (text_add_line(&reader->text, line) != 0) {
         reader->out_of_memory = true;
         return;
@@ -195,8 +199,12 @@ static void text_read_line(struct text_reader *reader, const char *text, struct 
         text_include(reader, line, depth);
 }
 
-static void text_read_file(struct text_reader *reader, const char *path, bool in_match, int depth)
+/* from is the Include, or NULL. */
+static void text_read_file(struct text_reader *reader, const char *path,
+                           const struct sshd_line *from, int depth)
 {
+    bool in_match = from != NULL && from->in_match;
+    size_t match = from != NULL ? from->match : 0;
     char what[256];
     struct text_file file;
 
@@ -208,19 +216,31 @@ static void text_read_file(struct text_reader *reader, const char *path, bool in
         return;
     }
     for (struct text_line at = {0}; !reader->out_of_memory && next_text_line(&file, &at);) {
-        struct sshd_line line = {.line = at.number, .in_match = in_match};
+        struct sshd_line line = {.line = at.number, .in_match = in_match, .match = match};
         file.text[at.end - file.text] = '\0'; /* in place of the newline */
         text_read_line(reader, at.start, &line, depth);
         in_match = line.in_match;
+        match = line.match;
     }
     free(file.text);
+}
+
+const char *sshd_config_path(const struct host *host)
+{
+    static const char *const places[] = {SSHD_CONFIG_PATH, "/usr/etc/ssh/sshd_config"};
+    char full[PATH_MAX];
+
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (host_path(host, places[i], full, sizeof full) == 0 && access(full, F_OK) == 0)
+            return places[i];
+    return SSHD_CONFIG_PATH;
 }
 
 int sshd_text_read(const struct host *host, struct sshd_text *text)
 {
     struct text_reader reader = {.host = host};
 
-    text_read_file(&reader, SSHD_CONFIG_PATH, false, 0);
+    text_read_file(&reader, sshd_config_path(host), NULL, 0);
     *text = reader.text;
     return reader.out_of_memory ? -1 : 0;
 }

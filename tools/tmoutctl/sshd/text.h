@@ -6,17 +6,20 @@
 #ifndef TMOUT_TMOUTCTL_SSHD_TEXT_H
 #define TMOUT_TMOUTCTL_SSHD_TEXT_H
 
+#include "tools/tmoutctl/host/edit.h"
 #include "tools/tmoutctl/host/host.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct sshd_line {
+    char *text;      /* all of it, without the newline */
     char *keyword;   /* as it is written; sshd ignores case */
     char *arguments; /* the rest, for sshd_next_word() */
     char *file;
     unsigned line;
     bool in_match;
+    size_t match; /* in a block: the index of its Match line */
 };
 
 struct sshd_text {
@@ -31,6 +34,10 @@ struct sshd_text {
 
 #define SSHD_CONFIG_PATH "/etc/ssh/sshd_config"
 
+/* The file that sshd reads: SSHD_CONFIG_PATH or, where that does not exist and
+ * the distribution has its own elsewhere, as SUSE, that one; static. */
+const char *sshd_config_path(const struct host *host);
+
 /*
  * Reads the host's sshd_config and what it includes, without comments and empty
  * lines. Returns 0, or -1: out of memory. The caller frees the text either way.
@@ -42,6 +49,16 @@ void sshd_text_free(struct sshd_text *text);
 /* The first line outside of every Match block that has this keyword, in
  * whatever case: sshd uses its value. NULL if there is none. */
 const struct sshd_line *sshd_text_first(const struct sshd_text *text, const char *keyword);
+
+/*
+ * Finds the files that an Include with this pattern reads, in sshd's order.
+ * Returns 0, or -1: out of memory. paths is to be freed either way.
+ */
+int sshd_include_paths(const struct host *host, const char *pattern, struct host_paths *paths);
+
+/* The keyword of the line at text, into *length; *rest is what follows. NULL: it
+ * is empty or a comment. */
+const char *sshd_line_keyword(const char *text, size_t *length, const char **rest);
 
 /* Takes the next word of *at, without its quotes, into word; what is too long
  * is cut off. False: no more. */

@@ -1,14 +1,36 @@
 /*
- * tmoutctl audit [--baseline NAME]: does the host enforce the policy? Inspects
- * the host as it is, changes nothing, and prints a fix for each finding.
+ * tmoutctl audit [--baseline NAME] [--patch]: does the host enforce the policy?
+ * Inspects the host as it is and changes nothing. docs/audit-1.schema.json
+ * describes what --json prints.
  */
 #include "tools/tmoutctl/audit/areas.h"
+#include "tools/tmoutctl/audit/patch.h"
 #include "tools/tmoutctl/print.h"
 #include "tools/tmoutctl/verbs/verbs.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* Of what --json prints: a new one where a program that knows the old would go
+ * wrong, not where keys are added. */
+enum { JSON_VERSION = 1 };
+
+/* --- for people ----------------------------------------------------------- */
+
+static const char indent[] = "      ";
+
+/* Prints "LABEL: text" below a finding, if there is a text. */
+static void print_below(const char *label, const char *text)
+{
+    if (text == NULL)
+        return;
+    printf("%s%s: ", indent, label);
+    print_clean(text);
+    putchar('\n');
+}
 
 static void print_finding(const struct finding *finding)
 {
@@ -25,23 +47,24 @@ static void print_finding(const struct finding *finding)
     }
     print_clean(finding->message);
     putchar('\n');
-    if (finding->fix != NULL) {
-        fputs("      fix: ", stdout);
-        print_clean(finding->fix);
-        putchar('\n');
-    }
+    print_below("fix", finding->remediation);
+    print_below("run", finding->command);
+    if (finding->diff != NULL)
+        print_clean_lines(indent, finding->diff);
 }
 
-/* "mend" is the former name of "remediation", and stays for one release. */
+/* --- for programs --------------------------------------------------------- */
+
 static json_t *finding_json(const struct finding *finding)
 {
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
                      audit_checks[finding->check].id, "status", audit_status_word(finding->status),
                      "message", json_text(finding->message), "remediation",
-                     json_text_or_null(finding->fix), "mend", json_text_or_null(finding->fix),
-                     "file", json_text_or_null(finding->file), "line",
-                     finding->line > 0 ? json_integer(finding->line) : json_null(), "control",
-                     json_text_or_null(finding->control));
+                     json_text_or_null(finding->remediation), "patch",
+                     json_text_or_null(finding->diff), "command",
+                     json_text_or_null(finding->command), "file", json_text_or_null(finding->file),
+                     "line", finding->line > 0 ? json_integer(finding->line) : json_null(),
+                     "control", json_text_or_null(finding->control));
 }
 
 static json_t *findings_json(const struct findings *findings)
@@ -58,25 +81,57 @@ static json_t *findings_json(const struct findings *findings)
     return list;
 }
 
-static int print_findings(const struct tmoutctl_context *context, const struct findings *findings)
+static json_t *audit_json(const struct findings *findings, const char *patch)
+{
+    return json_pack("{s:i, s:o, s:o}", "version", JSON_VERSION, "findings",
+                     findings_json(findings), "patch", json_text(patch));
+}
+
+/* --- all of it ------------------------------------------------------------ */
+
+static void print_findings(const struct findings *findings, bool quiet)
 {
     size_t number[AUDIT_FAIL + 1] = {0};
 
-    for (size_t i = 0; i < findings->count; i++)
-        number[findings->item[i]->status]++;
-    const int status = number[AUDIT_FAIL] > 0 ? TMOUTCTL_NO : TMOUTCTL_FINE;
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct finding *finding = findings->item[i];
+        number[finding->status]++;
+        if (!quiet || finding->status >= AUDIT_WARN)
+            print_finding(finding);
+    }
+    if (quiet)
+        return;
+    printf("\n%zu failed, %zu warning%s, ", number[AUDIT_FAIL], number[AUDIT_WARN],
+           number[AUDIT_WARN] == 1 ? "" : "s");
+    if (number[AUDIT_NOTE] > 0)
+        printf("%zu note%s, ", number[AUDIT_NOTE], number[AUDIT_NOTE] == 1 ? "" : "s");
+    printf("%zu passed\n", number[AUDIT_PASS]);
+}
 
-    if (context->json)
-        return print_json(findings_json(findings), status);
-    for (size_t i = 0; i < findings->count; i++)
-        if (!context->quiet || findings->item[i]->status != AUDIT_PASS)
-            print_finding(findings->item[i]);
-    if (!context->quiet)
-        printf("\n%zu failed, %zu warning%s, %zu passed\n", number[AUDIT_FAIL], number[AUDIT_WARN],
-               number[AUDIT_WARN] == 1 ? "" : "s", number[AUDIT_PASS]);
+enum { OPTION_BASELINE, OPTION_PATCH };
+
+static const struct verb_option options[] = {
+    [OPTION_BASELINE] = {"baseline", "NAME", "also compare with this preset", 0},
+    [OPTION_PATCH] = {"patch", NULL, "print the fixes as one patch, for patch -p1 -d /", 0},
+    {0},
+};
+
+static int print_audit(const struct audit *audit, const char *patch, bool only_patch)
+{
+    const int status = findings_first(&audit->findings, AUDIT_CHECKS, AUDIT_FAIL, SETTING_COUNT)
+                           ? TMOUTCTL_NO
+                           : TMOUTCTL_FINE;
+
+    if (audit->context->json)
+        return print_json(audit_json(&audit->findings, patch), status);
+    if (only_patch)
+        fputs(patch, stdout);
+    else
+        print_findings(&audit->findings, audit->context->quiet);
     return finish(status);
 }
 
+/* Runs all areas. Returns 0, or -1 after a message. */
 static int audit_all(struct audit *audit, const char *baseline)
 {
     struct failure failure = {""};
@@ -87,43 +142,40 @@ static int audit_all(struct audit *audit, const char *baseline)
     audit_sshd(audit);
     audit_shells(audit);
     audit_host(audit);
-    if (baseline != NULL && audit_baseline(audit, baseline, &failure) != 0) {
-        report("%s", failure.text);
-        return TMOUTCTL_FAILURE;
-    }
-    if (!audit->findings.out_of_memory)
-        return print_findings(audit->context, &audit->findings);
-    report("out of memory");
-    return TMOUTCTL_FAILURE;
+    if (baseline == NULL || audit_baseline(audit, baseline, &failure) == 0)
+        return 0;
+    report("%s", failure.text);
+    return -1;
 }
-
-enum { OPTION_BASELINE };
-
-static const struct verb_option options[] = {
-    [OPTION_BASELINE] = {"baseline", "NAME", "also compare with this preset", 0},
-    {0},
-};
 
 static int run_audit(const struct tmoutctl_context *context, const struct verb_arguments *arguments)
 {
     struct audit audit = {.host = &context->host, .owner = geteuid(), .context = context};
+    int status = TMOUTCTL_FAILURE;
 
     if (geteuid() != 0 && context->host.root[0] == '\0') {
         report("must be run as root");
         return TMOUTCTL_FAILURE;
     }
-    const int status = audit_all(&audit, arguments->option[OPTION_BASELINE]);
+    if (audit_all(&audit, arguments->option[OPTION_BASELINE]) == 0) {
+        char *patch = patch_make(&audit);
+        if (patch == NULL || audit.findings.out_of_memory)
+            report("out of memory");
+        else
+            status = print_audit(&audit, patch, arguments->option[OPTION_PATCH] != NULL);
+        free(patch);
+    }
     audit_free(&audit);
     return status;
 }
 
 const struct verb verb_audit = {
     .name = "audit",
-    .usage = "[--baseline NAME]",
+    .usage = "[--baseline NAME] [--patch]",
     .summary = "check that the host enforces the policy",
     .help = "Checks that the host enforces the policy: PAM, sshd, shells and files as they\n"
-            "are now. Changes nothing, and prints a command that fixes each finding. Must\n"
-            "be run as root.",
+            "are now. Changes nothing, and says what would be right; where an edit is proven\n"
+            "to do no harm, it shows the edit. Must be run as root.",
     .options = options,
     .run = run_audit,
 };

@@ -14,6 +14,9 @@ static const struct findings *compare_with_preset(struct audit *audit)
     struct failure failure = {""};
 
     assert_int_equal(audit_baseline(audit, "xyz", &failure), 0);
+    char *patch = patch_make(audit);
+    assert_non_null(patch);
+    free(patch);
     assert_false(audit->findings.out_of_memory);
     return &audit->findings;
 }
@@ -87,24 +90,29 @@ static void values_that_are_too_loose(void **state)
         const char *message, *fix;
     } cases[] = {
         {"tmout = 10m", DEFAULT("tmout = 15m"), 2, "tmout of default is 15m; xyz requires 10m",
-         "sed -i -E '2s/\\b(tmout[[:blank:]]*=[[:blank:]]*)"},
-        {"tmout = 10m", "default { }\n", 1, "none (not set)", "90-xyz-tmout.conf"},
-        {"tmout = 10m", "user \"root\" { warn = 2m }\n", 0, "none (not set)", "90-xyz-tmout.conf"},
-        {"max_attempts = 3", DEFAULT("max_attempts = 4"), 2, "4; xyz requires 3", "sed -i -E"},
-        {"lock_time = 15m", DEFAULT("lock_time = 10m"), 2, "10m; xyz requires 15m", "sed -i -E"},
-        {"enforce = true", DEFAULT("tmout = 1m"), 1, "enforce of default is false", "xyz-enforce"},
+         "-    tmout = 15m\n+    tmout = 10m\n"},
+        {"tmout = 10m", "default { }\n", 1, "none (not set)", NO_FIX},
+        {"tmout = 10m", "default {\n}\n", 1, "(not set)", "+    tmout = 10m\n }\n"},
+        {"tmout = 10m", "user \"root\" { warn = 2m }\n", 0, "none (not set)",
+         "+default {\n+    tmout = 10m\n+}\n"},
+        {"max_attempts = 3", DEFAULT("max_attempts = 4"), 2, "4; xyz requires 3",
+         "+    max_attempts = 3\n"},
+        {"lock_time = 15m", DEFAULT("lock_time = 10m"), 2, "10m; xyz requires 15m",
+         "+    lock_time = 15m\n"},
+        {"enforce = true", DEFAULT("tmout = 1m"), 1, "enforce of default is false",
+         "     tmout = 1m\n+    enforce = true\n }\n"},
         {"login_grace_time = 1m", DEFAULT("login_grace_time = 2m"), 2, "2m; xyz requires 1m",
-         "sed -i -E"},
+         "+    login_grace_time = 1m\n"},
         {"max_startups = \"10:30:60\"", DEFAULT("max_startups = \"10:30:100\""), 2,
-         "10:30:100; xyz requires 10:30:60", "sed -i -E"},
+         "10:30:100; xyz requires 10:30:60", "+    max_startups = 10:30:60\n"},
         {"max_startups = \"10:30:60\"", DEFAULT("max_startups = \"11:30:60\""), 2, "11:30:60",
-         "sed"},
+         "+    max_startups = 10:30:60\n"},
         {"max_startups = \"10:30:60\"", DEFAULT("max_startups = \"10:29:60\""), 2, "10:29:60",
-         "sed"},
+         "+    max_startups = 10:30:60\n"},
         {"channel_timeout = \"session:*=10m\"", DEFAULT("channel_timeout = \"session:*=20m\""), 2,
-         "session:*=20m; xyz requires session:*=10m", "vi +2"},
-        {"channel_timeout = \"session:*=10m\"", "default { }\n", 1, "(not set)",
-         "channel_timeout = \"session:*=10m\""},
+         "session:*=20m; xyz requires session:*=10m", "+    channel_timeout = \"session:*=10m\"\n"},
+        {"channel_timeout = \"session:*=10m\"", "default {\n    warn = 2m # x\n}\n", 1, "(not set)",
+         "     warn = 2m # x\n+    channel_timeout = \"session:*=10m\"\n }\n"},
     };
     struct audited_host *host = *state;
     char preset[256];
@@ -147,11 +155,13 @@ static void rules_of_the_policy(void **state)
                "default { tmout = 15m }\ngroup \"ops\" { tmout = 30m }\n"
                "group \"sys\" { tmout = 5m }\nuser \"root\" { warn = 2m }\n",
                &(struct expected){CHECK_BASELINE, AUDIT_FAIL, host->context.config_path, 2,
-                                  "tmout of group \"ops\" is 30m", "sed -i -E"});
+                                  "tmout of group \"ops\" is 30m",
+                                  "-group \"ops\" { tmout = 30m }\n"
+                                  "+group \"ops\" { tmout = 15m }\n"});
     /* Two settings that look the same in one line have to be fixed by hand. */
     assert_one(host, "default { tmout = 15m }\n", "default { /* tmout = 1m */ tmout = 30m }\n",
                &(struct expected){CHECK_BASELINE, AUDIT_FAIL, host->context.config_path, 1, "30m",
-                                  "vi +1"});
+                                  NO_FIX});
 }
 
 /* A longer word that ends like the setting does not look like it. */
@@ -162,7 +172,7 @@ static void a_word_that_ends_like_the_setting(void **state)
     assert_one(host, "default { tmout = 15m }\n",
                "default { /* my_tmout = 1m xtmout = 1m */ tmout = 30m }\n",
                &(struct expected){CHECK_BASELINE, AUDIT_FAIL, host->context.config_path, 1, "30m",
-                                  "sed -i -E '"});
+                                  "xtmout = 1m */ tmout = 15m }\n"});
 }
 
 /* A preset's rule for one user or group. */
@@ -172,23 +182,56 @@ static void rules_of_the_preset(void **state)
 
     assert_one(host, "user \"root\" { tmout = 5m }\n", "default { tmout = 15m }\n",
                &(struct expected){CHECK_BASELINE, AUDIT_FAIL, host->context.config_path, 1,
-                                  "tmout of default is 15m", "90-xyz-user-root-tmout.conf"});
+                                  "tmout of default is 15m",
+                                  "+user \"root\" {\n+    tmout = 5m\n+}\n"});
     assert_one(host, "user \"root\" { tmout = 5m }\n",
                "default { tmout = 1m }\nuser \"root\" { tmout = 15m }\n",
                &(struct expected){CHECK_BASELINE, AUDIT_FAIL, host->context.config_path, 2,
-                                  "tmout of user \"root\" is 15m", "sed -i -E"});
+                                  "tmout of user \"root\" is 15m",
+                                  "+user \"root\" { tmout = 5m }\n"});
     assert_met(host, "user \"root\" { tmout = 5m }\n", "default { tmout = 1m }\n");
     /* The default section does not limit root's attempts. */
     assert_one(host, "user \"root\" { max_attempts = 3 }\n", "default { max_attempts = 3 }\n",
                &(struct expected){CHECK_BASELINE, AUDIT_FAIL, host->context.config_path, 0,
                                   "max_attempts of user \"root\" is none",
-                                  "90-xyz-user-root-max_attempts.conf"});
+                                  "+user \"root\" {\n+    max_attempts = 3\n+}\n"});
     assert_met(host, "user \"root\" { max_attempts = 3 }\n",
                "user \"root\" { max_attempts = 3 }\n");
-    /* A name that is not a plain word does not become part of a path. */
+    /* A name is quoted as the policy's syntax requires. */
     assert_one(host, "\ngroup 'CORP\\\\new' { tmout = 5m }\n", "default { tmout = 15m }\n",
                &(struct expected){CHECK_BASELINE, AUDIT_FAIL, host->context.config_path, 1, "15m",
-                                  "90-xyz-line-2-tmout.conf"});
+                                  "+group 'CORP\\\\new' {\n"});
+}
+
+/* Several settings that the policy lacks, on one line or in one new section. */
+static void all_at_once(void **state)
+{
+    static const struct {
+        const char *preset, *policy, *patch;
+    } cases[] = {
+        {"default { tmout = 5m\n max_attempts = 3\n lock_time = 15m }\n",
+         "default { tmout = 15m max_attempts = 9 } # x\n",
+         "-default { tmout = 15m max_attempts = 9 } # x\n"
+         "+default { tmout = 5m   lock_time = 15m max_attempts = 3 } # x\n"},
+        {"default { tmout = 5m\n enforce = true }\n", "group \"a\" { }\n",
+         " group \"a\" { }\n+default {\n+    tmout = 5m\n+    enforce = true\n+}\n"},
+        {"default { tmout = 5m\n enforce = true }\n", "default {\n    tmout = 9m\n}\n",
+         " default {\n-    tmout = 9m\n+    tmout = 5m\n+    enforce = true\n }\n"},
+    };
+    struct audited_host *host = *state;
+    struct failure failure = {""};
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        put_preset(host, cases[i].preset);
+        put_policy(host, cases[i].policy);
+        struct audit *audit = start_audit(host);
+        assert_int_equal(audit_baseline(audit, "xyz", &failure), 0);
+        char *patch = patch_make(audit);
+        assert_non_null(strstr(patch, CONFIG_NAME));
+        if (strstr(patch, cases[i].patch) == NULL)
+            fail_msg("\"%s\" has no \"%s\"", patch, cases[i].patch);
+        free(patch);
+    }
 }
 
 /* The lines of a policy that was rejected are no longer where they were. */
@@ -200,7 +243,7 @@ static void a_policy_that_was_read_from_the_snapshot(void **state)
     apply_policy(host);
     assert_one(host, "default { tmout = 5m }\n", "broken\n",
                &(struct expected){CHECK_BASELINE, AUDIT_FAIL, host->context.config_path, 2, "15m",
-                                  "vi +2"});
+                                  NO_FIX});
 }
 
 /* --- what the host does ------------------------------------------------------ */
@@ -232,7 +275,7 @@ static void checks_that_have_failed(void **state)
             findings_first(compare_with_preset(audit), CHECK_BASELINE, AUDIT_WARN, SETTING_COUNT));
         cause->status = AUDIT_FAIL;
         finding_set_place(cause, "/the/file", 7);
-        finding_set_fix(cause, "the fix");
+        finding_set_command(cause, "the fix");
         snprintf(message, sizeof message, "not enforced on this host: %s: only a warning",
                  audit_checks[cases[i].check].id);
         compare_with_preset(audit);
@@ -268,15 +311,15 @@ static void settings_of_sshd(void **state)
     put_sshd(host, "9.2p1", "maxauthtries 6\n");
     assert_one(host, preset, preset,
                &(struct expected){CHECK_BASELINE, AUDIT_FAIL, NULL, 0,
-                                  "in the policy, but MaxAuthTries is 6 in sshd", NULL});
+                                  "in the policy, but MaxAuthTries is 6 in sshd", NO_FIX});
     put_sshd(host, "9.2p1", "port 22\n");
     assert_one(
         host, preset, preset,
-        &(struct expected){CHECK_BASELINE, AUDIT_FAIL, NULL, 0, "MaxAuthTries is none", NULL});
+        &(struct expected){CHECK_BASELINE, AUDIT_FAIL, NULL, 0, "MaxAuthTries is none", NO_FIX});
     put_script(host, "/usr/sbin/sshd", "#!/bin/sh\necho broken >&2\nexit 1\n");
     assert_one(host, preset, preset,
                &(struct expected){CHECK_BASELINE, AUDIT_FAIL, NULL, 0,
-                                  "configuration cannot be queried: sshd -T: broken", NULL});
+                                  "configuration cannot be queried: sshd -T: broken", NO_FIX});
     put_sshd(host, "9.2p1", "maxstartups 10:30:60\n");
     assert_met(host, "default { max_startups = \"10:30:100\" }\n",
                "default { max_startups = \"10:30:60\" }\n");
@@ -294,11 +337,11 @@ static void the_cause_in_sshd(void **state)
     struct audit *audit = start_audit(host);
     struct finding *other = findings_add(&audit->findings, CHECK_SSHD_DROP_IN, AUDIT_FAIL, "x");
     other->setting = SETTING_MAX_AUTH_TRIES;
-    finding_set_fix(other, "another fix");
+    finding_set_command(other, "another fix");
     struct finding *cause = findings_add(&audit->findings, CHECK_SSHD_DROP_IN, AUDIT_FAIL, "x");
     cause->setting = SETTING_MAX_SESSIONS;
     finding_set_place(cause, "/the/drop-in", 0);
-    finding_set_fix(cause, "the fix");
+    finding_set_command(cause, "the fix");
     assert_true(is_expected(trouble_of(compare_with_preset(audit), CHECK_BASELINE),
                             &(struct expected){CHECK_BASELINE, AUDIT_FAIL, "/the/drop-in", 0,
                                                "MaxSessions is 10", "the fix"}));
@@ -314,6 +357,7 @@ int main(void)
         WITH_HOST(rules_of_the_policy),
         WITH_HOST(a_word_that_ends_like_the_setting),
         WITH_HOST(rules_of_the_preset),
+        WITH_HOST(all_at_once),
         WITH_HOST(a_policy_that_was_read_from_the_snapshot),
         WITH_HOST(checks_that_have_failed),
         WITH_HOST(checks_that_do_not_matter),

@@ -23,12 +23,13 @@ static void fake_terminal_input(void **state)
     put(host->root, TIOCSTI, "1\n");
     assert_only(audit_area(host, audit_host),
                 &(struct expected){CHECK_HOST_TIOCSTI, AUDIT_WARN, NULL, 0,
-                                   "dev.tty.legacy_tiocsti is 1", "sysctl -p"});
+                                   "dev.tty.legacy_tiocsti is 1", "+dev.tty.legacy_tiocsti = 0\n"});
     put(host->root, TIOCSTI, "");
     trouble_of(audit_area(host, audit_host), CHECK_HOST_TIOCSTI);
     remove_file(host, TIOCSTI);
-    assert_only(audit_area(host, audit_host),
-                &(struct expected){CHECK_HOST_TIOCSTI, AUDIT_WARN, NULL, 0, "boot a kernel", NULL});
+    assert_only(
+        audit_area(host, audit_host),
+        &(struct expected){CHECK_HOST_TIOCSTI, AUDIT_WARN, NULL, 0, "this kernel cannot", NO_FIX});
 }
 
 static void put_logind(const struct audited_host *host, const char *bus, const char *file)
@@ -54,17 +55,16 @@ static void logind_that_is_faster(void **state)
     assert_all_pass(audit_area(host, audit_host));
     put_logind(host, "t 1199000000", "1199");
     assert_only(audit_area(host, audit_host),
-                &(struct expected){CHECK_HOST_LOGIND, AUDIT_WARN, "/etc/systemd/logind.conf", 2,
-                                   "after 1199 s, sooner than default (20m)",
-                                   "sed -i '2s/^/# /' /etc/systemd/logind.conf"});
+                &(struct expected){CHECK_HOST_LOGIND, AUDIT_NOTE, "/etc/systemd/logind.conf", 2,
+                                   "after 1199 s, sooner than default (20m)", NO_FIX});
     /* What the files have applies from the next start on. */
     put_logind(host, "t 18446744073709551615", "10min");
     assert_only(audit_area(host, audit_host),
-                &(struct expected){CHECK_HOST_LOGIND, AUDIT_WARN, "/etc/systemd/logind.conf", 2,
-                                   "after 600 s", "restart systemd-logind"});
+                &(struct expected){CHECK_HOST_LOGIND, AUDIT_NOTE, "/etc/systemd/logind.conf", 2,
+                                   "after 600 s", NO_FIX});
     put_logind(host, "t 600000000", "infinity");
     assert_only(audit_area(host, audit_host),
-                &(struct expected){CHECK_HOST_LOGIND, AUDIT_WARN, NULL, 0, "the running logind",
+                &(struct expected){CHECK_HOST_LOGIND, AUDIT_NOTE, NULL, 0, "the running logind",
                                    "systemctl restart systemd-logind"});
     /* Without disconnect the limit is the shell's. */
     put_policy(host, "default { tmout = 5m }\nuser \"root\" { tmout = 10m }\n");
@@ -81,7 +81,7 @@ static void logind_that_cannot_be_queried(void **state)
     put(host->root, "/usr/lib/systemd/systemd-logind", "");
     assert_only(audit_area(host, audit_host),
                 &(struct expected){CHECK_HOST_LOGIND, AUDIT_WARN, NULL, 0,
-                                   "cannot find out whether logind", NULL});
+                                   "cannot find out whether logind", NO_FIX});
 }
 
 /* --- pam_faillock ----------------------------------------------------------- */
@@ -105,28 +105,33 @@ static void one_rule_and_faillock(void **state)
     } cases[] = {
         {"",
          "# deny = 5\n",
-         {CHECK_HOST_FAILLOCK, AUDIT_WARN, FAILLOCK, 0, "deny = 3 (its default) is stricter",
-          "echo 'deny = 5' >>" FAILLOCK}},
+         {CHECK_HOST_FAILLOCK, AUDIT_NOTE, FAILLOCK, 0, "deny = 3 (its default) is stricter",
+          NO_FIX}},
         {"",
          "\ndeny = 10\n",
          {CHECK_HOST_FAILLOCK, AUDIT_WARN, FAILLOCK, 2, "looser than max_attempts of default (5)",
-          "sed -i '2s/.*/deny = 5/' " FAILLOCK}},
+          "-deny = 10\n+deny = 5\n"}},
+        {"",
+         "deny = 0\n",
+         {CHECK_HOST_FAILLOCK, AUDIT_WARN, FAILLOCK, 1, "deny = 0 (never) is looser",
+          "-deny = 0\n+deny = 5\n"}},
+        {"",
+         "deny = -1\n",
+         {CHECK_HOST_FAILLOCK, AUDIT_WARN, FAILLOCK, 1, "(never) is looser", "+deny = 5\n"}},
+        {" deny=9", "deny = 5\n", {CHECK_HOST_FAILLOCK, AUDIT_WARN, SSHD_PAM, 1, "looser", NO_FIX}},
         {" deny=2",
          "deny = 5\n",
-         {CHECK_HOST_FAILLOCK, AUDIT_WARN, SSHD_PAM, 1, "deny = 2 is stricter",
-          "s/\\bdeny=[^[:space:]]+/deny=5/' " SSHD_PAM}},
+         {CHECK_HOST_FAILLOCK, AUDIT_NOTE, SSHD_PAM, 1, "deny = 2 is stricter", NO_FIX}},
         {"",
          "deny = 5\nunlock_time = 0\n",
-         {CHECK_HOST_FAILLOCK, AUDIT_WARN, FAILLOCK, 2, "unlock_time = 0 is stricter",
-          "unlock_time = 600"}},
+         {CHECK_HOST_FAILLOCK, AUDIT_NOTE, FAILLOCK, 2, "unlock_time = 0 is stricter", NO_FIX}},
         {"",
          "deny = 5\nfail_interval = 60\n",
          {CHECK_HOST_FAILLOCK, AUDIT_WARN, FAILLOCK, 2, "looser than attempt_window",
-          "fail_interval = 900"}},
+          "+fail_interval = 900\n"}},
         {"",
          "deny = 5\neven_deny_root\n",
-         {CHECK_HOST_FAILLOCK, AUDIT_WARN, FAILLOCK, 2, "no rule limits root's attempts",
-          "even_deny_root"}},
+         {CHECK_HOST_FAILLOCK, AUDIT_NOTE, FAILLOCK, 2, "no rule limits root's attempts", NO_FIX}},
     };
     struct audited_host *host = *state;
 
@@ -150,7 +155,7 @@ static void root_and_faillock(void **state)
     put_faillock(host, "", "deny = 5\n");
     assert_only(audit_area(host, audit_host),
                 &(struct expected){CHECK_HOST_FAILLOCK, AUDIT_WARN, FAILLOCK, 0,
-                                   "no even_deny_root", "echo even_deny_root >>" FAILLOCK});
+                                   "no even_deny_root", " deny = 5\n+even_deny_root\n"});
     put_faillock(host, "", "deny = 5\neven_deny_root\n");
     assert_all_pass(audit_area(host, audit_host));
 }
@@ -159,13 +164,14 @@ static void two_rules_and_faillock(void **state)
 {
     static const struct {
         const char *config;
+        enum audit_status status;
         const char *message, *fix;
     } cases[] = {
-        {"deny = 2\n", "stricter than max_attempts of group \"sys\" (3)", "deny = 3"},
-        {"deny = 9\n", "looser than max_attempts of default (5)", "deny = 5"},
-        {"deny = 3\n", "cannot match both", NULL},
-        {"deny = 4\n", "cannot match both", NULL},
-        {"deny = 5\n", "cannot match both", NULL},
+        {"deny = 2\n", AUDIT_NOTE, "stricter than max_attempts of group \"sys\" (3)", NO_FIX},
+        {"deny = 9\n", AUDIT_WARN, "looser than max_attempts of default (5)", "+deny = 5\n"},
+        {"deny = 3\n", AUDIT_WARN, "cannot match both", NO_FIX},
+        {"deny = 4\n", AUDIT_WARN, "cannot match both", NO_FIX},
+        {"deny = 5\n", AUDIT_WARN, "cannot match both", NO_FIX},
     };
     struct audited_host *host = *state;
 
@@ -173,7 +179,7 @@ static void two_rules_and_faillock(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         put_faillock(host, "", cases[i].config);
         assert_only(audit_area(host, audit_host),
-                    &(struct expected){CHECK_HOST_FAILLOCK, AUDIT_WARN, FAILLOCK, 1,
+                    &(struct expected){CHECK_HOST_FAILLOCK, cases[i].status, FAILLOCK, 1,
                                        cases[i].message, cases[i].fix});
     }
     /* A rule without attempts of its own, and with another time. */
@@ -181,7 +187,7 @@ static void two_rules_and_faillock(void **state)
     put_faillock(host, "", "deny = 5\n");
     assert_only(audit_area(host, audit_host),
                 &(struct expected){CHECK_HOST_FAILLOCK, AUDIT_WARN, FAILLOCK, 0,
-                                   "cannot match both lock_time", NULL});
+                                   "cannot match both lock_time", NO_FIX});
 }
 
 /* --- our files -------------------------------------------------------------- */
@@ -199,9 +205,9 @@ static void files_that_others_can_change_or_not_read(void **state)
         {STATE_NAME "/policy.v1", 0666, 0644, "mode 0666", "chmod go-w", false},
         {STATE_NAME "/attempts", 0775, 0755, "mode 0775", "chmod go-w", false},
         {STATE_NAME "/attempts/4711", 0644, 0600, "accessible to users other than root",
-         "chmod go= ", false},
+         "chmod go=", false},
         {TMOUT_SESSIONS_DIR, 0777, 0755, "mode 0777", "chmod go-w", true},
-        {TMOUT_SESSIONS_DIR "/1", 0640, 0600, "accessible to users", "chmod go= ", true},
+        {TMOUT_SESSIONS_DIR "/1", 0640, 0600, "accessible to users", "chmod go=", true},
         {SBINDIR "/tmoutd", 0775, 0755, "mode 0775", "chmod go-w", true},
         {SBINDIR "/tmoutctl", 0757, 0755, "mode 0757", "chmod go-w", true},
         {PROFILE_SH, 0666, 0644, "mode 0666", "chmod go-w", true},
@@ -285,11 +291,11 @@ static void file_systems(void **state)
         struct expected expected;
     } cases[] = {
         {{.f_flag = ST_RDONLY, .f_bfree = 1},
-         {CHECK_HOST_STATE, AUDIT_FAIL, "/d d", 0, "read-only", "mount -o remount,rw"}},
+         {CHECK_HOST_STATE, AUDIT_FAIL, "/d d", 0, "read-only", "read-write"}},
         {{.f_bfree = 0, .f_files = 5, .f_ffree = 5},
-         {CHECK_HOST_STATE, AUDIT_FAIL, "/d d", 0, "df -h '/d d'", NULL}},
+         {CHECK_HOST_STATE, AUDIT_FAIL, "/d d", 0, "full file system", "df -i"}},
         {{.f_bfree = 7, .f_files = 5, .f_ffree = 0},
-         {CHECK_HOST_STATE, AUDIT_FAIL, "/d d", 0, "full file system", NULL}},
+         {CHECK_HOST_STATE, AUDIT_FAIL, "/d d", 0, "full file system", NO_FIX}},
     };
     /* Some file systems do not count files. */
     static const struct statvfs good[] = {{.f_bfree = 1},

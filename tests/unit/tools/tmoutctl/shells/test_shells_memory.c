@@ -46,10 +46,11 @@ static int find_literals(void *root)
 static int write_lines_out(void *root)
 {
     const struct host host = {.root = root};
-    char *program = shell_lines_out(&host, "/etc/profile.d/site.sh", false);
-    const int result = program != NULL && program[0] != '\0' ? 0 : -1;
+    struct edits edits = {0};
+    const int read = shell_lines_out(&host, "/etc/profile.d/site.sh", false, &edits);
+    const int result = read == 0 && edits.count > 0 ? 0 : -1;
 
-    free(program);
+    edits_free(&edits);
     return result;
 }
 

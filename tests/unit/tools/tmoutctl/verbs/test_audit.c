@@ -5,9 +5,10 @@
 #include "tools/tmoutctl/host/preset_file.h"
 #include "tools/tmoutctl/verbs/verbs.h"
 
-#define SSHD_PAM "/etc/pam.d/sshd"
+#define SSHD_PAM    "/etc/pam.d/sshd"
+#define SSHD_CONFIG "/etc/ssh/sshd_config"
 
-enum { OPTION_BASELINE };
+enum { OPTION_BASELINE, OPTION_PATCH };
 
 static int audit(struct audited_host *host, const char *baseline, struct captured *captured)
 {
@@ -48,6 +49,17 @@ static void findings_as_text(void **state)
     put(host->root, SSHD_PAM, GOOD_STACK SESSION_LINE);
     assert_prints(host, NULL, TMOUTCTL_NO,
                   "FAIL  pam-twice               " SSHD_PAM ":5: is the second session line");
+    put(host->root, SSHD_CONFIG, "UsePAM yes\nAcceptEnv LANG *\n");
+    assert_prints(host, NULL, TMOUTCTL_NO,
+                  SSHD_CONFIG ":2: AcceptEnv * lets clients set POSIXLY_CORRECT, with which a "
+                              "shell can skip the limit\n"
+                              "      fix: Keep only the other variables on the line.\n"
+                              "      --- a" SSHD_CONFIG "\n      +++ b" SSHD_CONFIG "\n"
+                              "      @@ -1,2 +1,2 @@\n       UsePAM yes\n"
+                              "      -AcceptEnv LANG *\n      +AcceptEnv LANG\n");
+    put_policy(host, "default {\n    max_attempts = 4\n}\n");
+    remove_file(host, STATE_NAME "/policy.v1");
+    assert_prints(host, NULL, TMOUTCTL_NO, "\n      run: tmoutctl apply\n");
 }
 
 static void only_what_is_wrong(void **state)
@@ -63,7 +75,8 @@ static void only_what_is_wrong(void **state)
     put(host->root, SSHD_PAM, GOOD_STACK "auth include a\x1b[31mb\n");
     assert_int_equal(audit(host, NULL, &captured), TMOUTCTL_NO);
     assert_string_equal(captured.out, "FAIL  pam-stack               " SSHD_PAM
-                                      ":5: includes a?[31mb, which does not exist\n");
+                                      ":5: includes a?[31mb, which does not exist\n"
+                                      "      fix: libpam can read every line as it is meant.\n");
     captured_free(&captured);
 }
 
@@ -86,22 +99,51 @@ static void assert_key(const json_t *row, const char *key, const char *value)
     assert_string_equal(json_string_value(json_object_get(row, key)), value);
 }
 
+#define ACCEPT_ENV_PATCH                                                                           \
+    "--- a" SSHD_CONFIG "\n+++ b" SSHD_CONFIG                                                      \
+    "\n@@ -1,2 +1,2 @@\n UsePAM yes\n-AcceptEnv LANG *\n+AcceptEnv LANG\n"
+
+/* Nothing but the patch, and nothing where there is none. */
+static void one_patch(void **state)
+{
+    struct audited_host *host = *state;
+    struct captured captured;
+    const struct verb_arguments arguments = {.option = {[OPTION_PATCH] = ""}};
+
+    put_plain_policy(host);
+    assert_int_equal(verb_run_with(&verb_audit, &host->context, &arguments, &captured),
+                     TMOUTCTL_FINE);
+    assert_string_equal(captured.out, "");
+    captured_free(&captured);
+    put(host->root, SSHD_CONFIG, "UsePAM yes\nAcceptEnv LANG *\n");
+    assert_int_equal(verb_run_with(&verb_audit, &host->context, &arguments, &captured),
+                     TMOUTCTL_NO);
+    assert_string_equal(captured.out, ACCEPT_ENV_PATCH);
+    captured_free(&captured);
+}
+
 static void findings_as_json(void **state)
 {
     struct audited_host *host = *state;
     struct captured captured;
 
     put_plain_policy(host);
-    put(host->root, SSHD_PAM, GOOD_STACK SESSION_LINE);
+    put(host->root, SSHD_CONFIG, "UsePAM yes\nAcceptEnv LANG *\n");
     host->context.json = true;
     assert_int_equal(audit(host, NULL, &captured), TMOUTCTL_NO);
-    json_t *list = json_loads(captured.out, 0, NULL);
+    json_t *document = json_loads(captured.out, 0, NULL);
+    const json_t *list = json_object_get(document, "findings");
+    assert_int_equal(json_integer_value(json_object_get(document, "version")), 1);
     assert_int_equal(json_array_size(list), 39);
-    const json_t *row = find_row(list, "pam-twice");
-    assert_int_equal(json_object_size(row), 8);
+    const json_t *row = find_row(list, "sshd-accept-env");
+    assert_int_equal(json_object_size(row), 9);
     assert_key(row, "status", "FAIL");
-    assert_key(row, "file", SSHD_PAM);
-    assert_int_equal(json_integer_value(json_object_get(row, "line")), 5);
+    assert_key(row, "file", SSHD_CONFIG);
+    assert_key(row, "remediation", "Keep only the other variables on the line.");
+    assert_key(row, "patch", ACCEPT_ENV_PATCH);
+    assert_key(document, "patch", ACCEPT_ENV_PATCH);
+    assert_true(json_is_null(json_object_get(row, "command")));
+    assert_int_equal(json_integer_value(json_object_get(row, "line")), 2);
     assert_true(json_is_null(json_object_get(row, "control")));
     row = find_row(list, "pam-jump");
     assert_key(row, "status", "PASS");
@@ -109,7 +151,8 @@ static void findings_as_json(void **state)
     assert_true(json_is_null(json_object_get(row, "file")));
     assert_true(json_is_null(json_object_get(row, "line")));
     assert_true(json_is_null(json_object_get(row, "remediation")));
-    json_decref(list);
+    assert_true(json_is_null(json_object_get(row, "patch")));
+    json_decref(document);
     captured_free(&captured);
 }
 
@@ -131,10 +174,8 @@ static void a_baseline(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        WITH_HOST(findings_as_text),
-        WITH_HOST(only_what_is_wrong),
-        WITH_HOST(findings_as_json),
-        WITH_HOST(a_baseline),
+        WITH_HOST(findings_as_text), WITH_HOST(only_what_is_wrong), WITH_HOST(one_patch),
+        WITH_HOST(findings_as_json), WITH_HOST(a_baseline),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

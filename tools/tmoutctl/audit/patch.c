@@ -1,0 +1,177 @@
+#include "tools/tmoutctl/audit/patch.h"
+
+#include "tools/tmoutctl/host/diff.h"
+#include "tools/tmoutctl/host/generated.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+void patch_withdraw(struct finding *finding, const char *format, ...)
+{
+    va_list arguments;
+    char *reason = NULL, *text = NULL;
+    const char *before = finding->remediation;
+
+    edits_free(&finding->edits);
+    free(finding->diff);
+    finding->diff = NULL;
+    va_start(arguments, format);
+    if (vasprintf(&reason, format, arguments) < 0)
+        reason = NULL;
+    va_end(arguments);
+    if (reason == NULL || asprintf(&text, "%s%s%s", before != NULL ? before : "",
+                                   before != NULL ? " " : "", reason) < 0)
+        finding->list->out_of_memory = true;
+    else
+        finding_set_remediation(finding, "%s", text);
+    free(text);
+    free(reason);
+}
+
+/* Finds the file that an edit would change. False: it may not be changed, and
+ * the finding has lost its edits. */
+static bool settle_edit(const struct audit *audit, struct finding *finding, struct edit *edit)
+{
+    char real[PATH_MAX];
+    struct text_file file;
+    const char *why = diff_target(audit->host, edit->file, real);
+
+    if (why != NULL) {
+        patch_withdraw(finding, "The patch leaves %s alone: %s.", edit->file, why);
+        return false;
+    }
+    char *copy = strdup(real);
+    if (copy == NULL ||
+        (host_read_text(audit->host, real, O_NOFOLLOW, TEXT_FILE_SIZE_MAX, &file) != 0 &&
+         errno == ENOMEM)) {
+        free(copy);
+        finding->list->out_of_memory = true;
+        return false;
+    }
+    const char *by = generated_by(real, &file);
+    const bool is_text = file.text == NULL || strlen(file.text) == file.size;
+    free(file.text);
+    if (by != NULL || !is_text) {
+        free(copy);
+        patch_withdraw(finding,
+                       by != NULL ? "%s is written by %s: make the change there."
+                                  : "The patch leaves %s alone: %s.",
+                       edit->file, by != NULL ? by : "it is not a text file");
+        return false;
+    }
+    free(edit->file);
+    edit->file = copy;
+    return true;
+}
+
+/* Would the edits of a finding contradict those of earlier ones? */
+static bool contradicts(const struct finding *finding, const struct finding *earlier)
+{
+    for (size_t i = 0; i < finding->edits.count; i++)
+        for (size_t k = 0; k < earlier->edits.count; k++)
+            if (edit_conflicts(&finding->edits.item[i], &earlier->edits.item[k]))
+                return true;
+    return false;
+}
+
+/* The diff of settled edits, which the caller frees. NULL with errno as of
+ * diff_print(). */
+static char *diff_text(const struct audit *audit, const struct edits *edits)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *to = open_memstream(&text, &size);
+
+    if (to == NULL)
+        return NULL;
+    const int result = diff_print(to, audit->host, edits);
+    const int saved = errno;
+    if (fclose(to) == 0 && result == 0)
+        return text;
+    free(text);
+    errno = result != 0 ? saved : ENOMEM;
+    return NULL;
+}
+
+/* Gives a finding the diff of its edits. False: they have no place in the files,
+ * or change nothing. */
+static bool find_diff(const struct audit *audit, struct finding *finding)
+{
+    free(finding->diff);
+    finding->diff = diff_text(audit, &finding->edits);
+    if (finding->diff != NULL && finding->diff[0] != '\0')
+        return true;
+    finding->list->out_of_memory |= finding->diff == NULL && errno == ENOMEM;
+    free(finding->diff);
+    finding->diff = NULL;
+    return false;
+}
+
+static void settle_finding(const struct audit *audit, size_t number)
+{
+    struct finding *finding = audit->findings.item[number];
+
+    for (size_t i = 0; i < finding->edits.count; i++)
+        if (!settle_edit(audit, finding, &finding->edits.item[i]))
+            return;
+    for (size_t i = 0; i < number; i++) {
+        if (contradicts(finding, audit->findings.item[i])) {
+            patch_withdraw(finding, "Apply the patch of the other findings first, and run the "
+                                    "audit again.");
+            return;
+        }
+    }
+    if (finding->edits.count > 0 && !find_diff(audit, finding))
+        patch_withdraw(finding, "The patch leaves the file alone: a hunk would fit in more than "
+                                "one place.");
+}
+
+void patch_settle(struct audit *audit, size_t first)
+{
+    for (size_t i = first; i < audit->findings.count; i++)
+        settle_finding(audit, i);
+}
+
+int patch_collect(const struct findings *findings, size_t first, struct edits *edits)
+{
+    for (size_t i = first; i < findings->count; i++)
+        for (size_t k = 0; k < findings->item[i]->edits.count; k++)
+            if (edits_add(edits, &findings->item[i]->edits.item[k]) != 0)
+                return -1;
+    return 0;
+}
+
+/* Takes the edits of the last finding that has any. False: none has. */
+static bool withdraw_last(struct findings *findings)
+{
+    size_t i = findings->count;
+
+    while (i > 0 && findings->item[i - 1]->edits.count == 0)
+        i--;
+    if (i > 0)
+        patch_withdraw(findings->item[i - 1], "Apply the patch of the other findings first, and "
+                                              "run the audit again.");
+    return i > 0;
+}
+
+char *patch_make(struct audit *audit)
+{
+    char *text;
+
+    patch_settle(audit, 0);
+    do {
+        struct edits edits = {0};
+        text = NULL;
+        if (patch_collect(&audit->findings, 0, &edits) == 0)
+            text = diff_text(audit, &edits);
+        const int saved = errno;
+        edits_free(&edits);
+        errno = saved;
+        /* Each by itself has its place in the file, but together they have none. */
+    } while (text == NULL && errno == ENOTUNIQ && withdraw_last(&audit->findings));
+    return text;
+}

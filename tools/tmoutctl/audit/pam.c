@@ -2,6 +2,7 @@
  * judged in pam_lines.c. */
 #include "tools/tmoutctl/audit/areas.h"
 #include "tools/tmoutctl/audit/pam_facts.h"
+#include "tools/tmoutctl/audit/patch.h"
 
 #include "tools/tmoutctl/pam/rewrite.h"
 #include "tools/tmoutctl/pam/run.h"
@@ -478,6 +479,26 @@ static void free_facts(struct pam_facts *pam)
     pam_services_free(&pam->services);
 }
 
+/* Each edit was proven together with those before it. If some cannot be made after
+ * all, the others are proven again, or none is offered. */
+static int settle(struct audit *audit, struct pam_facts *pam, size_t first)
+{
+    struct edits edits = {0};
+
+    patch_settle(audit, first);
+    if (patch_collect(&audit->findings, first, &edits) != 0) {
+        edits_free(&edits);
+        return -1;
+    }
+    const bool is_safe = edits.count == 0 || pam_edits_are_safe(&pam->services, &edits);
+    edits_free(&edits);
+    for (size_t i = first; i < audit->findings.count && !is_safe; i++)
+        if (audit->findings.item[i]->edits.count > 0)
+            patch_withdraw(audit->findings.item[i], "No edit is offered, because not all that "
+                                                    "belong together can be made.");
+    return 0;
+}
+
 static const struct audit_step pam_steps[] = {
     {CHECK_PAM_STACK, check_pam_stack},
     {CHECK_PAM_BAD_JUMP, check_pam_bad_jump},
@@ -499,10 +520,13 @@ static const struct audit_step pam_steps[] = {
 void audit_pam(struct audit *audit)
 {
     struct pam_facts pam = {.limits_attempts = false};
+    const size_t first = audit->findings.count;
 
-    if (read_facts(audit, &pam) != 0)
-        audit->findings.out_of_memory = true;
-    else
+    if (read_facts(audit, &pam) == 0) {
         audit_run(audit, pam_steps, sizeof pam_steps / sizeof *pam_steps, &pam);
+        audit->findings.out_of_memory |= settle(audit, &pam, first) != 0;
+    } else {
+        audit->findings.out_of_memory = true;
+    }
     free_facts(&pam);
 }

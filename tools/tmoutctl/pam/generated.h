@@ -1,25 +1,21 @@
-/* Who writes a host's PAM files: what a tool generates is not to be edited. */
+/* Who writes a host's PAM files: what a tool generates is not to be edited. What
+ * is no tool of PAM's is in host/generated.h. */
 #ifndef TMOUT_TMOUTCTL_PAM_GENERATED_H
 #define TMOUT_TMOUTCTL_PAM_GENERATED_H
 
 #include "tools/tmoutctl/host/host.h"
 
-enum pam_author {
-    PAM_AUTHOR_PERSON, /* or a package, as a configuration file to be edited */
-    PAM_AUTHOR_AUTHSELECT,
-    PAM_AUTHOR_AUTHCONFIG,
-    PAM_AUTHOR_PAM_AUTH_UPDATE,
-    PAM_AUTHOR_PAM_CONFIG,
-    PAM_AUTHOR_VENDOR, /* a package, in /usr: an update replaces it */
-    PAM_AUTHOR_UNKNOWN /* it cannot be read */
+/* Why a file is not to be edited, and what to do instead: "is written by
+ * authselect" and so on, halves of a sentence, static. */
+struct pam_lock {
+    const char *because, *instead;
 };
 
-/* path is that of the host's file, absolute; symbolic links are followed. */
-enum pam_author pam_author_of(const struct host *host, const char *path);
-
-/* "is written by authselect" and so on, and what to do instead of editing it:
- * halves of a sentence. */
-const char *pam_author_text(enum pam_author author);
-const char *pam_author_remedy(enum pam_author author);
+/*
+ * May the host's file at path be edited, by a patch? path is absolute; symbolic
+ * links are followed. Returns NULL if it may, else why it may not; static. With
+ * errno ENOMEM it is not known.
+ */
+const struct pam_lock *pam_file_lock(const struct host *host, const char *path);
 
 #endif

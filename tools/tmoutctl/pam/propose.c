@@ -76,8 +76,8 @@ struct search {
     /* Why the candidate that came closest was dropped. */
     struct pam_answer rejected;
     bool has_rejected, breaks_others, is_offered, out_of_memory;
-    const char *locked_file; /* a file that the line would have to go into */
-    enum pam_author author;  /* and who writes it */
+    const char *locked_file; /* that the line would have to go into, but for this */
+    const struct pam_lock *lock;
 };
 
 /* One change of our lines. */
@@ -97,18 +97,17 @@ static const struct pam_stack *stack_of(const struct search *search)
 }
 
 /* May the file be edited? Notes the first one that may not. */
-static bool may_edit(struct search *search, const char *file)
+static bool may_edit(struct search *search, const char *path)
 {
     const struct host bare = {.root = search->services->host.root};
-    const enum pam_author author = pam_author_of(&bare, file);
+    const struct pam_lock *lock = pam_file_lock(&bare, path);
 
-    if (author == PAM_AUTHOR_PERSON)
+    if (lock == NULL)
         return true;
-    search->out_of_memory =
-        search->out_of_memory || (author == PAM_AUTHOR_UNKNOWN && errno == ENOMEM);
+    search->out_of_memory = search->out_of_memory || errno == ENOMEM;
     if (search->locked_file == NULL) {
-        search->locked_file = file;
-        search->author = author;
+        search->locked_file = path;
+        search->lock = lock;
     }
     return false;
 }
@@ -445,8 +444,8 @@ static void explain(const struct search *search, struct failure *why)
     const struct pam_example *flaw = search->rejected.flaw;
 
     if (search->locked_file != NULL)
-        failure_set(why, "%s %s: %s", search->locked_file, pam_author_text(search->author),
-                    pam_author_remedy(search->author));
+        failure_set(why, "%s %s: %s", search->locked_file, search->lock->because,
+                    search->lock->instead);
     else if (search->breaks_others)
         failure_set(why, "no edit is offered, because other services share the file and would "
                          "come out worse");
@@ -465,6 +464,19 @@ static void explain(const struct search *search, struct failure *why)
     else
         failure_set(why, "no edit is offered, because there is no place for the line that every "
                          "way to the check leads through exactly once");
+}
+
+bool pam_edits_are_safe(struct pam_services *services, const struct edits *edits)
+{
+    struct search search = {.services = services,
+                            .host = {.root = services->host.root, .edits = edits},
+                            .edits = *edits};
+    bool safe = true;
+
+    for (search.type = 0; search.type <= PAM_TYPE_SESSION; search.type++)
+        for (size_t i = 0; i < services->count; i++)
+            safe = safe && is_safe_for(&search, &services->item[i]);
+    return safe && !search.out_of_memory;
 }
 
 enum pam_offer pam_propose(struct pam_services *services, const char *service, enum pam_type type,

@@ -36,4 +36,11 @@ enum pam_offer { PAM_OFFERED, PAM_NOT_OFFERED, PAM_OFFER_FAILED };
 enum pam_offer pam_propose(struct pam_services *services, const char *service, enum pam_type type,
                            size_t *first, struct failure *why);
 
+/*
+ * Do all services come out no worse of these edits than they are with
+ * services->edits, which must be empty? For edits that were proven one by one,
+ * of which some may have been dropped.
+ */
+bool pam_edits_are_safe(struct pam_services *services, const struct edits *edits);
+
 #endif

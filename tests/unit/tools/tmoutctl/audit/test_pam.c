@@ -478,6 +478,7 @@ static void files_that_a_tool_writes(void **state)
 
     put(host->root, SSHD_PAM, REST SESSION_LINE);
     put(host->root, "/etc/pam.d/common-auth",
+        "# here are the per-package modules (the \"Primary\" block)\n"
         "auth required pam_unix.so\n# end of pam-auth-update config\n");
     put(host->root, "/usr/share/pam-configs/tmout", "");
     finding = trouble_of(audit_area(host, audit_pam), CHECK_PAM_AUTH_LINE);

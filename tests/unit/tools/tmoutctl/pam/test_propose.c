@@ -5,9 +5,11 @@
 
 #include <stdlib.h>
 
-#define OURS      "auth       requisite    pam_tmout.so\n"
-#define SESSION   "session    optional     pam_tmout.so\n"
-#define GENERATED "# end of pam-auth-update config\n"
+#define OURS    "auth       requisite    pam_tmout.so\n"
+#define SESSION "session    optional     pam_tmout.so\n"
+/* Around what pam-auth-update writes. */
+#define BEGIN "# here are the per-package modules (the \"Primary\" block)\n"
+#define END   "# end of pam-auth-update config\n"
 
 enum { FILES = 4 };
 
@@ -95,7 +97,7 @@ static void auth_lines(void **state)
         {"missing",
          PAM_TYPE_AUTH,
          {{SSHD, "# sshd\n@include common-auth\naccount required pam_nologin.so\n"},
-          {COMMON, DEBIAN GENERATED}},
+          {COMMON, BEGIN DEBIAN END}},
          SSHD,
          "# sshd\n" OURS "@include common-auth\naccount required pam_nologin.so\n",
          NULL},
@@ -111,8 +113,8 @@ static void auth_lines(void **state)
         {"the same, in a generated file",
          PAM_TYPE_AUTH,
          {{SSHD, "@include common-auth\n"},
-          {COMMON, "auth\t[success=2 default=ignore]\tpam_unix.so nullok\n"
-                   "auth\trequisite\tpam_tmout.so\n" DENY_PERMIT GENERATED}},
+          {COMMON, BEGIN "auth\t[success=2 default=ignore]\tpam_unix.so nullok\n"
+                         "auth\trequisite\tpam_tmout.so\n" DENY_PERMIT END}},
          NULL,
          NULL,
          "/etc/pam.d/common-auth is written by pam-auth-update: run pam-auth-update"},
@@ -277,7 +279,7 @@ static void edits_build_on_each_other(void **state)
     put(*state, SSHD,
         "@include common-auth\naccount required pam_nologin.so\n" SESSION
         "session required pam_limits.so\n" SESSION);
-    put(*state, COMMON, DEBIAN GENERATED);
+    put(*state, COMMON, BEGIN DEBIAN END);
     assert_int_equal(pam_services_read(&host, &services), 0);
     assert_int_equal(pam_propose(&services, "sshd", PAM_TYPE_AUTH, &first, &why), PAM_OFFERED);
     assert_int_equal(first, 0);

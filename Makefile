@@ -103,7 +103,7 @@ $(BUILD)/pam_tmout.so: $(call objects,$(MODULE_SOURCES) $(LOGIN_SOURCES)) pam_mo
 	    -Wl,--as-needed -o $@ $(filter %.o,$^) -lpam
 
 $(BUILD)/tmoutctl: $(call objects,$(CTL_SOURCES) $(LOGIN_SOURCES) $(COMPILER_SOURCES))
-	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libconfuse jansson)
+	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libconfuse jansson) -ldl
 
 $(BUILD)/tmoutd: $(call objects,$(DAEMON_SOURCES) $(LOGIN_SOURCES))
 	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libsystemd)
@@ -136,7 +136,7 @@ install: all
 	    $(DESTDIR)$(TMPFILESDIR)
 	install -m 644 $(BUILD)/pam_tmout.so $(DESTDIR)$(PAMDIR)/
 	install -m 755 $(BUILD)/tmoutctl $(BUILD)/tmoutd $(DESTDIR)$(SBINDIR)/
-	install -m 644 $(UNITS) conf/*.path $(DESTDIR)$(UNITDIR)/
+	install -m 644 $(UNITS) conf/*.path conf/*.timer $(DESTDIR)$(UNITDIR)/
 	install -m 644 conf/tmpfiles/* $(DESTDIR)$(TMPFILESDIR)/
 	install -m 644 conf/tmout.conf $(DESTDIR)$(DATADIR)/tmout/
 	test -e $(DESTDIR)$(SYSCONFDIR)/security/tmout.conf || \
@@ -157,7 +157,7 @@ install: all
 # /etc/pam.d, then `tmoutctl shells --remove`, then this.
 uninstall:
 	rm -f $(DESTDIR)$(PAMDIR)/pam_tmout.so $(DESTDIR)$(SBINDIR)/tmoutctl \
-	    $(DESTDIR)$(SBINDIR)/tmoutd $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS) $(wildcard conf/*.path))) \
+	    $(DESTDIR)$(SBINDIR)/tmoutd $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS) $(wildcard conf/*.path conf/*.timer))) \
 	    $(addprefix $(DESTDIR)$(TMPFILESDIR)/,$(notdir $(wildcard conf/tmpfiles/*))) \
 	    $(DESTDIR)$(SYSCONFDIR)/profile.d/tmout.sh $(DESTDIR)$(SYSCONFDIR)/profile.d/tmout.csh
 	rm -rf $(DESTDIR)$(DATADIR)/tmout

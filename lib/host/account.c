@@ -44,8 +44,15 @@ static bool grow(struct scratch *scratch)
     return true;
 }
 
-/* Both return 1 and the entry, 0 when there is none, -1 with errno. */
-static int find_user(const char *user, struct scratch *scratch, struct passwd *entry)
+/* How to find a user: by name, or where name is NULL by uid. */
+struct user_key {
+    const char *name;
+    uid_t uid;
+};
+
+/* Returns 1 and the entry, 0 when there is none, -1 with errno. A source that fails
+ * without an error leaves errno as it was. */
+static int find_user(const struct user_key *key, struct scratch *scratch, struct passwd *entry)
 {
     struct passwd *found = NULL;
     int error;
@@ -53,14 +60,17 @@ static int find_user(const char *user, struct scratch *scratch, struct passwd *e
     do {
         if (!grow(scratch))
             return -1;
-        do
-            error = getpwnam_r(user, entry, scratch->data, scratch->size, &found);
-        while (error == EINTR);
+        do {
+            errno = EIO;
+            error = key->name != NULL
+                        ? getpwnam_r(key->name, entry, scratch->data, scratch->size, &found)
+                        : getpwuid_r(key->uid, entry, scratch->data, scratch->size, &found);
+        } while (error == EINTR);
     } while (error == ERANGE);
     if (found != NULL)
         return 1;
     errno = error;
-    return means_not_found(error) ? 0 : -1;
+    return error == 0 || (key->name != NULL && means_not_found(error)) ? 0 : -1;
 }
 
 /* How to find a group: by name, or where name is NULL by gid. */
@@ -123,8 +133,7 @@ static bool means_broken(int error)
     }
 }
 
-/* Fills in all group ids of a user, unless they are there. Returns 0, or -1 with errno. */
-static int list_groups(struct account *account)
+int account_list_groups(struct account *account)
 {
     gid_t *gid = NULL;
 
@@ -200,30 +209,46 @@ static bool has_gid(const struct account *account, gid_t gid)
     return false;
 }
 
+/* What number a wanted group's name stands for. Returns 0, or -1 with errno. */
+static int ask_by_name(struct wanted_group *wanted, struct scratch *scratch)
+{
+    struct group entry;
+
+    if (wanted->state != GROUP_NOT_ASKED)
+        return 0;
+    const int found = find_group(&(struct group_key){.name = wanted->name}, scratch, &entry);
+    if (found < 0)
+        return -1;
+    wanted->state = found > 0 ? GROUP_NAMED : GROUP_NONE;
+    if (found > 0)
+        wanted->gid = entry.gr_gid;
+    return 0;
+}
+
+/* Whether the number's name is the wanted one. Returns 0, or -1 with errno. */
+static int ask_by_gid(struct wanted_group *wanted, struct scratch *scratch)
+{
+    struct group entry;
+
+    if (wanted->state != GROUP_NAMED)
+        return 0;
+    const int found = find_group(&(struct group_key){.gid = wanted->gid}, scratch, &entry);
+    if (found < 0)
+        return -1;
+    wanted->state =
+        found > 0 && strcmp(entry.gr_name, wanted->name) == 0 ? GROUP_CONFIRMED : GROUP_NONE;
+    return 0;
+}
+
 /* Is the user in a wanted group? 1, 0, or -1 with errno if NSS cannot say. */
 static int is_in_group(const struct account *account, struct wanted_group *wanted,
                        struct scratch *scratch)
 {
-    struct group entry;
-
-    if (wanted->state == GROUP_NOT_ASKED) {
-        const int found = find_group(&(struct group_key){.name = wanted->name}, scratch, &entry);
-        if (found < 0)
-            return -1;
-        wanted->state = found > 0 ? GROUP_NAMED : GROUP_NONE;
-        if (found > 0)
-            wanted->gid = entry.gr_gid;
-    }
+    if (ask_by_name(wanted, scratch) != 0)
+        return -1;
     if (wanted->state == GROUP_NONE || !has_gid(account, wanted->gid))
         return 0;
-    if (wanted->state == GROUP_NAMED) {
-        const int found = find_group(&(struct group_key){.gid = wanted->gid}, scratch, &entry);
-        if (found < 0)
-            return -1;
-        wanted->state =
-            found > 0 && strcmp(entry.gr_name, wanted->name) == 0 ? GROUP_CONFIRMED : GROUP_NONE;
-    }
-    return wanted->state == GROUP_CONFIRMED;
+    return ask_by_gid(wanted, scratch) == 0 ? wanted->state == GROUP_CONFIRMED : -1;
 }
 
 static int name_wanted_groups(const struct account *account, struct wanted_groups *wanted,
@@ -290,7 +315,7 @@ static int find_groups_among(struct account *account, struct wanted_groups *want
 
     if (is_named(account, wanted))
         return 0;
-    if (list_groups(account) == 0 && grow(&scratch))
+    if (account_list_groups(account) == 0 && grow(&scratch))
         result = find_names(account, wanted, &scratch, &names);
     const int error = errno;
     free(scratch.data);
@@ -326,6 +351,17 @@ int wanted_groups_add(struct wanted_groups *wanted, const char *name, size_t len
     return 0;
 }
 
+void wanted_groups_ask(struct wanted_groups *wanted)
+{
+    struct scratch scratch = {0};
+
+    if (grow(&scratch))
+        for (size_t i = 0; i < wanted->count; i++)
+            if (ask_by_name(&wanted->group[i], &scratch) == 0)
+                ask_by_gid(&wanted->group[i], &scratch);
+    free(scratch.data);
+}
+
 void wanted_groups_free(struct wanted_groups *wanted)
 {
     for (size_t i = 0; i < wanted->count; i++)
@@ -334,7 +370,7 @@ void wanted_groups_free(struct wanted_groups *wanted)
     *wanted = (struct wanted_groups){0};
 }
 
-enum account_status account_lookup(const char *user, bool with_groups, struct account *account)
+static enum account_status look_up(const struct user_key *key, struct account *account)
 {
     enum account_status status = ACCOUNT_ERROR;
     struct scratch scratch = {0};
@@ -342,43 +378,44 @@ enum account_status account_lookup(const char *user, bool with_groups, struct ac
     int error;
 
     *account = (struct account){0};
-    const int found = find_user(user, &scratch, &entry);
-    if (found <= 0) {
-        status = found == 0 ? ACCOUNT_UNKNOWN : ACCOUNT_ERROR;
-        goto out;
+    const int found = find_user(key, &scratch, &entry);
+    if (found > 0) {
+        account->uid = entry.pw_uid;
+        account->gid = entry.pw_gid;
+        account->name = strdup(entry.pw_name);
     }
-    account->uid = entry.pw_uid;
-    account->gid = entry.pw_gid;
-    account->name = strdup(entry.pw_name);
-    if (account->name == NULL || (with_groups && account_find_groups(account) != 0))
-        goto out;
-    status = ACCOUNT_FOUND;
-
-out:
+    if (found == 0)
+        status = ACCOUNT_UNKNOWN;
+    else if (account->name != NULL)
+        status = ACCOUNT_FOUND;
     error = errno;
     free(scratch.data);
-    if (status != ACCOUNT_FOUND)
-        account_free(account);
     errno = error;
     return status;
 }
 
+enum account_status account_lookup(const char *user, bool with_groups, struct account *account)
+{
+    const enum account_status status = look_up(&(struct user_key){.name = user}, account);
+
+    if (status != ACCOUNT_FOUND || !with_groups || account_find_groups(account) == 0)
+        return status;
+    const int error = errno;
+    account_free(account);
+    errno = error;
+    return ACCOUNT_ERROR;
+}
+
+enum account_status account_lookup_uid(uid_t uid, struct account *account)
+{
+    return look_up(&(struct user_key){.uid = uid}, account);
+}
+
 char *account_name_of(uid_t uid)
 {
-    struct scratch scratch = {0};
-    struct passwd entry, *found = NULL;
-    char *name = NULL;
-    int error;
+    struct account account;
 
-    do {
-        if (!grow(&scratch))
-            break;
-        error = getpwuid_r(uid, &entry, scratch.data, scratch.size, &found);
-    } while (error == ERANGE || error == EINTR);
-    if (found != NULL)
-        name = strdup(entry.pw_name);
-    free(scratch.data);
-    return name;
+    return account_lookup_uid(uid, &account) == ACCOUNT_FOUND ? account.name : NULL;
 }
 
 void account_free(struct account *account)

@@ -59,6 +59,10 @@ enum account_status {
  */
 enum account_status account_lookup(const char *user, bool with_groups, struct account *account);
 
+/* Fills in the numbers of the groups only, unless they are there. Returns 0, or -1
+ * with errno. */
+int account_list_groups(struct account *account);
+
 /*
  * Adds the groups to an account that was looked up without them. Returns 0, or
  * -1 with errno and the names unchanged. What is known is not asked again.
@@ -78,7 +82,15 @@ int account_find_wanted_groups(struct account *account, struct wanted_groups *wa
 /* Adds a copy of name[length]. Returns 0, or -1 without memory. */
 int wanted_groups_add(struct wanted_groups *wanted, const char *name, size_t length);
 
+/* Asks for all of them at once, for the sake of many users. What cannot be looked
+ * up is asked for again later. */
+void wanted_groups_ask(struct wanted_groups *wanted);
+
 void wanted_groups_free(struct wanted_groups *wanted);
+
+/* The same by number, without the groups. Any error is ACCOUNT_ERROR: of a user who
+ * is ACCOUNT_UNKNOWN here, no source that was asked last has failed. */
+enum account_status account_lookup_uid(uid_t uid, struct account *account);
 
 /* The name of the user with this uid, to be freed; NULL if there is none. */
 char *account_name_of(uid_t uid);

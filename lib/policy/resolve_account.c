@@ -31,6 +31,15 @@ static enum account_rules find_policy_groups(const struct snapshot *snapshot,
     return result > 0 ? ACCOUNT_GROUPS_UNKNOWN : ACCOUNT_POLICY_DAMAGED;
 }
 
+enum account_rules policy_groups_ask(const struct snapshot *snapshot, struct policy_groups *groups)
+{
+    const enum account_rules found = find_policy_groups(snapshot, groups);
+
+    if (found == ACCOUNT_RESOLVED)
+        wanted_groups_ask(&groups->wanted);
+    return found;
+}
+
 enum account_rules resolve_account(const struct snapshot *snapshot, struct policy_groups *groups,
                                    struct account *account, struct resolution *resolution)
 {

@@ -22,6 +22,9 @@ struct policy_groups {
     bool found;
 };
 
+/* Asks for all of them at once, in advance, where many users are to be resolved. */
+enum account_rules policy_groups_ask(const struct snapshot *snapshot, struct policy_groups *groups);
+
 void policy_groups_free(struct policy_groups *groups);
 
 /*

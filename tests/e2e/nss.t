@@ -7,17 +7,19 @@ of ours, tests/host/nss_trial.c, counts what it is asked, and fails on demand.
 """
 
 import glob
+import json
 import os
 import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host.accounts import user
+from host.accounts import passwords, uid, user
+from host.attempts import su
 from host.client import KEY, pam_tmout
-from host.commands import must
+from host.commands import must, run
 from host.files import REPOSITORY, append, read, write
-from host.product import errors, fresh, show
+from host.product import LEDGERS, errors, fresh, show, unlock
 from host.setup import setup
 from host.sshd import sshd
 from host.syslog import syslog
@@ -68,9 +70,9 @@ def a_source_that_is_gone():
 TRYAGAIN, UNAVAILABLE, SUCCESS = -2, -1, 1
 
 
-def trial(groups, status=SUCCESS, error=0):
+def trial(groups, status=SUCCESS, error=0, user_status=SUCCESS, user_error=0):
     """Sets how our source answers, and forgets what it was asked."""
-    write("/etc/nss_trial", f"{groups} {status} {error}\n")
+    write("/etc/nss_trial", f"{groups} {status} {error} {user_status} {user_error}\n")
     write("/run/nss_trial", "", 0o666)
 
 
@@ -107,8 +109,7 @@ def a_source_that_fails():
         must("groupadd", name)
         must("gpasswd", "-a", "member", name)
     rules = group_rules({"own3": 120, "t3": 60})
-    for status, error, why in [(UNAVAILABLE, 0, "without an error"), (UNAVAILABLE, 2, "with ENOENT"),
-                               (UNAVAILABLE, 111, "with ECONNREFUSED"), (TRYAGAIN, 11, "with EAGAIN")]:
+    for status, error, why in FAILURES:
         trial(500)
         fresh(rules)
         tap.equal(pam_tmout("member"), "120 default", "the source answers")
@@ -119,13 +120,53 @@ def a_source_that_fails():
         tap.equal(len(errors(mark)), 1, f"{why}: and the log says so")
 
 
+FAILURES = [(UNAVAILABLE, 0, "without an error"), (UNAVAILABLE, 2, "with ENOENT"),
+            (UNAVAILABLE, 111, "with ECONNREFUSED"), (TRYAGAIN, 11, "with EAGAIN")]
+
+
+def deleted_users():
+    """tmoutctl prune removes their ledgers, unless a source fails that might know them"""
+    fresh("default { max_attempts = 2  lock_time = forever }\n")
+    trial(1)
+    uids = {name: uid(name) for name in ("gone", "locked", "member")}
+    for name in "gone", "locked", "locked", "member":
+        su("member", name, "wrong")
+    for name in "gone", "locked":
+        must("userdel", name)
+    tap.equal(sorted(os.listdir(LEDGERS)), sorted(map(str, uids.values())), "three ledgers")
+    for order in "files trial", "trial files":
+        must("sed", "-i", "-E", f"s/^passwd:.*/passwd: {order}/", "/etc/nsswitch.conf")
+        for status, error, why in FAILURES:
+            trial(1, user_status=status, user_error=error)
+            result = run("tmoutctl", "prune")
+            tap.equal((result.returncode, len(os.listdir(LEDGERS))), (2, 3),
+                      f"{order}: nothing is removed while a source fails {why}")
+            tap.matches(result.stderr, "^tmoutctl: cannot look up uid [0-9]+: .*keeping the ledger",
+                        "which is said")
+            listed = run("tmoutctl", "attempts")
+            tap.ok(listed.returncode == 2 and "member" in listed.stdout and
+                   "cannot look up 2 users" in listed.stderr, "and so does the list of attempts", listed)
+    trial(1)
+    tap.equal(json.loads(must("tmoutctl", "prune", "--json")),
+              {"removed": 1, "in_use": 1, "unknown": 0, "failed": 0}, "then one is removed")
+    tap.equal(sorted(os.listdir(LEDGERS)), sorted([str(uids["locked"]), str(uids["member"])]),
+              "and not the one of a user who is locked")
+    unlock(str(uids["locked"]))
+    must("tmoutctl", "prune")
+    tap.equal(os.listdir(LEDGERS), [str(uids["member"])], "that one follows after tmoutctl unlock")
+
+
 LIBRARIES = must("sh", "-c", "dirname $(ldconfig -p | sed -n '/libc\\.so\\.6/{s/.*=> //p;q}')").strip()
 HAS_EXTRA_USERS = glob.glob("/usr/lib*/libnss_extrausers.so.2") or \
     glob.glob("/usr/lib/*/libnss_extrausers.so.2")
-setup(POLICY_TEXT)
-user("member")
+setup(POLICY_TEXT, password_services=["su"])
+PEOPLE = {"member": "right", "gone": "right", "locked": "right"}
+for person in PEOPLE:
+    user(person)
+passwords(PEOPLE)
 if HAS_EXTRA_USERS:
-    tap.run(extra_users, a_source_that_is_gone, a_user_in_many_groups, a_source_that_fails)
+    tap.run(extra_users, a_source_that_is_gone, a_user_in_many_groups, a_source_that_fails,
+            deleted_users)
 else:
     tap.skip("users of another source", "libnss-extrausers is not installed")
-    tap.run(a_user_in_many_groups, a_source_that_fails)
+    tap.run(a_user_in_many_groups, a_source_that_fails, deleted_users)

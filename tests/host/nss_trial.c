@@ -1,15 +1,16 @@
 /*
  * A name service for tests, libnss_trial.so.2. It knows the user "trial", who is in
- * the groups t0, t1, ... /etc/nss_trial holds how many they are, and the status and
- * errno of every answer about groups by name or number, 1 and 0 for none of the
- * failures. Each such question adds a character to /run/nss_trial: n for one by
- * name, g by number, i for the list of a user's groups.
+ * the groups t0, t1, ... /etc/nss_trial holds how many they are, the status and errno
+ * of every answer about groups by name or number, and the status and errno of every
+ * answer about users: 1 and 0 where it does not fail. Each question about groups adds a character
+ * to /run/nss_trial: n for one by name, g by number, i for the list of a user's groups.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <nss.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,19 +32,28 @@ enum nss_status _nss_trial_initgroups_dyn(const char *user, gid_t skipped, long 
 struct trial {
     unsigned groups;
     int status, error;
+    int user_status, user_error;
 };
 
-static struct trial trial_asked(char question)
+static struct trial trial_read(void)
 {
-    struct trial trial = {0, NSS_STATUS_SUCCESS, 0};
+    struct trial trial = {.status = NSS_STATUS_SUCCESS, .user_status = NSS_STATUS_SUCCESS};
     FILE *file = fopen("/etc/nss_trial", "re");
-    const int log = open("/run/nss_trial", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
 
     if (file != NULL) {
-        if (fscanf(file, "%u %d %d", &trial.groups, &trial.status, &trial.error) != 3)
+        if (fscanf(file, "%u %d %d %d %d", &trial.groups, &trial.status, &trial.error,
+                   &trial.user_status, &trial.user_error) != 5)
             trial.groups = 0;
         fclose(file);
     }
+    return trial;
+}
+
+static struct trial trial_asked(char question)
+{
+    struct trial trial = trial_read();
+    const int log = open("/run/nss_trial", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+
     if (log >= 0) {
         if (write(log, &question, 1) != 1)
             trial.groups = 0;
@@ -52,10 +62,18 @@ static struct trial trial_asked(char question)
     return trial;
 }
 
-static enum nss_status user(struct passwd *entry, char *buffer, size_t size, int *error)
+static enum nss_status user(bool known, struct passwd *entry, char *buffer, size_t size, int *error)
 {
     static const char text[] = "trial\0x\0\0/home/trial\0/bin/bash";
+    const struct trial trial = trial_read();
 
+    if (trial.user_status != NSS_STATUS_SUCCESS) {
+        if (trial.user_error != 0)
+            *error = trial.user_error;
+        return (enum nss_status)trial.user_status;
+    }
+    if (!known)
+        return NSS_STATUS_NOTFOUND;
     if (size < sizeof text) {
         *error = ERANGE;
         return NSS_STATUS_TRYAGAIN;
@@ -74,13 +92,13 @@ static enum nss_status user(struct passwd *entry, char *buffer, size_t size, int
 enum nss_status _nss_trial_getpwnam_r(const char *name, struct passwd *entry, char *buffer,
                                       size_t size, int *error)
 {
-    return strcmp(name, "trial") == 0 ? user(entry, buffer, size, error) : NSS_STATUS_NOTFOUND;
+    return user(strcmp(name, "trial") == 0, entry, buffer, size, error);
 }
 
 enum nss_status _nss_trial_getpwuid_r(uid_t uid, struct passwd *entry, char *buffer, size_t size,
                                       int *error)
 {
-    return uid == TRIAL_UID ? user(entry, buffer, size, error) : NSS_STATUS_NOTFOUND;
+    return user(uid == TRIAL_UID, entry, buffer, size, error);
 }
 
 static enum nss_status group(unsigned number, const struct trial *trial, struct group *entry,

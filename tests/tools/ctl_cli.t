@@ -30,6 +30,7 @@ COMMANDS = {
     "check": {"usage": "check [FILE]", "operand": "FILE"},
     "help": {"usage": "help [COMMAND]", "operand": "COMMAND"},
     "preset": {"usage": "preset [NAME]", "operand": "NAME"},
+    "prune": {"usage": "prune [--quiet]"},
     "sessions": {"usage": "sessions"},
     "shells": {"usage": "shells [--install | --remove | --literal]",
                "options": {"install": None, "remove": None, "literal": None},
@@ -340,7 +341,7 @@ def root_only(host):
                   ["shells", "--lit", "--quiet"]):
         says(host, words, 2, "^$", must)
     own = ["--config", host.policy, "--state", "/"]
-    for words in ["attempts"], ["attempts", "nobody"], ["unlock", "nobody"]:
+    for words in ["attempts"], ["attempts", "nobody"], ["unlock", "nobody"], ["prune"]:
         result = host(*own, *words)
         tap.ok((result.returncode, result.stdout) == (2, "") and
            result.stderr.startswith("tmoutctl: must be run as root"), " ".join(words), result)

@@ -21,12 +21,10 @@ bool may_read_attempts(const struct tmoutctl_context *context)
 }
 
 static int open_view(const struct tmoutctl_context *context, uid_t uid, struct ledger *ledger,
-                     struct timestamp *now, enum ledger_status *status, struct failure *failure)
+                     enum ledger_status *status, struct failure *failure)
 {
     struct failure why = {""};
 
-    if (clock_now(now, failure) != 0)
-        return -1;
     *status = ledger_open_view(context->state_dir, uid, geteuid(), ledger, &why);
     if (*status != LEDGER_FAILED)
         return 0;
@@ -59,24 +57,23 @@ static int read_counts(const struct ledger *ledger, const struct timestamp *now,
 }
 
 int user_attempts_find(const struct tmoutctl_context *context, uid_t uid,
-                       const struct resolution *resolution, struct user_attempts *attempts,
-                       struct failure *failure)
+                       const struct resolution *resolution, const struct timestamp *now,
+                       struct user_attempts *attempts, struct failure *failure)
 {
     enum ledger_status status;
     struct ledger ledger;
-    struct timestamp now;
     int result = 0;
 
     *attempts = (struct user_attempts){0};
     attempts->limited = attempt_limits_find(resolution, uid, &attempts->limits);
     if (!attempts->limited)
         return 0;
-    if (open_view(context, uid, &ledger, &now, &status, failure) != 0)
+    if (open_view(context, uid, &ledger, &status, failure) != 0)
         return -1;
     attempts->damaged = status == LEDGER_DAMAGED;
     if (status != LEDGER_OK)
         return 0;
-    result = read_counts(&ledger, &now, attempts);
+    result = read_counts(&ledger, now, attempts);
     if (result != 0)
         failure_set(failure, "out of memory");
     ledger_close(&ledger);
@@ -99,7 +96,7 @@ int attempt_state_find(const struct tmoutctl_context *context, uid_t uid,
     int result;
 
     *state = (struct attempt_state){.origin = *origin};
-    if (open_view(context, uid, &ledger, &now, &status, failure) != 0)
+    if (clock_now(&now, failure) != 0 || open_view(context, uid, &ledger, &status, failure) != 0)
         return -1;
     if (status == LEDGER_ABSENT)
         return 0;

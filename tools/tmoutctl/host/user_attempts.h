@@ -24,8 +24,8 @@ bool may_read_attempts(const struct tmoutctl_context *context);
  * user_attempts_free(), or -1 with the reason.
  */
 int user_attempts_find(const struct tmoutctl_context *context, uid_t uid,
-                       const struct resolution *resolution, struct user_attempts *attempts,
-                       struct failure *failure);
+                       const struct resolution *resolution, const struct timestamp *now,
+                       struct user_attempts *attempts, struct failure *failure);
 
 void user_attempts_free(struct user_attempts *attempts);
 

@@ -11,6 +11,7 @@ extern const struct verb verb_audit;
 extern const struct verb verb_check;
 extern const struct verb verb_help;
 extern const struct verb verb_preset;
+extern const struct verb verb_prune;
 extern const struct verb verb_sessions;
 extern const struct verb verb_shells;
 extern const struct verb verb_show;

@@ -59,6 +59,15 @@ static void lock_states(void **state)
     }
 }
 
+static int find_now(const struct verb_place *place, const struct resolution *resolution,
+                    struct user_attempts *attempts, struct failure *failure)
+{
+    struct timestamp now;
+
+    assert_int_equal(clock_now(&now, failure), 0);
+    return user_attempts_find(&place->context, USER, resolution, &now, attempts, failure);
+}
+
 static void counts_of_a_user(void **state)
 {
     struct verb_place place;
@@ -67,14 +76,14 @@ static void counts_of_a_user(void **state)
     struct resolution resolution = limited();
 
     place_open(&place, *state, NULL);
-    assert_int_equal(user_attempts_find(&place.context, USER, &resolution, &attempts, &failure), 0);
+    assert_int_equal(find_now(&place, &resolution, &attempts, &failure), 0);
     assert_true(attempts.limited);
     assert_int_equal(attempts.count_size, 0);
     user_attempts_free(&attempts);
 
     fail_logins(place.state, USER, &local, &three, 1);
     fail_logins(place.state, USER, &network, &three, 3);
-    assert_int_equal(user_attempts_find(&place.context, USER, &resolution, &attempts, &failure), 0);
+    assert_int_equal(find_now(&place, &resolution, &attempts, &failure), 0);
     assert_int_equal(attempts.count_size, 2);
     assert_int_equal(attempts.limits.max_attempts, 3);
     assert_false(attempts.damaged);
@@ -86,13 +95,13 @@ static void counts_of_a_user(void **state)
     user_attempts_free(&attempts);
 
     resolution.setting[SETTING_MAX_ATTEMPTS].value = SETTING_NONE;
-    assert_int_equal(user_attempts_find(&place.context, USER, &resolution, &attempts, &failure), 0);
+    assert_int_equal(find_now(&place, &resolution, &attempts, &failure), 0);
     assert_false(attempts.limited);
     assert_null(attempts.count);
 
     resolution = limited();
     damage_ledger(place.state, USER);
-    assert_int_equal(user_attempts_find(&place.context, USER, &resolution, &attempts, &failure), 0);
+    assert_int_equal(find_now(&place, &resolution, &attempts, &failure), 0);
     assert_true(attempts.damaged);
     user_attempts_free(&attempts);
     place_close(&place);
@@ -138,8 +147,7 @@ static void an_untrusted_directory(void **state)
                      -1);
     assert_contains(failure.text, "/state/attempts/4711: ");
     failure = (struct failure){""};
-    assert_int_equal(user_attempts_find(&place.context, USER, &resolution, &attempts, &failure),
-                     -1);
+    assert_int_equal(find_now(&place, &resolution, &attempts, &failure), -1);
     assert_contains(failure.text, "/state/attempts/4711: ");
     failure = (struct failure){""};
     assert_int_equal(unlock_user(&place.context, "user", USER, &undone, &failure), -1);

@@ -1,0 +1,76 @@
+#include "lib/attempts/ledger_remove.h"
+
+#include "lib/attempts/ledger_lock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Does the file have records that were added after it was opened? */
+static bool has_grown(const struct ledger *ledger)
+{
+    struct stat st;
+
+    return fstat(ledger->fd, &st) != 0 ||
+           (size_t)st.st_size > ledger_file_size(ledger->record_count);
+}
+
+/* Under both locks. */
+static bool is_in_use(const struct ledger *ledger, const struct attempt_limits *limits,
+                      const struct timestamp *now)
+{
+    if (!ledger_is_current(ledger) || has_grown(ledger))
+        return true;
+    for (uint32_t i = 1; i < ledger->record_count; i++) {
+        struct attempt_state state;
+        if (ledger_look(ledger, i, limits, now, &state) < 0 || state.in_flight > 0 ||
+            state.lock_left_ms > 0)
+            return true;
+    }
+    return false;
+}
+
+static enum ledger_removal remove_under_locks(const struct ledger *ledger,
+                                              const struct attempt_limits *limits,
+                                              const struct timestamp *now, struct failure *failure)
+{
+    char name[16];
+
+    /* Closing the file releases the locks. */
+    if (ledger_lock(ledger, RECORD_LOCAL, failure) != 0 ||
+        ledger_lock(ledger, RECORD_NETWORK, failure) != 0)
+        return LEDGER_REMOVAL_FAILED;
+    if (is_in_use(ledger, limits, now))
+        return LEDGER_IN_USE;
+    snprintf(name, sizeof name, "%u", (unsigned)ledger->uid);
+    if (unlinkat(ledger->directory_fd, name, 0) == 0)
+        return LEDGER_REMOVED;
+    failure_set(failure, "cannot be removed: %s", strerror(errno));
+    return LEDGER_REMOVAL_FAILED;
+}
+
+enum ledger_removal ledger_remove(const char *state_dir, uid_t uid, uid_t owner,
+                                  const struct attempt_limits *limits, struct failure *failure)
+{
+    struct timestamp now;
+    struct ledger ledger;
+
+    if (clock_now(&now, failure) != 0)
+        return LEDGER_REMOVAL_FAILED;
+    switch (ledger_open(state_dir, uid, owner, &now, &ledger, failure)) {
+    case LEDGER_OK:
+        break;
+    case LEDGER_DAMAGED:
+        ledger_close(&ledger);
+        return LEDGER_IN_USE;
+    case LEDGER_ABSENT:
+    case LEDGER_FAILED:
+    default:
+        return LEDGER_REMOVAL_FAILED;
+    }
+    const enum ledger_removal result = remove_under_locks(&ledger, limits, &now, failure);
+    ledger_close(&ledger);
+    return result;
+}

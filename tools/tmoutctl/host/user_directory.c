@@ -1,0 +1,246 @@
+#include "tools/tmoutctl/host/user_directory.h"
+
+#include "lib/host/array.h"
+#include "tools/tmoutctl/host/nss_sources.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What is written in /etc/nsswitch.conf; where a database is missing there, files
+ * alone. -1: the sources cannot be asked one by one. */
+static int sources_of(const char *database, struct nss_sources *sources)
+{
+    const int found = nss_sources_read(database, sources);
+
+    if (found == 0) {
+        *sources = (struct nss_sources){.name = {"files"}, .count = 1, .line = "files"};
+        return 0;
+    }
+    return found > 0 ? 0 : -1;
+}
+
+static int set_account(struct directory_user *user, const struct account *account)
+{
+    account_free(&user->account);
+    user->account = *account;
+    user->status = ACCOUNT_FOUND;
+    return 0;
+}
+
+/* --- users ------------------------------------------------------------------- */
+
+static int compare_uid(const void *uid, const void *user)
+{
+    const uid_t a = *(const uid_t *)uid, b = ((const struct directory_user *)user)->account.uid;
+
+    return (a > b) - (a < b);
+}
+
+/* The first entry with a number is the one that counts. */
+static int find_in_passwd(struct user_directory *directory)
+{
+    FILE *passwd = fopen("/etc/passwd", "re");
+    int result = 0;
+
+    if (passwd == NULL)
+        return errno == ENOENT ? 0 : -1;
+    for (struct passwd *entry; result == 0 && (entry = fgetpwent(passwd)) != NULL;) {
+        struct directory_user *user =
+            bsearch(&entry->pw_uid, directory->user, directory->count, sizeof *user, compare_uid);
+        if (user == NULL || user->status == ACCOUNT_FOUND)
+            continue;
+        const struct account account = {
+            .name = strdup(entry->pw_name), .uid = entry->pw_uid, .gid = entry->pw_gid};
+        result = account.name != NULL ? set_account(user, &account) : -1;
+    }
+    fclose(passwd);
+    return result;
+}
+
+/* Asks the sources that are selected now for everybody who was not found yet. */
+static int find_by_lookup(struct user_directory *directory)
+{
+    for (size_t i = 0; i < directory->count; i++) {
+        struct directory_user *user = &directory->user[i];
+        struct account account;
+        if (user->status == ACCOUNT_FOUND)
+            continue;
+        const enum account_status status = account_lookup_uid(user->account.uid, &account);
+        if (status == ACCOUNT_FOUND) {
+            set_account(user, &account);
+        } else if (status == ACCOUNT_ERROR) {
+            user->status = ACCOUNT_ERROR;
+            user->error = errno;
+        }
+    }
+    return 0;
+}
+
+int user_directory_find(const uid_t *uid, size_t count, struct user_directory *directory)
+{
+    struct nss_sources sources;
+    int result = 0;
+
+    *directory =
+        (struct user_directory){.user = calloc(count + 1, sizeof *directory->user), .count = count};
+    if (directory->user == NULL)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        directory->user[i] =
+            (struct directory_user){.account.uid = uid[i], .status = ACCOUNT_UNKNOWN};
+    if (sources_of("passwd", &sources) != 0)
+        return find_by_lookup(directory);
+    for (size_t i = 0; result == 0 && i < sources.count; i++) {
+        if (strcmp(sources.name[i], "files") == 0) {
+            result = find_in_passwd(directory);
+        } else if (nss_source_installed(sources.name[i])) {
+            nss_sources_select("passwd", sources.name[i]);
+            result = find_by_lookup(directory);
+        }
+    }
+    nss_sources_select("passwd", sources.line);
+    return result;
+}
+
+/* --- groups ------------------------------------------------------------------ */
+
+/* The users who were found, by name. */
+struct users_by_name {
+    struct directory_user **user;
+    size_t count;
+};
+
+static int compare_users(const void *left, const void *right)
+{
+    return strcmp((*(struct directory_user *const *)left)->account.name,
+                  (*(struct directory_user *const *)right)->account.name);
+}
+
+static int compare_name(const void *name, const void *user)
+{
+    return strcmp(name, (*(struct directory_user *const *)user)->account.name);
+}
+
+static int index_by_name(const struct user_directory *directory, struct users_by_name *users)
+{
+    *users = (struct users_by_name){.user = calloc(directory->count + 1, sizeof *users->user)};
+    if (users->user == NULL)
+        return -1;
+    for (size_t i = 0; i < directory->count; i++)
+        if (directory->user[i].status == ACCOUNT_FOUND)
+            users->user[users->count++] = &directory->user[i];
+    qsort(users->user, users->count, sizeof *users->user, compare_users);
+    return 0;
+}
+
+static int add_gid(struct account *account, gid_t gid)
+{
+    for (size_t i = 0; i < account->gid_count; i++)
+        if (account->gids[i] == gid)
+            return 0;
+    gid_t *grown = array_grow(account->gids, account->gid_count, sizeof *grown);
+    if (grown == NULL)
+        return -1;
+    account->gids = grown;
+    account->gids[account->gid_count++] = gid;
+    return 0;
+}
+
+static int add_member(const struct users_by_name *users, const char *name, gid_t gid)
+{
+    struct directory_user **found =
+        bsearch(name, users->user, users->count, sizeof *users->user, compare_name);
+
+    if (found == NULL)
+        return 0;
+    /* One name may have several numbers. */
+    while (found > users->user && compare_name(name, found - 1) == 0)
+        found--;
+    for (; found < users->user + users->count && compare_name(name, found) == 0; found++)
+        if (add_gid(&(*found)->account, gid) != 0)
+            return -1;
+    return 0;
+}
+
+static int find_in_group_file(const struct users_by_name *users)
+{
+    FILE *file = fopen("/etc/group", "re");
+    int result = 0;
+
+    if (file == NULL)
+        return errno == ENOENT ? 0 : -1;
+    for (struct group *entry; result == 0 && (entry = fgetgrent(file)) != NULL;)
+        for (char **member = entry->gr_mem; result == 0 && *member != NULL; member++)
+            result = add_member(users, *member, entry->gr_gid);
+    fclose(file);
+    return result;
+}
+
+/* What the sources that are selected now know of everybody's groups. */
+static int find_groups_by_lookup(const struct users_by_name *users)
+{
+    int result = 0;
+
+    for (size_t i = 0; result == 0 && i < users->count; i++) {
+        struct directory_user *user = users->user[i];
+        struct account asked = {.name = user->account.name, .gid = user->account.gid};
+        if (account_list_groups(&asked) != 0) {
+            user->status = ACCOUNT_ERROR;
+            user->error = errno;
+        }
+        for (size_t g = 0; result == 0 && g < asked.gid_count; g++)
+            result = add_gid(&user->account, asked.gids[g]);
+        free(asked.gids);
+    }
+    return result;
+}
+
+/* Their own groups come first, as in getgrouplist(3). */
+static int add_primary_groups(const struct users_by_name *users)
+{
+    for (size_t i = 0; i < users->count; i++)
+        if (add_gid(&users->user[i]->account, users->user[i]->account.gid) != 0)
+            return -1;
+    return 0;
+}
+
+int user_directory_find_groups(struct user_directory *directory)
+{
+    struct nss_sources sources, own;
+    struct users_by_name users = {0};
+    int result = -1;
+
+    if (index_by_name(directory, &users) != 0 || add_primary_groups(&users) != 0)
+        goto out;
+    /* With a line of its own for this question, success ends the search. */
+    if (nss_sources_read("initgroups", &own) != 0 || sources_of("group", &sources) != 0) {
+        result = find_groups_by_lookup(&users);
+        goto out;
+    }
+    result = 0;
+    for (size_t i = 0; result == 0 && i < sources.count; i++) {
+        if (strcmp(sources.name[i], "files") == 0) {
+            result = find_in_group_file(&users);
+        } else if (nss_source_installed(sources.name[i])) {
+            nss_sources_select("group", sources.name[i]);
+            result = find_groups_by_lookup(&users);
+        }
+    }
+    nss_sources_select("group", sources.line);
+
+out:
+    free(users.user);
+    return result;
+}
+
+void user_directory_free(struct user_directory *directory)
+{
+    for (size_t i = 0; i < directory->count; i++)
+        account_free(&directory->user[i].account);
+    free(directory->user);
+    *directory = (struct user_directory){0};
+}

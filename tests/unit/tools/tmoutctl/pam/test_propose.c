@@ -211,6 +211,13 @@ static void auth_lines(void **state)
          "auth [success=2 default=bad] pam_u2f.so\n" OURS
          "auth required pam_unix.so\nauth optional pam_mail.so\n",
          NULL},
+        {"a line that has changed what a jump means",
+         PAM_TYPE_AUTH,
+         {{SSHD, "auth [default=1 success=ok] pam_localuser.so\n" OURS
+                 "auth sufficient pam_unix.so\nauth required pam_deny.so\n"}},
+         NULL,
+         NULL,
+         "no edit is offered"},
         {"a stack that libpam cannot read",
          PAM_TYPE_AUTH,
          {{SSHD, "auth required pam_unix.so\nauth include nowhere\n"}},

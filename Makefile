@@ -46,6 +46,8 @@ MODULE_SOURCES   := $(wildcard pam_module/*.c)
 CTL_SOURCES      := $(wildcard tools/tmoutctl/*.c tools/tmoutctl/*/*.c)
 DAEMON_SOURCES   := $(wildcard tools/tmoutd/*.c)
 
+# For the units of others, which check passwords.
+UNIT_DROP_INS   := $(patsubst conf/units.d/%,%,$(wildcard conf/units.d/*/*))
 UNITS           := $(patsubst conf/%.in,$(BUILD)/%,$(wildcard conf/*.service.in))
 MAN_PAGES       := $(patsubst man/%,$(BUILD)/man/%,$(wildcard man/*.[1-9]) \
                      $(patsubst %.in,%,$(wildcard man/*.in)))
@@ -137,6 +139,9 @@ install: all
 	install -m 644 $(BUILD)/pam_tmout.so $(DESTDIR)$(PAMDIR)/
 	install -m 755 $(BUILD)/tmoutctl $(BUILD)/tmoutd $(DESTDIR)$(SBINDIR)/
 	install -m 644 $(UNITS) conf/*.path conf/*.timer $(DESTDIR)$(UNITDIR)/
+	for file in $(UNIT_DROP_INS); do \
+	    install -d $(DESTDIR)$(UNITDIR)/$${file%/*} && \
+	    install -m 644 conf/units.d/$$file $(DESTDIR)$(UNITDIR)/$$file || exit 1; done
 	install -m 644 conf/tmpfiles/* $(DESTDIR)$(TMPFILESDIR)/
 	install -m 644 conf/tmout.conf $(DESTDIR)$(DATADIR)/tmout/
 	test -e $(DESTDIR)$(SYSCONFDIR)/security/tmout.conf || \
@@ -160,6 +165,9 @@ uninstall:
 	    $(DESTDIR)$(SBINDIR)/tmoutd $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS) $(wildcard conf/*.path conf/*.timer))) \
 	    $(addprefix $(DESTDIR)$(TMPFILESDIR)/,$(notdir $(wildcard conf/tmpfiles/*))) \
 	    $(DESTDIR)$(SYSCONFDIR)/profile.d/tmout.sh $(DESTDIR)$(SYSCONFDIR)/profile.d/tmout.csh
+	for file in $(UNIT_DROP_INS); do \
+	    rm -f $(DESTDIR)$(UNITDIR)/$$file && \
+	    rmdir --ignore-fail-on-non-empty $(DESTDIR)$(UNITDIR)/$${file%/*} || exit 1; done
 	rm -rf $(DESTDIR)$(DATADIR)/tmout
 	for page in $(notdir $(MAN_PAGES)); do \
 	    rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done

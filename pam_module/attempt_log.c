@@ -1,13 +1,16 @@
 #include "pam_module/attempt_log.h"
 
+#include "lib/attempts/ledger_access.h"
 #include "lib/policy/duration.h"
 #include "pam_module/pam_item.h"
+#include "pam_module/protected.h"
 
 #include <security/pam_ext.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <syslog.h>
+#include <unistd.h>
 
 static void lock_text(const struct attempt_limits *limits, char *text, size_t size)
 {
@@ -91,10 +94,18 @@ void attempt_log_changes(pam_handle_t *pamh, const struct attempt_request *reque
 void attempt_log_ledger(pam_handle_t *pamh, const struct attempt_request *request,
                         const char *state_dir, const char *reason, const char *consequence)
 {
-    log_line(pamh, request, LOG_ERR,
-             "attempt ledger %s/" LEDGER_DIRECTORY
-             "/%u %s: %s; run \"tmoutctl unlock %s\" to repair user=%s",
-             state_dir, (unsigned)request->uid, reason, consequence, request->log_name,
+    struct failure unused = {""}, advice = {""};
+    enum ledger_access access = ACCESS_FAILED;
+    struct protection before;
+
+    /* The user's limits must not make it look like a full disk. */
+    if (protect_begin(&before) == 0) {
+        access = ledger_check_access(state_dir, request->uid, geteuid(), &unused);
+        protect_end(&before);
+    }
+    ledger_access_advice(access, state_dir, request->log_name, &advice);
+    log_line(pamh, request, LOG_ERR, "attempt ledger %s/" LEDGER_DIRECTORY "/%u %s: %s; %s user=%s",
+             state_dir, (unsigned)request->uid, reason, consequence, advice.text,
              request->log_name);
 }
 

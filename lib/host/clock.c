@@ -66,7 +66,8 @@ int clock_now(struct timestamp *now, struct failure *failure)
                               .wall_ms = clock_ms(CLOCK_REALTIME)};
     if (read_boot_id(now->boot_id) == 0)
         return 0;
-    failure_set(failure, "cannot read the boot id from " BOOT_ID_FILE ": %s", strerror(errno));
+    failure_set(failure, "cannot read the boot id from " BOOT_ID_FILE ": %s%s", strerror(errno),
+                errno == ENOENT ? "; if the service's unit has ProcSubset=pid, remove that" : "");
     return -1;
 }
 

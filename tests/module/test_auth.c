@@ -1208,7 +1208,10 @@ static void on_a_read_only_disk(const struct stack *stack)
 {
     assert_rejected(stack, &alice, PAM_SERVICE_ERR);
     assert_rejected(stack, &bob, PAM_SERVICE_ERR);
-    assert_true(log_has("rejecting passwords"));
+    assert_int_equal(log_count_of("rejecting passwords"), 2);
+    /* as in a unit with ProtectSystem=strict; tmoutctl could not repair that */
+    assert_int_equal(log_count_of(": add \"ReadWritePaths="), 2);
+    assert_false(log_has("tmoutctl unlock"));
 }
 
 static void read_only(const struct stack *stack)
@@ -1240,7 +1243,10 @@ static void on_a_full_disk(const struct stack *stack)
         continue;
     assert_int_equal(errno, ENOSPC);
     close(fd);
+    log_clear();
     assert_rejected(stack, &bob, PAM_SERVICE_ERR);
+    assert_int_equal(log_count_of("rejecting passwords; free up space on the file system of "), 1);
+    assert_false(log_has("tmoutctl unlock"));
     assert_failures(stack, &alice, 1);
     lock(stack, &alice, 1);
 }

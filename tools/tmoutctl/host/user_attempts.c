@@ -1,5 +1,6 @@
 #include "tools/tmoutctl/host/user_attempts.h"
 
+#include "lib/attempts/ledger_access.h"
 #include "lib/host/clock.h"
 #include "lib/policy/duration.h"
 #include "lib/policy/resolve_account.h"
@@ -54,6 +55,22 @@ static int read_counts(const struct ledger *ledger, const struct timestamp *now,
             attempts->count_size++;
     }
     return 0;
+}
+
+void find_rejecting(const struct tmoutctl_context *context, uid_t uid, struct failure *rejecting)
+{
+    struct failure reason = {""}, advice = {""};
+    char number[16];
+    const enum ledger_access access =
+        ledger_check_access(context->state_dir, uid, geteuid(), &reason);
+
+    rejecting->text[0] = '\0';
+    /* Without a state directory no policy is in force, which is shown as such. */
+    if (access == ACCESS_FINE || access == ACCESS_NO_DIRECTORY)
+        return;
+    snprintf(number, sizeof number, "%u", (unsigned)uid);
+    ledger_access_advice(access, context->state_dir, number, &advice);
+    failure_set(rejecting, "rejecting passwords: %s; %s", reason.text, advice.text);
 }
 
 int user_attempts_find(const struct tmoutctl_context *context, uid_t uid,
@@ -257,6 +274,11 @@ void lock_state_format(int64_t lock_left_ms, char *text, size_t size)
         duration_format((lock_left_ms + 999) / 1000, left, sizeof left);
         snprintf(text, size, "locked for %s", left);
     }
+}
+
+json_t *rejecting_json(const struct failure *rejecting)
+{
+    return rejecting->text[0] != '\0' ? json_string(rejecting->text) : json_null();
 }
 
 void set_lock_state(json_t *object, unsigned failures, unsigned in_flight, int64_t lock_left_ms)

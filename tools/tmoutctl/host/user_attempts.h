@@ -11,6 +11,7 @@
 
 struct user_attempts {
     bool limited, damaged;
+    struct failure rejecting;     /* as find_rejecting() sets it */
     struct attempt_limits limits; /* where limited */
     struct attempt_state *count;  /* one per origin that has failures, attempts or a lock */
     size_t count_size;
@@ -18,6 +19,13 @@ struct user_attempts {
 
 /* May this process read and change ledgers? Only their owner may: root. */
 bool may_read_attempts(const struct tmoutctl_context *context);
+
+/* A user without a ledger. */
+#define NOBODYS_UID ((uid_t)-1)
+
+/* "rejecting passwords: REASON; REMEDY" in *rejecting if a login could not
+ * write the user's ledger now, else "". */
+void find_rejecting(const struct tmoutctl_context *context, uid_t uid, struct failure *rejecting);
 
 /*
  * Reads all of a user's counts. Returns 0, and the caller frees with
@@ -56,6 +64,9 @@ int unlock_user(const struct tmoutctl_context *context, const char *user, uid_t 
 
 /* "not locked", "locked for 9m12s", "locked until tmoutctl unlock". */
 void lock_state_format(int64_t lock_left_ms, char *text, size_t size);
+
+/* The text, or null where there is none. */
+json_t *rejecting_json(const struct failure *rejecting);
 
 /* Sets failures, in_flight, locked and unlock_in (seconds, or null where
  * there is no lock or it has no end) in an object. */

@@ -49,13 +49,18 @@ static json_t *user_attempts_json(const char *user, const struct user_attempts *
         set_lock_state(count, state->failures, state->in_flight, state->lock_left_ms);
         json_array_append_new(counts, count);
     }
-    answer =
-        json_pack("{s:o, s:o, s:b, s:o}", "user", json_text(user), "max_attempts",
-                  attempts->limited ? json_integer(attempts->limits.max_attempts) : json_null(),
-                  "damaged", attempts->damaged, "counts", counts);
+    answer = json_pack(
+        "{s:o, s:o, s:b, s:o, s:o}", "user", json_text(user), "max_attempts",
+        attempts->limited ? json_integer(attempts->limits.max_attempts) : json_null(), "damaged",
+        attempts->damaged, "rejecting", rejecting_json(&attempts->rejecting), "counts", counts);
     if (answer != NULL)
         set_lock_state(answer, total.failures, total.in_flight, total.lock_left_ms);
     return answer;
+}
+
+static bool is_rejecting(const struct user_attempts *attempts)
+{
+    return attempts->rejecting.text[0] != '\0';
 }
 
 static void print_heading(void)
@@ -68,6 +73,8 @@ static void print_counts(const char *user, const struct user_attempts *attempts)
     if (attempts->damaged)
         printf("%-16s %-24s %-10s %s\n", user, "-", "?",
                "ledger damaged: rejecting passwords; run tmoutctl unlock");
+    if (is_rejecting(attempts))
+        printf("%-16s %-24s %-10s %s\n", user, "-", "-", attempts->rejecting.text);
     for (size_t i = 0; i < attempts->count_size; i++) {
         const struct attempt_state *state = &attempts->count[i];
         char from[ORIGIN_TEXT_MAX], failed[32], lock[96];
@@ -97,7 +104,7 @@ static void print_one(const char *user, const struct user_attempts *attempts)
 {
     if (!attempts->limited) {
         printf("%s has no limit (max_attempts = none)\n", user);
-    } else if (attempts->count_size == 0 && !attempts->damaged) {
+    } else if (attempts->count_size == 0 && !attempts->damaged && !is_rejecting(attempts)) {
         printf("%s has no failed logins (max_attempts = %u)\n", user,
                attempts->limits.max_attempts);
     } else {
@@ -124,6 +131,8 @@ static int list_one(const struct tmoutctl_context *context, struct policy_view *
         report("%s", failure.text);
         goto out;
     }
+    if (attempts.limited)
+        find_rejecting(context, account.uid, &attempts.rejecting);
     if (context->json) {
         status = print_json(user_attempts_json(account.name, &attempts), TMOUTCTL_FINE);
     } else {
@@ -159,6 +168,7 @@ static int list_user(const struct tmoutctl_context *context, struct policy_view 
         return -1;
     }
     if (attempts.count_size > 0 || attempts.damaged) {
+        find_rejecting(context, user->account.uid, &attempts.rejecting);
         if (list->all != NULL) {
             json_array_append_new(list->all, user_attempts_json(user->account.name, &attempts));
         } else {
@@ -245,6 +255,16 @@ out:
     return status;
 }
 
+/* Of all users, or of those without a ledger. */
+static void report_rejecting(const struct tmoutctl_context *context)
+{
+    struct failure rejecting = {""};
+
+    find_rejecting(context, NOBODYS_UID, &rejecting);
+    if (rejecting.text[0] != '\0')
+        report("%s", rejecting.text);
+}
+
 static int run_attempts(const struct tmoutctl_context *context,
                         const struct verb_arguments *arguments)
 {
@@ -259,6 +279,8 @@ static int run_attempts(const struct tmoutctl_context *context,
         report("%s", failure.text);
         return TMOUTCTL_FAILURE;
     }
+    if (arguments->operand == NULL)
+        report_rejecting(context);
     const int status = arguments->operand != NULL ? list_one(context, &view, arguments->operand)
                                                   : list_all(context, &view);
     policy_view_close(&view);

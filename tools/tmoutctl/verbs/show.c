@@ -38,7 +38,8 @@ struct login_view {
     bool limited;
     struct attempt_limits limits;
     struct attempt_state attempts;
-    struct failure note; /* why attempts says nothing, else "" */
+    struct failure note;      /* why attempts says nothing, else "" */
+    struct failure rejecting; /* why every password is rejected, else "" */
 };
 
 static void find_attempts(const struct tmoutctl_context *context, const struct account *account,
@@ -58,12 +59,16 @@ static void find_attempts(const struct tmoutctl_context *context, const struct a
     else
         attempt_state_find(context, account->uid, &origin, &login->limits, &login->attempts,
                            &login->note);
+    if (login->limited && may_read_attempts(context))
+        find_rejecting(context, account->uid, &login->rejecting);
 }
 
 static void show_attempts(const struct login_view *login)
 {
     char lock[96];
 
+    if (login->rejecting.text[0] != '\0')
+        printf("attempts %s\n", login->rejecting.text);
     if (login->note.text[0] != '\0') {
         printf("attempts %s\n", login->note.text);
         return;
@@ -79,11 +84,13 @@ static json_t *login_attempts_json(const struct login_view *login)
 
     if (login->note.text[0] != '\0') {
         json_object_set_new(answer, "note", json_text(login->note.text));
+        json_object_set_new(answer, "rejecting", rejecting_json(&login->rejecting));
         return answer;
     }
     json_object_set_new(answer, "max_attempts", json_integer(login->limits.max_attempts));
     set_lock_state(answer, login->attempts.failures, login->attempts.in_flight,
                    login->attempts.lock_left_ms);
+    json_object_set_new(answer, "rejecting", rejecting_json(&login->rejecting));
     return answer;
 }
 

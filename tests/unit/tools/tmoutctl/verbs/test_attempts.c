@@ -4,7 +4,10 @@
 
 #include "tools/tmoutctl/verbs/verbs.h"
 
+#include <errno.h>
 #include <pwd.h>
+#include <sched.h>
+#include <sys/mount.h>
 
 static const char policy[] = "user \"root\" { max_attempts = 3\n lock_time = forever }\n"
                              "user \"nobody\" { max_attempts = 5 }\n";
@@ -66,6 +69,41 @@ static void of_all_users(void **state)
         &place, NULL, TMOUTCTL_FINE,
         HEADING LOCAL "nobody           local                    1 of 5     not locked\n", "");
     place_close(&place);
+}
+
+static void on_read_only(void *argument)
+{
+    const struct verb_place *place = argument;
+    static const struct verb *const shown[] = {&verb_attempts, &verb_show};
+    struct captured captured;
+
+    if (unshare(CLONE_NEWNS) != 0 || mount("", "/", "", MS_REC | MS_PRIVATE, "") != 0 ||
+        mount(place->state, place->state, "", MS_BIND, "") != 0 ||
+        mount("", place->state, "", MS_BIND | MS_REMOUNT | MS_RDONLY, "") != 0)
+        _exit(CHILD_CANNOT);
+    for (size_t i = 0; i < COUNT_OF(shown); i++) {
+        assert_int_equal(verb_run(shown[i], &place->context, "root", &captured), TMOUTCTL_FINE);
+        assert_contains(captured.out, "rejecting passwords: cannot write to ");
+        assert_contains(captured.out, " is read-only for this process only");
+        captured_free(&captured);
+    }
+    assert_int_equal(verb_run(&verb_attempts, &place->context, NULL, &captured), TMOUTCTL_FINE);
+    assert_string_equal(captured.out, "no user has failed logins that count\n");
+    assert_contains(captured.err, "rejecting passwords: cannot write to ");
+    captured_free(&captured);
+}
+
+/* Nobody is locked, but nobody gets in either. */
+static void rejecting(void **state)
+{
+    struct verb_place place;
+
+    place_open(&place, *state, policy);
+    assert_true(mkdir(place.state, 0755) == 0 || errno == EEXIST);
+    const bool could = in_child(on_read_only, &place);
+    place_close(&place);
+    if (!could)
+        LEFT_OUT("cannot mount");
 }
 
 /* The one that is being checked now. */
@@ -238,9 +276,13 @@ static void requires_root(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        WITH_DIRECTORY(of_one_user),   WITH_DIRECTORY(of_all_users),
-        WITH_DIRECTORY(in_progress),   WITH_DIRECTORY(as_json),
-        WITH_DIRECTORY(unlocking),     WITH_DIRECTORY(what_cannot_be_listed),
+        WITH_DIRECTORY(of_one_user),
+        WITH_DIRECTORY(of_all_users),
+        WITH_DIRECTORY(rejecting),
+        WITH_DIRECTORY(in_progress),
+        WITH_DIRECTORY(as_json),
+        WITH_DIRECTORY(unlocking),
+        WITH_DIRECTORY(what_cannot_be_listed),
         WITH_DIRECTORY(requires_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

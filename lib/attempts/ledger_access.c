@@ -1,0 +1,132 @@
+#include "lib/attempts/ledger_access.h"
+
+#include "lib/attempts/ledger_file.h"
+#include "lib/host/mounts.h"
+#include "lib/host/secure_path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* As large as a new ledger, more or less. */
+enum { NEW_LEDGER_BYTES = 8192 };
+
+static enum ledger_access access_of(int error)
+{
+    switch (error) {
+    case EROFS:
+        return ACCESS_READ_ONLY;
+    case EACCES:
+    case EPERM:
+        return ACCESS_DENIED;
+    case ENOSPC:
+    case EDQUOT:
+        return ACCESS_NO_SPACE;
+    default:
+        return ACCESS_FAILED;
+    }
+}
+
+/* Could a file of this size be created in the directory? Returns 0 or an error. */
+static int try_to_create(int directory_fd, off_t size)
+{
+    const int fd = openat(directory_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+    if (fd >= 0) {
+        const int error = posix_fallocate(fd, 0, size);
+        close(fd);
+        return error == EOPNOTSUPP || error == EINVAL ? 0 : error;
+    }
+    /* Not every file system has files without a name. */
+    if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
+        return errno;
+    return faccessat(directory_fd, ".", W_OK, AT_EACCESS) == 0 ? 0 : errno;
+}
+
+/* Can the ledger be written, or else created? Returns 0 or an error. */
+static int try_to_write(int directory_fd, uid_t uid)
+{
+    char name[16];
+
+    snprintf(name, sizeof name, "%u", (unsigned)uid);
+    const int fd = openat(directory_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0) {
+        close(fd);
+        return 0;
+    }
+    if (errno != ENOENT)
+        return errno;
+    return try_to_create(directory_fd, NEW_LEDGER_BYTES);
+}
+
+/* Before the first attempt there is no directory of ledgers: a login makes it. */
+static int try_in_state_directory(const char *state_dir, uid_t owner, struct failure *failure)
+{
+    const int fd = secure_open_directory(state_dir, owner, O_RDONLY, failure);
+
+    if (fd < 0)
+        return -errno;
+    const int error = try_to_create(fd, NEW_LEDGER_BYTES);
+    close(fd);
+    return error;
+}
+
+enum ledger_access ledger_check_access(const char *state_dir, uid_t uid, uid_t owner,
+                                       struct failure *failure)
+{
+    struct failure why = {""};
+    const int fd = ledger_open_directory(state_dir, owner, false, &why);
+    int error = fd < 0 ? -errno : try_to_write(fd, uid);
+
+    if (fd >= 0)
+        close(fd);
+    if (error == -ENOENT)
+        error = try_in_state_directory(state_dir, owner, &why);
+    if (error == 0)
+        return ACCESS_FINE;
+    if (error == -ENOENT) {
+        failure_set(failure, "there is no directory %s", state_dir);
+        return ACCESS_NO_DIRECTORY;
+    }
+    if (error < 0) {
+        *failure = why; /* the directory is not to be trusted, for example */
+        return error == -EACCES ? ACCESS_DENIED : ACCESS_FAILED;
+    }
+    failure_set(failure, "cannot write to %s/" LEDGER_DIRECTORY ": %s", state_dir, strerror(error));
+    return access_of(error);
+}
+
+void ledger_access_advice(enum ledger_access access, const char *state_dir, const char *user,
+                          struct failure *advice)
+{
+    switch (access) {
+    case ACCESS_READ_ONLY:
+        if (is_mount_read_only(state_dir))
+            failure_set(advice,
+                        "%s is read-only for this process only, as with ProtectSystem=strict: add "
+                        "\"ReadWritePaths=%s\" to the service's unit",
+                        state_dir, state_dir);
+        else
+            failure_set(advice, "the file system of %s is read-only: mount it for writing",
+                        state_dir);
+        break;
+    case ACCESS_DENIED:
+        failure_set(advice,
+                    "AppArmor, SELinux or a missing capability keeps this service from writing "
+                    "to %s: allow it in the service's profile or unit",
+                    state_dir);
+        break;
+    case ACCESS_NO_SPACE:
+        failure_set(advice, "free up space on the file system of %s", state_dir);
+        break;
+    case ACCESS_NO_DIRECTORY:
+        failure_set(advice, "run \"tmoutctl apply\" to create it");
+        break;
+    case ACCESS_FINE:
+    case ACCESS_FAILED:
+    default:
+        failure_set(advice, "run \"tmoutctl unlock %s\" to repair", user);
+    }
+}

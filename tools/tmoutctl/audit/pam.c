@@ -368,6 +368,9 @@ static bool is_judged(const struct pam_facts *pam, const struct pam_service *ser
     if (type == PAM_TYPE_SESSION)
         return is_sshd || is_among(service->name, shells, sizeof shells / sizeof *shells) ||
                is_among(service->name, consoles, sizeof consoles / sizeof *consoles);
+    /* passwd(1) checks the current password with its lines for changing it. */
+    if (type == PAM_TYPE_PASSWORD)
+        return strcmp(service->name, "passwd") == 0 && !stack->is_other;
     /* The lines of "other" are judged once, there. */
     return !stack->is_other || is_sshd;
 }
@@ -375,7 +378,7 @@ static bool is_judged(const struct pam_facts *pam, const struct pam_service *ser
 /* Is a service without a line of ours right as it is? */
 static bool needs_line(const struct pam_facts *pam, const struct pam_diagnosis *diagnosis)
 {
-    if (diagnosis->type == PAM_TYPE_AUTH)
+    if (diagnosis->type != PAM_TYPE_SESSION)
         return pam->limits_attempts && diagnosis->wiring.check != PAM_KIND_OTHER;
     return pam->covers_console ||
            !is_among(diagnosis->service->name, consoles, sizeof consoles / sizeof *consoles);
@@ -386,7 +389,8 @@ static bool needs_line(const struct pam_facts *pam, const struct pam_diagnosis *
 static const char *tool_for(const struct audit *audit, const struct pam_diagnosis *diagnosis)
 {
     static const char *const files[] = {[PAM_TYPE_AUTH] = "/etc/pam.d/common-auth",
-                                        [PAM_TYPE_SESSION] = "/etc/pam.d/common-session"};
+                                        [PAM_TYPE_SESSION] = "/etc/pam.d/common-session",
+                                        [PAM_TYPE_PASSWORD] = "/etc/pam.d/common-password"};
     const struct pam_stack *stack = &diagnosis->stack;
     struct text_file file;
     bool is_its = false;
@@ -411,8 +415,10 @@ static int find_remedy(struct audit *audit, struct pam_facts *pam, struct pam_di
 
     /* The edits for another service may have done it, in a file that both read. */
     pam_wiring_look(&diagnosis->service->stack[diagnosis->type], diagnosis->type, &wiring);
-    if (wiring.is_right)
+    if (wiring.is_right) {
+        failure_set(&diagnosis->why, "the edit of a file that another service reads, too, does it");
         return 0;
+    }
     if (diagnosis->wiring.ours == diagnosis->stack.count)
         diagnosis->command = tool_for(audit, diagnosis);
     if (diagnosis->command != NULL)
@@ -461,9 +467,9 @@ static int read_facts(struct audit *audit, struct pam_facts *pam)
     if (pam_services_read(audit->host, &pam->services) != 0)
         return -1;
     for (size_t i = 0; i < pam->services.count; i++)
-        if (diagnose(audit, pam, i, PAM_TYPE_AUTH) != 0 ||
-            diagnose(audit, pam, i, PAM_TYPE_SESSION) != 0)
-            return -1;
+        for (enum pam_type type = 0; type <= PAM_TYPE_PASSWORD; type++)
+            if (diagnose(audit, pam, i, type) != 0)
+                return -1;
     /* The checks report the host as it is. */
     edits_free(&pam->services.edits);
     return pam_services_read_again(&pam->services);

@@ -39,10 +39,16 @@ static const struct pam_line *last_of_ours(const struct pam_diagnosis *diagnosis
 }
 
 /* Has the stack a line of ours, and this flaw? */
-static bool has(const struct pam_diagnosis *diagnosis, enum pam_type type, enum pam_flaw flaw)
+static bool has(const struct pam_diagnosis *diagnosis, enum pam_flaw flaw)
 {
-    return diagnosis->type == type && diagnosis->wiring.ours < diagnosis->stack.count &&
+    return diagnosis->wiring.ours < diagnosis->stack.count &&
            diagnosis->wiring.answer.flaw[flaw].found;
+}
+
+/* Is it about a stack that checks passwords? */
+static bool is_check(const struct pam_diagnosis *diagnosis)
+{
+    return diagnosis->type != PAM_TYPE_SESSION;
 }
 
 /* What would be right, and the edits or the command for it. */
@@ -152,6 +158,8 @@ static const char *guessed_text(const struct pam_diagnosis *diagnosis)
 /* Where the line belongs, and with which argument. */
 static const char *right_auth_text(const struct pam_diagnosis *diagnosis)
 {
+    if (diagnosis->type == PAM_TYPE_PASSWORD)
+        return "The password line comes before the module that checks the current password";
     return diagnosis->wiring.check == PAM_KIND_CODE
                ? "The auth line comes before the module that checks codes, with noprompt, since "
                  "nobody checks a password"
@@ -195,7 +203,8 @@ static void add_other_auth(struct audit *audit, const struct pam_diagnosis *diag
 {
     struct finding *finding =
         findings_add(&audit->findings, CHECK_PAM_OTHER_SERVICES, AUDIT_WARN,
-                     "has no auth line for " PAM_OUR_MODULE ": unlimited %s guessing",
+                     "has no %s line for " PAM_OUR_MODULE ": unlimited %s guessing",
+                     pam_type_word(diagnosis->type),
                      diagnosis->wiring.check == PAM_KIND_CODE ? "one-time code" : "password");
 
     finding_set_place(finding, diagnosis->stack.path, 0);
@@ -210,7 +219,8 @@ void check_pam_other_services(struct audit *audit, const void *facts)
         const struct pam_diagnosis *diagnosis = &pam->diagnosis[i];
         if (lacks_line(pam, diagnosis, PAM_TYPE_SESSION, false))
             add_other_session(audit, diagnosis);
-        else if (lacks_line(pam, diagnosis, PAM_TYPE_AUTH, false))
+        else if (lacks_line(pam, diagnosis, PAM_TYPE_AUTH, false) ||
+                 lacks_line(pam, diagnosis, PAM_TYPE_PASSWORD, false))
             add_other_auth(audit, diagnosis);
     }
 }
@@ -232,7 +242,7 @@ void check_pam_session_order(struct audit *audit, const void *facts)
 
     for (size_t i = 0; i < pam->diagnoses; i++) {
         const struct pam_diagnosis *diagnosis = &pam->diagnosis[i];
-        if (!has(diagnosis, PAM_TYPE_SESSION, PAM_FLAW_OVERRIDDEN))
+        if (!has(diagnosis, PAM_FLAW_OVERRIDDEN))
             continue;
         const struct pam_line *ours = last_of_ours(diagnosis);
         const size_t theirs =
@@ -278,16 +288,16 @@ void check_pam_auth_control(struct audit *audit, const void *facts)
 
     for (size_t i = 0; i < pam->diagnoses; i++) {
         const struct pam_diagnosis *diagnosis = &pam->diagnosis[i];
-        if (diagnosis->type != PAM_TYPE_AUTH || diagnosis->wiring.ours == diagnosis->stack.count)
+        if (!is_check(diagnosis) || diagnosis->wiring.ours == diagnosis->stack.count)
             continue;
         const struct pam_line *line = our_line(diagnosis, PAM_FLAW_NOT_FINAL);
         if (pam_control_rejects_at_once(line->control))
             continue;
         struct finding *finding =
             add_about(audit, CHECK_PAM_AUTH_CONTROL, AUDIT_FAIL, line,
-                      "the auth line's control for %s is \"%s\", not `requisite`: a locked user's "
+                      "the %s line's control for %s is \"%s\", not `requisite`: a locked user's "
                       "password is still checked",
-                      diagnosis->service->name, line->control);
+                      pam_type_word(diagnosis->type), diagnosis->service->name, line->control);
         if (finding != NULL)
             set_right(finding, diagnosis, "The auth line's control is `requisite`");
     }
@@ -330,7 +340,7 @@ void check_pam_auth_order(struct audit *audit, const void *facts)
     const struct pam_facts *pam = facts;
 
     for (size_t i = 0; i < pam->diagnoses; i++)
-        if (pam->diagnosis[i].type == PAM_TYPE_AUTH &&
+        if (is_check(&pam->diagnosis[i]) &&
             pam->diagnosis[i].wiring.ours < pam->diagnosis[i].stack.count)
             add_auth_order(audit, &pam->diagnosis[i]);
 }
@@ -341,7 +351,7 @@ void check_pam_prompt(struct audit *audit, const void *facts)
 
     for (size_t i = 0; i < pam->diagnoses; i++) {
         const struct pam_diagnosis *diagnosis = &pam->diagnosis[i];
-        if (!has(diagnosis, PAM_TYPE_AUTH, PAM_FLAW_PROMPT))
+        if (!has(diagnosis, PAM_FLAW_PROMPT))
             continue;
         struct place place = {""};
         const size_t line = diagnosis->wiring.answer.flaw[PAM_FLAW_PROMPT].line;
@@ -369,22 +379,18 @@ static void add_jump(struct audit *audit, const struct pam_facts *pam,
 
     if (finding != NULL)
         set_right(finding, diagnosis,
-                  diagnosis->type == PAM_TYPE_AUTH
-                      ? "Every way to a password check leads through the auth line"
-                      : "Every session that opens calls " PAM_OUR_MODULE);
+                  is_check(diagnosis) ? "Every way to a password check leads through our line"
+                                      : "Every session that opens calls " PAM_OUR_MODULE);
 }
 
 void check_pam_jump(struct audit *audit, const void *facts)
 {
-    static const enum pam_flaw flaws[] = {
-        [PAM_TYPE_AUTH] = PAM_FLAW_UNCOUNTED, [PAM_TYPE_SESSION] = PAM_FLAW_MISSED};
     const struct pam_facts *pam = facts;
 
     for (size_t i = 0; i < pam->diagnoses; i++) {
         const struct pam_diagnosis *diagnosis = &pam->diagnosis[i];
-        const enum pam_flaw flaw = flaws[diagnosis->type];
-        if (has(diagnosis, diagnosis->type, flaw) &&
-            diagnosis->wiring.answer.flaw[flaw].by != PAM_NO_LINE)
+        const enum pam_flaw flaw = is_check(diagnosis) ? PAM_FLAW_UNCOUNTED : PAM_FLAW_MISSED;
+        if (has(diagnosis, flaw) && diagnosis->wiring.answer.flaw[flaw].by != PAM_NO_LINE)
             add_jump(audit, pam, diagnosis, flaw);
     }
 }
@@ -395,7 +401,7 @@ void check_pam_twice(struct audit *audit, const void *facts)
 
     for (size_t i = 0; i < pam->diagnoses; i++) {
         const struct pam_diagnosis *diagnosis = &pam->diagnosis[i];
-        if (!has(diagnosis, diagnosis->type, PAM_FLAW_TWICE))
+        if (!has(diagnosis, PAM_FLAW_TWICE))
             continue;
         const struct pam_line *first = &diagnosis->stack.line[diagnosis->wiring.ours];
         struct finding *finding = add_about(

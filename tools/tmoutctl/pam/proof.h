@@ -22,7 +22,7 @@ enum pam_flaw {
     PAM_FLAW_ASKS_MORE,  /* somebody is asked for more passwords or codes than before */
     PAM_FLAW_SECOND,     /* pam_setcred() or pam_close_session() returns something else */
     PAM_FLAW_BAD_JUMP,   /* a jump goes past the end */
-    PAM_FLAW_UNCOUNTED,  /* auth: something is checked that was not counted */
+    PAM_FLAW_UNCOUNTED,  /* auth, password: something is checked that was not counted */
     PAM_FLAW_NOT_FINAL,  /* auth: after our rejection something is checked, or they get in */
     PAM_FLAW_NEEDLESS,   /* auth: our line is reached, but nothing is checked */
     PAM_FLAW_PROMPT,     /* auth: our line asks, and a later module does not take the answer */
@@ -51,7 +51,7 @@ struct pam_assumption {
 
 struct pam_question {
     const struct pam_stack *before, *after; /* the same, to look at a stack as it is */
-    bool is_session;                        /* else auth */
+    bool is_session;                        /* else auth or password */
     const struct pam_assumption *assume;
     size_t assumptions;
 };

@@ -29,15 +29,16 @@ static enum pam_kind find_check(const struct pam_stack *stack)
 /* The flaws that a stack must not have, whatever it was before. */
 static bool has_flaw(const struct pam_answer *answer, enum pam_type type)
 {
-    static const enum pam_flaw flaws[2][4] = {
-        [PAM_TYPE_AUTH] = {PAM_FLAW_UNCOUNTED, PAM_FLAW_NOT_FINAL, PAM_FLAW_PROMPT, PAM_FLAW_TWICE},
-        [PAM_TYPE_SESSION] = {PAM_FLAW_MISSED, PAM_FLAW_OVERRIDDEN, PAM_FLAW_TWICE,
-                              PAM_FLAW_TWICE}};
+    static const enum pam_flaw check[] = {PAM_FLAW_UNCOUNTED, PAM_FLAW_NOT_FINAL, PAM_FLAW_PROMPT};
+    static const enum pam_flaw session[] = {PAM_FLAW_MISSED, PAM_FLAW_OVERRIDDEN};
+    const bool is_session = type == PAM_TYPE_SESSION;
+    const size_t count =
+        is_session ? sizeof session / sizeof *session : sizeof check / sizeof *check;
 
-    for (size_t i = 0; i < 4; i++)
-        if (answer->flaw[flaws[type][i]].found)
+    for (size_t i = 0; i < count; i++)
+        if (answer->flaw[is_session ? session[i] : check[i]].found)
             return true;
-    return false;
+    return answer->flaw[PAM_FLAW_TWICE].found;
 }
 
 /* A failure of ours must not close a session. */
@@ -336,22 +337,23 @@ static void write_text(const struct search *search, const struct pam_line *like,
 /* Tries changes to our lines where they are. */
 static bool change_in_place(struct search *search)
 {
-    static const char *const controls[2][2] = {
-        [PAM_TYPE_AUTH] = {"requisite", NULL},
-        [PAM_TYPE_SESSION] = {"optional", "[default=ignore]"}};
+    static const char *const check[] = {"requisite", NULL};
+    static const char *const session[] = {"optional", "[default=ignore]", NULL};
     const struct pam_stack *stack = stack_of(search);
+    const bool is_session = search->type == PAM_TYPE_SESSION;
 
     for (size_t i = find_ours(stack); i < stack->count;
          i = pam_find_kind(stack, PAM_KIND_OURS, i + 1)) {
         const struct pam_line *line = &stack->line[i];
         struct candidate candidate = {.changed = line};
-        for (size_t k = 0; k < 2 && controls[search->type][k] != NULL; k++) {
-            candidate.control = controls[search->type][k];
+        for (const char *const *control = is_session ? session : check; *control != NULL;
+             control++) {
+            candidate.control = *control;
             if (try_candidate(search, &candidate))
                 return true;
         }
         candidate.control = NULL;
-        candidate.toggles_prompt = search->type == PAM_TYPE_AUTH;
+        candidate.toggles_prompt = !is_session;
         if (candidate.toggles_prompt && try_candidate(search, &candidate))
             return true;
     }
@@ -377,7 +379,7 @@ static bool try_place(struct search *search, const char *file, unsigned line, bo
     const size_t ours = find_ours(stack);
     const struct pam_line *like = ours < stack->count ? &stack->line[ours] : NULL;
     struct candidate candidate = {.removes = removes, .file = file, .line = line};
-    const bool is_auth = search->type == PAM_TYPE_AUTH;
+    const bool is_auth = search->type != PAM_TYPE_SESSION;
     char text[TEXT_MAX];
 
     candidate.text = text;
@@ -403,9 +405,9 @@ static bool try_before(struct search *search, size_t i, bool in_own_file, bool r
            try_place(search, line->file, line->on_host, removes);
 }
 
-/* auth: the places before the first check, the nearest first; in the service's own
+/* auth and password: the places before the first check, the nearest first; in the service's own
  * file, then in those that it includes. A line that others share stays among them. */
-static bool move_auth(struct search *search)
+static bool move_check(struct search *search)
 {
     const struct pam_stack *stack = stack_of(search);
     const size_t check = pam_find_kind(stack, find_check(stack), 0);
@@ -473,7 +475,7 @@ bool pam_edits_are_safe(struct pam_services *services, const struct edits *edits
                             .edits = *edits};
     bool safe = true;
 
-    for (search.type = 0; search.type <= PAM_TYPE_SESSION; search.type++)
+    for (search.type = 0; search.type <= PAM_TYPE_PASSWORD; search.type++)
         for (size_t i = 0; i < services->count; i++)
             safe = safe && is_safe_for(&search, &services->item[i]);
     return safe && !search.out_of_memory;
@@ -494,7 +496,7 @@ enum pam_offer pam_propose(struct pam_services *services, const char *service, e
         return PAM_NOT_OFFERED;
     }
     const bool found = change_in_place(&search) || delete_one(&search) ||
-                       (type == PAM_TYPE_AUTH ? move_auth(&search) : move_session(&search));
+                       (type == PAM_TYPE_SESSION ? move_session(&search) : move_check(&search));
     if (search.out_of_memory)
         return PAM_OFFER_FAILED;
     if (found)

@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Ours are in the first two. */
-enum pam_type { PAM_TYPE_AUTH, PAM_TYPE_SESSION, PAM_TYPE_ACCOUNT, PAM_TYPE_PASSWORD, PAM_TYPES };
+/* Ours are in the first three. */
+enum pam_type { PAM_TYPE_AUTH, PAM_TYPE_SESSION, PAM_TYPE_PASSWORD, PAM_TYPE_ACCOUNT, PAM_TYPES };
 
 /* "auth" and so on. */
 const char *pam_type_word(enum pam_type type);

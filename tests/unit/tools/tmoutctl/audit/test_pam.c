@@ -576,6 +576,26 @@ static void services_that_nobody_thought_of(void **state)
     assert_only(audit_area(host, audit_pam),
                 &(struct expected){CHECK_PAM_OTHER_SERVICES, AUDIT_WARN, "/etc/pam.d/other", 0,
                                    "no auth line", NULL});
+    put(host->root, "/etc/pam.d/other", "auth required pam_deny.so\n");
+    /* passwd(1) checks the current password. */
+    put(host->root, "/etc/pam.d/passwd", "password required pam_unix.so\n");
+    findings = audit_area(host, audit_pam);
+    assert_only(findings, &(struct expected){CHECK_PAM_OTHER_SERVICES, AUDIT_WARN,
+                                             "/etc/pam.d/passwd", 0, "no password line", NULL});
+    assert_edited(host, findings, "/etc/pam.d/passwd",
+                  "password   requisite    pam_tmout.so\npassword required pam_unix.so\n");
+    put(host->root, "/etc/pam.d/passwd",
+        "password required pam_tmout.so\n"
+        "password required pam_unix.so\n");
+    findings = audit_area(host, audit_pam);
+    assert_only(findings, &(struct expected){CHECK_PAM_AUTH_CONTROL, AUDIT_FAIL,
+                                             "/etc/pam.d/passwd", 1, "the password line", NULL});
+    assert_edited(host, findings, "/etc/pam.d/passwd",
+                  "password requisite pam_tmout.so\npassword required pam_unix.so\n");
+    put(host->root, "/etc/pam.d/passwd",
+        "password requisite pam_tmout.so\n"
+        "password required pam_unix.so\n");
+    assert_all_pass(audit_area(host, audit_pam));
     /* Nobody names a backup. */
     put(host->root, "/etc/pam.d/other", "auth required pam_deny.so\n");
     put(host->root, "/etc/pam.d/sshd.dpkg-old", "auth include common-auth\n");

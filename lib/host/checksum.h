@@ -33,6 +33,14 @@ static inline uint64_t checksum_words(uint64_t sum, const void *data, size_t siz
     return sum;
 }
 
+/* As CHECKSUM_OF, in steps of eight bytes. */
+#define CHECKSUM_WORDS_OF(start, object)                                                           \
+    checksum_words((start),                                                                        \
+                   (const unsigned char *)&(object) + offsetof(__typeof__(object), checksum) +     \
+                       sizeof(object).checksum,                                                    \
+                   sizeof(object) - offsetof(__typeof__(object), checksum) -                       \
+                       sizeof(object).checksum)
+
 /* Of a struct's content behind its field called checksum. */
 #define CHECKSUM_OF(start, object)                                                                 \
     checksum((start),                                                                              \

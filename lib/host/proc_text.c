@@ -8,27 +8,43 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+/* The fields of /proc/PID/stat behind the third, the state: proc_pid_stat(5). */
+enum {
+    STAT_PARENT = 0,
+    STAT_SESSION = 2,
+    STAT_TERMINAL = 3,
+    STAT_START = 18,
+    STAT_FIELDS_AFTER_STATE = 19
+};
+
+/* At every login: sscanf(3) would take four times as long as strtoull(3). */
 bool proc_text_stat(const char *text, struct process *process)
 {
     /* The second field is the program's name, which the user chooses: it ends
      * with the last parenthesis. */
     const char *rest = strrchr(text, ')');
-    int number, parent, session, terminal;
-    uint64_t start_ticks;
-    char state;
+    int64_t field[STAT_FIELDS_AFTER_STATE];
+    char *end;
 
-    if (rest == NULL || sscanf(text, "%d", &number) != 1 ||
-        sscanf(rest + 1,
-               " %c %d %*d %d %d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
-               &state, &parent, &session, &terminal, &start_ticks) != 5)
+    if (rest == NULL || rest[1] != ' ' || rest[2] == '\0')
+        return false;
+    const char state = rest[2];
+    rest += 3;
+    for (size_t i = 0; i < STAT_FIELDS_AFTER_STATE; i++, rest = end) {
+        field[i] = (int64_t)strtoull(rest, &end, 10); /* which takes a minus, too */
+        if (end == rest)
+            return false;
+    }
+    const long number = strtol(text, &end, 10);
+    if (end == text)
         return false;
     memset(process, 0, sizeof *process);
-    process->pid = number;
-    process->parent = parent;
-    process->session = session;
+    process->pid = (pid_t)number;
+    process->parent = (pid_t)field[STAT_PARENT];
+    process->session = (pid_t)field[STAT_SESSION];
     process->state = state;
-    process->terminal = (uint32_t)terminal;
-    process->start_ticks = start_ticks;
+    process->terminal = (uint32_t)field[STAT_TERMINAL];
+    process->start_ticks = (uint64_t)field[STAT_START];
     return true;
 }
 

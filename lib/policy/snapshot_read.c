@@ -93,11 +93,9 @@ static bool block_is_valid(const struct snapshot *snapshot)
 
 /* Reads the beginning: most policies fit, and then a login reads its snapshot once.
  * NULL when all is well, else what is wrong. */
-static const char *read_front(int fd, struct snapshot *snapshot, struct stat *st)
+static const char *read_front(int fd, off_t file_size, struct snapshot *snapshot)
 {
-    if (fstat(fd, st) != 0)
-        return strerror(errno);
-    snapshot->front_size = st->st_size < FRONT_SIZE_MAX ? (size_t)st->st_size : FRONT_SIZE_MAX;
+    snapshot->front_size = file_size < FRONT_SIZE_MAX ? (size_t)file_size : FRONT_SIZE_MAX;
     snapshot->front = malloc(snapshot->front_size + 1);
     if (snapshot->front == NULL)
         return strerror(ENOMEM);
@@ -107,20 +105,20 @@ static const char *read_front(int fd, struct snapshot *snapshot, struct stat *st
 }
 
 /* NULL when all is well, else what is wrong. */
-static const char *read_parts(int fd, enum snapshot_kind kind, struct snapshot *snapshot)
+static const char *read_parts(int fd, off_t file_size, enum snapshot_kind kind,
+                              struct snapshot *snapshot)
 {
     struct file_header header;
-    struct stat st;
     const char *wrong;
 
     snapshot->fd = fd;
-    wrong = read_front(fd, snapshot, &st);
+    wrong = read_front(fd, file_size, snapshot);
     if (wrong != NULL)
         return wrong;
     if (read_part(snapshot, 0, &header, sizeof header) != 0)
         return errno != 0 ? strerror(errno) : damaged;
     if (!header_is_valid(&header, kind == SNAPSHOT_POLICY ? MAGIC_POLICY : MAGIC_REJECTED,
-                         (uint64_t)st.st_size))
+                         (uint64_t)file_size))
         return damaged;
     snapshot->file_size = header.file_size;
     snapshot->body_checksum = header.body_checksum;
@@ -149,16 +147,27 @@ static void free_parts(struct snapshot *snapshot)
     *snapshot = (struct snapshot){.fd = -1};
 }
 
-enum snapshot_status snapshot_open_fd(int fd, enum snapshot_kind kind, struct snapshot *snapshot,
-                                      struct failure *failure)
+static enum snapshot_status open_size(int fd, off_t file_size, enum snapshot_kind kind,
+                                      struct snapshot *snapshot, struct failure *failure)
 {
-    *snapshot = (struct snapshot){.fd = -1};
-    const char *wrong = read_parts(fd, kind, snapshot);
+    const char *wrong = read_parts(fd, file_size, kind, snapshot);
 
     if (wrong == NULL)
         return SNAPSHOT_OK;
     failure_set(failure, "%s", wrong);
     free_parts(snapshot);
+    return SNAPSHOT_UNUSABLE;
+}
+
+enum snapshot_status snapshot_open_fd(int fd, enum snapshot_kind kind, struct snapshot *snapshot,
+                                      struct failure *failure)
+{
+    struct stat st;
+
+    *snapshot = (struct snapshot){.fd = -1};
+    if (fstat(fd, &st) == 0)
+        return open_size(fd, st.st_size, kind, snapshot, failure);
+    failure_set(failure, "%s", strerror(errno));
     return SNAPSHOT_UNUSABLE;
 }
 
@@ -177,7 +186,7 @@ enum snapshot_status snapshot_open(const char *state_dir, enum snapshot_kind kin
     if (fd < 0)
         status = errno == ENOENT ? SNAPSHOT_ABSENT : SNAPSHOT_UNUSABLE;
     else
-        status = snapshot_open_fd(fd, kind, snapshot, &wrong);
+        status = open_size(fd, st.st_size, kind, snapshot, &wrong);
     if (status != SNAPSHOT_OK) {
         failure_set(failure, "%s: %s", path, wrong.text);
         if (fd >= 0)

@@ -54,7 +54,7 @@ void record_encode(const struct session_record *record, struct stored_record *st
     stored->has_spare = record->has_spare;
     if (record->policy != 0)
         store_limits(record, &stored->limits);
-    stored->checksum = CHECKSUM_OF(CHECKSUM_START, *stored);
+    stored->checksum = CHECKSUM_WORDS_OF(CHECKSUM_START, *stored);
 }
 
 /* --- from bytes ------------------------------------------------------------ */
@@ -138,7 +138,8 @@ static enum registry_status decode_version_2(const void *bytes, size_t size, pid
     if (size != sizeof stored)
         return REGISTRY_DAMAGED;
     memcpy(&stored, bytes, sizeof stored);
-    if (stored.size != sizeof stored || CHECKSUM_OF(CHECKSUM_START, stored) != stored.checksum ||
+    if (stored.size != sizeof stored ||
+        CHECKSUM_WORDS_OF(CHECKSUM_START, stored) != stored.checksum ||
         !session_is_valid(&stored.session, pid) || !limits_are_valid(&stored.limits))
         return REGISTRY_DAMAGED;
     load_session(&stored.session, record);

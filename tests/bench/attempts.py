@@ -17,6 +17,7 @@ import threading
 
 import bench_host
 import stacks
+from costs import Costs
 from bench_host import ONE, TEN, USERS
 from sessions import Names
 from tables import Table, against
@@ -142,3 +143,14 @@ def compare():
         table = Attempts(cases)
         table.print(title)
         table.verdict()
+
+
+def count_costs():
+    """The same cases in instructions and system calls."""
+    bench_host.use_name_services("files")
+    bench_host.add_groups(host_groups=0)
+    for title, cases in (("right password", right_cases()), ("wrong password", failed_cases("wrong")),
+                         ("rejected password", failed_cases("rejected"))):
+        stacks.reset()
+        Costs([case for case in cases if not isinstance(case, Names)]).print(
+            f"One login attempt in instructions and system calls, {title}", "pam_faillock")

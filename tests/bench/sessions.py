@@ -15,6 +15,9 @@
 1.00 would be a module that does nothing. The aim is 1.10. If a case needs the
 user's groups, `less names` leaves out what the name services take for this
 user.
+
+The same in instructions and system calls is compared with any loaded module, and
+with pam_limits as distributions ship it.
 """
 
 import math
@@ -25,6 +28,7 @@ import subprocess
 import time
 
 import bench_host
+from costs import Costs
 from bench_host import HOME, MODULE, ONE, TEN, TMOUTCTL, USERS, write
 from tables import NAME_WIDTH, Table, against
 from turns import Case, measure
@@ -169,6 +173,15 @@ def compare_hosts():
         line = re.search(r"(?m)^group:\s*(.*)", file.read())
     compare_name_services("The same with few groups and this machine's own name services, "
                           f"group: {line.group(1) if line else '(none)'}")
+
+
+def count_costs():
+    bench_host.use_name_services("files")
+    bench_host.add_groups(host_groups=0)
+    cases = [floor_case(), loaded_case(), skipped_case(), tmout_case(0, ONE)]
+    cases += [tmout_case(10, user) for user in USERS]
+    cases.append(Session("pam_limits as shipped", ONE, "pam_limits.so"))
+    Costs(cases).print("One session, in instructions and system calls", "any loaded module")
 
 
 def compile_times():

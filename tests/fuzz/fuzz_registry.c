@@ -25,7 +25,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 }
 
 /* A record with this content behind its checksum. */
-#define PUT_CORRECTED(type, magic_text, data, size, set_version)                                   \
+#define PUT_CORRECTED(type, magic_text, sum_of, data, size, set_version)                           \
     do {                                                                                           \
         type file;                                                                                 \
         const size_t offset = offsetof(type, session);                                             \
@@ -34,17 +34,18 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
                (size) < sizeof file - offset ? (size) : sizeof file - offset);                     \
         memcpy(file.magic, magic_text, sizeof file.magic);                                         \
         set_version;                                                                               \
-        file.checksum = CHECKSUM_OF(CHECKSUM_START, file);                                         \
+        file.checksum = sum_of(CHECKSUM_START, file);                                              \
         fuzz_write(path, &file, sizeof file);                                                      \
     } while (0)
 
 static void put(const uint8_t *data, size_t size)
 {
     if (size > 0 && data[0] == 'c')
-        PUT_CORRECTED(struct stored_record, RECORD_MAGIC, data + 1, size - 1,
+        PUT_CORRECTED(struct stored_record, RECORD_MAGIC, CHECKSUM_WORDS_OF, data + 1, size - 1,
                       (file.version = RECORD_VERSION, file.size = sizeof file));
     else if (size > 0 && data[0] == '1')
-        PUT_CORRECTED(struct stored_record_1, RECORD_MAGIC_1, data + 1, size - 1, (void)0);
+        PUT_CORRECTED(struct stored_record_1, RECORD_MAGIC_1, CHECKSUM_OF, data + 1, size - 1,
+                      (void)0);
     else
         fuzz_write(path, data, size);
 }

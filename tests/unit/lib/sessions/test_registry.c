@@ -256,7 +256,7 @@ static void every_byte_flipped(void **state)
 
 static void put_signed(const char *directory, pid_t pid, struct stored_record *file)
 {
-    file->checksum = CHECKSUM_OF(CHECKSUM_START, *file);
+    file->checksum = CHECKSUM_WORDS_OF(CHECKSUM_START, *file);
     put_file(directory, pid, file, sizeof *file);
 }
 

@@ -150,7 +150,7 @@ static void registers_ssh_logins(void **state)
     assert_int_equal(registered(stack), 1);
     const struct stored_record file = record_file(stack);
     assert_memory_equal(file.magic, RECORD_MAGIC, 8);
-    assert_true(file.checksum == CHECKSUM_OF(CHECKSUM_START, file));
+    assert_true(file.checksum == CHECKSUM_WORDS_OF(CHECKSUM_START, file));
     assert_int_equal(file.session.pid, getpid());
     assert_true(file.session.is_ssh);
     assert_true(file.session.start_ticks > 0);
@@ -359,12 +359,12 @@ static void only_the_opening_process_removes_a_login(void **state)
     /* a login of a later process with our pid must not be removed */
     struct stored_record file = record_file(stack);
     file.session.start_ticks++;
-    file.checksum = CHECKSUM_OF(CHECKSUM_START, file);
+    file.checksum = CHECKSUM_WORDS_OF(CHECKSUM_START, file);
     put_record(stack, getpid(), &file, sizeof file);
     assert_int_equal(pam_close_session(s.handle, 0), PAM_SUCCESS);
     assert_int_equal(registered(stack), 1);
     file.session.start_ticks--;
-    file.checksum = CHECKSUM_OF(CHECKSUM_START, file);
+    file.checksum = CHECKSUM_WORDS_OF(CHECKSUM_START, file);
     put_record(stack, getpid(), &file, sizeof file);
     session_close(&s);
     assert_int_equal(registered(stack), 0);
@@ -385,7 +385,7 @@ static void replaces_the_record_of_a_killed_process(void **state)
     struct stored_record file = record_file(stack);
     snprintf(file.session.user, sizeof file.session.user, "somebody before");
     file.session.start_ticks -= 100;
-    file.checksum = CHECKSUM_OF(CHECKSUM_START, file);
+    file.checksum = CHECKSUM_WORDS_OF(CHECKSUM_START, file);
     put_record(stack, getpid(), &file, sizeof file);
     pam_end(s.handle, PAM_SUCCESS);
     session_open(stack, &s);
@@ -463,7 +463,7 @@ static void sends_what_it_cannot_write(void **state)
     assert_int_equal(log_lines(), 1);
     assert_true(log_has("; tmoutd was sent it instead user=" USER));
     assert_int_equal(recv(tmoutd, &sent, sizeof sent, MSG_DONTWAIT), (ssize_t)sizeof sent);
-    assert_true(sent.checksum == CHECKSUM_OF(CHECKSUM_START, sent));
+    assert_true(sent.checksum == CHECKSUM_WORDS_OF(CHECKSUM_START, sent));
     assert_int_equal(sent.session.pid, getpid());
     assert_string_equal(sent.session.user, USER);
     assert_int_equal(sent.limits.terminal_ms[0], 7 * 60 * 1000);
@@ -736,7 +736,7 @@ static void rejects_inner_sessions_of_an_unknown_user(void **state)
     session_open(stack, &s);
     struct stored_record file = record_file(stack);
     snprintf(file.session.user, sizeof file.session.user, "no-such-user");
-    file.checksum = CHECKSUM_OF(CHECKSUM_START, file);
+    file.checksum = CHECKSUM_WORDS_OF(CHECKSUM_START, file);
     put_record(stack, getpid(), &file, sizeof file);
     assert_inner(stack, OTHER_USER, NULL);
     session_close(&s);

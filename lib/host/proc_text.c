@@ -58,6 +58,13 @@ bool proc_text_uids(const char *text, uid_t uid[4])
            sscanf(line, "\nUid: %u %u %u %u", &uid[0], &uid[1], &uid[2], &uid[3]) == 4;
 }
 
+bool proc_text_parent(const char *text, pid_t *parent)
+{
+    const char *line = strstr(text, "\nPPid:");
+
+    return line != NULL && sscanf(line, "\nPPid: %d", parent) == 1;
+}
+
 bool proc_text_io(const char *text, struct io_bytes *bytes)
 {
     const char *read_line = strstr(text, "rchar:"), *write_line = strstr(text, "wchar:");

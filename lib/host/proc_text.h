@@ -24,6 +24,9 @@ bool proc_text_stat(const char *text, struct process *process);
 /* status: the real, effective, saved and file system uid. */
 bool proc_text_uids(const char *text, uid_t uid[4]);
 
+/* status: the parent's pid. */
+bool proc_text_parent(const char *text, pid_t *parent);
+
 /* Bytes that passed through system calls. */
 struct io_bytes {
     uint64_t read, written;

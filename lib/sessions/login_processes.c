@@ -1,11 +1,9 @@
 #include "lib/sessions/login_processes.h"
 
 #include "lib/host/array.h"
-#include "lib/host/proc_directory.h"
+#include "lib/host/proc_children.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,46 +33,18 @@ static int family_append_child(struct family *family, pid_t pid, pid_t parent)
     return child.parent == parent ? family_append(family, &child) : 0;
 }
 
-/* Adds the children that this thread has forked. */
-static int family_append_children_of_task(struct family *family, pid_t parent, const char *task)
-{
-    char path[64 + NAME_MAX], *text = NULL;
-    size_t size = 0;
-    int result = 0;
-
-    snprintf(path, sizeof path, "/proc/%d/task/%s/children", (int)parent, task);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return process_has_ended(errno) ? 0 : -1;
-    if (getline(&text, &size, file) > 0) {
-        char *rest = text;
-        pid_t child;
-        while (result == 0 && (child = proc_text_next_child(&rest)) != 0)
-            result = family_append_child(family, child, parent);
-    } else if (!feof(file) && !process_has_ended(errno)) {
-        result = -1;
-    }
-    free(text);
-    fclose(file);
-    return result;
-}
-
 /* The parent is passed by value, since the array moves as it grows. */
 static int family_append_children(struct family *family, struct process parent)
 {
     const size_t before = family->count;
-    const char *task;
+    pid_t *child;
+    const ssize_t count = process_children(parent.pid, &child);
     int result = 0;
-    DIR *directory = proc_directory_open(parent.pid, "task");
 
-    if (directory == NULL)
-        return process_has_ended(errno) ? 0 : -1;
-    while (result == 0 && (task = proc_directory_next(directory)) != NULL)
-        result = family_append_children_of_task(family, parent.pid, task);
-    if (result == 0 && errno != 0 && !process_has_ended(errno))
-        result = -1;
-    proc_directory_close(directory);
-    if (result != 0)
+    for (ssize_t i = 0; result == 0 && i < count; i++)
+        result = family_append_child(family, child[i], parent.pid);
+    free(child);
+    if (count < 0 || result != 0)
         return -1;
     /* If the pid was reused meanwhile, these are the children of another process. */
     const int is_same = process_is_same(&parent);

@@ -1,7 +1,9 @@
 #include "lib/sessions/login_terminals.h"
 
 #include "lib/host/pidfd.h"
+#include "lib/host/proc_children.h"
 #include "lib/host/proc_directory.h"
+#include "lib/sessions/login_processes.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -9,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 void terminal_path(const struct session_record *login, unsigned index, char *path, size_t size)
 {
@@ -101,10 +105,11 @@ static int find_master(pid_t pid, unsigned index)
     return found;
 }
 
-pid_t login_terminal_session(const struct session_record *login, unsigned index)
+/* As the kernel answers for the master; -1 if it does not. */
+static pid_t session_of_master(pid_t pid, unsigned index)
 {
-    const int master = login->is_ssh ? find_master(login->pid, index) : -1;
-    const int pidfd = master >= 0 ? pidfd_of(login->pid) : -1;
+    const int master = find_master(pid, index);
+    const int pidfd = master >= 0 ? pidfd_of(pid) : -1;
     const int copy = pidfd >= 0 ? pidfd_copy_descriptor(pidfd, master) : -1;
     pid_t session = -1;
 
@@ -115,4 +120,34 @@ pid_t login_terminal_session(const struct session_record *login, unsigned index)
     if (pidfd >= 0)
         close(pidfd);
     return session;
+}
+
+/* The sessions of a login are led by children of its connection. */
+static pid_t session_of_child(const struct session_record *login, unsigned index)
+{
+    const pid_t parent = login->is_ssh ? login_connection(login) : login->pid;
+    struct process process;
+    struct stat terminal;
+    pid_t *child = NULL, session = 0;
+    char path[64];
+
+    terminal_path(login, index, path, sizeof path);
+    if (parent == 0 || stat(path, &terminal) != 0)
+        return 0;
+    const ssize_t count = process_children(parent, &child);
+    for (ssize_t i = 0; i < count && session == 0; i++)
+        if (getsid(child[i]) == child[i] && process_read(child[i], &process) == 0 &&
+            process.terminal == terminal_in_stat(terminal.st_rdev))
+            session = child[i];
+    free(child);
+    if (session == 0 && !login->is_ssh && getsid(parent) == parent)
+        session = parent; /* a login(1) that became the shell */
+    return session;
+}
+
+pid_t login_terminal_session(const struct session_record *login, unsigned index)
+{
+    const pid_t session = login->is_ssh ? session_of_master(login->pid, index) : -1;
+
+    return session >= 0 ? session : session_of_child(login, index);
 }

@@ -27,11 +27,11 @@ int login_terminals(const struct session_record *login, unsigned index[LOGIN_TER
 bool login_has_terminal(const struct session_record *login, unsigned index);
 
 /*
- * The session whose controlling terminal this terminal of an SSH login is. It
- * is asked of the master: a device number alone would not do, since every
- * container numbers its terminals from 0. Returns 0 if no session has it, -1
- * if the kernel does not tell (before Linux 5.6, or with
- * kernel.yama.ptrace_scope 3) or the login is not one of sshd's.
+ * The session whose controlling terminal this terminal of a login is; 0 if it is
+ * none's. For sshd it is asked of the master: a device number alone would not do,
+ * since every container numbers its terminals from 0. Where the kernel does not
+ * tell (before Linux 5.6, or with kernel.yama.ptrace_scope 3), and for login(1), it
+ * is looked for among the sessions that the login has started.
  */
 pid_t login_terminal_session(const struct session_record *login, unsigned index);
 

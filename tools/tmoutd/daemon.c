@@ -1,8 +1,6 @@
 #include "tools/tmoutd/daemon.h"
 
-#include "lib/host/clock.h"
 #include "lib/sessions/registry.h"
-#include "lib/sessions/schedule.h"
 #include "tools/tmoutd/log.h"
 
 #include <errno.h>
@@ -11,30 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <syslog.h>
-#include <systemd/sd-daemon.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { EVENTS_AT_ONCE = 64 };
-
-/* Apart from the pids of logins, which are positive and smaller. */
-enum source { SOURCE_TIMER = 1ULL << 40, SOURCE_SIGNAL, SOURCE_INOTIFY };
-
 /* --- events ---------------------------------------------------------------- */
-
-static int daemon_add_source(const struct daemon *daemon, int fd, uint64_t source)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = source};
-
-    return fd < 0 ? -1 : epoll_ctl(daemon->epoll_fd, EPOLL_CTL_ADD, fd, &event);
-}
 
 static void watch_directory(struct daemon *daemon, enum watched which)
 {
@@ -128,87 +110,52 @@ static void on_change(struct daemon *daemon, const struct inotify_event *event)
 
 /* One buffer full: a user who causes endless events must not keep the daemon
  * from everything else. */
-static void read_changes(struct daemon *daemon)
+static int on_inotify(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
+    struct daemon *daemon = userdata;
     char buffer[16384] __attribute__((aligned(__alignof__(struct inotify_event))));
-    const ssize_t size = read(daemon->inotify_fd, buffer, sizeof buffer);
+    const ssize_t size = read(fd, buffer, sizeof buffer);
 
+    (void)source;
+    (void)events;
+    loop_clock(&daemon->loop);
     for (char *at = buffer; size > 0 && at < buffer + size;) {
         const struct inotify_event *event = (const struct inotify_event *)at;
         on_change(daemon, event);
         at += sizeof *event + event->len;
     }
+    return 0;
 }
 
-static void read_signal(struct daemon *daemon)
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
-    struct signalfd_siginfo info;
+    struct daemon *daemon = userdata;
 
-    if (read(daemon->signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
-        return;
-    if (info.ssi_signo == SIGHUP) {
+    (void)source;
+    loop_clock(&daemon->loop);
+    if (info->ssi_signo == SIGHUP)
         watch_everything(daemon->watch);
-    } else {
+    else
         daemon->stop = true;
-    }
+    return 0;
 }
 
-static void on_event(struct daemon *daemon, const struct epoll_event *event)
+/* After every other event: a directory may be there again. */
+static int on_other_event(sd_event_source *source, void *userdata)
 {
-    uint64_t expirations;
-
-    switch (event->data.u64) {
-    case SOURCE_TIMER:
-        if (read(daemon->timer_fd, &expirations, sizeof expirations) < 0)
-            return;
-        break;
-    case SOURCE_SIGNAL:
-        read_signal(daemon);
-        break;
-    case SOURCE_INOTIFY:
-        read_changes(daemon);
-        break;
-    default:
-        watch_login_ended(daemon->watch, (pid_t)event->data.u64);
-    }
-}
-
-/* --- the loop -------------------------------------------------------------- */
-
-static void set_timer(const struct daemon *daemon, int64_t next_ms)
-{
-    struct itimerspec when = {0};
-
-    if (next_ms != NEVER_MS) {
-        /* Zero would disarm it. */
-        when.it_value.tv_sec = (time_t)(next_ms / 1000);
-        when.it_value.tv_nsec = next_ms % 1000 * 1000000 + 1;
-    }
-    timerfd_settime(daemon->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+    (void)source;
+    watch_directories(userdata);
+    return 0;
 }
 
 int daemon_turn(struct daemon *daemon)
 {
-    struct epoll_event event[EVENTS_AT_ONCE];
-    int64_t next_ms;
+    const int result = sd_event_run(daemon->event, UINT64_MAX);
 
-    watch_directories(daemon);
-    next_ms = watch_run(daemon->watch);
-    if (daemon->watchdog_us > 0) {
-        sd_notify(0, "WATCHDOG=1");
-        next_ms =
-            earlier_ms(next_ms, clock_ms(CLOCK_BOOTTIME) + (int64_t)daemon->watchdog_us / 2000);
-    }
-    set_timer(daemon, next_ms);
-    const int count = epoll_wait(daemon->epoll_fd, event, EVENTS_AT_ONCE, -1);
-    if (count < 0 && errno != EINTR) {
-        log_line(LOG_ERR, "cannot wait for events: %s", strerror(errno));
-        return -1;
-    }
-    watch_clock(daemon->watch);
-    for (int i = 0; i < count; i++)
-        on_event(daemon, &event[i]);
-    return 0;
+    if (result >= 0 || result == -EINTR)
+        return 0;
+    log_line(LOG_ERR, "cannot wait for events: %s", strerror(-result));
+    return -1;
 }
 
 /* --- start ----------------------------------------------------------------- */
@@ -236,48 +183,72 @@ static void raise_descriptors(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static void block_signals(sigset_t *signals)
+static int add_signals(struct daemon *daemon)
 {
-    sigemptyset(signals);
-    sigaddset(signals, SIGTERM);
-    sigaddset(signals, SIGINT);
-    sigaddset(signals, SIGHUP);
-    sigprocmask(SIG_BLOCK, signals, NULL);
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    sigset_t blocked;
+    int result = 0;
+
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        sigaddset(&blocked, signals[i]);
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
     signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; result >= 0 && i < sizeof signals / sizeof signals[0]; i++)
+        result = sd_event_add_signal(daemon->event, NULL, signals[i], on_signal, daemon);
+    return result;
 }
 
-static int open_sources(struct daemon *daemon, const sigset_t *signals)
+/* Without inotify it polls. */
+static void add_inotify(struct daemon *daemon)
 {
-    daemon->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    daemon->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-    daemon->signal_fd = signalfd(-1, signals, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (daemon->epoll_fd < 0 || daemon_add_source(daemon, daemon->timer_fd, SOURCE_TIMER) != 0 ||
-        daemon_add_source(daemon, daemon->signal_fd, SOURCE_SIGNAL) != 0) {
-        log_line(LOG_ERR, "cannot start: %s", strerror(errno));
-        return -1;
-    }
     daemon->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     daemon->inotify_errno = errno;
-    daemon_add_source(daemon, daemon->inotify_fd, SOURCE_INOTIFY); /* optional */
+    if (daemon->inotify_fd < 0)
+        return;
+    const int result =
+        sd_event_add_io(daemon->event, NULL, daemon->inotify_fd, EPOLLIN, on_inotify, daemon);
+    if (result >= 0)
+        return;
+    daemon->inotify_errno = -result;
+    close(daemon->inotify_fd);
+    daemon->inotify_fd = -1;
+}
+
+static int open_sources(struct daemon *daemon)
+{
+    struct failure failure = {""};
+    int result = sd_event_new(&daemon->event);
+
+    if (result >= 0)
+        result = add_signals(daemon);
+    if (result >= 0)
+        result = sd_event_add_post(daemon->event, NULL, on_other_event, daemon);
+    if (result >= 0)
+        result = sd_event_set_watchdog(daemon->event, true);
+    if (result < 0) {
+        log_line(LOG_ERR, "cannot start: %s", strerror(-result));
+        return -1;
+    }
+    if (loop_init(&daemon->loop, daemon->event, &failure) != 0) {
+        log_line(LOG_ERR, "cannot start: %s", failure.text);
+        return -1;
+    }
+    add_inotify(daemon);
     return 0;
 }
 
 int daemon_start(struct daemon *daemon, const struct options *options)
 {
-    sigset_t signals;
-
-    *daemon = (struct daemon){
-        .options = options, .epoll_fd = -1, .timer_fd = -1, .signal_fd = -1, .inotify_fd = -1};
+    *daemon = (struct daemon){.options = options, .inotify_fd = -1};
     for (enum watched which = 0; which < WATCHED_COUNT; which++)
         daemon->wd[which] = -1;
-    block_signals(&signals);
     umask(022);
     raise_descriptors();
-    if (open_sources(daemon, &signals) != 0)
+    if (open_sources(daemon) != 0)
         return -1;
     check_proc();
-    sd_watchdog_enabled(0, &daemon->watchdog_us);
-    daemon->watch = watch_new(options->sessions_dir, options->state_dir, daemon->epoll_fd);
+    daemon->watch = watch_new(options->sessions_dir, options->state_dir, &daemon->loop);
     if (daemon->watch == NULL) {
         log_line(LOG_ERR, "out of memory");
         return -1;
@@ -288,11 +259,10 @@ int daemon_start(struct daemon *daemon, const struct options *options)
 
 void daemon_free(struct daemon *daemon)
 {
-    const int fds[] = {daemon->inotify_fd, daemon->signal_fd, daemon->timer_fd, daemon->epoll_fd};
-
     if (daemon->watch != NULL)
         watch_free(daemon->watch);
-    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
+    loop_free(&daemon->loop);
+    if (daemon->inotify_fd >= 0)
+        close(daemon->inotify_fd);
+    sd_event_unref(daemon->event);
 }

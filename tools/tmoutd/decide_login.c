@@ -16,8 +16,10 @@ struct login_decision login_decide_traffic(struct traffic_state *state,
     struct login_decision decision = {0};
     struct watch_decision watch;
 
-    /* Traffic that cannot be measured is no reason to cut off a transfer. */
-    if (limits->idle_ms != NEVER_MS && (!sample->is_known || sample->bytes != state->bytes)) {
+    /* Traffic that cannot be measured is no reason to cut off a transfer, unless that
+     * is how somebody tries to stay. */
+    if (limits->idle_ms != NEVER_MS && !sample->is_withheld &&
+        (!sample->is_known || sample->bytes != state->bytes)) {
         state->bytes = sample->is_known ? sample->bytes : 0;
         state->moved_ms = now_ms;
     }
@@ -31,6 +33,10 @@ struct login_decision login_decide_traffic(struct traffic_state *state,
         decision.next_ms = earlier_ms(
             decision.next_ms,
             now_ms + (pause_ms > TRAFFIC_SAMPLE_MIN_MS ? pause_ms : TRAFFIC_SAMPLE_MIN_MS));
+    }
+    if (decision.end && now_ms < sample->not_before_ms) {
+        decision.end = false;
+        decision.next_ms = earlier_ms(decision.next_ms, sample->not_before_ms);
     }
     return decision;
 }

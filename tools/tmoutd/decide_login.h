@@ -10,15 +10,21 @@ enum {
     TERMINALS_BEFORE_LOGIN_MS = 5000 /* the terminals of a login that is too old end first */
 };
 
+/* What a number of bytes counts. */
+enum traffic_kind { TRAFFIC_KIND_NONE, TRAFFIC_KIND_ALL, TRAFFIC_KIND_CLIENT };
+
 /* What is remembered of a login's traffic from one sample to the next. */
 struct traffic_state {
     uint64_t bytes;
     int64_t moved_ms; /* when bytes were last seen to change, or the login lost its terminal */
+    enum traffic_kind kind; /* of bytes */
 };
 
 struct traffic_sample {
     bool is_known;
-    uint64_t bytes; /* as login_traffic_mark() */
+    uint64_t bytes;        /* as login_traffic_mark() */
+    bool is_withheld;      /* not known, because the login's own processes prevent it */
+    int64_t not_before_ms; /* no end before then: as in struct terminal_sample */
 };
 
 struct login_decision {

@@ -58,9 +58,11 @@ static bool is_in_grace(struct terminal_state *state, enum watch_reason reason, 
 }
 
 static void decide_end(struct terminal_state *state, struct terminal_decision *decision,
-                       int64_t now_ms)
+                       int64_t not_before_ms, int64_t now_ms)
 {
-    if (is_in_grace(state, decision->reason, now_ms)) {
+    if (now_ms < not_before_ms) {
+        decision->next_ms = earlier_ms(not_before_ms, now_ms + RESAMPLE_MS);
+    } else if (is_in_grace(state, decision->reason, now_ms)) {
         decision->next_ms = earlier_ms(state->grace_end_ms, now_ms + RESAMPLE_MS);
     } else if (state->failed_hangups >= FAILED_HANGUPS_MAX) {
         /* A process escaped the hang-ups: end the whole connection. */
@@ -102,7 +104,7 @@ struct terminal_decision terminal_decide(struct terminal_state *state,
     if (now_ms < state->suspect_until_ms)
         decision.next_ms = earlier_ms(decision.next_ms, now_ms + RESAMPLE_MS);
     if (watch.action == WATCH_END)
-        decide_end(state, &decision, now_ms);
+        decide_end(state, &decision, sample->not_before_ms, now_ms);
     return decision;
 }
 

@@ -29,6 +29,9 @@ struct terminal_sample {
     struct stat st;
     bool notice_is_out; /* the terminal shows a notice, and unread is known */
     int unread;         /* bytes of input that no program has read yet */
+    /* No hang-up before then: whoever looks at the terminal has stood still, and
+     * gives the user time to show activity, and the notice time to be read. */
+    int64_t not_before_ms;
 };
 
 enum terminal_action {

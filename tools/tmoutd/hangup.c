@@ -1,11 +1,11 @@
 #include "tools/tmoutd/hangup.h"
 
-#include "lib/host/array.h"
 #include "lib/host/pidfd.h"
+#include "lib/host/proc_children.h"
 #include "lib/host/proc_directory.h"
+#include "lib/host/procfs.h"
 #include "lib/sessions/login_processes.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -19,29 +19,107 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-enum {
-    EXIT_MS = 500,    /* time for a shell to write its history */
-    HANGUP_MS = 1000, /* time for programs to notice that the terminal is gone */
-    /* Bounds for what a user can pile up to make a hang-up take long. A process
-     * that is not held loses the terminal as well, but may survive. */
-    HELD_MAX = 4096,
-    FILES_MAX = 100 * 1000
-};
+/* A process with more files than anybody needs counts as using the terminal. */
+enum { FILES_MAX = 100 * 1000 };
 
 /* A terminal, and what it takes to find the processes that use it. */
 struct use {
-    struct hangup_target target;
-    struct stat terminal;
-    pid_t login;         /* the process of sshd or login(1) that opened the session */
-    const char *name;    /* in its directory */
-    unsigned files_left; /* how many more may be examined */
+    const struct hangup_terminal *terminal;
+    const char *name; /* in its directory */
+    unsigned files_left;
 };
 
-static bool same_file(const struct stat *terminal, const struct statx *file)
+/* --- the terminal -------------------------------------------------------------- */
+
+/* Opens it without waiting, and returns a descriptor if it is still this login's;
+ * else -1 with errno. Checked after opening: from then on the number cannot be
+ * reused. */
+static int open_target(const struct hangup_target *target)
 {
-    return S_ISCHR(file->stx_mode) && file->stx_ino == terminal->st_ino &&
-           makedev(file->stx_dev_major, file->stx_dev_minor) == terminal->st_dev &&
-           makedev(file->stx_rdev_major, file->stx_rdev_minor) == terminal->st_rdev;
+    char path[64];
+
+    terminal_path(&target->login, target->index, path, sizeof path);
+    const int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) {
+        /* Its master is gone. */
+        errno = errno == EIO ? ENOENT : errno;
+        return -1;
+    }
+    if (login_has_terminal(&target->login, target->index))
+        return fd;
+    close(fd);
+    errno = ENOENT;
+    return -1;
+}
+
+static void signal_process(pid_t pid, pid_t session, const int *signals)
+{
+    const int pidfd = pidfd_of(pid);
+
+    if (pidfd < 0)
+        return;
+    /* Asked while the process is held: it is one of this session, whoever had the
+     * number before. */
+    if (getsid(pid) == session)
+        for (; *signals != 0; signals++)
+            pidfd_signal(pidfd, *signals);
+    close(pidfd);
+}
+
+void hangup_begin(const void *input, int fd, struct answer *answer)
+{
+    const struct hangup_target *target = input;
+    static const int signals[] = {SIGHUP, SIGCONT, 0};
+    const int terminal = open_target(target);
+    struct stat st;
+
+    (void)fd;
+    if (terminal < 0) {
+        answer_fail(answer, errno);
+        return;
+    }
+    const pid_t session = login_terminal_session(&target->login, target->index);
+    if (fstat(terminal, &st) != 0) {
+        answer_fail(answer, errno);
+    } else {
+        if (session > 0)
+            signal_process(session, session, signals);
+        answer_put(answer,
+                   &(struct hangup_terminal){.file_system = st.st_dev,
+                                             .device = st.st_rdev,
+                                             .inode = st.st_ino,
+                                             .session = session},
+                   sizeof(struct hangup_terminal));
+    }
+    close(terminal);
+}
+
+void hangup_line(const void *input, int fd, struct answer *answer)
+{
+    const struct hangup_target *target = input;
+    const int terminal = open_target(target);
+
+    (void)fd;
+    if (terminal < 0) {
+        answer_fail(answer, errno);
+        return;
+    }
+    /* Another session that got the same number meanwhile is not to be hung up. */
+    const pid_t session = login_terminal_session(&target->login, target->index);
+    if (session > 0 && session != target->terminal.session)
+        answer_fail(answer, ENOENT);
+    else if (ioctl(terminal, TIOCVHANGUP) != 0)
+        answer_fail(answer, errno);
+    close(terminal);
+}
+
+/* --- who uses it --------------------------------------------------------------- */
+
+static bool same_file(const struct hangup_terminal *terminal, const struct statx *file)
+{
+    return S_ISCHR(file->stx_mode) && file->stx_ino == terminal->inode &&
+           makedev(file->stx_dev_major, file->stx_dev_minor) == terminal->file_system &&
+           makedev(file->stx_rdev_major, file->stx_rdev_minor) == terminal->device;
 }
 
 /* /dev/tty is the controlling terminal of the process that opened it. */
@@ -53,9 +131,10 @@ static bool is_own_terminal(const struct statx *file)
 
 /* Could this be the terminal, judging by the name under which it was opened?
  * Only the last component counts, since it may be mounted anywhere. No other
- * file is examined: one on a user's own file system may answer late or never. */
+ * file is examined: it could be on a file system that never answers. */
 static bool may_be_terminal(const struct use *use, int directory, const char *fd)
 {
+    static const char gone[] = " (deleted)";
     char target[PATH_MAX];
     const ssize_t n = readlinkat(directory, fd, target, sizeof target - 1);
     const char *last;
@@ -64,12 +143,12 @@ static bool may_be_terminal(const struct use *use, int directory, const char *fd
         return false;
     target[n] = '\0';
     last = strrchr(target, '/');
+    if ((size_t)n >= sizeof gone && strcmp(target + n - (sizeof gone - 1), gone) == 0)
+        target[n - (ssize_t)(sizeof gone - 1)] = '\0';
     return last != NULL && (strcmp(last + 1, use->name) == 0 || strncmp(last + 1, "tty", 3) == 0 ||
                             strcmp(last + 1, "console") == 0);
 }
 
-/* A process with more files than anybody needs must not stall the daemon: when
- * the limit is reached, it counts as using the terminal. */
 static bool has_open(struct use *use, pid_t pid)
 {
     char path[64];
@@ -88,229 +167,92 @@ static bool has_open(struct use *use, pid_t pid)
             found = may_be_terminal(use, dirfd(directory), entry->d_name) &&
                     statx(dirfd(directory), entry->d_name, AT_STATX_DONT_SYNC,
                           STATX_TYPE | STATX_INO, &file) == 0 &&
-                    (same_file(&use->terminal, &file) || is_own_terminal(&file));
+                    (same_file(use->terminal, &file) || is_own_terminal(&file));
     }
     closedir(directory);
     return found;
 }
 
-static bool same_mounts(pid_t a, pid_t b)
-{
-    char path_a[64], path_b[64];
-    struct stat st_a, st_b;
+/* --- the processes ------------------------------------------------------------- */
 
-    snprintf(path_a, sizeof path_a, "/proc/%d/ns/mnt", (int)a);
-    snprintf(path_b, sizeof path_b, "/proc/%d/ns/mnt", (int)b);
-    return stat(path_a, &st_a) == 0 && stat(path_b, &st_b) == 0 && st_a.st_ino == st_b.st_ino &&
-           st_a.st_dev == st_b.st_dev;
-}
-
-/* Takes ownership of fd, even if it fails. */
-static int hold_descriptor(struct hangup *hangup, int fd)
-{
-    int *grown = array_grow(hangup->pidfd, hangup->count, sizeof *grown);
-
-    if (grown == NULL) {
-        close(fd);
-        errno = ENOMEM;
-        return -1;
-    }
-    grown[hangup->count] = fd;
-    hangup->pidfd = grown;
-    hangup->count++;
-    return 0;
-}
-
-/* Holds this process, and no later one with its pid. */
-static int hold(struct hangup *hangup, const struct process *process)
-{
-    const int fd = pidfd_of(process->pid);
-
-    if (fd < 0)
-        return errno == ESRCH ? 0 : -1;
-    const int is_same = process_is_same(process);
-    if (is_same == 1)
-        return hold_descriptor(hangup, fd);
-    const int error = errno;
-    close(fd);
-    errno = error;
-    return is_same;
-}
-
-void process_list_free(struct process_list *list)
-{
-    free(list->process);
-    *list = (struct process_list){0};
-}
-
-/* All of them or, with errno, none: the list serves every hang-up of a turn. */
-static int process_list_read(struct process_list *list)
+/* Calls visit for each process of the host, but for init and ourselves. Returns
+ * 0, or -1 with errno. */
+static int for_each_process(void (*visit)(pid_t pid, void *context), void *context)
 {
     const char *name;
-    int error = 0;
     DIR *directory = opendir("/proc");
 
     if (directory == NULL)
         return -1;
     while ((name = proc_directory_next(directory)) != NULL) {
         const pid_t pid = (pid_t)strtol(name, NULL, 10);
-        struct process *grown = array_grow(list->process, list->count, sizeof *grown);
-        if (grown == NULL) {
-            error = ENOMEM;
-            break;
-        }
-        list->process = grown;
-        if (pid > 1 && process_read(pid, &list->process[list->count]) == 0)
-            list->count++;
+        if (pid > 1)
+            visit(pid, context);
     }
-    if (error == 0)
-        error = errno; /* of the end */
-    closedir(directory);
-    if (error == 0)
-        return 0;
-    process_list_free(list);
-    errno = error;
-    return -1;
+    proc_directory_close(directory);
+    return errno == 0 ? 0 : -1;
 }
 
-struct hangup_claim hangup_claim(const struct hangup_target *target, const struct process *process)
-{
-    const bool leads = process->session == process->pid;
+struct killing {
+    const struct hangup_target *target;
+    struct use *use; /* NULL: all members of the session */
+};
 
-    /* A child of sshd that led the session and gave the terminal up, to be out
-     * of reach of a hang-up, but goes on using it. */
-    if (process->terminal == 0)
-        return (struct hangup_claim){.possible = target->connection > 0 &&
-                                                 process->parent == target->connection,
-                                     .if_open = true};
-    if (process->terminal != target->terminal)
-        return (struct hangup_claim){.possible = false};
-    if (target->session >= 0)
-        return (struct hangup_claim){.possible = process->session == target->session,
-                                     .if_open = !leads};
-    return (struct hangup_claim){.possible = true, .if_same_mounts = true, .if_open = !leads};
+static const int kill_signals[] = {SIGKILL, 0};
+
+static void kill_member(pid_t pid, void *context)
+{
+    const struct killing *killing = context;
+    const pid_t session = killing->target->terminal.session;
+
+    if (getsid(pid) == session &&
+        (pid == session || killing->use == NULL || has_open(killing->use, pid)))
+        signal_process(pid, session, kill_signals);
 }
 
-static bool uses_terminal(struct use *use, const struct process *process)
+/* A child of sshd that led the session and gave the terminal up, to be out of
+ * reach of a hang-up, but goes on using it. */
+static int kill_hidden(const struct killing *killing, pid_t connection)
 {
-    const struct hangup_claim claim = hangup_claim(&use->target, process);
+    pid_t *child = NULL;
+    const ssize_t count = process_children(connection, &child);
 
-    return claim.possible && (!claim.if_same_mounts || same_mounts(process->pid, use->login)) &&
-           (!claim.if_open || has_open(use, process->pid));
+    for (ssize_t i = 0; i < count; i++)
+        if (has_open(killing->use, child[i]))
+            signal_process(child[i], getsid(child[i]), kill_signals);
+    free(child);
+    return count < 0 && !process_has_ended(errno) ? -1 : 0;
 }
 
-/* The leader comes first, then the others that use the terminal. */
-static int hold_session(struct hangup *hangup, struct use *use, struct process_list *all)
+static int kill_users(struct killing *killing)
 {
-    if (all->process == NULL && process_list_read(all) != 0)
+    const struct hangup_target *target = killing->target;
+    const pid_t connection = login_connection(&target->login);
+
+    if (connection > 0 && killing->use != NULL && kill_hidden(killing, connection) != 0)
         return -1;
-    for (size_t i = 0; all->process != NULL && i < all->count && hangup->count < HELD_MAX; i++) {
-        const struct process *process = &all->process[i];
-        const size_t before = hangup->count;
-        if (!uses_terminal(use, process))
-            continue;
-        if (hold(hangup, process) != 0)
-            return -1;
-        if (process->session == process->pid && before > 0 && hangup->count > before) {
-            const int leader = hangup->pidfd[before];
-            hangup->pidfd[before] = hangup->pidfd[0];
-            hangup->pidfd[0] = leader;
-        }
-    }
-    return 0;
+    return target->terminal.session > 0 ? for_each_process(kill_member, killing) : 0;
 }
 
-int hangup_terminal(struct hangup *hangup, const struct session_record *login, unsigned index,
-                    struct process_list *all, int64_t now_ms)
+void hangup_kill(const void *input, int fd, struct answer *answer)
 {
-    struct use use = {.login = login->pid, .files_left = FILES_MAX};
+    const struct hangup_target *target = input;
+    struct use use = {.terminal = &target->terminal, .files_left = FILES_MAX};
+    struct killing killing = {target, &use};
     char path[64];
-    int error;
 
-    *hangup = (struct hangup){.next_ms = now_ms + EXIT_MS};
-    terminal_path(login, index, path, sizeof path);
-    hangup->terminal_fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-    if (hangup->terminal_fd < 0)
-        return -1;
-    if (fstat(hangup->terminal_fd, &use.terminal) != 0)
-        goto fail;
-    /* Checked after opening: from then on the number cannot be reused. */
-    errno = ENOENT;
-    if (!login_has_terminal(login, index))
-        goto fail;
+    (void)fd;
+    terminal_path(&target->login, target->index, path, sizeof path);
     use.name = strrchr(path, '/') + 1;
-    use.target = (struct hangup_target){.terminal = terminal_in_stat(use.terminal.st_rdev),
-                                        .session = login_terminal_session(login, index),
-                                        .connection = login_connection(login)};
-    if (hold_session(hangup, &use, all) != 0)
-        goto fail;
-    if (hangup->count > 0) {
-        pidfd_signal(hangup->pidfd[0], SIGHUP);
-        pidfd_signal(hangup->pidfd[0], SIGCONT);
-    }
-    return 0;
-
-fail:
-    error = errno;
-    hangup_free(hangup);
-    errno = error;
-    return -1;
+    if (kill_users(&killing) != 0)
+        answer_fail(answer, errno);
 }
 
-int hangup_login(struct hangup *hangup, const struct session_record *login, int64_t now_ms)
+void hangup_kill_all(const void *input, int fd, struct answer *answer)
 {
-    struct process *processes;
-    const ssize_t count = login_processes(login, &processes);
-    int result = 0, error;
+    struct killing killing = {input, NULL};
 
-    *hangup = (struct hangup){.terminal_fd = -1, .next_ms = now_ms + HANGUP_MS};
-    if (count < 0)
-        return -1;
-    for (ssize_t i = 0; i < count && result == 0; i++)
-        result = hold(hangup, &processes[i]);
-    error = errno;
-    free(processes);
-    if (result == 0 && session_check_live(login) != 0) {
-        error = errno;
-        result = -1;
-    }
-    if (result != 0) {
-        hangup_free(hangup);
-        errno = error;
-        return -1;
-    }
-    for (size_t i = 0; i < hangup->count; i++) {
-        pidfd_signal(hangup->pidfd[i], i == 0 ? SIGTERM : SIGHUP);
-        pidfd_signal(hangup->pidfd[i], SIGCONT);
-    }
-    return 0;
-}
-
-static void kill_all(const struct hangup *hangup)
-{
-    for (size_t i = 0; i < hangup->count; i++)
-        pidfd_signal(hangup->pidfd[i], SIGKILL);
-}
-
-bool hangup_step(struct hangup *hangup, int64_t now_ms)
-{
-    hangup->step++;
-    if (hangup->terminal_fd >= 0 && hangup->step == 1) {
-        /* Every process that has it open loses it. */
-        ioctl(hangup->terminal_fd, TIOCVHANGUP);
-        hangup->next_ms = now_ms + HANGUP_MS;
-        return false;
-    }
-    kill_all(hangup);
-    return true;
-}
-
-void hangup_free(struct hangup *hangup)
-{
-    for (size_t i = 0; i < hangup->count; i++)
-        close(hangup->pidfd[i]);
-    free(hangup->pidfd);
-    if (hangup->terminal_fd >= 0)
-        close(hangup->terminal_fd);
-    *hangup = (struct hangup){.terminal_fd = -1};
+    (void)fd;
+    if (kill_users(&killing) != 0)
+        answer_fail(answer, errno);
 }

@@ -32,3 +32,15 @@ void log_line(int priority, const char *format, ...)
         fprintf(stderr, "tmoutd: %s\n", text != NULL ? text : format);
     free(text);
 }
+
+bool log_is_due(struct repeated_failure *failure, int64_t now_ms)
+{
+    static const int64_t pause_ms[] = {60 * 1000, 10 * 60 * 1000, 60 * 60 * 1000};
+    const unsigned last = sizeof pause_ms / sizeof pause_ms[0] - 1;
+
+    if (failure->logged > 0 && now_ms < failure->next_ms)
+        return false;
+    failure->next_ms = now_ms + pause_ms[failure->logged < last ? failure->logged : last];
+    failure->logged++;
+    return true;
+}

@@ -3,6 +3,7 @@
 #define TMOUT_TMOUTD_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 void log_open(bool foreground);
 
@@ -24,5 +25,16 @@ static inline bool log_begins(bool *lasts, bool is_there)
     *lasts = is_there;
     return begins;
 }
+
+/* A failure that repeats itself: logged the first time, and then again after a
+ * minute, ten minutes, and every hour. All zeros to begin with, and again once it
+ * has not failed. */
+struct repeated_failure {
+    unsigned logged;
+    int64_t next_ms;
+};
+
+/* Is it to be logged this time? now_ms is on the boot clock. */
+bool log_is_due(struct repeated_failure *failure, int64_t now_ms);
 
 #endif

@@ -1,404 +1,443 @@
 #include "tools/tmoutd/login.h"
 
-#include "lib/host/array.h"
-#include "lib/sessions/login_traffic.h"
-#include "tools/tmoutd/decide_terminal.h"
-#include "tools/tmoutd/log.h"
-#include "tools/tmoutd/log_text.h"
-#include "tools/tmoutd/notice.h"
+#include "lib/host/pidfd.h"
+#include "tools/tmoutd/login_cut.h"
+#include "tools/tmoutd/look.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
-/* sshd and login(1) still have to give a new terminal to its user, which would
- * look like tampering. */
-enum { HANDOVER_MS = 1000 };
-
-struct terminal {
-    unsigned index;
-    int64_t next_ms;
-    int64_t found_ms;
-    bool found; /* by the scan in progress */
-    struct terminal_state state;
-    struct notice notice;
-    bool is_end_reported; /* logged since the last activity */
-    bool has_hangup;
-    struct hangup hangup;
+enum {
+    WITHHELD_MS = 10 * 60 * 1000, /* until all traffic of a login is measured again */
+    ENDS_PAUSE_MAX = 8            /* doublings of the time between two attempts to end a login */
 };
 
-struct login *login_new(const struct common *common, const struct session_record *record)
+static void login_on_alarm(void *context, int64_t late_ms);
+static void on_terminal_lost(void *context);
+static void end_login(void *context, enum watch_reason reason);
+static void log_login_disconnect(void *context, const struct disconnect *disconnect);
+
+struct login *login_new(struct loop *loop, struct map *by_index,
+                        const struct session_record *record)
 {
     struct login *login = calloc(1, sizeof *login);
+    const int64_t now_ms = loop->now.boot_ms;
 
     if (login == NULL)
         return NULL;
-    login->record = *record;
-    login->pidfd = -1;
-    login->uid = (uid_t)-1;
-    login->traffic.moved_ms = login->scan_ms = login->limits_ms = common->now.boot_ms;
+    *login = (struct login){.loop = loop,
+                            .record = *record,
+                            .pidfd = -1,
+                            .connection_pidfd = -1,
+                            .traffic.moved_ms = now_ms,
+                            .look_ms = NEVER_MS,
+                            .judge_ms = now_ms};
+    login->owner = (struct terminal_owner){.loop = loop,
+                                           .by_index = by_index,
+                                           .record = &login->record,
+                                           .limits = &login->limits,
+                                           .has_limits = &login->has_limits,
+                                           .about = about_login(record->pid),
+                                           .login = login,
+                                           .lost = on_terminal_lost,
+                                           .end_login = end_login,
+                                           .log_disconnect = log_login_disconnect};
+    LIST_INIT(&login->terminals);
+    if (!alarm_init(&login->alarm, loop, login_on_alarm, login)) {
+        login_free(login);
+        return NULL;
+    }
+    login_look(login, now_ms);
     return login;
 }
 
-/* What ignores the loss of its terminal is still to be killed. */
-static void detach_hangup(struct common *common, struct hangup *hangup)
+void login_free(struct login *login)
 {
-    struct hangup *grown =
-        array_grow(common->detached_hangups, common->detached_hangup_count, sizeof *grown);
+    struct terminal *terminal, *next;
 
-    if (grown == NULL) {
-        hangup_free(hangup);
-        return;
+    for (terminal = LIST_FIRST(&login->terminals); terminal != NULL; terminal = next) {
+        next = LIST_NEXT(terminal, link);
+        terminal_free(terminal);
     }
-    common->detached_hangups = grown;
-    grown[common->detached_hangup_count++] = *hangup;
-}
-
-static void terminal_free(struct common *common, struct terminal *terminal)
-{
-    notice_close(&terminal->notice);
-    if (terminal->has_hangup)
-        detach_hangup(common, &terminal->hangup);
-}
-
-void login_free(struct common *common, struct login *login)
-{
-    for (size_t i = 0; i < login->terminal_count; i++)
-        terminal_free(common, &login->terminal[i]);
-    free(login->terminal);
-    if (login->has_hangup)
-        detach_hangup(common, &login->hangup);
+    if (login->cut != NULL)
+        login_cut_detach(login->cut);
+    helpers_take_back(login->looking);
+    helpers_take_back(login->measuring);
+    alarm_free(&login->alarm);
+    sd_event_source_disable_unref(login->end);
+    if (login->connection_pidfd >= 0)
+        close(login->connection_pidfd);
     if (login->pidfd >= 0)
         close(login->pidfd);
     free(login);
 }
 
-void login_reconsider(const struct common *common, struct login *login)
+static void set_login_alarm(struct login *login)
 {
-    login->next_ms = common->now.boot_ms;
-    for (size_t i = 0; i < login->terminal_count; i++)
-        if (login->terminal[i].state.has_sample)
-            login->terminal[i].next_ms = common->now.boot_ms;
+    const bool is_judged =
+        login->has_limits && login->is_confirmed && login->measuring == NULL && login->cut == NULL;
+
+    alarm_set(&login->alarm, earlier_ms(login->looking == NULL ? login->look_ms : NEVER_MS,
+                                        is_judged ? login->judge_ms : NEVER_MS));
+}
+
+void login_look(struct login *login, int64_t at_ms)
+{
+    login->look_ms = earlier_ms(login->look_ms, at_ms);
+    set_login_alarm(login);
+}
+
+void login_set_about(struct login *login, about_t about)
+{
+    login->owner.about = about;
+}
+
+void login_set_limits(struct login *login, const struct user_limits *limits)
+{
+    struct terminal *terminal;
+
+    login->limits = *limits;
+    login->has_limits = true;
+    login->judge_ms = login->loop->now.boot_ms;
+    for (terminal = LIST_FIRST(&login->terminals); terminal != NULL;
+         terminal = LIST_NEXT(terminal, link))
+        terminal_reconsider(terminal);
+    set_login_alarm(login);
+}
+
+static struct inquiry *ask_about(struct login *login, work_function work, const void *input,
+                                 size_t size, answer_function done)
+{
+    const struct question question = {.about = login->owner.about,
+                                      .work = work,
+                                      .input = input,
+                                      .input_size = size,
+                                      .fd = -1,
+                                      .done = done,
+                                      .context = login};
+
+    return helpers_ask(login->loop->helpers, &question);
 }
 
 /* --- terminals ------------------------------------------------------------- */
 
-static struct terminal *find_terminal(struct login *login, unsigned index)
+static void on_terminal_lost(void *context)
 {
-    for (size_t i = 0; i < login->terminal_count; i++)
-        if (login->terminal[i].index == index)
-            return &login->terminal[i];
-    return NULL;
+    struct login *login = context;
+
+    login_look(login, login->loop->now.boot_ms + SETTLE_MS);
 }
 
-static void drop_terminal(struct common *common, struct login *login, struct terminal *terminal)
+static void drop_terminal(struct login *login, struct terminal *terminal)
 {
-    terminal_free(common, terminal);
-    *terminal = login->terminal[--login->terminal_count];
-    if (login->terminal_count == 0) {
-        login->traffic.moved_ms = common->now.boot_ms; /* idleness without one begins */
-        login->next_ms = common->now.boot_ms;
+    LIST_REMOVE(terminal, link);
+    terminal_free(terminal);
+    if (--login->terminal_count == 0) {
+        login->traffic.moved_ms = login->loop->now.boot_ms; /* idleness without one begins */
+        login->judge_ms = login->loop->now.boot_ms;
+        set_login_alarm(login);
     }
 }
 
-static void add_terminal(struct common *common, struct login *login, unsigned index)
+void login_terminal_vanished(struct terminal *terminal)
 {
-    const int64_t now_ms = common->now.boot_ms;
-    struct terminal *grown;
-    struct stat st;
-    char path[64];
-
-    terminal_path(&login->record, index, path, sizeof path);
-    if (stat(path, &st) != 0) {
-        login->scan_ms = now_ms + RETRY_MS;
-        return;
-    }
-    grown = array_grow(login->terminal, login->terminal_count, sizeof *grown);
-    if (grown == NULL) {
-        log_line(LOG_ERR, "out of memory; a terminal is not watched for now user=%s terminal=%s",
-                 login->record.user, path);
-        login->scan_ms = now_ms + RETRY_MS;
-        return;
-    }
-    login->terminal = grown;
-    grown[login->terminal_count++] = (struct terminal){.index = index,
-                                                       .next_ms = now_ms + HANDOVER_MS,
-                                                       .found_ms = now_ms,
-                                                       .found = true,
-                                                       .state = terminal_state_new(),
-                                                       .notice = {.fd = -1}};
+    drop_terminal(terminal->owner->login, terminal);
 }
 
-static void scan_terminals(struct common *common, struct login *login)
+static void add_terminal(struct login *login, unsigned index)
 {
-    unsigned index[LOGIN_TERMINALS_MAX];
-    const int count = login_terminals(&login->record, index);
+    struct terminal *terminal = terminal_new(&login->owner, index);
 
-    login->scan_ms = NEVER_MS;
-    if (count < 0) {
-        /* If the login has ended, an event says so; other errors may be temporary. */
-        login->scan_ms = common->now.boot_ms + RETRY_MS;
+    if (terminal == NULL) {
+        if (errno == ENOMEM)
+            log_line(LOG_ERR, "out of memory; a terminal is not watched for now user=%s",
+                     login->record.user);
+        login_look(login, login->loop->now.boot_ms + RETRY_MS);
         return;
     }
-    for (size_t i = 0; i < login->terminal_count; i++)
-        login->terminal[i].found = false;
-    for (int i = 0; i < count; i++) {
-        struct terminal *terminal = find_terminal(login, index[i]);
+    LIST_INSERT_HEAD(&login->terminals, terminal, link);
+    login->terminal_count++;
+}
+
+static void update_terminals(struct login *login, const struct login_view *view)
+{
+    struct terminal *terminal, *next;
+
+    for (terminal = LIST_FIRST(&login->terminals); terminal != NULL;
+         terminal = LIST_NEXT(terminal, link))
+        terminal->found = false;
+    for (unsigned i = 0; i < view->terminal_count; i++) {
+        for (terminal = LIST_FIRST(&login->terminals); terminal != NULL;
+             terminal = LIST_NEXT(terminal, link))
+            if (terminal->index == view->terminal[i])
+                break;
         if (terminal != NULL)
             terminal->found = true;
         else
-            add_terminal(common, login, index[i]);
+            add_terminal(login, view->terminal[i]);
     }
-    for (size_t i = login->terminal_count; i-- > 0;)
-        if (!login->terminal[i].found)
-            drop_terminal(common, login, &login->terminal[i]);
+    for (terminal = LIST_FIRST(&login->terminals); terminal != NULL; terminal = next) {
+        next = LIST_NEXT(terminal, link);
+        if (!terminal->found)
+            drop_terminal(login, terminal);
+    }
 }
 
-/* The terminal of login(1) may be in /dev/pts as well. */
-static struct terminal *find_in_pts(struct login *login, unsigned index)
+/* What the answer brought along. */
+static void take_connection(struct login *login, const struct answer *answer)
 {
-    char name[32];
-
-    if (login->record.is_ssh)
-        return find_terminal(login, index);
-    snprintf(name, sizeof name, "pts/%u", index);
-    return strcmp(login->record.terminal, name) == 0 ? find_terminal(login, 0) : NULL;
+    if (login->connection_pidfd >= 0)
+        close(login->connection_pidfd);
+    login->connection_pidfd = answer->fd_count > 0 ? answer->fd[0] : -1;
 }
 
-void login_terminal_vanished(struct common *common, struct login *login, unsigned index)
+static void on_looked(void *context, const struct answer *answer)
 {
-    struct terminal *terminal = find_in_pts(login, index);
+    struct login *login = context;
+    struct login_view view;
 
-    if (terminal != NULL)
-        drop_terminal(common, login, terminal);
+    loop_clock(login->loop);
+    login->looking = NULL;
+    if (answer->presence == GONE) {
+        login->gone(login->context, login);
+        return;
+    }
+    if (answer_get(answer, &view, sizeof view)) {
+        login->is_confirmed = true;
+        if (login->pidfd >= 0)
+            login->look_failure = (struct repeated_failure){0};
+        take_connection(login, answer);
+        update_terminals(login, &view);
+        if (login->pidfd < 0) /* nothing else would tell of its end */
+            login_look(login, login->loop->now.boot_ms + RETRY_MS);
+    } else {
+        if (log_is_due(&login->look_failure, login->loop->now.boot_ms))
+            log_line(LOG_ERR, "cannot look at a login: %s; trying again user=%s pid=%d",
+                     strerror(answer->error), login->record.user, (int)login->record.pid);
+        login_look(login, login->loop->now.boot_ms +
+                              (answer->retry_ms > SETTLE_MS ? answer->retry_ms : SETTLE_MS));
+    }
+    set_login_alarm(login);
 }
 
-bool login_terminal_touched(struct login *login, unsigned index)
+static int on_login_end(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
-    struct terminal *terminal = find_in_pts(login, index);
+    struct login *login = userdata;
 
-    if (terminal == NULL)
-        return false;
-    /* Soon, before real input covers it; but many events cost one sample. */
-    const int64_t sampled_ms =
-        terminal->state.has_sample ? terminal->state.idle.sampled.boot_ms : terminal->found_ms;
-    terminal->next_ms = earlier_ms(terminal->next_ms, sampled_ms + SETTLE_MS);
-    return true;
+    (void)source;
+    (void)fd;
+    (void)events;
+    loop_clock(login->loop);
+    login->gone(login->context, login);
+    return 0;
+}
+
+/* Holds the process. It may be a later one with the same pid, until a look at it
+ * has confirmed what the record says. */
+static void hold_login(struct login *login)
+{
+    int result = 0;
+
+    login->is_confirmed = false;
+    login->pidfd = pidfd_of(login->record.pid);
+    if (login->pidfd < 0) {
+        result = process_has_ended(errno) ? 0 : -errno;
+    } else if (login->loop->event != NULL) {
+        result = sd_event_add_io(login->loop->event, &login->end, login->pidfd, EPOLLIN,
+                                 on_login_end, login);
+        if (result < 0) {
+            close(login->pidfd);
+            login->pidfd = -1;
+        }
+    }
+    if (result < 0 && log_is_due(&login->look_failure, login->loop->now.boot_ms))
+        log_line(LOG_ERR, "cannot monitor login process: %s user=%s", strerror(-result),
+                 login->record.user);
+}
+
+static void ask_look(struct login *login)
+{
+    login->look_ms = NEVER_MS;
+    if (login->pidfd < 0)
+        hold_login(login);
+    login->looking =
+        ask_about(login, look_at_login, &login->record, sizeof login->record, on_looked);
+    if (login->looking == NULL)
+        login_look(login, login->loop->now.boot_ms + RETRY_MS);
 }
 
 /* --- ends ------------------------------------------------------------------ */
 
-static void log_disconnect(struct login *login, const char *terminal, enum watch_reason reason,
-                           enum limit_rule idle_rule, int64_t idle_ms)
+static void log_login_disconnect(void *context, const struct disconnect *disconnect)
 {
-    const struct disconnect disconnect = {.login = &login->record,
-                                          .terminal = terminal,
-                                          .reason = reason,
-                                          .idle_rule = idle_rule,
-                                          .idle_ms = idle_ms};
+    struct login *login = context;
     char text[LOG_TEXT_MAX];
 
     /* The age of a login ends all of its terminals, and then itself. */
-    if (reason == REASON_AGE && login->is_age_reported)
+    if (disconnect->reason == REASON_AGE && login->is_age_reported)
         return;
-    login->is_age_reported = reason == REASON_AGE;
-    log_text_disconnect(&disconnect, &login->limits, text);
+    login->is_age_reported = disconnect->reason == REASON_AGE;
+    log_text_disconnect(disconnect, &login->limits, text);
     log_line(LOG_NOTICE, "%s", text);
 }
 
-static void end_login(struct common *common, struct login *login, enum watch_reason reason)
+static void report_end(struct login *login, enum watch_reason reason)
 {
-    const int64_t now_ms = common->now.boot_ms;
+    const struct disconnect disconnect = {.login = &login->record,
+                                          .terminal = "-",
+                                          .reason = reason,
+                                          .idle_rule = RULE_OF_NOTTY,
+                                          .idle_ms =
+                                              login->loop->now.boot_ms - login->traffic.moved_ms};
 
-    if (login->has_hangup)
+    if (!log_begins(&login->is_end_reported, true))
         return;
-    login->next_ms = now_ms + SETTLE_MS;
-    if (hangup_login(&login->hangup, &login->record, now_ms) != 0) {
-        if (!process_has_ended(errno))
-            log_line(LOG_ERR, "cannot terminate login: %s user=%s", strerror(errno),
-                     login->record.user);
-        return;
-    }
-    login->has_hangup = true;
-    login->next_ms = login->hangup.next_ms;
     if (login->terminal_count == 0 || reason == REASON_AGE)
-        log_disconnect(login, "-", reason, RULE_OF_NOTTY, now_ms - login->traffic.moved_ms);
+        log_login_disconnect(login, &disconnect);
     else
         log_line(LOG_NOTICE,
                  "terminating login: a terminal survived repeated hangups user=%s address=%s",
                  login->record.user, login->record.address);
 }
 
-static void hang_up_terminal(struct common *common, struct login *login, struct terminal *terminal,
-                             const char *path, enum watch_reason reason)
+/* If it is still there, it will be judged again, and ended again: in vain, so less
+ * and less often. */
+static void on_login_cut(void *context)
 {
-    const int64_t now_ms = common->now.boot_ms;
+    struct login *login = context;
 
-    if (hangup_terminal(&terminal->hangup, &login->record, terminal->index, &common->processes,
-                        now_ms) != 0) {
-        if (errno != ENOENT && errno != EIO)
-            log_line(LOG_ERR, "cannot hang up terminal: %s user=%s terminal=%s", strerror(errno),
-                     login->record.user, path);
-        /* It may be gone, or another login's by now: a scan will find out. */
-        login->scan_ms = earlier_ms(login->scan_ms, now_ms + SETTLE_MS);
-        terminal->next_ms = now_ms + SETTLE_MS;
+    login->cut = NULL;
+    login->judge_ms = login->loop->now.boot_ms + ((int64_t)SETTLE_MS << login->ends);
+    if (login->ends < ENDS_PAUSE_MAX)
+        login->ends++;
+    if (login->ends > 1 && log_is_due(&login->end_failure, login->loop->now.boot_ms))
+        log_line(LOG_ERR, "cannot terminate login: process %d does not end; trying again user=%s",
+                 (int)login->record.pid, login->record.user);
+    login_look(login, login->loop->now.boot_ms + SETTLE_MS);
+}
+
+static void end_login(void *context, enum watch_reason reason)
+{
+    struct login *login = context;
+
+    if (login->cut != NULL)
+        return;
+    login->cut =
+        login_cut_begin(login->loop, login->owner.about, &login->record,
+                        (const int[]){login->pidfd, login->connection_pidfd}, on_login_cut, login);
+    if (login->cut != NULL) {
+        report_end(login, reason);
         return;
     }
-    terminal->has_hangup = true;
-    terminal->next_ms = terminal->hangup.next_ms;
-    if (log_begins(&terminal->is_end_reported, true))
-        log_disconnect(login, path + strlen("/dev/"), reason, RULE_OF_DISCONNECT,
-                       now_ms - terminal->state.idle.active_ms);
+    if (log_is_due(&login->end_failure, login->loop->now.boot_ms))
+        log_line(LOG_ERR, "cannot terminate login: %s user=%s", strerror(errno),
+                 login->record.user);
+    login->judge_ms = login->loop->now.boot_ms + SETTLE_MS;
+    set_login_alarm(login);
 }
 
-/* The next step of a hang-up. After the last one the terminal is sampled as
- * before: if it is still there, it is still idle. */
-static void continue_hangup(struct common *common, struct login *login, struct terminal *terminal)
-{
-    const bool is_done = hangup_step(&terminal->hangup, common->now.boot_ms);
+/* --- judgement --------------------------------------------------------------- */
 
-    terminal->next_ms = terminal->hangup.next_ms;
-    if (!is_done)
-        return;
-    hangup_free(&terminal->hangup);
-    terminal->has_hangup = false;
-    terminal->next_ms = common->now.boot_ms + SETTLE_MS;
-    login->scan_ms = earlier_ms(login->scan_ms, common->now.boot_ms + SETTLE_MS);
+static void carry_out_login(struct login *login, const struct login_decision *decision)
+{
+    login->judge_ms = decision->next_ms;
+    if (decision->end)
+        end_login(login, decision->reason);
+    else
+        login->is_end_reported = false;
+    set_login_alarm(login);
 }
 
-/* --- what is due ----------------------------------------------------------- */
-
-static void warn_user(struct common *common, struct login *login, struct terminal *terminal,
-                      const char *path, const struct terminal_decision *decision)
+/* As of when the traffic was asked for: what came later is not known. */
+static void judge_traffic(struct login *login, const struct traffic_sample *sample)
 {
-    char text[NOTICE_TEXT_MAX];
-    struct stat st;
+    const struct login_decision decision =
+        login_decide_traffic(&login->traffic, &login->limits.notty, login->record.since.boot_ms,
+                             sample, login->asked_ms);
 
-    notice_text(decision->reason, decision->end_ms - common->now.boot_ms, text);
-    notice_show(&terminal->notice, &login->record, terminal->index, text);
-    terminal_note_notice(&terminal->state, decision, notice_unread(&terminal->notice));
-    if (stat(path, &st) == 0)
-        idle_own_output(&terminal->state.idle, &st);
+    carry_out_login(login, &decision);
 }
 
-static void run_terminal(struct common *common, struct login *login, struct terminal *terminal)
-{
-    const int64_t now_ms = common->now.boot_ms;
-    struct terminal_decision decision;
-    struct terminal_sample sample;
-    char path[64];
+static void measure(struct login *login);
 
-    terminal_path(&login->record, terminal->index, path, sizeof path);
-    if (stat(path, &sample.st) != 0) {
-        terminal->next_ms = now_ms + RETRY_MS; /* probably gone, which the scan will show */
-        login->scan_ms = now_ms;
+static void on_measured(void *context, const struct answer *answer)
+{
+    struct login *login = context;
+    struct traffic_sample sample = {.not_before_ms = login->not_before_ms};
+
+    loop_clock(login->loop);
+    const int64_t now_ms = login->loop->now.boot_ms;
+    const bool was_withheld = now_ms < login->withheld_until_ms;
+    login->measuring = NULL;
+    if (login->terminal_count > 0) {
+        login->judge_ms = now_ms;
+        set_login_alarm(login);
         return;
     }
-    sample.notice_is_out = notice_is_out(&terminal->notice);
-    sample.unread = notice_unread(&terminal->notice);
-    decision = terminal_decide(&terminal->state, &login->limits, login->record.since.boot_ms,
-                               &sample, &common->now);
-    terminal->next_ms = decision.next_ms;
-    if (decision.tampered)
-        log_line(LOG_WARNING,
-                 "terminal times were forged; ignoring them user=%s address=%s terminal=%s",
-                 login->record.user, login->record.address, path + strlen("/dev/"));
-    if (terminal->state.failed_hangups == 0)
-        terminal->is_end_reported = false;
-    if (decision.withdraw_notice)
-        notice_close(&terminal->notice);
-    if (decision.action == TERMINAL_WARN)
-        warn_user(common, login, terminal, path, &decision);
-    else if (decision.action == TERMINAL_HANG_UP)
-        hang_up_terminal(common, login, terminal, path, decision.reason);
-    else if (decision.action == TERMINAL_END_LOGIN)
-        end_login(common, login, decision.reason);
-}
-
-static void run_terminals(struct common *common, struct login *login)
-{
-    for (size_t i = login->terminal_count; i-- > 0;) {
-        struct terminal *terminal = &login->terminal[i];
-        if (terminal->next_ms > common->now.boot_ms)
-            continue;
-        if (terminal->has_hangup)
-            continue_hangup(common, login, terminal);
-        else
-            run_terminal(common, login, terminal);
-    }
-}
-
-static struct login_decision decide(struct common *common, struct login *login)
-{
-    const int64_t since_ms = login->record.since.boot_ms, now_ms = common->now.boot_ms;
-    const struct watch_limits *limits = &login->limits.notty;
-    struct traffic_sample sample = {0};
-
-    if (login->terminal_count > 0)
-        return login_decide_age(limits, since_ms, now_ms);
-    if (limits->idle_ms != NEVER_MS)
-        sample.is_known =
-            login_traffic_mark(&login->record, login->limits.only_client, &sample.bytes) == 0;
-    return login_decide_traffic(&login->traffic, limits, since_ms, &sample, now_ms);
-}
-
-void login_run(struct common *common, struct login *login)
-{
-    if (login->scan_ms <= common->now.boot_ms)
-        scan_terminals(common, login);
-    if (!login->has_limits)
-        return;
-    run_terminals(common, login);
-    if (login->next_ms > common->now.boot_ms)
-        return;
-    if (login->has_hangup) {
-        hangup_step(&login->hangup, common->now.boot_ms);
-        hangup_free(&login->hangup);
-        login->has_hangup = false;
-        login->next_ms = common->now.boot_ms + SETTLE_MS;
-        return;
-    }
-    const struct login_decision decision = decide(common, login);
-    login->next_ms = decision.next_ms;
-    if (decision.end)
-        end_login(common, login, decision.reason);
-}
-
-int64_t login_next_ms(const struct login *login)
-{
-    int64_t next_ms = earlier_ms(login->scan_ms, login->limits_ms);
-
-    if (!login->has_limits)
-        return next_ms;
-    next_ms = earlier_ms(next_ms, login->next_ms);
-    for (size_t i = 0; i < login->terminal_count; i++)
-        next_ms = earlier_ms(next_ms, login->terminal[i].next_ms);
-    return next_ms;
-}
-
-int64_t common_continue_hangups(struct common *common)
-{
-    int64_t next_ms = NEVER_MS;
-
-    for (size_t i = common->detached_hangup_count; i-- > 0;) {
-        struct hangup *hangup = &common->detached_hangups[i];
-        if (hangup->next_ms <= common->now.boot_ms && hangup_step(hangup, common->now.boot_ms)) {
-            hangup_free(hangup);
-            *hangup = common->detached_hangups[--common->detached_hangup_count];
-        } else {
-            next_ms = earlier_ms(next_ms, hangup->next_ms);
+    sample.is_known = answer_get(answer, &sample.bytes, sizeof sample.bytes);
+    /* A number of another kind is no sign of activity. */
+    if (sample.is_known && login->traffic.kind != TRAFFIC_KIND_NONE &&
+        login->traffic.kind != login->asked_kind)
+        login->traffic.bytes = sample.bytes;
+    if (sample.is_known)
+        login->traffic.kind = login->asked_kind;
+    if (!sample.is_known && answer->presence == UNKNOWN && answer->error == ETIMEDOUT) {
+        login->withheld_until_ms = now_ms + WITHHELD_MS;
+        sample.is_withheld = true;
+        if (!was_withheld) {
+            measure(login); /* what sshd alone shows */
+            return;
         }
     }
-    return next_ms;
+    judge_traffic(login, &sample);
 }
 
-void common_free(struct common *common)
+static void measure(struct login *login)
 {
-    for (size_t i = 0; i < common->detached_hangup_count; i++)
-        hangup_free(&common->detached_hangups[i]);
-    free(common->detached_hangups);
+    const int64_t now_ms = login->loop->now.boot_ms;
+    const struct traffic_question question = {.login = login->record,
+                                              .only_client = login->limits.only_client ||
+                                                             now_ms < login->withheld_until_ms};
+
+    login->asked_ms = now_ms;
+    login->asked_kind = question.only_client ? TRAFFIC_KIND_CLIENT : TRAFFIC_KIND_ALL;
+    login->measuring = ask_about(login, look_at_traffic, &question, sizeof question, on_measured);
+    if (login->measuring == NULL)
+        login->judge_ms = now_ms + SETTLE_MS;
+    set_login_alarm(login);
+}
+
+static void judge_login(struct login *login)
+{
+    const struct watch_limits *limits = &login->limits.notty;
+    const int64_t since_ms = login->record.since.boot_ms, now_ms = login->loop->now.boot_ms;
+
+    if (login->terminal_count > 0) {
+        const struct login_decision decision = login_decide_age(limits, since_ms, now_ms);
+        carry_out_login(login, &decision);
+    } else if (limits->idle_ms != NEVER_MS) {
+        measure(login);
+    } else {
+        const struct traffic_sample sample = {.not_before_ms = login->not_before_ms};
+        login->asked_ms = now_ms;
+        judge_traffic(login, &sample);
+    }
+}
+
+static void login_on_alarm(void *context, int64_t late_ms)
+{
+    struct login *login = context;
+    const int64_t now_ms = login->loop->now.boot_ms;
+
+    if (late_ms > STALL_MS)
+        login->not_before_ms = now_ms + STALL_GRACE_MS;
+    if (login->looking == NULL && login->look_ms <= now_ms)
+        ask_look(login);
+    if (login->has_limits && login->is_confirmed && login->measuring == NULL &&
+        login->cut == NULL && login->judge_ms <= now_ms)
+        judge_login(login);
+    set_login_alarm(login);
 }

@@ -1,70 +1,67 @@
 /*
- * One login that is watched: samples its terminals and traffic when that is
- * due, and carries out what decide_terminal.h and decide_login.h decide.
+ * One login that is watched: its terminals, its traffic while it has none, and its
+ * age. Carries out what decide_login.h decides.
  */
 #ifndef TMOUT_TMOUTD_LOGIN_H
 #define TMOUT_TMOUTD_LOGIN_H
 
 #include "lib/sessions/watch_limits.h"
 #include "tools/tmoutd/decide_login.h"
-#include "tools/tmoutd/hangup.h"
+#include "tools/tmoutd/log.h"
+#include "tools/tmoutd/terminal.h"
 
-enum {
-    RETRY_MS = 30 * 1000, /* after an error, until the next try */
-    SETTLE_MS = 1000      /* from an event to what it leads to, so that many events cost one scan */
-};
-
-/* What all logins share. */
-struct common {
-    struct timestamp now;
-    struct process_list processes;   /* of the host, during one turn */
-    struct hangup *detached_hangups; /* of terminals and logins that are gone by now */
-    size_t detached_hangup_count;
-};
+struct user;
 
 struct login {
+    LIST_ENTRY(login) link; /* of the same user */
+    struct user *user;      /* whose login it is, by whoever keeps the logins */
     struct session_record record;
-    int pidfd;          /* of the process that opened the session, or -1 */
-    uid_t uid;          /* valid with has_limits, else -1 */
-    bool has_limits;    /* the login is watched once it has them */
-    bool lookup_failed; /* of the limits, last time */
+    struct loop *loop;
+    int pidfd;            /* of the process that opened the session, or -1 */
+    int connection_pidfd; /* of the one that talks to the client, or -1 if that is the same */
+    sd_event_source *end; /* pidfd's event */
+    bool is_confirmed;    /* the process was seen to be the one in the record */
+    bool has_limits;      /* the login is judged once it has them */
     struct user_limits limits;
-    int64_t limits_ms;       /* look the limits up then */
-    int64_t limits_found_ms; /* when they were looked up last */
-    struct terminal *terminal;
-    size_t terminal_count;
-    int64_t scan_ms; /* look for terminals then */
-    int64_t next_ms; /* judge the login as a whole then */
+    struct terminal_owner owner;
+    struct terminal_list terminals;
+    unsigned terminal_count;
+    struct alarm alarm;
+    int64_t look_ms;  /* look for terminals then */
+    int64_t judge_ms; /* judge the login as a whole then */
     struct traffic_state traffic;
-    bool is_age_reported; /* that its age has ended it is logged once */
-    bool has_hangup;
-    struct hangup hangup;
+    int64_t not_before_ms; /* no end before then */
+    int64_t asked_ms;      /* when the traffic was asked for */
+    enum traffic_kind asked_kind;
+    int64_t withheld_until_ms; /* its own processes kept its traffic from being measured */
+    bool is_age_reported;      /* that its age has ended it is logged once */
+    bool is_end_reported;
+    unsigned ends; /* how often it was ended in vain */
+    struct repeated_failure look_failure, end_failure;
+    struct inquiry *looking, *measuring;
+    struct login_cut *cut;
+    /* It has ended: called outside of any function of this header. Set by the caller of
+     * login_new(). */
+    void (*gone)(void *context, struct login *login);
+    void *context;
 };
 
-/* A login that is watched from now on, once it has limits. NULL without memory. */
-struct login *login_new(const struct common *common, const struct session_record *record);
+/* A login that is watched from now on, once it has limits. by_index: see struct
+ * terminal_owner. NULL without memory. */
+struct login *login_new(struct loop *loop, struct map *by_index,
+                        const struct session_record *record);
 
 /* It has ended. Hang-ups of its terminals go on without it. */
-void login_free(struct common *common, struct login *login);
+void login_free(struct login *login);
 
-/* Something has changed: judge it again now. */
-void login_reconsider(const struct common *common, struct login *login);
+/* Its limits; about: whom questions about it are about. */
+void login_set_limits(struct login *login, const struct user_limits *limits);
+void login_set_about(struct login *login, about_t about);
 
-/* A terminal in /dev/pts is gone, or its times or mode were changed. The latter
- * returns whether it is one of this login's. */
-void login_terminal_vanished(struct common *common, struct login *login, unsigned index);
-bool login_terminal_touched(struct login *login, unsigned index);
+/* Looks for its terminals then. */
+void login_look(struct login *login, int64_t at_ms);
 
-/* Does what is due. */
-void login_run(struct common *common, struct login *login);
-
-/* When there is more to do. */
-int64_t login_next_ms(const struct login *login);
-
-/* Takes the next steps of detached hang-ups. Returns when to call again, or
- * NEVER_MS. */
-int64_t common_continue_hangups(struct common *common);
-
-void common_free(struct common *common);
+/* A terminal in /dev/pts is gone. */
+void login_terminal_vanished(struct terminal *terminal);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "lib/policy/duration.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,17 +26,6 @@ void notice_text(enum watch_reason reason, int64_t left_ms, char text[NOTICE_TEX
                  left);
 }
 
-static void open_terminal(struct notice *notice, const struct session_record *login, unsigned index)
-{
-    char path[64];
-
-    terminal_path(login, index, path, sizeof path);
-    notice->fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-    /* Checked after opening: from then on the number cannot be reused. */
-    if (notice->fd >= 0 && !login_has_terminal(login, index))
-        notice_close(notice);
-}
-
 /* Without output processing, what a program writes is data as it is: a file that
  * is transferred, or the screen of a program that draws it itself. */
 static bool shows_text(int fd)
@@ -45,31 +35,38 @@ static bool shows_text(int fd)
     return tcgetattr(fd, &mode) == 0 && (mode.c_oflag & OPOST) != 0;
 }
 
-void notice_show(struct notice *notice, const struct session_record *login, unsigned index,
-                 const char *text)
+static void show(int terminal, const char *text, struct answer *answer)
 {
-    if (notice->fd < 0)
-        open_terminal(notice, login, index);
-    if (notice->fd >= 0 && shows_text(notice->fd) && write(notice->fd, text, strlen(text)) < 0) {
+    const size_t size = strlen(text);
+    struct notice_answer result = {0};
+
+    if (size > 0 && shows_text(terminal) && write(terminal, text, size) < 0) {
         /* There is nothing else to try. */
     }
+    if (ioctl(terminal, FIONREAD, &result.unread) != 0)
+        result.unread = 0;
+    if (fstat(terminal, &result.st) != 0)
+        answer_fail(answer, errno);
+    else
+        answer_put(answer, &result, sizeof result);
 }
 
-bool notice_is_out(const struct notice *notice)
+void notice_show(const void *input, int fd, struct answer *answer)
 {
-    return notice->fd >= 0;
-}
+    const struct notice_question *question = input;
+    char path[64];
 
-int notice_unread(const struct notice *notice)
-{
-    int unread = 0;
-
-    return notice->fd >= 0 && ioctl(notice->fd, FIONREAD, &unread) == 0 ? unread : 0;
-}
-
-void notice_close(struct notice *notice)
-{
-    if (notice->fd >= 0)
-        close(notice->fd);
-    notice->fd = -1;
+    (void)fd;
+    terminal_path(&question->login, question->index, path, sizeof path);
+    const int terminal = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (terminal < 0) {
+        answer_fail(answer, errno == EIO ? ENOENT : errno);
+        return;
+    }
+    /* Checked after opening: from then on the number cannot be reused. */
+    if (login_has_terminal(&question->login, question->index))
+        show(terminal, question->text, answer);
+    else
+        answer_fail(answer, ENOENT);
+    close(terminal);
 }

@@ -6,40 +6,49 @@
 #include <string.h>
 #include <unistd.h>
 
-bool policy_open(const char *state_dir, struct snapshot *snapshot, struct failure *failure)
+static void find_limits(const struct snapshot *snapshot, const struct policy_question *question,
+                        struct policy_answer *found)
 {
-    return snapshot_open(state_dir, SNAPSHOT_POLICY, geteuid(), snapshot, failure) == SNAPSHOT_OK;
-}
-
-bool policy_limits(const struct snapshot *snapshot, const struct session_record *login, uid_t *uid,
-                   struct user_limits *limits, struct failure *failure)
-{
-    const char *user = login->user;
     struct resolution resolution;
     struct account account;
     struct policy_groups groups = {0};
-    bool found = false;
-    const enum account_status status = account_lookup(user, false, &account);
+    const enum account_status status = account_lookup(question->user, false, &account);
 
     if (status != ACCOUNT_FOUND) {
-        failure_set(failure, "cannot look up user: %s",
+        failure_set(&found->failure, "cannot look up user: %s",
                     status == ACCOUNT_UNKNOWN ? "no such user" : strerror(errno));
-        return false;
+        return;
     }
-    *uid = account.uid;
+    found->uid = account.uid;
     switch (resolve_account(snapshot, &groups, &account, &resolution)) {
     case ACCOUNT_RESOLVED:
-        user_limits_find(snapshot, &resolution, login->is_ssh, limits);
-        found = true;
+        user_limits_find(snapshot, &resolution, question->is_ssh, &found->limits);
+        found->identity = snapshot_identity(snapshot);
+        found->has_limits = true;
         break;
     case ACCOUNT_GROUPS_UNKNOWN:
-        failure_set(failure, "cannot look up user: %s", strerror(errno));
+        failure_set(&found->failure, "cannot look up user: %s", strerror(errno));
         break;
     case ACCOUNT_POLICY_DAMAGED:
     default:
-        failure_set(failure, "the policy in force is damaged; run tmoutctl apply");
+        failure_set(&found->failure, "the policy in force is damaged; run tmoutctl apply");
     }
     policy_groups_free(&groups);
     account_free(&account);
-    return found;
+}
+
+void policy_look_up(const void *input, int fd, struct answer *answer)
+{
+    const struct policy_question *question = input;
+    struct policy_answer found = {0};
+    struct snapshot snapshot;
+
+    (void)fd;
+    found.has_policy = snapshot_open(question->state_dir, SNAPSHOT_POLICY, geteuid(), &snapshot,
+                                     &found.failure) == SNAPSHOT_OK;
+    if (found.has_policy) {
+        find_limits(&snapshot, question, &found);
+        snapshot_close(&snapshot);
+    }
+    answer_put(answer, &found, sizeof found);
 }

@@ -2,17 +2,30 @@
 #ifndef TMOUT_TMOUTD_POLICY_H
 #define TMOUT_TMOUTD_POLICY_H
 
+#include "lib/host/failure.h"
 #include "lib/sessions/registry.h"
 #include "lib/sessions/watch_limits.h"
-#include "lib/host/failure.h"
+#include "tools/tmoutd/answer.h"
 
-/* Opens the policy in force in STATE_DIR; the caller closes it with
- * snapshot_close(). False with the reason if there is none. */
-bool policy_open(const char *state_dir, struct snapshot *snapshot, struct failure *failure);
+struct policy_question {
+    const char *state_dir; /* in the memory that the helper is forked with */
+    char user[sizeof((struct session_record *)NULL)->user];
+    bool is_ssh;
+};
 
-/* The limits of a login, and the uid of its user. False with the reason if they
- * cannot be determined. */
-bool policy_limits(const struct snapshot *snapshot, const struct session_record *login, uid_t *uid,
-                   struct user_limits *limits, struct failure *failure);
+struct policy_answer {
+    bool has_policy, has_limits;
+    struct failure failure; /* why there is no policy, or no limits */
+    uid_t uid;
+    uint64_t identity; /* snapshot_identity() */
+    struct user_limits limits;
+};
+
+/*
+ * Runs in a helper. Opens the policy in force, looks the user up, and answers with
+ * the limits that it sets for their logins. input: struct policy_question. Answers
+ * with a struct policy_answer.
+ */
+void policy_look_up(const void *input, int fd, struct answer *answer);
 
 #endif

@@ -39,73 +39,48 @@ static int rebuild(const struct login_evidence *evidence, uid_t uid, const struc
                         : found_login_terminal(&found, record->terminal, sizeof record->terminal);
 }
 
-static enum record_status read_damaged(const char *sessions_dir, pid_t pid,
-                                       const struct timestamp *now, struct session_record *record)
+void record_look(const void *input, int fd, struct answer *answer)
 {
+    const struct record_question *question = input;
+    struct record_finding finding = {0};
     struct login_evidence evidence;
-    struct failure failure = {""};
     uid_t uid;
 
-    login_evidence_find(pid, &evidence);
-    enum record_verdict verdict = record_judge(&evidence, &uid);
-    if (verdict == RECORD_REBUILD && rebuild(&evidence, uid, now, record) != 0)
-        verdict = RECORD_RETRY;
-    switch (verdict) {
+    (void)fd;
+    login_evidence_find(question->pid, &evidence);
+    finding.verdict = record_judge(&evidence, &uid);
+    if (finding.verdict == RECORD_REBUILD &&
+        rebuild(&evidence, uid, &question->now, &finding.record) != 0)
+        finding.verdict = RECORD_RETRY;
+    answer_put(answer, &finding, sizeof finding);
+}
+
+void record_settle(const char *sessions_dir, pid_t pid, const struct record_finding *finding)
+{
+    struct failure failure = {""};
+
+    switch (finding->verdict) {
     case RECORD_REBUILD:
         log_line(LOG_ERR, "%s/%d: was damaged, rebuilt from /proc user=%s", sessions_dir, (int)pid,
-                 record->user);
-        if (registry_put(sessions_dir, geteuid(), record, &failure) != 0)
+                 finding->record.user);
+        if (registry_put(sessions_dir, geteuid(), &finding->record, &failure) != 0)
             log_line(LOG_ERR, "%s/%d: cannot write: %s", sessions_dir, (int)pid, failure.text);
-        return RECORD_FOUND;
+        break;
     case RECORD_REMOVE:
         log_line(LOG_ERR, "%s/%d: damaged, and there is no such login process; removing it",
                  sessions_dir, (int)pid);
         registry_remove(sessions_dir, geteuid(), pid);
-        return RECORD_NONE;
+        break;
     case RECORD_RETRY:
         log_line(
             LOG_ERR,
             "%s/%d: damaged, and /proc or the user database cannot be read now; the login is not "
             "watched for now",
             sessions_dir, (int)pid);
-        return RECORD_LATER;
+        break;
     case RECORD_KEEP:
     default:
         log_line(LOG_ERR, "%s/%d: damaged, and the process is not a login; ignoring it",
                  sessions_dir, (int)pid);
-        return RECORD_NONE;
-    }
-}
-
-static enum record_status keep_if_live(const char *sessions_dir,
-                                       const struct session_record *record)
-{
-    if (session_check_live(record) == 0)
-        return RECORD_FOUND;
-    if (!process_has_ended(errno)) {
-        log_line(LOG_ERR, "cannot read process %d: %s; the login is not watched for now user=%s",
-                 (int)record->pid, strerror(errno), record->user);
-        return RECORD_LATER;
-    }
-    registry_remove(sessions_dir, geteuid(), record->pid); /* killed, or it crashed */
-    return RECORD_NONE;
-}
-
-enum record_status record_read(const char *sessions_dir, pid_t pid, const struct timestamp *now,
-                               struct session_record *record)
-{
-    switch (registry_get(sessions_dir, geteuid(), pid, record)) {
-    case REGISTRY_OK:
-        return keep_if_live(sessions_dir, record);
-    case REGISTRY_ABSENT:
-        return RECORD_NONE;
-    case REGISTRY_NEWER:
-    case REGISTRY_DAMAGED:
-        return read_damaged(sessions_dir, pid, now, record);
-    case REGISTRY_FAILED:
-    default:
-        log_line(LOG_ERR, "%s/%d: cannot read: %s; the login is not watched for now", sessions_dir,
-                 (int)pid, strerror(errno));
-        return RECORD_LATER;
     }
 }

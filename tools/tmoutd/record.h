@@ -1,21 +1,9 @@
-/* A login's record in the registry, even if its file is damaged. */
+/* What becomes of a record in the registry whose file is damaged. */
 #ifndef TMOUT_TMOUTD_RECORD_H
 #define TMOUT_TMOUTD_RECORD_H
 
 #include "lib/sessions/login_search.h"
-
-enum record_status {
-    RECORD_FOUND,
-    RECORD_NONE, /* no login; the record was removed if that is certain */
-    RECORD_LATER /* could not be determined now, which was logged: ask again */
-};
-
-/*
- * The record of the login whose session this process opened. A damaged one is
- * rebuilt from /proc, and one whose process has ended is removed.
- */
-enum record_status record_read(const char *sessions_dir, pid_t pid, const struct timestamp *now,
-                               struct session_record *record);
+#include "tools/tmoutd/answer.h"
 
 enum record_verdict {
     RECORD_REBUILD, /* a login: it says who has logged in */
@@ -28,5 +16,23 @@ enum record_verdict {
  * RECORD_REBUILD also the uid of the user. Only a process that login_search.h
  * would find counts as a login, whatever the file is called. Pure. */
 enum record_verdict record_judge(const struct login_evidence *evidence, uid_t *uid);
+
+struct record_question {
+    pid_t pid;
+    struct timestamp now;
+};
+
+struct record_finding {
+    enum record_verdict verdict;
+    struct session_record record; /* with RECORD_REBUILD */
+};
+
+/* Runs in a helper. Looks at the process of a damaged record. input: struct
+ * record_question. Answers with a struct record_finding. */
+void record_look(const void *input, int fd, struct answer *answer);
+
+/* Does what follows, and logs it: a record that is rebuilt is written, and one of no
+ * login is removed. */
+void record_settle(const char *sessions_dir, pid_t pid, const struct record_finding *finding);
 
 #endif

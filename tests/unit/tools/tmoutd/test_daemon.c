@@ -5,7 +5,6 @@
 
 #include "tools/tmoutd/daemon.h"
 
-#include <poll.h>
 #include <sys/resource.h>
 
 struct scene {
@@ -13,6 +12,13 @@ struct scene {
     struct options options;
     struct daemon daemon;
 };
+
+/* Handles what has happened by now. */
+static void run_pending(struct scene *scene)
+{
+    while (sd_event_run(scene->daemon.event, 0) > 0)
+        continue;
+}
 
 static void scene_begin(struct scene *scene, const char *directory, const char *policy)
 {
@@ -26,22 +32,12 @@ static void scene_begin(struct scene *scene, const char *directory, const char *
     assert_int_equal(daemon_start(&scene->daemon, &scene->options), 0);
     for (enum watched which = 0; which < WATCHED_COUNT; which++)
         assert_true(scene->daemon.wd[which] >= 0);
-    watch_run(scene->daemon.watch); /* from now on it relies on events */
+    run_pending(scene); /* from now on it relies on events */
 }
 
 static void scene_end(struct scene *scene)
 {
     daemon_free(&scene->daemon);
-}
-
-/* One turn, for an event that must be there already. */
-static void turn(struct scene *scene)
-{
-    struct pollfd events = {.fd = scene->daemon.epoll_fd, .events = POLLIN};
-
-    if (poll(&events, 1, 0) != 1)
-        fail_msg("no event");
-    assert_int_equal(daemon_turn(&scene->daemon), 0);
 }
 
 /* Turns until that is so; each of them waits for an event. */
@@ -73,10 +69,10 @@ static void a_login(void **state)
 
     scene_begin(&scene, *state, "default { max_session = 1d }");
     put_login(&scene.world, pid);
-    turn(&scene);
+    turn_until(&scene, watch_count(scene.daemon.watch) == 1);
     end_process(pid);
-    turn(&scene);
-    assert_false(is_registered(&scene.world, pid));
+    turn_until(&scene, !is_registered(&scene.world, pid));
+    assert_int_equal(watch_count(scene.daemon.watch), 0);
     assert_string_equal(logged, "");
     scene_end(&scene);
 }
@@ -90,8 +86,8 @@ static void a_deadline(void **state)
 
     scene_begin(&scene, *state, "default { max_session = 1s }");
     put_login(&scene.world, pid);
-    turn_until(&scene, times_logged("disconnected") > 0);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
+    turn_until(&scene, waitpid(pid, &status, WNOHANG) == pid);
+    assert_logged("disconnected", 1);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
     turn_until(&scene, !is_registered(&scene.world, pid));
     scene_end(&scene);
@@ -105,18 +101,14 @@ static void the_policy(void **state)
 
     scene_begin(&scene, *state, "default { max_session = 1d }");
     put_login(&scene.world, pid);
-    turn(&scene);
+    turn_until(&scene, watch_count(scene.daemon.watch) == 1);
     char *path = path_in(scene.world.state_dir, "policy.v1");
     assert_int_equal(unlink(path), 0);
     raise(SIGHUP);
-    assert_int_equal(daemon_turn(&scene.daemon), 0); /* the signal comes, */
-    raise(SIGTERM);
-    assert_int_equal(daemon_turn(&scene.daemon), 0); /* what it asks for is done */
-    assert_logged("no policy is in force", 1);
+    turn_until(&scene, times_logged("no policy is in force") == 1);
     put_policy(&scene.world, "default { max_session = 1s }");
-    turn(&scene);
-    turn_until(&scene, times_logged("disconnected") > 0);
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    turn_until(&scene, waitpid(pid, NULL, WNOHANG) == pid);
+    assert_logged("disconnected", 1);
     free(path);
     scene_end(&scene);
 }
@@ -129,11 +121,11 @@ static void terminals(void **state)
     struct shell shell = shell_begin(SHELL_PLAIN);
     char path[64];
     snprintf(path, sizeof path, "/dev/pts/%u", shell.index);
-    turn(&scene); /* it appears */
-    assert_int_equal(chmod(path, 0600), 0);
-    turn(&scene); /* it is touched */
+    assert_int_equal(chmod(path, 0600), 0); /* it has appeared, and is touched */
+    assert_true(sd_event_run(scene.daemon.event, 0) > 0);
     shell_end(&shell);
-    turn(&scene); /* it vanishes */
+    assert_true(sd_event_run(scene.daemon.event, 0) > 0); /* it vanishes */
+    run_pending(&scene);
     assert_string_equal(logged, "");
     scene_end(&scene);
 }
@@ -153,7 +145,7 @@ static void a_directory_that_is_removed(void **state)
     assert_true(scene.daemon.wd[WATCHED_SESSIONS] >= 0);
     assert_int_not_equal(scene.daemon.wd[WATCHED_SESSIONS], wd);
     put_login(&scene.world, pid);
-    turn(&scene);
+    turn_until(&scene, watch_count(scene.daemon.watch) == 1);
     end_process(pid);
     turn_until(&scene, !is_registered(&scene.world, pid));
     scene_end(&scene);

@@ -31,7 +31,7 @@ static struct login_decision moved(struct traffic_state *traffic, int64_t idle_m
                                    int64_t now_ms)
 {
     const struct watch_limits limits = {idle_ms, NEVER_MS, 0};
-    const struct traffic_sample sample = {true, bytes};
+    const struct traffic_sample sample = {.is_known = true, .bytes = bytes};
 
     return login_decide_traffic(traffic, &limits, 0, &sample, now_ms);
 }
@@ -83,6 +83,36 @@ static void unknown_traffic_counts_as_traffic(void **state)
         assert_false(login_decide_traffic(&traffic, &limits, 0, &unknown, now_ms).end);
 }
 
+/* But not if that is how somebody tries to stay. */
+static void withheld_traffic_is_none(void **state)
+{
+    const struct watch_limits limits = {80000, NEVER_MS, 0};
+    const struct traffic_sample withheld = {.is_withheld = true};
+    struct traffic_state traffic = {.bytes = 5, .moved_ms = 1000};
+
+    (void)state;
+    assert_false(login_decide_traffic(&traffic, &limits, 0, &withheld, 80999).end);
+    assert_true(traffic.moved_ms == 1000);
+    assert_true(login_decide_traffic(&traffic, &limits, 0, &withheld, 81000).end);
+}
+
+/* After a stall there is time to show activity, and to see it. */
+static void not_right_after_a_stall(void **state)
+{
+    const struct watch_limits limits = {80000, NEVER_MS, 0};
+    struct traffic_sample sample = {.is_known = true, .bytes = 5, .not_before_ms = 93000};
+    struct traffic_state traffic = {.bytes = 5, .moved_ms = 1000};
+
+    (void)state;
+    struct login_decision decision = login_decide_traffic(&traffic, &limits, 0, &sample, 90000);
+    assert_false(decision.end);
+    assert_true(decision.next_ms <= 93000);
+    sample.bytes = 6;
+    assert_false(login_decide_traffic(&traffic, &limits, 0, &sample, 93000).end);
+    assert_true(traffic.moved_ms == 93000);
+    assert_true(login_decide_traffic(&traffic, &limits, 0, &sample, 173000).end);
+}
+
 static void too_old_without_a_terminal(void **state)
 {
     const struct watch_limits limits = {NEVER_MS, 60000, 0};
@@ -108,6 +138,8 @@ int main(void)
         cmocka_unit_test(traffic_postpones_the_end),
         cmocka_unit_test(short_limits_are_not_sampled_all_the_time),
         cmocka_unit_test(unknown_traffic_counts_as_traffic),
+        cmocka_unit_test(withheld_traffic_is_none),
+        cmocka_unit_test(not_right_after_a_stall),
         cmocka_unit_test(too_old_without_a_terminal),
     };
 

@@ -320,6 +320,24 @@ static void output_counts_if_the_policy_says_so(void **state)
     }
 }
 
+/* After a stall there is time to show activity, and to see it. */
+static void not_right_after_a_stall(void **state)
+{
+    struct scene scene = scene_new(LIMIT_SEC, -1);
+
+    (void)state;
+    at(&scene, 0);
+    scene.sample.not_before_ms = (T0_SEC + 203) * (int64_t)1000;
+    assert_decision(at(&scene, 200), TERMINAL_KEEP, 201);
+    assert_int_equal(at(&scene, 203).action, TERMINAL_HANG_UP);
+    scene = scene_new(LIMIT_SEC, -1);
+    at(&scene, 0);
+    scene.sample.not_before_ms = (T0_SEC + 203) * (int64_t)1000;
+    at(&scene, 200);
+    read_input(&scene, 200);
+    assert_int_equal(at(&scene, 203).action, TERMINAL_KEEP);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +358,7 @@ int main(void)
         cmocka_unit_test(the_login_ends_when_hangups_fail),
         cmocka_unit_test(input_forgives_failed_hangups),
         cmocka_unit_test(output_counts_if_the_policy_says_so),
+        cmocka_unit_test(not_right_after_a_stall),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,34 +5,58 @@
 #include "tests/unit/tools/tmoutd/log_capture.h"
 #include "tests/unit/tools/tmoutd/shell.h"
 
-#include "lib/host/clock.h"
+#include "lib/sessions/login_terminals.h"
 #include "tools/tmoutd/login.h"
+#include "tools/tmoutd/login_cut.h"
+#include "tools/tmoutd/terminal_cut.h"
 
 #include <sys/stat.h>
 
 enum { LIMIT_MS = 60 * 1000, WARN_MS = 10 * 1000 };
 
 struct scene {
-    struct common common;
+    struct loop loop;
+    struct map terminals;
     struct login *login;
+    bool is_gone;
 };
 
 static void set_limits(struct login *login, int64_t idle_ms, int64_t notty_ms, int64_t age_ms)
 {
-    memset(&login->limits, 0, sizeof login->limits);
-    login->limits.terminal = (struct watch_limits){idle_ms, age_ms, WARN_MS};
-    login->limits.notty = (struct watch_limits){notty_ms, age_ms, 0};
-    strcpy(login->limits.rule[RULE_OF_DISCONNECT], "a.conf:1");
-    strcpy(login->limits.rule[RULE_OF_AGE], "a.conf:2");
-    strcpy(login->limits.rule[RULE_OF_NOTTY], "a.conf:3");
-    login->has_limits = true;
-    login->limits_ms = NEVER_MS;
+    struct user_limits limits;
+
+    memset(&limits, 0, sizeof limits);
+    limits.terminal = (struct watch_limits){idle_ms, age_ms, WARN_MS};
+    limits.notty = (struct watch_limits){notty_ms, age_ms, 0};
+    strcpy(limits.rule[RULE_OF_DISCONNECT], "a.conf:1");
+    strcpy(limits.rule[RULE_OF_AGE], "a.conf:2");
+    strcpy(limits.rule[RULE_OF_NOTTY], "a.conf:3");
+    login_set_limits(login, &limits);
 }
 
 static void pass(struct scene *scene, int64_t ms)
 {
-    scene->common.now.boot_ms += ms;
-    scene->common.now.wall_ms += ms;
+    scene->loop.now.boot_ms += ms;
+    scene->loop.now.wall_ms += ms;
+}
+
+static void on_gone(void *context, struct login *login)
+{
+    struct scene *scene = context;
+
+    assert_ptr_equal(login, scene->login);
+    login_free(login);
+    scene->login = NULL;
+    scene->is_gone = true;
+}
+
+/* All that is due by now. */
+static void run_now(struct scene *scene)
+{
+    do {
+        loop_ring(&scene->loop);
+        helpers_answer_all(scene->loop.helpers);
+    } while (loop_next_ms(&scene->loop) <= scene->loop.now.boot_ms);
 }
 
 /*
@@ -43,14 +67,16 @@ static void scene_begin(struct scene *scene, const struct session_record *record
 {
     enum { INTERVAL_MS = 8000 };
     struct session_record now = *record;
-    struct failure failure;
+    struct failure failure = {""};
 
     memset(scene, 0, sizeof *scene);
-    assert_int_equal(clock_now(&scene->common.now, &failure), 0);
-    pass(scene, INTERVAL_MS - scene->common.now.wall_ms % INTERVAL_MS);
-    now.since = scene->common.now;
-    scene->login = login_new(&scene->common, &now);
+    assert_int_equal(loop_init(&scene->loop, NULL, &failure), 0);
+    pass(scene, INTERVAL_MS - scene->loop.now.wall_ms % INTERVAL_MS);
+    now.since = scene->loop.now;
+    scene->login = login_new(&scene->loop, &scene->terminals, &now);
     assert_non_null(scene->login);
+    scene->login->gone = on_gone;
+    scene->login->context = scene;
     set_limits(scene->login, LIMIT_MS, NEVER_MS, NEVER_MS);
     log_clear();
 }
@@ -58,24 +84,29 @@ static void scene_begin(struct scene *scene, const struct session_record *record
 static void scene_end(struct scene *scene)
 {
     if (scene->login != NULL)
-        login_free(&scene->common, scene->login);
-    process_list_free(&scene->common.processes);
-    common_free(&scene->common);
+        login_free(scene->login);
+    terminal_cuts_free(&scene->loop);
+    login_cuts_free(&scene->loop);
+    loop_free(&scene->loop);
+    map_free(&scene->terminals);
 }
 
 /* Runs all that is due up to this much later. */
 static void run_for(struct scene *scene, int64_t ms)
 {
-    const int64_t end_ms = scene->common.now.boot_ms + ms;
+    const int64_t end_ms = scene->loop.now.boot_ms + ms;
 
-    while (login_next_ms(scene->login) <= end_ms) {
-        const int64_t next_ms = login_next_ms(scene->login);
-        if (next_ms > scene->common.now.boot_ms)
-            pass(scene, next_ms - scene->common.now.boot_ms);
-        login_run(&scene->common, scene->login);
-        process_list_free(&scene->common.processes);
+    run_now(scene);
+    while (loop_next_ms(&scene->loop) <= end_ms) {
+        pass(scene, loop_next_ms(&scene->loop) - scene->loop.now.boot_ms);
+        run_now(scene);
     }
-    pass(scene, end_ms - scene->common.now.boot_ms);
+    pass(scene, end_ms - scene->loop.now.boot_ms);
+}
+
+static struct terminal *watched_terminal(const struct scene *scene, const struct shell *shell)
+{
+    return map_find(&scene->terminals, shell->index);
 }
 
 /* --- terminals ------------------------------------------------------------- */
@@ -109,8 +140,9 @@ static void warned_and_hung_up(void **state)
     run_for(&scene, 2000);
     close(shell.master);
     /* As the main loop does at the event. */
-    login_terminal_vanished(&scene.common, scene.login, shell.index);
+    login_terminal_vanished(watched_terminal(&scene, &shell));
     assert_int_equal(scene.login->terminal_count, 0);
+    assert_null(watched_terminal(&scene, &shell));
     scene_end(&scene);
 }
 
@@ -161,10 +193,10 @@ static void hangups_outlive_the_login(void **state)
     run_for(&scene, LIMIT_MS);
     assert_logged("disconnected", 1);
     assert_true(shell_lives(&shell));
-    login_free(&scene.common, scene.login);
+    login_free(scene.login);
     scene.login = NULL;
-    for (int64_t next_ms; (next_ms = common_continue_hangups(&scene.common)) != NEVER_MS;)
-        pass(&scene, next_ms - scene.common.now.boot_ms);
+    run_for(&scene, 2000);
+    assert_true(LIST_EMPTY(&scene.loop.terminal_cuts));
     assert_int_equal(shell_await_death(&shell), SIGKILL);
     scene_end(&scene);
     close(shell.master);
@@ -178,20 +210,64 @@ static void an_event_brings_the_next_sample_forward(void **state)
 
     (void)state;
     scene_begin(&scene, &record);
-    login_run(&scene.common, scene.login);
-    const int64_t found_ms = scene.common.now.boot_ms;
-    assert_true(login_terminal_touched(scene.login, shell.index));
-    assert_true(login_next_ms(scene.login) == found_ms + 1000);
+    run_now(&scene);
+    const int64_t found_ms = scene.loop.now.boot_ms;
+    struct terminal *terminal = watched_terminal(&scene, &shell);
+    assert_non_null(terminal);
+    terminal_touched(terminal);
+    assert_true(terminal->alarm.due_ms == found_ms + 1000);
     run_for(&scene, 5000);
-    assert_true(login_next_ms(scene.login) == scene.common.now.boot_ms + 45000);
-    assert_true(login_terminal_touched(scene.login, shell.index));
-    assert_true(login_next_ms(scene.login) <= scene.common.now.boot_ms);
-    assert_false(login_terminal_touched(scene.login, shell.index + 1000));
+    assert_true(terminal->alarm.due_ms == scene.loop.now.boot_ms + 45000);
+    terminal_touched(terminal);
+    assert_true(terminal->alarm.due_ms <= scene.loop.now.boot_ms);
     run_for(&scene, 0);
-    login_reconsider(&scene.common, scene.login);
-    assert_true(login_next_ms(scene.login) == scene.common.now.boot_ms);
+    terminal_reconsider(terminal);
+    assert_true(terminal->alarm.due_ms == scene.loop.now.boot_ms);
     scene_end(&scene);
     shell_end(&shell);
+}
+
+/* A terminal whose limits are not known when it is found. */
+static void limits_that_come_late(void **state)
+{
+    need_pidfd();
+    struct shell shell = shell_begin(SHELL_PLAIN);
+    const struct session_record record = own_login();
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene, &record);
+    scene.login->has_limits = false;
+    run_for(&scene, LIMIT_MS - WARN_MS);
+    assert_true(shell_lives(&shell));
+    set_limits(scene.login, LIMIT_MS, NEVER_MS, NEVER_MS);
+    run_for(&scene, WARN_MS);
+    assert_logged("disconnected", 1);
+    assert_int_equal(shell_await_death(&shell), SIGHUP);
+    scene_end(&scene);
+    close(shell.master);
+}
+
+/* When this process has stood still, the user gets time to show activity. */
+static void after_a_stall(void **state)
+{
+    need_pidfd();
+    struct shell shell = shell_begin(SHELL_PLAIN);
+    const struct session_record record = own_login();
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene, &record);
+    run_for(&scene, 5000);
+    pass(&scene, 10 * LIMIT_MS);
+    run_now(&scene);
+    run_for(&scene, STALL_GRACE_MS - 1);
+    assert_logged("disconnected", 0);
+    run_for(&scene, 1);
+    assert_logged("disconnected", 1);
+    assert_int_equal(shell_await_death(&shell), SIGHUP);
+    scene_end(&scene);
+    close(shell.master);
 }
 
 static void forged_times_are_logged(void **state)
@@ -213,7 +289,7 @@ static void forged_times_are_logged(void **state)
         assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
         assert_int_equal(stat(path, &after), 0);
     } while (memcmp(&before.st_ctim, &after.st_ctim, sizeof before.st_ctim) == 0);
-    login_terminal_touched(scene.login, shell.index);
+    terminal_touched(watched_terminal(&scene, &shell));
     run_for(&scene, 0);
     assert_logged("terminal times were forged; ignoring them user=kim address=192.0.2.1 "
                   "terminal=pts/",
@@ -260,12 +336,9 @@ static void login_at_a_terminal(void **state)
     record.is_ssh = false;
     snprintf(record.terminal, sizeof record.terminal, "pts/%u", shell.index);
     scene_begin(&scene, &record);
-    login_run(&scene.common, scene.login);
+    run_now(&scene);
     assert_int_equal(scene.login->terminal_count, 1);
-    assert_true(login_terminal_touched(scene.login, shell.index));
-    assert_false(login_terminal_touched(scene.login, shell.index + 1));
-    login_terminal_vanished(&scene.common, scene.login, shell.index + 1);
-    assert_int_equal(scene.login->terminal_count, 1);
+    assert_non_null(watched_terminal(&scene, &shell));
     run_for(&scene, LIMIT_MS);
     assert_int_equal(shell_await_death(&shell), SIGHUP);
     scene_end(&scene);
@@ -283,9 +356,9 @@ static void a_terminal_that_is_not_there(void **state)
     record.is_ssh = false;
     strcpy(record.terminal, "tty-nowhere");
     scene_begin(&scene, &record);
-    login_run(&scene.common, scene.login);
+    run_now(&scene);
     assert_int_equal(scene.login->terminal_count, 0);
-    assert_true(scene.login->scan_ms == scene.common.now.boot_ms + RETRY_MS);
+    assert_true(scene.login->look_ms == scene.loop.now.boot_ms + RETRY_MS);
     scene_end(&scene);
 }
 
@@ -317,8 +390,8 @@ static void without_a_terminal(void **state)
     (void)state;
     scene_begin(&scene, &record);
     set_limits(scene.login, NEVER_MS, 80 * 1000, NEVER_MS);
-    login_run(&scene.common, scene.login);
-    assert_true(scene.login->next_ms == scene.common.now.boot_ms + 10 * 1000);
+    run_now(&scene);
+    assert_true(scene.login->judge_ms == scene.loop.now.boot_ms + 10 * 1000);
     run_for(&scene, 80 * 1000 - 1);
     assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
     run_for(&scene, 1);
@@ -327,28 +400,8 @@ static void without_a_terminal(void **state)
     assert_logged(" terminal=- idle=1m20s limit=1m20s setting=disconnect_notty rule=a.conf:3\n", 1);
     run_for(&scene, 5000);
     assert_logged("disconnected", 1);
+    assert_true(scene.is_gone);
     scene_end(&scene);
-}
-
-/* --- without limits, and gone ---------------------------------------------- */
-
-static void not_watched_without_limits(void **state)
-{
-    struct shell shell = shell_begin(SHELL_PLAIN);
-    const struct session_record record = own_login();
-    struct scene scene;
-
-    (void)state;
-    scene_begin(&scene, &record);
-    scene.login->has_limits = false;
-    login_run(&scene.common, scene.login);
-    assert_int_equal(scene.login->terminal_count, 1);
-    pass(&scene, 10 * LIMIT_MS);
-    login_run(&scene.common, scene.login);
-    assert_true(shell_lives(&shell));
-    assert_logged("disconnected", 0);
-    scene_end(&scene);
-    shell_end(&shell);
 }
 
 /* The process has ended, but the event is still to come. */
@@ -363,11 +416,30 @@ static void a_login_that_is_gone(void **state)
     kill(pid, SIGKILL);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     set_limits(scene.login, NEVER_MS, NEVER_MS, 10 * 1000);
-    login_run(&scene.common, scene.login);
-    assert_true(scene.login->scan_ms == scene.common.now.boot_ms + RETRY_MS);
-    run_for(&scene, 20 * 1000);
+    run_now(&scene);
+    assert_true(scene.is_gone);
     assert_string_equal(logged, "");
     scene_end(&scene);
+}
+
+/* Another process has its pid: nothing is done to that one. */
+static void a_pid_that_was_reused(void **state)
+{
+    need_pidfd();
+    struct session_record record;
+    const pid_t pid = begin_command(&record);
+    struct scene scene;
+
+    (void)state;
+    record.start_ticks--;
+    scene_begin(&scene, &record);
+    set_limits(scene.login, NEVER_MS, 1000, 1000);
+    run_for(&scene, 20 * 1000);
+    assert_true(scene.is_gone);
+    assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+    scene_end(&scene);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
 }
 
 int main(void)
@@ -382,8 +454,10 @@ int main(void)
         cmocka_unit_test(login_at_a_terminal),
         cmocka_unit_test(a_terminal_that_is_not_there),
         cmocka_unit_test(without_a_terminal),
-        cmocka_unit_test(not_watched_without_limits),
         cmocka_unit_test(a_login_that_is_gone),
+        cmocka_unit_test(a_pid_that_was_reused),
+        cmocka_unit_test(limits_that_come_late),
+        cmocka_unit_test(after_a_stall),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

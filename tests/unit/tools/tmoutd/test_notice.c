@@ -20,25 +20,38 @@ static void texts(void **state)
                               "in 30s. ***\r\n");
 }
 
-static void shown_and_closed(void **state)
+/* As a helper does. Returns what is known of the terminal. */
+static enum presence show(const struct session_record *login, unsigned index, const char *text,
+                          struct notice_answer *shown)
+{
+    struct notice_question question = {.login = *login, .index = index};
+    static struct answer answer;
+
+    snprintf(question.text, sizeof question.text, "%s", text);
+    answer = (struct answer){.presence = PRESENT};
+    notice_show(&question, -1, &answer);
+    assert_int_equal(answer_get(&answer, shown, sizeof *shown), answer.presence == PRESENT);
+    return answer.presence;
+}
+
+static void shown(void **state)
 {
     struct shell shell = shell_begin(SHELL_PLAIN);
     const struct session_record login = own_login();
-    struct notice notice = {.fd = -1};
+    struct notice_answer answer;
     char screen[1024];
 
     (void)state;
-    assert_false(notice_is_out(&notice));
-    notice_show(&notice, &login, shell.index, "hello");
-    assert_true(notice_is_out(&notice));
+    assert_int_equal(show(&login, shell.index, "hello", &answer), PRESENT);
+    assert_true(S_ISCHR(answer.st.st_mode));
     shell_screen(&shell, screen);
     assert_string_equal(screen, "hello");
-    notice_show(&notice, &login, shell.index, " again");
+    assert_int_equal(show(&login, shell.index, " again", &answer), PRESENT);
     shell_screen(&shell, screen);
     assert_string_equal(screen, " again");
-    notice_close(&notice);
-    assert_false(notice_is_out(&notice));
-    notice_close(&notice);
+    assert_int_equal(show(&login, shell.index, "", &answer), PRESENT);
+    shell_screen(&shell, screen);
+    assert_string_equal(screen, "");
     shell_end(&shell);
 }
 
@@ -46,36 +59,38 @@ static void unread_input(void **state)
 {
     struct shell shell = shell_begin(SHELL_PLAIN);
     const struct session_record login = own_login();
-    struct notice notice = {.fd = -1};
+    struct notice_answer answer;
 
     (void)state;
     kill(shell.pid, SIGSTOP);
     assert_int_equal(waitpid(shell.pid, NULL, WUNTRACED), shell.pid);
-    assert_int_equal(notice_unread(&notice), 0); /* not known */
-    notice_show(&notice, &login, shell.index, "hello");
-    assert_int_equal(notice_unread(&notice), 0);
+    show(&login, shell.index, "hello", &answer);
+    assert_int_equal(answer.unread, 0);
     assert_int_equal(write(shell.master, "xyz", 3), 3);
     /* The kernel passes it to the terminal after a while. */
-    while (notice_unread(&notice) != 3)
+    do
         sched_yield();
-    notice_close(&notice);
+    while (show(&login, shell.index, "", &answer) == PRESENT && answer.unread != 3);
+    assert_int_equal(answer.unread, 3);
     shell_end(&shell);
 }
 
-/* Output that is stopped must not block the daemon. */
+/* Output that is stopped is not waited for. */
 static void a_terminal_that_takes_no_output(void **state)
 {
     struct shell shell = shell_begin(SHELL_PLAIN);
     const struct session_record login = own_login();
-    struct notice notice = {.fd = -1};
+    struct notice_answer answer;
+    char path[64];
 
     (void)state;
-    notice_show(&notice, &login, shell.index, "first");
-    assert_int_equal(ioctl(notice.fd, TCXONC, TCOOFF), 0);
-    for (int i = 0; i < 5000; i++)
-        notice_show(&notice, &login, shell.index, "hello, hello, hello, hello, hello");
-    assert_true(notice_is_out(&notice));
-    notice_close(&notice);
+    terminal_path(&login, shell.index, path, sizeof path);
+    const int slave = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_int_equal(ioctl(slave, TCXONC, TCOOFF), 0);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(show(&login, shell.index, "hello, hello, hello, hello, hello", &answer),
+                         PRESENT);
+    close(slave);
     shell_end(&shell);
 }
 
@@ -94,20 +109,18 @@ static void a_data_stream(void **state)
 {
     struct shell shell = shell_begin(SHELL_PLAIN);
     const struct session_record login = own_login();
-    struct notice notice = {.fd = -1};
+    struct notice_answer answer;
     char screen[1024];
 
     (void)state;
     set_output_mode(&shell, ONLCR);
-    notice_show(&notice, &login, shell.index, "hello");
-    assert_true(notice_is_out(&notice));
+    assert_int_equal(show(&login, shell.index, "hello", &answer), PRESENT);
     shell_screen(&shell, screen);
     assert_string_equal(screen, "");
     set_output_mode(&shell, OPOST | ONLCR);
-    notice_show(&notice, &login, shell.index, "hello");
+    assert_int_equal(show(&login, shell.index, "hello", &answer), PRESENT);
     shell_screen(&shell, screen);
     assert_string_equal(screen, "hello");
-    notice_close(&notice);
     shell_end(&shell);
 }
 
@@ -116,16 +129,14 @@ static void another_login(void **state)
 {
     struct shell shell = shell_begin(SHELL_PLAIN);
     struct session_record login = own_login();
-    struct notice notice = {.fd = -1};
+    struct notice_answer answer;
     char screen[1024];
 
     (void)state;
     login.start_ticks++;
-    notice_show(&notice, &login, shell.index, "hello");
-    assert_false(notice_is_out(&notice));
+    assert_int_equal(show(&login, shell.index, "hello", &answer), GONE);
     login.start_ticks--;
-    notice_show(&notice, &login, 1048575, "hello");
-    assert_false(notice_is_out(&notice));
+    assert_int_equal(show(&login, 1048575, "hello", &answer), GONE);
     shell_screen(&shell, screen);
     assert_string_equal(screen, "");
     shell_end(&shell);
@@ -134,9 +145,9 @@ static void another_login(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(texts),         cmocka_unit_test(shown_and_closed),
+        cmocka_unit_test(texts),         cmocka_unit_test(shown),
         cmocka_unit_test(unread_input),  cmocka_unit_test(a_terminal_that_takes_no_output),
-        cmocka_unit_test(another_login), cmocka_unit_test(a_data_stream),
+        cmocka_unit_test(a_data_stream), cmocka_unit_test(another_login),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

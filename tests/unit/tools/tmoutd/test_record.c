@@ -58,28 +58,6 @@ static struct timestamp now_of_test(void)
     return now;
 }
 
-static struct session_record record_of(pid_t pid)
-{
-    struct session_record record;
-    struct process process;
-
-    memset(&record, 0, sizeof record);
-    assert_int_equal(process_read(pid, &process), 0);
-    record.pid = process.pid;
-    record.start_ticks = process.start_ticks;
-    record.since = now_of_test();
-    strcpy(record.user, "kim");
-    return record;
-}
-
-static void put_record(const char *directory, const struct session_record *record)
-{
-    struct failure failure = {""};
-
-    if (registry_put(directory, geteuid(), record, &failure) != 0)
-        fail_msg("%s", failure.text);
-}
-
 static char *file_of(const char *directory, pid_t pid)
 {
     char name[16];
@@ -88,38 +66,22 @@ static char *file_of(const char *directory, pid_t pid)
     return path_in(directory, name);
 }
 
-static void assert_read(const char *directory, pid_t pid, enum record_status status, bool stays)
+/* Looks, as a helper does, and does what follows. */
+static void assert_settled(const char *directory, pid_t pid, enum record_verdict verdict,
+                           bool stays)
 {
-    const struct timestamp now = now_of_test();
-    struct session_record record;
+    const struct record_question question = {.pid = pid, .now = now_of_test()};
+    static struct answer answer;
+    struct record_finding finding;
     char *path = file_of(directory, pid);
 
-    assert_int_equal(record_read(directory, pid, &now, &record), status);
+    answer = (struct answer){.presence = PRESENT};
+    record_look(&question, -1, &answer);
+    assert_true(answer_get(&answer, &finding, sizeof finding));
+    assert_int_equal(finding.verdict, verdict);
+    record_settle(directory, pid, &finding);
     assert_int_equal(access(path, F_OK) == 0, stays);
     free(path);
-}
-
-static void whole_records(void **state)
-{
-    const struct session_record own = record_of(0);
-
-    log_clear();
-    assert_read(*state, own.pid, RECORD_NONE, false);
-    put_record(*state, &own);
-    assert_read(*state, own.pid, RECORD_FOUND, true);
-    assert_string_equal(logged, "");
-}
-
-/* The process has ended, or its pid was reused. */
-static void stale_records(void **state)
-{
-    struct session_record own = record_of(0);
-
-    log_clear();
-    own.start_ticks++;
-    put_record(*state, &own);
-    assert_read(*state, own.pid, RECORD_NONE, false);
-    assert_string_equal(logged, "");
 }
 
 static void damage(const char *directory, pid_t pid)
@@ -139,7 +101,7 @@ static void a_damaged_record_of_no_login(void **state)
 
     log_clear();
     damage(*state, pid);
-    assert_read(*state, pid, RECORD_NONE, is_root);
+    assert_settled(*state, pid, is_root ? RECORD_KEEP : RECORD_REMOVE, is_root);
     assert_logged(is_root ? "damaged, and the process is not a login; ignoring it\n"
                           : "damaged, and there is no such login process; removing it\n",
                   1);
@@ -154,7 +116,7 @@ static void a_damaged_record_of_an_ended_process(void **state)
     assert_true(child_end(pid));
     log_clear();
     damage(*state, pid);
-    assert_read(*state, pid, RECORD_NONE, false);
+    assert_settled(*state, pid, RECORD_REMOVE, false);
     assert_logged("damaged, and there is no such login process; removing it\n", 1);
 }
 
@@ -187,36 +149,52 @@ static void a_damaged_record_of_a_false_sshd(void **state)
 
     log_clear();
     damage(*state, pid);
-    assert_read(*state, pid, RECORD_NONE, is_root);
+    assert_settled(*state, pid, is_root ? RECORD_KEEP : RECORD_REMOVE, is_root);
     assert_logged(is_root ? "the process is not a login; ignoring it\n" : "removing it\n", 1);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     close(ready);
 }
 
-static void a_registry_that_cannot_be_read(void **state)
+/* No helper could look, or not in time. */
+static void without_a_finding(void **state)
 {
-    char *path = path_in(*state, "file");
-    const struct timestamp now = now_of_test();
+    const struct record_finding finding = {.verdict = RECORD_RETRY};
+    const pid_t pid = getpid();
+    char *path = file_of(*state, pid);
+
+    log_clear();
+    damage(*state, pid);
+    record_settle(*state, pid, &finding);
+    assert_logged("the login is not watched for now\n", 1);
+    assert_int_equal(access(path, F_OK), 0);
+    free(path);
+}
+
+static void rebuilt(void **state)
+{
+    struct record_finding finding = {.verdict = RECORD_REBUILD};
     struct session_record record;
 
     log_clear();
-    write_text(path, "");
-    assert_int_equal(record_read(path, 1, &now, &record), RECORD_LATER);
-    assert_logged("/1: cannot read: ", 1);
-    free(path);
+    damage(*state, 4711);
+    finding.record.pid = 4711;
+    strcpy(finding.record.user, "kim");
+    record_settle(*state, 4711, &finding);
+    assert_logged("/4711: was damaged, rebuilt from /proc user=kim\n", 1);
+    assert_int_equal(registry_get(*state, geteuid(), 4711, &record), REGISTRY_OK);
+    assert_string_equal(record.user, "kim");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts),
-        WITH_DIRECTORY(whole_records),
-        WITH_DIRECTORY(stale_records),
         WITH_DIRECTORY(a_damaged_record_of_no_login),
         WITH_DIRECTORY(a_damaged_record_of_an_ended_process),
         WITH_DIRECTORY(a_damaged_record_of_a_false_sshd),
-        WITH_DIRECTORY(a_registry_that_cannot_be_read),
+        WITH_DIRECTORY(without_a_finding),
+        WITH_DIRECTORY(rebuilt),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,28 +3,26 @@
 #include "tests/unit/tools/tmoutd/shell.h"
 #include "tests/unit/tools/tmoutd/world.h"
 
-#include "lib/sessions/schedule.h"
 #include "tools/tmoutd/watch.h"
-
-#include <sys/epoll.h>
 
 enum { DAY_MS = 24 * 60 * 60 * 1000 };
 
 struct scene {
     struct world world;
+    struct loop loop;
     struct watch *watch;
-    int epoll_fd;
 };
 
 static void scene_begin(struct scene *scene, const char *directory, const char *policy)
 {
+    struct failure failure = {""};
+
     memset(scene, 0, sizeof *scene);
     world_begin(&scene->world, directory);
     if (policy != NULL)
         put_policy(&scene->world, policy);
-    scene->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    assert_true(scene->epoll_fd >= 0);
-    scene->watch = watch_new(scene->world.sessions_dir, scene->world.state_dir, scene->epoll_fd);
+    assert_int_equal(loop_init(&scene->loop, NULL, &failure), 0);
+    scene->watch = watch_new(scene->world.sessions_dir, scene->world.state_dir, &scene->loop);
     assert_non_null(scene->watch);
     log_clear();
 }
@@ -32,23 +30,22 @@ static void scene_begin(struct scene *scene, const char *directory, const char *
 static void scene_end(struct scene *scene)
 {
     watch_free(scene->watch);
-    close(scene->epoll_fd);
+    loop_free(&scene->loop);
 }
 
-static int64_t now_ms(void)
+static int64_t now_ms(const struct scene *scene)
 {
-    return clock_ms(CLOCK_BOOTTIME);
+    return scene->loop.now.boot_ms;
 }
 
-/* Waits for the end of a login, and hands it on as the main loop does. */
-static void await_end(struct scene *scene, pid_t pid)
+/* Does all that is due, and returns when there is more to do. */
+static int64_t run(struct scene *scene)
 {
-    struct epoll_event event;
-
-    assert_int_equal(epoll_wait(scene->epoll_fd, &event, 1, -1), 1);
-    assert_true(event.data.u64 == (uint64_t)pid);
-    watch_clock(scene->watch);
-    watch_login_ended(scene->watch, pid);
+    do {
+        loop_ring(&scene->loop);
+        helpers_answer_all(scene->loop.helpers);
+    } while (loop_next_ms(&scene->loop) <= now_ms(scene));
+    return loop_next_ms(&scene->loop);
 }
 
 static void nothing_to_do(void **state)
@@ -56,7 +53,7 @@ static void nothing_to_do(void **state)
     struct scene scene;
 
     scene_begin(&scene, *state, "default { }");
-    assert_true(watch_run(scene.watch) == NEVER_MS);
+    assert_true(run(&scene) == NEVER_MS);
     assert_string_equal(logged, "");
     scene_end(&scene);
 }
@@ -69,12 +66,14 @@ static void from_the_registry_to_the_end(void **state)
 
     scene_begin(&scene, *state, "default { max_session = 1d }");
     put_login(&scene.world, pid);
-    const int64_t next_ms = watch_run(scene.watch);
-    assert_true(next_ms > now_ms() + DAY_MS - 60000 && next_ms <= now_ms() + DAY_MS);
+    const int64_t next_ms = run(&scene);
+    assert_true(next_ms > now_ms(&scene) + DAY_MS - 60000 && next_ms <= now_ms(&scene) + DAY_MS);
+    assert_int_equal(watch_count(scene.watch), 1);
     end_process(pid);
-    await_end(&scene, pid);
+    watch_everything(scene.watch);
+    assert_true(run(&scene) == NEVER_MS);
+    assert_int_equal(watch_count(scene.watch), 0);
     assert_false(is_registered(&scene.world, pid));
-    assert_true(watch_run(scene.watch) == NEVER_MS);
     assert_string_equal(logged, "");
     scene_end(&scene);
 }
@@ -86,31 +85,56 @@ static void a_login_that_appears(void **state)
     const pid_t pid = begin_process();
 
     scene_begin(&scene, *state, "default { max_session = 1d }");
-    assert_true(watch_run(scene.watch) == NEVER_MS);
+    assert_true(run(&scene) == NEVER_MS);
     watch_login(scene.watch, pid); /* no record */
-    assert_true(watch_run(scene.watch) == NEVER_MS);
+    assert_true(run(&scene) == NEVER_MS);
     put_login(&scene.world, pid);
     watch_login(scene.watch, pid);
     watch_login(scene.watch, pid);
-    assert_true(watch_run(scene.watch) < NEVER_MS);
+    assert_true(run(&scene) < NEVER_MS);
+    assert_int_equal(watch_count(scene.watch), 1);
     end_process(pid);
-    await_end(&scene, pid);
-    watch_login_ended(scene.watch, pid);
-    assert_true(watch_run(scene.watch) == NEVER_MS);
     scene_end(&scene);
 }
 
-static void a_stale_end_event(void **state)
+/* A record of a process that ended before it was read, or whose pid was reused. */
+static void a_record_of_no_login(void **state)
 {
     struct scene scene;
     const pid_t pid = begin_process();
+    struct session_record record;
+    struct failure failure = {""};
 
     scene_begin(&scene, *state, "default { max_session = 1d }");
+    record = put_login(&scene.world, pid);
+    record.start_ticks--;
+    assert_int_equal(registry_put(scene.world.sessions_dir, geteuid(), &record, &failure), 0);
+    assert_true(run(&scene) == NEVER_MS);
+    assert_false(is_registered(&scene.world, pid));
+    assert_int_equal(watch_count(scene.watch), 0);
+    end_process(pid);
+    scene_end(&scene);
+}
+
+/* A later login has the pid by the time that the end of the first one is noticed. */
+static void the_record_of_a_later_login(void **state)
+{
+    struct scene scene;
+    const pid_t pid = begin_process();
+    struct session_record record;
+    struct failure failure = {""};
+
+    scene_begin(&scene, *state, "default { max_session = 1d }");
+    record = put_login(&scene.world, pid);
+    record.start_ticks--;
+    assert_int_equal(registry_put(scene.world.sessions_dir, geteuid(), &record, &failure), 0);
+    loop_ring(&scene.loop);
     put_login(&scene.world, pid);
-    watch_run(scene.watch);
-    watch_login_ended(scene.watch, pid);
-    assert_true(watch_run(scene.watch) < NEVER_MS);
+    run(&scene);
     assert_true(is_registered(&scene.world, pid));
+    watch_login(scene.watch, pid);
+    run(&scene);
+    assert_int_equal(watch_count(scene.watch), 1);
     end_process(pid);
     scene_end(&scene);
 }
@@ -123,19 +147,18 @@ static void events_that_were_lost(void **state)
 
     scene_begin(&scene, *state, "default { max_session = 1d }");
     put_login(&scene.world, pid);
-    watch_run(scene.watch);
+    run(&scene);
     end_process(pid);
     put_login(&scene.world, later);
     watch_events_lost(scene.watch);
-    const int64_t next_ms = watch_run(scene.watch); /* soon, but not immediately */
+    const int64_t next_ms = run(&scene); /* soon, but not immediately */
     assert_true(is_registered(&scene.world, pid));
-    assert_true(next_ms <= now_ms() + 5000);
+    assert_true(next_ms <= now_ms(&scene) + 5010);
     watch_everything(scene.watch);
-    watch_run(scene.watch);
+    run(&scene);
     assert_false(is_registered(&scene.world, pid));
+    assert_int_equal(watch_count(scene.watch), 1);
     end_process(later);
-    await_end(&scene, later);
-    assert_false(is_registered(&scene.world, later));
     scene_end(&scene);
 }
 
@@ -144,13 +167,13 @@ static void polling(void **state)
     struct scene scene;
 
     scene_begin(&scene, *state, "default { }");
-    watch_run(scene.watch);
+    run(&scene);
     watch_set_polling(scene.watch, true);
-    const int64_t next_ms = watch_run(scene.watch);
-    assert_true(next_ms > now_ms() + 20000 && next_ms <= now_ms() + 30000);
+    const int64_t next_ms = run(&scene);
+    assert_true(next_ms > now_ms(&scene) + 20000 && next_ms <= now_ms(&scene) + 30000);
     watch_set_polling(scene.watch, false);
     watch_everything(scene.watch);
-    assert_true(watch_run(scene.watch) == NEVER_MS);
+    assert_true(run(&scene) == NEVER_MS);
     scene_end(&scene);
 }
 
@@ -163,15 +186,15 @@ static void a_policy_that_changes(void **state)
 
     scene_begin(&scene, *state, "default { max_session = 1d }");
     put_login(&scene.world, pid);
-    watch_run(scene.watch);
+    run(&scene);
     watch_policy(scene.watch); /* the same */
-    assert_true(watch_run(scene.watch) > now_ms() + DAY_MS - 60000);
+    assert_true(run(&scene) > now_ms(&scene) + DAY_MS - 60000);
     put_policy(&scene.world, "default { max_session = 1h }");
     watch_policy(scene.watch);
-    assert_true(watch_run(scene.watch) <= now_ms() + DAY_MS / 24);
+    assert_true(run(&scene) <= now_ms(&scene) + DAY_MS / 24);
     put_policy(&scene.world, "default { }");
     watch_policy(scene.watch);
-    assert_true(watch_run(scene.watch) == NEVER_MS);
+    assert_true(run(&scene) == NEVER_MS);
     end_process(pid);
     scene_end(&scene);
 }
@@ -186,21 +209,21 @@ static void no_policy(void **state)
     scene_begin(&scene, *state, "default { max_session = 1h }");
     path = path_in(scene.world.state_dir, "policy.v1");
     put_login(&scene.world, pid);
-    watch_run(scene.watch);
+    run(&scene);
     assert_int_equal(unlink(path), 0);
     for (int i = 0; i < 3; i++) {
         watch_everything(scene.watch);
-        const int64_t next_ms = watch_run(scene.watch);
-        assert_true(next_ms <= now_ms() + 30000); /* asks again */
+        const int64_t next_ms = run(&scene);
+        assert_true(next_ms <= now_ms(&scene) + 30000); /* asks again */
     }
     assert_logged("<3> no policy is in force: ", 1);
     assert_logged("; run tmoutctl apply\n", 1);
     put_policy(&scene.world, "default { }");
     watch_policy(scene.watch);
-    assert_true(watch_run(scene.watch) == NEVER_MS);
+    assert_true(run(&scene) == NEVER_MS);
     assert_int_equal(unlink(path), 0);
     watch_everything(scene.watch);
-    watch_run(scene.watch);
+    run(&scene);
     assert_logged("no policy is in force: ", 2);
     end_process(pid);
     free(path);
@@ -217,7 +240,7 @@ static void a_user_who_is_unknown(void **state)
     put_login(&scene.world, pid);
     for (int i = 0; i < 3; i++) {
         watch_everything(scene.watch);
-        assert_true(watch_run(scene.watch) <= now_ms() + 30000);
+        assert_true(run(&scene) <= now_ms(&scene) + 30000);
     }
     assert_logged("<3> cannot look up user: no such user; the login is not watched for now "
                   "user=nobody-of-this-name\n",
@@ -226,7 +249,7 @@ static void a_user_who_is_unknown(void **state)
     scene_end(&scene);
 }
 
-/* More logins of one user than are looked up in one turn. */
+/* One lookup is for all logins of a user. */
 static void many_logins(void **state)
 {
     enum { LOGINS = 70 };
@@ -239,17 +262,23 @@ static void many_logins(void **state)
         pid[i] = begin_process();
         put_login(&scene.world, pid[i]);
     }
-    assert_true(watch_run(scene.watch) <= now_ms()); /* there is more to do immediately */
-    assert_true(watch_run(scene.watch) > now_ms() + DAY_MS - 60000);
-    for (int i = 0; i < LOGINS; i++) {
+    assert_true(run(&scene) > now_ms(&scene) + DAY_MS - 60000);
+    assert_int_equal(watch_count(scene.watch), LOGINS);
+    for (int i = 0; i < LOGINS; i++)
         end_process(pid[i]);
-        watch_login_ended(scene.watch, pid[i]);
-    }
-    assert_true(watch_run(scene.watch) == NEVER_MS);
+    watch_everything(scene.watch);
+    assert_true(run(&scene) == NEVER_MS);
+    assert_int_equal(watch_count(scene.watch), 0);
     scene_end(&scene);
 }
 
 /* --- terminals ------------------------------------------------------------- */
+
+static void pass(struct scene *scene, int64_t ms)
+{
+    scene->loop.now.boot_ms += ms;
+    scene->loop.now.wall_ms += ms;
+}
 
 /* This process is the login, and holds the masters. */
 static void terminals_that_come_and_go(void **state)
@@ -259,23 +288,58 @@ static void terminals_that_come_and_go(void **state)
 
     scene_begin(&scene, *state, "default { disconnect = 1d }");
     put_login(&scene.world, getpid());
-    assert_true(watch_run(scene.watch) == NEVER_MS);
+    assert_true(run(&scene) == NEVER_MS);
     struct shell shell = shell_begin(SHELL_PLAIN);
     watch_terminal_appeared(scene.watch, shell.index);
-    int64_t next_ms = watch_run(scene.watch);
-    assert_true(next_ms <= now_ms() + 1000); /* look for it soon */
-    watch_everything(scene.watch);
-    next_ms = watch_run(scene.watch);
-    assert_true(next_ms <= now_ms() + 1000); /* sample it soon */
+    watch_terminal_touched(scene.watch, shell.index);
+    int64_t next_ms = run(&scene);
+    assert_true(next_ms == now_ms(&scene) + 1000); /* look for it soon */
+    pass(&scene, 1000);
+    next_ms = run(&scene);
+    assert_true(next_ms == now_ms(&scene) + 1000); /* sample it soon */
     watch_terminal_touched(scene.watch, shell.index);
     watch_terminal_touched(scene.watch, 1048575); /* nobody's */
-    assert_true(watch_run(scene.watch) <= now_ms() + 1000);
+    assert_true(run(&scene) <= now_ms(&scene) + 1000);
     watch_terminal_vanished(scene.watch, shell.index);
     shell_end(&shell);
-    assert_true(watch_run(scene.watch) == NEVER_MS);
+    assert_true(run(&scene) == NEVER_MS);
     watch_terminal_appeared(scene.watch, 1048575);
-    assert_true(watch_run(scene.watch) == NEVER_MS);
+    watch_terminal_vanished(scene.watch, 1048575);
+    assert_true(run(&scene) == NEVER_MS);
     assert_string_equal(logged, "");
+    scene_end(&scene);
+}
+
+/* Many at the same time, of which some are the login's. */
+static void many_terminals(void **state)
+{
+    enum { SHELLS = 3, FOREIGN = 100 };
+    need_pidfd();
+    struct scene scene;
+    struct shell shell[SHELLS];
+
+    scene_begin(&scene, *state, "default { disconnect = 1d }");
+    put_login(&scene.world, getpid());
+    run(&scene);
+    for (int i = 0; i < SHELLS; i++) {
+        shell[i] = shell_begin(SHELL_PLAIN);
+        for (int touched = 0; touched < FOREIGN; touched++)
+            watch_terminal_touched(scene.watch, shell[0].index);
+        watch_terminal_touched(scene.watch, shell[i].index);
+    }
+    pass(&scene, 1000);
+    run(&scene);
+    for (int i = 0; i < SHELLS; i++) {
+        /* Each is sampled when it is touched. */
+        pass(&scene, 5000);
+        run(&scene);
+        pass(&scene, 2000);
+        watch_terminal_touched(scene.watch, shell[i].index);
+        assert_true(loop_next_ms(&scene.loop) <= now_ms(&scene));
+        run(&scene);
+    }
+    for (int i = 0; i < SHELLS; i++)
+        shell_end(&shell[i]);
     scene_end(&scene);
 }
 
@@ -285,7 +349,8 @@ int main(void)
         WITH_DIRECTORY(nothing_to_do),
         WITH_DIRECTORY(from_the_registry_to_the_end),
         WITH_DIRECTORY(a_login_that_appears),
-        WITH_DIRECTORY(a_stale_end_event),
+        WITH_DIRECTORY(a_record_of_no_login),
+        WITH_DIRECTORY(the_record_of_a_later_login),
         WITH_DIRECTORY(events_that_were_lost),
         WITH_DIRECTORY(polling),
         WITH_DIRECTORY(a_policy_that_changes),
@@ -293,6 +358,7 @@ int main(void)
         WITH_DIRECTORY(a_user_who_is_unknown),
         WITH_DIRECTORY(many_logins),
         WITH_DIRECTORY(terminals_that_come_and_go),
+        WITH_DIRECTORY(many_terminals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,136 @@
+#include "tools/tmoutd/ending.h"
+
+#include "lib/host/array.h"
+#include "lib/host/pidfd.h"
+#include "lib/host/proc_children.h"
+#include "lib/sessions/login_processes.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+/* PID_FS_MAGIC of linux/magic.h, which is younger than many headers. */
+enum { PIDFD_FILE_SYSTEM = 0x50494446 };
+
+struct descendant {
+    pid_t pid, parent;
+};
+
+struct descendants {
+    struct descendant *process;
+    size_t count;
+};
+
+size_t ending_list_size(const struct ending_list *list)
+{
+    return offsetof(struct ending_list, process) + list->count * sizeof list->process[0];
+}
+
+/* The mark of the process that pidfd holds; 0 if there is none. */
+static uint64_t mark_of(pid_t pid, int pidfd)
+{
+    struct statfs file_system;
+    struct process process;
+    struct stat st;
+
+    if (fstatfs(pidfd, &file_system) == 0 && file_system.f_type == PIDFD_FILE_SYSTEM)
+        return fstat(pidfd, &st) == 0 ? st.st_ino : 0;
+    return process_read(pid, &process) == 0 ? process.start_ticks : 0;
+}
+
+static int append_children(struct descendants *all, pid_t parent)
+{
+    pid_t *child;
+    const ssize_t count = process_children(parent, &child);
+    int result = count < 0 ? -1 : 0;
+
+    for (ssize_t i = 0; result == 0 && i < count; i++) {
+        struct descendant *grown = array_grow(all->process, all->count, sizeof *grown);
+        if (grown == NULL) {
+            result = -1;
+            break;
+        }
+        all->process = grown;
+        all->process[all->count++] = (struct descendant){child[i], parent};
+    }
+    free(child);
+    return result;
+}
+
+/* Level by level: what was appended is visited in turn. What cannot be read is
+ * left out, rather than everything. */
+static struct descendants descendants_of(pid_t connection)
+{
+    struct descendants all = {0};
+
+    append_children(&all, connection);
+    for (size_t next = 0; next < all.count; next++)
+        append_children(&all, all.process[next].pid);
+    return all;
+}
+
+/* Notes a process that has not ended: until then its number is its own. */
+static void note_process(struct ending_list *list, pid_t pid, int pidfd)
+{
+    const uint64_t mark = mark_of(pid, pidfd);
+
+    if (pidfd_signal(pidfd, 0) == 0)
+        list->process[list->count++] = (struct process_identity){pid, mark};
+}
+
+/* Signals a process, if it is still that one's child. */
+static void hang_up_process(const struct descendant *process, struct ending_list *list)
+{
+    const int pidfd = pidfd_of(process->pid);
+
+    if (pidfd < 0)
+        return;
+    if (process_parent(process->pid) != process->parent) {
+        /* It has ended, or its parent has, and it is nobody's any more. */
+    } else if (list->count == ENDING_LIST_MAX) {
+        pidfd_signal(pidfd, SIGKILL);
+    } else {
+        pidfd_signal(pidfd, SIGHUP);
+        pidfd_signal(pidfd, SIGCONT);
+        note_process(list, process->pid, pidfd);
+    }
+    close(pidfd);
+}
+
+void ending_begin(const void *input, int fd, struct answer *answer)
+{
+    static struct ending_list list;
+    const struct session_record *login = input;
+    const pid_t connection = login_connection(login);
+
+    (void)fd;
+    list.count = 0;
+    if (connection == 0) {
+        answer_fail(answer, session_check_live(login) != 0 ? errno : EAGAIN);
+        return;
+    }
+    struct descendants all = descendants_of(connection);
+    /* Children first: a parent that has ended is nobody's any more. */
+    for (size_t i = all.count; i-- > 0;)
+        hang_up_process(&all.process[i], &list);
+    free(all.process);
+    answer_put(answer, &list, ending_list_size(&list));
+}
+
+void ending_kill(const void *input, int fd, struct answer *answer)
+{
+    const struct ending_list *list = input;
+
+    (void)fd;
+    (void)answer;
+    for (uint32_t i = 0; i < list->count; i++) {
+        const int pidfd = pidfd_of(list->process[i].pid);
+        if (pidfd < 0)
+            continue;
+        if (mark_of(list->process[i].pid, pidfd) == list->process[i].mark)
+            pidfd_signal(pidfd, SIGKILL);
+        close(pidfd);
+    }
+}

@@ -1,0 +1,59 @@
+/*
+ * One user whose logins are watched: the limits that the policy sets for them,
+ * which a helper looks up, and their terminals that appear in /dev/pts, which
+ * could be any login's.
+ */
+#ifndef TMOUT_TMOUTD_USER_H
+#define TMOUT_TMOUTD_USER_H
+
+#include "tools/tmoutd/login.h"
+#include "tools/tmoutd/look.h"
+
+LIST_HEAD(login_list, login);
+
+struct user {
+    LIST_ENTRY(user) link; /* for whoever keeps them */
+    struct loop *loop;
+    const char *state_dir;
+    char name[sizeof((struct session_record *)NULL)->user];
+    bool is_ssh;              /* of all the logins here: others have other limits */
+    uid_t uid;                /* or -1: not known yet */
+    struct user *same_uid;    /* the next one with this uid, by whoever keeps them */
+    struct login_list logins; /* the latest first */
+    unsigned login_count;
+    /* Limits. */
+    bool has_limits;
+    struct user_limits limits;
+    bool lookup_failed; /* last time */
+    int64_t lookup_ms;  /* look them up then */
+    struct inquiry *looking_up;
+    struct alarm lookup_alarm;
+    /* Called when another uid has become known, before it is set; and with the failure
+     * each time that the policy cannot be opened, or with NULL when it can. */
+    void (*identified)(void *context, struct user *user, uid_t uid);
+    void (*policy_failed)(void *context, const struct failure *failure);
+    void *context;
+    /* Terminals whose login is not known. */
+    unsigned wanted[WANTED_MAX], wanted_count;
+    bool has_more_wanted; /* than there is room for */
+    int64_t searched_ms;  /* until when the last search lasted, and a pause after it */
+    struct inquiry *searching;
+    struct alarm search_alarm;
+};
+
+/* NULL without memory. */
+struct user *user_new(struct loop *loop, const char *state_dir, const struct session_record *login);
+
+/* It must have no logins any more. */
+void user_free(struct user *user);
+
+void user_add_login(struct user *user, struct login *login);
+void user_remove_login(struct login *login);
+
+/* Looks the limits up again: the policy may have changed. */
+void user_look_up(struct user *user);
+
+/* This terminal of the user has appeared, or may be sshd's by now. */
+void user_search_terminal(struct user *user, unsigned index);
+
+#endif

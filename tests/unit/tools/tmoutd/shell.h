@@ -34,8 +34,7 @@ static inline void shell_body(int slave, enum shell_kind kind)
 {
     char byte;
 
-    if (kind != SHELL_PLAIN)
-        signal(SIGHUP, SIG_IGN);
+    signal(SIGHUP, kind != SHELL_PLAIN ? SIG_IGN : SIG_DFL);
     if (kind == SHELL_HIDDEN)
         ioctl(slave, TIOCNOTTY);
     assert_int_equal(write(slave, "r", 1), 1); /* ready */

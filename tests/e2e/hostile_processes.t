@@ -1,0 +1,334 @@
+#!/usr/bin/python3
+"""What one user's processes can do to the watch over everybody: while a trick of an
+attacker is in place, an innocent terminal that is idle is hung up in time, an
+innocent one that is busy survives, and the attacker's own session ends as well."""
+
+import os
+import shlex
+import stat
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+
+from host.accounts import user
+from host.client import ssh_command, terminal
+from host.commands import must, run
+from host.files import REPOSITORY, read, write
+from host.setup import setup
+from host.syslog import syslog
+from host.tap import tap
+from host.tmoutd import tmoutd
+from host.waiting import wait_until
+
+LIMIT_SEC = 8
+NOTTY_SEC = 6
+LATE_SEC = 15
+# Of the attacker, by when their session has to end: helpers that they kept waiting
+# are given up first.
+ATTACKER_SEC = 60
+
+POLICY = f"""
+default {{
+    disconnect = {LIMIT_SEC}s
+    disconnect_notty = {NOTTY_SEC}s
+    warn = none
+}}
+"""
+PROGRAMS = "/usr/local/lib/hostile"
+PYTHON = "/usr/bin/python3"
+
+
+def install_programs():
+    os.makedirs(PROGRAMS, exist_ok=True)
+    write(PROGRAMS + "/fuse.py", read(REPOSITORY + "/tests/host/fuse.py"))
+    if not os.path.exists("/dev/fuse"):
+        os.mknod("/dev/fuse", stat.S_IFCHR | 0o666, os.makedev(10, 229))
+    os.chmod("/dev/fuse", 0o666)
+
+
+def fuse(kind):
+    return f"{PYTHON} {PROGRAMS}/fuse.py {kind}"
+
+
+class Typist:
+    """Keeps typing at a terminal, and knows when it was disconnected."""
+
+    def __init__(self, name):
+        user(name)
+        self.session = terminal(name)
+        self.session.wait_prompt()
+
+    def is_there(self):
+        self.session.press("x")
+        return not self.session.ended_within(0.5)
+
+
+def attack(name, lines, sign="held"):
+    """A session of this user on a terminal, with the trick in place."""
+    user(name)
+    session = terminal(name)
+    session.wait_prompt()
+    for line in lines:
+        session.type(line)
+    if sign:
+        session.wait(sign)
+    return session
+
+
+def stand(title, attacker_ends, name):
+    """One round: the trick is in place. attacker_ends() is whether the attacker's
+    session has ended by now."""
+    number = stand.rounds = getattr(stand, "rounds", 0) + 1
+    user(f"idle{number}")
+    typist = Typist(f"busy{number}")
+    idle = terminal(f"idle{number}")
+    idle.wait_prompt()
+    start = time.monotonic()
+    ended = {}
+    busy = True
+    while busy and len(ended) < 2 and time.monotonic() < start + ATTACKER_SEC:
+        busy = typist.is_there()
+        for who, has_ended in ("idle", lambda: idle.ended_within(0)), ("attacker", attacker_ends):
+            if who not in ended and has_ended():
+                ended[who] = time.monotonic() - start
+    tap.ok(ended.get("idle", 1000) < LIMIT_SEC + LATE_SEC,
+           f"{title}: an idle terminal is hung up in time", ended,
+           *syslog.since(0, "tmoutd"))
+    tap.ok(busy, f"{title}: a busy one goes on")
+    tap.ok("attacker" in ended, f"{title}: the attacker's session ends", ended,
+           *syslog.since(0, f"tmoutd.*{name}"))
+    tap.ok(tmoutd.alive(), f"{title}: tmoutd runs")
+    typist.session.close()
+    idle.close()
+
+
+def against(kind):
+    """At the attacker's own terminal, in its session; and the shell goes on to do
+    nothing."""
+    name = f"evil{kind}"
+    session = attack(name, [fuse(kind) + " & sleep 0.1", "wait"])
+    stand(kind, lambda: session.ended_within(0), name)
+    session.close()
+    end_of(name)
+
+
+def end_of(name):
+    """What is left of an attacker must not disturb the next round: the file system
+    goes with its server."""
+    run("pkill", "-KILL", "-u", name)
+    wait_until(lambda: run("pgrep", "-u", name).returncode != 0)
+
+
+def held_exec():
+    """a process in the middle of execve(2)"""
+    against("exec")
+
+
+def held_exec_without_a_login():
+    """the same from a process that belongs to no login"""
+    user("cron")
+    process = subprocess.Popen(["setpriv", "--reuid=cron", "--regid=cron", "--init-groups",
+                                "sh", "-c", f"cd /; exec setsid {fuse('exec')}"],
+                               stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    process.stdout.readline()
+    stand("exec without a login", lambda: True, "cron")
+    end_of("cron")
+    process.wait()
+
+
+def held_exec_without_a_terminal():
+    """a login without a terminal whose processes cannot be looked into"""
+    user("evilcommand")
+    client = subprocess.Popen(ssh_command("evilcommand", fuse("exec") + " & wait"),
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    client.stdout.readline()
+    stand("exec without a terminal", lambda: client.poll() is not None, "evilcommand")
+    end_of("evilcommand")
+
+
+def held_arguments():
+    """a command line that never arrives"""
+    against("arguments")
+
+
+def held_mmap():
+    """a lock of an address space"""
+    against("mmap")
+
+
+def held_directory():
+    """a working directory, and an open file, that never answer"""
+    against("cwd")
+
+
+def held_program():
+    """a program that comes from such a file system"""
+    against("exe")
+
+
+def held_terminal():
+    """a terminal in use by a writer who waits for a page"""
+    against("terminal")
+
+
+def stopped_processes():
+    """everything of the attacker's is stopped"""
+    session = attack("evilstop", ["(sleep 0.3; kill -STOP -1) & echo rea''dy"], sign="ready")
+    stand("SIGSTOP", lambda: session.ended_within(0), "evilstop")
+    session.close()
+    end_of("evilstop")
+
+
+MANY = """
+import os, resource, sys, threading, time
+kind, number = sys.argv[1], int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+for _ in range(number):
+    if kind == "threads":
+        threading.Thread(target=time.sleep, args=(100000,), daemon=True).start()
+    elif kind == "files":
+        os.open("/dev/null", os.O_RDONLY)
+    elif os.fork() == 0:
+        if kind == "zombies":
+            os._exit(0)
+        while True:
+            time.sleep(100000)
+print("held", flush=True)
+time.sleep(100000)
+"""
+
+
+def many(kind, number):
+    write(PROGRAMS + "/many.py", MANY)
+    name = f"evil{kind}"
+    session = attack(name, [f"trap '' HUP; {PYTHON} {PROGRAMS}/many.py {kind} {number}"])
+    stand(f"{number} {kind}", lambda: session.ended_within(0), name)
+    session.close()
+    end_of(name)
+
+
+def many_zombies():
+    """2,000 zombies"""
+    many("zombies", 2000)
+
+
+def many_threads():
+    """1,000 threads"""
+    many("threads", 1000)
+
+
+def many_files():
+    """a process with as many descriptors as it may have"""
+    many("files", 65000)
+
+
+def more_processes_than_descriptors():
+    """a login without a terminal, and with more processes than tmoutd may have
+    descriptors"""
+    user("evilmany")
+    write(PROGRAMS + "/many.py", MANY)
+    must("prlimit", f"--pid={tmoutd.process.pid}", "--nofile=1024:1024")
+    client = subprocess.Popen(
+        ssh_command("evilmany", f"{PYTHON} {PROGRAMS}/many.py processes 1124"),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    client.stdout.readline()
+    mark = syslog.mark()
+    stand("1,124 processes", lambda: client.poll() is not None, "evilmany")
+    wait_until(lambda: run("pgrep", "-u", "evilmany").returncode != 0,
+               "processes of the login go on")
+    tap.ok(True, "all of its processes have ended")
+    tap.ok(len(syslog.since(mark, "^err tmoutd")) <= 2, "the log is not flooded",
+           *syslog.since(mark, "tmoutd"))
+    tmoutd.start()
+
+
+NSS = r"""
+#include <errno.h>
+#include <grp.h>
+#include <nss.h>
+#include <pwd.h>
+#include <unistd.h>
+/* Hangs, or fails, while a file says so; and otherwise knows nobody. */
+static enum nss_status ask(int *error)
+{
+    while (access("/run/nss-hangs", F_OK) == 0)
+        usleep(100000);
+    if (access("/run/nss-fails", F_OK) == 0) {
+        *error = EAGAIN;
+        return NSS_STATUS_TRYAGAIN;
+    }
+    *error = ENOENT;
+    return NSS_STATUS_NOTFOUND;
+}
+enum nss_status _nss_held_getpwnam_r(const char *n, struct passwd *p, char *b, size_t s, int *e);
+enum nss_status _nss_held_getpwnam_r(const char *n, struct passwd *p, char *b, size_t s, int *e)
+{
+    (void)n, (void)p, (void)b, (void)s;
+    return ask(e);
+}
+enum nss_status _nss_held_initgroups_dyn(const char *u, gid_t g, long *start, long *size, gid_t **l,
+                                         long limit, int *e);
+enum nss_status _nss_held_initgroups_dyn(const char *u, gid_t g, long *start, long *size, gid_t **l,
+                                         long limit, int *e)
+{
+    (void)u, (void)g, (void)start, (void)size, (void)l, (void)limit;
+    return ask(e);
+}
+"""
+
+
+def install_name_service():
+    write("/root/nss.c", NSS)
+    must("cc", "-shared", "-fPIC", "-o", "/root/libnss_held.so.2", "/root/nss.c")
+    directory = os.path.dirname(must("cc", "-print-file-name=libnss_files.so.2").strip()) or "/lib"
+    if not os.path.isabs(directory):
+        directory = "/usr/lib"
+    must("cp", "/root/libnss_held.so.2", directory)
+    write("/etc/nsswitch.conf", "passwd: held files\ngroup: files\ninitgroups: held files\n")
+
+
+def name_service_that(what):
+    """Logins from before, and the policy changes: limits would have to be looked up."""
+    number = f"nss{what}"
+    user(f"i{number}")
+    typist = Typist(f"b{number}")
+    idle = terminal(f"i{number}")
+    idle.wait_prompt()
+    write("/run/nss-" + what, "")
+    tmoutd.process.send_signal(1)
+    start = time.monotonic()
+    busy = True
+    while busy and not idle.ended_within(0) and time.monotonic() < start + ATTACKER_SEC:
+        busy = typist.is_there()
+    took = time.monotonic() - start
+    tap.ok(took < LIMIT_SEC + LATE_SEC, f"name service {what}: hung up in time", took,
+           *syslog.since(0, "tmoutd"))
+    os.unlink("/run/nss-" + what)
+    alive = True
+    until = time.monotonic() + LIMIT_SEC
+    while alive and time.monotonic() < until:
+        alive = typist.is_there()
+    tap.ok(alive, f"name service {what}, then recovers: a busy terminal goes on")
+    typist.session.close()
+    idle.close()
+
+
+def name_services():
+    """a name service that hangs, fails, and recovers"""
+    install_name_service()
+    tmoutd.start()
+    name_service_that("hangs")
+    name_service_that("fails")
+
+
+ROUNDS = [held_exec, held_exec_without_a_login, held_exec_without_a_terminal, held_arguments,
+          held_mmap, held_directory, held_program, held_terminal, stopped_processes, many_zombies,
+          many_threads, many_files, more_processes_than_descriptors, name_services]
+
+setup(POLICY)
+install_programs()
+tmoutd.start()
+chosen = os.environ.get("ROUNDS", "").split()
+tap.run(*[each for each in ROUNDS if not chosen or each.__name__ in chosen])

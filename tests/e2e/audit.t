@@ -353,8 +353,14 @@ def a_host_without_sshd():
 
 def pam_fault(name, make, word, status, line, file=SSHD_PAM, **more):
     fault(name, make, word, status, file, line,
-          paths=[SSHD_PAM, COMMON, "/etc/pam.d/common-auth", "/etc/pam.d/inner", *more.pop("paths", ())],
+          paths=["/etc/pam.d", *(x for x in more.pop("paths", ()) if not x.startswith("/etc/pam.d/"))],
           **more)
+
+
+def including(service):
+    """How many services have this one's file: itself, and those that include it."""
+    return 1 + sum(re.search(rf"(?m)^(auth\s+)?@?include\s+{service}$", read(f"/etc/pam.d/{other}"))
+                   is not None for other in os.listdir("/etc/pam.d"))
 
 
 def without_ours(path, kind):
@@ -387,11 +393,11 @@ def lines_that_are_missing():
         pam_fault(f"no session line in {service}",
                   lambda s=service: without_ours(f"/etc/pam.d/{s}", "session"),
                   "pam-other-services", "WARN", None, file=f"/etc/pam.d/{service}",
-                  paths=[f"/etc/pam.d/{service}"])
+                  paths=[f"/etc/pam.d/{service}"], count=including(service))
         pam_fault(f"no auth line in {service}",
                   lambda s=service: without_ours(f"/etc/pam.d/{s}", "auth"),
                   "pam-other-services", "WARN", None, file=f"/etc/pam.d/{service}",
-                  paths=[f"/etc/pam.d/{service}"])
+                  paths=[f"/etc/pam.d/{service}"], count=including(service))
 
 
 def lines_in_the_wrong_place():
@@ -432,15 +438,17 @@ def lines_in_the_wrong_place():
               message="pam_unix.so")
 
     def substack():
-        write("/etc/pam.d/inner", AUTH_LINE + "\n")
+        write("/etc/pam.d/inner", f"# ours\n{AUTH_LINE}\n")
         edit(SSHD_PAM, AUTH_LINE, "auth substack inner")
 
-    pam_fault("in a substack of its own", substack, "pam-auth-order", "FAIL", 1,
+    pam_fault("in a substack of its own", substack, "pam-auth-order", "FAIL", 2,
               file="/etc/pam.d/inner", message="substack")
-    for control in "required", "optional", "sufficient", "[success=ok default=bad]", "[default=die]":
+    # Where PAM_IGNORE is a failure, nobody gets in; an edit would let people in.
+    for control, has_fix in (("required", True), ("optional", True), ("sufficient", True),
+                             ("[success=ok default=bad]", False), ("[default=die]", False)):
         pam_fault(f"auth {control}",
                   lambda c=control: edit(SSHD_PAM, AUTH_LINE, f"auth {c} pam_tmout.so"),
-                  "pam-auth-control", "FAIL", f"auth {control} pam_tmout.so")
+                  "pam-auth-control", "FAIL", f"auth {control} pam_tmout.so", has_fix=has_fix)
     with saved(SSHD_PAM):
         edit(SSHD_PAM, AUTH_LINE, "auth [success=ok ignore=ignore default=die] pam_tmout.so")
         tap.equal(set(troubles()), set(CLEAN), "an equivalent of requisite passes")
@@ -451,7 +459,7 @@ def lines_in_the_wrong_place():
         tap.equal(set(found), {"pam-twice"}, "in common-auth it reaches sshd, and others twice")
     pam_fault("where another line bypasses it",
               lambda: edit(SSHD_PAM, AUTH_LINE, f"auth [success=1 default=ignore] pam_exec.so\n{AUTH_LINE}"),
-              "pam-jump", "WARN", AUTH_LINE, has_fix=False)
+              "pam-jump", "FAIL", AUTH_LINE, has_fix=False)
     with saved(SSHD_PAM):
         edit(SSHD_PAM, AUTH_LINE, f"auth [success=1 default=ignore] pam_exec.so\n"
                                   f"auth optional pam_exec.so\n{AUTH_LINE}")
@@ -471,19 +479,20 @@ def lines_in_the_wrong_place():
 def lines_that_end_the_stack_first():
     """a line before ours whose success ends the stack: ours is never reached"""
     for line in ("session sufficient pam_permit.so",
-                 "session [success=done default=ignore] pam_succeed_if.so quiet uid >= 0",
-                 "session [ignore=done default=bad] pam_exec.so",
-                 "session [success=ok default=done] pam_exec.so"):
+                 "session [success=done default=ignore] pam_succeed_if.so quiet uid >= 0"):
         pam_fault(line, lambda x=line: prepend(SSHD_PAM, x + "\n"), "pam-jump", "FAIL",
-                  SESSION_LINE, message=SSHD_PAM + ":1")
-        line = line.replace("session", "auth", 1)
-        pam_fault(line, lambda x=line: prepend(SSHD_PAM, x + "\n"), "pam-jump", "FAIL", AUTH_LINE,
-                  message=SSHD_PAM + ":1")
+                  SESSION_LINE, message=SSHD_PAM + ":1", has_fix=False)
+    for line in ("session [ignore=done default=bad] pam_exec.so",
+                 "session [success=ok default=done] pam_exec.so", "auth sufficient pam_permit.so",
+                 "auth [success=done default=ignore] pam_succeed_if.so quiet uid >= 0"):
+        with saved(SSHD_PAM):
+            prepend(SSHD_PAM, line + "\n")
+            tap.equal(set(troubles()), set(CLEAN), f"{line}: no session, or no password")
     with_include = "session sufficient pam_permit.so\n"
     pam_fault("in a file that it includes",
               lambda: (write("/etc/pam.d/inner", with_include),
                        prepend(SSHD_PAM, "session include inner\n")),
-              "pam-jump", "FAIL", SESSION_LINE, message="/etc/pam.d/inner:1")
+              "pam-jump", "FAIL", SESSION_LINE, message="/etc/pam.d/inner:1", has_fix=False)
     for service in "su", "sudo":
         path = f"/etc/pam.d/{service}"
         pam_fault(f"in {service}", lambda p=path: prepend(p, "session sufficient pam_permit.so\n"),
@@ -492,7 +501,7 @@ def lines_that_end_the_stack_first():
               lambda: (write("/etc/pam.d/inner", AUTH_LINE + "\n"),
                        edit(SSHD_PAM, AUTH_LINE, "auth [success=1 default=ignore] pam_exec.so\n"
                                                  "auth include inner")),
-              "pam-jump", "WARN", 1, file="/etc/pam.d/inner", has_fix=False)
+              "pam-jump", "FAIL", 1, file="/etc/pam.d/inner", has_fix=False)
 
 
 # RHEL 9's, as authselect makes them for sssd, and ours where the manual has it.
@@ -563,7 +572,7 @@ def modules_elsewhere():
                  "session optional /opt/pam_tmout.so"):
         with saved("/opt/pam_tmout.so"):
             os.makedirs("/opt/pam_tmout.so", exist_ok=True)
-            pam_fault(line, lambda x=line: named(x), "pam-module", "FAIL", line)
+            pam_fault(line, lambda x=line: named(x), "pam-module", "FAIL", line, has_fix=False)
     for what, change in (("that others can write", lambda: os.chmod(path, 0o666)),
                          ("of a user", lambda: shutil.chown(path, "kim")),
                          ("in a user's directory", lambda: shutil.chown("/opt/site", "kim"))):
@@ -573,7 +582,7 @@ def modules_elsewhere():
             named(f"session optional {path}")
             change()
         pam_fault(f"one {what}", wrong, "pam-module", "FAIL", f"session optional {path}",
-                  paths=["/opt/site"])
+                  paths=["/opt/site"], has_fix=False)
     with saved(SSHD_PAM, "/opt/site"):
         os.makedirs("/opt/site", 0o755)
         shutil.copy(good, path)
@@ -592,8 +601,11 @@ def harmless_session_controls():
                    "[success=1 default=ignore]", "[success=ok session_err=bad default=ignore]", \
                    "[default=die]", "[success=ok default=bad]":
         line = f"session {control} pam_tmout.so"
+        # With two of these, no session opens at all; one spares users lines that may fail.
+        has_fix = control not in ("[success=1 default=ignore]", "[default=die]",
+                                  "[success=done default=ignore]")
         pam_fault(line, lambda x=line: edit(SSHD_PAM, SESSION_LINE, x), "pam-session-control", "WARN",
-                  line)
+                  line, has_fix=has_fix)
 
 
 # --- shells -------------------------------------------------------------------

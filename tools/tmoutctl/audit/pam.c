@@ -407,6 +407,21 @@ static const char *tool_for(const struct audit *audit, const struct pam_diagnosi
     return is_its ? "pam-auth-update --enable tmout" : NULL;
 }
 
+/* Gives a diagnosis those of the edits so far that are about files which its stack
+ * reads. Returns 0, or -1: out of memory. */
+static int share_edits(const struct pam_facts *pam, struct pam_diagnosis *diagnosis)
+{
+    const struct edits *edits = &pam->services.edits;
+    const struct pam_stack *stack = &diagnosis->stack;
+
+    for (size_t i = 0; i < edits->count; i++)
+        for (size_t k = 0; k < stack->count; k++)
+            if (strcmp(stack->line[k].file, edits->item[i].file) == 0 &&
+                edits_add(&diagnosis->edits, &edits->item[i]) != 0)
+                return -1;
+    return 0;
+}
+
 /* Looks for the edits that put our lines right. */
 static int find_remedy(struct audit *audit, struct pam_facts *pam, struct pam_diagnosis *diagnosis)
 {
@@ -415,10 +430,8 @@ static int find_remedy(struct audit *audit, struct pam_facts *pam, struct pam_di
 
     /* The edits for another service may have done it, in a file that both read. */
     pam_wiring_look(&diagnosis->service->stack[diagnosis->type], diagnosis->type, &wiring);
-    if (wiring.is_right) {
-        failure_set(&diagnosis->why, "the edit of a file that another service reads, too, does it");
-        return 0;
-    }
+    if (wiring.is_right)
+        return share_edits(pam, diagnosis);
     if (diagnosis->wiring.ours == diagnosis->stack.count)
         diagnosis->command = tool_for(audit, diagnosis);
     if (diagnosis->command != NULL)

@@ -251,7 +251,8 @@ static bool is_safe_for(struct search *search, const struct pam_service *other)
     struct pam_stack after;
     bool is_safe = false;
 
-    if (!is_affected(search, before))
+    /* A fragment counts in the services that include it. */
+    if (other->is_fragment || !is_affected(search, before))
         return true;
     if (has_read(search,
                  pam_stack_read(&search->host, other->name, pam_type_word(search->type), &after))) {

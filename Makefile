@@ -38,10 +38,24 @@ COMPILE     = $(CC) -std=c11 $(WARNINGS) $(WERROR) $(HARDENING) $(CPPFLAGS) $(CF
 LINK        = $(CC) $(HARDENING) $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -Wl,--gc-sections
 PKG_CONFIG ?= pkg-config
 
+# Records for auditd; libpam links libaudit as well. AUDIT=no builds without them.
+ifndef AUDIT
+AUDIT      := $(shell echo 'int main(void) { return audit_open(); }' | $(CC) $(CPPFLAGS) $(LDFLAGS) \
+                -include libaudit.h -x c -o /dev/null - -laudit 2>/dev/null && echo yes || echo no)
+endif
+ifeq ($(AUDIT),yes)
+CPPFLAGS   += -DHAVE_LIBAUDIT
+AUDIT_LIBS := -Wl,--as-needed -laudit
+else
+all: audit-note
+endif
+
 # The module must not need libconfuse or jansson, so these are not linked into it.
 COMPILER_SOURCES := $(addprefix lib/policy/,compile.c lexer.c load.c rules.c scan.c section.c \
                       snapshot_write.c)
 LOGIN_SOURCES    := $(filter-out $(COMPILER_SOURCES),$(wildcard lib/*/*.c))
+# Not in the daemon.
+AUDIT_SOURCES    := lib/host/audit_record.c
 MODULE_SOURCES   := $(wildcard pam_module/*.c)
 CTL_SOURCES      := $(wildcard tools/tmoutctl/*.c tools/tmoutctl/*/*.c)
 DAEMON_SOURCES   := $(wildcard tools/tmoutd/*.c)
@@ -59,6 +73,11 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl $(BUILD)/tmoutd $(UNITS) $(MAN_PAGES)
+
+.PHONY: audit-note
+audit-note:
+	@echo 'pam_tmout: configured without libaudit, so nothing is recorded for auditd' \
+	    '(libaudit-dev or audit-libs-devel)'
 
 help:
 	@echo 'Build and install'
@@ -87,7 +106,7 @@ help:
 # --- build ---------------------------------------------------------------
 
 # Paths are compiled in: if they change, everything is rebuilt.
-PATHS := $(PREFIX) $(SYSCONFDIR) $(SBINDIR) $(DATADIR) $(PAMDIR)
+PATHS := $(PREFIX) $(SYSCONFDIR) $(SBINDIR) $(DATADIR) $(PAMDIR) audit=$(AUDIT)
 $(BUILD)/paths: FORCE
 	@mkdir -p $(@D)
 	@echo '$(PATHS)' | cmp -s - $@ || echo '$(PATHS)' > $@
@@ -102,12 +121,12 @@ $(call objects,$(MODULE_SOURCES)) $(call objects,$(CTL_SOURCES)): \
 
 $(BUILD)/pam_tmout.so: $(call objects,$(MODULE_SOURCES) $(LOGIN_SOURCES)) pam_module/pam_tmout.map
 	$(LINK) -shared $(if $(SANITIZE),,-Wl,--no-undefined) -Wl,--version-script=pam_module/pam_tmout.map \
-	    -Wl,--as-needed -o $@ $(filter %.o,$^) -lpam
+	    -Wl,--as-needed -o $@ $(filter %.o,$^) -lpam $(AUDIT_LIBS)
 
 $(BUILD)/tmoutctl: $(call objects,$(CTL_SOURCES) $(LOGIN_SOURCES) $(COMPILER_SOURCES))
-	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libconfuse jansson) -ldl
+	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libconfuse jansson) $(AUDIT_LIBS) -ldl
 
-$(BUILD)/tmoutd: $(call objects,$(DAEMON_SOURCES) $(LOGIN_SOURCES))
+$(BUILD)/tmoutd: $(call objects,$(DAEMON_SOURCES) $(filter-out $(AUDIT_SOURCES),$(LOGIN_SOURCES)))
 	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libsystemd)
 
 $(BUILD)/%.service: conf/%.service.in Makefile $(BUILD)/paths
@@ -231,7 +250,8 @@ $(TEST_BUILD)/obj/%.o: %.c Makefile
 
 $(TEST_BUILD)/unit/%: $(TEST_BUILD)/obj/tests/unit/%.o $(UNIT_ARCHIVES)
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $(filter %.o %.a,$^) $$($(PKG_CONFIG) --libs cmocka libconfuse jansson libsystemd)
+	$(LINK) -o $@ $(filter %.o %.a,$^) $$($(PKG_CONFIG) --libs cmocka libconfuse jansson libsystemd) \
+	    $(AUDIT_LIBS)
 
 # In these, allocations fail on demand: tests/unit/out_of_memory.h.
 $(TEST_BUILD)/unit/%_memory: override LDFLAGS += $(addprefix -Wl$(,)--wrap=,malloc calloc realloc reallocarray \
@@ -242,7 +262,9 @@ $(TEST_BUILD)/module/%: tests/module/%.c tests/module/stack.c
 	$(TEST_FLAGS) -MMD -MP -o $@ $(filter %.c,$^) $(filter %.a,$^) $(LDFLAGS) $$($(PKG_CONFIG) --cflags --libs cmocka) -lpam
 
 # In the place of pam_unix, and what the tests of attempts have in common.
-ATTEMPT_TESTS := $(addprefix $(TEST_BUILD)/module/,test_auth test_password test_attempts_parallel)
+ATTEMPT_TESTS := $(addprefix $(TEST_BUILD)/module/,test_auth test_password test_audit test_attempts_parallel)
+# Takes down what libaudit sends.
+$(TEST_BUILD)/module/test_audit: override LDFLAGS += -rdynamic
 $(ATTEMPT_TESTS): tests/module/attempts.c tests/module/pam_check.h | $(TEST_BUILD)/pam_check.so
 $(TEST_BUILD)/pam_check.so: tests/module/pam_check.c tests/module/pam_check.h
 	@mkdir -p $(@D)
@@ -258,7 +280,7 @@ $(TEST_BUILD)/pam_stub.so: tests/module/pam_stub.c tests/module/pam_stub.h
 $(patsubst %.c,$(TEST_BUILD)/obj/%.o,$(MODULE_SOURCES)): TEST_FLAGS = $(COMPILE) -DSBINDIR='"$(CURDIR)/$(BUILD)"'
 $(TEST_BUILD)/pam_tmout.so: $(patsubst %.c,$(TEST_BUILD)/obj/%.o,$(MODULE_SOURCES)) \
     $(call objects,$(LOGIN_SOURCES)) pam_module/pam_tmout.map | $(BUILD)/tmoutctl
-	$(LINK) -shared -Wl,--version-script=pam_module/pam_tmout.map -o $@ $(filter %.o,$^) -lpam
+	$(LINK) -shared -Wl,--version-script=pam_module/pam_tmout.map -o $@ $(filter %.o,$^) -lpam $(AUDIT_LIBS)
 
 # dependencies-GROUP: what that group of targets needs.
 dependencies-%: FORCE
@@ -324,7 +346,7 @@ bench: dependencies-bench
 BENCH_PROGRAMS := $(addprefix build/bench/,session attempt crowd idlers pam_check.so)
 build/bench/session build/bench/attempt: tests/bench/turns.c
 build/bench/session build/bench/attempt build/bench/crowd: tests/bench/remote_login.c
-build/bench/idlers: $(call objects,$(LOGIN_SOURCES))
+build/bench/idlers: $(call objects,$(filter-out $(AUDIT_SOURCES),$(LOGIN_SOURCES)))
 
 build/bench/%: tests/bench/%.c $(wildcard tests/bench/*.h)
 	@mkdir -p $(@D)
@@ -354,7 +376,7 @@ build/fuzz/tested.a: $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_SOURCES))
 
 build/fuzz/%: tests/fuzz/%.c build/fuzz/tested.a $(wildcard tests/fuzz/*.h)
 	$(FUZZ_COMPILE) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c %.a,$^) \
-	    $$($(PKG_CONFIG) --libs libconfuse jansson)
+	    $$($(PKG_CONFIG) --libs libconfuse jansson) $(AUDIT_LIBS)
 
 fuzz: dependencies-fuzz
 	@$(MAKE) --no-print-directory --silent fuzz-build

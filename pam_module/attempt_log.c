@@ -1,14 +1,17 @@
 #include "pam_module/attempt_log.h"
 
 #include "lib/attempts/ledger_access.h"
+#include "lib/host/audit_record.h"
 #include "lib/policy/duration.h"
 #include "pam_module/pam_item.h"
 #include "pam_module/protected.h"
 
+#include <errno.h>
 #include <security/pam_ext.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -68,6 +71,26 @@ static void log_abandoned(pam_handle_t *pamh, const struct attempt_request *requ
                  UNKNOWN_ORIGIN_FIELDS(request, report));
 }
 
+/* Beside the line in the log. is_own: the event comes from this attempt, and not from
+ * one of another process, whose address is not known. */
+static void send_audit_record(pam_handle_t *pamh, const struct attempt_request *request,
+                              enum audit_event event, bool is_own)
+{
+    const char *terminal = pam_item(pamh, PAM_TTY);
+    char safe_terminal[LOG_NAME_MAX] = "";
+    const struct audit_subject subject = {
+        .uid = request->uid,
+        .address =
+            is_own && request->login.origin.kind != ORIGIN_LOCAL ? request->login.address : NULL,
+        .terminal = is_own && terminal != NULL ? safe_terminal : NULL};
+
+    if (terminal != NULL)
+        log_name(terminal, safe_terminal, sizeof safe_terminal);
+    if (audit_record(event, &subject) != 0)
+        log_line(pamh, request, LOG_WARNING, "cannot send audit record: %s user=%s",
+                 strerror(errno), request->log_name);
+}
+
 static void log_lock(pam_handle_t *pamh, const struct attempt_request *request, const char *fields)
 {
     char lock_time[SETTING_TEXT_MAX];
@@ -84,11 +107,15 @@ void attempt_log_changes(pam_handle_t *pamh, const struct attempt_request *reque
 
     log_abandoned(pamh, request, report);
     snprintf(fields, sizeof fields, UNKNOWN_ORIGIN_FORMAT, UNKNOWN_ORIGIN_FIELDS(request, report));
-    if (report->changes.locked)
+    if (report->changes.locked) {
         log_lock(pamh, request, fields);
-    if (report->changes.lock_expired)
+        send_audit_record(pamh, request, AUDIT_EVENT_LOCKED, false);
+    }
+    if (report->changes.lock_expired) {
         log_line(pamh, request, LOG_NOTICE, "lock expired " ATTEMPT_FORMAT,
                  ATTEMPT_FIELDS(pamh, request, report));
+        send_audit_record(pamh, request, AUDIT_EVENT_LOCK_EXPIRED, true);
+    }
 }
 
 void attempt_log_ledger(pam_handle_t *pamh, const struct attempt_request *request,
@@ -141,6 +168,8 @@ void attempt_log_end(pam_handle_t *pamh, const struct attempt_request *request, 
                  ATTEMPT_FIELDS(pamh, request, report));
     log_abandoned(pamh, request, report);
     snprintf(fields, sizeof fields, ATTEMPT_FORMAT, ATTEMPT_FIELDS(pamh, request, report));
-    if (report->changes.locked)
+    if (report->changes.locked) {
         log_lock(pamh, request, fields);
+        send_audit_record(pamh, request, AUDIT_EVENT_LOCKED, true);
+    }
 }

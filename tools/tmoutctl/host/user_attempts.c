@@ -1,6 +1,7 @@
 #include "tools/tmoutctl/host/user_attempts.h"
 
 #include "lib/attempts/ledger_access.h"
+#include "lib/host/audit_record.h"
 #include "lib/host/clock.h"
 #include "lib/policy/duration.h"
 #include "lib/policy/resolve_account.h"
@@ -256,8 +257,13 @@ int unlock_user(const struct tmoutctl_context *context, const char *user, uid_t 
                     why.text);
         return -1;
     }
-    if (undone->failures > 0 || undone->locked || undone->replaced)
+    if (undone->failures > 0 || undone->locked || undone->replaced) {
+        const struct audit_subject subject = {.uid = uid, .user = user};
         log_unlock(context, user, undone);
+        if (audit_record(AUDIT_EVENT_UNLOCKED, &subject) != 0)
+            failure_append(&why, "%scannot send audit record: %s", why.text[0] != '\0' ? "; " : "",
+                           strerror(errno));
+    }
     *failure = why;
     return 0;
 }

@@ -212,16 +212,24 @@ static void unlocking(void **state)
     struct ledger_unlocked undone;
     struct attempt_state found;
     struct failure failure = {""};
+    char expected[128] = "";
 
     place_open(&place, *state, NULL);
     assert_int_equal(unlock_user(&place.context, "user", USER, &undone, &failure), 0);
     assert_false(undone.locked || undone.replaced);
     assert_int_equal(undone.failures, 0);
+    assert_string_equal(audited, ""); /* there was nothing to do */
 
     fail_logins(place.state, USER, &local, &three, 3);
     assert_int_equal(unlock_user(&place.context, "user", USER, &undone, &failure), 0);
     assert_true(undone.locked);
     assert_int_equal(undone.failures, 3);
+#ifdef HAVE_LIBAUDIT
+    snprintf(expected, sizeof expected, "%d op=tmoutctl-unlock acct=user id=%d res=1",
+             AUDIT_USER_MGMT, USER);
+#endif
+    assert_string_equal(audited, expected);
+    audited[0] = '\0';
     assert_int_equal(attempt_state_find(&place.context, USER, &local, &three, &found, &failure), 0);
     assert_int_equal(found.failures, 0);
     assert_int_equal(found.lock_left_ms, 0);
@@ -229,6 +237,7 @@ static void unlocking(void **state)
     damage_ledger(place.state, USER);
     assert_int_equal(unlock_user(&place.context, "user", USER, &undone, &failure), 0);
     assert_true(undone.replaced);
+    assert_string_equal(audited, expected);
     assert_string_not_equal(failure.text, "");
     assert_int_equal(attempt_state_find(&place.context, USER, &local, &three, &found, &failure), 0);
     place_close(&place);

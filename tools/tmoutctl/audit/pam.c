@@ -30,6 +30,10 @@ const char audit_module_path[] = PAMDIR "/" PAM_OUR_MODULE;
 static const char *const shells[] = {"su", "su-l", "sudo", "sudo-i"};
 static const char *const consoles[] = {"login", "remote"};
 
+/* Their programs never call pam_authenticate(), whatever lines they have for it. */
+static const char *const never_ask[] = {"cron",         "crond",   "atd",
+                                        "systemd-user", "runuser", "runuser-l"};
+
 static bool is_among(const char *name, const char *const *names, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -372,7 +376,8 @@ static bool is_judged(const struct pam_facts *pam, const struct pam_service *ser
     if (type == PAM_TYPE_PASSWORD)
         return strcmp(service->name, "passwd") == 0 && !stack->is_other;
     /* The lines of "other" are judged once, there. */
-    return !stack->is_other || is_sshd;
+    return is_sshd || (!stack->is_other &&
+                       !is_among(service->name, never_ask, sizeof never_ask / sizeof *never_ask));
 }
 
 /* Is a service without a line of ours right as it is? */
@@ -472,6 +477,20 @@ static int diagnose(struct audit *audit, struct pam_facts *pam, size_t number, e
                : find_remedy(audit, pam, diagnosis);
 }
 
+/* sshd's service, or all others. sshd's comes first: if its edit has to go into a file
+ * that others share, they need none of their own. */
+static int diagnose_all(struct audit *audit, struct pam_facts *pam, bool is_sshd)
+{
+    for (size_t i = 0; i < pam->services.count; i++) {
+        if ((strcmp(pam->services.item[i].name, pam->sshd) == 0) != is_sshd)
+            continue;
+        for (enum pam_type type = 0; type <= PAM_TYPE_PASSWORD; type++)
+            if (diagnose(audit, pam, i, type) != 0)
+                return -1;
+    }
+    return 0;
+}
+
 static int read_facts(struct audit *audit, struct pam_facts *pam)
 {
     pam->limits_attempts = any_rule_sets(audit, SETTING_MAX_ATTEMPTS);
@@ -479,10 +498,8 @@ static int read_facts(struct audit *audit, struct pam_facts *pam)
     find_sshd_service(audit, pam);
     if (pam_services_read(audit->host, &pam->services) != 0)
         return -1;
-    for (size_t i = 0; i < pam->services.count; i++)
-        for (enum pam_type type = 0; type <= PAM_TYPE_PASSWORD; type++)
-            if (diagnose(audit, pam, i, type) != 0)
-                return -1;
+    if (diagnose_all(audit, pam, true) != 0 || diagnose_all(audit, pam, false) != 0)
+        return -1;
     /* The checks report the host as it is. */
     edits_free(&pam->services.edits);
     return pam_services_read_again(&pam->services);

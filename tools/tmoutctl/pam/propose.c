@@ -424,22 +424,38 @@ static bool move_check(struct search *search)
     return false;
 }
 
-/* session: the end, then the places before it, of the service's own file. */
+/* Is a line inserted at the top of the service's own file? With one at the end as
+ * well, a patch of a short file has no context, and a second run would apply it
+ * again. */
+static bool is_edited_at_top(const struct search *search)
+{
+    const struct edits *edits = &search->services->edits;
+
+    for (size_t i = 0; i < edits->count; i++)
+        if (edits->item[i].kind == EDIT_INSERT && edits->item[i].line == 1 &&
+            strcmp(edits->item[i].file, stack_of(search)->path) == 0)
+            return true;
+    return false;
+}
+
+/* session: the end of the service's own file, and the places before its lines, the
+ * last one first. */
 static bool move_session(struct search *search)
 {
     const struct pam_stack *stack = stack_of(search);
     const size_t ours = find_ours(stack);
-    const bool is_own = ours == stack->count || strcmp(stack->line[ours].file, stack->path) == 0;
-
     /* Other services may need a line that they share where it is. */
+    const bool is_own = ours == stack->count || strcmp(stack->line[ours].file, stack->path) == 0;
+    const bool end_last = is_edited_at_top(search);
+
     if (stack->is_other && stack->count > 0)
         return false;
-    if (try_place(search, stack->path, EDIT_END, is_own))
+    if (!end_last && try_place(search, stack->path, EDIT_END, is_own))
         return true;
     for (size_t i = stack->count; i-- > 0;)
         if (try_before(search, i, true, is_own))
             return true;
-    return false;
+    return end_last && try_place(search, stack->path, EDIT_END, is_own);
 }
 
 static void explain(const struct search *search, struct failure *why)

@@ -596,7 +596,8 @@ static void services_that_nobody_thought_of(void **state)
         "password requisite pam_tmout.so\n"
         "password required pam_unix.so\n");
     assert_all_pass(audit_area(host, audit_pam));
-    /* Nobody names a backup. */
+    /* cron asks nobody. Nobody names a backup. */
+    put(host->root, "/etc/pam.d/cron", "auth include common-auth\n");
     put(host->root, "/etc/pam.d/other", "auth required pam_deny.so\n");
     put(host->root, "/etc/pam.d/sshd.dpkg-old", "auth include common-auth\n");
     put(host->root, "/etc/pam.d/sshd~", "auth include common-auth\n");

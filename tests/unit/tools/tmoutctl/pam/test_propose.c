@@ -302,12 +302,34 @@ static void edits_build_on_each_other(void **state)
     pam_services_free(&services);
 }
 
+/* With insertions at the top and at the end, a short file's patch could be applied
+ * twice: the second one goes elsewhere. */
+static void not_at_both_ends_of_a_file(void **state)
+{
+    const struct host host = {.root = *state};
+    struct pam_services services;
+    struct text_file file;
+    struct failure why = {""};
+    size_t first;
+
+    put(*state, SSHD, "auth required pam_unix.so\n" LAST "session optional pam_mail.so\n");
+    assert_int_equal(pam_services_read(&host, &services), 0);
+    assert_int_equal(pam_propose(&services, "sshd", PAM_TYPE_AUTH, &first, &why), PAM_OFFERED);
+    assert_int_equal(pam_propose(&services, "sshd", PAM_TYPE_SESSION, &first, &why), PAM_OFFERED);
+    assert_int_equal(host_read_text(&services.host, SSHD, 0, TEXT_FILE_SIZE_MAX, &file), 0);
+    assert_string_equal(file.text, OURS "auth required pam_unix.so\n" LAST SESSION
+                                        "session optional pam_mail.so\n");
+    free(file.text);
+    pam_services_free(&services);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(auth_lines),
         WITH_DIRECTORY(session_lines),
         WITH_DIRECTORY(edits_build_on_each_other),
+        WITH_DIRECTORY(not_at_both_ends_of_a_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 #include "lib/attempts/count.h"
 
+#include <string.h>
+
 static uint64_t bit(unsigned entry)
 {
     return UINT64_C(1) << entry;
@@ -54,9 +56,57 @@ void count_reset(struct attempt_count *count)
     count->locked_ms = NOT_LOCKED;
 }
 
+void count_carry(struct attempt_count *count)
+{
+    count->carried = count->in_flight;
+}
+
+bool count_adopt(struct attempt_count *count, const struct count_slot *slot)
+{
+    if ((count->carried & bit(slot->entry)) == 0 ||
+        count->generation[slot->entry] != slot->generation)
+        return false;
+    count->carried &= ~bit(slot->entry);
+    return true;
+}
+
+/* The entry for one more failure: a free one, else that of the oldest failure
+ * where that is older than at_ms, else none: ATTEMPTS_MAX. */
+static unsigned entry_for_failure(const struct attempt_count *count, int64_t at_ms)
+{
+    const uint64_t taken = count->failed | count->in_flight;
+    unsigned oldest = ATTEMPTS_MAX;
+
+    if (~taken != 0)
+        return (unsigned)__builtin_ctzll(~taken);
+    for (unsigned i = 0; i < ATTEMPTS_MAX; i++) {
+        if ((count->failed & bit(i)) == 0 || count->at_ms[i] >= at_ms)
+            continue;
+        oldest = i;
+        at_ms = count->at_ms[i];
+    }
+    return oldest;
+}
+
+void count_merge(struct attempt_count *count, const struct attempt_count *other)
+{
+    for (unsigned i = 0; i < ATTEMPTS_MAX; i++) {
+        if ((other->failed & bit(i)) == 0)
+            continue;
+        const unsigned entry = entry_for_failure(count, other->at_ms[i]);
+        if (entry == ATTEMPTS_MAX)
+            continue;
+        count->failed |= bit(entry);
+        count->at_ms[entry] = other->at_ms[i];
+        count->generation[entry] = ++count->last_generation;
+    }
+    if (other->locked_ms > count->locked_ms)
+        count->locked_ms = other->locked_ms;
+}
+
 uint64_t count_stale(const struct attempt_count *count, uint64_t alive, const struct timestamp *now)
 {
-    uint64_t stale = count->in_flight & ~alive;
+    uint64_t stale = count->in_flight & ~(alive | count->carried);
 
     for (unsigned i = 0; i < ATTEMPTS_MAX; i++)
         if (clock_elapsed_ms(clock_translate_ms(count->at_ms[i], &count->written, now),
@@ -67,6 +117,10 @@ uint64_t count_stale(const struct attempt_count *count, uint64_t alive, const st
 
 static void translate(struct attempt_count *count, const struct timestamp *now)
 {
+    if (memcmp(count->written.boot_id, now->boot_id, sizeof now->boot_id) == 0) {
+        count->written = *now;
+        return;
+    }
     for (unsigned i = 0; i < ATTEMPTS_MAX; i++)
         count->at_ms[i] = clock_translate_ms(count->at_ms[i], &count->written, now);
     if (count->locked_ms != NOT_LOCKED)
@@ -81,10 +135,11 @@ static void fail_abandoned(struct attempt_count *count, uint64_t alive, const st
     for (unsigned i = 0; i < ATTEMPTS_MAX; i++) {
         if ((count->in_flight & bit(i)) == 0)
             continue;
-        if ((alive & bit(i)) != 0 &&
+        if (((alive | count->carried) & bit(i)) != 0 &&
             clock_elapsed_ms(count->at_ms[i], now->boot_ms) < ATTEMPT_AGE_MAX_MS)
             continue;
         count->in_flight &= ~bit(i);
+        count->carried &= ~bit(i);
         count->failed |= bit(i);
         changes->died++;
     }
@@ -179,6 +234,7 @@ bool count_settle(struct attempt_count *count, const struct count_slot *slot, bo
     if ((count->in_flight & bit(entry)) == 0 || count->generation[entry] != slot->generation)
         return false;
     count->in_flight &= ~bit(entry);
+    count->carried &= ~bit(entry);
     if (success) {
         if (count->locked_ms == NOT_LOCKED)
             count->failed = 0;

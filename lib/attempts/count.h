@@ -31,12 +31,19 @@ enum { ATTEMPT_AGE_MAX_MS = 120 * 1000, ATTEMPT_STALLED_MS = 10 * 1000 };
 /* Written into ledgers as it is. All times are of the boot clock of written. */
 struct attempt_count {
     uint64_t failed, in_flight; /* a bit an entry; never both */
+    uint64_t carried;           /* those in flight of which only the age can tell that they died */
     int64_t locked_ms;          /* since when, or NOT_LOCKED */
     int64_t at_ms[ATTEMPTS_MAX];
     uint32_t generation[ATTEMPTS_MAX]; /* tells one attempt in an entry from the next */
     uint32_t last_generation;
     uint32_t unused;
     struct timestamp written;
+};
+
+/* An attempt that was admitted: its entry, and the entry's generation, which
+ * tells it from earlier and later attempts there. */
+struct count_slot {
+    uint32_t entry, generation;
 };
 
 /* What has happened to a count since it was last brought up to date. */
@@ -56,12 +63,6 @@ void count_bring_up_to_date(struct attempt_count *count, uint64_t alive,
                             const struct attempt_limits *limits, const struct timestamp *now,
                             struct count_changes *changes);
 
-/* An attempt that was admitted: its entry, and the entry's generation, which
- * tells it from earlier and later attempts there. */
-struct count_slot {
-    uint32_t entry, generation;
-};
-
 enum admission {
     ADMITTED,
     REJECTED_LOCKED,
@@ -79,6 +80,24 @@ enum admission count_admit(struct attempt_count *count, const struct attempt_lim
 bool count_settle(struct attempt_count *count, const struct count_slot *slot, bool success,
                   const struct attempt_limits *limits, const struct timestamp *now,
                   struct count_changes *changes);
+
+/*
+ * The count moves to another ledger, where the caller cannot tell which of its
+ * attempts have a process: those in flight then count as alive until they are
+ * settled, or too old.
+ */
+void count_carry(struct attempt_count *count);
+
+/* Is the attempt of this slot in flight, and carried? Then the caller is its
+ * process, and can tell from now on. */
+bool count_adopt(struct attempt_count *count, const struct count_slot *slot);
+
+/*
+ * Adds the failures and the lock of another count, both brought up to date at
+ * the same time. Its attempts in flight are not added: there are none. If there
+ * is no room for all failures, the latest ones stay.
+ */
+void count_merge(struct attempt_count *count, const struct attempt_count *other);
 
 /* Forgets failures and lock; attempts in flight go on. */
 void count_reset(struct attempt_count *count);

@@ -2,8 +2,8 @@
  * A user's login attempts, counted in a ledger (ledger_file.h says where): each
  * is admitted, or rejected, and settled when its outcome is known.
  *
- * Times arrive as arguments. Waiting for another process takes a few seconds
- * at the most. A caller that its user could kill or stop has to prevent that
+ * Times arrive as arguments. Waiting for another process takes
+ * LEDGER_LOCK_WAIT_MS at the most. A caller that its user could kill or stop has to prevent that
  * during these calls; ledger_wait() is the exception.
  */
 #ifndef TMOUT_ATTEMPTS_LEDGER_H
@@ -27,10 +27,11 @@ struct attempt_report {
 };
 
 /*
- * Asks for one attempt; on ADMITTED it is to be settled. LEDGER_DAMAGED (set
- * aside as by ledger_open()) and LEDGER_ABSENT (replaced or removed by root
- * meanwhile): open it again. One attempt a struct ledger: a second one would
- * take the first for dead.
+ * Asks for one attempt; on ADMITTED it is to be settled. If another process does
+ * not release the ledger's lock, or has replaced the ledger, this goes on with a
+ * new one. LEDGER_DAMAGED (set aside as by ledger_open()) and LEDGER_ABSENT
+ * (removed by root meanwhile): open it again. One attempt a struct ledger: a second
+ * one would take the first for dead.
  */
 enum ledger_status ledger_admit(struct ledger *ledger, const struct origin *origin,
                                 const struct attempt_limits *limits, const struct timestamp *now,

@@ -1,25 +1,17 @@
 #include "lib/attempts/ledger_file.h"
 
-#include "lib/host/atomic_file.h"
+#include "lib/attempts/ledger_lock.h"
+#include "lib/attempts/ledger_v1.h"
 #include "lib/host/descriptor.h"
 #include "lib/host/secure_path.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/fs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-enum { NAME_SIZE = 16 };
-
-static void file_name(char *name, uid_t uid)
-{
-    snprintf(name, NAME_SIZE, "%u", (unsigned)uid);
-}
 
 /* --- the directory ----------------------------------------------------------- */
 
@@ -70,255 +62,163 @@ static const char *wrong_file(const struct stat *st, uid_t owner)
         return "is not a regular file";
     if (insecure_because(st, owner) != NULL)
         return "is not owned by root, or is writable by others";
-    if ((size_t)st->st_size < ledger_file_size(RECORDS_WITHOUT_SOURCES))
-        return "is too short";
     return NULL;
 }
 
-static int map_records(struct ledger *ledger, uint32_t record_count, int protection)
+/* What open(2) fails with where there is something else than a file. */
+static bool is_no_file(int error)
 {
-    void *mapped =
-        mmap(NULL, ledger_file_size(record_count), protection, MAP_SHARED, ledger->fd, 0);
-
-    if (mapped == MAP_FAILED)
-        return -1;
-    if (ledger->record != NULL)
-        munmap(ledger->record, ledger_file_size(ledger->record_count));
-    ledger->record = mapped;
-    ledger->record_count = record_count;
-    return 0;
+    return error == ELOOP || error == ENXIO || error == EISDIR;
 }
 
-int ledger_map_more(struct ledger *ledger, uint32_t record_count)
+/* Opens what is in a ledger's place, whatever it contains. */
+static enum ledger_status open_place(const struct ledger_place *place, int flags,
+                                     struct ledger *ledger, struct stat *st,
+                                     struct failure *failure)
 {
-    return map_records(ledger, record_count, PROT_READ | PROT_WRITE);
+    char name[LEDGER_NAME_SIZE];
+    const char *wrong;
+
+    ledger_file_name(name, place->uid);
+    *ledger = (struct ledger){
+        .uid = place->uid, .owner = place->owner, .fd = -1, .directory_fd = -1};
+    ledger->fd = fd_above_stdio(openat(place->directory_fd, name,
+                                       flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (ledger->fd < 0 && is_no_file(errno) &&
+        fstatat(place->directory_fd, name, st, AT_SYMLINK_NOFOLLOW) == 0) {
+        failure_set(failure, "is not a regular file");
+        return LEDGER_DAMAGED;
+    }
+    if (ledger->fd < 0 || fstat(ledger->fd, st) != 0) {
+        failure_set(failure, "cannot be opened: %s", strerror(errno));
+        return errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
+    }
+    ledger->device = st->st_dev;
+    ledger->inode = st->st_ino;
+    wrong = wrong_file(st, place->owner);
+    if (wrong == NULL)
+        return LEDGER_OK;
+    failure_set(failure, "%s", wrong);
+    return LEDGER_DAMAGED;
 }
 
-/* Maps all records that the file says it has. */
-static enum ledger_status map_all(struct ledger *ledger, int protection, struct failure *failure)
+/* Checks what was read from the file's beginning. */
+static enum ledger_status check_start(struct ledger *ledger, const unsigned char *start,
+                                      size_t size, struct failure *failure)
 {
-    struct file_bank header;
-    struct stat st;
+    struct ledger_head head;
+    uint32_t version;
 
-    if (map_records(ledger, RECORDS_WITHOUT_SOURCES, protection) != 0)
-        goto fail;
+    if (size < sizeof head) {
+        failure_set(failure, "is too short");
+        return LEDGER_DAMAGED;
+    }
+    memcpy(&head, start, sizeof head);
+    ledger->record_count = head_record_count(&head, &version);
+    if (version > LEDGER_VERSION) {
+        failure_set(failure,
+                    "was written by a newer version of pam_tmout (format %u; this one reads up to "
+                    "%d)",
+                    (unsigned)version, LEDGER_VERSION);
+        return LEDGER_NEWER;
+    }
+    if (version == 0 && (ledger->record_count = v1_record_count(ledger->fd, ledger->uid)) > 0)
+        return LEDGER_REPLACED;
     failure_set(failure, "is damaged");
-    if (record_load(ledger, RECORD_HEADER, &header) != 0)
+    if (ledger->record_count == 0)
         return LEDGER_DAMAGED;
-    if (header.record_count == RECORDS_WITHOUT_SOURCES)
+    if (size == (size_t)ledger_file_size(RECORDS_WITHOUT_SOURCES))
         return LEDGER_OK;
-    /* Another process may be adding the sources just now: the file grows before
-     * the header says so, and therefore the size comes last. */
-    if (fstat(ledger->fd, &st) != 0)
-        goto fail;
-    if (header.record_count != RECORDS_WITH_SOURCES ||
-        (size_t)st.st_size < ledger_file_size(RECORDS_WITH_SOURCES))
-        return LEDGER_DAMAGED;
-    if (map_records(ledger, RECORDS_WITH_SOURCES, protection) == 0)
-        return LEDGER_OK;
-
-fail:
-    failure_set(failure, "cannot be mapped: %s", strerror(errno));
-    return LEDGER_FAILED;
+    failure_set(failure, "is too short");
+    return LEDGER_DAMAGED;
 }
 
-static enum ledger_status check_records(const struct ledger *ledger, uint32_t record_count,
-                                        struct failure *failure)
+/* Checks the file, and all records but those of sources: a login that needs one
+ * of them checks it then, under the lock. LEDGER_REPLACED: of version 1. */
+static enum ledger_status check_file(struct ledger *ledger, const struct stat *st,
+                                     struct failure *failure)
 {
+    enum { SIZE = RECORDS_OFFSET + RECORDS_WITHOUT_SOURCES * sizeof(struct file_record) };
+    _Alignas(uint64_t) unsigned char start[SIZE];
     struct file_bank bank;
 
-    for (uint32_t number = 0; number < record_count; number++) {
-        if (record_load(ledger, number, &bank) == 0)
-            continue;
-        failure_set(failure, "is damaged (record %u)", (unsigned)number);
+    const ssize_t size = pread(ledger->fd, start, sizeof start, 0);
+    if (size < 0) {
+        failure_set(failure, "cannot be read: %s", strerror(errno));
+        return LEDGER_FAILED;
+    }
+    enum ledger_status status = check_start(ledger, start, (size_t)size, failure);
+    if (status == LEDGER_OK && st->st_size < ledger_file_size(ledger->record_count)) {
+        failure_set(failure, "is too short");
         return LEDGER_DAMAGED;
     }
-    return LEDGER_OK;
+    for (uint32_t i = 0; i < RECORDS_WITHOUT_SOURCES && status == LEDGER_OK; i++) {
+        const struct file_bank *in_force = record_in_force(
+            ledger, i, (const struct file_record *)(void *)(start + ledger_record_offset(i)));
+        if (in_force == NULL) { /* perhaps just being written */
+            status = record_load(ledger, i, &bank, failure);
+            in_force = &bank;
+        }
+        if (i == RECORD_HEADER)
+            ledger->sealed = in_force->count.locked_ms != NOT_LOCKED;
+    }
+    return status;
 }
 
-enum ledger_status ledger_open_file(const struct ledger_place *place, bool to_write,
+/* Replaces an earlier version's ledger, or a revoked one. Processes of version 1
+ * keep to its locks; if one is frozen while it holds them, they are not waited
+ * for. */
+static enum ledger_status renew_file(const struct ledger_place *place, const struct ledger *ledger,
+                                     const struct timestamp *now, struct failure *failure)
+{
+    struct failure ignored;
+
+    if (ledger_lock(ledger, RECORD_LOCAL, &ignored) == 0)
+        (void)ledger_lock(ledger, RECORD_NETWORK, &ignored);
+    return ledger_carry_over(place, ledger->fd, ledger->record_count, now, failure);
+}
+
+enum ledger_status ledger_open_file(const struct ledger_place *place, const struct timestamp *now,
                                     struct ledger *ledger, struct stat *st, struct failure *failure)
 {
-    const int flags = (to_write ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
-    enum ledger_status status;
-    const char *wrong;
-    char name[NAME_SIZE];
+    enum ledger_status status = open_place(place, O_RDWR, ledger, st, failure);
 
-    file_name(name, place->uid);
-    *ledger = (struct ledger){.uid = place->uid, .fd = -1, .directory_fd = -1};
-    if (fstatat(place->directory_fd, name, st, AT_SYMLINK_NOFOLLOW) != 0)
-        goto fail;
-    wrong = wrong_file(st, place->owner);
-    if (wrong != NULL) {
-        failure_set(failure, "%s", wrong);
-        return LEDGER_DAMAGED;
-    }
-    ledger->fd = fd_above_stdio(openat(place->directory_fd, name, flags | O_CLOEXEC));
-    if (ledger->fd < 0)
-        goto fail;
-    status = map_all(ledger, to_write ? PROT_READ | PROT_WRITE : PROT_READ, failure);
     if (status == LEDGER_OK)
-        /* A login that needs a source's record checks it then, under the lock. */
-        status = check_records(ledger, to_write ? RECORDS_WITHOUT_SOURCES : ledger->record_count,
-                               failure);
+        status = check_file(ledger, st, failure);
+    if (status == LEDGER_REPLACED)
+        status = renew_file(place, ledger, now, failure);
+    else if (status == LEDGER_OK && (st->st_mode & LEDGER_REVOKED) != 0)
+        status = ledger_carry_over(place, ledger->fd, ledger->record_count, now, failure);
     if (status != LEDGER_OK)
         ledger_close(ledger);
     return status;
-
-fail:
-    failure_set(failure, "cannot be opened: %s", strerror(errno));
-    return errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
 }
 
-bool ledger_is_current(const struct ledger *ledger)
+/* --- looking only ------------------------------------------------------------ */
+
+/* Reads a ledger of version 1 as if it had been replaced. */
+static enum ledger_status view_v1(struct ledger *ledger, struct failure *failure)
 {
-    struct stat here, there;
-    char name[NAME_SIZE];
+    struct timestamp now = {0};
 
-    file_name(name, ledger->uid);
-    return fstat(ledger->fd, &here) == 0 &&
-           fstatat(ledger->directory_fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-           here.st_ino == there.st_ino && here.st_dev == there.st_dev;
-}
-
-/* --- a new file -------------------------------------------------------------- */
-
-/* Fails with EEXIST if there is one. */
-static int create_file(const struct ledger_place *place, const char *name, bool sealed,
-                       const struct timestamp *now)
-{
-    struct file_record record[RECORDS_WITHOUT_SOURCES];
-
-    for (uint32_t i = 0; i < RECORDS_WITHOUT_SOURCES; i++)
-        record_start(&record[i], place->uid, i, RECORDS_WITHOUT_SOURCES, now, sealed);
-    return atomic_create(place->directory_fd, name, 0600, record, sizeof record);
-}
-
-static bool is_same_inode(int directory_fd, const char *name, const struct stat *which)
-{
-    struct stat st;
-
-    return fstatat(directory_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-           st.st_ino == which->st_ino && st.st_dev == which->st_dev;
-}
-
-/* Swaps two files of a directory. Not by renameat2(), which musl does not have. */
-static int swap_files(int directory_fd, const char *one, const char *other)
-{
-    return (int)syscall(SYS_renameat2, directory_fd, one, directory_fd, other, RENAME_EXCHANGE);
-}
-
-/*
- * Puts the file called made in the place of the one that st describes, and
- * that one aside. In one step: nobody may find the place empty and start with
- * no failures. Of several processes that try at once one succeeds.
- */
-static int exchange(int directory_fd, const char *made, const char *name, const char *aside,
-                    const struct stat *st)
-{
-    if (swap_files(directory_fd, made, name) != 0)
-        return -1;
-    if (is_same_inode(directory_fd, made, st)) {
-        unlinkat(directory_fd, aside, 0);
-        renameat(directory_fd, made, directory_fd, aside);
-        return 0;
-    }
-    /* Another process was faster: put its file back. */
-    if (swap_files(directory_fd, made, name) == 0)
-        unlinkat(directory_fd, made, 0);
-    return 0;
-}
-
-int ledger_replace(const struct ledger_place *place, const struct stat *st, bool sealed,
-                   const struct timestamp *now)
-{
-    const int directory_fd = place->directory_fd;
-    char name[NAME_SIZE], aside[NAME_SIZE + 16], made[NAME_SIZE + 32];
-
-    file_name(name, place->uid);
-    snprintf(aside, sizeof aside, "%s.damaged", name);
-    atomic_temporary_name(made, sizeof made, name);
-    if (!is_same_inode(directory_fd, name, st))
-        return 0;
-    atomic_remove_strays(directory_fd);
-    unlinkat(directory_fd, made, 0); /* left by a killed process with our thread id */
-    if (create_file(place, made, sealed, now) != 0) {
-        /* On a full disk the evidence of the last time has to go. */
-        if (errno != ENOSPC || unlinkat(directory_fd, aside, 0) != 0 ||
-            create_file(place, made, sealed, now) != 0)
-            return -1;
-    }
-    if (exchange(directory_fd, made, name, aside, st) == 0)
-        return 0;
-    const int error = errno;
-    unlinkat(directory_fd, made, 0);
-    errno = error;
-    return -1;
-}
-
-/* Where there is no file. sealed: there was one, and it was damaged. */
-static enum ledger_status create_missing(const struct ledger_place *place, bool sealed,
-                                         const struct timestamp *now, struct failure *failure)
-{
-    char name[NAME_SIZE];
-
-    file_name(name, place->uid);
-    atomic_remove_strays(place->directory_fd);
-    if (create_file(place, name, sealed, now) == 0 || errno == EEXIST)
-        return LEDGER_ABSENT;
-    failure_set(failure, "cannot be created: %s%s", strerror(errno),
-                errno == EFBIG ? " (because of the caller's file size limit)" : "");
+    ledger->image = malloc((size_t)ledger_file_size(ledger->record_count));
+    if (ledger->image != NULL)
+        return v1_read(ledger->fd, ledger->uid, &now, ledger->image, ledger->record_count, failure);
+    failure_set(failure, "out of memory");
     return LEDGER_FAILED;
 }
 
-/* One look at the place: opens what is good, sets aside what is damaged, and
- * creates a file where there is none. LEDGER_ABSENT: look again. */
-static enum ledger_status open_or_create(const struct ledger_place *place,
-                                         const struct timestamp *now, bool *damaged,
-                                         struct ledger *ledger, struct failure *failure)
+static enum ledger_status check_sources(const struct ledger *ledger, struct failure *failure)
 {
-    struct failure wrong = {""};
-    struct stat st;
-    enum ledger_status status = ledger_open_file(place, true, ledger, &st, &wrong);
+    struct index_bank index;
+    struct file_bank bank;
+    enum ledger_status status = LEDGER_OK;
 
-    if (status == LEDGER_OK)
-        return LEDGER_OK;
-    if (status == LEDGER_ABSENT)
-        return create_missing(place, *damaged, now, failure);
-    *failure = wrong;
-    if (status == LEDGER_FAILED)
-        return LEDGER_FAILED;
-    *damaged = true;
-    if (ledger_replace(place, &st, true, now) == 0)
-        return LEDGER_ABSENT;
-    failure_append(failure, " and cannot be replaced: %s", strerror(errno));
-    return LEDGER_FAILED;
-}
-
-/* --- open and close ---------------------------------------------------------- */
-
-enum ledger_status ledger_open(const char *state_dir, uid_t uid, uid_t owner,
-                               const struct timestamp *now, struct ledger *ledger,
-                               struct failure *failure)
-{
-    struct ledger_place place = {.uid = uid, .owner = owner};
-    enum ledger_status status = LEDGER_ABSENT;
-    bool damaged = false;
-
-    *ledger = (struct ledger){.fd = -1, .directory_fd = -1};
-    place.directory_fd = ledger_open_directory(state_dir, owner, true, failure);
-    if (place.directory_fd < 0)
-        return LEDGER_FAILED;
-    for (int i = 0; i < LEDGER_OPEN_TRIES && status == LEDGER_ABSENT; i++)
-        status = open_or_create(&place, now, &damaged, ledger, failure);
-    if (status == LEDGER_OK) {
-        ledger->directory_fd = place.directory_fd;
-        return damaged ? LEDGER_DAMAGED : LEDGER_OK;
-    }
-    if (status == LEDGER_ABSENT)
-        failure_set(failure, "keeps being replaced by another process");
-    close(place.directory_fd);
-    return LEDGER_FAILED;
+    if (ledger->record_count > RECORDS_WITHOUT_SOURCES)
+        status = index_load(ledger, &index, failure);
+    for (uint32_t i = RECORDS_WITHOUT_SOURCES; i < ledger->record_count && status == LEDGER_OK; i++)
+        status = record_load(ledger, i, &bank, failure);
+    return status;
 }
 
 enum ledger_status ledger_open_view(const char *state_dir, uid_t uid, uid_t owner,
@@ -331,15 +231,138 @@ enum ledger_status ledger_open_view(const char *state_dir, uid_t uid, uid_t owne
     place.directory_fd = ledger_open_directory(state_dir, owner, false, failure);
     if (place.directory_fd < 0)
         return errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
-    const enum ledger_status status = ledger_open_file(&place, false, ledger, &st, failure);
+    enum ledger_status status = open_place(&place, O_RDONLY, ledger, &st, failure);
     close(place.directory_fd);
+    if (status == LEDGER_OK)
+        status = check_file(ledger, &st, failure);
+    if (status == LEDGER_REPLACED)
+        status = view_v1(ledger, failure);
+    else if (status == LEDGER_OK)
+        status = check_sources(ledger, failure);
+    if (status != LEDGER_OK)
+        ledger_close(ledger);
+    return status == LEDGER_NEWER ? LEDGER_FAILED : status;
+}
+
+/* --- opening for a login ------------------------------------------------------- */
+
+static enum ledger_status create_missing(const struct ledger_place *place, bool sealed,
+                                         const struct timestamp *now, struct failure *failure)
+{
+    if (ledger_create(place, sealed, now) == 0)
+        return LEDGER_REPLACED;
+    failure_set(failure, "cannot be created: %s%s", strerror(errno),
+                errno == EFBIG ? " (because of the caller's file size limit)" : "");
+    return LEDGER_FAILED;
+}
+
+/* One look at the place: opens what is good, and sets aside what is damaged. */
+static enum ledger_status open_or_replace(const struct ledger_place *place,
+                                          const struct timestamp *now, bool *damaged,
+                                          struct ledger *ledger, struct failure *failure)
+{
+    struct failure wrong = {""};
+    struct stat st;
+    enum ledger_status status = ledger_open_file(place, now, ledger, &st, &wrong);
+
+    if (status == LEDGER_OK || status == LEDGER_REPLACED || status == LEDGER_ABSENT)
+        return status;
+    *failure = wrong;
+    if (status != LEDGER_DAMAGED)
+        return LEDGER_FAILED;
+    *damaged = true;
+    if (ledger_replace_damaged(place, &st, true, now) == 0)
+        return LEDGER_REPLACED;
+    failure_append(failure, " and cannot be replaced: %s", strerror(errno));
+    return LEDGER_FAILED;
+}
+
+/* Looks until there is a good one. create: also where there is none. */
+static enum ledger_status open_good(const struct ledger_place *place, bool create,
+                                    const struct timestamp *now, struct ledger *ledger,
+                                    struct failure *failure)
+{
+    enum ledger_status status = LEDGER_REPLACED;
+    bool damaged = false;
+
+    for (int i = 0; i < LEDGER_OPEN_TRIES && status == LEDGER_REPLACED; i++) {
+        status = open_or_replace(place, now, &damaged, ledger, failure);
+        if (status == LEDGER_ABSENT && (create || damaged))
+            status = create_missing(place, damaged, now, failure);
+    }
+    if (status == LEDGER_REPLACED) {
+        failure_set(failure, "keeps being replaced by another process");
+        return LEDGER_FAILED;
+    }
+    return status == LEDGER_OK && damaged ? LEDGER_DAMAGED : status;
+}
+
+enum ledger_status ledger_open(const char *state_dir, uid_t uid, uid_t owner,
+                               const struct timestamp *now, struct ledger *ledger,
+                               struct failure *failure)
+{
+    struct ledger_place place = {.uid = uid, .owner = owner};
+
+    *ledger = (struct ledger){.fd = -1, .directory_fd = -1};
+    place.directory_fd = ledger_open_directory(state_dir, owner, true, failure);
+    if (place.directory_fd < 0)
+        return LEDGER_FAILED;
+    const enum ledger_status status = open_good(&place, true, now, ledger, failure);
+    if (status == LEDGER_OK || status == LEDGER_DAMAGED)
+        ledger->directory_fd = place.directory_fd;
+    else
+        close(place.directory_fd);
     return status;
+}
+
+static struct ledger_place place_of(const struct ledger *ledger)
+{
+    return (struct ledger_place){
+        .directory_fd = ledger->directory_fd, .uid = ledger->uid, .owner = ledger->owner};
+}
+
+enum ledger_status ledger_follow(struct ledger *ledger, const struct timestamp *now,
+                                 struct failure *failure)
+{
+    const struct ledger_place place = place_of(ledger);
+    struct ledger next;
+    const enum ledger_status status = open_good(&place, false, now, &next, failure);
+
+    if (status != LEDGER_OK && status != LEDGER_DAMAGED)
+        return status;
+    next.directory_fd = ledger->directory_fd;
+    next.slot = ledger->slot;
+    next.origin = ledger->origin;
+    next.ticket.number = ledger->ticket.number; /* the lock on it is for the old file */
+    close(ledger->fd);
+    *ledger = next;
+    return status;
+}
+
+enum ledger_status ledger_renew(struct ledger *ledger, uint32_t record_count,
+                                const struct timestamp *now, struct failure *failure)
+{
+    const struct ledger_place place = place_of(ledger);
+    const enum ledger_status status =
+        ledger_carry_over(&place, ledger->fd, record_count, now, failure);
+
+    return status == LEDGER_REPLACED ? ledger_follow(ledger, now, failure) : status;
+}
+
+bool ledger_is_current(const struct ledger *ledger)
+{
+    char name[LEDGER_NAME_SIZE];
+    struct stat st;
+
+    ledger_file_name(name, ledger->uid);
+    return fstatat(ledger->directory_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           st.st_ino == ledger->inode && st.st_dev == ledger->device &&
+           (st.st_mode & LEDGER_REVOKED) == 0;
 }
 
 void ledger_close(struct ledger *ledger)
 {
-    if (ledger->record != NULL)
-        munmap(ledger->record, ledger_file_size(ledger->record_count));
+    free(ledger->image);
     if (ledger->fd >= 0)
         close(ledger->fd);
     if (ledger->directory_fd >= 0)

@@ -4,12 +4,14 @@
  *
  * It belongs to root, like its directory. What is damaged, or cannot be root's
  * own work, is renamed to UID.damaged, and the new ledger starts sealed: as if
- * its user had reached the limit just then.
+ * its user had reached the limit just then. One of an earlier version is replaced
+ * by one with the same counts; one of a later version is left alone.
  */
 #ifndef TMOUT_ATTEMPTS_LEDGER_FILE_H
 #define TMOUT_ATTEMPTS_LEDGER_FILE_H
 
 #include "lib/attempts/ledger_record.h"
+#include "lib/attempts/ledger_replace.h"
 #include "lib/host/failure.h"
 
 #include <stdbool.h>
@@ -18,14 +20,6 @@
 #include <sys/types.h>
 
 #define LEDGER_DIRECTORY "attempts"
-
-/* A failure's text goes behind the ledger's path: "is damaged". */
-enum ledger_status {
-    LEDGER_OK,
-    LEDGER_ABSENT,  /* there is none */
-    LEDGER_DAMAGED, /* the failure says how */
-    LEDGER_FAILED   /* it could not be used; the failure says why */
-};
 
 /*
  * Opens the ledger for a login, and creates it where there is none. owner as
@@ -47,12 +41,6 @@ void ledger_close(struct ledger *ledger);
 
 /* --- for the other parts of the ledger --------------------------------------- */
 
-/* Where a ledger is, once its directory is open. */
-struct ledger_place {
-    int directory_fd;
-    uid_t uid, owner;
-};
-
 /* How often to look again when other processes replace the file meanwhile. */
 enum { LEDGER_OPEN_TRIES = 8 };
 
@@ -60,26 +48,30 @@ enum { LEDGER_OPEN_TRIES = 8 };
  * descriptor, or -1 with errno and the reason. */
 int ledger_open_directory(const char *state_dir, uid_t owner, bool create, struct failure *failure);
 
-/* Opens the file that is there, for reading and writing or only for reading.
- * Only LEDGER_OK leaves anything to close. On LEDGER_DAMAGED *st tells which
- * file it was. */
-enum ledger_status ledger_open_file(const struct ledger_place *place, bool to_write,
+/*
+ * Opens the file that is there for reading and writing. One of an earlier
+ * version, or that was revoked, is replaced first: LEDGER_REPLACED, look again.
+ * Only LEDGER_OK leaves anything to close. On LEDGER_DAMAGED and LEDGER_NEWER *st
+ * tells which file it was.
+ */
+enum ledger_status ledger_open_file(const struct ledger_place *place, const struct timestamp *now,
                                     struct ledger *ledger, struct stat *st,
                                     struct failure *failure);
 
-/*
- * Puts a new file in the place of the one that st describes, if that is still
- * there, and keeps the old one as evidence. Of several processes at once one
- * does it, and none of them finds the place empty. Returns 0, or -1 with errno.
- */
-int ledger_replace(const struct ledger_place *place, const struct stat *st, bool sealed,
-                   const struct timestamp *now);
-
-/* Is it still the file that others will open? */
+/* Is it still the file that others will open, and not revoked? */
 bool ledger_is_current(const struct ledger *ledger);
 
-/* Maps the first record_count records for writing. Returns 0, or -1 with errno and
- * the old mapping in place. */
-int ledger_map_more(struct ledger *ledger, uint32_t record_count);
+/*
+ * Closes a ledger that is no longer current, and opens the one in its place, for
+ * the same attempt. LEDGER_OK and LEDGER_DAMAGED as in ledger_open(); otherwise the
+ * old one stays open. LEDGER_ABSENT: root has removed it.
+ */
+enum ledger_status ledger_follow(struct ledger *ledger, const struct timestamp *now,
+                                 struct failure *failure);
+
+/* Replaces an open ledger by one with the same counts and record_count records,
+ * or more, and opens that one. */
+enum ledger_status ledger_renew(struct ledger *ledger, uint32_t record_count,
+                                const struct timestamp *now, struct failure *failure);
 
 #endif

@@ -2,28 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <linux/futex.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
-    LOCK_WAIT_US = 5 * 1000 * 1000, /* a lock is held for microseconds */
     LOCK_PAUSE_MIN_US = 50,
     LOCK_PAUSE_MAX_US = 5000
 };
-
-/* The system call that reads a struct timespec as the C library declares it: on
- * 32-bit hosts time_t may be wider than the kernel's long. */
-#ifndef SYS_futex_time64
-#define FUTEX_CALL SYS_futex
-#elif !defined SYS_futex
-#define FUTEX_CALL SYS_futex_time64
-#else
-#define FUTEX_CALL (sizeof(time_t) > sizeof(long) ? SYS_futex_time64 : SYS_futex)
-#endif
 
 static int64_t lock_of(uint32_t record)
 {
@@ -52,6 +38,14 @@ int ledger_try_lock(const struct ledger *ledger, uint32_t record)
     return lock_byte(ledger->fd, lock_of(record), F_WRLCK);
 }
 
+/* Was the file revoked by another process that could not get the lock? */
+static bool is_revoked_meanwhile(const struct ledger *ledger)
+{
+    struct stat st;
+
+    return fstat(ledger->fd, &st) == 0 && (st.st_mode & LEDGER_REVOKED) != 0;
+}
+
 /* Polls: F_OFD_SETLKW could only be ended by a signal, and signals are the
  * host program's. */
 static int lock_with_timeout(const struct ledger *ledger, uint32_t record)
@@ -61,7 +55,8 @@ static int lock_with_timeout(const struct ledger *ledger, uint32_t record)
     while (ledger_try_lock(ledger, record) != 0) {
         if (errno != EAGAIN && errno != EACCES && errno != EINTR)
             return -1;
-        if (waited_us >= LOCK_WAIT_US) {
+        if (waited_us >= LEDGER_LOCK_WAIT_MS * 1000L ||
+            (pause_us == LOCK_PAUSE_MAX_US && is_revoked_meanwhile(ledger))) {
             errno = ETIMEDOUT;
             return -1;
         }
@@ -76,9 +71,11 @@ int ledger_lock(const struct ledger *ledger, uint32_t record, struct failure *fa
 {
     if (lock_with_timeout(ledger, record) == 0)
         return 0;
+    const int error = errno;
     failure_set(failure, "cannot be locked: %s",
-                errno == ETIMEDOUT ? "timed out waiting for a lock held by another process"
-                                   : strerror(errno));
+                error == ETIMEDOUT ? "timed out waiting for a lock held by another process"
+                                   : strerror(error));
+    errno = error;
     return -1;
 }
 
@@ -116,27 +113,4 @@ uint64_t ledger_live_attempts(const struct ledger *ledger, uint32_t number,
             is_locked_by_other(ledger->fd, attempt_lock_of(number, count->generation[i])))
             alive |= UINT64_C(1) << i;
     return alive;
-}
-
-uint32_t ledger_settled(const struct ledger *ledger, uint32_t number)
-{
-    return __atomic_load_n(&ledger->record[number].settled, __ATOMIC_ACQUIRE);
-}
-
-void ledger_wake(struct ledger *ledger, uint32_t number, unsigned how_many)
-{
-    uint32_t *settled = &ledger->record[number].settled;
-
-    __atomic_add_fetch(settled, 1, __ATOMIC_RELEASE);
-    syscall(FUTEX_CALL, settled, FUTEX_WAKE, how_many < INT_MAX ? (int)how_many : INT_MAX, NULL,
-            NULL, 0);
-}
-
-bool ledger_wait_settled(const struct ledger *ledger, uint32_t number, uint32_t seen,
-                         int timeout_ms)
-{
-    const struct timespec timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
-
-    syscall(FUTEX_CALL, &ledger->record[number].settled, FUTEX_WAIT, seen, &timeout, NULL, 0);
-    return ledger_settled(ledger, number) != seen;
 }

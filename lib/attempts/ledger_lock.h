@@ -1,6 +1,5 @@
 /*
- * Locks between the processes that share a ledger, and waiting for one of
- * them to settle.
+ * Locks between the processes that share a ledger.
  *
  * Open file description locks (fcntl(2)): the kernel releases them with the
  * last descriptor of the open file, however the process ends. Unlike POSIX
@@ -16,14 +15,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A lock is held for microseconds. Only time that this process has slept counts:
+ * while it is itself frozen, none goes by. */
+enum { LEDGER_LOCK_WAIT_MS = 5000 };
+
 /* The record that counts attempts from this origin, unless its source has one
  * of its own; both have the same lock. */
 uint32_t ledger_shared_record(const struct origin *origin);
 
 /*
- * Locks a record against changes, waiting a few seconds at the most: the
- * holder may be frozen. One lock covers RECORD_LOCAL, another one all the
- * other records, the header too. Returns 0, or -1 with the reason.
+ * Locks a record against changes, waiting for LEDGER_LOCK_WAIT_MS at the most:
+ * the holder may be frozen. One lock covers RECORD_LOCAL, another one all the
+ * other records, the header and the index too. Returns 0, or -1 with errno and
+ * the reason; with ETIMEDOUT, the ledger can be replaced (ledger_replace.h).
  */
 int ledger_lock(const struct ledger *ledger, uint32_t record, struct failure *failure);
 
@@ -44,16 +48,5 @@ int ledger_lock_attempt(const struct ledger *ledger, const struct attempt_slot *
  * not show to its owner. */
 uint64_t ledger_live_attempts(const struct ledger *ledger, uint32_t number,
                               const struct attempt_count *count);
-
-/* A number that changes whenever an attempt of this record is settled. */
-uint32_t ledger_settled(const struct ledger *ledger, uint32_t number);
-
-/* Changes it, and wakes so many of those who wait for that. */
-void ledger_wake(struct ledger *ledger, uint32_t number, unsigned how_many);
-
-/* Waits until the number is no longer seen, or for timeout_ms. Returns true if
- * it has changed. */
-bool ledger_wait_settled(const struct ledger *ledger, uint32_t number, uint32_t seen,
-                         int timeout_ms);
 
 #endif

@@ -1,18 +1,12 @@
 #include "lib/attempts/ledger_unlock.h"
 
 #include "lib/attempts/ledger_lock.h"
-#include "lib/attempts/ledger_sources.h"
+#include "lib/attempts/ledger_queue.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
-
-static enum ledger_status damaged(struct failure *failure)
-{
-    failure_set(failure, "is damaged");
-    return LEDGER_DAMAGED;
-}
 
 static uint64_t stale_attempts(const struct ledger *ledger, uint32_t number,
                                const struct attempt_count *count, const struct timestamp *now)
@@ -20,15 +14,18 @@ static uint64_t stale_attempts(const struct ledger *ledger, uint32_t number,
     return count_stale(count, ledger_live_attempts(ledger, number, count), now);
 }
 
-/* What there is to forget. Takes no lock, for that may be what is wrong. */
+/* What there is to forget. */
 static enum ledger_status sum_up(const struct ledger *ledger, const struct timestamp *now,
                                  struct ledger_unlocked *unlocked, struct failure *failure)
 {
     struct file_bank bank;
 
+    unlocked->failures = 0;
+    unlocked->locked = false;
     for (uint32_t i = 0; i < ledger->record_count; i++) {
-        if (record_load(ledger, i, &bank) != 0)
-            return damaged(failure);
+        const enum ledger_status status = record_load(ledger, i, &bank, failure);
+        if (status != LEDGER_OK)
+            return status;
         const uint64_t stale = stale_attempts(ledger, i, &bank.count, now);
         unlocked->failures += count_failures(&bank.count) + (unsigned)__builtin_popcountll(stale);
         unlocked->locked = unlocked->locked || bank.count.locked_ms != NOT_LOCKED;
@@ -37,40 +34,48 @@ static enum ledger_status sum_up(const struct ledger *ledger, const struct times
 }
 
 /* Under both locks. */
-static enum ledger_status reset_all(struct ledger *ledger, const struct timestamp *now,
+static enum ledger_status reset_all(const struct ledger *ledger, const struct timestamp *now,
                                     struct failure *failure)
 {
     struct file_bank bank;
 
     for (uint32_t i = 0; i < ledger->record_count; i++) {
-        if (record_load(ledger, i, &bank) != 0)
-            return damaged(failure);
+        enum ledger_status status = record_load(ledger, i, &bank, failure);
+        if (status != LEDGER_OK)
+            return status;
+        const uint64_t stale = stale_attempts(ledger, i, &bank.count, now);
         count_reset(&bank.count);
-        bank.count.in_flight &= ~stale_attempts(ledger, i, &bank.count, now);
-        record_store(ledger, i, &bank);
-        ledger_wake(ledger, i, INT_MAX);
+        bank.count.in_flight &= ~stale;
+        bank.count.carried &= ~stale;
+        status = record_store(ledger, i, &bank, failure);
+        if (status != LEDGER_OK)
+            return status;
+        queue_wake(ledger, i, &bank, UINT_MAX);
     }
     return LEDGER_OK;
 }
 
-/* LEDGER_DAMAGED: it has to be replaced instead. */
-static enum ledger_status reset_under_locks(struct ledger *ledger, const struct timestamp *now,
-                                            struct failure *failure)
+/* LEDGER_REPLACED: a process does not release its lock, or has replaced the ledger
+ * meanwhile; look again. */
+static enum ledger_status unlock_open(struct ledger *ledger, const struct ledger_place *place,
+                                      const struct timestamp *now, struct ledger_unlocked *unlocked,
+                                      struct failure *failure)
 {
-    struct file_bank header;
-
     /* Closing the file releases the locks. */
     if (ledger_lock(ledger, RECORD_LOCAL, failure) != 0 ||
         ledger_lock(ledger, RECORD_NETWORK, failure) != 0)
-        return LEDGER_DAMAGED;
-    if (record_load(ledger, RECORD_HEADER, &header) != 0 ||
-        ledger_follow_size(ledger, &header) != 0)
-        return damaged(failure);
-    return reset_all(ledger, now, failure);
+        return errno == ETIMEDOUT
+                   ? ledger_carry_over(place, ledger->fd, ledger->record_count, now, failure)
+                   : LEDGER_FAILED;
+    enum ledger_status status = sum_up(ledger, now, unlocked, failure);
+    if (status == LEDGER_OK)
+        status = reset_all(ledger, now, failure);
+    ledger_fence();
+    return status == LEDGER_OK && !ledger_is_current(ledger) ? LEDGER_REPLACED : status;
 }
 
-/* One round: what is good is emptied, what is not is replaced. LEDGER_DAMAGED:
- * it was replaced, by this or another process; look again. */
+/* One round: what is good is emptied, what is not is replaced. LEDGER_REPLACED: it
+ * was, by this or another process; look again. */
 static enum ledger_status unlock_or_replace(const struct ledger_place *place,
                                             const struct timestamp *now,
                                             struct ledger_unlocked *unlocked,
@@ -79,20 +84,22 @@ static enum ledger_status unlock_or_replace(const struct ledger_place *place,
     struct ledger ledger;
     struct stat st;
     struct failure wrong = {""};
-    enum ledger_status status = ledger_open_file(place, true, &ledger, &st, &wrong);
+    enum ledger_status status = ledger_open_file(place, now, &ledger, &st, &wrong);
 
-    if (status == LEDGER_OK)
-        status = sum_up(&ledger, now, unlocked, &wrong);
-    if (status == LEDGER_OK)
-        status = reset_under_locks(&ledger, now, &wrong);
-    ledger_close(&ledger);
-    if (status != LEDGER_OK && status != LEDGER_ABSENT)
-        *failure = wrong;
-    if (status != LEDGER_DAMAGED)
+    if (status == LEDGER_OK) {
+        ledger.directory_fd = place->directory_fd;
+        status = unlock_open(&ledger, place, now, unlocked, &wrong);
+        ledger.directory_fd = -1;
+        ledger_close(&ledger);
+    }
+    if (status == LEDGER_OK || status == LEDGER_ABSENT || status == LEDGER_REPLACED)
+        return status;
+    *failure = wrong;
+    if (status == LEDGER_FAILED)
         return status;
     unlocked->replaced = true;
-    if (ledger_replace(place, &st, false, now) == 0)
-        return LEDGER_DAMAGED;
+    if (ledger_replace_damaged(place, &st, false, now) == 0)
+        return LEDGER_REPLACED;
     failure_append(failure, " and cannot be replaced: %s", strerror(errno));
     return LEDGER_FAILED;
 }
@@ -102,14 +109,17 @@ enum ledger_status ledger_unlock(const char *state_dir, uid_t uid, uid_t owner,
                                  struct failure *failure)
 {
     struct ledger_place place = {.uid = uid, .owner = owner};
-    enum ledger_status status = LEDGER_DAMAGED;
+    enum ledger_status status = LEDGER_REPLACED;
 
     *unlocked = (struct ledger_unlocked){0};
     place.directory_fd = ledger_open_directory(state_dir, owner, false, failure);
     if (place.directory_fd < 0)
         return errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
-    for (int i = 0; i < LEDGER_OPEN_TRIES && status == LEDGER_DAMAGED; i++)
+    for (int i = 0; i < LEDGER_OPEN_TRIES && status == LEDGER_REPLACED; i++)
         status = unlock_or_replace(&place, now, unlocked, failure);
     close(place.directory_fd);
-    return status == LEDGER_DAMAGED ? LEDGER_FAILED : status;
+    if (status != LEDGER_REPLACED)
+        return status;
+    failure_set(failure, "keeps being replaced by another process");
+    return LEDGER_FAILED;
 }

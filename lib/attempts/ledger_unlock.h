@@ -13,9 +13,9 @@ struct ledger_unlocked {
 
 /*
  * Forgets all failures and locks; attempts in flight go on, unless they have
- * stalled. A ledger that is damaged, or whose lock another process does not
- * release, is replaced. Returns LEDGER_OK, LEDGER_ABSENT, or LEDGER_FAILED with
- * the reason.
+ * stalled. A ledger that is damaged, or of a later version, is replaced by a new
+ * one; one whose lock another process does not release, by a copy. Returns
+ * LEDGER_OK, LEDGER_ABSENT, or LEDGER_FAILED with the reason.
  */
 enum ledger_status ledger_unlock(const char *state_dir, uid_t uid, uid_t owner,
                                  const struct timestamp *now, struct ledger_unlocked *unlocked,

@@ -5,6 +5,7 @@
 #ifndef TMOUT_ATTEMPTS_ORIGIN_H
 #define TMOUT_ATTEMPTS_ORIGIN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Written into ledgers as numbers. */
@@ -13,7 +14,14 @@ enum origin_kind {
     ORIGIN_LOCAL = 1,   /* su, sudo, the console */
     ORIGIN_NETWORK = 2, /* without an address that can be trusted */
     ORIGIN_IPV4 = 3,
-    ORIGIN_IPV6 = 4 /* its /64 network: a host can choose any address there */
+    ORIGIN_IPV6 = 4, /* its /64 network: a host can choose any address there */
+    /* Networks that have too many sources to count each of them. */
+    ORIGIN_IPV6_56 = 5,
+    ORIGIN_IPV6_48 = 6,
+    ORIGIN_IPV6_32 = 7,
+    /* All addresses without a count of their own. */
+    ORIGIN_OTHER_IPV4 = 8,
+    ORIGIN_OTHER_IPV6 = 9
 };
 
 struct origin {
@@ -31,7 +39,23 @@ struct origin {
  */
 struct origin origin_of_address(const char *address);
 
-/* "local", "network", "192.0.2.1" or "2001:db8::/64". */
+static inline bool origin_is_ipv6(const struct origin *origin)
+{
+    return origin->kind == ORIGIN_IPV6 || (origin->kind >= ORIGIN_IPV6_56 &&
+                                           origin->kind <= ORIGIN_IPV6_32);
+}
+
+/* The network of a kind from ORIGIN_IPV6 to ORIGIN_IPV6_32 that an IPv6 origin,
+ * which is no larger, is in. */
+struct origin origin_network(const struct origin *origin, uint32_t kind);
+
+/* Is the second origin the first one, or an IPv6 network in it? */
+bool origin_covers(const struct origin *origin, const struct origin *other);
+
+/* A number for an origin that is hardly ever that of another one, and never 0. */
+uint16_t origin_tag(const struct origin *origin);
+
+/* "local", "network", "192.0.2.1", "2001:db8::/64", "other IPv4 addresses". */
 void origin_format(const struct origin *origin, char *text, uint32_t size);
 
 #endif

@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,8 +39,20 @@ static int create(int directory_fd, const char *name)
     return fd;
 }
 
+/* Where the file system copies on write, as btrfs does, changing a file would need
+ * new space. It can be told not to while the file is empty; elsewhere this fails. */
+static void write_in_place(int fd)
+{
+    int flags;
+
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0)
+        return;
+    flags |= FS_NOCOW_FL;
+    (void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
+}
+
 /* Writes a whole temporary file; on failure it is gone again. */
-static int write_temporary(int directory_fd, const char *temporary, mode_t mode,
+static int write_temporary(int directory_fd, const char *temporary, mode_t mode, bool in_place,
                            const void *content, size_t size)
 {
     const int fd = create(directory_fd, temporary);
@@ -46,6 +60,8 @@ static int write_temporary(int directory_fd, const char *temporary, mode_t mode,
 
     if (fd < 0)
         return -1;
+    if (in_place)
+        write_in_place(fd);
     if (write_all(fd, content, size) != 0 || fchmod(fd, mode) != 0 || fsync(fd) != 0)
         goto fail;
     close(fd);
@@ -62,7 +78,7 @@ fail:
 static int replace(int directory_fd, const char *name, const char *temporary, mode_t mode,
                    const void *content, size_t size)
 {
-    if (write_temporary(directory_fd, temporary, mode, content, size) != 0)
+    if (write_temporary(directory_fd, temporary, mode, false, content, size) != 0)
         return -1;
     if (renameat(directory_fd, temporary, directory_fd, name) != 0) {
         const int error = errno;
@@ -109,12 +125,18 @@ int atomic_replace_unlocked(int directory_fd, const char *name, mode_t mode, con
     return replace(directory_fd, name, temporary, mode, content, size);
 }
 
+int atomic_write_new(int directory_fd, const char *name, mode_t mode, const void *content,
+                     size_t size)
+{
+    return write_temporary(directory_fd, name, mode, true, content, size);
+}
+
 int atomic_create(int directory_fd, const char *name, mode_t mode, const void *content, size_t size)
 {
     char temporary[NAME_MAX + 1];
 
     if (atomic_temporary_name(temporary, sizeof temporary, name) != 0 ||
-        write_temporary(directory_fd, temporary, mode, content, size) != 0)
+        write_temporary(directory_fd, temporary, mode, true, content, size) != 0)
         return -1;
     const int result = linkat(directory_fd, temporary, directory_fd, name, 0);
     const int error = errno;

@@ -29,10 +29,17 @@ int atomic_replace_unlocked(int directory_fd, const char *name, mode_t mode, con
 
 /*
  * The same for a file that must not exist yet: of several callers at once one
- * creates it, and the others get -1 with EEXIST.
+ * creates it, and the others get -1 with EEXIST. The file can be changed in place
+ * later without new space, on a file system that copies on write, too.
  */
 int atomic_create(int directory_fd, const char *name, mode_t mode, const void *content,
                   size_t size);
+
+/* Writes such a file under a name that only the caller uses, and syncs it, but not
+ * the directory: for a file that gets its real name later. Returns 0, or -1 with
+ * errno and no file. */
+int atomic_write_new(int directory_fd, const char *name, mode_t mode, const void *content,
+                     size_t size);
 
 /* NAME.new<thread id>: a temporary name that no other living thread uses.
  * Returns 0, or -1 with ENAMETOOLONG. */

@@ -8,6 +8,7 @@
 #include <security/pam_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -17,6 +18,9 @@ enum {
      * LoginGraceTime of a minute that baselines ask for. */
     STALLED_MAX_MS = 10 * 1000,
     WAIT_MAX_MS = 55 * 1000,
+    /* What is left of the application's own time limit for checking the password,
+     * or a quarter of it if that is less. */
+    CHECK_TIME_MS = 5 * 1000,
     /* A process that is killed does not wake those who wait. */
     RETRY_MS = 250,
     OPEN_TRIES = 4
@@ -96,25 +100,47 @@ static enum ledger_status ask_protected(struct attempt_admission *admission,
     return status;
 }
 
+/*
+ * How long to wait at most. sshd limits a login by a timer of the process that
+ * checks passwords (LoginGraceTime), and so do login and others: where one is
+ * running, it says when the login would end.
+ */
+static int64_t wait_max_ms(void)
+{
+    struct itimerval timer;
+
+    if (getitimer(ITIMER_REAL, &timer) != 0 || timer.it_interval.tv_sec != 0 ||
+        timer.it_interval.tv_usec != 0)
+        return WAIT_MAX_MS;
+    const int64_t left_ms = (int64_t)timer.it_value.tv_sec * 1000 + timer.it_value.tv_usec / 1000;
+    if (left_ms == 0)
+        return WAIT_MAX_MS;
+    return left_ms - (left_ms / 4 < CHECK_TIME_MS ? left_ms / 4 : CHECK_TIME_MS);
+}
+
 static enum ledger_status await_admission(struct attempt_admission *admission,
                                           struct attempt_report *report)
 {
     const int64_t start_ms = clock_ms(CLOCK_MONOTONIC);
-    int64_t progress_ms = start_ms, at_ms;
+    int64_t progress_ms = start_ms, max_ms = 0, at_ms;
     uint32_t seen = 0;
 
     for (bool first = true;; first = false) {
         const enum ledger_status status = ask_protected(admission, report);
         if (status != LEDGER_OK)
             return status;
+        if (report->lock_stuck)
+            attempt_log_stuck(admission->pamh, &admission->request, admission->state_dir);
         attempt_log_changes(admission->pamh, &admission->request, report);
         if (report->admission != REJECTED_BUSY)
             return LEDGER_OK;
+        if (first)
+            max_ms = wait_max_ms();
         at_ms = clock_ms(CLOCK_MONOTONIC);
         if (first || report->seen != seen)
             progress_ms = at_ms;
         seen = report->seen;
-        if (at_ms - progress_ms >= STALLED_MAX_MS || at_ms - start_ms >= WAIT_MAX_MS)
+        if (at_ms - progress_ms >= STALLED_MAX_MS || at_ms - start_ms >= max_ms)
             return LEDGER_OK;
         ledger_wait(&admission->ledger, report, RETRY_MS);
     }

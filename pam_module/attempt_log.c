@@ -2,6 +2,7 @@
 
 #include "lib/attempts/ledger_access.h"
 #include "lib/host/audit_record.h"
+#include "lib/attempts/ledger_lock.h"
 #include "lib/policy/duration.h"
 #include "pam_module/pam_item.h"
 #include "pam_module/protected.h"
@@ -116,6 +117,16 @@ void attempt_log_changes(pam_handle_t *pamh, const struct attempt_request *reque
                  ATTEMPT_FIELDS(pamh, request, report));
         send_audit_record(pamh, request, AUDIT_EVENT_LOCK_EXPIRED, true);
     }
+}
+
+void attempt_log_stuck(pam_handle_t *pamh, const struct attempt_request *request,
+                       const char *state_dir)
+{
+    log_line(pamh, LOG_WARNING,
+             "attempt ledger %s/" LEDGER_DIRECTORY
+             "/%u was locked for %d s by a process that does not continue: replaced by a copy "
+             "user=%s",
+             state_dir, (unsigned)request->uid, LEDGER_LOCK_WAIT_MS / 1000, request->log_name);
 }
 
 void attempt_log_ledger(pam_handle_t *pamh, const struct attempt_request *request,

@@ -23,6 +23,10 @@ void attempt_log_changes(pam_handle_t *pamh, const struct attempt_request *reque
 void attempt_log_rejection(pam_handle_t *pamh, const struct attempt_request *request,
                            const struct attempt_report *report);
 
+/* Another process did not release the ledger's lock: there is a copy now. */
+void attempt_log_stuck(pam_handle_t *pamh, const struct attempt_request *request,
+                       const char *state_dir);
+
 /* Something is wrong with the ledger: what (the text of a ledger's struct
  * failure), and what the module does about it. */
 void attempt_log_ledger(pam_handle_t *pamh, const struct attempt_request *request,

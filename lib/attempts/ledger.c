@@ -117,22 +117,21 @@ static enum ledger_status admit_on(struct ledger *ledger, struct source_record *
     return LEDGER_OK;
 }
 
-/* The record for the attempt; base has those that each ledger has. LEDGER_REPLACED:
- * the ledger has just got records for sources. */
+/* The record for the attempt of a source. LEDGER_REPLACED: there is a new ledger, with
+ * records for sources. */
 static enum ledger_status find_record(struct ledger *ledger, const struct origin *origin,
                                       const struct attempt_limits *limits,
                                       const struct timestamp *now, struct source_record *on,
                                       struct failure *failure)
 {
     if (ledger->record_count < RECORDS_WITH_SOURCES) {
-        const enum ledger_status status =
-            ledger_renew(ledger, RECORDS_WITH_SOURCES, now, failure);
+        const enum ledger_status status = ledger_grow(ledger, RECORDS_WITH_SOURCES, now, failure);
         /* On a full disk all sources share one count: that is no less strict. */
         if (status == LEDGER_FAILED && ledger_is_current(ledger)) {
             on->number = RECORD_NETWORK;
             return LEDGER_OK;
         }
-        return status == LEDGER_OK ? LEDGER_REPLACED : status;
+        return status;
     }
     return sources_find(ledger, origin, limits, now, on, failure);
 }
@@ -181,12 +180,12 @@ static enum ledger_status admit_once(struct ledger *ledger, const struct attempt
 {
     const uint32_t shared = ledger_shared_record(&ledger->origin);
 
-    *report = (struct attempt_report){.admission = REJECTED_BUSY};
-    if (ledger_lock(ledger, shared, failure) != 0)
-        return errno == ETIMEDOUT ? ledger_renew(ledger, 0, now, failure) == LEDGER_OK
-                                        ? LEDGER_REPLACED
-                                        : LEDGER_FAILED
-                                  : LEDGER_FAILED;
+    *report =
+        (struct attempt_report){.admission = REJECTED_BUSY, .lock_stuck = report->lock_stuck};
+    if (ledger_lock(ledger, shared, failure) != 0) {
+        report->lock_stuck |= errno == ETIMEDOUT;
+        return errno == ETIMEDOUT || errno == ESTALE ? LEDGER_REPLACED : LEDGER_FAILED;
+    }
     enum ledger_status status = admit_locked(ledger, limits, now, report, failure);
     ledger_fence();
     if ((status == LEDGER_OK || status == LEDGER_DAMAGED) && !ledger_is_current(ledger))
@@ -202,11 +201,12 @@ enum ledger_status ledger_admit(struct ledger *ledger, const struct origin *orig
                                 struct attempt_report *report, struct failure *failure)
 {
     ledger->origin = *origin;
+    report->lock_stuck = false;
     for (int i = 0; i < LEDGER_OPEN_TRIES; i++) {
         enum ledger_status status = admit_once(ledger, limits, now, report, failure);
         if (status != LEDGER_REPLACED)
             return status;
-        status = ledger_follow(ledger, now, failure);
+        status = ledger_renew(ledger, now, failure);
         if (status != LEDGER_OK)
             return status;
     }
@@ -309,7 +309,7 @@ static enum ledger_status settle_once(struct ledger *ledger, const struct settle
 
     *report = (struct attempt_report){.admission = REJECTED_LOCKED};
     if (ledger_lock(ledger, record, failure) != 0)
-        return errno == ETIMEDOUT ? LEDGER_REPLACED : LEDGER_FAILED;
+        return errno == ETIMEDOUT || errno == ESTALE ? LEDGER_REPLACED : LEDGER_FAILED;
     const enum ledger_status status = settle_locked(ledger, end, limits, now, report, failure);
     if (status == LEDGER_OK && end->success && report->admission == ADMITTED)
         remember_source(ledger, limits, now);
@@ -329,7 +329,7 @@ enum ledger_status ledger_settle(struct ledger *ledger, bool success,
         const enum ledger_status status = settle_once(ledger, &end, limits, now, report, failure);
         if (status != LEDGER_REPLACED)
             return status;
-        switch (ledger_renew(ledger, 0, now, failure)) {
+        switch (ledger_renew(ledger, now, failure)) {
         case LEDGER_OK:
             break;
         case LEDGER_ABSENT:

@@ -24,6 +24,7 @@ struct attempt_report {
     unsigned failures, in_flight;
     int64_t lock_left_ms;  /* SETTING_FOREVER: until an administrator unlocks */
     uint32_t record, seen; /* for ledger_wait() */
+    bool lock_stuck;       /* another process did not release the lock: there is a copy now */
 };
 
 /*

@@ -321,7 +321,9 @@ static struct ledger_place place_of(const struct ledger *ledger)
         .directory_fd = ledger->directory_fd, .uid = ledger->uid, .owner = ledger->owner};
 }
 
-enum ledger_status ledger_follow(struct ledger *ledger, const struct timestamp *now,
+/* Closes a ledger that is no longer current, and opens the one in its place for the
+ * same attempt. If there is no good one, the old one stays open. */
+static enum ledger_status ledger_follow(struct ledger *ledger, const struct timestamp *now,
                                  struct failure *failure)
 {
     const struct ledger_place place = place_of(ledger);
@@ -339,12 +341,18 @@ enum ledger_status ledger_follow(struct ledger *ledger, const struct timestamp *
     return status;
 }
 
-enum ledger_status ledger_renew(struct ledger *ledger, uint32_t record_count,
-                                const struct timestamp *now, struct failure *failure)
+enum ledger_status ledger_grow(const struct ledger *ledger, uint32_t record_count,
+                               const struct timestamp *now, struct failure *failure)
 {
     const struct ledger_place place = place_of(ledger);
-    const enum ledger_status status =
-        ledger_carry_over(&place, ledger->fd, record_count, now, failure);
+
+    return ledger_carry_over(&place, ledger->fd, record_count, now, failure);
+}
+
+enum ledger_status ledger_renew(struct ledger *ledger, const struct timestamp *now,
+                                struct failure *failure)
+{
+    const enum ledger_status status = ledger_grow(ledger, ledger->record_count, now, failure);
 
     return status == LEDGER_REPLACED ? ledger_follow(ledger, now, failure) : status;
 }

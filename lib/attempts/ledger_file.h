@@ -62,16 +62,20 @@ enum ledger_status ledger_open_file(const struct ledger_place *place, const stru
 bool ledger_is_current(const struct ledger *ledger);
 
 /*
- * Closes a ledger that is no longer current, and opens the one in its place, for
- * the same attempt. LEDGER_OK and LEDGER_DAMAGED as in ledger_open(); otherwise the
- * old one stays open. LEDGER_ABSENT: root has removed it.
+ * Replaces an open ledger by one with the same counts and record_count records, or
+ * as many as it has if that is more. Returns LEDGER_REPLACED (it stays open),
+ * LEDGER_DAMAGED or LEDGER_FAILED.
  */
-enum ledger_status ledger_follow(struct ledger *ledger, const struct timestamp *now,
-                                 struct failure *failure);
+enum ledger_status ledger_grow(const struct ledger *ledger, uint32_t record_count,
+                               const struct timestamp *now, struct failure *failure);
 
-/* Replaces an open ledger by one with the same counts and record_count records,
- * or more, and opens that one. */
-enum ledger_status ledger_renew(struct ledger *ledger, uint32_t record_count,
-                                const struct timestamp *now, struct failure *failure);
+/*
+ * Goes on with the ledger that is in the place of this one, for the same attempt. If
+ * there is no other one yet, this one is stuck or revoked, and is replaced first.
+ * LEDGER_OK and LEDGER_DAMAGED as in ledger_open(); otherwise the old one stays open.
+ * LEDGER_ABSENT: root has removed it.
+ */
+enum ledger_status ledger_renew(struct ledger *ledger, const struct timestamp *now,
+                                struct failure *failure);
 
 #endif

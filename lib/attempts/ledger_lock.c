@@ -55,9 +55,12 @@ static int lock_with_timeout(const struct ledger *ledger, uint32_t record)
     while (ledger_try_lock(ledger, record) != 0) {
         if (errno != EAGAIN && errno != EACCES && errno != EINTR)
             return -1;
-        if (waited_us >= LEDGER_LOCK_WAIT_MS * 1000L ||
-            (pause_us == LOCK_PAUSE_MAX_US && is_revoked_meanwhile(ledger))) {
+        if (waited_us >= LEDGER_LOCK_WAIT_MS * 1000L) {
             errno = ETIMEDOUT;
+            return -1;
+        }
+        if (pause_us == LOCK_PAUSE_MAX_US && is_revoked_meanwhile(ledger)) {
+            errno = ESTALE;
             return -1;
         }
         nanosleep(&(struct timespec){.tv_nsec = pause_us * 1000}, NULL);

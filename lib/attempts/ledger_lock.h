@@ -27,7 +27,8 @@ uint32_t ledger_shared_record(const struct origin *origin);
  * Locks a record against changes, waiting for LEDGER_LOCK_WAIT_MS at the most:
  * the holder may be frozen. One lock covers RECORD_LOCAL, another one all the
  * other records, the header and the index too. Returns 0, or -1 with errno and
- * the reason; with ETIMEDOUT, the ledger can be replaced (ledger_replace.h).
+ * the reason. After ETIMEDOUT the ledger can be replaced, and after ESTALE another
+ * process is doing that (ledger_replace.h).
  */
 int ledger_lock(const struct ledger *ledger, uint32_t record, struct failure *failure);
 

@@ -64,7 +64,7 @@ static enum ledger_status unlock_open(struct ledger *ledger, const struct ledger
     /* Closing the file releases the locks. */
     if (ledger_lock(ledger, RECORD_LOCAL, failure) != 0 ||
         ledger_lock(ledger, RECORD_NETWORK, failure) != 0)
-        return errno == ETIMEDOUT
+        return errno == ETIMEDOUT || errno == ESTALE
                    ? ledger_carry_over(place, ledger->fd, ledger->record_count, now, failure)
                    : LEDGER_FAILED;
     enum ledger_status status = sum_up(ledger, now, unlocked, failure);

@@ -122,7 +122,7 @@ void attempt_log_changes(pam_handle_t *pamh, const struct attempt_request *reque
 void attempt_log_stuck(pam_handle_t *pamh, const struct attempt_request *request,
                        const char *state_dir)
 {
-    log_line(pamh, LOG_WARNING,
+    log_line(pamh, request, LOG_WARNING,
              "attempt ledger %s/" LEDGER_DIRECTORY
              "/%u was locked for %d s by a process that does not continue: replaced by a copy "
              "user=%s",

@@ -180,8 +180,7 @@ static enum ledger_status admit_once(struct ledger *ledger, const struct attempt
 {
     const uint32_t shared = ledger_shared_record(&ledger->origin);
 
-    *report =
-        (struct attempt_report){.admission = REJECTED_BUSY, .lock_stuck = report->lock_stuck};
+    *report = (struct attempt_report){.admission = REJECTED_BUSY, .lock_stuck = report->lock_stuck};
     if (ledger_lock(ledger, shared, failure) != 0) {
         report->lock_stuck |= errno == ETIMEDOUT;
         return errno == ETIMEDOUT || errno == ESTALE ? LEDGER_REPLACED : LEDGER_FAILED;
@@ -251,9 +250,8 @@ static bool settle_entry(const struct ledger *ledger, const struct settlement *e
 {
     const struct count_slot *entry = &ledger->slot.entry;
     const uint64_t kept = end->success ? failures_of_others(ledger, bank, limits) : 0;
-    const bool settled =
-        count_settle(&bank->count, entry, end->success, limits, now, changes) ||
-        (end->copied && was_copied(bank, entry, end->success));
+    const bool settled = count_settle(&bank->count, entry, end->success, limits, now, changes) ||
+                         (end->copied && was_copied(bank, entry, end->success));
 
     if (settled && bank->count.locked_ms == NOT_LOCKED)
         bank->count.failed |= kept;

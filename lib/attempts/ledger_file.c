@@ -80,10 +80,10 @@ static enum ledger_status open_place(const struct ledger_place *place, int flags
     const char *wrong;
 
     ledger_file_name(name, place->uid);
-    *ledger = (struct ledger){
-        .uid = place->uid, .owner = place->owner, .fd = -1, .directory_fd = -1};
-    ledger->fd = fd_above_stdio(openat(place->directory_fd, name,
-                                       flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    *ledger =
+        (struct ledger){.uid = place->uid, .owner = place->owner, .fd = -1, .directory_fd = -1};
+    ledger->fd = fd_above_stdio(
+        openat(place->directory_fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (ledger->fd < 0 && is_no_file(errno) &&
         fstatat(place->directory_fd, name, st, AT_SYMLINK_NOFOLLOW) == 0) {
         failure_set(failure, "is not a regular file");
@@ -324,7 +324,7 @@ static struct ledger_place place_of(const struct ledger *ledger)
 /* Closes a ledger that is no longer current, and opens the one in its place for the
  * same attempt. If there is no good one, the old one stays open. */
 static enum ledger_status ledger_follow(struct ledger *ledger, const struct timestamp *now,
-                                 struct failure *failure)
+                                        struct failure *failure)
 {
     const struct ledger_place place = place_of(ledger);
     struct ledger next;

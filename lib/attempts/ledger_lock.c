@@ -6,10 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-    LOCK_PAUSE_MIN_US = 50,
-    LOCK_PAUSE_MAX_US = 5000
-};
+enum { LOCK_PAUSE_MIN_US = 50, LOCK_PAUSE_MAX_US = 5000 };
 
 static int64_t lock_of(uint32_t record)
 {

@@ -60,9 +60,9 @@ void queue_join(struct ledger *ledger, uint32_t record, const struct timestamp *
     queue_leave(ledger);
     /* Who waits for another record now has still been waiting since then. */
     if (ticket.number == 0)
-        ticket.number = ((uint64_t)now->boot_ms * TICKETS_PER_MS +
-                         (uint64_t)gettid() % TICKETS_PER_MS) %
-                        TICKET_END;
+        ticket.number =
+            ((uint64_t)now->boot_ms * TICKETS_PER_MS + (uint64_t)gettid() % TICKETS_PER_MS) %
+            TICKET_END;
     for (unsigned i = 0; i < JOIN_TRIES && ticket.number < TICKET_END; i++, ticket.number++) {
         if (set_ticket_lock(ledger, &ticket, F_WRLCK) == 0) {
             ledger->ticket = ticket;

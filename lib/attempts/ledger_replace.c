@@ -131,8 +131,7 @@ static enum ledger_status make_image(const struct ledger_place *place, int fd,
 static int fill_candidate(int directory_fd, const char *name, const unsigned char *image,
                           size_t size)
 {
-    const int fd =
-        fd_above_stdio(openat(directory_fd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
+    const int fd = fd_above_stdio(openat(directory_fd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
     int result = -1;
 
     if (fd < 0)
@@ -264,8 +263,8 @@ enum ledger_status ledger_carry_over(const struct ledger_place *place, int fd,
         failure_set(failure, "cannot be replaced: %s", strerror(errno));
         return LEDGER_FAILED;
     }
-    if (!is_in_place(place, &new.st) || ((new.st.st_mode & LEDGER_REVOKED) != 0 &&
-                                         install_successor(place, fd, new.end, &new.st)))
+    if (!is_in_place(place, &new.st) ||
+        ((new.st.st_mode &LEDGER_REVOKED) != 0 && install_successor(place, fd, new.end, &new.st)))
         return LEDGER_REPLACED;
     return replace_by_copy(&new, now, failure);
 }

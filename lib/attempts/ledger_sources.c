@@ -144,8 +144,7 @@ static enum ledger_status load_source(const struct ledger *ledger, const struct 
                                       unsigned source, struct file_bank *bank,
                                       struct failure *failure)
 {
-    const enum ledger_status status =
-        record_load(ledger, RECORD_SOURCES + source, bank, failure);
+    const enum ledger_status status = record_load(ledger, RECORD_SOURCES + source, bank, failure);
 
     if (status == LEDGER_OK && !origin_covers(&bank->origin, &index->source[source].origin)) {
         empty(bank);
@@ -269,9 +268,8 @@ static enum ledger_status assign_new(const struct ledger *ledger, const struct o
             return merge(ledger, &network, limits, now, found, failure);
     }
     const unsigned source = find_free(&found->index);
-    if (source == NO_SOURCE ||
-        count_strangers(&found->index, origin) >=
-            (origin_is_ipv6(origin) ? SOURCES_IPV6_MAX : SOURCES_IPV4_MAX))
+    if (source == NO_SOURCE || count_strangers(&found->index, origin) >=
+                                   (origin_is_ipv6(origin) ? SOURCES_IPV6_MAX : SOURCES_IPV4_MAX))
         return LEDGER_ABSENT;
     return assign(ledger, source, &entry, now, found, failure);
 }

@@ -41,8 +41,8 @@ struct origin origin_of_address(const char *address);
 
 static inline bool origin_is_ipv6(const struct origin *origin)
 {
-    return origin->kind == ORIGIN_IPV6 || (origin->kind >= ORIGIN_IPV6_56 &&
-                                           origin->kind <= ORIGIN_IPV6_32);
+    return origin->kind == ORIGIN_IPV6 ||
+           (origin->kind >= ORIGIN_IPV6_56 && origin->kind <= ORIGIN_IPV6_32);
 }
 
 /* The network of a kind from ORIGIN_IPV6 to ORIGIN_IPV6_32 that an IPv6 origin,

@@ -19,7 +19,7 @@
 #include "lib/attempts/ledger_unlock.h"
 #include "lib/host/checksum.h"
 
-enum { USER = 4711, MINUTE_MS = 60 * 1000, IMAGE_MAX = 256 * 1024 };
+enum { USER = 4711, MINUTE_MS = 60 * 1000, IMAGE_MAX = 320 * 1024 };
 
 static const struct timestamp now = {.boot_id = {1}, .boot_ms = 100 * MINUTE_MS, .wall_ms = 1};
 static const struct attempt_limits by_user = {
@@ -100,33 +100,59 @@ static uint32_t take(struct input *input, size_t bytes)
     return value;
 }
 
-static void fix_record(uint32_t number)
+/* Record RECORDS_WITH_SOURCES is the index here. */
+static unsigned char *bank_of(uint32_t number, unsigned which, size_t *size)
 {
-    struct file_record *record = (struct file_record *)(void *)image + number;
-    const uint32_t place[2] = {USER, number};
-
-    for (size_t i = 0; i < 2; i++) {
-        struct file_bank *bank = &record->bank[i];
-        uint64_t sum = checksum(CHECKSUM_START, LEDGER_MAGIC, sizeof LEDGER_MAGIC - 1);
-        sum = checksum(sum, place, sizeof place);
-        bank->checksum = checksum_words(sum, &bank->sequence,
-                                        sizeof *bank - offsetof(struct file_bank, sequence));
+    if (number == RECORDS_WITH_SOURCES) {
+        *size = sizeof(struct index_bank);
+        return image + INDEX_OFFSET + which * INDEX_BANK_SIZE;
     }
+    *size = sizeof(struct file_bank);
+    return image + ledger_record_offset(number) + which * BANK_SIZE;
+}
+
+/* Both kinds of banks have a lead and a checksum before their content, and a trail
+ * behind it. */
+enum { CONTENT = 2 * sizeof(uint64_t) };
+
+static void fix_bank(uint32_t number, unsigned which)
+{
+    const uint32_t place[2] = {USER, number == RECORDS_WITH_SOURCES ? UINT32_MAX : number};
+    size_t size;
+    unsigned char *bank = bank_of(number, which, &size);
+    uint64_t sum = checksum(CHECKSUM_START, LEDGER_MAGIC, sizeof LEDGER_MAGIC - 1);
+
+    sum = checksum(sum, place, sizeof place);
+    sum = checksum_words(sum, bank + CONTENT, size - CONTENT - sizeof(uint64_t));
+    memcpy(bank + sizeof(uint64_t), &sum, sizeof sum);
 }
 
 static void patch(struct input *input)
 {
-    const uint32_t number = take(input, 1) % RECORDS_WITH_SOURCES;
-    struct file_record *record = (struct file_record *)(void *)image + number;
-    unsigned char *bank = (unsigned char *)&record->bank[take(input, 1) & 1];
-    /* Starts after the checksum and the sequence number. */
-    const size_t start = offsetof(struct file_bank, record_count);
-    size_t at = start + take(input, 2) % (sizeof record->bank[0] - start);
+    const uint32_t number = take(input, 1) % (RECORDS_WITH_SOURCES + 1);
+    const unsigned which = take(input, 1) & 1;
+    size_t size;
+    unsigned char *bank = bank_of(number, which, &size);
+    const size_t end = size - sizeof(uint64_t);
+    size_t at = CONTENT + take(input, 2) % (end - CONTENT);
 
     for (size_t length = take(input, 1) % 17; length > 0; length--)
-        if (at < sizeof record->bank[0])
+        if (at < end)
             bank[at++] = (unsigned char)take(input, 1);
-    fix_record(number);
+    fix_bank(number, which);
+}
+
+/* Is it a ledger of a later version? That is neither good nor damaged. */
+static bool is_newer(const void *data, size_t size)
+{
+    struct ledger_head head;
+    uint32_t version = 0;
+
+    if (size >= sizeof head) {
+        memcpy(&head, data, sizeof head);
+        head_record_count(&head, &version);
+    }
+    return version > LEDGER_VERSION;
 }
 
 static void put_file(const void *data, size_t size)
@@ -191,7 +217,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             const size_t at = take(&input, 3) % valid_size;
             image[at] = (unsigned char)take(&input, 1);
         }
-    if (way == 'p' || way == 'd')
+    const bool patched = way == 'p' || way == 'd';
+    if (is_newer(patched ? image : data, patched ? valid_size : size))
+        return 0;
+    if (patched)
         put_file(image, valid_size);
     else
         put_file(data, size);

@@ -1240,7 +1240,8 @@ static void survives_torn_changes(void **state)
         look_at_all(*state, &after);
         assert_int_equal(after.status, LEDGER_OK);
         /* an attempt whose process does not hold the lock is a failure */
-        assert_int_equal(after.state[RECORD_NETWORK].failures + after.state[RECORD_NETWORK].in_flight,
+        assert_int_equal(after.state[RECORD_NETWORK].failures +
+                             after.state[RECORD_NETWORK].in_flight,
                          size < sizeof(struct file_bank) ? 1 : 2);
     }
     struct file_record torn = old;
@@ -1952,9 +1953,9 @@ static void sources_are_separate(void **state)
 
 static struct origin ipv4(unsigned i)
 {
-    struct origin origin = {.kind = ORIGIN_IPV4, .address = {10, (unsigned char)(i >> 16),
-                                                             (unsigned char)(i >> 8),
-                                                             (unsigned char)i}};
+    struct origin origin = {
+        .kind = ORIGIN_IPV4,
+        .address = {10, (unsigned char)(i >> 16), (unsigned char)(i >> 8), (unsigned char)i}};
     return origin;
 }
 
@@ -1966,8 +1967,8 @@ static struct origin ipv6(unsigned bits, unsigned i)
 
     for (unsigned bit = bits; bit < 64; bit++, i >>= 1) {
         const unsigned char mask = (unsigned char)(0x80 >> bit % 8);
-        origin.address[bit / 8] = (unsigned char)((origin.address[bit / 8] & ~mask) |
-                                                  ((i & 1) != 0 ? mask : 0));
+        origin.address[bit / 8] =
+            (unsigned char)((origin.address[bit / 8] & ~mask) | ((i & 1) != 0 ? mask : 0));
     }
     return origin;
 }
@@ -1981,8 +1982,11 @@ struct stranger {
 };
 
 static const struct stranger strangers[] = {
-    {"a /64", 64, 1000, 1},      {"a /56", 56, 256, 8},      {"a /48", 48, 3000, 16},
-    {"a /32", 32, 3000, 32},     {"IPv4", 0, 10000, SOURCES_IPV4_MAX + 1},
+    {"a /64", 64, 1000, 1},
+    {"a /56", 56, 256, 8},
+    {"a /48", 48, 3000, 16},
+    {"a /32", 32, 3000, 32},
+    {"IPv4", 0, 10000, SOURCES_IPV4_MAX + 1},
     {"an IPv4", 0, 1, 1},
 };
 
@@ -2068,7 +2072,8 @@ static void attempts_in_flight_do_not_add_guesses(void **state)
  * family, and of another network. */
 static void strangers_do_not_lock_out_others(void **state)
 {
-    static const char *const innocent[] = {"192.0.2.1", "2001:db8:102:304:5::6", "2001:db8:ffff::1"};
+    static const char *const innocent[] = {"192.0.2.1", "2001:db8:102:304:5::6",
+                                           "2001:db8:ffff::1"};
     const struct origin new_ipv4 = address("198.51.100.1"), new_ipv6 = address("2001:470:1::1");
 
     for (size_t n = 2; n < 5; n++) {
@@ -2614,9 +2619,8 @@ static void set_version(const char *path, uint32_t version)
     const int fd = open(path, O_WRONLY | O_CLOEXEC);
 
     assert_true(fd >= 0);
-    assert_int_equal(
-        pwrite(fd, words, sizeof words, (off_t)offsetof(struct ledger_head, version)),
-        sizeof words);
+    assert_int_equal(pwrite(fd, words, sizeof words, (off_t)offsetof(struct ledger_head, version)),
+                     sizeof words);
     close(fd);
 }
 

@@ -3,25 +3,14 @@
 #include "lib/attempts/ledger_lock.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-/* Does the file have records that were added after it was opened? */
-static bool has_grown(const struct ledger *ledger)
-{
-    struct stat st;
-
-    return fstat(ledger->fd, &st) != 0 ||
-           (size_t)st.st_size > ledger_file_size(ledger->record_count);
-}
 
 /* Under both locks. */
 static bool is_in_use(const struct ledger *ledger, const struct attempt_limits *limits,
                       const struct timestamp *now)
 {
-    if (!ledger_is_current(ledger) || has_grown(ledger))
+    if (!ledger_is_current(ledger))
         return true;
     for (uint32_t i = 1; i < ledger->record_count; i++) {
         struct attempt_state state;
@@ -36,7 +25,7 @@ static enum ledger_removal remove_under_locks(const struct ledger *ledger,
                                               const struct attempt_limits *limits,
                                               const struct timestamp *now, struct failure *failure)
 {
-    char name[16];
+    char name[LEDGER_NAME_SIZE];
 
     /* Closing the file releases the locks. */
     if (ledger_lock(ledger, RECORD_LOCAL, failure) != 0 ||
@@ -44,7 +33,7 @@ static enum ledger_removal remove_under_locks(const struct ledger *ledger,
         return LEDGER_REMOVAL_FAILED;
     if (is_in_use(ledger, limits, now))
         return LEDGER_IN_USE;
-    snprintf(name, sizeof name, "%u", (unsigned)ledger->uid);
+    ledger_file_name(name, ledger->uid);
     if (unlinkat(ledger->directory_fd, name, 0) == 0)
         return LEDGER_REMOVED;
     failure_set(failure, "cannot be removed: %s", strerror(errno));

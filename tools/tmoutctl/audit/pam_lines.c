@@ -335,6 +335,20 @@ static void add_auth_order(struct audit *audit, const struct pam_diagnosis *diag
         set_right(finding, diagnosis, right_auth_text(diagnosis));
 }
 
+/* Our line asks or rejects those who need no password. */
+static void add_unneeded(struct audit *audit, const struct pam_diagnosis *diagnosis)
+{
+    const size_t line = diagnosis->wiring.answer.flaw[PAM_FLAW_UNNEEDED].line;
+    struct place place = {""};
+    struct finding *finding = add_about(
+        audit, CHECK_PAM_AUTH_ORDER, AUDIT_WARN, our_line(diagnosis, PAM_FLAW_UNNEEDED),
+        "comes before %s for %s: it also applies to those whom that lets in without a password",
+        place_of(&diagnosis->stack, line, &place), diagnosis->service->name);
+
+    if (finding != NULL)
+        set_right(finding, diagnosis, right_auth_text(diagnosis));
+}
+
 void check_pam_auth_order(struct audit *audit, const void *facts)
 {
     const struct pam_facts *pam = facts;
@@ -343,6 +357,9 @@ void check_pam_auth_order(struct audit *audit, const void *facts)
         if (is_check(&pam->diagnosis[i]) &&
             pam->diagnosis[i].wiring.ours < pam->diagnosis[i].stack.count)
             add_auth_order(audit, &pam->diagnosis[i]);
+    for (size_t i = 0; i < pam->diagnoses; i++)
+        if (is_check(&pam->diagnosis[i]) && has(&pam->diagnosis[i], PAM_FLAW_UNNEEDED))
+            add_unneeded(audit, &pam->diagnosis[i]);
 }
 
 void check_pam_prompt(struct audit *audit, const void *facts)

@@ -32,9 +32,10 @@ struct state {
     signed char passwords, codes; /* asked for after, less those asked for before */
     unsigned char ours;           /* calls of our line after, at most 2 */
     unsigned char ours_before;
-    bool checked;    /* after our line something was checked that can be guessed */
-    bool overridden; /* the user's environment came after our line */
-    bool own_prompt; /* ours has asked */
+    bool checked;           /* after our line something was checked that can be guessed */
+    bool overridden;        /* the user's environment came after our line */
+    bool own_prompt;        /* ours has asked */
+    unsigned char unneeded; /* the line after ours that made a password unnecessary, as index + 1 */
     unsigned char variable[VARIABLES_MAX]; /* results of conditions, as index + 1 */
     size_t parent;                         /* the state before, or PAM_NO_LINE */
     size_t called;                         /* the line called on the way here, or PAM_NO_LINE */
@@ -186,7 +187,7 @@ static void find_variables(struct proof *proof)
 
 /* The part of a state on which everything that follows depends, as bytes. */
 struct key {
-    unsigned char byte[2 * (3 * (PAM_LEVELS_MAX + 2) + 8) + 8 + VARIABLES_MAX];
+    unsigned char byte[2 * (3 * (PAM_LEVELS_MAX + 2) + 8) + 9 + VARIABLES_MAX];
     size_t size;
 };
 
@@ -226,6 +227,7 @@ static void key_make(const struct proof *proof, const struct state *state, struc
     key_add(key, state->checked);
     key_add(key, state->overridden);
     key_add(key, state->own_prompt);
+    key_add(key, state->unneeded);
     for (size_t i = 0; i < VARIABLES_MAX; i++)
         key_add(key, state->variable[i]);
 }
@@ -334,6 +336,8 @@ static void judge_end(struct proof *proof, const struct state *state)
         note_flaw(proof, PAM_FLAW_ASKS_MORE, state, PAM_NO_LINE);
     if (!proof->question->is_session && state->ours > 0 && !state->checked)
         note_flaw(proof, PAM_FLAW_NEEDLESS, state, PAM_NO_LINE);
+    if (after && state->unneeded > 0 && !state->checked)
+        note_flaw(proof, PAM_FLAW_UNNEEDED, state, state->unneeded - 1u);
     if (proof->question->is_session && after && state->ours == 0 && !state->overridden)
         note_flaw(proof, PAM_FLAW_MISSED, state, PAM_NO_LINE);
     if (proof->question->is_session && after && state->overridden)
@@ -456,10 +460,14 @@ static void step_common(struct proof *proof, const struct state *from, const str
         go_on(question->before, &next.before, &proof->mode, is_first ? got : decided, got);
     }
     if (next.after.run.at == common->after) {
+        const enum pam_kind kind = common->traits.kind;
         const bool had_bad_jump = next.after.run.bad_jump;
         const int got = is_first ? answer_on(&next.after, &common->traits, result, &after) : result;
         next.called = common->after;
         look_after(proof, common, &next);
+        if (next.ours > 0 && got == PAM_SUCCESS &&
+            (kind == PAM_KIND_PRESENCE || kind == PAM_KIND_PRIVILEGE))
+            next.unneeded = (unsigned char)(common->after + 1);
         go_on(question->after, &next.after, &proof->mode, is_first ? got : decided, got);
         if (is_first && next.after.run.bad_jump && !had_bad_jump)
             note_flaw(proof, PAM_FLAW_BAD_JUMP, &next, common->after);

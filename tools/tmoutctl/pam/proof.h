@@ -25,6 +25,7 @@ enum pam_flaw {
     PAM_FLAW_UNCOUNTED,  /* auth, password: something is checked that was not counted */
     PAM_FLAW_NOT_FINAL,  /* auth: after our rejection something is checked, or they get in */
     PAM_FLAW_NEEDLESS,   /* auth: our line is reached, but nothing is checked */
+    PAM_FLAW_UNNEEDED,   /* auth: our line comes before what makes a password unnecessary */
     PAM_FLAW_PROMPT,     /* auth: our line asks, and a later module does not take the answer */
     PAM_FLAW_MISSED,     /* session: it opens without our line */
     PAM_FLAW_OVERRIDDEN, /* session: the user's own environment comes after our line */
@@ -38,7 +39,8 @@ enum pam_flaw {
 /* One way to a flaw, in lines of the stack after the edit. */
 struct pam_example {
     bool found;
-    size_t line; /* where it shows: the check, or the second call; or PAM_NO_LINE: at the end */
+    size_t line; /* where it shows: the check, the second call, or what makes a password
+                    unnecessary; or PAM_NO_LINE: at the end */
     size_t by;   /* the line that leads around ours, or PAM_NO_LINE */
 };
 

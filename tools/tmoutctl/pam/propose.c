@@ -29,7 +29,8 @@ static enum pam_kind find_check(const struct pam_stack *stack)
 /* The flaws that a stack must not have, whatever it was before. */
 static bool has_flaw(const struct pam_answer *answer, enum pam_type type)
 {
-    static const enum pam_flaw check[] = {PAM_FLAW_UNCOUNTED, PAM_FLAW_NOT_FINAL, PAM_FLAW_PROMPT};
+    static const enum pam_flaw check[] = {PAM_FLAW_UNCOUNTED, PAM_FLAW_NOT_FINAL, PAM_FLAW_UNNEEDED,
+                                          PAM_FLAW_PROMPT};
     static const enum pam_flaw session[] = {PAM_FLAW_MISSED, PAM_FLAW_OVERRIDDEN};
     const bool is_session = type == PAM_TYPE_SESSION;
     const size_t count =

@@ -377,6 +377,18 @@ static void lines_that_bypass_ours_elsewhere(void **state)
     assert_all_pass(audit_area(host, audit_pam));
 }
 
+static void a_line_before_those_who_need_no_password(void **state)
+{
+    struct audited_host *host = *state;
+
+    put(host->root, "/etc/pam.d/su", AUTH_LINE "auth sufficient pam_rootok.so\n" REST SESSION_LINE);
+    const struct findings *findings = audit_area(host, audit_pam);
+    assert_only(findings, &(struct expected){CHECK_PAM_AUTH_ORDER, AUDIT_WARN, "/etc/pam.d/su", 1,
+                                             "before pam_rootok.so (/etc/pam.d/su:2)", NULL});
+    assert_edited(host, findings, "/etc/pam.d/su",
+                  "auth sufficient pam_rootok.so\n" NEW_AUTH REST SESSION_LINE);
+}
+
 static void jumps_past_the_end(void **state)
 {
     struct audited_host *host = *state;
@@ -620,6 +632,7 @@ int main(void)
         WITH_HOST(lines_that_bypass_ours_elsewhere),
         WITH_HOST(lines_that_are_there_twice),
         WITH_HOST(arguments_of_our_lines),
+        WITH_HOST(a_line_before_those_who_need_no_password),
         WITH_HOST(jumps_past_the_end),
         WITH_HOST(modules_that_are_not_installed),
         WITH_HOST(another_service_for_sshd),

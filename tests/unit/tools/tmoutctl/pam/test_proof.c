@@ -40,7 +40,7 @@ struct proof_case {
     const char *flaws; /* their letters, in the order of the enum */
 };
 
-static const char letters[] = "radsbunepmot";
+static const char letters[] = "radsbunekpmot";
 
 static void find_flaws(const char *root, const char *type, const struct proof_case *the_case,
                        struct pam_answer *answer)
@@ -136,7 +136,7 @@ static void who_asks(void **state)
         {"before a key that needs no password",
          "auth sufficient pam_ssh_agent_auth.so\n" DEBIAN,
          {{EDIT_INSERT, 1, OURS}},
-         "de"},
+         "dek"},
         {"behind it",
          "auth sufficient pam_ssh_agent_auth.so\n" DEBIAN,
          {{EDIT_INSERT, 2, OURS}},
@@ -144,11 +144,11 @@ static void who_asks(void **state)
         {"before root needs none",
          "auth sufficient pam_rootok.so\n" DEBIAN,
          {{EDIT_INSERT, 1, OURS}},
-         "de"},
+         "dek"},
         {"before it, without a prompt",
          "auth sufficient pam_rootok.so\n" DEBIAN,
          {{EDIT_INSERT, 1, OURS " noprompt"}},
-         "e"},
+         "ek"},
         {"only a code",
          "auth required pam_google_authenticator.so nullok\n",
          {{EDIT_INSERT, 1, OURS}},

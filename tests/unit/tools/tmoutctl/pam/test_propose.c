@@ -166,6 +166,12 @@ static void auth_lines(void **state)
          D("sudo"),
          "auth sufficient pam_ssh_agent_auth.so file=/etc/keys\n" OURS "@include common-auth\n",
          NULL},
+        {"before a line that lets root in",
+         PAM_TYPE_AUTH,
+         {{D("su"), OURS "auth sufficient pam_rootok.so\nauth required pam_unix.so\n"}},
+         D("su"),
+         "auth sufficient pam_rootok.so\n" OURS "auth required pam_unix.so\n",
+         NULL},
         {"between a jump and its target",
          PAM_TYPE_AUTH,
          {{SSHD, "auth [success=2 default=ignore] pam_ssh_agent_auth.so\n"

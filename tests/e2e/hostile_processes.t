@@ -4,7 +4,8 @@ attacker is in place, an innocent terminal that is idle is hung up in time, an
 innocent one that is busy survives, and the attacker's own session ends as well."""
 
 import os
-import shlex
+import re
+import signal
 import stat
 import subprocess
 import sys
@@ -104,21 +105,35 @@ def stand(title, attacker_ends, name):
     idle.close()
 
 
-def against(kind):
-    """At the attacker's own terminal, in its session; and the shell goes on to do
-    nothing."""
-    name = f"evil{kind}"
-    session = attack(name, [fuse(kind) + " & sleep 0.1", "wait"])
-    stand(kind, lambda: session.ended_within(0), name)
-    session.close()
+SERVER = r"held (\d+)"
+
+
+def release(server, name):
+    """What is left of an attacker must not disturb the next round, nor anybody else on
+    this machine who lists processes: the file system goes with its server."""
+    try:
+        os.kill(int(server), signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it ended with the session
     end_of(name)
 
 
 def end_of(name):
-    """What is left of an attacker must not disturb the next round: the file system
-    goes with its server."""
     run("pkill", "-KILL", "-u", name)
     wait_until(lambda: run("pgrep", "-u", name).returncode != 0)
+
+
+def against(kind):
+    """At the attacker's own terminal, in its session; and the shell goes on to do
+    nothing."""
+    name = f"evil{kind}"
+    session = attack(name, [fuse(kind) + " & sleep 0.1", "wait"], SERVER)
+    server = re.search(SERVER, session.screen).group(1)
+    try:
+        stand(kind, lambda: session.ended_within(0), name)
+    finally:
+        session.close()
+        release(server, name)
 
 
 def held_exec():
@@ -129,23 +144,28 @@ def held_exec():
 def held_exec_without_a_login():
     """the same from a process that belongs to no login"""
     user("cron")
-    process = subprocess.Popen(["setpriv", "--reuid=cron", "--regid=cron", "--init-groups",
-                                "sh", "-c", f"cd /; exec setsid {fuse('exec')}"],
-                               stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-    process.stdout.readline()
-    stand("exec without a login", lambda: True, "cron")
-    end_of("cron")
-    process.wait()
+    without_a_terminal("exec without a login", "cron", lambda process: True,
+                       ["setpriv", "--reuid=cron", "--regid=cron", "--init-groups", "sh", "-c",
+                        f"cd /; exec setsid {fuse('exec')}"])
 
 
 def held_exec_without_a_terminal():
     """a login without a terminal whose processes cannot be looked into"""
     user("evilcommand")
-    client = subprocess.Popen(ssh_command("evilcommand", fuse("exec") + " & wait"),
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    client.stdout.readline()
-    stand("exec without a terminal", lambda: client.poll() is not None, "evilcommand")
-    end_of("evilcommand")
+    without_a_terminal("exec without a terminal", "evilcommand",
+                       lambda process: process.poll() is not None,
+                       ssh_command("evilcommand", fuse("exec") + " & wait"))
+
+
+def without_a_terminal(title, name, has_ended, command):
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    server = re.search(SERVER, process.stdout.readline().decode()).group(1)
+    try:
+        stand(title, lambda: has_ended(process), name)
+    finally:
+        release(server, name)
+        process.kill()
+        process.wait()
 
 
 def held_arguments():
@@ -297,7 +317,7 @@ def name_service_that(what):
     idle = terminal(f"i{number}")
     idle.wait_prompt()
     write("/run/nss-" + what, "")
-    tmoutd.process.send_signal(1)
+    tmoutd.process.send_signal(signal.SIGHUP)
     start = time.monotonic()
     busy = True
     while busy and not idle.ended_within(0) and time.monotonic() < start + ATTACKER_SEC:

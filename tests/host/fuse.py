@@ -11,7 +11,8 @@ an ordinary user:
     fuse.py exe           its program is there
     fuse.py terminal      writes to its terminal from such a page
 
-Prints `held PID` once it is in place, and stays.
+Prints `held SERVER` once it is in place, and stays. Whoever reads its files in /proc
+waits, too: everything ends when the process SERVER is killed.
 """
 
 import ctypes
@@ -80,7 +81,8 @@ class FileSystem:
 
     def serve(self):
         """In a process of its own, so that it is not stopped by what it holds."""
-        if os.fork() == 0:
+        self.server = os.fork()
+        if self.server == 0:
             while True:
                 request = os.read(self.device, 1 << 20)
                 _, operation, unique, node = struct.unpack("<IIQQ", request[:24])
@@ -98,14 +100,14 @@ class FileSystem:
         return address
 
 
-def held(pid=None):
-    os.write(1, b"held %d\r\n" % (pid or os.getpid()))
+def held(system):
+    os.write(1, b"held %d\r\n" % system.server)
 
 
 def hold_exec():
     system = FileSystem(True).serve()
     os.set_inheritable(os.open(system.file, os.O_RDONLY | os.O_CLOEXEC), False)
-    held()
+    held(system)
     os.execv(shutil.which("sleep"), ["sleep", "100000"])
 
 
@@ -114,7 +116,7 @@ def hold_arguments():
     with open("/proc/self/stat", encoding="ascii") as file:
         start = int(file.read().rsplit(")", 1)[1].split()[45])
     system.page(start & ~(PAGE - 1), MAP_FIXED)
-    held()
+    held(system)
     time.sleep(100000)
 
 
@@ -131,7 +133,7 @@ def hold_mmap():
     for hold in fault, lock:
         threading.Thread(target=hold, daemon=True).start()
     time.sleep(0.2)
-    held()
+    held(system)
     threading.Thread(target=lambda: [LIBC.mmap(None, PAGE, 3, 0x22, -1, 0) for _ in range(10 ** 6)],
                      daemon=True).start()
     time.sleep(100000)
@@ -141,7 +143,7 @@ def hold_directory():
     system = FileSystem(True).serve()
     os.chdir(system.path)
     os.open("x", os.O_RDONLY)
-    held()
+    held(system)
     time.sleep(100000)
 
 
@@ -149,7 +151,7 @@ def hold_program():
     system = FileSystem(True)
     system.reads = True
     system.serve()
-    held()
+    held(system)
     os.execv(system.file, ["sleep", "100000"])
 
 
@@ -157,7 +159,7 @@ def hold_terminal():
     system = FileSystem(False).serve()
     page = system.page()
     terminal = os.open(os.ttyname(0), os.O_RDWR)
-    held()
+    held(system)
     LIBC.write(terminal, ctypes.c_void_p(page), PAGE)
     time.sleep(100000)
 

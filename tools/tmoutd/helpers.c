@@ -17,9 +17,8 @@ enum {
     SHARE_OF_LANE = 16,       /* in a batch, if others wait too */
     APART_MIN_MS = 60 * 1000, /* after the first delay; twice as long after each other one */
     LEVEL_MAX = 6,
-    RETRY_MIN_MS = 1000,    /* doubles as well */
-    PRIORITY_ANSWERS = -10, /* before the timers, which may have expired in the same turn */
-    PRIORITY_DISPATCH = 10  /* after everything else, so that batches are large */
+    RETRY_MIN_MS = 1000,   /* doubles as well */
+    PRIORITY_ANSWERS = -10 /* before the timers, which may have expired in the same turn */
 };
 
 enum kind { KIND_SHARED, KIND_APART, KIND_PATIENT, KIND_COUNT };
@@ -640,8 +639,7 @@ struct helpers *helpers_new(sd_event *event, const struct helpers_timing *timing
     LIST_INIT(&helpers->helper);
     if (event == NULL)
         return helpers;
-    if (sd_event_add_defer(event, &helpers->dispatch, on_dispatch, helpers) < 0 ||
-        sd_event_source_set_priority(helpers->dispatch, PRIORITY_DISPATCH) < 0) {
+    if (sd_event_add_defer(event, &helpers->dispatch, on_dispatch, helpers) < 0) {
         helpers_free(helpers);
         return NULL;
     }

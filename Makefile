@@ -153,6 +153,7 @@ $(BUILD)/man/%: man/%
 install: all
 	install -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(SYSCONFDIR)/security/tmout.conf.d \
 	    $(DESTDIR)$(SYSCONFDIR)/profile.d $(DESTDIR)$(DATADIR)/tmout/shells \
+	    $(DESTDIR)$(DATADIR)/tmout/profile.d \
 	    $(DESTDIR)$(DATADIR)/tmout/pam.d $(DESTDIR)$(DATADIR)/tmout/presets $(DESTDIR)$(UNITDIR) \
 	    $(DESTDIR)$(TMPFILESDIR)
 	install -m 644 $(BUILD)/pam_tmout.so $(DESTDIR)$(PAMDIR)/
@@ -170,6 +171,7 @@ install: all
 	    if [ -e $$site ] && ! grep -q PAM_TMOUT $$site; then \
 	        mv -v $$site $$site.before-pam_tmout || exit 1; fi; done
 	install -m 644 profile.d/tmout.sh profile.d/tmout.csh $(DESTDIR)$(SYSCONFDIR)/profile.d/
+	install -m 644 profile.d/tmout.sh profile.d/tmout.csh $(DESTDIR)$(DATADIR)/tmout/profile.d/
 	install -m 644 profile.d/shells/* $(DESTDIR)$(DATADIR)/tmout/shells/
 	install -m 644 conf/pam.d/* $(DESTDIR)$(DATADIR)/tmout/pam.d/
 	install -m 644 conf/presets/*.conf $(DESTDIR)$(DATADIR)/tmout/presets/

@@ -24,7 +24,7 @@ case ${BASH_VERSION:+:${SHELLOPTS-}:} in
     POSIXLY_CORRECT=y
     case :${SHELLOPTS-}: in
     *:posix:*)
-        \unset -f command declare export readonly shopt unset
+        \unset -f command declare eval export readonly shopt unset
         \unset POSIXLY_CORRECT
         for tmout_name in expand_aliases inherit_errexit interactive_comments \
             shift_verbose sourcepath; do
@@ -99,12 +99,14 @@ esac
 # unless TMOUT is readonly.
 case $tmout_mode:$tmout_shell in
 :* | none:*) tmout_mode=none ;;
-*:ksh93) command eval 'TMOUT=${tmout_limit}' || (unset TMOUT) ;;
+*:ksh93) command eval TMOUT'=${tmout_limit}' || (unset TMOUT) ;;
 *) (unset TMOUT) ;;
 esac 2>/dev/null || tmout_mode=none
 
 # The literal numbers are for compliance scanners, which read this text: each of
-# the two branches has the form that some of them look for.
+# the two branches has the form that some of them look for. What some of them run
+# to correct a file replaces every assignment that looks like one. The others are
+# written so that they don't, and this script still works afterwards.
 case $tmout_mode:$tmout_shell in
 none:*) ;;
 fallback:bash)
@@ -116,7 +118,7 @@ fallback:)
     export TMOUT
     ;;
 *)
-    TMOUT=${tmout_limit}
+    eval TMOUT'=${tmout_limit}'
     case $tmout_mode in
     readonly) readonly TMOUT ;;
     esac

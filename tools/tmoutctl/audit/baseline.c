@@ -240,6 +240,7 @@ static const char *met_text(const struct demand *demand, char *text, size_t size
 /* Gives a finding the place and remedy of its cause, which may be NULL. */
 static void copy_cause(struct finding *finding, const struct finding *cause)
 {
+    finding_set_remediation(finding, "Make the host enforce the policy's value.");
     if (cause == NULL)
         return;
     finding_set_place(finding, cause->file, cause->line);

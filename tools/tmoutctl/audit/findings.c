@@ -54,6 +54,8 @@ const struct audit_check_row audit_checks[AUDIT_CHECKS] = {
     [CHECK_SSHD_DROP_IN] = {"sshd-drop-in", "sshd's effective configuration matches the policy"},
     [CHECK_SHELLS_HOOKS] = {"shells-hooks",
                             "every installed shell that supports a timeout gets the limit"},
+    [CHECK_SHELLS_SCRIPTS] = {"shells-scripts", "our scripts in /etc/profile.d are as packaged"},
+    [CHECK_SHELLS_LIMIT] = {"shells-limit", "each shell takes the limit that pam_tmout gives it"},
     [CHECK_SHELLS_OTHERS] = {"shells-others", "no other script makes TMOUT or autologout "
                                               "readonly, or sets a larger limit"},
     [CHECK_SHELLS_USERS] = {"shells-users",

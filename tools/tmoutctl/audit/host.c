@@ -112,8 +112,10 @@ static void check_host_logind(struct audit *audit, const void *facts)
 
     (void)facts;
     if (idle_session_find(audit->host, &idle, &failure) != 0) {
-        findings_add(&audit->findings, CHECK_HOST_LOGIND, AUDIT_WARN,
-                     "cannot find out whether logind ends idle sessions: %s", failure.text);
+        finding_set_remediation(
+            findings_add(&audit->findings, CHECK_HOST_LOGIND, AUDIT_WARN,
+                         "cannot find out whether logind ends idle sessions: %s", failure.text),
+            "Make systemd-analyze and the bus answer, and audit again.");
         return;
     }
     const int64_t limit_sec = idle.file_sec < idle.running_sec ? idle.file_sec : idle.running_sec;
@@ -212,6 +214,9 @@ static void add_faillock(struct audit *audit, const struct faillock_pair *pair,
                          pair->name, compared->theirs, setting->name, compared->title,
                          compared->ours, rule_title(loosest, other, sizeof other), other_value);
     }
+    if (!compared->stricter && !compared->looser)
+        finding_set_remediation(finding, "Give the rules the same value, or leave the limit to the "
+                                         "policy and remove pam_faillock.");
     finding_set_place(finding, pair_file(pair), pair->option->line);
 }
 

@@ -2,6 +2,7 @@
 
 #include "tools/tmoutctl/host/diff.h"
 #include "tools/tmoutctl/host/generated.h"
+#include "tools/tmoutctl/print.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,6 +41,8 @@ static bool settle_edit(const struct audit *audit, struct finding *finding, stru
     struct text_file file;
     const char *why = diff_target(audit->host, edit->file, real);
 
+    if (why == NULL && !is_clean_text(real))
+        why = "its name has characters that a terminal does not show";
     if (why != NULL) {
         patch_withdraw(finding, "The patch leaves %s alone: %s.", edit->file, why);
         return false;

@@ -2,11 +2,14 @@
 #include "tools/tmoutctl/audit/areas.h"
 #include "tools/tmoutctl/audit/policy_fix.h"
 
+#include "tools/tmoutctl/shells/ask.h"
 #include "tools/tmoutctl/shells/files.h"
 #include "tools/tmoutctl/shells/findings.h"
 #include "tools/tmoutctl/shells/lines.h"
 #include "tools/tmoutctl/shells/list.h"
+#include "tools/tmoutctl/shells/packaged.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -32,6 +35,15 @@ static void add_missing_limit(struct audit *audit, const struct shell *shell)
     finding_set_command(finding, "tmoutctl shells --install");
 }
 
+static void add_foreign_script(struct audit *audit, const char *script)
+{
+    struct finding *finding = findings_add(&audit->findings, CHECK_SHELLS_HOOKS, AUDIT_FAIL,
+                                           "is missing, or not pam_tmout's");
+
+    finding_set_place(finding, script, 0);
+    finding_set_remediation(finding, "Reinstall pam_tmout.");
+}
+
 static void check_shells_hooks(struct audit *audit, const void *facts)
 {
     const struct shell_facts *shells = facts;
@@ -47,11 +59,208 @@ static void check_shells_hooks(struct audit *audit, const void *facts)
         else if (is_ours > 0)
             add_missing_limit(audit, shell);
         else if (!findings_have(&audit->findings, CHECK_SHELLS_HOOKS, script, 0))
-            finding_set_place(findings_add(&audit->findings, CHECK_SHELLS_HOOKS, AUDIT_FAIL,
-                                           "is missing, or not pam_tmout's; reinstall pam_tmout"),
-                              script, 0);
+            add_foreign_script(audit, script);
     }
 }
+
+static void check_shells_scripts(struct audit *audit, const void *facts)
+{
+    static const char *const scripts[] = {PROFILE_SH, PROFILE_CSH};
+
+    (void)facts;
+    for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+        const int line = shell_script_changed_line(audit->host, scripts[i]);
+        if (line < 0)
+            audit->findings.out_of_memory = true;
+        if (line <= 0 || shell_script_is_ours(audit->host, scripts[i]) == 0)
+            continue;
+        struct finding *finding = findings_add(&audit->findings, CHECK_SHELLS_SCRIPTS, AUDIT_WARN,
+                                               "has been changed: this line is not as packaged");
+        finding_set_place(finding, scripts[i], (unsigned)line);
+        finding_set_remediation(finding, "Copy the script back from " PACKAGED_SCRIPTS
+                                         ", and keep the site's own in a file of its own.");
+    }
+}
+
+/* --- what the shells themselves say ------------------------------------------ */
+
+/* The smallest limit of all rules, so that any larger one shows; SETTING_NONE. */
+static int64_t smallest_limit(const struct audit *audit)
+{
+    int64_t smallest = SETTING_NONE;
+
+    for (size_t i = 0; i < audit->policy.count; i++) {
+        const struct rule_setting *setting = &audit->policy.rule[i].setting[SETTING_TMOUT];
+        if (setting->set && setting->value < smallest)
+            smallest = setting->value;
+    }
+    return smallest;
+}
+
+/* Looks for a line that sets this value in files that others may read, too. False:
+ * there is none. */
+static bool place_in_other_files(struct audit *audit, struct finding *finding, const char *what)
+{
+    static const char *const patterns[] = {PROFILE_DIR "/*",         "/etc/profile.local",
+                                           "/etc/bash.bashrc.local", "/etc/bash.bashrc.d/*",
+                                           "/etc/bashrc.d/*",        "/etc/csh/*.d/*"};
+    bool found = false;
+
+    for (size_t i = 0; !found && i < sizeof patterns / sizeof *patterns; i++) {
+        struct host_paths paths = {0};
+        if (host_find_paths(audit->host, patterns[i], &paths) != 0)
+            audit->findings.out_of_memory = true;
+        for (size_t k = 0; !found && k < paths.count; k++) {
+            const int line = shell_last_line_with(audit->host, paths.item[k], what);
+            found = line > 0;
+            if (found)
+                finding_set_place(finding, paths.item[k], (unsigned)line);
+        }
+        host_paths_free(&paths);
+    }
+    return found;
+}
+
+/* The line that may have given a shell this limit: found in the files' text, which
+ * is not relied on for more. */
+static void place_limit(struct audit *audit, struct finding *finding,
+                        const struct shell_facts *shells, const struct shell *shell,
+                        int64_t limit_sec)
+{
+    const bool csh = shell->kind == SHELL_TCSH;
+    const char *script = shell_script(shell->kind);
+    const int changed = shell_script_changed_line(audit->host, script);
+    const int64_t value =
+        csh ? limit_sec / 60 : (shell->kind == SHELL_KSH93 ? limit_sec - 60 : limit_sec);
+    char what[64];
+
+    finding_set_place(finding, changed > 0 ? script : shell->path,
+                      changed > 0 ? (unsigned)changed : 0);
+    for (size_t i = 0; i < shells->findings.count; i++) {
+        const struct shell_finding *found = &shells->findings.item[i];
+        if (found->csh != csh || found->value != value)
+            continue;
+        finding_set_place(finding, found->file, found->line);
+        return;
+    }
+    snprintf(what, sizeof what, csh ? "autologout=%" PRId64 : "TMOUT=%" PRId64, value);
+    if (changed <= 0)
+        place_in_other_files(audit, finding, what);
+}
+
+/* What a shell has been asked. */
+struct shell_question {
+    const struct shell *shell;
+    enum shell_start start;
+    int64_t limit_sec;
+    bool readonly;
+};
+
+static void add_limit(struct audit *audit, const struct shell_facts *shells,
+                      const struct shell_question *asked, const struct shell_answer *answer)
+{
+    const int64_t expected_sec = shell_expected_sec(asked->shell->kind, asked->limit_sec);
+    const bool is_stricter = answer->limit_sec > 0 && answer->limit_sec < expected_sec;
+    char taken[32] = "none";
+
+    if (answer->limit_sec > 0)
+        snprintf(taken, sizeof taken, "%" PRId64 " s", answer->limit_sec);
+    struct finding *finding =
+        findings_add(&audit->findings, CHECK_SHELLS_LIMIT, is_stricter ? AUDIT_NOTE : AUDIT_FAIL,
+                     "%s, as %s shell, has the limit %s where pam_tmout gives %" PRId64 " s%s",
+                     asked->shell->path,
+                     asked->start == SHELL_START_LOGIN  ? "a login"
+                     : asked->start == SHELL_START_BOTH ? "an interactive login"
+                                                        : "an interactive",
+                     taken, expected_sec, asked->readonly ? " and makes it readonly" : "");
+    place_limit(audit, finding, shells, asked->shell, answer->limit_sec);
+    finding_set_remediation(finding, "Take what sets the limit out of the site's own files; the "
+                                     "policy has it.");
+}
+
+/* Asks one shell in one way. True: as it should be. */
+static bool ask_shell(struct audit *audit, const struct shell_facts *shells,
+                      const struct shell_question *asked)
+{
+    const struct shell *shell = asked->shell;
+    struct shell_answer answer;
+    struct failure failure = {""};
+    struct finding *finding;
+
+    if (shell_ask(shell->path, shell->kind, asked->start, asked->limit_sec, asked->readonly,
+                  &answer, &failure) != 0) {
+        finding = findings_add(&audit->findings, CHECK_SHELLS_LIMIT, AUDIT_WARN,
+                               "could not be asked for its limit as %s shell: it %s",
+                               shell_start_word(asked->start), failure.text);
+        finding_set_place(finding, shell->path, 0);
+        finding_set_remediation(finding, "Find out what its files wait for.");
+        return false;
+    }
+    if (answer.limit_sec != shell_expected_sec(shell->kind, asked->limit_sec)) {
+        add_limit(audit, shells, asked, &answer);
+        return false;
+    }
+    if (asked->readonly && (!answer.readonly || answer.complaint[0] != '\0')) {
+        finding =
+            findings_add(&audit->findings, CHECK_SHELLS_LIMIT, AUDIT_FAIL,
+                         answer.readonly ? "%s prints at each login with an enforced limit: %s"
+                                         : "%s lets its user change a limit that is enforced",
+                         shell->path, answer.complaint);
+        place_limit(audit, finding, shells, shell, 0);
+        finding_set_remediation(finding, "Take what sets the limit out of the site's own files; "
+                                         "the policy has it.");
+        return false;
+    }
+    return true;
+}
+
+/* Asks a shell in all ways that count, up to the first wrong answer. */
+static void ask_in_all_ways(struct audit *audit, const struct shell_facts *shells,
+                            const struct shell *shell, int64_t limit_sec)
+{
+    for (size_t start = 0; start < SHELL_STARTS; start++) {
+        const char *file = start == SHELL_START_INTERACTIVE ? shell->rc_file : shell->login_file;
+        struct shell_question asked = {shell, (enum shell_start)start, limit_sec, false};
+        /* check_shells_hooks() reports the others. */
+        if (file == NULL || !shell_start_counts(shell->kind, asked.start))
+            continue;
+        if (!ask_shell(audit, shells, &asked))
+            return;
+        if (asked.start == SHELL_START_INTERACTIVE)
+            continue; /* it reads what both together read */
+        asked.readonly = true;
+        if (!ask_shell(audit, shells, &asked))
+            return;
+    }
+}
+
+static void check_shells_limit(struct audit *audit, const void *facts)
+{
+    const struct shell_facts *shells = facts;
+    const int64_t limit_sec = smallest_limit(audit);
+    struct failure failure = {""};
+    unsigned asked = 0;
+
+    if (limit_sec == SETTING_NONE || audit->host->root[0] != '\0')
+        return;
+    if (!shell_can_be_asked(&failure)) {
+        findings_add(&audit->findings, CHECK_SHELLS_LIMIT, AUDIT_NOTE,
+                     "the shells could not be asked for their limit (%s); what is said of them "
+                     "comes from reading their files",
+                     failure.text);
+        return;
+    }
+    /* Shells of one kind read the same files. */
+    for (size_t i = 0; i < shells->shells.count; i++) {
+        const struct shell *shell = &shells->shells.shell[i];
+        const unsigned kind = 1U << (unsigned)shell->kind;
+        if ((asked & kind) == 0)
+            ask_in_all_ways(audit, shells, shell, limit_sec);
+        asked |= kind;
+    }
+}
+
+/* --- what the files say ------------------------------------------------------- */
 
 /* The limit of users without a rule of their own. */
 static int64_t default_limit(const struct audit *audit)
@@ -216,10 +425,9 @@ static void check_shells_rules(struct audit *audit, const void *facts)
 }
 
 static const struct audit_step shells_steps[] = {
-    {CHECK_SHELLS_HOOKS, check_shells_hooks},
-    {CHECK_SHELLS_OTHERS, check_shells_others},
-    {CHECK_SHELLS_USERS, check_shells_users},
-    {CHECK_SHELLS_RULES, check_shells_rules},
+    {CHECK_SHELLS_HOOKS, check_shells_hooks}, {CHECK_SHELLS_SCRIPTS, check_shells_scripts},
+    {CHECK_SHELLS_LIMIT, check_shells_limit}, {CHECK_SHELLS_OTHERS, check_shells_others},
+    {CHECK_SHELLS_USERS, check_shells_users}, {CHECK_SHELLS_RULES, check_shells_rules},
 };
 
 void audit_shells(struct audit *audit)

@@ -124,6 +124,7 @@ static void check_sshd_config(struct audit *audit, const void *facts)
         finding =
             findings_add(&audit->findings, CHECK_SSHD_CONFIG, AUDIT_FAIL, "%s", sshd->text.problem);
         finding_set_place(finding, sshd->text.problem_file, sshd->text.problem_line);
+        finding_set_remediation(finding, "Correct the Include, or the file.");
         return;
     }
     if (sshd->failure.text[0] == '\0' || sshd->effective.bad_count > 0)
@@ -657,14 +658,18 @@ static void add_difference(struct audit *audit, const struct sshd_facts *sshd,
         sshd_fix_include(audit, finding, &sshd->text);
 }
 
-/* As sshd_check(), for the policy in force. */
+/* As sshd_check(), for the policy in force and the configuration without what keeps
+ * sshd from starting. */
 static int compare_with_policy(struct audit *audit, const struct sshd_facts *sshd,
                                struct sshd_check *check, struct failure *failure)
 {
+    const bool is_bad = sshd->bad.bad_count > 0;
     struct dropin dropin = {0};
+    struct sshd_copy copy = {0};
+    struct sshd_program program = audit->sshd;
     bool known[SETTING_COUNT] = {false};
-    const struct sshd_check_input input = {audit->host, &audit->sshd, &audit->view.snapshot,
-                                           &dropin, known};
+    const struct sshd_check_input input = {audit->host, &program, &audit->view.snapshot, &dropin,
+                                           known};
     int result = -1;
 
     /* Without one, settings that sshd has but does not print would be taken for
@@ -673,11 +678,12 @@ static int compare_with_policy(struct audit *audit, const struct sshd_facts *ssh
         *failure = sshd->no_version;
         return -1;
     }
-    sshd_find_known(&sshd->version, &sshd->effective, known);
-    if (dropin_collect(&audit->view.snapshot, &dropin) == 0)
-        result = sshd_check(&input, check, failure);
-    else
+    sshd_find_known(&sshd->version, is_bad ? &sshd->answers.global : &sshd->effective, known);
+    if (dropin_collect(&audit->view.snapshot, &dropin) != 0)
         failure_set(failure, "cannot read the compiled policy: %s", strerror(errno));
+    else if (!is_bad || sshd_program_for(audit, &sshd->without_bad, &copy, &program, failure) == 0)
+        result = sshd_check(&input, check, failure);
+    sshd_copy_remove(&copy);
     dropin_free(&dropin);
     return result;
 }
@@ -690,10 +696,12 @@ static void check_sshd_drop_in(struct audit *audit, const void *facts)
 
     if (!policy_has_sshd_settings(audit))
         return;
-    if (sshd->failure.text[0] != '\0') {
-        findings_add(&audit->findings, CHECK_SSHD_DROP_IN, AUDIT_WARN,
-                     "cannot be compared with the policy while sshd's configuration cannot be "
-                     "queried");
+    if (sshd->failure.text[0] != '\0' && (sshd->bad.bad_count == 0 || !sshd->answers.complete)) {
+        finding_set_remediation(
+            findings_add(&audit->findings, CHECK_SSHD_DROP_IN, AUDIT_WARN,
+                         "cannot be compared with the policy while sshd's configuration cannot be "
+                         "queried"),
+            "Correct sshd's configuration first, and audit again.");
         return;
     }
     if (compare_with_policy(audit, sshd, &check, &failure) != 0) {
@@ -701,6 +709,7 @@ static void check_sshd_drop_in(struct audit *audit, const void *facts)
             findings_add(&audit->findings, CHECK_SSHD_DROP_IN, AUDIT_FAIL,
                          "cannot be compared with the policy: %s", failure.text);
         finding_set_place(finding, SSHD_DROP_IN, 0);
+        finding_set_remediation(finding, "Compare again when the reason is gone.");
         finding_set_command(finding, "tmoutctl sshd-config --check");
     }
     for (size_t i = 0; i < check.difference_count; i++)
@@ -711,8 +720,9 @@ static void check_sshd_drop_in(struct audit *audit, const void *facts)
 static void check_sshd_installed(struct audit *audit, const void *facts)
 {
     (void)facts;
-    findings_add(&audit->findings, CHECK_SSHD_INSTALLED, AUDIT_WARN,
-                 "%s; the checks of sshd are skipped", audit->no_sshd.text);
+    finding_set_remediation(findings_add(&audit->findings, CHECK_SSHD_INSTALLED, AUDIT_WARN,
+                                         "%s; the checks of sshd are skipped", audit->no_sshd.text),
+                            "Install sshd if this host is to be reached by SSH.");
 }
 
 static const struct audit_step sshd_steps[] = {

@@ -29,9 +29,8 @@ static int ask_all(struct sshd_program *program, const struct sshd_facts *facts,
     return 0;
 }
 
-/* As audit->sshd, but for a copy of the configuration with these edits. */
-static int program_for(const struct audit *audit, const struct edits *edits, struct sshd_copy *copy,
-                       struct sshd_program *program, struct failure *failure)
+int sshd_program_for(const struct audit *audit, const struct edits *edits, struct sshd_copy *copy,
+                     struct sshd_program *program, struct failure *failure)
 {
     const struct host host = {.root = audit->host->root, .edits = edits};
 
@@ -48,7 +47,7 @@ void sshd_answers_find(struct audit *audit, const struct sshd_facts *facts,
     struct sshd_copy copy = {0};
     struct sshd_program program;
 
-    answers->complete = program_for(audit, edits, &copy, &program, &answers->failure) == 0 &&
+    answers->complete = sshd_program_for(audit, edits, &copy, &program, &answers->failure) == 0 &&
                         ask_all(&program, facts, answers) == 0;
     audit->sshd.query_budget_ms = program.query_budget_ms;
     sshd_copy_remove(&copy);
@@ -101,7 +100,7 @@ static int facts_find_bad(struct audit *audit, struct sshd_facts *facts)
         struct sshd_config config = {0};
         struct failure failure;
         before = facts->bad.bad_count;
-        if (program_for(audit, &facts->without_bad, &copy, &program, &failure) == 0)
+        if (sshd_program_for(audit, &facts->without_bad, &copy, &program, &failure) == 0)
             (void)sshd_effective(&program, NULL, &config, &failure);
         for (size_t i = 0; result == 0 && i < config.bad_count; i++)
             result = facts_add_bad(facts, &copy, &config.bad[i]);

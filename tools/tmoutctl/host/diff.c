@@ -106,12 +106,13 @@ struct core {
     bool at_start, at_end;
 };
 
-static struct core core_of(const struct edited_text *edited, const struct hunk *hunk)
+static struct core core_of(const struct edited_text *edited, const struct hunk *hunk,
+                           size_t fuzz_max)
 {
     const size_t before = context_before(edited, hunk), after = context_after(edited, hunk);
     const size_t more = before > after ? before : after;
     const bool is_all = hunk->first == 0 && hunk->end == edited->count;
-    const size_t fuzz = is_all ? 0 : (more < FUZZ_LINES ? more : FUZZ_LINES);
+    const size_t fuzz = is_all ? 0 : (more < fuzz_max ? more : fuzz_max);
     struct core core = {hunk->first, hunk->end, before + fuzz < more, after + fuzz < more};
 
     if (!core.at_start)
@@ -150,10 +151,10 @@ static bool fits_at(const struct edited_text *edited, const struct core *core,
 /* Does the hunk fit only where it belongs: its old lines, for patch, and its new
  * ones, for patch -R? Neither may fit in the other text: a second run would
  * change it again. */
-static bool is_unique(const struct edited_text *edited, const struct hunk *hunk)
+static bool is_unique(const struct edited_text *edited, const struct hunk *hunk, size_t fuzz_max)
 {
     const enum edited_mark old = EDITED_REMOVED, new = EDITED_ADDED;
-    const struct core core = core_of(edited, hunk);
+    const struct core core = core_of(edited, hunk, fuzz_max);
     const size_t old_at = next_of(edited, core.first, old);
     const size_t new_at = next_of(edited, core.first, new);
 
@@ -186,6 +187,17 @@ static bool next_hunk(const struct edited_text *edited, size_t from, size_t widt
     return true;
 }
 
+/* Are all hunks unique with that many lines of context? */
+static bool are_unique(const struct edited_text *edited, size_t width, size_t fuzz_max)
+{
+    struct hunk hunk = {0, 0};
+
+    while (next_hunk(edited, hunk.end, width, &hunk))
+        if (!is_unique(edited, &hunk, fuzz_max))
+            return false;
+    return true;
+}
+
 /*
  * How many lines of context the hunks of this text need, so that each of them is
  * unique; 0: no number of lines is enough. patch removes a file that becomes
@@ -197,15 +209,16 @@ static size_t context_width(const struct edited_text *edited)
         next_of(edited, 0, EDITED_ADDED) == edited->count)
         return 0;
     for (size_t width = CONTEXT_LINES; width <= CONTEXT_LINES_MAX; width++) {
-        struct hunk hunk = {0, 0};
-        bool unique = true;
-        while (unique && next_hunk(edited, hunk.end, width, &hunk))
-            unique = is_unique(edited, &hunk);
-        if (unique)
+        if (are_unique(edited, width, FUZZ_LINES))
             return width;
         if (width >= edited->count)
             break;
     }
+    /* In a short file a hunk may reach from start to end, and nothing ties it to
+     * either: several with less context do. They are exact, without fuzz. */
+    for (size_t width = CONTEXT_LINES; width > 0; width--)
+        if (are_unique(edited, width, 0))
+            return width;
     return 0;
 }
 

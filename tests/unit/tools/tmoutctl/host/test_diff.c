@@ -67,6 +67,10 @@ static const struct diff_case {
     {"a\n", {{EDIT_DELETE, path, 1, NULL}}, NULL},
     /* No line differs from another. */
     {"a\na\na\n", {{EDIT_DELETE, path, 2, NULL}}, NULL},
+    /* At both ends of a short file: two hunks, of which each has its end. */
+    {"a\nb\nc\n",
+     {{EDIT_INSERT, path, 1, "x"}, {EDIT_INSERT, path, EDIT_END, "y"}},
+     "@@ -1 +1,2 @@\n+x\n a\n@@ -3 +4,2 @@\n c\n+y\n"},
     /* No change. */
     {"a\n", {{EDIT_REPLACE, path, 1, "a"}}, ""},
 };

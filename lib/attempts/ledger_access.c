@@ -8,10 +8,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-/* As large as a new ledger, more or less. */
-enum { NEW_LEDGER_BYTES = 8192 };
+/* As large as a new ledger, more or less, and larger than any. */
+enum { NEW_LEDGER_BYTES = 8192, LEDGER_BYTES_MAX = 1024 * 1024 };
 
 static enum ledger_access access_of(int error)
 {
@@ -24,6 +25,8 @@ static enum ledger_access access_of(int error)
     case ENOSPC:
     case EDQUOT:
         return ACCESS_NO_SPACE;
+    case EFBIG:
+        return ACCESS_SIZE_LIMIT;
     default:
         return ACCESS_FAILED;
     }
@@ -45,6 +48,14 @@ static int try_to_create(int directory_fd, off_t size)
     return faccessat(directory_fd, ".", W_OK, AT_EACCESS) == 0 ? 0 : errno;
 }
 
+/* Root without CAP_SYS_RESOURCE cannot raise what a user has set before su. */
+static bool has_size_limit(void)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < LEDGER_BYTES_MAX;
+}
+
 /* Can the ledger be written, or else created? Returns 0 or an error. */
 static int try_to_write(int directory_fd, uid_t uid)
 {
@@ -54,11 +65,11 @@ static int try_to_write(int directory_fd, uid_t uid)
     const int fd = openat(directory_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd >= 0) {
         close(fd);
-        return 0;
+        return has_size_limit() ? EFBIG : 0;
     }
     if (errno != ENOENT)
         return errno;
-    return try_to_create(directory_fd, NEW_LEDGER_BYTES);
+    return has_size_limit() ? EFBIG : try_to_create(directory_fd, NEW_LEDGER_BYTES);
 }
 
 /* Before the first attempt there is no directory of ledgers: a login makes it. */
@@ -120,6 +131,9 @@ void ledger_access_advice(enum ledger_access access, const char *state_dir, cons
         break;
     case ACCESS_NO_SPACE:
         failure_set(advice, "free up space on the file system of %s", state_dir);
+        break;
+    case ACCESS_SIZE_LIMIT:
+        failure_set(advice, "raise the program's file size limit (ulimit -f)");
         break;
     case ACCESS_NO_DIRECTORY:
         failure_set(advice, "run \"tmoutctl apply\" to create it");

@@ -14,6 +14,7 @@ enum ledger_access {
     ACCESS_READ_ONLY,    /* the file system is read-only for this process */
     ACCESS_DENIED,       /* although root: by a security module, or without a capability */
     ACCESS_NO_SPACE,     /* for a new ledger */
+    ACCESS_SIZE_LIMIT,   /* the process may not write a file of this size (ulimit -f) */
     ACCESS_NO_DIRECTORY, /* there is no state directory */
     ACCESS_FAILED        /* something else */
 };

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -130,6 +131,27 @@ static void read_only_and_full_disks(void **state)
         LEFT_OUT("cannot mount");
 }
 
+static void under_a_size_limit(void *argument)
+{
+    const struct rlimit small = {4096, 4096};
+    struct failure failure;
+    char *attempts = path_in(argument, "attempts"), *ledger = path_in(attempts, "4711");
+
+    assert_int_equal(mkdir(attempts, 0755), 0);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_int_equal(check(argument, &failure), ACCESS_SIZE_LIMIT);
+    write_text(ledger, "anything");
+    assert_int_equal(check(argument, &failure), ACCESS_SIZE_LIMIT);
+    assert_non_null(strstr(failure.text, "File too large"));
+    free(ledger);
+    free(attempts);
+}
+
+static void size_limits(void **state)
+{
+    assert_true(in_child(under_a_size_limit, *state));
+}
+
 static void advice(void **state)
 {
     static const struct {
@@ -139,6 +161,7 @@ static void advice(void **state)
         {ACCESS_FINE, "run \"tmoutctl unlock anna\" to repair"},
         {ACCESS_FAILED, "run \"tmoutctl unlock anna\" to repair"},
         {ACCESS_NO_SPACE, "free up space on the file system of /state"},
+        {ACCESS_SIZE_LIMIT, "raise the program's file size limit (ulimit -f)"},
         {ACCESS_NO_DIRECTORY, "run \"tmoutctl apply\" to create it"},
     };
     struct failure text;
@@ -158,7 +181,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(nothing_is_wrong), WITH_DIRECTORY(no_directory),
         WITH_DIRECTORY(something_else),   WITH_DIRECTORY(read_only_and_full_disks),
-        cmocka_unit_test(advice),
+        WITH_DIRECTORY(size_limits),      cmocka_unit_test(advice),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -290,7 +290,7 @@ static enum ledger_status settle_locked(struct ledger *ledger, const struct sett
 static void remember_source(const struct ledger *ledger, const struct attempt_limits *limits,
                             const struct timestamp *now)
 {
-    struct failure ignored;
+    struct failure ignored = {""};
 
     if (sources_count(&ledger->origin, limits) && ledger->record_count == RECORDS_WITH_SOURCES)
         (void)sources_succeeded(ledger, &ledger->origin, limits, now, &ignored);
@@ -355,7 +355,7 @@ static int look_at_bank(const struct ledger *ledger, uint32_t number, struct fil
                         struct attempt_state *state)
 {
     struct count_changes changes = {0};
-    struct failure ignored;
+    struct failure ignored = {""};
     struct file_bank header;
 
     if (record_load(ledger, RECORD_HEADER, &header, &ignored) != LEDGER_OK)
@@ -377,7 +377,7 @@ static int look_at_bank(const struct ledger *ledger, uint32_t number, struct fil
 int ledger_look(const struct ledger *ledger, uint32_t number, const struct attempt_limits *limits,
                 const struct timestamp *now, struct attempt_state *state)
 {
-    struct failure ignored;
+    struct failure ignored = {""};
     struct file_bank bank;
 
     if (record_load(ledger, number, &bank, &ignored) != LEDGER_OK)
@@ -390,7 +390,7 @@ int ledger_look_at(const struct ledger *ledger, const struct origin *origin,
                    struct attempt_state *state)
 {
     struct source_record found;
-    struct failure ignored;
+    struct failure ignored = {""};
     enum ledger_status status;
 
     found.number = ledger_shared_record(origin);

@@ -171,7 +171,7 @@ static enum ledger_status check_file(struct ledger *ledger, const struct stat *s
 static enum ledger_status renew_file(const struct ledger_place *place, const struct ledger *ledger,
                                      const struct timestamp *now, struct failure *failure)
 {
-    struct failure ignored;
+    struct failure ignored = {""};
 
     if (ledger_lock(ledger, RECORD_LOCAL, &ignored) == 0)
         (void)ledger_lock(ledger, RECORD_NETWORK, &ignored);

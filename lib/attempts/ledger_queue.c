@@ -204,8 +204,9 @@ void queue_wake(const struct ledger *ledger, uint32_t record, const struct file_
 static bool has_changed(const struct ledger *ledger, uint32_t record, uint32_t seen, uint32_t *next)
 {
     struct file_record both;
-    struct failure failure;
+    struct failure failure = {""};
 
+    *next = seen;
     if (records_read(ledger, record, 1, &both, &failure) != LEDGER_OK)
         return false;
     *next = (uint32_t)both.bank[(seen + 1) & 1].lead;

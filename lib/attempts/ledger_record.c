@@ -254,7 +254,7 @@ static int index_in_force(const struct ledger *ledger, const struct index_bank b
 enum ledger_status index_load(const struct ledger *ledger, struct index_bank *index,
                               struct failure *failure)
 {
-    struct index_bank bank[2];
+    struct index_bank bank[2] = {0};
 
     for (unsigned i = 0; i < READ_TRIES; i++) {
         for (unsigned b = 0; b < 2; b++) {

@@ -81,13 +81,13 @@ static int append_successor(int fd, const char *name)
  * removed like all temporary files. */
 static int name_candidate(char *name, size_t size, uid_t uid)
 {
-    char unique[LEDGER_NAME_SIZE + 20];
+    char stem[LEDGER_NAME_SIZE + 20];
     uint64_t random;
 
     if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
         return -1;
-    snprintf(unique, sizeof unique, "%u.%016llx", (unsigned)uid, (unsigned long long)random);
-    return atomic_temporary_name(name, size, unique);
+    snprintf(stem, sizeof stem, "%u.%016llx", (unsigned)uid, (unsigned long long)random);
+    return atomic_temporary_name(name, size, stem);
 }
 
 /* --- copying ------------------------------------------------------------------------- */

@@ -76,7 +76,7 @@ static enum ledger_status load(int fd, uid_t uid, uint32_t number, struct v1_ban
 
 uint32_t v1_record_count(int fd, uid_t uid)
 {
-    struct failure failure;
+    struct failure failure = {""};
     struct v1_bank header;
 
     if (load(fd, uid, RECORD_HEADER, &header, &failure) != LEDGER_OK)
@@ -99,10 +99,10 @@ static void convert_count(const struct v1_count *from, struct attempt_count *to)
 }
 
 /* Converts one record; *bank is what became of it. */
-static enum ledger_status convert(int fd, uid_t uid, uint32_t from, uint32_t to,
-                                  unsigned char *image, struct file_bank *bank,
-                                  struct failure *failure)
+static enum ledger_status convert(int fd, uid_t uid, uint32_t from, unsigned char *image,
+                                  struct file_bank *bank, struct failure *failure)
 {
+    const uint32_t to = from < V1_RECORD_SOURCES ? from : from - V1_RECORD_SOURCES + RECORD_SOURCES;
     struct v1_bank old;
     const enum ledger_status status = load(fd, uid, from, &old, failure);
 
@@ -122,7 +122,7 @@ static enum ledger_status convert_sources(int fd, uid_t uid, const struct timest
     for (uint32_t i = 0; i < SOURCES; i++) {
         struct file_bank bank;
         const enum ledger_status status =
-            convert(fd, uid, V1_RECORD_SOURCES + i, RECORD_SOURCES + i, image, &bank, failure);
+            convert(fd, uid, V1_RECORD_SOURCES + i, image, &bank, failure);
         if (status != LEDGER_OK)
             return status;
         if (bank.origin.kind != ORIGIN_NONE)
@@ -140,7 +140,7 @@ enum ledger_status v1_read(int fd, uid_t uid, const struct timestamp *now, unsig
 
     image_start(image, uid, record_count, now, false);
     for (uint32_t i = 0; i <= V1_RECORD_NETWORK; i++) {
-        const enum ledger_status status = convert(fd, uid, i, i, image, &bank, failure);
+        const enum ledger_status status = convert(fd, uid, i, image, &bank, failure);
         if (status != LEDGER_OK)
             return status;
     }

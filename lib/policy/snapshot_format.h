@@ -27,6 +27,8 @@
 
 enum snapshot_kind { SNAPSHOT_POLICY, SNAPSHOT_REJECTED };
 
+/* The last byte is the version, outside of all checksums: these two are version 1,
+ * and later ones end with a digit, from 2 on. */
 #define MAGIC_POLICY   "tmoutpol"
 #define MAGIC_REJECTED "tmoutref"
 

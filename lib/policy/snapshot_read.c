@@ -48,6 +48,15 @@ static bool inside(const struct snapshot *snapshot, uint64_t offset, uint64_t si
     return offset <= snapshot->file_size && size <= snapshot->file_size - offset;
 }
 
+/* Does the file begin as a later version of this kind would? */
+static bool is_of_newer_version(const struct file_header *header, const char *magic)
+{
+    const char version = header->magic[sizeof header->magic - 1];
+
+    return memcmp(header->magic, magic, sizeof header->magic - 1) == 0 && version >= '2' &&
+           version <= '9';
+}
+
 static bool header_is_valid(const struct file_header *header, const char *magic,
                             uint64_t actual_size)
 {
@@ -108,6 +117,7 @@ static const char *read_front(int fd, off_t file_size, struct snapshot *snapshot
 static const char *read_parts(int fd, off_t file_size, enum snapshot_kind kind,
                               struct snapshot *snapshot)
 {
+    const char *magic = kind == SNAPSHOT_POLICY ? MAGIC_POLICY : MAGIC_REJECTED;
     struct file_header header;
     const char *wrong;
 
@@ -117,8 +127,9 @@ static const char *read_parts(int fd, off_t file_size, enum snapshot_kind kind,
         return wrong;
     if (read_part(snapshot, 0, &header, sizeof header) != 0)
         return errno != 0 ? strerror(errno) : damaged;
-    if (!header_is_valid(&header, kind == SNAPSHOT_POLICY ? MAGIC_POLICY : MAGIC_REJECTED,
-                         (uint64_t)file_size))
+    if (is_of_newer_version(&header, magic))
+        return "was written by a newer version of pam_tmout";
+    if (!header_is_valid(&header, magic, (uint64_t)file_size))
         return damaged;
     snapshot->file_size = header.file_size;
     snapshot->body_checksum = header.body_checksum;

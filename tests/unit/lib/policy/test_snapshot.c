@@ -385,6 +385,31 @@ static void damaged_while_open(void **state)
     free(image.bytes);
 }
 
+/* The version is outside of the checksums: whatever else a later one contains, it is
+ * not taken for damage. */
+static void newer_version(void **state)
+{
+    static const char newer[] = "was written by a newer version of pam_tmout";
+    struct image image;
+
+    (void)state;
+    encode(&image, small_policy);
+    for (char version = '2'; version <= '9'; version++) {
+        for (unsigned damaged = 0; damaged < 2; damaged++) {
+            struct failure failure = {""};
+            struct snapshot snapshot;
+            image.bytes[7] = (unsigned char)version;
+            image.bytes[20] ^= 0x10;
+            const int fd = memory_file(image.bytes, image.size);
+            assert_int_equal(snapshot_open_fd(fd, SNAPSHOT_POLICY, &snapshot, &failure),
+                             SNAPSHOT_UNUSABLE);
+            assert_string_equal(failure.text, newer);
+            close(fd);
+        }
+    }
+    free(image.bytes);
+}
+
 /* A policy of count group rules, a user rule for each, and a default; freed by the caller. */
 static char *many_rules(unsigned count)
 {
@@ -1267,6 +1292,7 @@ int main(void)
         cmocka_unit_test(every_byte_changed),
         cmocka_unit_test(every_length),
         cmocka_unit_test(damaged_while_open),
+        cmocka_unit_test(newer_version),
         cmocka_unit_test(truncated_behind_the_beginning),
         cmocka_unit_test(lists_the_groups),
         cmocka_unit_test(notices_damaged_groups),

@@ -1095,10 +1095,131 @@ static void survives_absurd_times(void **state)
     }
 }
 
+/* --- moving to another ledger ---------------------------------------------------- */
+
+/* Only the age tells that an attempt has died whose lock stayed behind. */
+static void carried_attempts_live_until_they_are_too_old(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    admit(&s);
+    count_carry(&s.count);
+    pass(&s, ATTEMPT_AGE_MAX_MS - 1);
+    look(&s, 0);
+    assert_int_equal(count_in_flight(&s.count), 1);
+    assert_int_equal(count_stale(&s.count, 0, &s.now), 1); /* but it has stalled */
+    pass(&s, 1);
+    look(&s, 0);
+    assert_int_equal(s.changes.died, 1);
+    assert_int_equal(count_failures(&s.count), 1);
+    assert_int_equal(s.count.carried, 0);
+}
+
+/* An attempt that came along is settled as usual, and a later one in its entry is no
+ * longer carried. */
+static void carried_attempts_are_settled(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    for (int success = 0; success <= 1; success++) {
+        begin(&s);
+        const unsigned entry = admit(&s);
+        count_carry(&s.count);
+        assert_true(settle(&s, entry, s.count.generation[entry], success));
+        assert_int_equal(count_failures(&s.count), !success);
+        assert_int_equal(s.count.carried, 0);
+        admit(&s);
+        look(&s, 0);
+        assert_int_equal(s.changes.died, 1);
+    }
+}
+
+static void only_its_own_process_adopts_an_attempt(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    const unsigned entry = admit(&s);
+    struct count_slot slot = {entry, s.count.generation[entry]};
+    assert_false(count_adopt(&s.count, &slot)); /* not carried */
+    count_carry(&s.count);
+    slot.generation++;
+    assert_false(count_adopt(&s.count, &slot));
+    slot.generation--;
+    assert_true(count_adopt(&s.count, &slot));
+    assert_false(count_adopt(&s.count, &slot));
+    look(&s, 0); /* now its lock tells that it has died */
+    assert_int_equal(s.changes.died, 1);
+}
+
+static void merging_adds_failures_and_locks(void **state)
+{
+    struct scene s, other;
+
+    (void)state;
+    begin(&s);
+    fail_times(&s, 1);
+    admit(&s);
+    begin(&other);
+    fail_times(&other, 2);
+    count_merge(&s.count, &other.count);
+    assert_int_equal(count_failures(&s.count), 3);
+    assert_int_equal(count_in_flight(&s.count), 1);
+    assert_int_equal(s.count.failed & s.count.in_flight, 0);
+    look(&s, ALL_ALIVE);
+    assert_true(s.changes.locked);
+
+    begin(&s);
+    begin(&other);
+    fail_times(&other, 3);
+    count_merge(&s.count, &other.count);
+    assert_int_equal(s.count.locked_ms, other.count.locked_ms);
+    count_merge(&other.count, &s.count); /* the same lock, and no earlier one */
+    assert_int_equal(s.count.locked_ms, other.count.locked_ms);
+}
+
+/* Where there is no room, the latest failures stay, and what is in flight. */
+static void merging_keeps_the_latest_failures(void **state)
+{
+    struct scene s, other;
+
+    (void)state;
+    begin(&s);
+    s.limits.max_attempts = ATTEMPTS_MAX;
+    other = s;
+    fail_times(&s, ATTEMPTS_MAX - 2);
+    admit(&s);
+    pass(&other, MINUTE);
+    fail_times(&other, 5);
+    count_merge(&s.count, &other.count);
+    assert_int_equal(count_failures(&s.count), ATTEMPTS_MAX - 1);
+    assert_int_equal(count_in_flight(&s.count), 1);
+    unsigned late = 0;
+    for (unsigned i = 0; i < ATTEMPTS_MAX; i++)
+        late += (s.count.failed >> i & 1) != 0 && s.count.at_ms[i] == 5000 + MINUTE;
+    assert_int_equal(late, 5);
+    begin(&other); /* older than all that it would replace */
+    other.now.boot_ms -= MINUTE;
+    fail_times(&other, 2);
+    const struct attempt_count before = s.count;
+    count_merge(&s.count, &other.count);
+    assert_int_equal(s.count.failed, before.failed);
+    assert_memory_equal(s.count.at_ms, before.at_ms, sizeof before.at_ms);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(new_count_is_empty),
+        cmocka_unit_test(carried_attempts_live_until_they_are_too_old),
+        cmocka_unit_test(carried_attempts_are_settled),
+        cmocka_unit_test(only_its_own_process_adopts_an_attempt),
+        cmocka_unit_test(merging_adds_failures_and_locks),
+        cmocka_unit_test(merging_keeps_the_latest_failures),
         cmocka_unit_test(admits_as_many_as_the_policy_allows),
         cmocka_unit_test(failures_and_attempts_in_flight_share_the_limit),
         cmocka_unit_test(last_failure_locks),

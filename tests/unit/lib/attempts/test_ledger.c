@@ -18,10 +18,12 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 enum { USER = 4711, SECOND = 1000, MINUTE = 60 * SECOND };
@@ -775,6 +777,64 @@ static void unlock_wakes_waiters(void **state)
     end(&a, true, &limits, 0);
     close(ready[0]);
     close(ready[1]);
+}
+
+static enum admission asks(struct attempt *a, const struct attempt_limits *limits, int64_t ms)
+{
+    assert_int_equal(ask(a, &network, limits, ms), LEDGER_OK);
+    return a->report.admission;
+}
+
+/* Whoever comes while others wait, waits as well; of those, the longest is next. A waiter
+ * that is gone is not waited for. */
+static void longest_waiter_goes_first(void **state)
+{
+    struct attempt_limits limits = by_user;
+    struct attempt first, waiter[4], late;
+
+    limits.max_attempts = 1;
+    begin_admitted(*state, &first, &network, &limits, 0);
+    for (int i = 0; i < 4; i++) {
+        begin(*state, &waiter[i], &network, &limits, i);
+        assert_int_equal(waiter[i].report.admission, REJECTED_BUSY);
+    }
+    end(&first, true, &limits, 5);
+    begin(*state, &late, &network, &limits, 6);
+    assert_int_equal(late.report.admission, REJECTED_BUSY);
+    for (int i = 3; i > 0; i--)
+        assert_int_equal(asks(&waiter[i], &limits, 6), REJECTED_BUSY);
+    assert_int_equal(asks(&waiter[0], &limits, 6), ADMITTED);
+    end(&waiter[0], true, &limits, 7);
+    ledger_close(&waiter[1].ledger); /* gives up */
+    assert_int_equal(asks(&waiter[3], &limits, 8), REJECTED_BUSY);
+    assert_int_equal(asks(&waiter[2], &limits, 8), ADMITTED);
+    end(&waiter[2], true, &limits, 9);
+    assert_int_equal(asks(&late, &limits, 9), REJECTED_BUSY);
+    assert_int_equal(asks(&waiter[3], &limits, 9), ADMITTED);
+    end(&waiter[3], true, &limits, 9);
+    assert_int_equal(asks(&late, &limits, 9), ADMITTED);
+    end(&late, true, &limits, 9);
+}
+
+/* Its process is stopped: it loses its turn after a second, once and for all. */
+static void stopped_waiter_loses_its_turn(void **state)
+{
+    struct attempt_limits limits = by_user;
+    struct attempt first, stopped, waiter[2];
+
+    limits.max_attempts = 1;
+    begin_admitted(*state, &first, &network, &limits, 0);
+    begin(*state, &stopped, &network, &limits, 0);
+    for (int i = 0; i < 2; i++)
+        begin(*state, &waiter[i], &network, &limits, 1 + i);
+    end(&first, true, &limits, 10);
+    assert_int_equal(asks(&waiter[0], &limits, 9 + QUEUE_PATIENCE_MS), REJECTED_BUSY);
+    assert_int_equal(asks(&waiter[0], &limits, 10 + QUEUE_PATIENCE_MS), ADMITTED);
+    end(&waiter[0], true, &limits, 11 + QUEUE_PATIENCE_MS);
+    assert_int_equal(asks(&waiter[1], &limits, 11 + QUEUE_PATIENCE_MS), ADMITTED);
+    end(&waiter[1], true, &limits, 12 + QUEUE_PATIENCE_MS);
+    assert_int_equal(asks(&stopped, &limits, 12 + QUEUE_PATIENCE_MS), ADMITTED);
+    end(&stopped, true, &limits, 13 + QUEUE_PATIENCE_MS);
 }
 
 /* --- killed, stopped, forked --------------------------------------------------- */
@@ -2559,6 +2619,195 @@ static void keeps_counting_on_a_full_disk(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* --- processes that go on later ------------------------------------------------ */
+
+/* Called before the product's system call with this number, to act as other processes
+ * do while this one is frozen. */
+static struct {
+    unsigned calls, at;
+    void (*action)(void);
+} freeze;
+
+static void maybe_freeze(void)
+{
+    void (*const action)(void) = freeze.action;
+
+    if (action == NULL || ++freeze.calls != freeze.at)
+        return;
+    freeze.action = NULL;
+    action();
+}
+
+ssize_t __attribute__((visibility("default"))) pread(int fd, void *data, size_t size, off_t offset)
+{
+    maybe_freeze();
+    return syscall(SYS_pread64, fd, data, size, offset);
+}
+
+ssize_t __attribute__((visibility("default")))
+pwrite(int fd, const void *data, size_t size, off_t offset)
+{
+    maybe_freeze();
+    return syscall(SYS_pwrite64, fd, data, size, offset);
+}
+
+int __attribute__((visibility("default"))) fcntl(int fd, int command, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, command);
+    void *argument = va_arg(arguments, void *);
+    va_end(arguments);
+    maybe_freeze();
+    return (int)syscall(SYS_fcntl, fd, command, argument);
+}
+
+int __attribute__((visibility("default"))) fchmod(int fd, mode_t mode)
+{
+    maybe_freeze();
+    return (int)syscall(SYS_fchmod, fd, mode);
+}
+
+int __attribute__((visibility("default")))
+renameat(int old_fd, const char *old, int new_fd, const char *new)
+{
+    maybe_freeze();
+    return (int)syscall(SYS_renameat2, old_fd, old, new_fd, new, 0);
+}
+
+static const char *frozen_in;
+static unsigned others_admitted;
+static bool others_guess;
+
+/* Others take the lock for stuck, replace the ledger, and guess until they are locked
+ * out. */
+static void others_act(void)
+{
+    const struct timestamp now = at(0);
+    struct attempt a;
+
+    assert_int_equal(open_ledger(frozen_in, 0, &a.ledger, &a.failure), LEDGER_OK);
+    if (ledger_renew(&a.ledger, &now, &a.failure) != LEDGER_OK)
+        fail_msg("%s", a.failure.text);
+    while (others_guess && ask(&a, &network, &by_user, 0) == LEDGER_OK &&
+           a.report.admission == ADMITTED) {
+        others_admitted++;
+        assert_int_equal(settle(&a, false, &by_user, 0), LEDGER_OK);
+    }
+    ledger_close(&a.ledger);
+}
+
+/* Returns false if there was no such call. */
+static bool was_frozen(void)
+{
+    const bool was = freeze.action == NULL;
+
+    freeze.action = NULL;
+    return was;
+}
+
+static void freeze_at(const char *directory, unsigned call, bool guess_meanwhile)
+{
+    frozen_in = directory;
+    others_admitted = 0;
+    others_guess = guess_meanwhile;
+    freeze.calls = 0;
+    freeze.at = call;
+    freeze.action = others_act;
+}
+
+/* Frozen anywhere between asking and the answer, and resumed when the ledger has been
+ * replaced and used: there are three guesses in all, and none is lost. */
+static void resumed_admission_wins_no_guess(void **state)
+{
+    bool frozen = true;
+
+    for (unsigned call = 1; frozen; call++) {
+        struct attempt a;
+
+        remove_ledger(*state);
+        attempt_once(*state, &network, &by_user, 0, false);
+        assert_int_equal(open_ledger(*state, 0, &a.ledger, &a.failure), LEDGER_OK);
+        freeze_at(*state, call, true);
+        const enum ledger_status status = ask(&a, &network, &by_user, 0);
+        frozen = was_frozen();
+        if (status != LEDGER_OK)
+            fail_msg("call %u: %s", call, a.failure.text);
+        unsigned guesses = 1 + others_admitted;
+        if (a.report.admission == ADMITTED) {
+            guesses++;
+            end(&a, false, &by_user, 0);
+        } else {
+            ledger_close(&a.ledger);
+        }
+        if (frozen && ask_once(*state, &network, &by_user, 0) == ADMITTED)
+            fail_msg("call %u: not locked after %u guesses", call, guesses);
+        if (frozen && guesses != by_user.max_attempts)
+            fail_msg("call %u: %u guesses", call, guesses);
+        assert_int_equal(files_in(*state), 1);
+        assert_true(call < 1000);
+    }
+}
+
+/* The same while its result is written: it is not lost, nor counted twice. */
+static void resumed_settlement_counts_once(void **state)
+{
+    for (int success = 0; success <= 1; success++) {
+        bool frozen = true;
+        for (unsigned call = 1; frozen; call++) {
+            struct attempt a;
+
+            remove_ledger(*state);
+            attempt_once(*state, &network, &by_user, 0, false);
+            begin_admitted(*state, &a, &network, &by_user, 0);
+            freeze_at(*state, call, false);
+            const enum ledger_status status = settle(&a, success, &by_user, 0);
+            frozen = was_frozen();
+            if (status != LEDGER_OK || a.report.admission != ADMITTED)
+                fail_msg("call %u: %d: %s", call, (int)status, a.failure.text);
+            ledger_close(&a.ledger);
+            const struct attempt_state looked = look_at(*state, &network, &by_user, 0);
+            if (looked.failures != (success ? 0 : 2) || looked.in_flight != 0)
+                fail_msg("call %u: %u failures, %u in flight", call, looked.failures,
+                         looked.in_flight);
+            assert_int_equal(files_in(*state), 1);
+        }
+    }
+}
+
+/* Frozen while it replaces the ledger itself: what was counted since then stays, and so
+ * does what is in flight. */
+static void resumed_replacement_changes_nothing(void **state)
+{
+    const struct timestamp now = at(0);
+    bool frozen = true;
+
+    for (unsigned call = 1; frozen; call++) {
+        struct attempt in_flight, a;
+
+        remove_ledger(*state);
+        attempt_once(*state, &network, &by_user, 0, false);
+        begin_admitted(*state, &in_flight, &network, &by_user, 0);
+        assert_int_equal(open_ledger(*state, 0, &a.ledger, &a.failure), LEDGER_OK);
+        freeze_at(*state, call, true);
+        const enum ledger_status status = ledger_renew(&a.ledger, &now, &a.failure);
+        frozen = was_frozen();
+        if (status != LEDGER_OK)
+            fail_msg("call %u: %s", call, a.failure.text);
+        unsigned guesses = 2 + others_admitted;
+        while (ask(&a, &network, &by_user, 0) == LEDGER_OK && a.report.admission == ADMITTED) {
+            guesses++;
+            assert_int_equal(settle(&a, false, &by_user, 0), LEDGER_OK);
+        }
+        ledger_close(&a.ledger);
+        end(&in_flight, false, &by_user, 0);
+        assert_int_equal(ask_once(*state, &network, &by_user, 0), REJECTED_LOCKED);
+        if (guesses != by_user.max_attempts)
+            fail_msg("call %u: %u guesses", call, guesses);
+        assert_int_equal(files_in(*state), 1);
+    }
+}
+
 /* --- files and sizes ---------------------------------------------------------- */
 
 /* Called right after the product has asked for a ledger's size, to act as
@@ -2832,6 +3081,8 @@ int main(void)
         WITH_DIRECTORY(waits_until_the_timeout),
         WITH_DIRECTORY(settlement_wakes_waiters),
         WITH_DIRECTORY(unlock_wakes_waiters),
+        WITH_DIRECTORY(longest_waiter_goes_first),
+        WITH_DIRECTORY(stopped_waiter_loses_its_turn),
         WITH_DIRECTORY(killed_process_counts_as_failure),
         WITH_DIRECTORY(stopped_process_counts_as_failure_eventually),
         WITH_DIRECTORY(late_result_does_not_affect_the_new_owner_of_the_entry),
@@ -2867,6 +3118,9 @@ int main(void)
         WITH_DIRECTORY(unlock_repairs),
         WITH_DIRECTORY(unlock_works_while_a_lock_is_held),
         WITH_DIRECTORY(held_lock_does_not_block_other_origins),
+        WITH_DIRECTORY(resumed_admission_wins_no_guess),
+        WITH_DIRECTORY(resumed_settlement_counts_once),
+        WITH_DIRECTORY(resumed_replacement_changes_nothing),
         WITH_DIRECTORY(sources_are_separate),
         WITH_DIRECTORY(guesses_of_a_stranger_are_limited),
         WITH_DIRECTORY(attempts_in_flight_do_not_add_guesses),

@@ -32,6 +32,11 @@ static void numbers_never_change(void **state)
     assert_int_equal(ORIGIN_NETWORK, 2);
     assert_int_equal(ORIGIN_IPV4, 3);
     assert_int_equal(ORIGIN_IPV6, 4);
+    assert_int_equal(ORIGIN_IPV6_56, 5);
+    assert_int_equal(ORIGIN_IPV6_48, 6);
+    assert_int_equal(ORIGIN_IPV6_32, 7);
+    assert_int_equal(ORIGIN_OTHER_IPV4, 8);
+    assert_int_equal(ORIGIN_OTHER_IPV6, 9);
     assert_int_equal(sizeof(struct origin), 20);
 }
 
@@ -190,10 +195,74 @@ static void formats_origins(void **state)
     assert_int_equal(text[8], 'x');
 }
 
+static void assert_text(const struct origin *origin, const char *expected)
+{
+    char text[ORIGIN_TEXT_MAX];
+
+    origin_format(origin, text, sizeof text);
+    assert_string_equal(text, expected);
+}
+
+static void networks_of_ipv6(void **state)
+{
+    const struct origin origin = origin_of_address("2001:db8:1234:5678:9::1");
+    const struct origin other[] = {
+        origin_of_address("2001:db8:1234:56ff::"), origin_of_address("2001:db8:1234:ff00::"),
+        origin_of_address("2001:db8:ffff::"), origin_of_address("2001:db9::")};
+    const uint32_t kinds[] = {ORIGIN_IPV6, ORIGIN_IPV6_56, ORIGIN_IPV6_48, ORIGIN_IPV6_32};
+    static const char *const texts[] = {"2001:db8:1234:5678::/64", "2001:db8:1234:5600::/56",
+                                        "2001:db8:1234::/48", "2001:db8::/32"};
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        const struct origin network = origin_network(&origin, kinds[i]);
+        assert_text(&network, texts[i]);
+        assert_true(origin_is_ipv6(&network));
+        assert_true(origin_covers(&network, &origin));
+        assert_int_equal(origin_covers(&origin, &network), i == 0);
+        for (unsigned k = 0; k < 4; k++)
+            assert_int_equal(origin_covers(&network, &other[k]), k < i);
+    }
+}
+
+static void ipv4_covers_only_itself(void **state)
+{
+    const struct origin one = origin_of_address("192.0.2.1"), two = origin_of_address("192.0.2.2");
+    const struct origin v6 = origin_of_address("c000:201::");
+
+    (void)state;
+    assert_true(origin_covers(&one, &one));
+    assert_false(origin_covers(&one, &two));
+    assert_false(origin_covers(&one, &v6) || origin_covers(&v6, &one));
+    assert_false(origin_is_ipv6(&one));
+    assert_text(&(struct origin){.kind = ORIGIN_OTHER_IPV4}, "other IPv4 addresses");
+    assert_text(&(struct origin){.kind = ORIGIN_OTHER_IPV6}, "other IPv6 addresses");
+}
+
+/* 0 is for entries of which nobody knows the origin. */
+static void tags_are_never_0(void **state)
+{
+    unsigned same = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 200000; i++) {
+        const struct origin origin = {
+            .kind = ORIGIN_IPV4,
+            .address = {10, (unsigned char)(i >> 16), (unsigned char)(i >> 8), (unsigned char)i}};
+        const struct origin first = {.kind = ORIGIN_IPV4, .address = {192, 0, 2, 1}};
+        assert_int_not_equal(origin_tag(&origin), 0);
+        same += origin_tag(&origin) == origin_tag(&first);
+    }
+    assert_in_range(same, 0, 12); /* of 65535, so about three */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_never_change),
+        cmocka_unit_test(networks_of_ipv6),
+        cmocka_unit_test(ipv4_covers_only_itself),
+        cmocka_unit_test(tags_are_never_0),
         cmocka_unit_test(parses_ipv4),
         cmocka_unit_test(ipv6_origin_is_the_64_network),
         cmocka_unit_test(ignores_zones),

@@ -20,8 +20,8 @@
 
 static void watch_directory(struct daemon *daemon, enum watched which)
 {
-    static const uint32_t events[] = {
-        [WATCHED_SESSIONS] = IN_MOVED_TO | IN_CLOSE_WRITE,
+    static const uint32_t events[WATCHED_OPTIONAL] = {
+        [WATCHED_SESSIONS] = IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM,
         [WATCHED_TERMINALS] = IN_CREATE | IN_DELETE | IN_ATTRIB,
         [WATCHED_POLICY] = IN_MOVED_TO | IN_CLOSE_WRITE,
     };
@@ -39,12 +39,57 @@ static void watch_directory(struct daemon *daemon, enum watched which)
                  strerror(error));
 }
 
+/* How often to look for what is not there: only when something else happens. */
+enum { OPTIONAL_PAUSE_MS = 10 * 1000 };
+
+/* What announces logins that may get no record: logind's sessions, and the programs
+ * that are executed for each of them. A package that is upgraded replaces these. */
+static void watch_optional(struct daemon *daemon, enum watched which)
+{
+    static const char *const paths[WATCHED_COUNT - WATCHED_OPTIONAL] = {
+        "/run/systemd/sessions",
+        "/usr/sbin/sshd",
+        "/usr/lib/openssh/sshd-session",
+        "/usr/libexec/openssh/sshd-session",
+        "/usr/bin/login",
+        "/bin/login",
+        "/usr/local/sbin/sshd",
+    };
+    const uint32_t events =
+        which == WATCHED_LOGIND ? IN_MOVED_TO | IN_ONLYDIR : IN_OPEN | IN_ATTRIB | IN_DELETE_SELF;
+
+    daemon->wd[which] =
+        inotify_add_watch(daemon->inotify_fd, paths[which - WATCHED_OPTIONAL], events);
+}
+
+static bool on_optional(struct daemon *daemon, const struct inotify_event *event)
+{
+    enum watched which = WATCHED_OPTIONAL;
+
+    while (which < WATCHED_COUNT && daemon->wd[which] != event->wd)
+        which++;
+    if (which == WATCHED_COUNT)
+        return false;
+    if ((event->mask & (IN_ATTRIB | IN_DELETE_SELF)) != 0) {
+        inotify_rm_watch(daemon->inotify_fd, event->wd); /* IN_IGNORED follows */
+        return true;
+    }
+    watch_announced(daemon->watch, which == WATCHED_LOGIND ? LOGIN_FROM_LOGIND : LOGIN_FROM_SCAN);
+    return true;
+}
+
 /* Watches those that are not watched yet, or no longer. */
 static void watch_directories(struct daemon *daemon)
 {
     bool must_poll = false;
 
-    for (enum watched which = 0; which < WATCHED_COUNT; which++) {
+    if (daemon->optional_ms <= daemon->loop.now.boot_ms) {
+        daemon->optional_ms = daemon->loop.now.boot_ms + OPTIONAL_PAUSE_MS;
+        for (enum watched which = WATCHED_OPTIONAL; which < WATCHED_COUNT; which++)
+            if (daemon->wd[which] < 0)
+                watch_optional(daemon, which);
+    }
+    for (enum watched which = 0; which < WATCHED_OPTIONAL; which++) {
         if (daemon->wd[which] >= 0)
             continue;
         watch_directory(daemon, which);
@@ -60,8 +105,10 @@ static void watch_directories(struct daemon *daemon)
 static void on_removed(struct daemon *daemon, int wd)
 {
     for (enum watched which = 0; which < WATCHED_COUNT; which++)
-        if (daemon->wd[which] == wd)
+        if (daemon->wd[which] == wd) {
             daemon->wd[which] = -1;
+            daemon->optional_ms = 0; /* the next one may be there already */
+        }
 }
 
 static bool daemon_parse_number(const char *name, unsigned *number)
@@ -96,12 +143,16 @@ static void on_change(struct daemon *daemon, const struct inotify_event *event)
         watch_events_lost(daemon->watch);
     } else if ((event->mask & IN_IGNORED) != 0) {
         on_removed(daemon, event->wd);
-    } else if (event->len == 0) {
+    } else if (on_optional(daemon, event) || event->len == 0) {
         return;
     } else if (event->wd == daemon->wd[WATCHED_TERMINALS]) {
         on_terminal(daemon, event);
     } else if (event->wd == daemon->wd[WATCHED_SESSIONS]) {
-        if (daemon_parse_number(event->name, &pid))
+        if (!daemon_parse_number(event->name, &pid))
+            return;
+        if ((event->mask & (IN_DELETE | IN_MOVED_FROM)) != 0)
+            watch_record_removed(daemon->watch, (pid_t)pid);
+        else
             watch_login(daemon->watch, (pid_t)pid);
     } else if (event->wd == daemon->wd[WATCHED_POLICY] && strcmp(event->name, "policy.v1") == 0) {
         watch_policy(daemon->watch);

@@ -12,8 +12,17 @@
 #include "tools/tmoutd/options.h"
 #include "tools/tmoutd/watch.h"
 
-/* Directories whose changes are events. */
-enum watched { WATCHED_SESSIONS, WATCHED_TERMINALS, WATCHED_POLICY, WATCHED_COUNT };
+/* Directories whose changes are events, and programs whose start is one. Without one
+ * of the first three tmoutd polls; the others need not exist. */
+enum watched {
+    WATCHED_SESSIONS,
+    WATCHED_TERMINALS,
+    WATCHED_POLICY,
+    WATCHED_OPTIONAL,
+    WATCHED_LOGIND = WATCHED_OPTIONAL,
+    WATCHED_PROGRAMS,
+    WATCHED_COUNT = WATCHED_PROGRAMS + 6
+};
 
 struct daemon {
     const struct options *options;
@@ -24,6 +33,7 @@ struct daemon {
     int inotify_errno;               /* if there is no inotify_fd */
     int wd[WATCHED_COUNT];           /* inotify's number, or -1: not watched */
     bool is_reported[WATCHED_COUNT]; /* that it cannot be watched is logged once */
+    int64_t optional_ms;             /* look for those that need not exist then */
     bool stop;                       /* SIGTERM or SIGINT has come */
 };
 

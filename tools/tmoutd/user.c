@@ -74,6 +74,33 @@ void user_remove_login(struct login *login)
 
 /* --- limits ---------------------------------------------------------------- */
 
+static void set_user_limits(struct user *user, const struct user_limits *limits, uint64_t policy)
+{
+    struct login *login;
+
+    user->limits = *limits;
+    user->policy = policy;
+    user->has_limits = true;
+    for (login = LIST_FIRST(&user->logins); login != NULL; login = LIST_NEXT(login, link))
+        equip_login(user, login);
+}
+
+void user_take_record(struct user *user, const struct session_record *record, bool is_in_force)
+{
+    if (user->uid == NO_UID && record->uid != NO_UID) {
+        user->identified(user->context, user, record->uid);
+        user->uid = record->uid;
+    }
+    if (record->policy == 0)
+        return;
+    if (!user->has_limits || (is_in_force && user->policy != record->policy))
+        set_user_limits(user, &record->limits, record->policy);
+    if (!is_in_force || user->uid == NO_UID || user->looking_up != NULL)
+        return;
+    user->lookup_ms = NEVER_MS;
+    alarm_set(&user->lookup_alarm, NEVER_MS);
+}
+
 void user_look_up(struct user *user)
 {
     user->lookup_ms = user->loop->now.boot_ms;
@@ -94,16 +121,12 @@ static void lookup_fails(struct user *user, const char *reason, int64_t retry_ms
 
 static void lookup_succeeds(struct user *user, const struct policy_answer *found)
 {
-    struct login *login;
-
     user->lookup_failed = false;
     if (user->uid != found->uid)
         user->identified(user->context, user, found->uid);
     user->uid = found->uid;
-    user->limits = found->limits;
-    user->has_limits = true;
-    for (login = LIST_FIRST(&user->logins); login != NULL; login = LIST_NEXT(login, link))
-        equip_login(user, login);
+    set_user_limits(user, &found->limits, found->identity);
+    user->limits_found(user->context, user);
 }
 
 static void on_looked_up(void *context, const struct answer *answer)

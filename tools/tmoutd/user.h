@@ -23,6 +23,7 @@ struct user {
     unsigned login_count;
     /* Limits. */
     bool has_limits;
+    uint64_t policy; /* snapshot_identity() of where they came from */
     struct user_limits limits;
     bool lookup_failed; /* last time */
     int64_t lookup_ms;  /* look them up then */
@@ -32,6 +33,7 @@ struct user {
      * each time that the policy cannot be opened, or with NULL when it can. */
     void (*identified)(void *context, struct user *user, uid_t uid);
     void (*policy_failed)(void *context, const struct failure *failure);
+    void (*limits_found)(void *context, struct user *user); /* by looking them up */
     void *context;
     /* Terminals whose login is not known. */
     unsigned wanted[WANTED_MAX], wanted_count;
@@ -49,6 +51,13 @@ void user_free(struct user *user);
 
 void user_add_login(struct user *user, struct login *login);
 void user_remove_login(struct login *login);
+
+/*
+ * What the record of one of their logins says about them: the uid and, while nothing
+ * else is known, the limits. If these come from the policy in force, nothing has to be
+ * looked up.
+ */
+void user_take_record(struct user *user, const struct session_record *record, bool is_in_force);
 
 /* Looks the limits up again: the policy may have changed. */
 void user_look_up(struct user *user);

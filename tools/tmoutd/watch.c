@@ -1,9 +1,12 @@
 #include "tools/tmoutd/watch.h"
 
 #include "lib/host/checksum.h"
+#include "lib/paths.h"
 #include "tools/tmoutd/log.h"
 #include "tools/tmoutd/login_cut.h"
-#include "tools/tmoutd/record.h"
+#include "tools/tmoutd/inbox.h"
+#include "tools/tmoutd/reconcile.h"
+#include "tools/tmoutd/record_store.h"
 #include "tools/tmoutd/terminal_cut.h"
 #include "tools/tmoutd/user.h"
 
@@ -17,14 +20,15 @@
 #include <unistd.h>
 
 LIST_HEAD(user_list, user);
-LIST_HEAD(damaged_list, damaged);
 
-/* A record that a helper collects evidence about. */
-struct damaged {
-    LIST_ENTRY(damaged) link;
-    struct watch *watch;
-    pid_t pid;
-    struct inquiry *inquiry;
+enum { PENDING_MAX = 64 };
+
+/* Numbers that are looked at again in a moment. */
+struct pending {
+    struct alarm alarm;
+    int64_t number[PENDING_MAX];
+    unsigned count;
+    bool has_more; /* than there was room for */
 };
 
 struct watch {
@@ -33,17 +37,49 @@ struct watch {
     bool polling; /* not all changes are reported by inotify */
     struct map logins, users, users_by_uid, terminals;
     struct user_list identified, unidentified; /* with or without a uid */
-    struct damaged_list damaged;
-    struct stat policy; /* the file whose limits are in force */
-    bool has_no_policy; /* which is logged once */
-    struct alarm scan;  /* rescan everything then */
-    int64_t scanned_ms; /* when that was done last */
+    struct record_store *store;
+    struct reconcile *reconcile;
+    struct inbox *inbox;
+    struct pending removed; /* pids of logins whose record has disappeared */
+    struct pending created; /* terminals that may be no known login's */
+    struct stat policy;     /* the file whose limits are in force */
+    uint64_t policy_id;     /* snapshot_identity() of it, or 0: there is none */
+    bool has_no_policy;     /* which is logged once */
+    struct alarm scan;      /* rescan everything then */
+    int64_t scanned_ms;     /* when that was done last */
 };
 
 /* Between two scans because of lost events, and in addition for each login. */
 enum { SCAN_PAUSE_MS = 5000, SCAN_PAUSE_PER_LOGIN_MS = 2 };
 
+enum {
+    /* From the end of a session, whose record the module removes, to that of its
+     * process; and from a terminal to the search for its login. */
+    DISAPPEAR_MS = 5000,
+    CLAIM_MS = 4000,
+    /* From a login that announces itself to its record. */
+    ANNOUNCED_MS = 4000
+};
+
 static void watch_on_scan(void *context, int64_t late_ms);
+static void on_removed_records(void *context, int64_t late_ms);
+static void on_created_terminals(void *context, int64_t late_ms);
+static ssize_t list_watched(void *context, pid_t **pids);
+static void on_found_login(void *context, const struct session_record *record);
+static void on_sent_login(void *context, const struct session_record *record);
+static void on_unreadable_login(void *context, pid_t pid);
+
+static bool open_parts(struct watch *watch)
+{
+    const struct reconcile_hooks found = {watch, list_watched, on_found_login};
+    const struct inbox_hooks sent = {watch, on_sent_login, on_unreadable_login};
+
+    watch->store = record_store_new(watch->loop, watch->sessions_dir);
+    if (watch->store != NULL)
+        watch->reconcile = reconcile_new(watch->loop, watch->store, &found);
+    watch->inbox = inbox_new(watch->loop, watch->sessions_dir, &sent);
+    return watch->reconcile != NULL && watch->inbox != NULL;
+}
 
 struct watch *watch_new(const char *sessions_dir, const char *state_dir, struct loop *loop)
 {
@@ -52,7 +88,10 @@ struct watch *watch_new(const char *sessions_dir, const char *state_dir, struct 
     if (watch == NULL)
         return NULL;
     *watch = (struct watch){.sessions_dir = sessions_dir, .state_dir = state_dir, .loop = loop};
-    if (!alarm_init(&watch->scan, loop, watch_on_scan, watch)) {
+    if (!alarm_init(&watch->scan, loop, watch_on_scan, watch) ||
+        !alarm_init(&watch->removed.alarm, loop, on_removed_records, watch) ||
+        !alarm_init(&watch->created.alarm, loop, on_created_terminals, watch) ||
+        !open_parts(watch)) {
         watch_free(watch);
         return NULL;
     }
@@ -78,15 +117,13 @@ static void free_users(struct watch *watch, struct user_list *users)
 
 void watch_free(struct watch *watch)
 {
-    struct damaged *damaged, *next;
-
     free_users(watch, &watch->identified);
     free_users(watch, &watch->unidentified);
-    for (damaged = LIST_FIRST(&watch->damaged); damaged != NULL; damaged = next) {
-        next = LIST_NEXT(damaged, link);
-        helpers_take_back(damaged->inquiry);
-        free(damaged);
-    }
+    inbox_free(watch->inbox);
+    reconcile_free(watch->reconcile);
+    record_store_free(watch->store);
+    alarm_free(&watch->removed.alarm);
+    alarm_free(&watch->created.alarm);
     terminal_cuts_free(watch->loop);
     login_cuts_free(watch->loop);
     alarm_free(&watch->scan);
@@ -161,6 +198,24 @@ static void on_policy_failed(void *context, const struct failure *failure)
         log_line(LOG_ERR, "no policy is in force: %s; run tmoutctl apply", failure->text);
 }
 
+/* Records keep the limits known last, for a restart while the user cannot be looked
+ * up. */
+static void on_limits_found(void *context, struct user *user)
+{
+    struct watch *watch = context;
+    struct login *login;
+
+    for (login = LIST_FIRST(&user->logins); login != NULL; login = LIST_NEXT(login, link)) {
+        struct session_record *record = &login->record;
+        if (record->policy == user->policy && record->uid == user->uid)
+            continue;
+        record->policy = user->policy;
+        record->limits = user->limits;
+        record->uid = user->uid;
+        record_store_save(watch->store, record);
+    }
+}
+
 static struct user *user_of_login(struct watch *watch, const struct session_record *record)
 {
     const uint64_t key = key_of_user(watch, record->user, record->is_ssh);
@@ -177,6 +232,7 @@ static struct user *user_of_login(struct watch *watch, const struct session_reco
     }
     user->identified = on_identified;
     user->policy_failed = on_policy_failed;
+    user->limits_found = on_limits_found;
     user->context = watch;
     LIST_INSERT_HEAD(&watch->unidentified, user, link);
     return user;
@@ -204,6 +260,15 @@ static void drop_login(struct watch *watch, struct login *login)
         drop_user(watch, user);
 }
 
+static void pending_forget(struct pending *pending, int64_t number)
+{
+    for (unsigned i = pending->count; i-- > 0;)
+        if (pending->number[i] == number)
+            pending->number[i] = pending->number[--pending->count];
+    if (pending->count == 0 && !pending->has_more)
+        alarm_set(&pending->alarm, NEVER_MS);
+}
+
 /* Its process has ended: so has its record, unless it is a later login's. */
 static void on_gone(void *context, struct login *login)
 {
@@ -213,9 +278,10 @@ static void on_gone(void *context, struct login *login)
     struct session_record record;
 
     drop_login(watch, login);
-    if (registry_get(watch->sessions_dir, geteuid(), pid, &record) == REGISTRY_OK &&
+    pending_forget(&watch->removed, pid);
+    if (registry_get(watch->sessions_dir, geteuid(), pid, &record) != REGISTRY_OK ||
         record.start_ticks == start_ticks)
-        registry_remove(watch->sessions_dir, geteuid(), pid);
+        record_store_remove(watch->store, pid);
 }
 
 /* False without memory. */
@@ -231,6 +297,9 @@ static bool add_login(struct watch *watch, const struct session_record *record)
             drop_user(watch, user);
         return false;
     }
+    user_take_record(user, record, record->policy != 0 && record->policy == watch->policy_id);
+    if (record->has_spare)
+        record_store_refill(watch->store);
     login->gone = on_gone;
     login->context = watch;
     user_add_login(user, login);
@@ -241,8 +310,11 @@ static void watch_record(struct watch *watch, const struct session_record *recor
 {
     struct login *login = map_find(&watch->logins, (uint64_t)record->pid);
 
-    if (login != NULL && login->record.start_ticks == record->start_ticks)
+    if (login != NULL && login->record.start_ticks == record->start_ticks) {
+        if (login->record.source != record->source && record->source == LOGIN_FROM_PAM)
+            login->record = *record; /* the module knows better who it is */
         return;
+    }
     if (login != NULL)
         drop_login(watch, login);
     if (!add_login(watch, record)) {
@@ -251,52 +323,145 @@ static void watch_record(struct watch *watch, const struct session_record *recor
     }
 }
 
-static void on_finding(void *context, const struct answer *answer)
+/* What tmoutd knows of a login is as good as its record. */
+static void watch_unusable(struct watch *watch, pid_t pid, bool is_newer)
 {
-    struct damaged *damaged = context;
-    struct watch *watch = damaged->watch;
-    const pid_t pid = damaged->pid;
-    struct record_finding finding;
+    const struct login *login = map_find(&watch->logins, (uint64_t)pid);
 
-    LIST_REMOVE(damaged, link);
-    free(damaged);
-    loop_clock(watch->loop);
-    if (!answer_get(answer, &finding, sizeof finding))
-        finding.verdict = RECORD_RETRY;
-    record_settle(watch->sessions_dir, pid, &finding);
-    if (finding.verdict == RECORD_REBUILD)
-        watch_record(watch, &finding.record);
-    else if (finding.verdict == RECORD_RETRY)
-        rescan_later(watch);
+    if (login == NULL) {
+        reconcile_replace(watch->reconcile, pid, is_newer);
+    } else if (!is_newer) {
+        log_line(LOG_ERR, "%s/%d: was damaged, written again user=%s", watch->sessions_dir,
+                 (int)pid, login->record.user);
+        record_store_save(watch->store, &login->record);
+    }
 }
 
-static void watch_damaged(struct watch *watch, pid_t pid)
-{
-    struct damaged *damaged;
-    const struct record_question input = {.pid = pid, .now = watch->loop->now};
-    struct question question = {.about = about_login(pid),
-                                .work = record_look,
-                                .input = &input,
-                                .input_size = sizeof input,
-                                .fd = -1,
-                                .is_patient = true, /* it needs the name service */
-                                .done = on_finding};
+/* --- logins without a record -------------------------------------------------- */
 
-    for (damaged = LIST_FIRST(&watch->damaged); damaged != NULL; damaged = LIST_NEXT(damaged, link))
-        if (damaged->pid == pid)
-            return;
-    damaged = calloc(1, sizeof *damaged);
-    question.context = damaged;
-    if (damaged == NULL ||
-        (damaged->inquiry = helpers_ask(watch->loop->helpers, &question)) == NULL) {
-        free(damaged);
-        rescan_later(watch);
+static ssize_t append_pids(const struct user_list *users, pid_t *pids, ssize_t count)
+{
+    const struct user *user;
+    const struct login *login;
+
+    for (user = LIST_FIRST(users); user != NULL; user = LIST_NEXT(user, link))
+        for (login = LIST_FIRST(&user->logins); login != NULL; login = LIST_NEXT(login, link))
+            pids[count++] = login->record.pid;
+    return count;
+}
+
+static ssize_t list_watched(void *context, pid_t **pids)
+{
+    const struct watch *watch = context;
+
+    *pids = calloc(watch->logins.count + 1, sizeof **pids);
+    if (*pids == NULL)
+        return -1;
+    return append_pids(&watch->unidentified, *pids, append_pids(&watch->identified, *pids, 0));
+}
+
+static void on_found_login(void *context, const struct session_record *record)
+{
+    watch_record(context, record);
+}
+
+static void on_sent_login(void *context, const struct session_record *record)
+{
+    struct watch *watch = context;
+
+    record_store_refill(watch->store); /* there was no spare file */
+    record_store_save(watch->store, record);
+    watch_record(watch, record);
+}
+
+static void on_unreadable_login(void *context, pid_t pid)
+{
+    watch_unusable(context, pid, true);
+}
+
+/* Only for the registry of the host: with another state directory, its logins are
+ * somebody else's. */
+static bool is_of_host(const struct watch *watch)
+{
+    return strcmp(watch->sessions_dir, TMOUT_SESSIONS_DIR) == 0;
+}
+
+static void search_logins(struct watch *watch, enum login_source source, int64_t delay_ms)
+{
+    if (is_of_host(watch))
+        reconcile_search(watch->reconcile, source, delay_ms);
+}
+
+void watch_announced(struct watch *watch, enum login_source source)
+{
+    search_logins(watch, source, ANNOUNCED_MS);
+}
+
+/* --- what is looked at in a moment --------------------------------------------- */
+
+static void pending_add(struct pending *pending, int64_t number, int64_t delay_ms)
+{
+    if (pending->count == PENDING_MAX) {
+        pending->has_more = true;
         return;
     }
-    damaged->watch = watch;
-    damaged->pid = pid;
-    LIST_INSERT_HEAD(&watch->damaged, damaged, link);
+    pending->number[pending->count++] = number;
+    if (pending->alarm.due_ms == NEVER_MS)
+        alarm_set(&pending->alarm, pending->alarm.loop->now.boot_ms + delay_ms);
 }
+
+/* At a logout the record goes first, and then the login. */
+void watch_record_removed(struct watch *watch, pid_t pid)
+{
+    if (map_find(&watch->logins, (uint64_t)pid) != NULL)
+        pending_add(&watch->removed, pid, DISAPPEAR_MS);
+}
+
+static void write_again(struct watch *watch, pid_t pid)
+{
+    const struct login *login = map_find(&watch->logins, (uint64_t)pid);
+    struct session_record record;
+
+    if (login == NULL || record_store_keeps(watch->store, pid) ||
+        registry_get(watch->sessions_dir, geteuid(), pid, &record) != REGISTRY_ABSENT)
+        return;
+    log_line(LOG_WARNING, "%s/%d: was removed, but the login goes on; written again user=%s",
+             watch->sessions_dir, (int)pid, login->record.user);
+    record_store_save(watch->store, &login->record);
+}
+
+static void on_removed_records(void *context, int64_t late_ms)
+{
+    struct watch *watch = context;
+    const unsigned count = watch->removed.count;
+
+    (void)late_ms;
+    watch->removed.count = 0;
+    for (unsigned i = 0; i < count; i++)
+        write_again(watch, (pid_t)watch->removed.number[i]);
+    if (watch->removed.has_more)
+        alarm_set(&watch->scan, watch->loop->now.boot_ms);
+    watch->removed.has_more = false;
+}
+
+/* A terminal that sshd or login(1) has created belongs to a login that is known by
+ * now, or else to one without a record. */
+static void on_created_terminals(void *context, int64_t late_ms)
+{
+    struct watch *watch = context;
+    bool is_unknown = watch->created.has_more;
+
+    (void)late_ms;
+    for (unsigned i = 0; i < watch->created.count; i++)
+        if (map_find(&watch->terminals, (uint64_t)watch->created.number[i]) == NULL)
+            is_unknown = true;
+    watch->created.count = 0;
+    watch->created.has_more = false;
+    if (is_unknown)
+        search_logins(watch, LOGIN_FROM_TERMINAL, 0);
+}
+
+/* --- records ------------------------------------------------------------------- */
 
 void watch_login(struct watch *watch, pid_t pid)
 {
@@ -308,9 +473,11 @@ void watch_login(struct watch *watch, pid_t pid)
         break;
     case REGISTRY_ABSENT:
         break;
-    case REGISTRY_NEWER:
     case REGISTRY_DAMAGED:
-        watch_damaged(watch, pid);
+        watch_unusable(watch, pid, false);
+        break;
+    case REGISTRY_NEWER:
+        watch_unusable(watch, pid, true);
         break;
     case REGISTRY_FAILED:
     default:
@@ -328,8 +495,10 @@ static void look_at_users_logins(struct watch *watch, struct user_list *users)
     struct login *login;
 
     for (user = LIST_FIRST(users); user != NULL; user = LIST_NEXT(user, link))
-        for (login = LIST_FIRST(&user->logins); login != NULL; login = LIST_NEXT(login, link))
+        for (login = LIST_FIRST(&user->logins); login != NULL; login = LIST_NEXT(login, link)) {
             login_look(login, watch->loop->now.boot_ms);
+            write_again(watch, login->record.pid);
+        }
 }
 
 /* Brings everything up to date without relying on events: the registry, the ends
@@ -341,6 +510,7 @@ static void watch_on_scan(void *context, int64_t late_ms)
     const ssize_t count = registry_list(watch->sessions_dir, geteuid(), &pids);
 
     (void)late_ms;
+    watch_policy(watch);
     watch->scanned_ms = watch->loop->now.boot_ms;
     if (watch->polling)
         rescan_later(watch);
@@ -353,7 +523,7 @@ static void watch_on_scan(void *context, int64_t late_ms)
     free(pids);
     look_at_users_logins(watch, &watch->identified);
     look_at_users_logins(watch, &watch->unidentified);
-    watch_policy(watch);
+    search_logins(watch, LOGIN_FROM_SCAN, 0);
 }
 
 void watch_set_polling(struct watch *watch, bool polling)
@@ -385,6 +555,20 @@ static void look_up_users(struct user_list *users)
         user_look_up(user);
 }
 
+static uint64_t identity_of_policy(const struct watch *watch)
+{
+    struct failure failure = {""};
+    struct snapshot snapshot;
+    uint64_t identity;
+
+    if (snapshot_open(watch->state_dir, SNAPSHOT_POLICY, geteuid(), &snapshot, &failure) !=
+        SNAPSHOT_OK)
+        return 0; /* logged where it is asked for limits */
+    identity = snapshot_identity(&snapshot);
+    snapshot_close(&snapshot);
+    return identity;
+}
+
 void watch_policy(struct watch *watch)
 {
     struct stat st = {0};
@@ -396,6 +580,7 @@ void watch_policy(struct watch *watch)
         st.st_ctim.tv_nsec == watch->policy.st_ctim.tv_nsec)
         return;
     watch->policy = st;
+    watch->policy_id = identity_of_policy(watch);
     look_up_users(&watch->identified);
     look_up_users(&watch->unidentified);
 }
@@ -433,8 +618,11 @@ void watch_terminal_appeared(struct watch *watch, unsigned index)
 {
     uid_t uid;
 
-    if (owner_of_terminal(index, &uid) && uid == geteuid())
-        search_login(watch, index, uid);
+    if (!owner_of_terminal(index, &uid) || uid != geteuid())
+        return;
+    search_login(watch, index, uid);
+    if (is_of_host(watch))
+        pending_add(&watch->created, index, CLAIM_MS);
 }
 
 void watch_terminal_vanished(struct watch *watch, unsigned index)

@@ -27,6 +27,12 @@ void watch_everything(struct watch *watch);
 /* A record has appeared or changed. */
 void watch_login(struct watch *watch, pid_t pid);
 
+/* A record has disappeared. */
+void watch_record_removed(struct watch *watch, pid_t pid);
+
+/* Somebody may be logging in, and it is not certain that there will be a record. */
+void watch_announced(struct watch *watch, enum login_source source);
+
 /* A terminal in /dev/pts has appeared, vanished, or had its times or mode
  * changed. */
 void watch_terminal_appeared(struct watch *watch, unsigned index);

@@ -343,9 +343,131 @@ static void many_terminals(void **state)
     scene_end(&scene);
 }
 
+/* --- records ------------------------------------------------------------------- */
+
+static struct session_record stored_record(const struct scene *scene, pid_t pid)
+{
+    struct session_record record;
+
+    assert_int_equal(registry_get(scene->world.sessions_dir, geteuid(), pid, &record), REGISTRY_OK);
+    return record;
+}
+
+/* The limits of a record from the policy in force need no look-up; they apply even to
+ * a user whom nobody knows. */
+static void limits_of_the_record(void **state)
+{
+    struct scene scene;
+    const pid_t pid = begin_process();
+    struct session_record record;
+    struct snapshot snapshot;
+    struct failure failure = {""};
+
+    scene_begin(&scene, *state, "default { max_session = 1h }");
+    record = put_login(&scene.world, pid);
+    snprintf(record.user, sizeof record.user, "no such user");
+    record.uid = 4711;
+    assert_int_equal(
+        snapshot_open(scene.world.state_dir, SNAPSHOT_POLICY, geteuid(), &snapshot, &failure),
+        SNAPSHOT_OK);
+    record.policy = snapshot_identity(&snapshot);
+    snapshot_close(&snapshot);
+    record.limits.terminal = (struct watch_limits){NEVER_MS, DAY_MS, 0};
+    record.limits.notty = (struct watch_limits){NEVER_MS, DAY_MS, 0};
+    assert_int_equal(registry_put(scene.world.sessions_dir, geteuid(), &record, &failure), 0);
+    const int64_t next_ms = run(&scene);
+    assert_true(next_ms > now_ms(&scene) + DAY_MS - 60000 && next_ms <= now_ms(&scene) + DAY_MS);
+    assert_string_equal(logged, "");
+    /* those known last, where the policy in force is another one */
+    put_policy(&scene.world, "default { max_session = 2h }");
+    watch_policy(scene.watch);
+    assert_true(run(&scene) != NEVER_MS);
+    assert_logged("cannot look up user: no such user; the previous limits stay in force "
+                  "user=no such user\n",
+                  1);
+    assert_true(stored_record(&scene, pid).policy == record.policy);
+    end_process(pid);
+    scene_end(&scene);
+}
+
+/* What was looked up is stored. */
+static void limits_are_written_back(void **state)
+{
+    struct scene scene;
+    const pid_t pid = begin_process();
+
+    scene_begin(&scene, *state, "default { max_session = 1d }");
+    put_login(&scene.world, pid);
+    assert_true(stored_record(&scene, pid).policy == 0);
+    run(&scene);
+    const struct session_record first = stored_record(&scene, pid);
+    assert_true(first.policy != 0);
+    assert_true(first.limits.notty.age_ms == DAY_MS);
+    assert_true(first.uid == geteuid());
+    put_policy(&scene.world, "default { max_session = 2d }");
+    watch_policy(scene.watch);
+    run(&scene);
+    const struct session_record second = stored_record(&scene, pid);
+    assert_true(second.policy != first.policy);
+    assert_true(second.limits.notty.age_ms == 2 * (int64_t)DAY_MS);
+    end_process(pid);
+    scene_end(&scene);
+}
+
+/* A record that disappears while its login goes on is written again; at a logout it
+ * goes first. */
+static void a_record_that_disappears(void **state)
+{
+    struct scene scene;
+    const pid_t pid = begin_process();
+
+    scene_begin(&scene, *state, "default { max_session = 1d }");
+    put_login(&scene.world, pid);
+    run(&scene);
+    registry_remove(scene.world.sessions_dir, geteuid(), pid);
+    watch_record_removed(scene.watch, pid);
+    scene.loop.now.boot_ms = run(&scene);
+    run(&scene);
+    assert_true(is_registered(&scene.world, pid));
+    assert_logged(": was removed, but the login goes on; written again user=", 1);
+    registry_remove(scene.world.sessions_dir, geteuid(), pid);
+    watch_record_removed(scene.watch, pid);
+    end_process(pid);
+    watch_everything(scene.watch);
+    assert_true(run(&scene) == NEVER_MS);
+    assert_false(is_registered(&scene.world, pid));
+    scene_end(&scene);
+}
+
+/* It says what tmoutd knows of the login already. */
+static void a_record_that_is_damaged(void **state)
+{
+    struct scene scene;
+    const pid_t pid = begin_process();
+    char name[16];
+
+    scene_begin(&scene, *state, "default { max_session = 1d }");
+    const struct session_record record = put_login(&scene.world, pid);
+    run(&scene);
+    snprintf(name, sizeof name, "%d", (int)pid);
+    char *path = path_in(scene.world.sessions_dir, name);
+    write_text(path, "damaged");
+    free(path);
+    watch_login(scene.watch, pid);
+    assert_string_equal(stored_record(&scene, pid).user, record.user);
+    assert_logged(": was damaged, written again user=", 1);
+    assert_int_equal(watch_count(scene.watch), 1);
+    end_process(pid);
+    scene_end(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WITH_DIRECTORY(limits_of_the_record),
+        WITH_DIRECTORY(limits_are_written_back),
+        WITH_DIRECTORY(a_record_that_disappears),
+        WITH_DIRECTORY(a_record_that_is_damaged),
         WITH_DIRECTORY(nothing_to_do),
         WITH_DIRECTORY(from_the_registry_to_the_end),
         WITH_DIRECTORY(a_login_that_appears),

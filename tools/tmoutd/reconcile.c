@@ -1,0 +1,582 @@
+#include "tools/tmoutd/reconcile.h"
+
+#include "lib/host/account.h"
+#include "lib/host/array.h"
+#include "lib/sessions/login_search.h"
+#include "tools/tmoutd/log.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+enum {
+    CONFIRM_MS = 2000, /* between the two searches that find a login */
+    /* Older than this, no process is about to register its login. */
+    SETTLED_MS = 150 * 1000,
+    RETRY_SEARCH_MS = 15 * 1000,
+    SEARCH_DEADLINE_MS = 10 * 1000,
+    NAME_DEADLINE_MS = 30 * 1000,
+    NAMES_AT_ONCE = 4 /* of different users */
+};
+
+enum candidate_state {
+    CANDIDATE_SEEN,    /* once: it may be registered before the next search */
+    CANDIDATE_DAMAGED, /* its record is: is its process a login's? */
+    CANDIDATE_LOGIN    /* one: whose? */
+};
+
+/* A login without a usable record. */
+struct candidate {
+    struct reconcile *reconcile;
+    enum candidate_state state;
+    enum login_source source;
+    bool is_newer;            /* its record is a newer version's */
+    struct found_login login; /* CANDIDATE_DAMAGED: only the pid */
+    bool is_found;            /* by the search in progress */
+    bool is_reported;         /* that it cannot be watched is logged once */
+    int64_t next_ms;          /* ask about it then, or NEVER_MS */
+    struct inquiry *asking;
+};
+
+struct reconcile {
+    struct loop *loop;
+    struct record_store *store;
+    struct reconcile_hooks hooks;
+    struct alarm alarm;
+    struct inquiry *searching;
+    enum login_source reason;  /* of the search to come */
+    enum login_source because; /* of the one in progress */
+    int64_t search_ms;         /* the next one, or NEVER_MS */
+    int64_t searched_ms;       /* the last one */
+    struct candidate **candidate;
+    size_t candidate_count;
+    bool has_failed, is_unreadable; /* logged once */
+};
+
+static void reconcile_on_alarm(void *context, int64_t late_ms);
+static void on_searched(void *context, const struct answer *answer);
+static void on_judged(void *context, const struct answer *answer);
+static void on_named(void *context, const struct answer *answer);
+
+struct reconcile *reconcile_new(struct loop *loop, struct record_store *store,
+                                const struct reconcile_hooks *hooks)
+{
+    struct reconcile *reconcile = calloc(1, sizeof *reconcile);
+
+    if (reconcile == NULL)
+        return NULL;
+    *reconcile = (struct reconcile){.loop = loop,
+                                    .store = store,
+                                    .hooks = *hooks,
+                                    .reason = LOGIN_FROM_SCAN,
+                                    .search_ms = NEVER_MS,
+                                    .searched_ms = loop->now.boot_ms - RECONCILE_PAUSE_MS};
+    if (alarm_init(&reconcile->alarm, loop, reconcile_on_alarm, reconcile))
+        return reconcile;
+    reconcile_free(reconcile);
+    return NULL;
+}
+
+static void free_candidate(struct candidate *candidate)
+{
+    helpers_take_back(candidate->asking);
+    free(candidate);
+}
+
+void reconcile_free(struct reconcile *reconcile)
+{
+    if (reconcile == NULL)
+        return;
+    helpers_take_back(reconcile->searching);
+    for (size_t i = 0; i < reconcile->candidate_count; i++)
+        free_candidate(reconcile->candidate[i]);
+    free(reconcile->candidate);
+    alarm_free(&reconcile->alarm);
+    free(reconcile);
+}
+
+/* --- when ------------------------------------------------------------------ */
+
+static void set_alarm(struct reconcile *reconcile)
+{
+    int64_t next_ms = reconcile->searching == NULL ? reconcile->search_ms : NEVER_MS;
+
+    for (size_t i = 0; i < reconcile->candidate_count; i++)
+        next_ms = earlier_ms(next_ms, reconcile->candidate[i]->next_ms);
+    alarm_set(&reconcile->alarm, next_ms);
+}
+
+static void search_at(struct reconcile *reconcile, int64_t at_ms)
+{
+    reconcile->search_ms = earlier_ms(reconcile->search_ms, at_ms);
+    set_alarm(reconcile);
+}
+
+void reconcile_search(struct reconcile *reconcile, enum login_source reason, int64_t delay_ms)
+{
+    const int64_t wanted_ms = later_ms(reconcile->loop->now.boot_ms, delay_ms);
+    const int64_t allowed_ms = later_ms(reconcile->searched_ms, RECONCILE_PAUSE_MS);
+
+    if (reconcile->reason == LOGIN_FROM_SCAN)
+        reconcile->reason = reason;
+    search_at(reconcile, wanted_ms > allowed_ms ? wanted_ms : allowed_ms);
+}
+
+/* --- candidates --------------------------------------------------------------- */
+
+static struct candidate *find_candidate(struct reconcile *reconcile, pid_t pid)
+{
+    for (size_t i = 0; i < reconcile->candidate_count; i++)
+        if (reconcile->candidate[i]->login.pid == pid)
+            return reconcile->candidate[i];
+    return NULL;
+}
+
+static void drop_candidate(struct candidate *candidate)
+{
+    struct reconcile *reconcile = candidate->reconcile;
+
+    for (size_t i = 0; i < reconcile->candidate_count; i++)
+        if (reconcile->candidate[i] == candidate)
+            reconcile->candidate[i] = reconcile->candidate[--reconcile->candidate_count];
+    free_candidate(candidate);
+}
+
+/* NULL without memory. */
+static struct candidate *add_candidate(struct reconcile *reconcile, const struct found_login *login)
+{
+    struct candidate **grown =
+        array_grow(reconcile->candidate, reconcile->candidate_count, sizeof(struct candidate *));
+    struct candidate *candidate;
+
+    if (grown == NULL)
+        return NULL;
+    reconcile->candidate = grown;
+    candidate = calloc(1, sizeof *candidate);
+    if (candidate == NULL)
+        return NULL;
+    *candidate = (struct candidate){.reconcile = reconcile,
+                                    .source = reconcile->because,
+                                    .login = *login,
+                                    .is_found = true,
+                                    .next_ms = NEVER_MS};
+    grown[reconcile->candidate_count++] = candidate;
+    return candidate;
+}
+
+static void ask_again_later(struct candidate *candidate, const struct answer *answer)
+{
+    const int64_t pause_ms =
+        answer->retry_ms > RETRY_SEARCH_MS ? answer->retry_ms : RETRY_SEARCH_MS;
+
+    candidate->next_ms = candidate->reconcile->loop->now.boot_ms + pause_ms;
+    set_alarm(candidate->reconcile);
+}
+
+void reconcile_replace(struct reconcile *reconcile, pid_t pid, bool is_newer)
+{
+    const struct found_login login = {.pid = pid};
+    struct candidate *candidate = find_candidate(reconcile, pid);
+
+    if (candidate == NULL)
+        candidate = add_candidate(reconcile, &login);
+    if (candidate == NULL) {
+        log_line(LOG_ERR, "out of memory; a login is not watched for now pid=%d", (int)pid);
+        reconcile_search(reconcile, LOGIN_FROM_SCAN, 0);
+        return;
+    }
+    if (candidate->state == CANDIDATE_LOGIN || candidate->asking != NULL)
+        return;
+    candidate->state = CANDIDATE_DAMAGED;
+    candidate->source = LOGIN_REBUILT;
+    candidate->is_newer = is_newer;
+    candidate->next_ms = reconcile->loop->now.boot_ms;
+    set_alarm(reconcile);
+}
+
+/* --- the search, in a helper ------------------------------------------------- */
+
+struct search_input {
+    size_t count;
+    pid_t known[];
+};
+
+static void search_logins(const void *input, int fd, struct answer *answer)
+{
+    const struct search_input *question = input;
+    static struct login_search search;
+
+    (void)fd;
+    if (login_search(question->known, question->count, &search) != 0)
+        answer_fail(answer, errno == ENOENT ? EIO : errno); /* /proc is not there: not "gone" */
+    else
+        answer_put(answer, &search, sizeof search);
+}
+
+static int by_pid(const void *left, const void *right)
+{
+    const pid_t a = *(const pid_t *)left, b = *(const pid_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+/* What is watched need not be looked at. NULL without memory. */
+static struct search_input *make_input(struct reconcile *reconcile, size_t *size)
+{
+    pid_t *pids = NULL;
+    const ssize_t count = reconcile->hooks.watched(reconcile->hooks.context, &pids);
+    struct search_input *input = NULL;
+
+    if (count >= 0) {
+        *size = sizeof *input + (size_t)count * sizeof *pids;
+        input = malloc(*size);
+    }
+    if (input != NULL) {
+        input->count = (size_t)count;
+        if (count > 0)
+            memcpy(input->known, pids, (size_t)count * sizeof *pids);
+        qsort(input->known, input->count, sizeof *pids, by_pid);
+    }
+    free(pids);
+    return input;
+}
+
+static void start_search(struct reconcile *reconcile)
+{
+    size_t size = 0;
+    struct search_input *input = make_input(reconcile, &size);
+    const struct question question = {.about = about_host(),
+                                      .work = search_logins,
+                                      .input = input,
+                                      .input_size = size,
+                                      .fd = -1,
+                                      .is_patient = true,
+                                      .deadline_ms = SEARCH_DEADLINE_MS,
+                                      .done = on_searched,
+                                      .context = reconcile};
+
+    reconcile->because = reconcile->reason;
+    reconcile->reason = LOGIN_FROM_SCAN;
+    reconcile->search_ms = NEVER_MS;
+    if (input != NULL)
+        reconcile->searching = helpers_ask(reconcile->loop->helpers, &question);
+    free(input);
+    if (reconcile->searching == NULL)
+        reconcile->search_ms = reconcile->loop->now.boot_ms + RETRY_SEARCH_MS;
+}
+
+/* --- what was found ---------------------------------------------------------- */
+
+static bool is_settled(const struct found_login *login, int64_t now_ms)
+{
+    return clock_elapsed_ms(found_login_start_ms(login), now_ms) > SETTLED_MS;
+}
+
+static void on_found(struct reconcile *reconcile, const struct found_login *login)
+{
+    const int64_t now_ms = reconcile->loop->now.boot_ms;
+    struct candidate *candidate = find_candidate(reconcile, login->pid);
+    const bool is_new = candidate == NULL;
+
+    if (is_new)
+        candidate = add_candidate(reconcile, login);
+    if (candidate == NULL) {
+        search_at(reconcile, now_ms + RETRY_SEARCH_MS);
+        return;
+    }
+    candidate->is_found = true;
+    if (candidate->state != CANDIDATE_SEEN)
+        return;
+    if ((is_new || candidate->login.start_ticks != login->start_ticks) &&
+        !is_settled(login, now_ms)) {
+        candidate->login = *login;
+        search_at(reconcile, now_ms + CONFIRM_MS);
+        return;
+    }
+    candidate->login = *login;
+    candidate->state = CANDIDATE_LOGIN;
+    candidate->next_ms = now_ms;
+}
+
+/* Those that have ended, or are registered by now. */
+static void drop_missing(struct reconcile *reconcile)
+{
+    for (size_t i = reconcile->candidate_count; i-- > 0;) {
+        struct candidate *candidate = reconcile->candidate[i];
+        if (!candidate->is_found && candidate->state != CANDIDATE_DAMAGED &&
+            candidate->asking == NULL)
+            drop_candidate(candidate);
+    }
+}
+
+static void search_failed(struct reconcile *reconcile, int error)
+{
+    if (log_begins(&reconcile->has_failed, true))
+        log_line(LOG_ERR, "cannot look for logins without a record: %s", strerror(error));
+    if (reconcile->reason == LOGIN_FROM_SCAN)
+        reconcile->reason = reconcile->because;
+    search_at(reconcile, reconcile->loop->now.boot_ms + RETRY_SEARCH_MS);
+}
+
+/* Not everything is settled by this search. */
+static void plan_next(struct reconcile *reconcile, const struct login_search *search)
+{
+    const int64_t now_ms = reconcile->loop->now.boot_ms;
+
+    if (log_begins(&reconcile->is_unreadable, search->unreadable > 0))
+        log_line(LOG_ERR,
+                 "cannot read %u processes that may be logins without a record: %s; trying again",
+                 (unsigned)search->unreadable, strerror(search->error));
+    if (search->unreadable > 0)
+        search_at(reconcile, now_ms + RETRY_SEARCH_MS);
+    if (search->is_cut)
+        search_at(reconcile, now_ms + CONFIRM_MS);
+    /* Somebody is logging in, and could come to have no record. */
+    if (search->pending > 0)
+        reconcile_search(reconcile, reconcile->because, 0);
+}
+
+static void on_searched(void *context, const struct answer *answer)
+{
+    struct reconcile *reconcile = context;
+    static struct login_search search;
+
+    loop_clock(reconcile->loop);
+    reconcile->searching = NULL;
+    reconcile->searched_ms = reconcile->loop->now.boot_ms;
+    if (!answer_get(answer, &search, sizeof search)) {
+        search_failed(reconcile, answer->error);
+        return;
+    }
+    reconcile->has_failed = false;
+    for (size_t i = 0; i < reconcile->candidate_count; i++)
+        reconcile->candidate[i]->is_found = search.is_cut;
+    for (uint32_t i = 0; i < search.count; i++)
+        on_found(reconcile, &search.login[i]);
+    drop_missing(reconcile);
+    plan_next(reconcile, &search);
+    set_alarm(reconcile);
+}
+
+/* --- is it a login's process? ------------------------------------------------- */
+
+struct judgement {
+    enum record_verdict verdict;
+    struct found_login login; /* for RECORD_REBUILD */
+};
+
+enum record_verdict record_judge(const struct login_evidence *evidence, uid_t *uid)
+{
+    switch (login_judge(evidence, uid)) {
+    case LOGIN_OPEN:
+        return RECORD_REBUILD;
+    case LOGIN_PENDING: /* which has no record */
+    case LOGIN_UNREADABLE:
+        return RECORD_RETRY;
+    case LOGIN_NONE:
+    default:
+        return evidence->is_root && evidence->error == 0 ? RECORD_KEEP : RECORD_REMOVE;
+    }
+}
+
+static void judge_process(const void *input, int fd, struct answer *answer)
+{
+    const struct found_login *asked = input;
+    struct login_evidence evidence;
+    struct judgement judgement = {.verdict = RECORD_RETRY};
+    uid_t uid = NO_UID;
+
+    (void)fd;
+    login_evidence_find(asked->pid, &evidence);
+    judgement.verdict = record_judge(&evidence, &uid);
+    judgement.login = found_login_of(&evidence, uid);
+    if (judgement.verdict == RECORD_RETRY) {
+        answer->presence = UNKNOWN;
+        answer->error = evidence.error != 0 ? evidence.error : EAGAIN;
+    } else {
+        answer_put(answer, &judgement, sizeof judgement);
+    }
+}
+
+static const char *what_is_wrong(const struct candidate *candidate)
+{
+    return candidate->is_newer ? "written by a newer version of pam_tmout" : "damaged";
+}
+
+static void on_verdict(struct candidate *candidate, const struct judgement *judgement)
+{
+    const char *directory = record_store_directory(candidate->reconcile->store);
+    const int pid = (int)candidate->login.pid;
+
+    switch (judgement->verdict) {
+    case RECORD_REBUILD:
+        candidate->login = judgement->login;
+        candidate->state = CANDIDATE_LOGIN;
+        candidate->next_ms = candidate->reconcile->loop->now.boot_ms;
+        set_alarm(candidate->reconcile);
+        return;
+    case RECORD_REMOVE:
+        log_line(LOG_ERR, "%s/%d: %s, and there is no such login process; removing it", directory,
+                 pid, what_is_wrong(candidate));
+        record_store_remove(candidate->reconcile->store, candidate->login.pid);
+        break;
+    default:
+        log_line(LOG_ERR, "%s/%d: %s, and the process is not a login; ignoring it", directory, pid,
+                 what_is_wrong(candidate));
+    }
+    drop_candidate(candidate);
+}
+
+static void on_judged(void *context, const struct answer *answer)
+{
+    struct candidate *candidate = context;
+    struct judgement judgement;
+
+    loop_clock(candidate->reconcile->loop);
+    candidate->asking = NULL;
+    if (answer_get(answer, &judgement, sizeof judgement)) {
+        on_verdict(candidate, &judgement);
+        return;
+    }
+    if (log_begins(&candidate->is_reported, true))
+        log_line(LOG_ERR,
+                 "%s/%d: %s, and its process cannot be read now: %s; the login is not watched for "
+                 "now",
+                 record_store_directory(candidate->reconcile->store), (int)candidate->login.pid,
+                 what_is_wrong(candidate), strerror(answer->error));
+    ask_again_later(candidate, answer);
+}
+
+/* --- whose login is it? --------------------------------------------------------- */
+
+/* A name service may be slow, and login(1)'s terminal is read from what
+ * its user's processes can keep locked. */
+struct name_answer {
+    char user[256];
+    char terminal[32];
+};
+
+static void name_login(const void *input, int fd, struct answer *answer)
+{
+    const struct found_login *login = input;
+    struct name_answer named = {.user = ""};
+    char *user;
+
+    (void)fd;
+    errno = 0;
+    user = account_name_of(login->uid);
+    if (user == NULL) {
+        answer->presence = UNKNOWN;
+        answer->error = errno != 0 ? errno : ENXIO;
+        return;
+    }
+    snprintf(named.user, sizeof named.user, "%s", user);
+    free(user);
+    if (!login->is_ssh && found_login_terminal(login, named.terminal, sizeof named.terminal) != 0)
+        answer_fail(answer, errno);
+    else
+        answer_put(answer, &named, sizeof named);
+}
+
+static void ask_about(struct candidate *candidate)
+{
+    const struct found_login *login = &candidate->login;
+    struct question question = {.about = about_host(),
+                                .work = judge_process,
+                                .input = login,
+                                .input_size = sizeof *login,
+                                .fd = -1,
+                                .done = on_judged,
+                                .context = candidate};
+
+    if (candidate->state == CANDIDATE_LOGIN) {
+        question.about =
+            login->is_ssh ? about_name_service(login->uid % NAMES_AT_ONCE) : about_user(login->uid);
+        question.work = name_login;
+        question.is_patient = true;
+        question.deadline_ms = NAME_DEADLINE_MS;
+        question.done = on_named;
+    }
+    candidate->next_ms = NEVER_MS;
+    candidate->asking = helpers_ask(candidate->reconcile->loop->helpers, &question);
+    if (candidate->asking == NULL)
+        candidate->next_ms = candidate->reconcile->loop->now.boot_ms + RETRY_SEARCH_MS;
+}
+
+static void reconcile_on_alarm(void *context, int64_t late_ms)
+{
+    struct reconcile *reconcile = context;
+    const int64_t now_ms = reconcile->loop->now.boot_ms;
+
+    (void)late_ms;
+    for (size_t i = 0; i < reconcile->candidate_count; i++)
+        if (reconcile->candidate[i]->next_ms <= now_ms)
+            ask_about(reconcile->candidate[i]);
+    if (reconcile->search_ms <= now_ms && reconcile->searching == NULL)
+        start_search(reconcile);
+    set_alarm(reconcile);
+}
+
+/* --- its record ---------------------------------------------------------------- */
+
+/* In the place of one that cannot be used. */
+static void save_rebuilt(const struct candidate *candidate, const struct session_record *record)
+{
+    struct record_store *store = candidate->reconcile->store;
+
+    if (candidate->is_newer) {
+        log_line(LOG_ERR,
+                 "%s/%d: written by a newer version of pam_tmout; the login is watched as /proc "
+                 "shows it, until tmoutd is restarted user=%s",
+                 record_store_directory(store), (int)record->pid, record->user);
+    } else {
+        log_line(LOG_ERR, "%s/%d: was damaged, rebuilt from /proc user=%s",
+                 record_store_directory(store), (int)record->pid, record->user);
+        record_store_save(store, record);
+    }
+}
+
+/* The login has a name, and so it can be watched. */
+static void settle(const struct candidate *candidate, const struct name_answer *named)
+{
+    struct reconcile *reconcile = candidate->reconcile;
+    struct session_record record;
+
+    found_login_record(&candidate->login, named->user, candidate->source, &reconcile->loop->now,
+                       &record);
+    snprintf(record.terminal, sizeof record.terminal, "%s", named->terminal);
+    if (candidate->source == LOGIN_REBUILT)
+        save_rebuilt(candidate, &record);
+    else if (record_store_add(reconcile->store, &record))
+        log_line(LOG_WARNING,
+                 "a login had no record; it is watched from now on user=%s service=%s pid=%d "
+                 "found_by=%s",
+                 record.user, record.service, (int)record.pid, login_source_name(record.source));
+    reconcile->hooks.found(reconcile->hooks.context, &record);
+}
+
+static void on_named(void *context, const struct answer *answer)
+{
+    struct candidate *candidate = context;
+    struct name_answer named;
+
+    loop_clock(candidate->reconcile->loop);
+    candidate->asking = NULL;
+    if (answer_get(answer, &named, sizeof named)) {
+        settle(candidate, &named);
+        drop_candidate(candidate);
+    } else if (answer->presence == GONE) {
+        drop_candidate(candidate);
+    } else {
+        if (log_begins(&candidate->is_reported, true))
+            log_line(LOG_ERR,
+                     "a login has no record, and its user cannot be looked up: %s; it is not "
+                     "watched for now uid=%u pid=%d",
+                     answer->error == ENXIO ? "no such user" : strerror(answer->error),
+                     (unsigned)candidate->login.uid, (int)candidate->login.pid);
+        ask_again_later(candidate, answer);
+    }
+}

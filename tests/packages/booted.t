@@ -116,7 +116,7 @@ def install():
     """the older version is installed"""
     done = host.install(*older)
     tap.equal(done.returncode, 0, "apt installs it") or tap.note(done.stdout)
-    tap.equal(in_stacks(), [True] * 4, "the module is in the stacks")
+    tap.equal(in_stacks(), [True] * len(STACKS), "the module is in the stacks")
     auth = [line for line in host.read(STACKS[0]).splitlines() if re.match("auth", line)]
     tap.matches(auth[0], r"pam_tmout\.so", "its auth line comes first")
     tap.equal(show("anna")["policy"]["state"], "in force", "the policy is in force")
@@ -208,15 +208,15 @@ def wired_by_hand():
     host.write(POLICY, EDITED.replace("max_attempts = 2", "max_attempts = 1"))
     done = host.install(*new)
     tap.equal(done.returncode, 0, "the package installs")
-    tap.equal(in_stacks(), [False] * 3, "the stacks are not changed")
+    tap.equal(in_stacks(), [False] * len(STACKS), "the stacks are not changed")
     tap.matches(done.stdout, "already include the module: /etc/pam.d/sshd", "and apt's output says so")
     tap.ok("NOT IN USE" not in done.stdout, "and nothing else", done.stdout)
     logs_in("wired by hand")
     tap.equal(host.install(*new, options=["--reinstall"]).returncode, 0, "installed over itself")
-    tap.equal(in_stacks(), [False] * 3, "the stacks are still not changed")
+    tap.equal(in_stacks(), [False] * len(STACKS), "the stacks are still not changed")
     host.write("/etc/pam.d/sshd", sshd)
     host.must("pam-auth-update", "--enable", "tmout")
-    tap.equal(in_stacks(), [True] * 3, "switched over as the advice says")
+    tap.equal(in_stacks(), [True] * len(STACKS), "switched over as the advice says")
     logs_in("switched over")
     host.must("apt-get", "purge", "-y", "libpam-tmout", "tmoutd")
 
@@ -303,7 +303,7 @@ def upgrade():
     host.must("dpkg", "--force-confold", "--configure", "--pending")
     tap.equal(host.read(POLICY), EDITED, "the site's policy is kept")
     tap.ok(built.PREVIOUS not in host.read("/etc/profile.d/tmout.sh"), "an unchanged conffile is replaced")
-    tap.equal(in_stacks(), [True] * 3, "the module is in the stacks")
+    tap.equal(in_stacks(), [True] * len(STACKS), "the module is in the stacks")
     tap.equal(host.read("/etc/profile.d/tmout.sh.before-pam_tmout"), LOCAL_SCRIPT,
               "the local tmout.sh is still kept")
     logs_in("configured")
@@ -380,7 +380,7 @@ def removal_refused():
     done = host.run("apt-get", "remove", "-y", "libpam-tmout", stderr=subprocess.STDOUT)
     tap.ok(done.returncode != 0 and "/etc/pam.d/sshd:1:auth requisite" in done.stdout,
            "the package is not removed, and the line is named", done.stdout)
-    tap.equal(in_stacks(), [True] * 3, "the module is in the stacks again")
+    tap.equal(in_stacks(), [True] * len(STACKS), "the module is in the stacks again")
     host.write("/etc/pam.d/sshd", sshd)
     tap.equal(host.must("dpkg", "--audit"), "", "dpkg --audit finds nothing")
     logs_in("not removed")
@@ -389,7 +389,7 @@ def removal_refused():
 def removed():
     """removal and reinstallation"""
     host.must("apt-get", "remove", "-y", "libpam-tmout", "tmoutd")
-    tap.equal(in_stacks(), [False] * 3, "the module is in no stack")
+    tap.equal(in_stacks(), [False] * len(STACKS), "the module is in no stack")
     tap.equal(shell_limit("anna")[0], "", "the shell has no limit, not even the fallback")
     tap.ok(lets_in("bob", "right"), "bob's password works")
     tap.equal(host.install(*new).returncode, 0, "installed again")

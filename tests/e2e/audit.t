@@ -1161,7 +1161,8 @@ def clean_host():
     if os.path.exists(TIOCSTI):
         must("mount", "--bind", "/run/zero", TIOCSTI)
     # What the base system has beside these, and what only its package may change.
-    remove("/usr/lib/pam.d/polkit-1")
+    for service in "/usr/lib/pam.d/polkit-1", "/etc/pam.d/cockpit":
+        remove(service)
     patch()
     tmoutd.start()
 

@@ -270,18 +270,18 @@ def logind_in_the_audit():
     path = "/etc/systemd/logind.conf.d/idle.conf"
 
     def found():
-        rows = [row for row in json.loads(host.run("tmoutctl", "audit", "--json").stdout)
-                if row["id"] == "host-logind"]
+        document = json.loads(host.run("tmoutctl", "audit", "--json").stdout)
+        rows = [row for row in document["findings"] if row["id"] == "host-logind"]
         return [(row["status"], row["file"], row["line"], "running" in row["message"])
                 for row in rows]
 
     edit("default { tmout = 1h }\n")
     host.write(path, "[Login]\n# a comment\nStopIdleSessionSec=10min\n")
-    tap.equal(found(), [("WARN", path, 3, False)], "a file that logind has not read yet")
+    tap.equal(found(), [("NOTE", path, 3, False)], "a file that logind has not read yet")
     idle_logind.restart(host.must)
-    tap.equal(found(), [("WARN", path, 3, False)], "one that it has read")
+    tap.equal(found(), [("NOTE", path, 3, False)], "one that it has read")
     remove(host.path(path))
-    tap.equal(found(), [("WARN", None, None, True)], "a limit that only the running logind has")
+    tap.equal(found(), [("NOTE", None, None, True)], "a limit that only the running logind has")
     idle_logind.restart(host.must)
     tap.equal(found(), [("PASS", None, None, False)], "no limit")
 

@@ -114,7 +114,8 @@ def fault(name, make, word, status, file=None, line=None, *, message="", paths=(
     with saved(*paths):
         make()
         found = [f for k, f in troubles().items() if k not in CLEAN]
-        found = [f for f in found if f["status"] != "NOTE" or f["id"] == word]
+        found = [f for f in found if (f["status"] != "NOTE" and f["id"] != "shells-limit") or
+                 f["id"] == word]
         place = line_of(file, line) if isinstance(line, str) else line
         right = [f for f in found if f["id"] == word and f["status"] == status]
         tap.ok(len(right) == count and {f["id"] for f in found} <= {word, *also} and
@@ -122,7 +123,7 @@ def fault(name, make, word, status, file=None, line=None, *, message="", paths=(
                    for f in right),
                f"{name}: {status} {word} {file or ''}:{place or ''}", json.dumps(found, indent=1))
         if right:
-            tap.ok(all(f["remediation"] for f in right), f"{name}: what would be right", right)
+            tap.ok(all(f["remediation"] or status == "NOTE" for f in right), f"{name}: what would be right", right)
         if has_fix and right:
             tap.ok(all(f["patch"] or f["command"] for f in right), f"{name}: with a fix", right)
             fix(right)
@@ -681,8 +682,41 @@ def shells():
 
     fault("a user of dash", a_user_of_dash, "shells-users", "FAIL", POLICY, 2,
           paths=[POLICY, "/etc/passwd", "/etc/group", "/etc/shadow"], message='"lee"',
-          also=["shells-rules"])
+          also=["shells-rules"], has_fix=False)
     must("rm", "-rf", "/home/lee")
+
+
+def shells_are_asked():
+    """what each kind of shell says of its limit, whatever file it comes from"""
+    ours, local = "/etc/profile.d/tmout.sh", "/etc/profile.d/sh.local"
+
+    def limits():
+        return [f for f in troubles().values() if f["id"] == "shells-limit"]
+
+    with saved(ours, "/etc/profile", local):
+        append("/etc/profile", f". {local}\n")
+        write(local, "TMOUT=1800\n")
+        found = limits()
+        tap.ok(found and all(f["status"] == "FAIL" and f["file"] == local and f["line"] == 1
+                             for f in found), "a file that another one reads", found)
+        write(local, "TMOUT=60\n")
+        tap.equal({f["status"] for f in limits()}, {"NOTE"}, "a stricter one is a note")
+        write(local, "exec sleep 1000\n")
+        tap.ok(any("does not come to its prompt" in f["message"] for f in limits()),
+               "a shell that hangs is given up")
+    with saved(ours):
+        append(ours, "TMOUT=900\nreadonly TMOUT\nexport TMOUT\n")
+        found = limits()
+        tap.ok(found and {f["file"] for f in found} == {ours}, "appended to our script", found)
+        changed = [f for f in troubles().values() if f["id"] == "shells-scripts"]
+        tap.equal([f["status"] for f in changed], ["WARN"], "which is not as packaged")
+    with saved(ours):
+        must("sed", "-i", "-E", r"s/^(.*)TMOUT\s*=\s*(\w|\$)*(.*)$/declare -xr TMOUT=600\3/", ours)
+        tap.equal(limits(), [], "our script survives a scanner's remediation")
+        tap.ok(any(f["id"] == "shells-scripts" for f in troubles().values()), "and it is found")
+    with saved(ours):
+        must("sed", "-i", r"s/$/\r/", ours)
+        tap.ok(limits(), "carriage returns in our script", limits())
 
 
 # --- the policy ---------------------------------------------------------------
@@ -827,8 +861,8 @@ def space_for_the_state():
 # --- fixes that can be pasted ---------------------------------------------------
 
 def news():
-    """What is wrong now and was not on the clean host."""
-    return [f for k, f in troubles().items() if k not in CLEAN]
+    """What is wrong now and was not on the clean host, but for what the shells say."""
+    return [f for k, f in troubles().items() if k not in CLEAN and f["id"] != "shells-limit"]
 
 
 def names_with_control_characters():
@@ -1174,7 +1208,7 @@ tap.run(a_clean_host, the_schema, calls, what_sshd_leaves_open, what_stops_sshd,
         lines_that_end_the_stack_first, lines_that_end_another_stack, modules_elsewhere,
         harmless_session_controls, what_a_match_block_loosens, zeros, match_blocks_about_the_way_in,
         a_large_drop_in, an_sshd_that_hangs, a_host_without_sshd,
-        lines_that_are_missing, lines_in_the_wrong_place, shells, the_policy, the_host, faillock,
+        lines_that_are_missing, lines_in_the_wrong_place, shells, shells_are_asked, the_policy, the_host, faillock,
         owners_and_modes, space_for_the_state, names_with_control_characters, fixes_in_words,
         scripts_that_do_more, limits_that_are_larger, a_faillock_between_two_rules, baselines, presets,
         fixes_that_hold, names_in_a_fix, what_the_host_does_not_do)

@@ -1,12 +1,15 @@
 /*
  * Logins with one terminal each, as substitutes for connections of sshd.
  *
- *     idlers stay SESSIONS USER COUNT     nothing runs in their terminals
- *     idlers leave SESSIONS USER COUNT    until someone hangs them up
+ *     idlers stay STATE USER COUNT     nothing runs in their terminals
+ *     idlers leave STATE USER COUNT    until someone hangs them up
+ *
+ * USER "each" stands for as many users as logins, each0 and so on, whose uids begin
+ * with 100000.
  *
  * Each login is a process that holds the master of its terminal and is
- * registered in SESSIONS, as a connection of sshd would be. Prints "ready" when
- * all are.
+ * registered in STATE-sessions with its limits, as a connection of sshd would be.
+ * Prints "ready" when all are.
  *
  * stay: idle until there is a line on standard input; from then on each
  * terminal gets a line of input at random intervals of at most PAUSE_MAX_MS,
@@ -19,12 +22,15 @@
  *
  * All exit at the end of standard input.
  */
+#include "lib/policy/resolve.h"
 #include "lib/sessions/registry.h"
+#include "lib/sessions/watch_limits.h"
 #include "lib/host/failure.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,12 +44,14 @@
 
 enum {
     COUNT_MAX = 10000,
+    EACH_UID = 100000,
     PAUSE_MAX_MS = 4000,
     SPREAD_MS = 8000 /* the granularity of a terminal's atime: covers all its phases */
 };
 
 struct idlers {
-    const char *sessions, *user;
+    const char *state, *user;
+    char sessions[PATH_MAX];
     bool stay;
     int ready[2]; /* each login closes its end when it is registered */
     int go[2];    /* the parent closes it for all, as a signal */
@@ -104,7 +112,40 @@ static struct terminal open_terminal(void)
     return terminal;
 }
 
-static void track_attempt(const struct idlers *idlers)
+/* The user of this login; returns the uid. */
+static uid_t user_of(const struct idlers *idlers, long number, char *name, size_t size)
+{
+    const struct passwd *account;
+
+    if (strcmp(idlers->user, "each") == 0) {
+        snprintf(name, size, "each%ld", number);
+        return (uid_t)(EACH_UID + number);
+    }
+    snprintf(name, size, "%s", idlers->user);
+    account = getpwnam(name);
+    if (account == NULL)
+        fail(name);
+    return account->pw_uid;
+}
+
+/* As the module does at a login. The users have no groups of their own here. */
+static void find_limits(const struct idlers *idlers, struct session_record *record)
+{
+    struct failure failure = {""};
+    struct resolution resolution;
+    struct snapshot snapshot;
+
+    if (snapshot_open(idlers->state, SNAPSHOT_POLICY, geteuid(), &snapshot, &failure) !=
+            SNAPSHOT_OK ||
+        resolve(&snapshot, record->user, NULL, 0, &resolution) != 0)
+        fail("policy");
+    user_limits_find(&snapshot, &resolution, true, &record->limits);
+    record->policy = snapshot_identity(&snapshot);
+    snapshot_close(&snapshot);
+}
+
+static void register_login(const struct idlers *idlers, long number,
+                           const struct terminal *terminal)
 {
     struct session_record record;
     struct process process;
@@ -116,11 +157,13 @@ static void track_attempt(const struct idlers *idlers)
     record.pid = process.pid;
     record.start_ticks = process.start_ticks;
     record.is_ssh = true;
-    record.uid = NO_UID;
     record.audit_session = NO_AUDIT_SESSION;
-    snprintf(record.user, sizeof record.user, "%s", idlers->user);
+    record.uid = user_of(idlers, number, record.user, sizeof record.user);
     snprintf(record.service, sizeof record.service, "sshd");
     snprintf(record.address, sizeof record.address, "192.0.2.1");
+    find_limits(idlers, &record);
+    if (fchown(terminal->slave, record.uid, (gid_t)-1) != 0)
+        fail("terminal");
     if (registry_put(idlers->sessions, geteuid(), &record, &failure) != 0) {
         fprintf(stderr, "idlers: %s: %s\n", idlers->sessions, failure.text);
         exit(1);
@@ -194,7 +237,7 @@ static void log_in(const struct idlers *idlers, long number)
     close(idlers->times[0]);
     srandom((unsigned)getpid());
     struct terminal terminal = open_terminal();
-    track_attempt(idlers);
+    register_login(idlers, number, &terminal);
     close(idlers->ready[1]);
     if (idlers->stay)
         stay(idlers, &terminal);
@@ -234,11 +277,12 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (count < 1 || count > COUNT_MAX ||
         (strcmp(argv[1], "stay") != 0 && strcmp(argv[1], "leave") != 0)) {
-        fprintf(stderr, "usage: idlers stay|leave SESSIONS USER COUNT\n");
+        fprintf(stderr, "usage: idlers stay|leave STATE USER COUNT\n");
         return 2;
     }
     struct idlers idlers = {
-        .sessions = argv[2], .user = argv[3], .stay = strcmp(argv[1], "stay") == 0};
+        .state = argv[2], .user = argv[3], .stay = strcmp(argv[1], "stay") == 0};
+    snprintf(idlers.sessions, sizeof idlers.sessions, "%s-sessions", argv[2]);
     if (pipe(idlers.ready) != 0 || pipe(idlers.go) != 0 || pipe(idlers.times) != 0)
         fail("pipe");
     start(&idlers, count);

@@ -5,8 +5,12 @@ a small process that holds the master of one terminal and is registered like
 sshd's (idlers.c). tmoutd is the real one, with systemd's default limit of open
 files.
 
+CPU time includes that of the helper processes that have ended. Sizes are measured for
+logins of one user, and for as many users as logins.
+
     start       CPU time until all are known, and memory then
     arrival     one more login, with its terminal
+    storm       a user of all the logins opens and closes 90 terminals a second
     quiet       nothing can expire for an hour
     typing      every user types now and then, and with a short limit each
                 terminal has to be checked every few seconds
@@ -15,10 +19,12 @@ files.
 """
 
 import os
+import pwd
 import resource
 import select
 import statistics
 import subprocess
+import sys
 import time
 
 import bench_host
@@ -27,13 +33,17 @@ from crowds import met
 TMOUTD = bench_host.REPOSITORY + "/build/tmoutd"
 STAYS, LEAVES = bench_host.ONE, bench_host.TEN
 
-SIZES = 1_000, 4_000
+SIZES = 1_000, 4_000, 8_000
+EACH = "each"  # idlers.c: as many users as logins
+EACH_UID = 100_000
 LEAVERS = 200
 DESCRIPTORS = 1024
 
 LIMIT_SEC = 24        # so that none is due before the quiet time is over
 QUIET_SEC = 12
 TYPING_SEC = 10
+STORM_SEC = 10
+STORM_PER_SEC = 90
 SETTLE_SEC = 1.5    # tmoutd collects events for a second
 ALL_TYPED_SEC = 5   # idlers.c: each has typed something by then
 
@@ -95,7 +105,7 @@ class Idlers:
 
     def __init__(self, how, user, count, state):
         self.process = subprocess.Popen(
-            [bench_host.PROGRAMS + "/idlers", how, state + "-sessions", user, str(count)],
+            [bench_host.PROGRAMS + "/idlers", how, state, user, str(count)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.count = count
 
@@ -144,7 +154,9 @@ class Watcher:
                     if line.startswith(key + ":"))
 
     def cpu_sec(self):
-        return int(self._proc("schedstat").split()[0]) / 1e9
+        """Its own, and that of its helpers, which the kernel counts in ticks."""
+        helpers = sum(int(field) for field in self._proc("stat").rsplit(")", 1)[1].split()[13:15])
+        return int(self._proc("schedstat").split()[0]) / 1e9 + helpers / os.sysconf("SC_CLK_TCK")
 
     def wakeups(self):
         return self._number("status", "voluntary_ctxt_switches")
@@ -209,6 +221,25 @@ def show_arrival(watcher, state):
     watcher.rest()
 
 
+STORM = """
+import os, sys, time
+os.setuid(int(sys.argv[1]))
+while True:
+    for fd in os.openpty():
+        os.close(fd)
+    time.sleep(1 / int(sys.argv[2]))
+"""
+
+
+def show_storm(watcher, user):
+    uid = EACH_UID if user == EACH else pwd.getpwnam(user).pw_uid
+    storm = subprocess.Popen([sys.executable, "-c", STORM, str(uid), str(STORM_PER_SEC)])
+    show_share("storm", watcher, STORM_SEC)
+    storm.kill()
+    storm.wait()
+    watcher.rest()
+
+
 def show_share(what, watcher, seconds, wakeups_aim=None):
     cpu_sec, wakeups = watcher.during(seconds)
     percent = 100 * cpu_sec / seconds
@@ -243,18 +274,25 @@ def apply(name, limit):
                     bench_host.policy_state(name)], check=True)
 
 
-def measure(size):
+def add_users(count):
+    with open("/etc/passwd", "a", encoding="utf-8") as file:
+        file.writelines(f"each{number}:x:{EACH_UID + number}:50000::/:/bin/sh\n"
+                        for number in range(count))
+
+
+def measure(size, user):
     """Measures a host with this many terminals, some of which are disconnected."""
-    name = f"idlers{size}"
+    name = f"idlers{size}{user}"
     state = bench_host.policy_state(name)
     apply(name, "1h")
-    print(f"\n{size:,} idle terminals\n", flush=True)
+    print(f"\n{size:,} idle terminals of {'as many users' if user == EACH else 'one user'}\n",
+          flush=True)
     crowd = []
     try:
         # These first, since they are idle all the time.
         leavers = Idlers("leave", LEAVES, LEAVERS, state)
         crowd.append(leavers)
-        stayers = Idlers("stay", STAYS, size - LEAVERS, state)
+        stayers = Idlers("stay", user, size - LEAVERS, state)
         crowd.append(stayers)
         for idlers in crowd:
             idlers.wait_ready()
@@ -264,6 +302,7 @@ def measure(size):
         show_arrival(watcher, state)
         show_share("quiet", watcher, QUIET_SEC, wakeups_aim=0)
         show_ends(leavers)
+        show_storm(watcher, user)
         show_typing(watcher, stayers, name)
         complaints = watcher.complaints()
         if complaints:
@@ -279,5 +318,7 @@ def compare():
         if problem:
             print(f"not measured: {problem}")
             return
+        add_users(max(SIZES))
         for size in SIZES:
-            measure(size)
+            for user in STAYS, EACH:
+                measure(size, user)

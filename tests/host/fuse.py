@@ -125,17 +125,14 @@ def hold_mmap():
     page = system.page()
 
     def fault():
-        ctypes.string_at(page, 1)
+        LIBC.strlen(ctypes.c_void_p(page))
 
     def lock():
         LIBC.mlock(ctypes.c_void_p(page), PAGE)
 
-    for hold in fault, lock:
-        threading.Thread(target=hold, daemon=True).start()
-    time.sleep(0.2)
     held(system)
-    threading.Thread(target=lambda: [LIBC.mmap(None, PAGE, 3, 0x22, -1, 0) for _ in range(10 ** 6)],
-                     daemon=True).start()
+    for hold in fault, lock, lambda: LIBC.mmap(None, PAGE, 3, 0x22, -1, 0):
+        threading.Thread(target=hold, daemon=True).start()
     time.sleep(100000)
 
 

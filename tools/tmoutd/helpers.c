@@ -17,7 +17,9 @@ enum {
     SHARE_OF_LANE = 16,       /* in a batch, if others wait too */
     APART_MIN_MS = 60 * 1000, /* after the first delay; twice as long after each other one */
     LEVEL_MAX = 6,
-    RETRY_MIN_MS = 1000,   /* doubles as well */
+    RETRY_MIN_MS = 1000, /* doubles as well */
+    COLLECT_MS = 10,     /* from the first question of a batch to its fork */
+    ACCURACY_US = 1000,
     PRIORITY_ANSWERS = -10 /* before the timers, which may have expired in the same turn */
 };
 
@@ -69,6 +71,7 @@ struct helpers {
     struct map lanes; /* by about */
     struct lanes all, ready;
     sd_event_source *dispatch;
+    bool is_dispatch_set;
     unsigned running[KIND_COUNT], pinned;
     struct helper_list helper;
     unsigned endless;        /* how many are over, and without an event for their end */
@@ -80,6 +83,16 @@ struct helpers {
 static int64_t helpers_now_ms(void)
 {
     return clock_ms(CLOCK_MONOTONIC);
+}
+
+/* A moment later, so that questions that are asked at the same time share a fork. */
+static void dispatch_soon(struct helpers *helpers)
+{
+    if (helpers->is_dispatch_set || helpers->dispatch == NULL)
+        return;
+    helpers->is_dispatch_set = true;
+    sd_event_source_set_time(helpers->dispatch, (uint64_t)(helpers_now_ms() + COLLECT_MS) * 1000);
+    sd_event_source_set_enabled(helpers->dispatch, SD_EVENT_ONESHOT);
 }
 
 /* --- lanes ------------------------------------------------------------------- */
@@ -112,8 +125,8 @@ static void set_ready(struct helpers *helpers, struct lane *lane)
     if (!is_ready && lane->is_ready)
         TAILQ_REMOVE(&helpers->ready, lane, link);
     lane->is_ready = is_ready;
-    if (is_ready && helpers->dispatch != NULL)
-        sd_event_source_set_enabled(helpers->dispatch, SD_EVENT_ONESHOT);
+    if (is_ready)
+        dispatch_soon(helpers);
 }
 
 /* Forgets a lane that has nothing to remember. */
@@ -192,7 +205,7 @@ static void doom(struct helpers *helpers, struct inquiry *inquiry, int error)
 {
     inquiry->error = error;
     TAILQ_INSERT_TAIL(&helpers->doomed, inquiry, link);
-    sd_event_source_set_enabled(helpers->dispatch, SD_EVENT_ONESHOT);
+    dispatch_soon(helpers);
 }
 
 static void doom_lane(struct helpers *helpers, struct lane *lane, int error)
@@ -307,7 +320,7 @@ static void helper_finish(struct helper *helper, struct lane *given_up_for)
     }
     /* Others may have waited for their turn. */
     if (!TAILQ_EMPTY(&helpers->ready))
-        sd_event_source_set_enabled(helpers->dispatch, SD_EVENT_ONESHOT);
+        dispatch_soon(helpers);
     if (helper->end != NULL)
         sd_event_source_set_enabled(helper->end, SD_EVENT_ON);
     else
@@ -458,7 +471,7 @@ static int add_sources(struct helper *helper)
     if (result >= 0)
         result = sd_event_source_set_priority(helper->answers, PRIORITY_ANSWERS);
     if (result >= 0)
-        result = sd_event_add_time(event, &helper->timer, CLOCK_MONOTONIC, UINT64_MAX, 1000,
+        result = sd_event_add_time(event, &helper->timer, CLOCK_MONOTONIC, UINT64_MAX, ACCURACY_US,
                                    on_helper_timer, helper);
     /* Without this one, its end is looked for now and then. */
     if (helper->process.pidfd >= 0)
@@ -608,11 +621,13 @@ static bool begin_shared(struct helpers *helpers)
     return is_needed;
 }
 
-static int on_dispatch(sd_event_source *source, void *userdata)
+static int on_dispatch(sd_event_source *source, uint64_t due_us, void *userdata)
 {
     struct helpers *helpers = userdata;
 
     (void)source;
+    (void)due_us;
+    helpers->is_dispatch_set = false;
     reap_endless(helpers);
     tidy_some_lanes(helpers);
     begin_own(helpers);
@@ -639,7 +654,8 @@ struct helpers *helpers_new(sd_event *event, const struct helpers_timing *timing
     LIST_INIT(&helpers->helper);
     if (event == NULL)
         return helpers;
-    if (sd_event_add_defer(event, &helpers->dispatch, on_dispatch, helpers) < 0) {
+    if (sd_event_add_time(event, &helpers->dispatch, CLOCK_MONOTONIC, 0, ACCURACY_US, on_dispatch,
+                          helpers) < 0) {
         helpers_free(helpers);
         return NULL;
     }

@@ -13,6 +13,9 @@ enum {
 static const char *const personal_services[] = {
     "su", "su-l", "sudo", "sudo-i", "runuser", "runuser-l", "doas", "polkit-1", "schroot", "passwd",
     "chsh", "chfn", "config-util", "userhelper",
+    /* only for root, or without a password */
+    "cron", "crond", "atd", "systemd-user", "chpasswd", "newusers", "useradd", "userdel", "usermod",
+    "groupadd", "groupdel", "groupmod", "groupmems", "chgpasswd",
     /* screen lockers */
     "screen", "vlock", "physlock", "xlock", "xscreensaver", "xsecurelock", "i3lock", "swaylock",
     "gtklock", "waylock", "hyprlock", "light-locker", "kcheckpass", "kde", "kde-fingerprint",

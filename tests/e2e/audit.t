@@ -108,7 +108,7 @@ def line_of(path, text):
 
 
 def fault(name, make, word, status, file=None, line=None, *, message="", paths=(), has_fix=True,
-          also=(), count=1):
+          also=(), count=1, undo=None):
     """Introduces a fault, which the check `word` must report at this place, with `count`
     findings, and no check but those in `also`; then runs its fix."""
     with saved(*paths):
@@ -130,6 +130,8 @@ def fault(name, make, word, status, file=None, line=None, *, message="", paths=(
             left = [f for f in troubles().values() if f["id"] == word and key(f) not in CLEAN]
             tap.ok(not left, f"{name}: its fix works", json.dumps(left, indent=1),
                    read(file) if str(file).startswith("/etc/") and os.path.isfile(file) else "")
+        if undo:
+            undo()
     tap.equal(set(troubles()), set(CLEAN), f"{name}: undone")
 
 
@@ -824,8 +826,8 @@ def owners_and_modes():
     for path, mode, also in cases:
         before = os.stat(path).st_mode & 0o7777
         fault(f"{path} with mode {mode:o}", lambda p=path, m=mode: os.chmod(p, m), "host-files",
-              "FAIL", path, None, also=also, has_fix=False)
-        os.chmod(path, before)
+              "FAIL", path, None, also=also, has_fix=False,
+              undo=lambda p=path, m=before: (os.chmod(p, m), apply()))
     shutil.chown(SNAPSHOT, "kim")
     found = [f for f in troubles().values() if f["id"] == "host-files"]
     tap.equal([f["file"] for f in found], [SNAPSHOT], "a snapshot that belongs to a user")

@@ -16,6 +16,7 @@ void audit_pam(struct audit *audit);
 void audit_sshd(struct audit *audit);
 void audit_shells(struct audit *audit);
 void audit_host(struct audit *audit);
+void audit_attempts(struct audit *audit);
 
 /* What audit_policy() reads from the host, and what it makes of it. */
 struct policy_facts {

@@ -69,6 +69,11 @@ const struct audit_check_row audit_checks[AUDIT_CHECKS] = {
     [CHECK_HOST_LOGIND] = {"host-logind", "logind ends no idle session before the policy does"},
     [CHECK_HOST_TIOCSTI] = {"host-tiocsti", "no program can fake terminal input "
                                             "(dev.tty.legacy_tiocsti is 0)"},
+    [CHECK_ATTEMPTS_ORIGIN] = {"attempts-origin",
+                               "each service's attempts are known to be local or from the network"},
+    [CHECK_ATTEMPTS_AGAIN] = {"attempts-again", "no module asks for another password"},
+    [CHECK_ATTEMPTS_SANDBOX] = {"attempts-sandbox",
+                                "no service's sandbox keeps attempts from being counted"},
     [CHECK_BASELINE] = {"baseline", "the policy is at least as strict as the baseline"},
 };
 

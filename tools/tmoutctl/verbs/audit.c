@@ -142,6 +142,7 @@ static int audit_all(struct audit *audit, const char *baseline)
     audit_sshd(audit);
     audit_shells(audit);
     audit_host(audit);
+    audit_attempts(audit);
     if (baseline == NULL || audit_baseline(audit, baseline, &failure) == 0)
         return 0;
     report("%s", failure.text);

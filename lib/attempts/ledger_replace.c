@@ -79,7 +79,7 @@ static int append_successor(int fd, const char *name)
 
 /* A name that no process ever uses again. If this one is killed, the file is
  * removed like all temporary files. */
-static int name_candidate(char *name, size_t size, uid_t uid)
+static int name_candidate(char *temporary, size_t size, uid_t uid)
 {
     char stem[LEDGER_NAME_SIZE + 20];
     uint64_t random;
@@ -87,7 +87,7 @@ static int name_candidate(char *name, size_t size, uid_t uid)
     if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
         return -1;
     snprintf(stem, sizeof stem, "%u.%016llx", (unsigned)uid, (unsigned long long)random);
-    return atomic_temporary_name(name, size, stem);
+    return atomic_temporary_name(temporary, size, stem);
 }
 
 /* --- copying ------------------------------------------------------------------------- */

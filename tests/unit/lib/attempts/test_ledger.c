@@ -1239,7 +1239,7 @@ static void detects_every_flipped_byte(void **state)
 static void detects_flipped_bytes_with_sources(void **state)
 {
     make_used(*state, true);
-    flip_every_byte(*state, slow() ? 4999 : 11);
+    flip_every_byte(*state, slow() ? 4999 : 97);
 }
 
 /* Flips every bit of the number that selects the bank in force: it must not be

@@ -239,8 +239,7 @@ ssize_t leftovers_kill(const struct login_trace *trace)
 struct listing {
     const struct login_trace *trace;
     struct leftover_terminal *terminal;
-    ssize_t count;
-    size_t process_count;
+    struct leftovers_found found;
     int error; /* of a process whose terminals are not known */
 };
 
@@ -269,13 +268,16 @@ static void list_terminal(struct listing *listing, pid_t pid, unsigned index)
 {
     struct process process;
 
-    if (!is_terminal_of(index, listing->trace->uid) || listing->count == LEFTOVER_TERMINALS_MAX)
+    if (!is_terminal_of(index, listing->trace->uid) ||
+        listing->found.terminal_count == LEFTOVER_TERMINALS_MAX)
         return;
-    if (process_read(pid, &process) == 0)
-        listing->terminal[listing->count++] = (struct leftover_terminal){
+    if (process_read(pid, &process) == 0) {
+        listing->terminal[listing->found.terminal_count++] = (struct leftover_terminal){
             .index = index, .pid = pid, .start_ticks = process.start_ticks};
-    else if (!process_has_ended(errno))
+        listing->found.witness = pid;
+    } else if (!process_has_ended(errno)) {
         listing->error = errno;
+    }
 }
 
 static bool list_terminals(void *context, pid_t pid, int pidfd)
@@ -286,7 +288,9 @@ static bool list_terminals(void *context, pid_t pid, int pidfd)
 
     if (has_ended(pidfd))
         return true;
-    listing->process_count++;
+    listing->found.process_count++;
+    if (listing->found.witness == 0)
+        listing->found.witness = pid;
     DIR *directory = proc_directory_open(pid, "fdinfo");
     if (directory == NULL) {
         if (!process_has_ended(errno))
@@ -300,18 +304,18 @@ static bool list_terminals(void *context, pid_t pid, int pidfd)
     return true;
 }
 
-ssize_t leftovers_terminals(const struct login_trace *trace,
-                            struct leftover_terminal terminal[LEFTOVER_TERMINALS_MAX],
-                            size_t *process_count)
+int leftovers_find(const struct login_trace *trace,
+                   struct leftover_terminal terminal[LEFTOVER_TERMINALS_MAX],
+                   struct leftovers_found *found)
 {
     struct listing listing = {.trace = trace, .terminal = terminal};
 
-    *process_count = 0;
+    *found = (struct leftovers_found){0};
     if (!trace_is_usable(trace))
         return 0;
     if (for_each_leftover(trace, list_terminals, &listing) != 0)
         return -1;
-    *process_count = listing.process_count;
+    *found = listing.found;
     errno = listing.error;
-    return listing.error == 0 ? listing.count : -1;
+    return listing.error == 0 ? 0 : -1;
 }

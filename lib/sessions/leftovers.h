@@ -85,10 +85,15 @@ struct leftover_terminal {
     uint64_t start_ticks;
 };
 
-/* The terminals that these processes have opened. Returns how many, or -1 with
- * errno; *process_count is how many processes there are. */
-ssize_t leftovers_terminals(const struct login_trace *trace,
-                            struct leftover_terminal terminal[LEFTOVER_TERMINALS_MAX],
-                            size_t *process_count);
+struct leftovers_found {
+    size_t process_count, terminal_count;
+    pid_t witness; /* one of the processes: the last that holds a terminal, or any */
+};
+
+/* How many processes there are, and the terminals that they have opened. Returns 0,
+ * or -1 with errno. */
+int leftovers_find(const struct login_trace *trace,
+                   struct leftover_terminal terminal[LEFTOVER_TERMINALS_MAX],
+                   struct leftovers_found *found);
 
 #endif

@@ -81,7 +81,7 @@ struct terminal_decision terminal_decide(struct terminal_state *state,
                                          const struct terminal_sample *sample,
                                          const struct timestamp *now)
 {
-    const int64_t now_ms = now->boot_ms, active_ms = state->idle.active_ms;
+    const int64_t now_ms = now->boot_ms;
     struct terminal_decision decision = {.action = TERMINAL_KEEP};
     struct watch_decision watch;
 
@@ -89,8 +89,11 @@ struct terminal_decision terminal_decide(struct terminal_state *state,
         decision.tampered = take_sample(state, limits->any_activity, sample, now).tampered;
     else
         idle_start(&state->idle, &sample->st, opened_ms, now);
-    if (state->has_sample && state->idle.active_ms != active_ms)
+    if (sample->active_elsewhere_ms > state->idle.active_ms)
+        state->idle.active_ms = sample->active_elsewhere_ms;
+    if (state->has_sample && state->idle.active_ms != state->judged_active_ms)
         start_over(state, &decision);
+    state->judged_active_ms = state->idle.active_ms;
     state->has_sample = true;
     watch = schedule(&limits->terminal, state->idle.active_ms, opened_ms, state->noticed_end_ms,
                      now_ms);
@@ -106,6 +109,16 @@ struct terminal_decision terminal_decide(struct terminal_state *state,
     if (watch.action == WATCH_END)
         decide_end(state, &decision, sample->not_before_ms, now_ms);
     return decision;
+}
+
+int64_t terminal_sample_only(struct terminal_state *state, const struct user_limits *limits,
+                             const struct stat *st, const struct timestamp *now)
+{
+    const struct terminal_sample sample = {.st = *st};
+
+    if (state->has_sample)
+        take_sample(state, limits->any_activity, &sample, now);
+    return state->idle.active_ms;
 }
 
 void terminal_note_notice(struct terminal_state *state, const struct terminal_decision *decision,

@@ -17,6 +17,7 @@ enum {
 struct terminal_state {
     bool has_sample; /* idle is valid */
     struct idle idle;
+    int64_t judged_active_ms; /* the last activity, at the last decision */
     int64_t suspect_until_ms; /* sampled often until then: ctime has changed */
     int64_t grace_end_ms;     /* no hang-up before; 0: no grace period since the last activity */
     unsigned failed_hangups;  /* since the last activity */
@@ -32,6 +33,7 @@ struct terminal_sample {
     /* No hang-up before then: whoever looks at the terminal has stood still, and
      * gives the user time to show activity, and the notice time to be read. */
     int64_t not_before_ms;
+    int64_t active_elsewhere_ms; /* when the user was last active where it counts here, too */
 };
 
 enum terminal_action {
@@ -58,6 +60,10 @@ struct terminal_decision terminal_decide(struct terminal_state *state,
                                          const struct user_limits *limits, int64_t opened_ms,
                                          const struct terminal_sample *sample,
                                          const struct timestamp *now);
+
+/* Takes a sample without deciding anything. Returns the time of the last activity. */
+int64_t terminal_sample_only(struct terminal_state *state, const struct user_limits *limits,
+                             const struct stat *st, const struct timestamp *now);
 
 /* The notice of this decision was shown; so many bytes were unread after it,
  * which are no answer to it. */

@@ -17,6 +17,7 @@ enum {
 
 static void login_on_alarm(void *context, int64_t late_ms);
 static void on_terminal_lost(void *context);
+static void on_terminal_vanished(void *context, struct terminal *terminal);
 static void end_login(void *context, enum watch_reason reason);
 static void log_login_disconnect(void *context, const struct disconnect *disconnect);
 
@@ -30,6 +31,7 @@ struct login *login_new(struct loop *loop, struct map *by_index,
         return NULL;
     *login = (struct login){.loop = loop,
                             .record = *record,
+                            .trace = {.audit_session = record->audit_session, .uid = record->uid},
                             .pidfd = -1,
                             .connection_pidfd = -1,
                             .traffic.moved_ms = now_ms,
@@ -43,6 +45,7 @@ struct login *login_new(struct loop *loop, struct map *by_index,
                                            .about = about_login(record->pid),
                                            .login = login,
                                            .lost = on_terminal_lost,
+                                           .vanished = on_terminal_vanished,
                                            .end_login = end_login,
                                            .log_disconnect = log_login_disconnect};
     LIST_INIT(&login->terminals);
@@ -142,9 +145,9 @@ static void drop_terminal(struct login *login, struct terminal *terminal)
     }
 }
 
-void login_terminal_vanished(struct terminal *terminal)
+static void on_terminal_vanished(void *context, struct terminal *terminal)
 {
-    drop_terminal(terminal->owner->login, terminal);
+    drop_terminal(context, terminal);
 }
 
 static void add_terminal(struct login *login, unsigned index)
@@ -207,6 +210,7 @@ static void on_looked(void *context, const struct answer *answer)
     }
     if (answer_get(answer, &view, sizeof view)) {
         login->is_confirmed = true;
+        login->trace = view.trace;
         if (login->pidfd >= 0)
             login->look_failure = (struct repeated_failure){0};
         take_connection(login, answer);

@@ -5,6 +5,7 @@
 #ifndef TMOUT_TMOUTD_LOGIN_H
 #define TMOUT_TMOUTD_LOGIN_H
 
+#include "lib/sessions/leftovers.h"
 #include "lib/sessions/watch_limits.h"
 #include "tools/tmoutd/decide_login.h"
 #include "tools/tmoutd/log.h"
@@ -20,6 +21,7 @@ struct login {
     int pidfd;            /* of the process that opened the session, or -1 */
     int connection_pidfd; /* of the one that talks to the client, or -1 if that is the same */
     sd_event_source *end; /* pidfd's event */
+    struct login_trace trace; /* what it leaves behind will be known by */
     bool is_confirmed;    /* the process was seen to be the one in the record */
     bool has_limits;      /* the login is judged once it has them */
     struct user_limits limits;
@@ -61,7 +63,5 @@ void login_set_about(struct login *login, about_t about);
 /* Looks for its terminals then. */
 void login_look(struct login *login, int64_t at_ms);
 
-/* A terminal in /dev/pts is gone. */
-void login_terminal_vanished(struct terminal *terminal);
 
 #endif

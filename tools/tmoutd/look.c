@@ -39,6 +39,7 @@ void look_at_login(const void *input, int fd, struct answer *answer)
         return;
     }
     view.terminal_count = (unsigned)count;
+    login_trace_read(login, &view.trace);
     hold_connection(login, &view, answer);
     answer_put(answer, &view, sizeof view);
 }

@@ -3,6 +3,7 @@
 #ifndef TMOUT_TMOUTD_LOOK_H
 #define TMOUT_TMOUTD_LOOK_H
 
+#include "lib/sessions/leftovers.h"
 #include "lib/sessions/login_terminals.h"
 #include "tools/tmoutd/answer.h"
 
@@ -12,6 +13,7 @@ struct login_view {
     pid_t connection; /* the process that talks to the client; 0: not found */
     unsigned terminal_count;
     unsigned terminal[LOGIN_TERMINALS_MAX]; /* as login_terminals() */
+    struct login_trace trace; /* what it leaves behind will be known by */
 };
 
 /*

@@ -84,6 +84,11 @@ void terminal_free(struct terminal *terminal)
     free(terminal);
 }
 
+void terminal_vanished(struct terminal *terminal)
+{
+    terminal->owner->vanished(terminal->owner->login, terminal);
+}
+
 void terminal_touched(struct terminal *terminal)
 {
     /* Soon, before real input covers it; but many events cost one sample. */
@@ -205,6 +210,17 @@ static void warn_user(struct terminal *terminal)
 
 /* --- samples ------------------------------------------------------------------- */
 
+int64_t terminal_active_ms(struct terminal *terminal)
+{
+    struct stat st;
+    char path[64];
+
+    path_of_terminal(terminal, path);
+    return stat(path, &st) == 0 ? terminal_sample_only(&terminal->state, terminal->owner->limits,
+                                                       &st, &terminal->owner->loop->now)
+                                : 0;
+}
+
 static void carry_out(struct terminal *terminal, const char *path)
 {
     const struct terminal_owner *owner = terminal->owner;
@@ -235,6 +251,8 @@ static void judge(struct terminal *terminal, int unread)
                                      .not_before_ms = terminal->not_before_ms};
     char path[64];
 
+    if (owner->activity_elsewhere != NULL)
+        sample.active_elsewhere_ms = owner->activity_elsewhere(owner->login, terminal);
     path_of_terminal(terminal, path);
     if (stat(path, &sample.st) != 0) {
         alarm_set(&terminal->alarm, owner->loop->now.boot_ms + RETRY_MS);

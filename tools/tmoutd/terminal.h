@@ -32,6 +32,11 @@ struct terminal_owner {
     void *login;
     /* It is gone, or should be looked for again. */
     void (*lost)(void *login);
+    /* It has vanished from /dev/pts. */
+    void (*vanished)(void *login, struct terminal *terminal);
+    /* When its user was last active elsewhere, as far as that counts for this terminal,
+     * too. NULL: nowhere. */
+    int64_t (*activity_elsewhere)(void *login, const struct terminal *terminal);
     /* It cannot be hung up: end the login. */
     void (*end_login)(void *login, enum watch_reason reason);
     /* It is about to be disconnected. */
@@ -63,6 +68,12 @@ struct terminal *terminal_new(const struct terminal_owner *owner, unsigned index
 
 /* A hang-up in progress goes on without it. */
 void terminal_free(struct terminal *terminal);
+
+/* It has vanished from /dev/pts: its owner frees it. */
+void terminal_vanished(struct terminal *terminal);
+
+/* When its user was last active there, by what the terminal shows now. */
+int64_t terminal_active_ms(struct terminal *terminal);
 
 /* Its times or mode were changed, or its limits. */
 void terminal_touched(struct terminal *terminal);

@@ -2,6 +2,7 @@
 
 #include "lib/host/checksum.h"
 #include "lib/paths.h"
+#include "tools/tmoutd/leftover_list.h"
 #include "tools/tmoutd/log.h"
 #include "tools/tmoutd/login_cut.h"
 #include "tools/tmoutd/inbox.h"
@@ -40,6 +41,7 @@ struct watch {
     struct record_store *store;
     struct reconcile *reconcile;
     struct inbox *inbox;
+    struct leftover_list leftovers;
     struct pending removed; /* pids of logins whose record has disappeared */
     struct pending created; /* terminals that may be no known login's */
     struct stat policy;     /* the file whose limits are in force */
@@ -88,6 +90,7 @@ struct watch *watch_new(const char *sessions_dir, const char *state_dir, struct 
     if (watch == NULL)
         return NULL;
     *watch = (struct watch){.sessions_dir = sessions_dir, .state_dir = state_dir, .loop = loop};
+    leftover_list_open(&watch->leftovers, loop, &watch->terminals, sessions_dir);
     if (!alarm_init(&watch->scan, loop, watch_on_scan, watch) ||
         !alarm_init(&watch->removed.alarm, loop, on_removed_records, watch) ||
         !alarm_init(&watch->created.alarm, loop, on_created_terminals, watch) ||
@@ -119,6 +122,7 @@ void watch_free(struct watch *watch)
 {
     free_users(watch, &watch->identified);
     free_users(watch, &watch->unidentified);
+    leftover_list_close(&watch->leftovers);
     inbox_free(watch->inbox);
     reconcile_free(watch->reconcile);
     record_store_free(watch->store);
@@ -269,6 +273,21 @@ static void pending_forget(struct pending *pending, int64_t number)
         alarm_set(&pending->alarm, NEVER_MS);
 }
 
+/* The limits known last apply to what it leaves behind. */
+static void leave_behind(struct watch *watch, const struct login *login)
+{
+    struct session_record record = login->record;
+    struct login_trace trace = login->trace;
+
+    if (login->has_limits)
+        record.limits = login->limits;
+    else if (record.policy == 0)
+        return;
+    if (trace.uid == NO_UID)
+        trace.uid = login->user->uid;
+    leftover_list_add(&watch->leftovers, &record, &trace);
+}
+
 /* Its process has ended: so has its record, unless it is a later login's. */
 static void on_gone(void *context, struct login *login)
 {
@@ -277,6 +296,7 @@ static void on_gone(void *context, struct login *login)
     const uint64_t start_ticks = login->record.start_ticks;
     struct session_record record;
 
+    leave_behind(watch, login);
     drop_login(watch, login);
     pending_forget(&watch->removed, pid);
     if (registry_get(watch->sessions_dir, geteuid(), pid, &record) != REGISTRY_OK ||
@@ -605,6 +625,7 @@ static void search_login(struct watch *watch, unsigned index, uid_t uid)
 {
     struct user *user = map_find(&watch->users_by_uid, uid);
 
+    leftover_list_look(&watch->leftovers, uid);
     for (; user != NULL; user = user->same_uid)
         user_search_terminal(user, index);
     for (user = LIST_FIRST(&watch->unidentified); user != NULL; user = LIST_NEXT(user, link))
@@ -618,7 +639,10 @@ void watch_terminal_appeared(struct watch *watch, unsigned index)
 {
     uid_t uid;
 
-    if (!owner_of_terminal(index, &uid) || uid != geteuid())
+    if (!owner_of_terminal(index, &uid))
+        return;
+    leftover_list_look(&watch->leftovers, uid);
+    if (uid != geteuid())
         return;
     search_login(watch, index, uid);
     if (is_of_host(watch))
@@ -630,7 +654,7 @@ void watch_terminal_vanished(struct watch *watch, unsigned index)
     struct terminal *terminal = map_find(&watch->terminals, index);
 
     if (terminal != NULL)
-        login_terminal_vanished(terminal);
+        terminal_vanished(terminal);
 }
 
 void watch_terminal_touched(struct watch *watch, unsigned index)

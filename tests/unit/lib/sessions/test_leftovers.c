@@ -126,14 +126,15 @@ static void nothing_left_behind(void **state)
         {NO_AUDIT_SESSION, 12345, "session-nobodys.scope"},
     };
     struct leftover_terminal terminal[LEFTOVER_TERMINALS_MAX];
-    size_t count = 7;
+    struct leftovers_found found;
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(trace); i++) {
         assert_int_equal(leftovers_signal(&trace[i], SIGCONT), 0);
         assert_int_equal(leftovers_kill(&trace[i]), 0);
-        assert_int_equal(leftovers_terminals(&trace[i], terminal, &count), 0);
-        assert_int_equal(count, 0);
+        assert_int_equal(leftovers_find(&trace[i], terminal, &found), 0);
+        assert_int_equal(found.process_count, 0);
+        assert_int_equal(found.terminal_count, 0);
     }
 }
 

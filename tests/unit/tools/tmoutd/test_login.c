@@ -140,7 +140,7 @@ static void warned_and_hung_up(void **state)
     run_for(&scene, 2000);
     close(shell.master);
     /* As the main loop does at the event. */
-    login_terminal_vanished(watched_terminal(&scene, &shell));
+    terminal_vanished(watched_terminal(&scene, &shell));
     assert_int_equal(scene.login->terminal_count, 0);
     assert_null(watched_terminal(&scene, &shell));
     scene_end(&scene);

@@ -1,0 +1,52 @@
+#include "tools/tmoutd/leftover_work.h"
+
+#include "lib/host/pidfd.h"
+
+#include <errno.h>
+#include <signal.h>
+
+void look_at_leftovers(const void *input, int fd, struct answer *answer)
+{
+    static struct leftovers_view view;
+    struct leftovers_found found;
+
+    (void)fd;
+    if (leftovers_find(input, view.terminal, &found) != 0) {
+        answer_fail(answer, errno);
+        return;
+    }
+    view.process_count = found.process_count;
+    view.terminal_count = found.terminal_count;
+    const int pidfd = found.process_count > 0 ? pidfd_of(found.witness) : -1;
+    if (pidfd >= 0)
+        answer_put_fd(answer, pidfd);
+    answer_put(answer, &view, sizeof view);
+}
+
+static void answer_count(ssize_t count, struct answer *answer)
+{
+    const uint64_t number = (uint64_t)count;
+
+    if (count < 0)
+        answer_fail(answer, errno);
+    else
+        answer_put(answer, &number, sizeof number);
+}
+
+void terminate_leftovers(const void *input, int fd, struct answer *answer)
+{
+    const ssize_t count = leftovers_signal(input, SIGHUP);
+
+    (void)fd;
+    if (count > 0) {
+        leftovers_signal(input, SIGTERM);
+        leftovers_signal(input, SIGCONT);
+    }
+    answer_count(count, answer);
+}
+
+void kill_leftovers(const void *input, int fd, struct answer *answer)
+{
+    (void)fd;
+    answer_count(leftovers_kill(input), answer);
+}

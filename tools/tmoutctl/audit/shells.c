@@ -101,7 +101,7 @@ static int64_t smallest_limit(const struct audit *audit)
  * there is none. */
 static bool place_in_other_files(struct audit *audit, struct finding *finding, const char *what)
 {
-    static const char *const patterns[] = {PROFILE_DIR "/*",         "/etc/profile.local",
+    static const char *const patterns[] = {"/etc/profile.d/*",       "/etc/profile.local",
                                            "/etc/bash.bashrc.local", "/etc/bash.bashrc.d/*",
                                            "/etc/bashrc.d/*",        "/etc/csh/*.d/*"};
     bool found = false;
@@ -187,8 +187,9 @@ static bool ask_shell(struct audit *audit, const struct shell_facts *shells,
     struct failure failure = {""};
     struct finding *finding;
 
-    if (shell_ask(shell->path, shell->kind, asked->start, asked->limit_sec, asked->readonly,
-                  &answer, &failure) != 0) {
+    const struct shell_run run = {shell->path, shell->kind, asked->start, asked->limit_sec,
+                                  asked->readonly};
+    if (shell_ask(&run, &answer, &failure) != 0) {
         finding = findings_add(&audit->findings, CHECK_SHELLS_LIMIT, AUDIT_WARN,
                                "could not be asked for its limit as %s shell: it %s",
                                shell_start_word(asked->start), failure.text);

@@ -36,9 +36,12 @@ static int real_path_of_new(const char *full, char *real)
     } while (length > 0 && realpath(directory, real) == NULL && errno == ENOENT);
     if (length == 0)
         real[0] = '\0';
-    else if (realpath(directory, real) == NULL || strlen(real) + strlen(full + length) >= PATH_MAX)
+    else if (realpath(directory, real) == NULL)
         return -1;
-    strcat(real, full + length);
+    const size_t used = strlen(real), rest = strlen(full + length);
+    if (used + rest >= PATH_MAX)
+        return -1;
+    memcpy(real + used, full + length, rest + 1);
     return 0;
 }
 

@@ -191,8 +191,7 @@ static int read_answer(const struct subprocess *answer, enum shell_kind kind,
     return 0;
 }
 
-int shell_ask(const char *path, enum shell_kind kind, enum shell_start start, int64_t limit_sec,
-              bool readonly, struct shell_answer *answer, struct failure *failure)
+int shell_ask(const struct shell_run *run, struct shell_answer *answer, struct failure *failure)
 {
     char decision[64], shell[4200];
     const char *argv[ARGUMENTS_MAX];
@@ -205,21 +204,21 @@ int shell_ask(const char *path, enum shell_kind kind, enum shell_start start, in
                                        decision,
                                        shell,
                                        NULL};
-    const struct subprocess_start run = {.argv = argv,
-                                         .environment = environment,
-                                         .input = kind == SHELL_TCSH ? question_csh : NULL,
-                                         .prepare = isolate};
+    const struct subprocess_start start = {.argv = argv,
+                                           .environment = environment,
+                                           .input = run->kind == SHELL_TCSH ? question_csh : NULL,
+                                           .prepare = isolate};
     struct subprocess output = {0};
 
-    snprintf(decision, sizeof decision, "PAM_TMOUT=%" PRId64 " %s", limit_sec,
-             readonly ? "readonly" : "default");
-    snprintf(shell, sizeof shell, "SHELL=%s", path);
-    question_argv(path, kind, start, argv);
-    int result = subprocess_run_with(&run, ANSWER_MS, &output);
+    snprintf(decision, sizeof decision, "PAM_TMOUT=%" PRId64 " %s", run->limit_sec,
+             run->readonly ? "readonly" : "default");
+    snprintf(shell, sizeof shell, "SHELL=%s", run->path);
+    question_argv(run->path, run->kind, run->start, argv);
+    int result = subprocess_run_with(&start, ANSWER_MS, &output);
     if (result != 0)
         failure_set(failure, "%s",
                     errno == ETIMEDOUT ? "does not come to its prompt" : strerror(errno));
-    else if ((result = read_answer(&output, kind, answer)) != 0)
+    else if ((result = read_answer(&output, run->kind, answer)) != 0)
         failure_set(failure, "ends before its prompt");
     subprocess_free(&output);
     return result;

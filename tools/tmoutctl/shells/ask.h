@@ -16,6 +16,15 @@
 /* How it is started. */
 enum shell_start { SHELL_START_LOGIN, SHELL_START_INTERACTIVE, SHELL_START_BOTH, SHELL_STARTS };
 
+/* A shell, how it is started, and the decision that it gets. */
+struct shell_run {
+    const char *path;
+    enum shell_kind kind;
+    enum shell_start start;
+    int64_t limit_sec;
+    bool readonly;
+};
+
 struct shell_answer {
     int64_t limit_sec;   /* that its user gets; 0: none */
     bool readonly;       /* the user cannot change it */
@@ -32,11 +41,10 @@ bool shell_start_counts(enum shell_kind kind, enum shell_start start);
 bool shell_can_be_asked(struct failure *failure);
 
 /*
- * Starts the shell at path with PAM_TMOUT=limit_sec and "readonly" or "default",
+ * Starts the shell with PAM_TMOUT=limit_sec and "readonly" or "default",
  * for some seconds at most. Returns 0, or -1 with the reason: it does not answer.
  */
-int shell_ask(const char *path, enum shell_kind kind, enum shell_start start, int64_t limit_sec,
-              bool readonly, struct shell_answer *answer, struct failure *failure);
+int shell_ask(const struct shell_run *run, struct shell_answer *answer, struct failure *failure);
 
 /* The limit that a shell of this kind should have with this decision: some count
  * in minutes, or cannot have less than a minute. */

@@ -174,7 +174,7 @@ static int add_account(struct search *search, struct account *user)
         applies[i] =
             pattern_applies(search->pattern[i].text, user, search->pattern[i].is_group) ? 'x' : '-';
     for (size_t i = 0; is_new && i < search->named->count; i++)
-        is_new = strcmp(search->seen[i], applies) != 0;
+        is_new = strcmp(seen[i], applies) != 0;
     if (!is_new) {
         free(applies);
         account_free(user);
@@ -270,7 +270,7 @@ int sshd_named_find(const struct sshd_text *text, const struct policy *policy,
     for (size_t i = 0; i < search.pattern_count; i++)
         free(search.pattern[i].text);
     free(search.pattern);
-    for (size_t i = 0; i < named->count; i++)
+    for (size_t i = 0; search.seen != NULL && i < named->count; i++)
         free(search.seen[i]);
     free(search.seen);
     return result;

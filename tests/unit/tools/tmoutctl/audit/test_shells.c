@@ -55,7 +55,7 @@ static void shells_without_the_limit(void **state)
 static void scripts_that_are_missing(void **state)
 {
     struct audited_host *host = *state;
-    const struct expected expected = {CHECK_SHELLS_HOOKS,    AUDIT_FAIL, PROFILE_SH, 0,
+    const struct expected expected = {CHECK_SHELLS_HOOKS,   AUDIT_FAIL, PROFILE_SH, 0,
                                       "is missing, or not", NO_FIX};
 
     remove_file(host, PROFILE_SH);

@@ -230,18 +230,18 @@ def many(kind, number):
 
 
 def many_zombies():
-    """2,000 zombies"""
-    many("zombies", 2000)
+    """500 zombies"""
+    many("zombies", 500)
 
 
 def many_threads():
-    """1,000 threads"""
-    many("threads", 1000)
+    """500 threads"""
+    many("threads", 500)
 
 
 def many_files():
-    """a process with as many descriptors as it may have"""
-    many("files", 65000)
+    """a process with more descriptors than anybody needs"""
+    many("files", 20000)
 
 
 def more_processes_than_descriptors():

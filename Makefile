@@ -294,7 +294,8 @@ JOBS = $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null 
 check: dependencies-check
 	@$(MAKE) --no-print-directory $(JOBS) check-run
 
-check-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so fuzz-build build/compile_commands.json
+check-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so fuzz-build build/bench/idlers \
+    build/compile_commands.json
 	@tests/run --build $(BUILD) $(if $(SANITIZE),--sanitize) $(TEST_OPTIONS)
 
 # What the build of a package runs: no root, no network, nothing but cmocka.

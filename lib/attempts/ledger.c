@@ -270,9 +270,11 @@ static enum ledger_status settle_locked(struct ledger *ledger, const struct sett
 
     if (status != LEDGER_OK)
         return status;
-    /* Our own lock does not show as another process's. */
-    const uint64_t alive =
-        ledger_live_attempts(ledger, slot->record, &bank.count) | UINT64_C(1) << slot->entry.entry;
+    /* Our own lock does not show as another process's: do not ask for it. */
+    const uint64_t own = UINT64_C(1) << slot->entry.entry, in_flight = bank.count.in_flight;
+    bank.count.in_flight &= ~own;
+    const uint64_t alive = ledger_live_attempts(ledger, slot->record, &bank.count) | own;
+    bank.count.in_flight = in_flight;
     count_bring_up_to_date(&bank.count, alive, limits, now, &report->changes);
     if (settle_entry(ledger, end, limits, now, &bank, &report->changes))
         report->admission = ADMITTED;

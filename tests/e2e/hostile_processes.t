@@ -347,7 +347,28 @@ def name_services():
     name_service_that("fails")
 
 
-ROUNDS = [held_exec, held_exec_without_a_login, held_exec_without_a_terminal, held_arguments,
+def stalled_watch():
+    """tmoutd stands still for longer than the limit: nobody is cut for what it saw
+    before"""
+    user("idlestall")
+    typist = Typist("busystall")
+    idle = terminal("idlestall")
+    idle.wait_prompt()
+    tmoutd.process.send_signal(signal.SIGSTOP)
+    until = time.monotonic() + 3 * LIMIT_SEC
+    while time.monotonic() < until:
+        typist.is_there()
+    tmoutd.process.send_signal(signal.SIGCONT)
+    busy, until = True, time.monotonic() + LIMIT_SEC
+    while busy and time.monotonic() < until:
+        busy = typist.is_there()
+    tap.ok(busy, "stopped and continued: a busy terminal goes on", *syslog.since(0, "tmoutd"))
+    tap.ok(idle.ended_within(LATE_SEC), "an idle one is hung up")
+    typist.session.close()
+    idle.close()
+
+
+ROUNDS = [stalled_watch, held_exec, held_exec_without_a_login, held_exec_without_a_terminal, held_arguments,
           held_mmap, held_directory, held_program, held_terminal, stopped_processes, many_zombies,
           many_threads, many_files, more_processes_than_descriptors, name_services]
 

@@ -12,7 +12,7 @@ enum {
     EXIT_MS = 1000,            /* for what ends with the login by itself */
     TERMINATE_MS = 2000,       /* from being asked to end to being killed */
     TERMINALS_FIRST_MS = 5000, /* when the age is reached, terminals end first */
-    KILL_DEADLINE_MS = 20000,  /* a fork bomb takes several rounds */
+    END_DEADLINE_MS = 20000,   /* a fork bomb takes several rounds */
     KILLS_PAUSE_MAX = 8        /* doublings of the time between two attempts */
 };
 
@@ -37,14 +37,15 @@ static void set_leftover_alarm(struct leftover *leftover)
 
 static bool ask_leftovers(struct leftover *leftover, work_function work, answer_function done)
 {
+    /* What has been done is only known, and logged, if the answer comes. */
+    const bool is_ending = work != leftover->work->look;
     const struct question question = {.about = leftover->about,
                                       .work = work,
                                       .input = &leftover->trace,
                                       .input_size = sizeof leftover->trace,
                                       .fd = -1,
-                                      .is_patient = work == leftover->work->kill,
-                                      .deadline_ms =
-                                          work == leftover->work->kill ? KILL_DEADLINE_MS : 0,
+                                      .is_patient = is_ending,
+                                      .deadline_ms = is_ending ? END_DEADLINE_MS : 0,
                                       .done = done,
                                       .context = leftover};
 

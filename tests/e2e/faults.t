@@ -141,7 +141,10 @@ def faults():
                 if not todo:
                     return
                 fault = todo.pop()
-            result = with_fault(fault)
+            try:
+                result = with_fault(fault)
+            except (OSError, RuntimeError) as error:
+                result = "-".join(map(str, fault)), False, str(error)
             with lock:
                 results.append(result)
 

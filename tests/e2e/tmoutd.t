@@ -559,17 +559,26 @@ def the_same_number_in_a_container():
 
 
 def a_name_service_that_is_down():
-    """a user who cannot be looked up at first is watched once that works"""
-    user("remote")
+    """a user who cannot be looked up keeps the limits known last, or gets some later"""
+    for name in "remote", "newcomer":
+        user(name)
     everybody = read("/etc/passwd")
-    tmoutd.stop()
-    with Person("remote", "sleep 1000") as remote:
-        write("/etc/passwd", re.sub(r"^remote:.*\n", "", everybody, flags=re.MULTILINE))
+    others = re.sub(r"^(remote|newcomer):.*\n", "", everybody, flags=re.MULTILINE)
+    with Person("remote", "sleep 1000") as remote, Person("newcomer", "sleep 1000") as newcomer:
+        tmoutd.stop()
+        write("/etc/passwd", others)
+        os.unlink(record(newcomer.pid))
+        write("/etc/security/tmout.conf", POLICY + "# not that of the record\n")
+        apply()
         mark = syslog.mark()
+        start = time.monotonic()
         tmoutd.start()
-        syslog.wait(r"^err tmoutd\[.*cannot look up user.* user=remote", mark)
+        syslog.wait(r"^err tmoutd\[.*cannot look up user.*previous limits.* user=remote", mark)
+        tap.ok(remote.ends_in_time(start), "known last: disconnected in time")
+        syslog.wait(r"^err tmoutd\[.*a login has no record, and its user cannot be looked up", mark)
         write("/etc/passwd", everybody)
-        tap.ok(remote.ends_in_time(time.monotonic() + POLL_SEC), "disconnected at most 30 s later")
+        tap.ok(newcomer.ends_in_time(time.monotonic() + POLL_SEC),
+               "none known: disconnected at most 30 s after the user can be looked up")
 
 
 def removed_directories():

@@ -18,7 +18,7 @@ from host.client import KEY, ssh_command, terminal
 from host.commands import must, run
 from host.files import append, read, remove, write
 from host.pam_stacks import small_stack, stack
-from host.product import apply
+from host.product import apply, policy
 from host.setup import setup
 from host.sshd import Sshd
 from host.syslog import syslog
@@ -337,7 +337,7 @@ def directory_is_out():
         idle.wait_prompt()
         tmoutd.stop()
         os.rename("/var/lib/extrausers/passwd", "/var/lib/extrausers/away")
-        # Another policy, so that its limits are not those of the record.
+        policy(POLICY + "# not that of the record\n")
         apply()
         mark = syslog.mark()
         tmoutd.start()

@@ -18,12 +18,12 @@ struct login {
     struct user *user;      /* whose login it is, by whoever keeps the logins */
     struct session_record record;
     struct loop *loop;
-    int pidfd;            /* of the process that opened the session, or -1 */
-    int connection_pidfd; /* of the one that talks to the client, or -1 if that is the same */
-    sd_event_source *end; /* pidfd's event */
+    int pidfd;                /* of the process that opened the session, or -1 */
+    int connection_pidfd;     /* of the one that talks to the client, or -1 if that is the same */
+    sd_event_source *end;     /* pidfd's event */
     struct login_trace trace; /* what it leaves behind will be known by */
-    bool is_confirmed;    /* the process was seen to be the one in the record */
-    bool has_limits;      /* the login is judged once it has them */
+    bool is_confirmed;        /* the process was seen to be the one in the record */
+    bool has_limits;          /* the login is judged once it has them */
     struct user_limits limits;
     struct terminal_owner owner;
     struct terminal_list terminals;
@@ -62,6 +62,5 @@ void login_set_about(struct login *login, about_t about);
 
 /* Looks for its terminals then. */
 void login_look(struct login *login, int64_t at_ms);
-
 
 #endif

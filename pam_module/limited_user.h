@@ -20,7 +20,8 @@ int limited_user_find(pam_handle_t *pamh, const struct module_args *args,
  * What the module returns if an error of ours, which has been logged, keeps it
  * from finding out whether a limit applies. PAM_IGNORE for those who have to be
  * able to fix it: root, and users whom the program that they have started asks
- * for their own password, such as sudo. PAM_SERVICE_ERR for everybody else.
+ * for their own password, such as sudo; but not where limits that the caller has
+ * set may have caused the error. PAM_SERVICE_ERR for everybody else.
  */
 int undecided(pam_handle_t *pamh);
 

@@ -4,6 +4,7 @@
 
 #include <security/pam_modules.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static const char three[] = "default { max_attempts = 3 }\n";
@@ -421,6 +422,63 @@ static void sudo_works_while_nothing_is_decided(void **state)
     assert_int_equal(try_once(stack, &local, "right"), PAM_SERVICE_ERR);
 }
 
+/* Tries a right password where no more memory can be had, or only one descriptor,
+ * which libpam needs for auditing. */
+static int try_within(const struct stack *stack, const struct visitor *visitor,
+                      __rlimit_resource_t resource)
+{
+    struct rlimit before, small;
+    struct host host;
+
+    host_start(stack, &host, visitor);
+    const int next_fd = dup(STDERR_FILENO);
+    close(next_fd);
+    assert_int_equal(getrlimit(resource, &before), 0);
+    small = before;
+    small.rlim_cur = resource == RLIMIT_NOFILE ? (rlim_t)next_fd + 1 : 1;
+    assert_int_equal(setrlimit(resource, &small), 0);
+    const int status = host_try(&host, "right", 0);
+    assert_int_equal(setrlimit(resource, &before), 0);
+    host_end(&host, status);
+    return status;
+}
+
+static void as_su_with_small_limits(const struct stack *stack)
+{
+    const __rlimit_resource_t resources[] = {RLIMIT_NOFILE, RLIMIT_AS, RLIMIT_DATA};
+    const struct visitor self = {.service = "su"}, root = {.service = "su", .user = "root"};
+
+    become_alice();
+    for (size_t i = 0; i < sizeof resources / sizeof resources[0]; i++) {
+        assert_int_equal(try_within(stack, &root, resources[i]), PAM_SERVICE_ERR);
+        assert_int_equal(try_within(stack, &self, resources[i]), PAM_SERVICE_ERR);
+    }
+    assert_true(log_count_of("the limits of uid 70001 may have caused the error") >= 2);
+    assert_int_equal(try_once(stack, &root, "right"), PAM_SUCCESS);
+}
+
+/* Root has no reason to deceive itself. */
+static void as_root_with_small_limits(const struct stack *stack)
+{
+    const struct visitor root = {.service = "su", .user = "root"};
+
+    assert_int_equal(try_within(stack, &root, RLIMIT_NOFILE), PAM_SUCCESS);
+}
+
+/* What decides nothing may be an error that the caller has brought about. */
+static void small_limits_are_no_way_past_the_count(void **state)
+{
+    struct stack *stack = *state;
+
+    NEEDS_PLAIN_BUILD();
+    NEEDS_USERS();
+    stack_in_force(stack, three);
+    stack_service(stack, "su",
+                  "auth requisite TMOUT wrong_argument\nauth required pam_permit.so\n");
+    in_child(as_su_with_small_limits, stack);
+    in_child(as_root_with_small_limits, stack);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -441,6 +499,7 @@ int main(void)
         WITH_ATTEMPTS(expired_passwords_at_a_login_are_no_attempts),
         WITH_ATTEMPTS(roots_changes_are_no_attempts),
         WITH_ATTEMPTS(sudo_works_while_nothing_is_decided),
+        WITH_ATTEMPTS(small_limits_are_no_way_past_the_count),
     };
 
     become_root();

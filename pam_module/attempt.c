@@ -251,7 +251,8 @@ static int converse(int count, const struct pam_message **message, struct pam_re
     struct attempt *attempt = find_attempt(appdata, &sure);
     struct attempt_report report;
 
-    if (attempt == NULL || !sure)
+    /* An application need not have a conversation function. */
+    if (attempt == NULL || !sure || attempt->conversation.conv == NULL)
         return PAM_CONV_ERR;
     struct attempt_admission *admission = &attempt->admission;
     const enum attempt_purpose purpose = admission->request.purpose;

@@ -149,6 +149,24 @@ static void noprompt_counts_each_password(void **state)
 }
 
 /* A code that is asked for first, with `noprompt`, is not yet the password. */
+/* One that passes no conversation function gets an error from libpam, and from us. */
+static void applications_that_cannot_converse(void **state)
+{
+    struct stack *stack = *state;
+    const struct pam_conv none = {0};
+    pam_handle_t *handle;
+
+    NEEDS_ROOT();
+    stack_in_force(stack, "default { max_attempts = 9 }\n");
+    stack_service(stack, "asks", "auth requisite TMOUT noprompt\nauth required CHECK\n");
+    assert_int_equal(pam_start_confdir("asks", "alice", &none, stack->directory, &handle),
+                     PAM_SUCCESS);
+    assert_int_not_equal(pam_authenticate(handle, 0), PAM_SUCCESS);
+    assert_int_equal(pam_end(handle, PAM_AUTH_ERR), PAM_SUCCESS);
+    assert_int_equal(passed_on(), 0);
+    assert_failures(stack, &alice, 1);
+}
+
 static void noprompt_after_a_code(void **state)
 {
     struct stack *stack = *state;
@@ -488,6 +506,7 @@ int main(void)
         WITH_ATTEMPTS(codes_are_no_passwords),
         WITH_ATTEMPTS(repeated_prompts_count),
         WITH_ATTEMPTS(noprompt_counts_each_password),
+        WITH_ATTEMPTS(applications_that_cannot_converse),
         WITH_ATTEMPTS(noprompt_after_a_code),
         WITH_ATTEMPTS(hidden_ends_leave_nothing_behind),
         WITH_ATTEMPTS(wrong_current_passwords_count),

@@ -368,7 +368,39 @@ def stalled_watch():
     idle.close()
 
 
-ROUNDS = [stalled_watch, held_exec, held_exec_without_a_login, held_exec_without_a_terminal, held_arguments,
+def unread_log():
+    """somebody has filled the log, and nobody reads it: whoever logs waits"""
+    typist = Typist("busylog")
+    names = "idlelog1", "idlelog2"
+    idle = []
+    for name in names:
+        user(name)
+        idle.append(terminal(name))
+        idle[-1].wait_prompt()
+        # The first disconnect is over, and to be logged, before the second is due.
+        if len(idle) == 1:
+            typist.session.ended_within(LIMIT_SEC / 2)
+            typist.is_there()
+    mark = syslog.now()
+    with syslog.unread():
+        start = time.monotonic()
+        busy = True
+        while busy and not all(session.ended_within(0) for session in idle) and \
+                time.monotonic() < start + ATTACKER_SEC:
+            busy = typist.is_there()
+        took = time.monotonic() - start
+    tap.ok(took < LIMIT_SEC + LATE_SEC, "unread log: idle terminals are hung up in time", took)
+    tap.ok(busy, "unread log: a busy one goes on")
+    for name in names:
+        tap.ok(syslog.wait(f"tmoutd.*: disconnected, idle for too long user={name} ", mark),
+               f"unread log: the line about {name} comes later")
+    typist.session.close()
+    for session in idle:
+        session.close()
+
+
+ROUNDS = [stalled_watch, unread_log, held_exec, held_exec_without_a_login,
+          held_exec_without_a_terminal, held_arguments,
           held_mmap, held_directory, held_program, held_terminal, stopped_processes, many_zombies,
           many_threads, many_files, more_processes_than_descriptors, name_services]
 

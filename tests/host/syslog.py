@@ -1,5 +1,6 @@
 """The host's system log: what was logged, and lines to wait for."""
 
+import contextlib
 import os
 import re
 import socket
@@ -17,6 +18,8 @@ class Syslog(Log):
     def __init__(self):
         super().__init__()
         self.socket = None
+        self.is_read = threading.Event()
+        self.is_read.set()
 
     def start(self):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -26,10 +29,35 @@ class Syslog(Log):
 
     def _receive(self):
         while True:
+            self.is_read.wait()
             text = self.socket.recv(65536).decode(errors="replace").rstrip("\n\0")
             priority, rest = re.match(r"(?s)<(\d+)>(.*)", text).groups()
             rest = re.sub(r"^\w{3} [ \d]\d [\d:]{8} ", "", rest)
             self.add(f"{self.SEVERITIES[int(priority) % 8]} {rest}")
+
+    @contextlib.contextmanager
+    def unread(self):
+        """Nobody reads the log, and there is no room left in its socket."""
+        self.is_read.clear()
+        with contextlib.ExitStack() as senders:
+            try:
+                # The buffer of one may be smaller than the queue, and one of the lines
+                # may still be read.
+                sent = full = 0
+                while full < 2:
+                    sender = senders.enter_context(
+                        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+                    sender.connect("/dev/log")
+                    sender.setblocking(False)
+                    before = sent
+                    with contextlib.suppress(BlockingIOError):
+                        while True:
+                            sender.send(b"<7>flood")
+                            sent += 1
+                    full += sent == before
+                yield
+            finally:
+                self.is_read.set()
 
     def settled(self, mark, pattern=""):
         """Like since(), but waits for everything that was sent before the call."""

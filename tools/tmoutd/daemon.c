@@ -272,6 +272,8 @@ static int open_sources(struct daemon *daemon)
     int result = sd_event_new(&daemon->event);
 
     if (result >= 0)
+        log_attach(daemon->event);
+    if (result >= 0)
         result = add_signals(daemon);
     if (result >= 0)
         result = sd_event_add_post(daemon->event, NULL, on_other_event, daemon);
@@ -315,5 +317,6 @@ void daemon_free(struct daemon *daemon)
     loop_free(&daemon->loop);
     if (daemon->inotify_fd >= 0)
         close(daemon->inotify_fd);
+    log_attach(NULL);
     sd_event_unref(daemon->event);
 }

@@ -1,7 +1,6 @@
 #include "tools/tmoutd/helper_process.h"
 
 #include "lib/host/pidfd.h"
-#include "tools/tmoutd/log.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -54,7 +53,6 @@ static void enter_helper(pid_t parent, int socket, const struct job *job, size_t
     if (getppid() != parent)
         _exit(1);
     prctl(PR_SET_NAME, "tmoutd-helper");
-    log_close();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     for (size_t i = 0; i < count; i++)

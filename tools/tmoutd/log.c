@@ -1,21 +1,28 @@
 #include "tools/tmoutd/log.h"
 
+#include "tools/tmoutd/log_socket.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <syslog.h>
 
-static bool to_stderr;
+static struct log_socket *log_to;
 
 void log_open(bool foreground)
 {
-    to_stderr = foreground;
-    openlog("tmoutd", LOG_PID, LOG_AUTHPRIV);
+    log_to = log_socket_new(_PATH_LOG, foreground);
+}
+
+void log_attach(sd_event *event)
+{
+    log_socket_attach(log_to, event);
 }
 
 void log_close(void)
 {
-    closelog();
+    log_socket_free(log_to);
+    log_to = NULL;
 }
 
 void log_line(int priority, const char *format, ...)
@@ -27,9 +34,7 @@ void log_line(int priority, const char *format, ...)
     if (vasprintf(&text, format, arguments) < 0)
         text = NULL;
     va_end(arguments);
-    syslog(priority, "%s", text != NULL ? text : format);
-    if (to_stderr)
-        fprintf(stderr, "tmoutd: %s\n", text != NULL ? text : format);
+    log_socket_write(log_to, priority, text != NULL ? text : format);
     free(text);
 }
 

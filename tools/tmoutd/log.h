@@ -1,16 +1,20 @@
-/* The log of tmoutd: syslog, and standard error with --foreground. */
+/* The log of tmoutd: the socket of syslog, and standard error with --foreground. */
 #ifndef TMOUT_TMOUTD_LOG_H
 #define TMOUT_TMOUTD_LOG_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <systemd/sd-event.h>
 
 void log_open(bool foreground);
 
-/* In a process that logs no more. */
+/* Lines that find no room in the socket are sent by this loop; NULL before it ends. */
+void log_attach(sd_event *event);
+
 void log_close(void);
 
-/* One event a line; priority as in syslog(3). */
+/* One event a line; priority as in syslog(3). Never waits: log_socket.h. Nothing
+ * before log_open(). */
 void log_line(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*

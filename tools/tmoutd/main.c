@@ -27,5 +27,6 @@ int main(int argc, char **argv)
     while (status == 0 && !daemon.stop)
         status = daemon_turn(&daemon) == 0 ? 0 : 1;
     daemon_free(&daemon);
+    log_close();
     return status;
 }

@@ -194,6 +194,20 @@ def held_terminal():
     against("terminal")
 
 
+def held_by_many():
+    """more users who do that than tmoutd has shared helpers"""
+    names = [f"evilmany{i}" for i in range(8)]
+    sessions = [attack(name, [fuse("exec") + " & sleep 0.1", "wait"], SERVER) for name in names]
+    servers = [re.search(SERVER, session.screen).group(1) for session in sessions]
+    try:
+        stand("exec by eight users", lambda: all(each.ended_within(0) for each in sessions),
+              "evilmany")
+    finally:
+        for session, server, name in zip(sessions, servers, names):
+            session.close()
+            release(server, name)
+
+
 def stopped_processes():
     """everything of the attacker's is stopped"""
     session = attack("evilstop", ["(sleep 0.3; kill -STOP -1) & echo rea''dy"], sign="ready")
@@ -401,7 +415,8 @@ def unread_log():
 
 ROUNDS = [stalled_watch, unread_log, held_exec, held_exec_without_a_login,
           held_exec_without_a_terminal, held_arguments,
-          held_mmap, held_directory, held_program, held_terminal, stopped_processes, many_zombies,
+          held_mmap, held_directory, held_program, held_terminal, held_by_many,
+          stopped_processes, many_zombies,
           many_threads, many_files, more_processes_than_descriptors, name_services]
 
 # sshd, and with it whoever logs in, has this one.

@@ -23,7 +23,21 @@ enum {
     PRIORITY_ANSWERS = -10 /* before the timers, which may have expired in the same turn */
 };
 
-enum kind { KIND_SHARED, KIND_APART, KIND_PATIENT, KIND_COUNT };
+/* What takes long for one reason waits only for its like. */
+enum kind {
+    KIND_SHARED, /* by several lanes; of the others each belongs to one */
+    KIND_APART,
+    KIND_NAMES,   /* patient, about a name service */
+    KIND_HOST,    /* patient, about the host */
+    KIND_PATIENT, /* patient, about a user or a login */
+    KIND_COUNT
+};
+
+static const unsigned running_max[KIND_COUNT] = {[KIND_SHARED] = HELPERS_RUNNING_MAX,
+                                                 [KIND_APART] = HELPERS_APART_MAX,
+                                                 [KIND_NAMES] = HELPERS_RUNNING_MAX,
+                                                 [KIND_HOST] = HELPERS_RUNNING_MAX,
+                                                 [KIND_PATIENT] = HELPERS_PATIENT_MAX};
 
 TAILQ_HEAD(inquiries, inquiry);
 TAILQ_HEAD(lanes, lane);
@@ -170,7 +184,9 @@ static enum kind kind_of(const struct lane *lane)
     const struct inquiry *first = TAILQ_FIRST(&lane->questions);
 
     if (first->question.is_patient)
-        return KIND_PATIENT;
+        return is_about_host(lane->about)           ? KIND_HOST
+               : is_about_name_service(lane->about) ? KIND_NAMES
+                                                    : KIND_PATIENT;
     return helpers_now_ms() < lane->apart_until_ms ? KIND_APART : KIND_SHARED;
 }
 
@@ -399,7 +415,7 @@ static void give_up(struct helper *helper, int error)
     struct helpers *helpers = helper->helpers;
     struct inquiry *inquiry = helper->batch[helper->at];
     struct lane *lane = inquiry->lane;
-    const bool is_patient = helper->kind == KIND_PATIENT;
+    const bool is_patient = inquiry->question.is_patient;
 
     if (!helper->is_slow)
         mark_slow(lane);
@@ -594,8 +610,7 @@ static void begin_own(struct helpers *helpers)
             doom_lane(helpers, lane, ETIMEDOUT);
             continue;
         }
-        if (kind == KIND_SHARED || lane->running > 0 ||
-            helpers->running[kind] >= HELPERS_RUNNING_MAX)
+        if (kind == KIND_SHARED || lane->running > 0 || helpers->running[kind] >= running_max[kind])
             continue;
         struct helper *helper = helper_new(helpers, kind, lane);
         if (helper == NULL) {
@@ -631,7 +646,7 @@ static int on_dispatch(sd_event_source *source, uint64_t due_us, void *userdata)
     reap_endless(helpers);
     tidy_some_lanes(helpers);
     begin_own(helpers);
-    while (helpers->running[KIND_SHARED] < HELPERS_RUNNING_MAX && begin_shared(helpers))
+    while (helpers->running[KIND_SHARED] < running_max[KIND_SHARED] && begin_shared(helpers))
         ;
     answer_doomed(helpers);
     return 0;
@@ -743,8 +758,9 @@ void helpers_answer_all(struct helpers *helpers)
 
 struct helpers_count helpers_count(const struct helpers *helpers)
 {
-    return (struct helpers_count){.running = helpers->running[KIND_SHARED] +
-                                             helpers->running[KIND_APART] +
-                                             helpers->running[KIND_PATIENT],
-                                  .pinned = helpers->pinned};
+    struct helpers_count count = {.pinned = helpers->pinned};
+
+    for (enum kind kind = 0; kind < KIND_COUNT; kind++)
+        count.running += helpers->running[kind];
+    return count;
 }

@@ -18,7 +18,10 @@
  * about others, but for the SLOW_MS that it takes to notice.
  *
  * A question that may itself take long without any fault (a name service) is
- * patient: it shares a helper only with questions about the same.
+ * patient: it shares a helper only with questions about the same. Those to a name
+ * service, about the host, and about users have numbers of helpers of their own,
+ * so that one kind does not wait for another: a name service that hangs does not
+ * keep logins from being found, nor does what takes long to end.
  */
 #ifndef TMOUT_TMOUTD_HELPERS_H
 #define TMOUT_TMOUTD_HELPERS_H
@@ -29,7 +32,9 @@
 #include <systemd/sd-event.h>
 
 enum {
-    HELPERS_RUNNING_MAX = 4,    /* of each kind: shared, apart, and patient */
+    HELPERS_RUNNING_MAX = 4,    /* of each kind, but for these: */
+    HELPERS_APART_MAX = 64,     /* so that many users who block theirs keep nobody waiting */
+    HELPERS_PATIENT_MAX = 16,   /* about users */
     HELPERS_PINNED_MAX = 2,     /* about the same */
     HELPERS_DEADLINE_MS = 3000, /* unless the question has another */
     HELPERS_SLOW_MS = 250
@@ -58,10 +63,20 @@ static inline about_t about_name_service(uint32_t number)
     return (about_t)2 << 32 | number;
 }
 
+static inline bool is_about_name_service(about_t about)
+{
+    return about >> 32 == 2;
+}
+
 /* The host: only what no user can block. */
 static inline about_t about_host(void)
 {
     return (about_t)3 << 32;
+}
+
+static inline bool is_about_host(about_t about)
+{
+    return about == about_host();
 }
 
 struct question {

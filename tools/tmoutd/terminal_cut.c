@@ -79,12 +79,11 @@ static void cut_on_alarm(void *context, int64_t late_ms)
     cut_take_step(cut, cut->step + 1);
 }
 
-/* A helper that could not be had is no sign of anything. */
-static enum cut_result result_of(const struct answer *answer)
+enum cut_result cut_result_of(const struct answer *answer)
 {
     if (answer->presence == GONE)
         return CUT_GONE;
-    return answer->error == ETIMEDOUT || answer->error == EPIPE ? CUT_BLOCKED : CUT_FAILED;
+    return answer->error == ETIMEDOUT ? CUT_BLOCKED : CUT_FAILED;
 }
 
 static void after_begin(struct terminal_cut *cut, const struct answer *answer)
@@ -92,14 +91,14 @@ static void after_begin(struct terminal_cut *cut, const struct answer *answer)
     if (answer_get(answer, &cut->target.terminal, sizeof cut->target.terminal))
         alarm_set(&cut->alarm, cut->loop->now.boot_ms + EXIT_MS);
     else
-        cut_end(cut, result_of(answer), answer->error);
+        cut_end(cut, cut_result_of(answer), answer->error);
 }
 
 /* Even if the line is gone, or cannot be hung up, there may be somebody to kill. */
 static void after_line(struct terminal_cut *cut, const struct answer *answer)
 {
     if (answer->presence == UNKNOWN) {
-        cut->result = result_of(answer);
+        cut->result = cut_result_of(answer);
         cut->error = answer->error;
     }
     alarm_set(&cut->alarm, cut->loop->now.boot_ms + HANGUP_MS);
@@ -109,11 +108,11 @@ static void after_kill(struct terminal_cut *cut, const struct answer *answer)
 {
     if (answer->presence != UNKNOWN) {
         cut_end(cut, cut->result, cut->error);
-    } else if (cut->step == STEP_KILL && result_of(answer) == CUT_BLOCKED) {
+    } else if (cut->step == STEP_KILL && cut_result_of(answer) == CUT_BLOCKED) {
         /* Who does not let it be seen what they have open has the terminal open. */
         cut_take_step(cut, STEP_KILL_ALL);
     } else {
-        cut_end(cut, result_of(answer), answer->error);
+        cut_end(cut, cut_result_of(answer), answer->error);
     }
 }
 

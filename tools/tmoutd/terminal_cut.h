@@ -31,6 +31,10 @@ struct terminal_cut *terminal_cut_begin(struct loop *loop, about_t about,
 /* Nobody wants to know any more how it ends. It goes on. */
 void terminal_cut_detach(struct terminal_cut *cut);
 
+/* What an answer without data means. A helper that could not be had, or that was
+ * killed for want of memory, is no sign of anything. */
+enum cut_result cut_result_of(const struct answer *answer);
+
 /* Stops all of them. */
 void terminal_cuts_free(struct loop *loop);
 

@@ -316,6 +316,75 @@ static void blockers_leave_room_for_others(void **state)
     scene_end(&scene);
 }
 
+/* Somebody was slow once, which may happen to anybody on a busy host. */
+static void blockers_leave_room_for_who_was_slow(void **state)
+{
+    enum { BLOCKERS = 40 };
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene, SIGKILL);
+    ask(&scene, BLOCKERS, about_user(1), block, AT_ONCE_MS);
+    run(&scene);
+    for (unsigned i = 0; i < BLOCKERS; i++) {
+        ask(&scene, i, about_user(1000 + i), block, AT_ONCE_MS);
+        run(&scene);
+    }
+    for (unsigned i = 0; i < BLOCKERS; i++) {
+        asked[i] = (struct asked){0};
+        ask(&scene, i, about_user(1000 + i), block, 1000);
+    }
+    ask(&scene, BLOCKERS + 1, about_user(1), square, NEVER_REACHED_MS);
+    scene.expected = scene.answered + 1;
+    run(&scene);
+    assert_int_equal(asked[BLOCKERS + 1].presence, PRESENT);
+    assert_int_equal(asked[BLOCKERS + 1].order, scene.answered);
+    scene_end(&scene);
+}
+
+static void ask_patiently(struct scene *scene, unsigned at, about_t about, work_function work,
+                          int64_t deadline_ms)
+{
+    const struct question question = {.about = about,
+                                      .work = work,
+                                      .input = &at,
+                                      .input_size = sizeof at,
+                                      .fd = -1,
+                                      .is_patient = true,
+                                      .deadline_ms = deadline_ms,
+                                      .done = on_answered,
+                                      .context = &asked[at]};
+
+    asked[at].scene = scene;
+    assert_non_null(helpers_ask(scene->helpers, &question));
+}
+
+/* Whatever takes as long as it may, the other kinds go on. */
+static void no_kind_of_patience_waits_for_another(void **state)
+{
+    static const struct {
+        about_t blocked, other[2];
+    } row[] = {{(about_t)2 << 32, {(about_t)3 << 32, 7}},
+               {1000, {(about_t)3 << 32, (about_t)2 << 32}}};
+    enum { BLOCKERS = 50 };
+    struct scene scene;
+
+    (void)state;
+    for (unsigned r = 0; r < sizeof row / sizeof row[0]; r++) {
+        scene_begin(&scene, SIGKILL);
+        for (unsigned i = 0; i < BLOCKERS; i++)
+            ask_patiently(&scene, i, row[r].blocked + i, block, 2000);
+        for (unsigned i = 0; i < 2; i++)
+            ask_patiently(&scene, BLOCKERS + i, row[r].other[i], square, NEVER_REACHED_MS);
+        scene.expected = 2;
+        run(&scene);
+        for (unsigned i = 0; i < 2; i++)
+            assert_int_equal(asked[BLOCKERS + i].presence, PRESENT);
+        assert_int_equal(asked[BLOCKERS].order + asked[BLOCKERS + 1].order, 3);
+        scene_end(&scene);
+    }
+}
+
 static void patient_questions_wait_by_themselves(void **state)
 {
     struct scene scene;
@@ -427,6 +496,8 @@ int main(void)
         cmocka_unit_test(a_crash_costs_one_answer),
         cmocka_unit_test(helpers_that_cannot_be_ended_are_bounded),
         cmocka_unit_test(blockers_leave_room_for_others),
+        cmocka_unit_test(blockers_leave_room_for_who_was_slow),
+        cmocka_unit_test(no_kind_of_patience_waits_for_another),
         cmocka_unit_test(patient_questions_wait_by_themselves),
         cmocka_unit_test(what_was_taken_back_is_not_answered),
         cmocka_unit_test(without_descriptors),

@@ -56,9 +56,13 @@ void count_reset(struct attempt_count *count)
     count->locked_ms = NOT_LOCKED;
 }
 
+/* More than the processes that can hold a place in a ledger that was replaced. */
+enum { CARRIED_GENERATIONS = 1 << 16 };
+
 void count_carry(struct attempt_count *count)
 {
     count->carried = count->in_flight;
+    count->last_generation += CARRIED_GENERATIONS;
 }
 
 bool count_adopt(struct attempt_count *count, const struct count_slot *slot)

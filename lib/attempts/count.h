@@ -84,7 +84,9 @@ bool count_settle(struct attempt_count *count, const struct count_slot *slot, bo
 /*
  * The count moves to another ledger, where the caller cannot tell which of its
  * attempts have a process: those in flight then count as alive until they are
- * settled, or too old.
+ * settled, or too old. A process that has been frozen since before may still admit
+ * its attempt to the count that stays behind: that generation will not be given to
+ * an attempt here, which the process would otherwise take for its own later.
  */
 void count_carry(struct attempt_count *count);
 

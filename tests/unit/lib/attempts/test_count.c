@@ -1156,6 +1156,25 @@ static void only_its_own_process_adopts_an_attempt(void **state)
     assert_int_equal(s.changes.died, 1);
 }
 
+/* A process is frozen while it admits its attempt, and the ledger is copied twice
+ * meanwhile: what is in flight in the copy is another attempt. */
+static void an_admission_left_behind_is_in_no_copy(void **state)
+{
+    struct scene old, s;
+
+    (void)state;
+    begin(&old);
+    s = old;
+    const unsigned entry = admit(&old);
+    const struct count_slot left_behind = {entry, old.count.generation[entry]};
+    count_carry(&s.count);
+    assert_int_equal(admit(&s), entry);
+    count_carry(&s.count);
+    assert_false(count_adopt(&s.count, &left_behind));
+    assert_false(settle(&s, entry, left_behind.generation, true));
+    assert_int_equal(count_in_flight(&s.count), 1);
+}
+
 static void merging_adds_failures_and_locks(void **state)
 {
     struct scene s, other;
@@ -1218,6 +1237,7 @@ int main(void)
         cmocka_unit_test(carried_attempts_live_until_they_are_too_old),
         cmocka_unit_test(carried_attempts_are_settled),
         cmocka_unit_test(only_its_own_process_adopts_an_attempt),
+        cmocka_unit_test(an_admission_left_behind_is_in_no_copy),
         cmocka_unit_test(merging_adds_failures_and_locks),
         cmocka_unit_test(merging_keeps_the_latest_failures),
         cmocka_unit_test(admits_as_many_as_the_policy_allows),

@@ -59,9 +59,16 @@ static void look_then(struct leftover *leftover, int64_t at_ms)
     set_leftover_alarm(leftover);
 }
 
-void leftover_look(struct leftover *leftover)
+void leftover_look(struct leftover *leftover, int64_t pause_ms)
 {
-    look_then(leftover, leftover->loop->now.boot_ms + SETTLE_MS);
+    look_then(leftover, leftover->loop->now.boot_ms + pause_ms);
+}
+
+static void look_soon(struct leftover *leftover)
+{
+    leftover_look(leftover, leftover->pause_ms != NULL
+                                ? leftover->pause_ms(leftover->context, leftover)
+                                : SETTLE_MS);
 }
 
 /* --- ending it ----------------------------------------------------------------- */
@@ -164,7 +171,7 @@ static void on_holder_lost(void *context)
 {
     struct holder *holder = context;
 
-    leftover_look(holder->leftover);
+    look_soon(holder->leftover);
 }
 
 static void on_holder_vanished(void *context, struct terminal *terminal)
@@ -172,7 +179,7 @@ static void on_holder_vanished(void *context, struct terminal *terminal)
     struct holder *holder = context;
 
     free_holder_terminal(terminal);
-    leftover_look(holder->leftover);
+    look_soon(holder->leftover);
 }
 
 static void on_holder_end(void *context, enum watch_reason reason)
@@ -306,7 +313,7 @@ static int on_witness_end(sd_event_source *source, int fd, uint32_t events, void
     (void)events;
     sd_event_source_set_enabled(source, SD_EVENT_OFF);
     loop_clock(leftover->loop);
-    leftover_look(leftover);
+    look_soon(leftover);
     return 0;
 }
 

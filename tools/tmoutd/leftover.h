@@ -46,6 +46,8 @@ struct leftover {
     /* Nothing is left: called outside of any function of this header. Set by the caller
      * of leftover_new(). */
     void (*gone)(void *context, struct leftover *leftover);
+    /* From an event to a look; NULL: SETTLE_MS. */
+    int64_t (*pause_ms)(void *context, const struct leftover *leftover);
     void *context;
 };
 
@@ -54,7 +56,7 @@ struct leftover *leftover_new(struct loop *loop, struct map *by_index,
                               const struct session_record *record, const struct login_trace *trace);
 void leftover_free(struct leftover *leftover);
 
-/* A terminal has appeared that may be one of these. */
-void leftover_look(struct leftover *leftover);
+/* A terminal has appeared that may be one of these: looks after this time. */
+void leftover_look(struct leftover *leftover, int64_t pause_ms);
 
 #endif

@@ -5,6 +5,26 @@
 #include <syslog.h>
 #include <unistd.h>
 
+/* Each look goes through all processes of the host: so much time for each that a
+ * user has left behind, whatever that does meanwhile. */
+enum { LOOK_PAUSE_MS = 200 };
+
+static int64_t pause_of_user(const struct leftover_list *list, uid_t uid)
+{
+    const struct leftover *leftover;
+    int64_t pause_ms = SETTLE_MS - LOOK_PAUSE_MS;
+
+    for (leftover = LIST_FIRST(&list->head); leftover != NULL; leftover = LIST_NEXT(leftover, link))
+        if (leftover->trace.uid == uid)
+            pause_ms += LOOK_PAUSE_MS;
+    return pause_ms;
+}
+
+static int64_t pause_of_leftover(void *context, const struct leftover *leftover)
+{
+    return pause_of_user(context, leftover->trace.uid);
+}
+
 static void drop_leftover(struct leftover *leftover)
 {
     LIST_REMOVE(leftover, link);
@@ -30,6 +50,7 @@ static void track_leftover(struct leftover_list *list, const struct session_reco
         return;
     }
     leftover->gone = on_leftover_gone;
+    leftover->pause_ms = pause_of_leftover;
     leftover->context = list;
     LIST_INSERT_HEAD(&list->head, leftover, link);
 }
@@ -84,9 +105,10 @@ void leftover_list_add(struct leftover_list *list, const struct session_record *
 
 void leftover_list_look(struct leftover_list *list, uid_t uid)
 {
+    const int64_t pause_ms = pause_of_user(list, uid);
     struct leftover *leftover;
 
     for (leftover = LIST_FIRST(&list->head); leftover != NULL; leftover = LIST_NEXT(leftover, link))
         if (leftover->trace.uid == uid)
-            leftover_look(leftover);
+            leftover_look(leftover, pause_ms);
 }

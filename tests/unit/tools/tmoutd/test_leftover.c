@@ -268,12 +268,12 @@ static void terminals_that_go(void **state)
     pass(&scene, 3000);
     assert_non_null(map_find(&scene.terminals, first.index));
     found.terminal_count = 0;
-    leftover_look(scene.leftover);
+    leftover_look(scene.leftover, SETTLE_MS);
     pass(&scene, 3000);
     assert_null(map_find(&scene.terminals, first.index));
     assert_false(scene.is_gone);
     found.process_count = 0;
-    leftover_look(scene.leftover);
+    leftover_look(scene.leftover, SETTLE_MS);
     pass(&scene, 3000);
     assert_true(scene.is_gone);
     scene_end(&scene);

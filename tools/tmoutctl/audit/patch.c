@@ -17,13 +17,14 @@ void patch_withdraw(struct finding *finding, const char *format, ...)
     char *reason = NULL, *text = NULL;
     const char *before = finding->remediation;
 
-    edits_free(&finding->edits);
-    free(finding->diff);
-    finding->diff = NULL;
     va_start(arguments, format);
     if (vasprintf(&reason, format, arguments) < 0)
         reason = NULL;
     va_end(arguments);
+    /* Not before: the reason may name a file of the edits. */
+    edits_free(&finding->edits);
+    free(finding->diff);
+    finding->diff = NULL;
     if (reason == NULL || asprintf(&text, "%s%s%s", before != NULL ? before : "",
                                    before != NULL ? " " : "", reason) < 0)
         finding->list->out_of_memory = true;

@@ -95,35 +95,13 @@ static void check_attempts_again(struct audit *audit, const void *facts)
     }
 }
 
-/* The units of services that are called otherwise. */
-static const struct {
-    const char *service, *unit;
-} units[] = {
-    {"polkit-1", "polkit-agent-helper@.service"},
-    {"sshd", "ssh.service"},
-    {"sshd", "ssh@.service"},
-    {"cockpit", "cockpit-session@.service"},
-    {"cockpit", "cockpit-wsinstance-http.service"},
-    {"gdm-password", "gdm.service"},
-    {"gdm-password", "gdm3.service"},
-    {"login", "getty@.service"},
-    {"login", "serial-getty@.service"},
-    {"login", "console-getty.service"},
-    {"imap", "saslauthd.service"},
-    {"smtp", "saslauthd.service"},
-    {"pop", "saslauthd.service"},
-    {"imap", "dovecot.service"},
-    {"smtpd", "postfix@.service"},
-    {"ftp", "vsftpd.service"},
-};
-
 static void look_at_unit(struct audit *audit, const struct pam_service *service, const char *unit)
 {
     const char *state_dir = audit->context->state_dir;
     struct unit_sandbox sandbox;
 
     if (unit_sandbox_read(audit->host, unit, state_dir, &sandbox) == 0 ||
-        (!sandbox.is_read_only && !sandbox.hides_boot_id) ||
+        !unit_sandbox_blocks(&sandbox) ||
         findings_have(&audit->findings, CHECK_ATTEMPTS_SANDBOX, sandbox.path, 0))
         return;
     struct finding *finding = findings_add(
@@ -154,13 +132,8 @@ static void check_attempts_sandbox(struct audit *audit, const void *facts)
         char unit[UNIT_PATH_MAX];
         if (counting_line(attempts, service) == service->stack[PAM_TYPE_AUTH].count)
             continue;
-        snprintf(unit, sizeof unit, "%s.service", service->name);
-        look_at_unit(audit, service, unit);
-        snprintf(unit, sizeof unit, "%s@.service", service->name);
-        look_at_unit(audit, service, unit);
-        for (size_t k = 0; k < sizeof units / sizeof *units; k++)
-            if (strcmp(units[k].service, service->name) == 0)
-                look_at_unit(audit, service, units[k].unit);
+        for (size_t k = 0; unit_of_service(service->name, k, unit, sizeof unit); k++)
+            look_at_unit(audit, service, unit);
     }
 }
 

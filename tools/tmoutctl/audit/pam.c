@@ -6,6 +6,7 @@
 
 #include "tools/tmoutctl/pam/rewrite.h"
 #include "tools/tmoutctl/pam/run.h"
+#include "tools/tmoutctl/pam/unit.h"
 
 #include "lib/host/array.h"
 #include "lib/host/secure_path.h"
@@ -189,12 +190,41 @@ static void check_module_path(struct audit *audit, const struct pam_facts *pam,
     finding_set_remediation(finding, "The line names " PAM_OUR_MODULE " without a path.");
 }
 
+/* A line of ours of type account: the module has no such function, and libpam takes
+ * that for a module that it does not know (_pam_dispatch_aux() of Linux-PAM). */
+static void check_account_line(struct audit *audit, const struct pam_facts *pam,
+                               const struct pam_service *service, const struct pam_line *line)
+{
+    const int action = line->action[PAM_MODULE_UNKNOWN];
+    const bool rejects = action == ACTION_BAD || action == ACTION_DIE;
+
+    if (line->kind != PAM_LINE_MODULE || !pam_line_is(line, PAM_OUR_MODULE) ||
+        findings_have(&audit->findings, CHECK_PAM_MODULE, line->file, line->line))
+        return;
+    struct finding *finding = findings_add(
+        &audit->findings, CHECK_PAM_MODULE, rejects ? pam_severity(pam, service) : AUDIT_WARN,
+        rejects ? PAM_OUR_MODULE " does nothing for account: %s rejects everybody who gets there"
+                : PAM_OUR_MODULE " does nothing for account: libpam logs an error at each login "
+                                 "through %s",
+        service->name);
+    finding_set_place(finding, line->file, line->line);
+    finding_set_remediation(finding, "Take the line out: " PAM_OUR_MODULE
+                                     " is for auth, session and password.");
+}
+
 static void check_pam_module(struct audit *audit, const void *facts)
 {
+    const struct pam_facts *pam = facts;
     char full[PATH_MAX];
     struct stat status;
 
     each_line(audit, facts, check_module_path);
+    for (size_t i = 0; i < pam->services.count; i++) {
+        const struct pam_service *service = &pam->services.item[i];
+        const struct pam_stack *account = &service->stack[PAM_TYPE_ACCOUNT];
+        for (size_t k = 0; k < account->count && !service->is_fragment; k++)
+            check_account_line(audit, pam, service, &account->line[k]);
+    }
     if (host_path(audit->host, audit_module_path, full, sizeof full) == 0 &&
         stat(full, &status) == 0 && S_ISREG(status.st_mode))
         return;
@@ -427,6 +457,26 @@ static int share_edits(const struct pam_facts *pam, struct pam_diagnosis *diagno
     return 0;
 }
 
+/* Would our first line in the service reject everybody? Then says what has to be
+ * done before, and returns true. */
+static bool is_blocked(const struct audit *audit, struct pam_diagnosis *diagnosis)
+{
+    const struct pam_service *service = diagnosis->service;
+    char unit[UNIT_PATH_MAX];
+
+    if (!service->is_blocked || diagnosis->type == PAM_TYPE_SESSION ||
+        diagnosis->wiring.ours < diagnosis->stack.count ||
+        !unit_find_blocking(audit->host, service->name, audit->context->state_dir, unit,
+                            sizeof unit))
+        return false;
+    failure_set(&diagnosis->why,
+                "no edit is offered, because attempts cannot be counted in the sandbox of %s, and "
+                "every password would be rejected: first give it a drop-in with "
+                "ReadWritePaths=%s and ProcSubset=all",
+                unit, audit->context->state_dir);
+    return true;
+}
+
 /* Looks for the edits that put our lines right. */
 static int find_remedy(struct audit *audit, struct pam_facts *pam, struct pam_diagnosis *diagnosis)
 {
@@ -437,6 +487,8 @@ static int find_remedy(struct audit *audit, struct pam_facts *pam, struct pam_di
     pam_wiring_look(&diagnosis->service->stack[diagnosis->type], diagnosis->type, &wiring);
     if (wiring.is_right)
         return share_edits(pam, diagnosis);
+    if (is_blocked(audit, diagnosis))
+        return 0;
     if (diagnosis->wiring.ours == diagnosis->stack.count)
         diagnosis->command = tool_for(audit, diagnosis);
     if (diagnosis->command != NULL)
@@ -493,11 +545,18 @@ static int diagnose_all(struct audit *audit, struct pam_facts *pam, bool is_sshd
 
 static int read_facts(struct audit *audit, struct pam_facts *pam)
 {
+    char unit[UNIT_PATH_MAX];
+
     pam->limits_attempts = any_rule_sets(audit, SETTING_MAX_ATTEMPTS);
     pam->covers_console = covers_console(audit);
     find_sshd_service(audit, pam);
     if (pam_services_read(audit->host, &pam->services) != 0)
         return -1;
+    for (size_t i = 0; i < pam->services.count; i++) {
+        struct pam_service *service = &pam->services.item[i];
+        service->is_blocked = unit_find_blocking(audit->host, service->name,
+                                                 audit->context->state_dir, unit, sizeof unit);
+    }
     if (diagnose_all(audit, pam, true) != 0 || diagnose_all(audit, pam, false) != 0)
         return -1;
     /* The checks report the host as it is. */

@@ -243,6 +243,15 @@ static bool is_affected(const struct search *search, const struct pam_stack *sta
     return false;
 }
 
+/* Would our line, which is new in the stack, reject everybody, because the service's
+ * sandbox keeps it from counting? */
+static bool gets_blocked(const struct search *search, const struct pam_service *service,
+                         const struct pam_stack *before, const struct pam_stack *after)
+{
+    return service->is_blocked && search->type != PAM_TYPE_SESSION &&
+           find_ours(before) == before->count && find_ours(after) < after->count;
+}
+
 /* Does another service that reads the same files come out no worse? */
 static bool is_safe_for(struct search *search, const struct pam_service *other)
 {
@@ -260,7 +269,8 @@ static bool is_safe_for(struct search *search, const struct pam_service *other)
         pam_wiring_look(before, search->type, &wiring);
         is_safe = has_proof(search, wiring.status) &&
                   has_proof(search, compare(search, before, &after, &answer)) &&
-                  is_harmless(&answer) && !is_worse(&wiring.answer, &answer);
+                  is_harmless(&answer) && !is_worse(&wiring.answer, &answer) &&
+                  !gets_blocked(search, other, before, &after);
     }
     pam_stack_free(&after);
     search->breaks_others = search->breaks_others || !is_safe;
@@ -462,6 +472,7 @@ static bool move_session(struct search *search)
 static void explain(const struct search *search, struct failure *why)
 {
     const struct pam_example *flaw = search->rejected.flaw;
+    const bool is_session = search->type == PAM_TYPE_SESSION;
 
     if (search->locked_file != NULL)
         failure_set(why, "%s %s: %s", search->locked_file, search->lock->because,
@@ -472,7 +483,7 @@ static void explain(const struct search *search, struct failure *why)
     else if (!search->has_rejected)
         failure_set(why, "no edit is offered, because the line or a jump over it cannot be changed "
                          "by itself");
-    else if (flaw[PAM_FLAW_ASKS_MORE].found)
+    else if (!is_session && flaw[PAM_FLAW_ASKS_MORE].found)
         failure_set(why, "no edit is offered, because wherever the line goes, somebody would be "
                          "asked for a password that they do not need today");
     else if (flaw[PAM_FLAW_REFUSES].found || flaw[PAM_FLAW_SECOND].found)
@@ -482,8 +493,10 @@ static void explain(const struct search *search, struct failure *why)
         failure_set(why, "no edit is offered, because wherever the line goes, somebody who is "
                          "refused today might get in");
     else
-        failure_set(why, "no edit is offered, because there is no place for the line that every "
-                         "way to the check leads through exactly once");
+        failure_set(why,
+                    "no edit is offered, because there is no place for the line that every "
+                    "%s exactly once",
+                    is_session ? "session that opens gets to" : "way to the check leads through");
 }
 
 bool pam_edits_are_safe(struct pam_services *services, const struct edits *edits)

@@ -19,6 +19,7 @@ const char *pam_type_word(enum pam_type type);
 struct pam_service {
     char *name;
     bool is_fragment; /* only other files include it */
+    bool is_blocked;  /* its unit's sandbox keeps the module from counting (unit.h) */
     struct pam_stack stack[PAM_TYPES];
 };
 

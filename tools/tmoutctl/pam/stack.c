@@ -17,6 +17,10 @@ static const char blanks[] = " \t";
 /* The service whose lines libpam takes where another has none of a type. */
 #define FALLBACK_SERVICE "other"
 
+/* How many inclusions a stack may have. Files that each include a few others, level
+ * after level, are millions of them. */
+enum { PAM_FILES_MAX = 1000 };
+
 /* The state of reading a stack's files. */
 struct reader {
     const struct host *host;
@@ -285,6 +289,11 @@ static bool read_pam_file(struct reader *reader, const struct opened *file)
     bool is_sound = true;
     int more = 0;
 
+    if (reader->stack.files >= PAM_FILES_MAX) {
+        set_problem(reader, file->path, 0,
+                    "is one of more than %d inclusions: the stack cannot be judged", PAM_FILES_MAX);
+        return false;
+    }
     if (pam_text_open(reader->host, file->path, &text) != 0) {
         reader->out_of_memory |= errno == ENOMEM;
         set_problem(reader, file->path, 0, "cannot be read: %s", strerror(errno));

@@ -21,7 +21,7 @@ enum { UNIT_DIRECTORIES = sizeof unit_directories / sizeof *unit_directories };
  * specific path win. */
 struct unit_settings {
     const char *directory;
-    bool is_strict, hides_boot_id, in_service;
+    bool is_strict, hides_boot_id, in_service, checks_nothing;
     int read_only, writable;
 };
 
@@ -72,6 +72,17 @@ static void take_state_directory(const char *value, size_t size, struct unit_set
         take_paths(path, (size_t)length, settings->directory, &settings->writable);
 }
 
+/* Does the path of a command's program end like this? */
+static bool runs_program(const char *command, size_t size, const char *ending)
+{
+    size_t length = strcspn(command, " \t\r\n");
+    const size_t end = strlen(ending);
+
+    if (length > size)
+        length = size;
+    return length >= end && strncmp(command + length - end, ending, end) == 0;
+}
+
 static void take_setting(const char *line, const char *end, struct unit_settings *settings)
 {
     const char *equals = memchr(line, '=', (size_t)(end - line));
@@ -89,6 +100,8 @@ static void take_setting(const char *line, const char *end, struct unit_settings
         settings->is_strict = is_named(value, size, "strict");
     else if (is_named(line, name, "ProcSubset"))
         settings->hides_boot_id = is_named(value, size, "pid");
+    else if (is_named(line, name, "ExecStart"))
+        settings->checks_nothing = runs_program(value, size, "/cockpit-tls");
     else if (is_named(line, name, "ReadWritePaths"))
         take_paths(value, size, settings->directory, &settings->writable);
     else if (is_named(line, name, "ReadOnlyPaths") || is_named(line, name, "InaccessiblePaths"))
@@ -169,9 +182,64 @@ int unit_sandbox_read(const struct host *host, const char *unit, const char *dir
     /* The site's come last, as their names sort in the usual case. */
     for (size_t i = UNIT_DIRECTORIES; i-- > 0;)
         take_drop_ins(host, unit_directories[i], unit, &settings);
+    if (settings.checks_nothing)
+        return 0;
     if (settings.is_strict && settings.read_only < 0)
         settings.read_only = 0;
     sandbox->is_read_only = settings.read_only > settings.writable;
     sandbox->hides_boot_id = settings.hides_boot_id;
     return 1;
+}
+
+bool unit_sandbox_blocks(const struct unit_sandbox *sandbox)
+{
+    return sandbox->is_read_only || sandbox->hides_boot_id;
+}
+
+/* The units of services that are called otherwise. */
+static const struct {
+    const char *service, *unit;
+} units[] = {
+    {"polkit-1", "polkit-agent-helper@.service"},
+    {"sshd", "ssh.service"},
+    {"sshd", "ssh@.service"},
+    {"cockpit", "cockpit-session@.service"},
+    {"cockpit", "cockpit-wsinstance-http.service"},
+    {"gdm-password", "gdm.service"},
+    {"gdm-password", "gdm3.service"},
+    {"login", "getty@.service"},
+    {"login", "serial-getty@.service"},
+    {"login", "console-getty.service"},
+    {"imap", "saslauthd.service"},
+    {"smtp", "saslauthd.service"},
+    {"pop", "saslauthd.service"},
+    {"imap", "dovecot.service"},
+    {"smtpd", "postfix@.service"},
+    {"ftp", "vsftpd.service"},
+};
+
+bool unit_of_service(const char *service, size_t number, char *unit, size_t size)
+{
+    if (number < 2) {
+        snprintf(unit, size, "%s%s.service", service, number == 1 ? "@" : "");
+        return true;
+    }
+    for (size_t i = 0, found = 2; i < sizeof units / sizeof *units; i++)
+        if (strcmp(units[i].service, service) == 0 && found++ == number) {
+            snprintf(unit, size, "%s", units[i].unit);
+            return true;
+        }
+    return false;
+}
+
+bool unit_find_blocking(const struct host *host, const char *service, const char *directory,
+                        char *unit, size_t size)
+{
+    struct unit_sandbox sandbox;
+
+    for (size_t i = 0; unit_of_service(service, i, unit, size); i++)
+        if (unit_sandbox_read(host, unit, directory, &sandbox) == 1 &&
+            unit_sandbox_blocks(&sandbox))
+            return true;
+    return false;
 }

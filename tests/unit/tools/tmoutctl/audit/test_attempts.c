@@ -91,6 +91,17 @@ static void sandboxes(void **state)
     put(host->root, "/etc/pam.d/printer", "auth required pam_unix.so\n");
     put(host->root, "/etc/systemd/system/printer.service", "[Service]\nProtectSystem=strict\n");
     assert_all_pass(audit_area(host, audit_attempts));
+    /* cockpit-tls asks for no password */
+    put(host->root, "/etc/pam.d/cockpit", AUTH_LINE "auth required pam_unix.so\n");
+    put(host->root, "/usr/lib/systemd/system/cockpit.service",
+        "[Service]\nExecStart=/usr/lib/cockpit/cockpit-tls\nProtectSystem=strict\n");
+    assert_all_pass(audit_area(host, audit_attempts));
+    put(host->root, "/usr/lib/systemd/system/cockpit.service",
+        "[Service]\nExecStart=/usr/libexec/cockpit-ws\nProtectSystem=strict\n");
+    assert_only(audit_area(host, audit_attempts),
+                &(struct expected){CHECK_ATTEMPTS_SANDBOX, AUDIT_FAIL,
+                                   "/usr/lib/systemd/system/cockpit.service", 0,
+                                   "of cockpit: passwords are rejected", "ReadWritePaths="});
 }
 
 int main(void)

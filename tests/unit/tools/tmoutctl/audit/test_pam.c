@@ -1,6 +1,8 @@
 /* The audit of the PAM stacks: each check, on a host that one line breaks. */
 #include "tests/unit/tools/tmoutctl/audit/audited_host.h"
 
+#include <unistd.h>
+
 #define SSHD_PAM "/etc/pam.d/sshd"
 
 /* A stack for sshd, what is found in it, and the stack with the edits; NULL: none
@@ -616,6 +618,96 @@ static void services_that_nobody_thought_of(void **state)
     assert_all_pass(audit_area(host, audit_pam));
 }
 
+/* The reason names the file, which is no longer edited. */
+static void files_that_a_patch_leaves_alone(void **state)
+{
+    struct audited_host *host = *state;
+    char *path = real_path(host, SSHD_PAM), *other = real_path(host, "/etc/sshd.saved");
+
+    put(host->root, SSHD_PAM, "auth requisite pam_tmout.so bogus\n" REST SESSION_LINE);
+    assert_int_equal(link(path, other), 0);
+    const struct findings *findings = audit_area(host, audit_pam);
+    assert_only(findings,
+                &(struct expected){CHECK_PAM_ARGUMENTS, AUDIT_FAIL, SSHD_PAM, 1, "bogus", NO_FIX});
+    assert_non_null(strstr(fix_of(trouble_of(findings, CHECK_PAM_ARGUMENTS)),
+                           " The patch leaves " SSHD_PAM
+                           " alone: it has more than one hard link.\n"));
+    free(other);
+    free(path);
+}
+
+/* The module has no account function. */
+static void account_lines_of_ours(void **state)
+{
+    static const char stack[] = AUTH_LINE REST "account %s pam_tmout.so\n" SESSION_LINE;
+    static const struct {
+        const char *control, *service;
+        enum audit_status status;
+        const char *message;
+    } cases[] = {
+        {"required", "sshd", AUDIT_FAIL, "sshd rejects everybody who gets there"},
+        {"requisite", "su", AUDIT_WARN, "su rejects everybody who gets there"},
+        {"optional", "sshd", AUDIT_WARN, "libpam logs an error"},
+        {"[default=ignore]", "su", AUDIT_WARN, "libpam logs an error"},
+    };
+    struct audited_host *host = *state;
+    char text[512], path[64];
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        snprintf(path, sizeof path, "/etc/pam.d/%s", cases[i].service);
+        snprintf(text, sizeof text, stack, cases[i].control);
+        put(host->root, path, text);
+        assert_only(audit_area(host, audit_pam),
+                    &(struct expected){CHECK_PAM_MODULE, cases[i].status, path, 4, cases[i].message,
+                                       NO_FIX});
+        put(host->root, path, AUTH_LINE REST SESSION_LINE);
+    }
+    /* in a shared file, once */
+    put(host->root, "/etc/pam.d/common-account", "account required pam_tmout.so\n");
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "/etc/pam.d/%s", cases[i].service);
+        put(host->root, path, AUTH_LINE REST "@include common-account\n" SESSION_LINE);
+    }
+    assert_only(audit_area(host, audit_pam),
+                &(struct expected){CHECK_PAM_MODULE, AUDIT_FAIL, "/etc/pam.d/common-account", 1,
+                                   "rejects everybody", NO_FIX});
+}
+
+/* Where the module cannot count, our line would reject everybody. */
+static void services_in_a_sandbox(void **state)
+{
+    static const char polkit[] = "/etc/pam.d/polkit-1";
+    static const char unit[] = "/usr/lib/systemd/system/polkit-agent-helper@.service";
+    struct audited_host *host = *state;
+    char text[512];
+
+    put(host->root, polkit, "auth include common-auth\n");
+    put(host->root, unit, "[Service]\nProtectSystem=strict\n");
+    const struct findings *findings = audit_area(host, audit_pam);
+    assert_only(findings, &(struct expected){CHECK_PAM_OTHER_SERVICES, AUDIT_WARN, polkit, 0,
+                                             "no auth line", NO_FIX});
+    assert_non_null(strstr(fix_of(trouble_of(findings, CHECK_PAM_OTHER_SERVICES)),
+                           "in the sandbox of polkit-agent-helper@.service"));
+    /* No edit of a file that it shares, either. */
+    put(host->root, "/etc/pam.d/system-auth",
+        "auth requisite pam_nologin.so\nauth required pam_unix.so\n");
+    put(host->root, SSHD_PAM, "auth include system-auth\n" SESSION_LINE);
+    put(host->root, polkit, "auth required pam_permit.so\n");
+    assert_edited(host, audit_area(host, audit_pam), "/etc/pam.d/system-auth",
+                  "auth requisite pam_nologin.so\n" NEW_AUTH "auth required pam_unix.so\n");
+    put(host->root, polkit, "auth include system-auth\n");
+    put(host->root, unit, "[Service]\nProcSubset=pid\n");
+    assert_edited(host, audit_area(host, audit_pam), "/etc/pam.d/system-auth", NULL);
+    put(host->root, SSHD_PAM, GOOD_STACK);
+    /* With room for the state, the line may be added. */
+    put(host->root, polkit, "auth required pam_unix.so\n");
+    snprintf(text, sizeof text, "[Service]\nProtectSystem=strict\nReadWritePaths=%s\n",
+             host->context.state_dir);
+    put(host->root, unit, text);
+    assert_edited(host, audit_area(host, audit_pam), polkit,
+                  NEW_AUTH "auth required pam_unix.so\n");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -639,6 +731,9 @@ int main(void)
         WITH_HOST(several_findings_in_one_file),
         WITH_HOST(files_that_a_tool_writes),
         WITH_HOST(other_services),
+        WITH_HOST(files_that_a_patch_leaves_alone),
+        WITH_HOST(account_lines_of_ours),
+        WITH_HOST(services_in_a_sandbox),
         WITH_HOST(services_that_nobody_thought_of),
     };
 

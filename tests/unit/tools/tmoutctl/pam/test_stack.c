@@ -127,6 +127,16 @@ static void what_libpam_cannot_follow(void **state)
     }
     put(*state, "/etc/pam.d/sshd", "@include deep0\n");
     assert_problem(*state, 1, "levels deep");
+    for (int i = 0; i < 14; i++) {
+        char path[32], text[256] = "auth required a.so\n";
+        snprintf(path, sizeof path, "/etc/pam.d/wide%d", i);
+        for (int k = 0; i < 13 && k < 4; k++)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "auth include wide%d\n",
+                     i + 1);
+        put(*state, path, text);
+    }
+    put(*state, "/etc/pam.d/sshd", "auth include wide0\n");
+    assert_problem(*state, 0, "more than 1000 inclusions");
     put(*state, "/etc/pam.d/sshd", "\nauht required a.so\n");
     assert_problem(*state, 2, "\"auht\" is not a PAM type");
     put(*state, "/etc/pam.d/sshd", "auth required\n");

@@ -68,6 +68,8 @@ def a_source_that_is_gone():
 
 # Of nss.h.
 TRYAGAIN, UNAVAILABLE, SUCCESS = -2, -1, 1
+# Of our source.
+NEVER = 100
 
 
 def trial(groups, status=SUCCESS, error=0, user_status=SUCCESS, user_error=0):
@@ -124,6 +126,33 @@ FAILURES = [(UNAVAILABLE, 0, "without an error"), (UNAVAILABLE, 2, "with ENOENT"
             (UNAVAILABLE, 111, "with ECONNREFUSED"), (TRYAGAIN, 11, "with EAGAIN")]
 
 
+def asking_about_groups():
+    """an error is no absence: not for the audit, nor for tmoutctl sshd-config --check"""
+    def findings():
+        result = run("tmoutctl", "audit", "--json")
+        return [f for f in json.loads(result.stdout)["findings"] if f["id"] == "policy-names"]
+
+    must("sed", "-i", "-E", "s/^(passwd|group):.*/\\1: files trial/", "/etc/nsswitch.conf")
+    fresh('default { max_auth_tries = 3 }\ngroup t0 { max_auth_tries = 2 }\n')
+    write("/etc/ssh/sshd_config.d/00-tmout.conf", must("tmoutctl", "sshd-config"))
+    for status, error, why in FAILURES:
+        trial(1)
+        tap.equal([f["status"] for f in findings()], ["PASS"], "the source answers")
+        trial(1, status, error)
+        tap.ok(all("could not be asked" in f["message"] for f in findings()), f"the source fails {why}",
+               findings())
+        checked = run("tmoutctl", "sshd-config", "--check")
+        tap.ok(checked.returncode == 2 and "could not be asked about group t0" in checked.stderr,
+               f"{why}: --check has nothing to say", checked)
+    trial(1, NEVER)
+    found = findings()
+    tap.equal([(f["status"], "does not answer" in f["message"]) for f in found], [("WARN", True)],
+              "the source never answers: the audit ends, and says so")
+    tap.equal(run("pgrep", "-x", "tmoutctl").stdout, "", "and leaves no process")
+    trial(1)
+    os.unlink("/etc/ssh/sshd_config.d/00-tmout.conf")
+
+
 def deleted_users():
     """tmoutctl prune removes their ledgers, unless a source fails that might know them"""
     fresh("default { max_attempts = 2  lock_time = forever }\n")
@@ -166,7 +195,7 @@ for person in PEOPLE:
 passwords(PEOPLE)
 if HAS_EXTRA_USERS:
     tap.run(extra_users, a_source_that_is_gone, a_user_in_many_groups, a_source_that_fails,
-            deleted_users)
+            asking_about_groups, deleted_users)
 else:
     tap.skip("users of another source", "libnss-extrausers is not installed")
-    tap.run(a_user_in_many_groups, a_source_that_fails, deleted_users)
+    tap.run(a_user_in_many_groups, a_source_that_fails, asking_about_groups, deleted_users)

@@ -2,8 +2,9 @@
  * A name service for tests, libnss_trial.so.2. It knows the user "trial", who is in
  * the groups t0, t1, ... /etc/nss_trial holds how many they are, the status and errno
  * of every answer about groups by name or number, and the status and errno of every
- * answer about users: 1 and 0 where it does not fail. Each question about groups adds a character
- * to /run/nss_trial: n for one by name, g by number, i for the list of a user's groups.
+ * answer about users: 1 and 0 where it does not fail. With status 100 it never answers. Each
+ * question about groups adds a character to /run/nss_trial: n for one by name, g by number, i for
+ * the list of a user's groups.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TRIAL_UID = 7100, TRIAL_GID = 7200 };
+enum { TRIAL_UID = 7100, TRIAL_GID = 7200, NEVER = 100 };
 
 enum nss_status _nss_trial_getpwnam_r(const char *name, struct passwd *entry, char *buffer,
                                       size_t size, int *error);
@@ -46,6 +47,8 @@ static struct trial trial_read(void)
             trial.groups = 0;
         fclose(file);
     }
+    while (trial.status == NEVER)
+        pause();
     return trial;
 }
 

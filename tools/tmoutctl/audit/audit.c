@@ -1,7 +1,9 @@
 #include "tools/tmoutctl/audit/audit.h"
 
 #include "lib/policy/compile.h"
+#include "tools/tmoutctl/host/rehearsal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +54,22 @@ void audit_start(struct audit *audit)
         audit->findings.out_of_memory = true;
     sources_free(&sources);
     problems_free(&problems);
+}
+
+/* A directory answers in some milliseconds. */
+enum { NAMES_MS = 10 * 1000, NAMES_PER_RULE_MS = 20 };
+
+bool audit_names_answer(struct audit *audit, void (*ask)(void *context), void *context)
+{
+    const int64_t timeout_ms = NAMES_MS + (int64_t)audit->policy.count * NAMES_PER_RULE_MS;
+
+    if (audit->no_names.text[0] != '\0')
+        return false;
+    if (rehearse(ask, context, timeout_ms) == 0)
+        return true;
+    failure_set(&audit->no_names, "the name service %s",
+                errno == ETIMEDOUT ? "does not answer" : strerror(errno));
+    return false;
 }
 
 void audit_free(struct audit *audit)

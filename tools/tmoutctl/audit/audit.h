@@ -24,9 +24,10 @@ struct audit {
     uid_t owner;                            /* who must own our files: root, but in tests */
     const struct tmoutctl_context *context; /* its paths are not below the host's root */
     struct sshd_program sshd;
-    struct failure no_sshd; /* why sshd was not found, else "" */
-    struct sshd_copy copy;  /* of its configuration, where that is not this host's own */
-    bool has_view;          /* is a policy in force, or valid on disk? */
+    struct failure no_sshd;  /* why sshd was not found, else "" */
+    struct failure no_names; /* why the name service is not asked any more, else "" */
+    struct sshd_copy copy;   /* of its configuration, where that is not this host's own */
+    bool has_view;           /* is a policy in force, or valid on disk? */
     struct policy_view view;
     struct policy policy; /* all its rules */
     bool is_text;         /* they were read from the text, so its line numbers are theirs */
@@ -39,6 +40,11 @@ struct audit {
 void audit_start(struct audit *audit);
 
 void audit_free(struct audit *audit);
+
+/* Would these questions to the name service come back, and did all earlier ones?
+ * ask(context) asks them in a child; a call that does not come back in time sets
+ * audit->no_names. */
+bool audit_names_answer(struct audit *audit, void (*ask)(void *context), void *context);
 
 /* A check and the function that runs it; facts is what the area has read. */
 struct audit_step {

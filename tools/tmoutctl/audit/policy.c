@@ -1,6 +1,7 @@
 /* Is the policy on disk the one in force, and can its rules take effect here? */
 #include "tools/tmoutctl/audit/areas.h"
 
+#include "tools/tmoutctl/host/groups.h"
 #include "tools/tmoutctl/print_problems.h"
 #include "lib/paths.h"
 
@@ -9,9 +10,7 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,23 +67,37 @@ static void check_policy_in_force(struct audit *audit, const void *facts)
     }
 }
 
-/* Does the rule's user or group exist? 1 or 0, or -1 with errno if a directory
- * does not answer: then errno may be ENOENT, too, but the lookup fails. */
-static int rule_name_exists(const struct rule *rule)
+/* Does the rule's user or group exist? errno says why that is not known. */
+static enum account_status rule_name_find(const struct rule *rule)
 {
-    enum { BUFFER_SIZE = 1024 * 1024 };
-    char *buffer = malloc(BUFFER_SIZE);
-    struct passwd user, *found_user = NULL;
-    struct group group, *found_group = NULL;
-    int error = ENOMEM;
+    struct account account = {0};
+    const enum account_status status = rule->kind == RULE_USER
+                                           ? account_lookup(rule->name, false, &account)
+                                           : group_lookup(rule->name);
+    const int error = errno;
 
-    if (buffer != NULL && rule->kind == RULE_USER)
-        error = getpwnam_r(rule->name, &user, buffer, BUFFER_SIZE, &found_user);
-    else if (buffer != NULL)
-        error = getgrnam_r(rule->name, &group, buffer, BUFFER_SIZE, &found_group);
-    free(buffer);
+    if (rule->kind == RULE_USER && status == ACCOUNT_FOUND)
+        account_free(&account);
     errno = error;
-    return error == 0 ? found_user != NULL || found_group != NULL : -1;
+    return status;
+}
+
+/* What check_policy_names() asks; context is the policy. */
+static void rehearse_names(void *context)
+{
+    const struct policy *policy = context;
+
+    for (size_t i = 0; i < policy->count; i++)
+        if (policy->rule[i].kind != RULE_DEFAULT)
+            (void)rule_name_find(&policy->rule[i]);
+}
+
+static void add_silent_names(struct audit *audit)
+{
+    finding_set_remediation(findings_add(&audit->findings, CHECK_POLICY_NAMES, AUDIT_WARN,
+                                         "the names in the rules could not be asked for: %s",
+                                         audit->no_names.text),
+                            "Make the sources in /etc/nsswitch.conf answer, and audit again.");
 }
 
 static void check_policy_names(struct audit *audit, const void *facts)
@@ -92,14 +105,20 @@ static void check_policy_names(struct audit *audit, const void *facts)
     char title[RULE_TITLE_MAX], path[PATH_MAX];
 
     (void)facts;
+    if (!audit_names_answer(audit, rehearse_names, &audit->policy)) {
+        add_silent_names(audit);
+        return;
+    }
     for (size_t i = 0; i < audit->policy.count; i++) {
         const struct rule *rule = &audit->policy.rule[i];
-        const int exists = rule->kind == RULE_DEFAULT ? 1 : rule_name_exists(rule);
+        const enum account_status status =
+            rule->kind == RULE_DEFAULT ? ACCOUNT_FOUND : rule_name_find(rule);
+        const int error = errno;
         struct finding *finding;
         rule_title(rule, title, sizeof title);
-        if (exists == 1)
+        if (status == ACCOUNT_FOUND)
             continue;
-        if (exists == 0) {
+        if (status == ACCOUNT_UNKNOWN) {
             finding = findings_add(&audit->findings, CHECK_POLICY_NAMES, AUDIT_WARN,
                                    "%s: this host has no such %s, so the rule has no effect", title,
                                    rule_kind_word(rule->kind));
@@ -107,7 +126,7 @@ static void check_policy_names(struct audit *audit, const void *facts)
         } else {
             finding =
                 findings_add(&audit->findings, CHECK_POLICY_NAMES, AUDIT_WARN,
-                             "%s: the name service could not be asked: %s", title, strerror(errno));
+                             "%s: the name service could not be asked: %s", title, strerror(error));
             finding_set_remediation(
                 finding, "Make the sources in /etc/nsswitch.conf answer, and audit again.");
         }

@@ -9,6 +9,7 @@
 #include "tools/tmoutctl/shells/list.h"
 #include "tools/tmoutctl/shells/packaged.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <pwd.h>
@@ -331,16 +332,37 @@ static bool is_loose(const struct audit *audit, const char *shell)
            shell_timeout_of(audit->host, shell) == SHELL_NO_TIMEOUT;
 }
 
+static void add_unknown_limit(struct audit *audit, const char *user, const char *why)
+{
+    finding_set_remediation(findings_add(&audit->findings, CHECK_SHELLS_USERS, AUDIT_WARN,
+                                         "the limit of user \"%s\" could not be asked for: %s",
+                                         user, why),
+                            "Make the sources in /etc/nsswitch.conf answer, and audit again.");
+}
+
+static void add_unknown_limits(struct audit *audit)
+{
+    finding_set_remediation(findings_add(&audit->findings, CHECK_SHELLS_USERS, AUDIT_WARN,
+                                         "the users' limits could not be asked for: %s",
+                                         audit->no_names.text),
+                            "Make the sources in /etc/nsswitch.conf answer, and audit again.");
+}
+
 /* Does the user have tmout but no disconnect? If so, *found has the rule. */
 static bool is_unprotected(struct audit *audit, const char *user, struct resolution *found)
 {
-    struct account account;
+    struct account account = {0};
     struct failure failure = {""};
     bool unprotected = false;
 
-    if (account_lookup(user, false, &account) != ACCOUNT_FOUND)
+    const enum account_status status = account_lookup(user, false, &account);
+    if (status == ACCOUNT_UNKNOWN)
         return false;
-    if (policy_view_resolve(audit->context, &audit->view, &account, found, &failure) == 0)
+    if (status == ACCOUNT_ERROR)
+        add_unknown_limit(audit, user, strerror(errno));
+    else if (policy_view_resolve(audit->context, &audit->view, &account, found, &failure) != 0)
+        add_unknown_limit(audit, user, failure.text);
+    else
         unprotected = found->setting[SETTING_TMOUT].value != SETTING_NONE &&
                       found->setting[SETTING_DISCONNECT].value == SETTING_NONE;
     account_free(&account);
@@ -368,6 +390,22 @@ static void check_user_shell(struct audit *audit, const struct login_shells *log
     finding_set_remediation(finding, "Give the user disconnect, or a shell with a timeout.");
 }
 
+/* Looks at the users of /etc/passwd. */
+struct user_check {
+    struct audit *audit;
+    const struct login_shells *login_shells;
+    FILE *passwd;
+};
+
+static void check_user_shells(void *context)
+{
+    const struct user_check *check = context;
+
+    rewind(check->passwd);
+    for (struct passwd *user; (user = fgetpwent(check->passwd)) != NULL;)
+        check_user_shell(check->audit, check->login_shells, user);
+}
+
 static void check_shells_users(struct audit *audit, const void *facts)
 {
     const struct shell_facts *shells = facts;
@@ -375,12 +413,14 @@ static void check_shells_users(struct audit *audit, const void *facts)
 
     if (!audit->has_view || host_path(audit->host, "/etc/passwd", path, sizeof path) != 0)
         return;
-    FILE *passwd = fopen(path, "re");
-    if (passwd == NULL)
+    struct user_check check = {audit, &shells->login_shells, fopen(path, "re")};
+    if (check.passwd == NULL)
         return;
-    for (struct passwd *user; (user = fgetpwent(passwd)) != NULL;)
-        check_user_shell(audit, &shells->login_shells, user);
-    fclose(passwd);
+    if (audit_names_answer(audit, check_user_shells, &check))
+        check_user_shells(&check);
+    else
+        add_unknown_limits(audit);
+    fclose(check.passwd);
 }
 
 /* A shell of /etc/shells without a timeout, which users may choose with chsh or

@@ -658,32 +658,30 @@ static void add_difference(struct audit *audit, const struct sshd_facts *sshd,
         sshd_fix_include(audit, finding, &sshd->text);
 }
 
-/* As sshd_check(), for the policy in force and the configuration without what keeps
- * sshd from starting. */
+/* As sshd_check(), for the policy in force and what sshd has answered. */
 static int compare_with_policy(struct audit *audit, const struct sshd_facts *sshd,
                                struct sshd_check *check, struct failure *failure)
 {
-    const bool is_bad = sshd->bad.bad_count > 0;
+    const struct sshd_answers *answers = &sshd->answers;
+    const struct sshd_check_answers answered = {&answers->global, sshd->named.user, answers->user,
+                                                answers->user_count};
     struct dropin dropin = {0};
-    struct sshd_copy copy = {0};
-    struct sshd_program program = audit->sshd;
     bool known[SETTING_COUNT] = {false};
-    const struct sshd_check_input input = {audit->host, &program, &audit->view.snapshot, &dropin,
-                                           known};
+    const struct sshd_check_input input = {audit->host, &audit->sshd, &audit->view.snapshot,
+                                           &dropin,     known,        &answered};
     int result = -1;
 
     /* Without one, settings that sshd has but does not print would be taken for
      * ones that it lacks, and not be compared. */
-    if (!sshd->has_version) {
-        *failure = sshd->no_version;
+    if (!sshd->has_version || !answers->complete) {
+        *failure = sshd->has_version ? answers->failure : sshd->no_version;
         return -1;
     }
-    sshd_find_known(&sshd->version, is_bad ? &sshd->answers.global : &sshd->effective, known);
+    sshd_find_known(&sshd->version, &answers->global, known);
     if (dropin_collect(&audit->view.snapshot, &dropin) != 0)
         failure_set(failure, "cannot read the compiled policy: %s", strerror(errno));
-    else if (!is_bad || sshd_program_for(audit, &sshd->without_bad, &copy, &program, failure) == 0)
+    else
         result = sshd_check(&input, check, failure);
-    sshd_copy_remove(&copy);
     dropin_free(&dropin);
     return result;
 }

@@ -29,8 +29,10 @@ static int ask_all(struct sshd_program *program, const struct sshd_facts *facts,
     return 0;
 }
 
-int sshd_program_for(const struct audit *audit, const struct edits *edits, struct sshd_copy *copy,
-                     struct sshd_program *program, struct failure *failure)
+/* As audit->sshd, into *program, but for a copy of the configuration with these
+ * edits. Returns 0, or -1 with the reason; copy is to be removed either way. */
+static int program_for(const struct audit *audit, const struct edits *edits, struct sshd_copy *copy,
+                       struct sshd_program *program, struct failure *failure)
 {
     const struct host host = {.root = audit->host->root, .edits = edits};
 
@@ -47,7 +49,7 @@ void sshd_answers_find(struct audit *audit, const struct sshd_facts *facts,
     struct sshd_copy copy = {0};
     struct sshd_program program;
 
-    answers->complete = sshd_program_for(audit, edits, &copy, &program, &answers->failure) == 0 &&
+    answers->complete = program_for(audit, edits, &copy, &program, &answers->failure) == 0 &&
                         ask_all(&program, facts, answers) == 0;
     audit->sshd.query_budget_ms = program.query_budget_ms;
     sshd_copy_remove(&copy);
@@ -100,7 +102,7 @@ static int facts_find_bad(struct audit *audit, struct sshd_facts *facts)
         struct sshd_config config = {0};
         struct failure failure;
         before = facts->bad.bad_count;
-        if (sshd_program_for(audit, &facts->without_bad, &copy, &program, &failure) == 0)
+        if (program_for(audit, &facts->without_bad, &copy, &program, &failure) == 0)
             (void)sshd_effective(&program, NULL, &config, &failure);
         for (size_t i = 0; result == 0 && i < config.bad_count; i++)
             result = facts_add_bad(facts, &copy, &config.bad[i]);
@@ -111,6 +113,31 @@ static int facts_find_bad(struct audit *audit, struct sshd_facts *facts)
 }
 
 /* --- all of it ---------------------------------------------------------------- */
+
+/* What sshd_named_find() asks the name service. */
+struct named_question {
+    const struct sshd_text *text;
+    const struct policy *policy;
+};
+
+static void rehearse_named(void *context)
+{
+    const struct named_question *question = context;
+    struct sshd_named named = {0};
+    struct failure failure;
+
+    (void)sshd_named_find(question->text, question->policy, &named, &failure);
+}
+
+static int facts_find_named(struct audit *audit, struct sshd_facts *facts, struct failure *failure)
+{
+    struct named_question question = {&facts->text, &audit->policy};
+
+    if (audit_names_answer(audit, rehearse_named, &question))
+        return sshd_named_find(&facts->text, &audit->policy, &facts->named, failure);
+    *failure = audit->no_names;
+    return -1;
+}
 
 int sshd_facts_find(struct audit *audit, struct sshd_facts *facts)
 {
@@ -128,7 +155,7 @@ int sshd_facts_find(struct audit *audit, struct sshd_facts *facts)
     }
     if (result != 0)
         return -1;
-    if (sshd_named_find(&facts->text, &audit->policy, &facts->named, &facts->answers.failure) == 0)
+    if (facts_find_named(audit, facts, &facts->answers.failure) == 0)
         sshd_answers_find(audit, facts, &facts->without_bad, &facts->answers);
     return 0;
 }

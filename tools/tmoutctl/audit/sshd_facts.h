@@ -36,11 +36,6 @@ int sshd_facts_find(struct audit *audit, struct sshd_facts *facts);
 
 void sshd_facts_free(struct sshd_facts *facts);
 
-/* As audit->sshd, into *program, but for a copy of the configuration with these
- * edits. Returns 0, or -1 with the reason; copy is to be removed either way. */
-int sshd_program_for(const struct audit *audit, const struct edits *edits, struct sshd_copy *copy,
-                     struct sshd_program *program, struct failure *failure);
-
 /* Asks sshd about all named users, as if the edits had been made. */
 void sshd_answers_find(struct audit *audit, const struct sshd_facts *facts,
                        const struct edits *edits, struct sshd_answers *answers);

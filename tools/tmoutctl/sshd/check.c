@@ -2,12 +2,11 @@
 
 #include "lib/host/array.h"
 #include "lib/policy/resolve_account.h"
+#include "tools/tmoutctl/host/groups.h"
 #include "tools/tmoutctl/sshd/site.h"
 #include "tools/tmoutctl/sshd/text.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,40 +66,29 @@ static void user_names_free(struct user_names *names)
     *names = (struct user_names){0};
 }
 
-/* Adds the users that NSS lists as a group's members, and those whose primary
- * group it is. */
-static int user_names_add_members(struct user_names *names, const char *group_name)
+static int user_names_take(void *context, const char *user)
 {
-    const struct group *group = getgrnam(group_name);
-    const struct passwd *user;
-    int result = 0;
-
-    if (group == NULL)
-        return 0;
-    const gid_t gid = group->gr_gid;
-    for (char **member = group->gr_mem; *member != NULL; member++)
-        if (user_names_add(names, *member) != 0)
-            return -1;
-    setpwent();
-    while (result == 0 && (user = getpwent()) != NULL)
-        if (user->pw_gid == gid)
-            result = user_names_add(names, user->pw_name);
-    endpwent();
-    return result;
+    return user_names_add(context, user);
 }
 
 /* Finds every user that a rule applies to, sorted by name, without duplicates. */
-static int user_names_find(const struct dropin *dropin, struct user_names *names)
+static int user_names_find(const struct dropin *dropin, struct user_names *names,
+                           struct failure *failure)
 {
-    for (size_t i = 0; i < dropin->count; i++) {
+    struct listed_users users = {0};
+    int result = 0;
+
+    check_out_of_memory(failure); /* unless there is another reason */
+    for (size_t i = 0; result == 0 && i < dropin->count; i++) {
         const struct dropin_rule *rule = &dropin->rule[i];
-        if (rule->kind == RULE_USER && user_names_add(names, rule->name) != 0)
-            return -1;
-        if (rule->kind == RULE_GROUP && user_names_add_members(names, rule->name) != 0)
-            return -1;
+        if (rule->kind == RULE_USER)
+            result = user_names_add(names, rule->name);
+        else if (rule->kind == RULE_GROUP)
+            result = group_members(rule->name, &users, user_names_take, names, failure);
     }
+    listed_users_free(&users);
     user_names_sort(names);
-    return 0;
+    return result;
 }
 
 /* --- comparing ----------------------------------------------------------- */
@@ -160,23 +148,35 @@ static int check_differs(const struct check_run *run, const char *user,
     return check_out_of_memory(run->failure);
 }
 
-/* Asks sshd about one user, or with NULL about the global settings, and compares. */
+/* Compares what sshd has answered about one user, or with NULL about the global
+ * settings. */
 static int check_compare(const struct check_run *run, const char *user,
-                         const struct resolution *resolution)
+                         const struct resolution *resolution, const struct sshd_config *config)
 {
-    struct sshd_config config = {0};
-    int result = sshd_effective(run->input->program, user, &config, run->failure);
+    int result = 0;
 
     for (size_t i = 0; result == 0 && i < sshd_keyword_count; i++) {
         const struct sshd_keyword *keyword = &sshd_keywords[i];
         const struct resolved_setting *setting = &resolution->setting[keyword->id];
-        const char *effective = sshd_config_value(&config, keyword->keyword);
+        const char *effective = sshd_config_value(config, keyword->keyword);
         if (!run->input->known[i] || !setting->from_rule ||
             (user != NULL && settings[keyword->id].default_only != NULL) ||
             sshd_value_is(keyword->id, setting->value, resolution->text, effective))
             continue;
         result = check_differs(run, user, keyword, resolution, effective);
     }
+    return result;
+}
+
+/* Asks sshd first. */
+static int check_ask(const struct check_run *run, const char *user,
+                     const struct resolution *resolution)
+{
+    struct sshd_config config = {0};
+    int result = sshd_effective(run->input->program, user, &config, run->failure);
+
+    if (result == 0)
+        result = check_compare(run, user, resolution, &config);
     sshd_config_free(&config);
     return result;
 }
@@ -203,13 +203,15 @@ static int check_resolve(const struct check_run *run, struct account *account,
     }
 }
 
-static int check_global(const struct check_run *run)
+/* config is NULL where sshd has not been asked. */
+static int check_global(const struct check_run *run, const struct sshd_config *config)
 {
     struct resolution resolution; /* of nobody in particular */
 
     if (resolve(run->input->snapshot, "", NULL, 0, &resolution) != 0)
         return check_damaged(run->failure);
-    return check_compare(run, NULL, &resolution);
+    return config != NULL ? check_compare(run, NULL, &resolution, config)
+                          : check_ask(run, NULL, &resolution);
 }
 
 /* A rule may name a user who does not exist: nothing to compare. */
@@ -231,8 +233,53 @@ static int check_user(const struct check_run *run, const char *user)
     }
     run->check->user_count++;
     if (check_resolve(run, &account, &resolution) == 0)
-        result = check_compare(run, account.name, &resolution);
+        result = check_ask(run, account.name, &resolution);
     account_free(&account);
+    return result;
+}
+
+/* Does a rule of the drop-in name the user, or one of their groups? */
+static bool check_is_named(const struct dropin *dropin, const struct account *user)
+{
+    for (size_t i = 0; i < dropin->count; i++) {
+        const struct dropin_rule *rule = &dropin->rule[i];
+        if (rule->kind == RULE_USER && strcmp(rule->name, user->name) == 0)
+            return true;
+        for (size_t k = 0; rule->kind == RULE_GROUP && k < user->group_count; k++)
+            if (strcmp(rule->name, user->group[k]) == 0)
+                return true;
+    }
+    return false;
+}
+
+/* Compares what has been answered. */
+static int check_answers(const struct check_run *run, const struct sshd_check_answers *answers)
+{
+    int result = check_global(run, answers->global);
+
+    for (size_t i = 0; result == 0 && i < answers->count; i++) {
+        struct resolution resolution;
+        if (!check_is_named(run->input->dropin, &answers->user[i]))
+            continue;
+        run->check->user_count++;
+        result = check_resolve(run, &answers->user[i], &resolution);
+        if (result == 0)
+            result = check_compare(run, answers->user[i].name, &resolution, &answers->config[i]);
+    }
+    return result;
+}
+
+/* Asks about all users whom the drop-in's rules apply to. */
+static int check_users(const struct check_run *run)
+{
+    struct user_names names = {0};
+    int result = user_names_find(run->input->dropin, &names, run->failure);
+
+    if (result == 0)
+        result = check_global(run, NULL);
+    for (size_t i = 0; result == 0 && i < names.count; i++)
+        result = check_user(run, names.item[i]);
+    user_names_free(&names);
     return result;
 }
 
@@ -302,22 +349,10 @@ int sshd_check(const struct sshd_check_input *input, struct sshd_check *check,
 {
     struct policy_groups groups = {0};
     const struct check_run run = {input, check, failure, &groups};
-    struct user_names names = {0};
-    int result = -1;
+    int result = input->answers != NULL ? check_answers(&run, input->answers) : check_users(&run);
 
-    if (user_names_find(input->dropin, &names) != 0) {
-        check_out_of_memory(failure);
-        goto out;
-    }
-    if (check_global(&run) != 0)
-        goto out;
-    for (size_t i = 0; i < names.count; i++)
-        if (check_user(&run, names.item[i]) != 0)
-            goto out;
-    result = check_find_looser(&run);
-
-out:
-    user_names_free(&names);
+    if (result == 0)
+        result = check_find_looser(&run);
     policy_groups_free(&groups);
     return result;
 }

@@ -5,6 +5,7 @@
 #ifndef TMOUT_TMOUTCTL_SSHD_CHECK_H
 #define TMOUT_TMOUTCTL_SSHD_CHECK_H
 
+#include "lib/host/account.h"
 #include "lib/host/failure.h"
 #include "lib/policy/snapshot_read.h"
 #include "tools/tmoutctl/host/host.h"
@@ -12,12 +13,23 @@
 #include "tools/tmoutctl/sshd/installed.h"
 #include "tools/tmoutctl/sshd/keywords.h"
 
+/* What sshd has answered already: for everybody, and for users who stand for all
+ * others who are treated as they are. Their groups are known. */
+struct sshd_check_answers {
+    const struct sshd_config *global;
+    struct account *user;
+    const struct sshd_config *config; /* of user[] */
+    size_t count;
+};
+
 struct sshd_check_input {
     const struct host *host;
     struct sshd_program *program;
     const struct snapshot *snapshot; /* the policy */
     const struct dropin *dropin;     /* of the same policy */
     const bool *known;               /* does this sshd have sshd_keywords[i]? */
+    /* NULL: ask sshd about each user that a rule applies to. */
+    const struct sshd_check_answers *answers;
 };
 
 /* A setting of the policy for which sshd has another value. */

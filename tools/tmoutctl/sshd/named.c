@@ -1,19 +1,23 @@
 #include "tools/tmoutctl/sshd/named.h"
 
 #include "lib/host/array.h"
+#include "tools/tmoutctl/host/groups.h"
 
 #include <errno.h>
 #include <fnmatch.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+/* How many kinds of users sshd is asked about. For each, it takes some milliseconds,
+ * and more with a long configuration. */
+enum { KINDS_MAX = 200 };
+
 /* A name or pattern of a user or a group. */
 struct pattern {
     char *text;
+    size_t length;
     bool is_group;
 };
 
@@ -21,6 +25,7 @@ struct search {
     struct pattern *pattern;
     size_t pattern_count;
     char **seen; /* for each user found: which of the patterns apply, as a string */
+    struct listed_users users;
     struct sshd_named *named;
     struct failure *failure;
 };
@@ -38,8 +43,8 @@ static int pattern_add(struct search *search, const char *text, size_t length, b
     length -= length > 0 && *text == '!';
     text += *text == '!';
     for (size_t i = 0; i < search->pattern_count; i++)
-        if (search->pattern[i].is_group == is_group && strlen(search->pattern[i].text) == length &&
-            strncmp(search->pattern[i].text, text, length) == 0)
+        if (search->pattern[i].is_group == is_group && search->pattern[i].length == length &&
+            memcmp(search->pattern[i].text, text, length) == 0)
             return 0;
     char *copy = strndup(text, length);
     struct pattern *grown =
@@ -49,7 +54,7 @@ static int pattern_add(struct search *search, const char *text, size_t length, b
         return search_out_of_memory(search);
     }
     search->pattern = grown;
-    search->pattern[search->pattern_count++] = (struct pattern){copy, is_group};
+    search->pattern[search->pattern_count++] = (struct pattern){copy, length, is_group};
     return 0;
 }
 
@@ -175,10 +180,14 @@ static int add_account(struct search *search, struct account *user)
             pattern_applies(search->pattern[i].text, user, search->pattern[i].is_group) ? 'x' : '-';
     for (size_t i = 0; is_new && i < search->named->count; i++)
         is_new = strcmp(seen[i], applies) != 0;
-    if (!is_new) {
+    if (!is_new || search->named->count >= KINDS_MAX) {
         free(applies);
         account_free(user);
-        return 0;
+        if (is_new)
+            failure_set(search->failure,
+                        "sshd's configuration and the policy treat users in more than %d ways",
+                        KINDS_MAX);
+        return is_new ? -1 : 0;
     }
     search->seen[search->named->count] = applies;
     search->named->user[search->named->count++] = *user;
@@ -186,8 +195,9 @@ static int add_account(struct search *search, struct account *user)
 }
 
 /* Looks a user up; one who does not exist is passed over. */
-static int add_user(struct search *search, const char *name)
+static int add_user(void *context, const char *name)
 {
+    struct search *search = context;
     struct account user = {0};
 
     switch (account_lookup(name, true, &user)) {
@@ -203,52 +213,16 @@ static int add_user(struct search *search, const char *name)
     }
 }
 
-/* Adds the members of a group and the users whose primary group it is. */
-static int add_members(struct search *search, const char *group_name)
-{
-    enum { BUFFER_SIZE = 4 * 1024 * 1024 };
-    char *buffer = malloc(BUFFER_SIZE);
-    struct group group, *found = NULL;
-    const struct passwd *user;
-    const int error =
-        buffer != NULL ? getgrnam_r(group_name, &group, buffer, BUFFER_SIZE, &found) : ENOMEM;
-    int result = 0;
-
-    if (error != 0) {
-        failure_set(search->failure, "the name service could not be asked about group %s: %s",
-                    group_name, strerror(error));
-        result = -1;
-    }
-    for (char **member = found != NULL ? group.gr_mem : NULL;
-         result == 0 && member != NULL && *member != NULL; member++)
-        result = add_user(search, *member);
-    if (found != NULL) {
-        setpwent();
-        while (result == 0 && (user = getpwent()) != NULL)
-            if (user->pw_gid == group.gr_gid)
-                result = add_user(search, user->pw_name);
-        endpwent();
-    }
-    free(buffer);
-    return result;
-}
-
 /* Adds all users and members of all groups that a pattern with wildcards covers. */
 static int add_by_wildcard(struct search *search, const struct pattern *pattern)
 {
-    const struct passwd *user;
-    int result = 0;
+    int result = listed_users_find(&search->users, search->failure);
 
-    setpwent();
-    while (result == 0 && (user = getpwent()) != NULL) {
-        char *name = strdup(user->pw_name);
-        if (name == NULL)
-            result = search_out_of_memory(search);
-        else if (pattern->is_group || fnmatch(pattern->text, name, 0) == 0)
+    for (size_t i = 0; result == 0 && i < search->users.count; i++) {
+        const char *name = search->users.item[i].name;
+        if (pattern->is_group || fnmatch(pattern->text, name, 0) == 0)
             result = add_user(search, name);
-        free(name);
     }
-    endpwent();
     return result;
 }
 
@@ -263,13 +237,14 @@ int sshd_named_find(const struct sshd_text *text, const struct policy *policy,
         if (strpbrk(pattern->text, "*?") != NULL)
             result = add_by_wildcard(&search, pattern);
         else if (pattern->is_group)
-            result = add_members(&search, pattern->text);
+            result = group_members(pattern->text, &search.users, add_user, &search, failure);
         else
             result = add_user(&search, pattern->text);
     }
     for (size_t i = 0; i < search.pattern_count; i++)
         free(search.pattern[i].text);
     free(search.pattern);
+    listed_users_free(&search.users);
     for (size_t i = 0; search.seen != NULL && i < named->count; i++)
         free(search.seen[i]);
     free(search.seen);

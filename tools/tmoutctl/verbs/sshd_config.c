@@ -176,8 +176,8 @@ static void print_differences(const struct sshd_check *check, bool quiet)
 static int check_sshd(const struct tmoutctl_context *context, const struct policy_view *view,
                       const struct dropin *dropin, struct target *target)
 {
-    const struct sshd_check_input input = {&target->host, &target->program, &view->snapshot, dropin,
-                                           target->known};
+    const struct sshd_check_input input = {&target->host, &target->program, &view->snapshot,
+                                           dropin,        target->known,    NULL};
     struct sshd_check check = {0};
     struct failure failure = {""};
     int status = TMOUTCTL_FAILURE;

@@ -21,8 +21,8 @@ static int compare(const char *root, const char *policy, const bool *known,
 
     for (size_t i = 0; i < SETTING_COUNT; i++)
         all[i] = true;
-    const struct sshd_check_input input = {&host, &program, &snapshot, &dropin,
-                                           known != NULL ? known : all};
+    const struct sshd_check_input input = {
+        &host, &program, &snapshot, &dropin, known != NULL ? known : all, NULL};
     *check = (struct sshd_check){0};
     assert_int_equal(sshd_find(&host, &program, failure), 0);
     open_policy(&snapshot, policy);

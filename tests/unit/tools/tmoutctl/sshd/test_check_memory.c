@@ -29,7 +29,7 @@ static int compare(void *root)
     struct failure failure = {""};
 
     memset(known, true, sizeof known);
-    const struct sshd_check_input input = {&host, &program, &snapshot, &dropin, known};
+    const struct sshd_check_input input = {&host, &program, &snapshot, &dropin, known, NULL};
     assert_int_equal(sshd_find(&host, &program, &failure), 0);
     int result = dropin_collect(&snapshot, &dropin);
     if (result == 0)

@@ -77,6 +77,8 @@ void audit_free(struct audit *audit)
     findings_free(&audit->findings);
     sshd_copy_remove(&audit->copy);
     policy_free(&audit->policy);
+    free(audit->absent);
+    audit->absent = NULL;
     if (audit->has_view)
         policy_view_close(&audit->view);
     audit->has_view = false;

@@ -30,6 +30,7 @@ struct audit {
     bool has_view;           /* is a policy in force, or valid on disk? */
     struct policy_view view;
     struct policy policy; /* all its rules */
+    bool *absent;         /* for each: it names a user or group whom this host lacks; or NULL */
     bool is_text;         /* they were read from the text, so its line numbers are theirs */
     struct findings findings;
 };
@@ -40,6 +41,9 @@ struct audit {
 void audit_start(struct audit *audit);
 
 void audit_free(struct audit *audit);
+
+/* What would be right where the name service cannot be asked. */
+#define ASK_AGAIN "Make the sources in /etc/nsswitch.conf answer, and audit again."
 
 /* Would these questions to the name service come back, and did all earlier ones?
  * ask(context) asks them in a child; a call that does not come back in time sets

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* The first error in the policy's text, if there is one. */
@@ -67,29 +68,35 @@ static void check_policy_in_force(struct audit *audit, const void *facts)
     }
 }
 
-/* Does the rule's user or group exist? errno says why that is not known. */
-static enum account_status rule_name_find(const struct rule *rule)
-{
-    struct account account = {0};
-    const enum account_status status = rule->kind == RULE_USER
-                                           ? account_lookup(rule->name, false, &account)
-                                           : group_lookup(rule->name);
-    const int error = errno;
+/* What the name service says of the names in the rules. */
+struct rule_names {
+    const struct policy *policy;
+    struct rule_name {
+        enum account_status status;
+        int error; /* of ACCOUNT_ERROR */
+    } * name;      /* of policy->rule[], shared with the child that asks */
+};
 
-    if (rule->kind == RULE_USER && status == ACCOUNT_FOUND)
-        account_free(&account);
-    errno = error;
-    return status;
+static struct rule_name rule_name_find(const struct rule *rule)
+{
+    struct rule_name found = {ACCOUNT_FOUND, 0};
+    struct account account = {0};
+
+    if (rule->kind == RULE_GROUP)
+        found.status = group_lookup(rule->name);
+    else if (rule->kind == RULE_USER)
+        found.status = account_lookup(rule->name, false, &account);
+    found.error = errno;
+    account_free(&account);
+    return found;
 }
 
-/* What check_policy_names() asks; context is the policy. */
-static void rehearse_names(void *context)
+static void rule_names_find(void *context)
 {
-    const struct policy *policy = context;
+    const struct rule_names *names = context;
 
-    for (size_t i = 0; i < policy->count; i++)
-        if (policy->rule[i].kind != RULE_DEFAULT)
-            (void)rule_name_find(&policy->rule[i]);
+    for (size_t i = 0; i < names->policy->count; i++)
+        names->name[i] = rule_name_find(&names->policy->rule[i]);
 }
 
 static void add_silent_names(struct audit *audit)
@@ -97,41 +104,52 @@ static void add_silent_names(struct audit *audit)
     finding_set_remediation(findings_add(&audit->findings, CHECK_POLICY_NAMES, AUDIT_WARN,
                                          "the names in the rules could not be asked for: %s",
                                          audit->no_names.text),
-                            "Make the sources in /etc/nsswitch.conf answer, and audit again.");
+                            ASK_AGAIN);
+}
+
+static void compare_name(struct audit *audit, const struct rule *rule, const struct rule_name *name)
+{
+    char title[RULE_TITLE_MAX], path[PATH_MAX];
+    struct finding *finding;
+
+    rule_title(rule, title, sizeof title);
+    if (name->status == ACCOUNT_FOUND)
+        return;
+    if (name->status == ACCOUNT_UNKNOWN) {
+        finding = findings_add(&audit->findings, CHECK_POLICY_NAMES, AUDIT_WARN,
+                               "%s: this host has no such %s, so the rule has no effect", title,
+                               rule_kind_word(rule->kind));
+        finding_set_remediation(finding, "Name one that exists, or remove the rule.");
+    } else {
+        finding = findings_add(&audit->findings, CHECK_POLICY_NAMES, AUDIT_WARN,
+                               "%s: the name service could not be asked: %s", title,
+                               strerror(name->error));
+        finding_set_remediation(finding, ASK_AGAIN);
+    }
+    finding_set_place(finding, policy_file(audit, rule->file, path, sizeof path), rule->line);
 }
 
 static void check_policy_names(struct audit *audit, const void *facts)
 {
-    char title[RULE_TITLE_MAX], path[PATH_MAX];
+    const size_t count = audit->policy.count, size = (count + 1) * sizeof(struct rule_name);
+    void *shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct rule_names names = {&audit->policy, shared};
 
     (void)facts;
-    if (!audit_names_answer(audit, rehearse_names, &audit->policy)) {
+    free(audit->absent);
+    audit->absent = calloc(count + 1, sizeof *audit->absent);
+    if (shared == MAP_FAILED || audit->absent == NULL) {
+        audit->findings.out_of_memory = true;
+    } else if (!audit_names_answer(audit, rule_names_find, &names)) {
         add_silent_names(audit);
-        return;
-    }
-    for (size_t i = 0; i < audit->policy.count; i++) {
-        const struct rule *rule = &audit->policy.rule[i];
-        const enum account_status status =
-            rule->kind == RULE_DEFAULT ? ACCOUNT_FOUND : rule_name_find(rule);
-        const int error = errno;
-        struct finding *finding;
-        rule_title(rule, title, sizeof title);
-        if (status == ACCOUNT_FOUND)
-            continue;
-        if (status == ACCOUNT_UNKNOWN) {
-            finding = findings_add(&audit->findings, CHECK_POLICY_NAMES, AUDIT_WARN,
-                                   "%s: this host has no such %s, so the rule has no effect", title,
-                                   rule_kind_word(rule->kind));
-            finding_set_remediation(finding, "Name one that exists, or remove the rule.");
-        } else {
-            finding =
-                findings_add(&audit->findings, CHECK_POLICY_NAMES, AUDIT_WARN,
-                             "%s: the name service could not be asked: %s", title, strerror(error));
-            finding_set_remediation(
-                finding, "Make the sources in /etc/nsswitch.conf answer, and audit again.");
+    } else {
+        for (size_t i = 0; i < count; i++) {
+            compare_name(audit, &audit->policy.rule[i], &names.name[i]);
+            audit->absent[i] = names.name[i].status == ACCOUNT_UNKNOWN;
         }
-        finding_set_place(finding, policy_file(audit, rule->file, path, sizeof path), rule->line);
     }
+    if (shared != MAP_FAILED)
+        munmap(shared, size);
 }
 
 /* Is tmoutd running? A process of another user can have its name, too. */

@@ -337,7 +337,7 @@ static void add_unknown_limit(struct audit *audit, const char *user, const char 
     finding_set_remediation(findings_add(&audit->findings, CHECK_SHELLS_USERS, AUDIT_WARN,
                                          "the limit of user \"%s\" could not be asked for: %s",
                                          user, why),
-                            "Make the sources in /etc/nsswitch.conf answer, and audit again.");
+                            ASK_AGAIN);
 }
 
 static void add_unknown_limits(struct audit *audit)
@@ -345,7 +345,7 @@ static void add_unknown_limits(struct audit *audit)
     finding_set_remediation(findings_add(&audit->findings, CHECK_SHELLS_USERS, AUDIT_WARN,
                                          "the users' limits could not be asked for: %s",
                                          audit->no_names.text),
-                            "Make the sources in /etc/nsswitch.conf answer, and audit again.");
+                            ASK_AGAIN);
 }
 
 /* Does the user have tmout but no disconnect? If so, *found has the rule. */

@@ -114,27 +114,21 @@ static int facts_find_bad(struct audit *audit, struct sshd_facts *facts)
 
 /* --- all of it ---------------------------------------------------------------- */
 
-/* What sshd_named_find() asks the name service. */
-struct named_question {
-    const struct sshd_text *text;
-    const struct policy *policy;
-};
-
 static void rehearse_named(void *context)
 {
-    const struct named_question *question = context;
+    const struct sshd_named_question *question = context;
     struct sshd_named named = {0};
     struct failure failure;
 
-    (void)sshd_named_find(question->text, question->policy, &named, &failure);
+    (void)sshd_named_find(question, &named, &failure);
 }
 
 static int facts_find_named(struct audit *audit, struct sshd_facts *facts, struct failure *failure)
 {
-    struct named_question question = {&facts->text, &audit->policy};
+    struct sshd_named_question question = {&facts->text, &audit->policy, audit->absent};
 
     if (audit_names_answer(audit, rehearse_named, &question))
-        return sshd_named_find(&facts->text, &audit->policy, &facts->named, failure);
+        return sshd_named_find(&question, &facts->named, failure);
     *failure = audit->no_names;
     return -1;
 }

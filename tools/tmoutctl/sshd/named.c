@@ -19,6 +19,7 @@ struct pattern {
     char *text;
     size_t length;
     bool is_group;
+    bool is_absent; /* known to be nobody's */
 };
 
 struct search {
@@ -38,14 +39,22 @@ static int search_out_of_memory(const struct search *search)
 
 /* --- patterns ------------------------------------------------------------- */
 
+static struct pattern *pattern_find(struct search *search, const char *text, size_t length,
+                                    bool is_group)
+{
+    for (size_t i = 0; i < search->pattern_count; i++)
+        if (search->pattern[i].is_group == is_group && search->pattern[i].length == length &&
+            memcmp(search->pattern[i].text, text, length) == 0)
+            return &search->pattern[i];
+    return NULL;
+}
+
 static int pattern_add(struct search *search, const char *text, size_t length, bool is_group)
 {
     length -= length > 0 && *text == '!';
     text += *text == '!';
-    for (size_t i = 0; i < search->pattern_count; i++)
-        if (search->pattern[i].is_group == is_group && search->pattern[i].length == length &&
-            memcmp(search->pattern[i].text, text, length) == 0)
-            return 0;
+    if (pattern_find(search, text, length, is_group) != NULL)
+        return 0;
     char *copy = strndup(text, length);
     struct pattern *grown =
         copy != NULL ? array_grow(search->pattern, search->pattern_count, sizeof *grown) : NULL;
@@ -54,7 +63,7 @@ static int pattern_add(struct search *search, const char *text, size_t length, b
         return search_out_of_memory(search);
     }
     search->pattern = grown;
-    search->pattern[search->pattern_count++] = (struct pattern){copy, length, is_group};
+    search->pattern[search->pattern_count++] = (struct pattern){copy, length, is_group, false};
     return 0;
 }
 
@@ -127,18 +136,32 @@ static int patterns_of_line(struct search *search, const struct sshd_line *line)
     return result;
 }
 
-static int patterns_find(struct search *search, const struct sshd_text *text,
-                         const struct policy *policy)
+/* Adds the name of a rule. */
+static int pattern_of_rule(struct search *search, const struct rule *rule, bool is_absent)
 {
+    const size_t length = strlen(rule->name);
+    const bool is_group = rule->kind == RULE_GROUP;
+
+    if (rule->kind == RULE_DEFAULT)
+        return 0;
+    if (pattern_add(search, rule->name, length, is_group) != 0)
+        return -1;
+    struct pattern *pattern = pattern_find(search, rule->name, length, is_group);
+    if (pattern != NULL)
+        pattern->is_absent = is_absent;
+    return 0;
+}
+
+static int patterns_find(struct search *search, const struct sshd_named_question *question)
+{
+    const struct policy *policy = question->policy;
     int result = 0;
 
-    for (size_t i = 0; result == 0 && i < text->count; i++)
-        result = patterns_of_line(search, &text->line[i]);
-    for (size_t i = 0; result == 0 && i < policy->count; i++) {
-        const struct rule *rule = &policy->rule[i];
-        if (rule->kind != RULE_DEFAULT)
-            result = pattern_add(search, rule->name, strlen(rule->name), rule->kind == RULE_GROUP);
-    }
+    for (size_t i = 0; result == 0 && i < question->text->count; i++)
+        result = patterns_of_line(search, &question->text->line[i]);
+    for (size_t i = 0; result == 0 && i < policy->count; i++)
+        result = pattern_of_rule(search, &policy->rule[i],
+                                 question->absent != NULL && question->absent[i]);
     return result;
 }
 
@@ -226,16 +249,18 @@ static int add_by_wildcard(struct search *search, const struct pattern *pattern)
     return result;
 }
 
-int sshd_named_find(const struct sshd_text *text, const struct policy *policy,
-                    struct sshd_named *named, struct failure *failure)
+int sshd_named_find(const struct sshd_named_question *question, struct sshd_named *named,
+                    struct failure *failure)
 {
     struct search search = {.named = named, .failure = failure};
-    int result = patterns_find(&search, text, policy);
+    int result = patterns_find(&search, question);
 
     for (size_t i = 0; result == 0 && i < search.pattern_count; i++) {
         const struct pattern *pattern = &search.pattern[i];
         if (strpbrk(pattern->text, "*?") != NULL)
             result = add_by_wildcard(&search, pattern);
+        else if (pattern->is_absent)
+            continue;
         else if (pattern->is_group)
             result = group_members(pattern->text, &search.users, add_user, &search, failure);
         else

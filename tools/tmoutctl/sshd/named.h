@@ -20,10 +20,17 @@ struct sshd_named {
     size_t count;
 };
 
-/* Finds them. Returns 0, or -1 with the reason: a directory does not answer, or
- * there is no memory. */
-int sshd_named_find(const struct sshd_text *text, const struct policy *policy,
-                    struct sshd_named *named, struct failure *failure);
+/* Whom to look for. */
+struct sshd_named_question {
+    const struct sshd_text *text;
+    const struct policy *policy;
+    const bool *absent; /* for policy->rule[]: nobody has this name; NULL: not known */
+};
+
+/* Finds them. Returns 0, or -1 with the reason: a directory does not answer, there
+ * are too many, or there is no memory. */
+int sshd_named_find(const struct sshd_named_question *question, struct sshd_named *named,
+                    struct failure *failure);
 
 void sshd_named_free(struct sshd_named *named);
 

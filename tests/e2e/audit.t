@@ -721,6 +721,14 @@ def shells_are_asked():
         tap.ok(limits(), "carriage returns in our script", limits())
 
 
+def other_shells_away():
+    """without the other shells there are fewer to ask in what follows"""
+    for name in "zsh", "ksh93", "mksh", "tcsh":
+        if os.path.exists(f"/usr/bin/{name}"):
+            os.rename(f"/usr/bin/{name}", f"/usr/bin/{name}.away")
+    tap.equal(set(troubles()), set(CLEAN), "the audit is content")
+
+
 # --- the policy ---------------------------------------------------------------
 
 def the_policy():
@@ -1206,11 +1214,12 @@ def clean_host():
 clean_host()
 VERSION = tuple(map(int, re.search(r"OpenSSH_(\d+)\.(\d+)", run("sshd", "-V").stderr).groups()))
 CLEAN = troubles()
-tap.run(a_clean_host, the_schema, calls, what_sshd_leaves_open, what_stops_sshd, an_sshd_that_cannot_be_queried, the_drop_in_for_sshd,
+tap.run(a_clean_host, the_schema, calls, shells, shells_are_asked, scripts_that_do_more,
+        limits_that_are_larger, other_shells_away, what_sshd_leaves_open, what_stops_sshd, an_sshd_that_cannot_be_queried, the_drop_in_for_sshd,
         lines_that_end_the_stack_first, lines_that_end_another_stack, modules_elsewhere,
         harmless_session_controls, what_a_match_block_loosens, zeros, match_blocks_about_the_way_in,
         a_large_drop_in, an_sshd_that_hangs, a_host_without_sshd,
-        lines_that_are_missing, lines_in_the_wrong_place, shells, shells_are_asked, the_policy, the_host, faillock,
+        lines_that_are_missing, lines_in_the_wrong_place, the_policy, the_host, faillock,
         owners_and_modes, space_for_the_state, names_with_control_characters, fixes_in_words,
-        scripts_that_do_more, limits_that_are_larger, a_faillock_between_two_rules, baselines, presets,
+        a_faillock_between_two_rules, baselines, presets,
         fixes_that_hold, names_in_a_fix, what_the_host_does_not_do)

@@ -19,8 +19,7 @@ static int ask_all(struct sshd_program *program, const struct sshd_facts *facts,
         failure_set(&answers->failure, "out of memory");
         return -1;
     }
-    if (sshd_test(program, &answers->failure) != 0 ||
-        sshd_effective(program, NULL, &answers->global, &answers->failure) != 0)
+    if (sshd_effective(program, NULL, &answers->global, &answers->failure) != 0)
         return -1;
     for (; answers->user_count < facts->named.count; answers->user_count++)
         if (sshd_effective(program, facts->named.user[answers->user_count].name,

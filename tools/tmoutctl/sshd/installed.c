@@ -242,17 +242,6 @@ int sshd_effective(struct sshd_program *program, const char *user, struct sshd_c
     return sshd_ask_config(program, arguments, config, failure);
 }
 
-int sshd_test(struct sshd_program *program, struct failure *failure)
-{
-    const char *const arguments[] = {"-t", program->config[0] != '\0' ? "-f" : NULL,
-                                     program->config, NULL};
-    struct sshd_config config = {0};
-    const int result = sshd_ask_config(program, arguments, &config, failure);
-
-    sshd_config_free(&config);
-    return result;
-}
-
 int sshd_builtin(struct sshd_program *program, struct sshd_config *config, struct failure *failure)
 {
     static const char *const arguments[] = {"-T", "-f", "/dev/null", NULL};

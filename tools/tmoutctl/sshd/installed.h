@@ -62,10 +62,6 @@ int sshd_find(const struct host *host, struct sshd_program *program, struct fail
 int sshd_effective(struct sshd_program *program, const char *user, struct sshd_config *config,
                    struct failure *failure);
 
-/* What `sshd -t` says: would it start with this configuration? Returns 0, or -1
- * with the reason. */
-int sshd_test(struct sshd_program *program, struct failure *failure);
-
 /* As sshd_effective(), for sshd's built-in values, without any configuration file. */
 int sshd_builtin(struct sshd_program *program, struct sshd_config *config, struct failure *failure);
 

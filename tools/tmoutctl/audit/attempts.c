@@ -45,7 +45,7 @@ static void check_attempts_origin(struct audit *audit, const void *facts)
             service->name);
         finding_set_place(finding, auth->path, 0);
         finding_set_remediation(finding,
-                                "An auth line in this file with origin=network; or with "
+                                "Give this file an auth line with origin=network; or with "
                                 "origin=local if only people at this machine can reach %s.",
                                 service->name);
     }
@@ -90,7 +90,8 @@ static void check_attempts_again(struct audit *audit, const void *facts)
                 line->module);
             finding_set_place(finding, line->file, line->line);
             finding_set_remediation(
-                finding, "With use_first_pass the module takes the password that was entered.");
+                finding,
+                "Add use_first_pass: the module then takes the password that was entered.");
         }
     }
 }
@@ -111,16 +112,17 @@ static void look_at_unit(struct audit *audit, const struct pam_service *service,
         service->name);
     finding_set_place(finding, sandbox.path, 0);
     if (sandbox.is_read_only)
-        finding_set_remediation(finding,
-                                "A drop-in /etc/systemd/system/%s.d/tmout.conf with [Service] and "
-                                "ReadWritePaths=%s%s.",
-                                unit, state_dir,
-                                sandbox.hides_boot_id ? " and ProcSubset=all" : "");
+        finding_set_remediation(
+            finding,
+            "Write a drop-in /etc/systemd/system/%s.d/tmout.conf with [Service] and "
+            "ReadWritePaths=%s%s.",
+            unit, state_dir, sandbox.hides_boot_id ? " and ProcSubset=all" : "");
     else
-        finding_set_remediation(finding,
-                                "A drop-in /etc/systemd/system/%s.d/tmout.conf with [Service] and "
-                                "ProcSubset=all.",
-                                unit);
+        finding_set_remediation(
+            finding,
+            "Write a drop-in /etc/systemd/system/%s.d/tmout.conf with [Service] and "
+            "ProcSubset=all.",
+            unit);
 }
 
 static void check_attempts_sandbox(struct audit *audit, const void *facts)

@@ -66,7 +66,7 @@ static void add_stack_problem(struct audit *audit, const struct pam_stack *stack
     struct finding *finding =
         findings_add(&audit->findings, CHECK_PAM_STACK, AUDIT_FAIL, "%s", stack->problem);
     finding_set_place(finding, stack->problem_file, stack->problem_line);
-    finding_set_remediation(finding, "libpam can read every line as it is meant.");
+    finding_set_remediation(finding, "Correct the line, or the file that it includes.");
 }
 
 static void check_pam_stack(struct audit *audit, const void *facts)
@@ -98,7 +98,7 @@ static void check_pam_stack(struct audit *audit, const void *facts)
                          "has an %s stack with too many ways to follow: it cannot be judged",
                          pam_type_word(diagnosis->type));
         finding_set_place(finding, diagnosis->stack.path, 0);
-        finding_set_remediation(finding, "The stack is short enough to be understood.");
+        finding_set_remediation(finding, "Shorten the stack.");
     }
 }
 
@@ -122,7 +122,7 @@ static void look_for_bad_jumps(struct audit *audit, const struct pam_facts *pam,
                          service->name, line->control, line->module);
         finding_set_place(finding, line->file, line->line);
         finding_set_remediation(finding,
-                                "The jump leads to the line that was meant. Which one that "
+                                "Let the jump lead to the line that was meant. Which one that "
                                 "is cannot be told from the stack, so no edit is offered.");
     }
 }
@@ -187,7 +187,7 @@ static void check_module_path(struct audit *audit, const struct pam_facts *pam,
     struct finding *finding = findings_add(&audit->findings, CHECK_PAM_MODULE, AUDIT_FAIL,
                                            "loads %s, which %s", path, wrong);
     finding_set_place(finding, line->file, line->line);
-    finding_set_remediation(finding, "The line names " PAM_OUR_MODULE " without a path.");
+    finding_set_remediation(finding, "Name " PAM_OUR_MODULE " without a path.");
 }
 
 /* A line of ours of type account: the module has no such function, and libpam takes
@@ -276,7 +276,7 @@ static void check_missing_module(struct audit *audit, const struct pam_facts *pa
                : "%.*s is not installed: %s rejects everybody who gets there",
         (int)strcspn(line->module, "\r"), line->module, service->name);
     finding_set_place(finding, line->file, line->line);
-    finding_set_remediation(finding, has_cr ? "The file has Unix line endings."
+    finding_set_remediation(finding, has_cr ? "Give the file Unix line endings."
                                             : "Install the package that has the module, or take "
                                               "the line out.");
 }
@@ -311,7 +311,7 @@ static void fix_arguments(struct audit *audit, struct finding *finding, const st
 {
     struct edits edits = {0};
 
-    finding_set_remediation(finding, "The line has only arguments that are in pam_tmout(8).");
+    finding_set_remediation(finding, "Keep only arguments that are in pam_tmout(8).");
     if (pam_replace_arguments(audit->host, &edits, line, is_accepted, NULL) == 0)
         for (size_t i = 0; i < edits.count; i++)
             finding_add_edit(finding, &edits.item[i]);
@@ -344,7 +344,7 @@ static void check_argument(struct audit *audit, const struct pam_line *line, con
                      "uses a different %s from this audit: %.*s",
                      id == MODULE_ARG_CONFIG ? "policy" : "state directory", (int)length, word);
     finding_set_place(finding, line->file, line->line);
-    finding_set_remediation(finding, "The module and tmoutctl use the same policy and state.");
+    finding_set_remediation(finding, "Let the module and tmoutctl use the same policy and state.");
 }
 
 static void check_line_arguments(struct audit *audit, const struct pam_facts *pam,

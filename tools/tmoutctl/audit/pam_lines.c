@@ -145,7 +145,7 @@ void check_pam_session_line(struct audit *audit, const void *facts)
                          elsewhere_text(audit, PAM_TYPE_SESSION, where, sizeof where));
         finding_set_place(finding, diagnosis->stack.path, 0);
         set_right(finding, diagnosis,
-                  "Every session that opens calls " PAM_OUR_MODULE ", after pam_env");
+                  "Let every session that opens call " PAM_OUR_MODULE ", after pam_env");
     }
 }
 
@@ -159,11 +159,11 @@ static const char *guessed_text(const struct pam_diagnosis *diagnosis)
 static const char *right_auth_text(const struct pam_diagnosis *diagnosis)
 {
     if (diagnosis->type == PAM_TYPE_PASSWORD)
-        return "The password line comes before the module that checks the current password";
+        return "Put the password line before the module that checks the current password";
     return diagnosis->wiring.check == PAM_KIND_CODE
-               ? "The auth line comes before the module that checks codes, with noprompt, since "
+               ? "Put the auth line before the module that checks codes, with noprompt, since "
                  "nobody checks a password"
-               : "The auth line comes before the module that checks passwords, and after those "
+               : "Put the auth line before the module that checks passwords, and after those "
                  "that make one unnecessary";
 }
 
@@ -196,7 +196,7 @@ static void add_other_session(struct audit *audit, const struct pam_diagnosis *d
                                 : "a shell of another user started in a login gets no limit");
 
     finding_set_place(finding, diagnosis->stack.path, 0);
-    set_right(finding, diagnosis, "Every session that opens calls " PAM_OUR_MODULE);
+    set_right(finding, diagnosis, "Let every session that opens call " PAM_OUR_MODULE);
 }
 
 static void add_other_auth(struct audit *audit, const struct pam_diagnosis *diagnosis)
@@ -256,7 +256,7 @@ void check_pam_session_order(struct audit *audit, const void *facts)
                       "~/.pam_environment can override the limit",
                       line->file, line->line);
         if (finding != NULL)
-            set_right(finding, diagnosis, "The session line comes after every pam_env line");
+            set_right(finding, diagnosis, "Move the session line behind every pam_env line");
     }
 }
 
@@ -278,7 +278,7 @@ void check_pam_session_control(struct audit *audit, const void *facts)
                       "is logged",
                       line->control, diagnosis->service->name);
         if (finding != NULL)
-            set_right(finding, diagnosis, "The session line's control is `optional`");
+            set_right(finding, diagnosis, "Set the control of the session line to `optional`");
     }
 }
 
@@ -299,7 +299,7 @@ void check_pam_auth_control(struct audit *audit, const void *facts)
                       "password is still checked",
                       pam_type_word(diagnosis->type), diagnosis->service->name, line->control);
         if (finding != NULL)
-            set_right(finding, diagnosis, "The auth line's control is `requisite`");
+            set_right(finding, diagnosis, "Set the control of the auth line to `requisite`");
     }
 }
 
@@ -377,7 +377,7 @@ void check_pam_prompt(struct audit *audit, const void *facts)
             "asks for a password in %s, although %s asks for %s itself", diagnosis->service->name,
             place_of(&diagnosis->stack, line, &place), pam_kind_text(diagnosis->wiring.check));
         if (finding != NULL)
-            set_right(finding, diagnosis, "The auth line has noprompt");
+            set_right(finding, diagnosis, "Add noprompt to the auth line");
     }
 }
 
@@ -396,8 +396,8 @@ static void add_jump(struct audit *audit, const struct pam_facts *pam,
 
     if (finding != NULL)
         set_right(finding, diagnosis,
-                  is_check(diagnosis) ? "Every way to a password check leads through our line"
-                                      : "Every session that opens calls " PAM_OUR_MODULE);
+                  is_check(diagnosis) ? "Let every way to a password check lead through our line"
+                                      : "Let every session that opens call " PAM_OUR_MODULE);
 }
 
 void check_pam_jump(struct audit *audit, const void *facts)
@@ -426,6 +426,6 @@ void check_pam_twice(struct audit *audit, const void *facts)
             "is the second %s line for " PAM_OUR_MODULE " in the stack of %s; the first is %s:%u",
             pam_type_word(diagnosis->type), diagnosis->service->name, first->file, first->line);
         if (finding != NULL)
-            set_right(finding, diagnosis, "The stack calls " PAM_OUR_MODULE " once");
+            set_right(finding, diagnosis, "Keep one of the lines");
     }
 }

@@ -179,7 +179,7 @@ static void fix_bad_option(const struct audit *audit, const struct sshd_facts *s
             snprintf(text, sizeof text, "%s %s", meant,
                      right_value(audit, sshd_keywords[i].id, value, sizeof value));
     }
-    finding_set_remediation(finding, "Write %s.", text);
+    finding_set_remediation(finding, "Set %s.", text);
     sshd_fix_line(finding, line, text);
 }
 
@@ -707,7 +707,7 @@ static void check_sshd_drop_in(struct audit *audit, const void *facts)
             findings_add(&audit->findings, CHECK_SSHD_DROP_IN, AUDIT_FAIL,
                          "cannot be compared with the policy: %s", failure.text);
         finding_set_place(finding, SSHD_DROP_IN, 0);
-        finding_set_remediation(finding, "Compare again when the reason is gone.");
+        finding_set_remediation(finding, "Remove the reason, and compare again.");
         finding_set_command(finding, "tmoutctl sshd-config --check");
     }
     for (size_t i = 0; i < check.difference_count; i++)

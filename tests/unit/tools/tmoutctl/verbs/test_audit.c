@@ -82,7 +82,7 @@ static void only_what_is_wrong(void **state)
     assert_int_equal(audit(host, NULL, &captured), TMOUTCTL_NO);
     assert_string_equal(captured.out, "FAIL  pam-stack               " SSHD_PAM
                                       ":5: includes a?[31mb, which does not exist\n"
-                                      "      fix: libpam can read every line as it is meant.\n");
+                                      "      fix: Correct the line, or the file that it includes.\n");
     captured_free(&captured);
 }
 

@@ -331,16 +331,42 @@ static char *bytes_of(const struct audited_host *host)
     return sum;
 }
 
-/* Is there a finding of this check about this file, that is not a pass? */
-static bool was_found(char *const *before, size_t count, const char *finding)
+/* Takes a finding off the list. False: it is not there. */
+static bool take_found(char **before, size_t count, const char *finding)
 {
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(before[i], finding) == 0)
-            return true;
+    for (size_t i = 0; i < count; i++) {
+        if (before[i] == NULL || strcmp(before[i], finding) != 0)
+            continue;
+        free(before[i]);
+        before[i] = NULL;
+        return true;
+    }
     return false;
 }
 
-/* The findings that need an action, as "ID FILE"; each to be freed. */
+/* What several services share is reported for the first of them, which may be another
+ * one the next time: each service's name becomes an asterisk. */
+static void mask_services(char *text)
+{
+    static const char *const services[] = {"sshd", "login", "sudo", "su"};
+
+    for (char *at = text + strcspn(text, "abcdefghijklmnopqrstuvwxyz_"); *at != '\0';
+         at += strcspn(at, "abcdefghijklmnopqrstuvwxyz_")) {
+        const size_t length = strspn(at, "abcdefghijklmnopqrstuvwxyz_");
+        bool is_service = false;
+        for (size_t i = 0; i < COUNT_OF(services); i++)
+            if (strlen(services[i]) == length && strncmp(at, services[i], length) == 0)
+                is_service = true;
+        if (is_service) {
+            *at = '*';
+            memmove(at + 1, at + length, strlen(at + length) + 1);
+        }
+        at += is_service ? 1 : length;
+    }
+}
+
+/* The findings that need an action, as "ID FILE TEXT", each to be freed. Lines may
+ * move. */
 static size_t list_troubles(const struct findings *findings, char **list, size_t max)
 {
     size_t count = 0;
@@ -350,8 +376,10 @@ static size_t list_troubles(const struct findings *findings, char **list, size_t
         if (f->status < AUDIT_WARN)
             continue;
         assert_true(count < max);
-        assert_true(asprintf(&list[count++], "%s %s", audit_checks[f->check].id,
-                             f->file != NULL ? f->file : "-") > 0);
+        assert_true(asprintf(&list[count++], "%s %s %s", audit_checks[f->check].id,
+                             f->file != NULL ? f->file : "-", f->message) > 0);
+        mask_services(list[count - 1] + strlen(audit_checks[f->check].id) + 1 +
+                      strlen(f->file != NULL ? f->file : "-"));
     }
     return count;
 }
@@ -372,7 +400,7 @@ static void one_host(struct audited_host *host, size_t number)
     char *patched = bytes_of(host), *second = audit_host_in_full(host);
     const size_t after_count = list_troubles(&host->audit.findings, after, TROUBLES_MAX);
     for (size_t i = 0; i < after_count; i++) {
-        if (!was_found(before, before_count, after[i])) {
+        if (!take_found(before, before_count, after[i])) {
             print_findings(&host->audit.findings);
             fprintf(stderr, "after\n%s\n", patch);
             fail_msg("host %zu: %s is new", number, after[i]);

@@ -80,9 +80,10 @@ static void only_what_is_wrong(void **state)
     captured_free(&captured);
     put(host->root, SSHD_PAM, GOOD_STACK "auth include a\x1b[31mb\n");
     assert_int_equal(audit(host, NULL, &captured), TMOUTCTL_NO);
-    assert_string_equal(captured.out, "FAIL  pam-stack               " SSHD_PAM
-                                      ":5: includes a?[31mb, which does not exist\n"
-                                      "      fix: Correct the line, or the file that it includes.\n");
+    assert_string_equal(captured.out,
+                        "FAIL  pam-stack               " SSHD_PAM
+                        ":5: includes a?[31mb, which does not exist\n"
+                        "      fix: Correct the line, or the file that it includes.\n");
     captured_free(&captured);
 }
 

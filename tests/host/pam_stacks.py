@@ -19,9 +19,10 @@ def small_stack(service, *session):
           "session required pam_permit.so", *session)
 
 
-def wire_auth(service, line=AUTH_LINE, before=r"@include common-auth|auth\b.*pam_unix\.so"):
+def wire_auth(service, line=AUTH_LINE, before=r"@include common-auth|auth\b.*pam_unix\.so",
+              root=""):
     """Adds an auth line to a PAM stack, before the module that asks for the password."""
-    path = f"/etc/pam.d/{service}"
+    path = f"{root}/etc/pam.d/{service}"
     lines = read(path).splitlines()
     place = [n for n, text in enumerate(lines) if re.match(before, text)][0]
     write(path, "\n".join(lines[:place] + [line] + lines[place:]) + "\n")

@@ -15,12 +15,18 @@ SNAPSHOT = STATE + "/policy.v1"
 LEDGERS = STATE + "/attempts"
 
 
-def install():
-    """`make install`, and the hooks in the shells' startup files. The variables of
-    a make that runs the tests must not reach this one."""
+def install_files(root=""):
+    """`make install`, below a root directory. The variables of a make that runs the
+    tests must not reach this one."""
     environment = {name: value for name, value in os.environ.items()
                    if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "DESTDIR")}
-    must("make", "-s", "install", cwd=REPOSITORY, env=environment, timeout=BUILD_GUARD_SEC)
+    must("make", "-s", "install", f"DESTDIR={root}", cwd=REPOSITORY, env=environment,
+         timeout=BUILD_GUARD_SEC)
+
+
+def install():
+    """`make install`, and the hooks in the shells' startup files."""
+    install_files()
     must("tmoutctl", "shells", "--install")
 
 

@@ -1,7 +1,7 @@
 /*
  * The records that the module sends to the kernel for auditd, as libaudit writes
  * them: they are taken down on their way to the audit socket. What auditd makes of
- * them needs a kernel with audit.
+ * them is tested in a virtual machine: tests/soak/audit_records.t.
  */
 #include "tests/module/attempts.h"
 

@@ -703,6 +703,10 @@ def shells_are_asked():
                              for f in found), "a file that another one reads", found)
         write(local, "TMOUT=60\n")
         tap.equal({f["status"] for f in limits()}, {"NOTE"}, "a stricter one is a note")
+        write(local, "yes\n")
+        found = limits()
+        tap.ok(any("prints too much before its prompt" in f["message"] for f in found),
+               "one that prints without end", found)
         write(local, "exec sleep 1000\n")
         tap.ok(any("does not come to its prompt" in f["message"] for f in limits()),
                "a shell that hangs is given up")

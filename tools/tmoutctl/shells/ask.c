@@ -216,8 +216,11 @@ int shell_ask(const struct shell_run *run, struct shell_answer *answer, struct f
     question_argv(run->path, run->kind, run->start, argv);
     int result = subprocess_run_with(&start, ANSWER_MS, &output);
     if (result != 0)
-        failure_set(failure, "%s",
-                    errno == ETIMEDOUT ? "does not come to its prompt" : strerror(errno));
+        failure_set(failure, "%s%s",
+                    errno == ETIMEDOUT ? "does not come to its prompt"
+                    : errno == EFBIG   ? "prints too much before its prompt"
+                                       : "cannot be started: ",
+                    errno == ETIMEDOUT || errno == EFBIG ? "" : strerror(errno));
     else if ((result = read_answer(&output, run->kind, answer)) != 0)
         failure_set(failure, "ends before its prompt");
     subprocess_free(&output);

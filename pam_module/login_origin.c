@@ -39,21 +39,18 @@ static const char *ssh_connection(pam_handle_t *pamh)
 }
 
 /* What the application says of the remote side, as it stands. */
-static const char *remote_side(pam_handle_t *pamh)
+static const char *remote_side(pam_handle_t *pamh, const char *connection)
 {
-    const char *connection = ssh_connection(pamh);
-
     return connection[0] != '\0' ? connection : text_or_empty(pam_item(pamh, PAM_RHOST));
 }
 
 void login_address(pam_handle_t *pamh, char *text, size_t size)
 {
-    copy_word(text, size, remote_side(pamh));
+    copy_word(text, size, remote_side(pamh, ssh_connection(pamh)));
 }
 
-static bool is_local(pam_handle_t *pamh, const struct module_args *args)
+static bool is_local(pam_handle_t *pamh, const struct module_args *args, const char *remote)
 {
-    const char *remote = remote_side(pamh);
     const struct login_evidence evidence = {
         .service = text_or_empty(pam_item(pamh, PAM_SERVICE)),
         .address = remote[0] == '\0' && login_is_ssh(pamh) ? "unknown" : remote,
@@ -70,14 +67,17 @@ static bool is_local(pam_handle_t *pamh, const struct module_args *args)
 void login_origin_find(pam_handle_t *pamh, const struct module_args *args,
                        struct login_origin *login)
 {
+    const char *connection = ssh_connection(pamh);
+    const char *remote = remote_side(pamh, connection);
+
     *login = (struct login_origin){.origin = {.kind = ORIGIN_LOCAL}, .address = "local"};
-    if (is_local(pamh, args))
+    if (is_local(pamh, args, remote))
         return;
-    login_address(pamh, login->address, sizeof login->address);
+    copy_word(login->address, sizeof login->address, remote);
     /* PAM_RHOST may be a name, which the attacker's name server chose: nothing is
      * counted by it, and it must not look like a local attempt. */
-    login->origin = ssh_connection(pamh)[0] != '\0' ? origin_of_address(login->address)
-                                                    : (struct origin){.kind = ORIGIN_NETWORK};
+    login->origin = connection[0] != '\0' ? origin_of_address(login->address)
+                                          : (struct origin){.kind = ORIGIN_NETWORK};
     if (login->address[0] == '\0' || strcmp(login->address, "local") == 0)
         snprintf(login->address, sizeof login->address, "unknown");
 }

@@ -173,17 +173,12 @@ int register_login(pam_handle_t *pamh, const struct module_args *args,
 
 void unregister_login(const struct module_args *args)
 {
-    struct session_record record;
     struct process self;
     char sessions_dir[SESSIONS_DIR_MAX];
 
     registry_directory(args->state_dir, sessions_dir, sizeof sessions_dir);
-    /* tmoutd removes the record of a login that may leave something behind, which
-     * it would otherwise miss while it is restarted. */
-    if (process_read(0, &self) == 0 &&
-        registry_get(sessions_dir, geteuid(), self.pid, &record) == REGISTRY_OK &&
-        record.start_ticks == self.start_ticks && record.limits.leftovers == LEFTOVERS_KEEP)
-        registry_remove(sessions_dir, geteuid(), self.pid);
+    if (process_read(0, &self) == 0)
+        registry_log_out(sessions_dir, geteuid(), &self);
 }
 
 int find_surrounding_login(pam_handle_t *pamh, const struct module_args *args,

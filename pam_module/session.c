@@ -75,14 +75,15 @@ static int tighten_inside_login(pam_handle_t *pamh, const struct module_args *ar
 }
 
 /* PAM_SUCCESS if the limit was set, or the session has none. */
-static int set_limit(pam_handle_t *pamh, const struct module_args *args, struct user_settings *user)
+static int set_limit(pam_handle_t *pamh, const struct module_args *args, bool is_own_login,
+                     struct user_settings *user)
 {
     struct resolution *resolution = &user->resolution;
     int covered;
 
     if (user_settings_find(pamh, args, FOR_SESSION, user) != USER_SETTINGS_FOUND)
         return PAM_SESSION_ERR;
-    if (is_login(pamh))
+    if (is_own_login)
         covered = resolution_covers(resolution, login_is_ssh(pamh));
     else
         covered = tighten_inside_login(pamh, args, resolution);
@@ -93,7 +94,8 @@ static int set_limit(pam_handle_t *pamh, const struct module_args *args, struct 
 int session_open(pam_handle_t *pamh, const struct module_args *args)
 {
     struct user_settings user;
-    const int result = set_limit(pamh, args, &user);
+    const bool is_own_login = is_login(pamh);
+    const int result = set_limit(pamh, args, is_own_login, &user);
     const struct registered_limits limits = {
         .uid = user.policy != 0 ? user.uid : NO_UID,
         .policy = user.policy,
@@ -105,7 +107,7 @@ int session_open(pam_handle_t *pamh, const struct module_args *args)
     if (result != PAM_SUCCESS)
         pam_putenv(pamh, "PAM_TMOUT=");
     /* Whatever the policy says now: a later one applies to this login, too. */
-    if (is_login(pamh) && register_login(pamh, args, &limits) != 0)
+    if (is_own_login && register_login(pamh, args, &limits) != 0)
         return PAM_SESSION_ERR;
     return result;
 }

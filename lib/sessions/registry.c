@@ -144,18 +144,27 @@ static int write_record(const struct registry_write *write, const struct session
     return result;
 }
 
+/* The directory is nearly always there. */
+static int open_or_make(const struct registry_write *write, struct failure *failure)
+{
+    const int fd = secure_open_directory(write->directory, write->owner, O_RDONLY, failure);
+
+    if (fd >= 0)
+        return fd;
+    if (registry_make(write->directory) == 0)
+        return secure_open_directory(write->directory, write->owner, O_RDONLY, failure);
+    const int error = errno;
+    failure_set(failure, "cannot create directory: %s", strerror(error));
+    errno = error;
+    return -1;
+}
+
 static int put_record(struct registry_write *write, const struct session_record *record,
                       struct failure *failure)
 {
     int error;
 
-    if (registry_make(write->directory) != 0) {
-        error = errno;
-        failure_set(failure, "cannot create directory: %s", strerror(error));
-        errno = error;
-        return -1;
-    }
-    write->directory_fd = secure_open_directory(write->directory, write->owner, O_RDONLY, failure);
+    write->directory_fd = open_or_make(write, failure);
     if (write->directory_fd < 0)
         return -1;
     registry_file_name(write->name, record->pid);
@@ -227,18 +236,38 @@ enum registry_status registry_get(const char *directory, uid_t owner, pid_t pid,
     return status;
 }
 
+static void remove_at(int directory_fd, const char *directory, uid_t owner, pid_t pid,
+                      bool has_spare)
+{
+    char name[NAME_SIZE];
+
+    registry_file_name(name, pid);
+    if (!has_spare || !spare_return(directory, owner, directory_fd, name))
+        unlinkat(directory_fd, name, 0);
+}
+
 void registry_remove(const char *directory, uid_t owner, pid_t pid)
 {
     const int directory_fd = open_registry(directory, owner);
     struct session_record record;
-    char name[NAME_SIZE];
 
     if (directory_fd < 0)
         return;
-    registry_file_name(name, pid);
-    if (registry_get_at(directory_fd, owner, pid, &record) != REGISTRY_OK || !record.has_spare ||
-        !spare_return(directory, owner, directory_fd, name))
-        unlinkat(directory_fd, name, 0);
+    const bool is_good = registry_get_at(directory_fd, owner, pid, &record) == REGISTRY_OK;
+    remove_at(directory_fd, directory, owner, pid, is_good && record.has_spare);
+    close(directory_fd);
+}
+
+void registry_log_out(const char *directory, uid_t owner, const struct process *process)
+{
+    const int directory_fd = open_registry(directory, owner);
+    struct session_record record;
+
+    if (directory_fd < 0)
+        return;
+    if (registry_get_at(directory_fd, owner, process->pid, &record) == REGISTRY_OK &&
+        record.start_ticks == process->start_ticks && record.limits.leftovers == LEFTOVERS_KEEP)
+        remove_at(directory_fd, directory, owner, process->pid, record.has_spare);
     close(directory_fd);
 }
 

@@ -86,6 +86,11 @@ int registry_add(const char *directory, uid_t owner, const struct session_record
 /* Removes a login; it need not be there. What was a spare becomes one again. */
 void registry_remove(const char *directory, uid_t owner, pid_t pid);
 
+/* Removes the login of a process whose session ends, unless it may leave something
+ * behind: tmoutd removes that record, and would otherwise miss what is left while it
+ * is restarted. */
+void registry_log_out(const char *directory, uid_t owner, const struct process *process);
+
 /* The record of the login whose session this process opened. The directory and
  * the file must belong to owner. */
 enum registry_status registry_get(const char *directory, uid_t owner, pid_t pid,

@@ -118,6 +118,38 @@ static void put_and_get(void **state)
     free(directory);
 }
 
+/* Whether the record is still there after the login has ended in order. */
+static bool stays_after_log_out(const char *directory, const struct session_record *record,
+                                uint64_t ticks_since)
+{
+    const struct process process = {.pid = record->pid,
+                                    .start_ticks = record->start_ticks + ticks_since};
+
+    registry_log_out(directory, geteuid(), &process);
+    return get(directory, record->pid) != REGISTRY_ABSENT;
+}
+
+static void log_out(void **state)
+{
+    char *directory = path_in(*state, "sessions");
+    struct session_record record = record_of(0, "kim");
+
+    assert_false(stays_after_log_out(directory, &record, 0)); /* no directory yet */
+    record.policy = 1;
+    record.limits.leftovers = LEFTOVERS_WATCH;
+    put(directory, &record);
+    assert_true(stays_after_log_out(directory, &record, 0));
+    record.limits.leftovers = LEFTOVERS_KEEP;
+    put(directory, &record);
+    assert_true(stays_after_log_out(directory, &record, 1)); /* another process's */
+    assert_false(stays_after_log_out(directory, &record, 0));
+    assert_false(stays_after_log_out(directory, &record, 0));
+    put(directory, &record);
+    damage(directory, record.pid);
+    assert_true(stays_after_log_out(directory, &record, 0)); /* for tmoutd to rebuild */
+    free(directory);
+}
+
 static void modes(void **state)
 {
     static const mode_t masks[] = {0, 022, 077, 0137, 0777};
@@ -832,6 +864,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(put_and_get),
+        WITH_DIRECTORY(log_out),
         WITH_DIRECTORY(modes),
         WITH_DIRECTORY(cannot_be_put),
         WITH_DIRECTORY(a_link_in_the_way),

@@ -327,6 +327,20 @@ def install_name_service():
     write("/etc/nsswitch.conf", "passwd: held files\ngroup: files\ninitgroups: held files\n")
 
 
+def powers_of_helpers():
+    """The capabilities, effective and permitted, of the helpers that ask a name service:
+    each has its socket open and waits."""
+    found = set()
+    for pid in run("pgrep", "-P", str(tmoutd.process.pid)).stdout.split():
+        try:
+            maps, status = read(f"/proc/{pid}/maps"), read(f"/proc/{pid}/status")
+        except OSError:
+            continue
+        if "libnss_held" in maps:
+            found |= set(re.findall(r"(?m)^Cap(?:Eff|Prm|Inh):\s*(\w+)", status))
+    return found
+
+
 def name_service_that(what):
     """Logins from before, and the policy changes: limits would have to be looked up."""
     number = f"nss{what}"
@@ -337,6 +351,9 @@ def name_service_that(what):
     write("/run/nss-" + what, "")
     tmoutd.process.send_signal(signal.SIGHUP)
     start = time.monotonic()
+    if what == "hangs":
+        tap.equal(wait_until(powers_of_helpers), {"0" * 16},
+                  "name service hangs: the helper that waits for it has no capabilities")
     busy = True
     while busy and not idle.ended_within(0) and time.monotonic() < start + ATTACKER_SEC:
         busy = typist.is_there()

@@ -12,6 +12,15 @@ enum presence {
     UNKNOWN  /* it could not be determined, or not in time */
 };
 
+/* What a helper may do for a question, beyond what any process of uid 0 without
+ * capabilities may; ored. */
+enum power {
+    MAY_NOTHING = 0,   /* asks the name service, and reads root's files */
+    MAY_LOOK = 1 << 0, /* into every process, and at files of others */
+    MAY_SIGNAL = 1 << 1,
+    MAY_HANG_UP = 1 << 2 /* terminals, and open exclusive ones */
+};
+
 enum { ANSWER_DATA_MAX = 32 * 1024, ANSWER_FDS_MAX = 16 };
 
 struct answer {

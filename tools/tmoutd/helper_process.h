@@ -12,7 +12,8 @@ enum { HELPER_JOBS_MAX = 128 };
 struct job {
     work_function work;
     const void *input;
-    int fd; /* the only descriptor of ours that the helper keeps for it, or -1 */
+    unsigned powers; /* enum power */
+    int fd;          /* the only descriptor of ours that the helper keeps for it, or -1 */
 };
 
 struct helper_process {

@@ -502,6 +502,7 @@ static int helper_start(struct helper *helper)
     for (size_t i = 0; i < helper->count; i++)
         job[i] = (struct job){.work = helper->batch[i]->question.work,
                               .input = helper->batch[i]->input,
+                              .powers = helper->batch[i]->question.powers,
                               .fd = helper->batch[i]->question.fd};
     if (helper_process_start(&helper->process, job, helper->count) != 0)
         return -errno;

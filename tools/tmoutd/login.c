@@ -116,6 +116,7 @@ static struct inquiry *ask_about(struct login *login, work_function work, const 
 {
     const struct question question = {.about = login->owner.about,
                                       .work = work,
+                                      .powers = MAY_LOOK,
                                       .input = input,
                                       .input_size = size,
                                       .fd = -1,

@@ -53,6 +53,7 @@ static struct inquiry *ask_helper(struct login_cut *cut, work_function work, con
 {
     const struct question question = {.about = cut->about,
                                       .work = work,
+                                      .powers = MAY_LOOK | MAY_SIGNAL,
                                       .input = input,
                                       .input_size = size,
                                       .fd = -1,

@@ -250,6 +250,7 @@ static void start_search(struct reconcile *reconcile)
     struct search_input *input = make_input(reconcile, &size);
     const struct question question = {.about = about_host(),
                                       .work = search_logins,
+                                      .powers = MAY_LOOK,
                                       .input = input,
                                       .input_size = size,
                                       .fd = -1,
@@ -486,6 +487,7 @@ static void ask_about(struct candidate *candidate)
     const struct found_login *login = &candidate->login;
     struct question question = {.about = about_host(),
                                 .work = judge_process,
+                                .powers = MAY_LOOK,
                                 .input = login,
                                 .input_size = sizeof *login,
                                 .fd = -1,
@@ -496,6 +498,7 @@ static void ask_about(struct candidate *candidate)
         question.about =
             login->is_ssh ? about_name_service(login->uid % NAMES_AT_ONCE) : about_user(login->uid);
         question.work = name_login;
+        question.powers = login->is_ssh ? MAY_NOTHING : MAY_LOOK;
         question.is_patient = true;
         question.deadline_ms = NAME_DEADLINE_MS;
         question.done = on_named;

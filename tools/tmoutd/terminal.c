@@ -172,6 +172,7 @@ static bool ask_notice(struct terminal *terminal, const char *text, answer_funct
     struct notice_question input = {.login = *owner->record, .index = terminal->index};
     const struct question question = {.about = owner->about,
                                       .work = notice_show,
+                                      .powers = MAY_LOOK | MAY_HANG_UP,
                                       .input = &input,
                                       .input_size = sizeof input,
                                       .fd = -1,

@@ -162,6 +162,7 @@ static void user_on_lookup_alarm(void *context, int64_t late_ms)
     const uint64_t sum = checksum(CHECKSUM_START, user->name, strlen(user->name));
     const struct question question = {.about = about_name_service(sum % LOOKUPS_AT_ONCE),
                                       .work = policy_look_up,
+                                      .powers = MAY_NOTHING,
                                       .input = &input,
                                       .input_size = sizeof input,
                                       .fd = -1,
@@ -255,6 +256,7 @@ static void user_on_search_alarm(void *context, int64_t late_ms)
     struct terminal_search *search = user->has_more_wanted ? NULL : search_new(user, &size);
     struct question question = {.about = about_host(),
                                 .work = find_owners,
+                                .powers = MAY_LOOK,
                                 .input = search,
                                 .fd = -1,
                                 .deadline_ms = LOOKUP_DEADLINE_MS,

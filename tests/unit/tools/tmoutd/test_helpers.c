@@ -7,9 +7,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { NEVER_REACHED_MS = 3600 * 1000, AT_ONCE_MS = 1, ASKED_MAX = 400 };
@@ -218,6 +220,79 @@ static void keeps_only_the_descriptor_of_a_question(void **state)
     assert_int_equal(asked[1].number, 2);
     close(end[0]);
     close(end[1]);
+    scene_end(&scene);
+}
+
+static void capabilities(struct __user_cap_data_struct set[_LINUX_CAPABILITY_U32S_3])
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+
+    assert_int_equal(syscall(SYS_capget, &header, set), 0);
+}
+
+static void effective(const void *input, int fd, struct answer *answer)
+{
+    struct __user_cap_data_struct set[_LINUX_CAPABILITY_U32S_3];
+
+    (void)input;
+    (void)fd;
+    capabilities(set);
+    answer_put(answer, &set[0].effective, sizeof set[0].effective);
+}
+
+static void permitted(const void *input, int fd, struct answer *answer)
+{
+    struct __user_cap_data_struct set[_LINUX_CAPABILITY_U32S_3];
+
+    (void)input;
+    (void)fd;
+    capabilities(set);
+    /* None of these is used for anything. */
+    set[0].permitted |= set[0].inheritable | set[1].permitted | set[1].effective;
+    answer_put(answer, &set[0].permitted, sizeof set[0].permitted);
+}
+
+/* In one batch: each has what it needs in effect, and may get back only what those
+ * behind it need. As another user, there is nothing to drop. */
+static void only_the_capabilities_that_are_needed(void **state)
+{
+    const uint32_t look = 1U << CAP_SYS_PTRACE | 1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH,
+                   kill = 1U << CAP_KILL, hang_up = 1U << CAP_SYS_ADMIN | 1U << CAP_SYS_TTY_CONFIG;
+    const struct {
+        unsigned powers;
+        work_function work;
+        uint32_t expected;
+    } step[] = {
+        {MAY_LOOK | MAY_SIGNAL | MAY_HANG_UP, effective, look | kill | hang_up},
+        {MAY_NOTHING, effective, 0},
+        {MAY_NOTHING, permitted, look | kill | hang_up},
+        {MAY_LOOK | MAY_HANG_UP, effective, look | hang_up},
+        {MAY_SIGNAL, permitted, look | kill},
+        {MAY_LOOK | MAY_SIGNAL, effective, look | kill},
+        {MAY_LOOK, effective, look},
+        {MAY_NOTHING, effective, 0},
+        {MAY_NOTHING, permitted, 0},
+    };
+    struct __user_cap_data_struct own[_LINUX_CAPABILITY_U32S_3];
+    struct scene scene;
+
+    (void)state;
+    capabilities(own);
+    scene_begin(&scene, SIGKILL);
+    for (unsigned i = 0; i < COUNT_OF(step); i++) {
+        const struct question question = {.about = about_user(1),
+                                          .work = step[i].work,
+                                          .powers = step[i].powers,
+                                          .fd = -1,
+                                          .done = on_answered,
+                                          .context = &asked[i]};
+        asked[i].scene = &scene;
+        scene.expected++;
+        assert_non_null(helpers_ask(scene.helpers, &question));
+    }
+    run(&scene);
+    for (unsigned i = 0; i < COUNT_OF(step); i++)
+        assert_int_equal(asked[i].number, step[i].expected & own[0].permitted);
     scene_end(&scene);
 }
 
@@ -491,6 +566,7 @@ int main(void)
         cmocka_unit_test(all_are_answered),
         cmocka_unit_test(descriptors_come_along),
         cmocka_unit_test(keeps_only_the_descriptor_of_a_question),
+        cmocka_unit_test(only_the_capabilities_that_are_needed),
         cmocka_unit_test(who_blocks_is_unknown),
         cmocka_unit_test(repeated_delays_are_asked_less_often),
         cmocka_unit_test(a_crash_costs_one_answer),

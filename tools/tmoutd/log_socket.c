@@ -20,7 +20,7 @@
 enum {
     RETRY_MIN_MS = 10, /* doubles with each failure: */
     FULL_MAX_MS = 640, /* for a socket that is full */
-    GONE_MAX_MS = 60 * 1000,
+    GONE_MAX_MS = 60 * 1000, /* after this one, nobody is looked for any more */
     ACCURACY_US = 1000,
     LAST_WAIT_MS = 1000,
     LINE_ROOM = 128 /* for what is in front of a text */
@@ -140,18 +140,26 @@ static bool send_kept(struct log_socket *log)
     return log->lost == 0 || report_lost(log);
 }
 
-static void retry_later(struct log_socket *log, int error)
+static void set_retry(struct log_socket *log)
 {
-    const int64_t most_ms = error == EAGAIN ? FULL_MAX_MS : GONE_MAX_MS;
-
-    log->retry_ms = log->retry_ms == 0 ? RETRY_MIN_MS : log->retry_ms * 2;
-    if (log->retry_ms > most_ms)
-        log->retry_ms = most_ms;
-    if (log->retry == NULL)
-        return;
     const int64_t due_ms = clock_ms(CLOCK_MONOTONIC) + log->retry_ms;
+
     sd_event_source_set_time(log->retry, (uint64_t)due_ms * 1000);
     sd_event_source_set_enabled(log->retry, SD_EVENT_ONESHOT);
+}
+
+static void retry_later(struct log_socket *log, int error)
+{
+    const bool is_full = error == EAGAIN;
+
+    log->retry_ms = log->retry_ms == 0 ? RETRY_MIN_MS : log->retry_ms * 2;
+    if (is_full && log->retry_ms > FULL_MAX_MS)
+        log->retry_ms = FULL_MAX_MS;
+    /* There may never be a logger on this host: then the next line looks for one. */
+    if (!is_full && log->retry_ms > GONE_MAX_MS)
+        log->retry_ms = GONE_MAX_MS;
+    else if (log->retry != NULL)
+        set_retry(log);
 }
 
 static int on_retry(sd_event_source *source, uint64_t due_us, void *userdata)

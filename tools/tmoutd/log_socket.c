@@ -18,9 +18,9 @@
 #include <unistd.h>
 
 enum {
-    RETRY_MIN_MS = 10, /* doubles with each failure: */
-    FULL_MAX_MS = 640, /* for a socket that is full */
-    GONE_MAX_MS = 60 * 1000, /* after this one, nobody is looked for any more */
+    RETRY_MIN_MS = 10,  /* doubles with each failure: */
+    FULL_MAX_MS = 640,  /* for a socket that is full */
+    GONE_MAX_MS = 5000, /* after this, nobody is looked for any more */
     ACCURACY_US = 1000,
     LAST_WAIT_MS = 1000,
     LINE_ROOM = 128 /* for what is in front of a text */

@@ -725,6 +725,18 @@ def shells_are_asked():
         tap.ok(limits(), "carriage returns in our script", limits())
 
 
+def shells_that_cannot_be_asked():
+    """without namespaces the audit says so, and reads the files"""
+    path = "/etc/profile.d/aa-site.sh"
+    with saved(path):
+        write(path, "readonly TMOUT=3600\n")
+        result = run("setpriv", "--bounding-set=-sys_admin", "tmoutctl", "audit", "--json")
+        found = {(f["id"], f["status"]): f["message"] for f in json.loads(result.stdout)["findings"]
+                 if f["id"].startswith("shells-")}
+        tap.ok("could not be asked" in found.get(("shells-limit", "NOTE"), ""), "it says so", found)
+        tap.ok(("shells-others", "FAIL") in found, "and has read the file", found)
+
+
 def other_shells_away():
     """without the other shells there are fewer to ask in what follows"""
     for name in "zsh", "ksh93", "mksh", "tcsh":
@@ -1218,7 +1230,7 @@ def clean_host():
 clean_host()
 VERSION = tuple(map(int, re.search(r"OpenSSH_(\d+)\.(\d+)", run("sshd", "-V").stderr).groups()))
 CLEAN = troubles()
-tap.run(a_clean_host, the_schema, calls, shells, shells_are_asked, scripts_that_do_more,
+tap.run(a_clean_host, the_schema, calls, shells, shells_are_asked, shells_that_cannot_be_asked, scripts_that_do_more,
         limits_that_are_larger, other_shells_away, what_sshd_leaves_open, what_stops_sshd, an_sshd_that_cannot_be_queried, the_drop_in_for_sshd,
         lines_that_end_the_stack_first, lines_that_end_another_stack, modules_elsewhere,
         harmless_session_controls, what_a_match_block_loosens, zeros, match_blocks_about_the_way_in,

@@ -304,6 +304,7 @@ def measure(size, user):
         leavers = Idlers("leave", LEAVES, LEAVERS, state).wait_ready()
         crowd.append(leavers)
         show_ends(leavers)
+        watcher.rest()
         show_storm(watcher, user)
         show_typing(watcher, stayers, name)
         complaints = watcher.complaints()

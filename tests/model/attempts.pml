@@ -10,6 +10,8 @@
  *   2. A right password is not rejected because other logins are in progress: it is
  *      rejected only if MAX_ATTEMPTS attempts have failed, died, or stopped for too
  *      long (the assertion in reject()), and nobody waits for ever (await_the_end()).
+ *      Once it has been admitted, it is rejected only if it stopped for too long
+ *      itself (the assertion after its settlement).
  *
  * Each rule of the implementation can be taken out by defining NO_...; then a half
  * of the guarantee no longer holds.
@@ -96,20 +98,21 @@ bool stopped[PROCESSES]; /* it stopped for too long before it knew that it was a
 #define IS_SETTLED(l) (ledger[l].locked || HAS_ROOM(l) || GIVEN_UP(l, 0) || GIVEN_UP(l, 1))
 #define IS_CURRENT(l) (in_place == l && !ledger[l].revoked)
 
-/* ledger_lock() gives up on a frozen holder, and on a ledger that is revoked: then
- * the ledger is replaced, and the caller starts again. */
+/* ledger_lock() gives up on a frozen holder, and, while it waits, on a ledger that is
+ * revoked: then the ledger is replaced, and the caller starts again. The lock of a
+ * revoked ledger can still be taken. What was changed then does not count. */
 #ifdef NO_REPLACEMENT
 #define OR_REPLACE(again)
 #else
 #define OR_REPLACE(again)                                                                          \
-    :: STEP && ((ledger[l].holder != NOBODY && frozen[ledger[l].holder]) || ledger[l].revoked) ->  \
+    :: STEP && (ledger[l].holder != NOBODY && (frozen[ledger[l].holder] || ledger[l].revoked)) ->  \
         replace();                                                                                 \
         goto again
 #endif
 #ifdef NO_MUTUAL_EXCLUSION
-#define LOCKABLE(l) (!ledger[l].revoked)
+#define LOCKABLE(l) true
 #else
-#define LOCKABLE(l) (ledger[l].holder == NOBODY && !ledger[l].revoked)
+#define LOCKABLE(l) (ledger[l].holder == NOBODY)
 #endif
 #define ROOM_FOR_ME (!ledger[l].locked && HAS_ROOM(l))
 
@@ -297,10 +300,16 @@ inline settle_entry(e) {
 /* Did a copy bring its entry with it, after it had been written too late to count? */
 #define IS_MINE(e) (ledger[l].entry[e] == IN_FLIGHT && ledger[l].owner[e] == me)
 
+/* After a settlement that was copied, the attempt is no longer in flight, and not a
+ * failure unless that was its outcome. */
+#define WAS_GIVEN_UP(e) (ledger[l].entry[e] == FAILED && ledger[l].owner[e] == me)
+
 proctype attempt(byte me) {
     byte l = 0;
     byte copy = NONE;
     byte slot = NONE;
+    bool settled = false; /* in the ledger: else it had been given up */
+    bool copied = false;  /* this is not the first ledger in which it is settled */
 
 admit:
     slot = NONE;
@@ -361,13 +370,17 @@ settle:
     if
     :: atomic { STEP ->
         bring_up_to_date(l);
+        settled = true;
         if
         :: IS_MINE(0) -> settle_entry(0)
         :: else ->
             if
             :: IS_MINE(1) -> settle_entry(1)
-            :: else
+            :: else ->
+                settled = (copied && !WAS_GIVEN_UP(0) && !WAS_GIVEN_UP(1))
 #ifdef NO_SLOT_BEFORE_CHECK
+                ;
+                settled = true;
                 if
                 :: !RIGHT && !ledger[l].locked ->
                     slot = (ledger[l].entry[0] == EMPTY -> 0 : 1);
@@ -377,10 +390,16 @@ settle:
                 fi
 #endif
             fi
-        fi }
+        fi;
+#ifndef NO_COPIED_SETTLEMENT
+        copied = true
+#endif
+        }
     OR_DIE
     fi;
     verify_or_replace(settle);
+    /* A right password that was checked is rejected only if it stopped for too long. */
+    assert(!RIGHT || settled || failed[me]);
     goto end;
 
 killed:
@@ -399,7 +418,9 @@ end:
         /* Equal states are one. */
         l = 0;
         copy = NONE;
-        slot = NONE
+        slot = NONE;
+        settled = false;
+        copied = false
     }
 }
 

@@ -3,8 +3,9 @@
 three processes and max_attempts = 2, and for no model with a rule taken out.
 
 Without freezing, and so without replacement of the ledger, the search takes
-seconds; with both, it takes minutes and some gigabytes.
+seconds; with both, it takes minutes and a gigabyte.
 """
+import itertools
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ from host.tap import tap
 
 MODEL = REPOSITORY + "/tests/model/attempts.pml"
 MEMORY_MB = 6000
+PROCESSES = 3
 
 # What is taken out, and the size of the model in which that shows.
 RULES = {
@@ -31,6 +33,8 @@ RULES = {
                  "-DRIGHT_ONES=3", "-DLEDGERS=2"),
     "REPLACEMENT": ("a ledger whose lock is held by a frozen process is replaced", 1),
     "AGE": ("an attempt of a frozen process becomes too old", 1),
+    "COPIED_SETTLEMENT": ("an attempt that was settled before the ledger was copied is settled", 1,
+                          "-DRIGHT_ONES=3", "-DLEDGERS=2"),
     "REVOCATION": ("a ledger is revoked before it is copied", 1),
     "VERIFICATION": ("a change counts only if the ledger is current afterwards", 1),
     "SUCCESSION": ("of several copies, the first one that was entered counts", 1),
@@ -44,8 +48,8 @@ def search(*options):
     must("cc", "-O2", "-w", "-DSAFETY", "-DNOCLAIM", "-DCOLLAPSE", f"-DMEMLIM={MEMORY_MB}",
          "-o", "pan", "pan.c", cwd=DIRECTORY)
     # -E: a process that is frozen for good is no fault; the model looks at the others.
-    output = subprocess.run(["nice", "./pan", "-E", "-m1000000"], cwd=DIRECTORY, check=False, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+    output = subprocess.run(["nice", "./pan", "-E", "-m1000000"], cwd=DIRECTORY, check=False,
+                            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
     failed = re.search(r"^pan:1: (assertion violated .*)", output, re.MULTILINE)
     if failed:
         return failed.group(1)
@@ -58,9 +62,10 @@ def search(*options):
 
 def holds():
     """both halves of the guarantee hold"""
-    for freezes in 0, 1:
-        tap.equal(search(f"-DFREEZES={freezes}", "-DLEDGERS=2"), "",
-                  f"three processes, max_attempts = 2, {freezes} frozen")
+    for freezes, right in itertools.product((0, 1), range(PROCESSES + 1)):
+        tap.equal(search(f"-DFREEZES={freezes}", "-DLEDGERS=2", f"-DRIGHT_ONES={right}"), "",
+                  f"three processes, {right} with the right password, max_attempts = 2, "
+                  f"{freezes} frozen")
 
 
 def needs_each_rule():

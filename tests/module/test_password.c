@@ -490,6 +490,8 @@ static void small_limits_are_no_way_past_the_count(void **state)
 
     NEEDS_PLAIN_BUILD();
     NEEDS_USERS();
+    if (is_slow())
+        LEFT_OUT("valgrind has limits of its own");
     stack_in_force(stack, three);
     stack_service(stack, "su",
                   "auth requisite TMOUT wrong_argument\nauth required pam_permit.so\n");

@@ -1,5 +1,6 @@
 #include "tools/tmoutd/leftover.h"
 
+#include "tools/tmoutd/descriptors.h"
 #include "tools/tmoutd/leftover_work.h"
 
 #include <errno.h>
@@ -330,7 +331,7 @@ static void take_witness(struct leftover *leftover, const struct answer *answer)
 {
     drop_witness(leftover);
     if (answer->fd_count > 0)
-        leftover->witness = answer->fd[0];
+        leftover->witness = descriptor_for_login(leftover->loop, answer->fd[0]);
     if (leftover->witness < 0 ||
         (leftover->loop->event != NULL &&
          sd_event_add_io(leftover->loop->event, &leftover->witness_end, leftover->witness, EPOLLIN,

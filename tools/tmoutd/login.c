@@ -1,6 +1,7 @@
 #include "tools/tmoutd/login.h"
 
 #include "lib/host/pidfd.h"
+#include "tools/tmoutd/descriptors.h"
 #include "tools/tmoutd/login_cut.h"
 #include "tools/tmoutd/look.h"
 
@@ -195,7 +196,9 @@ static void take_connection(struct login *login, const struct answer *answer)
 {
     if (login->connection_pidfd >= 0)
         close(login->connection_pidfd);
-    login->connection_pidfd = answer->fd_count > 0 ? answer->fd[0] : -1;
+    login->connection_pidfd =
+        answer->fd_count > 0 ? descriptor_for_login(login->loop, answer->fd[0]) : -1;
+    login->lacks_connection = answer->fd_count > 0 && login->connection_pidfd < 0;
 }
 
 static void on_looked(void *context, const struct answer *answer)
@@ -240,17 +243,22 @@ static int on_login_end(sd_event_source *source, int fd, uint32_t events, void *
     return 0;
 }
 
-/* Holds the process. It may be a later one with the same pid, until a look at it
- * has confirmed what the record says. */
+/* Holds the process, if there is a descriptor for it: looks notice its end, too. It
+ * may be a later one with the same pid, until a look at it has confirmed what the
+ * record says. */
 static void hold_login(struct login *login)
 {
     int result = 0;
 
-    login->is_confirmed = false;
-    login->pidfd = pidfd_of(login->record.pid);
+    login->pidfd = descriptor_for_login(login->loop, pidfd_of(login->record.pid));
     if (login->pidfd < 0) {
+        if (errno == EMFILE)
+            return; /* logged once for all */
         result = process_has_ended(errno) ? 0 : -errno;
-    } else if (login->loop->event != NULL) {
+    } else {
+        login->is_confirmed = false;
+    }
+    if (login->pidfd >= 0 && login->loop->event != NULL) {
         result = sd_event_add_io(login->loop->event, &login->end, login->pidfd, EPOLLIN,
                                  on_login_end, login);
         if (result < 0) {
@@ -330,14 +338,16 @@ static void end_login(void *context, enum watch_reason reason)
 
     if (login->cut != NULL)
         return;
-    login->cut =
-        login_cut_begin(login->loop, login->owner.about, &login->record,
-                        (const int[]){login->pidfd, login->connection_pidfd}, on_login_cut, login);
+    login->cut = login_cut_begin(
+        login->loop, login->owner.about, &login->record,
+        (const int[]){login->lacks_connection ? -1 : login->pidfd, login->connection_pidfd},
+        on_login_cut, login);
     if (login->cut != NULL) {
         report_end(login, reason);
         return;
     }
-    if (log_is_due(&login->end_failure, login->loop->now.boot_ms))
+    /* EMFILE: others are being ended, and this one has to wait for its turn. */
+    if (errno != EMFILE && log_is_due(&login->end_failure, login->loop->now.boot_ms))
         log_line(LOG_ERR, "cannot terminate login: %s user=%s", strerror(errno),
                  login->record.user);
     login->judge_ms = login->loop->now.boot_ms + SETTLE_MS;

@@ -20,6 +20,7 @@ struct login {
     struct loop *loop;
     int pidfd;                /* of the process that opened the session, or -1 */
     int connection_pidfd;     /* of the one that talks to the client, or -1 if that is the same */
+    bool lacks_connection;    /* it is another one, but there was no descriptor for it */
     sd_event_source *end;     /* pidfd's event */
     struct login_trace trace; /* what it leaves behind will be known by */
     bool is_confirmed;        /* the process was seen to be the one in the record */

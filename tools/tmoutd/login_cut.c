@@ -1,7 +1,9 @@
 #include "tools/tmoutd/login_cut.h"
 
 #include "lib/host/pidfd.h"
+#include "tools/tmoutd/descriptors.h"
 #include "tools/tmoutd/ending.h"
+#include "tools/tmoutd/look.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +19,7 @@ enum {
     BEGIN_DEADLINE_MS = 20 * 1000
 };
 
-enum step { STEP_LOOK, STEP_TERM, STEP_KILL, STEP_OVER };
+enum step { STEP_OPEN, STEP_LOOK, STEP_TERM, STEP_KILL, STEP_OVER };
 
 struct login_cut {
     struct loop *loop;
@@ -27,7 +29,7 @@ struct login_cut {
     int pidfd, connection_pidfd; /* or -1 */
     enum step step;              /* the one that was taken last */
     struct alarm alarm;
-    struct inquiry *looking, *killing;
+    struct inquiry *opening, *looking, *killing;
     struct ending_list *rest; /* what is left to be killed */
     login_cut_function done;
     void *context;
@@ -37,6 +39,7 @@ static void login_cut_free(struct login_cut *cut)
 {
     const int fds[] = {cut->pidfd, cut->connection_pidfd};
 
+    helpers_take_back(cut->opening);
     helpers_take_back(cut->looking);
     helpers_take_back(cut->killing);
     alarm_free(&cut->alarm);
@@ -131,7 +134,7 @@ static void login_cut_over(struct login_cut *cut)
 
     /* Only if that process did not even end for SIGKILL: else its parent may take
      * all the time that it needs to close the session. */
-    if (cut->connection_pidfd >= 0 && poll(&connection, 1, 0) == 0)
+    if (cut->pidfd >= 0 && cut->connection_pidfd >= 0 && poll(&connection, 1, 0) == 0)
         pidfd_signal(cut->pidfd, SIGKILL);
     cut->step = STEP_OVER;
     if (cut->done != NULL)
@@ -146,6 +149,8 @@ static void login_cut_on_alarm(void *context, int64_t late_ms)
 
     (void)late_ms;
     switch (cut->step) {
+    case STEP_OPEN: /* which sets no alarm */
+        break;
     case STEP_LOOK:
         end_connection(cut);
         break;
@@ -164,10 +169,57 @@ static void login_cut_on_alarm(void *context, int64_t late_ms)
 
 static bool copy_descriptors(struct login_cut *cut, const int pidfds[2])
 {
-    cut->pidfd = fcntl(pidfds[0], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    cut->pidfd = descriptor_for_end(fcntl(pidfds[0], F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
     if (pidfds[1] >= 0)
-        cut->connection_pidfd = fcntl(pidfds[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        cut->connection_pidfd =
+            descriptor_for_end(fcntl(pidfds[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
     return cut->pidfd >= 0 && (pidfds[1] < 0 || cut->connection_pidfd >= 0);
+}
+
+static void look_for_rest(struct login_cut *cut)
+{
+    cut->step = STEP_LOOK;
+    cut->looking = ask_helper(cut, ending_begin, &cut->login, sizeof cut->login, on_looked);
+    alarm_set(&cut->alarm, cut->loop->now.boot_ms + (cut->looking != NULL ? LOOK_MS : 0));
+}
+
+/* Without the processes there is nothing that may be signalled. */
+static void on_opened(void *context, const struct answer *answer)
+{
+    struct login_cut *cut = context;
+    int fds[ANSWER_FDS_MAX];
+
+    loop_clock(cut->loop);
+    cut->opening = NULL;
+    for (int i = 0; i < answer->fd_count; i++)
+        fds[i] = descriptor_for_end(answer->fd[i]);
+    if (answer->fd_count > 0)
+        cut->pidfd = fds[0];
+    if (answer->fd_count > 1)
+        cut->connection_pidfd = fds[1];
+    if (cut->pidfd < 0 || (answer->fd_count > 1 && cut->connection_pidfd < 0))
+        login_cut_over(cut);
+    else
+        look_for_rest(cut);
+}
+
+/* The question is about this login alone, and about sshd's processes: nothing else
+ * that its user does keeps it from being answered. */
+static bool open_processes(struct login_cut *cut)
+{
+    const struct question question = {.about = about_login(cut->login.pid),
+                                      .work = open_login,
+                                      .powers = MAY_LOOK,
+                                      .input = &cut->login,
+                                      .input_size = sizeof cut->login,
+                                      .fd = -1,
+                                      .done = on_opened,
+                                      .context = cut};
+
+    cut->opening = helpers_ask(cut->loop->helpers, &question);
+    if (cut->opening == NULL)
+        errno = ENOMEM;
+    return cut->opening != NULL;
 }
 
 struct login_cut *login_cut_begin(struct loop *loop, about_t about,
@@ -189,9 +241,11 @@ struct login_cut *login_cut_begin(struct loop *loop, about_t about,
     LIST_INSERT_HEAD(&loop->login_cuts, cut, link);
     if (!alarm_init(&cut->alarm, loop, login_cut_on_alarm, cut))
         errno = ENOMEM;
-    else if (copy_descriptors(cut, pidfds)) {
-        cut->looking = ask_helper(cut, ending_begin, login, sizeof *login, on_looked);
-        alarm_set(&cut->alarm, loop->now.boot_ms + (cut->looking != NULL ? LOOK_MS : 0));
+    else if (pidfds[0] < 0) {
+        if (open_processes(cut))
+            return cut;
+    } else if (copy_descriptors(cut, pidfds)) {
+        look_for_rest(cut);
         return cut;
     }
     error = errno;

@@ -2,7 +2,8 @@
  * Ending one login. First what suffices, and needs nobody's help: SIGTERM to its
  * connection, and SIGKILL to all of sshd's processes for it if they remain. What
  * runs below the connection is ended as ending.h does, in helpers: it is looked for
- * before the connection ends, but no longer than LOOK_MS.
+ * before the connection ends, but no longer than LOOK_MS. Only a login whose
+ * processes are not held needs a helper before anything else: it opens them.
  */
 #ifndef TMOUT_TMOUTD_LOGIN_CUT_H
 #define TMOUT_TMOUTD_LOGIN_CUT_H
@@ -15,9 +16,10 @@ struct login_cut;
 /* Called after the last step. The login may still be there. */
 typedef void (*login_cut_function)(void *context);
 
-/* Begins. pidfd and connection_pidfd are copied; the latter is -1 if the process in
- * the record is also the one that talks to the client. The cut goes on by itself,
- * and frees itself after it has called done. NULL with errno. */
+/* Begins. pidfds are that of the process in the record, or -1 if not all of the
+ * login's are held, and that of the one that talks to the client, or -1 if that is
+ * the same; they are copied. The cut goes on by itself, and frees itself after it
+ * has called done. NULL with errno: EMFILE if too many logins are being ended. */
 struct login_cut *login_cut_begin(struct loop *loop, about_t about,
                                   const struct session_record *login, const int pidfds[2],
                                   login_cut_function done, void *context);

@@ -44,6 +44,24 @@ void look_at_login(const void *input, int fd, struct answer *answer)
     answer_put(answer, &view, sizeof view);
 }
 
+void open_login(const void *input, int fd, struct answer *answer)
+{
+    const struct session_record *login = input;
+    struct login_view view = {0};
+    const int pidfd = pidfd_of(login->pid);
+
+    (void)fd;
+    if (pidfd < 0) {
+        answer_fail(answer, errno);
+    } else if (session_check_live(login) != 0) {
+        answer_fail(answer, errno);
+        close(pidfd);
+    } else {
+        answer_put_fd(answer, pidfd);
+        hold_connection(login, &view, answer);
+    }
+}
+
 void find_owners(const void *input, int fd, struct answer *answer)
 {
     const struct terminal_search *search = input;

@@ -24,6 +24,11 @@ struct login_view {
  */
 void look_at_login(const void *input, int fd, struct answer *answer);
 
+/* Answers with a pidfd of the process in the record and, if that is another one,
+ * one of the process that talks to the client. Both are this login's: that is looked
+ * at while they are held. Otherwise as look_at_login(). */
+void open_login(const void *input, int fd, struct answer *answer);
+
 /* --- whose a terminal is ------------------------------------------------------- */
 
 enum { WANTED_MAX = 32 };

@@ -8,6 +8,7 @@
 #include "lib/host/clock.h"
 #include "lib/sessions/schedule.h"
 #include "tools/tmoutd/helpers.h"
+#include "tools/tmoutd/log.h"
 
 #include <sys/queue.h>
 
@@ -25,6 +26,7 @@ struct loop {
     struct alarm_list alarms;
     struct terminal_cut_list terminal_cuts; /* that are in progress */
     struct login_cut_list login_cuts;
+    struct repeated_failure few_descriptors; /* to hold what is watched */
 };
 
 /* late_ms: how much too late it rings. */

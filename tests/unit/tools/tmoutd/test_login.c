@@ -2,6 +2,7 @@
  * A login that is watched, with a clock of the test's own: real terminals and
  * processes, but no waiting.
  */
+#include "tests/unit/tools/tmoutd/few_descriptors.h"
 #include "tests/unit/tools/tmoutd/log_capture.h"
 #include "tests/unit/tools/tmoutd/shell.h"
 
@@ -442,6 +443,137 @@ static void a_pid_that_was_reused(void **state)
     waitpid(pid, NULL, 0);
 }
 
+/* --- more logins than there are descriptors for ------------------------------- */
+
+static void a_login_that_is_not_held_is_ended(void **state)
+{
+    need_pidfd();
+    struct session_record record;
+    const pid_t pid = begin_command(&record);
+    struct rlimit before;
+    struct scene scene;
+    int status;
+
+    (void)state;
+    few_descriptors_begin(0, &before);
+    scene_begin(&scene, &record);
+    set_limits(scene.login, NEVER_MS, 50 * 1000, NEVER_MS);
+    run_for(&scene, 50 * 1000 - 1);
+    assert_int_equal(scene.login->pidfd, -1);
+    assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+    run_for(&scene, 1);
+    assert_logged("disconnected", 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+    run_for(&scene, 5000);
+    assert_true(scene.is_gone);
+    assert_logged("too many logins", 1);
+    assert_logged("cannot ", 0);
+    scene_end(&scene);
+    few_descriptors_end(&before);
+}
+
+static void a_login_that_is_not_held_is_seen_to_end(void **state)
+{
+    struct session_record record;
+    const pid_t pid = begin_command(&record);
+    struct rlimit before;
+    struct scene scene;
+
+    (void)state;
+    few_descriptors_begin(0, &before);
+    scene_begin(&scene, &record);
+    run_for(&scene, 1000);
+    assert_false(scene.is_gone);
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    run_for(&scene, RETRY_MS);
+    assert_true(scene.is_gone);
+    scene_end(&scene);
+    few_descriptors_end(&before);
+}
+
+/* It is held as soon as there is a descriptor for it. */
+static void a_login_is_held_later(void **state)
+{
+    need_pidfd();
+    struct session_record record;
+    const pid_t pid = begin_command(&record);
+    struct rlimit before;
+    struct scene scene;
+
+    (void)state;
+    few_descriptors_begin(0, &before);
+    scene_begin(&scene, &record);
+    run_for(&scene, 1000);
+    assert_int_equal(scene.login->pidfd, -1);
+    few_descriptors_end(&before);
+    run_for(&scene, RETRY_MS);
+    assert_true(scene.login->pidfd >= 0);
+    assert_true(scene.login->is_confirmed);
+    scene_end(&scene);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
+static void note_cut(void *context)
+{
+    *(bool *)context = true;
+}
+
+/* Another process has got the pid before the login could be ended. */
+static void what_is_not_held_is_checked_before_it_is_signalled(void **state)
+{
+    need_pidfd();
+    struct session_record record, later;
+    const pid_t pid = begin_command(&record);
+    struct scene scene;
+    bool is_over = false;
+    int status;
+
+    (void)state;
+    scene_begin(&scene, &record);
+    later = record;
+    later.start_ticks--;
+    assert_non_null(login_cut_begin(&scene.loop, about_login(pid), &later, (const int[]){-1, -1},
+                                    note_cut, &is_over));
+    run_for(&scene, 10 * 1000);
+    assert_true(is_over);
+    kill(pid, SIGUSR1); /* of two signals that end a process, the first counts */
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGUSR1);
+    scene_end(&scene);
+}
+
+/* Ends have to wait for each other before they take what helpers need. */
+static void too_many_ends_at_a_time(void **state)
+{
+    need_pidfd();
+    struct session_record record;
+    const pid_t pid = begin_command(&record);
+    struct rlimit before, few;
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene, &record);
+    set_limits(scene.login, NEVER_MS, NEVER_MS, 10 * 1000);
+    run_for(&scene, 5000);
+    few_descriptors_begin(0, &before);
+    few = before;
+    few.rlim_cur = DESCRIPTORS_FOR_HELPERS;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    run_for(&scene, 10 * 1000);
+    assert_logged("disconnected", 0);
+    assert_logged("cannot terminate", 0);
+    few_descriptors_end(&before);
+    run_for(&scene, SETTLE_MS);
+    assert_logged("disconnected", 1);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    run_for(&scene, 5000);
+    assert_true(scene.is_gone);
+    scene_end(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,6 +588,11 @@ int main(void)
         cmocka_unit_test(without_a_terminal),
         cmocka_unit_test(a_login_that_is_gone),
         cmocka_unit_test(a_pid_that_was_reused),
+        cmocka_unit_test(a_login_that_is_not_held_is_ended),
+        cmocka_unit_test(a_login_that_is_not_held_is_seen_to_end),
+        cmocka_unit_test(a_login_is_held_later),
+        cmocka_unit_test(what_is_not_held_is_checked_before_it_is_signalled),
+        cmocka_unit_test(too_many_ends_at_a_time),
         cmocka_unit_test(limits_that_come_late),
         cmocka_unit_test(after_a_stall),
     };

@@ -282,6 +282,32 @@ def more_processes_than_descriptors():
     tmoutd.start()
 
 
+def more_logins_than_descriptors():
+    """no descriptor is left for any login, but for helpers"""
+    must("prlimit", f"--pid={tmoutd.process.pid}", "--nofile=384:384")
+    mark = syslog.mark()
+    for name in "fewidle", "fewpipe":
+        user(name)
+    typist = Typist("fewbusy")
+    idle = terminal("fewidle")
+    idle.wait_prompt()
+    quiet = subprocess.Popen(ssh_command("fewpipe", "sleep 1000"), stdin=subprocess.DEVNULL)
+    ended, busy, start = [], True, time.monotonic()
+    while len(ended) < 2 and busy and time.monotonic() < start + ATTACKER_SEC:
+        busy = typist.is_there()
+        ended = [each for each in (idle.ended_within(0), quiet.poll() is not None) if each]
+    tap.equal(len(ended), 2, "few descriptors: a terminal and a login without one are ended")
+    tap.ok(time.monotonic() - start < LIMIT_SEC + LATE_SEC, "few descriptors: in time")
+    tap.ok(busy, "few descriptors: a busy one goes on", *syslog.since(mark, "tmoutd"))
+    tap.equal(len(syslog.since(mark, "tmoutd.*: too many logins for a limit of 384 descriptors")),
+              1, "few descriptors: that is logged once")
+    tap.equal(len(tmoutd.cut("fewpipe", mark)), 1, "few descriptors: so is the disconnect")
+    wait_until(lambda: run("pgrep", "-u", "fewpipe").returncode != 0, "its processes go on")
+    typist.session.close()
+    idle.close()
+    tmoutd.start()
+
+
 NSS = r"""
 #include <errno.h>
 #include <grp.h>
@@ -434,7 +460,8 @@ ROUNDS = [stalled_watch, unread_log, held_exec, held_exec_without_a_login,
           held_exec_without_a_terminal, held_arguments,
           held_mmap, held_directory, held_program, held_terminal, held_by_many,
           stopped_processes, many_zombies,
-          many_threads, many_files, more_processes_than_descriptors, name_services]
+          many_threads, many_files, more_processes_than_descriptors,
+          more_logins_than_descriptors, name_services]
 
 # sshd, and with it whoever logs in, has this one.
 _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

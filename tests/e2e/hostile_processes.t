@@ -363,7 +363,7 @@ def powers_of_helpers():
         except OSError:
             continue
         if "libnss_held" in maps:
-            found |= set(re.findall(r"(?m)^Cap(?:Eff|Prm|Inh):\s*(\w+)", status))
+            found |= set(re.findall(r"(?m)^Cap[EIP]\w+:\s*(\w+)", status))
     return found
 
 

@@ -169,9 +169,11 @@ static void fix_bad_option(const struct audit *audit, const struct sshd_facts *s
         sshd_fix_line(finding, line, NULL);
         return;
     }
-    const size_t length = strcspn(line->arguments, "\r");
-    snprintf(text, sizeof text, "%s %.*s", meant, (int)length,
-             line->arguments + strspn(line->arguments, " \t"));
+    /* sshd_fix_line() keeps a comment. */
+    const char *comment = sshd_line_comment(line->text);
+    const char *from = line->arguments + strspn(line->arguments, " \t");
+    const size_t length = comment[0] != '\0' ? strlen(from) - strlen(comment) : strcspn(from, "\r");
+    snprintf(text, sizeof text, "%s %.*s", meant, (int)length, from);
     for (size_t i = 0; i < sshd_keyword_count; i++) {
         const char *rest = line->arguments;
         if (strcasecmp(sshd_keywords[i].keyword, meant) == 0 &&

@@ -42,6 +42,14 @@ static int program_for(const struct audit *audit, const struct edits *edits, str
     return 0;
 }
 
+/* Makes a part of a sentence of what sshd has said of a copy. */
+static void quote_failure(const struct sshd_copy *copy, struct failure *failure)
+{
+    sshd_copy_name_origins(copy, failure);
+    for (size_t length = strlen(failure->text); length > 0 && failure->text[length - 1] == '.';)
+        failure->text[--length] = '\0';
+}
+
 void sshd_answers_find(struct audit *audit, const struct sshd_facts *facts,
                        const struct edits *edits, struct sshd_answers *answers)
 {
@@ -51,6 +59,7 @@ void sshd_answers_find(struct audit *audit, const struct sshd_facts *facts,
     answers->complete = program_for(audit, edits, &copy, &program, &answers->failure) == 0 &&
                         ask_all(&program, facts, answers) == 0;
     audit->sshd.query_budget_ms = program.query_budget_ms;
+    quote_failure(&copy, &answers->failure);
     sshd_copy_remove(&copy);
 }
 

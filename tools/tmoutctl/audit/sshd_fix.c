@@ -23,7 +23,9 @@ void sshd_fix_line(struct finding *finding, const struct sshd_line *line, const 
 
     /* A carriage return at the end is part of the line's ending. */
     const size_t length = strcspn(line->text, "\r");
-    if (text != NULL ? asprintf(&whole, "%.*s%s", (int)indent, line->text, text) < 0
+    const char *comment = sshd_line_comment(line->text);
+    if (text != NULL ? asprintf(&whole, "%.*s%s%.*s", (int)indent, line->text, text,
+                                (int)strcspn(comment, "\r"), comment) < 0
                      : asprintf(&whole, "# %.*s", (int)length, line->text) < 0) {
         finding->list->out_of_memory = true;
         return;

@@ -150,6 +150,34 @@ const char *sshd_copy_origin(const struct sshd_copy *copy, const char *path)
     return NULL;
 }
 
+/* The longest part of a message at text that is the path of a copy, into name. */
+static void copy_name_at(const char *directory, const char *text, char *name, size_t size)
+{
+    const size_t length = strlen(directory) + strlen("/");
+
+    snprintf(name, size, "%.*s", (int)(length + strspn(text + length, "0123456789")), text);
+}
+
+void sshd_copy_name_origins(const struct sshd_copy *copy, struct failure *failure)
+{
+    const struct failure said = *failure;
+    const char *rest = said.text;
+    char name[PATH_MAX];
+
+    if (copy->directory == NULL)
+        return;
+    failure_set(failure, "%s", "");
+    for (const char *at; (at = strstr(rest, copy->directory)) != NULL; rest = at + strlen(name)) {
+        if (at[strlen(copy->directory)] != '/')
+            snprintf(name, sizeof name, "%s", copy->directory);
+        else
+            copy_name_at(copy->directory, at, name, sizeof name);
+        const char *origin = sshd_copy_origin(copy, name);
+        failure_append(failure, "%.*s%s", (int)(at - rest), rest, origin != NULL ? origin : name);
+    }
+    failure_append(failure, "%s", rest);
+}
+
 void sshd_copy_path(const struct sshd_copy *copy, char *path, size_t size)
 {
     copy_name(copy, 0, path, size);

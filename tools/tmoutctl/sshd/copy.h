@@ -25,6 +25,9 @@ int sshd_copy_make(const struct host *host, struct sshd_copy *copy, struct failu
 /* The host's file of which the file at path is the copy; NULL: it is none. */
 const char *sshd_copy_origin(const struct sshd_copy *copy, const char *path);
 
+/* Names the host's files in what sshd has said of their copies. */
+void sshd_copy_name_origins(const struct sshd_copy *copy, struct failure *failure);
+
 /* The path of the copy of sshd_config. */
 void sshd_copy_path(const struct sshd_copy *copy, char *path, size_t size);
 

@@ -76,6 +76,20 @@ bool sshd_next_word(const char **at, char *word, size_t size)
     return true;
 }
 
+const char *sshd_line_comment(const char *text)
+{
+    char word[512];
+    size_t length;
+    const char *rest;
+
+    if (sshd_line_keyword(text, &length, &rest) == NULL)
+        return "";
+    while (sshd_next_word(&rest, word, sizeof word))
+        ;
+    const char *comment = rest + strspn(rest, blanks);
+    return *comment == '#' ? rest : "";
+}
+
 static void line_free(struct sshd_line *line)
 {
     free(line->text);

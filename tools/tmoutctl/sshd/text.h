@@ -60,6 +60,10 @@ int sshd_include_paths(const struct host *host, const char *pattern, struct host
  * is empty or a comment. */
 const char *sshd_line_keyword(const char *text, size_t *length, const char **rest);
 
+/* The comment at the end of a line, with the blanks before it; "" if there is
+ * none. */
+const char *sshd_line_comment(const char *text);
+
 /* Takes the next word of *at, without its quotes, into word; what is too long
  * is cut off. False: no more. */
 bool sshd_next_word(const char **at, char *word, size_t size);

@@ -44,6 +44,16 @@ static void edits_of_a_copy(void **state)
     text = read_bytes(included, &size);
     assert_string_equal(text, "MaxSessions 7\n");
     free(text);
+    failure_set(&failure, "%s line 8: no; %s2; %s: bad; %s/x", path, path, included,
+                copy.directory);
+    sshd_copy_name_origins(&copy, &failure);
+    char *expected = NULL;
+    assert_true(asprintf(&expected,
+                         "/etc/ssh/sshd_config line 8: no; %s2; "
+                         "/etc/ssh/sshd_config.d/2.conf: bad; %s/x",
+                         path, copy.directory) > 0);
+    assert_string_equal(failure.text, expected);
+    free(expected);
     sshd_copy_remove(&copy);
     assert_int_equal(access(path, F_OK), -1);
     edits_free(&edits);

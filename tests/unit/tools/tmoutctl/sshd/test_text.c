@@ -138,13 +138,28 @@ static void problems(void **state)
     sshd_text_free(&text);
 }
 
+static void comments_at_the_end(void **state)
+{
+    static const char *const lines[][2] = {
+        {"UsePAM no", ""},
+        {"UsePAM no # x", " # x"},
+        {"UsePAM=no\t#x #y", "\t#x #y"},
+        {"UsePAM no#x", ""},
+        {"Banner \"/a # b\" # c", " # c"},
+        {"# UsePAM no # x", ""},
+        {"", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        assert_string_equal(sshd_line_comment(lines[i][0]), lines[i][1]);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        WITH_DIRECTORY(lines),
-        cmocka_unit_test(words),
-        WITH_DIRECTORY(includes),
-        WITH_DIRECTORY(problems),
+        WITH_DIRECTORY(lines),    cmocka_unit_test(words),  cmocka_unit_test(comments_at_the_end),
+        WITH_DIRECTORY(includes), WITH_DIRECTORY(problems),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

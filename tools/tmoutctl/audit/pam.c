@@ -69,21 +69,34 @@ static void add_stack_problem(struct audit *audit, const struct pam_stack *stack
     finding_set_remediation(finding, "Correct the line, or the file that it includes.");
 }
 
+/* sshd's service has no file, or something else in its place. */
+static void add_missing_stack(struct audit *audit, const struct pam_facts *pam)
+{
+    char path[PATH_MAX], full[PATH_MAX];
+    struct stat status;
+
+    snprintf(path, sizeof path, "/etc/pam.d/%s", pam->sshd);
+    const bool exists = host_path(audit->host, path, full, sizeof full) == 0 &&
+                        stat(full, &status) == 0 && !S_ISREG(status.st_mode);
+    struct finding *finding =
+        findings_add(&audit->findings, CHECK_PAM_STACK, AUDIT_FAIL, "%s",
+                     exists ? "is not a regular file: sshd's logins hang or fail"
+                            : "does not exist: sshd falls back to the service \"other\", which "
+                              "usually rejects all logins");
+    finding_set_place(finding, path, 0);
+    finding_set_remediation(finding, exists
+                                         ? "Put a regular file with sshd's stack in its place."
+                                         : "Reinstall the package that contains sshd, or correct "
+                                           "PAMServiceName in sshd_config.");
+}
+
 static void check_pam_stack(struct audit *audit, const void *facts)
 {
     const struct pam_facts *pam = facts;
-    char path[PATH_MAX];
 
     /* Without sshd, audit_sshd() reports that. */
-    if (pam_services_find(&pam->services, pam->sshd) == NULL && audit->no_sshd.text[0] == '\0') {
-        struct finding *finding = findings_add(&audit->findings, CHECK_PAM_STACK, AUDIT_FAIL,
-                                               "does not exist: sshd falls back to the service "
-                                               "\"other\", which usually rejects all logins");
-        snprintf(path, sizeof path, "/etc/pam.d/%s", pam->sshd);
-        finding_set_place(finding, path, 0);
-        finding_set_remediation(finding, "Reinstall the package that contains sshd, or correct "
-                                         "PAMServiceName in sshd_config.");
-    }
+    if (pam_services_find(&pam->services, pam->sshd) == NULL && audit->no_sshd.text[0] == '\0')
+        add_missing_stack(audit, pam);
     for (size_t i = 0; i < pam->services.count; i++) {
         const struct pam_service *service = &pam->services.item[i];
         for (int type = 0; type < PAM_TYPES && !service->is_fragment; type++)

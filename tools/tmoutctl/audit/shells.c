@@ -162,18 +162,17 @@ static void add_limit(struct audit *audit, const struct shell_facts *shells,
 {
     const int64_t expected_sec = shell_expected_sec(asked->shell->kind, asked->limit_sec);
     const bool is_stricter = answer->limit_sec > 0 && answer->limit_sec < expected_sec;
-    char taken[32] = "none";
+    char taken[48] = "no limit";
 
     if (answer->limit_sec > 0)
-        snprintf(taken, sizeof taken, "%" PRId64 " s", answer->limit_sec);
-    struct finding *finding =
-        findings_add(&audit->findings, CHECK_SHELLS_LIMIT, is_stricter ? AUDIT_NOTE : AUDIT_FAIL,
-                     "%s, as %s shell, has the limit %s where pam_tmout gives %" PRId64 " s%s",
-                     asked->shell->path,
-                     asked->start == SHELL_START_LOGIN  ? "a login"
-                     : asked->start == SHELL_START_BOTH ? "an interactive login"
-                                                        : "an interactive",
-                     taken, expected_sec, asked->readonly ? " and makes it readonly" : "");
+        snprintf(taken, sizeof taken, "the limit %" PRId64 " s", answer->limit_sec);
+    struct finding *finding = findings_add(
+        &audit->findings, CHECK_SHELLS_LIMIT, is_stricter ? AUDIT_NOTE : AUDIT_FAIL,
+        "%s, as %s shell, has %s where pam_tmout gives %" PRId64 " s%s", asked->shell->path,
+        asked->start == SHELL_START_LOGIN  ? "a login"
+        : asked->start == SHELL_START_BOTH ? "an interactive login"
+                                           : "an interactive",
+        taken, expected_sec, asked->readonly ? " and makes it readonly" : "");
     place_limit(audit, finding, shells, asked->shell, answer->limit_sec);
     finding_set_remediation(finding, "Take what sets the limit out of the site's own files; the "
                                      "policy has it.");

@@ -78,6 +78,7 @@ struct search {
     /* Why the candidate that came closest was dropped. */
     struct pam_answer rejected;
     bool has_rejected, breaks_others, is_offered, out_of_memory;
+    bool jump_stays;         /* a jump over the line of a candidate could not be corrected */
     const char *locked_file; /* that the line would have to go into, but for this */
     const struct pam_lock *lock;
 };
@@ -283,10 +284,13 @@ static bool read_after(struct search *search, struct pam_stack *after)
     const char *word = pam_type_word(search->type), *name = search->service->name;
 
     errno = 0;
-    if (!has_read(search, pam_stack_read(&search->host, name, word, after)) ||
-        !succeeded(search, pam_correct_jumps(&search->services->host, stack_of(search), after,
-                                             &search->edits)))
+    if (!has_read(search, pam_stack_read(&search->host, name, word, after)))
         return false;
+    if (!succeeded(search, pam_correct_jumps(&search->services->host, stack_of(search), after,
+                                             &search->edits))) {
+        search->jump_stays = true;
+        return false;
+    }
     for (size_t i = search->services->edits.count; i < search->edits.count; i++)
         if (!may_edit(search, search->edits.item[i].file))
             return false;
@@ -480,7 +484,7 @@ static void explain(const struct search *search, struct failure *why)
     else if (search->breaks_others)
         failure_set(why, "no edit is offered, because other services share the file and would "
                          "come out worse");
-    else if (!search->has_rejected)
+    else if (!search->has_rejected || search->jump_stays)
         failure_set(why, "no edit is offered, because the line or a jump over it cannot be changed "
                          "by itself");
     else if (!is_session && flaw[PAM_FLAW_ASKS_MORE].found)

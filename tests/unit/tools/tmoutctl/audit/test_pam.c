@@ -111,6 +111,13 @@ static void stacks_that_libpam_cannot_read(void **state)
     assert_only(
         audit_area(host, audit_pam),
         &(struct expected){CHECK_PAM_STACK, AUDIT_FAIL, SSHD_PAM, 0, "does not exist", NULL});
+    char *fifo = real_path(host, SSHD_PAM);
+    assert_int_equal(mkfifo(fifo, 0644), 0);
+    free(fifo);
+    assert_only(audit_area(host, audit_pam),
+                &(struct expected){CHECK_PAM_STACK, AUDIT_FAIL, SSHD_PAM, 0,
+                                   "is not a regular file", NULL});
+    remove_file(host, SSHD_PAM);
     /* Without sshd nothing is missing. */
     remove_file(host, "/usr/sbin/sshd");
     assert_all_pass(audit_area(host, audit_pam));

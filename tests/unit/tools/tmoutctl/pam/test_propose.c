@@ -224,6 +224,13 @@ static void auth_lines(void **state)
          NULL,
          NULL,
          "no edit is offered"},
+        {"a jump in a continued line over the place",
+         PAM_TYPE_AUTH,
+         {{SSHD, "auth [success=1 default=ignore] \\\n    pam_u2f.so\n"
+                 "auth required pam_unix.so\nauth optional pam_mail.so\n"}},
+         NULL,
+         NULL,
+         "a jump over it cannot be changed by itself"},
         {"a stack that libpam cannot read",
          PAM_TYPE_AUTH,
          {{SSHD, "auth required pam_unix.so\nauth include nowhere\n"}},

@@ -136,6 +136,12 @@ int64_t rule_value(const struct audit *audit, const struct rule *rule, enum sett
                                                          : settings[id].default_value;
 }
 
+bool needs_tmoutd(enum setting_id id)
+{
+    return id == SETTING_DISCONNECT || id == SETTING_DISCONNECT_NOTTY ||
+           id == SETTING_MAX_SESSION || id == SETTING_LEFTOVERS;
+}
+
 bool any_rule_sets(const struct audit *audit, enum setting_id id)
 {
     for (size_t i = 0; i < audit->policy.count; i++) {

@@ -27,6 +27,7 @@ struct audit {
     struct failure no_sshd;  /* why sshd was not found, else "" */
     struct failure no_names; /* why the name service is not asked any more, else "" */
     struct sshd_copy copy;   /* of its configuration, where that is not this host's own */
+    bool tmoutd_is_running;  /* once audit_policy() has looked */
     bool has_view;           /* is a policy in force, or valid on disk? */
     struct policy_view view;
     struct policy policy; /* all its rules */
@@ -73,6 +74,9 @@ const struct rule *rule_find(const struct policy *policy, enum rule_kind kind, c
 /* The value of a setting for a rule: its own, else that of the default section
  * or of the code. */
 int64_t rule_value(const struct audit *audit, const struct rule *rule, enum setting_id id);
+
+/* Does tmoutd enforce this setting, and nothing else? */
+bool needs_tmoutd(enum setting_id id);
 
 /* Does any rule set this to something other than none? */
 bool any_rule_sets(const struct audit *audit, enum setting_id id);

@@ -176,13 +176,11 @@ static bool tmoutd_is_running(void)
 /* The first setting of a rule that only tmoutd enforces, or NULL. */
 static const struct rule_setting *tmoutd_setting(const struct rule *rule, const char **name)
 {
-    static const enum setting_id needing[] = {SETTING_DISCONNECT, SETTING_DISCONNECT_NOTTY,
-                                              SETTING_MAX_SESSION, SETTING_LEFTOVERS};
-
-    for (size_t i = 0; i < sizeof needing / sizeof *needing; i++) {
-        const struct rule_setting *setting = &rule->setting[needing[i]];
-        *name = settings[needing[i]].name;
-        if (setting->set && setting->value != settings[needing[i]].default_value)
+    for (size_t id = 0; id < SETTING_COUNT; id++) {
+        const struct rule_setting *setting = &rule->setting[id];
+        *name = settings[id].name;
+        if (needs_tmoutd((enum setting_id)id) && setting->set &&
+            setting->value != settings[id].default_value)
             return setting;
     }
     return NULL;
@@ -216,6 +214,7 @@ static const struct audit_step policy_steps[] = {
 
 void audit_policy_facts(struct audit *audit, const struct policy_facts *facts)
 {
+    audit->tmoutd_is_running = facts->tmoutd_is_running;
     audit_run(audit, policy_steps, sizeof policy_steps / sizeof *policy_steps, facts);
 }
 

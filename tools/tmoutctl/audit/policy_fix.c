@@ -366,8 +366,30 @@ static bool is_first_of_rule(const struct policy_wishes *wishes, size_t number)
     return first == number;
 }
 
-void policy_wishes_grant(struct audit *audit, const struct policy_wishes *wishes)
+/* Takes the wishes out that would make the policy need a tmoutd that does not run:
+ * it comes first. */
+static void put_off(const struct audit *audit, struct policy_wishes *wishes)
 {
+    size_t kept = 0;
+
+    for (size_t i = 0; i < wishes->count; i++) {
+        const struct policy_wish *wish = &wishes->item[i];
+        if (audit->tmoutd_is_running || !needs_tmoutd(wish->id)) {
+            wishes->item[kept++] = *wish;
+            continue;
+        }
+        finding_set_remediation(wish->finding,
+                                "Start tmoutd, now and at every boot; then set %s to %s, and "
+                                "apply the policy.",
+                                settings[wish->id].name, wish->value);
+        finding_set_command(wish->finding, "systemctl enable --now tmoutd");
+    }
+    wishes->count = kept;
+}
+
+void policy_wishes_grant(struct audit *audit, struct policy_wishes *wishes)
+{
+    put_off(audit, wishes);
     struct edit *edits = calloc(wishes->count + 1, sizeof *edits);
 
     if (edits == NULL) {

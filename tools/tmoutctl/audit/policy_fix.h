@@ -29,9 +29,10 @@ int policy_wishes_add(struct policy_wishes *wishes, const struct policy_wish *wi
  * Gives each finding the edit that grants its wish: in place where a line has the
  * setting, else on a line after another one of its section, else in a new section
  * at the end of the main file, which findings share. A finding gets none where the
- * text is not in force, or not as expected.
+ * text is not in force, or not as expected. Where the value needs tmoutd, which does
+ * not run, it gets the command that starts it instead, and the wish is dropped.
  */
-void policy_wishes_grant(struct audit *audit, const struct policy_wishes *wishes);
+void policy_wishes_grant(struct audit *audit, struct policy_wishes *wishes);
 
 void policy_wishes_free(struct policy_wishes *wishes);
 

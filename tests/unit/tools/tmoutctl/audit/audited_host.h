@@ -35,6 +35,7 @@ struct audited_host {
     char *root;
     struct tmoutctl_context context;
     struct audit audit;
+    bool no_tmoutd; /* it does not run */
 };
 
 /* Where a path of the host really is, to be freed. */
@@ -164,8 +165,10 @@ static inline int audited_host_remove(void **state)
 static inline struct audit *start_audit(struct audited_host *host)
 {
     audit_free(&host->audit);
-    host->audit =
-        (struct audit){.host = &host->context.host, .owner = geteuid(), .context = &host->context};
+    host->audit = (struct audit){.host = &host->context.host,
+                                 .owner = geteuid(),
+                                 .context = &host->context,
+                                 .tmoutd_is_running = !host->no_tmoutd};
     audit_start(&host->audit);
     return &host->audit;
 }

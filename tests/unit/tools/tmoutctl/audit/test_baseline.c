@@ -126,6 +126,27 @@ static void values_that_are_too_loose(void **state)
     }
 }
 
+/* An edit would make the policy need a tmoutd that does not run. */
+static void a_value_that_needs_tmoutd(void **state)
+{
+    struct audited_host *host = *state;
+    const struct expected edit = {
+        CHECK_BASELINE,           AUDIT_FAIL, host->context.config_path, 1, "none (not set)",
+        "+    disconnect = 20m\n"};
+    struct expected command = edit;
+
+    command.fix = "systemctl enable --now tmoutd";
+    assert_one(host, "default { disconnect = 20m }\n", DEFAULT("tmout = 15m"), &edit);
+    host->no_tmoutd = true;
+    assert_one(host, "default { disconnect = 20m }\n", DEFAULT("tmout = 15m"), &command);
+    assert_null(trouble_of(&host->audit.findings, CHECK_BASELINE)->diff);
+    /* The same rule's other values do not wait for it. */
+    put_preset(host, "default {\n    tmout = 10m\n    disconnect = 20m\n}\n");
+    const struct findings *findings = compare(host);
+    assert_non_null(strstr(fix_of(findings->item[0]), "+    tmout = 10m\n"));
+    assert_null(findings->item[1]->diff);
+}
+
 static void values_that_are_strict_enough(void **state)
 {
     static const struct {
@@ -353,6 +374,7 @@ int main(void)
         WITH_HOST(presets_that_cannot_be_used),
         WITH_HOST(controls_of_a_preset),
         WITH_HOST(values_that_are_too_loose),
+        WITH_HOST(a_value_that_needs_tmoutd),
         WITH_HOST(values_that_are_strict_enough),
         WITH_HOST(rules_of_the_policy),
         WITH_HOST(a_word_that_ends_like_the_setting),

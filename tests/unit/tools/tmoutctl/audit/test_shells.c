@@ -138,6 +138,13 @@ static void shells_without_a_timeout(void **state)
         host->context.config_path, 2,
         "shells like /bin/dash",   "     tmout = 15m\n+    disconnect = 15m\n"};
     assert_only(audit_area(host, audit_shells), &expected);
+    /* An edit would make the policy need it. */
+    host->no_tmoutd = true;
+    const struct finding *first = trouble_of(audit_area(host, audit_shells), CHECK_SHELLS_RULES);
+    assert_string_equal(first->command, "systemctl enable --now tmoutd");
+    assert_non_null(strstr(first->remediation, "then set disconnect to 15m"));
+    assert_null(first->diff);
+    host->no_tmoutd = false;
     put_policy(host, GOOD_POLICY);
     assert_all_pass(audit_area(host, audit_shells));
     /* One that is listed and not installed. */

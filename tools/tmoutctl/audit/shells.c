@@ -18,10 +18,18 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What shells that read the same files said of their limit, by whether these are
+ * tcsh's. */
+struct shell_verdict {
+    bool asked[2]; /* one of them has been */
+    bool wrong[2]; /* one of them was, or could not be asked */
+};
+
 struct shell_facts {
     struct shell_list shells;
     struct shell_findings findings;
     struct login_shells login_shells;
+    struct shell_verdict *verdict; /* of check_shells_limit(), for check_shells_others() */
 };
 
 static void add_missing_limit(struct audit *audit, const struct shell *shell)
@@ -215,8 +223,9 @@ static bool ask_shell(struct audit *audit, const struct shell_facts *shells,
     return true;
 }
 
-/* Asks a shell in all ways that count, up to the first wrong answer. */
-static void ask_in_all_ways(struct audit *audit, const struct shell_facts *shells,
+/* Asks a shell in all ways that count, up to the first wrong answer. True: as it
+ * should be in all of them. */
+static bool ask_in_all_ways(struct audit *audit, const struct shell_facts *shells,
                             const struct shell *shell, int64_t limit_sec)
 {
     for (size_t start = 0; start < SHELL_STARTS; start++) {
@@ -226,13 +235,14 @@ static void ask_in_all_ways(struct audit *audit, const struct shell_facts *shell
         if (file == NULL || !shell_start_counts(shell->kind, asked.start))
             continue;
         if (!ask_shell(audit, shells, &asked))
-            return;
+            return false;
         if (asked.start == SHELL_START_INTERACTIVE)
             continue; /* it reads what both together read */
         asked.readonly = true;
         if (!ask_shell(audit, shells, &asked))
-            return;
+            return false;
     }
+    return true;
 }
 
 static void check_shells_limit(struct audit *audit, const void *facts)
@@ -255,8 +265,12 @@ static void check_shells_limit(struct audit *audit, const void *facts)
     for (size_t i = 0; i < shells->shells.count; i++) {
         const struct shell *shell = &shells->shells.shell[i];
         const unsigned kind = 1U << (unsigned)shell->kind;
-        if ((asked & kind) == 0)
-            ask_in_all_ways(audit, shells, shell, limit_sec);
+        if ((asked & kind) == 0 && shell_traits[shell->kind].timeout != SHELL_NO_TIMEOUT) {
+            const bool csh = shell_traits[shell->kind].timeout == SHELL_TIMEOUT_MINUTES;
+            const bool right = ask_in_all_ways(audit, shells, shell, limit_sec);
+            shells->verdict->asked[csh] = true;
+            shells->verdict->wrong[csh] |= !right || !shell->complete;
+        }
         asked |= kind;
     }
 }
@@ -295,6 +309,13 @@ static void fix_script(const struct audit *audit, struct finding *finding,
     edits_free(&edits);
 }
 
+/* Do all shells that read this file have the policy's limit, as they say? Then its
+ * text is no fault, whatever it looks like: it may be a here-document's. */
+static bool is_harmless(const struct shell_facts *shells, const struct shell_finding *found)
+{
+    return shells->verdict->asked[found->csh] && !shells->verdict->wrong[found->csh];
+}
+
 static void check_shells_others(struct audit *audit, const void *facts)
 {
     const struct shell_facts *shells = facts;
@@ -312,6 +333,15 @@ static void check_shells_others(struct audit *audit, const void *facts)
         const bool larger = !conflict && is_larger(audit, found);
         if (!conflict && !larger && !found->readonly)
             continue;
+        /* They were asked with a limit, which says nothing of users without one. */
+        if ((conflict || limit_sec != SETTING_NONE) && is_harmless(shells, found)) {
+            finding_set_place(findings_add(&audit->findings, CHECK_SHELLS_OTHERS, AUDIT_NOTE,
+                                           "%s: looks like a limit of its own, but all shells "
+                                           "that were asked have the policy's",
+                                           found->text),
+                              found->file, found->line);
+            continue;
+        }
         struct finding *finding =
             findings_add(&audit->findings, CHECK_SHELLS_OTHERS,
                          conflict ? AUDIT_FAIL : (larger ? AUDIT_WARN : AUDIT_NOTE), "%s: %s%s",
@@ -472,7 +502,8 @@ static const struct audit_step shells_steps[] = {
 
 void audit_shells(struct audit *audit)
 {
-    struct shell_facts facts = {0};
+    struct shell_verdict verdict = {{false}, {false}};
+    struct shell_facts facts = {.verdict = &verdict};
 
     if (shell_list_find(audit->host, &facts.shells) != 0 ||
         shell_findings_find(audit->host, &facts.findings) != 0 ||

@@ -2,6 +2,7 @@
 """What a login leaves behind: kept, watched, or ended with it, as the policy says.
 Each way is tried by a user of its own, all at the same time, beside one who is at work."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -258,8 +259,9 @@ def remembered(name):
     """Whether the registry has what this user's login left behind."""
     records = []
     for entry in os.scandir("/run/tmout/sessions/leftovers"):
-        with open(entry.path, "rb") as record:
-            records.append(record.read())
+        with contextlib.suppress(FileNotFoundError):  # it may be removed meanwhile
+            with open(entry.path, "rb") as record:
+                records.append(record.read())
     return any(b"\0" + name.encode() + b"\0" in record for record in records)
 
 

@@ -282,3 +282,4 @@ os.chmod(HELPER, 0o4755)
 stack("webauth", "@include common-auth")
 tap.in_parallel([saslauthd, vsftpd, dovecot, cockpit, helper_of_a_service, helper_of_a_user,
                  origin_on_the_line, polkit, su_and_sudo, consoles], 10)
+tap.end()

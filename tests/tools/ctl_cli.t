@@ -26,7 +26,8 @@ NOBODY = 65534
 COMMANDS = {
     "apply": {"usage": "apply [--quiet]"},
     "attempts": {"usage": "attempts [USER]", "operand": "USER"},
-    "audit": {"usage": "audit [--baseline NAME]", "options": {"baseline": "NAME"}},
+    "audit": {"usage": "audit [--baseline NAME] [--patch]",
+              "options": {"baseline": "NAME", "patch": None}},
     "check": {"usage": "check [FILE]", "operand": "FILE"},
     "help": {"usage": "help [COMMAND]", "operand": "COMMAND"},
     "preset": {"usage": "preset [NAME]", "operand": "NAME"},

@@ -351,9 +351,9 @@ static void watch_unusable(struct watch *watch, pid_t pid, bool is_newer)
     if (login == NULL) {
         reconcile_replace(watch->reconcile, pid, is_newer);
     } else if (!is_newer) {
+        record_store_save(watch->store, &login->record);
         log_line(LOG_ERR, "%s/%d: was damaged, written again user=%s", watch->sessions_dir,
                  (int)pid, login->record.user);
-        record_store_save(watch->store, &login->record);
     }
 }
 
@@ -445,9 +445,9 @@ static void write_again(struct watch *watch, pid_t pid)
     if (login == NULL || record_store_keeps(watch->store, pid) ||
         registry_get(watch->sessions_dir, geteuid(), pid, &record) != REGISTRY_ABSENT)
         return;
+    record_store_save(watch->store, &login->record);
     log_line(LOG_WARNING, "%s/%d: was removed, but the login goes on; written again user=%s",
              watch->sessions_dir, (int)pid, login->record.user);
-    record_store_save(watch->store, &login->record);
 }
 
 static void on_removed_records(void *context, int64_t late_ms)

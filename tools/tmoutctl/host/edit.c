@@ -85,7 +85,10 @@ static int run_add(struct edit_run *run, enum edited_mark mark, const char *text
     memcpy(copy, text, size);
     memcpy(copy + size, run->ending, ending_size + 1);
     edited->changed |= mark != EDITED_KEPT;
-    edited->line[edited->count++] = (struct edited_line){mark, copy, size + ending_size};
+    struct edited_line *line = &edited->line[edited->count++];
+    line->mark = mark;
+    line->text = copy;
+    line->size = size + ending_size;
     return 0;
 }
 
@@ -160,7 +163,7 @@ static int run_open_end(struct edit_run *run, size_t old, size_t missing)
     struct edited_text *edited = run->edited;
     const size_t last = edited->count - 1;
 
-    if (edited->line[old].mark == EDITED_KEPT && old < last) {
+    if (old < last && edited->line[old].mark == EDITED_KEPT) {
         const struct edited_line kept = edited->line[old];
         if (run_add(run, EDITED_ADDED, kept.text, kept.size - strlen(run->ending)) != 0)
             return -1;

@@ -23,7 +23,9 @@ static int listed_users_add(struct listed_users *users, const struct passwd *ent
         return -1;
     }
     users->item = grown;
-    users->item[users->count++] = (struct listed_user){name, entry->pw_gid};
+    struct listed_user *user = &users->item[users->count++];
+    user->name = name;
+    user->gid = entry->pw_gid;
     return 0;
 }
 
@@ -103,7 +105,7 @@ enum account_status group_lookup(const char *name)
 int group_members(const char *group, struct listed_users *users, group_member_taker *take,
                   void *context, struct failure *failure)
 {
-    struct group entry;
+    struct group entry = {0};
     char *buffer;
     const enum account_status status = group_find(group, &entry, &buffer);
     int result = 0;

@@ -59,7 +59,7 @@ struct style {
             {"/etc/authselect/system-auth", AUTHSELECT auth RHEL_REST},                            \
             {"/etc/authselect/postlogin", AUTHSELECT "session optional pam_umask.so silent\n"},    \
         {                                                                                          \
-            NULL                                                                                   \
+            NULL, NULL                                                                             \
         }                                                                                          \
     }
 

@@ -53,6 +53,7 @@ static inline void copy_program(const char *path)
     size_t size;
     char *bytes = read_bytes("/proc/self/exe", &size);
 
+    unlink(path); /* a process that is ending may still execute the last one */
     write_bytes(path, bytes, size);
     assert_int_equal(chmod(path, 0755), 0);
     free(bytes);

@@ -30,7 +30,7 @@ static inline void mount_small(const char *directory, const char *options)
     snprintf(map, sizeof map, "0 %u 1", (unsigned)uid);
     if (unshare(uid == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) != 0 ||
         (uid != 0 && !put_text_into("/proc/self/uid_map", map)) ||
-        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("small", directory, "tmpfs", 0, options) != 0)
         _exit(CHILD_CANNOT);
 }

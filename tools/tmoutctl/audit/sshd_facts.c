@@ -129,6 +129,7 @@ static void rehearse_named(void *context)
     struct failure failure;
 
     (void)sshd_named_find(question, &named, &failure);
+    sshd_named_free(&named);
 }
 
 static int facts_find_named(struct audit *audit, struct sshd_facts *facts, struct failure *failure)

@@ -198,10 +198,9 @@ static const struct found_login *found_with(const struct login_search *search, p
 
 static void a_login_among_the_processes(void **state)
 {
+    NEEDS_ROOT();
     static struct login_search search;
     char *sshd = path_in(*state, "sshd");
-
-    NEEDS_ROOT();
     copy_program(sshd);
     const pid_t pid = start_program(sshd, "sshd: kim [priv]", "sshd: kim@pts/9");
     assert_int_equal(login_search(NULL, 0, &search), 0);
@@ -227,10 +226,9 @@ static void a_login_among_the_processes(void **state)
 
 static void one_that_is_not_admitted_yet(void **state)
 {
+    NEEDS_ROOT();
     static struct login_search search;
     char *sshd = path_in(*state, "sshd-session");
-
-    NEEDS_ROOT();
     copy_program(sshd);
     assert_int_equal(login_search(NULL, 0, &search), 0);
     const uint32_t before = search.pending;
@@ -245,11 +243,10 @@ static void one_that_is_not_admitted_yet(void **state)
 /* Whatever it calls itself. */
 static void another_program(void **state)
 {
+    NEEDS_ROOT();
     static struct login_search search;
     char *program = path_in(*state, "mksshd"), *link_to = path_in(*state, "sshd");
     struct login_evidence evidence;
-
-    NEEDS_ROOT();
     copy_program(program);
     assert_int_equal(symlink(program, link_to), 0);
     const pid_t pid = start_program(link_to, "sshd: kim [priv]", "sshd: kim@pts/9");
@@ -287,9 +284,8 @@ static void in_a_namespace_of_its_own(void *argument)
 
 static void of_a_container(void **state)
 {
-    char *sshd = path_in(*state, "sshd");
-
     NEEDS_ROOT();
+    char *sshd = path_in(*state, "sshd");
     copy_program(sshd);
     if (!in_child(in_a_namespace_of_its_own, sshd))
         LEFT_OUT("no namespace possible");

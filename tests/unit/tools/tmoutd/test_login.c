@@ -408,6 +408,7 @@ static void without_a_terminal(void **state)
 /* The process has ended, but the event is still to come. */
 static void a_login_that_is_gone(void **state)
 {
+    need_pidfd();
     struct session_record record;
     const pid_t pid = begin_command(&record);
     struct scene scene;

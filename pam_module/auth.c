@@ -34,10 +34,9 @@ static bool is_no_guess(pam_handle_t *pamh, int flags, const char *password)
            (password[0] == '\0' && ((unsigned)flags & PAM_DISALLOW_NULL_AUTHTOK) == 0);
 }
 
-static int admit(pam_handle_t *pamh, int flags, const struct module_args *args,
-                 const struct attempt_request *request)
+static int admit_login(pam_handle_t *pamh, int flags, const struct module_args *args,
+                       const struct attempt_request *request)
 {
-    struct attempt_report report = {0};
     const char *password = NULL;
     int result;
 
@@ -54,13 +53,7 @@ static int admit(pam_handle_t *pamh, int flags, const struct module_args *args,
             return PAM_AUTH_ERR;
         }
     }
-    result = attempt_begin(pamh, args, request, &report);
-    if (result == PAM_IGNORE)
-        return result;
-    delay_rejection(pamh);
-    if (result == PAM_AUTH_ERR)
-        tell_why(pamh, flags, args, request, &report);
-    return result;
+    return attempt_or_rejection(pamh, flags, args, request);
 }
 
 int authenticate(pam_handle_t *pamh, int flags, const struct module_args *args)
@@ -68,5 +61,5 @@ int authenticate(pam_handle_t *pamh, int flags, const struct module_args *args)
     struct attempt_request request;
     const int result = limited_user_find(pamh, args, ATTEMPT_LOGIN, &request);
 
-    return result == PAM_SUCCESS ? admit(pamh, flags, args, &request) : result;
+    return result == PAM_SUCCESS ? admit_login(pamh, flags, args, &request) : result;
 }

@@ -15,10 +15,9 @@ bool change_is_no_attempt(pam_handle_t *pamh, int flags)
            (((unsigned)flags & PAM_CHANGE_EXPIRED_AUTHTOK) != 0 && attempt_has_succeeded(pamh));
 }
 
-static int admit(pam_handle_t *pamh, int flags, const struct module_args *args,
-                 struct attempt_request *request)
+static int admit_change(pam_handle_t *pamh, int flags, const struct module_args *args,
+                        struct attempt_request *request)
 {
-    struct attempt_report report = {0};
     const char *password = NULL;
     int result;
 
@@ -31,13 +30,7 @@ static int admit(pam_handle_t *pamh, int flags, const struct module_args *args,
         if (result != PAM_SUCCESS)
             return result == PAM_CONV_AGAIN ? PAM_INCOMPLETE : result;
     }
-    result = attempt_begin(pamh, args, request, &report);
-    if (result == PAM_IGNORE)
-        return result;
-    delay_rejection(pamh);
-    if (result == PAM_AUTH_ERR)
-        tell_why(pamh, flags, args, request, &report);
-    return result;
+    return attempt_or_rejection(pamh, flags, args, request);
 }
 
 int change_password(pam_handle_t *pamh, int flags, const struct module_args *args)
@@ -53,5 +46,5 @@ int change_password(pam_handle_t *pamh, int flags, const struct module_args *arg
     if (change_is_no_attempt(pamh, flags))
         return PAM_IGNORE;
     const int result = limited_user_find(pamh, args, ATTEMPT_PASSWORD_CHANGE, &request);
-    return result == PAM_SUCCESS ? admit(pamh, flags, args, &request) : result;
+    return result == PAM_SUCCESS ? admit_change(pamh, flags, args, &request) : result;
 }

@@ -1,6 +1,7 @@
 #include "pam_module/rejection.h"
 
 #include "lib/policy/duration.h"
+#include "pam_module/attempt.h"
 
 #include <security/pam_ext.h>
 
@@ -13,8 +14,8 @@ void delay_rejection(pam_handle_t *pamh)
     pam_fail_delay(pamh, REJECTION_DELAY_US);
 }
 
-void tell_why(pam_handle_t *pamh, int flags, const struct module_args *args,
-              const struct attempt_request *request, const struct attempt_report *report)
+static void tell_why(pam_handle_t *pamh, int flags, const struct module_args *args,
+                     const struct attempt_request *request, const struct attempt_report *report)
 {
     char left[64];
 
@@ -31,4 +32,18 @@ void tell_why(pam_handle_t *pamh, int flags, const struct module_args *args,
         pam_error(pamh, "Account locked after %u failed logins. Try again in %s.", report->failures,
                   left);
     }
+}
+
+int attempt_or_rejection(pam_handle_t *pamh, int flags, const struct module_args *args,
+                         const struct attempt_request *request)
+{
+    struct attempt_report report = {0};
+    const int result = attempt_begin(pamh, args, request, &report);
+
+    if (result == PAM_IGNORE)
+        return result;
+    delay_rejection(pamh);
+    if (result == PAM_AUTH_ERR)
+        tell_why(pamh, flags, args, request, &report);
+    return result;
 }

@@ -2,7 +2,6 @@
 #ifndef TMOUT_PAM_MODULE_REJECTION_H
 #define TMOUT_PAM_MODULE_REJECTION_H
 
-#include "lib/attempts/ledger.h"
 #include "lib/policy/module_args.h"
 #include "pam_module/attempt_request.h"
 
@@ -11,9 +10,12 @@
 /* It takes as long as a wrong password does. */
 void delay_rejection(pam_handle_t *pamh);
 
-/* Tells local users why; remote ones only if the administrator wants that, for
- * it reveals which users exist. flags as in pam_sm_authenticate(3). */
-void tell_why(pam_handle_t *pamh, int flags, const struct module_args *args,
-              const struct attempt_request *request, const struct attempt_report *report);
+/*
+ * Asks for an attempt, and returns what attempt_begin() does. A rejection is
+ * delayed. Local users are told why; remote ones only if the administrator wants
+ * that, for it reveals which users exist. flags as in pam_sm_authenticate(3).
+ */
+int attempt_or_rejection(pam_handle_t *pamh, int flags, const struct module_args *args,
+                         const struct attempt_request *request);
 
 #endif

@@ -153,12 +153,26 @@ static enum ledger_status load_source(const struct ledger *ledger, const struct 
     return status;
 }
 
+/* Whether nothing is counted any more in the record of a source. */
+static enum ledger_status find_whether_empty(const struct ledger *ledger, unsigned source,
+                                             const struct attempt_limits *limits,
+                                             const struct timestamp *now, bool *has_nothing,
+                                             struct failure *failure)
+{
+    struct file_bank bank;
+    const enum ledger_status status =
+        load_current(ledger, RECORD_SOURCES + source, limits, now, &bank, failure);
+
+    *has_nothing = status == LEDGER_OK && is_empty(&bank.count);
+    return status;
+}
+
 /* Frees the records of strangers whose counts have expired, now and then. */
 static enum ledger_status sweep(const struct ledger *ledger, const struct attempt_limits *limits,
                                 const struct timestamp *now, struct index_bank *index, bool *swept,
                                 struct failure *failure)
 {
-    struct file_bank bank;
+    bool has_nothing;
 
     if (memcmp(index->swept.boot_id, now->boot_id, sizeof now->boot_id) == 0 &&
         clock_elapsed_ms(index->swept.boot_ms, now->boot_ms) < SWEEP_INTERVAL_MS)
@@ -169,10 +183,10 @@ static enum ledger_status sweep(const struct ledger *ledger, const struct attemp
         if (!is_used(&index->source[i]) || index->source[i].success != 0)
             continue;
         const enum ledger_status status =
-            load_current(ledger, RECORD_SOURCES + i, limits, now, &bank, failure);
+            find_whether_empty(ledger, i, limits, now, &has_nothing, failure);
         if (status != LEDGER_OK)
             return status;
-        if (is_empty(&bank.count))
+        if (has_nothing)
             index->source[i] = (struct source_entry){0};
     }
     return LEDGER_OK;
@@ -339,7 +353,7 @@ static enum ledger_status make_room(const struct ledger *ledger,
                                     struct failure *failure)
 {
     unsigned succeeded = 0, oldest = NO_SOURCE;
-    struct file_bank bank;
+    bool has_nothing;
 
     for (unsigned i = 0; i < SOURCES; i++)
         succeeded += index->source[i].success != 0;
@@ -350,10 +364,10 @@ static enum ledger_status make_room(const struct ledger *ledger,
         if (success == 0 || (oldest != NO_SOURCE && success > index->source[oldest].success))
             continue;
         const enum ledger_status status =
-            load_current(ledger, RECORD_SOURCES + i, limits, now, &bank, failure);
+            find_whether_empty(ledger, i, limits, now, &has_nothing, failure);
         if (status != LEDGER_OK)
             return status;
-        if (is_empty(&bank.count))
+        if (has_nothing)
             oldest = i;
     }
     if (oldest == NO_SOURCE)

@@ -1,5 +1,7 @@
 #include "tests/module/stack.h"
 
+#include "tests/module/no_conversation.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -192,16 +194,6 @@ void stack_in_force(const struct stack *stack, const char *text)
 {
     stack_policy(stack, text);
     assert_int_equal(stack_apply(stack), 0);
-}
-
-static int no_conversation(int count, const struct pam_message **message,
-                           struct pam_response **response, void *data)
-{
-    (void)count;
-    (void)message;
-    (void)response;
-    (void)data;
-    return PAM_CONV_ERR;
 }
 
 static void note(pam_handle_t *handle, const char *name, char *text, size_t size)

@@ -2,6 +2,7 @@
  * The behavior of libpam that the module's design relies on, see docs/FACTS.md.
  * If a newer libpam changes one of these facts, its test fails here.
  */
+#include "tests/module/no_conversation.h"
 #include "tests/unit/temporary.h"
 
 #include <security/pam_appl.h>
@@ -16,16 +17,6 @@ static void note_call(int status, unsigned delay_us, void *appdata)
     (void)appdata;
     calls++;
     last_status = status;
-}
-
-static int no_conversation(int count, const struct pam_message **message,
-                           struct pam_response **response, void *appdata)
-{
-    (void)count;
-    (void)message;
-    (void)response;
-    (void)appdata;
-    return PAM_CONV_ERR;
 }
 
 /* Returns what pam_authenticate() returns for a stack of these lines. */

@@ -6,6 +6,7 @@
  *
  * SEED=N picks other stacks, STACKS=N more of them.
  */
+#include "tests/module/no_conversation.h"
 #include "tests/module/pam_stub.h"
 #include "tests/unit/host_tree.h"
 
@@ -148,16 +149,6 @@ struct outcome {
     int status;
     struct stub_calls calls;
 };
-
-static int no_conversation(int count, const struct pam_message **message,
-                           struct pam_response **response, void *appdata)
-{
-    (void)count;
-    (void)message;
-    (void)response;
-    (void)appdata;
-    return PAM_CONV_ERR;
-}
 
 /* Calls the functions that follow, up to NULL, on one handle. outcome has one
  * element for each. */

@@ -100,17 +100,23 @@ static void a_family_with_a_monitor(void **state)
     scene_end(&scene);
 }
 
-/* Exact only if no tool is between the process and the kernel. */
+/* Bytes are exact only if no tool is between the process and the kernel: what it
+ * reads would count as well. */
+#define NEEDS_EXACT_COUNTS()                                                                       \
+    do {                                                                                           \
+        NEEDS_OWN_ARCHITECTURE();                                                                  \
+        if (slow())                                                                                \
+            LEFT_OUT("what the tool that runs the test reads counts as well");                     \
+        if (!has_pidfd_getfd())                                                                    \
+            LEFT_OUT("pidfd_getfd(2) does not work here");                                         \
+    } while (0)
+
 static void to_the_byte(void **state)
 {
     struct scene scene;
 
-    NEEDS_OWN_ARCHITECTURE();
     (void)state;
-    if (slow())
-        LEFT_OUT("what the tool that runs the test reads counts as well");
-    if (!has_pidfd_getfd())
-        LEFT_OUT("pidfd_getfd(2) does not work here");
+    NEEDS_EXACT_COUNTS();
     scene_begin(&scene, family);
     uint64_t before = bytes_of(&scene.login);
     tell(&scene.s, 'c');
@@ -209,17 +215,12 @@ static void assert_only_the_client_counts(const struct scene *scene)
     assert_memory_equal(&before, &after, sizeof before);
 }
 
-/* Under a tool, what it reads would count as well. */
 static void what_the_client_sent(void **state)
 {
     struct scene scene;
 
-    NEEDS_OWN_ARCHITECTURE();
     (void)state;
-    if (slow())
-        LEFT_OUT("what the tool that runs the test reads counts as well");
-    if (!has_pidfd_getfd())
-        LEFT_OUT("pidfd_getfd(2) does not work here");
+    NEEDS_EXACT_COUNTS();
     scene_begin(&scene, family);
     assert_only_the_client_counts(&scene);
     scene_end(&scene);
@@ -272,12 +273,8 @@ static void noise_on_the_host(void **state)
     struct scene scene;
     uint64_t before, after;
 
-    NEEDS_OWN_ARCHITECTURE();
     (void)state;
-    if (slow())
-        LEFT_OUT("what the tool that runs the test reads counts as well");
-    if (!has_pidfd_getfd())
-        LEFT_OUT("pidfd_getfd(2) does not work here");
+    NEEDS_EXACT_COUNTS();
     connection_level = 1;
     scene_begin(&scene, family_of_a_monitor);
     for (int i = 0; i < 2; i++) {

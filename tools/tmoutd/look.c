@@ -8,18 +8,14 @@
 
 /* Sends a pidfd of the connection along. Only once it is held can it be told that
  * it is the right one. */
-static void hold_connection(const struct session_record *login, struct login_view *view,
-                            struct answer *answer)
+static void hold_connection(const struct session_record *login, struct answer *answer)
 {
     const pid_t connection = login_connection(login);
     const int pidfd = connection > 0 && connection != login->pid ? pidfd_of(connection) : -1;
 
-    if (pidfd >= 0 && login_connection(login) != connection) {
+    if (pidfd >= 0 && login_connection(login) != connection)
         close(pidfd);
-        return;
-    }
-    view->connection = connection;
-    if (pidfd >= 0)
+    else if (pidfd >= 0)
         answer_put_fd(answer, pidfd);
 }
 
@@ -40,14 +36,13 @@ void look_at_login(const void *input, int fd, struct answer *answer)
     }
     view.terminal_count = (unsigned)count;
     login_trace_read(login, &view.trace);
-    hold_connection(login, &view, answer);
+    hold_connection(login, answer);
     answer_put(answer, &view, sizeof view);
 }
 
 void open_login(const void *input, int fd, struct answer *answer)
 {
     const struct session_record *login = input;
-    struct login_view view = {0};
     const int pidfd = pidfd_of(login->pid);
 
     (void)fd;
@@ -58,7 +53,7 @@ void open_login(const void *input, int fd, struct answer *answer)
         close(pidfd);
     } else {
         answer_put_fd(answer, pidfd);
-        hold_connection(login, &view, answer);
+        hold_connection(login, answer);
     }
 }
 

@@ -10,7 +10,6 @@
 /* --- a login ------------------------------------------------------------------ */
 
 struct login_view {
-    pid_t connection; /* the process that talks to the client; 0: not found */
     unsigned terminal_count;
     unsigned terminal[LOGIN_TERMINALS_MAX]; /* as login_terminals() */
     struct login_trace trace;               /* what it leaves behind will be known by */

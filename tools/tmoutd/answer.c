@@ -39,3 +39,9 @@ void answer_put_fd(struct answer *answer, int fd)
     else
         close(fd);
 }
+
+void answer_close_fds(const struct answer *answer)
+{
+    for (int i = 0; i < answer->fd_count; i++)
+        close(answer->fd[i]);
+}

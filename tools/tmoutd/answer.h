@@ -51,4 +51,7 @@ void answer_fail(struct answer *answer, int error);
 /* Sends this descriptor along, and takes it over even if there is no room. */
 void answer_put_fd(struct answer *answer, int fd);
 
+/* Closes the descriptors that came along. */
+void answer_close_fds(const struct answer *answer);
+
 #endif

@@ -126,8 +126,7 @@ static bool send_answer(int socket, uint32_t index, struct answer *answer)
     do
         sent = sendmsg(socket, &message, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
-    for (int i = 0; i < answer->fd_count; i++)
-        close(answer->fd[i]);
+    answer_close_fds(answer);
     return sent >= 0;
 }
 
@@ -208,8 +207,7 @@ int helper_process_receive(const struct helper_process *process, uint32_t *index
     answer->fd_count = 0;
     take_descriptors(&message, answer);
     if ((size_t)size < sizeof wire || (size_t)size != sizeof wire + wire.size) {
-        for (int i = 0; i < answer->fd_count; i++)
-            close(answer->fd[i]);
+        answer_close_fds(answer);
         errno = EPROTO;
         return -1;
     }

@@ -209,12 +209,10 @@ static void inquiry_done(struct helpers *helpers, struct inquiry *inquiry,
     void *context = inquiry->question.context;
 
     inquiry_free(helpers, inquiry);
-    if (done != NULL) {
+    if (done != NULL)
         done(context, answer);
-        return;
-    }
-    for (int i = 0; i < answer->fd_count; i++)
-        close(answer->fd[i]);
+    else
+        answer_close_fds(answer);
 }
 
 static void doom(struct helpers *helpers, struct inquiry *inquiry, int error)

@@ -73,11 +73,11 @@ struct registry_write {
     bool replaces; /* a record that is there already */
 };
 
-/* Removes a file that is not needed any more. */
-static void discard(const struct registry_write *write, const char *name)
+/* Removes a file that is not needed any more. What was a spare becomes one again. */
+static void discard(const char *directory, uid_t owner, int directory_fd, const char *name)
 {
-    if (!spare_return(write->directory, write->owner, write->directory_fd, name))
-        unlinkat(write->directory_fd, name, 0);
+    if (!spare_return(directory, owner, directory_fd, name))
+        unlinkat(directory_fd, name, 0);
 }
 
 /* Puts the finished file in its place. Swapped rather than replaced, the old file
@@ -90,7 +90,7 @@ static int put_in_place(const struct registry_write *write, const char *temporar
         return rename_to_new(fd, temporary, fd, write->name);
     if (rename_swap(fd, temporary, write->name) != 0)
         return renameat(fd, temporary, fd, write->name);
-    discard(write, temporary);
+    discard(write->directory, write->owner, fd, temporary);
     return 0;
 }
 
@@ -116,7 +116,7 @@ static int write_to_spare(const struct registry_write *write, const struct sessi
     error = errno;
     close(fd);
     if (result != 0)
-        discard(write, temporary);
+        discard(write->directory, write->owner, write->directory_fd, temporary);
     errno = error;
     return result;
 }
@@ -242,7 +242,9 @@ static void remove_at(int directory_fd, const char *directory, uid_t owner, pid_
     char name[NAME_SIZE];
 
     registry_file_name(name, pid);
-    if (!has_spare || !spare_return(directory, owner, directory_fd, name))
+    if (has_spare)
+        discard(directory, owner, directory_fd, name);
+    else
         unlinkat(directory_fd, name, 0);
 }
 
@@ -284,13 +286,6 @@ static pid_t pid_of_name(const char *name)
     return strcmp(again, name) == 0 ? (pid_t)pid : 0;
 }
 
-/* What a process that was killed has left behind. */
-static void remove_stray(const char *directory, uid_t owner, int directory_fd, const char *name)
-{
-    if (atomic_is_stray(name) && !spare_return(directory, owner, directory_fd, name))
-        unlinkat(directory_fd, name, 0);
-}
-
 ssize_t registry_list(const char *directory, uid_t owner, pid_t **pids)
 {
     const int fd = fd_above_stdio(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -307,7 +302,8 @@ ssize_t registry_list(const char *directory, uid_t owner, pid_t **pids)
     while (errno = 0, (entry = readdir(dir)) != NULL) {
         const pid_t pid = pid_of_name(entry->d_name);
         if (pid == 0) {
-            remove_stray(directory, owner, fd, entry->d_name);
+            if (atomic_is_stray(entry->d_name)) /* of a process that was killed */
+                discard(directory, owner, fd, entry->d_name);
             continue;
         }
         pid_t *grown = array_grow(*pids, count, sizeof **pids);

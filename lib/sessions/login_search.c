@@ -1,6 +1,8 @@
 #include "lib/sessions/login_search.h"
 
-#include <dirent.h>
+#include "lib/host/proc_children.h"
+#include "lib/host/proc_directory.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -423,22 +425,18 @@ static void look_at_process(struct login_search *search, pid_t pid)
 int login_search(const pid_t *known, size_t count, struct login_search *search)
 {
     DIR *proc = opendir("/proc");
-    const struct dirent *entry;
+    const char *name;
 
     memset(search, 0, offsetof(struct login_search, login));
     if (proc == NULL)
         return -1;
-    while (errno = 0, !search->is_cut && (entry = readdir(proc)) != NULL) {
-        if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
-            continue;
-        const pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (!is_known(known, count, pid) && may_be_roots(dirfd(proc), entry->d_name))
+    while ((name = proc_directory_next(proc)) != NULL && !search->is_cut) {
+        const pid_t pid = (pid_t)strtol(name, NULL, 10);
+        if (pid > 0 && !is_known(known, count, pid) && may_be_roots(dirfd(proc), name))
             look_at_process(search, pid);
     }
-    const int error = errno;
-    closedir(proc);
-    errno = error;
-    return error == 0 ? 0 : -1;
+    proc_directory_close(proc);
+    return errno == 0 ? 0 : -1;
 }
 
 /* --- its record ------------------------------------------------------------ */
@@ -468,9 +466,8 @@ void found_login_record(const struct found_login *found, const char *user, enum 
 
 int found_login_terminal(const struct found_login *found, char *name, size_t size)
 {
-    char path[NAME_ROOM], *text = NULL;
-    size_t text_size = 0;
-    struct process process;
+    struct process process, of_child;
+    pid_t *child = NULL;
     int result = 0;
 
     name[0] = '\0';
@@ -478,22 +475,14 @@ int found_login_terminal(const struct found_login *found, char *name, size_t siz
         return -1;
     /* The login(1) of util-linux gives the terminal up; the child that leads the
      * user's session has it. */
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)found->pid, (int)found->pid);
-    FILE *file = process.terminal == 0 ? fopen(path, "re") : NULL;
-    if (file != NULL && getline(&text, &text_size, file) > 0) {
-        char *rest = text;
-        pid_t child;
-        while (process.terminal == 0 && (child = proc_text_next_child(&rest)) != 0) {
-            struct process of_child;
-            if (process_read(child, &of_child) != 0)
-                result = process_has_ended(errno) ? result : -1;
-            else if (of_child.parent == found->pid)
-                process.terminal = of_child.terminal;
-        }
+    const ssize_t count = process.terminal == 0 ? process_children(found->pid, &child) : 0;
+    for (ssize_t i = 0; process.terminal == 0 && i < count; i++) {
+        if (process_read(child[i], &of_child) != 0)
+            result = process_has_ended(errno) ? result : -1;
+        else if (of_child.parent == found->pid)
+            process.terminal = of_child.terminal;
     }
-    if (file != NULL)
-        fclose(file);
-    free(text);
+    free(child);
     terminal_name_of_stat(process.terminal, name, size);
     return name[0] != '\0' ? 0 : result;
 }

@@ -250,22 +250,12 @@ static struct holder *holder_of(struct leftover *leftover, const struct leftover
     return holder;
 }
 
-static struct terminal *terminal_of_holder(const struct holder *holder, unsigned index)
-{
-    struct terminal *terminal;
-
-    for (terminal = LIST_FIRST(&holder->terminals); terminal != NULL;
-         terminal = LIST_NEXT(terminal, link))
-        if (terminal->index == index)
-            break;
-    return terminal;
-}
-
 /* One of a login that still runs is judged there. */
 static void find_terminal(struct leftover *leftover, const struct leftover_terminal *found)
 {
     struct holder *holder = holder_of(leftover, found);
-    struct terminal *terminal = holder != NULL ? terminal_of_holder(holder, found->index) : NULL;
+    struct terminal *terminal =
+        holder != NULL ? terminal_find(&holder->terminals, found->index) : NULL;
 
     if (holder != NULL && terminal == NULL && map_find(leftover->by_index, found->index) == NULL &&
         (terminal = terminal_new(&holder->owner, found->index)) != NULL)

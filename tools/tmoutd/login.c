@@ -175,10 +175,7 @@ static void update_terminals(struct login *login, const struct login_view *view)
          terminal = LIST_NEXT(terminal, link))
         terminal->found = false;
     for (unsigned i = 0; i < view->terminal_count; i++) {
-        for (terminal = LIST_FIRST(&login->terminals); terminal != NULL;
-             terminal = LIST_NEXT(terminal, link))
-            if (terminal->index == view->terminal[i])
-                break;
+        terminal = terminal_find(&login->terminals, view->terminal[i]);
         if (terminal != NULL)
             terminal->found = true;
         else

@@ -69,6 +69,15 @@ struct terminal *terminal_new(const struct terminal_owner *owner, unsigned index
     return NULL;
 }
 
+struct terminal *terminal_find(const struct terminal_list *list, unsigned index)
+{
+    struct terminal *terminal = LIST_FIRST(list);
+
+    while (terminal != NULL && terminal->index != index)
+        terminal = LIST_NEXT(terminal, link);
+    return terminal;
+}
+
 void terminal_free(struct terminal *terminal)
 {
     unsigned number;

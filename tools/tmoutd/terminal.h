@@ -66,6 +66,9 @@ struct terminal {
 /* NULL if it is gone already, or without memory: with errno. */
 struct terminal *terminal_new(const struct terminal_owner *owner, unsigned index);
 
+/* The one with this index, or NULL. */
+struct terminal *terminal_find(const struct terminal_list *list, unsigned index);
+
 /* A hang-up in progress goes on without it. */
 void terminal_free(struct terminal *terminal);
 

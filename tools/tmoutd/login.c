@@ -79,13 +79,23 @@ void login_free(struct login *login)
     free(login);
 }
 
-static void set_login_alarm(struct login *login)
+/* What is in progress leads to a judgement, or to another look, in the end. */
+static int64_t due_to_judge_ms(const struct login *login)
 {
-    const bool is_judged =
+    const bool may_be_judged =
         login->has_limits && login->is_confirmed && login->measuring == NULL && login->cut == NULL;
 
-    alarm_set(&login->alarm, earlier_ms(login->looking == NULL ? login->look_ms : NEVER_MS,
-                                        is_judged ? login->judge_ms : NEVER_MS));
+    return may_be_judged ? login->judge_ms : NEVER_MS;
+}
+
+static int64_t due_to_look_ms(const struct login *login)
+{
+    return login->looking == NULL ? login->look_ms : NEVER_MS;
+}
+
+static void set_login_alarm(struct login *login)
+{
+    alarm_set(&login->alarm, earlier_ms(due_to_look_ms(login), due_to_judge_ms(login)));
 }
 
 void login_look(struct login *login, int64_t at_ms)
@@ -446,10 +456,9 @@ static void login_on_alarm(void *context, int64_t late_ms)
 
     if (late_ms > STALL_MS)
         login->not_before_ms = now_ms + STALL_GRACE_MS;
-    if (login->looking == NULL && login->look_ms <= now_ms)
+    if (due_to_look_ms(login) <= now_ms)
         ask_look(login);
-    if (login->has_limits && login->is_confirmed && login->measuring == NULL &&
-        login->cut == NULL && login->judge_ms <= now_ms)
+    if (due_to_judge_ms(login) <= now_ms)
         judge_login(login);
     set_login_alarm(login);
 }

@@ -139,10 +139,13 @@ static bool was_left_behind(const struct login_trace *trace, pid_t pid)
 static int for_each_leftover(const struct login_trace *trace,
                              bool (*function)(void *context, pid_t pid, int pidfd), void *context)
 {
-    DIR *directory = opendir("/proc");
     const char *name;
     bool goes_on = true;
+    DIR *directory;
 
+    if (!trace_is_usable(trace))
+        return 0;
+    directory = opendir("/proc");
     if (directory == NULL)
         return -1;
     while (goes_on && (name = proc_directory_next(directory)) != NULL) {
@@ -192,8 +195,6 @@ ssize_t leftovers_signal(const struct login_trace *trace, int signal_number)
 {
     struct signalling signalling = {.signal_number = signal_number};
 
-    if (!trace_is_usable(trace))
-        return 0;
     return for_each_leftover(trace, signal_leftover, &signalling) == 0 ? signalling.count : -1;
 }
 
@@ -226,8 +227,7 @@ ssize_t leftovers_kill(const struct login_trace *trace)
      * that its user may have, which a killed one would make free. */
     for (int round = 0; stopping.seen != NULL && round < ROUNDS_MAX; round++) {
         stopping.new_count = 0;
-        if (!trace_is_usable(trace) || for_each_leftover(trace, stop_leftover, &stopping) != 0 ||
-            stopping.new_count == 0)
+        if (for_each_leftover(trace, stop_leftover, &stopping) != 0 || stopping.new_count == 0)
             break;
     }
     free(stopping.seen);
@@ -311,8 +311,6 @@ int leftovers_find(const struct login_trace *trace,
     struct listing listing = {.trace = trace, .terminal = terminal};
 
     *found = (struct leftovers_found){0};
-    if (!trace_is_usable(trace))
-        return 0;
     if (for_each_leftover(trace, list_terminals, &listing) != 0)
         return -1;
     *found = listing.found;

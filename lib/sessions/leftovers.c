@@ -134,13 +134,12 @@ static bool was_left_behind(const struct login_trace *trace, pid_t pid)
     return is_leftover(trace, &evidence);
 }
 
-/* Calls a function for each process that was left behind, until one returns false.
- * The pidfd belongs to the caller of that function. Returns 0, or -1 with errno. */
+/* Calls a function for each process that was left behind. The pidfd belongs to the
+ * caller of that function. Returns 0, or -1 with errno. */
 static int for_each_leftover(const struct login_trace *trace,
-                             bool (*function)(void *context, pid_t pid, int pidfd), void *context)
+                             void (*function)(void *context, pid_t pid, int pidfd), void *context)
 {
     const char *name;
-    bool goes_on = true;
     DIR *directory;
 
     if (!trace_is_usable(trace))
@@ -148,21 +147,19 @@ static int for_each_leftover(const struct login_trace *trace,
     directory = opendir("/proc");
     if (directory == NULL)
         return -1;
-    while (goes_on && (name = proc_directory_next(directory)) != NULL) {
+    while ((name = proc_directory_next(directory)) != NULL) {
         const pid_t pid = (pid_t)strtol(name, NULL, 10);
         if (pid <= 1 || pid == getpid() || pid == getppid() || !was_left_behind(trace, pid))
             continue;
         const int pidfd = pidfd_of(pid);
         /* By now the pid may be that of another process. */
         if (pidfd >= 0 && was_left_behind(trace, pid))
-            goes_on = function(context, pid, pidfd);
+            function(context, pid, pidfd);
         if (pidfd >= 0)
             close(pidfd);
     }
-    const int error = goes_on ? errno : 0;
-    closedir(directory);
-    errno = error;
-    return error == 0 ? 0 : -1;
+    proc_directory_close(directory);
+    return errno == 0 ? 0 : -1;
 }
 
 static bool has_ended(int pidfd)
@@ -179,16 +176,15 @@ struct signalling {
     ssize_t count;
 };
 
-static bool signal_leftover(void *context, pid_t pid, int pidfd)
+static void signal_leftover(void *context, pid_t pid, int pidfd)
 {
     struct signalling *signalling = context;
 
     (void)pid;
     if (has_ended(pidfd))
-        return true;
+        return;
     pidfd_signal(pidfd, signalling->signal_number);
     signalling->count++;
-    return true;
 }
 
 ssize_t leftovers_signal(const struct login_trace *trace, int signal_number)
@@ -206,7 +202,7 @@ struct stopping {
     size_t new_count;    /* in this round */
 };
 
-static bool stop_leftover(void *context, pid_t pid, int pidfd)
+static void stop_leftover(void *context, pid_t pid, int pidfd)
 {
     struct stopping *stopping = context;
     const unsigned char bit = (unsigned char)(1 << pid % 8);
@@ -216,7 +212,6 @@ static bool stop_leftover(void *context, pid_t pid, int pidfd)
         stopping->seen[pid / 8] |= bit;
         stopping->new_count++;
     }
-    return true;
 }
 
 ssize_t leftovers_kill(const struct login_trace *trace)
@@ -280,14 +275,14 @@ static void list_terminal(struct listing *listing, pid_t pid, unsigned index)
     }
 }
 
-static bool list_terminals(void *context, pid_t pid, int pidfd)
+static void list_terminals(void *context, pid_t pid, int pidfd)
 {
     struct listing *listing = context;
     unsigned index;
     const char *fd;
 
     if (has_ended(pidfd))
-        return true;
+        return;
     listing->found.process_count++;
     if (listing->found.witness == 0)
         listing->found.witness = pid;
@@ -295,13 +290,12 @@ static bool list_terminals(void *context, pid_t pid, int pidfd)
     if (directory == NULL) {
         if (!process_has_ended(errno))
             listing->error = errno;
-        return true;
+        return;
     }
     while ((fd = proc_directory_next(directory)) != NULL)
         if (is_master(pid, fd, &index))
             list_terminal(listing, pid, index);
     closedir(directory);
-    return true;
 }
 
 int leftovers_find(const struct login_trace *trace,

@@ -53,25 +53,15 @@ static int spare_create(int spares_fd, const char *name)
     static const struct stored_record empty;
     char temporary[SPARE_NAME_SIZE + 16];
 
-    if (atomic_temporary_name(temporary, sizeof temporary, name) != 0)
+    if (atomic_temporary_name(temporary, sizeof temporary, name) != 0 ||
+        atomic_write_new(spares_fd, temporary, 0600, &empty, sizeof empty) != 0)
         return -1;
-    unlinkat(spares_fd, temporary, 0);
-    const int fd = fd_above_stdio(
-        openat(spares_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (fd < 0)
-        return -1;
-    errno = ENOSPC; /* unless write() says something else */
-    int result = write(fd, &empty, sizeof empty) == (ssize_t)sizeof empty ? 0 : -1;
-    if (result == 0)
-        result = fchmod(fd, 0600);
-    if (result == 0)
-        result = rename_to_new(spares_fd, temporary, spares_fd, name);
+    if (rename_to_new(spares_fd, temporary, spares_fd, name) == 0)
+        return 0;
     const int error = errno;
-    close(fd);
-    if (result != 0)
-        unlinkat(spares_fd, temporary, 0);
+    unlinkat(spares_fd, temporary, 0);
     errno = error;
-    return result == 0 || error == EEXIST ? 0 : -1;
+    return error == EEXIST ? 0 : -1;
 }
 
 static int spare_ensure(int spares_fd, uid_t owner, unsigned number)

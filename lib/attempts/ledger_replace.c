@@ -4,15 +4,14 @@
 #include "lib/host/atomic_file.h"
 #include "lib/host/checksum.h"
 #include "lib/host/descriptor.h"
+#include "lib/host/rename.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 void ledger_file_name(char name[LEDGER_NAME_SIZE], uid_t uid)
@@ -290,12 +289,6 @@ int ledger_create(const struct ledger_place *place, bool sealed, const struct ti
     return create_file(place, name, sealed, now) == 0 || errno == EEXIST ? 0 : -1;
 }
 
-/* Swaps two files of a directory. Not by renameat2(), which musl does not have. */
-static int swap_files(int directory_fd, const char *one, const char *other)
-{
-    return (int)syscall(SYS_renameat2, directory_fd, one, directory_fd, other, RENAME_EXCHANGE);
-}
-
 /*
  * Puts the file called made in the ledger's place, and what was there aside. In
  * one step: nobody may find the place empty and start with no failures. If
@@ -309,7 +302,7 @@ static int exchange(const struct ledger_place *place, const char *made, const ch
     struct stat out;
 
     ledger_file_name(name, place->uid);
-    if (swap_files(directory_fd, made, name) != 0)
+    if (rename_swap(directory_fd, made, name) != 0)
         return -1;
     if (fstatat(directory_fd, made, &out, AT_SYMLINK_NOFOLLOW) == 0 && out.st_ino == st->st_ino &&
         out.st_dev == st->st_dev) {

@@ -173,8 +173,7 @@ static enum ledger_status renew_file(const struct ledger_place *place, const str
 {
     struct failure ignored = {""};
 
-    if (ledger_lock(ledger, RECORD_LOCAL, &ignored) == 0)
-        (void)ledger_lock(ledger, RECORD_NETWORK, &ignored);
+    (void)ledger_lock_all(ledger, &ignored);
     return ledger_carry_over(place, ledger->fd, ledger->record_count, now, failure);
 }
 

@@ -79,6 +79,13 @@ int ledger_lock(const struct ledger *ledger, uint32_t record, struct failure *fa
     return -1;
 }
 
+int ledger_lock_all(const struct ledger *ledger, struct failure *failure)
+{
+    return ledger_lock(ledger, RECORD_LOCAL, failure) == 0
+               ? ledger_lock(ledger, RECORD_NETWORK, failure)
+               : -1;
+}
+
 bool ledger_same_lock(uint32_t record, uint32_t other)
 {
     return lock_of(record) == lock_of(other);

@@ -32,7 +32,10 @@ uint32_t ledger_shared_record(const struct origin *origin);
  */
 int ledger_lock(const struct ledger *ledger, uint32_t record, struct failure *failure);
 
-/* The same without waiting. */
+/* Locks all records, one lock after the other. */
+int ledger_lock_all(const struct ledger *ledger, struct failure *failure);
+
+/* As ledger_lock(), without waiting. */
 int ledger_try_lock(const struct ledger *ledger, uint32_t record);
 
 /* Are both covered by one lock? */

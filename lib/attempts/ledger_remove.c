@@ -28,8 +28,7 @@ static enum ledger_removal remove_under_locks(const struct ledger *ledger,
     char name[LEDGER_NAME_SIZE];
 
     /* Closing the file releases the locks. */
-    if (ledger_lock(ledger, RECORD_LOCAL, failure) != 0 ||
-        ledger_lock(ledger, RECORD_NETWORK, failure) != 0)
+    if (ledger_lock_all(ledger, failure) != 0)
         return LEDGER_REMOVAL_FAILED;
     if (is_in_use(ledger, limits, now))
         return LEDGER_IN_USE;

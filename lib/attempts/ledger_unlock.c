@@ -62,8 +62,7 @@ static enum ledger_status unlock_open(struct ledger *ledger, const struct ledger
                                       struct failure *failure)
 {
     /* Closing the file releases the locks. */
-    if (ledger_lock(ledger, RECORD_LOCAL, failure) != 0 ||
-        ledger_lock(ledger, RECORD_NETWORK, failure) != 0)
+    if (ledger_lock_all(ledger, failure) != 0)
         return errno == ETIMEDOUT || errno == ESTALE
                    ? ledger_carry_over(place, ledger->fd, ledger->record_count, now, failure)
                    : LEDGER_FAILED;

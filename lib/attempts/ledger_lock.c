@@ -13,11 +13,6 @@ static int64_t lock_of(uint32_t record)
     return record == RECORD_LOCAL ? LOCK_LOCAL : LOCK_NETWORK;
 }
 
-static int64_t attempt_lock_of(uint32_t record, uint32_t generation)
-{
-    return LOCK_ATTEMPT(record, generation);
-}
-
 uint32_t ledger_shared_record(const struct origin *origin)
 {
     return origin->kind == ORIGIN_LOCAL ? RECORD_LOCAL : RECORD_NETWORK;
@@ -98,7 +93,7 @@ void ledger_release(const struct ledger *ledger, uint32_t record)
 
 int ledger_lock_attempt(const struct ledger *ledger, const struct attempt_slot *slot)
 {
-    return lock_byte(ledger->fd, attempt_lock_of(slot->record, slot->entry.generation), F_WRLCK);
+    return lock_byte(ledger->fd, LOCK_ATTEMPT(slot->record, slot->entry.generation), F_WRLCK);
 }
 
 static bool is_locked_by_other(int fd, int64_t byte)
@@ -117,7 +112,7 @@ uint64_t ledger_live_attempts(const struct ledger *ledger, uint32_t number,
 
     for (unsigned i = 0; i < ATTEMPTS_MAX; i++)
         if ((count->in_flight >> i & 1) != 0 &&
-            is_locked_by_other(ledger->fd, attempt_lock_of(number, count->generation[i])))
+            is_locked_by_other(ledger->fd, LOCK_ATTEMPT(number, count->generation[i])))
             alive |= UINT64_C(1) << i;
     return alive;
 }

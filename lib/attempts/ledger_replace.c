@@ -19,7 +19,9 @@ void ledger_file_name(char name[LEDGER_NAME_SIZE], uid_t uid)
     snprintf(name, LEDGER_NAME_SIZE, "%u", (unsigned)uid);
 }
 
-uint32_t ledger_version(int fd, uid_t uid, uint32_t *record_count)
+/* The version of an open ledger: LEDGER_VERSION, 1, a later one, or 0 if it is
+ * damaged. *record_count becomes the number of its records, where it is known. */
+static uint32_t version_of(int fd, uid_t uid, uint32_t *record_count)
 {
     struct ledger_head head;
     uint32_t version;
@@ -119,7 +121,7 @@ static enum ledger_status make_image(const struct ledger_place *place, int fd,
 {
     struct ledger old = {.uid = place->uid, .fd = fd, .directory_fd = -1};
 
-    if (ledger_version(fd, place->uid, &old.record_count) == 1)
+    if (version_of(fd, place->uid, &old.record_count) == 1)
         return v1_read(fd, place->uid, now, image, record_count, failure);
     image_start(image, place->uid, record_count, now, false);
     return copy_records(&old, image, failure);
@@ -251,7 +253,7 @@ enum ledger_status ledger_carry_over(const struct ledger_place *place, int fd,
 {
     struct replacement new = {.place = place, .fd = fd};
     uint32_t old_count;
-    const uint32_t version = ledger_version(fd, place->uid, &old_count);
+    const uint32_t version = version_of(fd, place->uid, &old_count);
 
     failure_set(failure, "is damaged");
     if (version == 0 || version > LEDGER_VERSION)

@@ -40,10 +40,6 @@ enum { LEDGER_NAME_SIZE = 16 };
 /* The name of a user's ledger. */
 void ledger_file_name(char name[LEDGER_NAME_SIZE], uid_t uid);
 
-/* The version of an open ledger: LEDGER_VERSION, 1, a later one, or 0 if it is
- * damaged. *record_count becomes the number of its records, where it is known. */
-uint32_t ledger_version(int fd, uid_t uid, uint32_t *record_count);
-
 /*
  * Replaces a ledger of this or an earlier version, which is open for writing, by
  * one with the same counts and record_count records, at least as many as it has.

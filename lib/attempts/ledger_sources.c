@@ -22,8 +22,10 @@ uint64_t sources_entries(const struct file_bank *bank, const struct origin *orig
     return entries;
 }
 
-void sources_take_failures(struct attempt_count *count, const struct file_bank *shared,
-                           const struct origin *origin)
+/* Adds to a count the failures that are this origin's, out of a bank that several
+ * origins share. */
+static void take_failures(struct attempt_count *count, const struct file_bank *shared,
+                          const struct origin *origin)
 {
     struct attempt_count own = shared->count;
 
@@ -207,7 +209,7 @@ static enum ledger_status take_from_shared(const struct ledger *ledger, const st
             load_current(ledger, shared[i], limits, now, &other, failure);
         if (status != LEDGER_OK)
             return status;
-        sources_take_failures(&bank->count, &other, origin);
+        take_failures(&bank->count, &other, origin);
     }
     return LEDGER_OK;
 }

@@ -74,11 +74,6 @@ enum ledger_status sources_succeeded(const struct ledger *ledger, const struct o
                                      const struct attempt_limits *limits,
                                      const struct timestamp *now, struct failure *failure);
 
-/* Adds to a count the failures that are this origin's, out of a bank that several
- * origins share. */
-void sources_take_failures(struct attempt_count *count, const struct file_bank *shared,
-                           const struct origin *origin);
-
 /* The entries of a bank that are this origin's, a bit each. */
 uint64_t sources_entries(const struct file_bank *bank, const struct origin *origin);
 

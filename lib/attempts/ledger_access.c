@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -59,9 +58,9 @@ static bool has_size_limit(void)
 /* Can the ledger be written, or else created? Returns 0 or an error. */
 static int try_to_write(int directory_fd, uid_t uid)
 {
-    char name[16];
+    char name[LEDGER_NAME_SIZE];
 
-    snprintf(name, sizeof name, "%u", (unsigned)uid);
+    ledger_file_name(name, uid);
     const int fd = openat(directory_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd >= 0) {
         close(fd);

@@ -34,9 +34,8 @@ static void show_limit(const struct resolution *resolution, bool local, char *te
 /* The login that is asked about, and the attempts that count against it. */
 struct login_view {
     bool local;
-    const char *from; /* --from ADDR, or NULL */
-    bool limited;
-    struct attempt_limits limits;
+    const char *from;             /* --from ADDR, or NULL */
+    struct attempt_limits limits; /* where attempts are limited */
     struct attempt_state attempts;
     struct failure note;      /* why attempts says nothing, else "" */
     struct failure rejecting; /* why every password is rejected, else "" */
@@ -45,21 +44,22 @@ struct login_view {
 static void find_attempts(const struct tmoutctl_context *context, const struct account *account,
                           const struct resolution *resolution, struct login_view *login)
 {
+    const bool limited = attempt_limits_find(resolution, account->uid, &login->limits);
+    const bool may_read = may_read_attempts(context);
     struct origin origin = {.kind = login->local ? ORIGIN_LOCAL : ORIGIN_NETWORK};
 
     if (login->from != NULL)
         origin = origin_of_address(login->from);
-    login->limited = attempt_limits_find(resolution, account->uid, &login->limits);
-    if (!login->limited)
+    if (!limited)
         failure_set(&login->note, "not limited");
     else if (login->limits.by_source && !login->local && login->from == NULL)
         failure_set(&login->note, "counted by address: use --from ADDR");
-    else if (!may_read_attempts(context))
+    else if (!may_read)
         failure_set(&login->note, "shown to root only");
     else
         attempt_state_find(context, account->uid, &origin, &login->limits, &login->attempts,
                            &login->note);
-    if (login->limited && may_read_attempts(context))
+    if (limited && may_read)
         find_rejecting(context, account->uid, &login->rejecting);
 }
 
@@ -84,12 +84,11 @@ static json_t *login_attempts_json(const struct login_view *login)
 
     if (login->note.text[0] != '\0') {
         json_object_set_new(answer, "note", json_text(login->note.text));
-        json_object_set_new(answer, "rejecting", rejecting_json(&login->rejecting));
-        return answer;
+    } else {
+        json_object_set_new(answer, "max_attempts", json_integer(login->limits.max_attempts));
+        set_lock_state(answer, login->attempts.failures, login->attempts.in_flight,
+                       login->attempts.lock_left_ms);
     }
-    json_object_set_new(answer, "max_attempts", json_integer(login->limits.max_attempts));
-    set_lock_state(answer, login->attempts.failures, login->attempts.in_flight,
-                   login->attempts.lock_left_ms);
     json_object_set_new(answer, "rejecting", rejecting_json(&login->rejecting));
     return answer;
 }

@@ -14,11 +14,11 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host.attempts import Pam, as_user, lets_in, setup_passwords, su, sudo
+from host.attempts import Pam, as_user, counts, lets_in, setup_passwords, su, sudo
 from host.commands import must, run
 from host.files import write
 from host.pam_stacks import AUTH_LINE, stack, wire_auth
-from host.product import attempts, unlock
+from host.product import unlock
 from host.syslog import syslog
 from host.tap import tap
 from host.terminal import Terminal, on_console
@@ -66,12 +66,6 @@ int main(int argc, char **argv)
     return status != PAM_SUCCESS;
 }
 """
-
-
-def counts(name):
-    """Failures by origin."""
-    return {count["from"]: count["failures"] for count in attempts(name)["counts"]
-            if count["failures"]}
 
 
 def addresses(name):

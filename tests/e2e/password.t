@@ -9,12 +9,12 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host.attempts import Pam, as_user, lets_in, setup_passwords, state, su, sudo
+from host.attempts import Pam, as_user, counts, lets_in, setup_passwords, state, su, sudo
 from host.client import ssh
 from host.commands import must, run
 from host.files import read, write
 from host.pam_stacks import AUTH_LINE, stack, wire_auth
-from host.product import POLICY, SNAPSHOT, attempts, errors, policy, unlock
+from host.product import POLICY, SNAPSHOT, errors, policy, unlock
 from host.syslog import syslog
 from host.tap import tap
 from host.terminal import Terminal, on_console
@@ -29,12 +29,6 @@ def passwd(name, *given, options=()):
     """passwd(1), run by the user, with a pipe instead of a terminal."""
     return run(*as_user(name, "passwd", *options), stdin=None,
                input="".join(f"{text}\n" for text in given), stderr=subprocess.STDOUT)
-
-
-def counts(name):
-    """Failures by origin."""
-    return {count["from"]: count["failures"] for count in attempts(name)["counts"]
-            if count["failures"]}
 
 
 def log(name, pattern):

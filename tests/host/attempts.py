@@ -90,6 +90,12 @@ def state(name):
     return shown["failures"], shown["locked"]
 
 
+def counts(name):
+    """A user's failures that count now, by origin."""
+    return {count["from"]: count["failures"] for count in attempts(name)["counts"]
+            if count["failures"]}
+
+
 def setup_passwords(policy_text, sshd_config, services, people, groups=None):
     """setup(), and users with passwords, {name: password}, and groups,
     {name: [group]}. Nothing delays the answer to a wrong password."""

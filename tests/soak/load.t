@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
-from host.attempts import PasswordClient, as_user, setup_passwords
+from host.attempts import PasswordClient, as_user, counts, setup_passwords
 from host.commands import must, run
 from host.files import read, remove, write
 from host.pam_stacks import wire_auth
@@ -143,8 +143,7 @@ class Tally:
 
     def compare(self, doing):
         """The ledger, as tmoutctl shows it, with the tally."""
-        shown = {count["from"]: count["failures"] for count in attempts(self.name)["counts"]
-                 if count["failures"]}
+        shown = counts(self.name)
         expected = {key: count for key, count in self.failures.items() if count}
         self.expect(shown == expected, f"{doing}: the ledger has {shown}, the tally {expected}")
         locked = {count["from"] for count in attempts(self.name)["counts"] if count["locked"]}
@@ -295,7 +294,7 @@ def mixed_load():
     for tally in tallies:
         tap.ok(tally.batches, f"{tally.name}: had its turn")
         add_up(tally)
-    tap.equal([line for line in errors(0)], [], "no errors in the log")
+    tap.equal(errors(0), [], "no errors in the log")
     tap.ok(sshd.alive(), "sshd is alive")
     tap.equal([name for name in os.listdir(LEDGERS) if not name.isdigit()], [],
               "no ledger was set aside, and no temporary file is left")

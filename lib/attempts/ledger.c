@@ -162,8 +162,7 @@ static enum ledger_status admit_locked(struct ledger *ledger, const struct attem
 static enum ledger_status replace_sealed(const struct ledger *ledger, const struct timestamp *now,
                                          struct failure *failure)
 {
-    const struct ledger_place place = {
-        .directory_fd = ledger->directory_fd, .uid = ledger->uid, .owner = ledger->owner};
+    const struct ledger_place place = ledger_place_of(ledger);
     struct stat st;
 
     if (fstat(ledger->fd, &st) == 0 && ledger_replace_damaged(&place, &st, true, now) == 0)

@@ -314,7 +314,7 @@ enum ledger_status ledger_open(const char *state_dir, uid_t uid, uid_t owner,
     return status;
 }
 
-static struct ledger_place place_of(const struct ledger *ledger)
+struct ledger_place ledger_place_of(const struct ledger *ledger)
 {
     return (struct ledger_place){
         .directory_fd = ledger->directory_fd, .uid = ledger->uid, .owner = ledger->owner};
@@ -325,7 +325,7 @@ static struct ledger_place place_of(const struct ledger *ledger)
 static enum ledger_status ledger_follow(struct ledger *ledger, const struct timestamp *now,
                                         struct failure *failure)
 {
-    const struct ledger_place place = place_of(ledger);
+    const struct ledger_place place = ledger_place_of(ledger);
     struct ledger next;
     const enum ledger_status status = open_good(&place, false, now, &next, failure);
 
@@ -343,7 +343,7 @@ static enum ledger_status ledger_follow(struct ledger *ledger, const struct time
 enum ledger_status ledger_grow(const struct ledger *ledger, uint32_t record_count,
                                const struct timestamp *now, struct failure *failure)
 {
-    const struct ledger_place place = place_of(ledger);
+    const struct ledger_place place = ledger_place_of(ledger);
 
     return ledger_carry_over(&place, ledger->fd, record_count, now, failure);
 }

@@ -58,6 +58,9 @@ enum ledger_status ledger_open_file(const struct ledger_place *place, const stru
                                     struct ledger *ledger, struct stat *st,
                                     struct failure *failure);
 
+/* Where a ledger that was opened for a login is. */
+struct ledger_place ledger_place_of(const struct ledger *ledger);
+
 /* Is it still the file that others will open, and not revoked? */
 bool ledger_is_current(const struct ledger *ledger);
 

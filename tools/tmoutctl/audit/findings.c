@@ -131,6 +131,12 @@ void finding_add_edit(struct finding *finding, const struct edit *edit)
         finding->list->out_of_memory = true;
 }
 
+void finding_add_edits(struct finding *finding, const struct edits *edits)
+{
+    if (edits_add_all(&finding->edits, edits) != 0)
+        finding->list->out_of_memory = true;
+}
+
 void finding_set_command(struct finding *finding, const char *command)
 {
     finding->command = command;

@@ -119,9 +119,12 @@ void finding_set_remediation(struct finding *finding, const char *format, ...)
 /*
  * What the patch is to change for it; edit is copied. Only what has been proven
  * to do no harm: not in generated files, nor where a drop-in or a tool would do.
- * All edits of a finding are made, or none (audit_settle()).
+ * All edits of a finding are made, or none (patch_settle()).
  */
 void finding_add_edit(struct finding *finding, const struct edit *edit);
+
+/* The same for all of a list. */
+void finding_add_edits(struct finding *finding, const struct edits *edits);
 
 /* A command that does the same however often it runs, as `tmoutctl apply`. It is
  * static, so that nothing from the host becomes part of it. */

@@ -326,8 +326,7 @@ static void fix_arguments(struct audit *audit, struct finding *finding, const st
 
     finding_set_remediation(finding, "Keep only arguments that are in pam_tmout(8).");
     if (pam_replace_arguments(audit->host, &edits, line, is_accepted, NULL) == 0)
-        for (size_t i = 0; i < edits.count; i++)
-            finding_add_edit(finding, &edits.item[i]);
+        finding_add_edits(finding, &edits);
     edits_free(&edits);
 }
 

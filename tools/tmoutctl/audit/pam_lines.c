@@ -57,8 +57,7 @@ static void set_right(struct finding *finding, const struct pam_diagnosis *diagn
 {
     if (diagnosis->command != NULL)
         finding_set_command(finding, diagnosis->command);
-    for (size_t i = 0; i < diagnosis->edits.count; i++)
-        finding_add_edit(finding, &diagnosis->edits.item[i]);
+    finding_add_edits(finding, &diagnosis->edits);
     if (diagnosis->why.text[0] != '\0')
         finding_set_remediation(finding, "%s; %s.", right, diagnosis->why.text);
     else

@@ -143,9 +143,8 @@ void patch_settle(struct audit *audit, size_t first)
 int patch_collect(const struct findings *findings, size_t first, struct edits *edits)
 {
     for (size_t i = first; i < findings->count; i++)
-        for (size_t k = 0; k < findings->item[i]->edits.count; k++)
-            if (edits_add(edits, &findings->item[i]->edits.item[k]) != 0)
-                return -1;
+        if (edits_add_all(edits, &findings->item[i]->edits) != 0)
+            return -1;
     return 0;
 }
 

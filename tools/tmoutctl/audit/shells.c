@@ -304,8 +304,7 @@ static void fix_script(const struct audit *audit, struct finding *finding,
     finding_set_remediation(finding, "Take the limit out of this file; the policy has it.");
     if (shell_lines_out(audit->host, found->file, found->csh, &edits) != 0)
         finding->list->out_of_memory = true;
-    for (size_t i = 0; i < edits.count; i++)
-        finding_add_edit(finding, &edits.item[i]);
+    finding_add_edits(finding, &edits);
     edits_free(&edits);
 }
 

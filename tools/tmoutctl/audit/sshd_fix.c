@@ -180,9 +180,8 @@ static int proof_collect(struct proof *proof, size_t end, struct edits *edits)
         const struct finding *finding = findings->item[i];
         for (size_t s = 0; s < sizeof subjects / sizeof *subjects; s++)
             proof->subject[s] |= finding->edits.count > 0 && subjects[s].check == finding->check;
-        for (size_t k = 0; k < finding->edits.count; k++)
-            if (edits_add(edits, &finding->edits.item[k]) != 0)
-                return -1;
+        if (edits_add_all(edits, &finding->edits) != 0)
+            return -1;
     }
     for (size_t i = 0; i < without_bad->count; i++) {
         bool is_fixed = false;

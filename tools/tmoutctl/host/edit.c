@@ -42,6 +42,14 @@ int edits_add(struct edits *edits, const struct edit *edit)
     return 0;
 }
 
+int edits_add_all(struct edits *edits, const struct edits *added)
+{
+    for (size_t i = 0; i < added->count; i++)
+        if (edits_add(edits, &added->item[i]) != 0)
+            return -1;
+    return 0;
+}
+
 bool edit_conflicts(const struct edit *one, const struct edit *other)
 {
     return one->kind != EDIT_INSERT && other->kind != EDIT_INSERT && one->line == other->line &&

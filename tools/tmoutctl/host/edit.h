@@ -46,6 +46,9 @@ struct edits {
  */
 int edits_add(struct edits *edits, const struct edit *edit);
 
+/* The same for all of another list. */
+int edits_add_all(struct edits *edits, const struct edits *added);
+
 /* Do two changes exclude each other, since both replace or delete the same line,
  * but not in the same way? The first path of a file counts, links do not. */
 bool edit_conflicts(const struct edit *one, const struct edit *other);

@@ -115,14 +115,6 @@ static bool may_edit(struct search *search, const char *path)
     return false;
 }
 
-static int copy_edits(const struct edits *from, struct edits *to)
-{
-    for (size_t i = 0; i < from->count; i++)
-        if (edits_add(to, &from->item[i]) != 0)
-            return -1;
-    return 0;
-}
-
 static bool keep_all_but_noprompt(const char *word, size_t length)
 {
     return length != 8 || strncmp(word, "noprompt", length) != 0;
@@ -309,7 +301,7 @@ static bool try_candidate(struct search *search, const struct candidate *candida
     search->host = (struct host){.root = search->services->host.root, .edits = &search->edits};
     errno = 0;
     passes = !search->out_of_memory &&
-             succeeded(search, copy_edits(&search->services->edits, &search->edits)) &&
+             succeeded(search, edits_add_all(&search->edits, &search->services->edits)) &&
              succeeded(search, edit_candidate(search, candidate)) && read_after(search, &after) &&
              is_proven(search, &after);
     for (size_t i = 0; passes && i < search->services->count; i++)

@@ -22,9 +22,7 @@ static char *edited_file(const struct audited_host *host, const struct findings 
     const struct host edited = {.root = host->root, .edits = &edits};
     struct text_file file = {0};
 
-    for (size_t i = 0; i < findings->count; i++)
-        for (size_t k = 0; k < findings->item[i]->edits.count; k++)
-            assert_int_equal(edits_add(&edits, &findings->item[i]->edits.item[k]), 0);
+    assert_int_equal(patch_collect(findings, 0, &edits), 0);
     if (edits.count > 0)
         assert_int_equal(host_read_text(&edited, path, 0, TEXT_FILE_SIZE_MAX, &file), 0);
     edits_free(&edits);

@@ -411,6 +411,18 @@ enum account_status account_lookup_uid(uid_t uid, struct account *account)
     return look_up(&(struct user_key){.uid = uid}, account);
 }
 
+enum account_status account_lookup_group(const char *name, struct group *entry, char **buffer)
+{
+    struct scratch scratch = {0};
+    const int found =
+        grow(&scratch) ? find_group(&(struct group_key){.name = name}, &scratch, entry) : -1;
+
+    *buffer = scratch.data;
+    if (found < 0)
+        return ACCOUNT_ERROR;
+    return found > 0 ? ACCOUNT_FOUND : ACCOUNT_UNKNOWN;
+}
+
 char *account_name_of(uid_t uid)
 {
     struct account account;

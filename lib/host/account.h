@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct group;
+
 struct account {
     char *name; /* as NSS returns it */
     uid_t uid;
@@ -91,6 +93,10 @@ void wanted_groups_free(struct wanted_groups *wanted);
 /* The same by number, without the groups. Any error is ACCOUNT_ERROR: of a user who
  * is ACCOUNT_UNKNOWN here, no source that was asked last has failed. */
 enum account_status account_lookup_uid(uid_t uid, struct account *account);
+
+/* Looks up a group of this name, into *entry, whose strings are in *buffer: to be
+ * freed, whatever is returned. */
+enum account_status account_lookup_group(const char *name, struct group *entry, char **buffer);
 
 /* The name of the user with this uid, to be freed; NULL if there is none. */
 char *account_name_of(uid_t uid);

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ENTRY_BYTES_INITIAL = 4096, ENTRY_BYTES_MAX = 64 * 1024 * 1024 };
-
 /* --- users ---------------------------------------------------------------- */
 
 static int listed_users_add(struct listed_users *users, const struct passwd *entry)
@@ -65,36 +63,11 @@ void listed_users_free(struct listed_users *users)
 
 /* --- groups --------------------------------------------------------------- */
 
-/* Looks a group up. *buffer is to be freed, whatever is returned. */
-static enum account_status group_find(const char *name, struct group *group, char **buffer)
-{
-    struct group *found = NULL;
-    int error = ERANGE;
-
-    *buffer = NULL;
-    for (size_t size = ENTRY_BYTES_INITIAL; error == ERANGE && size <= ENTRY_BYTES_MAX; size *= 2) {
-        char *grown = realloc(*buffer, size);
-        if (grown == NULL) {
-            error = ENOMEM;
-            break;
-        }
-        *buffer = grown;
-        do {
-            errno = EIO; /* a source that fails without an error leaves it as it was */
-            error = getgrnam_r(name, group, *buffer, size, &found);
-        } while (error == EINTR);
-    }
-    errno = error;
-    if (found != NULL)
-        return ACCOUNT_FOUND;
-    return error == 0 ? ACCOUNT_UNKNOWN : ACCOUNT_ERROR;
-}
-
 enum account_status group_lookup(const char *name)
 {
     struct group group;
     char *buffer;
-    const enum account_status status = group_find(name, &group, &buffer);
+    const enum account_status status = account_lookup_group(name, &group, &buffer);
     const int error = errno;
 
     free(buffer);
@@ -107,7 +80,7 @@ int group_members(const char *group, struct listed_users *users, group_member_ta
 {
     struct group entry = {0};
     char *buffer;
-    const enum account_status status = group_find(group, &entry, &buffer);
+    const enum account_status status = account_lookup_group(group, &entry, &buffer);
     int result = 0;
 
     if (status == ACCOUNT_ERROR) {

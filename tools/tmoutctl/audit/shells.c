@@ -133,17 +133,17 @@ static bool place_in_other_files(struct audit *audit, struct finding *finding, c
 /* The line that may have given a shell this limit: found in the files' text, which
  * is not relied on for more. */
 static void place_limit(struct audit *audit, struct finding *finding,
-                        const struct shell_facts *shells, const struct shell *shell,
+                        const struct shell_facts *shells, const struct shell_run *asked,
                         int64_t limit_sec)
 {
-    const bool csh = shell->kind == SHELL_TCSH;
-    const char *script = shell_script(shell->kind);
+    const bool csh = asked->kind == SHELL_TCSH;
+    const char *script = shell_script(asked->kind);
     const int changed = shell_script_changed_line(audit->host, script);
     const int64_t value =
-        csh ? limit_sec / 60 : (shell->kind == SHELL_KSH93 ? limit_sec - 60 : limit_sec);
+        csh ? limit_sec / 60 : (asked->kind == SHELL_KSH93 ? limit_sec - 60 : limit_sec);
     char what[64];
 
-    finding_set_place(finding, changed > 0 ? script : shell->path,
+    finding_set_place(finding, changed > 0 ? script : asked->path,
                       changed > 0 ? (unsigned)changed : 0);
     for (size_t i = 0; i < shells->findings.count; i++) {
         const struct shell_finding *found = &shells->findings.item[i];
@@ -157,18 +157,10 @@ static void place_limit(struct audit *audit, struct finding *finding,
         place_in_other_files(audit, finding, what);
 }
 
-/* What a shell has been asked. */
-struct shell_question {
-    const struct shell *shell;
-    enum shell_start start;
-    int64_t limit_sec;
-    bool readonly;
-};
-
 static void add_limit(struct audit *audit, const struct shell_facts *shells,
-                      const struct shell_question *asked, const struct shell_answer *answer)
+                      const struct shell_run *asked, const struct shell_answer *answer)
 {
-    const int64_t expected_sec = shell_expected_sec(asked->shell->kind, asked->limit_sec);
+    const int64_t expected_sec = shell_expected_sec(asked->kind, asked->limit_sec);
     const bool is_stricter = answer->limit_sec > 0 && answer->limit_sec < expected_sec;
     char taken[48] = "no limit";
 
@@ -176,36 +168,31 @@ static void add_limit(struct audit *audit, const struct shell_facts *shells,
         snprintf(taken, sizeof taken, "the limit %" PRId64 " s", answer->limit_sec);
     struct finding *finding = findings_add(
         &audit->findings, CHECK_SHELLS_LIMIT, is_stricter ? AUDIT_NOTE : AUDIT_FAIL,
-        "%s, as %s shell, has %s where pam_tmout gives %" PRId64 " s%s", asked->shell->path,
-        asked->start == SHELL_START_LOGIN  ? "a login"
-        : asked->start == SHELL_START_BOTH ? "an interactive login"
-                                           : "an interactive",
-        taken, expected_sec, asked->readonly ? " and makes it readonly" : "");
-    place_limit(audit, finding, shells, asked->shell, answer->limit_sec);
+        "%s, as %s %s shell, has %s where pam_tmout gives %" PRId64 " s%s", asked->path,
+        asked->start == SHELL_START_LOGIN ? "a" : "an", shell_start_word(asked->start), taken,
+        expected_sec, asked->readonly ? " and makes it readonly" : "");
+    place_limit(audit, finding, shells, asked, answer->limit_sec);
     finding_set_remediation(finding, "Take what sets the limit out of the site's own files; the "
                                      "policy has it.");
 }
 
 /* Asks one shell in one way. True: as it should be. */
 static bool ask_shell(struct audit *audit, const struct shell_facts *shells,
-                      const struct shell_question *asked)
+                      const struct shell_run *asked)
 {
-    const struct shell *shell = asked->shell;
     struct shell_answer answer;
     struct failure failure = {""};
     struct finding *finding;
 
-    const struct shell_run run = {shell->path, shell->kind, asked->start, asked->limit_sec,
-                                  asked->readonly};
-    if (shell_ask(&run, &answer, &failure) != 0) {
+    if (shell_ask(asked, &answer, &failure) != 0) {
         finding = findings_add(&audit->findings, CHECK_SHELLS_LIMIT, AUDIT_WARN,
                                "could not be asked for its limit as %s shell: it %s",
                                shell_start_word(asked->start), failure.text);
-        finding_set_place(finding, shell->path, 0);
+        finding_set_place(finding, asked->path, 0);
         finding_set_remediation(finding, "Find out what its files wait for.");
         return false;
     }
-    if (answer.limit_sec != shell_expected_sec(shell->kind, asked->limit_sec)) {
+    if (answer.limit_sec != shell_expected_sec(asked->kind, asked->limit_sec)) {
         add_limit(audit, shells, asked, &answer);
         return false;
     }
@@ -214,8 +201,8 @@ static bool ask_shell(struct audit *audit, const struct shell_facts *shells,
             findings_add(&audit->findings, CHECK_SHELLS_LIMIT, AUDIT_FAIL,
                          answer.readonly ? "%s prints at each login with an enforced limit: %s"
                                          : "%s lets its user change a limit that is enforced",
-                         shell->path, answer.complaint);
-        place_limit(audit, finding, shells, shell, 0);
+                         asked->path, answer.complaint);
+        place_limit(audit, finding, shells, asked, 0);
         finding_set_remediation(finding, "Take what sets the limit out of the site's own files; "
                                          "the policy has it.");
         return false;
@@ -230,7 +217,8 @@ static bool ask_in_all_ways(struct audit *audit, const struct shell_facts *shell
 {
     for (size_t start = 0; start < SHELL_STARTS; start++) {
         const char *file = start == SHELL_START_INTERACTIVE ? shell->rc_file : shell->login_file;
-        struct shell_question asked = {shell, (enum shell_start)start, limit_sec, false};
+        struct shell_run asked = {shell->path, shell->kind, (enum shell_start)start, limit_sec,
+                                  false};
         /* check_shells_hooks() reports the others. */
         if (file == NULL || !shell_start_counts(shell->kind, asked.start))
             continue;

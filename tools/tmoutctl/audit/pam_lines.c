@@ -148,10 +148,10 @@ void check_pam_session_line(struct audit *audit, const void *facts)
     }
 }
 
-/* What is checked without our line, for a message. */
-static const char *guessed_text(const struct pam_diagnosis *diagnosis)
+/* What the stack checks, for a message. */
+static const char *check_text(const struct pam_diagnosis *diagnosis)
 {
-    return diagnosis->wiring.check == PAM_KIND_CODE ? "one-time codes" : "passwords";
+    return diagnosis->wiring.check == PAM_KIND_CODE ? "one-time code" : "password";
 }
 
 /* Where the line belongs, and with which argument. */
@@ -178,8 +178,8 @@ void check_pam_auth_line(struct audit *audit, const void *facts)
         struct finding *finding = findings_add(
             &audit->findings, CHECK_PAM_AUTH_LINE, AUDIT_FAIL,
             "has no auth line for " PAM_OUR_MODULE
-            ": max_attempts is not enforced, and %s can be guessed%s",
-            guessed_text(diagnosis), elsewhere_text(audit, PAM_TYPE_AUTH, where, sizeof where));
+            ": max_attempts is not enforced, and %ss can be guessed%s",
+            check_text(diagnosis), elsewhere_text(audit, PAM_TYPE_AUTH, where, sizeof where));
         finding_set_place(finding, diagnosis->stack.path, 0);
         set_right(finding, diagnosis, right_auth_text(diagnosis));
     }
@@ -203,8 +203,7 @@ static void add_other_auth(struct audit *audit, const struct pam_diagnosis *diag
     struct finding *finding =
         findings_add(&audit->findings, CHECK_PAM_OTHER_SERVICES, AUDIT_WARN,
                      "has no %s line for " PAM_OUR_MODULE ": unlimited %s guessing",
-                     pam_type_word(diagnosis->type),
-                     diagnosis->wiring.check == PAM_KIND_CODE ? "one-time code" : "password");
+                     pam_type_word(diagnosis->type), check_text(diagnosis));
 
     finding_set_place(finding, diagnosis->stack.path, 0);
     set_right(finding, diagnosis, right_auth_text(diagnosis));
@@ -321,9 +320,9 @@ static void add_auth_order(struct audit *audit, const struct pam_diagnosis *diag
     if (comes_after(diagnosis))
         finding =
             add_about(audit, CHECK_PAM_AUTH_ORDER, AUDIT_FAIL, ours,
-                      "comes after %s for %s: %s are checked before the attempt is counted",
+                      "comes after %s for %s: %ss are checked before the attempt is counted",
                       place_of(&diagnosis->stack, answer->flaw[PAM_FLAW_UNCOUNTED].line, &place),
-                      service, guessed_text(diagnosis));
+                      service, check_text(diagnosis));
     else if (answer->flaw[PAM_FLAW_NOT_FINAL].found && pam_control_rejects_at_once(ours->control) &&
              answer->flaw[PAM_FLAW_NOT_FINAL].line != PAM_NO_LINE)
         finding = add_about(
@@ -373,8 +372,8 @@ void check_pam_prompt(struct audit *audit, const void *facts)
         const size_t line = diagnosis->wiring.answer.flaw[PAM_FLAW_PROMPT].line;
         struct finding *finding = add_about(
             audit, CHECK_PAM_PROMPT, AUDIT_WARN, our_line(diagnosis, PAM_FLAW_PROMPT),
-            "asks for a password in %s, although %s asks for %s itself", diagnosis->service->name,
-            place_of(&diagnosis->stack, line, &place), pam_kind_text(diagnosis->wiring.check));
+            "asks for a password in %s, although %s asks for a %s itself", diagnosis->service->name,
+            place_of(&diagnosis->stack, line, &place), check_text(diagnosis));
         if (finding != NULL)
             set_right(finding, diagnosis, "Add noprompt to the auth line");
     }

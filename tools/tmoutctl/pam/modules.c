@@ -144,21 +144,6 @@ struct pam_traits pam_traits_of(const struct pam_line *line)
     return traits;
 }
 
-const char *pam_kind_text(enum pam_kind kind)
-{
-    static const char *const texts[] = {[PAM_KIND_OTHER] = "something else",
-                                        [PAM_KIND_OURS] = "the policy",
-                                        [PAM_KIND_PASSWORD] = "a password",
-                                        [PAM_KIND_CODE] = "a one-time code",
-                                        [PAM_KIND_PRESENCE] = "a key or a finger",
-                                        [PAM_KIND_PRIVILEGE] = "who is asking",
-                                        [PAM_KIND_CONDITION] = "a condition",
-                                        [PAM_KIND_DENY] = "nothing",
-                                        [PAM_KIND_PERMIT] = "nothing"};
-
-    return texts[kind];
-}
-
 size_t pam_find_kind(const struct pam_stack *stack, enum pam_kind kind, size_t from)
 {
     while (from < stack->count && pam_traits_of(&stack->line[from]).kind != kind)

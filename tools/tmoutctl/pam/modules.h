@@ -41,9 +41,6 @@ struct pam_traits {
 
 struct pam_traits pam_traits_of(const struct pam_line *line);
 
-/* "a password", "a one-time code" and so on: what a module of this kind goes by. */
-const char *pam_kind_text(enum pam_kind kind);
-
 /* The index of the first line of this kind, from `from` on, or stack->count. */
 size_t pam_find_kind(const struct pam_stack *stack, enum pam_kind kind, size_t from);
 

@@ -18,11 +18,8 @@ void audit_shells(struct audit *audit);
 void audit_host(struct audit *audit);
 void audit_attempts(struct audit *audit);
 
-/* What audit_policy() reads from the host, and what it makes of it. */
-struct policy_facts {
-    bool tmoutd_is_running;
-};
-void audit_policy_facts(struct audit *audit, const struct policy_facts *facts);
+/* Part of audit_policy(): all but finding out whether tmoutd is running. */
+void audit_policy_checks(struct audit *audit);
 
 /* Part of audit_host(): is there room in a directory, given its file system? */
 void audit_room(struct audit *audit, const char *directory, const struct statvfs *room);

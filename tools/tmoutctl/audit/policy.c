@@ -188,12 +188,12 @@ static const struct rule_setting *tmoutd_setting(const struct rule *rule, const 
 
 static void check_policy_tmoutd(struct audit *audit, const void *facts)
 {
-    const struct policy_facts *policy = facts;
     const struct rule_setting *setting = NULL;
     const char *name;
     char path[PATH_MAX];
 
-    if (policy->tmoutd_is_running)
+    (void)facts;
+    if (audit->tmoutd_is_running)
         return;
     for (size_t r = 0; setting == NULL && r < audit->policy.count; r++)
         setting = tmoutd_setting(&audit->policy.rule[r], &name);
@@ -212,15 +212,13 @@ static const struct audit_step policy_steps[] = {
     {CHECK_POLICY_TMOUTD, check_policy_tmoutd},
 };
 
-void audit_policy_facts(struct audit *audit, const struct policy_facts *facts)
+void audit_policy_checks(struct audit *audit)
 {
-    audit->tmoutd_is_running = facts->tmoutd_is_running;
-    audit_run(audit, policy_steps, sizeof policy_steps / sizeof *policy_steps, facts);
+    audit_run(audit, policy_steps, sizeof policy_steps / sizeof *policy_steps, NULL);
 }
 
 void audit_policy(struct audit *audit)
 {
-    const struct policy_facts facts = {.tmoutd_is_running = tmoutd_is_running()};
-
-    audit_policy_facts(audit, &facts);
+    audit->tmoutd_is_running = tmoutd_is_running();
+    audit_policy_checks(audit);
 }

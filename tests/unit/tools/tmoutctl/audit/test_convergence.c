@@ -282,7 +282,7 @@ static char *audit_host_in_full(struct audited_host *host)
 {
     struct audit *audit = start_audit(host);
 
-    audit_policy_facts(audit, &(struct policy_facts){.tmoutd_is_running = true});
+    audit_policy_checks(audit);
     audit_pam(audit);
     audit_sshd(audit);
     audit_shells(audit);

@@ -1,23 +1,11 @@
 /* The audit of the policy itself, and what all areas ask of it. */
 #include "tests/unit/tools/tmoutctl/audit/audited_host.h"
 
-static const struct policy_facts with_tmoutd = {.tmoutd_is_running = true};
-static const struct policy_facts without_tmoutd = {.tmoutd_is_running = false};
-
-static const struct findings *audit_policy_with(struct audited_host *host,
-                                                const struct policy_facts *facts)
-{
-    struct audit *audit = start_audit(host);
-
-    audit_policy_facts(audit, facts);
-    return &audit->findings;
-}
-
 static void a_policy_in_force(void **state)
 {
     struct audited_host *host = *state;
 
-    assert_all_pass(audit_policy_with(host, &with_tmoutd));
+    assert_all_pass(audit_area(host, audit_policy_checks));
     assert_true(host->audit.has_view);
     assert_true(host->audit.is_text);
 }
@@ -27,7 +15,7 @@ static void an_edit_that_is_not_applied(void **state)
     struct audited_host *host = *state;
 
     put_policy(host, GOOD_POLICY "\n");
-    assert_only(audit_policy_with(host, &with_tmoutd),
+    assert_only(audit_area(host, audit_policy_checks),
                 &(struct expected){CHECK_POLICY_IN_FORCE, AUDIT_FAIL, host->context.config_path, 0,
                                    "is not in force", "tmoutctl apply"});
 }
@@ -37,7 +25,7 @@ static void an_edit_that_is_invalid(void **state)
     struct audited_host *host = *state;
 
     put_policy(host, "default {\n    tmuot = 20m\n}\n");
-    assert_only(audit_policy_with(host, &with_tmoutd),
+    assert_only(audit_area(host, audit_policy_checks),
                 &(struct expected){CHECK_POLICY_IN_FORCE, AUDIT_FAIL, host->context.config_path, 2,
                                    "the last valid one stays in force", "Correct the policy"});
     /* The rules are those of the snapshot. */
@@ -53,11 +41,11 @@ static void no_policy_at_all(void **state)
 
     remove_file(host, STATE_NAME "/policy.v1");
     put_policy(host, "broken\n");
-    assert_only(audit_policy_with(host, &with_tmoutd),
+    assert_only(audit_area(host, audit_policy_checks),
                 &(struct expected){CHECK_POLICY_IN_FORCE, AUDIT_FAIL, host->context.config_path, 1,
                                    "none is in force", "Correct the policy"});
     remove_file(host, CONFIG_NAME);
-    assert_only(audit_policy_with(host, &with_tmoutd),
+    assert_only(audit_area(host, audit_policy_checks),
                 &(struct expected){CHECK_POLICY_IN_FORCE, AUDIT_FAIL, host->context.config_path, 0,
                                    "none is in force", "Correct the policy"});
 }
@@ -71,7 +59,7 @@ static void a_snapshot_that_is_damaged(void **state)
 
     image[size - 20] = (char)(image[size - 20] ^ 1);
     write_bytes(path, image, size);
-    assert_only(audit_policy_with(host, &with_tmoutd),
+    assert_only(audit_area(host, audit_policy_checks),
                 &(struct expected){CHECK_POLICY_IN_FORCE, AUDIT_FAIL, NULL, 0, "is damaged",
                                    "tmoutctl apply"});
     free(image);
@@ -94,13 +82,13 @@ static void rules_for_nobody(void **state)
         snprintf(text, sizeof text, GOOD_POLICY "%s", cases[i].rule);
         put_policy(host, text);
         apply_policy(host);
-        assert_only(audit_policy_with(host, &with_tmoutd),
+        assert_only(audit_area(host, audit_policy_checks),
                     &(struct expected){CHECK_POLICY_NAMES, AUDIT_WARN, host->context.config_path, 6,
                                        cases[i].message, NO_FIX});
     }
     put_policy(host, GOOD_POLICY "user \"root\" { warn = 2m }\ngroup \"root\" { warn = 2m }\n");
     apply_policy(host);
-    assert_all_pass(audit_policy_with(host, &with_tmoutd));
+    assert_all_pass(audit_area(host, audit_policy_checks));
 }
 
 static void rules_that_require_tmoutd(void **state)
@@ -124,13 +112,15 @@ static void rules_that_require_tmoutd(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         put_policy(host, cases[i].policy);
         apply_policy(host);
-        assert_all_pass(audit_policy_with(host, &with_tmoutd));
+        host->no_tmoutd = false;
+        assert_all_pass(audit_area(host, audit_policy_checks));
+        host->no_tmoutd = true;
         if (cases[i].name == NULL) {
-            assert_all_pass(audit_policy_with(host, &without_tmoutd));
+            assert_all_pass(audit_area(host, audit_policy_checks));
             continue;
         }
         snprintf(message, sizeof message, "%s requires tmoutd", cases[i].name);
-        assert_only(audit_policy_with(host, &without_tmoutd),
+        assert_only(audit_area(host, audit_policy_checks),
                     &(struct expected){CHECK_POLICY_TMOUTD, AUDIT_FAIL, host->context.config_path,
                                        2, message, "systemctl enable --now tmoutd"});
     }

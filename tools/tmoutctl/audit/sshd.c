@@ -157,6 +157,15 @@ static const struct sshd_line *line_of(const struct sshd_text *text,
     return NULL;
 }
 
+/* Is the first argument of the line a zero, however sshd lets it be written? It
+ * goes into value. */
+static bool line_is_zero(const struct sshd_line *line, char *value, size_t size)
+{
+    const char *rest = line->arguments;
+
+    return sshd_next_word(&rest, value, size) && sshd_is_zero(value);
+}
+
 /* Corrects a misspelled option, with a value that the other checks accept; takes
  * out one that sshd does not have, or that another line sets. */
 static void fix_bad_option(const struct audit *audit, const struct sshd_facts *sshd,
@@ -174,13 +183,11 @@ static void fix_bad_option(const struct audit *audit, const struct sshd_facts *s
     const char *from = line->arguments + strspn(line->arguments, " \t");
     const size_t length = comment[0] != '\0' ? strlen(from) - strlen(comment) : strcspn(from, "\r");
     snprintf(text, sizeof text, "%s %.*s", meant, (int)length, from);
-    for (size_t i = 0; i < sshd_keyword_count; i++) {
-        const char *rest = line->arguments;
+    for (size_t i = 0; i < sshd_keyword_count; i++)
         if (strcasecmp(sshd_keywords[i].keyword, meant) == 0 &&
-            sshd_next_word(&rest, value, sizeof value) && sshd_is_zero(value))
+            line_is_zero(line, value, sizeof value))
             snprintf(text, sizeof text, "%s %s", meant,
                      right_value(audit, sshd_keywords[i].id, value, sizeof value));
-    }
     finding_set_remediation(finding, "Set %s.", text);
     sshd_fix_line(finding, line, text);
 }
@@ -356,15 +363,6 @@ static void check_sshd_set_env(struct audit *audit, const void *facts)
 }
 
 /* --- dead connections, tries, channels ----------------------------------- */
-
-/* Is the first argument of the line a zero, however sshd lets it be written? It
- * goes into value. */
-static bool line_is_zero(const struct sshd_line *line, char *value, size_t size)
-{
-    const char *rest = line->arguments;
-
-    return sshd_next_word(&rest, value, size) && sshd_is_zero(value);
-}
 
 /* Do a value as it is written and one as sshd prints it mean the same? */
 static bool is_value(const struct sshd_keyword *keyword, const char *written, const char *printed)

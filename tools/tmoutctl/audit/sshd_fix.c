@@ -98,7 +98,7 @@ bool sshd_includes(const struct sshd_text *text, const char *path)
         if (line->in_match || strcasecmp(line->keyword, "include") != 0)
             continue;
         for (const char *rest = line->arguments; sshd_next_word(&rest, word, sizeof word);) {
-            snprintf(pattern, sizeof pattern, "%s%s", word[0] == '/' ? "" : "/etc/ssh/", word);
+            sshd_include_pattern(word, pattern, sizeof pattern);
             if (fnmatch(pattern, path, FNM_PATHNAME) == 0)
                 return true;
         }

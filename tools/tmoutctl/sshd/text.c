@@ -145,11 +145,16 @@ static bool text_is_open(const struct text_reader *reader, const char *path, int
     return false;
 }
 
+void sshd_include_pattern(const char *pattern, char *full, size_t size)
+{
+    snprintf(full, size, "%s%s", pattern[0] == '/' ? "" : "/etc/ssh/", pattern);
+}
+
 int sshd_include_paths(const struct host *host, const char *pattern, struct host_paths *paths)
 {
     char full[2 * PATH_MAX];
 
-    snprintf(full, sizeof full, "%s%s", pattern[0] == '/' ? "" : "/etc/ssh/", pattern);
+    sshd_include_pattern(pattern, full, sizeof full);
     return host_find_paths(host, full, paths);
 }
 

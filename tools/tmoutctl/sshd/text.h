@@ -50,6 +50,9 @@ void sshd_text_free(struct sshd_text *text);
  * whatever case: sshd uses its value. NULL if there is none. */
 const struct sshd_line *sshd_text_first(const struct sshd_text *text, const char *keyword);
 
+/* The pattern of an Include as an absolute one, into full. */
+void sshd_include_pattern(const char *pattern, char *full, size_t size);
+
 /*
  * Finds the files that an Include with this pattern reads, in sshd's order.
  * Returns 0, or -1: out of memory. paths is to be freed either way.

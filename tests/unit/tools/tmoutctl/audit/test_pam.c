@@ -44,13 +44,9 @@ static void assert_edited(const struct audited_host *host, const struct findings
 /* After the edits, everything passes. */
 static void assert_edits_help(struct audited_host *host, const char *path, const char *edited)
 {
-    char *full = real_path(host, path), *before = NULL;
-    FILE *in = fopen(full, "re");
-    size_t size = 0;
+    size_t size;
+    char *full = real_path(host, path), *before = read_bytes(full, &size);
 
-    assert_non_null(in);
-    assert_true(getdelim(&before, &size, '\0', in) > 0);
-    fclose(in);
     put(host->root, path, edited);
     assert_all_pass(audit_area(host, audit_pam));
     put(host->root, path, before);

@@ -72,8 +72,9 @@ def totals():
                                 "unit/lib/deep/e under valgrind"], "the tests that it finds")
         tap.matches(output, r"Skipped:\n  unit/lib/deep/e.*: 2 - f # SKIP needs root",
                     "what was skipped is listed")
-        tap.equal((output.splitlines()[-1], status), ("6 passed, 1 failed", 1),
-                  "the last line counts all of them")
+        tap.equal((output.splitlines()[-4:], status),
+                  (["Failed:", "  fuzz: 1 - h", "", "6 passed, 1 failed"], 1),
+                  "the last lines name what failed, and count all of them")
         output, status = runner(repository, "no-such-test")
         tap.equal((output.splitlines()[-1], status), ("0 passed, 0 failed", 1),
                   "a run without a test is a failure")

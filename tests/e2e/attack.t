@@ -22,7 +22,7 @@ from host.commands import run
 from host.files import read, remove, write
 from host.pam_stacks import wire_auth
 from host.product import LEDGERS, attempts, errors, unlock
-from host.sshd import sshd
+from host.sshd import Sshd, sshd
 from host.syslog import syslog
 from host.tap import tap
 from host.waiting import GUARD_SEC, wait_until
@@ -35,20 +35,27 @@ user "waits"    { max_attempts = 1 }
 user "killed"   { max_attempts = 20 }
 user "prey"     { max_attempts = 10 }
 user "few"      { max_attempts = 64 }
+user "hurried"  { max_attempts = 1 }
+user "queue"    { max_attempts = 1 }
 """
 
 PEOPLE = {name: "right" for name in """
     mal mass crowd mixed prompt waits checked killed prey small few held liar taken orphan
+    hurried queue
     """.split()}
 METHODS = ["password", "keyboard-interactive"]
 GUESSES = 60
 CROWD = 40
+GRACE_SEC = 8  # less than the module would wait if it did not know
+TICKETS = range(1 << 60, 1 << 61)  # what waiters lock
 
 # Runs between our line and pam_unix: records who got this far, and waits at a gate.
 REACHED = "/run/reached"
 GATES = "/run/gates"
+FROM = "/run/from"
 CHECK = f"""#!/bin/sh
 echo "$PAM_USER" >>{REACHED}
+echo "$PAM_USER $PAM_RHOST" >>{FROM}
 while [ -e "{GATES}/$PAM_USER" ]; do sleep 0.02; done
 """
 CHECK_LINE = "auth [default=ignore] pam_exec.so quiet seteuid /root/check"
@@ -183,6 +190,50 @@ def gone_while_waiting():
     tap.equal(first.wait(GUARD_SEC), 0, "su: the first gets in")
     tap.equal((reached("waits"), state("waits")), (before + 1, (0, False)),
               "su, killed while it waits: neither checked nor counted")
+
+
+def waiters(path):
+    """How many processes wait in a ledger's queue."""
+    found = 0
+    for name in glob.glob("/proc/[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            if os.readlink(name) == path:
+                locks = re.findall(r"OFDLCK .* (\d+) \d+$",
+                                   read(name.replace("/fd/", "/fdinfo/")), re.MULTILINE)
+                found += any(int(start) in TICKETS for start in locks)
+    return found
+
+
+def no_longer_than_sshd_waits():
+    """who waits for others is rejected before sshd's LoginGraceTime ends the login"""
+    hurried = Sshd(port=2207)
+    hurried.start(f"PasswordAuthentication yes\nLoginGraceTime {GRACE_SEC}\n")
+    with gate("hurried"):
+        first = PasswordClient("hurried", "right")
+        wait_until(lambda: reached("hurried") == 1, "the first is not checked")
+        for _ in range(2):
+            tap.ok(not lets_in("hurried", "right", port=2207), "the others are not let in")
+        tap.equal(reached("hurried"), 1, "nor checked, while the first one is")
+    tap.equal(first.result().returncode, 0, "the first gets in")
+    tap.equal(len(lines("hurried", "rejected: too many attempts in progress")), 2,
+              "the module has rejected both, and the log says why")
+    tap.equal(hurried.log.since(0, "(?i)timeout before auth"), [], "sshd has not cut them off")
+    tap.equal(state("hurried"), (0, False), "nothing counts")
+    tap.ok(lets_in("hurried", "right", port=2207), "in, once there is room")
+    hurried.stop()
+
+
+def longest_waiter_first():
+    """a place that becomes free belongs to whoever has waited longest"""
+    path, clients = f"{LEDGERS}/{uid('queue')}", []
+    addresses = [f"127.0.0.{number}" for number in random.sample(range(2, 200), 4)]
+    with gate("queue"):
+        for number, address in enumerate(addresses):
+            clients.append(PasswordClient("queue", "right", options=[f"BindAddress={address}"]))
+            wait_until(lambda n=number: reached("queue") and waiters(path) == n, "nobody waits")
+    tap.equal([client.result().returncode for client in clients], [0] * 4, "all get in")
+    came = [line.split()[1] for line in read(FROM).splitlines() if line.startswith("queue ")]
+    tap.equal(came, addresses, "in the order in which they came")
 
 
 def gone_while_checked():
@@ -441,6 +492,7 @@ setup_passwords(POLICY, "PasswordAuthentication yes\nKbdInteractiveAuthenticatio
                 ["sshd", "su"], PEOPLE)
 write("/root/check", CHECK, 0o755)
 write(REACHED, "")
+write(FROM, "")
 os.mkdir(GATES)
 for service in "sshd", "su":
     wire_auth(service, CHECK_LINE)
@@ -448,5 +500,5 @@ tap.in_parallel([
     wrong_in_parallel, stopped_with_the_locks, gone_at_the_prompt,
     gone_while_waiting, gone_while_checked, sshd_is_killed, su_is_stopped_and_killed,
     correct_in_parallel, one_wrong_among_many, file_size_limit_of_zero, few_descriptors,
-    su_at_the_ledger, lies_about_the_origin], 12)
-tap.run(nothing_left)
+    su_at_the_ledger, lies_about_the_origin, no_longer_than_sshd_waits], 12)
+tap.run(longest_waiter_first, nothing_left)

@@ -26,7 +26,6 @@ POLICY = """
 default             { max_attempts = 2 }
 user "ann"          { max_attempts = 3 }
 user "window"       { attempt_window = 2s }
-user "time"         { max_attempts = 1   lock_time = 3s }
 user "forever"      { max_attempts = 1   lock_time = forever }
 user "many"         { max_attempts = 4 }
 user "free"         { max_attempts = none }
@@ -102,6 +101,16 @@ def success_clears():
         tap.equal(state("clears"), (0, False), f"turn {turn}: cleared")
 
 
+def edit(name, settings):
+    """Gives a user a rule in a drop-in, or takes it away."""
+    path = f"{DROP_INS}/{name}.conf"
+    if settings is None:
+        remove(path)
+        return
+    write(path + ".new", f'user "{name}" {{ {settings} }}\n')
+    os.rename(path + ".new", path)
+
+
 def window_expires():
     """a failure that is older than the window no longer counts"""
     for turn in 1, 2:
@@ -112,14 +121,19 @@ def window_expires():
 
 def lock_expires():
     """a lock expires, together with the failures that caused it"""
+    edit("time", "max_attempts = 1   lock_time = 1h")
     tap.ok(not lets_in("time", "wrong"), "wrong")
     tap.equal(state("time"), (1, True), "locked")
     tap.ok(not lets_in("time", "right"), "correct password: rejected")
+    edit("time", "max_attempts = 1   lock_time = 3s")
+    must("tmoutctl", "apply")
     wait_until(lambda: state("time") == (0, False), "the lock does not expire")
     tap.ok(lets_in("time", "right"), "the lock has expired: correct password")
     tap.equal(len(lines("time", "lock expired")), 1, "the log says so")
+    edit("time", "max_attempts = 1   lock_time = 1h")
     tap.ok(not lets_in("time", "wrong"), "wrong again")
     tap.equal(state("time"), (1, True), "locks again")
+    edit("time", None)
 
 
 def permanent_lock():
@@ -192,31 +206,25 @@ def strictest_group():
 
 def policy_edited():
     """an edit of the policy applies from the next attempt on"""
-    path = f"{DROP_INS}/edited.conf"
-
-    def edit(text):
-        write(path + ".new", f'user "edited" {{ {text} }}\n')
-        os.rename(path + ".new", path)
-
-    edit("max_attempts = 5")
+    edit("edited", "max_attempts = 5")
     for _ in range(2):
         lets_in("edited", "wrong")
     tap.equal(state("edited"), (2, False), "two of five")
-    edit("max_attempts = 2")
+    edit("edited", "max_attempts = 2")
     tap.ok(not lets_in("edited", "right"), "two of two: rejected")
     tap.equal(state("edited"), (2, True), "and locked")
-    edit("max_attempts = none")
+    edit("edited", "max_attempts = none")
     tap.ok(lets_in("edited", "right"), "no limit any more: in")
-    edit("max_attempts = 2   lock_time = forever")
+    edit("edited", "max_attempts = 2   lock_time = forever")
     tap.ok(not lets_in("edited", "right"), "the limit is back, and so is the lock")
-    edit("max_attempts = 2   lock_time = 1s")
+    edit("edited", "max_attempts = 2   lock_time = 1s")
     tap.ok(lets_in("edited", "right"), "a shorter lock has expired by now")
     lets_in("edited", "wrong")
-    edit("max_attempts = 1")
+    edit("edited", "max_attempts = 1")
     tap.ok(not lets_in("edited", "right"), "one of one: rejected")
     unlock("edited")
     tap.ok(lets_in("edited", "right"), "unlocked")
-    remove(path)
+    edit("edited", None)
 
 
 def keys():

@@ -75,7 +75,7 @@ static unsigned lines_sent(void)
     return count;
 }
 
-static const char policy[] = "default { max_attempts = 2 lock_time = 1 }\n";
+static const char policy[] = "default { max_attempts = 2 lock_time = 1h }\n";
 
 static void a_lock_and_its_end(void **state)
 {
@@ -91,6 +91,7 @@ static void a_lock_and_its_end(void **state)
     sent[0] = '\0';
     assert_int_equal(try_once(stack, &remote, "right"), PAM_AUTH_ERR); /* rejected: nothing new */
     assert_string_equal(sent, "");
+    stack_in_force(stack, "default { max_attempts = 2 lock_time = 1 }\n");
     while (try_once(stack, &remote, "right") != PAM_SUCCESS)
         usleep(20000);
     assert_sent(AUDIT_RESP_ACCT_UNLOCK_TIMED,

@@ -69,6 +69,7 @@ static void modules_that_ask_again_cannot_exceed_the_limit(void **state)
     stack_in_force(stack, "default { max_attempts = 1 lock_time = 1 }\n");
     while (try_once(stack, &alice, "right") != PAM_SUCCESS)
         usleep(20000);
+    stack_in_force(stack, "default { max_attempts = 1 }\n");
     counts_clear();
     assert_int_equal(try_two(stack, "[again=Password: ]", "wrong", "right"), PAM_CONV_ERR);
     assert_int_equal(counts->wrong, 1);

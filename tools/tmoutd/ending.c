@@ -14,8 +14,12 @@
 /* PID_FS_MAGIC of linux/magic.h, which is younger than many headers. */
 enum { PIDFD_FILE_SYSTEM = 0x50494446 };
 
+/* A descendant more has no pidfd of its own. sshd has one child for each channel. */
+enum { CHILDREN_HELD_MAX = 64 };
+
 struct descendant {
     pid_t pid, parent;
+    int pidfd; /* of the connection's own children, else -1 */
 };
 
 struct descendants {
@@ -40,6 +44,17 @@ static uint64_t mark_of(pid_t pid, int pidfd)
     return process_read(pid, &process) == 0 ? process.start_ticks : 0;
 }
 
+/* A pidfd of a process that has this parent, or -1. */
+static int hold_child(pid_t pid, pid_t parent)
+{
+    const int pidfd = pidfd_of(pid);
+
+    if (pidfd < 0 || process_parent(pid) == parent)
+        return pidfd;
+    close(pidfd);
+    return -1;
+}
+
 static int append_children(struct descendants *all, pid_t parent)
 {
     pid_t *child;
@@ -53,19 +68,22 @@ static int append_children(struct descendants *all, pid_t parent)
             break;
         }
         all->process = grown;
-        all->process[all->count++] = (struct descendant){child[i], parent};
+        all->process[all->count++] = (struct descendant){child[i], parent, -1};
     }
     free(child);
     return result;
 }
 
 /* Level by level: what was appended is visited in turn. What cannot be read is
- * left out, rather than everything. */
+ * left out, rather than everything. The connection may end at any time, and its
+ * children then have another parent: they are held from the beginning. */
 static struct descendants descendants_of(pid_t connection)
 {
     struct descendants all = {0};
 
     append_children(&all, connection);
+    for (size_t i = 0; i < all.count && i < CHILDREN_HELD_MAX; i++)
+        all.process[i].pidfd = hold_child(all.process[i].pid, connection);
     for (size_t next = 0; next < all.count; next++)
         append_children(&all, all.process[next].pid);
     return all;
@@ -80,16 +98,16 @@ static void note_process(struct ending_list *list, pid_t pid, int pidfd)
         list->process[list->count++] = (struct process_identity){pid, mark};
 }
 
-/* Signals a process, if it is still that one's child. */
+/* Signals a process, if it is still that one's child. Without it, it has ended, or
+ * its parent has, and it is nobody's any more. */
 static void hang_up_process(const struct descendant *process, struct ending_list *list)
 {
-    const int pidfd = pidfd_of(process->pid);
+    const int pidfd =
+        process->pidfd >= 0 ? process->pidfd : hold_child(process->pid, process->parent);
 
     if (pidfd < 0)
         return;
-    if (process_parent(process->pid) != process->parent) {
-        /* It has ended, or its parent has, and it is nobody's any more. */
-    } else if (list->count == ENDING_LIST_MAX) {
+    if (list->count == ENDING_LIST_MAX) {
         pidfd_signal(pidfd, SIGKILL);
     } else {
         pidfd_signal(pidfd, SIGHUP);

@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-    LOOK_MS = 500,   /* from the beginning to the end of the connection, at the most */
+    LOOK_MS = 3000,  /* from the beginning to the end of the connection, at the most */
     EXIT_MS = 1000,  /* from the signals to SIGKILL */
     CLOSE_MS = 2000, /* from there to the end of this, for sshd to close the session */
     BEGIN_DEADLINE_MS = 20 * 1000

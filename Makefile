@@ -87,6 +87,7 @@ help:
 	@echo '  make deb, make rpm      build packages for Debian, or Fedora and RHEL, into build/'
 	@echo '  make dist               build the source tarball'
 	@echo '  make release            check, build the tarball, tag the commit: docs/RELEASE.md'
+	@echo '  make selinux            compile the SELinux policy module, build/selinux/tmout.pp'
 	@echo '  make clean              remove build/'
 	@echo 'Test'
 	@echo '  sudo make demo          see it work on a throw-away host'
@@ -215,6 +216,20 @@ build/rpm/built: $(PACKAGED)
 	@rm -f build/*.rpm
 	@cp build/rpm/RPMS/*/*.rpm build/rpm/SRPMS/*.rpm build/
 	@touch $@
+
+# The SELinux module, for the policy that SELINUX_MAKEFILE belongs to.
+SELINUX_MAKEFILE ?= /usr/share/selinux/devel/Makefile
+.PHONY: selinux
+selinux: build/selinux/tmout.pp
+	@ls $<
+
+build/selinux/tmout.pp: $(wildcard packaging/selinux/*) $(SELINUX_MAKEFILE)
+	@mkdir -p $(@D)
+	cp packaging/selinux/tmout.* $(@D)
+	$(MAKE) --no-print-directory -C $(@D) -f $(SELINUX_MAKEFILE) NAME=$(SELINUX_NAME) tmout.pp
+
+# Which policy: "default" on Debian, "targeted" on Fedora and RHEL.
+SELINUX_NAME ?= $(or $(shell sed -n 's/^SELINUXTYPE=//p' /etc/selinux/config 2>/dev/null),default)
 
 # The tarball of a release, build/pam_tmout-VERSION.tar.gz.
 .PHONY: dist release

@@ -1,0 +1,240 @@
+#!/usr/bin/python3
+"""The SELinux module: that it compiles for Debian's policy, and what each domain may
+do and may not, by the rules of the policy that comes out. Nothing is loaded.
+"""
+import collections
+import os
+import re
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
+
+from host import selinux_policy
+from host.commands import must
+from host.files import REPOSITORY, read
+from host.isolation import Skip
+from host.tap import tap
+
+# Some that have the module in their PAM stacks, and the roles. The base has systemd, login,
+# passwd and more.
+MODULES = """cockpit cron dovecot ftp policykit remotelogin sasl screen ssh staff su sudo unconfined
+    unprivuser vlock""".split()
+SNAPSHOT, LEDGER, REGISTRY = "tmout_var_lib_t", "tmout_attempts_t", "tmout_var_run_t"
+DAEMON, APPLY, PRUNE = "tmoutd_t", "tmoutctl_t", "tmout_prune_t"
+STATE, OURS = {SNAPSHOT, LEDGER, REGISTRY}, {DAEMON, APPLY, PRUNE}
+
+CHANGES_FILE = {"append", "create", "link", "relabelfrom", "relabelto", "rename", "setattr",
+                "unlink", "write"}
+CHANGES_DIRECTORY = {"add_name", "create", "remove_name", "rename", "reparent", "rmdir", "setattr",
+                     "write"}
+COUNTS = {"create", "open", "read", "write", "append", "lock", "setattr", "rename", "link",
+          "unlink", "getattr", "ioctl"}
+# Domains of people and of what they run without being root. What runs there counts nothing.
+PEOPLE = re.compile(r"^(auditadm|secadm|staff|sysadm|user|unconfined)"
+                    r"(_(screen|crontab|consolehelper|userhelper))?_t$")
+LOGINS = ("sshd_t", "local_login_t", "remote_login_t", "staff_su_t", "user_su_t", "sysadm_su_t",
+          "staff_sudo_t", "user_sudo_t", "sysadm_sudo_t", "passwd_t", "crond_t", "init_t")
+
+
+class Rules:
+    """The allow rules of a policy, those that depend on a boolean included."""
+
+    def __init__(self, path):
+        import setools  # pylint: disable=import-outside-toplevel # Debian's python3-setools
+
+        policy = setools.SELinuxPolicy(path)
+        members = {attribute.name: {one.name for one in attribute.expand()}
+                   for attribute in policy.typeattributes()}
+        self.allowed = collections.defaultdict(set)  # source, target, class: permissions
+        self.direct = collections.defaultdict(set)   # by rules that name the target itself
+        self.transitions = {}
+        for rule in policy.terules():
+            source, target = rule.source.name, rule.target.name
+            if rule.ruletype == setools.TERuletype.type_transition:
+                for one in members.get(source, {source}):
+                    if str(rule.tclass) == "process":
+                        self.transitions[one, target] = rule.default.name
+            elif rule.ruletype == setools.TERuletype.allow:
+                self.add(rule, members.get(source, {source}), members.get(target, {target}),
+                         target not in members)
+        self.roles = {role.name: {one.name for one in role.types()} for role in policy.roles()}
+        self.members = members
+
+    def add(self, rule, sources, targets, is_direct):
+        kind, permissions = str(rule.tclass), {str(one) for one in rule.perms}
+        for source in sources:
+            for target in targets if rule.target.name != "self" else [source]:
+                self.allowed[source, target, kind] |= permissions
+                if is_direct:
+                    self.direct[source, target, kind] |= permissions
+
+    def may(self, source, target, kind):
+        return self.allowed.get((source, target, kind), set())
+
+    def who_by_name(self, target, kind, permissions):
+        """Who has one of these permissions for the type, by a rule that names it."""
+        return {source for (source, at, of), found in self.direct.items()
+                if at == target and of == kind and found & set(permissions)}
+
+    def targets(self, source, kind, permissions):
+        return {target for (who, target, of), found in self.allowed.items()
+                if who == source and of == kind and found & set(permissions)}
+
+    def written(self, source):
+        """The types of files that it may change, but for descriptors that it inherits."""
+        return {target for target in self.targets(source, "file", CHANGES_FILE) - {source}
+                if self.may(source, target, "file") & {"open", "create", "unlink", "rename", "link"}}
+
+    def written(self, source):
+        """The types of files that it may change, but for descriptors that it inherits."""
+        return {target for target in self.targets(source, "file", CHANGES_FILE) - {source}
+                if self.may(source, target, "file") & {"open", "create", "unlink", "rename", "link"}}
+
+    def checking_passwords(self):
+        """The domains that start unix_chkpwd, which checks a password for pam_unix."""
+        return {source for source, target in self.transitions if target == "chkpwd_exec_t"}
+
+
+def test_snapshot(rules):
+    """the policy in force is written by tmoutctl only"""
+    for kind, changes in ("file", CHANGES_FILE), ("dir", CHANGES_DIRECTORY):
+        tap.equal(rules.who_by_name(SNAPSHOT, kind, changes), {APPLY, "sysadm_t"},
+                  f"who is given a way to change it: {kind}")
+        for login in [*LOGINS[:-1], DAEMON, PRUNE, "user_t", "staff_t", "policykit_auth_t"]:
+            tap.equal(rules.may(login, SNAPSHOT, kind) & changes, set(),
+                      f"{login} cannot change it: {kind}")
+    unable = {one for one in rules.members["nsswitch_domain"] | rules.members["userdomain"]
+              if not {"open", "read"} <= rules.may(one, SNAPSHOT, "file")}
+    tap.equal(unable, set(), "whatever can look up users can read it")
+
+
+def test_logins(rules):
+    """every program that checks passwords can count them"""
+    programs = {one for one in rules.checking_passwords() if not PEOPLE.match(one)}
+    tap.ok(set(LOGINS) - {"init_t"} <= programs | {"init_t"}, "the programs are found",
+           sorted(programs))
+    for what, target, kind, needed in (
+            ("count attempts", LEDGER, "file", COUNTS),
+            ("find the ledgers", LEDGER, "dir", {"search", "add_name", "remove_name", "write"}),
+            ("register logins", REGISTRY, "file", {"create", "rename", "write", "unlink"}),
+            ("tell tmoutd", REGISTRY, "sock_file", {"write"}),
+            ("tell tmoutd", DAEMON, "unix_dgram_socket", {"sendto"}),
+            ("have the policy applied", APPLY, "process", {"transition", "sigkill"}),
+            ("have it applied with NoNewPrivileges", APPLY, "process2", {"nnp_transition"})):
+        unable = {one for one in programs if not needed <= rules.may(one, target, kind)}
+        tap.equal(unable, set(), f"all can {what}: {kind}")
+    tap.equal({rules.transitions.get((one, "tmoutctl_exec_t")) for one in programs}, {APPLY},
+              "tmoutctl gets its domain")
+    for role in "staff_r", "user_r", "sysadm_r", "system_r", "unconfined_r":
+        tap.ok(APPLY in rules.roles[role], f"{role} may be in it")
+
+
+def test_people(rules):
+    """people change no state, and see only the policy"""
+    for user in "user_t", "staff_t":
+        for target in LEDGER, REGISTRY:
+            tap.equal(rules.may(user, target, "file"), set(), f"{user}, {target}: nothing")
+        tap.equal(rules.may(user, DAEMON, "unix_dgram_socket"), set(), f"{user} cannot talk to tmoutd")
+        tap.ok({"open", "read"} <= rules.may(user, SNAPSHOT, "file"), f"{user} reads the policy")
+        tap.ok("execute_no_trans" in rules.may(user, "tmoutctl_exec_t", "file"),
+               f"{user} runs tmoutctl as themselves")
+    for admin in "sysadm_t", "unconfined_t":
+        tap.ok((admin, "tmoutctl_exec_t") not in rules.transitions, f"{admin}: tmoutctl stays there")
+        for target in STATE:
+            tap.ok({"open", "read"} <= rules.may(admin, target, "file"), f"{admin} reads {target}")
+
+
+def test_daemon(rules):
+    """tmoutd has what its unit has, and no more"""
+    tap.equal(rules.transitions.get(("init_t", "tmoutd_exec_t")), DAEMON, "init starts it there")
+    tap.ok("nnp_transition" in rules.may("init_t", DAEMON, "process2"), "with NoNewPrivileges")
+    unit = set(re.search(r"(?m)^CapabilityBoundingSet=(.*)$",
+                         read(REPOSITORY + "/conf/tmoutd.service.in")).group(1).lower().split())
+    tap.equal({"cap_" + one for one in rules.may(DAEMON, DAEMON, "capability")}, unit,
+              "its capabilities are those of its unit")
+    tap.equal(rules.may(DAEMON, "shadow_t", "file"), set(), "it cannot read /etc/shadow")
+    tap.equal(rules.may(DAEMON, LEDGER, "file"), set(), "it has nothing to do with ledgers")
+    tap.equal(rules.targets(DAEMON, "file", {"execute_no_trans"}), set(), "it runs no program")
+    tap.equal(rules.targets(DAEMON, "process", {"transition", "dyntransition"}), set(),
+              "it enters no other domain")
+    tap.equal(rules.written(DAEMON), {REGISTRY}, "it writes the registry and no other file")
+    tap.equal(rules.targets(DAEMON, "process", {"ptrace"}),
+              {"sshd_t", "local_login_t", "remote_login_t"}, "it takes descriptors of logins only")
+
+
+def test_apply(rules):
+    """tmoutctl apply reads the policy and writes the snapshot"""
+    tap.equal(rules.transitions.get(("init_t", "tmoutctl_exec_t")), APPLY, "init starts it there")
+    tap.equal(rules.may(APPLY, APPLY, "capability"), set(), "it has no capability")
+    tap.equal(rules.may(APPLY, "shadow_t", "file"), set(), "it cannot read /etc/shadow")
+    for target in LEDGER, REGISTRY:
+        tap.equal(rules.may(APPLY, target, "file"), set(), f"it has no access to {target}")
+    tap.equal(rules.written(APPLY), {SNAPSHOT}, "it writes no other file")
+    tap.equal(rules.targets(APPLY, "tcp_socket", {"name_connect", "connect"}), set(),
+              "it does not use the network")
+    tap.equal(rules.targets(APPLY, "file", {"execute_no_trans"}), set(), "it runs no program")
+
+
+def test_prune(rules):
+    """tmoutctl prune deletes ledgers"""
+    tap.ok({"transition"} <= rules.may("init_t", PRUNE, "process"), "init starts it there")
+    tap.ok({"nnp_transition"} <= rules.may("init_t", PRUNE, "process2"), "with NoNewPrivileges")
+    tap.ok({"unlink", "lock", "setattr"} <= rules.may(PRUNE, LEDGER, "file"), "it deletes them")
+    tap.ok("create" not in rules.may(PRUNE, LEDGER, "file"), "it creates none")
+    tap.equal(rules.may(PRUNE, REGISTRY, "file"), set(), "it has no access to the registry")
+    tap.equal(rules.written(PRUNE), {LEDGER}, "it writes no other file")
+    tap.equal(rules.written(PRUNE), {LEDGER}, "it writes no other file")
+    tap.equal(rules.may(PRUNE, "shadow_t", "file"), set(), "it cannot read /etc/shadow")
+    tap.equal(rules.may(PRUNE, PRUNE, "capability"), set(), "it has no capability")
+    unit = read(REPOSITORY + "/conf/tmout-prune.service.in")
+    tap.matches(unit, rf"(?m)^SELinuxContext=-system_u:system_r:{PRUNE}:s0$", "the unit names it")
+
+
+def test_all(rules):
+    """what holds for all of the module's rules"""
+    for target in STATE:
+        tap.equal(rules.who_by_name(target, "file", {"map", "execute", "entrypoint"}), set(),
+                  f"nobody maps or executes {target}")
+    for domain in OURS:
+        tap.equal(rules.may(domain, domain, "process") & {"execmem", "execstack", "execheap",
+                                                          "setexec", "setcurrent"}, set(),
+                  f"{domain} makes no memory executable, and keeps its label")
+        tap.ok(domain not in rules.members.get("can_read_shadow_passwords", set())
+               and domain not in rules.members.get("unconfined_domain_type", set()),
+               f"{domain} is confined")
+
+
+def test_labels(module):
+    """the files that the kit installs and creates"""
+    contexts = module.replace(".pp", ".contexts")
+    must("semodule_unpackage", module, module.replace(".pp", ".mod"), contexts)
+    for path, kind in {
+            "/usr/sbin/tmoutd": "tmoutd_exec_t", "/usr/sbin/tmoutctl": "tmoutctl_exec_t",
+            "/var/lib/tmout": SNAPSHOT, "/var/lib/tmout/policy.v1": SNAPSHOT,
+            "/var/lib/tmout/rejected.v1": SNAPSHOT, "/var/lib/tmout/apply.lock": SNAPSHOT,
+            "/var/lib/tmout/attempts": LEDGER, "/var/lib/tmout/attempts/1000": LEDGER,
+            "/run/tmout": REGISTRY, "/run/tmout/sessions": REGISTRY,
+            "/run/tmout/sessions/4711": REGISTRY, "/run/tmout/sessions.spare/0": REGISTRY,
+            "/run/tmout/sessions.socket": REGISTRY}.items():
+        tap.matches(must("matchpathcon", "-n", "-f", contexts, path), rf":{kind}:s0\s*$", path)
+
+
+def main():
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            module, complaints = selinux_policy.compile_module(f"{directory}/module")
+            tap.equal(complaints, "", "the module compiles without a warning")
+            test_labels(module)
+            modules = selinux_policy.download(REPOSITORY + "/build/selinux")
+            rules = Rules(selinux_policy.link(modules, MODULES, [module], directory))
+            for test in (test_snapshot, test_logins, test_people, test_daemon, test_apply,
+                         test_prune, test_all):
+                tap.note(test.__doc__)
+                test(rules)
+    except Skip as why:
+        tap.skip("the SELinux module", why)
+    tap.end()
+
+
+main()

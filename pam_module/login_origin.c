@@ -64,6 +64,16 @@ static bool is_local(pam_handle_t *pamh, const struct module_args *args, const c
     return login_is_local(&evidence);
 }
 
+/* The host of a remote display, such as 192.0.2.7:0. lightdm names it nowhere else. */
+static void copy_display_host(pam_handle_t *pamh, char *to, size_t size)
+{
+    const char *display = text_or_empty(pam_item(pamh, PAM_XDISPLAY));
+    const char *colon = strrchr(display, ':');
+    const size_t length = colon != NULL ? (size_t)(colon - display) : 0;
+
+    log_name(display, to, size < length + 1 ? size : length + 1);
+}
+
 void login_origin_find(pam_handle_t *pamh, const struct module_args *args,
                        struct login_origin *login)
 {
@@ -74,6 +84,8 @@ void login_origin_find(pam_handle_t *pamh, const struct module_args *args,
     if (is_local(pamh, args, remote))
         return;
     copy_word(login->address, sizeof login->address, remote);
+    if (login->address[0] == '\0')
+        copy_display_host(pamh, login->address, sizeof login->address);
     /* PAM_RHOST may be a name, which the attacker's name server chose: nothing is
      * counted by it, and it must not look like a local attempt. */
     login->origin = connection[0] != '\0' ? origin_of_address(login->address)

@@ -13,6 +13,7 @@ enum service_kind {
     SERVICE_UNKNOWN,  /* counts as SERVICE_NETWORK does */
     SERVICE_PERSONAL, /* started by a person in a session: su, sudo, a screen locker */
     SERVICE_CONSOLE,  /* local on a terminal or seat of this machine: login, display managers */
+    SERVICE_SEAT,     /* a display manager that serves nothing but this machine's seats */
     SERVICE_NETWORK
 };
 

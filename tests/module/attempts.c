@@ -393,6 +393,8 @@ void host_start(const struct stack *stack, struct host *host, const struct visit
         assert_int_equal(pam_set_item(host->handle, PAM_RHOST, visitor->rhost), PAM_SUCCESS);
     if (visitor->tty != NULL)
         assert_int_equal(pam_set_item(host->handle, PAM_TTY, visitor->tty), PAM_SUCCESS);
+    if (visitor->display != NULL)
+        assert_int_equal(pam_set_item(host->handle, PAM_XDISPLAY, visitor->display), PAM_SUCCESS);
     if (!visitor->without_delay_function)
         assert_int_equal(pam_set_item(host->handle, PAM_FAIL_DELAY, (const void *)own_delay),
                          PAM_SUCCESS);

@@ -88,7 +88,7 @@ struct host {
 /* Who logs in. Defaults: alice, through the service "sshd", without an address:
  * from the network. Local are those of the service "su". */
 struct visitor {
-    const char *user, *service, *address, *rhost, *tty;
+    const char *user, *service, *address, *rhost, *tty, *display;
     bool without_delay_function;
 };
 

@@ -1110,6 +1110,39 @@ static void logs_an_abandoned_attempt_once(void **state)
     assert_int_equal(log_count_of("address=198.51.100.7"), 1);
 }
 
+/* As lightdm tells it: the same display as terminal and display, and no host. */
+static void display_managers(void **state)
+{
+    static const struct {
+        const char *service, *display, *address;
+    } logins[] = {{"lightdm", ":0", "local"},
+                  {"lightdm", "192.0.2.7:0", "192.0.2.7"},
+                  {"lightdm", "terminal.example.org:0.1", "terminal.example.org"},
+                  {"lightdm", "2001:db8::7:0", "2001:db8::7"},
+                  {"lightdm", "user=root address=192.0.2.1:0", "user?root?address?192.0.2.1"},
+                  {"lightdm", "local:0", "unknown"},
+                  {"lightdm", "", "unknown"},
+                  {"lightdm", NULL, "unknown"},
+                  {"sddm", NULL, "local"},
+                  {"greetd", NULL, "local"}};
+    struct stack *stack = *state;
+    char expected[128];
+
+    NEEDS_ROOT();
+    stack_in_force(stack, "default { max_attempts = 64 }\n");
+    for (size_t i = 0; i < COUNT_OF(logins); i++) {
+        stack_service(stack, logins[i].service, NULL);
+        log_clear();
+        wrong(stack, &(struct visitor){.service = logins[i].service,
+                                       .tty = logins[i].display,
+                                       .display = logins[i].display});
+        snprintf(expected, sizeof expected, " address=%s service=%s ", logins[i].address,
+                 logins[i].service);
+        if (log_count_of(expected) != 1)
+            fail_msg("%s, not%s", log_text(), expected);
+    }
+}
+
 static void log_lines_cannot_be_forged(void **state)
 {
     static const char *const hosts[] = {
@@ -1586,6 +1619,7 @@ int main(void)
         WITH_ATTEMPTS(tells_the_user),
         WITH_ATTEMPTS(logs_one_line_per_event),
         WITH_ATTEMPTS(logs_an_abandoned_attempt_once),
+        WITH_ATTEMPTS(display_managers),
         WITH_ATTEMPTS(log_lines_cannot_be_forged),
         WITH_ATTEMPTS(log_lines_cannot_be_forged_by_a_user_name),
         WITH_ATTEMPTS(creates_directories),

@@ -71,7 +71,7 @@ static void personal_services(void **state)
 /* JupyterHub and web terminals call themselves login, too. */
 static void consoles_need_a_real_terminal(void **state)
 {
-    static const char *const services[] = {"login", "gdm-password", "lightdm", "sddm", "xdm"};
+    static const char *const services[] = {"login", "gdm-password", "lightdm", "lxdm", "xdm"};
     static const char *const real[] = {"tty1",         "/dev/tty63", "ttyS0", "/dev/ttyUSB0",
                                        "ttyAMA0",      "console",    "hvc0",  "tty0",
                                        "/dev/console", "lxc/tty1"};
@@ -121,6 +121,21 @@ static void displays_and_seats(void **state)
     assert_false(is_local(given));
 }
 
+/* At their prompt they tell PAM neither terminal nor display nor seat. */
+static void seats_only(void **state)
+{
+    static const char *const services[] = {"sddm",   "greetd",         "plasmalogin", "ly",
+                                           "emptty", "cosmic-greeter", "lemurs"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(services); i++) {
+        assert_int_equal(service_kind_of(services[i]), SERVICE_SEAT);
+        assert_true(by(ROOT, services[i], ""));
+        assert_true(on_terminal(services[i], "tty7"));
+        assert_false(by(ROOT, services[i], "192.0.2.1"));
+    }
+}
+
 /* A set-uid helper acts for whoever has started it. */
 static void callers(void **state)
 {
@@ -153,6 +168,7 @@ int main(void)
         cmocka_unit_test(personal_services),
         cmocka_unit_test(consoles_need_a_real_terminal),
         cmocka_unit_test(displays_and_seats),
+        cmocka_unit_test(seats_only),
         cmocka_unit_test(callers),
         cmocka_unit_test(kinds),
     };

@@ -50,6 +50,14 @@ struct user_key {
     uid_t uid;
 };
 
+/* An answer without a name, or about another user than the one who was asked about,
+ * cannot be right. By name, NSS may answer with another spelling. */
+static bool is_user(const struct passwd *entry, const struct user_key *key)
+{
+    return entry->pw_name != NULL && entry->pw_name[0] != '\0' && entry->pw_uid != (uid_t)-1 &&
+           (key->name != NULL || entry->pw_uid == key->uid);
+}
+
 /* Returns 1 and the entry, 0 when there is none, -1 with errno. A source that fails
  * without an error leaves errno as it was. */
 static int find_user(const struct user_key *key, struct scratch *scratch, struct passwd *entry)
@@ -67,8 +75,10 @@ static int find_user(const struct user_key *key, struct scratch *scratch, struct
                         : getpwuid_r(key->uid, entry, scratch->data, scratch->size, &found);
         } while (error == EINTR);
     } while (error == ERANGE);
-    if (found != NULL)
+    if (found != NULL && is_user(found, key))
         return 1;
+    if (found != NULL)
+        error = EPROTO;
     errno = error;
     return error == 0 || (key->name != NULL && means_not_found(error)) ? 0 : -1;
 }
@@ -78,6 +88,14 @@ struct group_key {
     const char *name;
     gid_t gid;
 };
+
+/* As above. A group that is asked for by name may have another one: its number is what
+ * counts, and is asked about. */
+static bool is_group(const struct group *entry, const struct group_key *key)
+{
+    return entry->gr_name != NULL && entry->gr_name[0] != '\0' &&
+           (key->name != NULL || entry->gr_gid == key->gid);
+}
 
 /*
  * "No such group" has no error in glibc and musl. Every error, ENOENT among them,
@@ -102,10 +120,10 @@ static int find_group(const struct group_key *key, struct scratch *scratch, stru
         if (!grow(scratch))
             return -1;
     }
-    if (found != NULL)
+    if (found != NULL && is_group(found, key))
         return 1;
-    errno = error;
-    return error == 0 ? 0 : -1;
+    errno = found != NULL ? EPROTO : error;
+    return found == NULL && error == 0 ? 0 : -1;
 }
 
 /*
@@ -428,6 +446,11 @@ char *account_name_of(uid_t uid)
     struct account account;
 
     return account_lookup_uid(uid, &account) == ACCOUNT_FOUND ? account.name : NULL;
+}
+
+const char *account_strerror(int error)
+{
+    return error == EPROTO ? "the name service gave an impossible answer" : strerror(error);
 }
 
 void account_free(struct account *account)

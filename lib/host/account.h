@@ -101,6 +101,10 @@ enum account_status account_lookup_group(const char *name, struct group *entry, 
 /* The name of the user with this uid, to be freed; NULL if there is none. */
 char *account_name_of(uid_t uid);
 
+/* What the errno of these functions means. EPROTO stands for an answer that cannot be
+ * right: without a name, or about somebody else. */
+const char *account_strerror(int error);
+
 void account_free(struct account *account);
 
 #endif

@@ -336,6 +336,15 @@ int session_check_live(const struct session_record *record)
     return -1;
 }
 
+bool session_is_of(uid_t registered_uid, uid_t found_uid, struct failure *failure)
+{
+    if (registered_uid == NO_UID || registered_uid == found_uid)
+        return true;
+    failure_set(failure, "the name service says uid %u, but said %u at login", (unsigned)found_uid,
+                (unsigned)registered_uid);
+    return false;
+}
+
 /* Is this the login with that audit session? 1 or 0, or -1 if that cannot be told. */
 static int has_audit_session(const struct session_record *login, uint32_t audit_session)
 {

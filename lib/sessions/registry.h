@@ -102,6 +102,13 @@ enum registry_status registry_get(const char *directory, uid_t owner, pid_t pid,
 int session_check_live(const struct session_record *record);
 
 /*
+ * Is the user who was found the one who logged in, with the uid of the record? If not,
+ * returns false with the reason: nobody's uid changes while they are logged in, so one
+ * of the two answers of the name service was about somebody else.
+ */
+bool session_is_of(uid_t registered_uid, uid_t found_uid, struct failure *failure);
+
+/*
  * The login that this process belongs to, found by the audit session, which
  * users cannot change, or else by ancestry; never by the environment. Returns
  * 1 and fills *record, 0 if there is none, -1 if a record or a process cannot

@@ -46,3 +46,16 @@ void user_limits_find(const struct snapshot *snapshot, const struct resolution *
     for (size_t i = 0; i < sizeof id / sizeof id[0]; i++)
         rule_text(snapshot, &resolution->setting[id[i]], limits->rule[i], sizeof limits->rule[i]);
 }
+
+static bool are_looser(const struct watch_limits *these, const struct watch_limits *those)
+{
+    return these->idle_ms > those->idle_ms || these->age_ms > those->age_ms;
+}
+
+bool user_limits_are_looser(const struct user_limits *these, const struct user_limits *those)
+{
+    return are_looser(&these->terminal, &those->terminal) ||
+           are_looser(&these->notty, &those->notty) ||
+           (these->any_activity && !those->any_activity) ||
+           (!these->only_client && those->only_client) || these->leftovers < those->leftovers;
+}

@@ -30,4 +30,7 @@ struct user_limits {
 void user_limits_find(const struct snapshot *snapshot, const struct resolution *resolution,
                       bool is_ssh, struct user_limits *limits);
 
+/* Would these end anything later, or leave it alone, that those would end? */
+bool user_limits_are_looser(const struct user_limits *these, const struct user_limits *those);
+
 #endif

@@ -14,10 +14,11 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from host.accounts import user
+from host.accounts import uid, user
 from host.client import ssh_command, terminal
 from host.commands import must, run
 from host.files import REPOSITORY, read, write
+from host.product import apply, policy
 from host.setup import setup
 from host.syslog import syslog
 from host.tap import tap
@@ -313,8 +314,23 @@ NSS = r"""
 #include <grp.h>
 #include <nss.h>
 #include <pwd.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
-/* Hangs, or fails, while a file says so; and otherwise knows nobody. */
+/* Hangs, or fails, while a file says so; otherwise knows those about whom another file
+   has a lie, with a name (- is none), a uid, and a gid, the only group; and nobody else. */
+struct lie { char about[33], name[33]; unsigned uid, gid; };
+static int find_lie(const char *about, struct lie *lie)
+{
+    FILE *file = fopen("/run/nss-lies", "re");
+    int found = 0;
+    while (file != NULL && !found && fscanf(file, "%32s %32s %u %u", lie->about, lie->name,
+                                            &lie->uid, &lie->gid) == 4)
+        found = strcmp(lie->about, about) == 0;
+    if (file != NULL)
+        fclose(file);
+    return found;
+}
 static enum nss_status ask(int *error)
 {
     while (access("/run/nss-hangs", F_OK) == 0)
@@ -329,16 +345,22 @@ static enum nss_status ask(int *error)
 enum nss_status _nss_held_getpwnam_r(const char *n, struct passwd *p, char *b, size_t s, int *e);
 enum nss_status _nss_held_getpwnam_r(const char *n, struct passwd *p, char *b, size_t s, int *e)
 {
-    (void)n, (void)p, (void)b, (void)s;
-    return ask(e);
+    struct lie lie;
+    static char nothing[] = "", home[] = "/", shell[] = "/bin/bash";
+    if (!find_lie(n, &lie))
+        return ask(e);
+    snprintf(b, s, "%s", strcmp(lie.name, "-") == 0 ? "" : lie.name);
+    *p = (struct passwd){b, nothing, lie.uid, lie.gid, nothing, home, shell};
+    return NSS_STATUS_SUCCESS;
 }
 enum nss_status _nss_held_initgroups_dyn(const char *u, gid_t g, long *start, long *size, gid_t **l,
                                          long limit, int *e);
 enum nss_status _nss_held_initgroups_dyn(const char *u, gid_t g, long *start, long *size, gid_t **l,
                                          long limit, int *e)
 {
-    (void)u, (void)g, (void)start, (void)size, (void)l, (void)limit;
-    return ask(e);
+    struct lie lie;
+    (void)g, (void)start, (void)size, (void)l, (void)limit;
+    return find_lie(u, &lie) ? NSS_STATUS_SUCCESS : ask(e);
 }
 """
 
@@ -404,6 +426,68 @@ def name_services():
     name_service_that("fails")
 
 
+def lies(names):
+    """What a name service says about each of them: who they are, and whether tmoutd
+    believes it, since it could be so."""
+    uids, exempt = {name: uid(name) for name in (*names, "liebusy")}, uid("exempt")
+    return {"lieuid": ("lieuid", uids["liebusy"], uids["liebusy"], False),
+            "lieroot": ("root", 0, 0, False),
+            "lieother": ("exempt", exempt, exempt, False),
+            "lieempty": ("-", uids["lieempty"], uids["lieempty"], False),
+            "liecase": ("LieCase", uids["liecase"], uids["liecase"], True),
+            "liegroup": ("liegroup", uids["liegroup"], exempt, True)}
+
+
+def lying_name_service():
+    """a name service that gives users the uid, the entry, the name, or the group of
+    somebody else, or none, when their limits are looked up, and recovers"""
+    install_name_service()
+    names = ["lieuid", "lieroot", "lieother", "lieempty", "liecase", "liegroup"]
+    for name in (*names, "exempt"):
+        user(name)
+    typist = Typist("liebusy")
+    sessions = {name: terminal(name) for name in names}
+    for session in sessions.values():
+        session.wait_prompt()
+    told = lies(names)
+    write("/run/nss-lies", "".join(f"{name} {as_name} {as_uid} {as_gid}\n" for
+                                   name, (as_name, as_uid, as_gid, _) in told.items()))
+    mark = syslog.mark()
+    policy(POLICY + 'group "exempt" { disconnect = 1h }\n'
+                    'user "exempt" { disconnect = 1h }\nuser "root" { disconnect = 1h }\n')
+    apply()
+    start, busy, ended = time.monotonic(), True, {}
+    at_once = set(names) - {"liegroup"}
+    while busy and at_once - set(ended) and time.monotonic() < start + ATTACKER_SEC:
+        busy = typist.is_there()
+        ended.update({name: time.monotonic() - start for name, session in sessions.items()
+                      if name not in ended and session.ended_within(0)})
+    for name in sorted(at_once):
+        tap.ok(ended.get(name, 1000) < LIMIT_SEC + LATE_SEC,
+               f"{name}: a lie does not keep an idle terminal open", ended)
+    for name, (*_, believed) in told.items():
+        lines = syslog.settled(mark, "^err tmoutd.*cannot look up user: the name service "
+                                     f".*user={name}$")
+        tap.ok(len(lines) == (0 if believed else 1),
+               f"{name}: one line in the log, unless it could be true",
+               *syslog.since(mark, f"tmoutd.*{name}"))
+    tap.ok("liegroup" not in ended, "a group that the user is said to be in counts")
+    os.unlink("/run/nss-lies")
+    start = time.monotonic()
+    while busy and not sessions["liegroup"].ended_within(0) and \
+            time.monotonic() < start + 60 + ATTACKER_SEC:
+        busy = typist.is_there()
+    tap.ok(time.monotonic() - start < 60 + LIMIT_SEC + LATE_SEC,
+           "until the name service recovers, which is noticed after a minute")
+    tap.ok(busy, "whoever they were taken for goes on", *syslog.since(mark, "tmoutd"))
+    tap.equal(tmoutd.cut("liebusy", mark), [], "and was not disconnected")
+    typist.session.close()
+    for session in sessions.values():
+        session.close()
+    policy(POLICY)
+    apply()
+
+
 def stalled_watch():
     """tmoutd stands still for longer than the limit: nobody is cut for what it saw
     before"""
@@ -461,7 +545,7 @@ ROUNDS = [stalled_watch, unread_log, held_exec, held_exec_without_a_login,
           held_mmap, held_directory, held_program, held_terminal, held_by_many,
           stopped_processes, many_zombies,
           many_threads, many_files, more_processes_than_descriptors,
-          more_logins_than_descriptors, name_services]
+          more_logins_than_descriptors, name_services, lying_name_service]
 
 # sshd, and with it whoever logs in, has this one.
 _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -16,7 +16,7 @@ static void find_limits(const struct snapshot *snapshot, const struct policy_que
 
     if (status != ACCOUNT_FOUND) {
         failure_set(&found->failure, "cannot look up user: %s",
-                    status == ACCOUNT_UNKNOWN ? "no such user" : strerror(errno));
+                    status == ACCOUNT_UNKNOWN ? "no such user" : account_strerror(errno));
         return;
     }
     found->uid = account.uid;
@@ -27,7 +27,7 @@ static void find_limits(const struct snapshot *snapshot, const struct policy_que
         found->has_limits = true;
         break;
     case ACCOUNT_GROUPS_UNKNOWN:
-        failure_set(&found->failure, "cannot look up user: %s", strerror(errno));
+        failure_set(&found->failure, "cannot look up user: %s", account_strerror(errno));
         break;
     case ACCOUNT_POLICY_DAMAGED:
     default:

@@ -460,6 +460,30 @@ struct name_answer {
     char terminal[32];
 };
 
+/* The name of this uid; NULL with errno. A name that belongs to another uid would give the
+ * login the limits of somebody else. */
+static char *name_of_uid(uid_t uid)
+{
+    struct account account = {0};
+    char *user;
+
+    errno = 0;
+    user = account_name_of(uid);
+    if (user == NULL) {
+        errno = errno != 0 ? errno : ENXIO;
+        return NULL;
+    }
+    const enum account_status status = account_lookup(user, false, &account);
+    const int error = errno;
+    const bool is_same = status == ACCOUNT_FOUND && account.uid == uid;
+    account_free(&account);
+    if (is_same)
+        return user;
+    free(user);
+    errno = status == ACCOUNT_ERROR ? error : EPROTO;
+    return NULL;
+}
+
 static void name_login(const void *input, int fd, struct answer *answer)
 {
     const struct found_login *login = input;
@@ -467,11 +491,10 @@ static void name_login(const void *input, int fd, struct answer *answer)
     char *user;
 
     (void)fd;
-    errno = 0;
-    user = account_name_of(login->uid);
+    user = name_of_uid(login->uid);
     if (user == NULL) {
         answer->presence = UNKNOWN;
-        answer->error = errno != 0 ? errno : ENXIO;
+        answer->error = errno;
         return;
     }
     snprintf(named.user, sizeof named.user, "%s", user);
@@ -578,7 +601,7 @@ static void on_named(void *context, const struct answer *answer)
             log_line(LOG_ERR,
                      "a login has no record, and its user cannot be looked up: %s; it is not "
                      "watched for now uid=%u pid=%d",
-                     answer->error == ENXIO ? "no such user" : strerror(answer->error),
+                     answer->error == ENXIO ? "no such user" : account_strerror(answer->error),
                      (unsigned)candidate->login.uid, (int)candidate->login.pid);
         ask_again_later(candidate, answer);
     }

@@ -16,6 +16,12 @@ enum {
     SEARCH_SHARE = 20    /* a search for terminals takes at most one part in so many of the time */
 };
 
+/* Limits that have become looser are looked up again after these times, the last one
+ * first: a name service that lied for a while must not set a login free. */
+static const int64_t check_ms[] = {60 * 60 * 1000, 10 * 60 * 1000, 60 * 1000};
+
+enum { CHECKS = sizeof check_ms / sizeof check_ms[0] };
+
 static void user_on_lookup_alarm(void *context, int64_t late_ms);
 static void user_on_search_alarm(void *context, int64_t late_ms);
 
@@ -29,7 +35,8 @@ struct user *user_new(struct loop *loop, const char *state_dir, const struct ses
     user->state_dir = state_dir;
     snprintf(user->name, sizeof user->name, "%s", login->user);
     user->is_ssh = login->is_ssh;
-    user->uid = (uid_t)-1;
+    user->registered_uid = login->uid;
+    user->uid = NO_UID;
     LIST_INIT(&user->logins);
     if (!alarm_init(&user->lookup_alarm, loop, user_on_lookup_alarm, user) ||
         !alarm_init(&user->search_alarm, loop, user_on_search_alarm, user)) {
@@ -51,7 +58,7 @@ void user_free(struct user *user)
 
 static void equip_login(const struct user *user, struct login *login)
 {
-    if (user->uid != (uid_t)-1)
+    if (user->uid != NO_UID)
         login_set_about(login, about_user(user->uid));
     if (user->has_limits)
         login_set_limits(login, &user->limits);
@@ -85,17 +92,22 @@ static void set_user_limits(struct user *user, const struct user_limits *limits,
         equip_login(user, login);
 }
 
+static void set_uid(struct user *user, uid_t uid)
+{
+    if (user->uid != uid)
+        user->identified(user->context, user, uid);
+    user->uid = uid;
+}
+
 void user_take_record(struct user *user, const struct session_record *record, bool is_in_force)
 {
-    if (user->uid == NO_UID && record->uid != NO_UID) {
-        user->identified(user->context, user, record->uid);
-        user->uid = record->uid;
-    }
+    if (user->uid == NO_UID && record->uid != NO_UID && !user->is_in_doubt)
+        set_uid(user, record->uid);
     if (record->policy == 0)
         return;
     if (!user->has_limits || (is_in_force && user->policy != record->policy))
         set_user_limits(user, &record->limits, record->policy);
-    if (!is_in_force || user->uid == NO_UID || user->looking_up != NULL)
+    if (!is_in_force || user->uid == NO_UID || user->looking_up != NULL || user->checks > 0)
         return;
     user->lookup_ms = NEVER_MS;
     alarm_set(&user->lookup_alarm, NEVER_MS);
@@ -122,11 +134,27 @@ static void lookup_fails(struct user *user, const char *reason, int64_t retry_ms
 static void lookup_succeeds(struct user *user, const struct policy_answer *found)
 {
     user->lookup_failed = false;
-    if (user->uid != found->uid)
-        user->identified(user->context, user, found->uid);
-    user->uid = found->uid;
+    user->is_in_doubt = false;
+    set_uid(user, found->uid);
+    if (user->has_limits && user_limits_are_looser(&found->limits, &user->limits))
+        user->checks = CHECKS;
+    if (user->checks > 0)
+        user->lookup_ms =
+            earlier_ms(user->lookup_ms, user->loop->now.boot_ms + check_ms[--user->checks]);
     set_user_limits(user, &found->limits, found->identity);
     user->limits_found(user->context, user);
+}
+
+/* Until it is clear who is meant, the limits known last stay, and any terminal may be
+ * theirs. */
+static void lookup_contradicts(struct user *user, const struct failure *why)
+{
+    struct failure failure = {""};
+
+    failure_set(&failure, "cannot look up user: %s", why->text);
+    lookup_fails(user, failure.text, 0);
+    user->is_in_doubt = true;
+    set_uid(user, NO_UID);
 }
 
 static void on_looked_up(void *context, const struct answer *answer)
@@ -147,10 +175,12 @@ static void on_looked_up(void *context, const struct answer *answer)
         user->lookup_ms = earlier_ms(user->lookup_ms, user->loop->now.boot_ms + RETRY_MS);
     } else {
         user->policy_failed(user->context, NULL);
-        if (found.has_limits)
-            lookup_succeeds(user, &found);
-        else
+        if (!found.has_limits)
             lookup_fails(user, found.failure.text, 0);
+        else if (!session_is_of(user->registered_uid, found.uid, &found.failure))
+            lookup_contradicts(user, &found.failure);
+        else
+            lookup_succeeds(user, &found);
     }
     alarm_set(&user->lookup_alarm, user->lookup_ms);
 }

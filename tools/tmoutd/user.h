@@ -12,12 +12,14 @@
 LIST_HEAD(login_list, login);
 
 struct user {
-    LIST_ENTRY(user) link; /* for whoever keeps them */
+    LIST_ENTRY(user) link; /* for whoever keeps them, as the next one */
+    uint64_t key;
     struct loop *loop;
     const char *state_dir;
     char name[sizeof((struct session_record *)NULL)->user];
     bool is_ssh;              /* of all the logins here: others have other limits */
-    uid_t uid;                /* or -1: not known yet */
+    uid_t registered_uid;     /* in the records of all the logins here, or NO_UID */
+    uid_t uid;                /* or NO_UID: not known yet, or in doubt */
     struct user *same_uid;    /* the next one with this uid, by whoever keeps them */
     struct login_list logins; /* the latest first */
     unsigned login_count;
@@ -26,10 +28,13 @@ struct user {
     uint64_t policy; /* snapshot_identity() of where they came from */
     struct user_limits limits;
     bool lookup_failed; /* last time */
+    bool is_in_doubt;   /* the name service says another uid than the records */
     int64_t lookup_ms;  /* look them up then */
+    unsigned checks;    /* of limits that have become looser: how many are left */
     struct inquiry *looking_up;
     struct alarm lookup_alarm;
-    /* Called when another uid has become known, before it is set; and with the failure
+    /* Called when another uid has become known, or none is any more (NO_UID), before it is
+     * set; and with the failure
      * each time that the policy cannot be opened, or with NULL when it can. */
     void (*identified)(void *context, struct user *user, uid_t uid);
     void (*policy_failed)(void *context, const struct failure *failure);

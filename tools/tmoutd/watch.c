@@ -150,14 +150,22 @@ static void rescan_later(struct watch *watch)
 
 /* --- users ----------------------------------------------------------------- */
 
-/* The first of the keys that are this user's, or free for them. */
-static uint64_t key_of_user(const struct watch *watch, const char *name, bool is_ssh)
+/* Does this login belong to that user? Two of the same name may have different uids: one
+ * has logged in while the name service knew another. */
+static bool is_of_user(const struct session_record *record, const struct user *user)
 {
-    uint64_t key = 2 * checksum(CHECKSUM_START, name, strlen(name)) + is_ssh;
+    return strcmp(user->name, record->user) == 0 && user->is_ssh == record->is_ssh &&
+           user->registered_uid == record->uid;
+}
+
+/* The first of the keys that are this login's user's, or free for them. */
+static uint64_t key_of_user(const struct watch *watch, const struct session_record *record)
+{
+    const uint64_t name = checksum(CHECKSUM_START, record->user, strlen(record->user));
+    uint64_t key = 2 * checksum(name, &record->uid, sizeof record->uid) + record->is_ssh;
     const struct user *user;
 
-    while ((user = map_find(&watch->users, key)) != NULL &&
-           (strcmp(user->name, name) != 0 || user->is_ssh != is_ssh))
+    while ((user = map_find(&watch->users, key)) != NULL && !is_of_user(record, user))
         key += 2;
     return key;
 }
@@ -177,21 +185,22 @@ static void unlink_uid(struct watch *watch, struct user *user)
     user->same_uid = NULL;
 }
 
-/* Only sshd's terminals have to be searched for. */
+/* Only sshd's terminals have to be searched for: of those who cannot be found by their
+ * uid, for any terminal. */
 static void on_identified(void *context, struct user *user, uid_t uid)
 {
     struct watch *watch = context;
+    bool is_found = uid != NO_UID;
 
     unlink_uid(watch, user);
-    if (user->is_ssh) {
+    if (user->is_ssh && is_found) {
         user->same_uid = map_find(&watch->users_by_uid, uid);
-        if (!map_put(&watch->users_by_uid, uid, user)) {
+        is_found = map_put(&watch->users_by_uid, uid, user);
+        if (!is_found)
             user->same_uid = NULL;
-            return; /* stays among those that are searched for any terminal */
-        }
     }
     LIST_REMOVE(user, link);
-    LIST_INSERT_HEAD(&watch->identified, user, link);
+    LIST_INSERT_HEAD(is_found ? &watch->identified : &watch->unidentified, user, link);
 }
 
 static void on_policy_failed(void *context, const struct failure *failure)
@@ -222,7 +231,7 @@ static void on_limits_found(void *context, struct user *user)
 
 static struct user *user_of_login(struct watch *watch, const struct session_record *record)
 {
-    const uint64_t key = key_of_user(watch, record->user, record->is_ssh);
+    const uint64_t key = key_of_user(watch, record);
     struct user *user = map_find(&watch->users, key);
 
     if (user != NULL)
@@ -234,6 +243,7 @@ static struct user *user_of_login(struct watch *watch, const struct session_reco
         user_free(user);
         return NULL;
     }
+    user->key = key;
     user->identified = on_identified;
     user->policy_failed = on_policy_failed;
     user->limits_found = on_limits_found;
@@ -244,7 +254,7 @@ static struct user *user_of_login(struct watch *watch, const struct session_reco
 
 static void drop_user(struct watch *watch, struct user *user)
 {
-    map_remove(&watch->users, key_of_user(watch, user->name, user->is_ssh));
+    map_remove(&watch->users, user->key);
     unlink_uid(watch, user);
     LIST_REMOVE(user, link);
     user_free(user);
@@ -331,9 +341,13 @@ static void watch_record(struct watch *watch, const struct session_record *recor
     struct login *login = map_find(&watch->logins, (uint64_t)record->pid);
 
     if (login != NULL && login->record.start_ticks == record->start_ticks) {
-        if (login->record.source != record->source && record->source == LOGIN_FROM_PAM)
-            login->record = *record; /* the module knows better who it is */
-        return;
+        if (login->record.source == record->source || record->source != LOGIN_FROM_PAM)
+            return;
+        /* The module knows better who it is. */
+        if (is_of_user(record, login->user)) {
+            login->record = *record;
+            return;
+        }
     }
     if (login != NULL)
         drop_login(watch, login);

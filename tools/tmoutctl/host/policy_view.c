@@ -156,7 +156,7 @@ int policy_view_resolve(const struct tmoutctl_context *context, struct policy_vi
         return 0;
     case ACCOUNT_GROUPS_UNKNOWN:
         failure_set(failure, "cannot look up the groups of user \"%s\": %s", account->name,
-                    strerror(errno));
+                    account_strerror(errno));
         return -1;
     case ACCOUNT_POLICY_DAMAGED:
     default:
@@ -176,7 +176,7 @@ int find_account(const char *user, struct account *account, struct failure *fail
         return -1;
     case ACCOUNT_ERROR:
     default:
-        failure_set(failure, "cannot look up user \"%s\": %s", user, strerror(errno));
+        failure_set(failure, "cannot look up user \"%s\": %s", user, account_strerror(errno));
         return -1;
     }
 }

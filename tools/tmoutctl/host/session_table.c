@@ -110,10 +110,14 @@ static int ask_limits(const struct tmoutctl_context *context, struct policy_view
         return -1;
     }
     result = policy_view_resolve(context, view, &account, &resolution, &failure);
-    if (result != 0)
+    if (result != 0) {
         report("%s", failure.text);
-    else
+    } else if (!session_is_of(login->uid, account.uid, &failure)) {
+        report("cannot look up user \"%s\": %s", login->user, failure.text);
+        result = -1;
+    } else {
         user_limits_find(&view->snapshot, &resolution, login->is_ssh, limits);
+    }
     account_free(&account);
     return result;
 }
@@ -121,6 +125,7 @@ static int ask_limits(const struct tmoutctl_context *context, struct policy_view
 /* The user that was looked up last; the logins come sorted by user. */
 struct last_asked {
     char user[sizeof((struct session_record *)NULL)->user];
+    uid_t uid;
     bool is_ssh;
     int result;
     struct user_limits limits;
@@ -128,7 +133,8 @@ struct last_asked {
 
 static bool is_same_user(const struct last_asked *last, const struct session_record *login)
 {
-    return strcmp(last->user, login->user) == 0 && last->is_ssh == login->is_ssh;
+    return strcmp(last->user, login->user) == 0 && last->uid == login->uid &&
+           last->is_ssh == login->is_ssh;
 }
 
 /* Returns 0, or -1 if the user could not be looked up, after a message. */
@@ -145,6 +151,7 @@ static int limits_of(const struct tmoutctl_context *context, struct policy_view 
         return 0;
     if (!is_same_user(last, login)) {
         snprintf(last->user, sizeof last->user, "%s", login->user);
+        last->uid = login->uid;
         last->is_ssh = login->is_ssh;
         last->result = ask_limits(context, view, login, &last->limits);
     }

@@ -15,13 +15,16 @@
 
 /* What the fake NSS knows, and how it misbehaves. */
 static struct {
-    int user_error;      /* returned instead of an answer */
-    int user_interrupts; /* number of EINTR results before the answer */
-    size_t user_needs;   /* ERANGE for smaller buffers */
-    const char *name;    /* the user's name as NSS spells it, NULL: no such user */
-    int group_count;     /* gids 1000, 1001, ... */
-    gid_t bad_gid;       /* for this one ... */
-    int group_error;     /* ... this is returned, 0: the group has no name */
+    int user_error;         /* returned instead of an answer */
+    int user_interrupts;    /* number of EINTR results before the answer */
+    size_t user_needs;      /* ERANGE for smaller buffers */
+    const char *name;       /* the user's name as NSS spells it, NULL: no such user */
+    bool has_no_name;       /* ... who has none, NULL */
+    uid_t wrong_uid;        /* answered in the place of 4711 */
+    bool lies_about_groups; /* for bad_gid: no name, or another number */
+    int group_count;        /* gids 1000, 1001, ... */
+    gid_t bad_gid;          /* for this one ... */
+    int group_error;        /* ... this is returned, 0: the group has no name */
     int group_interrupts;
     size_t group_needs;
     int list_error; /* errno after a list that succeeds */
@@ -53,8 +56,8 @@ EXPORTED int getpwnam_r(const char *name, struct passwd *entry, char *buffer, si
         return nss.user_error;
     memset(entry, 0, sizeof *entry);
     strcpy(buffer, nss.name);
-    entry->pw_name = buffer;
-    entry->pw_uid = 4711;
+    entry->pw_name = nss.has_no_name ? NULL : buffer;
+    entry->pw_uid = nss.wrong_uid != 0 ? nss.wrong_uid : 4711;
     entry->pw_gid = 1000;
     *result = entry;
     return 0;
@@ -83,12 +86,16 @@ EXPORTED int getgrgid_r(gid_t gid, struct group *entry, char *buffer, size_t siz
     if (size < nss.group_needs || size < 64)
         return ERANGE;
     memset(buffer, 'y', size);
-    if (gid == nss.bad_gid)
+    if (gid == nss.bad_gid && !nss.lies_about_groups)
         return nss.group_error;
     memset(entry, 0, sizeof *entry);
     snprintf(buffer, size, "group %u", (unsigned)gid);
     entry->gr_name = buffer;
     entry->gr_gid = gid;
+    if (gid == nss.bad_gid && gid % 2 == 0)
+        entry->gr_name = NULL;
+    else if (gid == nss.bad_gid)
+        entry->gr_gid++;
     *result = entry;
     return 0;
 }
@@ -192,6 +199,37 @@ static void fails_if_nss_fails(void **state)
         assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_ERROR);
         assert_int_equal(errno, errors[i]);
         assert_null(account.name);
+    }
+}
+
+/* A source that lies must not crash a login program, nor give a user the rules of somebody
+ * else. */
+static void rejects_impossible_answers(void **state)
+{
+    struct account account;
+
+    (void)state;
+    nss_reset();
+    nss.has_no_name = true;
+    assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_ERROR);
+    assert_int_equal(errno, EPROTO);
+    assert_null(account.name);
+    nss_reset();
+    nss.name = "";
+    assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_ERROR);
+    assert_int_equal(errno, EPROTO);
+    nss_reset();
+    nss.wrong_uid = (uid_t)-1;
+    assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_ERROR);
+    nss_reset();
+    nss.wrong_uid = 4712;
+    assert_int_equal(account_lookup_uid(4711, &account), ACCOUNT_ERROR);
+    assert_int_equal(errno, EPROTO);
+    assert_string_equal(account_strerror(EPROTO), "the name service gave an impossible answer");
+    for (nss_reset(), nss.bad_gid = 1001; nss.bad_gid < 1003; nss.bad_gid++) {
+        nss.lies_about_groups = true;
+        assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_ERROR);
+        assert_int_equal(errno, EPROTO);
     }
 }
 
@@ -384,6 +422,7 @@ int main(void)
         cmocka_unit_test(fails_if_a_source_is_down),
         cmocka_unit_test(reports_an_unknown_user),
         cmocka_unit_test(fails_if_nss_fails),
+        cmocka_unit_test(rejects_impossible_answers),
         cmocka_unit_test(skips_groups_without_a_name),
         cmocka_unit_test(repeats_interrupted_calls),
         cmocka_unit_test(grows_the_buffer_for_large_entries),

@@ -141,6 +141,33 @@ static void what_a_login_leaves_behind(void **state)
                      LEFTOVERS_END);
 }
 
+static void which_are_looser(void **state)
+{
+    static const struct user_limits strict = {.terminal = {1000, 5000, 0},
+                                              .notty = {2000, 5000, 0},
+                                              .only_client = true,
+                                              .leftovers = LEFTOVERS_WATCH};
+    struct user_limits looser[7];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(looser); i++)
+        looser[i] = strict;
+    looser[0].terminal.idle_ms++;
+    looser[1].terminal.age_ms = NEVER_MS;
+    looser[2].notty.idle_ms = NEVER_MS;
+    looser[3].notty.age_ms++;
+    looser[4].any_activity = true;
+    looser[5].only_client = false;
+    looser[6].leftovers = LEFTOVERS_KEEP;
+    for (size_t i = 0; i < COUNT_OF(looser); i++) {
+        assert_true(user_limits_are_looser(&looser[i], &strict));
+        assert_false(user_limits_are_looser(&strict, &looser[i]));
+        looser[i].terminal.idle_ms = 1; /* stricter in one respect, looser in another */
+        assert_true(i == 0 || user_limits_are_looser(&looser[i], &strict));
+    }
+    assert_false(user_limits_are_looser(&strict, &strict));
+}
+
 /* Each with the rule that sets it. */
 static void rules(void **state)
 {
@@ -173,6 +200,7 @@ int main(void)
         cmocka_unit_test(activities),
         cmocka_unit_test(what_counts_without_a_terminal),
         cmocka_unit_test(what_a_login_leaves_behind),
+        cmocka_unit_test(which_are_looser),
         cmocka_unit_test(rules),
     };
 

@@ -9,7 +9,25 @@
 #include "lib/sessions/registry_format.h"
 #include "tools/tmoutd/reconcile.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <pwd.h>
+
+/* The name service, which may call every user root. */
+static bool calls_all_root;
+
+__attribute__((visibility("default"))) int getpwuid_r(uid_t uid, struct passwd *entry, char *buffer,
+                                                      size_t size, struct passwd **result)
+{
+    int (*next)(uid_t, struct passwd *, char *, size_t, struct passwd **);
+    static char root[] = "root";
+
+    *(void **)&next = dlsym(RTLD_NEXT, "getpwuid_r");
+    const int error = next(uid, entry, buffer, size, result);
+    if (calls_all_root && *result != NULL)
+        entry->pw_name = root;
+    return error;
+}
 
 enum { FOUND_MAX = 4, WATCHED_MAX = FOUND_LOGINS_MAX + FOUND_MAX };
 
@@ -274,6 +292,27 @@ static void a_user_who_cannot_be_looked_up(void **state)
     scene_end();
 }
 
+/* A login that was given another user's name would have that user's limits. */
+static void a_name_that_is_another_users(void **state)
+{
+    NEEDS_ROOT();
+    scene_begin(*state);
+    calls_all_root = true;
+    const pid_t pid = start_program(scene.sshd, "sshd: kim [priv]", "sshd: kim@pts/9");
+    reconcile_search(scene.reconcile, LOGIN_FROM_SCAN, 0);
+    for (int i = 0; i < 10; i++)
+        next();
+    assert_int_equal(scene.found_count, 0);
+    assert_logged("a login has no record, and its user cannot be looked up: the name service gave "
+                  "an impossible answer; it is not watched for now uid=65534 ",
+                  1);
+    calls_all_root = false;
+    until_found(1);
+    assert_string_equal(scene.found[0].user, "nobody");
+    end_program(pid);
+    scene_end();
+}
+
 /* --- with one that cannot be used -------------------------------------------------- */
 
 static void a_damaged_record(void **state)
@@ -385,11 +424,17 @@ static void verdicts(void **state)
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
-        WITH_DIRECTORY(found_by_everything),  WITH_DIRECTORY(not_too_often),
-        WITH_DIRECTORY(registered_meanwhile), WITH_DIRECTORY(a_stale_record_in_the_way),
-        WITH_DIRECTORY(admitted_later),       WITH_DIRECTORY(a_user_who_cannot_be_looked_up),
-        cmocka_unit_test(verdicts),           WITH_DIRECTORY(a_damaged_record),
-        WITH_DIRECTORY(a_newer_record),       WITH_DIRECTORY(a_damaged_record_of_no_login),
+        WITH_DIRECTORY(found_by_everything),
+        WITH_DIRECTORY(not_too_often),
+        WITH_DIRECTORY(registered_meanwhile),
+        WITH_DIRECTORY(a_stale_record_in_the_way),
+        WITH_DIRECTORY(admitted_later),
+        WITH_DIRECTORY(a_user_who_cannot_be_looked_up),
+        cmocka_unit_test(verdicts),
+        WITH_DIRECTORY(a_damaged_record),
+        WITH_DIRECTORY(a_name_that_is_another_users),
+        WITH_DIRECTORY(a_newer_record),
+        WITH_DIRECTORY(a_damaged_record_of_no_login),
     };
 
     if (is_stand_in(argc, argv))

@@ -181,6 +181,7 @@ static void polling(void **state)
 
 static void a_policy_that_changes(void **state)
 {
+    static const int64_t minutes[] = {1, 10, 60};
     struct scene scene;
     const pid_t pid = begin_process();
 
@@ -194,6 +195,12 @@ static void a_policy_that_changes(void **state)
     assert_true(run(&scene) <= now_ms(&scene) + DAY_MS / 24);
     put_policy(&scene.world, "default { }");
     watch_policy(scene.watch);
+    /* looser: looked up again after one, ten, and 60 minutes */
+    for (size_t i = 0; i < COUNT_OF(minutes); i++) {
+        const int64_t next_ms = run(&scene);
+        assert_int_equal(next_ms - now_ms(&scene), minutes[i] * 60 * 1000);
+        scene.loop.now.boot_ms = next_ms;
+    }
     assert_true(run(&scene) == NEVER_MS);
     end_process(pid);
     scene_end(&scene);
@@ -220,7 +227,7 @@ static void no_policy(void **state)
     assert_logged("; run tmoutctl apply\n", 1);
     put_policy(&scene.world, "default { }");
     watch_policy(scene.watch);
-    assert_true(run(&scene) == NEVER_MS);
+    assert_true(run(&scene) > now_ms(&scene) + 30000);
     assert_int_equal(unlink(path), 0);
     watch_everything(scene.watch);
     run(&scene);
@@ -390,6 +397,53 @@ static void limits_of_the_record(void **state)
     scene_end(&scene);
 }
 
+/* The limits of a record whose policy is not in force any more, so that they are looked
+ * up, for a user whose record says this uid. */
+static void put_old_limits(const struct scene *scene, pid_t pid, uid_t uid)
+{
+    struct session_record record = put_login(&scene->world, pid);
+    struct failure failure = {""};
+
+    record.uid = uid;
+    record.policy = 1;
+    record.limits.terminal = (struct watch_limits){NEVER_MS, DAY_MS, 0};
+    record.limits.notty = (struct watch_limits){NEVER_MS, DAY_MS, 0};
+    assert_int_equal(registry_put(scene->world.sessions_dir, geteuid(), &record, &failure), 0);
+}
+
+/* The name service answers with somebody else's entry: neither their limits nor their uid
+ * are taken, and the truth is when it is told. */
+static void another_user_in_the_place_of_this_one(void **state)
+{
+    struct scene scene;
+    const pid_t lied = begin_process(), true_one = begin_process();
+    char expected[512];
+
+    scene_begin(&scene, *state, "default { max_session = 1h }");
+    put_old_limits(&scene, lied, geteuid() + 1);
+    for (int i = 0; i < 3; i++) {
+        watch_everything(scene.watch);
+        const int64_t next_ms = run(&scene);
+        assert_true(next_ms > now_ms(&scene) && next_ms <= now_ms(&scene) + 30000);
+    }
+    snprintf(expected, sizeof expected,
+             "<3> cannot look up user: the name service says uid %u, but said %u at login; the "
+             "previous limits stay in force user=%s\n",
+             geteuid(), geteuid() + 1, scene.world.user);
+    assert_logged(expected, 1);
+    assert_int_equal(stored_record(&scene, lied).uid, geteuid() + 1);
+    assert_true(stored_record(&scene, lied).limits.notty.age_ms == DAY_MS);
+    /* another login of that name, which has the other uid */
+    put_old_limits(&scene, true_one, geteuid());
+    watch_login(scene.watch, true_one);
+    run(&scene);
+    assert_true(stored_record(&scene, true_one).limits.notty.age_ms == DAY_MS / 24);
+    assert_true(stored_record(&scene, lied).limits.notty.age_ms == DAY_MS);
+    end_process(lied);
+    end_process(true_one);
+    scene_end(&scene);
+}
+
 /* What was looked up is stored. */
 static void limits_are_written_back(void **state)
 {
@@ -466,6 +520,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(limits_of_the_record),
         WITH_DIRECTORY(limits_are_written_back),
+        WITH_DIRECTORY(another_user_in_the_place_of_this_one),
         WITH_DIRECTORY(a_record_that_disappears),
         WITH_DIRECTORY(a_record_that_is_damaged),
         WITH_DIRECTORY(nothing_to_do),

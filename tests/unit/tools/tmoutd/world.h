@@ -92,6 +92,7 @@ static inline struct session_record put_login(const struct world *world, pid_t p
     record.is_ssh = true;
     record.start_ticks = process.start_ticks;
     record.audit_session = NO_AUDIT_SESSION;
+    record.uid = NO_UID;
     assert_int_equal(clock_now(&record.since, &failure), 0);
     record.since.boot_ms -= 10 * 1000;
     strcpy(record.user, world->user);

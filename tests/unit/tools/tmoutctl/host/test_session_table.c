@@ -254,6 +254,26 @@ static void a_user_who_cannot_be_looked_up(void **state)
     place_close(&place);
 }
 
+/* Nor does anybody get the limits of somebody else, whom the name service takes them for. */
+static void a_user_with_another_uid(void **state)
+{
+    struct verb_place place;
+    struct captured captured;
+    struct session_record record = login_of(getpid(), "root");
+
+    place_open(&place, *state, policy);
+    record.uid = 4711;
+    record.policy = 4711; /* another one than that in force */
+    record.limits = limits;
+    register_in(&place, &record);
+    assert_int_equal(verb_run(&verb_sessions, &place.context, NULL, &captured), TMOUTCTL_FAILURE);
+    assert_string_equal(captured.err, "tmoutctl: cannot look up user \"root\": the name service "
+                                      "says uid 0, but said 4711 at login\n");
+    assert_contains(captured.out, " (known last)  pam\n");
+    captured_free(&captured);
+    place_close(&place);
+}
+
 /* Of several logins of one user, too: one question. */
 static void many_logins_of_one_user(void **state)
 {
@@ -299,6 +319,7 @@ int main(void)
         WITH_DIRECTORY(logins_that_cannot_be_read),
         WITH_DIRECTORY(how_they_were_found),
         WITH_DIRECTORY(a_user_who_cannot_be_looked_up),
+        WITH_DIRECTORY(a_user_with_another_uid),
         WITH_DIRECTORY(many_logins_of_one_user),
         WITH_DIRECTORY(a_record_of_a_newer_version),
     };

@@ -138,7 +138,7 @@ void attempt_log_ledger(pam_handle_t *pamh, const struct attempt_request *reques
 
     /* The user's limits must not make it look like a full disk. */
     if (protect_begin(&before) == 0) {
-        access = ledger_check_access(state_dir, request->uid, geteuid(), &unused);
+        access = ledger_probe_access(state_dir, request->uid, geteuid(), &unused);
         protect_end(&before);
     }
     ledger_access_advice(access, state_dir, request->log_name, &advice);

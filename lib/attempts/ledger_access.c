@@ -26,6 +26,16 @@ static enum ledger_access access_of(int error)
         return ACCESS_NO_SPACE;
     case EFBIG:
         return ACCESS_SIZE_LIMIT;
+    case EIO:
+    case EUCLEAN: /* what ext4, xfs, and btrfs call damage of their own */
+    case ESTALE:
+    case ENODEV:
+    case ENXIO:
+    case ENOTCONN:
+    case ESHUTDOWN:
+    case ETIMEDOUT:
+    case EREMOTEIO:
+        return ACCESS_BROKEN;
     default:
         return ACCESS_FAILED;
     }
@@ -55,16 +65,36 @@ static bool has_size_limit(void)
     return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < LEDGER_BYTES_MAX;
 }
 
+/* Returns 0 or an error. Ledgers of this version begin with bytes that never change. */
+static int try_in_place(int fd)
+{
+    unsigned char block[4096];
+    struct ledger_head head;
+    uint32_t version;
+    off_t at = 0;
+    ssize_t n;
+
+    while ((n = pread(fd, block, sizeof block, at)) > 0)
+        at += n;
+    if (n < 0)
+        return errno;
+    if (pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head ||
+        head_record_count(&head, &version) == 0)
+        return 0;
+    return pwrite(fd, &head, sizeof head, 0) < 0 ? errno : 0;
+}
+
 /* Can the ledger be written, or else created? Returns 0 or an error. */
-static int try_to_write(int directory_fd, uid_t uid)
+static int try_to_write(int directory_fd, uid_t uid, bool in_place)
 {
     char name[LEDGER_NAME_SIZE];
 
     ledger_file_name(name, uid);
     const int fd = openat(directory_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd >= 0) {
+        const int error = has_size_limit() ? EFBIG : in_place ? try_in_place(fd) : 0;
         close(fd);
-        return has_size_limit() ? EFBIG : 0;
+        return error;
     }
     if (errno != ENOENT)
         return errno;
@@ -83,17 +113,17 @@ static int try_in_state_directory(const char *state_dir, uid_t owner, struct fai
     return error;
 }
 
-enum ledger_access ledger_check_access(const char *state_dir, uid_t uid, uid_t owner,
-                                       struct failure *failure)
+static enum ledger_access find_access(const char *state_dir, const struct ledger_place *place,
+                                      bool in_place, struct failure *failure)
 {
     struct failure why = {""};
-    const int fd = ledger_open_directory(state_dir, owner, false, &why);
-    int error = fd < 0 ? -errno : try_to_write(fd, uid);
+    const int fd = ledger_open_directory(state_dir, place->owner, false, &why);
+    int error = fd < 0 ? -errno : try_to_write(fd, place->uid, in_place);
 
     if (fd >= 0)
         close(fd);
     if (error == -ENOENT)
-        error = try_in_state_directory(state_dir, owner, &why);
+        error = try_in_state_directory(state_dir, place->owner, &why);
     if (error == 0)
         return ACCESS_FINE;
     if (error == -ENOENT) {
@@ -102,10 +132,28 @@ enum ledger_access ledger_check_access(const char *state_dir, uid_t uid, uid_t o
     }
     if (error < 0) {
         *failure = why; /* the directory is not to be trusted, for example */
-        return error == -EACCES ? ACCESS_DENIED : ACCESS_FAILED;
+        if (error == -EACCES || access_of(-error) == ACCESS_BROKEN)
+            return access_of(-error);
+        return ACCESS_FAILED;
     }
     failure_set(failure, "cannot write to %s/" LEDGER_DIRECTORY ": %s", state_dir, strerror(error));
     return access_of(error);
+}
+
+enum ledger_access ledger_check_access(const char *state_dir, uid_t uid, uid_t owner,
+                                       struct failure *failure)
+{
+    const struct ledger_place place = {.directory_fd = -1, .uid = uid, .owner = owner};
+
+    return find_access(state_dir, &place, false, failure);
+}
+
+enum ledger_access ledger_probe_access(const char *state_dir, uid_t uid, uid_t owner,
+                                       struct failure *failure)
+{
+    const struct ledger_place place = {.directory_fd = -1, .uid = uid, .owner = owner};
+
+    return find_access(state_dir, &place, true, failure);
 }
 
 void ledger_access_advice(enum ledger_access access, const char *state_dir, const char *user,
@@ -136,6 +184,9 @@ void ledger_access_advice(enum ledger_access access, const char *state_dir, cons
         break;
     case ACCESS_NO_DIRECTORY:
         failure_set(advice, "run \"tmoutctl apply\" to create it");
+        break;
+    case ACCESS_BROKEN:
+        failure_set(advice, "the disk or file system of %s fails: check it (dmesg)", state_dir);
         break;
     case ACCESS_FINE:
     case ACCESS_FAILED:

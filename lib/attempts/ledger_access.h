@@ -16,12 +16,18 @@ enum ledger_access {
     ACCESS_NO_SPACE,     /* for a new ledger */
     ACCESS_SIZE_LIMIT,   /* the process may not write a file of this size (ulimit -f) */
     ACCESS_NO_DIRECTORY, /* there is no state directory */
+    ACCESS_BROKEN,       /* the disk, or the server of a network file system, fails */
     ACCESS_FAILED        /* something else */
 };
 
 /* Tries what a login would do, and changes nothing. owner as in secure_path.h.
  * failure says what is wrong unless the result is ACCESS_FINE. */
 enum ledger_access ledger_check_access(const char *state_dir, uid_t uid, uid_t owner,
+                                       struct failure *failure);
+
+/* The same after an error. Also reads the whole ledger, and writes its first bytes
+ * again as they are: where blocks are copied on write, that needs space. */
+enum ledger_access ledger_probe_access(const char *state_dir, uid_t uid, uid_t owner,
                                        struct failure *failure);
 
 /*

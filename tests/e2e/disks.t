@@ -74,6 +74,15 @@ def fill(path):
     os.sync()
 
 
+ADVICE = {"No space left on device": "free up space on the file system of",
+          "Input/output error": "fails: check it"}
+
+
+def is_advised(line):
+    """Does a line about an error say what helps against that one?"""
+    return all(advice in line for error, advice in ADVICE.items() if error in line)
+
+
 def attempt(name, password):
     """One su and what became of it: "in", "counted" or "rejected". Anything else
     fails the test: that it died, or that nothing tells why it was rejected."""
@@ -82,6 +91,8 @@ def attempt(name, password):
     checked = len(syslog.settled(mark, rf"pam_tmout\(su:auth\): failed login user={name} "))
     said = [line for line in errors(mark) if re.search(rf" user={name}\b", line)]
     locked = syslog.settled(mark, rf"pam_tmout\(su:auth\): rejected: locked user={name} ")
+    if not all(map(is_advised, said)):
+        return "\n".join(said)
     if result.returncode not in (0, 1):
         return f"status {result.returncode}"
     if result.returncode == 0:

@@ -163,6 +163,7 @@ static void advice(void **state)
         {ACCESS_NO_SPACE, "free up space on the file system of /state"},
         {ACCESS_SIZE_LIMIT, "raise the program's file size limit (ulimit -f)"},
         {ACCESS_NO_DIRECTORY, "run \"tmoutctl apply\" to create it"},
+        {ACCESS_BROKEN, "the disk or file system of /state fails: check it (dmesg)"},
     };
     struct failure text;
 

@@ -30,6 +30,11 @@ int descriptor_for_end(int fd)
     return close_if_among_last(fd, DESCRIPTORS_FOR_HELPERS);
 }
 
+bool descriptor_is_among_last(int fd)
+{
+    return (rlim_t)fd + DESCRIPTORS_FOR_HELPERS >= descriptor_limit();
+}
+
 int descriptor_for_login(struct loop *loop, int fd)
 {
     fd = close_if_among_last(fd, DESCRIPTORS_FOR_HELPERS + DESCRIPTORS_FOR_ENDS);

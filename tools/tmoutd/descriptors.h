@@ -23,4 +23,7 @@ enum {
 int descriptor_for_login(struct loop *loop, int fd);
 int descriptor_for_end(int fd);
 
+/* Is it one of those that are left to helpers? */
+bool descriptor_is_among_last(int fd);
+
 #endif

@@ -1,5 +1,6 @@
 #include "tools/tmoutd/helper_process.h"
 
+#include "lib/host/clock.h"
 #include "lib/host/pidfd.h"
 
 #include <errno.h>
@@ -17,7 +18,8 @@
 
 /* In front of each answer on the socket. */
 struct wire {
-    uint32_t index, presence, size;
+    struct done_job job;
+    uint32_t presence, size;
     int32_t error;
 };
 
@@ -102,9 +104,9 @@ static void limit_powers(unsigned now, unsigned later)
     syscall(SYS_capset, &header, set);
 }
 
-static bool send_answer(int socket, uint32_t index, struct answer *answer)
+static bool send_answer(int socket, struct done_job job, struct answer *answer)
 {
-    struct wire wire = {.index = index,
+    struct wire wire = {.job = job,
                         .presence = (uint32_t)answer->presence,
                         .size = (uint32_t)answer->size,
                         .error = answer->error};
@@ -130,19 +132,35 @@ static bool send_answer(int socket, uint32_t index, struct answer *answer)
     return sent >= 0;
 }
 
+/* The last job that the main process wants done, if it has said so by now. */
+static void hear_stop(int socket, uint32_t *last)
+{
+    uint32_t index;
+
+    if (recv(socket, &index, sizeof index, MSG_DONTWAIT) == sizeof index)
+        *last = index;
+}
+
 static void work_through(int socket, const struct job *job, size_t count)
 {
     static struct answer answer;
     unsigned later[HELPER_JOBS_MAX + 1] = {0}; /* than each */
+    uint32_t last = (uint32_t)count;
 
     for (size_t i = count; i-- > 1;)
         later[i - 1] = later[i] | job[i].powers;
     for (size_t i = 0; i < count; i++) {
+        hear_stop(socket, &last);
+        if (i > last)
+            break;
+        const int64_t begun_ms = clock_ms(CLOCK_MONOTONIC);
         if (i == 0 || job[i].powers != job[i - 1].powers || later[i] != later[i - 1])
             limit_powers(job[i].powers, later[i]);
         answer = (struct answer){.presence = PRESENT};
         job[i].work(job[i].input, job[i].fd, &answer);
-        if (!send_answer(socket, (uint32_t)i, &answer))
+        const struct done_job done = {(uint32_t)i,
+                                      (uint32_t)(clock_ms(CLOCK_MONOTONIC) - begun_ms)};
+        if (!send_answer(socket, done, &answer))
             _exit(1);
     }
 }
@@ -189,7 +207,12 @@ static void take_descriptors(struct msghdr *message, struct answer *answer)
     }
 }
 
-int helper_process_receive(const struct helper_process *process, uint32_t *index,
+void helper_process_stop_after(const struct helper_process *process, uint32_t index)
+{
+    send(process->socket, &index, sizeof index, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+int helper_process_receive(const struct helper_process *process, struct done_job *job,
                            struct answer *answer)
 {
     struct wire wire;
@@ -211,7 +234,7 @@ int helper_process_receive(const struct helper_process *process, uint32_t *index
         errno = EPROTO;
         return -1;
     }
-    *index = wire.index;
+    *job = wire.job;
     answer->presence = (enum presence)wire.presence;
     answer->error = wire.error;
     answer->size = wire.size;

@@ -26,9 +26,17 @@ struct helper_process {
  * the descriptors. */
 int helper_process_start(struct helper_process *process, const struct job *job, size_t count);
 
+/* This job is its last one. One behind it may have been begun, if its answer is
+ * on the way. */
+void helper_process_stop_after(const struct helper_process *process, uint32_t index);
+
+struct done_job {
+    uint32_t index, took_ms;
+};
+
 /* The next answer, and which job it is to. Returns 1, 0 when there will be none
  * any more, or -1 with errno, EAGAIN if there is none yet. */
-int helper_process_receive(const struct helper_process *process, uint32_t *index,
+int helper_process_receive(const struct helper_process *process, struct done_job *job,
                            struct answer *answer);
 
 /* Signals it. It may not end for that. */

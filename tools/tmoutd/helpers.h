@@ -11,11 +11,14 @@
  * SIGKILL ends it.
  *
  * Each question is about somebody. Questions about different people share a
- * helper as long as all goes well. Those about somebody whose question once
- * kept a helper waiting get a helper of their own, for a time that grows with
- * each repetition; and while HELPERS_PINNED_MAX of their helpers cannot be
- * ended, their questions are UNKNOWN at once. So nobody's questions delay those
- * about others, but for the SLOW_MS that it takes to notice.
+ * helper as long as all goes well. When one keeps others waiting for
+ * HELPERS_HESITATION_MS, its helper is left with that question alone, and the others
+ * go to another helper. If it takes HELPERS_SLOW_MS, or if all questions about somebody
+ * have taken as much of late, they get helpers of their own, one at a time, for a
+ * time that grows with each repetition; and while HELPERS_PINNED_MAX of their helpers
+ * cannot be ended, their questions are UNKNOWN at once. So each person who blocks
+ * helpers delays the questions about others once, by HELPERS_HESITATION_MS of one of
+ * the HELPERS_RUNNING_MAX helpers.
  *
  * A question that may itself take long without any fault (a name service) is
  * patient: it shares a helper only with questions about the same. Those to a name
@@ -33,11 +36,13 @@
 
 enum {
     HELPERS_RUNNING_MAX = 4,    /* of each kind, but for these: */
-    HELPERS_APART_MAX = 64,     /* so that many users who block theirs keep nobody waiting */
+    HELPERS_SUSPECT_MAX = 48,   /* for SLOW_MS at most */
+    HELPERS_APART_MAX = 48,     /* so that many users who block theirs keep nobody waiting */
     HELPERS_PATIENT_MAX = 16,   /* about users */
     HELPERS_PINNED_MAX = 2,     /* about the same */
     HELPERS_DEADLINE_MS = 3000, /* unless the question has another */
-    HELPERS_SLOW_MS = 250
+    HELPERS_SLOW_MS = 250,
+    HELPERS_HESITATION_MS = 25
 };
 
 /* Runs in the main process, later than helpers_ask(). */
@@ -94,8 +99,8 @@ struct question {
 
 /* For tests. */
 struct helpers_timing {
-    int64_t deadline_ms, slow_ms; /* in the place of the above */
-    int kill_signal;              /* SIGKILL */
+    int64_t deadline_ms, slow_ms, hesitation_ms; /* in the place of the above */
+    int kill_signal;                             /* SIGKILL */
 };
 
 struct helpers;

@@ -7,14 +7,16 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { NEVER_REACHED_MS = 3600 * 1000, AT_ONCE_MS = 1, ASKED_MAX = 400 };
+enum { NEVER_REACHED_MS = 3600 * 1000, AT_ONCE_MS = 1, ASKED_MAX = 500 };
 
 struct scene {
     sd_event *event;
@@ -33,16 +35,21 @@ struct asked {
 
 static struct asked asked[ASKED_MAX];
 
-static void scene_begin(struct scene *scene, int kill_signal)
+static void scene_begin_timed(struct scene *scene, const struct helpers_timing *timing)
 {
-    const struct helpers_timing timing = {NEVER_REACHED_MS, 20, kill_signal};
-
     memset(asked, 0, sizeof asked);
     log_clear();
     *scene = (struct scene){0};
     assert_true(sd_event_new(&scene->event) >= 0);
-    scene->helpers = helpers_new(scene->event, &timing);
+    scene->helpers = helpers_new(scene->event, timing);
     assert_non_null(scene->helpers);
+}
+
+static void scene_begin(struct scene *scene, int kill_signal)
+{
+    const struct helpers_timing timing = {NEVER_REACHED_MS, 20, 2, kill_signal};
+
+    scene_begin_timed(scene, &timing);
 }
 
 static void scene_end(struct scene *scene)
@@ -137,6 +144,18 @@ static void send_pipe(const void *input, int fd, struct answer *answer)
         _exit(1);
     close(end[1]);
     answer_put_fd(answer, end[0]);
+}
+
+/* Longer than a hesitation. */
+static void take_note(const void *input, int fd, struct answer *answer)
+{
+    const struct timespec pause = {.tv_nsec = 6 * 1000 * 1000};
+
+    (void)input;
+    if (write(fd, "x", 1) != 1)
+        _exit(1);
+    nanosleep(&pause, NULL);
+    answer_put(answer, "", 0);
 }
 
 /* How many descriptors are open besides the standard ones and that of the
@@ -391,6 +410,121 @@ static void blockers_leave_room_for_others(void **state)
     scene_end(&scene);
 }
 
+/* Nobody is slow yet: a suspicion is enough. */
+static void suspects_leave_room_for_others(void **state)
+{
+    enum { BLOCKERS = HELPERS_SUSPECT_MAX, OTHERS = 50 };
+    const struct helpers_timing timing = {NEVER_REACHED_MS, NEVER_REACHED_MS, 2, SIGKILL};
+    struct scene scene;
+
+    (void)state;
+    scene_begin_timed(&scene, &timing);
+    for (unsigned i = 0; i < BLOCKERS; i++)
+        ask(&scene, i, about_user(1000 + i), block, NEVER_REACHED_MS);
+    scene.expected = 0;
+    for (unsigned i = BLOCKERS; i < BLOCKERS + OTHERS; i++)
+        ask(&scene, i, about_user(i), square, NEVER_REACHED_MS);
+    run(&scene);
+    for (unsigned i = BLOCKERS; i < BLOCKERS + OTHERS; i++)
+        assert_int_equal(asked[i].presence, PRESENT);
+    scene_end(&scene);
+}
+
+/* By 400 users, or 400 times by one: others are answered, and there are never more
+ * helpers than there may be. Those of the blockers end for no signal. */
+static void hundreds_of_blockers(void **state)
+{
+    enum { BLOCKERS = 400, OTHERS = 50 };
+    static const struct {
+        unsigned users, running_max;
+    } row[] = {{BLOCKERS, HELPERS_RUNNING_MAX + HELPERS_SUSPECT_MAX + HELPERS_APART_MAX},
+               {1, 2 * HELPERS_RUNNING_MAX + 1}};
+    struct scene scene;
+
+    (void)state;
+    for (unsigned r = 0; r < COUNT_OF(row); r++) {
+        scene_begin(&scene, 0);
+        for (unsigned i = 0; i < BLOCKERS; i++)
+            ask(&scene, i, about_user(1000 + i % row[r].users), block, NEVER_REACHED_MS);
+        scene.expected = 0;
+        for (unsigned i = BLOCKERS; i < BLOCKERS + OTHERS; i++)
+            ask(&scene, i, about_user(i), square, NEVER_REACHED_MS);
+        while (scene.answered < scene.expected) {
+            assert_true(sd_event_run(scene.event, UINT64_MAX) >= 0);
+            assert_true(helpers_count(scene.helpers).running <= row[r].running_max);
+        }
+        for (unsigned i = BLOCKERS; i < BLOCKERS + OTHERS; i++)
+            assert_int_equal(asked[i].presence, PRESENT);
+        scene_end(&scene);
+    }
+}
+
+static void take_a_while(const void *input, int fd, struct answer *answer)
+{
+    const struct timespec while_ = {.tv_nsec = 3 * 1000 * 1000};
+
+    nanosleep(&while_, NULL);
+    square(input, fd, answer);
+}
+
+/* No question of this user's is slow: all together are, and all are answered. */
+static void slow_by_many_questions(void **state)
+{
+    const struct helpers_timing timing = {NEVER_REACHED_MS, 500, NEVER_REACHED_MS, SIGKILL};
+    enum { MANY = 200 };
+    struct scene scene;
+
+    (void)state;
+    scene_begin_timed(&scene, &timing);
+    for (unsigned i = 0; i < MANY; i++)
+        ask(&scene, i, about_user(1), take_a_while, NEVER_REACHED_MS);
+    run(&scene);
+    for (unsigned i = 0; i < MANY; i++)
+        assert_int_equal(asked[i].number, i * i);
+    /* By now they have a helper of their own. Nobody else waits for it. */
+    ask(&scene, MANY, about_user(1), block, NEVER_REACHED_MS);
+    for (unsigned i = 1; i < 8; i++)
+        ask(&scene, MANY + i, about_user(1), block, NEVER_REACHED_MS);
+    scene.expected = scene.answered + 1;
+    ask(&scene, MANY + 8, about_user(2), square, NEVER_REACHED_MS);
+    scene.expected = scene.answered + 1;
+    run(&scene);
+    assert_int_equal(asked[MANY + 8].presence, PRESENT);
+    assert_int_equal(helpers_count(scene.helpers).running, 1);
+    scene_end(&scene);
+}
+
+/* A helper that was left alone with one question does no work that another does. */
+static void nothing_is_done_twice(void **state)
+{
+    enum { QUESTIONS = 40 };
+    struct scene scene;
+    int end[2];
+    char byte;
+    unsigned done = 0;
+
+    (void)state;
+    scene_begin(&scene, SIGKILL);
+    assert_int_equal(pipe2(end, O_NONBLOCK), 0);
+    for (unsigned i = 0; i < QUESTIONS; i++) {
+        const struct question question = {.about = about_user(i),
+                                          .work = take_note,
+                                          .fd = end[1],
+                                          .done = on_answered,
+                                          .context = &asked[i]};
+        asked[i].scene = &scene;
+        scene.expected++;
+        assert_non_null(helpers_ask(scene.helpers, &question));
+    }
+    run(&scene);
+    while (read(end[0], &byte, 1) == 1)
+        done++;
+    assert_int_equal(done, QUESTIONS);
+    close(end[0]);
+    close(end[1]);
+    scene_end(&scene);
+}
+
 /* Somebody was slow once, which may happen to anybody on a busy host. */
 static void blockers_leave_room_for_who_was_slow(void **state)
 {
@@ -572,6 +706,10 @@ int main(void)
         cmocka_unit_test(a_crash_costs_one_answer),
         cmocka_unit_test(helpers_that_cannot_be_ended_are_bounded),
         cmocka_unit_test(blockers_leave_room_for_others),
+        cmocka_unit_test(suspects_leave_room_for_others),
+        cmocka_unit_test(hundreds_of_blockers),
+        cmocka_unit_test(slow_by_many_questions),
+        cmocka_unit_test(nothing_is_done_twice),
         cmocka_unit_test(blockers_leave_room_for_who_was_slow),
         cmocka_unit_test(no_kind_of_patience_waits_for_another),
         cmocka_unit_test(patient_questions_wait_by_themselves),

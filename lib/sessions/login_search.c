@@ -397,7 +397,7 @@ static void add_found(struct login_search *search, const struct login_evidence *
     if (search->count < FOUND_LOGINS_MAX)
         search->login[search->count++] = found_login_of(evidence, uid);
     else
-        search->is_cut = true;
+        search->next = evidence->pid;
 }
 
 static void look_at_process(struct login_search *search, pid_t pid)
@@ -422,7 +422,8 @@ static void look_at_process(struct login_search *search, pid_t pid)
     }
 }
 
-int login_search(const pid_t *known, size_t count, struct login_search *search)
+/* The kernel lists processes in the order of their pids. */
+int login_search(const pid_t *known, size_t count, pid_t from, struct login_search *search)
 {
     DIR *proc = opendir("/proc");
     const char *name;
@@ -430,9 +431,10 @@ int login_search(const pid_t *known, size_t count, struct login_search *search)
     memset(search, 0, offsetof(struct login_search, login));
     if (proc == NULL)
         return -1;
-    while ((name = proc_directory_next(proc)) != NULL && !search->is_cut) {
+    while ((name = proc_directory_next(proc)) != NULL && search->next == 0) {
         const pid_t pid = (pid_t)strtol(name, NULL, 10);
-        if (pid > 0 && !is_known(known, count, pid) && may_be_roots(dirfd(proc), name))
+        if (pid > 0 && pid >= from && !is_known(known, count, pid) &&
+            may_be_roots(dirfd(proc), name))
             look_at_process(search, pid);
     }
     proc_directory_close(proc);

@@ -70,20 +70,21 @@ int64_t found_login_start_ms(const struct found_login *found);
 enum { FOUND_LOGINS_MAX = 400 };
 
 struct login_search {
-    uint32_t pending;    /* how many LOGIN_PENDING, until the list is full */
+    uint32_t pending;    /* how many LOGIN_PENDING */
     uint32_t unreadable; /* how many LOGIN_UNREADABLE; of the last one: */
     int32_t error;
-    bool is_cut; /* there are more than these */
+    pid_t next; /* the list is full, and the search goes on with this process; or 0 */
     uint32_t count;
     struct found_login login[FOUND_LOGINS_MAX];
 };
 
 /*
- * All logins of the host but those of known[count] processes, which must be in
- * ascending order. Costs a look at the name of every process, and more for those
- * that are not known. Returns 0, or -1 with errno if /proc cannot be read.
+ * Logins of the host but those of known[count] processes, which must be in ascending
+ * order: from this process on in the order of pids, and no more than the list has room
+ * for. Costs a look at the name of every process, and more for those that are not
+ * known. Returns 0, or -1 with errno if /proc cannot be read.
  */
-int login_search(const pid_t *known, size_t count, struct login_search *search);
+int login_search(const pid_t *known, size_t count, pid_t from, struct login_search *search);
 
 /* The record of a login that was found this way, of a user of this name. Its
  * client's address is not known, nor, for login(1), its terminal. */

@@ -2,6 +2,7 @@
 
 #include "lib/host/account.h"
 #include "lib/host/array.h"
+#include "lib/host/map.h"
 #include "lib/sessions/login_search.h"
 #include "tools/tmoutd/log.h"
 
@@ -31,6 +32,7 @@ enum candidate_state {
 /* A login without a usable record. */
 struct candidate {
     struct reconcile *reconcile;
+    size_t at; /* in the list of all */
     enum candidate_state state;
     enum login_source source;
     bool is_newer;            /* its record is a newer version's */
@@ -46,13 +48,17 @@ struct reconcile {
     struct record_store *store;
     struct reconcile_hooks hooks;
     struct alarm alarm;
-    struct inquiry *searching;
+    struct inquiry *searching; /* a part of a search */
     enum login_source reason;  /* of the search to come */
     enum login_source because; /* of the one in progress */
     int64_t search_ms;         /* the next one, or NEVER_MS */
     int64_t searched_ms;       /* the last one */
     struct candidate **candidate;
     size_t candidate_count;
+    struct map by_pid; /* the same */
+    /* of all parts so far of the search in progress */
+    uint32_t unreadable, pending;
+    int error;                      /* of the last unreadable one */
     bool has_failed, is_unreadable; /* logged once */
 };
 
@@ -94,6 +100,7 @@ void reconcile_free(struct reconcile *reconcile)
     for (size_t i = 0; i < reconcile->candidate_count; i++)
         free_candidate(reconcile->candidate[i]);
     free(reconcile->candidate);
+    map_free(&reconcile->by_pid);
     alarm_free(&reconcile->alarm);
     free(reconcile);
 }
@@ -127,21 +134,19 @@ void reconcile_search(struct reconcile *reconcile, enum login_source reason, int
 
 /* --- candidates --------------------------------------------------------------- */
 
-static struct candidate *find_candidate(struct reconcile *reconcile, pid_t pid)
+static struct candidate *find_candidate(const struct reconcile *reconcile, pid_t pid)
 {
-    for (size_t i = 0; i < reconcile->candidate_count; i++)
-        if (reconcile->candidate[i]->login.pid == pid)
-            return reconcile->candidate[i];
-    return NULL;
+    return map_find(&reconcile->by_pid, (uint64_t)pid);
 }
 
 static void drop_candidate(struct candidate *candidate)
 {
     struct reconcile *reconcile = candidate->reconcile;
+    struct candidate *last = reconcile->candidate[--reconcile->candidate_count];
 
-    for (size_t i = 0; i < reconcile->candidate_count; i++)
-        if (reconcile->candidate[i] == candidate)
-            reconcile->candidate[i] = reconcile->candidate[--reconcile->candidate_count];
+    last->at = candidate->at;
+    reconcile->candidate[last->at] = last;
+    map_remove(&reconcile->by_pid, (uint64_t)candidate->login.pid);
     free_candidate(candidate);
 }
 
@@ -156,9 +161,12 @@ static struct candidate *add_candidate(struct reconcile *reconcile, const struct
         return NULL;
     reconcile->candidate = grown;
     candidate = calloc(1, sizeof *candidate);
-    if (candidate == NULL)
+    if (candidate == NULL || !map_put(&reconcile->by_pid, (uint64_t)login->pid, candidate)) {
+        free(candidate);
         return NULL;
+    }
     *candidate = (struct candidate){.reconcile = reconcile,
+                                    .at = reconcile->candidate_count,
                                     .source = reconcile->because,
                                     .login = *login,
                                     .is_found = true,
@@ -200,6 +208,7 @@ void reconcile_replace(struct reconcile *reconcile, pid_t pid, bool is_newer)
 /* --- the search, in a helper ------------------------------------------------- */
 
 struct search_input {
+    pid_t from;
     size_t count;
     pid_t known[];
 };
@@ -210,7 +219,7 @@ static void search_logins(const void *input, int fd, struct answer *answer)
     static struct login_search search;
 
     (void)fd;
-    if (login_search(question->known, question->count, &search) != 0)
+    if (login_search(question->known, question->count, question->from, &search) != 0)
         answer_fail(answer, errno == ENOENT ? EIO : errno); /* /proc is not there: not "gone" */
     else
         answer_put(answer, &search, sizeof search);
@@ -244,7 +253,9 @@ static struct search_input *make_input(struct reconcile *reconcile, size_t *size
     return input;
 }
 
-static void start_search(struct reconcile *reconcile)
+/* A search comes in parts of so many logins, so that no part takes long. False if it
+ * could not be asked for. */
+static bool ask_part(struct reconcile *reconcile, pid_t from)
 {
     size_t size = 0;
     struct search_input *input = make_input(reconcile, &size);
@@ -259,13 +270,23 @@ static void start_search(struct reconcile *reconcile)
                                       .done = on_searched,
                                       .context = reconcile};
 
+    if (input != NULL) {
+        input->from = from;
+        reconcile->searching = helpers_ask(reconcile->loop->helpers, &question);
+    }
+    free(input);
+    return reconcile->searching != NULL;
+}
+
+static void start_search(struct reconcile *reconcile)
+{
     reconcile->because = reconcile->reason;
     reconcile->reason = LOGIN_FROM_SCAN;
     reconcile->search_ms = NEVER_MS;
-    if (input != NULL)
-        reconcile->searching = helpers_ask(reconcile->loop->helpers, &question);
-    free(input);
-    if (reconcile->searching == NULL)
+    reconcile->pending = reconcile->unreadable = 0;
+    for (size_t i = 0; i < reconcile->candidate_count; i++)
+        reconcile->candidate[i]->is_found = false;
+    if (!ask_part(reconcile, 0))
         reconcile->search_ms = reconcile->loop->now.boot_ms + RETRY_SEARCH_MS;
 }
 
@@ -323,21 +344,29 @@ static void search_failed(struct reconcile *reconcile, int error)
 }
 
 /* Not everything is settled by this search. */
-static void plan_next(struct reconcile *reconcile, const struct login_search *search)
+static void plan_next(struct reconcile *reconcile)
 {
     const int64_t now_ms = reconcile->loop->now.boot_ms;
 
-    if (log_begins(&reconcile->is_unreadable, search->unreadable > 0))
+    if (log_begins(&reconcile->is_unreadable, reconcile->unreadable > 0))
         log_line(LOG_ERR,
                  "cannot read %u processes that may be logins without a record: %s; trying again",
-                 (unsigned)search->unreadable, strerror(search->error));
-    if (search->unreadable > 0)
+                 (unsigned)reconcile->unreadable, strerror(reconcile->error));
+    if (reconcile->unreadable > 0)
         search_at(reconcile, now_ms + RETRY_SEARCH_MS);
-    if (search->is_cut)
-        search_at(reconcile, now_ms + CONFIRM_MS);
     /* Somebody is logging in, and could come to have no record. */
-    if (search->pending > 0)
+    if (reconcile->pending > 0)
         reconcile_search(reconcile, reconcile->because, 0);
+}
+
+static void take_part(struct reconcile *reconcile, const struct login_search *search)
+{
+    reconcile->pending += search->pending;
+    reconcile->unreadable += search->unreadable;
+    if (search->unreadable > 0)
+        reconcile->error = search->error;
+    for (uint32_t i = 0; i < search->count; i++)
+        on_found(reconcile, &search->login[i]);
 }
 
 static void on_searched(void *context, const struct answer *answer)
@@ -352,13 +381,15 @@ static void on_searched(void *context, const struct answer *answer)
         search_failed(reconcile, answer->error);
         return;
     }
-    reconcile->has_failed = false;
-    for (size_t i = 0; i < reconcile->candidate_count; i++)
-        reconcile->candidate[i]->is_found = search.is_cut;
-    for (uint32_t i = 0; i < search.count; i++)
-        on_found(reconcile, &search.login[i]);
-    drop_missing(reconcile);
-    plan_next(reconcile, &search);
+    take_part(reconcile, &search);
+    if (search.next == 0) {
+        reconcile->has_failed = false;
+        drop_missing(reconcile);
+        plan_next(reconcile);
+    } else if (!ask_part(reconcile, search.next)) {
+        search_failed(reconcile, ENOMEM);
+        return;
+    }
     set_alarm(reconcile);
 }
 

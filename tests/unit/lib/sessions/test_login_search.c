@@ -203,7 +203,7 @@ static void a_login_among_the_processes(void **state)
     char *sshd = path_in(*state, "sshd");
     copy_program(sshd);
     const pid_t pid = start_program(sshd, "sshd: kim [priv]", "sshd: kim@pts/9");
-    assert_int_equal(login_search(NULL, 0, &search), 0);
+    assert_int_equal(login_search(NULL, 0, 0, &search), 0);
     const struct found_login *found = found_with(&search, pid);
     assert_non_null(found);
     assert_int_equal(found->uid, 65534);
@@ -212,14 +212,14 @@ static void a_login_among_the_processes(void **state)
     assert_true(found->start_ticks > 0);
     /* not among those that are known */
     const pid_t known[] = {1, pid, INT32_MAX};
-    assert_int_equal(login_search(known, COUNT_OF(known), &search), 0);
+    assert_int_equal(login_search(known, COUNT_OF(known), 0, &search), 0);
     assert_null(found_with(&search, pid));
     /* a package that is upgraded replaces the program */
     assert_int_equal(unlink(sshd), 0);
-    assert_int_equal(login_search(NULL, 0, &search), 0);
+    assert_int_equal(login_search(NULL, 0, 0, &search), 0);
     assert_non_null(found_with(&search, pid));
     end_program(pid);
-    assert_int_equal(login_search(NULL, 0, &search), 0);
+    assert_int_equal(login_search(NULL, 0, 0, &search), 0);
     assert_null(found_with(&search, pid));
     free(sshd);
 }
@@ -230,10 +230,10 @@ static void one_that_is_not_admitted_yet(void **state)
     static struct login_search search;
     char *sshd = path_in(*state, "sshd-session");
     copy_program(sshd);
-    assert_int_equal(login_search(NULL, 0, &search), 0);
+    assert_int_equal(login_search(NULL, 0, 0, &search), 0);
     const uint32_t before = search.pending;
     const pid_t pid = start_program(sshd, "sshd-session: kim [priv]", "sshd-session: kim [net]");
-    assert_int_equal(login_search(NULL, 0, &search), 0);
+    assert_int_equal(login_search(NULL, 0, 0, &search), 0);
     assert_null(found_with(&search, pid));
     assert_int_equal(search.pending, before + 1);
     end_program(pid);
@@ -254,7 +254,7 @@ static void another_program(void **state)
     assert_int_equal(evidence.error, 0);
     assert_true(evidence.is_root);
     assert_int_equal(evidence.program, PROGRAM_OTHER);
-    assert_int_equal(login_search(NULL, 0, &search), 0);
+    assert_int_equal(login_search(NULL, 0, 0, &search), 0);
     assert_null(found_with(&search, pid));
     end_program(pid);
     free(link_to);
@@ -276,7 +276,7 @@ static void in_a_namespace_of_its_own(void *argument)
     assert_true(evidence.is_root);
     assert_int_equal(evidence.program, PROGRAM_SSHD);
     assert_false(evidence.is_of_host);
-    assert_int_equal(login_search(NULL, 0, &search), 0);
+    assert_int_equal(login_search(NULL, 0, 0, &search), 0);
     assert_null(found_with(&search, pid));
     kill(pid, SIGKILL);
     assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* All lines since log_clear(), each as "<PRIORITY> TEXT\n". */
-static char logged[16384];
+static char logged[65536];
 
 static inline void log_clear(void)
 {

@@ -269,7 +269,7 @@ bool snapshot_is_intact(const struct snapshot *snapshot)
     return sum == snapshot->body_checksum;
 }
 
-void snapshot_source_path(const struct snapshot *snapshot, uint32_t number, char *path, size_t size)
+bool snapshot_source_path(const struct snapshot *snapshot, uint32_t number, char *path, size_t size)
 {
     struct file_source source;
     const char *recorded_path;
@@ -278,12 +278,13 @@ void snapshot_source_path(const struct snapshot *snapshot, uint32_t number, char
     snprintf(path, size, "?");
     for (uint32_t i = 0; i < snapshot->source_count; i++) {
         if (!next_source(snapshot, &at, &source, &recorded_path))
-            return;
+            return false;
         if (i == number) {
             snprintf(path, size, "%.*s", (int)source.path_size, recorded_path);
-            return;
+            return source.kind == SOURCE_FILE;
         }
     }
+    return false;
 }
 
 void snapshot_message(const struct snapshot *snapshot, char *text, size_t size)

@@ -100,8 +100,9 @@ typedef int snapshot_visit_rule(void *context, enum rule_kind kind, const char *
 int snapshot_each_rule(const struct snapshot *snapshot, snapshot_visit_rule *visit, void *context);
 
 /* Copies the path of the source with this number to path, always terminated;
- * "?" if there is none. */
-void snapshot_source_path(const struct snapshot *snapshot, uint32_t number, char *path,
+ * "?" if there is none. Returns whether it is a file that was read: the directory of
+ * the drop-ins is a source, too. */
+bool snapshot_source_path(const struct snapshot *snapshot, uint32_t number, char *path,
                           size_t size);
 
 /* Copies the reason of a rejection to text, always terminated. */

@@ -173,3 +173,17 @@ void format_time(int64_t wall_clock_sec, char *text, size_t size)
         strftime(text, size, "%Y-%m-%d %H:%M:%S", &broken_down) == 0)
         snprintf(text, size, "an unknown time");
 }
+
+void format_time_rfc3339(int64_t wall_clock_sec, char *text, size_t size)
+{
+    const time_t when = (time_t)wall_clock_sec;
+    struct tm broken_down;
+    char offset[8], date[32];
+
+    if (localtime_r(&when, &broken_down) == NULL ||
+        strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &broken_down) == 0 ||
+        strftime(offset, sizeof offset, "%z", &broken_down) != 5)
+        snprintf(text, size, "%s", "");
+    else
+        snprintf(text, size, "%s%.3s:%s", date, offset, offset + 3);
+}

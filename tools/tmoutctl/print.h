@@ -45,4 +45,7 @@ void print_clean_lines(const char *indent, const char *text);
 /* Local date and time for people. */
 void format_time(int64_t wall_clock_sec, char *text, size_t size);
 
+/* The same for programs, with the offset from UTC: RFC 3339. */
+void format_time_rfc3339(int64_t wall_clock_sec, char *text, size_t size);
+
 #endif

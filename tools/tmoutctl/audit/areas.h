@@ -11,6 +11,9 @@
 /* Where libpam looks for the module. */
 extern const char audit_module_path[];
 
+/* All of them, after audit_start(). */
+void audit_areas(struct audit *audit);
+
 void audit_policy(struct audit *audit);
 void audit_pam(struct audit *audit);
 void audit_sshd(struct audit *audit);

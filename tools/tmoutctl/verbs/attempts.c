@@ -4,14 +4,8 @@
  */
 #include "tools/tmoutctl/verbs/verbs.h"
 
-#include "tools/tmoutctl/host/policy_view.h"
-#include "tools/tmoutctl/host/user_attempts.h"
-#include "tools/tmoutctl/host/user_directory.h"
+#include "tools/tmoutctl/host/ledger_holders.h"
 #include "tools/tmoutctl/print.h"
-
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* The user as a whole: the worst of their origins. */
 struct attempts_total {
@@ -88,18 +82,6 @@ static void print_counts(const char *user, const struct user_attempts *attempts)
     }
 }
 
-/* Returns 0, or -1 with the reason. */
-static int find_attempts_of(const struct tmoutctl_context *context, struct policy_view *view,
-                            struct account *account, const struct timestamp *now,
-                            struct user_attempts *attempts, struct failure *failure)
-{
-    struct resolution resolution;
-
-    if (policy_view_resolve(context, view, account, &resolution, failure) != 0)
-        return -1;
-    return user_attempts_find(context, account->uid, &resolution, now, attempts, failure);
-}
-
 static void print_one(const char *user, const struct user_attempts *attempts)
 {
     if (!attempts->limited) {
@@ -127,7 +109,7 @@ static int list_one(const struct tmoutctl_context *context, struct policy_view *
         return status;
     }
     if (clock_now(&now, &failure) != 0 ||
-        find_attempts_of(context, view, &account, &now, &attempts, &failure) != 0) {
+        user_attempts_resolve(context, view, &account, &now, &attempts, &failure) != 0) {
         report("%s", failure.text);
         goto out;
     }
@@ -148,111 +130,37 @@ out:
 
 /* What is listed of all users. */
 struct attempts_list {
-    struct user_directory users;
-    struct timestamp now;
     json_t *all;  /* NULL: text is printed */
     size_t shown; /* users who have anything */
-    size_t unknown;
-    const struct directory_user *first_unknown; /* because a name service failed */
 };
 
-/* Adds a user to the list. Returns 0, or -1 after a message. */
-static int list_user(const struct tmoutctl_context *context, struct policy_view *view,
-                     struct directory_user *user, struct attempts_list *list)
+static void list_user(void *context, const struct account *account, struct user_attempts *attempts)
 {
-    struct user_attempts attempts;
-    struct failure failure = {""};
+    struct attempts_list *list = context;
 
-    if (find_attempts_of(context, view, &user->account, &list->now, &attempts, &failure) != 0) {
-        report("%s", failure.text);
-        return -1;
+    if (attempts->count_size == 0 && !attempts->damaged)
+        return;
+    if (list->all != NULL) {
+        json_array_append_new(list->all, user_attempts_json(account->name, attempts));
+    } else {
+        if (list->shown == 0)
+            print_heading();
+        print_counts(account->name, attempts);
     }
-    if (attempts.count_size > 0 || attempts.damaged) {
-        find_rejecting(context, user->account.uid, &attempts.rejecting);
-        if (list->all != NULL) {
-            json_array_append_new(list->all, user_attempts_json(user->account.name, &attempts));
-        } else {
-            if (list->shown == 0)
-                print_heading();
-            print_counts(user->account.name, &attempts);
-        }
-        list->shown++;
-    }
-    user_attempts_free(&attempts);
-    return 0;
-}
-
-static int list_users(const struct tmoutctl_context *context, struct policy_view *view,
-                      struct attempts_list *list)
-{
-    int result = 0;
-
-    for (size_t i = 0; i < list->users.count; i++) {
-        struct directory_user *user = &list->users.user[i];
-        if (user->status == ACCOUNT_FOUND && list_user(context, view, user, list) != 0)
-            result = -1;
-        if (user->status != ACCOUNT_ERROR)
-            continue;
-        if (list->unknown++ == 0)
-            list->first_unknown = user;
-    }
-    if (list->unknown == 0)
-        return result;
-    report("cannot look up %zu users who have a ledger, uid %u among them: %s", list->unknown,
-           (unsigned)list->first_unknown->account.uid, strerror(list->first_unknown->error));
-    return -1;
-}
-
-/* Looks up all users who have a ledger. Returns 0, or -1 after a message. */
-static int find_users(const struct tmoutctl_context *context, struct policy_view *view,
-                      struct user_directory *users)
-{
-    struct failure failure = {""};
-    uid_t *uid = NULL;
-    const ssize_t count = ledger_users(context->state_dir, &uid, &failure);
-    const bool by_group = view->snapshot.rule_count[RULE_GROUP] > 0;
-    int result = -1;
-
-    if (count < 0) {
-        report("%s", failure.text);
-        return -1;
-    }
-    if (user_directory_find(uid, (size_t)count, users) == 0 &&
-        (!by_group || (user_directory_find_groups(users) == 0 &&
-                       policy_groups_ask(&view->snapshot, &view->groups) == ACCOUNT_RESOLVED)))
-        result = 0;
-    else
-        report("cannot look up the users who have a ledger: %s", strerror(errno));
-    free(uid);
-    return result;
+    list->shown++;
 }
 
 static int list_all(const struct tmoutctl_context *context, struct policy_view *view)
 {
-    struct attempts_list list = {.all = NULL};
-    struct failure failure = {""};
-    int status = TMOUTCTL_FAILURE;
+    struct attempts_list list = {.all = context->json ? json_array() : NULL};
+    int status = ledger_holders_each(context, view, list_user, &list) == 0 ? TMOUTCTL_FINE
+                                                                           : TMOUTCTL_FAILURE;
 
-    if (clock_now(&list.now, &failure) != 0) {
-        report("%s", failure.text);
-        return status;
-    }
-    if (find_users(context, view, &list.users) != 0)
-        goto out;
     if (context->json)
-        list.all = json_array();
-    status = list_users(context, view, &list) == 0 ? TMOUTCTL_FINE : TMOUTCTL_FAILURE;
-    if (context->json) {
-        status = print_json(list.all, status);
-    } else {
-        if (list.shown == 0)
-            puts("no user has failed logins that count");
-        status = finish(status);
-    }
-
-out:
-    user_directory_free(&list.users);
-    return status;
+        return print_json(list.all, status);
+    if (list.shown == 0 && status == TMOUTCTL_FINE)
+        puts("no user has failed logins that count");
+    return finish(status);
 }
 
 /* Of all users, or of those without a ledger. */

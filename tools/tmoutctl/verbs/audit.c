@@ -136,13 +136,7 @@ static int audit_all(struct audit *audit, const char *baseline)
 {
     struct failure failure = {""};
 
-    audit_start(audit);
-    audit_policy(audit);
-    audit_pam(audit);
-    audit_sshd(audit);
-    audit_shells(audit);
-    audit_host(audit);
-    audit_attempts(audit);
+    audit_areas(audit);
     if (baseline == NULL || audit_baseline(audit, baseline, &failure) == 0)
         return 0;
     report("%s", failure.text);

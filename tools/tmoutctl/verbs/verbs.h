@@ -16,6 +16,7 @@ extern const struct verb verb_sessions;
 extern const struct verb verb_shells;
 extern const struct verb verb_show;
 extern const struct verb verb_sshd_config;
+extern const struct verb verb_status;
 extern const struct verb verb_unlock;
 
 /* All of them by name, up to NULL. */

@@ -1,0 +1,34 @@
+/* How the host stands, in a few numbers: what `tmoutctl status` prints. */
+#ifndef TMOUT_TMOUTCTL_STATUS_FACTS_H
+#define TMOUT_TMOUTCTL_STATUS_FACTS_H
+
+#include "tools/tmoutctl/audit/audit.h"
+#include "tools/tmoutctl/host/session_table.h"
+
+/* End with status_free(). */
+struct status_facts {
+    struct audit audit;           /* with the policy, and whether tmoutd is running */
+    size_t found[AUDIT_FAIL + 1]; /* findings by enum audit_status */
+    struct session_table sessions;
+    size_t logins;                  /* that are registered; a login may have several rows */
+    const struct session_row *next; /* the one that ends first, or NULL */
+    size_t locked;                  /* users with a lock */
+    struct failure rejecting;       /* why every password is rejected, else "" */
+    bool incomplete;                /* something could not be read, after a message */
+};
+
+/* Finds all of it. Returns 0, or -1 after a message: out of memory. */
+int status_find(const struct tmoutctl_context *context, struct status_facts *facts);
+
+void status_free(struct status_facts *facts);
+
+/* Is all as it should be? */
+bool status_is_fine(const struct status_facts *facts);
+
+/* The state of the policy, POLICY_NONE included. */
+enum policy_state status_policy_state(const struct status_facts *facts);
+
+/* How many findings say that PAM does not call the module as it should? */
+size_t status_pam_failures(const struct status_facts *facts);
+
+#endif

@@ -193,7 +193,8 @@ def sshd_fault(name, text, word, status, line, **more):
 
 def what_sshd_leaves_open():
     """sshd's configuration against the policy"""
-    sshd_fault("UsePAM no", "# UsePAM yes\nUsePAM no\n", "sshd-use-pam", "FAIL", 2)
+    sshd_fault("UsePAM no", "# UsePAM yes\nUsePAM no\n", "sshd-use-pam", "FAIL", 2,
+               has_fix=False)
     sshd_fault("PermitUserEnvironment yes", "PermitUserEnvironment yes\n", "sshd-user-environment",
                "FAIL", 1)
     sshd_fault("PermitUserEnvironment with a pattern", "\nPermitUserEnvironment LANG,BASH*\n",

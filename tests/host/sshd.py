@@ -42,7 +42,7 @@ class Sshd:
         program = shutil.which("sshd")
         if self.service == "sshd":
             return program, config
-        if self._knows("PAMServiceName", self.service):
+        if self.knows("PAMServiceName", self.service):
             return program, f"PAMServiceName {self.service}\n{config}"
         link = f"/usr/local/sbin/{self.service}"
         if not os.path.lexists(link):
@@ -51,7 +51,7 @@ class Sshd:
         return link, config
 
     @staticmethod
-    def _knows(keyword, value):
+    def knows(keyword, value):
         """Whether this version of sshd has an option."""
         answer = run(shutil.which("sshd"), "-T", "-f", "/dev/null", "-o", f"{keyword}={value}")
         return "Bad configuration option" not in answer.stderr
@@ -61,7 +61,7 @@ class Sshd:
         self.stop()
         program, config = self._program(config)
         # Newer ones reject an address for a while after wrong passwords.
-        if self._knows("PerSourcePenalties", "no"):
+        if self.knows("PerSourcePenalties", "no"):
             config = f"PerSourcePenalties no\n{config}"
         path = f"/etc/ssh/throwaway_config.{self.port}"
         # Global options have to come before the first Match block.

@@ -11,8 +11,9 @@
 /* Where libpam looks for the module. */
 extern const char audit_module_path[];
 
-/* All of them, after audit_start(). */
-void audit_areas(struct audit *audit);
+/* Starts the audit and runs all areas, with the preset of this name unless it is NULL.
+ * Returns 0, or -1 with the reason, as audit_baseline(). */
+int audit_areas(struct audit *audit, const char *baseline, struct failure *failure);
 
 void audit_policy(struct audit *audit);
 void audit_pam(struct audit *audit);
@@ -26,6 +27,14 @@ void audit_policy_checks(struct audit *audit);
 
 /* Part of audit_host(): is there room in a directory, given its file system? */
 void audit_room(struct audit *audit, const char *directory, const struct statvfs *room);
+
+/*
+ * Finds out what the policy will be once it meets the preset of this name, as far as the
+ * patch can edit it: audit->plan. The host is then to be compared with that one, so that
+ * one patch has the whole difference. Comes after audit_policy(). Returns 0, or -1 with
+ * the reason, as audit_baseline().
+ */
+int audit_baseline_plan(struct audit *audit, const char *name, struct failure *failure);
 
 /*
  * Compares the policy, and what the areas above have found on the host, with

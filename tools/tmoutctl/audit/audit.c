@@ -72,6 +72,18 @@ bool audit_names_answer(struct audit *audit, void (*ask)(void *context), void *c
     return false;
 }
 
+void audit_swap_policy(struct audit *audit)
+{
+    const struct policy_plan in_force = {true, audit->view, audit->policy, audit->absent};
+
+    if (!audit->plan.is_made)
+        return;
+    audit->view = audit->plan.view;
+    audit->policy = audit->plan.policy;
+    audit->absent = audit->plan.absent;
+    audit->plan = in_force;
+}
+
 void audit_free(struct audit *audit)
 {
     findings_free(&audit->findings);
@@ -82,6 +94,11 @@ void audit_free(struct audit *audit)
     if (audit->has_view)
         policy_view_close(&audit->view);
     audit->has_view = false;
+    if (audit->plan.is_made)
+        policy_view_close(&audit->plan.view);
+    policy_free(&audit->plan.policy);
+    free(audit->plan.absent);
+    audit->plan = (struct policy_plan){0};
 }
 
 void audit_run(struct audit *audit, const struct audit_step *steps, size_t count, const void *facts)

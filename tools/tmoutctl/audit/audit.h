@@ -18,6 +18,14 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* The policy as the patch would make it: see audit_baseline_plan(). */
+struct policy_plan {
+    bool is_made;
+    struct policy_view view;
+    struct policy policy;
+    bool *absent;
+};
+
 /* Start with the first three fields; end with audit_free(). */
 struct audit {
     const struct host *host;
@@ -33,6 +41,7 @@ struct audit {
     struct policy policy; /* all its rules */
     bool *absent;         /* for each: it names a user or group whom this host lacks; or NULL */
     bool is_text;         /* they were read from the text, so its line numbers are theirs */
+    struct policy_plan plan;
     struct findings findings;
 };
 
@@ -42,6 +51,10 @@ struct audit {
 void audit_start(struct audit *audit);
 
 void audit_free(struct audit *audit);
+
+/* Exchanges the policy for the planned one, if there is one, or back: what the areas find
+ * in between is about the host with that one. */
+void audit_swap_policy(struct audit *audit);
 
 /* What would be right where the name service cannot be asked. */
 #define ASK_AGAIN "Make the sources in /etc/nsswitch.conf answer, and audit again."

@@ -4,6 +4,7 @@
  * control that asks for them, as `tmout = 15m  # CIS 5.4.3.2`.
  */
 #include "tools/tmoutctl/audit/areas.h"
+#include "tools/tmoutctl/audit/patch.h"
 #include "tools/tmoutctl/audit/policy_fix.h"
 
 #include "tools/tmoutctl/host/preset_file.h"
@@ -339,7 +340,11 @@ static void compare_demand(struct audit *audit, const struct demand *demand)
         finding_set_control(audit->findings.item[i], control);
 }
 
-static void compare_preset(struct audit *audit, const struct baseline *baseline)
+typedef void compare_function(struct audit *audit, const struct demand *demand);
+
+/* Compares all that the preset asks for, and grants the wishes. */
+static void compare_preset(struct audit *audit, const struct baseline *baseline,
+                           compare_function *compare)
 {
     struct policy_wishes wishes = {0};
 
@@ -349,32 +354,65 @@ static void compare_preset(struct audit *audit, const struct baseline *baseline)
         for (size_t id = 0; id < SETTING_COUNT; id++) {
             demand.id = (enum setting_id)id;
             if (demand.rule->setting[id].set)
-                compare_demand(audit, &demand);
+                compare(audit, &demand);
         }
     }
     policy_wishes_grant(audit, &wishes);
     policy_wishes_free(&wishes);
 }
 
-int audit_baseline(struct audit *audit, const char *name, struct failure *failure)
+/* Finds the preset and reads it. Returns 0, or -1 with the reason; it is to be closed
+ * either way. */
+static int baseline_open(const struct audit *audit, const char *name, struct baseline *baseline,
+                         struct failure *failure)
 {
-    struct baseline baseline = {.name = name};
     char directory[PATH_MAX];
-    int result = -1;
 
+    *baseline = (struct baseline){.name = name};
     if (host_path(audit->host, PRESET_DIR, directory, sizeof directory) != 0) {
         failure_set(failure, "%s: %s", PRESET_DIR, strerror(errno));
         return -1;
     }
-    baseline.path = preset_path(directory, name, failure);
-    if (baseline.path == NULL)
-        return -1;
-    if (read_baseline(audit, &baseline, failure) == 0) {
-        compare_preset(audit, &baseline);
-        result = 0;
+    baseline->path = preset_path(directory, name, failure);
+    return baseline->path != NULL ? read_baseline(audit, baseline, failure) : -1;
+}
+
+static void baseline_close(struct baseline *baseline)
+{
+    policy_free(&baseline->preset);
+    free(baseline->text.text);
+    free(baseline->path);
+}
+
+int audit_baseline_plan(struct audit *audit, const char *name, struct failure *failure)
+{
+    struct baseline baseline;
+    struct audit trial = *audit; /* whose findings nobody sees */
+    struct edits edits = {0};
+    const int result = baseline_open(audit, name, &baseline, failure);
+
+    trial.findings = (struct findings){0};
+    if (result == 0) {
+        compare_preset(&trial, &baseline, compare_policy);
+        patch_settle(&trial, 0);
+        if (trial.findings.out_of_memory || patch_collect(&trial.findings, 0, &edits) != 0)
+            audit->findings.out_of_memory = true;
+        else
+            policy_plan_make(audit, &edits);
     }
-    policy_free(&baseline.preset);
-    free(baseline.text.text);
-    free(baseline.path);
+    edits_free(&edits);
+    findings_free(&trial.findings);
+    baseline_close(&baseline);
+    return result;
+}
+
+int audit_baseline(struct audit *audit, const char *name, struct failure *failure)
+{
+    struct baseline baseline;
+    const int result = baseline_open(audit, name, &baseline, failure);
+
+    if (result == 0)
+        compare_preset(audit, &baseline, compare_demand);
+    baseline_close(&baseline);
     return result;
 }

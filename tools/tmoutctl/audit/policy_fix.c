@@ -259,22 +259,31 @@ static bool differs_as_wished(const struct policy *before, const struct policy *
     return true;
 }
 
-/* Compiles the policy with these edits. */
+/* Compiles the policy with these edits. Returns 0, or -1; both are to be freed. */
+static int compile_edited(const struct audit *audit, const struct edits *edits,
+                          struct source_set *sources, struct policy *policy)
+{
+    struct problems problems = {0};
+    int result = sources_read(audit->context->config_path, audit->owner, sources, &problems);
+
+    for (size_t i = 0; result == 0 && i < sources->count; i++)
+        if (sources->item[i].text != NULL)
+            result = edit_source(audit, edits, &sources->item[i]);
+    if (result == 0)
+        result = policy_compile_sources(sources, policy, &problems);
+    problems_free(&problems);
+    return result;
+}
+
 static bool is_proven(const struct audit *audit, const struct edits *edits,
                       const struct policy_wishes *wishes)
 {
     struct source_set sources = {0};
-    struct problems problems = {0};
     struct policy after = {0};
-    int result = sources_read(audit->context->config_path, audit->owner, &sources, &problems);
-
-    for (size_t i = 0; result == 0 && i < sources.count; i++)
-        if (sources.item[i].text != NULL)
-            result = edit_source(audit, edits, &sources.item[i]);
-    const bool proven = result == 0 && policy_compile_sources(&sources, &after, &problems) == 0 &&
+    const bool proven = compile_edited(audit, edits, &sources, &after) == 0 &&
                         differs_as_wished(&audit->policy, &after, wishes);
+
     policy_free(&after);
-    problems_free(&problems);
     sources_free(&sources);
     return proven;
 }
@@ -412,4 +421,43 @@ void policy_wishes_grant(struct audit *audit, struct policy_wishes *wishes)
         free(edits[i].text);
     }
     free(edits);
+}
+
+/* --- the plan ---------------------------------------------------------------- */
+
+/* What is known of the names in the rules. */
+static bool *absent_in_plan(const struct audit *audit, const struct policy *planned)
+{
+    bool *absent = calloc(planned->count + 1, sizeof *absent);
+
+    for (size_t i = 0; absent != NULL && audit->absent != NULL && i < planned->count; i++) {
+        const struct rule *rule = &planned->rule[i];
+        const struct rule *now = rule_find(&audit->policy, rule->kind, rule->name);
+        absent[i] = now != NULL && audit->absent[now - audit->policy.rule];
+    }
+    return absent;
+}
+
+void policy_plan_make(struct audit *audit, const struct edits *edits)
+{
+    struct policy_plan plan = {.view = audit->view};
+    struct source_set sources = {0};
+
+    if (edits->count == 0 || compile_edited(audit, edits, &sources, &plan.policy) != 0)
+        goto out;
+    plan.view.groups = (struct policy_groups){0};
+    plan.absent = absent_in_plan(audit, &plan.policy);
+    if (plan.absent == NULL || policy_view_compiled(&sources, &plan.policy, &plan.view) != 0) {
+        audit->findings.out_of_memory = true;
+        goto out;
+    }
+    plan.is_made = true;
+    audit->plan = plan;
+
+out:
+    if (!plan.is_made) {
+        policy_free(&plan.policy);
+        free(plan.absent);
+    }
+    sources_free(&sources);
 }

@@ -34,6 +34,10 @@ int policy_wishes_add(struct policy_wishes *wishes, const struct policy_wish *wi
  */
 void policy_wishes_grant(struct audit *audit, struct policy_wishes *wishes);
 
+/* Gives audit->plan the policy with these edits; nothing where there are none, or they
+ * have no place in the text. Without memory, findings.out_of_memory is set. */
+void policy_plan_make(struct audit *audit, const struct edits *edits);
+
 void policy_wishes_free(struct policy_wishes *wishes);
 
 #endif

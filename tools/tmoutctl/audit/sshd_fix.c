@@ -119,7 +119,6 @@ static const struct {
     enum audit_check check;
     const char *keyword;
 } subjects[] = {
-    {CHECK_SSHD_USE_PAM, "usepam"},
     {CHECK_SSHD_USER_ENVIRONMENT, "permituserenvironment"},
     {CHECK_SSHD_ACCEPT_ENV, "acceptenv"},
     {CHECK_SSHD_SET_ENV, "setenv"},

@@ -12,37 +12,46 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+int policy_view_compiled(const struct source_set *sources, const struct policy *policy,
+                         struct policy_view *view)
+{
+    unsigned char *image = NULL;
+    size_t size = 0;
+    struct failure failure = {""};
+    int result = -1;
+    const int fd = memfd_create("tmout-policy", MFD_CLOEXEC);
+
+    if (fd >= 0 &&
+        snapshot_encode(&(struct snapshot_content){SNAPSHOT_POLICY, sources, policy, "", 0}, &image,
+                        &size) == 0 &&
+        write(fd, image, size) == (ssize_t)size) {
+        if (snapshot_open_fd(fd, SNAPSHOT_POLICY, &view->snapshot, &failure) == SNAPSHOT_OK)
+            result = 0;
+        else
+            errno = EBADMSG;
+    }
+    const int saved = errno;
+    if (fd >= 0 && result != 0)
+        close(fd);
+    free(image);
+    errno = saved;
+    return result;
+}
+
 /* The snapshot of a policy that is not applied yet, in memory. */
 static int compile_pending(const struct tmoutctl_context *context, struct policy_view *view,
                            struct problems *problems)
 {
     struct policy policy = {0};
     struct source_set sources = {0};
-    unsigned char *image = NULL;
-    size_t size = 0;
-    struct failure failure = {""};
-    int fd = -1, result = -1;
+    int result = -1;
 
-    if (policy_compile(context->config_path, geteuid(), &policy, &sources, problems) != 0)
-        goto out;
-    fd = memfd_create("tmout-policy", MFD_CLOEXEC);
-    if (fd < 0 ||
-        snapshot_encode(&(struct snapshot_content){SNAPSHOT_POLICY, &sources, &policy, "", 0},
-                        &image, &size) != 0 ||
-        write(fd, image, size) != (ssize_t)size) {
-        problem_add(problems, PROBLEM_FAILURE, context->config_path, 0, "cannot be compiled: %s",
-                    strerror(errno));
-        goto out;
+    if (policy_compile(context->config_path, geteuid(), &policy, &sources, problems) == 0) {
+        result = policy_view_compiled(&sources, &policy, view);
+        if (result != 0)
+            problem_add(problems, PROBLEM_FAILURE, context->config_path, 0,
+                        "cannot be compiled: %s", strerror(errno));
     }
-    if (snapshot_open_fd(fd, SNAPSHOT_POLICY, &view->snapshot, &failure) == SNAPSHOT_OK) {
-        fd = -1;
-        result = 0;
-    }
-
-out:
-    if (fd >= 0)
-        close(fd);
-    free(image);
     sources_free(&sources);
     policy_free(&policy);
     return result;

@@ -5,6 +5,8 @@
 #include "lib/host/account.h"
 #include "lib/host/failure.h"
 #include "lib/policy/resolve_account.h"
+#include "lib/policy/rules.h"
+#include "lib/policy/source.h"
 #include "tools/tmoutctl/cli.h"
 
 enum policy_state {
@@ -32,6 +34,14 @@ struct policy_view {
  */
 int policy_view_find(const struct tmoutctl_context *context, struct policy_view *view,
                      struct failure *failure);
+
+/*
+ * Gives view->snapshot the policy that was compiled from these sources, in memory. The
+ * rest of the view stays. Returns 0, and the caller ends with policy_view_close(), or -1
+ * with errno.
+ */
+int policy_view_compiled(const struct source_set *sources, const struct policy *policy,
+                         struct policy_view *view);
 
 void policy_view_close(struct policy_view *view);
 

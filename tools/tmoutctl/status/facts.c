@@ -62,11 +62,12 @@ static void find_locked(const struct tmoutctl_context *context, struct status_fa
 
 int status_find(const struct tmoutctl_context *context, struct status_facts *facts)
 {
+    struct failure unused;
     int result = 0;
 
     *facts = (struct status_facts){
         .audit = {.host = &context->host, .owner = geteuid(), .context = context}};
-    audit_areas(&facts->audit);
+    (void)audit_areas(&facts->audit, NULL, &unused);
     for (size_t i = 0; i < facts->audit.findings.count; i++)
         facts->found[facts->audit.findings.item[i]->status]++;
     if (facts->audit.has_view) {

@@ -131,28 +131,19 @@ static int print_audit(const struct audit *audit, const char *patch, bool only_p
     return finish(status);
 }
 
-/* Runs all areas. Returns 0, or -1 after a message. */
-static int audit_all(struct audit *audit, const char *baseline)
-{
-    struct failure failure = {""};
-
-    audit_areas(audit);
-    if (baseline == NULL || audit_baseline(audit, baseline, &failure) == 0)
-        return 0;
-    report("%s", failure.text);
-    return -1;
-}
-
 static int run_audit(const struct tmoutctl_context *context, const struct verb_arguments *arguments)
 {
     struct audit audit = {.host = &context->host, .owner = geteuid(), .context = context};
+    struct failure failure;
     int status = TMOUTCTL_FAILURE;
 
     if (geteuid() != 0 && context->host.root[0] == '\0') {
         report("must be run as root");
         return TMOUTCTL_FAILURE;
     }
-    if (audit_all(&audit, arguments->option[OPTION_BASELINE]) == 0) {
+    if (audit_areas(&audit, arguments->option[OPTION_BASELINE], &failure) != 0) {
+        report("%s", failure.text);
+    } else {
         char *patch = patch_make(&audit);
         if (patch == NULL || audit.findings.out_of_memory)
             report("out of memory");

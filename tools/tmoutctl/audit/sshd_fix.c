@@ -91,15 +91,15 @@ void sshd_fix_value(const struct audit *audit, struct finding *finding,
 
 bool sshd_includes(const struct sshd_text *text, const char *path)
 {
-    char word[PATH_MAX], pattern[2 * PATH_MAX];
+    char word[PATH_MAX], full[2 * PATH_MAX];
 
     for (size_t i = 0; i < text->count; i++) {
         const struct sshd_line *line = &text->line[i];
         if (line->in_match || strcasecmp(line->keyword, "include") != 0)
             continue;
         for (const char *rest = line->arguments; sshd_next_word(&rest, word, sizeof word);) {
-            sshd_include_pattern(word, pattern, sizeof pattern);
-            if (fnmatch(pattern, path, FNM_PATHNAME) == 0)
+            sshd_include_pattern(word, full, sizeof full);
+            if (fnmatch(full, path, FNM_PATHNAME) == 0)
                 return true;
         }
     }

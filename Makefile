@@ -92,7 +92,7 @@ help:
 	@echo 'Test'
 	@echo '  sudo make demo          see it work on a throw-away host'
 	@echo '  make check-units        unit tests only: under a minute, no root'
-	@echo '  sudo make check         all tests and make lint; without root, what needs none'
+	@echo '  sudo make check         all tests and most linters; without root, what needs none'
 	@echo '  make check SANITIZE=1   unit and module tests with sanitizers'
 	@echo '  make coverage           lines covered by the fast tests, per file'
 	@echo '  make coverage-of FILE=lib/...   the lines of a file that are not covered'

@@ -122,13 +122,13 @@ $(call objects,$(MODULE_SOURCES)) $(call objects,$(CTL_SOURCES)): \
 
 $(BUILD)/pam_tmout.so: $(call objects,$(MODULE_SOURCES) $(LOGIN_SOURCES)) pam_module/pam_tmout.map
 	$(LINK) -shared $(if $(SANITIZE),,-Wl,--no-undefined) -Wl,--version-script=pam_module/pam_tmout.map \
-	    -Wl,--as-needed -o $@ $(filter %.o,$^) -lpam $(AUDIT_LIBS)
+	    -Wl,--as-needed -o $@ $(filter %.o,$^) -lpam $(AUDIT_LIBS) -ldl
 
 $(BUILD)/tmoutctl: $(call objects,$(CTL_SOURCES) $(LOGIN_SOURCES) $(COMPILER_SOURCES))
 	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libconfuse jansson) $(AUDIT_LIBS) -ldl
 
 $(BUILD)/tmoutd: $(call objects,$(DAEMON_SOURCES) $(filter-out $(AUDIT_SOURCES),$(LOGIN_SOURCES)))
-	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libsystemd)
+	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libsystemd) -Wl,--as-needed -ldl
 
 $(BUILD)/%.service: conf/%.service.in Makefile $(BUILD)/paths
 	sed 's|@SBINDIR@|$(SBINDIR)|' $< > $@

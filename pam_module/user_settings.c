@@ -44,10 +44,12 @@ static enum user_settings_status look_up(const struct settings_search *search)
 static enum policy_use groups_unknown(const struct settings_search *search, int error)
 {
     char name[LOG_NAME_MAX];
+    struct failure why = {""};
 
+    account_groups_failure(&search->user->account, error, &why);
     log_name(search->user->asked_name, name, sizeof name);
-    pam_syslog(search->pamh, LOG_ERR, "cannot look up the user's groups: %s user=%s",
-               strerror(error), name);
+    pam_syslog(search->pamh, LOG_ERR, "cannot look up the user's groups: %s user=%s", why.text,
+               name);
     return POLICY_FAILED;
 }
 

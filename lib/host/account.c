@@ -1,6 +1,7 @@
 #include "lib/host/account.h"
 
 #include "lib/host/array.h"
+#include "lib/host/group_sources.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -151,12 +152,11 @@ static bool means_broken(int error)
     }
 }
 
-int account_list_groups(struct account *account)
+/* For a C library whose sources cannot be asked one by one. */
+static int list_by_library(struct account *account)
 {
     gid_t *gid = NULL;
 
-    if (account->gids != NULL)
-        return 0;
     for (int room = GROUPS_INITIAL; room <= GROUPS_MAX; room *= 2) {
         gid_t *grown = reallocarray(gid, (size_t)room, sizeof *gid);
         int count = room;
@@ -177,6 +177,49 @@ int account_list_groups(struct account *account)
     free(gid);
     errno = error;
     return -1;
+}
+
+int account_list_groups(struct account *account)
+{
+    struct group_list list = {0};
+    int result = 0;
+
+    if (account->gids != NULL)
+        return 0;
+    account->failed_source[0] = '\0';
+    switch (group_sources_list(account->name, account->gid, &list)) {
+    case GROUPS_LISTED:
+        account->gids = list.gid;
+        account->gid_name = list.name;
+        account->gid_count = (size_t)list.count;
+        return 0;
+    case GROUPS_HIDDEN:
+        result = list_by_library(account);
+        break;
+    case GROUPS_FAILED:
+    default:
+        memcpy(account->failed_source, list.failed, sizeof account->failed_source);
+        result = -1;
+    }
+    const int error = errno;
+    group_list_free(&list);
+    errno = error;
+    return result;
+}
+
+void account_groups_failure(const struct account *account, int error, struct failure *failure)
+{
+    if (account->failed_source[0] != '\0')
+        failure_set(failure, "name service \"%s\" failed: %s", account->failed_source,
+                    account_strerror(error));
+    else
+        failure_set(failure, "%s", account_strerror(error));
+}
+
+/* NULL where NSS has to be asked. */
+static const char *known_name(const struct account *account, size_t i)
+{
+    return account->gid_name != NULL ? account->gid_name[i] : NULL;
 }
 
 /* Names that are being collected. */
@@ -212,6 +255,11 @@ static int name_all_groups(const struct account *account, struct scratch *scratc
 {
     for (size_t i = 0; i < account->gid_count; i++) {
         struct group entry;
+        if (known_name(account, i) != NULL) {
+            if (add_name(names, known_name(account, i)) != 0)
+                return -1;
+            continue;
+        }
         const int found = find_group(&(struct group_key){.gid = account->gids[i]}, scratch, &entry);
         if (found < 0 || (found > 0 && add_name(names, entry.gr_name) != 0))
             return -1;
@@ -292,6 +340,15 @@ static size_t questions_about(const struct wanted_groups *wanted)
     return questions;
 }
 
+static size_t questions_about_all(const struct account *account)
+{
+    size_t questions = 0;
+
+    for (size_t i = 0; i < account->gid_count; i++)
+        questions += known_name(account, i) == NULL;
+    return questions;
+}
+
 static void set_names(struct account *account, const struct names *names)
 {
     for (size_t i = 0; i < account->group_count; i++)
@@ -310,7 +367,7 @@ static bool is_named(const struct account *account, const struct wanted_groups *
 static int find_names(struct account *account, struct wanted_groups *wanted,
                       struct scratch *scratch, struct names *names)
 {
-    if (wanted != NULL && questions_about(wanted) < account->gid_count) {
+    if (wanted != NULL && questions_about(wanted) < questions_about_all(account)) {
         if (name_wanted_groups(account, wanted, scratch, names) == 0) {
             account->named = GROUPS_WANTED;
             account->wanted_id = wanted->id;
@@ -456,6 +513,10 @@ const char *account_strerror(int error)
 void account_free(struct account *account)
 {
     free(account->name);
+    for (size_t i = 0; i < account->gid_count; i++)
+        if (account->gid_name != NULL)
+            free(account->gid_name[i]);
+    free(account->gid_name);
     free(account->gids);
     set_names(account, &(struct names){0});
     *account = (struct account){0};

@@ -11,6 +11,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "lib/host/failure.h"
+#include "lib/host/nsswitch.h"
+
 struct group;
 
 struct account {
@@ -19,7 +22,8 @@ struct account {
     gid_t gid;
     gid_t *gids; /* of all groups, the primary one too, once they were asked for */
     size_t gid_count;
-    char **group; /* names, in the order of gids, or of the wanted ones */
+    char **gid_name; /* of gids, where that was learned with them, else NULL; may be NULL */
+    char **group;    /* names, in the order of gids, or of the wanted ones */
     size_t group_count;
     enum {
         GROUPS_UNNAMED,
@@ -27,6 +31,7 @@ struct account {
         GROUPS_ALL     /* all that have a name */
     } named;
     uint64_t wanted_id;
+    char failed_source[NSS_NAME_MAX]; /* of nsswitch.conf(5), which failed to list groups, or "" */
 };
 
 /* Groups that matter, by name; their numbers are asked for at most once. */
@@ -62,7 +67,7 @@ enum account_status {
 enum account_status account_lookup(const char *user, bool with_groups, struct account *account);
 
 /* Fills in the numbers of the groups only, unless they are there. Returns 0, or -1
- * with errno. */
+ * with errno: where any source of groups failed, since it might have more of them. */
 int account_list_groups(struct account *account);
 
 /*
@@ -70,6 +75,9 @@ int account_list_groups(struct account *account);
  * -1 with errno and the names unchanged. What is known is not asked again.
  */
 int account_find_groups(struct account *account);
+
+/* Why the account's groups could not be found, with the error that was returned. */
+void account_groups_failure(const struct account *account, int error, struct failure *failure);
 
 /*
  * The same, where only some groups matter. The names in account->group are then

@@ -67,14 +67,15 @@ def a_source_that_is_gone():
 
 
 # Of nss.h.
-TRYAGAIN, UNAVAILABLE, SUCCESS = -2, -1, 1
+TRYAGAIN, UNAVAILABLE, NOT_FOUND, SUCCESS = -2, -1, 0, 1
 # Of our source.
 NEVER = 100
 
 
-def trial(groups, status=SUCCESS, error=0, user_status=SUCCESS, user_error=0):
+def trial(groups, status=SUCCESS, error=0, user_status=SUCCESS, user_error=0, listing=(SUCCESS, 0)):
     """Sets how our source answers, and forgets what it was asked."""
-    write("/etc/nss_trial", f"{groups} {status} {error} {user_status} {user_error}\n")
+    write("/etc/nss_trial", f"{groups} {status} {error} {user_status} {user_error} "
+                            f"{listing[0]} {listing[1]}\n")
     write("/run/nss_trial", "", 0o666)
 
 
@@ -83,10 +84,15 @@ def group_rules(names):
         f"group {name} {{ tmout = {seconds}s }}\n" for name, seconds in names.items())
 
 
+def install_trial(*flags):
+    must("cc", "-shared", "-fPIC", "-D_GNU_SOURCE", *flags, "-o", f"{LIBRARIES}/libnss_trial.so.2.new",
+         f"{REPOSITORY}/tests/host/nss_trial.c")
+    os.rename(f"{LIBRARIES}/libnss_trial.so.2.new", f"{LIBRARIES}/libnss_trial.so.2")
+
+
 def a_user_in_many_groups():
     """a user in 500 groups: only those are asked for that have a rule"""
-    must("cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", f"{LIBRARIES}/libnss_trial.so.2",
-         f"{REPOSITORY}/tests/host/nss_trial.c")
+    install_trial()
     must("sed", "-i", "-E", "s/^(passwd|group):.*/\\1: files trial/", "/etc/nsswitch.conf")
     write("/home/trial/.ssh/authorized_keys", read(KEY + ".pub"), 0o600)
     must("chown", "-R", "7100:7200", "/home/trial")
@@ -124,6 +130,68 @@ def a_source_that_fails():
 
 FAILURES = [(UNAVAILABLE, 0, "without an error"), (UNAVAILABLE, 2, "with ENOENT"),
             (UNAVAILABLE, 111, "with ECONNREFUSED"), (TRYAGAIN, 11, "with EAGAIN")]
+
+
+EIO, EPERM, ENOENT, ESRCH, EAGAIN, ENOMEM, ECONNREFUSED, ETIMEDOUT = 5, 1, 2, 3, 11, 12, 111, 110
+# What a source says that has failed, and what one says that knows no groups of a
+# user: systemd's says the last one where systemd does not run.
+FAILED_LISTS = [(UNAVAILABLE, error) for error in (0, ENOENT, EIO, EPERM, ECONNREFUSED, ETIMEDOUT)] + \
+               [(TRYAGAIN, error) for error in (0, ENOENT, ESRCH, EAGAIN, ENOMEM)]
+EMPTY_LISTS = [(NOT_FOUND, error) for error in (0, ENOENT, EIO, EAGAIN)] + [(UNAVAILABLE, ESRCH)]
+GROUP_LINES = ["group: files trial", "group: trial files", "group: files [SUCCESS=merge] trial",
+               "group: files gone trial", "group: files [NOTFOUND=continue] trial [UNAVAIL=return] systemd",
+               "initgroups: files [SUCCESS=continue] trial", "initgroups: trial [!SUCCESS=continue] files"]
+
+
+def use_groups_of(line):
+    must("sed", "-i", "-E", "/^initgroups:/d; s/^group:.*/group: files trial/", "/etc/nsswitch.conf")
+    if line.startswith("initgroups:"):
+        append("/etc/nsswitch.conf", line + "\n")
+    else:
+        must("sed", "-i", f"s/^group:.*/{line}/", "/etc/nsswitch.conf")
+
+
+def tmout_of(name):
+    """The limit in seconds, or what tmoutctl says why it does not know it."""
+    result = run("tmoutctl", "show", "--json", name)
+    if result.returncode == 0:
+        return json.loads(result.stdout)["pam_tmout"]
+    return result.stderr
+
+
+def memberships_of_a_source_that_fails():
+    """a group of /etc/group whose members another source knows: its rule is not lost with that source"""
+    append("/etc/group", "t1:x:7201:\n")
+    fresh(group_rules({"t1": 60}) + "group own { tmout = 2m }\n")
+    for flags in [], ["-DWITHOUT_LISTS"]:
+        install_trial(*flags)
+        name = "trial" if flags else "shared"
+        for line in GROUP_LINES:
+            use_groups_of(line)
+            trial(3)
+            tap.equal(tmout_of(name), "60 default", f"{line}{' '.join(flags)}: the source answers")
+            for listing in FAILED_LISTS:
+                trial(3, listing=listing)
+                told = tmout_of(name)
+                tap.ok('name service "trial" failed' in str(told), f"{line}: it fails with {listing}", told)
+            for listing in EMPTY_LISTS:
+                trial(0, listing=listing)
+                tap.equal(tmout_of(name), "1800 default", f"{line}: the user has no groups there: {listing}")
+    install_trial()
+
+
+def logins_without_a_source_of_groups():
+    """passwords are rejected then, and sessions get the fallback; without group rules nobody asks"""
+    use_groups_of("group: files trial")
+    for rule, password, session in ("group t1", False, ""), ("user other", True, "1800 default"):
+        fresh("default { tmout = 30m  max_attempts = 5 }\n" + rule + " { tmout = 1m  max_attempts = 1 }\n")
+        trial(3, listing=(UNAVAILABLE, ENOENT))
+        mark = syslog.mark()
+        tap.equal(su("member", "shared", "right").returncode == 0, password, f"{rule}: the password")
+        tap.equal(pam_tmout("shared"), session, f"{rule}: the session")
+        tap.equal(len([e for e in errors(mark) if 'name service "trial" failed' in e]), 0 if password else 2,
+                  f"{rule}: the log names the source")
+    os.unlink(f"{LEDGERS}/{uid('shared')}")
 
 
 def asking_about_groups():
@@ -189,13 +257,15 @@ LIBRARIES = must("sh", "-c", "dirname $(ldconfig -p | sed -n '/libc\\.so\\.6/{s/
 HAS_EXTRA_USERS = glob.glob("/usr/lib*/libnss_extrausers.so.2") or \
     glob.glob("/usr/lib/*/libnss_extrausers.so.2")
 setup(POLICY_TEXT, password_services=["su"])
-PEOPLE = {"member": "right", "gone": "right", "locked": "right"}
+PEOPLE = {"member": "right", "gone": "right", "locked": "right", "shared": "right"}
 for person in PEOPLE:
     user(person)
 passwords(PEOPLE)
 if HAS_EXTRA_USERS:
     tap.run(extra_users, a_source_that_is_gone, a_user_in_many_groups, a_source_that_fails,
+            memberships_of_a_source_that_fails, logins_without_a_source_of_groups,
             asking_about_groups, deleted_users)
 else:
     tap.skip("users of another source", "libnss-extrausers is not installed")
-    tap.run(a_user_in_many_groups, a_source_that_fails, asking_about_groups, deleted_users)
+    tap.run(a_user_in_many_groups, a_source_that_fails, memberships_of_a_source_that_fails,
+            logins_without_a_source_of_groups, asking_about_groups, deleted_users)

@@ -1,10 +1,12 @@
 /*
  * A name service for tests, libnss_trial.so.2. It knows the user "trial", who is in
- * the groups t0, t1, ... /etc/nss_trial holds how many they are, the status and errno
- * of every answer about groups by name or number, and the status and errno of every
- * answer about users: 1 and 0 where it does not fail. With status 100 it never answers. Each
- * question about groups adds a character to /run/nss_trial: n for one by name, g by number, i for
- * the list of a user's groups.
+ * the groups t0, t1, ..., and so is "shared", a user of another source. /etc/nss_trial
+ * holds how many groups there are, and the status and errno of every answer about
+ * groups by name or number, about users, and of every list of a user's groups: 1 and 0
+ * where it does not fail. With status 100 it never answers. Compiled with WITHOUT_LISTS,
+ * it lists all groups with their members instead, as old sources do; "trial" is the one
+ * member then. Each question about groups adds a character to /run/nss_trial: n for one
+ * by name, g by number, i for the list of a user's groups.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,16 +36,20 @@ struct trial {
     unsigned groups;
     int status, error;
     int user_status, user_error;
+    int list_status, list_error;
 };
 
 static struct trial trial_read(void)
 {
-    struct trial trial = {.status = NSS_STATUS_SUCCESS, .user_status = NSS_STATUS_SUCCESS};
+    struct trial trial = {.status = NSS_STATUS_SUCCESS,
+                          .user_status = NSS_STATUS_SUCCESS,
+                          .list_status = NSS_STATUS_SUCCESS};
     FILE *file = fopen("/etc/nss_trial", "re");
 
     if (file != NULL) {
-        if (fscanf(file, "%u %d %d %d %d", &trial.groups, &trial.status, &trial.error,
-                   &trial.user_status, &trial.user_error) != 5)
+        if (fscanf(file, "%u %d %d %d %d %d %d", &trial.groups, &trial.status, &trial.error,
+                   &trial.user_status, &trial.user_error, &trial.list_status,
+                   &trial.list_error) != 7)
             trial.groups = 0;
         fclose(file);
     }
@@ -121,7 +127,7 @@ static enum nss_status group(unsigned number, const struct trial *trial, struct 
         return NSS_STATUS_TRYAGAIN;
     }
     members[0] = NULL;
-    buffer += sizeof *members;
+    buffer += 2 * sizeof *members; /* room for one */
     snprintf(buffer, 32, "t%u", number);
     *entry = (struct group){
         .gr_name = buffer, .gr_passwd = buffer, .gr_gid = TRIAL_GID + number, .gr_mem = members};
@@ -148,12 +154,19 @@ enum nss_status _nss_trial_getgrgid_r(gid_t gid, struct group *entry, char *buff
     return group(gid - TRIAL_GID, &trial, entry, buffer, size, error);
 }
 
+#ifndef WITHOUT_LISTS
+
 enum nss_status _nss_trial_initgroups_dyn(const char *name, gid_t skipped, long *start, long *size,
                                           gid_t **groups, long limit, int *error)
 {
     const struct trial trial = trial_asked('i');
 
-    if (strcmp(name, "trial") != 0)
+    if (trial.list_status != NSS_STATUS_SUCCESS) {
+        if (trial.list_error != 0)
+            *error = trial.list_error;
+        return (enum nss_status)trial.list_status;
+    }
+    if (strcmp(name, "trial") != 0 && strcmp(name, "shared") != 0)
         return NSS_STATUS_NOTFOUND;
     for (unsigned i = 0; i < trial.groups; i++) {
         if (TRIAL_GID + i == skipped || (limit > 0 && *start >= limit))
@@ -171,3 +184,39 @@ enum nss_status _nss_trial_initgroups_dyn(const char *name, gid_t skipped, long 
     }
     return NSS_STATUS_SUCCESS;
 }
+
+#else
+
+static unsigned next_group;
+
+enum nss_status _nss_trial_setgrent(int stay_open);
+enum nss_status _nss_trial_getgrent_r(struct group *entry, char *buffer, size_t size, int *error);
+
+enum nss_status _nss_trial_setgrent(int stay_open)
+{
+    (void)stay_open;
+    next_group = 0;
+    return NSS_STATUS_SUCCESS;
+}
+
+/* The list fails at its end, as one that comes over a network may. */
+enum nss_status _nss_trial_getgrent_r(struct group *entry, char *buffer, size_t size, int *error)
+{
+    static char member[] = "trial";
+    const struct trial trial = trial_read();
+
+    if (next_group >= trial.groups && trial.list_status != NSS_STATUS_SUCCESS) {
+        if (trial.list_error != 0)
+            *error = trial.list_error;
+        return (enum nss_status)trial.list_status;
+    }
+    const enum nss_status status = group(next_group, &trial, entry, buffer, size, error);
+    if (status == NSS_STATUS_SUCCESS) {
+        entry->gr_mem[0] = member;
+        entry->gr_mem[1] = NULL;
+        next_group++;
+    }
+    return status;
+}
+
+#endif

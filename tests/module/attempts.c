@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <pwd.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -23,15 +24,13 @@
 
 enum { GROUPLESS_UID = 70003, BROKEN_GID = 70003, CROWDED_UID = 70004 };
 
-unsigned name_service_calls;
+unsigned name_service_calls, group_file_reads;
 
 INTERPOSED int getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size,
                           struct passwd **result);
 INTERPOSED int getgrgid_r(gid_t gid, struct group *entry, char *buffer, size_t size,
                           struct group **result);
-INTERPOSED int getgrnam_r(const char *name, struct group *entry, char *buffer, size_t size,
-                          struct group **result);
-INTERPOSED int getgrouplist(const char *user, gid_t primary, gid_t *groups, int *count);
+INTERPOSED int open64(const char *path, int flags, ...);
 
 static uid_t invented_uid(const char *name)
 {
@@ -77,50 +76,50 @@ int getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size
     return 0;
 }
 
-/* One of the groups of "crowded". */
-static int crowd_group(unsigned number, struct group *entry, char *buffer, size_t size,
-                       struct group **result)
+/* A file with this text. */
+static int file_of(const char *text)
 {
-    static char *nobody[] = {NULL};
+    const int fd = memfd_create("tmout", MFD_CLOEXEC);
+    const ssize_t length = (ssize_t)strlen(text);
 
-    if (size < 16)
-        return ERANGE;
-    snprintf(buffer, size, "crowd%u", number);
-    *entry = (struct group){
-        .gr_name = buffer, .gr_gid = CROWD_GID + number, .gr_mem = nobody, .gr_passwd = buffer};
-    *result = entry;
-    return 0;
+    if (fd >= 0 && (write(fd, text, (size_t)length) != length || lseek(fd, 0, SEEK_SET) != 0)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
 }
 
-int getgrnam_r(const char *name, struct group *entry, char *buffer, size_t size,
-               struct group **result)
+/* /etc/group, with the groups of "crowded". */
+static int open_group_file(void)
 {
-    static int (*real)(const char *, struct group *, char *, size_t, struct group **);
-    unsigned number;
-    char end;
+    char text[(CROWDED_GROUPS + 1) * 32];
+    size_t length = (size_t)snprintf(text, sizeof text, "crowded:x:%u:\n", CROWDED_UID);
 
-    if (real == NULL)
-        *(void **)&real = dlsym(RTLD_NEXT, "getgrnam_r");
-    name_service_calls++;
-    if (sscanf(name, "crowd%u%c", &number, &end) == 1 && number < CROWDED_GROUPS)
-        return crowd_group(number, entry, buffer, size, result);
-    return real(name, entry, buffer, size, result);
+    for (unsigned i = 0; i < CROWDED_GROUPS; i++)
+        length += (size_t)snprintf(text + length, sizeof text - length, "crowd%u:x:%u:crowded\n", i,
+                                   CROWD_GID + i);
+    group_file_reads++;
+    return file_of(text);
 }
 
-int getgrouplist(const char *user, gid_t primary, gid_t *groups, int *count)
+/* The module's open(2). The C library has another one for what it reads itself. */
+int open64(const char *path, int flags, ...)
 {
-    static int (*real)(const char *, gid_t, gid_t *, int *);
+    static int (*real)(const char *, int, ...);
+    va_list arguments;
+    unsigned mode = 0;
 
     if (real == NULL)
-        *(void **)&real = dlsym(RTLD_NEXT, "getgrouplist");
-    name_service_calls++;
-    if (strcmp(user, "crowded") != 0)
-        return real(user, primary, groups, count);
-    for (int i = 0; i < *count && i < CROWDED_GROUPS; i++)
-        groups[i] = CROWD_GID + (gid_t)i;
-    const int result = *count < CROWDED_GROUPS ? -1 : CROWDED_GROUPS;
-    *count = CROWDED_GROUPS;
-    return result;
+        *(void **)&real = dlsym(RTLD_NEXT, "open64");
+    if (strcmp(path, "/etc/nsswitch.conf") == 0)
+        return file_of("group: files\n");
+    if (strcmp(path, "/etc/group") == 0)
+        return open_group_file();
+    va_start(arguments, flags);
+    if ((flags & (O_CREAT | O_TMPFILE)) != 0)
+        mode = va_arg(arguments, unsigned);
+    va_end(arguments);
+    return real(path, flags, mode);
 }
 
 int getgrgid_r(gid_t gid, struct group *entry, char *buffer, size_t size, struct group **result)
@@ -133,8 +132,6 @@ int getgrgid_r(gid_t gid, struct group *entry, char *buffer, size_t size, struct
         *(void **)&real = dlsym(RTLD_NEXT, "getgrgid_r");
     name_service_calls++;
     *result = NULL;
-    if (gid >= CROWD_GID && gid < CROWD_GID + CROWDED_GROUPS)
-        return crowd_group((unsigned)gid - CROWD_GID, entry, buffer, size, result);
     if (gid == BROKEN_GID)
         return EIO;
     if (gid != ALICE_UID)

@@ -18,7 +18,7 @@ enum { ALICE_UID = 70001, BOB_UID = 70002, NUMBERED_UID = 80000 };
 enum { CROWD_GID = 75000, CROWDED_GROUPS = 60 };
 
 /* How often a user or group was asked for. */
-extern unsigned name_service_calls;
+extern unsigned name_service_calls, group_file_reads;
 
 #define NEEDS_ROOT()                                                                               \
     do {                                                                                           \

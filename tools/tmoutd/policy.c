@@ -12,6 +12,7 @@ static void find_limits(const struct snapshot *snapshot, const struct policy_que
     struct resolution resolution;
     struct account account;
     struct policy_groups groups = {0};
+    struct failure why = {""};
     const enum account_status status = account_lookup(question->user, false, &account);
 
     if (status != ACCOUNT_FOUND) {
@@ -27,7 +28,8 @@ static void find_limits(const struct snapshot *snapshot, const struct policy_que
         found->has_limits = true;
         break;
     case ACCOUNT_GROUPS_UNKNOWN:
-        failure_set(&found->failure, "cannot look up user: %s", account_strerror(errno));
+        account_groups_failure(&account, errno, &why);
+        failure_set(&found->failure, "cannot look up user: %s", why.text);
         break;
     case ACCOUNT_POLICY_DAMAGED:
     default:

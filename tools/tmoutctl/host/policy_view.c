@@ -160,12 +160,15 @@ int policy_view_resolve(const struct tmoutctl_context *context, struct policy_vi
                         struct account *account, struct resolution *resolution,
                         struct failure *failure)
 {
+    struct failure why = {""};
+
     switch (resolve_account(&view->snapshot, &view->groups, account, resolution)) {
     case ACCOUNT_RESOLVED:
         return 0;
     case ACCOUNT_GROUPS_UNKNOWN:
+        account_groups_failure(account, errno, &why);
         failure_set(failure, "cannot look up the groups of user \"%s\": %s", account->name,
-                    account_strerror(errno));
+                    why.text);
         return -1;
     case ACCOUNT_POLICY_DAMAGED:
     default:

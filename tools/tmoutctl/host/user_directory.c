@@ -1,6 +1,7 @@
 #include "tools/tmoutctl/host/user_directory.h"
 
 #include "lib/host/array.h"
+#include "lib/host/group_sources.h"
 #include "tools/tmoutctl/host/nss_sources.h"
 
 #include <errno.h>
@@ -9,19 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* What is written in /etc/nsswitch.conf; where a database is missing there, files
- * alone. -1: the sources cannot be asked one by one. */
-static int sources_of(const char *database, struct nss_sources *sources)
-{
-    const int found = nss_sources_read(database, sources);
-
-    if (found == 0) {
-        *sources = (struct nss_sources){.name = {"files"}, .count = 1, .line = "files"};
-        return 0;
-    }
-    return found > 0 ? 0 : -1;
-}
 
 static int set_account(struct directory_user *user, const struct account *account)
 {
@@ -92,13 +80,14 @@ int user_directory_find(const uid_t *uid, size_t count, struct user_directory *d
     for (size_t i = 0; i < count; i++)
         directory->user[i] =
             (struct directory_user){.account.uid = uid[i], .status = ACCOUNT_UNKNOWN};
-    if (sources_of("passwd", &sources) != 0)
+    if (!nss_sources_read("passwd", &sources))
         return find_by_lookup(directory);
     for (size_t i = 0; result == 0 && i < sources.count; i++) {
-        if (strcmp(sources.name[i], "files") == 0) {
+        const char *source = sources.source[i].name;
+        if (strcmp(source, "files") == 0) {
             result = find_in_passwd(directory);
-        } else if (nss_source_installed(sources.name[i])) {
-            nss_sources_select("passwd", sources.name[i]);
+        } else if (nss_source_installed(source)) {
+            nss_sources_select("passwd", source);
             result = find_by_lookup(directory);
         }
     }
@@ -180,22 +169,42 @@ static int find_in_group_file(const struct users_by_name *users)
     return result;
 }
 
-/* What the sources that are selected now know of everybody's groups. */
-static int find_groups_by_lookup(const struct users_by_name *users)
+/* Nobody knows then which rules apply to the user. */
+static void set_unknown(struct directory_user *user)
 {
+    user->status = ACCOUNT_ERROR;
+    user->error = errno;
+}
+
+/* Without asking the sources one by one. */
+static void find_groups_by_lookup(const struct users_by_name *users)
+{
+    for (size_t i = 0; i < users->count; i++) {
+        struct account *account = &users->user[i]->account;
+        free(account->gids);
+        account->gids = NULL;
+        account->gid_count = 0;
+        if (account_list_groups(account) != 0)
+            set_unknown(users->user[i]);
+    }
+}
+
+/* What this source knows of everybody's groups. */
+static int find_groups_in_source(const struct users_by_name *users, const char *source)
+{
+    struct group_list list = {0};
     int result = 0;
 
     for (size_t i = 0; result == 0 && i < users->count; i++) {
         struct directory_user *user = users->user[i];
-        struct account asked = {.name = user->account.name, .gid = user->account.gid};
-        if (account_list_groups(&asked) != 0) {
-            user->status = ACCOUNT_ERROR;
-            user->error = errno;
-        }
-        for (size_t g = 0; result == 0 && g < asked.gid_count; g++)
-            result = add_gid(&user->account, asked.gids[g]);
-        free(asked.gids);
+        const struct account *account = &user->account;
+        if (group_source_add(source, account->name, account->gid, &list) != GROUPS_LISTED)
+            set_unknown(user);
+        for (long g = 0; result == 0 && g < list.count; g++)
+            result = add_gid(&user->account, list.gid[g]);
+        list.count = 0;
     }
+    group_list_free(&list);
     return result;
 }
 
@@ -210,6 +219,7 @@ static int add_primary_groups(const struct users_by_name *users)
 
 int user_directory_find_groups(struct user_directory *directory)
 {
+    char text[NSSWITCH_BYTES_MAX];
     struct nss_sources sources, own;
     struct users_by_name users = {0};
     int result = -1;
@@ -217,20 +227,18 @@ int user_directory_find_groups(struct user_directory *directory)
     if (index_by_name(directory, &users) != 0 || add_primary_groups(&users) != 0)
         goto out;
     /* With a line of its own for this question, success ends the search. */
-    if (nss_sources_read("initgroups", &own) != 0 || sources_of("group", &sources) != 0) {
-        result = find_groups_by_lookup(&users);
+    if (nsswitch_read(text) != 0 || nsswitch_parse(text, "initgroups", &own) != 0 ||
+        !nss_sources_read("group", &sources)) {
+        find_groups_by_lookup(&users);
+        result = 0;
         goto out;
     }
     result = 0;
     for (size_t i = 0; result == 0 && i < sources.count; i++) {
-        if (strcmp(sources.name[i], "files") == 0) {
-            result = find_in_group_file(&users);
-        } else if (nss_source_installed(sources.name[i])) {
-            nss_sources_select("group", sources.name[i]);
-            result = find_groups_by_lookup(&users);
-        }
+        const char *source = sources.source[i].name;
+        result = strcmp(source, "files") == 0 ? find_in_group_file(&users)
+                                              : find_groups_in_source(&users, source);
     }
-    nss_sources_select("group", sources.line);
 
 out:
     free(users.user);

@@ -15,13 +15,14 @@ from host.commands import must, run
 from host.files import read, write
 from host.pam_stacks import AUTH_LINE, stack, wire_auth
 from host.product import POLICY, SNAPSHOT, errors, policy, unlock
+from host.sshd import Sshd
 from host.syslog import syslog
 from host.tap import tap
 from host.terminal import Terminal, on_console
 
 PASSWORD_LINE = "password requisite pam_tmout.so"
 PEOPLE = {name: "right-1234" for name in
-          "ann keeps young weak expired desk by root2 admin other".split()}
+          "ann keeps young weak expired desk remote by root2 admin other".split()}
 FRESH = "another-5678"
 
 
@@ -103,6 +104,29 @@ def expired_at_login():
             session.type(answer)
         session.wait("login: |manipulation|failure")
     tap.equal(state("desk"), (0, False), "login: not counted")
+    expired_over_ssh()
+
+
+def expired_over_ssh():
+    """sshd has the password changed within keyboard-interactive, or runs passwd(1)"""
+    must("chage", "-d", "0", "remote")
+    asking = Sshd(port=2208)
+    asking.start("KbdInteractiveAuthentication yes\nPasswordAuthentication no\n")
+    # One login: the client would begin another one, with an empty password.
+    over_ssh = {"method": "keyboard-interactive", "port": 2208,
+                "options": ["NumberOfPasswordPrompts=1"]}
+    for _ in range(3):
+        tap.ok(not lets_in("remote", "right-1234", "wrong", **over_ssh), "ssh: a wrong current one")
+        tap.equal(state("remote"), (0, False), "ssh: not counted")
+    tap.ok(lets_in("remote", "right-1234", "right-1234", FRESH, FRESH, **over_ssh),
+           "ssh: changed, in")
+    asking.stop()
+    must("chage", "-d", "0", "remote")
+    for count in 1, 2, 3:
+        passwd("remote", "wrong")
+        tap.equal(counts("remote"), {"local": count}, "passwd: counted, also if it has expired")
+    tap.ok(not lets_in("remote", "wrong"), "over the network")
+    tap.equal(counts("remote"), {"local": 3, "network": 1}, "counted apart")
 
 
 def no_policy():

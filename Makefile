@@ -113,7 +113,14 @@ $(BUILD)/paths: FORCE
 	@echo '$(PATHS)' | cmp -s - $@ || echo '$(PATHS)' > $@
 .PHONY: FORCE
 
-$(BUILD)/obj/%.o: %.c Makefile $(BUILD)/paths
+# Once it has what it needs, a machine is not asked again.
+$(addprefix $(BUILD)/requirements-,build deb rpm):
+	@mkdir -p $(@D)
+	@CC=$(call quote,$(CC)) CPPFLAGS=$(call quote,$(CPPFLAGS)) PKG_CONFIG=$(call quote,$(PKG_CONFIG)) \
+	    packaging/require $(patsubst requirements-%,%,$(@F))
+	@touch $@
+
+$(BUILD)/obj/%.o: %.c Makefile $(BUILD)/paths | $(BUILD)/requirements-build
 	@mkdir -p $(@D)
 	$(COMPILE) $(OBJECT_CPPFLAGS) -MMD -MP -c -o $@ $<
 
@@ -202,7 +209,7 @@ PACKAGED = $(shell find . \( -path ./build -o -path ./.git -o -name __pycache__ 
 deb: build/deb/built
 	@ls build/*.deb
 
-build/deb/built: $(PACKAGED)
+build/deb/built: $(PACKAGED) | $(BUILD)/requirements-deb
 	packaging/build-deb $(VERSION) build/deb
 	@rm -f build/*.deb build/*.dsc build/*.tar.xz build/*.changes build/*.buildinfo
 	@cp build/deb/*.deb build/deb/*.dsc build/deb/*.tar.xz build/deb/*.changes build/deb/*.buildinfo build/
@@ -211,7 +218,7 @@ build/deb/built: $(PACKAGED)
 rpm: build/rpm/built
 	@ls build/*.rpm
 
-build/rpm/built: $(PACKAGED)
+build/rpm/built: $(PACKAGED) | $(BUILD)/requirements-rpm
 	packaging/build-rpm $(VERSION) build/rpm
 	@rm -f build/*.rpm
 	@cp build/rpm/RPMS/*/*.rpm build/rpm/SRPMS/*.rpm build/

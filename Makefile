@@ -161,7 +161,7 @@ $(BUILD)/man/%: man/%
 install: all
 	install -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(SYSCONFDIR)/security/tmout.conf.d \
 	    $(DESTDIR)$(SYSCONFDIR)/profile.d $(DESTDIR)$(DATADIR)/tmout/shells \
-	    $(DESTDIR)$(DATADIR)/tmout/profile.d \
+	    $(DESTDIR)$(DATADIR)/tmout/profile.d $(DESTDIR)$(DATADIR)/tmout/selinux \
 	    $(DESTDIR)$(DATADIR)/tmout/pam.d $(DESTDIR)$(DATADIR)/tmout/presets $(DESTDIR)$(UNITDIR) \
 	    $(DESTDIR)$(TMPFILESDIR)
 	install -m 644 $(BUILD)/pam_tmout.so $(DESTDIR)$(PAMDIR)/
@@ -182,6 +182,7 @@ install: all
 	install -m 644 profile.d/tmout.sh profile.d/tmout.csh $(DESTDIR)$(DATADIR)/tmout/profile.d/
 	install -m 644 profile.d/shells/* $(DESTDIR)$(DATADIR)/tmout/shells/
 	install -m 644 conf/pam.d/* $(DESTDIR)$(DATADIR)/tmout/pam.d/
+	install -m 644 packaging/selinux/tmout.* $(DESTDIR)$(DATADIR)/tmout/selinux/
 	install -m 644 conf/presets/*.conf $(DESTDIR)$(DATADIR)/tmout/presets/
 	for page in $(MAN_PAGES); do \
 	    install -d $(DESTDIR)$(MANDIR)/man$${page##*.} && \

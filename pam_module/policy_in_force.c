@@ -97,7 +97,12 @@ static int open_snapshot(struct policy_look *look, struct snapshot *snapshot)
     }
     if (status == SNAPSHOT_OK)
         return 0;
-    if (rejection.text[0] != '\0')
+    if (status == SNAPSHOT_DENIED && geteuid() == 0)
+        pam_syslog(look->pamh, LOG_ERR,
+                   "SELinux or another MAC policy denied reading the policy in force: %s; run "
+                   "\"tmoutctl audit --check host-mac\"",
+                   failure.text);
+    else if (rejection.text[0] != '\0')
         pam_syslog(look->pamh, LOG_ERR, "no policy is in force: %s", rejection.text);
     else
         pam_syslog(look->pamh, LOG_ERR, "no policy is in force: %s; run \"tmoutctl apply\"",

@@ -109,7 +109,7 @@ static int fill_record(pam_handle_t *pamh, const struct registered_limits *limit
     if (clock_now(&record->since, failure) != 0)
         return -1;
     if (process_read(0, &self) != 0) {
-        failure_set(failure, "cannot read process data from /proc: %s", strerror(errno));
+        failure_set(failure, "cannot read process data from /proc: %s", failure_reason(errno));
         return -1;
     }
     record->pid = self.pid;
@@ -137,7 +137,7 @@ static int put_or_send(pam_handle_t *pamh, const char *sessions_dir,
     if (registry_put(sessions_dir, geteuid(), record, failure) == 0)
         return 0;
     if (login_message_send(sessions_dir, geteuid(), record) != 0) {
-        failure_append(failure, "; and tmoutd does not answer: %s", strerror(errno));
+        failure_append(failure, "; and tmoutd does not answer: %s", failure_reason(errno));
         return -1;
     }
     log_name(record->user, name, sizeof name);

@@ -98,7 +98,7 @@ static enum ledger_status admit_on(struct ledger *ledger, struct source_record *
     report->admission = take_entry(ledger, on, limits, &changed, now);
     /* The attempt's own lock comes first: without it, it would look dead. */
     if (report->admission == ADMITTED && ledger_lock_attempt(ledger, &ledger->slot) != 0) {
-        failure_set(failure, "cannot be locked: %s", strerror(errno));
+        failure_set(failure, "cannot be locked: %s", failure_reason(errno));
         return LEDGER_FAILED;
     }
     /* Expiry need not be stored: it is recomputed at the next access. */
@@ -167,7 +167,7 @@ static enum ledger_status replace_sealed(const struct ledger *ledger, const stru
 
     if (fstat(ledger->fd, &st) == 0 && ledger_replace_damaged(&place, &st, true, now) == 0)
         return LEDGER_DAMAGED;
-    failure_append(failure, " and cannot be replaced: %s", strerror(errno));
+    failure_append(failure, " and cannot be replaced: %s", failure_reason(errno));
     return LEDGER_FAILED;
 }
 

@@ -136,7 +136,8 @@ static enum ledger_access find_access(const char *state_dir, const struct ledger
             return access_of(-error);
         return ACCESS_FAILED;
     }
-    failure_set(failure, "cannot write to %s/" LEDGER_DIRECTORY ": %s", state_dir, strerror(error));
+    failure_set(failure, "cannot write to %s/" LEDGER_DIRECTORY ": %s", state_dir,
+                failure_reason(error));
     return access_of(error);
 }
 

@@ -26,7 +26,7 @@ static int make_directory(const char *state_dir, uid_t owner, struct failure *wh
     close(above);
     if (result != 0)
         failure_set(why, "cannot create directory %s/" LEDGER_DIRECTORY ": %s", state_dir,
-                    strerror(error));
+                    failure_reason(error));
     errno = error;
     return result;
 }
@@ -90,7 +90,7 @@ static enum ledger_status open_place(const struct ledger_place *place, int flags
         return LEDGER_DAMAGED;
     }
     if (ledger->fd < 0 || fstat(ledger->fd, st) != 0) {
-        failure_set(failure, "cannot be opened: %s", strerror(errno));
+        failure_set(failure, "cannot be opened: %s", failure_reason(errno));
         return errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
     }
     ledger->device = st->st_dev;
@@ -144,7 +144,7 @@ static enum ledger_status check_file(struct ledger *ledger, const struct stat *s
 
     const ssize_t size = pread(ledger->fd, start, sizeof start, 0);
     if (size < 0) {
-        failure_set(failure, "cannot be read: %s", strerror(errno));
+        failure_set(failure, "cannot be read: %s", failure_reason(errno));
         return LEDGER_FAILED;
     }
     enum ledger_status status = check_start(ledger, start, (size_t)size, failure);
@@ -250,7 +250,7 @@ static enum ledger_status create_missing(const struct ledger_place *place, bool 
 {
     if (ledger_create(place, sealed, now) == 0)
         return LEDGER_REPLACED;
-    failure_set(failure, "cannot be created: %s%s", strerror(errno),
+    failure_set(failure, "cannot be created: %s%s", failure_reason(errno),
                 errno == EFBIG ? " (because of the caller's file size limit)" : "");
     return LEDGER_FAILED;
 }
@@ -272,7 +272,7 @@ static enum ledger_status open_or_replace(const struct ledger_place *place,
     *damaged = true;
     if (ledger_replace_damaged(place, &st, true, now) == 0)
         return LEDGER_REPLACED;
-    failure_append(failure, " and cannot be replaced: %s", strerror(errno));
+    failure_append(failure, " and cannot be replaced: %s", failure_reason(errno));
     return LEDGER_FAILED;
 }
 

@@ -69,7 +69,7 @@ int ledger_lock(const struct ledger *ledger, uint32_t record, struct failure *fa
     const int error = errno;
     failure_set(failure, "cannot be locked: %s",
                 error == ETIMEDOUT ? "timed out waiting for a lock held by another process"
-                                   : strerror(error));
+                                   : failure_reason(error));
     errno = error;
     return -1;
 }

@@ -169,7 +169,7 @@ static enum ledger_status read_at(const struct ledger *ledger, int64_t offset, v
     if (n == (ssize_t)size)
         return LEDGER_OK;
     if (n < 0) {
-        failure_set(failure, "cannot be read: %s", strerror(errno));
+        failure_set(failure, "cannot be read: %s", failure_reason(errno));
         return LEDGER_FAILED;
     }
     failure_set(failure, "is damaged: it is too short");
@@ -186,7 +186,7 @@ static enum ledger_status write_at(const struct ledger *ledger, int64_t offset, 
     while (n < 0 && errno == EINTR);
     if (n == (ssize_t)size)
         return LEDGER_OK;
-    failure_set(failure, "cannot be written: %s", strerror(n < 0 ? errno : ENOSPC));
+    failure_set(failure, "cannot be written: %s", failure_reason(n < 0 ? errno : ENOSPC));
     return LEDGER_FAILED;
 }
 

@@ -35,7 +35,7 @@ static enum ledger_removal remove_under_locks(const struct ledger *ledger,
     ledger_file_name(name, ledger->uid);
     if (unlinkat(ledger->directory_fd, name, 0) == 0)
         return LEDGER_REMOVED;
-    failure_set(failure, "cannot be removed: %s", strerror(errno));
+    failure_set(failure, "cannot be removed: %s", failure_reason(errno));
     return LEDGER_REMOVAL_FAILED;
 }
 

@@ -216,7 +216,7 @@ static enum ledger_status add_candidate(const struct replacement *new, const str
         append_successor(new->fd, new->name) == 0 &&
         install_successor(new->place, new->fd, new->end, &new->st))
         return LEDGER_REPLACED;
-    failure_set(failure, "cannot be replaced: %s", strerror(errno));
+    failure_set(failure, "cannot be replaced: %s", failure_reason(errno));
     return LEDGER_FAILED;
 }
 
@@ -230,11 +230,11 @@ static enum ledger_status replace_by_copy(struct replacement *new, const struct 
 
     if (image == NULL || name_candidate(new->name, sizeof new->name, new->place->uid) != 0 ||
         atomic_write_new(new->place->directory_fd, new->name, 0600, image, size) != 0) {
-        failure_set(failure, "cannot be replaced: %s", strerror(errno));
+        failure_set(failure, "cannot be replaced: %s", failure_reason(errno));
         goto out;
     }
     if (revoke_ledger(new->fd) != 0)
-        failure_set(failure, "cannot be replaced: %s", strerror(errno));
+        failure_set(failure, "cannot be replaced: %s", failure_reason(errno));
     else if (install_successor(new->place, new->fd, new->end, &new->st))
         status = LEDGER_REPLACED;
     else
@@ -261,7 +261,7 @@ enum ledger_status ledger_carry_over(const struct ledger_place *place, int fd,
     new.record_count = record_count > old_count ? record_count : old_count;
     new.end = version == 1 ? v1_file_size(old_count) : ledger_file_size(old_count);
     if (fstat(fd, &new.st) != 0) {
-        failure_set(failure, "cannot be replaced: %s", strerror(errno));
+        failure_set(failure, "cannot be replaced: %s", failure_reason(errno));
         return LEDGER_FAILED;
     }
     if (!is_in_place(place, &new.st) ||

@@ -99,7 +99,7 @@ static enum ledger_status unlock_or_replace(const struct ledger_place *place,
     unlocked->replaced = true;
     if (ledger_replace_damaged(place, &st, false, now) == 0)
         return LEDGER_REPLACED;
-    failure_append(failure, " and cannot be replaced: %s", strerror(errno));
+    failure_append(failure, " and cannot be replaced: %s", failure_reason(errno));
     return LEDGER_FAILED;
 }
 

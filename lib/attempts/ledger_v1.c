@@ -61,7 +61,7 @@ static enum ledger_status load(int fd, uid_t uid, uint32_t number, struct v1_ban
     const ssize_t n = pread(fd, &record, sizeof record, (off_t)v1_offset(number));
 
     if (n < 0) {
-        failure_set(failure, "cannot be read: %s", strerror(errno));
+        failure_set(failure, "cannot be read: %s", failure_reason(errno));
         return LEDGER_FAILED;
     }
     failure_set(failure, "is damaged (record %u)", (unsigned)number);

@@ -3,9 +3,11 @@
 #ifndef TMOUT_HOST_FAILURE_H
 #define TMOUT_HOST_FAILURE_H
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Room for a path of usual length and an explanation. */
 enum { FAILURE_TEXT_MAX = 512 };
@@ -13,6 +15,16 @@ enum { FAILURE_TEXT_MAX = 512 };
 struct failure {
     char text[FAILURE_TEXT_MAX]; /* always terminated; "" where nothing failed */
 };
+
+/*
+ * strerror(3) for an access to our state. It belongs to root, whom no mode of a file
+ * stops: what denies root an access is SELinux or another MAC policy.
+ */
+static inline const char *failure_reason(int error)
+{
+    return error == EACCES && geteuid() == 0 ? "denied by SELinux or another MAC policy"
+                                             : strerror(error);
+}
 
 /* Replaces the text, as snprintf(3) does; what is too long is cut off. */
 static inline void failure_set(struct failure *failure, const char *format, ...)

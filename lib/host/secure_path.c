@@ -78,7 +78,7 @@ static int check_ancestors(int fd, const char *path, uid_t owner, bool passed_th
     }
 
 fail:
-    failure_set(failure, "a parent of %s: %s", path, strerror(errno));
+    failure_set(failure, "a parent of %s: %s", path, failure_reason(errno));
     return -1;
 }
 
@@ -88,7 +88,7 @@ int secure_open_directory(const char *path, uid_t owner, int flags, struct failu
 
     if (fd < 0) {
         const int error = errno;
-        failure_set(failure, "the directory %s: %s", path, strerror(error));
+        failure_set(failure, "the directory %s: %s", path, failure_reason(error));
         errno = error;
         return -1;
     }
@@ -119,13 +119,13 @@ int secure_open_file(int directory_fd, const char *name, uid_t owner, struct sta
     if (fd < 0) {
         error = errno;
         wrong = not_a_file(error);
-        failure_set(failure, "%s", wrong != NULL ? wrong : strerror(error));
+        failure_set(failure, "%s", wrong != NULL ? wrong : failure_reason(error));
         errno = wrong != NULL ? EPERM : error;
         return -1;
     }
     if (fstat(fd, st) != 0) {
         error = errno;
-        wrong = strerror(error);
+        wrong = failure_reason(error);
         goto fail;
     }
     error = EPERM;

@@ -195,7 +195,9 @@ enum snapshot_status snapshot_open(const char *state_dir, enum snapshot_kind kin
              kind == SNAPSHOT_POLICY ? SNAPSHOT_POLICY_NAME : SNAPSHOT_REJECTED_NAME);
     const int fd = secure_open_file(AT_FDCWD, path, owner, &st, &wrong);
     if (fd < 0)
-        status = errno == ENOENT ? SNAPSHOT_ABSENT : SNAPSHOT_UNUSABLE;
+        status = errno == ENOENT   ? SNAPSHOT_ABSENT
+                 : errno == EACCES ? SNAPSHOT_DENIED
+                                   : SNAPSHOT_UNUSABLE;
     else
         status = open_size(fd, st.st_size, kind, snapshot, &wrong);
     if (status != SNAPSHOT_OK) {

@@ -26,6 +26,7 @@
 enum snapshot_status {
     SNAPSHOT_OK,
     SNAPSHOT_ABSENT,  /* no such file */
+    SNAPSHOT_DENIED,  /* root is denied it by SELinux, for example */
     SNAPSHOT_UNUSABLE /* insecure, damaged, or not readable: the failure says which */
 };
 

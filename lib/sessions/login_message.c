@@ -116,7 +116,8 @@ int login_message_listen(const char *directory, uid_t owner, struct failure *fai
     fd = open_socket();
     if (fd < 0 || bind_socket(fd, parent_fd, name) != 0) {
         const int error = errno;
-        failure_set(failure, "cannot create socket %s.socket: %s", directory, strerror(error));
+        failure_set(failure, "cannot create socket %s.socket: %s", directory,
+                    failure_reason(error));
         if (fd >= 0)
             close(fd);
         fd = -1;

@@ -154,7 +154,7 @@ static int open_or_make(const struct registry_write *write, struct failure *fail
     if (registry_make(write->directory) == 0)
         return secure_open_directory(write->directory, write->owner, O_RDONLY, failure);
     const int error = errno;
-    failure_set(failure, "cannot create directory: %s", strerror(error));
+    failure_set(failure, "cannot create directory: %s", failure_reason(error));
     errno = error;
     return -1;
 }
@@ -171,7 +171,7 @@ static int put_record(struct registry_write *write, const struct session_record 
     const int result = write_record(write, record);
     error = errno;
     if (result != 0)
-        failure_set(failure, "cannot write file %s: %s", write->name, strerror(error));
+        failure_set(failure, "cannot write file %s: %s", write->name, failure_reason(error));
     close(write->directory_fd);
     errno = error;
     return result;

@@ -88,7 +88,8 @@ int spares_fill(const char *registry, uid_t owner, struct failure *failure)
 
     if (spare_directory_path(registry, path, sizeof path) != 0 ||
         secure_make_directory(AT_FDCWD, path) != 0) {
-        failure_set(failure, "cannot create directory %s.spare: %s", registry, strerror(errno));
+        failure_set(failure, "cannot create directory %s.spare: %s", registry,
+                    failure_reason(errno));
         return -1;
     }
     const int spares_fd = open_spares(registry, owner, failure);
@@ -98,7 +99,7 @@ int spares_fill(const char *registry, uid_t owner, struct failure *failure)
         result = spare_ensure(spares_fd, owner, i);
     const int error = errno;
     if (result != 0)
-        failure_set(failure, "cannot create spare file in %s: %s", path, strerror(error));
+        failure_set(failure, "cannot create spare file in %s: %s", path, failure_reason(error));
     close(spares_fd);
     errno = error;
     return result;

@@ -26,8 +26,8 @@ NOBODY = 65534
 COMMANDS = {
     "apply": {"usage": "apply [--quiet]"},
     "attempts": {"usage": "attempts [USER]", "operand": "USER"},
-    "audit": {"usage": "audit [--baseline NAME] [--patch]",
-              "options": {"baseline": "NAME", "patch": None}},
+    "audit": {"usage": "audit [--baseline NAME] [--check ID] [--patch]",
+              "options": {"baseline": "NAME", "check": "ID", "patch": None}},
     "check": {"usage": "check [FILE]", "operand": "FILE"},
     "help": {"usage": "help [COMMAND]", "operand": "COMMAND"},
     "preset": {"usage": "preset [NAME]", "operand": "NAME"},

@@ -4,6 +4,7 @@
 #define TMOUT_TMOUTCTL_AUDIT_AREAS_H
 
 #include "tools/tmoutctl/audit/audit.h"
+#include "tools/tmoutctl/host/mac.h"
 
 #include <stdbool.h>
 #include <sys/statvfs.h>
@@ -14,6 +15,9 @@ extern const char audit_module_path[];
 /* Starts the audit and runs all areas, with the preset of this name unless it is NULL.
  * Returns 0, or -1 with the reason, as audit_baseline(). */
 int audit_areas(struct audit *audit, const char *baseline, struct failure *failure);
+
+/* Starts the audit and runs the check of this name only. Returns 0, or -1 with the reason. */
+int audit_one_check(struct audit *audit, const char *id, struct failure *failure);
 
 void audit_policy(struct audit *audit);
 void audit_pam(struct audit *audit);
@@ -27,6 +31,9 @@ void audit_policy_checks(struct audit *audit);
 
 /* Part of audit_host(): is there room in a directory, given its file system? */
 void audit_room(struct audit *audit, const char *directory, const struct statvfs *room);
+
+/* Part of audit_host(): what SELinux, Smack or AppArmor would deny login programs. */
+void audit_mac(struct audit *audit, const struct mac_kernel *kernel);
 
 /*
  * Finds out what the policy will be once it meets the preset of this name, as far as the

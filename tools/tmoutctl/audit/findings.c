@@ -64,6 +64,8 @@ const struct audit_check_row audit_checks[AUDIT_CHECKS] = {
                             "disconnect backs every limit, or every shell supports a timeout"},
     [CHECK_HOST_FILES] = {"host-files", "only root can write our files and directories"},
     [CHECK_HOST_STATE] = {"host-state", "the state directory can be written"},
+    [CHECK_HOST_MAC] = {"host-mac",
+                        "neither SELinux, Smack nor AppArmor keeps logins from the state"},
     [CHECK_HOST_FAILLOCK] = {"host-faillock",
                              "pam_faillock is not in use, or agrees with the policy"},
     [CHECK_HOST_LOGIND] = {"host-logind", "logind ends no idle session before the policy does"},
@@ -208,6 +210,22 @@ const struct finding *findings_first(const struct findings *findings, enum audit
             return f;
     }
     return NULL;
+}
+
+void findings_keep(struct findings *findings, const char *id)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < findings->count; i++) {
+        struct finding *finding = findings->item[i];
+        if (strcmp(audit_checks[finding->check].id, id) == 0) {
+            findings->item[kept++] = finding;
+            continue;
+        }
+        finding_clear(finding);
+        free(finding);
+    }
+    findings->count = kept;
 }
 
 void findings_free(struct findings *findings)

@@ -52,6 +52,7 @@ enum audit_check {
     CHECK_SHELLS_RULES,
     CHECK_HOST_FILES,
     CHECK_HOST_STATE,
+    CHECK_HOST_MAC,
     CHECK_HOST_FAILLOCK,
     CHECK_HOST_LOGIND,
     CHECK_HOST_TIOCSTI,
@@ -142,6 +143,9 @@ bool findings_have(const struct findings *findings, enum audit_check check, cons
  * none. */
 const struct finding *findings_first(const struct findings *findings, enum audit_check check,
                                      enum audit_status at_least, enum setting_id setting);
+
+/* Drops the findings of all other checks. id is that of a check. */
+void findings_keep(struct findings *findings, const char *id);
 
 void findings_free(struct findings *findings);
 

@@ -474,10 +474,18 @@ static void check_host_state(struct audit *audit, const void *facts)
         audit_room(audit, TMOUT_SESSIONS_DIR, &room);
 }
 
+/* --- SELinux, Smack, AppArmor ---------------------------------------------- */
+
+static void check_host_mac(struct audit *audit, const void *facts)
+{
+    (void)facts;
+    audit_mac(audit, &mac_running_kernel);
+}
+
 static const struct audit_step host_steps[] = {
-    {CHECK_HOST_FILES, check_host_files},       {CHECK_HOST_STATE, check_host_state},
-    {CHECK_HOST_FAILLOCK, check_host_faillock}, {CHECK_HOST_LOGIND, check_host_logind},
-    {CHECK_HOST_TIOCSTI, check_host_tiocsti},
+    {CHECK_HOST_FILES, check_host_files},   {CHECK_HOST_STATE, check_host_state},
+    {CHECK_HOST_MAC, check_host_mac},       {CHECK_HOST_FAILLOCK, check_host_faillock},
+    {CHECK_HOST_LOGIND, check_host_logind}, {CHECK_HOST_TIOCSTI, check_host_tiocsti},
 };
 
 void audit_host(struct audit *audit)

@@ -54,7 +54,7 @@ static int lock_state(struct application *a)
     a->lock_fd = openat(a->state_fd, "apply.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (a->lock_fd < 0) {
         report("cannot apply the policy: %s/apply.lock: %s", a->context->state_dir,
-               strerror(errno));
+               failure_reason(errno));
         return -1;
     }
     sigaction(SIGALRM, &interrupt, NULL);
@@ -64,7 +64,7 @@ static int lock_state(struct application *a)
     if (result != 0)
         report("%s/apply.lock: %s", a->context->state_dir,
                errno == EINTR ? "locked by another tmoutctl apply: try again when it has finished"
-                              : strerror(errno));
+                              : failure_reason(errno));
     return result;
 }
 
@@ -74,7 +74,7 @@ static int open_state(struct application *a)
     struct failure failure = {""};
 
     if (mkdir(path, 0755) == 0 && chmod(path, 0755) != 0) {
-        report("%s: %s", path, strerror(errno));
+        report("%s: %s", path, failure_reason(errno));
         return -1;
     }
     a->state_fd = secure_open_directory(path, geteuid(), O_RDONLY, &failure);
@@ -137,7 +137,7 @@ static int write_record(const struct application *a, enum snapshot_kind kind, co
                         &image, &size) == 0)
         result = atomic_replace(a->state_fd, name, 0644, image, size);
     if (result != 0)
-        report("%s/%s: cannot write: %s", a->context->state_dir, name, strerror(errno));
+        report("%s/%s: cannot write: %s", a->context->state_dir, name, failure_reason(errno));
     free(image);
     return result;
 }

@@ -1,5 +1,5 @@
 /*
- * tmoutctl audit [--baseline NAME] [--patch]: does the host enforce the policy?
+ * tmoutctl audit [--baseline NAME] [--check ID] [--patch]: does the host enforce the policy?
  * Inspects the host as it is and changes nothing. docs/audit-1.schema.json
  * describes what --json prints.
  */
@@ -108,10 +108,11 @@ static void print_findings(const struct findings *findings, bool quiet)
     printf("%zu passed\n", number[AUDIT_PASS]);
 }
 
-enum { OPTION_BASELINE, OPTION_PATCH };
+enum { OPTION_BASELINE, OPTION_CHECK, OPTION_PATCH };
 
 static const struct verb_option options[] = {
     [OPTION_BASELINE] = {"baseline", "NAME", "also compare with this preset", 0},
+    [OPTION_CHECK] = {"check", "ID", "run this check only: host-mac, for example", 0},
     [OPTION_PATCH] = {"patch", NULL, "print the fixes as one patch, for patch -p1 -d /", 0},
     {0},
 };
@@ -134,14 +135,16 @@ static int print_audit(const struct audit *audit, const char *patch, bool only_p
 static int run_audit(const struct tmoutctl_context *context, const struct verb_arguments *arguments)
 {
     struct audit audit = {.host = &context->host, .owner = geteuid(), .context = context};
-    struct failure failure;
+    struct failure failure = {""};
     int status = TMOUTCTL_FAILURE;
 
     if (geteuid() != 0 && context->host.root[0] == '\0') {
         report("must be run as root");
         return TMOUTCTL_FAILURE;
     }
-    if (audit_areas(&audit, arguments->option[OPTION_BASELINE], &failure) != 0) {
+    const char *check = arguments->option[OPTION_CHECK];
+    if ((check != NULL ? audit_one_check(&audit, check, &failure)
+                       : audit_areas(&audit, arguments->option[OPTION_BASELINE], &failure)) != 0) {
         report("%s", failure.text);
     } else {
         char *patch = patch_make(&audit);
@@ -157,7 +160,7 @@ static int run_audit(const struct tmoutctl_context *context, const struct verb_a
 
 const struct verb verb_audit = {
     .name = "audit",
-    .usage = "[--baseline NAME] [--patch]",
+    .usage = "[--baseline NAME] [--check ID] [--patch]",
     .summary = "check that the host enforces the policy",
     .help = "Checks that the host enforces the policy: PAM, sshd, shells and files as they\n"
             "are now. Changes nothing, and says what would be right; where an edit is proven\n"

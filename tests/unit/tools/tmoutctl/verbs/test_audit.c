@@ -8,7 +8,7 @@
 #define SSHD_PAM    "/etc/pam.d/sshd"
 #define SSHD_CONFIG "/etc/ssh/sshd_config"
 
-enum { OPTION_BASELINE, OPTION_PATCH };
+enum { OPTION_BASELINE, OPTION_CHECK, OPTION_PATCH };
 
 static int audit(struct audited_host *host, const char *baseline, struct captured *captured)
 {
@@ -106,6 +106,31 @@ static void assert_key(const json_t *row, const char *key, const char *value)
     assert_string_equal(json_string_value(json_object_get(row, key)), value);
 }
 
+/* Only its findings count, and an unknown one is an error. */
+static void one_check(void **state)
+{
+    struct audited_host *host = *state;
+    struct captured captured;
+    struct verb_arguments arguments = {.option = {[OPTION_CHECK] = "sshd-accept-env"}};
+
+    put_plain_policy(host);
+    put(host->root, SSHD_CONFIG, "UsePAM yes\nAcceptEnv LANG *\n");
+    assert_int_equal(verb_run_with(&verb_audit, &host->context, &arguments, &captured),
+                     TMOUTCTL_NO);
+    assert_non_null(strstr(captured.out, "\n1 failed, 0 warnings, 0 passed\n"));
+    captured_free(&captured);
+    arguments.option[OPTION_CHECK] = "host-mac";
+    assert_int_equal(verb_run_with(&verb_audit, &host->context, &arguments, &captured),
+                     TMOUTCTL_FINE);
+    assert_non_null(strstr(captured.out, "\n0 failed, 0 warnings, 1 passed\n"));
+    captured_free(&captured);
+    arguments.option[OPTION_CHECK] = "host-";
+    assert_int_equal(verb_run_with(&verb_audit, &host->context, &arguments, &captured),
+                     TMOUTCTL_FAILURE);
+    assert_non_null(strstr(captured.err, "there is no check \"host-\""));
+    captured_free(&captured);
+}
+
 #define ACCEPT_ENV_PATCH                                                                           \
     "--- a" SSHD_CONFIG "\n+++ b" SSHD_CONFIG                                                      \
     "\n@@ -1,2 +1,2 @@\n UsePAM yes\n-AcceptEnv LANG *\n+AcceptEnv LANG\n"
@@ -181,8 +206,8 @@ static void a_baseline(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        WITH_HOST(findings_as_text), WITH_HOST(only_what_is_wrong), WITH_HOST(one_patch),
-        WITH_HOST(findings_as_json), WITH_HOST(a_baseline),
+        WITH_HOST(findings_as_text), WITH_HOST(only_what_is_wrong), WITH_HOST(one_check),
+        WITH_HOST(one_patch),        WITH_HOST(findings_as_json),   WITH_HOST(a_baseline),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include "lib/sessions/login_processes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,12 +81,39 @@ int login_terminals(const struct session_record *login, unsigned index[LOGIN_TER
     return count < 0 || session_check_live(login) != 0 ? -1 : count;
 }
 
-bool login_has_terminal(const struct session_record *login, unsigned index)
+/* Is the terminal with this number the login's? Returns 0; else -1 with errno, ENOENT if
+ * it is not. */
+static int check_terminal(const struct session_record *login, unsigned index)
 {
     unsigned now[LOGIN_TERMINALS_MAX];
     const int count = login_terminals(login, now);
 
-    return count > 0 && contains_terminal(now, count, index);
+    if (count < 0)
+        return -1;
+    if (contains_terminal(now, count, index))
+        return 0;
+    errno = ENOENT;
+    return -1;
+}
+
+int login_terminal_open(const struct session_record *login, unsigned index)
+{
+    char path[64];
+
+    terminal_path(login, index, path, sizeof path);
+    const int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    int error = errno;
+    /* EIO: its master is gone, or something is wrong. */
+    if ((fd >= 0 || error == EIO) && check_terminal(login, index) == 0) {
+        errno = error;
+        return fd;
+    }
+    if (fd >= 0 || error == EIO)
+        error = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return -1;
 }
 
 /* The descriptor that is this terminal's master, or -1. */

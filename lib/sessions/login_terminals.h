@@ -23,8 +23,13 @@ enum { LOGIN_TERMINALS_MAX = 256 };
  */
 int login_terminals(const struct session_record *login, unsigned index[LOGIN_TERMINALS_MAX]);
 
-/* Is the terminal with this number one of the login's? */
-bool login_has_terminal(const struct session_record *login, unsigned index);
+/*
+ * Opens the terminal with this number, without waiting, if it is the login's. Checked
+ * after opening: from then on the number cannot be reused. Returns a descriptor, or -1
+ * with errno: ENOENT or ESRCH if the terminal, or the login, is gone; with any other
+ * errno it may still be there.
+ */
+int login_terminal_open(const struct session_record *login, unsigned index);
 
 /*
  * The session whose controlling terminal this terminal of a login is; 0 if it is

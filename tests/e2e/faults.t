@@ -22,7 +22,7 @@ from host.commands import must
 from host.files import REPOSITORY, read, write
 from host.setup import setup
 from host.tap import tap
-from host.waiting import GUARD_SEC
+from host.waiting import GUARD_SEC, wait_until
 
 LIMIT_SEC = 6
 FAULTY_SEC = 4
@@ -46,6 +46,25 @@ SAMPLE = [("openat", "EIO", n) for n in (3, 9, 12)] + [
     ("inotify_add_watch", "ENOSPC", 1), ("timerfd_settime", "EINVAL", 2), ("ioctl", "EIO", 1),
     ("pidfd_send_signal", "EPERM", 1), ("readlink", "EIO", 1)]
 
+# Of these, every call fails from some point on: a sandbox that is too tight, a broken
+# kernel, a process that is out of descriptors.
+PERMANENT = [(call, error) for call, errors in {
+    "openat": ("EIO", "EMFILE", "EACCES", "ENOMEM"), "getdents64": ("EIO", "ENOMEM"),
+    "readlink": ("EIO", "EACCES"), "readlinkat": ("EIO", "EACCES"), "sendmsg": ("EIO", "ENOBUFS"),
+    "pidfd_open": ("EMFILE", "EPERM", "ENOMEM"), "read": ("EIO", "ENOMEM"),
+    "recvmsg": ("EIO",), "socketpair": ("EMFILE",), "clone": ("EAGAIN",), "ioctl": ("EIO", "EPERM"),
+    "pidfd_getfd": ("EPERM",), "pidfd_send_signal": ("EPERM",), "getsid": ("EPERM",),
+    "newfstatat": ("EIO", "EACCES"), "fstat": ("EIO",), "statx": ("EIO",), "epoll_ctl": ("ENOMEM",),
+    "epoll_wait": ("EIO",), "timerfd_settime": ("EINVAL",), "capget": ("EPERM",),
+    "capset": ("EPERM",), "sendto": ("EIO",), "write": ("EIO",), "fcntl": ("EMFILE",),
+    "prctl": ("EPERM",), "close_range": ("EPERM",), "close": ("EIO",), "mmap": ("ENOMEM",),
+    "brk": ("ENOMEM",), "wait4": ("EPERM",), "pwrite64": ("EIO",), "unlinkat": ("EIO",)
+    }.items() for error in errors]
+# Without them nobody can tell whether a terminal is idle: the login is cut once they work.
+NEEDED = {"newfstatat"}
+PERMANENT_SAMPLE = [("openat", "EMFILE"), ("getdents64", "EIO"), ("readlink", "EIO"),
+                    ("sendmsg", "EIO"), ("pidfd_open", "EPERM"), ("read", "EIO")]
+
 POLICY = f"default {{\n    disconnect = {LIMIT_SEC}s\n    warn = 1s\n}}\n"
 IDLERS = REPOSITORY + "/build/bench/idlers"
 TMOUTD = REPOSITORY + "/build/tmoutd"
@@ -62,7 +81,9 @@ class Idle:
         self.login = subprocess.Popen([IDLERS, "leave", self.state, "idler", "1"],
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.login.stdout.readline()
+        self.login_pid = os.listdir(self.state + "-sessions")[0]
         self.messages = self.state + ".log"
+        self.fault = None
         self.watcher = self._start([*strace])
 
     def _start(self, strace):
@@ -77,22 +98,55 @@ class Idle:
         if tracer != "0":
             os.kill(int(tracer), signal.SIGTERM)
 
-    def ends(self):
+    def wait_known(self):
+        """Until it has looked at the login, and sleeps until something is due."""
+        of_process = f"/proc/{self.watcher.pid}/"
+
+        def has_looked():
+            # The page faults of helpers that have ended.
+            faults = read(of_process + "stat").rsplit(")", 1)[1].split()[8]
+            return faults != "0" and not read(of_process + f"task/{self.watcher.pid}/children")
+        wait_until(has_looked)
+
+    def is_ended(self):
+        """Whether the login itself was ended, rather than its terminal hung up."""
+        try:
+            return ") Z " in read(f"/proc/{self.login_pid}/stat")
+        except OSError:
+            return True
+
+    def begin_fault(self, inject):
+        """From now on, in every process."""
+        self.fault = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-p",
+                                       str(self.watcher.pid), "-e", inject])
+        wait_until(lambda: "TracerPid:\t0\n" not in read(f"/proc/{self.watcher.pid}/status"))
+
+    def log(self):
+        return read(self.messages)
+
+    def is_quiet(self):
+        """Whether no line comes more than a few times."""
+        lines = re.findall(r"(?m)^.*tmoutd.*?: (.*)", self.log())
+        return all(lines.count(line) <= 3 for line in lines)
+
+    def ends(self, permanent=None):
         """Whether the login is gone in time."""
         gone = threading.Event()
-        threading.Timer(FAULTY_SEC, self.stop_faults).start()
+        if permanent is None:
+            threading.Timer(FAULTY_SEC, self.stop_faults).start()
         threading.Thread(target=lambda: self.login.stdout.readline() and gone.set(),
                          daemon=True).start()
         until = time.monotonic() + LIMIT_SEC + LATE_SEC
-        while not gone.wait(0.5) and time.monotonic() < until:
+        while not gone.wait(0.5) and not self.is_ended() and time.monotonic() < until:
             if self.watcher.poll() is not None:
                 self.watcher = self._start([])
-        return gone.is_set()
+        return gone.is_set() or self.is_ended()
 
     def close(self):
-        self.watcher.kill()
-        self.login.kill()
-        for process in self.watcher, self.login:
+        processes = [process for process in (self.fault, self.watcher, self.login) if process]
+        for process in processes:
+            process.kill()
+        for process in processes:
             process.wait(GUARD_SEC)
 
 
@@ -129,11 +183,26 @@ def with_fault(fault):
         one.close()
 
 
-def faults():
-    """one fault each"""
-    user("idler")
-    os.makedirs("/run/faults", exist_ok=True)
-    results, todo, lock = [], all_faults() if EVERY else list(SAMPLE), threading.Lock()
+def for_good(fault):
+    """Every call of one kind fails, from when the login is known."""
+    call, error = fault
+    name = f"{call}-{error}"
+    one = Idle(name, [])
+    try:
+        one.wait_known()
+        one.begin_fault(f"inject={call}:error={error}")
+        if call in NEEDED:
+            wait_until(lambda: "cannot look at a login" in one.log())
+            one.fault.terminate()
+        ended = one.ends(one.fault)
+        return name, ended and one.is_quiet(), one.log()
+    finally:
+        one.close()
+
+
+def for_each(faults, try_one):
+    """Tries them, several at the same time, and returns the results."""
+    results, todo, lock = [], list(faults), threading.Lock()
 
     def work():
         while True:
@@ -142,7 +211,7 @@ def faults():
                     return
                 fault = todo.pop()
             try:
-                result = with_fault(fault)
+                result = try_one(fault)
             except (OSError, RuntimeError) as error:
                 result = "-".join(map(str, fault)), False, str(error)
             with lock:
@@ -153,9 +222,23 @@ def faults():
         thread.start()
     for thread in threads:
         thread.join()
-    for name, ended, messages in sorted(results):
+    return sorted(results)
+
+
+def faults():
+    """one fault each"""
+    for name, ended, messages in for_each(all_faults() if EVERY else SAMPLE, with_fault):
         tap.ok(ended, f"{name}: the idle login ends", messages)
 
 
+def permanent_faults():
+    """one kind of call that fails for good"""
+    for name, ended, messages in for_each(PERMANENT if EVERY else PERMANENT_SAMPLE, for_good):
+        tap.ok(ended, f"{name} for good: the idle login ends, and the log is not flooded", messages)
+
+
 setup(POLICY)
-tap.run(faults)
+user("idler")
+os.makedirs("/run/faults", exist_ok=True)
+chosen = os.environ.get("ROUNDS", "").split()
+tap.run(*[each for each in (faults, permanent_faults) if not chosen or each.__name__ in chosen])

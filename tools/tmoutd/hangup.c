@@ -31,27 +31,6 @@ struct use {
 
 /* --- the terminal -------------------------------------------------------------- */
 
-/* Opens it without waiting, and returns a descriptor if it is still this login's;
- * else -1 with errno. Checked after opening: from then on the number cannot be
- * reused. */
-static int open_target(const struct hangup_target *target)
-{
-    char path[64];
-
-    terminal_path(&target->login, target->index, path, sizeof path);
-    const int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0) {
-        /* Its master is gone. */
-        errno = errno == EIO ? ENOENT : errno;
-        return -1;
-    }
-    if (login_has_terminal(&target->login, target->index))
-        return fd;
-    close(fd);
-    errno = ENOENT;
-    return -1;
-}
-
 static void signal_process(pid_t pid, pid_t session, const int *signals)
 {
     const int pidfd = pidfd_of(pid);
@@ -70,7 +49,7 @@ void hangup_begin(const void *input, int fd, struct answer *answer)
 {
     const struct hangup_target *target = input;
     static const int signals[] = {SIGHUP, SIGCONT, 0};
-    const int terminal = open_target(target);
+    const int terminal = login_terminal_open(&target->login, target->index);
     struct stat st;
 
     (void)fd;
@@ -97,7 +76,7 @@ void hangup_begin(const void *input, int fd, struct answer *answer)
 void hangup_line(const void *input, int fd, struct answer *answer)
 {
     const struct hangup_target *target = input;
-    const int terminal = open_target(target);
+    const int terminal = login_terminal_open(&target->login, target->index);
 
     (void)fd;
     if (terminal < 0) {

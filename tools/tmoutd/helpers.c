@@ -452,7 +452,7 @@ static void begin_helper(struct helpers *helpers, struct helper *helper)
 
     if (count > 0)
         result = helper_start(helper);
-    if (log_begins(&helpers->cannot_start, result < 0))
+    if (count > 0 && log_begins(&helpers->cannot_start, result < 0))
         log_line(LOG_ERR, "cannot start a helper process: %s; logins are not watched for now",
                  strerror(-result));
     if (result < 0)

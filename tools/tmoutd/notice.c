@@ -54,19 +54,13 @@ static void show(int terminal, const char *text, struct answer *answer)
 void notice_show(const void *input, int fd, struct answer *answer)
 {
     const struct notice_question *question = input;
-    char path[64];
+    const int terminal = login_terminal_open(&question->login, question->index);
 
     (void)fd;
-    terminal_path(&question->login, question->index, path, sizeof path);
-    const int terminal = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (terminal < 0) {
-        answer_fail(answer, errno == EIO ? ENOENT : errno);
+        answer_fail(answer, errno);
         return;
     }
-    /* Checked after opening: from then on the number cannot be reused. */
-    if (login_has_terminal(&question->login, question->index))
-        show(terminal, question->text, answer);
-    else
-        answer_fail(answer, ENOENT);
+    show(terminal, question->text, answer);
     close(terminal);
 }

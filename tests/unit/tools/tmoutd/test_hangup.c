@@ -3,6 +3,9 @@
 
 #include "tools/tmoutd/hangup.h"
 
+#include <errno.h>
+#include <sys/resource.h>
+
 /* Takes a step, as a helper does. Returns what came of it. */
 static enum presence take(work_function step, const struct hangup_target *target,
                           struct answer *answer)
@@ -82,6 +85,30 @@ static void a_hidden_one_is_killed(void **state)
     close(shell.master);
 }
 
+/* The terminal can be opened, but then there is no descriptor left to see whose it is. */
+static void what_cannot_be_read_is_not_gone(void **state)
+{
+    struct shell shell = shell_begin(SHELL_PLAIN);
+    const struct hangup_target target = {.login = own_login(), .index = shell.index};
+    struct rlimit before, few;
+
+    (void)state;
+    const int next = dup(STDERR_FILENO);
+    assert_true(next >= 0);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    for (few = before, few.rlim_cur = (rlim_t)next; few.rlim_cur <= (rlim_t)next + 1;
+         few.rlim_cur++) {
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        const enum presence begun = take(hangup_begin, &target, &answer);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        assert_int_equal(begun, UNKNOWN);
+        assert_int_equal(answer.error, EMFILE);
+    }
+    assert_true(shell_lives(&shell));
+    shell_end(&shell);
+}
+
 static void not_the_terminal_of_another_login(void **state)
 {
     struct shell shell = shell_begin(SHELL_PLAIN);
@@ -135,6 +162,7 @@ int main(void)
         cmocka_unit_test(a_stopped_shell_is_woken),
         cmocka_unit_test(a_deaf_one_is_killed),
         cmocka_unit_test(a_hidden_one_is_killed),
+        cmocka_unit_test(what_cannot_be_read_is_not_gone),
         cmocka_unit_test(not_the_terminal_of_another_login),
         cmocka_unit_test(not_the_terminal_of_another_session),
         cmocka_unit_test(all_members),

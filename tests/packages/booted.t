@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 
 import built
 import idle_logind
+import sandboxed
 from booted_host import KEY, Host
 from file_list import differences
 from host.attempts import lets_in
@@ -265,6 +266,36 @@ def logind_alone():
         tap.equal(came, expected, f"{situation}: {expected}")
 
 
+def judged_by_systemd():
+    """systemd-analyze has nothing against the installed unit"""
+    sandboxed.judged_by_systemd(host)
+
+
+def confined():
+    """the sandbox is in force, and helpers drop what they do not need under it"""
+    sandboxed.confined(host)
+
+
+def stopped():
+    """a tmoutd that is stopped is replaced by the watchdog, and logins are cut in time"""
+    edit(sandboxed.POLICY)
+    sandboxed.stopped(host)
+
+
+def frozen():
+    """a login whose control group is frozen ends, and keeps nobody else's open"""
+    edit(sandboxed.POLICY)
+    sandboxed.frozen(host)
+    edit(EDITED)
+
+
+def units_of_a_user():
+    """leftovers = end spares the units of a user who lingers"""
+    edit(EDITED + 'user "dora" { leftovers = end }\n')
+    sandboxed.units_of_a_user(host)
+    edit(EDITED)
+
+
 def logind_in_the_audit():
     """the audit asks the running logind for its limit, and systemd-analyze for its files"""
     path = "/etc/systemd/logind.conf.d/idle.conf"
@@ -446,10 +477,13 @@ def main():
     tap.note(f"{suite}: version {version} over {older}",
              host.must("ssh", "-V", stderr=subprocess.STDOUT).strip())
     tap.log = host.journal
-    tap.run(prepare, install, limits, typo, user_environment, attempts, disconnects, upgrade, failed_upgrade,
-            without_module, without_snapshot, without_policy, without_registry, removal_refused,
-            removed, purged, edited_by_hand, wired_by_hand,
-            first_policy_wrong, together_with_logind, logind_in_the_audit, logind_alone)
+    scenarios = [prepare, install, limits, typo, user_environment, attempts, disconnects, upgrade,
+                 failed_upgrade, judged_by_systemd, confined, stopped, frozen, units_of_a_user,
+                 without_module, without_snapshot, without_policy, without_registry, removal_refused,
+                 removed, purged, edited_by_hand, wired_by_hand,
+                 first_policy_wrong, together_with_logind, logind_in_the_audit, logind_alone]
+    chosen = os.environ.get("ROUNDS", "").split()
+    tap.run(*[each for each in scenarios if not chosen or each.__name__ in chosen])
 
 
 if __name__ == "__main__":

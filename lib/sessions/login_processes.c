@@ -63,6 +63,19 @@ static bool is_monitor(pid_t pid)
     return process_file(pid, "cmdline", text, sizeof text) > 0 && strstr(text, "[priv]") != NULL;
 }
 
+/* One that has ended, and that a monitor which is frozen has not waited for, talks to
+ * nobody any more. Returns 0, or -1 with errno. */
+static int first_living(const struct family *family, struct process *process)
+{
+    for (size_t i = 0; i < family->count; i++)
+        if (!process_is_zombie(&family->process[i])) {
+            *process = family->process[i];
+            return 0;
+        }
+    errno = ESRCH;
+    return -1;
+}
+
 static int find_connection(const struct session_record *login, struct process *connection)
 {
     struct family family = {0};
@@ -77,13 +90,11 @@ static int find_connection(const struct session_record *login, struct process *c
     if (!login->is_ssh || !is_monitor(login->pid))
         return 0;
     result = family_append_children(&family, *connection);
-    if (result == 0 && family.count == 0) {
-        errno = ESRCH;
-        result = -1;
-    }
     if (result == 0)
-        *connection = family.process[0];
+        result = first_living(&family, connection);
+    const int error = errno;
     free(family.process);
+    errno = error;
     return result;
 }
 

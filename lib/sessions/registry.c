@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -324,12 +325,22 @@ ssize_t registry_list(const char *directory, uid_t owner, pid_t **pids)
     return -1;
 }
 
+/* Where /proc is mounted with hidepid=2, or ProtectProc=invisible, a process that may not
+ * be looked into has no directory there, as if it had ended. */
+static bool is_hidden(pid_t pid)
+{
+    return kill(pid, 0) == 0 || errno == EPERM;
+}
+
 int session_check_live(const struct session_record *record)
 {
     struct process process;
 
-    if (process_read(record->pid, &process) != 0)
+    if (process_read(record->pid, &process) != 0) {
+        if (process_has_ended(errno) && is_hidden(record->pid))
+            errno = EACCES;
         return -1;
+    }
     if (process.start_ticks == record->start_ticks && !process_is_zombie(&process))
         return 0;
     errno = ESRCH;

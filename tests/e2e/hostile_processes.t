@@ -220,18 +220,20 @@ def stopped_processes():
 MANY = """
 import os, resource, sys, threading, time
 kind, number = sys.argv[1], int(sys.argv[2])
-resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+threading.stack_size(65536)
 for _ in range(number):
     if kind == "threads":
         threading.Thread(target=time.sleep, args=(100000,), daemon=True).start()
     elif kind == "files":
         try:
             os.open("/dev/null", os.O_RDONLY)
-        except OSError:
-            break
+        except OSError:  # as many as one process may have: the rest is another's
+            if os.fork() != 0:
+                break
+            os.closerange(3, most)
     elif os.fork() == 0:
-        if kind == "zombies":
-            os._exit(0)
         while True:
             time.sleep(100000)
 print("held", flush=True)
@@ -239,27 +241,43 @@ time.sleep(100000)
 """
 
 
-def many(kind, number):
+# Python would take longer than the limit.
+ZOMBIES = r"""
+#include <stdlib.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    for (int i = argc > 2 ? atoi(argv[2]) : 0; i > 0; i--)
+        if (fork() == 0)
+            _exit(0);
+    return write(1, "held\r\n", 6) == 6 ? pause() : 1;
+}
+"""
+
+
+def many(kind, number, program=f"{PYTHON} {PROGRAMS}/many.py"):
     write(PROGRAMS + "/many.py", MANY)
     name = f"evil{kind}"
-    session = attack(name, [f"trap '' HUP; {PYTHON} {PROGRAMS}/many.py {kind} {number}"])
+    session = attack(name, [f"trap '' HUP; {program} {kind} {number}"])
     stand(f"{number} {kind}", lambda: session.ended_within(0), name)
     session.close()
     end_of(name)
 
 
 def many_zombies():
-    """500 zombies"""
-    many("zombies", 500)
+    """4,000 zombies"""
+    write("/root/zombies.c", ZOMBIES)
+    must("cc", "-o", PROGRAMS + "/many", "/root/zombies.c")
+    many("zombies", 4000, f"cd {PROGRAMS}; ./many")
 
 
 def many_threads():
-    """500 threads"""
-    many("threads", 500)
+    """a process with 5,000 threads"""
+    many("threads", 5000)
 
 
 def many_files():
-    """a process with 65,536 descriptors, or as many as it may have"""
+    """a process with 65,536 descriptors, or as many processes as it takes for these"""
     many("files", 65536)
 
 
@@ -307,6 +325,48 @@ def more_logins_than_descriptors():
     typist.session.close()
     idle.close()
     tmoutd.start()
+
+
+def tmoutd_that_cannot_look_into_processes():
+    """As in a unit whose CapabilityBoundingSet= lacks CAP_SYS_PTRACE: restarted so."""
+    tmoutd.stop()
+    program = "/usr/sbin/tmoutd" if os.path.exists("/usr/sbin/tmoutd") else REPOSITORY + "/build/tmoutd"
+    tmoutd.process = subprocess.Popen(["setpriv", "--bounding-set=-sys_ptrace", program, "--foreground"],
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.DEVNULL)
+
+
+def hidden_processes():
+    """/proc is mounted with hidepid=2, with and without the capability to see them all"""
+    must("mount", "-o", "remount,hidepid=2", "/proc")
+    tmoutd.start()
+    user("evilhidden")
+    quiet = subprocess.Popen(ssh_command("evilhidden", "sleep 1000"), stdin=subprocess.DEVNULL)
+    stand("hidepid=2", lambda: quiet.poll() is not None, "evilhidden")
+    for name in "seenidle", "seenquiet":
+        user(name)
+    typist, idle = Typist("seenbusy"), terminal("seenidle")
+    idle.wait_prompt()
+    quiet = subprocess.Popen(ssh_command("seenquiet", "sleep 1000"), stdin=subprocess.DEVNULL)
+    wait_until(lambda: len(tmoutd.registered()) == 3)
+    mark = syslog.mark()
+    tmoutd_that_cannot_look_into_processes()
+    line = "^err tmoutd.*cannot look at a login: .*user="
+    for name in "seenidle", "seenquiet", "seenbusy":
+        syslog.wait(line + name, mark)
+    tap.equal(len(tmoutd.registered()), 3, "not allowed to see them: no login is taken for ended")
+    tap.equal(len(syslog.settled(mark, line)), 3, "one line about each")
+    tmoutd.start()
+    busy, start = True, time.monotonic()
+    while busy and not (idle.ended_within(0) and quiet.poll() is not None) and \
+            time.monotonic() < start + ATTACKER_SEC:
+        busy = typist.is_there()
+    tap.ok(idle.ended_within(0) and quiet.poll() is not None, "allowed again: both are ended",
+           *syslog.since(mark, "tmoutd"))
+    tap.ok(busy, "and who types is not")
+    typist.session.close()
+    idle.close()
+    must("mount", "-o", "remount,hidepid=0", "/proc")
 
 
 NSS = r"""
@@ -509,6 +569,25 @@ def stalled_watch():
     idle.close()
 
 
+def starved_watch():
+    """tmoutd gets a moment now and then, for longer than the limit"""
+    user("idlestarve")
+    typist = Typist("busystarve")
+    idle = terminal("idlestarve")
+    idle.wait_prompt()
+    ended, busy, start = False, True, time.monotonic()
+    while busy and not ended and time.monotonic() < start + ATTACKER_SEC:
+        tmoutd.process.send_signal(signal.SIGSTOP)
+        for _ in range(4):
+            busy = busy and typist.is_there()
+        tmoutd.process.send_signal(signal.SIGCONT)
+        ended = idle.ended_within(0.2)
+    tap.ok(busy, "starved: a busy terminal goes on", *syslog.since(0, "tmoutd"))
+    tap.ok(ended, "starved: an idle one is hung up")
+    typist.session.close()
+    idle.close()
+
+
 def unread_log():
     """somebody has filled the log, and nobody reads it: whoever logs waits"""
     typist = Typist("busylog")
@@ -540,12 +619,12 @@ def unread_log():
         session.close()
 
 
-ROUNDS = [stalled_watch, unread_log, held_exec, held_exec_without_a_login,
+ROUNDS = [stalled_watch, starved_watch, unread_log, held_exec, held_exec_without_a_login,
           held_exec_without_a_terminal, held_arguments,
           held_mmap, held_directory, held_program, held_terminal, held_by_many,
           stopped_processes, many_zombies,
           many_threads, many_files, more_processes_than_descriptors,
-          more_logins_than_descriptors, name_services, lying_name_service]
+          more_logins_than_descriptors, hidden_processes, name_services, lying_name_service]
 
 # sshd, and with it whoever logs in, has this one.
 _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

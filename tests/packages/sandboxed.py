@@ -122,13 +122,14 @@ def frozen(host):
     with terminal("dora") as dora, terminal("bob") as bob, terminal("anna") as anna:
         for session in dora, bob, anna:
             session.wait_prompt()
-        freezer = freezer_of(dora)
+        mark, freezer = host.journal.mark(), freezer_of(dora)
         tap.matches(freezer, r"/session-\w+\.scope/cgroup.freeze$", "a login is in a unit of its own")
         with open(freezer, "w", encoding="ascii") as file:
             file.write("1")
         wait_until(lambda: "frozen 1" in read(freezer.replace("freeze", "events")))
         tap.ok(ends_in_time(bob), "an innocent one that is idle is hung up in time")
-        tap.ok(dora.ended_within(FROZEN_SEC), "the frozen one ends, too")
+        tap.ok(dora.ended_within(FROZEN_SEC), "the frozen one ends, too",
+               *host.journal.since(mark, "tmoutd.*user=dora"))
         tap.equal(anna.ask("$((6*7))"), "42", "one that is not idle goes on")
 
 

@@ -224,7 +224,7 @@ int helper_process_receive(const struct helper_process *process, struct done_job
 
     do
         size = recvmsg(process->socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    while (size < 0 && errno == EINTR);
+    while (size < 0 && (errno == EINTR || errno == ECONNRESET)); /* with answers behind it */
     if (size <= 0)
         return (int)size;
     answer->fd_count = 0;
@@ -240,6 +240,11 @@ int helper_process_receive(const struct helper_process *process, struct done_job
     answer->size = wire.size;
     answer->retry_ms = 0;
     return 1;
+}
+
+bool helper_process_has_answer(const struct helper_process *process)
+{
+    return recv(process->socket, &(char){0}, 1, MSG_DONTWAIT | MSG_PEEK) > 0;
 }
 
 void helper_process_signal(const struct helper_process *process, int signal_number)

@@ -39,6 +39,9 @@ struct done_job {
 int helper_process_receive(const struct helper_process *process, struct done_job *job,
                            struct answer *answer);
 
+/* Is there one to be received? */
+bool helper_process_has_answer(const struct helper_process *process);
+
 /* Signals it. It may not end for that. */
 void helper_process_signal(const struct helper_process *process, int signal_number);
 

@@ -14,6 +14,7 @@
 
 enum {
     RETRY_MIN_MS = 1000, /* doubles with each delay */
+    UNANSWERED_MAX = 2,  /* in a row: then none that wait behind them are asked */
     COLLECT_MS = 10,     /* from the first question of a batch to its fork */
     ACCURACY_US = 1000,
     PRIORITY_ANSWERS = -10 /* before the timers, which may have expired in the same turn */
@@ -21,8 +22,9 @@ enum {
 
 static const unsigned running_max[KIND_COUNT] = {
     [KIND_SHARED] = HELPERS_RUNNING_MAX, [KIND_SUSPECT] = HELPERS_SUSPECT_MAX,
-    [KIND_APART] = HELPERS_APART_MAX,    [KIND_NAMES] = HELPERS_RUNNING_MAX,
-    [KIND_HOST] = HELPERS_RUNNING_MAX,   [KIND_PATIENT] = HELPERS_PATIENT_MAX};
+    [KIND_APART] = HELPERS_APART_MAX,    [KIND_BLOCKED] = HELPERS_BLOCKED_MAX,
+    [KIND_NAMES] = HELPERS_RUNNING_MAX,  [KIND_HOST] = HELPERS_RUNNING_MAX,
+    [KIND_PATIENT] = HELPERS_PATIENT_MAX};
 
 LIST_HEAD(helper_list, helper);
 
@@ -273,7 +275,8 @@ static void leave_alone(struct helper *helper)
     helper->is_alone = true;
     helper->lane = helper->batch[helper->at]->lane;
     helper->lane->running++;
-    helper_process_stop_after(&helper->process, (uint32_t)helper->at);
+    if (helper->count > helper->at + 1)
+        helper_process_stop_after(&helper->process, (uint32_t)helper->at);
     give_back(helper);
 }
 
@@ -286,29 +289,29 @@ static void give_up(struct helper *helper, int error)
     const bool is_patient = inquiry->question.is_patient;
 
     if (!helper->is_slow)
-        lane_mark_slow(lane);
+        lane_mark_blocked(lane);
     lane_charge(lane, took_ms(helper));
     give_back(helper);
     queue_doom(&helpers->queue, inquiry, error);
     helper_finish(helper, lane);
     /* What follows in the lane would most likely wait as long. */
-    if (is_patient)
+    if (is_patient || ++lane->unanswered >= UNANSWERED_MAX)
         queue_doom_lane(&helpers->queue, lane, error);
 }
 
-/* Its lane is one of those apart from now on. If they have all the helpers that they
- * may have, the question has to wait for its turn among them. */
-static void set_apart(struct helper *helper)
+/* Its lane is one of those that block helpers. If they have all that they may have,
+ * the question has to wait for its turn among them. */
+static void set_blocked(struct helper *helper)
 {
     struct helpers *helpers = helper->helpers;
     struct inquiry *inquiry = helper->batch[helper->at];
     struct lane *lane = inquiry->lane;
 
-    lane_mark_slow(lane);
+    lane_mark_blocked(lane);
     helper->is_slow = true;
     leave_alone(helper);
-    if (helpers->running[KIND_APART] < HELPERS_APART_MAX) {
-        change_kind(helper, KIND_APART);
+    if (helpers->running[KIND_BLOCKED] < HELPERS_BLOCKED_MAX) {
+        change_kind(helper, KIND_BLOCKED);
         set_helper_timer(helper);
         return;
     }
@@ -317,29 +320,39 @@ static void set_apart(struct helper *helper)
     helper_finish(helper, lane);
 }
 
+static void lose_patience(struct helper *helper)
+{
+    struct helpers *helpers = helper->helpers;
+
+    if (took_ms(helper) >= question_deadline_ms(helper)) {
+        give_up(helper, ETIMEDOUT);
+        return;
+    }
+    if (took_ms(helper) >= helpers->timing.slow_ms) {
+        set_blocked(helper);
+        return;
+    }
+    if (helper->kind == KIND_SHARED && helpers->running[KIND_SUSPECT] < HELPERS_SUSPECT_MAX) {
+        change_kind(helper, KIND_SUSPECT);
+        leave_alone(helper);
+    }
+    set_helper_timer(helper);
+}
+
 static int on_helper_timer(sd_event_source *source, uint64_t due_us, void *userdata)
 {
     struct helper *helper = userdata;
-    struct helpers *helpers = helper->helpers;
     const int64_t late_ms = helpers_now_ms() - (int64_t)(due_us / 1000);
+    /* When this process has stood still, its helpers probably have, too. */
+    const bool stood_still = late_ms > helper->helpers->timing.slow_ms;
 
     (void)source;
-    /* When this process has stood still, its helpers probably have, too. */
-    if (late_ms > helpers->timing.slow_ms) {
+    if (stood_still)
         helper->begun_ms = helpers_now_ms();
-        set_helper_timer(helper);
-    } else if (took_ms(helper) >= question_deadline_ms(helper)) {
-        give_up(helper, ETIMEDOUT);
-    } else if (helper->kind == KIND_SHARED && took_ms(helper) < helpers->timing.slow_ms &&
-               helpers->running[KIND_SUSPECT] < HELPERS_SUSPECT_MAX) {
-        change_kind(helper, KIND_SUSPECT);
-        leave_alone(helper);
-        set_helper_timer(helper);
-    } else if (took_ms(helper) >= helpers->timing.slow_ms) {
-        set_apart(helper);
-    } else {
-        set_helper_timer(helper);
-    }
+    if (stood_still || helper_process_has_answer(&helper->process))
+        set_helper_timer(helper); /* an answer is received before it expires */
+    else
+        lose_patience(helper);
     return 0;
 }
 
@@ -371,6 +384,7 @@ static int on_answer(sd_event_source *source, int fd, uint32_t events, void *use
         }
         struct inquiry *inquiry = helper->batch[helper->at];
         charge(helper, inquiry->lane, job.took_ms);
+        lane_mark_answered(inquiry->lane);
         begin_next(helper);
         const bool is_last = helper->at == helper->count;
         if (is_last)

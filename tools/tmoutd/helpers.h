@@ -15,7 +15,8 @@
  * HELPERS_HESITATION_MS, its helper is left with that question alone, and the others
  * go to another helper. If it takes HELPERS_SLOW_MS, or if all questions about somebody
  * have taken as much of late, they get helpers of their own, one at a time, for a
- * time that grows with each repetition; and while HELPERS_PINNED_MAX of their helpers
+ * time that grows with each repetition, and those whose question has not been
+ * answered wait only for their like; and while HELPERS_PINNED_MAX of their helpers
  * cannot be ended, their questions are UNKNOWN at once. So each person who blocks
  * helpers delays the questions about others once, by HELPERS_HESITATION_MS of one of
  * the HELPERS_RUNNING_MAX helpers.
@@ -35,9 +36,10 @@
 #include <systemd/sd-event.h>
 
 enum {
-    HELPERS_RUNNING_MAX = 4,    /* of each kind, but for these: */
-    HELPERS_SUSPECT_MAX = 48,   /* for SLOW_MS at most */
-    HELPERS_APART_MAX = 48,     /* so that many users who block theirs keep nobody waiting */
+    HELPERS_RUNNING_MAX = 4,  /* of each kind, but for these: */
+    HELPERS_SUSPECT_MAX = 32, /* for SLOW_MS at most */
+    HELPERS_APART_MAX = 24,
+    HELPERS_BLOCKED_MAX = 32,   /* so that many users who block theirs keep nobody waiting */
     HELPERS_PATIENT_MAX = 16,   /* about users */
     HELPERS_PINNED_MAX = 2,     /* about the same */
     HELPERS_DEADLINE_MS = 3000, /* unless the question has another */

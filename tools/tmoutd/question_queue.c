@@ -140,6 +140,18 @@ void lane_mark_slow(struct lane *lane)
     lane->apart_until_ms = now_ms + ((int64_t)APART_MIN_MS << lane->level);
 }
 
+void lane_mark_blocked(struct lane *lane)
+{
+    lane_mark_slow(lane);
+    lane->is_blocked = true;
+}
+
+void lane_mark_answered(struct lane *lane)
+{
+    lane->is_blocked = false;
+    lane->unanswered = 0;
+}
+
 bool lane_is_apart(const struct lane *lane)
 {
     return helpers_now_ms() < lane->apart_until_ms;
@@ -153,7 +165,9 @@ enum kind lane_kind(const struct lane *lane, int64_t now_ms)
         return is_about_host(lane->about)           ? KIND_HOST
                : is_about_name_service(lane->about) ? KIND_NAMES
                                                     : KIND_PATIENT;
-    return now_ms < lane->apart_until_ms ? KIND_APART : KIND_SHARED;
+    if (now_ms >= lane->apart_until_ms)
+        return KIND_SHARED;
+    return lane->is_blocked ? KIND_BLOCKED : KIND_APART;
 }
 
 /* --- questions --------------------------------------------------------------- */

@@ -19,7 +19,8 @@
 enum kind {
     KIND_SHARED,  /* by several lanes; of the others each belongs to one */
     KIND_SUSPECT, /* was shared, until one question took longer than most */
-    KIND_APART,
+    KIND_APART,   /* of those that took too long, and answered since */
+    KIND_BLOCKED, /* and of those that did not */
     KIND_NAMES,   /* patient, about a name service */
     KIND_HOST,    /* patient, about the host */
     KIND_PATIENT, /* patient, about a user or a login */
@@ -47,6 +48,8 @@ struct lane {
     size_t inquiry_count;       /* these, and those that a helper has */
     unsigned level;             /* how often it was slow, of late */
     int64_t apart_until_ms;
+    bool is_blocked;               /* the last question that was slow has not been answered */
+    unsigned unanswered;           /* how many in a row were given up */
     int64_t spent_ms, spent_at_ms; /* of the helpers' time, as of then: lane_spent_ms() */
     unsigned running, pinned;      /* helpers */
 };
@@ -101,8 +104,11 @@ enum kind lane_kind(const struct lane *lane, int64_t now_ms);
 
 bool lane_is_apart(const struct lane *lane);
 
-/* A helper was kept waiting by it: from now on it has helpers of its own. */
+/* Its questions have taken too long: from now on it has helpers of its own. And, if
+ * one is not answered: until one is, these are the helpers of those that block them. */
 void lane_mark_slow(struct lane *lane);
+void lane_mark_blocked(struct lane *lane);
+void lane_mark_answered(struct lane *lane);
 
 /* Its questions have taken so much more. Returns how much altogether; what is long
  * ago does not count. The host's lane, which is nobody's, has always taken nothing. */

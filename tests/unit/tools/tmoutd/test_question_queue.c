@@ -118,15 +118,17 @@ static void kinds(void **state)
 {
     static const struct {
         about_t about;
-        bool is_patient, is_slow;
+        bool is_patient, is_slow, is_blocked, is_answered;
         enum kind expected;
-    } row[] = {{7, false, false, KIND_SHARED},
-               {8, false, true, KIND_APART},
-               {9, true, false, KIND_PATIENT},
-               {10, true, true, KIND_PATIENT},
-               {(about_t)1 << 32 | 7, false, false, KIND_SHARED},
-               {(about_t)2 << 32, true, false, KIND_NAMES},
-               {(about_t)3 << 32, true, false, KIND_HOST}};
+    } row[] = {{7, false, false, false, false, KIND_SHARED},
+               {8, false, true, false, false, KIND_APART},
+               {9, false, false, true, false, KIND_BLOCKED},
+               {10, false, false, true, true, KIND_APART},
+               {11, true, false, false, false, KIND_PATIENT},
+               {12, true, false, true, false, KIND_PATIENT},
+               {(about_t)1 << 32 | 7, false, false, false, false, KIND_SHARED},
+               {(about_t)2 << 32, true, false, false, false, KIND_NAMES},
+               {(about_t)3 << 32, true, false, false, false, KIND_HOST}};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(row); i++) {
@@ -134,7 +136,11 @@ static void kinds(void **state)
         bool allowed[KIND_COUNT] = {false};
         if (row[i].is_slow)
             lane_mark_slow(lane);
-        assert_int_equal(lane_is_apart(lane), row[i].is_slow);
+        if (row[i].is_blocked)
+            lane_mark_blocked(lane);
+        if (row[i].is_answered)
+            lane_mark_answered(lane);
+        assert_int_equal(lane_is_apart(lane), row[i].is_slow || row[i].is_blocked);
         assert_int_equal(lane_kind(lane, helpers_now_ms()), row[i].expected);
         allowed[row[i].expected] = row[i].expected != KIND_SHARED;
         const struct lane *own = queue_own_lane(&queue, allowed);

@@ -1,6 +1,7 @@
 #include "lib/attempts/ledger_remove.h"
 
 #include "lib/attempts/ledger_lock.h"
+#include "lib/host/atomic_file.h"
 
 #include <errno.h>
 #include <string.h>
@@ -61,4 +62,15 @@ enum ledger_removal ledger_remove(const char *state_dir, uid_t uid, uid_t owner,
     const enum ledger_removal result = remove_under_locks(&ledger, limits, &now, failure);
     ledger_close(&ledger);
     return result;
+}
+
+void ledger_remove_strays(const char *state_dir, uid_t owner)
+{
+    struct failure failure = {""};
+    const int fd = ledger_open_directory(state_dir, owner, false, &failure);
+
+    if (fd < 0)
+        return;
+    atomic_remove_strays(fd);
+    close(fd);
 }

@@ -19,4 +19,7 @@ enum ledger_removal {
 enum ledger_removal ledger_remove(const char *state_dir, uid_t uid, uid_t owner,
                                   const struct attempt_limits *limits, struct failure *failure);
 
+/* Removes what processes left behind that were killed while they wrote a ledger. */
+void ledger_remove_strays(const char *state_dir, uid_t owner);
+
 #endif

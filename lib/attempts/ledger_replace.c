@@ -282,13 +282,24 @@ static int create_file(const struct ledger_place *place, const char *name, bool 
     return atomic_create(place->directory_fd, name, 0600, image, sizeof image);
 }
 
+static bool is_full(int error)
+{
+    return error == ENOSPC || error == EDQUOT;
+}
+
+/* Only where there is no room are the files of killed processes looked for, since that
+ * means to look at the names of all users' ledgers. tmoutctl prune does it, too. */
 int ledger_create(const struct ledger_place *place, bool sealed, const struct timestamp *now)
 {
     char name[LEDGER_NAME_SIZE];
 
     ledger_file_name(name, place->uid);
-    atomic_remove_strays(place->directory_fd);
-    return create_file(place, name, sealed, now) == 0 || errno == EEXIST ? 0 : -1;
+    int result = create_file(place, name, sealed, now);
+    if (result != 0 && is_full(errno)) {
+        atomic_remove_strays(place->directory_fd);
+        result = create_file(place, name, sealed, now);
+    }
+    return result == 0 || errno == EEXIST ? 0 : -1;
 }
 
 /*
@@ -327,12 +338,14 @@ int ledger_replace_damaged(const struct ledger_place *place, const struct stat *
     atomic_temporary_name(made, sizeof made, name);
     if (!is_in_place(place, st))
         return 0;
-    atomic_remove_strays(directory_fd);
     unlinkat(directory_fd, made, 0); /* left by a killed process with our thread id */
     if (create_file(place, made, sealed, now) != 0) {
-        /* On a full disk the evidence of the last time has to go. */
-        if (errno != ENOSPC || unlinkat(directory_fd, aside, 0) != 0 ||
-            create_file(place, made, sealed, now) != 0)
+        if (!is_full(errno))
+            return -1;
+        /* The evidence of the last time has to go. */
+        unlinkat(directory_fd, aside, 0);
+        atomic_remove_strays(directory_fd);
+        if (create_file(place, made, sealed, now) != 0)
             return -1;
     }
     if (exchange(place, made, aside, st) == 0)

@@ -5,6 +5,7 @@
  */
 #include "tools/tmoutctl/verbs/verbs.h"
 
+#include "lib/attempts/ledger_remove.h"
 #include "lib/host/atomic_file.h"
 #include "lib/host/secure_path.h"
 #include "lib/policy/compile.h"
@@ -182,6 +183,7 @@ static int accept_policy(struct application *a)
         return TMOUTCTL_FAILURE;
     }
     unlinkat(a->state_fd, SNAPSHOT_REJECTED_NAME, 0);
+    ledger_remove_strays(a->context->state_dir, geteuid());
     if (a->context->quiet)
         return TMOUTCTL_FINE;
     print_problems(stdout, &a->problems, true);

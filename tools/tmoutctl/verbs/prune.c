@@ -99,6 +99,7 @@ static int prune_all(const struct tmoutctl_context *context, const struct attemp
         report("%s", failure.text);
         return -1;
     }
+    ledger_remove_strays(context->state_dir, geteuid());
     if (user_directory_find(uid, (size_t)count, &users) == 0) {
         for (size_t i = 0; i < users.count; i++)
             prune_user(context, &users.user[i], limits, pruned);

@@ -8,6 +8,7 @@
 #include "lib/attempts/ledger.h"
 #include "lib/attempts/ledger_format.h"
 #include "lib/attempts/ledger_queue.h"
+#include "lib/attempts/ledger_remove.h"
 #include "lib/attempts/ledger_sources.h"
 #include "lib/attempts/ledger_unlock.h"
 #include "lib/host/failure.h"
@@ -3032,25 +3033,61 @@ static void detects_damage_in_version_1(void **state)
     free(path);
 }
 
-/* Files of logins that were killed while they created a ledger. */
-static void strays_are_removed(void **state)
+static unsigned full_links; /* so many files cannot get their name */
+
+__attribute__((visibility("default"))) int linkat(int from_fd, const char *from, int to_fd,
+                                                  const char *to, int flags)
+{
+    if (full_links > 0) {
+        full_links--;
+        errno = ENOSPC;
+        return -1;
+    }
+    return (int)syscall(SYS_linkat, from_fd, from, to_fd, to, flags);
+}
+
+/* Files of logins that were killed while they created a ledger: nobody looks for them,
+ * among all users' ledgers, unless there is no room. */
+static void strays_are_removed_for_room(void **state)
 {
     char *stray = path_in(*state, LEDGER_DIRECTORY "/99.new2147483647");
+    char *path = ledger_path(*state);
     bool had;
 
     attempt_once(*state, &network, &by_user, 0, true);
     write_text(stray, "");
-    attempt_once(*state, &network, &by_user, 0,
-                 true); /* does not look for strays, since the ledger exists */
-    assert_int_equal(access(stray, F_OK), 0);
-    char *path = ledger_path(*state);
     assert_int_equal(unlink(path), 0);
     attempt_once(*state, &network, &by_user, 0, true);
+    assert_int_equal(access(stray, F_OK), 0);
+    assert_int_equal(unlink(path), 0);
+    full_links = 1;
+    attempt_once(*state, &network, &by_user, 0, true);
+    assert_int_equal(full_links, 0);
     assert_int_equal(access(stray, F_OK), -1);
+
     write_text(stray, "");
     write_text(path, "damaged");
     assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
+    assert_int_equal(access(stray, F_OK), 0);
+    write_text(path, "damaged");
+    full_links = 1;
+    assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
     assert_int_equal(access(stray, F_OK), -1);
+    free(path);
+    free(stray);
+}
+
+static void strays_are_removed_on_request(void **state)
+{
+    char *stray = path_in(*state, LEDGER_DIRECTORY "/99.new2147483647");
+    char *path = ledger_path(*state);
+
+    ledger_remove_strays(*state, geteuid()); /* no directory yet */
+    attempt_once(*state, &network, &by_user, 0, true);
+    write_text(stray, "");
+    ledger_remove_strays(*state, geteuid());
+    assert_int_equal(access(stray, F_OK), -1);
+    assert_int_equal(access(path, F_OK), 0);
     free(path);
     free(stray);
 }
@@ -3065,7 +3102,8 @@ int main(void)
         WITH_DIRECTORY(upgrade_keeps_sources),
         WITH_DIRECTORY(upgrades_once),
         WITH_DIRECTORY(detects_damage_in_version_1),
-        WITH_DIRECTORY(strays_are_removed),
+        WITH_DIRECTORY(strays_are_removed_for_room),
+        WITH_DIRECTORY(strays_are_removed_on_request),
         WITH_DIRECTORY(leaves_no_other_files),
         WITH_DIRECTORY(layout_is_unchanged),
         WITH_DIRECTORY(fails_in_unusable_directories),

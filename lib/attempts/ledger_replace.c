@@ -5,6 +5,7 @@
 #include "lib/host/checksum.h"
 #include "lib/host/descriptor.h"
 #include "lib/host/rename.h"
+#include "lib/host/secure_path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,14 @@
 void ledger_file_name(char name[LEDGER_NAME_SIZE], uid_t uid)
 {
     snprintf(name, LEDGER_NAME_SIZE, "%u", (unsigned)uid);
+}
+
+enum { ASIDE_NAME_SIZE = LEDGER_NAME_SIZE + 16 };
+
+/* Of a ledger that was damaged. */
+static void aside_name(char name[ASIDE_NAME_SIZE], uid_t uid)
+{
+    snprintf(name, ASIDE_NAME_SIZE, "%u.damaged", (unsigned)uid);
 }
 
 /* The version of an open ledger: LEDGER_VERSION, 1, a later one, or 0 if it is
@@ -114,6 +123,45 @@ static enum ledger_status copy_records(const struct ledger *old, unsigned char *
     return status;
 }
 
+/*
+ * A process that has loaded version 1 of the module, such as a login prompt that has
+ * been open since before the upgrade, takes a ledger of this version for damaged: it
+ * sets it aside, and locks the user in a new one. Then the one aside is what counts.
+ * Returns its descriptor, or -1 where this is not what happened.
+ */
+static int open_set_aside(const struct ledger_place *place, int fd, uint32_t *record_count)
+{
+    char aside[ASIDE_NAME_SIZE];
+    struct stat st;
+
+    if (!v1_is_fresh_seal(fd, place->uid))
+        return -1;
+    aside_name(aside, place->uid);
+    const int found = fd_above_stdio(
+        openat(place->directory_fd, aside, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (found < 0)
+        return -1;
+    if (fstat(found, &st) == 0 && S_ISREG(st.st_mode) &&
+        insecure_because(&st, place->owner) == NULL &&
+        version_of(found, place->uid, record_count) == LEDGER_VERSION)
+        return found;
+    close(found);
+    return -1;
+}
+
+/* It is no evidence of damage, once it has been copied. */
+static void forget_set_aside(const struct ledger_place *place, int fd)
+{
+    char aside[ASIDE_NAME_SIZE];
+    struct stat copied, there;
+
+    aside_name(aside, place->uid);
+    if (fstat(fd, &copied) == 0 &&
+        fstatat(place->directory_fd, aside, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+        copied.st_ino == there.st_ino && copied.st_dev == there.st_dev)
+        unlinkat(place->directory_fd, aside, 0);
+}
+
 /* The content of a revoked ledger's copy. */
 static enum ledger_status make_image(const struct ledger_place *place, int fd,
                                      const struct timestamp *now, unsigned char *image,
@@ -196,6 +244,7 @@ static bool install_successor(const struct ledger_place *place, int fd, int64_t 
 struct replacement {
     const struct ledger_place *place;
     int fd;
+    int from_fd; /* what is copied: the ledger, or the one that was set aside for it */
     struct stat st;
     int64_t end; /* of the records */
     uint32_t record_count;
@@ -203,13 +252,17 @@ struct replacement {
 };
 
 /* Copies the revoked ledger and enters the copy as a successor. */
-static enum ledger_status add_candidate(const struct replacement *new, const struct timestamp *now,
+static enum ledger_status add_candidate(struct replacement *new, const struct timestamp *now,
                                         unsigned char *image, struct failure *failure)
 {
     const size_t size = (size_t)ledger_file_size(new->record_count);
-    const enum ledger_status status =
-        make_image(new->place, new->fd, now, image, new->record_count, failure);
+    enum ledger_status status =
+        make_image(new->place, new->from_fd, now, image, new->record_count, failure);
 
+    if (status == LEDGER_DAMAGED && new->from_fd != new->fd) {
+        new->from_fd = new->fd;
+        status = make_image(new->place, new->fd, now, image, new->record_count, failure);
+    }
     if (status != LEDGER_OK)
         return status;
     if (fill_candidate(new->place->directory_fd, new->name, image, size) == 0 &&
@@ -251,14 +304,13 @@ enum ledger_status ledger_carry_over(const struct ledger_place *place, int fd,
                                      uint32_t record_count, const struct timestamp *now,
                                      struct failure *failure)
 {
-    struct replacement new = {.place = place, .fd = fd};
-    uint32_t old_count;
+    struct replacement new = {.place = place, .fd = fd, .from_fd = fd};
+    uint32_t old_count, aside_count = 0;
     const uint32_t version = version_of(fd, place->uid, &old_count);
 
     failure_set(failure, "is damaged");
     if (version == 0 || version > LEDGER_VERSION)
         return LEDGER_DAMAGED;
-    new.record_count = record_count > old_count ? record_count : old_count;
     new.end = version == 1 ? v1_file_size(old_count) : ledger_file_size(old_count);
     if (fstat(fd, &new.st) != 0) {
         failure_set(failure, "cannot be replaced: %s", failure_reason(errno));
@@ -267,7 +319,18 @@ enum ledger_status ledger_carry_over(const struct ledger_place *place, int fd,
     if (!is_in_place(place, &new.st) ||
         ((new.st.st_mode &LEDGER_REVOKED) != 0 && install_successor(place, fd, new.end, &new.st)))
         return LEDGER_REPLACED;
-    return replace_by_copy(&new, now, failure);
+    const int aside_fd = version == 1 ? open_set_aside(place, fd, &aside_count) : -1;
+    if (aside_fd >= 0)
+        new.from_fd = aside_fd;
+    new.record_count = record_count > old_count ? record_count : old_count;
+    if (new.record_count < aside_count)
+        new.record_count = aside_count;
+    const enum ledger_status status = replace_by_copy(&new, now, failure);
+    if (aside_fd >= 0 && new.from_fd == aside_fd && status == LEDGER_REPLACED)
+        forget_set_aside(place, aside_fd);
+    if (aside_fd >= 0)
+        close(aside_fd);
+    return status;
 }
 
 /* --- a new file ---------------------------------------------------------------------- */
@@ -331,10 +394,10 @@ int ledger_replace_damaged(const struct ledger_place *place, const struct stat *
                            const struct timestamp *now)
 {
     const int directory_fd = place->directory_fd;
-    char name[LEDGER_NAME_SIZE], aside[LEDGER_NAME_SIZE + 16], made[LEDGER_NAME_SIZE + 32];
+    char name[LEDGER_NAME_SIZE], aside[ASIDE_NAME_SIZE], made[LEDGER_NAME_SIZE + 32];
 
     ledger_file_name(name, place->uid);
-    snprintf(aside, sizeof aside, "%s.damaged", name);
+    aside_name(aside, place->uid);
     atomic_temporary_name(made, sizeof made, name);
     if (!is_in_place(place, st))
         return 0;

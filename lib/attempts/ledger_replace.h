@@ -43,6 +43,8 @@ void ledger_file_name(char name[LEDGER_NAME_SIZE], uid_t uid);
 /*
  * Replaces a ledger of this or an earlier version, which is open for writing, by
  * one with the same counts and record_count records, at least as many as it has.
+ * If a process of version 1 has set aside one of this version as damaged, and put its
+ * own, locked one in its place, then the counts are those of the one that was set aside.
  * Returns LEDGER_REPLACED when that is done, by this or another process,
  * LEDGER_DAMAGED, or LEDGER_FAILED with the reason.
  */

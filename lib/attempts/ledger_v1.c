@@ -86,6 +86,21 @@ uint32_t v1_record_count(int fd, uid_t uid)
     return header.record_count == V1_WITH_SOURCES ? RECORDS_WITH_SOURCES : 0;
 }
 
+bool v1_is_fresh_seal(int fd, uid_t uid)
+{
+    struct failure failure = {""};
+    struct v1_bank bank;
+
+    if (v1_record_count(fd, uid) != RECORDS_WITHOUT_SOURCES ||
+        load(fd, uid, RECORD_HEADER, &bank, &failure) != LEDGER_OK ||
+        bank.count.locked_ms == NOT_LOCKED)
+        return false;
+    for (uint32_t i = RECORD_HEADER; i <= V1_RECORD_NETWORK; i++)
+        if (load(fd, uid, i, &bank, &failure) != LEDGER_OK || bank.sequence != 0)
+            return false;
+    return true;
+}
+
 static void convert_count(const struct v1_count *from, struct attempt_count *to)
 {
     to->failed = from->failed;

@@ -5,6 +5,7 @@
 
 #include "lib/attempts/ledger_record.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* How many records a version 1 ledger that is open at fd needs in this version's
@@ -13,6 +14,10 @@ uint32_t v1_record_count(int fd, uid_t uid);
 
 /* The size in bytes of one that needs so many. */
 int64_t v1_file_size(uint32_t record_count);
+
+/* Is it one that was created in the place of a ledger that its process took for
+ * damaged, and has nothing been counted in it since? */
+bool v1_is_fresh_seal(int fd, uid_t uid);
 
 /*
  * Fills an image of this version with the counts of a version 1 ledger that has

@@ -3013,6 +3013,84 @@ static void upgrades_once(void **state)
     munmap(crowd, sizeof *crowd);
 }
 
+/* What a process does that has been running version 1 since before the upgrade: to it,
+ * a ledger of this version is damaged. sealed_and_used is what it leaves if somebody
+ * fails there after that lock has ended. The samples were made by version 1 itself. */
+static void set_aside_by_version_1(const char *directory, const char *sample)
+{
+    char *path = ledger_path(directory), *evidence = evidence_path(directory);
+    char *kept = path_in(directory, "kept");
+
+    assert_int_equal(rename(path, kept), 0);
+    put_version_1(directory, sample);
+    assert_int_equal(rename(kept, evidence), 0);
+    free(kept);
+    free(evidence);
+    free(path);
+}
+
+static void a_process_of_version_1_locks_nobody(void **state)
+{
+    const struct origin source = address("192.0.2.1");
+    char *evidence = evidence_path(*state), *path = ledger_path(*state);
+    struct attempt a;
+
+    /* two failures, and an attempt in flight that is settled after that */
+    fail_times(*state, &local, &by_user, 0, 2);
+    begin_admitted(*state, &a, &network, &by_user, 0);
+    set_aside_by_version_1(*state, "sealed");
+    assert_int_equal(ask_once(*state, &network, &by_user, MINUTE), ADMITTED);
+    end(&a, true, &by_user, MINUTE);
+    assert_file_version(*state, true); /* and no other file is left */
+    assert_int_equal(look_at(*state, &local, &by_user, MINUTE).failures, 2);
+    assert_int_equal(look_at(*state, &local, &by_user, MINUTE).lock_left_ms, 0);
+    /* no count is lost */
+    fail_times(*state, &local, &by_user, MINUTE, 1);
+    set_aside_by_version_1(*state, "sealed");
+    assert_int_equal(ask_once(*state, &local, &by_user, MINUTE), REJECTED_LOCKED);
+
+    /* of sources, neither */
+    remove_ledger(*state);
+    fail_times(*state, &source, &by_source, 0, 3);
+    set_aside_by_version_1(*state, "sealed");
+    assert_int_equal(ask_once(*state, &source, &by_source, MINUTE), REJECTED_LOCKED);
+    assert_int_equal(ask_once(*state, &local, &by_source, MINUTE), ADMITTED);
+    free(evidence);
+    free(path);
+}
+
+/* Where it was used, or what is aside is damaged, or anybody's, it counts as it is. */
+static void a_seal_of_version_1_holds_otherwise(void **state)
+{
+    char *evidence = evidence_path(*state);
+
+    for (int wrong = 0; wrong < 4; wrong++) {
+        attempt_once(*state, &local, &by_user, 0, true);
+        set_aside_by_version_1(*state, wrong == 0 ? "sealed_and_used" : "sealed");
+        if (wrong == 1)
+            write_text(evidence, "damaged");
+        if (wrong == 2) {
+            const int fd = open(evidence, O_RDWR | O_CLOEXEC);
+            assert_int_equal(pwrite(fd, "xxxxxxxx", 8, RECORDS_OFFSET + 64), 8);
+            assert_int_equal(pwrite(fd, "xxxxxxxx", 8, RECORDS_OFFSET + 1024 + 64), 8);
+            close(fd);
+        }
+        if (wrong == 3)
+            assert_int_equal(chmod(evidence, 0666), 0);
+        if (wrong == 0)
+            assert_int_equal(look_at(*state, &local, &by_user, 12 * MINUTE).failures, 1);
+        else
+            assert_sealed(*state, MINUTE, 9 * MINUTE);
+        if (wrong == 0) {
+            fail_times(*state, &local, &by_user, 12 * MINUTE, 2);
+            assert_int_equal(ask_once(*state, &local, &by_user, 12 * MINUTE), REJECTED_LOCKED);
+        }
+        assert_int_equal(unlink(evidence), 0);
+        remove_ledger(*state);
+    }
+    free(evidence);
+}
+
 static void detects_damage_in_version_1(void **state)
 {
     char *path = ledger_path(*state);
@@ -3101,6 +3179,8 @@ int main(void)
         WITH_DIRECTORY(upgrade_keeps_counts_and_locks),
         WITH_DIRECTORY(upgrade_keeps_sources),
         WITH_DIRECTORY(upgrades_once),
+        WITH_DIRECTORY(a_process_of_version_1_locks_nobody),
+        WITH_DIRECTORY(a_seal_of_version_1_holds_otherwise),
         WITH_DIRECTORY(detects_damage_in_version_1),
         WITH_DIRECTORY(strays_are_removed_for_room),
         WITH_DIRECTORY(strays_are_removed_on_request),

@@ -369,14 +369,15 @@ bench: dependencies-bench
 	@$(MAKE) --no-print-directory --silent all $(BENCH_PROGRAMS)
 	@tests/bench/run
 
-BENCH_PROGRAMS := $(addprefix build/bench/,session attempt crowd idlers pam_check.so)
+BENCH_PROGRAMS := $(addprefix build/bench/,session attempt crowd idlers logind_sessions pam_check.so)
 build/bench/session build/bench/attempt: tests/bench/turns.c
 build/bench/session build/bench/attempt build/bench/crowd: tests/bench/remote_login.c
 build/bench/idlers: $(call objects,$(filter-out $(AUDIT_SOURCES),$(LOGIN_SOURCES)))
 
+build/bench/logind_sessions: LDLIBS := -lsystemd
 build/bench/%: tests/bench/%.c $(wildcard tests/bench/*.h)
 	@mkdir -p $(@D)
-	$(COMPILE) -o $@ $(filter %.c %.o,$^) -lpam
+	$(COMPILE) -o $@ $(filter %.c %.o,$^) -lpam $(LDLIBS)
 
 build/bench/%.so: tests/module/%.c $(wildcard tests/module/*.h)
 	@mkdir -p $(@D)

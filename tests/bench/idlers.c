@@ -3,6 +3,11 @@
  *
  *     idlers stay STATE USER COUNT     nothing runs in their terminals
  *     idlers leave STATE USER COUNT    until someone hangs them up
+ *     idlers hidden STATE USER COUNT   the same, and nothing is registered: run it
+ *                                      by the name of sshd
+ *
+ * With a FILE behind COUNT, each session has a process that is caught in execve(2)
+ * while it closes FILE, if that is on a file system that lets it wait.
  *
  * USER "each" stands for as many users as logins, each0 and so on, whose uids begin
  * with 100000.
@@ -50,9 +55,11 @@ enum {
 };
 
 struct idlers {
-    const char *state, *user;
+    const char *state, *user, *file;
     char sessions[PATH_MAX];
-    bool stay;
+    bool stay, hidden;
+    char *title; /* what others see as the command line */
+    size_t title_size;
     int ready[2]; /* each login closes its end when it is registered */
     int go[2];    /* the parent closes it for all, as a signal */
     int times[2]; /* the results of leave */
@@ -189,17 +196,42 @@ static void stay(const struct idlers *idlers, const struct terminal *terminal)
     }
 }
 
-/* The session in a terminal that is to be hung up. */
-static void run_session(const struct terminal *terminal, bool is_deaf)
+/* As sshd calls itself. */
+static void set_title(const struct idlers *idlers, const char *user, const char *what)
 {
-    char line[16];
+    memset(idlers->title, 0, idlers->title_size);
+    snprintf(idlers->title, idlers->title_size, "sshd: %s%s", user, what);
+}
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+static void be_caught(const char *file)
+{
+    if (fork() != 0)
+        return;
+    if (open(file, O_RDONLY | O_CLOEXEC) < 0)
+        fail(file);
+    execl("/bin/sleep", "sleep", "100000", (char *)NULL);
+    fail("sleep");
+}
+
+/* The session in a terminal that is to be hung up. */
+static void run_session(const struct idlers *idlers, long number, const struct terminal *terminal,
+                        bool is_deaf)
+{
+    char line[16], name[64];
+    const uid_t uid = user_of(idlers, number, name, sizeof name);
+
     close(terminal->master);
+    if (setresuid(uid, uid, uid) != 0)
+        fail(name);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (idlers->hidden)
+        set_title(idlers, name, "@pts");
     if (setsid() < 0 || ioctl(terminal->slave, TIOCSCTTY, 0) != 0)
         fail("no controlling terminal");
     for (int fd = 0; fd <= 2; fd++)
         dup2(terminal->slave, fd);
+    if (idlers->file != NULL)
+        be_caught(idlers->file);
     if (is_deaf)
         signal(SIGHUP, SIG_IGN);
     while (read(terminal->slave, line, sizeof line) > 0)
@@ -209,24 +241,36 @@ static void run_session(const struct terminal *terminal, bool is_deaf)
     _exit(0);
 }
 
-static void leave(const struct idlers *idlers, struct terminal *terminal, bool is_deaf)
+static void leave(const struct idlers *idlers, long number, struct terminal *terminal)
 {
+    const bool is_deaf = number % 2 == 1;
     const pid_t session = fork();
     double idle_sec;
 
     if (session < 0)
         fail("fork");
     if (session == 0)
-        run_session(terminal, is_deaf);
+        run_session(idlers, number, terminal, is_deaf);
     close(terminal->slave);
     sleep_up_to(SPREAD_MS);
     type_line(terminal);
     const int64_t typed_ms = now_ms();
     waitpid(session, NULL, 0);
     idle_sec = (double)(now_ms() - typed_ms) / 1000;
-    registry_remove(idlers->sessions, geteuid(), getpid());
+    if (!idlers->hidden)
+        registry_remove(idlers->sessions, geteuid(), getpid());
     if (write(idlers->times[1], &idle_sec, sizeof idle_sec) != (ssize_t)sizeof idle_sec)
         fail("times");
+}
+
+static void hide_login(const struct idlers *idlers, long number, const struct terminal *terminal)
+{
+    char name[64];
+    const uid_t uid = user_of(idlers, number, name, sizeof name);
+
+    set_title(idlers, name, " [priv]");
+    if (fchown(terminal->slave, uid, (gid_t)-1) != 0)
+        fail("terminal");
 }
 
 static void log_in(const struct idlers *idlers, long number)
@@ -237,11 +281,14 @@ static void log_in(const struct idlers *idlers, long number)
     close(idlers->times[0]);
     srandom((unsigned)getpid());
     struct terminal terminal = open_terminal();
-    register_login(idlers, number, &terminal);
+    if (idlers->hidden)
+        hide_login(idlers, number, &terminal);
+    else
+        register_login(idlers, number, &terminal);
     close(idlers->ready[1]);
     if (idlers->stay)
         stay(idlers, &terminal);
-    leave(idlers, &terminal, number % 2 == 1);
+    leave(idlers, number, &terminal);
     _exit(0);
 }
 
@@ -271,18 +318,25 @@ static void report_times(int fd)
 
 int main(int argc, char **argv)
 {
-    const long count = argc == 5 ? strtol(argv[4], NULL, 10) : 0;
+    const long count = argc >= 5 ? strtol(argv[4], NULL, 10) : 0;
+    const char *how = argc >= 5 ? argv[1] : "";
+    struct idlers idlers = {.stay = strcmp(how, "stay") == 0, .hidden = strcmp(how, "hidden") == 0};
     char line[16];
 
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (count < 1 || count > COUNT_MAX ||
-        (strcmp(argv[1], "stay") != 0 && strcmp(argv[1], "leave") != 0)) {
-        fprintf(stderr, "usage: idlers stay|leave STATE USER COUNT\n");
+    if (argc > 6 || count < 1 || count > COUNT_MAX ||
+        (!idlers.stay && !idlers.hidden && strcmp(how, "leave") != 0)) {
+        fprintf(stderr, "usage: idlers stay|leave|hidden STATE USER COUNT [FILE]\n");
         return 2;
     }
-    struct idlers idlers = {
-        .state = argv[2], .user = argv[3], .stay = strcmp(argv[1], "stay") == 0};
-    snprintf(idlers.sessions, sizeof idlers.sessions, "%s-sessions", argv[2]);
+    idlers.title_size = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) - argv[0]);
+    idlers.title = argv[0];
+    idlers.state = strdup(argv[2]);
+    idlers.user = strdup(argv[3]);
+    idlers.file = argc == 6 ? strdup(argv[5]) : NULL;
+    if (idlers.state == NULL || idlers.user == NULL)
+        fail("memory");
+    snprintf(idlers.sessions, sizeof idlers.sessions, "%s-sessions", idlers.state);
     if (pipe(idlers.ready) != 0 || pipe(idlers.go) != 0 || pipe(idlers.times) != 0)
         fail("pipe");
     start(&idlers, count);

@@ -6,10 +6,13 @@ sshd's (idlers.c). tmoutd is the real one, with systemd's default limit of open
 files.
 
 CPU time includes that of the helper processes that have ended. Sizes are measured for
-logins of one user, and for as many users as logins.
+logins of one user, and for as many users as logins, and so are as many sessions of
+systemd-logind (logind.py).
 
-    start       CPU time until all are known, and memory then
+    logins      CPU time while all log in at once
+    start       CPU time of a new tmoutd until all are known, and memory then
     arrival     one more login, with its terminal
+    sessions    what `tmoutctl sessions` takes; of logind, `loginctl list-sessions`
     storm       a user of all the logins opens and closes 90 terminals a second
     quiet       nothing can expire for an hour
     typing      every user types now and then, and with a short limit each
@@ -18,6 +21,7 @@ logins of one user, and for as many users as logins.
                 SIGHUP; how long after the limit they are gone
 """
 
+import json
 import os
 import pwd
 import resource
@@ -28,6 +32,7 @@ import sys
 import time
 
 import bench_host
+import logind
 from crowds import met
 
 TMOUTD = bench_host.REPOSITORY + "/build/tmoutd"
@@ -205,12 +210,38 @@ def aim(text, is_met):
     return f"(aim {text}: {met(is_met)})"
 
 
+def show_logins(user, size, state):
+    """They stay."""
+    watcher = Watcher(state)
+    watcher.rest()
+    before = watcher.cpu_sec()
+    stayers = Idlers("stay", user, size, state).wait_ready()
+    watcher.rest()
+    cost_sec = watcher.cpu_sec() - before
+    watcher.end()
+    say("logins", f"{cost_sec * 1000:,.0f} ms of CPU time while all log in at once")
+    return stayers, cost_sec * 1000 / size
+
+
+def show_sessions(state, count):
+    begun = time.monotonic()
+    listed = subprocess.run([bench_host.TMOUTCTL, "sessions", "--json", "--state", state],
+                            check=True, capture_output=True, text=True).stdout
+    took_sec = time.monotonic() - begun
+    found = len(json.loads(listed))
+    say("sessions", f"{took_sec:.2f} s for tmoutctl sessions, which lists {found}")
+    if found != count:
+        raise SystemExit(f"bench: tmoutctl lists {found} of {count} logins")
+    return took_sec
+
+
 def show_start(watcher, count):
     wall_sec = watcher.rest()
     rss_kb, pss_kb = watcher.memory_kb()
     say("start", f"{watcher.cpu_sec() * 1000:,.0f} ms of CPU time, idle after {wall_sec:.1f} s; "
                  f"memory {rss_kb / 1024:.1f} MiB, its own {pss_kb / 1024:.1f} MiB "
                  f"({pss_kb * 1024 / count:,.0f} bytes a terminal)")
+    return watcher.cpu_sec() * 1000 / count, pss_kb
 
 
 def show_arrival(watcher, state):
@@ -223,6 +254,7 @@ def show_arrival(watcher, state):
     for newcomer in newcomers:
         newcomer.end()
     watcher.rest()
+    return cost_ms
 
 
 STORM = """
@@ -251,6 +283,7 @@ def show_share(what, watcher, seconds, wakeups_aim=None):
         + aim(f"below {CPU_AIM_PERCENT:.0f} %", percent < CPU_AIM_PERCENT)
         + f", {wakeups} wake-ups "
         + (aim(f"{wakeups_aim}", wakeups <= wakeups_aim) if wakeups_aim is not None else ""))
+    return cpu_sec * 1000
 
 
 def show_ends(leavers):
@@ -285,21 +318,23 @@ def add_users(count):
 
 
 def measure(size, user):
-    """Measures a host with this many terminals, and then some more that are disconnected."""
+    """Measures a host with this many terminals, and then some more that are disconnected.
+    Returns what logind.measure() does, of tmoutd."""
     name = f"idlers{size}{user}"
     state = bench_host.policy_state(name)
     apply(name, "1h")
     print(f"\n{size:,} idle terminals of {'as many users' if user == EACH else 'one user'}\n",
           flush=True)
-    crowd = []
+    crowd, found = [], {}
     try:
-        stayers = Idlers("stay", user, size, state).wait_ready()
+        stayers, found["logins"] = show_logins(user, size, state)
         crowd.append(stayers)
         watcher = Watcher(state)
         crowd.append(watcher)
-        show_start(watcher, size)
-        show_arrival(watcher, state)
-        show_share("quiet", watcher, QUIET_SEC, wakeups_aim=0)
+        found["start"], found["memory"] = show_start(watcher, size)
+        found["sessions"] = show_sessions(state, size)
+        found["arrival"] = show_arrival(watcher, state)
+        found["quiet"] = show_share("quiet", watcher, QUIET_SEC, wakeups_aim=0)
         # Now: however slow the machine is, none of them is due in the quiet time.
         leavers = Idlers("leave", LEAVES, LEAVERS, state).wait_ready()
         crowd.append(leavers)
@@ -313,15 +348,59 @@ def measure(size, user):
     finally:
         for one in crowd:
             one.end()
+    return found
 
 
-def compare():
+# --- beside logind --------------------------------------------------------------
+
+ROWS = [("logins", "all log in at once, ms of CPU time for each"),
+        ("arrival", "one more login, ms of CPU time"),
+        ("start", "start of the daemon, ms of CPU time for each login"),
+        ("quiet", f"nothing happens for {QUIET_SEC} s, ms of CPU time"),
+        ("memory", "memory of its own, MiB"),
+        ("sessions", "list all, s")]
+
+
+def cell(what, value):
+    if value is None:
+        return "-"
+    if what == "memory":
+        return f"{value / 1024:.1f}"
+    return " / ".join(f"{each:.2f}" for each in (value if isinstance(value, tuple) else (value,)))
+
+
+def print_beside_logind(results, peers):
+    """Both are {(size, user): {what: value}}."""
+    print("\ntmoutd beside systemd-logind; of logind, where there are two numbers, the second is "
+          "with\nsystemd and dbus-daemon\n")
+    for what, title in ROWS:
+        print(f"{title}\n    {'logins':>7} {'of':<11} {'tmoutd':>10} {'logind':>18}")
+        for (size, user), found in results.items():
+            print(f"    {size:7,} {'their own' if user == EACH else 'one user':<11} "
+                  f"{cell(what, found[what]):>10} "
+                  f"{cell(what, peers.get((size, user), {}).get(what)):>18}")
+        print()
+
+
+def measure_logind(size, user):
+    try:
+        return logind.measure(user, size, ARRIVALS, QUIET_SEC)
+    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+        print(f"systemd-logind with {size:,} sessions was not measured: {error}", flush=True)
+        return {}
+
+
+def compare(sizes=SIZES):
     print("\ntmoutd with idle terminals, one login each")
-    with PtyLimit(max(SIZES) + LEAVERS + ARRIVALS) as problem:
+    with PtyLimit(max(sizes) + LEAVERS + ARRIVALS) as problem:
         if problem:
             print(f"not measured: {problem}")
             return
-        add_users(max(SIZES))
-        for size in SIZES:
-            for user in STAYS, EACH:
-                measure(size, user)
+        add_users(max(sizes) + ARRIVALS)
+        hosts = [(size, user) for size in sizes for user in (STAYS, EACH)]
+        results = {host: measure(*host) for host in hosts}
+        reason = logind.why_not()
+        if reason:
+            print(f"systemd-logind was not measured: {reason}")
+        peers = {} if reason else {host: measure_logind(*host) for host in hosts}
+        print_beside_logind(results, peers)

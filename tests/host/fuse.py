@@ -47,13 +47,13 @@ class FileSystem:
     """A directory with one file x: its first page is that of a program, the others
     never arrive, and neither does the answer to FLUSH while holds_flush."""
 
-    def __init__(self, holds_flush):
+    def __init__(self, holds_flush, options="rw"):
         self.holds_flush = holds_flush
         with open(shutil.which("sleep"), "rb") as program:
             self.content = program.read()
         self.path = tempfile.mkdtemp(prefix="held")
         ours, theirs = socket.socketpair()
-        subprocess.run(["fusermount3", "-o", "rw", "--", self.path], check=True,
+        subprocess.run(["fusermount3", "-o", options, "--", self.path], check=True,
                        env=dict(os.environ, _FUSE_COMMFD=str(theirs.fileno())),
                        pass_fds=[theirs.fileno()])
         self.device = socket.recv_fds(ours, 16, 1)[1][0]

@@ -1,0 +1,181 @@
+"""What as many sessions cost systemd-logind.
+
+It is the real one, in a container of systemd-nspawn that boots this machine's own
+files with systemd, dbus and logind and nothing else. Sessions are created as
+pam_systemd does it, by logind_sessions.c. For each new user logind would also start a
+systemd of their own (user@.service), which costs far more than all the rest: those
+units are masked.
+
+CPU time is that of logind alone, and of logind, systemd and dbus-daemon together:
+what a login makes them do.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+
+import bench_host
+
+ROOT = "/run/booted"
+PROGRAMS = ROOT + "/usr/local/lib/bench"
+MASKED = "user@.service", "user-runtime-dir@.service"
+# What the host's processes may be, and how many a user may have.
+UNLIMITED = {"etc/systemd/logind.conf.d/bench.conf": "[Login]\nSessionsMax=100000\n",
+             "etc/systemd/system/user-.slice.d/bench.conf": "[Slice]\nTasksMax=infinity\n"}
+BOOT_SEC = 60
+SETTLE_SEC = 1.5
+
+
+def why_not():
+    """Why logind cannot be measured here, or None."""
+    for program in "systemd-nspawn", "nsenter", "dbus-daemon", "/lib/systemd/systemd-logind":
+        if not shutil.which(program):
+            return f"{program} is not installed"
+    return None
+
+
+def mount_root():
+    for mounted in ("-t", "sysfs", "sysfs", "/sys"), ("-t", "cgroup2", "cgroup", "/sys/fs/cgroup"):
+        if not os.path.ismount(mounted[-1]):
+            subprocess.run(["mount", *mounted], check=True)
+    changes = ROOT + ".changes"
+    for directory in ROOT, changes:
+        os.makedirs(directory)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "changes", changes], check=True)
+    os.mkdir(changes + "/upper")
+    os.mkdir(changes + "/work")
+    subprocess.run(["mount", "-t", "overlay", "-o",
+                    f"lowerdir=/,upperdir={changes}/upper,workdir={changes}/work", "booted", ROOT],
+                   check=True)
+
+
+class Booted:
+    """The container, its three processes, and the sessions in it."""
+
+    def __init__(self):
+        mount_root()
+        for unit in MASKED:
+            os.symlink("/dev/null", f"{ROOT}/etc/systemd/system/{unit}")
+        for path, text in UNLIMITED.items():
+            bench_host.write(f"{ROOT}/{path}", text)
+        os.makedirs(PROGRAMS, exist_ok=True)
+        shutil.copy(bench_host.PROGRAMS + "/logind_sessions", PROGRAMS)
+        self.console = open(ROOT + ".console", "wb")
+        self.container = subprocess.Popen(
+            ["systemd-nspawn", "--boot", "--register=no", "--keep-unit", "--private-network",
+             f"--directory={ROOT}", "--machine=bench", "--console=pipe", "systemd.unit=dbus.socket"],
+            stdin=subprocess.DEVNULL, stdout=self.console, stderr=self.console)
+        self.leader = self._wait_booted()
+        self.run("systemctl", "start", "dbus.service", "systemd-logind.service")
+        self.sessions = None
+
+    def _wait_booted(self):
+        children = f"/proc/{self.container.pid}/task/{self.container.pid}/children"
+        until = time.monotonic() + BOOT_SEC
+        while time.monotonic() < until and self.container.poll() is None:
+            with open(children, encoding="ascii") as file:
+                found = file.read().split()
+            if found:
+                self.leader = int(found[0])
+                if subprocess.run(self._command("systemctl", "show", "--property=Version"),
+                                  capture_output=True, check=False).returncode == 0:
+                    return self.leader
+            time.sleep(0.2)
+        with open(ROOT + ".console", encoding="utf-8", errors="replace") as file:
+            raise RuntimeError("no container: " + file.read()[-300:])
+
+    def _command(self, *argv):
+        return ["nsenter", "-t", str(self.leader), "-a", "-r", "-w", *argv]
+
+    def run(self, *argv):
+        return subprocess.run(self._command(*argv), check=True, capture_output=True,
+                              text=True).stdout
+
+    def _main_pid(self, unit):
+        return int(self.run("systemctl", "show", "--property=MainPID", "--value", unit))
+
+    def find(self):
+        """Where the files of the three are: logind, systemd, dbus-daemon."""
+        self.pids = [self._main_pid("systemd-logind.service"), 1, self._main_pid("dbus.service")]
+
+    def _proc(self, pid, name):
+        with open(f"/proc/{self.leader}/root/proc/{pid}/{name}", encoding="ascii") as file:
+            return file.read()
+
+    def cpu_sec(self):
+        """That of logind, and that of all three."""
+        each = [int(self._proc(pid, "schedstat").split()[0]) / 1e9 for pid in self.pids]
+        return each[0], sum(each)
+
+    def memory_kb(self):
+        return next(int(line.split()[1]) for line in
+                    self._proc(self.pids[0], "smaps_rollup").splitlines()
+                    if line.startswith("Pss:"))
+
+    def rest(self):
+        changed, before = time.monotonic(), (-1.0, -1.0)
+        while time.monotonic() - changed < SETTLE_SEC:
+            time.sleep(0.02)
+            now = self.cpu_sec()
+            if now != before:
+                before, changed = now, time.monotonic()
+
+    def open_sessions(self, user, count):
+        self.sessions = subprocess.Popen(
+            self._command("/usr/local/lib/bench/logind_sessions", user, str(count)), text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._wait_ready()
+
+    def open_one_more(self):
+        self.sessions.stdin.write("\n")
+        self.sessions.stdin.flush()
+        self._wait_ready()
+
+    def _wait_ready(self):
+        if self.sessions.stdout.readline() != "ready\n":
+            raise RuntimeError("logind creates no more sessions")
+
+    def end(self):
+        if self.sessions:
+            self.sessions.kill()
+            self.sessions.wait()
+        subprocess.run(["nsenter", "-t", str(self.leader), "-a", "-r", "-w", "systemctl",
+                        "--force", "--force", "poweroff"], check=False, capture_output=True)
+        self.container.wait()
+        self.console.close()
+        for mounted in ROOT, ROOT + ".changes":
+            subprocess.run(["umount", "--lazy", mounted], check=True)
+            os.rmdir(mounted)
+
+
+def measure(user, size, arrivals, quiet_sec):
+    """{what: (logind, all three)}, in milliseconds for each login where it says so."""
+    host, found = Booted(), {}
+
+    def taken(work, divisor):
+        before = host.cpu_sec()
+        work()
+        host.rest()
+        return tuple((now - then) * 1000 / divisor for now, then in zip(host.cpu_sec(), before))
+
+    try:
+        host.find()
+        found["logins"] = taken(lambda: host.open_sessions(user, size), size)
+        found["arrival"] = taken(lambda: [host.open_one_more() for _ in range(arrivals)], arrivals)
+        found["memory"] = host.memory_kb()
+        before = host.cpu_sec()
+        time.sleep(quiet_sec)
+        found["quiet"] = tuple((now - then) * 1000 for now, then in zip(host.cpu_sec(), before))
+        begun = time.monotonic()
+        lines = host.run("loginctl", "list-sessions", "--no-legend").count("\n")
+        found["sessions"] = time.monotonic() - begun
+        if lines != size + arrivals:
+            raise RuntimeError(f"loginctl lists {lines} sessions")
+        host.run("systemctl", "restart", "systemd-logind.service")
+        host.find()
+        host.rest()
+        found["start"] = host.cpu_sec()[0] * 1000 / size
+    finally:
+        host.end()
+    return found

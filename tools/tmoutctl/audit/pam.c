@@ -572,8 +572,7 @@ static int read_facts(struct audit *audit, struct pam_facts *pam)
     if (diagnose_all(audit, pam, true) != 0 || diagnose_all(audit, pam, false) != 0)
         return -1;
     /* The checks report the host as it is. */
-    edits_free(&pam->services.edits);
-    return pam_services_read_again(&pam->services);
+    return pam_services_drop_edits(&pam->services);
 }
 
 static void free_facts(struct pam_facts *pam)

@@ -28,16 +28,21 @@ int edits_add(struct edits *edits, const struct edit *edit)
             return 0;
     struct edit copy = {.kind = edit->kind, .line = edit->line, .file = strdup(edit->file)};
     struct edit *grown = array_grow(edits->item, edits->count, sizeof *grown);
+    struct edit_target *target = array_grow(edits->target, edits->count, sizeof *target);
 
     if (grown != NULL)
         edits->item = grown;
+    if (target != NULL)
+        edits->target = target;
     if (edit->text != NULL)
         copy.text = strdup(edit->text);
-    if (grown == NULL || copy.file == NULL || (edit->text != NULL && copy.text == NULL)) {
+    if (grown == NULL || target == NULL || copy.file == NULL ||
+        (edit->text != NULL && copy.text == NULL)) {
         free(copy.file);
         free(copy.text);
         return -1;
     }
+    edits->target[edits->count] = (struct edit_target){.is_known = false};
     edits->item[edits->count++] = copy;
     return 0;
 }
@@ -63,6 +68,7 @@ void edits_free(struct edits *edits)
         free(edits->item[i].text);
     }
     free(edits->item);
+    free(edits->target);
     *edits = (struct edits){0};
 }
 
@@ -220,18 +226,24 @@ static int run_file(struct edit_run *run, const struct text_file *before)
     return missing > 0 ? run_open_end(run, last, missing) : 0;
 }
 
-/* Is the edit about the file at path, of which this is the status? */
-static bool is_about(const struct edit *edit, const struct host *host, const char *path,
+/* Is edit number i about the file at path, of which this is the status? Each edit's file
+ * is looked up once: a host may have thousands of files with edits. */
+static bool is_about(const struct edits *edits, size_t i, const struct host *host, const char *path,
                      const struct text_file *file)
 {
+    struct edit_target *target = &edits->target[i];
     char full[PATH_MAX];
     struct stat status;
 
-    if (strcmp(edit->file, path) == 0)
+    if (strcmp(edits->item[i].file, path) == 0)
         return true;
-    return file->text != NULL && host_path(host, edit->file, full, sizeof full) == 0 &&
-           stat(full, &status) == 0 && status.st_ino == file->status.st_ino &&
-           status.st_dev == file->status.st_dev;
+    if (file->text == NULL)
+        return false;
+    if (!target->is_known && host_path(host, edits->item[i].file, full, sizeof full) == 0 &&
+        stat(full, &status) == 0)
+        *target = (struct edit_target){true, status.st_dev, status.st_ino};
+    return target->is_known && target->inode == file->status.st_ino &&
+           target->device == file->status.st_dev;
 }
 
 int edits_run(const struct edits *edits, const struct host *host, const char *path,
@@ -243,7 +255,7 @@ int edits_run(const struct edits *edits, const struct host *host, const char *pa
     if (run.edit == NULL)
         return -1;
     for (size_t i = 0; i < edits->count; i++)
-        if (is_about(&edits->item[i], host, path, before))
+        if (is_about(edits, i, host, path, before))
             run.edit[run.count++] = &edits->item[i];
     const int result = run_file(&run, before);
     free(run.edit);
@@ -310,7 +322,7 @@ int host_read_text(const struct host *host, const char *path, int flags, size_t 
 
 /* --- files by a pattern ---------------------------------------------------- */
 
-static int paths_add(struct host_paths *paths, const char *path)
+int host_paths_add(struct host_paths *paths, const char *path)
 {
     for (size_t i = 0; i < paths->count; i++)
         if (strcmp(paths->item[i], path) == 0)
@@ -342,12 +354,12 @@ int host_find_paths(const struct host *host, const char *pattern, struct host_pa
     if (globbed == GLOB_NOSPACE)
         return -1;
     for (size_t i = 0; globbed == 0 && result == 0 && i < found.gl_pathc; i++)
-        result = paths_add(paths, found.gl_pathv[i] + strlen(host->root));
+        result = host_paths_add(paths, found.gl_pathv[i] + strlen(host->root));
     if (globbed == 0)
         globfree(&found);
     for (size_t i = 0; host->edits != NULL && result == 0 && i < host->edits->count; i++)
         if (fnmatch(pattern, host->edits->item[i].file, FNM_PATHNAME | FNM_PERIOD) == 0)
-            result = paths_add(paths, host->edits->item[i].file);
+            result = host_paths_add(paths, host->edits->item[i].file);
     if (paths->count > 1)
         qsort(paths->item, paths->count, sizeof *paths->item, paths_compare);
     return result;

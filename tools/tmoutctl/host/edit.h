@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct host;
 
@@ -33,9 +34,17 @@ struct edit {
     char *text;    /* one line or more, without the last newline; NULL to delete */
 };
 
+/* Which file an edit is about, once that was looked up: on the host, as it is. */
+struct edit_target {
+    bool is_known;
+    dev_t device;
+    ino_t inode;
+};
+
 /* Start with {0}; end with edits_free(). */
 struct edits {
     struct edit *item;
+    struct edit_target *target; /* of item[], for edits_run() */
     size_t count;
 };
 
@@ -94,6 +103,9 @@ struct host_paths {
     char **item;
     size_t count;
 };
+
+/* Adds a copy of a path unless it is there. Returns 0, or -1: out of memory. */
+int host_paths_add(struct host_paths *paths, const char *path);
 
 /*
  * Finds the host's files that match a pattern of glob(7), as absolute paths below

@@ -73,8 +73,9 @@ struct search {
     struct pam_services *services;
     const struct pam_service *service;
     enum pam_type type;
-    struct host host;   /* the host with the edits of the candidate */
-    struct edits edits; /* those of services, and those of the candidate */
+    struct host host;           /* the host with the edits of the candidate */
+    struct edits edits;         /* those of services, and those of the candidate */
+    struct pam_changed changed; /* by the candidate */
     /* Why the candidate that came closest was dropped. */
     struct pam_answer rejected;
     bool has_rejected, breaks_others, is_offered, out_of_memory;
@@ -219,23 +220,6 @@ static bool is_proven(struct search *search, const struct pam_stack *after)
     return is_right;
 }
 
-/* Does a stack read a file that the candidate changes? */
-static bool is_affected(const struct search *search, const struct pam_stack *stack)
-{
-    const size_t first = search->services->edits.count;
-
-    for (size_t i = first; i < search->edits.count; i++) {
-        char full[PATH_MAX], real[PATH_MAX];
-        if (host_path(&search->host, search->edits.item[i].file, full, sizeof full) != 0 ||
-            realpath(full, real) == NULL)
-            return true;
-        for (size_t k = 0; k < stack->files; k++)
-            if (strcmp(stack->file[k], real) == 0)
-                return true;
-    }
-    return false;
-}
-
 /* Would our line, which is new in the stack, reject everybody, because the service's
  * sandbox keeps it from counting? */
 static bool gets_blocked(const struct search *search, const struct pam_service *service,
@@ -255,7 +239,7 @@ static bool is_safe_for(struct search *search, const struct pam_service *other)
     bool is_safe = false;
 
     /* A fragment counts in the services that include it. */
-    if (other->is_fragment || !is_affected(search, before))
+    if (other->is_fragment || !pam_changed_affect(&search->changed, before))
         return true;
     if (has_read(search,
                  pam_stack_read(&search->host, other->name, pam_type_word(search->type), &after))) {
@@ -304,10 +288,14 @@ static bool try_candidate(struct search *search, const struct candidate *candida
              succeeded(search, edits_add_all(&search->edits, &search->services->edits)) &&
              succeeded(search, edit_candidate(search, candidate)) && read_after(search, &after) &&
              is_proven(search, &after);
+    passes = passes &&
+             succeeded(search, pam_changed_find(&search->host, &search->edits,
+                                                search->services->edits.count, &search->changed));
     for (size_t i = 0; passes && i < search->services->count; i++)
         passes = &search->services->item[i] == search->service ||
                  is_safe_for(search, &search->services->item[i]);
     pam_stack_free(&after);
+    host_paths_free(&search->changed.file);
     if (passes) {
         edits_free(&search->services->edits);
         search->services->edits = search->edits;
@@ -500,11 +488,12 @@ bool pam_edits_are_safe(struct pam_services *services, const struct edits *edits
     struct search search = {.services = services,
                             .host = {.root = services->host.root, .edits = edits},
                             .edits = *edits};
-    bool safe = true;
+    bool safe = succeeded(&search, pam_changed_find(&search.host, edits, 0, &search.changed));
 
     for (search.type = 0; search.type <= PAM_TYPE_PASSWORD; search.type++)
         for (size_t i = 0; i < services->count; i++)
             safe = safe && is_safe_for(&search, &services->item[i]);
+    host_paths_free(&search.changed.file);
     return safe && !search.out_of_memory;
 }
 
@@ -527,7 +516,7 @@ enum pam_offer pam_propose(struct pam_services *services, const char *service, e
     if (search.out_of_memory)
         return PAM_OFFER_FAILED;
     if (found)
-        return pam_services_read_again(services) == 0 ? PAM_OFFERED : PAM_OFFER_FAILED;
+        return pam_services_read_again(services, *first) == 0 ? PAM_OFFERED : PAM_OFFER_FAILED;
     explain(&search, why);
     return PAM_NOT_OFFERED;
 }

@@ -134,17 +134,69 @@ static void free_stacks(struct pam_service *service)
         pam_stack_free(&service->stack[type]);
 }
 
-int pam_services_read_again(struct pam_services *services)
+static int read_stacks(struct pam_services *services, const struct pam_changed *changed)
 {
     for (size_t i = 0; i < services->count; i++) {
         struct pam_service *service = &services->item[i];
-        free_stacks(service);
-        for (enum pam_type type = 0; type < PAM_TYPES; type++)
+        for (enum pam_type type = 0; type < PAM_TYPES; type++) {
+            if (!pam_changed_affect(changed, &service->stack[type]))
+                continue;
+            pam_stack_free(&service->stack[type]);
             if (pam_stack_read(&services->host, service->name, pam_type_word(type),
                                &service->stack[type]) == PAM_STACK_FAILED)
                 return -1;
+        }
     }
     return 0;
+}
+
+int pam_changed_find(const struct host *host, const struct edits *edits, size_t first,
+                     struct pam_changed *changed)
+{
+    char full[PATH_MAX], real[PATH_MAX];
+    int result = 0;
+
+    *changed = (struct pam_changed){.is_any = false};
+    for (size_t i = first; result == 0 && i < edits->count; i++) {
+        if (host_path(host, edits->item[i].file, full, sizeof full) != 0 ||
+            realpath(full, real) == NULL)
+            changed->is_any = true;
+        else
+            result = host_paths_add(&changed->file, real);
+    }
+    return result;
+}
+
+bool pam_changed_affect(const struct pam_changed *changed, const struct pam_stack *stack)
+{
+    for (size_t i = 0; i < changed->file.count; i++)
+        for (size_t k = 0; k < stack->files; k++)
+            if (strcmp(stack->file[k], changed->file.item[i]) == 0)
+                return true;
+    return changed->is_any;
+}
+
+int pam_services_read_again(struct pam_services *services, size_t first)
+{
+    struct pam_changed changed;
+    int result = pam_changed_find(&services->host, &services->edits, first, &changed);
+
+    if (result == 0)
+        result = read_stacks(services, &changed);
+    host_paths_free(&changed.file);
+    return result;
+}
+
+int pam_services_drop_edits(struct pam_services *services)
+{
+    struct pam_changed changed;
+    int result = pam_changed_find(&services->host, &services->edits, 0, &changed);
+
+    edits_free(&services->edits);
+    if (result == 0)
+        result = read_stacks(services, &changed);
+    host_paths_free(&changed.file);
+    return result;
 }
 
 int pam_services_read(const struct host *host, struct pam_services *services)
@@ -156,7 +208,7 @@ int pam_services_read(const struct host *host, struct pam_services *services)
         return -1;
     if (services->count > 0)
         qsort(services->item, services->count, sizeof *services->item, compare_names);
-    if (pam_services_read_again(services) != 0)
+    if (read_stacks(services, &(struct pam_changed){.is_any = true}) != 0)
         return -1;
     find_fragments(services);
     return 0;

@@ -40,8 +40,25 @@ struct pam_services {
  */
 int pam_services_read(const struct host *host, struct pam_services *services);
 
-/* Reads the stacks again, after a change to the edits. Returns 0 or -1. */
-int pam_services_read_again(struct pam_services *services);
+/* Files that edits change. */
+struct pam_changed {
+    struct host_paths file; /* without symbolic links, as pam_stack.file */
+    bool is_any;            /* one is new: any stack may read it */
+};
+
+/* Finds the files of edits->item[first...]. Returns 0, or -1: out of memory. changed is to
+ * be freed with host_paths_free() either way. */
+int pam_changed_find(const struct host *host, const struct edits *edits, size_t first,
+                     struct pam_changed *changed);
+
+/* Does the stack read one of them? */
+bool pam_changed_affect(const struct pam_changed *changed, const struct pam_stack *stack);
+
+/* Reads those stacks again that the edits from number `first` on change. Returns 0 or -1. */
+int pam_services_read_again(struct pam_services *services, size_t first);
+
+/* Reads the stacks as they are on the host. Returns 0 or -1. */
+int pam_services_drop_edits(struct pam_services *services);
 
 /* The service of this name, or NULL. */
 const struct pam_service *pam_services_find(const struct pam_services *services, const char *name);

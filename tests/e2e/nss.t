@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 from host.accounts import passwords, uid, user
 from host.attempts import su
 from host.client import KEY, pam_tmout
-from host.commands import must, run
+from host.commands import must, run, side_by_side
 from host.files import REPOSITORY, append, read, write
 from host.product import LEDGERS, errors, fresh, show, unlock
 from host.setup import setup
@@ -213,9 +213,15 @@ def asking_about_groups():
         tap.ok(checked.returncode == 2 and "could not be asked about group t0" in checked.stderr,
                f"{why}: --check has nothing to say", checked)
     trial(1, NEVER)
-    found = findings()
+    found, checked, shown = side_by_side(lambda ask: ask(), (
+        findings, lambda: run("tmoutctl", "sshd-config", "--check"),
+        lambda: run("tmoutctl", "show", "member")))
     tap.equal([(f["status"], "does not answer" in f["message"]) for f in found], [("WARN", True)],
               "the source never answers: the audit ends, and says so")
+    for what, result in ("--check", checked), ("show", shown):
+        tap.equal((result.returncode, result.stdout), (2, ""), f"so does {what}")
+        tap.matches(result.stderr, "could not be asked for: the name service does not answer",
+                    "with the reason")
     tap.equal(run("pgrep", "-x", "tmoutctl").stdout, "", "and leaves no process")
     trial(1)
     os.unlink("/etc/ssh/sshd_config.d/00-tmout.conf")

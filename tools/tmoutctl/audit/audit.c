@@ -56,20 +56,10 @@ void audit_start(struct audit *audit)
     problems_free(&problems);
 }
 
-/* A directory answers in some milliseconds. */
-enum { NAMES_MS = 10 * 1000, NAMES_PER_RULE_MS = 20 };
-
 bool audit_names_answer(struct audit *audit, void (*ask)(void *context), void *context)
 {
-    const int64_t timeout_ms = NAMES_MS + (int64_t)audit->policy.count * NAMES_PER_RULE_MS;
-
-    if (audit->no_names.text[0] != '\0')
-        return false;
-    if (rehearse(ask, context, timeout_ms) == 0)
-        return true;
-    failure_set(&audit->no_names, "the name service %s",
-                errno == ETIMEDOUT ? "does not answer" : strerror(errno));
-    return false;
+    return audit->no_names.text[0] == '\0' &&
+           rehearse_names(ask, context, audit->policy.count, &audit->no_names) == 0;
 }
 
 void audit_swap_policy(struct audit *audit)

@@ -129,12 +129,16 @@ void finding_set_remediation(struct finding *finding, const char *format, ...)
 
 void finding_add_edit(struct finding *finding, const struct edit *edit)
 {
+    free(finding->diff);
+    finding->diff = NULL;
     if (edits_add(&finding->edits, edit) != 0)
         finding->list->out_of_memory = true;
 }
 
 void finding_add_edits(struct finding *finding, const struct edits *edits)
 {
+    free(finding->diff);
+    finding->diff = NULL;
     if (edits_add_all(&finding->edits, edits) != 0)
         finding->list->out_of_memory = true;
 }

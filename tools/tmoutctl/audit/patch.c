@@ -119,6 +119,8 @@ static void settle_finding(const struct audit *audit, size_t number)
 {
     struct finding *finding = audit->findings.item[number];
 
+    if (finding->diff != NULL) /* it is settled */
+        return;
     for (size_t i = 0; i < finding->edits.count; i++)
         if (!settle_edit(audit, finding, &finding->edits.item[i]))
             return;

@@ -756,7 +756,10 @@ void audit_sshd(struct audit *audit)
     if (sshd_facts_find(audit, &sshd) != 0) {
         audit->findings.out_of_memory = true;
     } else {
-        audit_run(audit, sshd_steps, sizeof sshd_steps / sizeof *sshd_steps, &sshd);
+        /* What a file that cannot be read might set is not known. */
+        audit_run(audit, sshd_steps,
+                  sshd.text.blocking_file != NULL ? 1 : sizeof sshd_steps / sizeof *sshd_steps,
+                  &sshd);
         patch_settle(audit, first);
         sshd_prove(audit, &sshd, first);
     }

@@ -21,11 +21,9 @@ static bool edit_is(const struct edit *one, const struct edit *other)
                               : other->text != NULL && strcmp(one->text, other->text) == 0);
 }
 
-int edits_add(struct edits *edits, const struct edit *edit)
+/* Adds a copy, whether or not the list has an equal one. */
+static int edits_append(struct edits *edits, const struct edit *edit, const struct edit_target *is)
 {
-    for (size_t i = 0; i < edits->count; i++)
-        if (edit_is(&edits->item[i], edit))
-            return 0;
     struct edit copy = {.kind = edit->kind, .line = edit->line, .file = strdup(edit->file)};
     struct edit *grown = array_grow(edits->item, edits->count, sizeof *grown);
     struct edit_target *target = array_grow(edits->target, edits->count, sizeof *target);
@@ -42,15 +40,26 @@ int edits_add(struct edits *edits, const struct edit *edit)
         free(copy.text);
         return -1;
     }
-    edits->target[edits->count] = (struct edit_target){.is_known = false};
+    edits->target[edits->count] = *is;
     edits->item[edits->count++] = copy;
     return 0;
 }
 
+int edits_add(struct edits *edits, const struct edit *edit)
+{
+    for (size_t i = 0; i < edits->count; i++)
+        if (edit_is(&edits->item[i], edit))
+            return 0;
+    return edits_append(edits, edit, &(struct edit_target){.path_length = strlen(edit->file)});
+}
+
 int edits_add_all(struct edits *edits, const struct edits *added)
 {
+    const bool is_empty = edits->count == 0; /* added has none twice */
+
     for (size_t i = 0; i < added->count; i++)
-        if (edits_add(edits, &added->item[i]) != 0)
+        if ((is_empty ? edits_append(edits, &added->item[i], &added->target[i])
+                      : edits_add(edits, &added->item[i])) != 0)
             return -1;
     return 0;
 }
@@ -231,17 +240,18 @@ static int run_file(struct edit_run *run, const struct text_file *before)
 static bool is_about(const struct edits *edits, size_t i, const struct host *host, const char *path,
                      const struct text_file *file)
 {
+    const size_t length = strlen(path);
     struct edit_target *target = &edits->target[i];
     char full[PATH_MAX];
     struct stat status;
 
-    if (strcmp(edits->item[i].file, path) == 0)
+    if (target->path_length == length && memcmp(edits->item[i].file, path, length) == 0)
         return true;
     if (file->text == NULL)
         return false;
     if (!target->is_known && host_path(host, edits->item[i].file, full, sizeof full) == 0 &&
         stat(full, &status) == 0)
-        *target = (struct edit_target){true, status.st_dev, status.st_ino};
+        *target = (struct edit_target){target->path_length, true, status.st_dev, status.st_ino};
     return target->is_known && target->inode == file->status.st_ino &&
            target->device == file->status.st_dev;
 }

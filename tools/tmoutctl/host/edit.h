@@ -36,6 +36,7 @@ struct edit {
 
 /* Which file an edit is about, once that was looked up: on the host, as it is. */
 struct edit_target {
+    size_t path_length; /* of the edit's own name for it */
     bool is_known;
     dev_t device;
     ino_t inode;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +14,9 @@
 /* How long a child that has been killed may take to end. One that waits for a
  * file server cannot be killed: it is left to init. */
 enum { END_MS = 1000 };
+
+/* A directory answers in some milliseconds. */
+enum { NAMES_MS = 10 * 1000, NAMES_PER_RULE_MS = 20 };
 
 static void __attribute__((noreturn)) rehearse_in_child(void (*call)(void *), void *context)
 {
@@ -78,4 +82,13 @@ int rehearse(void (*call)(void *context), void *context, int64_t timeout_ms)
         result = -1;
     }
     return result;
+}
+
+int rehearse_names(void (*ask)(void *context), void *context, size_t rules, struct failure *failure)
+{
+    if (rehearse(ask, context, NAMES_MS + (int64_t)rules * NAMES_PER_RULE_MS) == 0)
+        return 0;
+    failure_set(failure, "the name service %s",
+                errno == ETIMEDOUT ? "does not answer" : strerror(errno));
+    return -1;
 }

@@ -105,27 +105,41 @@ static int compare_names(const void *one, const void *other)
                   ((const struct pam_service *)other)->name);
 }
 
-/* Does the service read the file of another one? The first that a stack reads is
- * its own. */
-static bool reads(const struct pam_service *service, const struct pam_service *other)
+/* Adds the files that a stack includes; the first that it reads is its own. */
+static int add_included(const struct pam_stack *stack, struct host_paths *included)
 {
-    for (enum pam_type type = 0; type < PAM_TYPES; type++) {
-        const struct pam_stack *stack = &service->stack[type], *theirs = &other->stack[type];
-        for (size_t i = 1; i < stack->files && theirs->files > 0 && !stack->is_other; i++)
-            if (strcmp(stack->file[i], theirs->file[0]) == 0)
+    for (size_t i = 1; i < stack->files && !stack->is_other; i++)
+        if (strcmp(stack->file[i], stack->file[0]) != 0 &&
+            host_paths_add(included, stack->file[i]) != 0)
+            return -1;
+    return 0;
+}
+
+static bool is_included(const struct pam_service *service, const struct host_paths *included)
+{
+    for (enum pam_type type = 0; type < PAM_TYPES; type++)
+        for (size_t i = 0; i < included->count && service->stack[type].files > 0; i++)
+            if (strcmp(included->item[i], service->stack[type].file[0]) == 0)
                 return true;
-    }
     return false;
 }
 
-static void find_fragments(struct pam_services *services)
+/* Returns 0, or -1: out of memory. */
+static int find_fragments(struct pam_services *services)
 {
+    struct host_paths included = {0};
+    int result = 0;
+
+    for (size_t i = 0; i < services->count; i++)
+        for (enum pam_type type = 0; result == 0 && type < PAM_TYPES; type++)
+            result = add_included(&services->item[i].stack[type], &included);
     for (size_t i = 0; i < services->count; i++) {
         struct pam_service *service = &services->item[i];
-        service->is_fragment = is_shared_name(service->name);
-        for (size_t k = 0; k < services->count && !is_program(service->name); k++)
-            service->is_fragment |= k != i && reads(&services->item[k], service);
+        service->is_fragment = is_shared_name(service->name) ||
+                               (!is_program(service->name) && is_included(service, &included));
     }
+    host_paths_free(&included);
+    return result;
 }
 
 static void free_stacks(struct pam_service *service)
@@ -159,21 +173,27 @@ int pam_changed_find(const struct host *host, const struct edits *edits, size_t 
     *changed = (struct pam_changed){.is_any = false};
     for (size_t i = first; result == 0 && i < edits->count; i++) {
         if (host_path(host, edits->item[i].file, full, sizeof full) != 0 ||
-            realpath(full, real) == NULL)
+            realpath(full, real) == NULL) {
             changed->is_any = true;
-        else
-            result = host_paths_add(&changed->file, real);
+            continue;
+        }
+        changed->file_bits |= pam_file_bit(real);
+        result = host_paths_add(&changed->file, real);
     }
     return result;
 }
 
 bool pam_changed_affect(const struct pam_changed *changed, const struct pam_stack *stack)
 {
+    if (changed->is_any)
+        return true;
+    if ((changed->file_bits & stack->file_bits) == 0)
+        return false;
     for (size_t i = 0; i < changed->file.count; i++)
         for (size_t k = 0; k < stack->files; k++)
             if (strcmp(stack->file[k], changed->file.item[i]) == 0)
                 return true;
-    return changed->is_any;
+    return false;
 }
 
 int pam_services_read_again(struct pam_services *services, size_t first)
@@ -210,8 +230,7 @@ int pam_services_read(const struct host *host, struct pam_services *services)
         qsort(services->item, services->count, sizeof *services->item, compare_names);
     if (read_stacks(services, &(struct pam_changed){.is_any = true}) != 0)
         return -1;
-    find_fragments(services);
-    return 0;
+    return find_fragments(services);
 }
 
 const struct pam_service *pam_services_find(const struct pam_services *services, const char *name)

@@ -43,6 +43,7 @@ int pam_services_read(const struct host *host, struct pam_services *services);
 /* Files that edits change. */
 struct pam_changed {
     struct host_paths file; /* without symbolic links, as pam_stack.file */
+    uint64_t file_bits;     /* as in struct pam_stack */
     bool is_any;            /* one is new: any stack may read it */
 };
 

@@ -260,6 +260,15 @@ static void check_text_line(struct reader *reader, const struct opened *file,
         set_problem(reader, file->path, at->line, "%s", faults[at->fault]);
 }
 
+uint64_t pam_file_bit(const char *real)
+{
+    uint32_t sum = 0;
+
+    while (*real != '\0')
+        sum = sum * 31 + (unsigned char)*real++;
+    return UINT64_C(1) << (sum % 64);
+}
+
 /* Notes that the file was read. */
 static void add_file(struct reader *reader, const char *path)
 {
@@ -278,6 +287,7 @@ static void add_file(struct reader *reader, const char *path)
         return;
     }
     stack->file[stack->files++] = copy;
+    stack->file_bits |= pam_file_bit(real);
 }
 
 /* Returns false if libpam takes the file for unreadable. What came before the

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum pam_line_kind {
     PAM_LINE_MODULE,
@@ -38,9 +39,10 @@ struct pam_stack {
     size_t count;
     char **file; /* every file read for it, without symbolic links, on the host's root */
     size_t files;
-    bool is_other; /* the service has no line of this type: these are those of "other" */
-    bool aborts;   /* libpam gives up before it runs a line: nobody gets in */
-    char *problem; /* the first thing that libpam could not follow, or NULL */
+    uint64_t file_bits; /* pam_file_bit() of all of them */
+    bool is_other;      /* the service has no line of this type: these are those of "other" */
+    bool aborts;        /* libpam gives up before it runs a line: nobody gets in */
+    char *problem;      /* the first thing that libpam could not follow, or NULL */
     char *problem_file;
     unsigned problem_line;
 };
@@ -50,6 +52,9 @@ enum pam_stack_status {
     PAM_STACK_ABSENT, /* there is no such service */
     PAM_STACK_FAILED  /* out of memory */
 };
+
+/* One of 64 bits, from the name: stacks without a bit in common have no file in common. */
+uint64_t pam_file_bit(const char *real);
 
 /* How deep libpam follows inclusions (PAM_SUBSTACK_MAX_LEVEL of Linux-PAM). */
 enum { PAM_LEVELS_MAX = 16 };

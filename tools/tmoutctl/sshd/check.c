@@ -3,6 +3,7 @@
 #include "lib/host/array.h"
 #include "lib/policy/resolve_account.h"
 #include "tools/tmoutctl/host/groups.h"
+#include "tools/tmoutctl/host/rehearsal.h"
 #include "tools/tmoutctl/sshd/site.h"
 #include "tools/tmoutctl/sshd/text.h"
 
@@ -269,12 +270,36 @@ static int check_answers(const struct check_run *run, const struct sshd_check_an
     return result;
 }
 
+/* All that check_users() asks the name service. */
+static void rehearse_users(void *context)
+{
+    const struct check_run *run = context;
+    struct user_names names = {0};
+    struct resolution resolution;
+
+    (void)user_names_find(run->input->dropin, &names, run->failure);
+    for (size_t i = 0; i < names.count; i++) {
+        struct account account = {0};
+        if (account_lookup(names.item[i], false, &account) == ACCOUNT_FOUND)
+            (void)check_resolve(run, &account, &resolution);
+        account_free(&account);
+    }
+    user_names_free(&names);
+}
+
 /* Asks about all users whom the drop-in's rules apply to. */
-static int check_users(const struct check_run *run)
+static int check_users(struct check_run *run)
 {
     struct user_names names = {0};
-    int result = user_names_find(run->input->dropin, &names, run->failure);
+    struct failure why;
+    int result = 0;
 
+    if (rehearse_names(rehearse_users, run, run->input->dropin->count, &why) != 0) {
+        failure_set(run->failure, "users could not be asked for: %s", why.text);
+        return -1;
+    }
+    if (user_names_find(run->input->dropin, &names, run->failure) != 0)
+        result = -1;
     if (result == 0)
         result = check_global(run, NULL);
     for (size_t i = 0; result == 0 && i < names.count; i++)
@@ -348,7 +373,7 @@ int sshd_check(const struct sshd_check_input *input, struct sshd_check *check,
                struct failure *failure)
 {
     struct policy_groups groups = {0};
-    const struct check_run run = {input, check, failure, &groups};
+    struct check_run run = {input, check, failure, &groups};
     int result = input->answers != NULL ? check_answers(&run, input->answers) : check_users(&run);
 
     if (result == 0)

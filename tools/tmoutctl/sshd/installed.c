@@ -3,6 +3,7 @@
 #include "lib/host/array.h"
 #include "lib/host/clock.h"
 #include "tools/tmoutctl/host/subprocess.h"
+#include "tools/tmoutctl/sshd/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -34,6 +35,22 @@ enum { QUERY_BUDGET_MS = 20 * 1000, PROMPT_ANSWER_MS = 500 };
 
 /* --- running it ----------------------------------------------------------- */
 
+static int find_blocking_file(const struct host *host, struct sshd_program *program,
+                              struct failure *failure)
+{
+    struct sshd_text text = {0};
+    const int result = sshd_text_read(host, &text);
+
+    failure_set(&program->blocks, "%s", "");
+    if (result != 0)
+        failure_set(failure, "out of memory");
+    else if (text.blocking_file != NULL)
+        failure_set(&program->blocks, "cannot query %s: %s is not a regular file", program->path,
+                    text.blocking_file);
+    sshd_text_free(&text);
+    return result;
+}
+
 int sshd_find(const struct host *host, struct sshd_program *program, struct failure *failure)
 {
     const size_t count = sizeof sshd_places / sizeof sshd_places[0];
@@ -43,7 +60,7 @@ int sshd_find(const struct host *host, struct sshd_program *program, struct fail
     for (size_t i = 0; i < count; i++)
         if (host_path(host, sshd_places[i], program->path, sizeof program->path) == 0 &&
             access(program->path, X_OK) == 0)
-            return 0;
+            return find_blocking_file(host, program, failure);
     failure_set(failure, "sshd is not installed:");
     for (size_t i = 0; i < count; i++)
         failure_append(failure, " %s %s", i == 0 ? "neither" : "nor", sshd_places[i]);
@@ -233,6 +250,10 @@ int sshd_effective(struct sshd_program *program, const char *user, struct sshd_c
     if (user != NULL && (strchr(user, ',') != NULL || strlen(user) > sizeof about / 2)) {
         failure_set(failure, "cannot query sshd -T for a user name that has a comma or is this "
                              "long");
+        return -1;
+    }
+    if (program->blocks.text[0] != '\0') {
+        *failure = program->blocks;
         return -1;
     }
     if (user == NULL)

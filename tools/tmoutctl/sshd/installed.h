@@ -25,6 +25,7 @@ struct sshd_program {
     char path[PATH_MAX];
     int64_t query_budget_ms;
     char config[PATH_MAX]; /* "": its own; else this file is asked about (sshd -f) */
+    struct failure blocks; /* why it is not asked, as it would wait for one of its files; or "" */
 };
 
 struct sshd_pair {
@@ -49,8 +50,8 @@ struct sshd_config {
     size_t bad_count;
 };
 
-/* Finds it. Returns 0, or -1 with a reason that names the places where it
- * could be. */
+/* Finds it, and a file for which it would wait. Returns 0, or -1 with a reason that names
+ * the places where it could be. */
 int sshd_find(const struct host *host, struct sshd_program *program, struct failure *failure);
 
 /*

@@ -46,6 +46,15 @@ static void text_problem(struct text_reader *reader, const char *file, unsigned 
         reader->out_of_memory = true;
 }
 
+/* Notes the first file for which sshd might wait. */
+static void text_blocks(struct text_reader *reader, const char *path)
+{
+    if (reader->text.blocking_file != NULL)
+        return;
+    reader->text.blocking_file = strdup(path);
+    reader->out_of_memory |= reader->text.blocking_file == NULL;
+}
+
 /* --- one line ------------------------------------------------------------- */
 
 bool sshd_next_word(const char **at, char *word, size_t size)
@@ -230,7 +239,12 @@ static void text_read_file(struct text_reader *reader, const char *path,
     reader->open[depth] = path;
     if (host_read_text(reader->host, path, 0, FILE_SIZE_MAX, &file) != 0) {
         reader->out_of_memory |= errno == ENOMEM;
-        snprintf(what, sizeof what, "cannot be read: %s", strerror(errno));
+        if (errno == EINVAL) {
+            text_blocks(reader, path);
+            snprintf(what, sizeof what, "cannot be read: it is not a regular file");
+        } else {
+            snprintf(what, sizeof what, "cannot be read: %s", strerror(errno));
+        }
         text_problem(reader, path, 0, what);
         return;
     }
@@ -271,6 +285,7 @@ void sshd_text_free(struct sshd_text *text)
     free(text->line);
     free(text->problem);
     free(text->problem_file);
+    free(text->blocking_file);
     *text = (struct sshd_text){0};
 }
 

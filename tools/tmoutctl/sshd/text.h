@@ -30,6 +30,7 @@ struct sshd_text {
     char *problem;
     char *problem_file;
     unsigned problem_line; /* of the Include; 0: the file as a whole */
+    char *blocking_file; /* not a regular one, as a FIFO: sshd may wait for it for ever; or NULL */
 };
 
 #define SSHD_CONFIG_PATH "/etc/ssh/sshd_config"

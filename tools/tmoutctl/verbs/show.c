@@ -5,6 +5,7 @@
 #include "tools/tmoutctl/verbs/verbs.h"
 
 #include "tools/tmoutctl/host/policy_view.h"
+#include "tools/tmoutctl/host/rehearsal.h"
 #include "tools/tmoutctl/host/user_attempts.h"
 #include "tools/tmoutctl/print.h"
 
@@ -193,15 +194,44 @@ static int find_all_groups(const char *user, struct account *listed, struct fail
     return -1;
 }
 
+/* What show_user() asks the name service, where it may hang. */
+struct show_names {
+    const struct tmoutctl_context *context;
+    const char *user;
+};
+
+static void rehearse_show(void *context)
+{
+    const struct show_names *names = context;
+    struct account account = {0}, listed = {0};
+    struct policy_view view = {0};
+    struct resolution resolution;
+    struct failure failure;
+
+    if (find_account(names->user, &account, &failure) == 0 &&
+        policy_view_find(names->context, &view, &failure) == 0) {
+        (void)policy_view_resolve(names->context, &view, &account, &resolution, &failure);
+        (void)find_all_groups(names->user, &listed, &failure);
+        policy_view_close(&view);
+    }
+    account_free(&listed);
+    account_free(&account);
+}
+
 static int show_user(const struct tmoutctl_context *context, const char *user,
                      struct login_view *login)
 {
     struct account account = {0}, listed = {0};
     struct policy_view view = {0};
     struct resolution resolution;
+    struct show_names names = {context, user};
     struct failure failure = {""};
     int status = TMOUTCTL_FAILURE;
 
+    if (rehearse_names(rehearse_show, &names, 0, &failure) != 0) {
+        report("user \"%s\" could not be asked for: %s", user, failure.text);
+        return status;
+    }
     if (find_account(user, &account, &failure) != 0) {
         report("%s", failure.text);
         return status;

@@ -30,8 +30,9 @@ static int compare(void *root)
 
     memset(known, true, sizeof known);
     const struct sshd_check_input input = {&host, &program, &snapshot, &dropin, known, NULL};
-    assert_int_equal(sshd_find(&host, &program, &failure), 0);
-    int result = dropin_collect(&snapshot, &dropin);
+    int result = sshd_find(&host, &program, &failure);
+    if (result == 0)
+        result = dropin_collect(&snapshot, &dropin);
     if (result == 0)
         result = sshd_check(&input, &check, &failure);
     for (size_t i = 0; i < check.difference_count; i++)
@@ -50,7 +51,8 @@ static int find_bad_options(void *root)
     struct sshd_config config = {0};
     struct failure failure = {""};
 
-    assert_int_equal(sshd_find(&host, &program, &failure), 0);
+    if (sshd_find(&host, &program, &failure) != 0)
+        return -1;
     (void)sshd_effective(&program, NULL, &config, &failure);
     const int result = config.bad_count == 2 ? 0 : -1;
     for (size_t i = 0; i < config.bad_count; i++)

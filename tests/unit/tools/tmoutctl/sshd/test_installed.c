@@ -29,6 +29,34 @@ static void where_it_is(void **state)
     free(expected);
 }
 
+/* sshd would wait for whoever writes to the FIFO, and so would we. */
+static void a_file_to_wait_for(void **state)
+{
+    static const char *const places[] = {"etc/ssh/sshd_config", "etc/ssh/sshd_config.d/a.conf"};
+    struct sshd_program program;
+    struct sshd_config config = {0};
+    struct failure failure = {""};
+
+    put_program(*state, "/usr/sbin/sshd", "#!/bin/sh\necho port 22\n");
+    for (size_t i = 0; i < COUNT_OF(places); i++) {
+        char *path = path_in(*state, places[i]);
+        put(*state, "/etc/ssh/sshd_config.d/b.conf", "Port 22\n");
+        put(*state, "/etc/ssh/sshd_config", "Include sshd_config.d/*.conf\n");
+        unlink(path);
+        assert_int_equal(mkfifo(path, 0600), 0);
+        find(*state, &program);
+        assert_int_equal(sshd_effective(&program, NULL, &config, &failure), -1);
+        assert_non_null(strstr(failure.text, places[i]));
+        assert_non_null(strstr(failure.text, "is not a regular file"));
+        unlink(path);
+        free(path);
+    }
+    put(*state, "/etc/ssh/sshd_config", "Port 22\n");
+    find(*state, &program);
+    assert_int_equal(sshd_effective(&program, NULL, &config, &failure), 0);
+    sshd_config_free(&config);
+}
+
 static void effective_values(void **state)
 {
     struct sshd_program program;
@@ -227,6 +255,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(where_it_is),
+        WITH_DIRECTORY(a_file_to_wait_for),
         WITH_DIRECTORY(effective_values),
         WITH_DIRECTORY(unsupported_user_names),
         WITH_DIRECTORY(reasons_of_failures),

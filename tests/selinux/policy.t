@@ -98,8 +98,9 @@ class Rules:
 
 def test_snapshot(rules):
     """the policy in force is written by tmoutctl only"""
-    for kind, changes in ("file", CHANGES_FILE), ("dir", CHANGES_DIRECTORY):
-        tap.equal(rules.who_by_name(SNAPSHOT, kind, changes), {APPLY, "sysadm_t"},
+    for kind, changes, creators in (("file", CHANGES_FILE, set()),
+                                    ("dir", CHANGES_DIRECTORY, {"systemd_tmpfiles_t"})):
+        tap.equal(rules.who_by_name(SNAPSHOT, kind, changes), {APPLY, "sysadm_t"} | creators,
                   f"who is given a way to change it: {kind}")
         for login in [*LOGINS[:-1], DAEMON, PRUNE, "user_t", "staff_t", "policykit_auth_t"]:
             tap.equal(rules.may(login, SNAPSHOT, kind) & changes, set(),
@@ -205,6 +206,23 @@ def test_all(rules):
                f"{domain} is confined")
 
 
+def test_boot(rules):
+    """systemd-tmpfiles creates the directories, with their labels"""
+    for target in STATE:
+        tap.ok({"create", "relabelfrom", "relabelto"} <=
+               rules.may("systemd_tmpfiles_t", target, "dir"), target)
+
+
+def test_watching(rules):
+    """tmoutd is told of programs that are executed, and asks for sessions of processes"""
+    for target in "sshd_exec_t", "login_exec_t", "bin_t":
+        tap.ok({"read", "watch"} <= rules.may(DAEMON, target, "file"), target)
+    for target in "devpts_t", SNAPSHOT, REGISTRY, "systemd_sessions_runtime_t":
+        tap.ok({"read", "watch"} <= rules.may(DAEMON, target, "dir"), target)
+    for target in "sshd_t", "user_t", "init_t":
+        tap.ok({"getsession", "signal", "sigkill"} <= rules.may(DAEMON, target, "process"), target)
+
+
 def test_labels(module):
     """the files that the kit installs and creates"""
     contexts = module.replace(".pp", ".contexts")
@@ -229,7 +247,7 @@ def main():
             modules = selinux_policy.download(REPOSITORY + "/build/selinux")
             rules = Rules(selinux_policy.link(modules, MODULES, [module], directory))
             for test in (test_snapshot, test_logins, test_people, test_daemon, test_apply,
-                         test_prune, test_all):
+                         test_prune, test_boot, test_watching, test_all):
                 tap.note(test.__doc__)
                 test(rules)
     except Skip as why:

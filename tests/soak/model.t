@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 from host.commands import must
 from host.files import REPOSITORY
 from host.tap import tap
+from host.waiting import BUILD_GUARD_SEC
 
 MODEL = REPOSITORY + "/tests/model/attempts.pml"
 MEMORY_MB = 6000
@@ -46,7 +47,7 @@ def search(*options):
     """Searches all states. Returns the assertion that fails, or "" """
     must("spin", "-a", *options, MODEL, cwd=DIRECTORY)
     must("cc", "-O2", "-w", "-DSAFETY", "-DNOCLAIM", "-DCOLLAPSE", f"-DMEMLIM={MEMORY_MB}",
-         "-o", "pan", "pan.c", cwd=DIRECTORY)
+         "-o", "pan", "pan.c", cwd=DIRECTORY, timeout=BUILD_GUARD_SEC)
     # -E: a process that is frozen for good is no fault; the model looks at the others.
     output = subprocess.run(["nice", "./pan", "-E", "-m1000000"], cwd=DIRECTORY, check=False,
                             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout

@@ -193,6 +193,15 @@ static unsigned answer_of(enum nss_status status)
                                            : NSS_UNAVAIL;
 }
 
+/* Sets errno where it is one. */
+static bool is_failure(unsigned answer, int error)
+{
+    if (answer != NSS_TRYAGAIN && (answer != NSS_UNAVAIL || error == ESRCH))
+        return false;
+    errno = error != 0 ? error : EIO;
+    return true;
+}
+
 /* Returns the answer, 0 where the library is missing, or -1 with errno. */
 static int ask_source(const char *source, const char *user, gid_t primary, struct group_list *list)
 {
@@ -206,14 +215,71 @@ static int ask_source(const char *source, const char *user, gid_t primary, struc
     }
     const unsigned answer = answer_of(ask_library(library, source, user, primary, list, &error));
     dlclose(library);
-    if (answer == NSS_TRYAGAIN || (answer == NSS_UNAVAIL && error != ESRCH)) {
-        errno = error != 0 ? error : EIO;
-        return -1;
+    return is_failure(answer, error) ? -1 : (int)answer;
+}
+
+typedef enum nss_status getgrnam_function(const char *name, struct group *entry, char *buffer,
+                                          size_t size, int *error);
+
+static int name_members(const struct group *entry, group_member_function *member, void *context)
+{
+    for (char **name = entry->gr_mem; *name != NULL; name++)
+        if (member(context, *name, entry->gr_gid) != 0)
+            return -1;
+    return 0;
+}
+
+static int ask_members(void *library, const char *source, const char *group,
+                       group_member_function *member, void *context)
+{
+    getgrnam_function *look_up = (getgrnam_function *)function_of(library, source, "getgrnam_r");
+    enum nss_status status = look_up != NULL ? NSS_STATUS_TRYAGAIN : NSS_STATUS_NOTFOUND;
+    struct group entry;
+    char *buffer = NULL;
+    int error = ERANGE, result = 0;
+
+    for (size_t size = ENTRY_BYTES_INITIAL;
+         status == NSS_STATUS_TRYAGAIN && error == ERANGE && size <= ENTRY_BYTES_MAX; size *= 2) {
+        free(buffer);
+        buffer = malloc(size);
+        error = buffer != NULL ? 0 : ENOMEM;
+        if (buffer != NULL)
+            status = look_up(group, &entry, buffer, size, &error);
     }
-    return (int)answer;
+    if (status == NSS_STATUS_SUCCESS)
+        result = name_members(&entry, member, context);
+    else if (is_failure(answer_of(status), error))
+        result = -1;
+    free(buffer);
+    return result;
+}
+
+static int ask_source_for_members(const char *source, const char *group,
+                                  group_member_function *member, void *context)
+{
+    bool missing = false;
+    void *library = open_library(source, &missing);
+
+    if (library == NULL) {
+        errno = ELIBACC;
+        return missing ? 0 : -1;
+    }
+    const int result = ask_members(library, source, group, member, context);
+    dlclose(library);
+    return result;
 }
 
 #else
+
+static int ask_source_for_members(const char *source, const char *group,
+                                  group_member_function *member, void *context)
+{
+    (void)source;
+    (void)group;
+    (void)member;
+    (void)context;
+    return 0;
+}
 
 static int ask_source(const char *source, const char *user, gid_t primary, struct group_list *list)
 {
@@ -234,6 +300,13 @@ enum group_sources_status group_source_add(const char *source, const char *user,
         return GROUPS_LISTED;
     snprintf(list->failed, sizeof list->failed, "%s", source);
     return GROUPS_FAILED;
+}
+
+enum group_sources_status group_source_members(const char *source, const char *group,
+                                               group_member_function *member, void *context)
+{
+    return ask_source_for_members(source, group, member, context) == 0 ? GROUPS_LISTED
+                                                                       : GROUPS_FAILED;
 }
 
 /* --- all sources of a host ---------------------------------------------------------- */

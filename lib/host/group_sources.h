@@ -37,6 +37,16 @@ enum group_sources_status group_sources_list(const char *user, gid_t primary,
 enum group_sources_status group_source_add(const char *source, const char *user, gid_t primary,
                                            struct group_list *list);
 
+/* Returns 0, or -1 with errno. */
+typedef int group_member_function(void *context, const char *user, gid_t gid);
+
+/*
+ * Names all members of a group that one source knows, as far as it tells: a directory
+ * need not. Returns GROUPS_FAILED with errno for an error of the source or of member().
+ */
+enum group_sources_status group_source_members(const char *source, const char *group,
+                                               group_member_function *member, void *context);
+
 void group_list_free(struct group_list *list);
 
 #endif

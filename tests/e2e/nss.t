@@ -259,6 +259,24 @@ def deleted_users():
     tap.equal(os.listdir(LEDGERS), [str(uids["member"])], "that one follows after tmoutctl unlock")
 
 
+def memberships_that_systemd_knows():
+    """the list of all users' attempts finds them as a login does, for drop-ins of userdb, too"""
+    if not run("sh", "-c", "ls /usr/lib/*/libnss_systemd.so.2 /usr/lib*/libnss_systemd.so.2").stdout:
+        tap.skip("memberships of userdb", "libnss-systemd is not installed")
+        return
+    must("sed", "-i", "-E", "/^initgroups:/d; s/^(group|passwd):.*/\\1: files systemd/", "/etc/nsswitch.conf")
+    must("groupadd", "dropped")
+    write("/etc/userdb/member:dropped.membership", "{}\n", 0o644)  # an empty one would mask it
+    fresh("default { max_attempts = 5 }\ngroup dropped { max_attempts = 4 }\n")
+    for name in "member", "shared":
+        su("member", name, "wrong")
+    listed = {user["user"]: user["max_attempts"] for user in json.loads(must("tmoutctl", "attempts", "--json"))}
+    tap.equal(listed, {"member": 4, "shared": 5}, "the list")
+    for name, limit in listed.items():
+        tap.equal(json.loads(must("tmoutctl", "attempts", "--json", name))["max_attempts"], limit, f"{name} alone")
+        unlock(name)
+
+
 LIBRARIES = must("sh", "-c", "dirname $(ldconfig -p | sed -n '/libc\\.so\\.6/{s/.*=> //p;q}')").strip()
 HAS_EXTRA_USERS = glob.glob("/usr/lib*/libnss_extrausers.so.2") or \
     glob.glob("/usr/lib/*/libnss_extrausers.so.2")
@@ -270,8 +288,8 @@ passwords(PEOPLE)
 if HAS_EXTRA_USERS:
     tap.run(extra_users, a_source_that_is_gone, a_user_in_many_groups, a_source_that_fails,
             memberships_of_a_source_that_fails, logins_without_a_source_of_groups,
-            asking_about_groups, deleted_users)
+            asking_about_groups, deleted_users, memberships_that_systemd_knows)
 else:
     tap.skip("users of another source", "libnss-extrausers is not installed")
     tap.run(a_user_in_many_groups, a_source_that_fails, memberships_of_a_source_that_fails,
-            logins_without_a_source_of_groups, asking_about_groups, deleted_users)
+            logins_without_a_source_of_groups, asking_about_groups, deleted_users, memberships_that_systemd_knows)

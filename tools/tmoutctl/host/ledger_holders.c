@@ -32,8 +32,8 @@ static int find_users(const struct tmoutctl_context *context, struct policy_view
         return -1;
     }
     if (user_directory_find(uid, (size_t)count, users) == 0 &&
-        (!by_group || (user_directory_find_groups(users) == 0 &&
-                       policy_groups_ask(&view->snapshot, &view->groups) == ACCOUNT_RESOLVED)))
+        (!by_group || (policy_groups_ask(&view->snapshot, &view->groups) == ACCOUNT_RESOLVED &&
+                       user_directory_find_groups(users, &view->groups.wanted) == 0)))
         result = 0;
     else
         report("cannot look up the users who have a ledger: %s", strerror(errno));

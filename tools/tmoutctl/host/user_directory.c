@@ -139,8 +139,9 @@ static int add_gid(struct account *account, gid_t gid)
     return 0;
 }
 
-static int add_member(const struct users_by_name *users, const char *name, gid_t gid)
+static int add_member(void *context, const char *name, gid_t gid)
 {
+    const struct users_by_name *users = context;
     struct directory_user **found =
         bsearch(name, users->user, users->count, sizeof *users->user, compare_name);
 
@@ -155,7 +156,7 @@ static int add_member(const struct users_by_name *users, const char *name, gid_t
     return 0;
 }
 
-static int find_in_group_file(const struct users_by_name *users)
+static int find_in_group_file(struct users_by_name *users)
 {
     FILE *file = fopen("/etc/group", "re");
     int result = 0;
@@ -208,6 +209,36 @@ static int find_groups_in_source(const struct users_by_name *users, const char *
     return result;
 }
 
+/*
+ * The same for systemd, which looks into four directories for each question, and names
+ * the members of a group: the few groups that matter are asked about, not each user.
+ */
+static int find_members_in_systemd(struct users_by_name *users, const struct wanted_groups *wanted)
+{
+    for (size_t i = 0; i < wanted->count; i++) {
+        if (group_source_members("systemd", wanted->group[i].name, add_member, users) ==
+            GROUPS_LISTED)
+            continue;
+        if (errno == ENOMEM)
+            return -1;
+        for (size_t k = 0; k < users->count; k++)
+            set_unknown(users->user[k]);
+        return 0;
+    }
+    return 0;
+}
+
+/* Returns 0, or -1 without memory. */
+static int find_groups_in(struct users_by_name *users, const char *source,
+                          const struct wanted_groups *wanted)
+{
+    if (strcmp(source, "files") == 0)
+        return find_in_group_file(users);
+    if (strcmp(source, "systemd") == 0)
+        return find_members_in_systemd(users, wanted);
+    return find_groups_in_source(users, source);
+}
+
 /* Their own groups come first, as in getgrouplist(3). */
 static int add_primary_groups(const struct users_by_name *users)
 {
@@ -217,7 +248,7 @@ static int add_primary_groups(const struct users_by_name *users)
     return 0;
 }
 
-int user_directory_find_groups(struct user_directory *directory)
+int user_directory_find_groups(struct user_directory *directory, const struct wanted_groups *wanted)
 {
     char text[NSSWITCH_BYTES_MAX];
     struct nss_sources sources, own;
@@ -234,11 +265,8 @@ int user_directory_find_groups(struct user_directory *directory)
         goto out;
     }
     result = 0;
-    for (size_t i = 0; result == 0 && i < sources.count; i++) {
-        const char *source = sources.source[i].name;
-        result = strcmp(source, "files") == 0 ? find_in_group_file(&users)
-                                              : find_groups_in_source(&users, source);
-    }
+    for (size_t i = 0; result == 0 && i < sources.count; i++)
+        result = find_groups_in(&users, sources.source[i].name, wanted);
 
 out:
     free(users.user);

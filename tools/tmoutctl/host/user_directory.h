@@ -29,10 +29,12 @@ struct user_directory {
 int user_directory_find(const uid_t *uid, size_t count, struct user_directory *directory);
 
 /*
- * Adds the numbers of their groups to all users who were found; where that fails,
- * the user becomes an ACCOUNT_ERROR. Returns 0, or -1 without memory.
+ * Adds the numbers of their groups, or of those among them that are wanted, to all
+ * users who were found; where that fails, the user becomes an ACCOUNT_ERROR. Returns 0,
+ * or -1 without memory.
  */
-int user_directory_find_groups(struct user_directory *directory);
+int user_directory_find_groups(struct user_directory *directory,
+                               const struct wanted_groups *wanted);
 
 void user_directory_free(struct user_directory *directory);
 

@@ -54,7 +54,7 @@ static void answers_as_one_by_one(void **state)
     (void)state;
     collect_uids();
     assert_int_equal(user_directory_find(uid, uid_count, &directory), 0);
-    assert_int_equal(user_directory_find_groups(&directory), 0);
+    assert_int_equal(user_directory_find_groups(&directory, &(struct wanted_groups){0}), 0);
     assert_int_equal(directory.count, uid_count);
     for (size_t i = 0; i < uid_count; i++) {
         const struct directory_user *user = &directory.user[i];
@@ -84,7 +84,7 @@ static void of_nobody(void **state)
 
     (void)state;
     assert_int_equal(user_directory_find(NULL, 0, &directory), 0);
-    assert_int_equal(user_directory_find_groups(&directory), 0);
+    assert_int_equal(user_directory_find_groups(&directory, &(struct wanted_groups){0}), 0);
     assert_int_equal(directory.count, 0);
     user_directory_free(&directory);
 }

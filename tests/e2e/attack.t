@@ -303,8 +303,10 @@ def guess(n):
         su.stdin.close()
     except OSError:
         pass
+    # On a busy host, su may not have come far after so short a time.
+    longest = random.choice([0.03, 0.03, 0.5])
     for _ in range(random.choice([1, 1, 4])):
-        time.sleep(random.uniform(0, 0.03))
+        time.sleep(random.uniform(0, longest))
         try:
             su.send_signal(signal.SIGSTOP)
             time.sleep(random.uniform(0, 0.01))

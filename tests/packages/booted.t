@@ -26,6 +26,7 @@ from host.tap import tap
 from host.waiting import Stuck, wait_until
 
 PROGRAMS = ["systemd-nspawn", "mmdebstrap", "nsenter", "dpkg-buildpackage"]
+SOAK = "TMOUT_SOAK" in os.environ
 SAVED_AGAIN_SEC = 5
 POLICY = "/etc/security/tmout.conf"
 SNAPSHOT = "/var/lib/tmout/policy.v1"
@@ -478,7 +479,7 @@ def main():
              host.must("ssh", "-V", stderr=subprocess.STDOUT).strip())
     tap.log = host.journal
     scenarios = [prepare, install, limits, typo, user_environment, attempts, disconnects, upgrade,
-                 failed_upgrade, judged_by_systemd, confined, stopped, frozen, units_of_a_user,
+                 failed_upgrade, judged_by_systemd, confined, stopped, *SOAK * [frozen], units_of_a_user,
                  without_module, without_snapshot, without_policy, without_registry, removal_refused,
                  removed, purged, edited_by_hand, wired_by_hand,
                  first_policy_wrong, together_with_logind, logind_in_the_audit, logind_alone]

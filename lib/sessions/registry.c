@@ -327,7 +327,7 @@ ssize_t registry_list(const char *directory, uid_t owner, pid_t **pids)
 
 /* Where /proc is mounted with hidepid=2, or ProtectProc=invisible, a process that may not
  * be looked into has no directory there, as if it had ended. */
-static bool is_hidden(pid_t pid)
+static bool is_invisible(pid_t pid)
 {
     return kill(pid, 0) == 0 || errno == EPERM;
 }
@@ -337,7 +337,7 @@ int session_check_live(const struct session_record *record)
     struct process process;
 
     if (process_read(record->pid, &process) != 0) {
-        if (process_has_ended(errno) && is_hidden(record->pid))
+        if (process_has_ended(errno) && is_invisible(record->pid))
             errno = EACCES;
         return -1;
     }

@@ -383,6 +383,8 @@ def print_beside_logind(results, peers):
 
 
 def measure_logind(size, user):
+    print(f"(systemd-logind with {size:,} sessions of "
+          f"{'as many users' if user == EACH else 'one user'})", flush=True)
     try:
         return logind.measure(user, size, ARRIVALS, QUIET_SEC)
     except (RuntimeError, OSError, subprocess.CalledProcessError) as error:

@@ -18,6 +18,7 @@ import time
 import bench_host
 
 ROOT = "/run/booted"
+CGROUPS = "/sys/fs/cgroup"
 PROGRAMS = ROOT + "/usr/local/lib/bench"
 MASKED = "user@.service", "user-runtime-dir@.service"
 # What the host's processes may be, and how many a user may have.
@@ -36,7 +37,7 @@ def why_not():
 
 
 def mount_root():
-    for mounted in ("-t", "sysfs", "sysfs", "/sys"), ("-t", "cgroup2", "cgroup", "/sys/fs/cgroup"):
+    for mounted in ("-t", "sysfs", "sysfs", "/sys"), ("-t", "cgroup2", "cgroup", CGROUPS):
         if not os.path.ismount(mounted[-1]):
             subprocess.run(["mount", *mounted], check=True)
     changes = ROOT + ".changes"
@@ -61,11 +62,15 @@ class Booted:
             bench_host.write(f"{ROOT}/{path}", text)
         os.makedirs(PROGRAMS, exist_ok=True)
         shutil.copy(bench_host.PROGRAMS + "/logind_sessions", PROGRAMS)
+        # The container's cgroups are below this one. They outlive it.
+        self.cgroup = f"{CGROUPS}/bench-{os.getpid()}"
+        os.mkdir(self.cgroup)
         self.console = open(ROOT + ".console", "wb")
         self.container = subprocess.Popen(
             ["systemd-nspawn", "--boot", "--register=no", "--keep-unit", "--private-network",
              f"--directory={ROOT}", "--machine=bench", "--console=pipe", "systemd.unit=dbus.socket"],
-            stdin=subprocess.DEVNULL, stdout=self.console, stderr=self.console)
+            stdin=subprocess.DEVNULL, stdout=self.console, stderr=self.console,
+            preexec_fn=lambda: bench_host.write(self.cgroup + "/cgroup.procs", "0"))
         self.leader = self._wait_booted()
         self.run("systemctl", "start", "dbus.service", "systemd-logind.service")
         self.sessions = None
@@ -144,6 +149,8 @@ class Booted:
                         "--force", "--force", "poweroff"], check=False, capture_output=True)
         self.container.wait()
         self.console.close()
+        for directory, _, _ in os.walk(self.cgroup, topdown=False):
+            os.rmdir(directory)
         for mounted in ROOT, ROOT + ".changes":
             subprocess.run(["umount", "--lazy", mounted], check=True)
             os.rmdir(mounted)

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """profile.d/tmout.csh: autologout in tcsh, and no effect in a csh without it."""
 
+import tempfile
+
 from shells import MALFORMED, TMOUT_CSH, installed, run, tap
 
 SSH = "192.0.2.1 50000 192.0.2.2 22"
@@ -13,12 +15,12 @@ echo "left `set | /bin/grep -c '^tmout_'`"
 NOTHING = ("none", False)
 
 
-def state(before="set prompt = x", after="", **variables):
+def state(before="set prompt = x", after="", script=TMOUT_CSH, **variables):
     """
     autologout in a tcsh that read the script: (minutes, readonly), or what
     went wrong in it.
     """
-    out, err, _ = run("tcsh -f", f"{before}\nsource {TMOUT_CSH}\n{after}\n{PROBE}", **variables)
+    out, err, _ = run("tcsh -f", f"{before}\nsource {script}\n{after}\n{PROBE}", **variables)
     lines = out.splitlines()
     if err or len(lines) != 3 or lines[2] != "left 0":
         return f"output {out!r}, error {err!r}"
@@ -78,6 +80,21 @@ def without_a_prompt():
     tap.equal(state("unset prompt", PAM_TMOUT="900 readonly"), NOTHING, "a script")
 
 
+def changed_by_others():
+    """what is done to a file's lines that name TMOUT, and to its end, has no effect"""
+    with open(TMOUT_CSH, encoding="utf-8") as file:
+        text = file.read()
+    tap.ok("TMOUT" not in text, "no line of it names the variable")
+    for name, changed in {"lines at the end": f"{text}set autologout = 99\nsetenv TMOUT 5\n",
+                          "carriage returns": text.replace("\n", "\r\n")}.items():
+        with tempfile.NamedTemporaryFile("w", suffix=".csh", newline="") as file:
+            file.write(changed)
+            file.flush()
+            tap.equal(state(script=file.name, PAM_TMOUT="900 readonly"), ("15", True), name)
+            tap.equal(state(script=file.name, SSH_CONNECTION=SSH), ("10", True),
+                      f"{name}: without a decision")
+
+
 def bsd_csh():
     """a csh without autologout reads it and continues"""
     if not installed("bsd-csh"):
@@ -90,7 +107,8 @@ def bsd_csh():
 
 
 if installed("tcsh"):
-    tap.run(the_policy_decides, the_fallback, other_settings, odd_states, without_a_prompt, bsd_csh)
+    tap.run(the_policy_decides, the_fallback, other_settings, odd_states, without_a_prompt,
+            changed_by_others, bsd_csh)
 else:
     tap.skip("tcsh", "not installed")
     tap.run(bsd_csh)

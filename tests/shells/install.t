@@ -337,6 +337,56 @@ def the_list():
     tap.equal(tmoutctl("--quiet"), ("", "", 0), "--quiet")
 
 
+def other_shells():
+    """shells that are not of Bourne's family are listed as such that take no limit"""
+    saved = read("/etc/shells")
+    kinds = {"nu": "nushell", "pwsh": "powershell", "pwsh-preview": "powershell", "osh": "osh",
+             "elvish": "elvish", "xonsh": "other"}
+    for name in kinds:
+        if not installed(name):
+            write(f"/opt/{name}", "#!/bin/sh\n", 0o755)
+            append("/etc/shells", f"/opt/{name}\n")
+    rows = {os.path.basename(row["shell"]): row for row in listing()[0]["shells"]}
+    out, _, status = tmoutctl()
+    tap.equal(status, 0, "they are no fault")
+    for name, kind in kinds.items():
+        row = rows[name]
+        tap.equal((row["kind"], row["limit"], row["login"], row["rc"], row["ok"]),
+                  (kind, None, None, None, True), name)
+        tap.matches(out, rf"(?m)^\S*/{name} +{kind} +no timeout +- +-$", f"{name}, as text")
+    write("/etc/shells", saved)
+    if not installed("elvish"):
+        tap.skip("elvish", "not installed")
+        return
+    for value in "1 readonly", "none":
+        home = tempfile.mkdtemp()
+        tap.equal(run("elvish", "echo fine", HOME=home, PAM_TMOUT=value, SSH_CONNECTION=SSH),
+                  ("fine\n", "", 0), f"elvish works: {value}")
+
+
+def our_script_changed():
+    """what others do to our script is a finding, and whether it has an effect"""
+    path = "/etc/profile.d/tmout.sh"
+    saved = read(path)
+    lines = saved.count("\n")
+    for name, text, line, conflict in (
+            ("appended", saved + "TMOUT=900\nreadonly TMOUT\nexport TMOUT\n", lines + 1, False),
+            ("deleted", re.sub(r"(?m)^.*TMOUT.*\n", "", saved), None, False),
+            ("remediated", re.sub(r"(?m)^(.*)TMOUT\s*=\s*(\w|\$)*(.*)$", r"declare -xr TMOUT=600\3",
+                                  saved), None, False),
+            ("put first", "TMOUT=900\n" + saved, 1, True),
+            ("code changed", saved.replace("tmout_mode=none ;; #", "tmout_mode= ;; #"), None, True)):
+        write(path, text)
+        document, status = listing()
+        got = [(f["file"], f["conflict"]) for f in document["findings"]]
+        tap.equal((got, status), ([(path, conflict)], int(conflict)), name)
+        if line:
+            tap.equal(document["findings"][0]["line"], line, f"{name}: the line")
+        tap.matches(tmoutctl()[0], rf"(?m)^{path}:\d+: .*\n    not as packaged", f"{name}, as text")
+    write(path, saved)
+    tap.equal(listing()[0]["findings"], [], "and none as packaged")
+
+
 def findings():
     """other scripts that set a limit, and their effect"""
     tmoutctl("--install")
@@ -455,12 +505,10 @@ def literal():
     write(policy_file, "default { tmout = 5m }\n")
     tmoutctl("--install")
     tmoutctl("--literal")
-    for shell, ask, expected in (("bash -l", "echo $TMOUT", "300"),
-                                 ("mksh -l", "echo $TMOUT", "300"),
-                                 ("ksh93 -l", "echo $TMOUT", "240")):
+    for shell in "bash", "mksh", "ksh93", "tcsh":
         if installed(shell):
-            tap.equal(run(shell, ask, SSH_CONNECTION=SSH)[0].strip(), expected,
-                      f"{shell}: a login without a decision uses it")
+            with login(shell, "-l", SSH_CONNECTION=SSH) as terminal:
+                tap.equal(terminal.limit(shell), 300, f"{shell}: a login without a decision uses it")
     literal_refusals(scripts)
     write(policy_file, saved)
     for path in scripts:
@@ -476,7 +524,7 @@ def literal_refusals(scripts):
     good = {path: read(path) for path in scripts}
     write("/etc/security/tmout.conf", "default { tmout = 4m }\n")
     for what, text in (("a site's own script", "TMOUT=900\nreadonly TMOUT\nexport TMOUT\n"),
-                       ("one like ours", good[script].replace("PAM_TMOUT", "THEIR_TMOUT")),
+                       ("one like ours", good[script].replace("tmout_mode", "their_mode")),
                        ("one that only mentions PAM_TMOUT", "# PAM_TMOUT\nTMOUT=900\n"),
                        ("an edited one", good[script].replace("TMOUT=300", "TMOUT=$((300))")),
                        ("a number twice", good[script] + "TMOUT=300\n"),
@@ -511,5 +559,6 @@ if socket.gethostname() != "throwaway":  # never on a real host
 BEFORE = looks()
 install()
 tap.run(lines, later_edits, strange_files, full_disk, rejections, interactive, commands,
-        the_way_of_rhel, without_the_package, the_list, findings, findings_by_line,
+        the_way_of_rhel, without_the_package, the_list, other_shells,
+        our_script_changed, findings, findings_by_line,
         a_script_of_theirs, literal)

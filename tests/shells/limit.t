@@ -3,18 +3,20 @@
 
 import os
 import re
+import subprocess
 import tempfile
 
 from shells import (
-    BASH, MALFORMED, NOTHING, PROBE, TMOUT_SH, WITHOUT_TIMEOUT, WITH_TIMEOUT, ZSH, fallback,
-    limit, only_installed, run, state, tap)
+    BASH, KSH93, MALFORMED, MKSH, NOTHING, TMOUT_SH, WITHOUT_TIMEOUT, WITH_TIMEOUT, ZSH,
+    at_prompt, environment, fallback, limit, only_installed, state, tap)
+from host.waiting import GUARD_SEC
 
 SSH = "192.0.2.1 50000 192.0.2.2 22"
 
 
-def holds(shell):
-    """Whether an enforced limit is readonly in this shell."""
-    return shell != "bash --posix"  # an assignment would end a script there
+def quoted(text):
+    """A word that no shell changes, not even zsh with its `=name`."""
+    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def the_policy_decides():
@@ -24,7 +26,7 @@ def the_policy_decides():
             for connection in None, SSH:
                 name = f"{shell}: {seconds} s{', over SSH' if connection else ''}"
                 tap.equal(state(shell, PAM_TMOUT=f"{seconds} readonly", SSH_CONNECTION=connection),
-                          (limit(shell, seconds), holds(shell), False), f"{name}, readonly")
+                          (limit(shell, seconds), True, False), f"{name}, readonly")
                 tap.equal(state(shell, PAM_TMOUT=f"{seconds} default", SSH_CONNECTION=connection),
                           (limit(shell, seconds), False, False), f"{name}, default")
         for connection in None, SSH:
@@ -38,11 +40,16 @@ def the_policy_decides():
 def the_fallback():
     """a malformed PAM_TMOUT counts as missing: ten minutes over SSH, else no limit"""
     for shell in only_installed(WITH_TIMEOUT):
-        for connection, expected in (SSH, fallback(shell)), (None, NOTHING):
-            got = {value: state(shell, PAM_TMOUT=value, SSH_CONNECTION=connection)
-                   for value in [None, *MALFORMED]}
-            wrong = {value: result for value, result in got.items() if result != expected}
-            tap.equal(wrong, {}, f"{shell}{', over SSH' if connection else ''}")
+        # One that sets no limit can go on with the next value.
+        values = "".join(f"PAM_TMOUT={quoted(value)}\n. {TMOUT_SH}\n"
+                         "/usr/bin/printf '%s,' \"${TMOUT-}\"\n" for value in MALFORMED)
+        out, err, _ = at_prompt(shell, values)
+        got = dict(zip(MALFORMED, out.split(","), strict=False))
+        tap.equal(({value: limit for value, limit in got.items() if limit not in ("", "0")},
+                   len(got), err), ({}, len(MALFORMED), ""), shell)
+        for value in [None, *MALFORMED[::9]]:
+            tap.equal(state(shell, PAM_TMOUT=value, SSH_CONNECTION=SSH), fallback(shell),
+                      f"{shell}, over SSH: {value!r}")
         tap.equal(state(shell, SSH_CONNECTION=""), NOTHING, f"{shell}: an empty SSH_CONNECTION")
 
 
@@ -51,7 +58,7 @@ def an_exported_limit():
     for shell in only_installed(WITH_TIMEOUT):
         for mode in "readonly", "default":
             tap.equal(state(shell, PAM_TMOUT=f"300 {mode}", TMOUT="300"),
-                      (limit(shell, 300), mode == "readonly" and holds(shell), True),
+                      (limit(shell, 300), mode == "readonly", True),
                       f"{shell}: {mode}")
 
 
@@ -93,7 +100,7 @@ def odd_states():
     for shell in only_installed(WITH_TIMEOUT + WITHOUT_TIMEOUT):
         for name, before in states.items():
             exported = name == "allexport"
-            expected = (limit(shell, 900), holds(shell), exported)
+            expected = (limit(shell, 900), True, exported)
             tap.equal(state(shell, before, PAM_TMOUT="900 readonly"),
                       NOTHING if shell in WITHOUT_TIMEOUT else expected, f"{shell}: {name}")
             if not exported:
@@ -111,7 +118,7 @@ def readonly_before():
                             PAM_TMOUT=value, SSH_CONNECTION=SSH)
                 tap.equal(got, (theirs, True, False), f"{shell}: {theirs} before {value}")
         tap.equal(state(shell, "TMOUT=86400", PAM_TMOUT="900 readonly"),
-                  (limit(shell, 900), holds(shell), False),
+                  (limit(shell, 900), True, False),
                   f"{shell}: what is not readonly is replaced")
 
 
@@ -125,7 +132,7 @@ def assigned_after():
                 file.write(text)
         for shell in only_installed(WITH_TIMEOUT + WITHOUT_TIMEOUT):
             for value in "900 readonly", "900 default", None:
-                out, _, _ = run(shell, f". {directory}/profile", PAM_TMOUT=value,
+                out, _, _ = at_prompt(shell, f". {directory}/profile", PAM_TMOUT=value,
                                 SSH_CONNECTION=SSH)
                 tap.matches(out, "went on", f"{shell}: {value}")
 
@@ -144,8 +151,8 @@ def nothing_left_behind():
             script = f"{options}\n. $FILE\nset +o; trap; set{more}"
             for value in "900 readonly", None:
                 given = {"PAM_TMOUT": value, "SSH_CONNECTION": SSH}
-                without, _, _ = run(shell, script, FILE="/dev/null", **given)
-                out, err, status = run(shell, script, FILE=TMOUT_SH, **given)
+                without, _, _ = at_prompt(shell, script, FILE="/dev/null", **given)
+                out, err, status = at_prompt(shell, script, FILE=TMOUT_SH, **given)
                 tap.equal((set(names(out)) ^ set(names(without)), err, status), (set(), "", 0),
                           f"{shell}: {options}: {value}")
 
@@ -154,18 +161,56 @@ def the_status():
     """reading it succeeds"""
     for shell in only_installed(WITH_TIMEOUT + WITHOUT_TIMEOUT):
         for value in "900 readonly", "none", None:
-            out, _, _ = run(shell, f"false; . {TMOUT_SH}; echo $?", PAM_TMOUT=value)
+            out, _, _ = at_prompt(shell, f"false; . {TMOUT_SH}; echo $?", PAM_TMOUT=value)
             tap.equal(out, "0\n", f"{shell}: {value}")
 
 
 def as_sh():
-    """in bash as sh, where an assignment would end a script, only a prompt gets readonly"""
+    """bash as sh has its limit at a prompt, too"""
     for argv0 in "sh", "-sh", "/bin/sh":
         for value, expected in ("900 readonly", "900"), (None, "600"):
-            tap.equal(state("bash", argv0=argv0, PAM_TMOUT=value, SSH_CONNECTION=SSH),
-                      (expected, False, False), f"{argv0} -c: {value}")
-    out, _, _ = run("bash --norc -i", f". {TMOUT_SH}\n{PROBE}", "sh", PAM_TMOUT="900 readonly")
-    tap.equal(out, "900|readonly|no\n", "sh -i")
+            tap.equal(state("bash --norc", argv0=argv0, PAM_TMOUT=value, SSH_CONNECTION=SSH),
+                      (expected, True, False), f"{argv0} -i: {value}")
+
+
+def without_a_prompt():
+    """a shell that runs commands gets no limit, in whatever way it gets them"""
+    script = f". {TMOUT_SH}; echo \"limit ${{TMOUT:-0}}\""
+    with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
+        file.write(script + "\n")
+        file.flush()
+        for shell in only_installed(WITH_TIMEOUT + WITHOUT_TIMEOUT):
+            ways = {"a command": (["-c", script], None), "a script": ([file.name], None),
+                    "standard input": ([], script)}
+            # What loses data there, must not have it either if it is called interactive.
+            if shell in BASH + KSH93 + MKSH:
+                ways["an interactive command"] = ["-i", "-c", script], None
+            for way, (arguments, text) in ways.items():
+                for given in {"PAM_TMOUT": "900 readonly"}, {"SSH_CONNECTION": SSH}:
+                    done = subprocess.run([*shell.split(), *arguments], text=True, check=False,
+                                          env=environment(**given), capture_output=True,
+                                          input=text or "", timeout=GUARD_SEC,
+                                          start_new_session=True)
+                    tap.equal((done.stdout, done.returncode), ("limit 0\n", 0),
+                              f"{shell}: {way}, {next(iter(given))}")
+
+
+def processes_of(shell, script, **variables):
+    """How many processes an interactive shell starts that reads this."""
+    with tempfile.TemporaryDirectory() as directory:
+        at_prompt(f"strace -f -qq -e trace=process -o {directory}/trace {shell}", script, **variables)
+        with open(f"{directory}/trace", encoding="utf-8") as file:
+            return len(re.findall(r"\b(?:clone3?|v?fork)\(", file.read()))
+
+
+def no_process():
+    """reading it starts no process"""
+    for shell in only_installed(WITH_TIMEOUT + WITHOUT_TIMEOUT):
+        without = processes_of(shell, "")
+        for before in "", "TMOUT=60; readonly TMOUT":
+            tap.equal(processes_of(shell, f"{before}\n. {TMOUT_SH}\n", PAM_TMOUT="900 readonly"),
+                      without, f"{shell}: {before}")
+    tap.equal(processes_of("dash", "(:)") - processes_of("dash", ""), 1, "a subshell would show")
 
 
 def in_a_function():
@@ -175,9 +220,9 @@ def in_a_function():
         if shell in ZSH:
             read = f"emulate -L ksh; {read}"
         tap.equal(state(shell, f"readit() {{ {read}; }}\nreadit", PAM_TMOUT="900 readonly"),
-                  (limit(shell, 900), holds(shell), False), shell)
+                  (limit(shell, 900), True, False), shell)
 
 
 tap.run(the_policy_decides, the_fallback, an_exported_limit, shells_without_timeout, twice,
         odd_states, readonly_before, assigned_after, nothing_left_behind, the_status, as_sh,
-        in_a_function)
+        without_a_prompt, no_process, in_a_function)

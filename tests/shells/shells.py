@@ -1,9 +1,11 @@
 """The shells, and how to run a script in them."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
@@ -15,8 +17,8 @@ TMOUT_SH = os.path.join(REPOSITORY, "profile.d/tmout.sh")
 TMOUT_CSH = os.path.join(REPOSITORY, "profile.d/tmout.csh")
 
 # The shells that honour TMOUT, in several modes, and those without a timeout.
-BASH = ["bash", "bash --posix", "bash -O expand_aliases +O sourcepath"]
-ZSH = ["zsh", "zsh --emulate sh", "zsh --emulate ksh"]
+BASH = ["bash --norc", "bash --norc --posix", "bash --norc -O expand_aliases +O sourcepath"]
+ZSH = ["zsh -f", "zsh --emulate sh -f", "zsh --emulate ksh -f"]
 MKSH = ["mksh", "lksh"]
 KSH93 = ["ksh93"]
 WITH_TIMEOUT = BASH + ZSH + MKSH + KSH93
@@ -73,12 +75,39 @@ def run(shell, script, argv0=None, **variables):
     return result.stdout, result.stderr, result.returncode
 
 
-def state(shell, before="", after="", argv0=None, **variables):
+def at_prompt(shell, script, argv0=None, **variables):
     """
-    The limit in a shell that has read tmout.sh: (TMOUT, readonly, exported), or
-    what went wrong. In ksh93 and mksh, 0 is no limit.
+    Has an interactive shell, without a terminal, read a script from a file. Returns its
+    output, standard error and exit status, None if the script did not come to its end.
     """
-    out, err, status = run(shell, f"{before}\n. {TMOUT_SH}\n{after}\n{PROBE}", argv0, **variables)
+    with tempfile.TemporaryDirectory() as directory:
+        place = shlex.quote(directory)
+        with open(f"{directory}/script", "w", encoding="utf-8") as file:
+            file.write(script)
+        # Programs, since any builtin may be a function of that name here. The shell
+        # itself prints its prompts, and what is typed.
+        typed = (f". {place}/script >{place}/out 2>{place}/err\n"
+                 f"/usr/bin/printf '%s' \"$?\" >{place}/status\n")
+        argv = shell.split()
+        subprocess.run([argv0 or argv[0], *argv[1:], "-i"], executable=shutil.which(argv[0]),
+                       env=environment(**variables), input=typed, capture_output=True, text=True,
+                       check=False, timeout=GUARD_SEC, start_new_session=True)
+
+        def content(name):
+            try:
+                with open(f"{directory}/{name}", encoding="utf-8") as file:
+                    return file.read()
+            except FileNotFoundError:
+                return ""
+        return content("out"), content("err"), int(content("status") or -1)
+
+
+def state(shell, before="", after="", argv0=None, script=TMOUT_SH, **variables):
+    """
+    The limit at the prompt of a shell that has read tmout.sh: (TMOUT, readonly,
+    exported), or what went wrong. In ksh93 and mksh, 0 is no limit.
+    """
+    out, err, status = at_prompt(shell, f"{before}\n. {script}\n{after}\n{PROBE}", argv0, **variables)
     parts = out.strip("\n").split("|")
     if err or status != 0 or len(parts) != 3:
         return f"status {status}, output {out!r}, error {err!r}"
@@ -94,8 +123,4 @@ def limit(shell, seconds):
 
 
 def fallback(shell):
-    if shell == "bash --posix":  # not interactive here, so not readonly
-        return ("600", False, False)
-    if shell in KSH93:
-        return ("540", True, False)
-    return ("600", True, True)
+    return (limit(shell, 600), True, False)

@@ -166,11 +166,11 @@ static void add_limit(struct audit *audit, const struct shell_facts *shells,
 
     if (answer->limit_sec > 0)
         snprintf(taken, sizeof taken, "the limit %" PRId64 " s", answer->limit_sec);
-    struct finding *finding = findings_add(
-        &audit->findings, CHECK_SHELLS_LIMIT, is_stricter ? AUDIT_NOTE : AUDIT_FAIL,
-        "%s, as %s %s shell, has %s where pam_tmout gives %" PRId64 " s%s", asked->path,
-        asked->start == SHELL_START_LOGIN ? "a" : "an", shell_start_word(asked->start), taken,
-        expected_sec, asked->readonly ? " and makes it readonly" : "");
+    struct finding *finding =
+        findings_add(&audit->findings, CHECK_SHELLS_LIMIT, is_stricter ? AUDIT_NOTE : AUDIT_FAIL,
+                     "%s, as an %s shell, has %s where pam_tmout gives %" PRId64 " s%s",
+                     asked->path, shell_start_word(asked->start), taken, expected_sec,
+                     asked->readonly ? " and makes it readonly" : "");
     place_limit(audit, finding, shells, asked, answer->limit_sec);
     finding_set_remediation(finding, "Take what sets the limit out of the site's own files; the "
                                      "policy has it.");
@@ -186,7 +186,7 @@ static bool ask_shell(struct audit *audit, const struct shell_facts *shells,
 
     if (shell_ask(asked, &answer, &failure) != 0) {
         finding = findings_add(&audit->findings, CHECK_SHELLS_LIMIT, AUDIT_WARN,
-                               "could not be asked for its limit as %s shell: it %s",
+                               "could not be asked for its limit as an %s shell: it %s",
                                shell_start_word(asked->start), failure.text);
         finding_set_place(finding, asked->path, 0);
         finding_set_remediation(finding, "Find out what its files wait for.");
@@ -225,7 +225,7 @@ static bool ask_in_all_ways(struct audit *audit, const struct shell_facts *shell
         if (!ask_shell(audit, shells, &asked))
             return false;
         if (asked.start == SHELL_START_INTERACTIVE)
-            continue; /* it reads what both together read */
+            continue; /* a login shell reads the same, and more */
         asked.readonly = true;
         if (!ask_shell(audit, shells, &asked))
             return false;

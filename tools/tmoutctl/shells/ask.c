@@ -20,9 +20,8 @@
 enum { ANSWER_MS = 5 * 1000, CPU_SEC = 5, NOBODY = 65534, FAILED = 127 };
 
 static const char *const start_words[] = {
-    [SHELL_START_LOGIN] = "login",
     [SHELL_START_INTERACTIVE] = "interactive",
-    [SHELL_START_BOTH] = "interactive login",
+    [SHELL_START_LOGIN] = "interactive login",
 };
 
 const char *shell_start_word(enum shell_start start)
@@ -33,12 +32,6 @@ const char *shell_start_word(enum shell_start start)
 bool shell_start_counts(enum shell_kind kind, enum shell_start start)
 {
     if (shell_traits[kind].timeout == SHELL_NO_TIMEOUT)
-        return false;
-    /* Without a prompt there is nothing to time, and our scripts for these look
-     * for one. tcsh asks for one when it reads commands as we give them. */
-    if (start == SHELL_START_LOGIN && kind == SHELL_ZSH)
-        return false;
-    if (start == SHELL_START_BOTH && kind == SHELL_TCSH)
         return false;
     return start != SHELL_START_INTERACTIVE || !shell_traits[kind].rc_is_the_users;
 }
@@ -125,13 +118,16 @@ bool shell_can_be_asked(struct failure *failure)
 
 #define LIMIT_MARK "tmout-limit:"
 
-static const char question[] = "echo \"" LIMIT_MARK "${TMOUT-}:\"\n"
+/* The question comes as typed at a prompt, for a shell that is told it with -c has no
+ * limit. bash repeats what is typed, in which nobody shall find a complaint. */
+static const char question[] = "QUESTION=echo \"" LIMIT_MARK "${TMOUT-}:\"\n"
                                "(unset TMOUT) 2>/dev/null && echo " LIMIT_MARK "free\n";
-static const char question_csh[] =
+static const char typed[] = "eval \"$QUESTION\"\nexit\n";
+static const char typed_csh[] =
     "if ($?autologout) echo " LIMIT_MARK "${autologout}:\n"
     "( unset autologout ) >& /dev/null && echo " LIMIT_MARK "free\nexit\n";
 
-enum { ARGUMENTS_MAX = 6 };
+enum { ARGUMENTS_MAX = 4 };
 
 /* The command line of a shell that is started like that. */
 static void question_argv(const char *path, enum shell_kind kind, enum shell_start start,
@@ -140,16 +136,11 @@ static void question_argv(const char *path, enum shell_kind kind, enum shell_sta
     size_t count = 0;
 
     argv[count++] = path;
-    if (kind == SHELL_TCSH) {
-        argv[count++] = start == SHELL_START_LOGIN ? "-l" : "-i";
-    } else {
-        if (start != SHELL_START_INTERACTIVE)
-            argv[count++] = "-l";
-        if (start != SHELL_START_LOGIN)
-            argv[count++] = "-i";
-        argv[count++] = "-c";
-        argv[count++] = question;
-    }
+    if (start == SHELL_START_LOGIN)
+        argv[count++] = "-l";
+    /* tcsh takes no other option with -l, and has a prompt anyway. */
+    if (start == SHELL_START_INTERACTIVE || kind != SHELL_TCSH)
+        argv[count++] = "-i";
     argv[count] = NULL;
 }
 
@@ -195,18 +186,14 @@ int shell_ask(const struct shell_run *run, struct shell_answer *answer, struct f
 {
     char decision[64], shell[4200];
     const char *argv[ARGUMENTS_MAX];
-    const char *const environment[] = {"HOME=/tmp",
-                                       "USER=nobody",
-                                       "LOGNAME=nobody",
-                                       "PATH=/usr/local/bin:/usr/bin:/bin",
-                                       "TERM=dumb",
-                                       "SSH_CONNECTION=192.0.2.1 1 192.0.2.2 22",
-                                       decision,
-                                       shell,
-                                       NULL};
+    const char *const environment[] = {"HOME=/tmp",      "USER=nobody",
+                                       "LOGNAME=nobody", "PATH=/usr/local/bin:/usr/bin:/bin",
+                                       "TERM=dumb",      "SSH_CONNECTION=192.0.2.1 1 192.0.2.2 22",
+                                       decision,         shell,
+                                       question,         NULL};
     const struct subprocess_start start = {.argv = argv,
                                            .environment = environment,
-                                           .input = run->kind == SHELL_TCSH ? question_csh : NULL,
+                                           .input = run->kind == SHELL_TCSH ? typed_csh : typed,
                                            .prepare = isolate};
     struct subprocess output = {0};
 

@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* How it is started. */
-enum shell_start { SHELL_START_LOGIN, SHELL_START_INTERACTIVE, SHELL_START_BOTH, SHELL_STARTS };
+/* How it is started. Without a prompt there is no limit, and nothing to ask. */
+enum shell_start { SHELL_START_INTERACTIVE, SHELL_START_LOGIN, SHELL_STARTS };
 
 /* A shell, how it is started, and the decision that it gets. */
 struct shell_run {
@@ -31,7 +31,7 @@ struct shell_answer {
     char complaint[256]; /* what it prints about the limit besides, such as an error, or "" */
 };
 
-/* "login", "interactive" and so on, for people. */
+/* "interactive" or "interactive login", for people. */
 const char *shell_start_word(enum shell_start start);
 
 /* Is a shell of this kind, started like that, to take the limit from our files? */

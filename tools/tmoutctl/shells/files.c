@@ -74,7 +74,11 @@ const char *shell_script(enum shell_kind kind)
 
 int shell_script_is_ours(const struct host *host, const char *path)
 {
-    const int line = shell_last_line_with(host, path, "PAM_TMOUT");
+    /* Ours avoid the name of the variable (profile.d/tmout.sh says why). */
+    static const char *const marks[] = {"tmout_mode", "PAM_TMOUT"};
+    int line = 0;
 
+    for (size_t i = 0; line == 0 && i < sizeof marks / sizeof *marks; i++)
+        line = shell_last_line_with(host, path, marks[i]);
     return line > 0 ? 1 : line;
 }

@@ -23,6 +23,9 @@
 #endif
 #define SHELL_FRAGMENTS DATADIR "/tmout/shells"
 
+/* The packaged copies of our scripts, to compare them with. */
+#define PACKAGED_SCRIPTS DATADIR "/tmout/profile.d"
+
 /* A system rc file, and our fragment for it. */
 struct rc_file {
     enum shell_kind kind; /* of the shells that read it */

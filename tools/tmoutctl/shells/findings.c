@@ -258,7 +258,8 @@ int shell_findings_find(const struct host *host, struct shell_findings *findings
 
 bool shell_finding_is_conflict(const struct shell_finding *finding)
 {
-    return finding->kind == SHELL_FINDING_AFTER || finding->kind == SHELL_FINDING_READONLY_LARGER;
+    return finding->kind == SHELL_FINDING_AFTER || finding->kind == SHELL_FINDING_READONLY_LARGER ||
+           finding->kind == SHELL_FINDING_CHANGED;
 }
 
 const char *shell_finding_advice(const struct shell_finding *finding)
@@ -281,6 +282,12 @@ const char *shell_finding_advice(const struct shell_finding *finding)
     case SHELL_FINDING_LITERAL:
         return "larger than the policy's default: it is the limit of logins that the policy did "
                "not reach, and what compliance scanners read. Run \"tmoutctl shells --literal\"";
+    case SHELL_FINDING_CHANGED:
+        return "not as packaged: the policy's limit may be lost here. Copy the script back "
+               "from " PACKAGED_SCRIPTS;
+    case SHELL_FINDING_UNREAD:
+        return "not as packaged, but shells read no further than the line before: it has no "
+               "effect. Copy the script back from " PACKAGED_SCRIPTS;
     case SHELL_FINDING_BEFORE:
     default:
         return "applies only where the policy sets no limit";

@@ -12,8 +12,10 @@ enum shell_finding_kind {
     SHELL_FINDING_BEFORE,          /* applies only where the policy sets no limit */
     SHELL_FINDING_READONLY,        /* comes first and cannot be changed: overrides the policy */
     SHELL_FINDING_READONLY_LARGER, /* the same, and is looser than any baseline allows */
-    SHELL_FINDING_AFTER,  /* replaces the policy's limit, or fails where that is enforced */
-    SHELL_FINDING_LITERAL /* the number in our own script is larger than the policy's */
+    SHELL_FINDING_AFTER,   /* replaces the policy's limit, or fails where that is enforced */
+    SHELL_FINDING_LITERAL, /* the number in our own script is larger than the policy's */
+    SHELL_FINDING_CHANGED, /* our own script is not as packaged, and shells read this line */
+    SHELL_FINDING_UNREAD   /* the same, and they don't */
 };
 
 struct shell_finding {

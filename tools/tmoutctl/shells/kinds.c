@@ -16,6 +16,10 @@ const struct shell_traits shell_traits[] = {
     [SHELL_FISH] = {"fish", "fish", SHELL_NO_TIMEOUT, false, false},
     [SHELL_YASH] = {"yash", "yash", SHELL_NO_TIMEOUT, false, false},
     [SHELL_POSH] = {"posh", "posh", SHELL_NO_TIMEOUT, false, false},
+    [SHELL_OSH] = {"osh", "osh ysh oil oils-for-unix*", SHELL_NO_TIMEOUT, false, false},
+    [SHELL_ELVISH] = {"elvish", "elvish*", SHELL_NO_TIMEOUT, false, false},
+    [SHELL_NUSHELL] = {"nushell", "nu nushell", SHELL_NO_TIMEOUT, false, false},
+    [SHELL_POWERSHELL] = {"powershell", "pwsh*", SHELL_NO_TIMEOUT, false, false},
     [SHELL_OTHER] = {"other", "*", SHELL_NO_TIMEOUT, false, false},
 };
 

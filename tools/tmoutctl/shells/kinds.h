@@ -17,6 +17,10 @@ enum shell_kind {
     SHELL_FISH,
     SHELL_YASH,
     SHELL_POSH,
+    SHELL_OSH,
+    SHELL_ELVISH,
+    SHELL_NUSHELL,
+    SHELL_POWERSHELL,
     SHELL_OTHER,
     SHELL_KINDS
 };

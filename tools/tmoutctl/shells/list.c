@@ -175,9 +175,9 @@ static int list_add(const struct host *host, struct shell_list *list, const char
 /* Adds the programs that have a shell's name, whether /etc/shells has them or not. */
 static int list_add_known(const struct host *host, struct shell_list *list)
 {
-    static const char *const names[] = {"bash", "zsh",     "ksh93", "ksh",     "mksh",
-                                        "lksh", "tcsh",    "csh",   "bsd-csh", "dash",
-                                        "ash",  "busybox", "fish",  "yash",    "posh"};
+    static const char *const names[] = {
+        "bash", "zsh",     "ksh93", "ksh",  "mksh", "lksh", "tcsh",   "csh", "bsd-csh", "dash",
+        "ash",  "busybox", "fish",  "yash", "posh", "osh",  "elvish", "nu",  "pwsh"};
     static const char *const directories[] = {"/bin", "/usr/bin", "/usr/local/bin"};
 
     for (size_t d = 0; d < sizeof directories / sizeof *directories; d++) {

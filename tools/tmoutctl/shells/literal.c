@@ -97,8 +97,8 @@ static int literals_examine(const struct host *host, const struct literal_script
         failure_set(failure, "%s: out of memory", script->path);
     else if (is_ours == 0)
         failure_set(failure,
-                    "%s: is not pam_tmout's script, since it does not mention PAM_TMOUT; not "
-                    "changed",
+                    "%s: is not pam_tmout's script, since it does not mention PAM_TMOUT or "
+                    "tmout_mode; not changed",
                     script->path);
     else if (literals->file.status.st_nlink > 1)
         failure_set(failure, "%s: has more than one hard link; not changed", script->path);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,4 +62,47 @@ int shell_script_changed_line(const struct host *host, const char *path)
     free(file.text);
     free(packaged.text);
     return line;
+}
+
+/* Adds a line of a script of ours that has been changed. */
+static int change_add(const struct host *host, const char *path, unsigned number,
+                      struct shell_findings *findings)
+{
+    const bool csh = strcmp(path, PROFILE_CSH) == 0;
+    const int end = shell_last_line_with(host, path, csh ? "exit 0" : "return 0");
+    struct text_file file;
+    int result = 0;
+
+    if (end < 0 || shell_file_read(host, path, 0, &file) != 0)
+        return end < 0 || errno == ENOMEM ? -1 : 0;
+    struct shell_finding finding = {
+        .kind = end > 0 && number > (unsigned)end ? SHELL_FINDING_UNREAD : SHELL_FINDING_CHANGED,
+        .file = (char *)(uintptr_t)path,
+        .line = number,
+        .text = "",
+        .csh = csh,
+        .value = -1,
+    };
+    for (struct text_line line = {0}; next_text_line(&file, &line);)
+        if (line.number == number)
+            finding.text = shell_line_commands(&file, &line);
+    result = shell_findings_add(findings, &finding);
+    free(file.text);
+    return result;
+}
+
+int shell_changes_find(const struct host *host, struct shell_findings *findings)
+{
+    static const char *const scripts[] = {PROFILE_SH, PROFILE_CSH};
+    int result = 0;
+
+    for (size_t i = 0; result == 0 && i < sizeof scripts / sizeof *scripts; i++) {
+        const int line = shell_script_changed_line(host, scripts[i]);
+        const int is_ours = line > 0 ? shell_script_is_ours(host, scripts[i]) : 0;
+        if (line < 0 || is_ours < 0)
+            result = -1;
+        else if (is_ours > 0)
+            result = change_add(host, scripts[i], (unsigned)line, findings);
+    }
+    return result;
 }

@@ -4,9 +4,7 @@
 #define TMOUT_TMOUTCTL_SHELLS_PACKAGED_H
 
 #include "tools/tmoutctl/shells/files.h"
-
-/* Where the copies are. */
-#define PACKAGED_SCRIPTS DATADIR "/tmout/profile.d"
+#include "tools/tmoutctl/shells/findings.h"
 
 /*
  * Compares the host's script at path (PROFILE_SH or PROFILE_CSH) with the packaged
@@ -15,5 +13,9 @@
  * memory.
  */
 int shell_script_changed_line(const struct host *host, const char *path);
+
+/* Adds the first line of each of our scripts that is not as packaged. Returns 0, or
+ * -1: out of memory. */
+int shell_changes_find(const struct host *host, struct shell_findings *findings);
 
 #endif

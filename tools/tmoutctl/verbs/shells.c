@@ -13,6 +13,7 @@
 #include "tools/tmoutctl/shells/hooks.h"
 #include "tools/tmoutctl/shells/list.h"
 #include "tools/tmoutctl/shells/literal.h"
+#include "tools/tmoutctl/shells/packaged.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -151,6 +152,8 @@ static int list_shells(const struct tmoutctl_context *context)
     int found = shell_list_find(&context->host, &list);
     if (found == 0)
         found = shell_findings_find(&context->host, &findings);
+    if (found == 0)
+        found = shell_changes_find(&context->host, &findings);
     if (found == 0 && find_default_limit(context, &default_sec) == 0)
         found = shell_literals_find(&context->host, default_sec, &findings);
     status = found == 0 ? print_list(context, &list, &findings) : out_of_memory();

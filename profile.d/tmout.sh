@@ -44,8 +44,8 @@ case ${BASH_VERSION:+:${SHELLOPTS-}:} in #
             case :$tmout_options: in #
             *:"$tmout_mode":*) shopt -s "$tmout_mode" ;; #
             *) shopt -u "$tmout_mode" ;; #
-            esac 2>/dev/null || tmout_mode= # not in every version
-        done #
+            esac || tmout_mode= # not in every version
+        done 2>/dev/null #
         ;; #
     *) \unset POSIXLY_CORRECT ;; #
     esac #

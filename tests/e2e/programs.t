@@ -154,7 +154,7 @@ def programs_read_everything():
 WAYS = ["{s} -l", "{s} -i", "{s}", "sh -c 'exec {s} -i'", "bash -c 'exec {s} -i'",
         "bash -lc 'true; exec {s}'", "{s} -s", "env -u SHELL {s} -i", "script -qc '{s} -i' /dev/null",
         "{s} -c 'exec {s}'", "{s} -lc '{s} -i'"]
-ONLY_BASH = ["bash --rcfile /dev/null -i -l", "bash --login", "bash +o history", "bash -s a b", "rbash"]
+ONLY_BASH = ["bash --rcfile /dev/null -i -l", "bash --rcfile /dev/null", "bash --login", "bash +o history", "bash -s a b", "rbash"]
 
 
 def prompts_have_the_limit():

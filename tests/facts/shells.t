@@ -83,13 +83,31 @@ def an_exported_tmout_loses_data():
                   f"{shell}: the line is {'lost' if lost[shell] else 'read'}, the status 0")
 
 
-def probing_in_a_subshell():
-    """`(unset TMOUT)` tells whether TMOUT is readonly, without an error message"""
-    for shell in only_installed(["bash", "zsh", "mksh", "dash", "busybox ash"]):
-        probe = "if (unset TMOUT) 2>/dev/null; then echo free; else echo readonly; fi"
-        tap.equal(run(shell.split(), probe)[0], "free\n", f"{shell}: a free TMOUT")
-        tap.equal(run(shell.split(), f"TMOUT=900; readonly TMOUT; {probe}")[0], "readonly\n",
-                  f"{shell}: a readonly TMOUT")
+def surviving_a_readonly_tmout():
+    """each shell has a way to try an assignment: silent, without a process, and what
+    follows is read"""
+    ways = {"bash": "command eval 'TMOUT=5'", "bash --posix": "command eval 'TMOUT=5'",
+            "ksh93": "command eval 'TMOUT=5'", "zsh": "eval 'TMOUT=5'",
+            "zsh --emulate sh": "command eval 'TMOUT=5'",
+            "mksh": "read TMOUT </dev/null || [ $? = 1 ]"}
+    for shell in only_installed(list(ways)):
+        text = f"set -e\nif {ways[shell]}; then echo free; else echo readonly; fi 2>/dev/null\n"
+        tap.equal(sourced(shell.split(), text), ("free\nafter the file\n", 0), f"{shell}: a free TMOUT")
+        tap.equal(sourced(shell.split(), f"TMOUT=900\nreadonly TMOUT\n{text}"),
+                  ("readonly\nafter the file\n", 0), f"{shell}: a readonly TMOUT")
+
+
+def what_tells_a_prompt():
+    """$- has a c with -c in bash, ksh93 and mksh, and a name only zsh accepts its option"""
+    for shell in only_installed(["bash", "ksh93", "mksh", "zsh", "dash"]):
+        has_c = shell in ("bash", "ksh93", "mksh")
+        for more in [], ["-i"], ["-i", "-s"]:
+            flags = run([shell, *more], "echo $-")[0]
+            tap.equal("c" in flags, has_c, f"{shell} {' '.join(more)} -c: {flags.strip()}")
+            tap.equal("i" in flags, "-i" in more, f"{shell} {' '.join(more)} -c: {flags.strip()}")
+        if shell != "dash":
+            tap.equal(run([shell], "[[ -o E_X_E_C ]] 2>/dev/null; echo $?")[0] == "0\n",
+                      shell == "zsh", f"{shell}: -o E_X_E_C")
 
 
 def bash_skips_the_profile():
@@ -103,4 +121,4 @@ def bash_skips_the_profile():
 
 if __name__ == "__main__":
     tap.run(assigning_a_readonly_tmout, undoing_readonly, a_malformed_tmout,
-            an_exported_tmout_loses_data, probing_in_a_subshell, bash_skips_the_profile)
+            an_exported_tmout_loses_data, surviving_a_readonly_tmout, what_tells_a_prompt, bash_skips_the_profile)

@@ -8,12 +8,18 @@ static void kinds(void **state)
     static const struct {
         const char *program;
         enum shell_kind kind;
-    } cases[] = {{"bash", SHELL_BASH},   {"bash5", SHELL_BASH},       {"rbash", SHELL_BASH},
-                 {"zsh-5.9", SHELL_ZSH}, {"rzsh", SHELL_ZSH},         {"ksh", SHELL_KSH93},
-                 {"ksh93", SHELL_KSH93}, {"mksh-static", SHELL_MKSH}, {"lksh", SHELL_MKSH},
-                 {"tcsh", SHELL_TCSH},   {"csh", SHELL_CSH},          {"bsd-csh", SHELL_CSH},
-                 {"dash", SHELL_DASH},   {"busybox", SHELL_ASH},      {"fish", SHELL_FISH},
-                 {"yash", SHELL_YASH},   {"posh", SHELL_POSH},        {"tmux", SHELL_OTHER},
+    } cases[] = {{"bash", SHELL_BASH},       {"bash5", SHELL_BASH},
+                 {"rbash", SHELL_BASH},      {"zsh-5.9", SHELL_ZSH},
+                 {"rzsh", SHELL_ZSH},        {"ksh", SHELL_KSH93},
+                 {"ksh93", SHELL_KSH93},     {"mksh-static", SHELL_MKSH},
+                 {"lksh", SHELL_MKSH},       {"tcsh", SHELL_TCSH},
+                 {"csh", SHELL_CSH},         {"bsd-csh", SHELL_CSH},
+                 {"dash", SHELL_DASH},       {"busybox", SHELL_ASH},
+                 {"fish", SHELL_FISH},       {"yash", SHELL_YASH},
+                 {"posh", SHELL_POSH},       {"nu", SHELL_NUSHELL},
+                 {"pwsh", SHELL_POWERSHELL}, {"pwsh-preview", SHELL_POWERSHELL},
+                 {"osh", SHELL_OSH},         {"ysh", SHELL_OSH},
+                 {"elvish", SHELL_ELVISH},   {"tmux", SHELL_OTHER},
                  {"", SHELL_OTHER}};
 
     (void)state;

@@ -699,11 +699,14 @@ def shells_are_asked():
     with saved(ours, "/etc/profile", local):
         append("/etc/profile", f". {local}\n")
         write(local, "TMOUT=1800\n")
-        found = limits()
+        # ksh93 reads our script again for its prompt, but complains where it is enforced.
+        complaint = "ksh93 prints at each login with an enforced limit: "
+        found = [f for f in limits() if complaint not in f["message"]]
         tap.ok(found and all(f["status"] == "FAIL" and f["file"] == local and f["line"] == 1
                              for f in found), "a file that another one reads", found)
         write(local, "TMOUT=60\n")
-        tap.equal({f["status"] for f in limits()}, {"NOTE"}, "a stricter one is a note")
+        tap.equal({f["status"] for f in limits() if complaint not in f["message"]}, {"NOTE"},
+                  "a stricter one is a note")
         write(local, "yes\n")
         found = limits()
         tap.ok(any("prints too much before its prompt" in f["message"] for f in found),

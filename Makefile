@@ -176,7 +176,7 @@ install: all
 	    install -m 644 conf/tmout.conf $(DESTDIR)$(SYSCONFDIR)/security/
 	@for script in tmout.sh tmout.csh; do \
 	    site=$(DESTDIR)$(SYSCONFDIR)/profile.d/$$script; \
-	    if [ -e $$site ] && ! grep -q PAM_TMOUT $$site; then \
+	    if [ -e $$site ] && ! grep -qE 'PAM_TMOUT|tmout_mode' $$site; then \
 	        mv -v $$site $$site.before-pam_tmout || exit 1; fi; done
 	install -m 644 profile.d/tmout.sh profile.d/tmout.csh $(DESTDIR)$(SYSCONFDIR)/profile.d/
 	install -m 644 profile.d/tmout.sh profile.d/tmout.csh $(DESTDIR)$(DATADIR)/tmout/profile.d/

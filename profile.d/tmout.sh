@@ -115,7 +115,8 @@ return 0 #
 #
 # For compliance scanners, which read text and run nothing: the limit of logins that
 # the policy did not reach, in the forms that they look for. The number is that at the
-# top, and `tmoutctl shells --literal` keeps it so. No shell gets here.
+# top, and `tmoutctl shells --literal` keeps it so. No shell gets here: where a decision
+# (PAM_TMOUT) or an SSH login asks for it, the lines above have set TMOUT.
     declare -xr TMOUT=600
 
     TMOUT=600

@@ -52,7 +52,7 @@ static void reset_signals(void)
     for (int signal_number = 1; signal_number < NSIG; signal_number++)
         sigaction(signal_number, &action, NULL);
     sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
 #ifdef __GLIBC__

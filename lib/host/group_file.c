@@ -25,16 +25,12 @@ void group_file_close(struct group_file *file)
 }
 
 /* The file is small as a rule, and still there as a whole. */
-int group_file_rewind(struct group_file *file)
+void group_file_rewind(struct group_file *file)
 {
-    if (file->dropped > 0) {
-        if (lseek(file->fd, 0, SEEK_SET) != 0)
-            return -1;
+    if (file->dropped > 0)
         file->end = 0;
-        file->dropped = 0;
-    }
+    file->dropped = 0;
     file->next = 0;
-    return 0;
 }
 
 /* Reads on behind what has not been used. Returns the bytes, 0 at the end, -1. */
@@ -60,7 +56,8 @@ static ssize_t read_more(struct group_file *file)
         }
     }
     do {
-        got = read(file->fd, file->text + file->end, file->room - file->end - 1);
+        got = pread(file->fd, file->text + file->end, file->room - file->end - 1,
+                    file->dropped + (off_t)file->end);
     } while (got < 0 && errno == EINTR);
     if (got > 0)
         file->end += (size_t)got;
@@ -97,10 +94,11 @@ static const char *find_char(const char *from, const char *end, char searched)
 static bool gid_of(const char *field, gid_t *gid)
 {
     char *end;
-    const unsigned long long number = strtoull(field, &end, 10);
+    errno = 0;
+    const unsigned long number = strtoul(field, &end, 10);
 
     *gid = (gid_t)number;
-    return end != field && (*end == ':' || *end == '\n') && number <= UINT32_MAX;
+    return end != field && (*end == ':' || *end == '\n') && errno == 0 && number <= UINT32_MAX;
 }
 
 /* name:password:number:members, where what comes behind the number may be missing. */

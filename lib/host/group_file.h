@@ -32,8 +32,8 @@ int group_file_open(struct group_file *file, const char *path);
  * group: malformed lines, comments, and the + and - lines of compat. */
 int group_file_next(struct group_file *file, struct group_line *line);
 
-/* Starts at the beginning again. Returns 0, or -1 with errno. */
-int group_file_rewind(struct group_file *file);
+/* Starts at the beginning again. */
+void group_file_rewind(struct group_file *file);
 
 void group_file_close(struct group_file *file);
 

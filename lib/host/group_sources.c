@@ -52,8 +52,7 @@ static int add_from_file(struct group_file *file, const char *user, struct group
     struct group_line line;
     int found;
 
-    if (group_file_rewind(file) != 0)
-        return -1;
+    group_file_rewind(file);
     while ((found = group_file_next(file, &line)) > 0)
         if (line.members_length > 0 && group_line_has(&line, user) && list_gid(list, line.gid) != 0)
             return -1;
@@ -68,8 +67,9 @@ static int name_from_file(struct group_file *file, struct group_list *list)
     int found = 0;
 
     list->name = calloc((size_t)list->count, sizeof *list->name);
-    if (list->name == NULL || group_file_rewind(file) != 0)
+    if (list->name == NULL)
         return -1;
+    group_file_rewind(file);
     while (missing > 0 && (found = group_file_next(file, &line)) > 0) {
         for (long i = 0; i < list->count; i++) {
             if (list->gid[i] != line.gid || list->name[i] != NULL)
@@ -174,7 +174,7 @@ static void *open_library(const char *source, bool *missing)
     char name[NSS_NAME_MAX + sizeof "libnss_.so.2"];
 
     snprintf(name, sizeof name, "libnss_%s.so.2", source);
-    /* The C library keeps them, too: they may have threads. */
+    /* It stays, as the C library has it: it may have threads. */
     void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (library == NULL) {
         const char *why = dlerror();
@@ -214,7 +214,7 @@ static int ask_source(const char *source, const char *user, gid_t primary, struc
         return missing ? 0 : -1;
     }
     const unsigned answer = answer_of(ask_library(library, source, user, primary, list, &error));
-    dlclose(library);
+
     return is_failure(answer, error) ? -1 : (int)answer;
 }
 
@@ -264,9 +264,7 @@ static int ask_source_for_members(const char *source, const char *group,
         errno = ELIBACC;
         return missing ? 0 : -1;
     }
-    const int result = ask_members(library, source, group, member, context);
-    dlclose(library);
-    return result;
+    return ask_members(library, source, group, member, context);
 }
 
 #else

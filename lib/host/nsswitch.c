@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 /* What follows "database:" in its line, or NULL. */
@@ -57,7 +56,10 @@ static size_t letters(const char **at, const char **word)
 
 static bool is_word(const char *word, size_t length, const char *expected)
 {
-    return strlen(expected) == length && strncasecmp(word, expected, length) == 0;
+    for (size_t i = 0; i < length; i++)
+        if ((word[i] | 0x20) != expected[i]) /* letters alone */
+            return false;
+    return expected[length] == '\0';
 }
 
 static unsigned answer_named(const char *word, size_t length)

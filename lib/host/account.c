@@ -349,6 +349,11 @@ static size_t questions_about_all(const struct account *account)
     return questions;
 }
 
+bool account_knows_groups(const struct account *account)
+{
+    return account->gids != NULL && questions_about_all(account) == 0;
+}
+
 static void set_names(struct account *account, const struct names *names)
 {
     for (size_t i = 0; i < account->group_count; i++)

@@ -70,6 +70,9 @@ enum account_status account_lookup(const char *user, bool with_groups, struct ac
  * with errno: where any source of groups failed, since it might have more of them. */
 int account_list_groups(struct account *account);
 
+/* Are the names of all listed groups known, so that account_find_groups() asks nothing? */
+bool account_knows_groups(const struct account *account);
+
 /*
  * Adds the groups to an account that was looked up without them. Returns 0, or
  * -1 with errno and the names unchanged. What is known is not asked again.

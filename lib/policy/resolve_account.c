@@ -40,15 +40,28 @@ enum account_rules policy_groups_ask(const struct snapshot *snapshot, struct pol
     return found;
 }
 
+/* Which groups the policy names is read only where somebody has to be asked for them. */
+static enum account_rules find_groups(const struct snapshot *snapshot, struct policy_groups *groups,
+                                      struct account *account)
+{
+    if (account_list_groups(account) != 0)
+        return ACCOUNT_GROUPS_UNKNOWN;
+    if (!account_knows_groups(account)) {
+        const enum account_rules found = find_policy_groups(snapshot, groups);
+        if (found != ACCOUNT_RESOLVED)
+            return found;
+    }
+    return account_find_wanted_groups(account, &groups->wanted) == 0 ? ACCOUNT_RESOLVED
+                                                                     : ACCOUNT_GROUPS_UNKNOWN;
+}
+
 enum account_rules resolve_account(const struct snapshot *snapshot, struct policy_groups *groups,
                                    struct account *account, struct resolution *resolution)
 {
     if (snapshot->rule_count[RULE_GROUP] > 0) {
-        const enum account_rules found = find_policy_groups(snapshot, groups);
+        const enum account_rules found = find_groups(snapshot, groups, account);
         if (found != ACCOUNT_RESOLVED)
             return found;
-        if (account_find_wanted_groups(account, &groups->wanted) != 0)
-            return ACCOUNT_GROUPS_UNKNOWN;
     }
     return resolve(snapshot, account->name, (const char *const *)account->group,
                    account->group_count, resolution) == 0

@@ -1,0 +1,132 @@
+#!/bin/sh
+# Runs in the virtual machine of selinux.t, as unconfined_t, with SELinux enforcing: what
+# people do on a host, with the kit and, as a control, without it.
+# shellcheck disable=SC2009,SC2012,SC2016,SC2086,SC2015
+exec 2>&1
+
+enter() { echo "== $*"; }
+kit() { command -v tmoutctl >/dev/null; }
+
+options='-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR'
+by_key() { # USER COMMAND
+    ssh $options -o BatchMode=yes -i /root/key "$1@127.0.0.1" "$2" </dev/null
+    echo "status $?"
+}
+by_password() { # USER PASSWORD COMMAND
+    sshpass -p "$2" ssh $options -o PubkeyAuthentication=no -o NumberOfPasswordPrompts=1 \
+        "$1@127.0.0.1" "$3" </dev/null
+    echo "status $?"
+}
+timed() { # COMMAND...: how long it took, in seconds, on standard output's last line
+    start=$(cut -d. -f1 /proc/uptime)
+    "$@"
+    echo "took $(($(cut -d. -f1 /proc/uptime) - start))"
+}
+where='id -Z; echo limit=${PAM_TMOUT:-$TMOUT}'
+
+# A change of the policy has written it anew.
+sed -i '1i erin:staff_u:s0-s0:c0.c1023\nfrank:user_u:s0' /etc/selinux/default/seusers
+restorecon -RF /home/erin /home/frank
+
+enter mode
+getenforce
+id -Z
+kit && systemctl is-active tmoutd tmout-apply.path
+kit && ps -eo label,args | grep '[/]usr/sbin/tmoutd'
+kit && ls -dZ /var/lib/tmout /var/lib/tmout/policy.v1 /var/lib/tmout/attempts /run/tmout/sessions |
+    sed 's/ \//\n\//' | grep -o 'object_r:[a-z_]*\|/.*'
+
+enter key
+timed by_key alice "$where"
+enter password
+timed by_password alice right-alice "$where"
+enter root
+by_password root right-root "$where"
+
+enter lock
+for _ in 1 2 3; do by_password carol wrong true; done
+by_password carol right-carol 'echo in'
+kit && tmoutctl attempts carol
+kit && tmoutctl unlock carol
+by_password carol right-carol 'echo in'
+
+enter edit
+kit && systemctl stop tmout-apply.path
+sed -i 's/tmout = 5m/tmout = 7m/' /etc/security/tmout.conf 2>/dev/null
+by_key alice "$where"
+kit && systemctl start tmout-apply.path
+
+enter disconnect
+# Without the kit, the program ends.
+script -qec "ssh -tt $options -i /root/key bob@127.0.0.1 'sleep 120'" /dev/null </dev/null >/dev/null &
+client=$!
+if kit; then
+    until tmoutctl sessions | grep -q '^bob .*pts/'; do sleep 1; done
+    ls -Z /run/tmout/sessions | sed 's/[0-9]*$//'
+    wait "$client"
+    journalctl -b -o cat _COMM=tmoutd | grep -o '^disconnected.* user=bob'
+else
+    kill "$client"
+fi
+
+enter sudo
+by_password alice right-alice 'echo wrong | sudo -S -k true; echo right-alice | sudo -S id -Z'
+kit && tmoutctl attempts alice
+by_password alice right-alice "echo right-alice | sudo -S -i sh -c '$where'"
+
+enter su
+by_password alice right-alice 'echo wrong | su -c true bob; echo right-bob | su -c "id -Z" bob'
+kit && tmoutctl attempts bob
+
+enter staff
+timed by_key erin "$where"
+timed by_password erin right-erin "$where"
+enter staff sudo
+timed by_password erin right-erin 'echo wrong | sudo -S -k id -Z; echo right-erin | sudo -S id -Z'
+by_password erin right-erin "echo right-erin | sudo -S -i sh -c '$where'"
+kit && tmoutctl attempts erin
+enter staff su
+by_password erin right-erin 'echo wrong | su -c "id -Z" bob; echo right-bob | su -c "id -Z" bob'
+enter user
+timed by_password frank right-frank "$where"
+by_password frank right-frank 'echo wrong | su -c "id -Z" bob; echo right-bob | su -c "id -Z" bob'
+kit && tmoutctl attempts bob
+enter 'user sees the policy'
+kit && by_password frank right-frank '/usr/sbin/tmoutctl show frank | grep "^tmout "; ls /var/lib/tmout/attempts /run/tmout/sessions'
+
+enter console
+echo 'console: begin' >/dev/ttyS0
+systemctl restart serial-getty@ttyS0
+until [ -e /tmp/console.done ]; do sleep 1; done
+cat /tmp/console.done
+kit && tmoutctl attempts dave
+
+enter permissive
+setenforce 0
+getenforce
+by_password alice right-alice "$where"
+by_password carol wrong true
+setenforce 1
+getenforce
+by_password alice right-alice "$where"
+kit && tmoutctl attempts carol
+
+enter prune
+kit && userdel -r frank >/dev/null 2>&1
+kit && systemctl start tmout-prune.service
+kit && systemctl is-failed tmout-prune.service
+kit && ls /var/lib/tmout/attempts | wc -l
+
+enter records
+ausearch --input-logs --interpret -m ANOM_LOGIN_FAILURES,RESP_ACCT_LOCK,USER_MGMT 2>&1 |
+    grep -o '^type=[A-Z_]*\|op=[a-z_-]*\|acct=[a-z]*\|id=[a-z]*\|suid=[a-z]*' | paste -sd' ' | sed 's/type=/\n&/g'
+
+enter log
+journalctl -b -o cat | grep 'pam_tmout(' | sort | uniq -c | sort -rn
+kit && journalctl -b -o cat -u tmoutd -u tmout-apply -u tmout-prune
+
+enter denied
+# Every AVC, without what differs from run to run.
+ausearch --input-logs --raw -m AVC,USER_AVC,SELINUX_ERR 2>/dev/null |
+    grep -E '^type=(AVC|USER_AVC|SELINUX_ERR)' |
+    sed -E 's/msg=audit\([^)]*\)://; s/ (pid|ino|exe|hostname|terminal)=[^ ]*//g' | sort | uniq -c | sort -rn

@@ -1,0 +1,207 @@
+#!/usr/bin/python3
+"""Logins with SELinux enforcing: in a virtual machine that boots Debian with Debian's own
+policy, once without the kit, as a control, and once with it and its policy module. What
+happens there is in selinux.sh.
+"""
+import os
+import re
+import shutil
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
+
+from host import selinux_policy, virtual_machine
+from host.commands import must
+from host.debian_root import make_root, own_suite
+from host.files import REPOSITORY, read, remove, write
+from host.isolation import Skip, isolate
+from host.product import install_files
+from host.tap import tap
+from host.waiting import BUILD_GUARD_SEC
+
+PACKAGES = """auditd bsdutils busybox-static dbus e2fsprogs iproute2 kmod libconfuse2 libjansson4
+    libpam-systemd linux-image-cloud-amd64 login openssh-client openssh-server passwd policycoreutils
+    procps selinux-policy-default selinux-utils sshpass sudo systemd systemd-sysv udev
+    util-linux""".split()
+DIRECTORY = REPOSITORY + "/build/soak/selinux"
+DISK_MB = 2500
+PROGRAMS = (*virtual_machine.PROGRAMS, "setfiles", "mke2fs", "semodule", "checkmodule")
+# erin is staff_u, frank is user_u; the others are unconfined, as is Debian's default.
+USERS = "alice bob carol dave erin frank".split()
+SUDOERS = """alice ALL=(ALL) ALL
+erin ALL=(ALL) ROLE=sysadm_r TYPE=sysadm_t ALL
+"""
+SSHD = """PermitRootLogin yes
+PasswordAuthentication yes
+MaxAuthTries 20
+MaxStartups 100
+LoginGraceTime 0
+"""
+POLICY = """default { tmout = 15m  max_attempts = 3 }
+user "alice" { tmout = 5m  enforce = true }
+user "bob" { disconnect = 20s  warn = none }
+"""
+# What somebody types at the console: a wrong password, then the right one.
+CONSOLE = (
+    ("console: begin", ""), ("login: ", "dave\n"), ("Password: ", "wrong\n"),
+    ("login: ", "dave\n"), ("Password: ", "right-dave\n"),
+    ("$ ", "(id -Z; echo limit=${PAM_TMOUT:-$TMOUT}; tty) >/tmp/console.new; "
+           "mv /tmp/console.new /tmp/console.done; exit\n"))
+UNCONFINED = "unconfined_u:unconfined_r:unconfined_t:s0-s0:c0.c1023"
+# Where programs of ours, or with our module, run.
+OUR_SIDE = re.compile(r'comm="tmout|:tmout[a-z_]*_t:|name="tmout')
+
+
+def in_root(root, script):
+    must("chroot", root, "sh", "-ec", script, timeout=BUILD_GUARD_SEC)
+
+
+def prepare(root):
+    """The machine without the kit: its users, who have keys and passwords."""
+    make_root(own_suite(), root, PACKAGES)
+    for user in USERS:
+        in_root(root, f"useradd --create-home --shell /bin/sh {user}")
+    in_root(root, "ssh-keygen -q -t ed25519 -N '' -f /root/key")
+    for user in ["root", *USERS]:
+        in_root(root, f"""echo {user}:right-{user} | chpasswd
+            home=$(getent passwd {user} | cut -d: -f6)
+            mkdir -p "$home/.ssh" && cp /root/key.pub "$home/.ssh/authorized_keys"
+            chown -R {user}: "$home/.ssh" && chmod 700 "$home/.ssh" """)
+    write(f"{root}/etc/sudoers.d/test", SUDOERS, 0o440)
+    write(f"{root}/etc/ssh/sshd_config.d/test.conf", SSHD)
+    write(f"{root}/etc/hosts", "127.0.0.1 localhost vm\n")
+    write(f"{root}/etc/hostname", "vm\n")
+    write(f"{root}/etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE=default\n")
+    shutil.copy(REPOSITORY + "/tests/soak/selinux.sh", f"{root}/job")
+
+
+def add_kit(root):
+    """Installs the kit and its module, applies a policy, and puts the module into all
+    stacks."""
+    install_files(root)
+    write(f"{root}/etc/security/tmout.conf", POLICY)
+    in_root(root, "tmoutctl apply; mkdir -p /var/lib/tmout/attempts; "
+                  "systemctl -q enable tmoutd tmout-apply.service tmout-apply.path")
+    shutil.copy(REPOSITORY + "/conf/pam-configs/tmout", f"{root}/usr/share/pam-configs/tmout")
+    in_root(root, "DEBIAN_FRONTEND=noninteractive pam-auth-update --package --enable tmout")
+    module, _ = selinux_policy.compile_module(f"{DIRECTORY}/module")
+    must("semodule", "-p", root, "-s", "default", "-n", "-X", "400", "-i", module,
+         timeout=BUILD_GUARD_SEC)
+
+
+def run_machine(root, name):
+    """Boots what is in the root, in enforcing mode. Returns what the job printed; that
+    is kept, too."""
+    disk, loader = f"{DIRECTORY}/disk", f"{DIRECTORY}/loader"
+    where = f"{DIRECTORY}/{name}"
+    os.makedirs(where)
+    if not os.path.exists(loader):
+        virtual_machine.pack_loader(root, loader)
+    virtual_machine.pack_disk(root, disk, DISK_MB,
+                              f"{root}/etc/selinux/default/contexts/files/file_contexts")
+    return virtual_machine.boot_disk(disk, loader, virtual_machine.kernel_of(root), where,
+                                     "security=selinux", "selinux=1", "enforcing=1",
+                                     script=CONSOLE)
+
+
+def sections(text):
+    """What the job printed, by the headings in it."""
+    parts = re.split(r"(?m)^== (.*)\n", text)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+def contexts(text):
+    """The contexts that id(1) printed."""
+    return re.findall(r"(?m)(\w+_u:\w+_r:\w+_t:\S+)$", text)
+
+
+def report_control(found):
+    """without the kit"""
+    for heading in "key", "password", "root", "edit":
+        tap.equal(re.findall(r"limit=(.*)\nstatus (\d+)", found[heading]), [("", "0")],
+                  f"control: {heading}")
+    tap.matches(found["lock"], r"in\nstatus 0\n(.|\n)*in\nstatus 0", "control: nobody is locked")
+    tap.ok("tmout" not in found["denied"], "control: no denial is about the kit", found["denied"])
+
+
+def report_people(found, control):
+    """each kind of user gets in as without the kit, and has a limit"""
+    for heading, limit in (("key", "300 readonly"), ("password", "300 readonly"),
+                           ("root", "900 default"), ("edit", "420 readonly"),
+                           ("staff", "900 default"), ("user", "900 default")):
+        tap.equal(set(re.findall(r"limit=(.*)\nstatus (\d+)", found[heading])), {(limit, "0")},
+                  f"{heading}: the limit")
+    for heading in "key", "password", "root", "sudo", "su", "staff", "staff sudo", "staff su", "user":
+        tap.equal(contexts(found[heading]), contexts(control[heading]),
+                  f"{heading}: the same contexts as in the control")
+    tap.ok(contexts(found["staff"])[0].startswith("staff_u:staff_r:staff_t:") and
+           contexts(found["user"])[0].startswith("user_u:user_r:user_t:"), "they are confined",
+           found["staff"], found["user"])
+    tap.matches(found["console"], r"limit=900\n/dev/ttyS0", "the console's login has the limit")
+    for heading in "sudo", "staff sudo":
+        tap.matches(found[heading], r"limit=(420|900)\b", f"{heading} -i: the limit of the login")
+
+
+def report_attempts(found):
+    """attempts count, and locks hold"""
+    tap.equal(re.findall(r"(?m)^status (\d+)$|^(in)$", found["lock"]),
+              [("255", "")] * 4 + [("", "in"), ("0", "")], "three wrong, locked, unlocked")
+    tap.matches(found["lock"], r"carol +network +3 of 3 +locked for", "the lock is listed")
+    for user, service in ("alice", "sudo"), ("bob", "su"), ("erin", "sudo"), ("dave", "login"):
+        tap.matches(found["log"], rf"failed login user={user} address=local service={service} ",
+                    f"{service} counts for {user}")
+    tap.matches(found["permissive"], r"Permissive\n(.|\n)*Enforcing\n(.|\n)*carol +network +1 of 3",
+                "it goes on from permissive to enforcing")
+    for record in "ANOM_LOGIN_FAILURES", "RESP_ACCT_LOCK", "USER_MGMT":
+        tap.matches(found["records"], rf"type={record} ", f"auditd has {record}")
+
+
+def report_rest(found):
+    """tmoutd, tmoutctl prune, and no denial"""
+    tap.matches(found["mode"], r"Enforcing\n(.|\n)*active\nactive\n.*:tmoutd_t:", "tmoutd runs")
+    tap.matches(found["disconnect"], "disconnected, idle for too long user=bob", "tmoutd disconnects")
+    tap.matches(found["user sees the policy"], r"(?m)^tmout .*15m", "user_u sees the limit")
+    tap.equal(found["user sees the policy"].count("Permission denied"), 2, "and no state")
+    tap.matches(found["prune"], r"^inactive\n", "tmoutctl prune succeeds")
+    ours = [line for line in found["denied"].splitlines() if OUR_SIDE.search(line)]
+    tap.equal(ours, [], "no denial is about the kit")
+    tap.ok(not re.search(r"MAC policy|no policy is in force", found["log"]), "nor is a line in the log",
+           found["log"])
+
+
+def report(without, with_kit):
+    for name, text in ("the control", without), ("the kit's run", with_kit):
+        tap.ok(virtual_machine.JOB_DONE in text, f"all of {name} was done", text[-3000:])
+    control, found = sections(without), sections(with_kit)
+    report_control(control)
+    report_people(found, control)
+    report_attempts(found)
+    report_rest(found)
+
+
+def scenario():
+    root = f"{DIRECTORY}/root"
+    prepare(root)
+    without = run_machine(root, "without")
+    add_kit(root)
+    report(without, run_machine(root, "with"))
+
+
+def main():
+    if len(sys.argv) > 2:  # what earlier runs have printed
+        report(read(sys.argv[1]), read(sys.argv[2]))
+        tap.end()
+    try:
+        isolate(*PROGRAMS)
+        shutil.rmtree(DIRECTORY, ignore_errors=True)
+        os.makedirs(DIRECTORY)
+        scenario()
+    except Skip as why:
+        tap.skip("logins with SELinux enforcing", why)
+    finally:
+        for name in "root", "disk", "loader", "module":  # what was printed stays
+            remove(f"{DIRECTORY}/{name}")
+    tap.end()
+
+
+main()

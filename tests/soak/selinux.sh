@@ -130,3 +130,16 @@ enter denied
 ausearch --input-logs --raw -m AVC,USER_AVC,SELINUX_ERR 2>/dev/null |
     grep -E '^type=(AVC|USER_AVC|SELINUX_ERR)' |
     sed -E 's/msg=audit\([^)]*\)://; s/ (pid|ino|exe|hostname|terminal)=[^ ]*//g' | sort | uniq -c | sort -rn
+
+# Last, as it is denied on purpose: the state has the label that it has without the module.
+enter labels
+if kit; then
+    tmoutctl audit --check host-mac
+    chcon -R -t var_lib_t /var/lib/tmout
+    tmoutctl audit --check host-mac
+    by_password alice right-alice 'echo in'
+    restorecon -RF /var/lib/tmout
+    tmoutctl audit --check host-mac
+    by_password alice right-alice 'echo in'
+    journalctl -b -o cat | grep 'MAC policy' | sort -u
+fi

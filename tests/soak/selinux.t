@@ -3,6 +3,7 @@
 policy, once without the kit, as a control, and once with it and its policy module. What
 happens there is in selinux.sh.
 """
+import collections
 import os
 import re
 import shutil
@@ -107,7 +108,7 @@ def run_machine(root, name):
 def sections(text):
     """What the job printed, by the headings in it."""
     parts = re.split(r"(?m)^== (.*)\n", text)
-    return dict(zip(parts[1::2], parts[2::2]))
+    return collections.defaultdict(str, zip(parts[1::2], parts[2::2]))
 
 
 def contexts(text):
@@ -169,6 +170,16 @@ def report_rest(found):
            found["log"])
 
 
+def report_labels(found):
+    """a label that keeps logins out is told, and nobody gets in"""
+    tap.equal(re.findall(r"(?m)^(PASS|FAIL)  host-mac .*?sshd|^(PASS)  host-mac|^status (\d+)$",
+                         found["labels"]),
+              [("", "PASS", ""), ("FAIL", "", ""), ("FAIL", "", ""), ("", "", "255"),
+               ("", "PASS", ""), ("", "", "0")], "the audit, and a right password")
+    tap.matches(found["labels"], "SELinux or another MAC policy denied reading the policy in force: "
+                                 "/var/lib/tmout/policy.v1: ", "the module says why")
+
+
 def report(without, with_kit):
     for name, text in ("the control", without), ("the kit's run", with_kit):
         tap.ok(virtual_machine.JOB_DONE in text, f"all of {name} was done", text[-3000:])
@@ -177,6 +188,7 @@ def report(without, with_kit):
     report_people(found, control)
     report_attempts(found)
     report_rest(found)
+    report_labels(found)
 
 
 def scenario():

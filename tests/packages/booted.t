@@ -407,12 +407,16 @@ def without_registry():
 
 def removal_refused():
     """removal is refused if a local line would lock everybody out"""
-    sshd = host.read("/etc/pam.d/sshd")
+    sshd, shells = host.read("/etc/pam.d/sshd"), host.run("tmoutctl", "shells").stdout
     host.write("/etc/pam.d/sshd", "auth requisite pam_tmout.so\n" + sshd)
     done = host.run("apt-get", "remove", "-y", "libpam-tmout", stderr=subprocess.STDOUT)
     tap.ok(done.returncode != 0 and "/etc/pam.d/sshd:1:auth requisite" in done.stdout,
            "the package is not removed, and the line is named", done.stdout)
-    tap.equal(in_stacks(), [True] * len(STACKS), "the module is in the stacks again")
+    tap.equal(in_stacks(), [True] * len(STACKS), "the module is in the stacks")
+    tap.equal(host.run("systemctl", "is-active", "tmoutd").stdout, "active\n", "tmoutd still runs")
+    tap.equal(host.must("dpkg-query", "-W", "-f", "${db:Status-Abbrev}", "libpam-tmout", "tmoutd"),
+              "ii ii ", "both packages are installed, and meant to be")
+    tap.equal(host.run("tmoutctl", "shells").stdout, shells, "the shells' files are as they were")
     host.write("/etc/pam.d/sshd", sshd)
     tap.equal(host.must("dpkg", "--audit"), "", "dpkg --audit finds nothing")
     logs_in("not removed")

@@ -196,9 +196,9 @@ def logins_without_a_source_of_groups():
 
 def asking_about_groups():
     """an error is no absence: not for the audit, nor for tmoutctl sshd-config --check"""
-    def findings():
-        result = run("tmoutctl", "audit", "--json")
-        return [f for f in json.loads(result.stdout)["findings"] if f["id"] == "policy-names"]
+    def findings(check="policy-names"):
+        result = run("tmoutctl", "audit", "--check", check, "--json")
+        return [f for f in json.loads(result.stdout)["findings"] if f["id"] == check]
 
     must("sed", "-i", "-E", "s/^(passwd|group):.*/\\1: files trial/", "/etc/nsswitch.conf")
     fresh('default { max_auth_tries = 3 }\ngroup t0 { max_auth_tries = 2 }\n')
@@ -206,7 +206,11 @@ def asking_about_groups():
     for status, error, why in FAILURES:
         trial(1)
         tap.equal([f["status"] for f in findings()], ["PASS"], "the source answers")
-        trial(1, status, error)
+        tap.equal([f["status"] for f in findings("policy-groups")], ["PASS"], "about root's groups, too")
+        trial(1, status, error, listing=(status, error))
+        tap.ok(all(f["status"] == "FAIL" and 'name service "trial" failed' in f["message"]
+                   for f in findings("policy-groups")), f"the source fails {why}: passwords are rejected",
+               findings("policy-groups"))
         tap.ok(all("could not be asked" in f["message"] for f in findings()), f"the source fails {why}",
                findings())
         checked = run("tmoutctl", "sshd-config", "--check")

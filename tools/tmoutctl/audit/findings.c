@@ -13,6 +13,8 @@
 const struct audit_check_row audit_checks[AUDIT_CHECKS] = {
     [CHECK_POLICY_IN_FORCE] = {"policy-in-force", "the policy on disk is in force"},
     [CHECK_POLICY_NAMES] = {"policy-names", "the users and groups of all rules exist"},
+    [CHECK_POLICY_GROUPS] = {"policy-groups",
+                             "every source of groups answers, or no rule is for a group"},
     [CHECK_POLICY_TMOUTD] = {"policy-tmoutd", "tmoutd is running, or no rule requires it"},
     [CHECK_PAM_STACK] = {"pam-stack", "libpam can read the stacks of all services"},
     [CHECK_PAM_BAD_JUMP] = {"pam-bad-jump", "no jump goes past the end of a stack"},

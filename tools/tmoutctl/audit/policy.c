@@ -17,6 +17,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define NSSWITCH "/etc/nsswitch.conf"
+
 /* The first error in the policy's text, if there is one. */
 static void add_rejected(struct audit *audit)
 {
@@ -152,6 +154,46 @@ static void check_policy_names(struct audit *audit, const void *facts)
         munmap(shared, size);
 }
 
+/* Why the groups of root, who is in every directory, cannot be listed; "" if they can. */
+static void groups_list(void *context)
+{
+    struct failure *why = context;
+    struct account account = {0};
+
+    if (account_lookup("root", false, &account) == ACCOUNT_FOUND &&
+        account_list_groups(&account) != 0)
+        account_groups_failure(&account, errno, why);
+    account_free(&account);
+}
+
+/* A source that is listed and fails, as a directory that was never set up, might know
+ * a stricter rule's group: so says the module, too. */
+static void check_policy_groups(struct audit *audit, const void *facts)
+{
+    struct failure *why =
+        mmap(NULL, sizeof *why, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    bool has_group_rule = false;
+
+    (void)facts;
+    for (size_t i = 0; i < audit->policy.count; i++)
+        has_group_rule = has_group_rule || audit->policy.rule[i].kind == RULE_GROUP;
+    if (why == MAP_FAILED) {
+        audit->findings.out_of_memory = true;
+        return;
+    }
+    /* check_policy_names() reports names that do not answer at all. */
+    if (has_group_rule && audit_names_answer(audit, groups_list, why) && why->text[0] != '\0') {
+        struct finding *finding = findings_add(
+            &audit->findings, CHECK_POLICY_GROUPS, AUDIT_FAIL,
+            "%s: as the policy has rules for groups, passwords of everyone but root are rejected",
+            why->text);
+        finding_set_place(finding, NSSWITCH, 0);
+        finding_set_remediation(
+            finding, "Make this source of groups answer, or take it out of " NSSWITCH ".");
+    }
+    munmap(why, sizeof *why);
+}
+
 /* Is tmoutd running? A process of another user can have its name, too. */
 static bool tmoutd_is_running(void)
 {
@@ -209,6 +251,7 @@ static void check_policy_tmoutd(struct audit *audit, const void *facts)
 static const struct audit_step policy_steps[] = {
     {CHECK_POLICY_IN_FORCE, check_policy_in_force},
     {CHECK_POLICY_NAMES, check_policy_names},
+    {CHECK_POLICY_GROUPS, check_policy_groups},
     {CHECK_POLICY_TMOUTD, check_policy_tmoutd},
 };
 

@@ -90,13 +90,18 @@ static const char *find_char(const char *from, const char *end, char searched)
     return from < end ? memchr(from, searched, (size_t)(end - from)) : NULL;
 }
 
-/* The field's text ends with a colon, or with the line. */
-static bool gid_of(const char *field, gid_t *gid)
+/* The field's text ends with a colon, or with the line: strtoul() would skip that as a
+ * space in front of a number. */
+static bool gid_of(const char *field, const char *line_end, gid_t *gid)
 {
     char *end;
+
+    while (field < line_end && isspace((unsigned char)*field))
+        field++;
+    if (field == line_end)
+        return false;
     errno = 0;
     const unsigned long number = strtoul(field, &end, 10);
-
     *gid = (gid_t)number;
     return end != field && (*end == ':' || *end == '\n') && errno == 0 && number <= UINT32_MAX;
 }
@@ -110,7 +115,7 @@ static bool group_line_parse(const char *from, const char *end, struct group_lin
         return false;
     const char *password = find_char(from, end, ':');
     const char *number = password != NULL ? find_char(password + 1, end, ':') : NULL;
-    if (number == NULL || !gid_of(number + 1, &line->gid))
+    if (number == NULL || !gid_of(number + 1, end, &line->gid))
         return false;
     const char *members = find_char(number + 1, end, ':');
     line->name = from;

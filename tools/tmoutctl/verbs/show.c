@@ -206,7 +206,7 @@ static void rehearse_show(void *context)
     struct account account = {0}, listed = {0};
     struct policy_view view = {0};
     struct resolution resolution;
-    struct failure failure;
+    struct failure failure = {""};
 
     if (find_account(names->user, &account, &failure) == 0 &&
         policy_view_find(names->context, &view, &failure) == 0) {

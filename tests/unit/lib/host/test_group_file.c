@@ -70,6 +70,7 @@ static void reads_what_the_library_reads(void **state)
         {"a:x: 1:kim\nb:x:+2:kim\nc:x:3 :kim\nd:x:x:kim\ne:x::kim\n:x:7:kim\n", 3},
         {"a:x:4294967295:kim\nb:x:4294967296:kim\nc:x:99999999999999999999:kim\nd:x:-3:kim\n", 1},
         {"a:x:1\nb:x\nc\nd:x:\n", 1},
+        {"d:x:\n5:x:7:kim\ne:x: \n6\n", 1}, /* no number, and not that of the next line */
         {"+\n+:::\n-kim:::\n+@all:x:5:kim\na:x:1:kim\n", 1},
         {"a:x:1:kim:more\nb:!:2:kim\n", 2},
     };

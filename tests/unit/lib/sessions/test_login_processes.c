@@ -45,6 +45,7 @@ static void processes_of_a_login(void **state)
     assert_processes(&scene.login, pid + 1, 2);
     scene_end(&scene);
 }
+
 /* It was killed, and the monitor has not waited for it: it does not stand in the way of
  * ending the monitor. */
 static void a_connection_that_is_a_zombie(void **state)
@@ -54,6 +55,7 @@ static void a_connection_that_is_a_zombie(void **state)
     pid_t pid[3];
 
     NEEDS_OWN_ARCHITECTURE();
+    need_pidfd();
     (void)state;
     scene_begin(&scene, family_of_a_monitor);
     family_pids(&scene.s, pid);

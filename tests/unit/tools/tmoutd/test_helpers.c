@@ -1,6 +1,7 @@
 /* Questions to helper processes: real ones, in a real event loop. Whatever they
  * are to answer has a deadline that is never reached; what blocks, one that is
  * reached at once. */
+#include "tests/unit/child.h"
 #include "tests/unit/tools/tmoutd/log_capture.h"
 
 #include "tools/tmoutd/helpers.h"
@@ -461,6 +462,7 @@ static void hundreds_of_blockers(void **state)
                {1, 2 * HELPERS_RUNNING_MAX + 1}};
     struct scene scene;
 
+    need_pidfd(); /* the ends of so many are looked for now and then without it */
     (void)state;
     for (unsigned r = 0; r < COUNT_OF(row); r++) {
         scene_begin(&scene, 0);

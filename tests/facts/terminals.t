@@ -112,6 +112,7 @@ def in_session(slave, child):
     if pid == 0:
         try:
             os.setsid()
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup(1) ignores it
             fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
             child(told)
         finally:

@@ -291,7 +291,7 @@ static void rehearse_users(void *context)
 static int check_users(struct check_run *run)
 {
     struct user_names names = {0};
-    struct failure why;
+    struct failure why = {""};
     int result = 0;
 
     if (rehearse_names(rehearse_users, run, run->input->dropin->count, &why) != 0) {

@@ -62,7 +62,7 @@ static void find_locked(const struct tmoutctl_context *context, struct status_fa
 
 int status_find(const struct tmoutctl_context *context, struct status_facts *facts)
 {
-    struct failure unused;
+    struct failure unused = {""};
     int result = 0;
 
     *facts = (struct status_facts){

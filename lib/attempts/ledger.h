@@ -2,8 +2,8 @@
  * A user's login attempts, counted in a ledger (ledger_file.h says where): each
  * is admitted, or rejected, and settled when its outcome is known.
  *
- * Times arrive as arguments. Waiting for another process takes
- * LEDGER_LOCK_WAIT_MS at the most. A caller that its user could kill or stop has to prevent that
+ * Times arrive as arguments. Waiting for another process is bounded as
+ * ledger_lock.h says. A caller that its user could kill or stop has to prevent that
  * during these calls; ledger_wait() is the exception.
  */
 #ifndef TMOUT_ATTEMPTS_LEDGER_H

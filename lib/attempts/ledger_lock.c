@@ -30,33 +30,45 @@ int ledger_try_lock(const struct ledger *ledger, uint32_t record)
     return lock_byte(ledger->fd, lock_of(record), F_WRLCK);
 }
 
-/* Was the file revoked by another process that could not get the lock? */
-static bool is_revoked_meanwhile(const struct ledger *ledger)
+/* A wait for a lock. */
+struct lock_wait {
+    struct timespec changed; /* the ledger, as last seen */
+    long all_us;             /* the wait so far */
+    long still_us;           /* of it, since the ledger changed */
+};
+
+/* Is there a reason to wait no longer? Then it is in errno. Who holds a lock changes the
+ * ledger, so as long as it changes, the lock goes from hand to hand. */
+static bool is_enough(const struct ledger *ledger, struct lock_wait *wait)
 {
     struct stat st;
 
-    return fstat(ledger->fd, &st) == 0 && (st.st_mode & LEDGER_REVOKED) != 0;
+    if (fstat(ledger->fd, &st) != 0)
+        return true;
+    if (st.st_mtim.tv_sec != wait->changed.tv_sec || st.st_mtim.tv_nsec != wait->changed.tv_nsec) {
+        wait->changed = st.st_mtim;
+        wait->still_us = 0;
+    }
+    errno = (st.st_mode & LEDGER_REVOKED) != 0 ? ESTALE : ETIMEDOUT;
+    return errno == ESTALE || wait->still_us >= LEDGER_LOCK_WAIT_MS * 1000L ||
+           wait->all_us >= LEDGER_LOCK_WAIT_MAX_MS * 1000L;
 }
 
 /* Polls: F_OFD_SETLKW could only be ended by a signal, and signals are the
  * host program's. */
 static int lock_with_timeout(const struct ledger *ledger, uint32_t record)
 {
-    long waited_us = 0, pause_us = LOCK_PAUSE_MIN_US;
+    struct lock_wait wait = {.all_us = 0};
+    long pause_us = LOCK_PAUSE_MIN_US;
 
     while (ledger_try_lock(ledger, record) != 0) {
         if (errno != EAGAIN && errno != EACCES && errno != EINTR)
             return -1;
-        if (waited_us >= LEDGER_LOCK_WAIT_MS * 1000L) {
-            errno = ETIMEDOUT;
+        if (pause_us == LOCK_PAUSE_MAX_US && is_enough(ledger, &wait))
             return -1;
-        }
-        if (pause_us == LOCK_PAUSE_MAX_US && is_revoked_meanwhile(ledger)) {
-            errno = ESTALE;
-            return -1;
-        }
         nanosleep(&(struct timespec){.tv_nsec = pause_us * 1000}, NULL);
-        waited_us += pause_us;
+        wait.all_us += pause_us;
+        wait.still_us += pause_us;
         pause_us = pause_us * 2 < LOCK_PAUSE_MAX_US ? pause_us * 2 : LOCK_PAUSE_MAX_US;
     }
     return 0;

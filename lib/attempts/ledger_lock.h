@@ -15,19 +15,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A lock is held for microseconds. Only time that this process has slept counts:
- * while it is itself frozen, none goes by. */
-enum { LEDGER_LOCK_WAIT_MS = 5000 };
+/* A lock is held for microseconds, so a ledger that has not changed for the first of
+ * these has a holder who is stuck. While hundreds of logins on a busy host pass the lock
+ * on, it changes, and they wait, up to the second one. Only time that this process has
+ * slept counts: while it is itself frozen, none goes by. */
+enum { LEDGER_LOCK_WAIT_MS = 5000, LEDGER_LOCK_WAIT_MAX_MS = 30 * 1000 };
 
 /* The record that counts attempts from this origin, unless its source has one
  * of its own; both have the same lock. */
 uint32_t ledger_shared_record(const struct origin *origin);
 
 /*
- * Locks a record against changes, waiting for LEDGER_LOCK_WAIT_MS at the most:
- * the holder may be frozen. One lock covers RECORD_LOCAL, another one all the
- * other records, the header and the index too. Returns 0, or -1 with errno and
- * the reason. After ETIMEDOUT the ledger can be replaced, and after ESTALE another
+ * Locks a record against changes, waiting as above: the holder may be frozen. One lock covers
+ * RECORD_LOCAL, another one all the other records, the header and the index too. Returns 0, or -1
+ * with errno and the reason. After ETIMEDOUT the ledger can be replaced, and after ESTALE another
  * process is doing that (ledger_replace.h).
  */
 int ledger_lock(const struct ledger *ledger, uint32_t record, struct failure *failure);

@@ -3,6 +3,7 @@
 upgrades and removal, with nobody locked out at any point. The scenarios build on
 each other, in the order of a host's life.
 """
+import contextlib
 import json
 import os
 import re
@@ -469,12 +470,14 @@ def edited_by_hand():
 
 def main():
     global host
-    suite = sys.argv[1]
+    suite, turn = sys.argv[1], contextlib.ExitStack()
     try:
         isolate(*PROGRAMS)
         paths, version = built.packages()
         new.extend(paths)
         older.extend(built.previous(paths))
+        # Two containers would share their control groups, and remove each other's.
+        turn.enter_context(built.lock("booted"))
         host = Host(suite)
     except Skip as why:
         tap.skip(f"{suite}: packages on a booted host", why)

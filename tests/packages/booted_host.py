@@ -9,11 +9,9 @@ its own whose changes stay in memory.
 The roots are made by mmdebstrap and kept in build/hosts. A test that uses them
 is isolated (tests/host/isolation.py).
 """
-import atexit
 import ctypes
 import os
 import shutil
-import signal
 import subprocess
 import threading
 
@@ -21,7 +19,6 @@ from built import BUILD, lock
 from file_list import files_below
 from host import client
 from host.commands import must, run
-from host.control_group import ControlGroup
 from host.debian_root import make_root, sources
 from host.files import read, remove, write
 from host.isolation import Skip
@@ -79,8 +76,6 @@ class Host:
     def __init__(self, suite):
         self.suite = suite
         mount_root(suite)
-        self.group, self.container, self.leader = ControlGroup(), None, None
-        atexit.register(self._end)
         self.leader = self._boot()
         state = self.run("systemctl", "is-system-running", "--wait").stdout.strip()
         if state not in ("running", "degraded"):
@@ -96,8 +91,7 @@ class Host:
             self.container = subprocess.Popen(
                 ["systemd-nspawn", "-b", "--register=no", "--keep-unit", "--private-network",
                  "--directory=/run/root", f"--machine={self.suite}", "--console=pipe"],
-                stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT,
-                preexec_fn=self.group.enter)
+                stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT)
         children = f"/proc/{self.container.pid}/task/{self.container.pid}/children"
 
         def leader():
@@ -113,16 +107,6 @@ class Host:
             return int(wait_until(leader)[0])
         except Stuck:
             raise Stuck(f"{self.suite} does not boot: {read('/run/console')[-3000:]}") from None
-
-    def _end(self):
-        """Leaves no control group behind."""
-        if self.leader:
-            os.kill(self.leader, signal.SIGKILL)
-        if self.container:
-            self.container.kill()
-            self.container.wait()
-        wait_until(self.group.is_empty, "processes of the container go on")
-        self.group.remove()
 
     def path(self, path):
         """The path of a file on the host, seen from outside."""

@@ -5,6 +5,7 @@
  */
 #include "tests/unit/temporary.h"
 
+#include "lib/attempts/ledger_lock.h"
 #include "lib/attempts/ledger.h"
 #include "lib/attempts/ledger_format.h"
 #include "lib/attempts/ledger_queue.h"
@@ -1935,6 +1936,42 @@ static void unlock_works_while_a_lock_is_held(void **state)
     end(&a, true, &by_user, 0);
 }
 
+/* Many logins on a busy host pass the lock on, and each waits longer than for a holder
+ * who is stuck: the ledger changes, and is not replaced. */
+static void waits_while_the_ledger_changes(void **state)
+{
+    enum { STEP_MS = 100 };
+    struct failure failure;
+    struct ledger ledger;
+    int told[2];
+    char c;
+
+    if (slow())
+        LEFT_OUT("takes seconds");
+    attempt_once(*state, &network, &by_user, 0, true);
+    assert_int_equal(open_ledger(*state, 0, &ledger, &failure), LEDGER_OK);
+    assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+    const pid_t pid = child();
+    if (pid == 0) {
+        struct ledger own;
+        const bool locked = open_ledger(*state, 0, &own, &failure) == LEDGER_OK &&
+                            ledger_lock(&own, RECORD_NETWORK, &failure) == 0;
+        if (!locked || write(told[1], "l", 1) != 1)
+            _exit(1);
+        for (int ms = 0; ms < LEDGER_LOCK_WAIT_MS + 10 * STEP_MS; ms += STEP_MS) {
+            futimens(own.fd, NULL);
+            usleep(STEP_MS * 1000);
+        }
+        _exit(0);
+    }
+    assert_int_equal(read(told[0], &c, 1), 1);
+    assert_int_equal(ledger_lock(&ledger, RECORD_NETWORK, &failure), 0);
+    assert_ended_well(pid);
+    close(told[0]);
+    close(told[1]);
+    ledger_close(&ledger);
+}
+
 /* A su that its user has stopped does not block the network, and a stopped sshd
  * does not block the console. */
 static void held_lock_does_not_block_other_origins(void **state)
@@ -3235,6 +3272,7 @@ int main(void)
         WITH_DIRECTORY(unlock_clears_failures_of_slow_attempts),
         WITH_DIRECTORY(unlock_repairs),
         WITH_DIRECTORY(unlock_works_while_a_lock_is_held),
+        WITH_DIRECTORY(waits_while_the_ledger_changes),
         WITH_DIRECTORY(held_lock_does_not_block_other_origins),
         WITH_DIRECTORY(resumed_admission_wins_no_guess),
         WITH_DIRECTORY(resumed_settlement_counts_once),

@@ -61,8 +61,6 @@ static int visit_user(const struct visit *visit, struct account *account)
         report("%s", failure.text);
         return -1;
     }
-    if (attempts.count_size > 0 || attempts.damaged)
-        find_rejecting(visit->context, account->uid, &attempts.rejecting);
     visit->function(visit->function_context, account, &attempts);
     user_attempts_free(&attempts);
     return 0;

@@ -5,7 +5,8 @@
 #include "tools/tmoutctl/host/policy_view.h"
 #include "tools/tmoutctl/host/user_attempts.h"
 
-/* attempts is complete, and valid during the call only. */
+/* attempts is valid during the call only, and complete but for what find_rejecting()
+ * would find: that tries the user's ledger. */
 typedef void ledger_holder_function(void *context, const struct account *account,
                                     struct user_attempts *attempts);
 

@@ -130,6 +130,7 @@ out:
 
 /* What is listed of all users. */
 struct attempts_list {
+    const struct tmoutctl_context *context;
     json_t *all;  /* NULL: text is printed */
     size_t shown; /* users who have anything */
 };
@@ -140,6 +141,7 @@ static void list_user(void *context, const struct account *account, struct user_
 
     if (attempts->count_size == 0 && !attempts->damaged)
         return;
+    find_rejecting(list->context, account->uid, &attempts->rejecting);
     if (list->all != NULL) {
         json_array_append_new(list->all, user_attempts_json(account->name, attempts));
     } else {
@@ -152,7 +154,7 @@ static void list_user(void *context, const struct account *account, struct user_
 
 static int list_all(const struct tmoutctl_context *context, struct policy_view *view)
 {
-    struct attempts_list list = {.all = context->json ? json_array() : NULL};
+    struct attempts_list list = {.context = context, .all = context->json ? json_array() : NULL};
     int status = ledger_holders_each(context, view, list_user, &list) == 0 ? TMOUTCTL_FINE
                                                                            : TMOUTCTL_FAILURE;
 

@@ -96,6 +96,13 @@ static const struct answer selinux_labels[] = {
 
 static const struct host running = {.root = ""};
 
+/* Asks a host with these labels. */
+static void assert_selinux(bool *is_enforced)
+{
+    LABEL_WITH(selinux_labels);
+    assert_int_equal(find(&running, is_enforced), MAC_SELINUX);
+}
+
 static void nothing_is_in_force(void **state)
 {
     bool is_enforced = true;
@@ -116,8 +123,7 @@ static void selinux_allows_all(void **state)
 
     (void)state;
     ANSWER_WITH(list);
-    LABEL_WITH(selinux_labels);
-    assert_int_equal(find(&running, &is_enforced), MAC_SELINUX);
+    assert_selinux(&is_enforced);
     assert_true(is_enforced);
     assert_string_equal(found, "");
 }
@@ -143,8 +149,7 @@ static void selinux_denies(void **state)
 
     (void)state;
     ANSWER_WITH(list);
-    LABEL_WITH(selinux_labels);
-    assert_int_equal(find(&running, &is_enforced), MAC_SELINUX);
+    assert_selinux(&is_enforced);
     assert_string_equal(found, "sshd(sshd_t) snapshot /var/lib/tmout(state);"
                                "sshd(sshd_t) ledgers /var/lib/tmout/attempts(state);"
                                "login(login_t) ledgers /var/lib/tmout/attempts(state);"
@@ -161,8 +166,7 @@ static void selinux_is_permissive(void **state)
 
     (void)state;
     ANSWER_WITH(list);
-    LABEL_WITH(selinux_labels);
-    assert_int_equal(find(&running, &is_enforced), MAC_SELINUX);
+    assert_selinux(&is_enforced);
     assert_false(is_enforced);
     assert_non_null(strstr(found, "sshd(sshd_t) snapshot"));
 }
@@ -176,8 +180,7 @@ static void selinux_cannot_be_asked(void **state)
 
     (void)state;
     ANSWER_WITH(list);
-    LABEL_WITH(selinux_labels);
-    assert_int_equal(find(&running, &is_enforced), MAC_SELINUX);
+    assert_selinux(&is_enforced);
     assert_string_equal(found, "");
 }
 

@@ -66,19 +66,16 @@ COLUMNS = [  # heading, width
 INSTALL = """\
 To install it for real, on this machine or any other:
 
-    make && sudo make install            build and install
-    sudoedit /etc/security/tmout.conf    write the policy (see tmout.conf(5))
-    sudo tmoutctl apply                  check and apply it
-    sudo tmoutctl shells --install       add hooks for zsh, tcsh and nested shells
+    make deb                                          build packages (`make rpm` for the others)
+    sudo apt install ./build/libpam-tmout_*.deb ./build/tmoutd_*.deb
+    sudoedit /etc/security/tmout.conf                 write the policy (see tmout.conf(5))
+    sudo tmoutctl apply                               check and apply it
+    sudo systemctl enable --now tmoutd                end idle sessions (disconnect, max_session)
+    sudo tmoutctl audit                               what else this host needs
 
-and add two lines to /etc/pam.d/sshd, the first before the password modules,
-the second after pam_env:
-
-    auth    requisite pam_tmout.so
-    session optional  pam_tmout.so
-
-Later edits need no command: they apply from the next login on. If an edit is
-invalid, the error is logged and the previous policy stays in force."""
+README.md explains each of them. Later edits need no command: they apply from the
+next login on. If an edit is invalid, the error is logged and the previous policy
+stays in force."""
 
 
 def human(seconds):
@@ -159,22 +156,28 @@ def show_idle():
         start = time.monotonic()
         idle_sec, ended = 0, False
         while not ended and idle_sec < 4 * limit:
+            progress(idle_sec, limit)
             ended = session.ended_within(1)
             idle_sec = time.monotonic() - start
-            progress(idle_sec, limit, ended)
+        end_progress()
     expect("hasty", "whether idling ended the session", ended and idle_sec > limit - 1, True)
     say(f"  The session {'ended' if ended else 'goes on'} after {idle_sec:.0f} s without input.")
 
 
-def progress(idle_sec, limit, ended):
+def progress(idle_sec, limit):
     """A progress bar on a terminal, and a line a second elsewhere."""
     done = min(1, idle_sec / limit)
     bar = "#" * round(done * 30)
-    text = f"  [{bar:<30}] idle {idle_sec:4.1f} s, limit {limit} s"
+    text = f"  [{bar:<30}] idle {idle_sec:.0f} s, limit {limit} s"
     if sys.stdout.isatty():
-        print("\r" + text, end="\n" if ended else "", flush=True)
+        print("\r" + text, end="", flush=True)
     else:
         say(text)
+
+
+def end_progress():
+    if sys.stdout.isatty():
+        print()
 
 
 def main():

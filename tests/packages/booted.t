@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 
 import built
 import idle_logind
+import metrics
 import sandboxed
 from booted_host import KEY, Host
 from file_list import differences
@@ -278,6 +279,11 @@ def confined():
     sandboxed.confined(host)
 
 
+def metrics_written():
+    """the optional timer unit writes metrics"""
+    metrics.written(host)
+
+
 def stopped():
     """a tmoutd that is stopped is replaced by the watchdog, and logins are cut in time"""
     edit(sandboxed.POLICY)
@@ -486,7 +492,7 @@ def main():
              host.must("ssh", "-V", stderr=subprocess.STDOUT).strip())
     tap.log = host.journal
     scenarios = [prepare, install, limits, typo, user_environment, attempts, disconnects, upgrade,
-                 failed_upgrade, judged_by_systemd, confined, stopped, *SOAK * [frozen], units_of_a_user,
+                 failed_upgrade, judged_by_systemd, confined, metrics_written, stopped, *SOAK * [frozen], units_of_a_user,
                  without_module, without_snapshot, without_policy, without_registry, removal_refused,
                  removed, purged, edited_by_hand, wired_by_hand,
                  first_policy_wrong, together_with_logind, logind_in_the_audit, logind_alone]

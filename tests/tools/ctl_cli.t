@@ -40,7 +40,8 @@ COMMANDS = {
              "options": {"from": "ADDR", "local": None}, "group": ["from", "local"]},
     "sshd-config": {"usage": "sshd-config [--check | --openssh X.Y]",
                     "options": {"check": None, "openssh": "X.Y"}, "group": ["check", "openssh"]},
-    "status": {"usage": "status [--openmetrics]", "options": {"openmetrics": None}},
+    "status": {"usage": "status [--openmetrics [--output FILE]]",
+               "options": {"openmetrics": None, "output": "FILE"}},
     "unlock": {"usage": "unlock USER", "operand": "USER", "required": True},
 }
 PROGRAM_USAGE = "[OPTION]... COMMAND [ARGUMENT]..."
@@ -176,7 +177,7 @@ def operands(host, name, command):
 def own_options(host, name, command):
     """missing values, values too many, options that exclude each other"""
     operand = ["nobody"] if "operand" in command else []
-    example = {"ADDR": "192.0.2.1", "ID": "host-mac", "NAME": "name", "X.Y": "9.2"}
+    example = {"ADDR": "192.0.2.1", "FILE": "/nowhere/x", "ID": "host-mac", "NAME": "name", "X.Y": "9.2"}
     given = {option: [f"--{option}"] + ([example[value]] if value else [])
              for option, value in command.get("options", {}).items()}
     for option, value in command.get("options", {}).items():

@@ -14,7 +14,8 @@ from host.files import REPOSITORY, read
 from host.tap import tap
 
 EXPOSURE_MAX = 3.0
-UNITS = ["tmoutd.service", "tmout-apply.service", "tmout-apply.path"]
+UNITS = ["tmoutd.service", "tmout-apply.service", "tmout-apply.path", "tmout-prune.service",
+         "tmout-prune.timer", "tmout-metrics.service", "tmout-metrics.timer"]
 
 
 def analyze(*arguments, **options):

@@ -1,52 +1,107 @@
 #include "tools/tmoutctl/status/metrics.h"
 
+#include "lib/host/atomic_file.h"
+#include "lib/host/descriptor.h"
+
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
-static void print_head(const char *name, const char *help)
+static void print_head(FILE *to, const char *name, const char *help)
 {
-    printf("# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
+    fprintf(to, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
 }
 
-static void print_gauge(const char *name, const char *help, int64_t value)
+static void print_gauge(FILE *to, const char *name, const char *help, int64_t value)
 {
-    print_head(name, help);
-    printf("%s %" PRId64 "\n", name, value);
+    print_head(to, name, help);
+    fprintf(to, "%s %" PRId64 "\n", name, value);
 }
 
-static void print_findings(const struct status_facts *facts)
+static void print_metric_findings(FILE *to, const struct status_facts *facts)
 {
     static const char *const status[] = {
         [AUDIT_PASS] = "pass", [AUDIT_NOTE] = "note", [AUDIT_WARN] = "warn", [AUDIT_FAIL] = "fail"};
 
-    print_head("tmout_audit_findings", "Findings of tmoutctl audit.");
+    print_head(to, "tmout_audit_findings", "Findings of tmoutctl audit.");
     for (size_t i = 0; i < sizeof status / sizeof *status; i++)
-        printf("tmout_audit_findings{status=\"%s\"} %zu\n", status[i], facts->found[i]);
+        fprintf(to, "tmout_audit_findings{status=\"%s\"} %zu\n", status[i], facts->found[i]);
 }
 
-void status_print_metrics(const struct status_facts *facts)
+void status_print_metrics(FILE *to, const struct status_facts *facts)
 {
     const enum policy_state state = status_policy_state(facts);
     const struct policy_view *view = &facts->audit.view;
 
-    print_gauge("tmout_policy_in_force", "Whether a policy is in force.", view->has_applied);
-    print_gauge("tmout_policy_rejected", "Whether an edit of the policy is invalid.",
+    print_gauge(to, "tmout_policy_in_force", "Whether a policy is in force.", view->has_applied);
+    print_gauge(to, "tmout_policy_rejected", "Whether an edit of the policy is invalid.",
                 state == POLICY_REJECTED || (state == POLICY_NONE && !view->has_applied));
     if (view->has_applied)
-        print_gauge("tmout_policy_applied_timestamp_seconds",
+        print_gauge(to, "tmout_policy_applied_timestamp_seconds",
                     "When the policy in force was applied.", view->applied_sec);
-    print_gauge("tmout_daemon_running", "Whether tmoutd is running.",
+    print_gauge(to, "tmout_daemon_running", "Whether tmoutd is running.",
                 facts->audit.tmoutd_is_running);
     if (!facts->incomplete) {
-        print_gauge("tmout_logins", "Logins that are registered.", (int64_t)facts->logins);
-        print_gauge("tmout_locked_users", "Users who are locked after failed logins.",
+        print_gauge(to, "tmout_logins", "Logins that are registered.", (int64_t)facts->logins);
+        print_gauge(to, "tmout_locked_users", "Users who are locked after failed logins.",
                     (int64_t)facts->locked);
     }
     if (facts->next != NULL)
-        print_gauge("tmout_next_end_seconds", "Until the next login is ended, if it stays idle.",
+        print_gauge(to, "tmout_next_end_seconds",
+                    "Until the next login is ended, if it stays idle.",
                     facts->next->left_ms / 1000);
-    print_gauge("tmout_passwords_rejected", "Whether passwords are rejected without a check.",
+    print_gauge(to, "tmout_passwords_rejected", "Whether passwords are rejected without a check.",
                 facts->rejecting.text[0] != '\0');
-    print_findings(facts);
-    puts("# EOF");
+    print_metric_findings(to, facts);
+    fputs("# EOF\n", to);
+}
+
+/* Replaces the file at path. Returns 0, or -1 with errno. */
+static int replace_metrics(const char *path, const char *text, size_t size)
+{
+    const char *const slash = strrchr(path, '/');
+    const char *const name = slash != NULL ? slash + 1 : path;
+    char *const directory = slash == NULL   ? strdup(".")
+                            : slash == path ? strdup("/")
+                                            : strndup(path, (size_t)(slash - path));
+    int result = -1, fd = -1;
+
+    if (directory != NULL)
+        fd = fd_above_stdio(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (fd >= 0) {
+        result = atomic_replace_unlocked(fd, name, 0644, text, size);
+        const int error = errno;
+        close(fd);
+        errno = error;
+    }
+    free(directory);
+    return result;
+}
+
+int status_write_metrics(const char *path, const struct status_facts *facts,
+                         struct failure *failure)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&text, &size);
+    bool made = memory != NULL;
+    int result = -1;
+
+    if (made) {
+        status_print_metrics(memory, facts);
+        made = !ferror(memory);
+        made = fclose(memory) == 0 && made;
+    }
+    if (!made)
+        failure_set(failure, "out of memory");
+    else if (replace_metrics(path, text, size) != 0)
+        failure_set(failure, "%s: cannot write: %s", path, strerror(errno));
+    else
+        result = 0;
+    free(text);
+    return result;
 }

@@ -1,5 +1,5 @@
 /*
- * tmoutctl status [--openmetrics]: does it work? What to look at first.
+ * tmoutctl status [--openmetrics [--output FILE]]: does it work? What to look at first.
  * docs/status-1.schema.json describes what --json prints.
  */
 #include "tools/tmoutctl/verbs/verbs.h"
@@ -162,18 +162,44 @@ static json_t *status_json(const struct status_facts *facts)
 
 /* --- the command ---------------------------------------------------------- */
 
-enum { OPTION_OPENMETRICS };
+enum { OPTION_OPENMETRICS, OPTION_OUTPUT };
 
 static const struct verb_option options[] = {
     [OPTION_OPENMETRICS] = {"openmetrics", NULL, "print metrics for node_exporter", 0},
+    [OPTION_OUTPUT] = {"output", "FILE", "replace FILE with them, and print nothing", 0},
     {0},
 };
+
+/* Prints or writes the answer. Returns status, or TMOUTCTL_FAILURE after a message. */
+static int answer_status(const struct tmoutctl_context *context,
+                         const struct verb_arguments *arguments, const struct status_facts *facts,
+                         int status)
+{
+    const char *const output = arguments->option[OPTION_OUTPUT];
+    struct failure failure = {""};
+
+    if (output != NULL && status_write_metrics(output, facts, &failure) != 0) {
+        report("%s", failure.text);
+        return TMOUTCTL_FAILURE;
+    }
+    if (context->json)
+        return print_json(status_json(facts), status);
+    if (output != NULL)
+        return status;
+    if (arguments->option[OPTION_OPENMETRICS] != NULL)
+        status_print_metrics(stdout, facts);
+    else if (!context->quiet || status != TMOUTCTL_FINE)
+        print_status(facts);
+    return finish(status);
+}
 
 static int run_status(const struct tmoutctl_context *context,
                       const struct verb_arguments *arguments)
 {
     struct status_facts facts;
 
+    if (arguments->option[OPTION_OUTPUT] != NULL && arguments->option[OPTION_OPENMETRICS] == NULL)
+        return cli_usage_error(&verb_status, "option '--output' requires '--openmetrics'");
     if (geteuid() != 0 && context->host.root[0] == '\0') {
         report("must be run as root");
         return TMOUTCTL_FAILURE;
@@ -183,22 +209,14 @@ static int run_status(const struct tmoutctl_context *context,
     int status = status_is_fine(&facts) ? TMOUTCTL_FINE : TMOUTCTL_NO;
     if (facts.incomplete)
         status = TMOUTCTL_FAILURE;
-    if (context->json) {
-        status = print_json(status_json(&facts), status);
-    } else {
-        if (arguments->option[OPTION_OPENMETRICS] != NULL)
-            status_print_metrics(&facts);
-        else if (!context->quiet || status != TMOUTCTL_FINE)
-            print_status(&facts);
-        status = finish(status);
-    }
+    status = answer_status(context, arguments, &facts, status);
     status_free(&facts);
     return status;
 }
 
 const struct verb verb_status = {
     .name = "status",
-    .usage = "[--openmetrics]",
+    .usage = "[--openmetrics [--output FILE]]",
     .summary = "see at a glance whether it works",
     .help = "Tells whether a policy is in force, whether PAM and tmoutd do their part, how\n"
             "many logins there are and which will be ended next, how many users are locked,\n"

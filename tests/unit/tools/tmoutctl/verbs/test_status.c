@@ -7,7 +7,7 @@
 #define SSHD_PAM "/etc/pam.d/sshd"
 #define PLAIN    "default {\n    max_attempts = 5\n}\n"
 
-enum { OPTION_OPENMETRICS };
+enum { OPTION_OPENMETRICS, OPTION_OUTPUT };
 
 /* Nothing that depends on the machine of this test: tmoutd is not needed. */
 static void put_plain_policy(struct audited_host *host)
@@ -87,13 +87,63 @@ static void as_json(void **state)
     json_decref(value);
 }
 
+static void into_a_file(void **state)
+{
+    struct audited_host *host = *state;
+    char *const path = path_in(host->root, "tmout.prom");
+    const struct verb_arguments arguments = {
+        .option = {[OPTION_OPENMETRICS] = "", [OPTION_OUTPUT] = path}};
+    struct captured captured;
+    struct stat st;
+    char old[16] = "";
+
+    put_plain_policy(host);
+    write_text(path, "old");
+    const int reader = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(reader >= 0);
+    umask(077);
+    assert_int_equal(verb_run_with(&verb_status, &host->context, &arguments, &captured),
+                     TMOUTCTL_FINE);
+    umask(022);
+    assert_string_equal(captured.out, "");
+    captured_free(&captured);
+    const int written = open(path, O_RDONLY | O_CLOEXEC);
+    char *const text = captured_text(written);
+    assert_contains(text, "\n# EOF\n");
+    free(text);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0644);
+    assert_int_equal(read(reader, old, sizeof old), 3); /* whoever reads now sees no mixture */
+    assert_string_equal(old, "old");
+    close(reader);
+    free(path);
+}
+
+static void into_no_file(void **state)
+{
+    struct audited_host *host = *state;
+    struct captured captured;
+    const struct verb_arguments nowhere = {
+        .option = {[OPTION_OPENMETRICS] = "", [OPTION_OUTPUT] = "/nowhere/x"}};
+    const struct verb_arguments alone = {.option = {[OPTION_OUTPUT] = "/nowhere/x"}};
+
+    put_plain_policy(host);
+    assert_int_equal(verb_run_with(&verb_status, &host->context, &nowhere, &captured),
+                     TMOUTCTL_FAILURE);
+    assert_string_equal(captured.err,
+                        "tmoutctl: /nowhere/x: cannot write: No such file or directory\n");
+    captured_free(&captured);
+    assert_int_equal(verb_run_with(&verb_status, &host->context, &alone, &captured),
+                     TMOUTCTL_FAILURE);
+    assert_contains(captured.err, "option '--output' requires '--openmetrics'\n");
+    captured_free(&captured);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_HOST(all_is_well),
-        WITH_HOST(two_checks_that_fail),
-        WITH_HOST(no_policy),
-        WITH_HOST(as_json),
+        WITH_HOST(all_is_well), WITH_HOST(two_checks_that_fail), WITH_HOST(no_policy),
+        WITH_HOST(as_json),     WITH_HOST(into_a_file),          WITH_HOST(into_no_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

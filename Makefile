@@ -66,13 +66,16 @@ UNITS           := $(patsubst conf/%.in,$(BUILD)/%,$(wildcard conf/*.service.in)
 MAN_PAGES       := $(patsubst man/%,$(BUILD)/man/%,$(wildcard man/*.[1-9]) \
                      $(patsubst %.in,%,$(wildcard man/*.in)))
 
+LANGUAGES       := $(patsubst po/%.po,%,$(wildcard po/*.po))
+CATALOGS        := $(patsubst %,$(BUILD)/locale/%/LC_MESSAGES/pam_tmout.mo,$(LANGUAGES))
+
 quote   = '$(subst ','\'',$(1))'
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 .PHONY: all install uninstall check check-run demo bench fuzz soak clean help
 .DELETE_ON_ERROR:
 
-all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl $(BUILD)/tmoutd $(UNITS) $(MAN_PAGES)
+all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl $(BUILD)/tmoutd $(UNITS) $(MAN_PAGES) $(CATALOGS)
 
 .PHONY: audit-note
 audit-note:
@@ -154,6 +157,23 @@ $(BUILD)/man/%: man/%
 	@mkdir -p $(@D)
 	cp $< $@
 
+# What users see who only logged in. `make po` brings po/ up to date with the texts in
+# the sources; new ones are then empty there, which the tests reject.
+$(BUILD)/locale/%/LC_MESSAGES/pam_tmout.mo: po/%.po | $(BUILD)/requirements-build
+	@mkdir -p $(@D)
+	msgfmt -c -o $@ $<
+
+.PHONY: po
+PO       = po
+XGETTEXT = xgettext --language=C --from-code=UTF-8 --omit-header --keyword=translation:2 \
+               --keyword=translation_of_number:2,3 --no-location -o
+po:
+	@mkdir -p $(BUILD)
+	$(XGETTEXT) $(BUILD)/pam_tmout.pot $(MODULE_SOURCES) $(DAEMON_SOURCES)
+	for file in $(PO)/*.po; do \
+	    msgmerge --quiet --update --backup=none --no-fuzzy-matching --no-wrap --no-location $$file \
+	        $(BUILD)/pam_tmout.pot || exit 1; done
+
 -include $(foreach directory,$(wildcard $(BUILD)/obj $(BUILD)/tests build/fuzz/obj),$(shell find $(directory) -name '*.d' -type f 2>/dev/null))
 
 # --- install -------------------------------------------------------------
@@ -184,6 +204,10 @@ install: all
 	install -m 644 conf/pam.d/* $(DESTDIR)$(DATADIR)/tmout/pam.d/
 	install -m 644 packaging/selinux/tmout.* $(DESTDIR)$(DATADIR)/tmout/selinux/
 	install -m 644 conf/presets/*.conf $(DESTDIR)$(DATADIR)/tmout/presets/
+	for language in $(LANGUAGES); do \
+	    install -d $(DESTDIR)$(DATADIR)/locale/$$language/LC_MESSAGES && \
+	    install -m 644 $(BUILD)/locale/$$language/LC_MESSAGES/pam_tmout.mo \
+	        $(DESTDIR)$(DATADIR)/locale/$$language/LC_MESSAGES/ || exit 1; done
 	for page in $(MAN_PAGES); do \
 	    install -d $(DESTDIR)$(MANDIR)/man$${page##*.} && \
 	    install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/ || exit 1; done
@@ -199,6 +223,7 @@ uninstall:
 	    rm -f $(DESTDIR)$(UNITDIR)/$$file && \
 	    rmdir --ignore-fail-on-non-empty $(DESTDIR)$(UNITDIR)/$${file%/*} || exit 1; done
 	rm -rf $(DESTDIR)$(DATADIR)/tmout
+	rm -f $(patsubst %,$(DESTDIR)$(DATADIR)/locale/%/LC_MESSAGES/pam_tmout.mo,$(LANGUAGES))
 	for page in $(notdir $(MAN_PAGES)); do \
 	    rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done
 

@@ -1,5 +1,6 @@
 #include "pam_module/rejection.h"
 
+#include "lib/host/translation.h"
 #include "lib/policy/duration.h"
 #include "pam_module/attempt.h"
 
@@ -23,14 +24,25 @@ static void tell_why(pam_handle_t *pamh, int flags, const struct module_args *ar
         (request->login.origin.kind != ORIGIN_LOCAL && !args->tell))
         return;
     if (report->admission == REJECTED_BUSY) {
-        pam_error(pamh, "Too many login attempts in progress for this account. Try again later.");
+        pam_error(pamh, "%s",
+                  translation("", "Too many login attempts in progress for this account. "
+                                  "Try again later."));
     } else if (report->lock_left_ms == SETTING_FOREVER) {
-        pam_error(pamh, "Account locked after %u failed logins. Contact your administrator.",
+        pam_error(pamh,
+                  translation_of_number("",
+                                        "Account locked after %u failed login. "
+                                        "Contact your administrator.",
+                                        "Account locked after %u failed logins. "
+                                        "Contact your administrator.",
+                                        report->failures),
                   report->failures);
     } else {
         duration_format((report->lock_left_ms + 999) / 1000, left, sizeof left);
-        pam_error(pamh, "Account locked after %u failed logins. Try again in %s.", report->failures,
-                  left);
+        pam_error(pamh,
+                  translation_of_number(
+                      "", "Account locked after %u failed login. Try again in %s.",
+                      "Account locked after %u failed logins. Try again in %s.", report->failures),
+                  report->failures, left);
     }
 }
 

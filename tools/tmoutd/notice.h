@@ -6,17 +6,23 @@
 #include "lib/sessions/schedule.h"
 #include "tools/tmoutd/answer.h"
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
-enum { NOTICE_TEXT_MAX = 256 };
+enum { NOTICE_TEXT_MAX = 512 };
 
-/* What a notice says. left_ms is rounded up to whole seconds. Pure. */
-void notice_text(enum watch_reason reason, int64_t left_ms, char text[NOTICE_TEXT_MAX]);
+/* What a notice says, in the language of this locale, which is a name, "" for the
+ * host's, or "C". left_ms is rounded up to whole seconds. */
+void notice_text(enum watch_reason reason, int64_t left_ms, const char *locale,
+                 char text[NOTICE_TEXT_MAX]);
 
 struct notice_question {
     struct session_record login;
-    unsigned index;             /* of its terminal */
-    char text[NOTICE_TEXT_MAX]; /* "": nothing is to be shown */
+    unsigned index; /* of its terminal */
+    bool is_silent; /* nothing is to be shown, only asked */
+    enum watch_reason reason;
+    int64_t left_ms;
 };
 
 struct notice_answer {
@@ -29,6 +35,8 @@ struct notice_answer {
  * it without waiting: output may be stopped with Ctrl-S. A terminal that takes no
  * output now is hung up without a notice, and so is one whose output processing
  * is off (OPOST), which may be transferring data. The user can answer all the same.
+ * The notice is in the language of the terminal's shell, or else the host's, and in
+ * English where the terminal is not in UTF-8 (IUTF8).
  * input: struct notice_question. Answers with a struct notice_answer; GONE if the
  * terminal is.
  */

@@ -175,20 +175,19 @@ static void hang_up(struct terminal *terminal, const char *path)
 
 /* --- notices ------------------------------------------------------------------- */
 
-static bool ask_notice(struct terminal *terminal, const char *text, answer_function done)
+static bool ask_notice(struct terminal *terminal, const struct notice_question *input,
+                       answer_function done)
 {
     const struct terminal_owner *owner = terminal->owner;
-    struct notice_question input = {.login = *owner->record, .index = terminal->index};
     const struct question question = {.about = owner->about,
                                       .work = notice_show,
                                       .powers = MAY_LOOK | MAY_HANG_UP,
-                                      .input = &input,
-                                      .input_size = sizeof input,
+                                      .input = input,
+                                      .input_size = sizeof *input,
                                       .fd = -1,
                                       .done = done,
                                       .context = terminal};
 
-    snprintf(input.text, sizeof input.text, "%s", text);
     terminal->inquiry = helpers_ask(owner->loop->helpers, &question);
     return terminal->inquiry != NULL;
 }
@@ -210,11 +209,13 @@ static void on_notice(void *context, const struct answer *answer)
 
 static void warn_user(struct terminal *terminal)
 {
-    const int64_t now_ms = terminal->owner->loop->now.boot_ms;
-    char text[NOTICE_TEXT_MAX];
+    const struct notice_question notice = {.login = *terminal->owner->record,
+                                           .index = terminal->index,
+                                           .reason = terminal->decision.reason,
+                                           .left_ms = terminal->decision.end_ms -
+                                                      terminal->owner->loop->now.boot_ms};
 
-    notice_text(terminal->decision.reason, terminal->decision.end_ms - now_ms, text);
-    if (!ask_notice(terminal, text, on_notice))
+    if (!ask_notice(terminal, &notice, on_notice))
         terminal_note_notice(&terminal->state, &terminal->decision, 0);
 }
 
@@ -287,6 +288,15 @@ static void on_unread(void *context, const struct answer *answer)
     judge(terminal, shown.unread);
 }
 
+/* Whether there is input that the terminal's programs have not read. */
+static bool ask_unread(struct terminal *terminal)
+{
+    const struct notice_question silent = {
+        .login = *terminal->owner->record, .index = terminal->index, .is_silent = true};
+
+    return ask_notice(terminal, &silent, on_unread);
+}
+
 static void terminal_on_alarm(void *context, int64_t late_ms)
 {
     struct terminal *terminal = context;
@@ -296,6 +306,6 @@ static void terminal_on_alarm(void *context, int64_t late_ms)
         return;
     if (late_ms > STALL_MS)
         terminal->not_before_ms = terminal->owner->loop->now.boot_ms + STALL_GRACE_MS;
-    if (!terminal->notice_is_out || !ask_notice(terminal, "", on_unread))
+    if (!terminal->notice_is_out || !ask_unread(terminal))
         judge(terminal, 0);
 }

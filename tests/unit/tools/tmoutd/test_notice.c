@@ -10,24 +10,29 @@ static void texts(void **state)
     char text[NOTICE_TEXT_MAX];
 
     (void)state;
-    notice_text(REASON_IDLE, 60000, text);
+    notice_text(REASON_IDLE, 60000, "C", text);
     assert_string_equal(text, "\r\n\a*** tmoutd: terminal idle, disconnecting in 1m. Press Enter "
                               "to stay connected. ***\r\n");
-    notice_text(REASON_IDLE, 2001, text);
+    notice_text(REASON_IDLE, 2001, "no such locale", text);
     assert_non_null(strstr(text, " in 3s."));
-    notice_text(REASON_AGE, 30000, text);
+    notice_text(REASON_AGE, 30000, "C", text);
     assert_string_equal(text, "\r\n\a*** tmoutd: this login has reached its maximum age and ends "
                               "in 30s. ***\r\n");
 }
 
+enum { SILENT = 0 };
+
 /* As a helper does. Returns what is known of the terminal. */
-static enum presence show(const struct session_record *login, unsigned index, const char *text,
+static enum presence show(const struct session_record *login, unsigned index, int64_t left_ms,
                           struct notice_answer *shown)
 {
-    struct notice_question question = {.login = *login, .index = index};
+    const struct notice_question question = {.login = *login,
+                                             .index = index,
+                                             .is_silent = left_ms == SILENT,
+                                             .reason = REASON_IDLE,
+                                             .left_ms = left_ms};
     static struct answer answer;
 
-    snprintf(question.text, sizeof question.text, "%s", text);
     answer = (struct answer){.presence = PRESENT};
     notice_show(&question, -1, &answer);
     assert_int_equal(answer_get(&answer, shown, sizeof *shown), answer.presence == PRESENT);
@@ -42,14 +47,14 @@ static void shown(void **state)
     char screen[1024];
 
     (void)state;
-    assert_int_equal(show(&login, shell.index, "hello", &answer), PRESENT);
+    assert_int_equal(show(&login, shell.index, 5000, &answer), PRESENT);
     assert_true(S_ISCHR(answer.st.st_mode));
     shell_screen(&shell, screen);
-    assert_string_equal(screen, "hello");
-    assert_int_equal(show(&login, shell.index, " again", &answer), PRESENT);
+    assert_non_null(strstr(screen, "disconnecting in 5s."));
+    assert_int_equal(show(&login, shell.index, 7000, &answer), PRESENT);
     shell_screen(&shell, screen);
-    assert_string_equal(screen, " again");
-    assert_int_equal(show(&login, shell.index, "", &answer), PRESENT);
+    assert_non_null(strstr(screen, "disconnecting in 7s."));
+    assert_int_equal(show(&login, shell.index, SILENT, &answer), PRESENT);
     shell_screen(&shell, screen);
     assert_string_equal(screen, "");
     shell_end(&shell);
@@ -64,13 +69,13 @@ static void unread_input(void **state)
     (void)state;
     kill(shell.pid, SIGSTOP);
     assert_int_equal(waitpid(shell.pid, NULL, WUNTRACED), shell.pid);
-    show(&login, shell.index, "hello", &answer);
+    show(&login, shell.index, 5000, &answer);
     assert_int_equal(answer.unread, 0);
     assert_int_equal(write(shell.master, "xyz", 3), 3);
     /* The kernel passes it to the terminal after a while. */
     do
         sched_yield();
-    while (show(&login, shell.index, "", &answer) == PRESENT && answer.unread != 3);
+    while (show(&login, shell.index, SILENT, &answer) == PRESENT && answer.unread != 3);
     assert_int_equal(answer.unread, 3);
     shell_end(&shell);
 }
@@ -88,8 +93,7 @@ static void a_terminal_that_takes_no_output(void **state)
     const int slave = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
     assert_int_equal(ioctl(slave, TCXONC, TCOOFF), 0);
     for (int i = 0; i < 1000; i++)
-        assert_int_equal(show(&login, shell.index, "hello, hello, hello, hello, hello", &answer),
-                         PRESENT);
+        assert_int_equal(show(&login, shell.index, 5000, &answer), PRESENT);
     close(slave);
     shell_end(&shell);
 }
@@ -114,13 +118,13 @@ static void a_data_stream(void **state)
 
     (void)state;
     set_output_mode(&shell, ONLCR);
-    assert_int_equal(show(&login, shell.index, "hello", &answer), PRESENT);
+    assert_int_equal(show(&login, shell.index, 5000, &answer), PRESENT);
     shell_screen(&shell, screen);
     assert_string_equal(screen, "");
     set_output_mode(&shell, OPOST | ONLCR);
-    assert_int_equal(show(&login, shell.index, "hello", &answer), PRESENT);
+    assert_int_equal(show(&login, shell.index, 5000, &answer), PRESENT);
     shell_screen(&shell, screen);
-    assert_string_equal(screen, "hello");
+    assert_non_null(strstr(screen, "disconnecting in 5s."));
     shell_end(&shell);
 }
 
@@ -134,9 +138,9 @@ static void another_login(void **state)
 
     (void)state;
     login.start_ticks++;
-    assert_int_equal(show(&login, shell.index, "hello", &answer), GONE);
+    assert_int_equal(show(&login, shell.index, 5000, &answer), GONE);
     login.start_ticks--;
-    assert_int_equal(show(&login, 1048575, "hello", &answer), GONE);
+    assert_int_equal(show(&login, 1048575, 5000, &answer), GONE);
     shell_screen(&shell, screen);
     assert_string_equal(screen, "");
     shell_end(&shell);

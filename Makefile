@@ -322,6 +322,9 @@ $(TEST_BUILD)/pam_check.so: tests/module/pam_check.c tests/module/pam_check.h
 
 # tmoutctl's evaluator of stacks, beside libpam with modules that return anything.
 $(TEST_BUILD)/module/test_pam_stacks: $(BUILD)/libtmoutctl.a $(BUILD)/libtmout.a | $(TEST_BUILD)/pam_stub.so
+# Answers libpam's questions about accounts.
+$(TEST_BUILD)/module/test_pam_users: $(BUILD)/libtmoutctl.a $(BUILD)/libtmout.a
+$(TEST_BUILD)/module/test_pam_users: override LDFLAGS += -rdynamic
 $(TEST_BUILD)/pam_stub.so: tests/module/pam_stub.c tests/module/pam_stub.h
 	@mkdir -p $(@D)
 	$(COMPILE) -shared $(LDFLAGS) -o $@ $< -lpam

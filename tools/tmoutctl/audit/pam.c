@@ -532,7 +532,10 @@ static int diagnose(struct audit *audit, struct pam_facts *pam, size_t number, e
         return -1;
     pam->diagnoses++;
     pam_wiring_look(&diagnosis->stack, type, &diagnosis->wiring);
-    if (diagnosis->wiring.status == PAM_PROOF_FAILED)
+    struct pam_user user = {.uids = pam->uids,
+                            .service = diagnosis->stack.is_other ? NULL : service->name};
+    if (diagnosis->wiring.status == PAM_PROOF_FAILED ||
+        pam_gaps_look(&diagnosis->stack, type, &diagnosis->wiring, &user, &diagnosis->gaps) != 0)
         return -1;
     if (diagnosis->wiring.ours == diagnosis->stack.count && !needs_line(pam, diagnosis))
         diagnosis->wiring.is_right = true;
@@ -562,6 +565,7 @@ static int read_facts(struct audit *audit, struct pam_facts *pam)
     pam->limits_attempts = any_rule_sets(audit, SETTING_MAX_ATTEMPTS);
     pam->covers_console = covers_console(audit);
     find_sshd_service(audit, pam);
+    pam_uids_read(audit->host, &pam->uids);
     if (pam_services_read(audit->host, &pam->services) != 0)
         return -1;
     for (size_t i = 0; i < pam->services.count; i++) {

@@ -15,14 +15,16 @@ struct pam_diagnosis {
     enum pam_type type;
     struct pam_stack stack; /* as the host has it */
     struct pam_wiring wiring;
-    struct edits edits;  /* proven; none if why or command says otherwise */
-    struct failure why;  /* why no edit is offered, or "" */
-    const char *command; /* to run instead, or NULL */
+    struct pam_gaps gaps; /* for whom our line is not on every way */
+    struct edits edits;   /* proven; none if why or command says otherwise */
+    struct failure why;   /* why no edit is offered, or "" */
+    const char *command;  /* to run instead, or NULL */
 };
 
 struct pam_facts {
     struct pam_services services;
-    char sshd[256];       /* the service that sshd names */
+    char sshd[256]; /* the service that sshd names */
+    struct pam_uids uids;
     bool limits_attempts; /* some rule sets max_attempts */
     bool covers_console;  /* some rule covers console logins */
     struct pam_diagnosis *diagnosis;

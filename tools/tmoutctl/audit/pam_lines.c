@@ -97,6 +97,32 @@ static const char *place_of(const struct pam_stack *stack, size_t at, struct pla
     return place->text;
 }
 
+/* Kinds of users, for a message. */
+struct kinds_text {
+    char text[64];
+    size_t count;
+};
+
+/* Those for whom a line leads around ours; or with `skipped` false, for whom ours comes
+ * too late: "local and system". */
+static void write_kinds(const struct pam_diagnosis *diagnosis, bool skipped, struct kinds_text *to)
+{
+    enum pam_user_kind kinds[PAM_USER_KINDS] = {0};
+    size_t used = 0;
+
+    *to = (struct kinds_text){.text = ""};
+    for (enum pam_user_kind kind = 0; kind < PAM_USER_KINDS; kind++) {
+        const struct pam_example *gap = &diagnosis->gaps.of[kind];
+        if (gap->found && (gap->by != PAM_NO_LINE) == skipped)
+            kinds[to->count++] = kind;
+    }
+    for (size_t i = 0; i < to->count; i++) {
+        const char *link = i == 0 ? "" : i + 1 == to->count ? " and " : ", ";
+        used += (size_t)snprintf(to->text + used, sizeof to->text - used, "%s%s", link,
+                                 pam_user_kind_word(kinds[i]));
+    }
+}
+
 /* --- lines that are missing ---------------------------------------------- */
 
 /* Where else our line of this type is, for the end of a message; "" where it is
@@ -316,13 +342,17 @@ static void add_auth_order(struct audit *audit, const struct pam_diagnosis *diag
     const char *service = diagnosis->service->name;
     struct finding *finding = NULL;
     struct place place = {""};
+    struct kinds_text kinds;
 
+    write_kinds(diagnosis, false, &kinds);
+    const bool is_some = kinds.count > 0 && kinds.count < PAM_USER_KINDS;
     if (comes_after(diagnosis))
         finding =
             add_about(audit, CHECK_PAM_AUTH_ORDER, AUDIT_FAIL, ours,
-                      "comes after %s for %s: %ss are checked before the attempt is counted",
+                      "comes after %s for %s: %ss%s%s%s are checked before the attempt is counted",
                       place_of(&diagnosis->stack, answer->flaw[PAM_FLAW_UNCOUNTED].line, &place),
-                      service, check_text(diagnosis));
+                      service, check_text(diagnosis), is_some ? " of " : "",
+                      is_some ? kinds.text : "", is_some ? " users" : "");
     else if (answer->flaw[PAM_FLAW_NOT_FINAL].found && pam_control_rejects_at_once(ours->control) &&
              answer->flaw[PAM_FLAW_NOT_FINAL].line != PAM_NO_LINE)
         finding = add_about(
@@ -381,21 +411,46 @@ void check_pam_prompt(struct audit *audit, const void *facts)
 
 /* --- lines that lead around ours ------------------------------------------ */
 
-static void add_jump(struct audit *audit, const struct pam_facts *pam,
-                     const struct pam_diagnosis *diagnosis, enum pam_flaw flaw)
+/* A way around our line: of one of the kinds of users, or else of anybody; NULL: none. */
+static const struct pam_example *find_way_around(const struct pam_diagnosis *diagnosis)
 {
-    const struct pam_example *example = &diagnosis->wiring.answer.flaw[flaw];
+    const enum pam_flaw flaw = is_check(diagnosis) ? PAM_FLAW_UNCOUNTED : PAM_FLAW_MISSED;
+    const struct pam_example *anybody = &diagnosis->wiring.answer.flaw[flaw];
+
+    for (enum pam_user_kind kind = 0; kind < PAM_USER_KINDS; kind++)
+        if (diagnosis->gaps.of[kind].found && diagnosis->gaps.of[kind].by != PAM_NO_LINE)
+            return &diagnosis->gaps.of[kind];
+    return anybody->found && anybody->by != PAM_NO_LINE ? anybody : NULL;
+}
+
+/* Where people's passwords are checked without a limit, it is a failure in every service. */
+static void add_jump(struct audit *audit, const struct pam_facts *pam,
+                     const struct pam_diagnosis *diagnosis, const struct pam_example *example)
+{
     const struct pam_line *by = &diagnosis->stack.line[example->by];
+    const struct pam_line *ours = &diagnosis->stack.line[diagnosis->wiring.ours];
+    const bool checks = is_check(diagnosis);
     struct place place = {""};
-    struct finding *finding = add_about(
-        audit, CHECK_PAM_JUMP, pam_severity(pam, diagnosis->service), our_line(diagnosis, flaw),
-        "is not reached for %s after some results of %s, whose control is %s",
-        diagnosis->service->name, place_of(&diagnosis->stack, example->by, &place), by->control);
+    struct kinds_text kinds;
+    char what[128] = "";
+
+    write_kinds(diagnosis, true, &kinds);
+    if (kinds.count > 0 && checks)
+        snprintf(what, sizeof what, ": %ss of %s users are checked without being counted",
+                 check_text(diagnosis), kinds.text);
+    else if (kinds.count > 0)
+        snprintf(what, sizeof what, ": sessions of %s users open without it", kinds.text);
+    struct finding *finding =
+        add_about(audit, CHECK_PAM_JUMP,
+                  kinds.count > 0 && checks ? AUDIT_FAIL : pam_severity(pam, diagnosis->service),
+                  ours, "is not reached for %s after some results of %s, whose control is %s%s",
+                  diagnosis->service->name, place_of(&diagnosis->stack, example->by, &place),
+                  by->control, what);
 
     if (finding != NULL)
         set_right(finding, diagnosis,
-                  is_check(diagnosis) ? "Let every way to a password check lead through our line"
-                                      : "Let every session that opens call " PAM_OUR_MODULE);
+                  checks ? "Let every way to a password check lead through our line"
+                         : "Let every session that opens call " PAM_OUR_MODULE);
 }
 
 void check_pam_jump(struct audit *audit, const void *facts)
@@ -404,9 +459,9 @@ void check_pam_jump(struct audit *audit, const void *facts)
 
     for (size_t i = 0; i < pam->diagnoses; i++) {
         const struct pam_diagnosis *diagnosis = &pam->diagnosis[i];
-        const enum pam_flaw flaw = is_check(diagnosis) ? PAM_FLAW_UNCOUNTED : PAM_FLAW_MISSED;
-        if (has(diagnosis, flaw) && diagnosis->wiring.answer.flaw[flaw].by != PAM_NO_LINE)
-            add_jump(audit, pam, diagnosis, flaw);
+        const struct pam_example *around = find_way_around(diagnosis);
+        if (around != NULL && diagnosis->wiring.ours < diagnosis->stack.count)
+            add_jump(audit, pam, diagnosis, around);
     }
 }
 

@@ -142,12 +142,8 @@ static bool may_return(const struct proof *proof, const struct common *common, i
 
     if (line->kind == PAM_LINE_MUST_FAIL)
         return result == PAM_PERM_DENIED;
-    for (size_t i = 0; i < proof->question->assumptions; i++) {
-        const struct pam_assumption *assumed = &proof->question->assume[i];
-        if (pam_line_is(line, assumed->module) &&
-            (assumed->arguments == NULL || strcmp(line->arguments, assumed->arguments) == 0))
-            return result == assumed->result;
-    }
+    if (proof->question->user != NULL && !pam_user_may_get(proof->question->user, line, result))
+        return false;
     return result != PAM_INCOMPLETE && !(common->traits.decides && result == PAM_IGNORE) &&
            !(common->traits.kind == PAM_KIND_DENY && result == PAM_SUCCESS);
 }

@@ -10,6 +10,7 @@
 #define TMOUT_TMOUTCTL_PAM_PROOF_H
 
 #include "tools/tmoutctl/pam/stack.h"
+#include "tools/tmoutctl/pam/users.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,18 +45,10 @@ struct pam_example {
     size_t by;   /* the line that leads around ours, or PAM_NO_LINE */
 };
 
-/* A fact that the proof takes for granted, as that a user is local. */
-struct pam_assumption {
-    const char *module;
-    const char *arguments; /* NULL: whatever they are */
-    int result;
-};
-
 struct pam_question {
     const struct pam_stack *before, *after; /* the same, to look at a stack as it is */
     bool is_session;                        /* else auth or password */
-    const struct pam_assumption *assume;
-    size_t assumptions;
+    const struct pam_user *user;            /* whose login it is, or NULL: anybody's */
 };
 
 struct pam_answer {

@@ -64,6 +64,32 @@ void pam_wiring_look(const struct pam_stack *stack, enum pam_type type, struct p
                        !(is_session && session_line_blocks(stack));
 }
 
+int pam_gaps_look(const struct pam_stack *stack, enum pam_type type,
+                  const struct pam_wiring *wiring, struct pam_user *user, struct pam_gaps *gaps)
+{
+    const bool is_session = type == PAM_TYPE_SESSION;
+    const enum pam_flaw flaw = is_session ? PAM_FLAW_MISSED : PAM_FLAW_UNCOUNTED;
+    const struct pam_question question = {
+        .before = stack, .after = stack, .is_session = is_session, .user = user};
+    struct pam_answer answer;
+
+    *gaps = (struct pam_gaps){.any = false};
+    if (wiring->ours == stack->count ||
+        (wiring->status == PAM_PROOF_DONE && !wiring->answer.flaw[flaw].found))
+        return 0;
+    for (user->kind = 0; user->kind < PAM_USER_KINDS; user->kind++) {
+        const enum pam_proof_status status = pam_prove(&question, &answer);
+        if (status == PAM_PROOF_FAILED)
+            return -1;
+        if (status == PAM_PROOF_UNLIKE)
+            continue;
+        /* What has been found is true even if there was more to look at. */
+        gaps->of[user->kind] = answer.flaw[flaw];
+        gaps->any |= answer.flaw[flaw].found;
+    }
+    return 0;
+}
+
 /* --- the search ---------------------------------------------------------- */
 
 /* Room for a line of ours with its arguments. */

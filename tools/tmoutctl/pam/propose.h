@@ -25,6 +25,19 @@ struct pam_wiring {
 /* Looks at a stack as it is. */
 void pam_wiring_look(const struct pam_stack *stack, enum pam_type type, struct pam_wiring *wiring);
 
+/* Per kind of user: a way on which something is checked that was not counted, or a
+ * session opens without our line. A kind without one has found == false. */
+struct pam_gaps {
+    struct pam_example of[PAM_USER_KINDS];
+    bool any;
+};
+
+/* Looks for such ways through the stack of a service. It must have been looked at:
+ * where nobody at all has such a way, nothing is done again. Returns 0, or -1: out of
+ * memory. */
+int pam_gaps_look(const struct pam_stack *stack, enum pam_type type,
+                  const struct pam_wiring *wiring, struct pam_user *user, struct pam_gaps *gaps);
+
 enum pam_offer { PAM_OFFERED, PAM_NOT_OFFERED, PAM_OFFER_FAILED };
 
 /*

@@ -366,7 +366,43 @@ static void lines_that_bypass_ours(void **state)
         &(struct expected){CHECK_PAM_JUMP, AUDIT_FAIL, SSHD_PAM, 5, "/etc/pam.d/inner:1", NULL});
 }
 
-/* Only in the service that sshd names is it a failure. */
+/* authselect's sssd profile with our line behind the jumps: the findings name whose
+ * passwords are not counted, and it is a failure in every service. */
+static void kinds_of_users_who_bypass_ours(void **state)
+{
+    static const char stack[] =
+        "auth [default=1 ignore=ignore success=ok] pam_usertype.so isregular\n"
+        "auth [default=1 ignore=ignore success=ok] pam_localuser.so\n" AUTH_LINE
+        "auth sufficient pam_unix.so\n"
+        "auth [default=1 ignore=ignore success=ok] pam_usertype.so isregular\n"
+        "auth sufficient pam_sss.so forward_pass\nauth required pam_deny.so\n";
+    struct audited_host *host = *state;
+
+    put(host->root, SSHD_PAM,
+        "auth substack password-auth\nsession include common-session\n" SESSION_LINE);
+    put(host->root, "/etc/pam.d/password-auth", stack);
+    assert_only(
+        audit_area(host, audit_pam),
+        &(struct expected){CHECK_PAM_JUMP, AUDIT_FAIL, "/etc/pam.d/password-auth", 3,
+                           "pam_localuser.so (/etc/pam.d/password-auth:2), whose control is "
+                           "[default=1 ignore=ignore success=ok]: passwords of directory "
+                           "users are checked without being counted",
+                           NULL});
+    put(host->root, SSHD_PAM, GOOD_STACK);
+    put(host->root, "/etc/pam.d/vsftpd",
+        "auth [success=1 default=ignore] pam_succeed_if.so uid < 1000\n" AUTH_LINE
+        "auth required pam_unix.so\n");
+    assert_only(audit_area(host, audit_pam),
+                &(struct expected){CHECK_PAM_JUMP, AUDIT_FAIL, "/etc/pam.d/vsftpd", 2,
+                                   "passwords of system users are checked", NULL});
+    put(host->root, "/etc/login.defs", "UID_MIN 500\n");
+    assert_only(audit_area(host, audit_pam),
+                &(struct expected){CHECK_PAM_JUMP, AUDIT_FAIL, "/etc/pam.d/vsftpd", 2,
+                                   "passwords of local, directory and system users are checked",
+                                   NULL});
+}
+
+/* Of sessions, it is a failure only in the service that sshd names. */
 static void lines_that_bypass_ours_elsewhere(void **state)
 {
     struct audited_host *host = *state;
@@ -723,6 +759,7 @@ int main(void)
         WITH_HOST(an_auth_line_after_the_passwords),
         WITH_HOST(lines_that_bypass_ours),
         WITH_HOST(lines_that_bypass_ours_elsewhere),
+        WITH_HOST(kinds_of_users_who_bypass_ours),
         WITH_HOST(lines_that_are_there_twice),
         WITH_HOST(arguments_of_our_lines),
         WITH_HOST(a_line_before_those_who_need_no_password),

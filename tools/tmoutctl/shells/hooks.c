@@ -1,6 +1,6 @@
 #include "tools/tmoutctl/shells/hooks.h"
 
-#include "tools/tmoutctl/shells/replace.h"
+#include "tools/tmoutctl/host/replace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -163,8 +163,8 @@ enum shell_hook_result shell_hook_add(const struct host *host, const struct rc_f
         failure_set(failure, "%s: out of memory", rc->path);
     else if (file->text != NULL && strlen(file->text) != file->size)
         failure_set(failure, "%s: not a text file; not changed", rc->path);
-    else if (replace_shell_file(target.path, file->text != NULL ? &file->status : NULL, text,
-                                size) != 0)
+    else if (replace_host_file(target.path, file->text != NULL ? &file->status : NULL, text,
+                               size) != 0)
         hook_failed(failure, rc->path);
     else
         result = SHELL_HOOK_ADDED;
@@ -218,9 +218,9 @@ enum shell_hook_result shell_hook_remove(const struct host *host, const struct r
     if (changed == 0 && !rest.had_line)
         result = SHELL_HOOK_UNCHANGED;
     else if (changed == 0 && rest.created && rest.size == 0)
-        changed = unlink_shell_file(target.path, &target.file.status);
+        changed = unlink_host_file(target.path, &target.file.status);
     else if (changed == 0)
-        changed = replace_shell_file(target.path, &target.file.status, rest.text, rest.size);
+        changed = replace_host_file(target.path, &target.file.status, rest.text, rest.size);
     if (changed != 0) {
         hook_failed(failure, rc->path);
         result = SHELL_HOOK_FAILED;

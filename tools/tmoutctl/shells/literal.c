@@ -1,7 +1,7 @@
 #include "tools/tmoutctl/shells/literal.h"
 
 #include "tools/tmoutctl/shells/files.h"
-#include "tools/tmoutctl/shells/replace.h"
+#include "tools/tmoutctl/host/replace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -239,7 +239,7 @@ static enum shell_literal_result literals_replace(const struct host *host,
         return SHELL_LITERAL_UNCHANGED;
     if (host_path(host, script->path, path, sizeof path) == 0 &&
         (text = literals_text(literals, value, &size)) != NULL)
-        result = replace_shell_file(path, &literals->file.status, text, size);
+        result = replace_host_file(path, &literals->file.status, text, size);
     if (result != 0)
         failure_set(failure, "%s: %s", script->path, strerror(errno));
     free(text);

@@ -1,4 +1,4 @@
-#include "tools/tmoutctl/shells/replace.h"
+#include "tools/tmoutctl/host/replace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -109,7 +109,7 @@ static int replace_with(int fd, const char *temporary, const char *path, const s
     return result;
 }
 
-int replace_shell_file(const char *path, const struct stat *before, const char *text, size_t size)
+int replace_host_file(const char *path, const struct stat *before, const char *text, size_t size)
 {
     char temporary[PATH_MAX];
     const int length = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
@@ -131,7 +131,7 @@ int replace_shell_file(const char *path, const struct stat *before, const char *
     return -1;
 }
 
-int unlink_shell_file(const char *path, const struct stat *before)
+int unlink_host_file(const char *path, const struct stat *before)
 {
     if (!is_unchanged(path, before) || unlink(path) != 0)
         return -1;

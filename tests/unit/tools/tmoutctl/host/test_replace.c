@@ -1,7 +1,7 @@
 /* Replacing a system's file: all of it or nothing. */
 #include "tests/unit/tools/tmoutctl/shells/shells_tree.h"
 
-#include "tools/tmoutctl/shells/replace.h"
+#include "tools/tmoutctl/host/replace.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -24,11 +24,11 @@ static void a_new_file(void **state)
     char *path = path_in(*state, "new");
     struct stat status;
 
-    assert_int_equal(replace_shell_file(path, NULL, "text", 4), 0);
+    assert_int_equal(replace_host_file(path, NULL, "text", 4), 0);
     assert_text_in(*state, "/new", "text");
     assert_int_equal(stat(path, &status), 0);
     assert_int_equal(status.st_mode & 07777, 0644);
-    assert_int_equal(replace_shell_file(path, NULL, "other", 5), -1);
+    assert_int_equal(replace_host_file(path, NULL, "other", 5), -1);
     assert_int_equal(errno, EEXIST);
     assert_text_in(*state, "/new", "text");
     assert_int_equal(files_in(*state), 1);
@@ -44,7 +44,7 @@ static void an_old_file(void **state)
     assert_int_equal(chmod(path, 0604), 0);
     const bool has_attributes = setxattr(path, "user.note", "kept", 4, 0) == 0;
     assert_int_equal(stat(path, &before), 0);
-    assert_int_equal(replace_shell_file(path, &before, "after", 5), 0);
+    assert_int_equal(replace_host_file(path, &before, "after", 5), 0);
     assert_text_in(*state, "/old", "after");
     assert_int_equal(stat(path, &after), 0);
     assert_int_equal(after.st_mode, before.st_mode);
@@ -66,16 +66,16 @@ static void changed_by_someone_else(void **state)
     put(*state, "/old", "before");
     assert_int_equal(stat(path, &before), 0);
     put(*state, "/old", "changed"); /* another size, whatever the clock shows */
-    assert_int_equal(replace_shell_file(path, &before, "after", 5), -1);
+    assert_int_equal(replace_host_file(path, &before, "after", 5), -1);
     assert_int_equal(errno, EAGAIN);
-    assert_int_equal(unlink_shell_file(path, &before), -1);
+    assert_int_equal(unlink_host_file(path, &before), -1);
     assert_int_equal(errno, EAGAIN);
     assert_text_in(*state, "/old", "changed");
     assert_int_equal(stat(path, &before), 0);
-    assert_int_equal(unlink_shell_file(path, &before), 0);
-    assert_int_equal(unlink_shell_file(path, &before), -1);
+    assert_int_equal(unlink_host_file(path, &before), 0);
+    assert_int_equal(unlink_host_file(path, &before), -1);
     assert_int_equal(errno, ENOENT);
-    assert_int_equal(replace_shell_file(path, &before, "after", 5), -1);
+    assert_int_equal(replace_host_file(path, &before, "after", 5), -1);
     assert_int_equal(errno, ENOENT);
     assert_int_equal(files_in(*state), 0);
     free(path);
@@ -85,11 +85,11 @@ static void places_where_no_file_can_be(void **state)
 {
     char *path = path_in(*state, "missing/file"), longest[5000];
 
-    assert_int_equal(replace_shell_file(path, NULL, "", 0), -1);
+    assert_int_equal(replace_host_file(path, NULL, "", 0), -1);
     assert_int_equal(errno, ENOENT);
     memset(longest, 'x', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';
-    assert_int_equal(replace_shell_file(longest, NULL, "", 0), -1);
+    assert_int_equal(replace_host_file(longest, NULL, "", 0), -1);
     assert_int_equal(errno, ENAMETOOLONG);
     free(path);
 }

@@ -13,10 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A hundred times the largest policy in use; keeps a file that is there by
- * mistake, such as a log, from filling memory. */
-#define SOURCE_MAX_BYTES (8 * 1024 * 1024)
-
 /* How often to start over if files change while they are read. */
 enum { READ_TRIES = 5 };
 
@@ -124,12 +120,34 @@ static int read_open(int fd, const struct stat *st, struct source *source,
     return 0;
 }
 
+/* Is the draft to be the file at path? */
+static bool is_drafted(const struct source_draft *draft, const char *path)
+{
+    return draft != NULL && strcmp(draft->path, path) == 0;
+}
+
+static int take_draft(const struct source_draft *draft, struct source *source)
+{
+    source->text = malloc(draft->size + 1);
+    if (source->text == NULL)
+        return -1;
+    memcpy(source->text, draft->text, draft->size);
+    source->text[draft->size] = '\0';
+    source->size = draft->size;
+    return 0;
+}
+
 /* Reads the text of a source that add_source() made. */
-static int read_source(int directory_fd, const char *name, uid_t owner, struct source *source,
-                       struct problems *problems)
+static int read_source(int directory_fd, uid_t owner, const struct source_draft *draft,
+                       struct source *source, struct problems *problems)
 {
     struct failure failure = {""};
     struct stat st;
+
+    if (is_drafted(draft, source->path))
+        return take_draft(draft, source);
+    const char *name = strrchr(source->path, '/');
+    name = name != NULL ? name + 1 : source->path;
     const int fd = secure_open_file(directory_fd, name, owner, &st, &failure);
 
     if (fd < 0) {
@@ -145,27 +163,23 @@ static int read_source(int directory_fd, const char *name, uid_t owner, struct s
     return result;
 }
 
-/* dirname() and basename() in one, without touching path. */
-static char *directory_of(const char *path, const char **name)
+/* dirname() without touching path. */
+static char *directory_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
 
-    if (slash == NULL) {
-        *name = path;
+    if (slash == NULL)
         return strdup(".");
-    }
-    *name = slash + 1;
     return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
 /* The main file, with the directory it is in. */
-static int read_single(const char *path, uid_t owner, struct source_set *set,
-                       struct problems *problems)
+static int read_single(const char *path, uid_t owner, const struct source_draft *draft,
+                       struct source_set *set, struct problems *problems)
 {
     struct failure failure = {""};
-    const char *name;
     int directory_fd = -1, result = -1;
-    char *directory = directory_of(path, &name);
+    char *directory = directory_of(path);
 
     if (directory == NULL || add_source(set, strdup(path)) == NULL)
         goto out;
@@ -176,7 +190,7 @@ static int read_single(const char *path, uid_t owner, struct source_set *set,
         result = 0;
         goto out;
     }
-    result = read_source(directory_fd, name, owner, &set->item[set->count - 1], problems);
+    result = read_source(directory_fd, owner, draft, &set->item[set->count - 1], problems);
 
 out:
     if (directory_fd >= 0)
@@ -273,15 +287,41 @@ static int list_directory(int directory_fd, char ***names, size_t *count)
     return result;
 }
 
-/* The drop-ins of an open directory, in order. */
-static int read_drop_ins(int directory_fd, uid_t owner, struct source_set *set,
-                         struct problems *problems)
+/* Adds the name of a new drop-in that a draft is to be. Returns 0, or -1 with errno. */
+static int list_draft(const struct source_draft *draft, const char *directory, char ***names,
+                      size_t *count)
+{
+    const size_t length = strlen(directory);
+
+    if (draft == NULL || strncmp(draft->path, directory, length) != 0 || draft->path[length] != '/')
+        return 0;
+    const char *name = draft->path + length + 1;
+    for (size_t i = 0; i < *count; i++)
+        if (strcmp((*names)[i], name) == 0)
+            return 0;
+    char **grown = array_grow(*names, *count, sizeof *grown);
+    if (grown == NULL)
+        return -1;
+    *names = grown;
+    grown[*count] = strdup(name);
+    if (grown[*count] == NULL)
+        return -1;
+    ++*count;
+    qsort(grown, *count, sizeof *grown, compare_names);
+    return 0;
+}
+
+/* The drop-ins of an open directory, in order; directory_fd is -1 where it does not
+ * exist. */
+static int read_drop_ins(int directory_fd, uid_t owner, const struct source_draft *draft,
+                         struct source_set *set, struct problems *problems)
 {
     char **name = NULL;
     size_t count = 0;
     int result = 0;
 
-    if (list_directory(directory_fd, &name, &count) != 0) {
+    if ((directory_fd >= 0 && list_directory(directory_fd, &name, &count) != 0) ||
+        list_draft(draft, set->item[1].path, &name, &count) != 0) {
         const int error = errno;
         problem_add(problems, PROBLEM_FAILURE, set->item[1].path, 0, "cannot list: %s",
                     strerror(error));
@@ -294,14 +334,14 @@ static int read_drop_ins(int directory_fd, uid_t owner, struct source_set *set,
             add_source(set, path) == NULL)
             result = -1;
         else
-            result =
-                read_source(directory_fd, name[i], owner, &set->item[set->count - 1], problems);
+            result = read_source(directory_fd, owner, draft, &set->item[set->count - 1], problems);
     }
     free_names(name, count);
     return result;
 }
 
-static int read_drop_in_directory(const char *config_path, uid_t owner, struct source_set *set,
+static int read_drop_in_directory(const char *config_path, uid_t owner,
+                                  const struct source_draft *draft, struct source_set *set,
                                   struct problems *problems)
 {
     struct failure failure = {""};
@@ -311,7 +351,7 @@ static int read_drop_in_directory(const char *config_path, uid_t owner, struct s
     if (asprintf(&path, "%s.d", config_path) < 0 || add_source(set, path) == NULL)
         return -1;
     if (set->item[1].identity.kind == SOURCE_ABSENT)
-        return 0;
+        return read_drop_ins(-1, owner, draft, set, problems);
     fd = secure_open_directory(path, owner, O_RDONLY | O_NOFOLLOW, &failure);
     if (fd < 0) {
         problem_add(problems,
@@ -320,7 +360,7 @@ static int read_drop_in_directory(const char *config_path, uid_t owner, struct s
                     path, 0, "%s", failure.text);
         return 0;
     }
-    result = read_drop_ins(fd, owner, set, problems);
+    result = read_drop_ins(fd, owner, draft, set, problems);
     close(fd);
     return result;
 }
@@ -343,11 +383,17 @@ static int add_parents(const char *config_path, struct source_set *set)
 int sources_read(const char *config_path, uid_t owner, struct source_set *set,
                  struct problems *problems)
 {
+    return sources_read_with(config_path, owner, NULL, set, problems);
+}
+
+int sources_read_with(const char *config_path, uid_t owner, const struct source_draft *draft,
+                      struct source_set *set, struct problems *problems)
+{
     for (int tries = 0; tries < READ_TRIES; tries++) {
         sources_free(set);
         problems_free(problems);
-        if (read_single(config_path, owner, set, problems) != 0 ||
-            read_drop_in_directory(config_path, owner, set, problems) != 0 ||
+        if (read_single(config_path, owner, draft, set, problems) != 0 ||
+            read_drop_in_directory(config_path, owner, draft, set, problems) != 0 ||
             (problems->errors > 0 && add_parents(config_path, set) != 0))
             return -1;
         if (sources_unchanged(set))

@@ -29,6 +29,10 @@ struct source_identity {
     int64_t mtime_ns, ctime_ns;
 };
 
+/* A hundred times the largest policy in use; keeps a file that is there by
+ * mistake, such as a log, from filling memory. */
+#define SOURCE_MAX_BYTES (8 * 1024 * 1024)
+
 struct source {
     char *path;
     struct source_identity identity; /* taken before the text was read */
@@ -58,6 +62,17 @@ bool source_identity_equal(const struct source_identity *a, const struct source_
  */
 int sources_read(const char *config_path, uid_t owner, struct source_set *set,
                  struct problems *problems);
+
+/* A text that is to replace one of the files, or to be a new one. */
+struct source_draft {
+    const char *path; /* the main file's, or that of a drop-in */
+    const char *text;
+    size_t size;
+};
+
+/* The same as if the draft were in its place, with the right owner and mode. */
+int sources_read_with(const char *config_path, uid_t owner, const struct source_draft *draft,
+                      struct source_set *set, struct problems *problems);
 
 /*
  * Reads one file as the whole policy, to check its text before it is installed:

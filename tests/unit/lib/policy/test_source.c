@@ -526,6 +526,51 @@ static void from_files_to_rules(void **state)
     end(&r);
 }
 
+/* What the sources would be with a draft. */
+static size_t read_with(struct reading *r, const char *path, const char *text)
+{
+    const struct source_draft draft = {path, text, strlen(text)};
+
+    sources_free(&r->set);
+    problems_free(&r->problems);
+    assert_int_equal(sources_read_with(r->config, geteuid(), &draft, &r->set, &r->problems), 0);
+    return r->problems.errors + r->problems.failures;
+}
+
+static void a_draft_in_the_place_of_a_file(void **state)
+{
+    struct reading r;
+
+    begin(&r, *state);
+    char *first = path_in(r.directory, "a.conf"), *second = path_in(r.directory, "b.conf");
+    /* Neither the file nor the directory need exist. */
+    assert_int_equal(read_with(&r, r.config, "draft"), 0);
+    assert_string_equal(r.set.item[0].text, "draft");
+    write_text(r.config, "main");
+    assert_int_equal(read_with(&r, first, "draft"), 0);
+    assert_int_equal(r.set.count, 3);
+    assert_string_equal(r.set.item[0].text, "main");
+    assert_string_equal(r.set.item[2].path, first);
+    assert_string_equal(r.set.item[2].text, "draft");
+    assert_int_equal(mkdir(r.directory, 0755), 0);
+    write_text(second, "b");
+    assert_int_equal(read_with(&r, first, "draft"), 0);
+    assert_int_equal(r.set.count, 4);
+    assert_string_equal(r.set.item[2].path, first);
+    assert_string_equal(r.set.item[3].text, "b");
+    /* What is wrong with the file that it replaces does not matter, and nothing else is
+     * overlooked. */
+    assert_int_equal(chmod(second, 0666), 0);
+    assert_int_equal(read_with(&r, second, "draft"), 0);
+    assert_int_equal(r.set.count, 3);
+    assert_string_equal(r.set.item[2].text, "draft");
+    assert_int_equal(read_with(&r, r.config, "draft"), 1);
+    assert_string_equal(r.set.item[0].text, "draft");
+    free(first);
+    free(second);
+    end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -546,6 +591,7 @@ int main(void)
         WITH_DIRECTORY(one_file_alone),
         WITH_DIRECTORY(leaves_no_descriptor_open),
         WITH_DIRECTORY(from_files_to_rules),
+        WITH_DIRECTORY(a_draft_in_the_place_of_a_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,7 @@ COMMANDS = {
     "audit": {"usage": "audit [--baseline NAME] [--check ID] [--patch]",
               "options": {"baseline": "NAME", "check": "ID", "patch": None}},
     "check": {"usage": "check [FILE]", "operand": "FILE"},
+    "edit": {"usage": "edit [NAME]", "operand": "NAME"},
     "help": {"usage": "help [COMMAND]", "operand": "COMMAND"},
     "preset": {"usage": "preset [NAME]", "operand": "NAME"},
     "prune": {"usage": "prune [--quiet]"},

@@ -7,10 +7,10 @@
 
 #include "lib/attempts/ledger_remove.h"
 #include "lib/host/atomic_file.h"
-#include "lib/host/secure_path.h"
 #include "lib/policy/compile.h"
 #include "lib/policy/snapshot_read.h"
 #include "lib/policy/snapshot_write.h"
+#include "tools/tmoutctl/host/state_directory.h"
 #include "tools/tmoutctl/print.h"
 #include "tools/tmoutctl/print_problems.h"
 
@@ -71,16 +71,11 @@ static int lock_state(struct application *a)
 
 static int open_state(struct application *a)
 {
-    const char *path = a->context->state_dir;
     struct failure failure = {""};
 
-    if (mkdir(path, 0755) == 0 && chmod(path, 0755) != 0) {
-        report("%s: %s", path, failure_reason(errno));
-        return -1;
-    }
-    a->state_fd = secure_open_directory(path, geteuid(), O_RDONLY, &failure);
+    a->state_fd = state_directory_open(a->context->state_dir, &failure);
     if (a->state_fd < 0) {
-        report("cannot use the state directory: %s", failure.text);
+        report("%s", failure.text);
         return -1;
     }
     return lock_state(a);

@@ -9,6 +9,7 @@ extern const struct verb verb_apply;
 extern const struct verb verb_attempts;
 extern const struct verb verb_audit;
 extern const struct verb verb_check;
+extern const struct verb verb_edit;
 extern const struct verb verb_help;
 extern const struct verb verb_preset;
 extern const struct verb verb_prune;

@@ -4,6 +4,7 @@ VERSION := 0.1.0
 
 PREFIX     ?= /usr
 SYSCONFDIR ?= /etc
+BINDIR     ?= $(PREFIX)/bin
 SBINDIR    ?= $(PREFIX)/sbin
 DATADIR    ?= $(PREFIX)/share
 MANDIR     ?= $(DATADIR)/man
@@ -33,7 +34,7 @@ HARDENING  := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-rec
 # The last two: 64-bit file offsets and times on 32-bit hosts, too.
 CPPFLAGS   += -D_GNU_SOURCE -I. -DTMOUT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' \
               -DDATADIR='"$(DATADIR)"' -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
-PROGRAM_PATHS = -DSBINDIR='"$(SBINDIR)"' -DPAMDIR='"$(PAMDIR)"'
+PROGRAM_PATHS = -DBINDIR='"$(BINDIR)"' -DSBINDIR='"$(SBINDIR)"' -DPAMDIR='"$(PAMDIR)"'
 COMPILE     = $(CC) -std=c11 $(WARNINGS) $(WERROR) $(HARDENING) $(CPPFLAGS) $(CFLAGS)
 LINK        = $(CC) $(HARDENING) $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -Wl,--gc-sections
 PKG_CONFIG ?= pkg-config
@@ -110,7 +111,7 @@ help:
 # --- build ---------------------------------------------------------------
 
 # Paths are compiled in: if they change, everything is rebuilt.
-PATHS := $(PREFIX) $(SYSCONFDIR) $(SBINDIR) $(DATADIR) $(PAMDIR) audit=$(AUDIT)
+PATHS := $(PREFIX) $(SYSCONFDIR) $(BINDIR) $(SBINDIR) $(DATADIR) $(PAMDIR) audit=$(AUDIT)
 $(BUILD)/paths: FORCE
 	@mkdir -p $(@D)
 	@echo '$(PATHS)' | cmp -s - $@ || echo '$(PATHS)' > $@
@@ -141,7 +142,7 @@ $(BUILD)/tmoutd: $(call objects,$(DAEMON_SOURCES) $(filter-out $(AUDIT_SOURCES),
 	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libsystemd) -Wl,--as-needed -ldl
 
 $(BUILD)/%.service: conf/%.service.in Makefile $(BUILD)/paths
-	sed 's|@SBINDIR@|$(SBINDIR)|' $< > $@
+	sed 's|@BINDIR@|$(BINDIR)|; s|@SBINDIR@|$(SBINDIR)|' $< > $@
 
 # The manual's table of settings is printed from the code's. EMULATOR runs programs of
 # another architecture.
@@ -179,13 +180,18 @@ po:
 # --- install -------------------------------------------------------------
 
 install: all
-	install -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(SYSCONFDIR)/security/tmout.conf.d \
+	install -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) \
+	    $(DESTDIR)$(SYSCONFDIR)/security/tmout.conf.d \
 	    $(DESTDIR)$(SYSCONFDIR)/profile.d $(DESTDIR)$(DATADIR)/tmout/shells \
 	    $(DESTDIR)$(DATADIR)/tmout/profile.d $(DESTDIR)$(DATADIR)/tmout/selinux \
 	    $(DESTDIR)$(DATADIR)/tmout/pam.d $(DESTDIR)$(DATADIR)/tmout/presets $(DESTDIR)$(UNITDIR) \
 	    $(DESTDIR)$(TMPFILESDIR)
 	install -m 644 $(BUILD)/pam_tmout.so $(DESTDIR)$(PAMDIR)/
-	install -m 755 $(BUILD)/tmoutctl $(BUILD)/tmoutd $(DESTDIR)$(SBINDIR)/
+	install -m 755 $(BUILD)/tmoutctl $(DESTDIR)$(BINDIR)/
+	install -m 755 $(BUILD)/tmoutd $(DESTDIR)$(SBINDIR)/
+# Scripts know it there. Where the two directories are one, it is there already.
+	test $(DESTDIR)$(SBINDIR) -ef $(DESTDIR)$(BINDIR) || \
+	    ln -snf --relative $(DESTDIR)$(BINDIR)/tmoutctl $(DESTDIR)$(SBINDIR)/tmoutctl
 	install -m 644 $(UNITS) conf/*.path conf/*.timer $(DESTDIR)$(UNITDIR)/
 	for file in $(UNIT_DROP_INS); do \
 	    install -d $(DESTDIR)$(UNITDIR)/$${file%/*} && \
@@ -215,7 +221,7 @@ install: all
 # Leaves the policy, its snapshot and PAM's files: first take our lines out of
 # /etc/pam.d, then `tmoutctl shells --remove`, then this.
 uninstall:
-	rm -f $(DESTDIR)$(PAMDIR)/pam_tmout.so $(DESTDIR)$(SBINDIR)/tmoutctl \
+	rm -f $(DESTDIR)$(PAMDIR)/pam_tmout.so $(DESTDIR)$(BINDIR)/tmoutctl $(DESTDIR)$(SBINDIR)/tmoutctl \
 	    $(DESTDIR)$(SBINDIR)/tmoutd $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS) $(wildcard conf/*.path conf/*.timer))) \
 	    $(addprefix $(DESTDIR)$(TMPFILESDIR)/,$(notdir $(wildcard conf/tmpfiles/*))) \
 	    $(DESTDIR)$(SYSCONFDIR)/profile.d/tmout.sh $(DESTDIR)$(SYSCONFDIR)/profile.d/tmout.csh
@@ -330,7 +336,7 @@ $(TEST_BUILD)/pam_stub.so: tests/module/pam_stub.c tests/module/pam_stub.h
 	$(COMPILE) -shared $(LDFLAGS) -o $@ $< -lpam
 
 # The module as it is installed, but running the tmoutctl of this tree.
-$(patsubst %.c,$(TEST_BUILD)/obj/%.o,$(MODULE_SOURCES)): TEST_FLAGS = $(COMPILE) -DSBINDIR='"$(CURDIR)/$(BUILD)"'
+$(patsubst %.c,$(TEST_BUILD)/obj/%.o,$(MODULE_SOURCES)): TEST_FLAGS = $(COMPILE) -DBINDIR='"$(CURDIR)/$(BUILD)"'
 $(TEST_BUILD)/pam_tmout.so: $(patsubst %.c,$(TEST_BUILD)/obj/%.o,$(MODULE_SOURCES)) \
     $(call objects,$(LOGIN_SOURCES)) pam_module/pam_tmout.map | $(BUILD)/tmoutctl
 	$(LINK) -shared -Wl,--version-script=pam_module/pam_tmout.map -o $@ $(filter %.o,$^) -lpam $(AUDIT_LIBS)
@@ -417,7 +423,7 @@ FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuz
 # Without clang there is nothing to build, and tests/fuzz/run says so.
 fuzz-build: $(if $(shell command -v clang),$(FUZZ_TARGETS))
 
-FUZZ_COMPILE = clang -std=c11 -g -O1 $(CPPFLAGS) -DSBINDIR='"$(SBINDIR)"' -DPAMDIR='"$(PAMDIR)"' \
+FUZZ_COMPILE = clang -std=c11 -g -O1 $(CPPFLAGS) -DBINDIR='"$(BINDIR)"' -DSBINDIR='"$(SBINDIR)"' -DPAMDIR='"$(PAMDIR)"' \
                -fno-sanitize-recover=undefined
 FUZZ_SOURCES := $(LOGIN_SOURCES) $(COMPILER_SOURCES) $(MODULE_SOURCES) $(filter-out %/main.c,$(CTL_SOURCES))
 .SECONDARY: $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_SOURCES))

@@ -6,6 +6,9 @@
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/etc"
 #endif
+#ifndef BINDIR
+#define BINDIR "/usr/bin"
+#endif
 #ifndef SBINDIR
 #define SBINDIR "/usr/sbin"
 #endif
@@ -13,6 +16,7 @@
 #define TMOUT_CONFIG_PATH  SYSCONFDIR "/security/tmout.conf"
 #define TMOUT_STATE_DIR    "/var/lib/tmout"
 #define TMOUT_SESSIONS_DIR "/run/tmout/sessions"
-#define TMOUT_CTL_PATH     SBINDIR "/tmoutctl"
+#define TMOUT_CTL_PATH     BINDIR "/tmoutctl"
+#define TMOUT_DAEMON_PATH  SBINDIR "/tmoutd"
 
 #endif

@@ -184,7 +184,7 @@ def calls():
     for words in (["--baseline"], ["--nonsense"], ["--baseline", "a", "--baseline", "b"], ["x"]):
         result = run("tmoutctl", "audit", *words)
         tap.equal((result.returncode, result.stdout), (2, ""), f"audit {' '.join(words)}")
-    result = run(*as_user("kim", "/usr/sbin/tmoutctl", "audit"))
+    result = run(*as_user("kim", "/usr/bin/tmoutctl", "audit"))
     tap.equal((result.returncode, result.stdout), (2, ""), "an ordinary user gets no findings")
     tap.matches(result.stderr, "as root", "but a reason")
 
@@ -863,7 +863,7 @@ def owners_and_modes():
              (LEDGERS, 0o775, []), (f"{LEDGERS}/4711", 0o644, []), (tmoutd.SESSIONS, 0o777, []),
              (module.replace("/lib/", "/usr/lib/", 1) if module.startswith("/lib/") and
               not os.path.exists(module) else module, 0o666, []),
-             ("/usr/sbin/tmoutd", 0o775, []), ("/usr/sbin/tmoutctl", 0o757, []),
+             ("/usr/sbin/tmoutd", 0o775, []), ("/usr/bin/tmoutctl", 0o757, []),
              ("/etc/profile.d/tmout.sh", 0o666, []), ("/etc/profile.d/tmout.sh", 0o600, []),
              ("/etc/profile.d/tmout.csh", 0o640, []), ("/usr/share/tmout/shells/bashrc", 0o600, [])]
     for path, mode, also in cases:

@@ -139,7 +139,7 @@ def pam_without_the_module():
 
 def ordinary_users():
     """an ordinary user is told why not"""
-    result = run("setpriv", "--reuid=ann", "--clear-groups", "/usr/sbin/tmoutctl", "status")
+    result = run("setpriv", "--reuid=ann", "--clear-groups", "/usr/bin/tmoutctl", "status")
     tap.equal((result.returncode, result.stdout, result.stderr),
               (2, "", "tmoutctl: must be run as root\n"), "only root")
 

@@ -55,7 +55,8 @@ def same_bytes():
 def divided():
     """the contents of each package"""
     module, daemon = (must("dpkg-deb", "-c", path) for path in built["debs"])
-    for name in ("pam_tmout.so", "sbin/tmoutctl", "profile.d/tmout.sh", "tmout-apply.path",
+    for name in ("pam_tmout.so", "/usr/bin/tmoutctl", "/usr/sbin/tmoutctl -> ../bin/tmoutctl",
+                 "profile.d/tmout.sh", "tmout-apply.path",
                  "tmpfiles.d/tmout.conf", "pam-configs/tmout", "man5/tmout.conf.5.gz"):
         tap.ok(name in module, f"libpam-tmout has {name}")
     for name in "sbin/tmoutd", "system/tmoutd.service", "man8/tmoutd.8.gz":

@@ -38,7 +38,8 @@ def content():
     files = must("rpm", "-qp", "--qf", r"[%{FILENAMES} %{FILEFLAGS:fflags} %{FILEMODES:perms}\n]", package)
     for path in "/etc/security/tmout.conf", "/etc/profile.d/tmout.sh", "/etc/profile.d/tmout.csh":
         tap.matches(files, rf"(?m)^{path} cn -rw-r--r--$", f"{path} is %config(noreplace)")
-    for path in ("/usr/lib64/security/pam_tmout.so", "/usr/sbin/tmoutctl", "/usr/sbin/tmoutd",
+    for path in ("/usr/lib64/security/pam_tmout.so", "/usr/bin/tmoutctl",
+                 "/usr/sbin/tmoutctl", "/usr/sbin/tmoutd",
                  "/usr/lib/systemd/system/tmoutd.service", "/usr/lib/systemd/system/tmout-apply.path",
                  "/usr/lib/tmpfiles.d/tmout.conf"):
         tap.matches(files, rf"(?m)^{path} ", f"{path} is in it")

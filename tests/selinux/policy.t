@@ -233,7 +233,7 @@ def test_labels(module):
     contexts = module.replace(".pp", ".contexts")
     must("semodule_unpackage", module, module.replace(".pp", ".mod"), contexts)
     for path, kind in {
-            "/usr/sbin/tmoutd": "tmoutd_exec_t", "/usr/sbin/tmoutctl": "tmoutctl_exec_t",
+            "/usr/sbin/tmoutd": "tmoutd_exec_t", "/usr/bin/tmoutctl": "tmoutctl_exec_t",
             "/var/lib/tmout": SNAPSHOT, "/var/lib/tmout/policy.v1": SNAPSHOT,
             "/var/lib/tmout/rejected.v1": SNAPSHOT, "/var/lib/tmout/apply.lock": SNAPSHOT,
             "/var/lib/tmout/attempts": LEDGER, "/var/lib/tmout/attempts/1000": LEDGER,

@@ -21,7 +21,7 @@ from host.tap import tap
 PACKAGES = """auditd iproute2 libconfuse2 libjansson4 libsystemd0 login openssh-client
     openssh-server passwd sshpass util-linux""".split()
 DIRECTORY = REPOSITORY + "/build/soak/audit_records"
-SU, SSHD, CTL = "/usr/bin/su", "/usr/sbin/sshd", "/usr/sbin/tmoutctl"
+SU, SSHD, CTL = "/usr/bin/su", "/usr/sbin/sshd", "/usr/bin/tmoutctl"
 ADDRESS = "192.0.2.7"
 LOCKED = ("ANOM_LOGIN_FAILURES", "RESP_ACCT_LOCK")
 

@@ -92,7 +92,7 @@ timed by_password frank right-frank "$where"
 by_password frank right-frank 'echo wrong | su -c "id -Z" bob; echo right-bob | su -c "id -Z" bob'
 kit && tmoutctl attempts bob
 enter 'user sees the policy'
-kit && by_password frank right-frank '/usr/sbin/tmoutctl show frank | grep "^tmout "; ls /var/lib/tmout/attempts /run/tmout/sessions'
+kit && by_password frank right-frank '/usr/bin/tmoutctl show frank | grep "^tmout "; ls /var/lib/tmout/attempts /run/tmout/sessions'
 
 enter console
 echo 'console: begin' >/dev/ttyS0

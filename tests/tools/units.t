@@ -33,10 +33,11 @@ def install_below(root):
         text = read(source if os.path.exists(source) else source + ".in")
         with open(f"{units}/{name}", "w", encoding="utf-8") as unit:
             # Manual pages are looked for on this machine, where they may not be installed.
-            unit.write(re.sub(r"(?m)^Documentation=.*\n", "", text.replace("@SBINDIR@", "/usr/sbin")))
-    os.makedirs(f"{root}/usr/sbin")
-    for program in "tmoutd", "tmoutctl":
-        shutil.copy(f"{REPOSITORY}/build/{program}", f"{root}/usr/sbin")
+            text = re.sub(r"(?m)^Documentation=.*\n", "", text)
+            unit.write(re.sub("@(S?)BINDIR@", lambda found: f"/usr/{found[1].lower()}bin", text))
+    for program, place in ("tmoutd", f"{root}/usr/sbin"), ("tmoutctl", f"{root}/usr/bin"):
+        os.makedirs(place)
+        shutil.copy(f"{REPOSITORY}/build/{program}", place)
     return units
 
 

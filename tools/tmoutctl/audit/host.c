@@ -405,15 +405,15 @@ static void check_host_files(struct audit *audit, const void *facts)
         {root, TMOUT_SESSIONS_DIR, "", NOT_WRITABLE},
         {root, TMOUT_SESSIONS_DIR, "/*", NOT_READABLE},
         {root, audit_module_path, "", NOT_WRITABLE},
-        {root, SBINDIR, "/tmoutctl", NOT_WRITABLE},
-        {root, SBINDIR, "/tmoutd", NOT_WRITABLE},
+        {root, TMOUT_CTL_PATH, "", NOT_WRITABLE},
+        {root, TMOUT_DAEMON_PATH, "", NOT_WRITABLE},
         {root, PROFILE_SH, "", READABLE_BY_ALL},
         {root, PROFILE_CSH, "", READABLE_BY_ALL},
         {root, SHELL_FRAGMENTS, "", READABLE_BY_ALL},
         {root, SHELL_FRAGMENTS, "/*", READABLE_BY_ALL},
     };
-    const char *const above[] = {TMOUT_SESSIONS_DIR, audit_module_path, SBINDIR "/tmoutctl",
-                                 PROFILE_SH};
+    const char *const above[] = {TMOUT_SESSIONS_DIR, audit_module_path, TMOUT_CTL_PATH,
+                                 TMOUT_DAEMON_PATH, PROFILE_SH};
 
     (void)facts;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {

@@ -72,9 +72,8 @@ static void add_mac(struct audit *audit, const struct mac_facts *facts,
     }
     finding_set_remediation(finding,
                             "Install the SELinux module of pam_tmout, and set the labels.");
-    finding_set_command(finding,
-                        "restorecon -RF /usr/sbin/tmoutd /usr/sbin/tmoutctl /var/lib/tmout "
-                        "/run/tmout");
+    finding_set_command(finding, "restorecon -RF " TMOUT_DAEMON_PATH " " TMOUT_CTL_PATH
+                                 " /var/lib/tmout /run/tmout");
 }
 
 void audit_mac(struct audit *audit, const struct mac_kernel *kernel)

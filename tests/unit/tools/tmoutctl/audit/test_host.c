@@ -208,8 +208,8 @@ static void files_that_others_can_change_or_not_read(void **state)
          "chmod go=", false},
         {TMOUT_SESSIONS_DIR, 0777, 0755, "mode 0777", "chmod go-w", true},
         {TMOUT_SESSIONS_DIR "/1", 0640, 0600, "accessible to users", "chmod go=", true},
-        {SBINDIR "/tmoutd", 0775, 0755, "mode 0775", "chmod go-w", true},
-        {SBINDIR "/tmoutctl", 0757, 0755, "mode 0757", "chmod go-w", true},
+        {TMOUT_DAEMON_PATH, 0775, 0755, "mode 0775", "chmod go-w", true},
+        {TMOUT_CTL_PATH, 0757, 0755, "mode 0757", "chmod go-w", true},
         {PROFILE_SH, 0666, 0644, "mode 0666", "chmod go-w", true},
         {PROFILE_SH, 0600, 0644, "not readable by all", "chmod a+rX", true},
         {PROFILE_CSH, 0640, 0644, "not readable by all", "chmod a+rX", true},
@@ -218,8 +218,8 @@ static void files_that_others_can_change_or_not_read(void **state)
     };
     struct audited_host *host = *state;
 
-    put(host->root, SBINDIR "/tmoutctl", "");
-    put(host->root, SBINDIR "/tmoutd", "");
+    put(host->root, TMOUT_CTL_PATH, "");
+    put(host->root, TMOUT_DAEMON_PATH, "");
     put(host->root, PROFILE_SH, "");
     put(host->root, PROFILE_CSH, "");
     put(host->root, SHELL_FRAGMENTS "/bashrc", "");

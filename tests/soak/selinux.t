@@ -48,7 +48,6 @@ CONSOLE = (
     ("login: ", "dave\n"), ("Password: ", "right-dave\n"),
     ("$ ", "(id -Z; echo limit=${PAM_TMOUT:-$TMOUT}; tty) >/tmp/console.new; "
            "mv /tmp/console.new /tmp/console.done; exit\n"))
-UNCONFINED = "unconfined_u:unconfined_r:unconfined_t:s0-s0:c0.c1023"
 # Where programs of ours, or with our module, run.
 OUR_SIDE = re.compile(r'comm="tmout|:tmout[a-z_]*_t:|name="tmout')
 

@@ -1,5 +1,6 @@
 #include "lib/sessions/leftovers.h"
 
+#include "lib/host/census.h"
 #include "lib/host/pidfd.h"
 #include "lib/host/proc_directory.h"
 
@@ -134,22 +135,36 @@ static bool was_left_behind(const struct login_trace *trace, pid_t pid)
     return is_leftover(trace, &evidence);
 }
 
-/* Calls a function for each process that was left behind. The pidfd belongs to the
- * caller of that function. Returns 0, or -1 with errno. */
-static int for_each_leftover(const struct login_trace *trace,
+/* Many logins that end at the same time share a list of all processes. */
+static struct census audit_sessions = {.number_of = process_audit_session};
+
+/* Finds the processes with this audit session. One in the list that has ended since may
+ * have left a child, which only another list has. */
+static int find_listed(uint32_t audit_session, int64_t max_age_ms, struct census_part *listed)
+{
+    if (census_find(&audit_sessions, audit_session, max_age_ms, listed) != 0)
+        return -1;
+    for (size_t i = 0; max_age_ms > 0 && i < listed->count; i++)
+        if (process_audit_session(listed->entry[i].pid) != audit_session)
+            return census_find(&audit_sessions, audit_session, 0, listed);
+    return 0;
+}
+
+/* Calls a function for each process that was left behind, by a list that is at most
+ * this old. The pidfd belongs to the caller of that function. Returns 0, or -1 with
+ * errno. */
+static int for_each_leftover(const struct login_trace *trace, int64_t max_age_ms,
                              void (*function)(void *context, pid_t pid, int pidfd), void *context)
 {
-    const char *name;
-    DIR *directory;
+    struct census_part listed;
 
     if (!trace_is_usable(trace))
         return 0;
-    directory = opendir("/proc");
-    if (directory == NULL)
+    if (find_listed(trace->audit_session, max_age_ms, &listed) != 0)
         return -1;
-    while ((name = proc_directory_next(directory)) != NULL) {
-        const pid_t pid = (pid_t)strtol(name, NULL, 10);
-        if (pid <= 1 || pid == getpid() || pid == getppid() || !was_left_behind(trace, pid))
+    for (size_t i = 0; i < listed.count; i++) {
+        const pid_t pid = listed.entry[i].pid;
+        if (pid == getpid() || pid == getppid() || !was_left_behind(trace, pid))
             continue;
         const int pidfd = pidfd_of(pid);
         /* By now the pid may be that of another process. */
@@ -158,8 +173,7 @@ static int for_each_leftover(const struct login_trace *trace,
         if (pidfd >= 0)
             close(pidfd);
     }
-    proc_directory_close(directory);
-    return errno == 0 ? 0 : -1;
+    return 0;
 }
 
 static bool has_ended(int pidfd)
@@ -191,7 +205,9 @@ ssize_t leftovers_signal(const struct login_trace *trace, int signal_number)
 {
     struct signalling signalling = {.signal_number = signal_number};
 
-    return for_each_leftover(trace, signal_leftover, &signalling) == 0 ? signalling.count : -1;
+    return for_each_leftover(trace, CENSUS_SHARED_MS, signal_leftover, &signalling) == 0
+               ? signalling.count
+               : -1;
 }
 
 /* As the kernel's PID_MAX_LIMIT. */
@@ -222,7 +238,9 @@ ssize_t leftovers_kill(const struct login_trace *trace)
      * that its user may have, which a killed one would make free. */
     for (int round = 0; stopping.seen != NULL && round < ROUNDS_MAX; round++) {
         stopping.new_count = 0;
-        if (for_each_leftover(trace, stop_leftover, &stopping) != 0 || stopping.new_count == 0)
+        const int64_t max_age_ms = round == 0 ? CENSUS_SHARED_MS : 0;
+        if (for_each_leftover(trace, max_age_ms, stop_leftover, &stopping) != 0 ||
+            stopping.new_count == 0)
             break;
     }
     free(stopping.seen);
@@ -305,7 +323,7 @@ int leftovers_find(const struct login_trace *trace,
     struct listing listing = {.trace = trace, .terminal = terminal};
 
     *found = (struct leftovers_found){0};
-    if (for_each_leftover(trace, list_terminals, &listing) != 0)
+    if (for_each_leftover(trace, CENSUS_SHARED_MS, list_terminals, &listing) != 0)
         return -1;
     *found = listing.found;
     errno = listing.error;

@@ -1,11 +1,12 @@
 #include "tools/tmoutd/hangup.h"
 
+#include "lib/host/census.h"
 #include "lib/host/pidfd.h"
 #include "lib/host/proc_children.h"
-#include "lib/host/proc_directory.h"
 #include "lib/host/procfs.h"
 #include "lib/sessions/login_processes.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -154,24 +155,6 @@ static bool has_open(struct use *use, pid_t pid)
 
 /* --- the processes ------------------------------------------------------------- */
 
-/* Calls visit for each process of the host, but for init and ourselves. Returns
- * 0, or -1 with errno. */
-static int for_each_process(void (*visit)(pid_t pid, void *context), void *context)
-{
-    const char *name;
-    DIR *directory = opendir("/proc");
-
-    if (directory == NULL)
-        return -1;
-    while ((name = proc_directory_next(directory)) != NULL) {
-        const pid_t pid = (pid_t)strtol(name, NULL, 10);
-        if (pid > 1)
-            visit(pid, context);
-    }
-    proc_directory_close(directory);
-    return errno == 0 ? 0 : -1;
-}
-
 struct killing {
     const struct hangup_target *target;
     struct use *use; /* NULL: all members of the session */
@@ -179,14 +162,51 @@ struct killing {
 
 static const int kill_signals[] = {SIGKILL, 0};
 
-static void kill_member(pid_t pid, void *context)
+/* False if it is no member of the session any more. */
+static bool kill_member(const struct killing *killing, pid_t pid)
 {
-    const struct killing *killing = context;
     const pid_t session = killing->target->terminal.session;
 
-    if (getsid(pid) == session &&
-        (pid == session || killing->use == NULL || has_open(killing->use, pid)))
+    if (getsid(pid) != session)
+        return false;
+    if (pid == session || killing->use == NULL || has_open(killing->use, pid))
         signal_process(pid, session, kill_signals);
+    return true;
+}
+
+static uint32_t number_of_session(pid_t pid)
+{
+    return (uint32_t)getsid(pid);
+}
+
+/* Kills the members in a list. False if it is not good any more: a member that has
+ * ended since may have left a child, which is only in another list. */
+static bool kill_listed(const struct killing *killing, const struct census_part *members)
+{
+    const pid_t session = killing->target->terminal.session;
+    bool is_good = members->count > 0 || getsid(session) != session;
+
+    for (size_t i = 0; i < members->count; i++)
+        if (!kill_member(killing, members->entry[i].pid))
+            is_good = false;
+    return is_good;
+}
+
+/* Many terminals that are hung up at the same time share a list of all processes. */
+static int kill_members(const struct killing *killing)
+{
+    static struct census sessions = {.number_of = number_of_session};
+    const uint32_t session = (uint32_t)killing->target->terminal.session;
+    struct census_part members;
+
+    if (census_find(&sessions, session, CENSUS_SHARED_MS, &members) != 0)
+        return -1;
+    if (kill_listed(killing, &members))
+        return 0;
+    if (census_find(&sessions, session, 0, &members) != 0)
+        return -1;
+    kill_listed(killing, &members);
+    return 0;
 }
 
 /* A child of sshd that led the session and gave the terminal up, to be out of
@@ -210,7 +230,7 @@ static int kill_users(struct killing *killing)
 
     if (connection > 0 && killing->use != NULL && kill_hidden(killing, connection) != 0)
         return -1;
-    return target->terminal.session > 0 ? for_each_process(kill_member, killing) : 0;
+    return target->terminal.session > 0 ? kill_members(killing) : 0;
 }
 
 void hangup_kill(const void *input, int fd, struct answer *answer)

@@ -65,6 +65,25 @@ bool proc_text_parent(const char *text, pid_t *parent)
     return line != NULL && sscanf(line, "\nPPid: %d", parent) == 1;
 }
 
+bool proc_text_is_runnable(const char *text)
+{
+    const char *line = strstr(text, "\nState:");
+    char state;
+
+    return line != NULL && sscanf(line, "\nState: %c", &state) == 1 && state == 'R';
+}
+
+bool proc_text_cpu_use(const char *text, struct cpu_use *use)
+{
+    struct cpu_use found;
+
+    if (sscanf(text, "%" SCNu64 " %" SCNu64 " %" SCNu64, &found.ran_ns, &found.waited_ns,
+               &found.turns) != 3)
+        return false;
+    *use = found;
+    return true;
+}
+
 bool proc_text_io(const char *text, struct io_bytes *bytes)
 {
     const char *read_line = strstr(text, "rchar:"), *write_line = strstr(text, "wchar:");

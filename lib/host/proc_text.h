@@ -27,6 +27,18 @@ bool proc_text_uids(const char *text, uid_t uid[4]);
 /* status: the parent's pid. */
 bool proc_text_parent(const char *text, pid_t *parent);
 
+/* status: does it run, or wait for a processor? False also if it cannot be told. */
+bool proc_text_is_runnable(const char *text);
+
+/* What a thread got of the processors. */
+struct cpu_use {
+    uint64_t ran_ns, waited_ns; /* waited: for a processor, as of when it last got one */
+    uint64_t turns;             /* how often it got one */
+};
+
+/* schedstat: of the first thread of a process. */
+bool proc_text_cpu_use(const char *text, struct cpu_use *use);
+
 /* Bytes that passed through system calls. */
 struct io_bytes {
     uint64_t read, written;

@@ -72,6 +72,20 @@ bool process_is_roots(pid_t pid)
            (uid[0] | uid[1] | uid[2] | uid[3]) == 0;
 }
 
+bool process_is_runnable(pid_t pid)
+{
+    char text[2048];
+
+    return process_file(pid, "status", text, sizeof text) > 0 && proc_text_is_runnable(text);
+}
+
+bool process_cpu_use(pid_t pid, struct cpu_use *use)
+{
+    char text[128];
+
+    return process_file(pid, "schedstat", text, sizeof text) > 0 && proc_text_cpu_use(text, use);
+}
+
 bool process_name(pid_t pid, char *name, size_t size)
 {
     if (process_file(pid, "comm", name, size) <= 0)

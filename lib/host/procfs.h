@@ -39,6 +39,11 @@ bool process_is_zombie(const struct process *process);
  * proves that. */
 bool process_is_roots(pid_t pid);
 
+/* Does it run, or wait for a processor? And what did its first thread get of them?
+ * False if that cannot be read. Neither waits for anything. */
+bool process_is_runnable(pid_t pid);
+bool process_cpu_use(pid_t pid, struct cpu_use *use);
+
 /* The name of its program, as the kernel knows it, into name; false if there
  * is no such process. */
 bool process_name(pid_t pid, char *name, size_t size);

@@ -47,11 +47,14 @@ static void fuzz_children(char *text)
 static void fuzz_numbers(const char *text)
 {
     struct io_bytes bytes;
+    struct cpu_use use;
     uint32_t number = UINT32_MAX;
     unsigned index;
     uid_t uid[4];
 
     (void)proc_text_io(text, &bytes);
+    (void)proc_text_cpu_use(text, &use);
+    (void)proc_text_is_runnable(text);
     (void)proc_text_tty_index(text, &index);
     (void)proc_text_uids(text, uid);
     if (proc_text_audit_number(text, &number))

@@ -2,6 +2,7 @@
 
 #include "lib/host/clock.h"
 #include "lib/host/pidfd.h"
+#include "lib/host/procfs.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -15,6 +16,8 @@
 #include <unistd.h>
 
 #define BIT(capability) ((uint64_t)1 << (capability))
+
+enum { NS_PER_MS = 1000 * 1000 };
 
 /* In front of each answer on the socket. */
 struct wire {
@@ -141,11 +144,26 @@ static void hear_stop(int socket, uint32_t *last)
         *last = index;
 }
 
+/* A busy host is nobody's fault. *waited_ns is how long it has waited for a processor,
+ * as of the last job that took some time. */
+static uint32_t took_of_job_ms(int64_t begun_ms, uint64_t *waited_ns)
+{
+    const int64_t took_ms = clock_ms(CLOCK_MONOTONIC) - begun_ms;
+    struct cpu_use use;
+
+    if (took_ms <= 0 || !process_cpu_use(0, &use))
+        return took_ms > 0 ? (uint32_t)took_ms : 0;
+    const int64_t waited_ms = (int64_t)((use.waited_ns - *waited_ns) / NS_PER_MS);
+    *waited_ns = use.waited_ns;
+    return took_ms > waited_ms ? (uint32_t)(took_ms - waited_ms) : 0;
+}
+
 static void work_through(int socket, const struct job *job, size_t count)
 {
     static struct answer answer;
     unsigned later[HELPER_JOBS_MAX + 1] = {0}; /* than each */
     uint32_t last = (uint32_t)count;
+    uint64_t waited_ns = 0;
 
     for (size_t i = count; i-- > 1;)
         later[i - 1] = later[i] | job[i].powers;
@@ -158,8 +176,7 @@ static void work_through(int socket, const struct job *job, size_t count)
             limit_powers(job[i].powers, later[i]);
         answer = (struct answer){.presence = PRESENT};
         job[i].work(job[i].input, job[i].fd, &answer);
-        const struct done_job done = {(uint32_t)i,
-                                      (uint32_t)(clock_ms(CLOCK_MONOTONIC) - begun_ms)};
+        const struct done_job done = {(uint32_t)i, took_of_job_ms(begun_ms, &waited_ns)};
         if (!send_answer(socket, done, &answer))
             _exit(1);
     }
@@ -191,7 +208,11 @@ int helper_process_start(struct helper_process *process, const struct job *job, 
         errno = error;
         return -1;
     }
-    *process = (struct helper_process){.pid = pid, .pidfd = pidfd_of(pid), .socket = end[0]};
+    *process =
+        (struct helper_process){.pid = pid,
+                                .pidfd = pidfd_of(pid),
+                                .socket = end[0],
+                                .cpu = {.seen_ms = clock_ms(CLOCK_MONOTONIC), .is_runnable = true}};
     return 0;
 }
 
@@ -245,6 +266,35 @@ int helper_process_receive(const struct helper_process *process, struct done_job
 bool helper_process_has_answer(const struct helper_process *process)
 {
     return recv(process->socket, &(char){0}, 1, MSG_DONTWAIT | MSG_PEEK) > 0;
+}
+
+int64_t helper_cpu_waited_ms(const struct helper_cpu *then, const struct helper_cpu *now,
+                             int64_t since_ms)
+{
+    const bool is_first = then->seen_ms < since_ms;
+    const int64_t elapsed_ms = now->seen_ms - (is_first ? since_ms : then->seen_ms);
+    /* What it waits for a processor counts when it has got one. */
+    const bool has_not_run =
+        now->use.turns == then->use.turns && now->use.ran_ns == then->use.ran_ns;
+    const int64_t waited_ms = (int64_t)((now->use.waited_ns - then->use.waited_ns) / NS_PER_MS);
+
+    if (is_first || has_not_run)
+        return now->is_runnable && (is_first || then->is_runnable) ? elapsed_ms : 0;
+    return waited_ms < elapsed_ms ? waited_ms : elapsed_ms;
+}
+
+int64_t helper_process_waited_ms(struct helper_process *process, int64_t since_ms)
+{
+    const struct helper_cpu then = process->cpu;
+    struct helper_cpu now = {.seen_ms = clock_ms(CLOCK_MONOTONIC)};
+
+    /* It is a fork of this process, which runs no other program: neither file makes its
+     * reader wait. */
+    if (!process_cpu_use(process->pid, &now.use))
+        return 0;
+    now.is_runnable = process_is_runnable(process->pid);
+    process->cpu = now;
+    return helper_cpu_waited_ms(&then, &now, since_ms);
 }
 
 void helper_process_signal(const struct helper_process *process, int signal_number)

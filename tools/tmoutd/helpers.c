@@ -36,12 +36,13 @@ struct helper {
     enum kind kind;
     struct lane *lane; /* of all of its questions, or NULL */
     struct inquiry *batch[HELPER_JOBS_MAX];
-    size_t count, at; /* the one that it works on */
-    int64_t begun_ms; /* with that one */
-    bool is_alone;    /* it was shared, and only this question is left */
-    bool is_slow;     /* has been noticed */
-    bool is_over;     /* it works for nobody any more */
-    bool is_pinned;   /* it was given up, and has not ended yet */
+    size_t count, at;  /* the one that it works on */
+    int64_t begun_ms;  /* with that one */
+    int64_t waited_ms; /* since then, for a processor */
+    bool is_alone;     /* it was shared, and only this question is left */
+    bool is_slow;      /* has been noticed */
+    bool is_over;      /* it works for nobody any more */
+    bool is_pinned;    /* it was given up, and has not ended yet */
 };
 
 struct helpers {
@@ -241,23 +242,30 @@ static int64_t helper_patience_ms(const struct helper *helper)
 
 static void set_helper_timer(struct helper *helper)
 {
-    const int64_t due_ms = helper->begun_ms + helper_patience_ms(helper);
+    const int64_t due_ms = helper->begun_ms + helper->waited_ms + helper_patience_ms(helper);
 
     sd_event_source_set_time(helper->timer, (uint64_t)due_ms * 1000);
     sd_event_source_set_enabled(helper->timer, SD_EVENT_ONESHOT);
 }
 
+static void begin_question(struct helper *helper)
+{
+    helper->begun_ms = helpers_now_ms();
+    helper->waited_ms = 0;
+}
+
 static void begin_next(struct helper *helper)
 {
     helper->at++;
-    helper->begun_ms = helpers_now_ms();
+    begin_question(helper);
     if (helper->at < helper->count)
         set_helper_timer(helper);
 }
 
+/* A helper that waits for a processor is not in its user's hands. */
 static int64_t took_ms(const struct helper *helper)
 {
-    return helpers_now_ms() - helper->begun_ms;
+    return helpers_now_ms() - helper->begun_ms - helper->waited_ms;
 }
 
 static void change_kind(struct helper *helper, enum kind kind)
@@ -348,8 +356,10 @@ static int on_helper_timer(sd_event_source *source, uint64_t due_us, void *userd
 
     (void)source;
     if (stood_still)
-        helper->begun_ms = helpers_now_ms();
-    if (stood_still || helper_process_has_answer(&helper->process))
+        begin_question(helper);
+    else
+        helper->waited_ms += helper_process_waited_ms(&helper->process, helper->begun_ms);
+    if (took_ms(helper) < helper_patience_ms(helper) || helper_process_has_answer(&helper->process))
         set_helper_timer(helper); /* an answer is received before it expires */
     else
         lose_patience(helper);
@@ -438,7 +448,7 @@ static int helper_start(struct helper *helper)
         helper_finish(helper, NULL);
         return result;
     }
-    helper->begun_ms = helpers_now_ms();
+    begin_question(helper);
     set_helper_timer(helper);
     return 0;
 }

@@ -19,7 +19,8 @@
  * answered wait only for their like; and while HELPERS_PINNED_MAX of their helpers
  * cannot be ended, their questions are UNKNOWN at once. So each person who blocks
  * helpers delays the questions about others once, by HELPERS_HESITATION_MS of one of
- * the HELPERS_RUNNING_MAX helpers.
+ * the HELPERS_RUNNING_MAX helpers. While a helper waits for a processor, none of these
+ * times goes by.
  *
  * A question that may itself take long without any fault (a name service) is
  * patient: it shares a helper only with questions about the same. Those to a name

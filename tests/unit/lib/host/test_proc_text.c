@@ -62,6 +62,23 @@ static void parses_uids(void **state)
     assert_false(proc_text_uids("", uid));
 }
 
+static void parses_what_a_process_gets_of_the_processors(void **state)
+{
+    static const char *const others[] = {"", "1", "1 2", "1 2 x", "x 2 3"};
+    struct cpu_use use;
+
+    (void)state;
+    assert_true(proc_text_cpu_use("123456789012 2 3\n", &use));
+    assert_true(use.ran_ns == 123456789012 && use.waited_ns == 2 && use.turns == 3);
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        assert_false(proc_text_cpu_use(others[i], &use));
+    assert_true(use.turns == 3);
+    assert_true(proc_text_is_runnable("Name:\tx\nUmask:\t0022\nState:\tR (running)\nTgid:\t1\n"));
+    assert_false(proc_text_is_runnable("Name:\tx\nState:\tS (sleeping)\n"));
+    assert_false(proc_text_is_runnable("Name:\tState:\tR\nState:\tD (disk sleep)\n"));
+    assert_false(proc_text_is_runnable("Name:\tx\nState:"));
+}
+
 static void parses_io(void **state)
 {
     struct io_bytes bytes;
@@ -149,10 +166,15 @@ static void converts_terminals_both_ways(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parses_stat_files),    cmocka_unit_test(rejects_other_texts_as_stat),
-        cmocka_unit_test(parses_uids),          cmocka_unit_test(parses_io),
-        cmocka_unit_test(parses_the_tty_index), cmocka_unit_test(parses_audit_numbers),
-        cmocka_unit_test(parses_children),      cmocka_unit_test(converts_terminals_both_ways),
+        cmocka_unit_test(parses_stat_files),
+        cmocka_unit_test(rejects_other_texts_as_stat),
+        cmocka_unit_test(parses_uids),
+        cmocka_unit_test(parses_io),
+        cmocka_unit_test(parses_what_a_process_gets_of_the_processors),
+        cmocka_unit_test(parses_the_tty_index),
+        cmocka_unit_test(parses_audit_numbers),
+        cmocka_unit_test(parses_children),
+        cmocka_unit_test(converts_terminals_both_ways),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -207,6 +207,36 @@ static void reports_a_zombie(void **state)
     assert_true(child_end(held.pid));
 }
 
+static void reads_what_a_process_gets_of_the_processors(void **state)
+{
+    struct cpu_use before, after = {0};
+    int ready[2];
+
+    (void)state;
+    NEEDS_OWN_ARCHITECTURE();
+    assert_true(process_cpu_use(0, &before));
+    while (after.ran_ns <= before.ran_ns)
+        assert_true(process_cpu_use(0, &after));
+    assert_true(before.turns > 0 && after.turns >= before.turns);
+    assert_true(process_is_runnable(0));
+    assert_int_equal(pipe(ready), 0);
+    const pid_t sleeper = child_begin();
+    if (sleeper == 0) {
+        await_byte(ready[0]);
+        _exit(0);
+    }
+    /* It sleeps, in the end. */
+    while (process_is_runnable(sleeper))
+        continue;
+    assert_true(process_cpu_use(sleeper, &before));
+    send_byte(ready[1], 'r');
+    child_end(sleeper);
+    assert_false(process_is_runnable(sleeper));
+    assert_false(process_cpu_use(sleeper, &after));
+    close(ready[0]);
+    close(ready[1]);
+}
+
 static void enter_audit_session(void *argument)
 {
     uid_t uid = 7;
@@ -248,6 +278,7 @@ int main(void)
         cmocka_unit_test(finds_the_controlling_terminal),
         cmocka_unit_test(reports_a_process_that_is_gone),
         cmocka_unit_test(reports_a_zombie),
+        cmocka_unit_test(reads_what_a_process_gets_of_the_processors),
         cmocka_unit_test(reads_the_audit_session),
     };
 

@@ -8,8 +8,10 @@ BINDIR     ?= $(PREFIX)/bin
 SBINDIR    ?= $(PREFIX)/sbin
 DATADIR    ?= $(PREFIX)/share
 MANDIR     ?= $(DATADIR)/man
+DOCDIR     ?= $(DATADIR)/doc/pam_tmout
 # Units belong here, whatever PREFIX is.
 UNITDIR    ?= /usr/lib/systemd/system
+CATALOGDIR ?= /usr/lib/systemd/catalog
 TMPFILESDIR ?= /usr/lib/tmpfiles.d
 # The directory with the PAM modules of the host.
 PAMDIR     ?= $(or $(patsubst %/,%,$(dir $(firstword $(wildcard \
@@ -185,7 +187,7 @@ install: all
 	    $(DESTDIR)$(SYSCONFDIR)/profile.d $(DESTDIR)$(DATADIR)/tmout/shells \
 	    $(DESTDIR)$(DATADIR)/tmout/profile.d $(DESTDIR)$(DATADIR)/tmout/selinux \
 	    $(DESTDIR)$(DATADIR)/tmout/pam.d $(DESTDIR)$(DATADIR)/tmout/presets $(DESTDIR)$(UNITDIR) \
-	    $(DESTDIR)$(TMPFILESDIR)
+	    $(DESTDIR)$(TMPFILESDIR) $(DESTDIR)$(CATALOGDIR) $(DESTDIR)$(DOCDIR)/docs
 	install -m 644 $(BUILD)/pam_tmout.so $(DESTDIR)$(PAMDIR)/
 	install -m 755 $(BUILD)/tmoutctl $(DESTDIR)$(BINDIR)/
 	install -m 755 $(BUILD)/tmoutd $(DESTDIR)$(SBINDIR)/
@@ -217,6 +219,10 @@ install: all
 	for page in $(MAN_PAGES); do \
 	    install -d $(DESTDIR)$(MANDIR)/man$${page##*.} && \
 	    install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/ || exit 1; done
+	install -m 644 README.md NEWS.md SECURITY.md $(DESTDIR)$(DOCDIR)/
+	install -m 644 docs/* $(DESTDIR)$(DOCDIR)/docs/
+	install -m 644 conf/tmout.catalog $(DESTDIR)$(CATALOGDIR)/
+	@[ -n "$(DESTDIR)" ] || ! command -v journalctl >/dev/null || journalctl --update-catalog
 
 # Leaves the policy, its snapshot and PAM's files: first take our lines out of
 # /etc/pam.d, then `tmoutctl shells --remove`, then this.
@@ -228,8 +234,10 @@ uninstall:
 	for file in $(UNIT_DROP_INS); do \
 	    rm -f $(DESTDIR)$(UNITDIR)/$$file && \
 	    rmdir --ignore-fail-on-non-empty $(DESTDIR)$(UNITDIR)/$${file%/*} || exit 1; done
-	rm -rf $(DESTDIR)$(DATADIR)/tmout
 	rm -f $(patsubst %,$(DESTDIR)$(DATADIR)/locale/%/LC_MESSAGES/pam_tmout.mo,$(LANGUAGES))
+	rm -rf $(DESTDIR)$(DATADIR)/tmout $(DESTDIR)$(DOCDIR)
+	rm -f $(DESTDIR)$(CATALOGDIR)/tmout.catalog
+	@[ -n "$(DESTDIR)" ] || ! command -v journalctl >/dev/null || journalctl --update-catalog
 	for page in $(notdir $(MAN_PAGES)); do \
 	    rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done
 

@@ -153,7 +153,8 @@ int admission_ask(struct attempt_admission *admission, struct attempt_report *re
     *report = (struct attempt_report){0};
     admission->pid = getpid();
     if (clock_now(&admission->start, &failure) != 0) {
-        pam_syslog(admission->pamh, LOG_ERR, "rejecting password: %s user=%s", failure.text,
+        pam_syslog(admission->pamh, LOG_ERR,
+                   "rejecting password: %s; see tmout-recovery(7) user=%s", failure.text,
                    admission->request.log_name);
         return PAM_SERVICE_ERR;
     }

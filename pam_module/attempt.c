@@ -305,7 +305,9 @@ int attempt_begin(pam_handle_t *pamh, const struct module_args *args,
     int result = PAM_BUF_ERR;
 
     if (attempt == NULL || admission_init(&attempt->admission, pamh, args, request) != 0) {
-        pam_syslog(pamh, LOG_ERR, "rejecting password: out of memory user=%s", request->log_name);
+        pam_syslog(pamh, LOG_ERR,
+                   "rejecting password: out of memory; see tmout-recovery(7) user=%s",
+                   request->log_name);
         free(attempt);
         return PAM_BUF_ERR;
     }

@@ -79,7 +79,7 @@ struct known_user *known_user(pam_handle_t *pamh, const char *name)
     if (user == NULL && known != NULL)
         user = add_user(known, name);
     if (user == NULL)
-        pam_syslog(pamh, LOG_ERR, "cannot look up user: out of memory");
+        pam_syslog(pamh, LOG_ERR, "cannot look up user: out of memory; see tmout-recovery(7)");
     return user;
 }
 

@@ -53,7 +53,7 @@ static bool may_be_callers_doing(pam_handle_t *pamh)
         return false;
     pam_syslog(pamh, LOG_ERR,
                "rejecting password: %s: the limits of uid %u may have caused the error; raise "
-               "them (ulimit -n, -v, -d) and try again",
+               "them (ulimit -n, -v, -d) and try again; see tmout-recovery(7)",
                strerror(errno), (unsigned)getuid());
     return true;
 }

@@ -13,13 +13,17 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 
-static bool parse_args(pam_handle_t *pamh, int argc, const char **argv, struct module_args *args)
+static bool parse_args(pam_handle_t *pamh, int argc, const char **argv, const char *phase,
+                       struct module_args *args)
 {
     struct failure failure = {""};
     const int valid = module_args_parse(argc, argv, args, &failure);
 
+    args->phase = phase;
     if (valid < argc)
-        pam_syslog(pamh, LOG_ERR, "invalid argument on the PAM line: %s argument=\"%s\"",
+        pam_syslog(pamh, LOG_ERR,
+                   "invalid argument on the PAM line: %s; run \"tmoutctl audit --check "
+                   "pam-arguments\" argument=\"%s\"",
                    failure.text, argv[valid]);
     return valid == argc;
 }
@@ -28,7 +32,7 @@ EXPORTED int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const 
 {
     struct module_args args;
 
-    if (!parse_args(pamh, argc, argv, &args))
+    if (!parse_args(pamh, argc, argv, "auth", &args))
         return undecided(pamh);
     return authenticate(pamh, flags, &args);
 }
@@ -37,7 +41,7 @@ EXPORTED int pam_sm_chauthtok(pam_handle_t *pamh, int flags, int argc, const cha
 {
     struct module_args args;
 
-    if (parse_args(pamh, argc, argv, &args))
+    if (parse_args(pamh, argc, argv, "chauthtok", &args))
         return change_password(pamh, flags, &args);
     return change_is_no_attempt(pamh, flags) ? PAM_IGNORE : undecided(pamh);
 }
@@ -57,7 +61,7 @@ EXPORTED int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const 
     struct module_args args;
 
     (void)flags;
-    if (parse_args(pamh, argc, argv, &args))
+    if (parse_args(pamh, argc, argv, "session", &args))
         return session_open(pamh, &args);
     pam_putenv(pamh, "PAM_TMOUT="); /* as session_open() does when it fails */
     return PAM_SESSION_ERR;

@@ -1,5 +1,6 @@
 #include "pam_module/policy_in_force.h"
 
+#include "pam_module/event_line.h"
 #include "pam_module/refresh.h"
 
 #include <security/pam_ext.h>
@@ -33,13 +34,24 @@ static const char *first_line(char *output)
     return strncmp(output, prefix, sizeof prefix - 1) == 0 ? output + sizeof prefix - 1 : output;
 }
 
+static void log_policy_event(pam_handle_t *pamh, const struct module_args *args,
+                             enum log_event event, const char *text)
+{
+    struct log_entry entry;
+
+    log_entry_begin(&entry, event, LOG_ERR, "%s", text);
+    log_entry_add_field(&entry, "policy", args->config_path);
+    event_line(pamh, args->phase, &entry);
+}
+
 /* Has the policy compiled. What tmoutctl printed is logged: it reports each
  * problem once, to the login that comes first. */
 static void refresh(pam_handle_t *pamh, const struct module_args *args)
 {
     char output[1024] = "";
+    const enum apply_result result = run_apply(args, output, sizeof output);
 
-    switch (run_apply(args, output, sizeof output)) {
+    switch (result) {
     case APPLY_DONE:
         if (args->debug)
             pam_syslog(pamh, LOG_DEBUG, "applied the changed policy");
@@ -47,7 +59,9 @@ static void refresh(pam_handle_t *pamh, const struct module_args *args)
     case APPLY_REJECTED:
     case APPLY_FAILED:
         if (output[0] != '\0')
-            pam_syslog(pamh, LOG_ERR, "%s", first_line(output));
+            log_policy_event(pamh, args,
+                             result == APPLY_REJECTED ? LOG_EVENT_POLICY_INVALID : LOG_EVENT_NONE,
+                             first_line(output));
         break;
     case APPLY_TIMED_OUT:
         pam_syslog(pamh, LOG_ERR,
@@ -58,8 +72,8 @@ static void refresh(pam_handle_t *pamh, const struct module_args *args)
     case APPLY_NOT_RUN:
     default:
         pam_syslog(pamh, LOG_ERR,
-                   "cannot apply the changed policy: %s; the last good one stays in force "
-                   "command=%s",
+                   "cannot apply the changed policy: %s; the last good one stays in force, run "
+                   "\"tmoutctl apply\" command=%s",
                    output, apply_command());
     }
 }
@@ -77,6 +91,20 @@ struct policy_look {
     const struct module_args *args;
     bool may_refresh;
 };
+
+static void log_no_policy(const struct policy_look *look, const struct failure *rejection,
+                          const struct failure *failure)
+{
+    char text[FAILURE_TEXT_MAX + 64];
+
+    if (rejection->text[0] != '\0')
+        snprintf(text, sizeof text, "no policy is in force: %s; run \"tmoutctl check\"",
+                 rejection->text);
+    else
+        snprintf(text, sizeof text, "no policy is in force: %s; run \"tmoutctl apply\"",
+                 failure->text);
+    log_policy_event(look->pamh, look->args, LOG_EVENT_NO_POLICY, text);
+}
 
 /* Opens the snapshot, brought up to date. -1 has been logged. */
 static int open_snapshot(struct policy_look *look, struct snapshot *snapshot)
@@ -102,11 +130,8 @@ static int open_snapshot(struct policy_look *look, struct snapshot *snapshot)
                    "SELinux or another MAC policy denied reading the policy in force: %s; run "
                    "\"tmoutctl audit --check host-mac\"",
                    failure.text);
-    else if (rejection.text[0] != '\0')
-        pam_syslog(look->pamh, LOG_ERR, "no policy is in force: %s", rejection.text);
     else
-        pam_syslog(look->pamh, LOG_ERR, "no policy is in force: %s; run \"tmoutctl apply\"",
-                   failure.text);
+        log_no_policy(look, &rejection, &failure);
     return -1;
 }
 
@@ -119,8 +144,8 @@ static enum policy_use use_once(struct policy_look *look, policy_user *use, void
     const enum policy_use result = use(&snapshot, context);
     snapshot_close(&snapshot);
     if (result == POLICY_DAMAGED)
-        pam_syslog(look->pamh, LOG_ERR, "%s/%s is damaged; %s", look->args->state_dir,
-                   SNAPSHOT_POLICY_NAME,
+        pam_syslog(look->pamh, LOG_ERR, "%s/%s is damaged; %s; see tmout-recovery(7)",
+                   look->args->state_dir, SNAPSHOT_POLICY_NAME,
                    look->may_refresh ? "rebuilding" : "run \"tmoutctl apply\"");
     return result;
 }

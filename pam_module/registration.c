@@ -142,7 +142,8 @@ static int put_or_send(pam_handle_t *pamh, const char *sessions_dir,
     }
     log_name(record->user, name, sizeof name);
     pam_syslog(pamh, LOG_WARNING,
-               "cannot write the login's record in %s: %s; tmoutd was sent it instead user=%s",
+               "cannot write the login's record in %s: %s; tmoutd was sent it instead; see "
+               "tmout-recovery(7) user=%s",
                sessions_dir, failure->text, name);
     return 0;
 }
@@ -166,8 +167,8 @@ int register_login(pam_handle_t *pamh, const struct module_args *args,
     if (result == 0)
         return 0;
     log_name(item(pamh, PAM_USER), name, sizeof name);
-    pam_syslog(pamh, LOG_ERR, "cannot register login in %s: %s user=%s", sessions_dir, failure.text,
-               name);
+    pam_syslog(pamh, LOG_ERR, "cannot register login in %s: %s; see tmout-recovery(7) user=%s",
+               sessions_dir, failure.text, name);
     return -1;
 }
 
@@ -189,7 +190,9 @@ int find_surrounding_login(pam_handle_t *pamh, const struct module_args *args,
     registry_directory(args->state_dir, sessions_dir, sizeof sessions_dir);
     const int found = registry_find_own(sessions_dir, geteuid(), login);
     if (found < 0)
-        pam_syslog(pamh, LOG_ERR, "the enclosing login's record in %s is damaged or cannot be read",
+        pam_syslog(pamh, LOG_ERR,
+                   "the enclosing login's record in %s is damaged or cannot be read; see "
+                   "tmout-recovery(7)",
                    sessions_dir);
     return found;
 }

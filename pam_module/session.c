@@ -14,7 +14,8 @@ static int put_environment(pam_handle_t *pamh, const char *assignment)
 {
     if (pam_putenv(pamh, assignment) == PAM_SUCCESS)
         return 0;
-    pam_syslog(pamh, LOG_ERR, "cannot set the limit in the environment: out of memory");
+    pam_syslog(pamh, LOG_ERR,
+               "cannot set the limit in the environment: out of memory; see tmout-recovery(7)");
     return -1;
 }
 

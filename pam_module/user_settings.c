@@ -33,11 +33,14 @@ static enum user_settings_status look_up(const struct settings_search *search)
     log_name(search->user->asked_name, name, sizeof name);
     if (status == ACCOUNT_UNKNOWN) {
         if (search->purpose == FOR_SESSION)
-            pam_syslog(search->pamh, LOG_ERR,
-                       "no such user: cannot determine the session's limit user=%s", name);
+            pam_syslog(
+                search->pamh, LOG_ERR,
+                "no such user: cannot determine the session's limit; see tmout-recovery(7) user=%s",
+                name);
         return USER_SETTINGS_UNKNOWN_USER;
     }
-    pam_syslog(search->pamh, LOG_ERR, "cannot look up user: %s user=%s", strerror(error), name);
+    pam_syslog(search->pamh, LOG_ERR, "cannot look up user: %s; see tmout-recovery(7) user=%s",
+               strerror(error), name);
     return USER_SETTINGS_FAILED;
 }
 
@@ -48,8 +51,10 @@ static enum policy_use groups_unknown(const struct settings_search *search, int 
 
     account_groups_failure(&search->user->account, error, &why);
     log_name(search->user->asked_name, name, sizeof name);
-    pam_syslog(search->pamh, LOG_ERR, "cannot look up the user's groups: %s user=%s", why.text,
-               name);
+    pam_syslog(search->pamh, LOG_ERR,
+               "cannot look up the user's groups: %s; run \"tmoutctl audit --check policy-groups\" "
+               "user=%s",
+               why.text, name);
     return POLICY_FAILED;
 }
 
@@ -135,7 +140,8 @@ enum user_settings_status user_settings_find(pam_handle_t *pamh, const struct mo
 
     *found = (struct user_settings){0};
     if (pam_get_user(pamh, &user, NULL) != PAM_SUCCESS || user == NULL || user[0] == '\0') {
-        pam_syslog(pamh, LOG_ERR, "the application did not pass a user name");
+        pam_syslog(pamh, LOG_ERR,
+                   "the application did not pass a user name; see tmout-recovery(7)");
         return USER_SETTINGS_FAILED;
     }
     return user_settings_find_named(pamh, args, user, purpose, found);

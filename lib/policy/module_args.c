@@ -61,7 +61,8 @@ int module_arg_find(const char *word, size_t length, const char **value, struct 
 int module_args_parse(int argc, const char *const *argv, struct module_args *args,
                       struct failure *failure)
 {
-    *args = (struct module_args){.config_path = TMOUT_CONFIG_PATH, .state_dir = TMOUT_STATE_DIR};
+    *args = (struct module_args){
+        .phase = "", .config_path = TMOUT_CONFIG_PATH, .state_dir = TMOUT_STATE_DIR};
     for (int i = 0; i < argc; i++) {
         const char *value;
         switch (module_arg_find(argv[i], strlen(argv[i]), &value, failure)) {

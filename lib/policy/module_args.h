@@ -12,6 +12,7 @@
 enum origin_choice { ORIGIN_BY_EVIDENCE, ORIGIN_SAID_LOCAL, ORIGIN_SAID_NETWORK };
 
 struct module_args {
+    const char *phase;         /* what libpam calls the module for, as in its log lines */
     const char *config_path;   /* config=PATH, the policy's main file */
     const char *state_dir;     /* state=DIR, with the snapshot and the ledgers */
     bool debug;                /* log every decision */

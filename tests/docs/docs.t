@@ -31,9 +31,52 @@ def policies(text):
             yield block
 
 
+# What a page of each section of the manual has, in this order.
+SECTIONS = {"5": ["NAME", "SYNOPSIS", "DESCRIPTION", "FILES", "EXAMPLES", "SEE ALSO"],
+            "7": ["NAME", "DESCRIPTION", "FILES", "EXAMPLES", "SEE ALSO"],
+            "8": ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "FILES", "EXIT STATUS", "EXAMPLES", "SEE ALSO"]}
+
+
 def check_manual(page):
-    done = run("mandoc", "-T", "lint", "-W", "warning", page)
-    tap.ok(done.returncode == 0, f"{page} is well-formed", done.stdout)
+    done = run("mandoc", "-T", "lint", page)
+    # Which other pages this machine has is not the page's fault.
+    found = [line for line in done.stdout.splitlines() if "referenced manual not found" not in line]
+    tap.equal(found, [], f"{page} is well-formed")
+    text = read(page)
+    headings = re.findall(r"^\.Sh (.*)$", text, re.M)
+    wanted = SECTIONS[page[-1]]
+    tap.equal([heading for heading in headings if heading in wanted], wanted,
+              f"{page} has the sections of its kind")
+    ours = {os.path.basename(path) for path in glob.glob("build/man/*.[1-9]")}
+    named = {f"{name}.{section}" for name, section in re.findall(r"^\.Xr (\S+) (\d)", text, re.M)}
+    missing = [name for name in named if "tmout" in name and name not in ours]
+    tap.equal(missing, [], f"{page}: the pages of ours that it refers to exist")
+    related = re.findall(r"^\.Xr (\S+ \d)", text.split(".Sh SEE ALSO")[1].split("\n.Sh ")[0], re.M)
+    tap.equal(related, sorted(related, key=lambda name: (name[-1], name)), f"{page}: SEE ALSO is sorted")
+
+
+def check_formatted(page):
+    for device, locale in ("utf8", "C.UTF-8"), ("ascii", "C"):
+        done = run("man", "--warnings", "--local-file", f"-T{device}", page,
+                   env={**os.environ, "LC_ALL": locale, "MANWIDTH": "80"})
+        tap.ok(done.returncode == 0 and done.stderr == "" and done.stdout, f"{page}: man formats it for {device}",
+               done.stderr)
+
+
+def check_lock(path):
+    """A preset that locks without an end says so in its title, and what else can be set."""
+    text = read(path)
+    if not re.search(r"(?m)^\s*lock_time\s*=\s*forever", text):
+        return
+    title, _newline, rest = text.partition("\n")
+    tap.matches(title, "locks until an administrator unlocks", f"{path}: its title tells of the lock")
+    remarks = re.sub(r"\n\s*# ?", " ", rest)
+    tap.matches(remarks, "the network can cause it", f"{path}: it tells who can cause the lock")
+    instead = re.findall(r"`((?:default|user)[^`]*\})`", remarks)
+    for setting in "lock_time = 15m", "count_by = source":
+        tap.ok(any(setting in policy for policy in instead), f"{path}: it suggests {setting}", remarks)
+    for policy in instead:
+        check_policy(policy, f"{path}: `{policy}` is valid")
 
 
 def check_verbs(path):
@@ -102,10 +145,11 @@ def check_facts():
 def manuals():
     """the manual pages are well-formed, and list every setting"""
     for page in sorted(glob.glob("build/man/*.[1-9]")):
-        if shutil.which("mandoc"):
-            check_manual(page)
-        else:
-            tap.skip(f"{page} is well-formed", "mandoc is not installed")
+        for program, check in ("mandoc", check_manual), ("man", check_formatted):
+            if shutil.which(program):
+                check(page)
+            else:
+                tap.skip(f"{page} is well-formed", f"{program} is not installed")
     settings = set(re.findall(r'\.name = "([^"]+)"', read("lib/policy/settings.c")))
     manual = set(re.findall(r"^\.It Cm (\S+)$", read("build/man/tmout.conf.5"), re.M))
     tap.ok(bool(settings) and settings == manual, "tmout.conf(5) lists every setting",
@@ -114,7 +158,7 @@ def manuals():
 
 def examples():
     """every policy that is shown or installed is valid"""
-    for path in ["README.md", "man/tmout.conf.5.in"]:
+    for path in ["README.md", "man/tmout.conf.5.in", "man/tmout-recovery.7"]:
         for number, block in enumerate(policies(read(path)), 1):
             check_policy(block, f"{path}: policy {number} is valid")
     installed = read("conf/tmout.conf")
@@ -123,12 +167,14 @@ def examples():
                  "the installed policy is valid with its examples uncommented")
     for path in sorted(glob.glob("conf/presets/*.conf")):
         check_policy(read(path), f"{path} is valid")
+        check_lock(path)
 
 
 def references():
     """the commands, files, tables and tests that the documents name exist"""
     check_verbs("README.md")
-    check_verbs("man/tmoutctl.8")
+    for page in sorted(glob.glob("man/*.[1-9]*")):
+        check_verbs(page)
     check_layers()
     for path in ["README.md", "SECURITY.md", *sorted(glob.glob("docs/*.md"))]:
         check_paths(path)

@@ -1375,7 +1375,7 @@ static void goes_on_with_a_copy_if_the_ledger_lock_is_never_released(void **stat
     assert_int_equal(log_count_of("replaced by a copy"), 0);
     assert_int_equal(wrong(stack, &local), PAM_AUTH_ERR);
     assert_int_equal(log_count_of("was locked for 5 s by a process that does not continue: "
-                                  "replaced by a copy user=alice"),
+                                  "replaced by a copy; see tmout-recovery(7) user=alice"),
                      1);
     assert_int_equal(wrong(stack, &local), PAM_AUTH_ERR);
     assert_rejected(stack, &local, PAM_AUTH_ERR); /* three failures, before and after */

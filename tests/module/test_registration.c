@@ -461,7 +461,7 @@ static void sends_what_it_cannot_write(void **state)
     assert_int_equal(s.status, PAM_SUCCESS);
     assert_string_equal(s.limit, "300 default");
     assert_int_equal(log_lines(), 1);
-    assert_true(log_has("; tmoutd was sent it instead user=" USER));
+    assert_true(log_has("; tmoutd was sent it instead; see tmout-recovery(7) user=" USER));
     assert_int_equal(recv(tmoutd, &sent, sizeof sent, MSG_DONTWAIT), (ssize_t)sizeof sent);
     assert_true(sent.checksum == CHECKSUM_WORDS_OF(CHECKSUM_START, sent));
     assert_int_equal(sent.session.pid, getpid());
@@ -478,7 +478,8 @@ static void sends_what_it_cannot_write(void **state)
         pam_end(s.handle, PAM_SUCCESS);
     }
     assert_int_equal(s.status, PAM_SESSION_ERR);
-    assert_true(log_has("; and tmoutd does not answer: Resource temporarily unavailable user="));
+    assert_true(log_has("; and tmoutd does not answer: Resource temporarily unavailable; see "
+                        "tmout-recovery(7) user="));
     close(tmoutd);
     assert_int_equal(unlink(path), 0);
 }

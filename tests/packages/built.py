@@ -3,6 +3,7 @@
     packages()      the packages as they are
     previous()      an older version of them
     broken()        a package with another maintainer script
+    documents()     the documents that they contain
     lock(name)      for what two tests must not build at the same time
 """
 import contextlib
@@ -36,6 +37,12 @@ def build_environment():
     if "TMOUT_SOAK" in os.environ:
         return inherited
     return {**inherited, "DEB_BUILD_OPTIONS": "nocheck", "NOCHECK": "1"}
+
+
+def documents():
+    """What the packages have in their directory below /usr/share/doc."""
+    return ["README.md", "NEWS.md", "SECURITY.md",
+            *sorted(f"docs/{name}" for name in os.listdir(REPOSITORY + "/docs"))]
 
 
 def version():

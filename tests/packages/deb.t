@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
-from built import BUILD, build_environment, packages
+from built import BUILD, build_environment, documents, packages
 from host.commands import must, run
 from host.files import REPOSITORY, read_bytes
 from host.tap import tap
@@ -57,10 +57,15 @@ def divided():
     module, daemon = (must("dpkg-deb", "-c", path) for path in built["debs"])
     for name in ("pam_tmout.so", "/usr/bin/tmoutctl", "/usr/sbin/tmoutctl -> ../bin/tmoutctl",
                  "profile.d/tmout.sh", "tmout-apply.path",
-                 "tmpfiles.d/tmout.conf", "pam-configs/tmout", "man5/tmout.conf.5.gz"):
+                 "tmpfiles.d/tmout.conf", "pam-configs/tmout", "man5/tmout.conf.5.gz",
+                 "man7/tmout-recovery.7.gz", "lib/systemd/catalog/tmout.catalog"):
         tap.ok(name in module, f"libpam-tmout has {name}")
     for name in "sbin/tmoutd", "system/tmoutd.service", "man8/tmoutd.8.gz":
         tap.ok(name in daemon and name not in module, f"tmoutd has {name}")
+    # debhelper compresses the larger ones.
+    for name in documents():
+        tap.matches(module, rf"(?m) \./usr/share/doc/libpam-tmout/{re.escape(name)}(\.gz)?$",
+                    f"libpam-tmout has {name}")
     tap.equal(must("dpkg-deb", "-I", built["debs"][0], "conffiles").split(),
               ["/etc/profile.d/tmout.csh", "/etc/profile.d/tmout.sh", "/etc/security/tmout.conf"],
               "all files in /etc are conffiles")

@@ -4,13 +4,14 @@ built (in soak tests with its %check), inspected, and installed and removed in a
 root directory.
 """
 import os
+import re
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
 from booted_host import mount_root
-from built import BUILD, build_environment, lock, version
+from built import BUILD, build_environment, documents, lock, version
 from file_list import differences, files_below
 from host.commands import must, run
 from host.debian_root import own_suite
@@ -41,8 +42,11 @@ def content():
     for path in ("/usr/lib64/security/pam_tmout.so", "/usr/bin/tmoutctl",
                  "/usr/sbin/tmoutctl", "/usr/sbin/tmoutd",
                  "/usr/lib/systemd/system/tmoutd.service", "/usr/lib/systemd/system/tmout-apply.path",
-                 "/usr/lib/tmpfiles.d/tmout.conf"):
+                 "/usr/lib/tmpfiles.d/tmout.conf", "/usr/lib/systemd/catalog/tmout.catalog",
+                 "/usr/share/man/man7/tmout-recovery.7"):
         tap.matches(files, rf"(?m)^{path} ", f"{path} is in it")
+    for path in "README-authselect.md", *documents():
+        tap.matches(files, rf"(?m)^/usr/share/doc/pam_tmout/{re.escape(path)} d? ?-rw-r--r--$", f"{path} is in it")
     tap.ok("pam.d/system-auth" not in files and "pam-configs" not in files, "no PAM stack is in it")
     scripts = must("rpm", "-qp", "--scripts", package)
     tap.ok("%{" not in scripts and "system-auth" not in scripts.replace("/etc/pam.d/*", ""),

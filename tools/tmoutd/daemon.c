@@ -35,8 +35,8 @@ static void watch_directory(struct daemon *daemon, enum watched which)
     daemon->wd[which] = inotify_add_watch(daemon->inotify_fd, path, events[which] | IN_ONLYDIR);
     const int error = daemon->inotify_fd < 0 ? daemon->inotify_errno : errno;
     if (log_begins(&daemon->is_reported[which], daemon->wd[which] < 0))
-        log_line(LOG_WARNING, "cannot watch %s: %s; falling back to polling", path,
-                 strerror(error));
+        log_line(LOG_WARNING, "cannot watch %s: %s; falling back to polling; see tmout-recovery(7)",
+                 path, strerror(error));
 }
 
 /* How often to look for what is not there: only when something else happens. */
@@ -205,7 +205,7 @@ int daemon_turn(struct daemon *daemon)
 
     if (result >= 0 || result == -EINTR)
         return 0;
-    log_line(LOG_ERR, "cannot wait for events: %s", strerror(-result));
+    log_line(LOG_ERR, "cannot wait for events: %s; see tmout-recovery(7)", strerror(-result));
     return -1;
 }
 
@@ -219,7 +219,7 @@ static void check_proc(void)
     if (access(path, R_OK) != 0)
         log_line(LOG_WARNING,
                  "cannot read %s: %s; the traffic of logins without a terminal cannot be measured "
-                 "on this kernel",
+                 "on this kernel; see tmout-recovery(7)",
                  path, strerror(errno));
 }
 
@@ -280,11 +280,11 @@ static int open_sources(struct daemon *daemon)
     if (result >= 0)
         result = sd_event_set_watchdog(daemon->event, true);
     if (result < 0) {
-        log_line(LOG_ERR, "cannot start: %s", strerror(-result));
+        log_line(LOG_ERR, "cannot start: %s; see tmout-recovery(7)", strerror(-result));
         return -1;
     }
     if (loop_init(&daemon->loop, daemon->event, &failure) != 0) {
-        log_line(LOG_ERR, "cannot start: %s", failure.text);
+        log_line(LOG_ERR, "cannot start: %s; see tmout-recovery(7)", failure.text);
         return -1;
     }
     add_inotify(daemon);
@@ -303,7 +303,7 @@ int daemon_start(struct daemon *daemon, const struct options *options)
     check_proc();
     daemon->watch = watch_new(options->sessions_dir, options->state_dir, &daemon->loop);
     if (daemon->watch == NULL) {
-        log_line(LOG_ERR, "out of memory");
+        log_line(LOG_ERR, "out of memory; see tmout-recovery(7)");
         return -1;
     }
     watch_directories(daemon);

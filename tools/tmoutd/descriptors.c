@@ -41,10 +41,11 @@ int descriptor_for_login(struct loop *loop, int fd)
     if (fd >= 0 || errno != EMFILE)
         return fd;
     if (log_is_due(&loop->few_descriptors, loop->now.boot_ms))
-        log_line(LOG_WARNING,
-                 "too many logins for a limit of %llu descriptors: the ends of more logins are "
-                 "noticed up to %d s late; raise LimitNOFILE= of tmoutd.service",
-                 (unsigned long long)descriptor_limit(), RETRY_MS / 1000);
+        log_line(
+            LOG_WARNING,
+            "too many logins for a limit of %llu descriptors: the ends of more logins are "
+            "noticed up to %d s late; raise LimitNOFILE= of tmoutd.service, see tmout-recovery(7)",
+            (unsigned long long)descriptor_limit(), RETRY_MS / 1000);
     errno = EMFILE;
     return -1;
 }

@@ -477,7 +477,9 @@ static void begin_helper(struct helpers *helpers, struct helper *helper)
     if (count > 0)
         result = helper_start(helper);
     if (count > 0 && log_begins(&helpers->cannot_start, result < 0))
-        log_line(LOG_ERR, "cannot start a helper process: %s; logins are not watched for now",
+        log_line(LOG_ERR,
+                 "cannot start a helper process: %s; logins are not watched for now; see "
+                 "tmout-recovery(7)",
                  strerror(-result));
     if (result < 0)
         for (size_t i = 0; i < count; i++)

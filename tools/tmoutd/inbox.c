@@ -83,12 +83,14 @@ static void open_inbox(struct inbox *inbox, const char *sessions_dir)
                                    1);
     }
     if (inbox->fd < 0)
-        log_line(LOG_WARNING, "%s; logins whose record cannot be written are found later",
+        log_line(LOG_WARNING,
+                 "%s; logins whose record cannot be written are found later; see tmout-recovery(7)",
                  failure.text);
     else if (inbox->loop->event != NULL &&
              sd_event_add_io(inbox->loop->event, &inbox->source, inbox->fd, EPOLLIN, on_message,
                              inbox) < 0)
-        log_line(LOG_ERR, "out of memory; logins whose record cannot be written are found later");
+        log_line(LOG_ERR, "out of memory; logins whose record cannot be written are found later; "
+                          "see tmout-recovery(7)");
 }
 
 struct inbox *inbox_new(struct loop *loop, const char *sessions_dir,
@@ -126,11 +128,12 @@ void inbox_receive(struct inbox *inbox)
             inbox->hooks.unreadable(inbox->hooks.context, record.pid);
             break;
         case LOGIN_MESSAGE_REJECTED:
-            log_line(LOG_WARNING, "ignoring a message of process %d that is no login's",
+            log_line(LOG_WARNING,
+                     "ignoring a message of process %d that is no login's; see tmout-recovery(7)",
                      (int)record.pid);
             break;
         case LOGIN_MESSAGE_FAILED:
-            log_line(LOG_ERR, "cannot receive logins: %s", strerror(errno));
+            log_line(LOG_ERR, "cannot receive logins: %s; see tmout-recovery(7)", strerror(errno));
             return;
         case LOGIN_MESSAGE_NONE:
         default:

@@ -89,19 +89,23 @@ static void report_leftover_end(struct leftover *leftover, uint64_t count)
     const struct session_record *record = &leftover->record;
     const struct disconnect disconnect = {
         .login = record, .terminal = "-", .reason = leftover->reason};
-    char text[LOG_TEXT_MAX];
+    struct log_entry entry;
 
     if (!log_begins(&leftover->is_end_reported, true))
         return;
     if (record->limits.leftovers == LEFTOVERS_END) {
-        log_line(LOG_NOTICE,
-                 "ending what the login left behind user=%s address=%s service=%s processes=%llu "
-                 "setting=leftovers rule=%s",
-                 record->user, record->address, record->service, (unsigned long long)count,
-                 record->limits.rule[RULE_OF_LEFTOVERS]);
+        log_entry_begin(&entry, LOG_EVENT_DISCONNECTED, LOG_NOTICE,
+                        "ending what the login left behind");
+        log_entry_add(&entry, "user", "%s", record->user);
+        log_entry_add(&entry, "address", "%s", record->address);
+        log_entry_add(&entry, "service", "%s", record->service);
+        log_entry_add(&entry, "processes", "%llu", (unsigned long long)count);
+        log_entry_add(&entry, "setting", "leftovers");
+        log_entry_add(&entry, "rule", "%s", record->limits.rule[RULE_OF_LEFTOVERS]);
+        log_entry(&entry);
     } else if (leftover->reason == REASON_AGE) {
-        log_text_disconnect(&disconnect, &record->limits, text);
-        log_line(LOG_NOTICE, "%s", text);
+        log_text_disconnect(&disconnect, &record->limits, &entry);
+        log_entry(&entry);
     } else {
         log_line(LOG_NOTICE,
                  "ending what the login left behind: a terminal survived repeated hangups user=%s "
@@ -131,7 +135,9 @@ static void on_ended(void *context, const struct answer *answer)
         if (leftover->kills < KILLS_PAUSE_MAX)
             leftover->kills++;
         if (leftover->kills > 2 && log_is_due(&leftover->failure, leftover->loop->now.boot_ms))
-            log_line(LOG_ERR, "cannot end what the login left behind: %s; trying again user=%s",
+            log_line(LOG_ERR,
+                     "cannot end what the login left behind: %s; trying again; see "
+                     "tmout-recovery(7) user=%s",
                      is_known ? "processes do not end" : strerror(answer->error),
                      leftover->record.user);
     }
@@ -194,10 +200,10 @@ static void on_holder_end(void *context, enum watch_reason reason)
 static void log_holder_disconnect(void *context, const struct disconnect *disconnect)
 {
     const struct holder *holder = context;
-    char text[LOG_TEXT_MAX];
+    struct log_entry entry;
 
-    log_text_disconnect(disconnect, &holder->leftover->record.limits, text);
-    log_line(LOG_NOTICE, "%s", text);
+    log_text_disconnect(disconnect, &holder->leftover->record.limits, &entry);
+    log_entry(&entry);
 }
 
 /* The last activity on any other terminal. */
@@ -336,7 +342,9 @@ static void on_unseen(struct leftover *leftover, const struct answer *answer)
     const int64_t pause_ms = answer->retry_ms > SETTLE_MS ? answer->retry_ms : SETTLE_MS;
 
     if (log_is_due(&leftover->failure, now_ms))
-        log_line(LOG_ERR, "cannot look at what a login left behind: %s; trying again user=%s",
+        log_line(LOG_ERR,
+                 "cannot look at what a login left behind: %s; trying again; see tmout-recovery(7) "
+                 "user=%s",
                  strerror(answer->error), leftover->record.user);
     if (later_ms(leftover->seen_ms, leftover->record.limits.terminal.idle_ms) <= now_ms)
         end_leftover(leftover, REASON_IDLE);

@@ -45,8 +45,10 @@ static void track_leftover(struct leftover_list *list, const struct session_reco
     struct leftover *leftover = leftover_new(list->loop, list->by_index, record, trace);
 
     if (leftover == NULL) {
-        log_line(LOG_ERR, "out of memory; what a login left behind is not watched user=%s",
-                 record->user);
+        log_line(
+            LOG_ERR,
+            "out of memory; what a login left behind is not watched; see tmout-recovery(7) user=%s",
+            record->user);
         return;
     }
     leftover->gone = on_leftover_gone;
@@ -97,8 +99,8 @@ void leftover_list_add(struct leftover_list *list, const struct session_record *
     ended.audit_session = trace->audit_session;
     if (registry_put(list->directory, geteuid(), &ended, &failure) != 0)
         log_line(LOG_WARNING,
-                 "cannot register what a login left behind: %s; a restart of tmoutd forgets it "
-                 "user=%s",
+                 "cannot register what a login left behind: %s; a restart of tmoutd forgets it; "
+                 "see tmout-recovery(7) user=%s",
                  failure.text, ended.user);
     track_leftover(list, &ended, trace);
 }

@@ -4,14 +4,16 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <syslog.h>
 
 static struct log_socket *log_to;
 
 void log_open(bool foreground)
 {
-    log_to = log_socket_new(_PATH_LOG, foreground);
+    if (journal_owns_log(_PATH_LOG))
+        log_to = log_socket_new(JOURNAL_SOCKET, LOG_READER_JOURNAL, foreground);
+    else
+        log_to = log_socket_new(_PATH_LOG, LOG_READER_SYSLOG, foreground);
 }
 
 void log_attach(sd_event *event)
@@ -27,15 +29,19 @@ void log_close(void)
 
 void log_line(int priority, const char *format, ...)
 {
+    struct log_entry entry;
     va_list arguments;
-    char *text = NULL;
 
+    log_entry_begin(&entry, LOG_EVENT_NONE, priority, "%s", "");
     va_start(arguments, format);
-    if (vasprintf(&text, format, arguments) < 0)
-        text = NULL;
+    vsnprintf(entry.text, sizeof entry.text, format, arguments);
     va_end(arguments);
-    log_socket_write(log_to, priority, text != NULL ? text : format);
-    free(text);
+    log_entry(&entry);
+}
+
+void log_entry(const struct log_entry *entry)
+{
+    log_socket_write(log_to, entry);
 }
 
 bool log_is_due(struct repeated_failure *failure, int64_t now_ms)

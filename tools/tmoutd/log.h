@@ -1,6 +1,9 @@
-/* The log of tmoutd: the socket of syslog, and standard error with --foreground. */
+/* The log of tmoutd: the journal or the socket of syslog, and standard error with
+ * --foreground. */
 #ifndef TMOUT_TMOUTD_LOG_H
 #define TMOUT_TMOUTD_LOG_H
+
+#include "lib/host/journal.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,6 +19,9 @@ void log_close(void);
 /* One event a line; priority as in syslog(3). Never waits: log_socket.h. Nothing
  * before log_open(). */
 void log_line(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same with fields. */
+void log_entry(const struct log_entry *entry);
 
 /*
  * For a condition that may last and is logged when it begins: takes whether it

@@ -26,6 +26,7 @@ enum {
     LINE_ROOM = 128 /* for what is in front of a text */
 };
 
+/* As it is sent: for the journal in its own format. */
 struct kept_line {
     STAILQ_ENTRY(kept_line) link;
     size_t size;
@@ -36,6 +37,7 @@ STAILQ_HEAD(kept_lines, kept_line);
 
 struct log_socket {
     struct sockaddr_un address;
+    enum log_reader reader;
     int fd; /* connected, or -1 */
     struct kept_lines kept;
     size_t kept_size;
@@ -48,10 +50,23 @@ struct log_socket {
 
 /* --- the socket -------------------------------------------------------------- */
 
-/* As syslog(3) has it: with the time, the name, and the pid. */
-static struct kept_line *line_new(int priority, const char *text)
+static struct kept_line *journal_line_new(const struct log_entry *entry)
 {
-    const size_t room = strlen(text) + LINE_ROOM;
+    char datagram[JOURNAL_ENTRY_MAX];
+    const size_t size = journal_format(entry, "tmoutd", "", datagram);
+    struct kept_line *line = malloc(sizeof *line + size);
+
+    if (line == NULL)
+        return NULL;
+    line->size = size;
+    memcpy(line->text, datagram, size);
+    return line;
+}
+
+/* As syslog(3) has it: with the time, the name, and the pid. */
+static struct kept_line *syslog_line_new(const struct log_entry *entry)
+{
+    const size_t room = strlen(entry->text) + LINE_ROOM;
     struct kept_line *line = malloc(sizeof *line + room);
     const time_t now = time(NULL);
     struct tm local;
@@ -61,10 +76,15 @@ static struct kept_line *line_new(int priority, const char *text)
         return NULL;
     if (localtime_r(&now, &local) != NULL)
         strftime(stamp, sizeof stamp, "%b %e %T ", &local);
-    const int size = snprintf(line->text, room, "<%d>%stmoutd[%d]: %s", LOG_AUTHPRIV | priority,
-                              stamp, (int)getpid(), text);
+    const int size = snprintf(line->text, room, "<%d>%stmoutd[%d]: %s",
+                              LOG_AUTHPRIV | entry->priority, stamp, (int)getpid(), entry->text);
     line->size = size > 0 ? (size_t)size : 0;
     return line;
+}
+
+static struct kept_line *line_new(const struct log_socket *log, const struct log_entry *entry)
+{
+    return log->reader == LOG_READER_JOURNAL ? journal_line_new(entry) : syslog_line_new(entry);
 }
 
 static bool connect_socket(struct log_socket *log)
@@ -112,10 +132,12 @@ static void drop_first(struct log_socket *log)
 
 static bool report_lost(struct log_socket *log)
 {
-    char text[128];
+    struct log_entry entry;
 
-    snprintf(text, sizeof text, "%lu lines of this log were lost: nobody had read it", log->lost);
-    struct kept_line *line = line_new(LOG_WARNING, text);
+    log_entry_begin(&entry, LOG_EVENT_NONE, LOG_WARNING,
+                    "%lu lines of this log were lost: nobody had read it; see tmout-recovery(7)",
+                    log->lost);
+    struct kept_line *line = line_new(log, &entry);
     const bool is_sent = line != NULL && send_text(log, line->text, line->size);
     free(line);
     if (is_sent)
@@ -175,9 +197,9 @@ static int on_retry(sd_event_source *source, uint64_t due_us, void *userdata)
     return 0;
 }
 
-static void send_or_keep(struct log_socket *log, int priority, const char *text)
+static void send_or_keep(struct log_socket *log, const struct log_entry *entry)
 {
-    struct kept_line *line = line_new(priority, text);
+    struct kept_line *line = line_new(log, entry);
     const bool was_waiting = !STAILQ_EMPTY(&log->kept) || log->lost > 0;
 
     /* Those that follow one that was lost are lost as well: its place is told. */
@@ -244,7 +266,7 @@ static void copy_to_stderr(struct log_socket *log, const char *text)
 
 /* --- the interface ----------------------------------------------------------- */
 
-struct log_socket *log_socket_new(const char *path, bool to_stderr)
+struct log_socket *log_socket_new(const char *path, enum log_reader reader, bool to_stderr)
 {
     struct log_socket *log = calloc(1, sizeof *log);
 
@@ -252,6 +274,7 @@ struct log_socket *log_socket_new(const char *path, bool to_stderr)
         return NULL;
     log->address.sun_family = AF_UNIX;
     snprintf(log->address.sun_path, sizeof log->address.sun_path, "%s", path);
+    log->reader = reader;
     log->fd = -1;
     log->stderr_fd = to_stderr ? open_stderr() : -1;
     STAILQ_INIT(&log->kept);
@@ -290,11 +313,11 @@ void log_socket_attach(struct log_socket *log, sd_event *event)
         retry_later(log, EAGAIN);
 }
 
-void log_socket_write(struct log_socket *log, int priority, const char *text)
+void log_socket_write(struct log_socket *log, const struct log_entry *entry)
 {
     if (log == NULL)
         return;
-    send_or_keep(log, priority, text);
+    send_or_keep(log, entry);
     if (log->stderr_fd >= 0)
-        copy_to_stderr(log, text);
+        copy_to_stderr(log, entry->text);
 }

@@ -2,7 +2,7 @@
 
 #include "lib/policy/duration.h"
 
-#include <stdio.h>
+#include <syslog.h>
 
 static const char *setting_of(enum limit_rule rule)
 {
@@ -33,7 +33,7 @@ static int64_t limit_of(enum limit_rule rule, const struct user_limits *limits)
 }
 
 void log_text_disconnect(const struct disconnect *disconnect, const struct user_limits *limits,
-                         char text[LOG_TEXT_MAX])
+                         struct log_entry *entry)
 {
     const struct session_record *login = disconnect->login;
     const bool is_age = disconnect->reason == REASON_AGE;
@@ -42,10 +42,14 @@ void log_text_disconnect(const struct disconnect *disconnect, const struct user_
 
     duration_format(disconnect->idle_ms > 0 ? disconnect->idle_ms / 1000 : 0, idle, sizeof idle);
     duration_format(limit_of(rule, limits) / 1000, limit, sizeof limit);
-    snprintf(text, LOG_TEXT_MAX,
-             "%s user=%s address=%s service=%s terminal=%s idle=%s limit=%s setting=%s rule=%s",
-             is_age ? "disconnected, the login has reached its maximum age"
-                    : "disconnected, idle for too long",
-             login->user, login->address, login->service, disconnect->terminal, idle, limit,
-             setting_of(rule), limits->rule[rule]);
+    log_entry_begin(entry, LOG_EVENT_DISCONNECTED, LOG_NOTICE, "disconnected, %s",
+                    is_age ? "the login has reached its maximum age" : "idle for too long");
+    log_entry_add(entry, "user", "%s", login->user);
+    log_entry_add(entry, "address", "%s", login->address);
+    log_entry_add(entry, "service", "%s", login->service);
+    log_entry_add(entry, "terminal", "%s", disconnect->terminal);
+    log_entry_add(entry, "idle", "%s", idle);
+    log_entry_add(entry, "limit", "%s", limit);
+    log_entry_add(entry, "setting", "%s", setting_of(rule));
+    log_entry_add(entry, "rule", "%s", limits->rule[rule]);
 }

@@ -2,6 +2,7 @@
 #ifndef TMOUT_TMOUTD_LOG_TEXT_H
 #define TMOUT_TMOUTD_LOG_TEXT_H
 
+#include "lib/host/journal.h"
 #include "lib/sessions/registry.h"
 #include "lib/sessions/watch_limits.h"
 
@@ -13,11 +14,8 @@ struct disconnect {
     int64_t idle_ms;           /* negative counts as 0 */
 };
 
-/* Room for the longest line. */
-enum { LOG_TEXT_MAX = 1024 };
-
 /* The line for a terminal or a login that is disconnected. */
 void log_text_disconnect(const struct disconnect *disconnect, const struct user_limits *limits,
-                         char text[LOG_TEXT_MAX]);
+                         struct log_entry *entry);
 
 #endif

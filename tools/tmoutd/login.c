@@ -168,8 +168,10 @@ static void add_terminal(struct login *login, unsigned index)
 
     if (terminal == NULL) {
         if (errno == ENOMEM)
-            log_line(LOG_ERR, "out of memory; a terminal is not watched for now user=%s",
-                     login->record.user);
+            log_line(
+                LOG_ERR,
+                "out of memory; a terminal is not watched for now; see tmout-recovery(7) user=%s",
+                login->record.user);
         login_look(login, login->loop->now.boot_ms + RETRY_MS);
         return;
     }
@@ -230,8 +232,10 @@ static void on_looked(void *context, const struct answer *answer)
             login_look(login, login->loop->now.boot_ms + RETRY_MS);
     } else {
         if (log_is_due(&login->look_failure, login->loop->now.boot_ms))
-            log_line(LOG_ERR, "cannot look at a login: %s; trying again user=%s pid=%d",
-                     strerror(answer->error), login->record.user, (int)login->record.pid);
+            log_line(
+                LOG_ERR,
+                "cannot look at a login: %s; trying again; see tmout-recovery(7) user=%s pid=%d",
+                strerror(answer->error), login->record.user, (int)login->record.pid);
         login_look(login, login->loop->now.boot_ms +
                               (answer->retry_ms > SETTLE_MS ? answer->retry_ms : SETTLE_MS));
     }
@@ -274,8 +278,8 @@ static void hold_login(struct login *login)
         }
     }
     if (result < 0 && log_is_due(&login->look_failure, login->loop->now.boot_ms))
-        log_line(LOG_ERR, "cannot monitor login process: %s user=%s", strerror(-result),
-                 login->record.user);
+        log_line(LOG_ERR, "cannot monitor login process: %s; see tmout-recovery(7) user=%s",
+                 strerror(-result), login->record.user);
 }
 
 static void ask_look(struct login *login)
@@ -294,14 +298,14 @@ static void ask_look(struct login *login)
 static void log_login_disconnect(void *context, const struct disconnect *disconnect)
 {
     struct login *login = context;
-    char text[LOG_TEXT_MAX];
+    struct log_entry entry;
 
     /* The age of a login ends all of its terminals, and then itself. */
     if (disconnect->reason == REASON_AGE && login->is_age_reported)
         return;
     login->is_age_reported = disconnect->reason == REASON_AGE;
-    log_text_disconnect(disconnect, &login->limits, text);
-    log_line(LOG_NOTICE, "%s", text);
+    log_text_disconnect(disconnect, &login->limits, &entry);
+    log_entry(&entry);
 }
 
 static void report_end(struct login *login, enum watch_reason reason)
@@ -334,7 +338,9 @@ static void on_login_cut(void *context)
     if (login->ends < ENDS_PAUSE_MAX)
         login->ends++;
     if (login->ends > 1 && log_is_due(&login->end_failure, login->loop->now.boot_ms))
-        log_line(LOG_ERR, "cannot terminate login: process %d does not end; trying again user=%s",
+        log_line(LOG_ERR,
+                 "cannot terminate login: process %d does not end; trying again; see "
+                 "tmout-recovery(7) user=%s",
                  (int)login->record.pid, login->record.user);
     login_look(login, login->loop->now.boot_ms + SETTLE_MS);
 }
@@ -355,8 +361,8 @@ static void end_login(void *context, enum watch_reason reason)
     }
     /* EMFILE: others are being ended, and this one has to wait for its turn. */
     if (errno != EMFILE && log_is_due(&login->end_failure, login->loop->now.boot_ms))
-        log_line(LOG_ERR, "cannot terminate login: %s user=%s", strerror(errno),
-                 login->record.user);
+        log_line(LOG_ERR, "cannot terminate login: %s; see tmout-recovery(7) user=%s",
+                 strerror(errno), login->record.user);
     login->judge_ms = login->loop->now.boot_ms + SETTLE_MS;
     set_login_alarm(login);
 }

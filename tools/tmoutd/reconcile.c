@@ -192,7 +192,9 @@ void reconcile_replace(struct reconcile *reconcile, pid_t pid, bool is_newer)
     if (candidate == NULL)
         candidate = add_candidate(reconcile, &login);
     if (candidate == NULL) {
-        log_line(LOG_ERR, "out of memory; a login is not watched for now pid=%d", (int)pid);
+        log_line(LOG_ERR,
+                 "out of memory; a login is not watched for now; see tmout-recovery(7) pid=%d",
+                 (int)pid);
         reconcile_search(reconcile, LOGIN_FROM_SCAN, 0);
         return;
     }
@@ -337,7 +339,8 @@ static void drop_missing(struct reconcile *reconcile)
 static void search_failed(struct reconcile *reconcile, int error)
 {
     if (log_begins(&reconcile->has_failed, true))
-        log_line(LOG_ERR, "cannot look for logins without a record: %s", strerror(error));
+        log_line(LOG_ERR, "cannot look for logins without a record: %s; see tmout-recovery(7)",
+                 strerror(error));
     if (reconcile->reason == LOGIN_FROM_SCAN)
         reconcile->reason = reconcile->because;
     search_at(reconcile, reconcile->loop->now.boot_ms + RETRY_SEARCH_MS);
@@ -350,7 +353,8 @@ static void plan_next(struct reconcile *reconcile)
 
     if (log_begins(&reconcile->is_unreadable, reconcile->unreadable > 0))
         log_line(LOG_ERR,
-                 "cannot read %u processes that may be logins without a record: %s; trying again",
+                 "cannot read %u processes that may be logins without a record: %s; trying again; "
+                 "see tmout-recovery(7)",
                  (unsigned)reconcile->unreadable, strerror(reconcile->error));
     if (reconcile->unreadable > 0)
         search_at(reconcile, now_ms + RETRY_SEARCH_MS);
@@ -451,13 +455,16 @@ static void on_verdict(struct candidate *candidate, const struct judgement *judg
         set_alarm(candidate->reconcile);
         return;
     case RECORD_REMOVE:
-        log_line(LOG_ERR, "%s/%d: %s, and there is no such login process; removing it", directory,
-                 pid, what_is_wrong(candidate));
+        log_line(
+            LOG_ERR,
+            "%s/%d: %s, and there is no such login process; removing it; see tmout-recovery(7)",
+            directory, pid, what_is_wrong(candidate));
         record_store_remove(candidate->reconcile->store, candidate->login.pid);
         break;
     default:
-        log_line(LOG_ERR, "%s/%d: %s, and the process is not a login; ignoring it", directory, pid,
-                 what_is_wrong(candidate));
+        log_line(LOG_ERR,
+                 "%s/%d: %s, and the process is not a login; ignoring it; see tmout-recovery(7)",
+                 directory, pid, what_is_wrong(candidate));
     }
     drop_candidate(candidate);
 }
@@ -476,7 +483,7 @@ static void on_judged(void *context, const struct answer *answer)
     if (log_begins(&candidate->is_reported, true))
         log_line(LOG_ERR,
                  "%s/%d: %s, and its process cannot be read now: %s; the login is not watched for "
-                 "now",
+                 "now; see tmout-recovery(7)",
                  record_store_directory(candidate->reconcile->store), (int)candidate->login.pid,
                  what_is_wrong(candidate), strerror(answer->error));
     ask_again_later(candidate, answer);
@@ -587,10 +594,10 @@ static void save_rebuilt(const struct candidate *candidate, const struct session
     if (candidate->is_newer) {
         log_line(LOG_ERR,
                  "%s/%d: written by a newer version of pam_tmout; the login is watched as /proc "
-                 "shows it, until tmoutd is restarted user=%s",
+                 "shows it, until tmoutd is restarted; see tmout-recovery(7) user=%s",
                  record_store_directory(store), (int)record->pid, record->user);
     } else {
-        log_line(LOG_ERR, "%s/%d: was damaged, rebuilt from /proc user=%s",
+        log_line(LOG_ERR, "%s/%d: was damaged, rebuilt from /proc; see tmout-recovery(7) user=%s",
                  record_store_directory(store), (int)record->pid, record->user);
         record_store_save(store, record);
     }
@@ -609,8 +616,8 @@ static void settle(const struct candidate *candidate, const struct name_answer *
         save_rebuilt(candidate, &record);
     else if (record_store_add(reconcile->store, &record))
         log_line(LOG_WARNING,
-                 "a login had no record; it is watched from now on user=%s service=%s pid=%d "
-                 "found_by=%s",
+                 "a login had no record; it is watched from now on; see tmout-recovery(7) user=%s "
+                 "service=%s pid=%d found_by=%s",
                  record.user, record.service, (int)record.pid, login_source_name(record.source));
     reconcile->hooks.found(reconcile->hooks.context, &record);
 }
@@ -631,7 +638,7 @@ static void on_named(void *context, const struct answer *answer)
         if (log_begins(&candidate->is_reported, true))
             log_line(LOG_ERR,
                      "a login has no record, and its user cannot be looked up: %s; it is not "
-                     "watched for now uid=%u pid=%d",
+                     "watched for now; see tmout-recovery(7) uid=%u pid=%d",
                      answer->error == ENXIO ? "no such user" : account_strerror(answer->error),
                      (unsigned)candidate->login.uid, (int)candidate->login.pid);
         ask_again_later(candidate, answer);

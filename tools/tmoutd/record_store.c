@@ -72,7 +72,8 @@ void record_store_refill(struct record_store *store)
     store->has_spares = registry_make(store->sessions_dir) == 0 &&
                         spares_fill(store->sessions_dir, geteuid(), &failure) == 0;
     if (log_begins(&store->has_no_room, !store->has_spares && failure.text[0] != '\0'))
-        log_line(LOG_WARNING, "%s; logins that begin now may have to be kept in memory",
+        log_line(LOG_WARNING,
+                 "%s; logins that begin now may have to be kept in memory; see tmout-recovery(7)",
                  failure.text);
     try_again_later(store);
 }
@@ -107,7 +108,9 @@ static void keep_in_memory(struct record_store *store, const struct session_reco
             array_grow(store->unsaved, store->unsaved_count, sizeof *grown);
         if (grown == NULL) {
             if (log_begins(&store->cannot_be_kept, true))
-                log_line(LOG_ERR, "out of memory; a login is not watched after a restart user=%s",
+                log_line(LOG_ERR,
+                         "out of memory; a login is not watched after a restart; see "
+                         "tmout-recovery(7) user=%s",
                          record->user);
             return;
         }
@@ -123,7 +126,7 @@ static void report_unsaved(const struct record_store *store, const struct sessio
 {
     log_line(LOG_WARNING,
              "%s/%d: %s; the login is watched, and its record is kept in memory until there is "
-             "room user=%s",
+             "room; see tmout-recovery(7) user=%s",
              store->sessions_dir, (int)record->pid, failure->text, record->user);
 }
 

@@ -136,8 +136,8 @@ static void report_failed_cut(struct terminal *terminal, int error)
 
     path_of_terminal(terminal, path);
     if (log_is_due(&terminal->failure, owner->loop->now.boot_ms))
-        log_line(LOG_ERR, "cannot hang up terminal: %s user=%s terminal=%s", strerror(error),
-                 owner->record->user, path);
+        log_line(LOG_ERR, "cannot hang up terminal: %s; see tmout-recovery(7) user=%s terminal=%s",
+                 strerror(error), owner->record->user, path);
 }
 
 static void on_cut(void *context, enum cut_result result, int error)
@@ -232,15 +232,25 @@ int64_t terminal_active_ms(struct terminal *terminal)
                                 : 0;
 }
 
+static void log_forged_times(const struct session_record *login, const char *terminal)
+{
+    struct log_entry entry;
+
+    log_entry_begin(&entry, LOG_EVENT_FORGED, LOG_WARNING,
+                    "terminal times were forged; ignoring them");
+    log_entry_add(&entry, "user", "%s", login->user);
+    log_entry_add(&entry, "address", "%s", login->address);
+    log_entry_add(&entry, "terminal", "%s", terminal);
+    log_entry(&entry);
+}
+
 static void carry_out(struct terminal *terminal, const char *path)
 {
     const struct terminal_owner *owner = terminal->owner;
     const struct terminal_decision *decision = &terminal->decision;
 
     if (decision->tampered)
-        log_line(LOG_WARNING,
-                 "terminal times were forged; ignoring them user=%s address=%s terminal=%s",
-                 owner->record->user, owner->record->address, path + strlen("/dev/"));
+        log_forged_times(owner->record, path + strlen("/dev/"));
     if (terminal->state.failed_hangups == 0)
         terminal->is_end_reported = false;
     if (decision->withdraw_notice)

@@ -123,7 +123,7 @@ void user_look_up(struct user *user)
 static void lookup_fails(struct user *user, const char *reason, int64_t retry_ms)
 {
     if (log_begins(&user->lookup_failed, true))
-        log_line(LOG_ERR, "%s; %s user=%s", reason,
+        log_line(LOG_ERR, "%s; %s; see tmout-recovery(7) user=%s", reason,
                  user->has_limits ? "the previous limits stay in force"
                                   : "the login is not watched for now",
                  user->name);

@@ -206,9 +206,13 @@ static void on_identified(void *context, struct user *user, uid_t uid)
 static void on_policy_failed(void *context, const struct failure *failure)
 {
     struct watch *watch = context;
+    struct log_entry entry;
 
-    if (log_begins(&watch->has_no_policy, failure != NULL))
-        log_line(LOG_ERR, "no policy is in force: %s; run tmoutctl apply", failure->text);
+    if (!log_begins(&watch->has_no_policy, failure != NULL))
+        return;
+    log_entry_begin(&entry, LOG_EVENT_NO_POLICY, LOG_ERR,
+                    "no policy is in force: %s; run tmoutctl apply", failure->text);
+    log_entry(&entry);
 }
 
 /* Records keep the limits known last, for a restart while the user cannot be looked
@@ -352,7 +356,9 @@ static void watch_record(struct watch *watch, const struct session_record *recor
     if (login != NULL)
         drop_login(watch, login);
     if (!add_login(watch, record)) {
-        log_line(LOG_ERR, "out of memory; a login is not watched for now user=%s", record->user);
+        log_line(LOG_ERR,
+                 "out of memory; a login is not watched for now; see tmout-recovery(7) user=%s",
+                 record->user);
         rescan_later(watch);
     }
 }
@@ -366,8 +372,8 @@ static void watch_unusable(struct watch *watch, pid_t pid, bool is_newer)
         reconcile_replace(watch->reconcile, pid, is_newer);
     } else if (!is_newer) {
         record_store_save(watch->store, &login->record);
-        log_line(LOG_ERR, "%s/%d: was damaged, written again user=%s", watch->sessions_dir,
-                 (int)pid, login->record.user);
+        log_line(LOG_ERR, "%s/%d: was damaged, written again; see tmout-recovery(7) user=%s",
+                 watch->sessions_dir, (int)pid, login->record.user);
     }
 }
 
@@ -460,8 +466,10 @@ static void write_again(struct watch *watch, pid_t pid)
         registry_get(watch->sessions_dir, geteuid(), pid, &record) != REGISTRY_ABSENT)
         return;
     record_store_save(watch->store, &login->record);
-    log_line(LOG_WARNING, "%s/%d: was removed, but the login goes on; written again user=%s",
-             watch->sessions_dir, (int)pid, login->record.user);
+    log_line(
+        LOG_WARNING,
+        "%s/%d: was removed, but the login goes on; written again; see tmout-recovery(7) user=%s",
+        watch->sessions_dir, (int)pid, login->record.user);
 }
 
 static void on_removed_records(void *context, int64_t late_ms)
@@ -515,7 +523,8 @@ void watch_login(struct watch *watch, pid_t pid)
         break;
     case REGISTRY_FAILED:
     default:
-        log_line(LOG_ERR, "%s/%d: cannot read: %s; the login is not watched for now",
+        log_line(LOG_ERR,
+                 "%s/%d: cannot read: %s; the login is not watched for now; see tmout-recovery(7)",
                  watch->sessions_dir, (int)pid, strerror(errno));
         rescan_later(watch);
     }
@@ -549,7 +558,7 @@ static void watch_on_scan(void *context, int64_t late_ms)
     if (watch->polling)
         rescan_later(watch);
     if (count < 0) {
-        log_line(LOG_ERR, "%s: %s", watch->sessions_dir, strerror(errno));
+        log_line(LOG_ERR, "%s: %s; see tmout-recovery(7)", watch->sessions_dir, strerror(errno));
         rescan_later(watch);
     }
     for (ssize_t i = 0; i < count; i++)

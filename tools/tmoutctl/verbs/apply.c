@@ -7,21 +7,25 @@
 
 #include "lib/attempts/ledger_remove.h"
 #include "lib/host/atomic_file.h"
+#include "lib/host/journal.h"
 #include "lib/policy/compile.h"
 #include "lib/policy/snapshot_read.h"
 #include "lib/policy/snapshot_write.h"
+#include "tools/tmoutctl/host/journal_stream.h"
 #include "tools/tmoutctl/host/state_directory.h"
 #include "tools/tmoutctl/print.h"
 #include "tools/tmoutctl/print_problems.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <paths.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -54,8 +58,8 @@ static int lock_state(struct application *a)
 
     a->lock_fd = openat(a->state_fd, "apply.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (a->lock_fd < 0) {
-        report("cannot apply the policy: %s/apply.lock: %s", a->context->state_dir,
-               failure_reason(errno));
+        report("cannot apply the policy: %s/apply.lock: %s; see tmout-recovery(7)",
+               a->context->state_dir, failure_reason(errno));
         return -1;
     }
     sigaction(SIGALRM, &interrupt, NULL);
@@ -75,7 +79,7 @@ static int open_state(struct application *a)
 
     a->state_fd = state_directory_open(a->context->state_dir, &failure);
     if (a->state_fd < 0) {
-        report("%s", failure.text);
+        report("%s; see tmout-recovery(7)", failure.text);
         return -1;
     }
     return lock_state(a);
@@ -133,7 +137,8 @@ static int write_record(const struct application *a, enum snapshot_kind kind, co
                         &image, &size) == 0)
         result = atomic_replace(a->state_fd, name, 0644, image, size);
     if (result != 0)
-        report("%s/%s: cannot write: %s", a->context->state_dir, name, failure_reason(errno));
+        report("%s/%s: cannot write: %s; see tmout-recovery(7)", a->context->state_dir, name,
+               failure_reason(errno));
     free(image);
     return result;
 }
@@ -154,14 +159,35 @@ static const char *describe_policy_in_force(const struct application *a, char *t
     return text;
 }
 
+/* In the unit, standard error is the journal: there the line gets its MESSAGE_ID and
+ * fields, instead of being printed. False: it has to be printed. */
+static bool log_rejection(const struct application *a, const char *text)
+{
+    const struct problem *first = problems_first_bad(&a->problems);
+    char datagram[JOURNAL_ENTRY_MAX], rule[FAILURE_TEXT_MAX];
+    struct log_entry entry;
+
+    if (!is_journal_stream(STDERR_FILENO) || !journal_owns_log(_PATH_LOG))
+        return false;
+    log_entry_begin(&entry, LOG_EVENT_POLICY_INVALID, LOG_ERR, "%s", text);
+    log_entry_add_field(&entry, "policy", a->context->config_path);
+    if (first != NULL && first->file != NULL) {
+        snprintf(rule, sizeof rule, "%s:%u", first->file, first->line);
+        log_entry_add_field(&entry, "rule", rule);
+    }
+    return journal_send(JOURNAL_SOCKET, datagram, journal_format(&entry, "tmoutctl", "", datagram));
+}
+
 static int reject_policy(struct application *a)
 {
-    char summary[1024], in_force[128];
+    char summary[1024], in_force[128], text[sizeof summary + sizeof in_force + 32];
     const char *stays = describe_policy_in_force(a, in_force, sizeof in_force);
 
     summarize_problems(&a->problems, summary, sizeof summary);
     if (a->context->quiet) {
-        report("%s; %s", summary, stays);
+        snprintf(text, sizeof text, "%s; %s; run \"tmoutctl check\"", summary, stays);
+        if (!log_rejection(a, text))
+            report("%s", text);
     } else {
         print_problems(stderr, &a->problems, false);
         report("policy not applied; %s", stays);

@@ -17,9 +17,10 @@ static inline void log_clear(void)
 }
 
 /* In the place of log_socket.c. */
-struct log_socket *log_socket_new(const char *path, bool to_stderr)
+struct log_socket *log_socket_new(const char *path, enum log_reader reader, bool to_stderr)
 {
     (void)path;
+    (void)reader;
     (void)to_stderr;
     return NULL;
 }
@@ -35,10 +36,10 @@ void log_socket_attach(struct log_socket *log, sd_event *event)
     (void)event;
 }
 
-void log_socket_write(struct log_socket *log, int priority, const char *text)
+void log_socket_write(struct log_socket *log, const struct log_entry *entry)
 {
     const size_t used = strlen(logged), room = sizeof logged - used;
-    const int size = snprintf(logged + used, room, "<%d> %s\n", priority, text);
+    const int size = snprintf(logged + used, room, "<%d> %s\n", entry->priority, entry->text);
 
     (void)log;
     assert_true(size > 0 && (size_t)size < room);

@@ -166,7 +166,8 @@ static void a_directory_that_cannot_be_watched(void **state)
         assert_int_equal(daemon_turn(&scene.daemon), 0);
     }
     assert_logged("<4> cannot watch ", 1);
-    assert_logged("/state: No such file or directory; falling back to polling\n", 1);
+    assert_logged(
+        "/state: No such file or directory; falling back to polling; see tmout-recovery(7)\n", 1);
     free(path);
     scene_end(&scene);
 }

@@ -64,7 +64,8 @@ static void nothing_to_listen_on(void **state)
     struct inbox *inbox = inbox_new(&loop, sessions, &hooks);
     assert_non_null(inbox);
     inbox_receive(inbox);
-    assert_logged("; logins whose record cannot be written are found later\n", 1);
+    assert_logged(
+        "; logins whose record cannot be written are found later; see tmout-recovery(7)\n", 1);
     inbox_free(inbox);
     loop_free(&loop);
     free(sessions);

@@ -173,7 +173,8 @@ static void what_cannot_be_ended(void **state)
     assert_false(scene.is_gone);
     assert_true(killed > 10 && killed < 30);
     assert_logged("ending what", 1);
-    assert_logged("cannot end what the login left behind: processes do not end; trying again "
+    assert_logged("cannot end what the login left behind: processes do not end; trying again; see "
+                  "tmout-recovery(7) "
                   "user=kim\n",
                   3); /* at once, after one minute and after ten more */
     scene_end(&scene);
@@ -209,7 +210,8 @@ static void not_to_be_seen(void **state)
     left = 1;
     pass(&scene, LIMIT_MS - 5000);
     assert_int_equal(terminated, 0);
-    assert_logged("cannot look at what a login left behind: Connection timed out; trying again "
+    assert_logged("cannot look at what a login left behind: Connection timed out; trying again; "
+                  "see tmout-recovery(7) "
                   "user=kim\n",
                   1);
     pass(&scene, 10000);

@@ -36,7 +36,7 @@ static void scene_begin(struct scene *scene, const char *directory)
     scene->path = path_in(directory, "log");
     scene->logger = listen_at(scene->path);
     assert_true(sd_event_new(&scene->event) >= 0);
-    scene->log = log_socket_new(scene->path, false);
+    scene->log = log_socket_new(scene->path, LOG_READER_SYSLOG, false);
     assert_non_null(scene->log);
     log_socket_attach(scene->log, scene->event);
 }
@@ -66,12 +66,20 @@ static void wait_for_line(const struct scene *scene, char *line, size_t size)
         assert_true(sd_event_run(scene->event, UINT64_MAX) >= 0);
 }
 
+static void write_line_of(struct log_socket *log, int priority, const char *text)
+{
+    struct log_entry entry;
+
+    log_entry_begin(&entry, LOG_EVENT_NONE, priority, "%s", text);
+    log_socket_write(log, &entry);
+}
+
 static void write_number(const struct scene *scene, unsigned number)
 {
     char text[32];
 
     snprintf(text, sizeof text, "line %u of many", number);
-    log_socket_write(scene->log, LOG_NOTICE, text);
+    write_line_of(scene->log, LOG_NOTICE, text);
 }
 
 static void a_line(void **state)
@@ -81,7 +89,7 @@ static void a_line(void **state)
     regex_t regex;
 
     scene_begin(&scene, *state);
-    log_socket_write(scene.log, LOG_ERR, "100 % of it");
+    write_line_of(scene.log, LOG_ERR, "100 % of it");
     assert_true(read_line(&scene, line, sizeof line));
     snprintf(pattern, sizeof pattern,
              "^<83>[A-Z][a-z][a-z] [ 1-3][0-9] [0-9:]{8} tmoutd\\[%d\\]: 100 %% of it$",
@@ -189,14 +197,14 @@ static void standard_error_is_full(void **state)
     scene_begin(&scene, *state);
     assert_int_equal(pipe(end), 0);
     dup2(end[1], STDERR_FILENO);
-    struct log_socket *log = log_socket_new(scene.path, true);
+    struct log_socket *log = log_socket_new(scene.path, LOG_READER_SYSLOG, true);
     for (unsigned i = 0; i < LINES; i++)
-        log_socket_write(log, LOG_INFO, "to standard error");
+        write_line_of(log, LOG_INFO, "to standard error");
     fcntl(end[0], F_SETFL, O_NONBLOCK);
     while ((got = read(end[0], text + size, sizeof text - 1 - size)) > 0)
         size += (size_t)got;
     assert_ptr_equal(strstr(text, "tmoutd: to standard error\n"), text);
-    log_socket_write(log, LOG_INFO, "again");
+    write_line_of(log, LOG_INFO, "again");
     got = read(end[0], text, sizeof text - 1);
     assert_true(got > 0);
     text[got] = '\0';

@@ -21,10 +21,12 @@ static void assert_line(enum watch_reason reason, enum limit_rule idle_rule, con
                         int64_t idle_ms, const char *expected)
 {
     const struct disconnect disconnect = {&login, terminal, reason, idle_rule, idle_ms};
-    char text[LOG_TEXT_MAX];
+    struct log_entry entry;
 
-    log_text_disconnect(&disconnect, &limits, text);
-    assert_string_equal(text, expected);
+    log_text_disconnect(&disconnect, &limits, &entry);
+    assert_string_equal(entry.text, expected);
+    assert_int_equal(entry.event, LOG_EVENT_DISCONNECTED);
+    assert_int_equal(entry.priority, LOG_NOTICE);
 }
 
 static void disconnects(void **state)

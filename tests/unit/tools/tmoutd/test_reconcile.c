@@ -170,7 +170,8 @@ static void found_by(void **state, enum login_source reason, const char *name)
     assert_int_equal(record.source, reason);
     assert_string_equal(record.user, "nobody");
     snprintf(line, sizeof line,
-             "a login had no record; it is watched from now on user=nobody service=sshd pid=%d "
+             "a login had no record; it is watched from now on; see tmout-recovery(7) user=nobody "
+             "service=sshd pid=%d "
              "found_by=%s\n",
              (int)pid, name);
     assert_logged(line, 1);
@@ -309,7 +310,7 @@ static void a_user_who_cannot_be_looked_up(void **state)
     assert_int_equal(scene.found_count, 0);
     assert_logged(
         "a login has no record, and its user cannot be looked up: no such user; it is not "
-        "watched for now uid=64321 ",
+        "watched for now; see tmout-recovery(7) uid=64321 ",
         1);
     end_program(pid);
     /* until it ends */
@@ -331,9 +332,10 @@ static void a_name_that_is_another_users(void **state)
     for (int i = 0; i < 10; i++)
         next();
     assert_int_equal(scene.found_count, 0);
-    assert_logged("a login has no record, and its user cannot be looked up: the name service gave "
-                  "an impossible answer; it is not watched for now uid=65534 ",
-                  1);
+    assert_logged(
+        "a login has no record, and its user cannot be looked up: the name service gave "
+        "an impossible answer; it is not watched for now; see tmout-recovery(7) uid=65534 ",
+        1);
     calls_all_root = false;
     until_found(1);
     assert_string_equal(scene.found[0].user, "nobody");
@@ -357,7 +359,7 @@ static void a_damaged_record(void **state)
     assert_int_equal(scene.found[0].source, LOGIN_REBUILT);
     assert_int_equal(registry_get(scene.sessions, geteuid(), pid, &record), REGISTRY_OK);
     assert_string_equal(record.user, "nobody");
-    assert_logged(": was damaged, rebuilt from /proc user=nobody\n", 1);
+    assert_logged(": was damaged, rebuilt from /proc; see tmout-recovery(7) user=nobody\n", 1);
     end_program(pid);
     scene_end();
 }
@@ -381,7 +383,7 @@ static void a_newer_record(void **state)
     /* its file is left to the version that can read it */
     assert_int_equal(registry_get(scene.sessions, geteuid(), pid, &found), REGISTRY_NEWER);
     assert_logged(": written by a newer version of pam_tmout; the login is watched as /proc shows "
-                  "it, until tmoutd is restarted user=nobody\n",
+                  "it, until tmoutd is restarted; see tmout-recovery(7) user=nobody\n",
                   1);
     assert_logged("damaged", 0);
     end_program(pid);
@@ -397,7 +399,8 @@ static void a_damaged_record_of_no_login(void **state)
     write_record(getpid(), "damaged", 7);
     reconcile_replace(scene.reconcile, getpid(), false);
     next();
-    assert_logged(": damaged, and the process is not a login; ignoring it\n", 1);
+    assert_logged(": damaged, and the process is not a login; ignoring it; see tmout-recovery(7)\n",
+                  1);
     assert_int_equal(access(own, F_OK), 0);
     /* of a user's process, and of one that has ended */
     const pid_t pid = start_program(scene.sshd, "sshd: kim [priv]", NULL);
@@ -406,7 +409,8 @@ static void a_damaged_record_of_no_login(void **state)
     write_record(pid, "damaged", 7);
     reconcile_replace(scene.reconcile, pid, false);
     next();
-    assert_logged(": damaged, and there is no such login process; removing it\n", 1);
+    assert_logged(
+        ": damaged, and there is no such login process; removing it; see tmout-recovery(7)\n", 1);
     assert_int_equal(access(ended, F_OK), -1);
     assert_int_equal(scene.found_count, 0);
     free(ended);

@@ -114,7 +114,7 @@ static void saved_when_there_is_room(void *directory)
     assert_true(record_store_keeps(store, 1));
     assert_true(record_store_keeps(store, 3));
     assert_logged("No space left on device; the login is watched, and its record is kept in memory "
-                  "until there is room user=user1\n",
+                  "until there is room; see tmout-recovery(7) user=user1\n",
                   1);
     record_store_remove(store, 3); /* it has ended */
     for (int i = 0; i < 3; i++)
@@ -123,7 +123,8 @@ static void saved_when_there_is_room(void *directory)
     assert_false(record_store_keeps(store, 3));
     assert_logged("user=user", 3); /* once each */
     record_store_refill(store);
-    assert_logged("; logins that begin now may have to be kept in memory\n", 1);
+    assert_logged("; logins that begin now may have to be kept in memory; see tmout-recovery(7)\n",
+                  1);
     remove_fillers(directory);
     const int64_t room_ms = loop.now.boot_ms;
     ring_next();

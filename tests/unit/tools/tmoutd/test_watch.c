@@ -249,7 +249,8 @@ static void a_user_who_is_unknown(void **state)
         watch_everything(scene.watch);
         assert_true(run(&scene) <= now_ms(&scene) + 30000);
     }
-    assert_logged("<3> cannot look up user: no such user; the login is not watched for now "
+    assert_logged("<3> cannot look up user: no such user; the login is not watched for now; see "
+                  "tmout-recovery(7) "
                   "user=nobody-of-this-name\n",
                   1);
     end_process(pid);
@@ -389,7 +390,8 @@ static void limits_of_the_record(void **state)
     put_policy(&scene.world, "default { max_session = 2h }");
     watch_policy(scene.watch);
     assert_true(run(&scene) != NEVER_MS);
-    assert_logged("cannot look up user: no such user; the previous limits stay in force "
+    assert_logged("cannot look up user: no such user; the previous limits stay in force; see "
+                  "tmout-recovery(7) "
                   "user=no such user\n",
                   1);
     assert_true(stored_record(&scene, pid).policy == record.policy);
@@ -428,7 +430,7 @@ static void another_user_in_the_place_of_this_one(void **state)
     }
     snprintf(expected, sizeof expected,
              "<3> cannot look up user: the name service says uid %u, but said %u at login; the "
-             "previous limits stay in force user=%s\n",
+             "previous limits stay in force; see tmout-recovery(7) user=%s\n",
              geteuid(), geteuid() + 1, scene.world.user);
     assert_logged(expected, 1);
     assert_int_equal(stored_record(&scene, lied).uid, geteuid() + 1);
@@ -483,7 +485,8 @@ static void a_record_that_disappears(void **state)
     scene.loop.now.boot_ms = run(&scene);
     run(&scene);
     assert_true(is_registered(&scene.world, pid));
-    assert_logged(": was removed, but the login goes on; written again user=", 1);
+    assert_logged(
+        ": was removed, but the login goes on; written again; see tmout-recovery(7) user=", 1);
     registry_remove(scene.world.sessions_dir, geteuid(), pid);
     watch_record_removed(scene.watch, pid);
     end_process(pid);
@@ -509,7 +512,7 @@ static void a_record_that_is_damaged(void **state)
     free(path);
     watch_login(scene.watch, pid);
     assert_string_equal(stored_record(&scene, pid).user, record.user);
-    assert_logged(": was damaged, written again user=", 1);
+    assert_logged(": was damaged, written again; see tmout-recovery(7) user=", 1);
     assert_int_equal(watch_count(scene.watch), 1);
     end_process(pid);
     scene_end(&scene);

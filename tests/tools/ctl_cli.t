@@ -33,11 +33,11 @@ COMMANDS = {
     "help": {"usage": "help [COMMAND]", "operand": "COMMAND"},
     "preset": {"usage": "preset [NAME]", "operand": "NAME"},
     "prune": {"usage": "prune [--quiet]"},
-    "sessions": {"usage": "sessions"},
+    "sessions": {"usage": "sessions [--watch]", "options": {"watch": None}},
     "shells": {"usage": "shells [--install | --remove | --literal]",
                "options": {"install": None, "remove": None, "literal": None},
                "group": ["install", "remove", "literal"]},
-    "show": {"usage": "show USER [--from ADDR] [--local]", "operand": "USER", "required": True,
+    "show": {"usage": "show [USER] [--from ADDR] [--local]", "operand": "USER",
              "options": {"from": "ADDR", "local": None}, "group": ["from", "local"]},
     "sshd-config": {"usage": "sshd-config [--check | --openssh X.Y]",
                     "options": {"check": None, "openssh": "X.Y"}, "group": ["check", "openssh"]},
@@ -118,7 +118,7 @@ def program(host):
     wrong(host, ["-x", "show"], "invalid option -- 'x'")
     wrong(host, ["--local", "show", "nobody"], "unrecognized option '--local'")
     wrong_values(host, [])
-    succeeds(host, ["--", "show", "-h"], "usage: tmoutctl show USER [--from ADDR] [--local]")
+    succeeds(host, ["--", "show", "-h"], "usage: tmoutctl show [USER] [--from ADDR] [--local]")
 
 
 def version_of_make():
@@ -349,8 +349,11 @@ def root_only(host):
         result = host(*own, *words)
         tap.ok((result.returncode, result.stdout) == (2, "") and
            result.stderr.startswith("tmoutctl: must be run as root"), " ".join(words), result)
-    result = host("--config", host.policy, "sessions")
-    tap.ok(result.stderr == "tmoutctl: must be run as root\n", "sessions of this machine", result)
+    says(host, ["--config", host.policy, "sshd-config", "--check"], 2, "^$", must)
+    for words in ["show", "--state", host.state], ["show", "--json"], ["show", "--local"]:
+        says(host, words, 0, "nobody", "^$")
+    says(host, ["sessions", "--watch", "--json"], 2, "^$", "mutually exclusive")
+    says(host, ["sessions", "--watch"], 2, "^$", "needs a terminal: standard output is not one")
 
 
 def without_standard_descriptors(host):

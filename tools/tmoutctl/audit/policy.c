@@ -1,14 +1,13 @@
 /* Is the policy on disk the one in force, and can its rules take effect here? */
 #include "tools/tmoutctl/audit/areas.h"
 
+#include "tools/tmoutctl/host/daemon.h"
 #include "tools/tmoutctl/host/groups.h"
 #include "tools/tmoutctl/print_problems.h"
 #include "lib/paths.h"
 
-#include "lib/host/procfs.h"
 #include "lib/policy/compile.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -192,27 +191,6 @@ static void check_policy_groups(struct audit *audit, const void *facts)
             finding, "Make this source of groups answer, or take it out of " NSSWITCH ".");
     }
     munmap(why, sizeof *why);
-}
-
-/* Is tmoutd running? A process of another user can have its name, too. */
-static bool tmoutd_is_running(void)
-{
-    DIR *directory = opendir("/proc");
-    bool found = false;
-
-    if (directory == NULL)
-        return false;
-    for (struct dirent *entry; !found && (entry = readdir(directory)) != NULL;) {
-        char name[64];
-        struct process process;
-        /* Other names in /proc come out as 0. */
-        const pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        found = pid > 0 && process_name(pid, name, sizeof name) && strcmp(name, "tmoutd") == 0 &&
-                process_is_roots(pid) && process_read(pid, &process) == 0 &&
-                !process_is_zombie(&process);
-    }
-    closedir(directory);
-    return found;
 }
 
 /* The first setting of a rule that only tmoutd enforces, or NULL. */

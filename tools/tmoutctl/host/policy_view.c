@@ -195,3 +195,20 @@ int find_account(const char *user, struct account *account, struct failure *fail
         return -1;
     }
 }
+
+int find_own_account(struct account *account, struct failure *failure)
+{
+    const unsigned uid = geteuid();
+
+    switch (account_lookup_uid(uid, account)) {
+    case ACCOUNT_FOUND:
+        return 0;
+    case ACCOUNT_UNKNOWN:
+        failure_set(failure, "you have no user name (uid %u)", uid);
+        return -1;
+    case ACCOUNT_ERROR:
+    default:
+        failure_set(failure, "cannot look up uid %u: %s", uid, account_strerror(errno));
+        return -1;
+    }
+}

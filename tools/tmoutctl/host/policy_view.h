@@ -70,4 +70,7 @@ int policy_view_resolve(const struct tmoutctl_context *context, struct policy_vi
  * account, or -1 with the reason, which names the user. */
 int find_account(const char *user, struct account *account, struct failure *failure);
 
+/* The same for whoever runs this process. */
+int find_own_account(struct account *account, struct failure *failure);
+
 #endif

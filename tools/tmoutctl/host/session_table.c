@@ -3,6 +3,7 @@
 #include "lib/host/array.h"
 #include "lib/sessions/idle.h"
 #include "lib/sessions/login_terminals.h"
+#include "tools/tmoutctl/sessions/own.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -52,19 +53,17 @@ void session_row_set_end(struct session_row *row, const struct user_limits *limi
     snprintf(row->rule, sizeof row->rule, "%s", limits->rule[rule]);
 }
 
+/* A row of the terminal at path. */
 static int add_terminal_row(struct session_table *table, const struct session_row *of_login,
-                            unsigned index, const struct user_limits *limits)
+                            const char *path, const struct user_limits *limits)
 {
-    const struct session_record *login = &of_login->login;
     struct session_row row = *of_login;
     struct idle idle;
     struct stat st;
-    char path[64];
 
-    terminal_path(login, index, path, sizeof path);
     if (stat(path, &st) != 0)
         return 0; /* just closed */
-    idle_start(&idle, &st, login->since.boot_ms, &table->now);
+    idle_start(&idle, &st, row.login.since.boot_ms, &table->now);
     row.idle_ms = idle.active_ms < table->now.boot_ms ? table->now.boot_ms - idle.active_ms : 0;
     snprintf(row.terminal, sizeof row.terminal, "%s", path + strlen("/dev/"));
     session_row_set_end(&row, limits, idle.active_ms, &table->now);
@@ -87,9 +86,12 @@ static int add_login_rows(struct session_table *table, struct session_row *row,
         report("cannot read the terminals of process %d: %s", (int)login->pid, strerror(errno));
         result = -1;
     }
-    for (int i = 0; i < count; i++)
-        if (add_terminal_row(table, row, index[i], limits) != 0)
+    for (int i = 0; i < count; i++) {
+        char path[64];
+        terminal_path(login, index[i], path, sizeof path);
+        if (add_terminal_row(table, row, path, limits) != 0)
             return -1;
+    }
     if (count > 0)
         return 0;
     session_row_set_end(row, limits, NEVER_MS, &table->now);
@@ -171,6 +173,12 @@ static int by_time_left(const void *left, const void *right)
     return a->login.pid - b->login.pid;
 }
 
+static void sort_by_time_left(struct session_table *table)
+{
+    if (table->count > 0)
+        qsort(table->row, table->count, sizeof *table->row, by_time_left);
+}
+
 static int by_user(const void *left, const void *right)
 {
     const struct session_record *a = left, *b = right;
@@ -246,7 +254,43 @@ int session_table_find(const struct tmoutctl_context *context, const char *direc
             result = -1;
     }
     free(logins);
-    if (table->count > 0)
-        qsort(table->row, table->count, sizeof *table->row, by_time_left);
+    sort_by_time_left(table);
+    return result;
+}
+
+int session_table_find_own(const struct tmoutctl_context *context, const char *directory,
+                           struct account *account, struct policy_view *view,
+                           struct session_table *table)
+{
+    struct resolution resolution;
+    struct user_limits limits;
+    struct failure failure = {""};
+    struct own_login *own = NULL;
+    ssize_t count = 0;
+    int result = -1;
+
+    if (policy_view_resolve(context, view, account, &resolution, &failure) != 0 ||
+        (count = own_logins_find(directory, account->uid, &own, &failure)) < 0) {
+        report("%s", failure.text);
+        return -1;
+    }
+    for (ssize_t i = 0; i < count; i++) {
+        struct session_row row = {.login = own[i].login, .is_own = true, .idle_ms = NEVER_MS};
+        char path[80];
+        snprintf(row.login.user, sizeof row.login.user, "%s", account->name);
+        snprintf(row.login.service, sizeof row.login.service, "%s", row.login.is_ssh ? "sshd" : "");
+        user_limits_find(&view->snapshot, &resolution, row.login.is_ssh, &limits);
+        snprintf(path, sizeof path, "/dev/%s", own[i].terminal);
+        if (own[i].terminal[0] == '\0')
+            session_row_set_end(&row, &limits, NEVER_MS, &table->now);
+        if (own[i].terminal[0] != '\0' ? add_terminal_row(table, &row, path, &limits) != 0
+                                       : add_session_row(table, &row) != 0)
+            goto out;
+    }
+    sort_by_time_left(table);
+    result = 0;
+
+out:
+    free(own);
     return result;
 }

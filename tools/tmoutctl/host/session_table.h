@@ -17,6 +17,8 @@ enum limits_state {
 /* A terminal of a login, or a login without one. Times in ms, NEVER_MS for none. */
 struct session_row {
     struct session_record login;
+    bool is_own; /* seen by its user, who may not read its record: service and source are
+                    not known, nor may the address be */
     enum limits_state limits_state;
     char terminal[64];   /* below /dev; "": the login has none, or they cannot be read */
     int64_t idle_ms;     /* NEVER_MS: only tmoutd knows */
@@ -48,5 +50,11 @@ void session_row_set_end(struct session_row *row, const struct user_limits *limi
  */
 int session_table_find(const struct tmoutctl_context *context, const char *directory,
                        struct policy_view *view, struct session_table *table);
+
+/* The same for the logins of an ordinary user, who may not read the registry: this
+ * account's. */
+int session_table_find_own(const struct tmoutctl_context *context, const char *directory,
+                           struct account *account, struct policy_view *view,
+                           struct session_table *table);
 
 #endif

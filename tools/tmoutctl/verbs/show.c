@@ -1,5 +1,5 @@
 /*
- * tmoutctl show USER: the settings of the user's next login, and the rule
+ * tmoutctl show [USER]: the settings of the user's next login, and the rule
  * behind each, found by the code that decides at login.
  */
 #include "tools/tmoutctl/verbs/verbs.h"
@@ -13,9 +13,57 @@
 #include <stdio.h>
 #include <string.h>
 
-static void show_rule(const struct resolved_setting *setting, char *text, size_t size)
+/* The login that is asked about, and the attempts that count against it. */
+struct login_view {
+    bool local;
+    const char *from;             /* --from ADDR, or NULL */
+    bool limited;                 /* are attempts limited? */
+    struct attempt_limits limits; /* then these are the limits */
+    struct attempt_state attempts;
+    struct failure note;      /* why attempts says nothing, else "" */
+    struct failure rejecting; /* why every password is rejected, else "" */
+};
+
+/* A setting as it applies to this login. */
+struct shown_setting {
+    const struct resolved_setting *resolved;
+    const char *exempt; /* why the policy's value does not apply, and "none" does; or NULL */
+    char value[SETTING_TEXT_MAX];
+};
+
+/* The limits that logins do not have where the policy does not cover them. */
+static bool needs_cover(enum setting_id id)
 {
-    if (!setting->from_rule)
+    return id == SETTING_TMOUT || id == SETTING_DISCONNECT || id == SETTING_DISCONNECT_NOTTY ||
+           id == SETTING_MAX_SESSION;
+}
+
+/* So that no setting says something else than the lines above it. */
+static struct shown_setting find_shown(const struct resolution *resolution,
+                                       const struct login_view *login, enum setting_id id)
+{
+    struct shown_setting shown = {.resolved = &resolution->setting[id]};
+
+    if (shown.resolved->value == SETTING_NONE)
+        shown.exempt = NULL;
+    else if (id == SETTING_MAX_ATTEMPTS && !login->limited)
+        shown.exempt = "root is exempt unless a rule for user \"root\" sets it";
+    else if (needs_cover(id) && !resolution_covers(resolution, !login->local))
+        shown.exempt = "local logins are not covered (sessions = ssh)";
+    if (shown.exempt != NULL)
+        snprintf(shown.value, sizeof shown.value, "none");
+    else
+        resolution_format(resolution, id, shown.value, sizeof shown.value);
+    return shown;
+}
+
+static void show_rule(const struct shown_setting *shown, char *text, size_t size)
+{
+    const struct resolved_setting *setting = shown->resolved;
+
+    if (shown->exempt != NULL)
+        snprintf(text, size, "%s", shown->exempt);
+    else if (!setting->from_rule)
         snprintf(text, size, "built-in default");
     else if (setting->kind == RULE_DEFAULT)
         snprintf(text, size, "default");
@@ -32,26 +80,16 @@ static void show_limit(const struct resolution *resolution, bool local, char *te
         text[0] = '\0';
 }
 
-/* The login that is asked about, and the attempts that count against it. */
-struct login_view {
-    bool local;
-    const char *from;             /* --from ADDR, or NULL */
-    struct attempt_limits limits; /* where attempts are limited */
-    struct attempt_state attempts;
-    struct failure note;      /* why attempts says nothing, else "" */
-    struct failure rejecting; /* why every password is rejected, else "" */
-};
-
 static void find_attempts(const struct tmoutctl_context *context, const struct account *account,
                           const struct resolution *resolution, struct login_view *login)
 {
-    const bool limited = attempt_limits_find(resolution, account->uid, &login->limits);
     const bool may_read = may_read_attempts(context);
     struct origin origin = {.kind = login->local ? ORIGIN_LOCAL : ORIGIN_NETWORK};
 
+    login->limited = attempt_limits_find(resolution, account->uid, &login->limits);
     if (login->from != NULL)
         origin = origin_of_address(login->from);
-    if (!limited)
+    if (!login->limited)
         failure_set(&login->note, "not limited");
     else if (login->limits.by_source && !login->local && login->from == NULL)
         failure_set(&login->note, "counted by address: use --from ADDR");
@@ -60,7 +98,7 @@ static void find_attempts(const struct tmoutctl_context *context, const struct a
     else
         attempt_state_find(context, account->uid, &origin, &login->limits, &login->attempts,
                            &login->note);
-    if (limited && may_read)
+    if (login->limited && may_read)
         find_rejecting(context, account->uid, &login->rejecting);
 }
 
@@ -94,9 +132,16 @@ static json_t *login_attempts_json(const struct login_view *login)
     return answer;
 }
 
+/* Is there a line in a policy file that gives it? */
+static bool has_place(const struct shown_setting *shown)
+{
+    return shown->resolved->from_rule && shown->exempt == NULL;
+}
+
 /* One line a setting: name, value, the rule behind it, and where that is. A
  * long value shifts only its own line. */
-static void show_settings(const struct policy_view *view, const struct resolution *resolution)
+static void show_settings(const struct policy_view *view, const struct resolution *resolution,
+                          const struct login_view *login)
 {
     int name_width = 0;
 
@@ -104,14 +149,14 @@ static void show_settings(const struct policy_view *view, const struct resolutio
         if ((int)strlen(settings[i].name) > name_width)
             name_width = (int)strlen(settings[i].name);
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        const struct resolved_setting *setting = &resolution->setting[i];
-        char value[SETTING_TEXT_MAX], rule[RULE_NAME_MAX + 32], path[512];
-        resolution_format(resolution, (enum setting_id)i, value, sizeof value);
-        show_rule(setting, rule, sizeof rule);
-        snapshot_source_path(&view->snapshot, setting->file, path, sizeof path);
-        printf("%-*s %-9s %s", name_width, settings[i].name, value, rule);
-        if (setting->from_rule)
-            printf("  %s:%u", path, setting->line);
+        const struct shown_setting shown = find_shown(resolution, login, (enum setting_id)i);
+        char rule[RULE_NAME_MAX + 32], path[512];
+        show_rule(&shown, rule, sizeof rule);
+        printf("%-*s %-9s %s", name_width, settings[i].name, shown.value, rule);
+        if (has_place(&shown)) {
+            snapshot_source_path(&view->snapshot, shown.resolved->file, path, sizeof path);
+            printf("  %s:%u", path, shown.resolved->line);
+        }
         putchar('\n');
     }
 }
@@ -133,7 +178,7 @@ static void show_text(const struct account *account, const struct policy_view *v
         printf("not covered (sessions = ssh)\n");
     show_attempts(login);
     putchar('\n');
-    show_settings(view, resolution);
+    show_settings(view, resolution, login);
 }
 
 /* null for no limit, and for a setting that is not set. */
@@ -145,22 +190,22 @@ static json_t *number_json(int64_t value)
 }
 
 static json_t *setting_json(const struct policy_view *view, const struct resolution *resolution,
-                            enum setting_id id)
+                            const struct login_view *login, enum setting_id id)
 {
-    const struct resolved_setting *setting = &resolution->setting[id];
-    char value[SETTING_TEXT_MAX], rule[RULE_NAME_MAX + 32], path[4096];
+    const struct shown_setting shown = find_shown(resolution, login, id);
+    const int64_t number = shown.exempt != NULL ? SETTING_NONE : shown.resolved->value;
+    char rule[RULE_NAME_MAX + 32], path[4096];
     json_t *entry;
 
-    resolution_format(resolution, id, value, sizeof value);
-    show_rule(setting, rule, sizeof rule);
-    snapshot_source_path(&view->snapshot, setting->file, path, sizeof path);
-    entry = json_pack("{s:s, s:o, s:o, s:o}", "value", value, "rule", json_text(rule), "file",
-                      setting->from_rule ? json_text(path) : json_null(), "line",
-                      setting->from_rule ? json_integer(setting->line) : json_null());
+    show_rule(&shown, rule, sizeof rule);
+    snapshot_source_path(&view->snapshot, shown.resolved->file, path, sizeof path);
+    entry = json_pack("{s:o, s:o, s:o, s:o}", "value", json_text(shown.value), "rule",
+                      json_text(rule), "file", json_text_or_null(has_place(&shown) ? path : NULL),
+                      "line", has_place(&shown) ? json_integer(shown.resolved->line) : json_null());
     if (entry != NULL && settings[id].type == SETTING_DURATION)
-        json_object_set_new(entry, "seconds", number_json(setting->value));
+        json_object_set_new(entry, "seconds", number_json(number));
     if (entry != NULL && settings[id].type == SETTING_NUMBER)
-        json_object_set_new(entry, "number", number_json(setting->value));
+        json_object_set_new(entry, "number", number_json(number));
     return entry;
 }
 
@@ -176,7 +221,7 @@ static json_t *show_json(const struct account *account, const struct policy_view
         json_array_append_new(groups, json_text(account->group[i]));
     for (size_t i = 0; all != NULL && i < SETTING_COUNT; i++)
         json_object_set_new(all, settings[i].name,
-                            setting_json(view, resolution, (enum setting_id)i));
+                            setting_json(view, resolution, login, (enum setting_id)i));
     return json_pack("{s:o, s:o, s:{s:s, s:o}, s:s, s:o, s:o, s:o}", "user",
                      json_text(account->name), "groups", groups, "policy", "state",
                      policy_state_word(view->state), "note", json_text(policy), "login",
@@ -260,6 +305,38 @@ out:
     return status;
 }
 
+struct own_name {
+    struct account account;
+    struct failure failure;
+    int result;
+};
+
+static void ask_own_name(void *context)
+{
+    struct own_name *own = context;
+
+    own->result = find_own_account(&own->account, &own->failure);
+}
+
+/* Whoever runs this asks about themselves. */
+static int show_oneself(const struct tmoutctl_context *context, struct login_view *login)
+{
+    struct own_name own = {.result = -1};
+
+    if (rehearse_names(ask_own_name, &own, 0, &own.failure) != 0) {
+        report("you could not be asked for: %s", own.failure.text);
+        return TMOUTCTL_FAILURE;
+    }
+    ask_own_name(&own);
+    if (own.result != 0) {
+        report("%s", own.failure.text);
+        return TMOUTCTL_FAILURE;
+    }
+    const int status = show_user(context, own.account.name, login);
+    account_free(&own.account);
+    return status;
+}
+
 enum { OPTION_FROM, OPTION_LOCAL };
 
 static const struct verb_option options[] = {
@@ -278,18 +355,19 @@ static int run_show(const struct tmoutctl_context *context, const struct verb_ar
     if (login.from != NULL && origin_of_address(login.from).kind == ORIGIN_NETWORK)
         return cli_usage_error(&verb_show, "invalid argument '%s' for '--from': not an IP address",
                                login.from);
-    return show_user(context, arguments->operand, &login);
+    return arguments->operand != NULL ? show_user(context, arguments->operand, &login)
+                                      : show_oneself(context, &login);
 }
 
 const struct verb verb_show = {
     .name = "show",
-    .usage = "USER [--from ADDR] [--local]",
+    .usage = "[USER] [--from ADDR] [--local]",
     .summary = "show a user's settings, and the rule behind each",
     .help = "Shows the settings that the user's next login over SSH gets, or their next\n"
             "local one, each with the rule that gave it, and for root their login attempts.\n"
+            "Without USER, shows your own.\n"
             "--from names the address where the policy counts attempts by source.",
     .operand = "USER",
-    .operand_required = true,
     .options = options,
     .run = run_show,
 };

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int collect_rules(const struct tmoutctl_context *context, const struct policy_view *view,
                          struct dropin *dropin)
@@ -246,6 +247,11 @@ static int run_sshd_config(const struct tmoutctl_context *context,
         return status;
     if (context->json && !check)
         return cli_usage_error(&verb_sshd_config, "option '--json' requires '--check'");
+    /* sshd -T would say that it has no host keys, which it may not read. */
+    if (check && geteuid() != 0 && context->host.root[0] == '\0') {
+        report("must be run as root");
+        return status;
+    }
     if (policy_view_find(context, &view, &failure) != 0) {
         report("%s", failure.text);
         return status;

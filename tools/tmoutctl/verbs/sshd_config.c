@@ -231,6 +231,12 @@ static int parse_version(const struct verb_arguments *arguments, struct sshd_ver
     return -1;
 }
 
+/* Of an ordinary user, sshd -T says that it has no host keys: those that it may not read. */
+static bool may_ask_sshd(const struct tmoutctl_context *context)
+{
+    return geteuid() == 0 || context->host.root[0] != '\0';
+}
+
 static int run_sshd_config(const struct tmoutctl_context *context,
                            const struct verb_arguments *arguments)
 {
@@ -247,8 +253,7 @@ static int run_sshd_config(const struct tmoutctl_context *context,
         return status;
     if (context->json && !check)
         return cli_usage_error(&verb_sshd_config, "option '--json' requires '--check'");
-    /* sshd -T would say that it has no host keys, which it may not read. */
-    if (check && geteuid() != 0 && context->host.root[0] == '\0') {
+    if (check && !may_ask_sshd(context)) {
         report("must be run as root");
         return status;
     }

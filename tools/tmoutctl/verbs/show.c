@@ -91,10 +91,10 @@ static void find_attempts(const struct tmoutctl_context *context, const struct a
         origin = origin_of_address(login->from);
     if (!login->limited)
         failure_set(&login->note, "not limited");
-    else if (login->limits.by_source && !login->local && login->from == NULL)
-        failure_set(&login->note, "counted by address: use --from ADDR");
     else if (!may_read)
         failure_set(&login->note, "shown to root only");
+    else if (login->limits.by_source && !login->local && login->from == NULL)
+        failure_set(&login->note, "counted by address: use --from ADDR");
     else
         attempt_state_find(context, account->uid, &origin, &login->limits, &login->attempts,
                            &login->note);

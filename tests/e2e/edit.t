@@ -302,6 +302,33 @@ def the_environment():
     edits("false", "x", VISUAL="true", says="not created")
 
 
+def under_sudo():
+    """through sudo: the host's editor, or one that only root can replace"""
+    write("/etc/sudoers.d/test", "eve ALL = (root) NOPASSWD: /usr/bin/tmoutctl edit\n", 0o440)
+    write("/usr/local/bin/editor", "#!/bin/sh\necho the host\\'s editor, HOME=$HOME\n", 0o755)
+    write("/home/eve/evil", "#!/bin/sh\necho evil\n", 0o755)
+    must("chown", "eve:", "/home/eve/evil")
+    os.symlink("/usr/bin/true", "/home/eve/link")
+    own = "HOME=/home/eve"
+    command = ["setpriv", "--reuid=eve", "--regid=eve", "--init-groups", "env", own]
+
+    def says(expected, editor):
+        with Terminal([*command, f"EDITOR={editor}", "sudo", "tmoutctl", "edit"]) as terminal:
+            terminal.wait_end()
+            tap.matches(terminal.screen, expected, f"{editor}: {expected!r}")
+            tap.ok("evil\r\n" not in terminal.screen.replace("/evil", ""), f"{editor}: not run")
+
+    says("the host's editor, HOME=/root\r\n", "/home/eve/evil")
+    write("/etc/sudoers.d/keep", "Defaults env_keep += \"EDITOR HOME\"\n", 0o440)
+    says("the editor that EDITOR names: .*home/eve/?(evil)? is not owned by root|"
+         "the editor that EDITOR names: /home/eve/evil: the directory /home/eve is not owned",
+         "/home/eve/evil")
+    says("^tmoutctl: .*unchanged\r\n$", "/home/eve/link")
+    says("the host's editor, HOME=/root\r\n", "editor")
+    for path in "/etc/sudoers.d/test", "/etc/sudoers.d/keep", "/usr/local/bin/editor":
+        os.unlink(path)
+
+
 def changed_meanwhile():
     """a file that somebody else changes meanwhile is not overwritten unasked"""
     theirs = "default {\n    tmout = 6m\n}\n"
@@ -412,5 +439,5 @@ install_files()
 must("useradd", "--create-home", "eve")
 fresh(VALID)
 tap.run(a_valid_edit, drop_ins, real_editors, an_invalid_edit, a_second_editor, interrupted,
-        bad_editors, the_environment, changed_meanwhile, not_a_file, full_disks, no_terminal,
+        bad_editors, the_environment, under_sudo, changed_meanwhile, not_a_file, full_disks, no_terminal,
         hidden_from_the_policy)

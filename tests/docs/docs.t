@@ -129,6 +129,14 @@ def check_targets(path):
     tap.ok(not missing, f"{path}: the make targets that it names exist", "\n".join(missing))
 
 
+def check_metrics(path):
+    """The metrics that a document names exist, and all are named."""
+    named = set(re.findall(r"`(tmout_[a-z_]+)[{`]", read(path)))
+    printed = set(re.findall(r'"(tmout_[a-z_]+)"', read("tools/tmoutctl/status/metrics.c")))
+    tap.ok(bool(named) and named <= printed, f"{path}: the metrics that it names exist",
+           f"{named - printed}")
+
+
 def check_facts():
     """docs/FACTS.md names tests that exist, and all those in tests/facts."""
     named = set(named_tests(read("docs/FACTS.md")))
@@ -179,6 +187,7 @@ def references():
     for path in ["README.md", "SECURITY.md", *sorted(glob.glob("docs/*.md"))]:
         check_paths(path)
         check_targets(path)
+    check_metrics("docs/ROLLOUT.md")
     check_facts()
 
 

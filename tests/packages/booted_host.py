@@ -1,7 +1,8 @@
 """A Debian that is booted: systemd, logind, dbus and sshd, in a container of
 its own whose changes stay in memory.
 
-    Host(suite)        boots it; run(), must(), path() and journal act on it
+    Host(suite)        boots it; run(), must(), path() and journal act on it;
+                       Host(suite, packages) has these packages, too
     host.connect()     from then on this process has the host's network, so that
                        tests/host/client.py logs in there
     mount_root(suite)  its files alone, at /run/root
@@ -31,22 +32,23 @@ INCLUDED = """systemd systemd-sysv dbus libpam-systemd openssh-server openssh-cl
     iproute2 login passwd procps sudo libconfuse2 libjansson4 libsystemd0""".split()
 
 
-def stored_root(suite):
+def stored_root(suite, more):
     """The directory of a suite's root, made once for each list of packages."""
-    root, made_of = f"{BUILD}/hosts/{suite}", f"{BUILD}/hosts/{suite}.made-of"
-    wanted = f"{' '.join(INCLUDED)}\n{sources(suite)}"
+    root = f"{BUILD}/hosts/{'-'.join([suite, *more])}"
+    made_of, packages = f"{root}.made-of", [*INCLUDED, *more]
+    wanted = f"{' '.join(packages)}\n{sources(suite)}"
     with lock(f"hosts-{suite}"):
         if not os.path.exists(made_of) or read(made_of) != wanted:
             shutil.rmtree(root, ignore_errors=True)
             remove(made_of)
-            make_root(suite, root, INCLUDED)
+            make_root(suite, root, packages)
             write(made_of, wanted)
     return root
 
 
-def mount_root(suite):
+def mount_root(suite, more=()):
     """Mounts a suite's root at /run/root; changes stay in memory."""
-    root = stored_root(suite)
+    root = stored_root(suite, more)
     for directory in "upper", "work", "root":
         os.mkdir(f"/run/{directory}")
     os.chmod("/run/upper", 0o755)
@@ -73,9 +75,9 @@ class Host:
     ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8",
                    "DEBIAN_FRONTEND": "noninteractive", "TERM": "dumb"}
 
-    def __init__(self, suite):
+    def __init__(self, suite, packages=()):
         self.suite = suite
-        mount_root(suite)
+        mount_root(suite, packages)
         self.leader = self._boot()
         state = self.run("systemctl", "is-system-running", "--wait").stdout.strip()
         if state not in ("running", "degraded"):

@@ -1,4 +1,4 @@
-"""The files of a fresh Debian, made by mmdebstrap."""
+"""The files of a fresh Debian or Ubuntu, made by mmdebstrap."""
 
 import os
 import re
@@ -10,6 +10,16 @@ from host.waiting import BUILD_GUARD_SEC
 
 SOURCES = "/etc/apt/sources.list.d/debian.sources"
 
+UNSTABLE = "sid"  # has no updates and no security archive
+UBUNTU = ("noble",)
+# Debian 12 has no package with Ubuntu's keys. Nothing from there leaves the test host.
+UBUNTU_SOURCES = """Types: deb
+URIs: http://archive.ubuntu.com/ubuntu
+Suites: {suite} {suite}-updates {suite}-security
+Components: main universe
+Trusted: yes
+"""
+
 
 def own_suite():
     """The code name of this machine's own release, "" if it has none."""
@@ -20,9 +30,16 @@ def own_suite():
 def sources(suite):
     """This machine's package sources, for another suite. "" where they are not
     in the usual place: mmdebstrap has its own."""
+    if suite in UBUNTU:
+        return UBUNTU_SOURCES.format(suite=suite)
     if not os.path.exists(SOURCES):
         return ""
-    return re.sub(rf"\b{own_suite()}\b", suite, read(SOURCES))
+    text = read(SOURCES)
+    if suite == UNSTABLE:
+        text = re.sub(rf"\b{own_suite()}-(updates|backports)\b", "", text)
+        parts = [part for part in text.split("\n\n") if "-security" not in part]
+        text = "\n\n".join(parts)
+    return re.sub(rf"\b{own_suite()}\b", suite, text)
 
 
 def make_root(suite, root, packages):

@@ -176,7 +176,8 @@ static void run_libpam(const struct generator *generator, struct outcome *outcom
 
 static int argument(const struct pam_line *line, const char *name)
 {
-    const char *value = pam_line_value(line, name);
+    size_t length;
+    const char *value = pam_line_value(line, name, &length);
 
     return value != NULL ? atoi(value) : PAM_SUCCESS;
 }

@@ -35,8 +35,9 @@ static void check_attempts_origin(struct audit *audit, const void *facts)
         const struct pam_service *service = &attempts->services.item[i];
         const struct pam_stack *auth = &service->stack[PAM_TYPE_AUTH];
         const size_t ours = counting_line(attempts, service);
+        size_t length;
         if (ours == auth->count || service_kind_of(service->name) != SERVICE_UNKNOWN ||
-            pam_line_value(&auth->line[ours], "origin=") != NULL)
+            pam_line_value(&auth->line[ours], "origin=", &length) != NULL)
             continue;
         struct finding *finding = findings_add(
             &audit->findings, CHECK_ATTEMPTS_ORIGIN, AUDIT_NOTE,
@@ -63,7 +64,8 @@ static bool asks_again(const struct pam_line *line)
         return false;
     if (traits.asks == PAM_ASKS_ITSELF)
         return true;
-    const char *retry = pam_line_value(line, "retry=");
+    size_t length;
+    const char *retry = pam_line_value(line, "retry=", &length);
     if (pam_line_is(line, "pam_sss.so"))
         return retry != NULL && retry[0] != '0';
     for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)

@@ -4,6 +4,7 @@
 #include "tools/tmoutctl/audit/pam_facts.h"
 #include "tools/tmoutctl/audit/patch.h"
 
+#include "tools/tmoutctl/pam/installed.h"
 #include "tools/tmoutctl/pam/rewrite.h"
 #include "tools/tmoutctl/pam/run.h"
 #include "tools/tmoutctl/pam/unit.h"
@@ -20,10 +21,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#ifndef PAMDIR
-#define PAMDIR "/usr/lib/security"
-#endif
 
 const char audit_module_path[] = PAMDIR "/" PAM_OUR_MODULE;
 
@@ -194,7 +191,8 @@ static void check_module_path(struct audit *audit, const struct pam_facts *pam,
     /* libpam looks for a relative path below its own directory
      * (_pam_load_module() of Linux-PAM). */
     snprintf(path, sizeof path, "%s%s", line->module[0] == '/' ? "" : PAMDIR "/", line->module);
-    const char *wrong = module_wrong(audit, path, &failure);
+    const char *wrong = pam_module_has_isa(line->module) ? "not every libpam finds"
+                                                         : module_wrong(audit, path, &failure);
     if (wrong == NULL)
         return;
     struct finding *finding = findings_add(&audit->findings, CHECK_PAM_MODULE, AUDIT_FAIL,
@@ -248,29 +246,6 @@ static void check_pam_module(struct audit *audit, const void *facts)
     finding_set_remediation(finding, "Reinstall pam_tmout.");
 }
 
-static bool host_has(const struct audit *audit, const char *path)
-{
-    char full[PATH_MAX];
-
-    return host_path(audit->host, path, full, sizeof full) == 0 && access(full, F_OK) == 0;
-}
-
-/* Is the module where libpam looks for it? Debian's looks in two more places. */
-static bool is_installed(const struct audit *audit, const char *module)
-{
-    static const char *const directories[] = {PAMDIR, "/lib/security", "/usr/lib/security"};
-    char path[PATH_MAX];
-
-    if (module[0] == '/')
-        return host_has(audit, module) || strstr(module, "$ISA") != NULL;
-    for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
-        snprintf(path, sizeof path, "%s/%s", directories[i], module);
-        if (host_has(audit, path))
-            return true;
-    }
-    return false;
-}
-
 /* A line that fails because its module is not there. */
 static void check_missing_module(struct audit *audit, const struct pam_facts *pam,
                                  const struct pam_service *service, const struct pam_line *line)
@@ -278,7 +253,7 @@ static void check_missing_module(struct audit *audit, const struct pam_facts *pa
     const int action = line->action[PAM_MODULE_UNKNOWN];
 
     if (line->kind != PAM_LINE_MODULE || (action != ACTION_BAD && action != ACTION_DIE) ||
-        pam_line_is(line, PAM_OUR_MODULE) || is_installed(audit, line->module) ||
+        pam_line_is(line, PAM_OUR_MODULE) || pam_module_is_installed(audit->host, line->module) ||
         findings_have(&audit->findings, CHECK_PAM_MISSING_MODULE, line->file, line->line))
         return;
     const bool has_cr = strchr(line->module, '\r') != NULL;
@@ -297,7 +272,7 @@ static void check_missing_module(struct audit *audit, const struct pam_facts *pa
 static void check_pam_missing_module(struct audit *audit, const void *facts)
 {
     /* Where libpam's own modules are not, we do not know where it looks. */
-    if (host_has(audit, PAMDIR "/pam_permit.so"))
+    if (pam_directory_is_known(audit->host))
         each_line(audit, facts, check_missing_module);
 }
 
@@ -367,9 +342,9 @@ static void check_line_arguments(struct audit *audit, const struct pam_facts *pa
     if (!pam_line_is(line, PAM_OUR_MODULE) ||
         findings_have(&audit->findings, CHECK_PAM_ARGUMENTS, line->file, line->line))
         return;
-    for (const char *word = line->arguments; *(word += strspn(word, " \t")) != '\0';
-         word += strcspn(word, " \t"))
-        check_argument(audit, line, word, strcspn(word, " \t"));
+    struct pam_argument argument;
+    for (const char *at = line->arguments; pam_next_argument(&at, &argument);)
+        check_argument(audit, line, argument.text, argument.length);
 }
 
 static void check_pam_arguments(struct audit *audit, const void *facts)
@@ -442,7 +417,7 @@ static const char *tool_for(const struct audit *audit, const struct pam_diagnosi
     struct text_file file;
     bool is_its = false;
 
-    if (!host_has(audit, "/usr/share/pam-configs/tmout"))
+    if (!host_has(audit->host, "/usr/share/pam-configs/tmout"))
         return NULL;
     for (size_t i = 0; i < stack->count && !is_its; i++)
         if (strncmp(stack->line[i].file, files[diagnosis->type], strlen(files[diagnosis->type])) ==

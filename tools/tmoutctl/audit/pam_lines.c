@@ -64,16 +64,29 @@ static void set_right(struct finding *finding, const struct pam_diagnosis *diagn
         finding_set_remediation(finding, "%s.", right);
 }
 
+/* Is there such a finding about the line, from another service, with all these edits? */
+static bool is_known(const struct audit *audit, enum audit_check check, const struct pam_line *line,
+                     const struct edits *edits)
+{
+    for (size_t i = 0; i < audit->findings.count; i++) {
+        const struct finding *f = audit->findings.item[i];
+        if (f->check == check && f->line == line->line && f->file != NULL &&
+            strcmp(f->file, line->file) == 0 && edits_include(&f->edits, edits))
+            return true;
+    }
+    return false;
+}
+
 /* Adds a finding about a line of ours, unless another service has led to the same;
  * NULL then. */
-static struct finding *__attribute__((format(printf, 5, 6)))
-add_about(struct audit *audit, enum audit_check check, enum audit_status status,
-          const struct pam_line *line, const char *format, ...)
+static struct finding *__attribute__((format(printf, 6, 7)))
+add_about(struct audit *audit, const struct pam_diagnosis *diagnosis, enum audit_check check,
+          enum audit_status status, const struct pam_line *line, const char *format, ...)
 {
     char text[1024];
     va_list arguments;
 
-    if (findings_have(&audit->findings, check, line->file, line->line))
+    if (is_known(audit, check, line, &diagnosis->edits))
         return NULL;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
@@ -274,11 +287,11 @@ void check_pam_session_order(struct audit *audit, const void *facts)
         if (theirs == diagnosis->stack.count)
             continue;
         const struct pam_line *line = &diagnosis->stack.line[theirs];
-        struct finding *finding =
-            add_about(audit, CHECK_PAM_SESSION_ORDER, pam_severity(pam, diagnosis->service), ours,
-                      "precedes pam_env with user_readenv=1 (%s:%u): the user's "
-                      "~/.pam_environment can override the limit",
-                      line->file, line->line);
+        struct finding *finding = add_about(
+            audit, diagnosis, CHECK_PAM_SESSION_ORDER, pam_severity(pam, diagnosis->service), ours,
+            "precedes pam_env with user_readenv=1 (%s:%u): the user's "
+            "~/.pam_environment can override the limit",
+            line->file, line->line);
         if (finding != NULL)
             set_right(finding, diagnosis, "Move the session line behind every pam_env line");
     }
@@ -296,7 +309,7 @@ void check_pam_session_control(struct audit *audit, const void *facts)
             continue;
         const struct pam_line *line = &diagnosis->stack.line[ours];
         struct finding *finding =
-            add_about(audit, CHECK_PAM_SESSION_CONTROL, AUDIT_WARN, line,
+            add_about(audit, diagnosis, CHECK_PAM_SESSION_CONTROL, AUDIT_WARN, line,
                       "the session line's control is \"%s\": without a valid policy, sessions of "
                       "%s are closed or later lines skipped; with `optional` they proceed, and it "
                       "is logged",
@@ -318,7 +331,7 @@ void check_pam_auth_control(struct audit *audit, const void *facts)
         if (pam_control_rejects_at_once(line->control))
             continue;
         struct finding *finding =
-            add_about(audit, CHECK_PAM_AUTH_CONTROL, AUDIT_FAIL, line,
+            add_about(audit, diagnosis, CHECK_PAM_AUTH_CONTROL, AUDIT_FAIL, line,
                       "the %s line's control for %s is \"%s\", not `requisite`: a locked user's "
                       "password is still checked",
                       pam_type_word(diagnosis->type), diagnosis->service->name, line->control);
@@ -348,7 +361,7 @@ static void add_auth_order(struct audit *audit, const struct pam_diagnosis *diag
     const bool is_some = kinds.count > 0 && kinds.count < PAM_USER_KINDS;
     if (comes_after(diagnosis))
         finding =
-            add_about(audit, CHECK_PAM_AUTH_ORDER, AUDIT_FAIL, ours,
+            add_about(audit, diagnosis, CHECK_PAM_AUTH_ORDER, AUDIT_FAIL, ours,
                       "comes after %s for %s: %ss%s%s%s are checked before the attempt is counted",
                       place_of(&diagnosis->stack, answer->flaw[PAM_FLAW_UNCOUNTED].line, &place),
                       service, check_text(diagnosis), is_some ? " of " : "",
@@ -356,7 +369,7 @@ static void add_auth_order(struct audit *audit, const struct pam_diagnosis *diag
     else if (answer->flaw[PAM_FLAW_NOT_FINAL].found && pam_control_rejects_at_once(ours->control) &&
              answer->flaw[PAM_FLAW_NOT_FINAL].line != PAM_NO_LINE)
         finding = add_about(
-            audit, CHECK_PAM_AUTH_ORDER, AUDIT_FAIL, ours,
+            audit, diagnosis, CHECK_PAM_AUTH_ORDER, AUDIT_FAIL, ours,
             "is in a substack that does not include %s: for %s, a rejection ends only the substack",
             place_of(&diagnosis->stack, answer->flaw[PAM_FLAW_NOT_FINAL].line, &place), service);
     if (finding != NULL)
@@ -369,7 +382,7 @@ static void add_unneeded(struct audit *audit, const struct pam_diagnosis *diagno
     const size_t line = diagnosis->wiring.answer.flaw[PAM_FLAW_UNNEEDED].line;
     struct place place = {""};
     struct finding *finding = add_about(
-        audit, CHECK_PAM_AUTH_ORDER, AUDIT_WARN, our_line(diagnosis, PAM_FLAW_UNNEEDED),
+        audit, diagnosis, CHECK_PAM_AUTH_ORDER, AUDIT_WARN, our_line(diagnosis, PAM_FLAW_UNNEEDED),
         "comes before %s for %s: it also applies to those whom that lets in without a password",
         place_of(&diagnosis->stack, line, &place), diagnosis->service->name);
 
@@ -401,7 +414,7 @@ void check_pam_prompt(struct audit *audit, const void *facts)
         struct place place = {""};
         const size_t line = diagnosis->wiring.answer.flaw[PAM_FLAW_PROMPT].line;
         struct finding *finding = add_about(
-            audit, CHECK_PAM_PROMPT, AUDIT_WARN, our_line(diagnosis, PAM_FLAW_PROMPT),
+            audit, diagnosis, CHECK_PAM_PROMPT, AUDIT_WARN, our_line(diagnosis, PAM_FLAW_PROMPT),
             "asks for a password in %s, although %s asks for a %s itself", diagnosis->service->name,
             place_of(&diagnosis->stack, line, &place), check_text(diagnosis));
         if (finding != NULL)
@@ -441,7 +454,7 @@ static void add_jump(struct audit *audit, const struct pam_facts *pam,
     else if (kinds.count > 0)
         snprintf(what, sizeof what, ": sessions of %s users open without it", kinds.text);
     struct finding *finding =
-        add_about(audit, CHECK_PAM_JUMP,
+        add_about(audit, diagnosis, CHECK_PAM_JUMP,
                   kinds.count > 0 && checks ? AUDIT_FAIL : pam_severity(pam, diagnosis->service),
                   ours, "is not reached for %s after some results of %s, whose control is %s%s",
                   diagnosis->service->name, place_of(&diagnosis->stack, example->by, &place),
@@ -475,7 +488,7 @@ void check_pam_twice(struct audit *audit, const void *facts)
             continue;
         const struct pam_line *first = &diagnosis->stack.line[diagnosis->wiring.ours];
         struct finding *finding = add_about(
-            audit, CHECK_PAM_TWICE, AUDIT_FAIL, our_line(diagnosis, PAM_FLAW_TWICE),
+            audit, diagnosis, CHECK_PAM_TWICE, AUDIT_FAIL, our_line(diagnosis, PAM_FLAW_TWICE),
             "is the second %s line for " PAM_OUR_MODULE " in the stack of %s; the first is %s:%u",
             pam_type_word(diagnosis->type), diagnosis->service->name, first->file, first->line);
         if (finding != NULL)

@@ -45,11 +45,26 @@ static int edits_append(struct edits *edits, const struct edit *edit, const stru
     return 0;
 }
 
-int edits_add(struct edits *edits, const struct edit *edit)
+static bool edits_have(const struct edits *edits, const struct edit *edit)
 {
     for (size_t i = 0; i < edits->count; i++)
         if (edit_is(&edits->item[i], edit))
-            return 0;
+            return true;
+    return false;
+}
+
+bool edits_include(const struct edits *edits, const struct edits *others)
+{
+    for (size_t i = 0; i < others->count; i++)
+        if (!edits_have(edits, &others->item[i]))
+            return false;
+    return true;
+}
+
+int edits_add(struct edits *edits, const struct edit *edit)
+{
+    if (edits_have(edits, edit))
+        return 0;
     return edits_append(edits, edit, &(struct edit_target){.path_length = strlen(edit->file)});
 }
 

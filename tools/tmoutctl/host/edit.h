@@ -59,6 +59,9 @@ int edits_add(struct edits *edits, const struct edit *edit);
 /* The same for all of another list. */
 int edits_add_all(struct edits *edits, const struct edits *added);
 
+/* Has the list all changes of another one? */
+bool edits_include(const struct edits *edits, const struct edits *others);
+
 /* Do two changes exclude each other, since both replace or delete the same line,
  * but not in the same way? The first path of a file counts, links do not. */
 bool edit_conflicts(const struct edit *one, const struct edit *other);

@@ -21,11 +21,11 @@ struct option_place {
     bool on_pam_line;
 };
 
-/* Stores an option if it is one that we compare; name ends with = or blanks. */
+/* Stores an option if it is one that we compare; name ends with =, blanks or a bracket. */
 static void set_option(struct faillock *faillock, const char *name, const char *value,
                        const struct option_place *place)
 {
-    const size_t length = strcspn(name, "= \t\r");
+    const size_t length = strcspn(name, "= \t\r]");
     struct faillock_option *option;
 
     if (length == 4 && strncmp(name, "deny", length) == 0)
@@ -76,13 +76,13 @@ void faillock_read(const struct host *host, const struct pam_stack *auth, struct
                                   .unlock_time.value = 600,
                                   .config = "/etc/security/faillock.conf"};
     for (size_t i = 0; i < auth->count; i++) {
-        const char *config = pam_line_value(&auth->line[i], "conf=");
+        size_t length = 0;
+        const char *config = pam_line_value(&auth->line[i], "conf=", &length);
         if (!pam_line_is(&auth->line[i], "pam_faillock.so"))
             continue;
         faillock->used = true;
         if (config != NULL)
-            snprintf(faillock->config, sizeof faillock->config, "%.*s",
-                     (int)strcspn(config, blanks), config);
+            snprintf(faillock->config, sizeof faillock->config, "%.*s", (int)length, config);
     }
     if (!faillock->used)
         return;
@@ -91,10 +91,10 @@ void faillock_read(const struct host *host, const struct pam_stack *auth, struct
         const struct pam_line *line = &auth->line[i];
         if (!pam_line_is(line, "pam_faillock.so"))
             continue;
-        for (const char *word = line->arguments; *(word += strspn(word, blanks)) != '\0';
-             word += strcspn(word, blanks)) {
-            const char *value = word + strcspn(word, "= \t\r");
-            set_option(faillock, word, value + (*value == '='),
+        struct pam_argument argument;
+        for (const char *at = line->arguments; pam_next_argument(&at, &argument);) {
+            const char *value = argument.text + strcspn(argument.text, "= \t\r]");
+            set_option(faillock, argument.text, value + (*value == '='),
                        &(struct option_place){line->file, line->line, true});
         }
     }

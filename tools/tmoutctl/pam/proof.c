@@ -61,7 +61,8 @@ struct proof {
     struct state *state;
     size_t states;
     struct slot *slot;
-    uint32_t call; /* number of the call being explored */
+    uint32_t call;    /* number of the call being explored */
+    bool absent_fail; /* modules that may be absent are */
     bool too_large, out_of_memory;
 };
 
@@ -86,6 +87,12 @@ static bool is_same_line(const struct pam_line *one, const struct pam_line *othe
            strcmp(one->arguments, other->arguments) == 0;
 }
 
+/* Is the line's module missing in what is explored now? libpam calls nothing then. */
+static bool is_missing(const struct proof *proof, const struct pam_line *line)
+{
+    return proof->absent_fail && line->may_be_absent;
+}
+
 /* Numbers the lines of both stacks so that lines in both have the same odd
  * number, and ours an even one, in their order. */
 static bool match_lines(struct proof *proof)
@@ -102,8 +109,12 @@ static bool match_lines(struct proof *proof)
             break;
         if (!is_same_line(&before->line[b], &after->line[a]))
             return false;
+        const struct pam_traits absent = {.kind = PAM_KIND_OTHER};
         proof->common[number] = (struct common){
-            .before = b, .after = a, .traits = pam_traits_of(&after->line[a]), .variable = -1};
+            .before = b,
+            .after = a,
+            .traits = is_missing(proof, &after->line[a]) ? absent : pam_traits_of(&after->line[a]),
+            .variable = -1};
         proof->order_before[b++] = 2 * number + 1;
         proof->order_after[a++] = 2 * number + 1;
         number++;
@@ -142,6 +153,8 @@ static bool may_return(const struct proof *proof, const struct common *common, i
 
     if (line->kind == PAM_LINE_MUST_FAIL)
         return result == PAM_PERM_DENIED;
+    if (is_missing(proof, line))
+        return result == PAM_MODULE_UNKNOWN;
     if (proof->question->user != NULL && !pam_user_may_get(proof->question->user, line, result))
         return false;
     return result != PAM_INCOMPLETE && !(common->traits.decides && result == PAM_IGNORE) &&
@@ -336,6 +349,9 @@ static void judge_end(struct proof *proof, const struct state *state)
         note_flaw(proof, PAM_FLAW_UNNEEDED, state, state->unneeded - 1u);
     if (proof->question->is_session && after && state->ours == 0 && !state->overridden)
         note_flaw(proof, PAM_FLAW_MISSED, state, PAM_NO_LINE);
+    if (proof->question->is_session && after && state->ours == 0 && !state->overridden &&
+        state->ours_before > 0)
+        note_flaw(proof, PAM_FLAW_LOSES, state, PAM_NO_LINE);
     if (proof->question->is_session && after && state->overridden)
         note_flaw(proof, PAM_FLAW_OVERRIDDEN, state, PAM_NO_LINE);
 }
@@ -380,26 +396,43 @@ static void call_ours_after(struct proof *proof, struct state *next)
     next->overridden = false;
 }
 
+/* Our line in the stack before the edit. */
+static void call_ours_before(const struct proof *proof, struct state *next)
+{
+    const size_t at = next->before.run.at;
+    const struct pam_traits traits = pam_traits_of(&proof->question->before->line[at]);
+
+    if (!proof->question->is_session)
+        next->passwords = (signed char)(next->passwords - ask(&next->before, &traits));
+    next->ours_before = 1;
+}
+
+/* A line of ours was called, or is not there to be. */
+static void go_on_after_ours(const struct proof *proof, const struct pam_stack *stack,
+                             struct side *side)
+{
+    if (is_missing(proof, &stack->line[side->run.at]))
+        go_on(stack, side, &proof->mode, PAM_MODULE_UNKNOWN, PAM_MODULE_UNKNOWN);
+    else
+        go_on(stack, side, &proof->mode, proof->mode.decided, proof->mode.result);
+}
+
 /* Our lines, which may be in one stack only. */
 static void step_ours(struct proof *proof, const struct state *from, size_t order)
 {
-    const struct pam_question *question = proof->question;
-    const struct mode *mode = &proof->mode;
+    const struct pam_stack *before = proof->question->before, *after = proof->question->after;
     struct state next = *from;
 
-    if (question->before->count > next.before.run.at &&
-        proof->order_before[next.before.run.at] == order) {
-        const struct pam_traits traits = pam_traits_of(&question->before->line[next.before.run.at]);
-        if (!question->is_session)
-            next.passwords = (signed char)(next.passwords - ask(&next.before, &traits));
-        next.ours_before = 1;
-        go_on(question->before, &next.before, mode, mode->decided, mode->result);
+    if (before->count > next.before.run.at && proof->order_before[next.before.run.at] == order) {
+        if (!is_missing(proof, &before->line[next.before.run.at]))
+            call_ours_before(proof, &next);
+        go_on_after_ours(proof, before, &next.before);
     }
-    if (question->after->count > next.after.run.at &&
-        proof->order_after[next.after.run.at] == order) {
+    if (after->count > next.after.run.at && proof->order_after[next.after.run.at] == order) {
         next.called = next.after.run.at;
-        call_ours_after(proof, &next);
-        go_on(question->after, &next.after, mode, mode->decided, mode->result);
+        if (!is_missing(proof, &after->line[next.after.run.at]))
+            call_ours_after(proof, &next);
+        go_on_after_ours(proof, after, &next.after);
     }
     reach(proof, &next);
 }
@@ -426,6 +459,8 @@ static void look_after(struct proof *proof, const struct common *common, struct 
         note_flaw(proof, PAM_FLAW_PROMPT, next, common->after);
     if (next->ours == 0 && !proof->mode.rejects)
         note_flaw(proof, PAM_FLAW_UNCOUNTED, next, common->after);
+    if (next->ours == 0 && next->ours_before > 0)
+        note_flaw(proof, PAM_FLAW_LOSES, next, common->after);
     if (next->ours > 0 && proof->mode.rejects)
         note_flaw(proof, PAM_FLAW_NOT_FINAL, next, common->after);
     next->checked = next->checked || next->ours > 0;
@@ -558,6 +593,43 @@ static enum pam_kind find_checks(const struct pam_stack *stack)
                                                                      : PAM_KIND_CODE;
 }
 
+/* Explores all calls with modules that may be absent as proof->absent_fail says. */
+static enum pam_proof_status explore_with(struct proof *proof)
+{
+    if (!match_lines(proof))
+        return PAM_PROOF_UNLIKE;
+    find_variables(proof);
+    for (size_t i = 0; i < proof->commons; i++)
+        find_results(proof, &proof->common[i]);
+    explore_all(proof);
+    if (proof->out_of_memory)
+        return PAM_PROOF_FAILED;
+    return proof->too_large ? PAM_PROOF_TOO_LARGE : PAM_PROOF_DONE;
+}
+
+static bool has_doubtful(const struct pam_stack *stack)
+{
+    for (size_t i = 0; i < stack->count; i++)
+        if (stack->line[i].may_be_absent)
+            return true;
+    return false;
+}
+
+/* The same once more, without the modules that may be absent; adds what is wrong with the
+ * edit. What is wrong with the stack is about the one that was meant, with all modules. */
+static enum pam_proof_status explore_without(struct proof *proof)
+{
+    struct pam_answer *answer = proof->answer, without = {0};
+
+    proof->absent_fail = true;
+    proof->answer = &without;
+    const enum pam_proof_status status = explore_with(proof);
+    for (int flaw = 0; flaw <= PAM_FLAW_LOSES; flaw++)
+        if (!answer->flaw[flaw].found)
+            answer->flaw[flaw] = without.flaw[flaw];
+    return status;
+}
+
 enum pam_proof_status pam_prove(const struct pam_question *question, struct pam_answer *answer)
 {
     struct proof proof = {.question = question, .answer = answer};
@@ -570,17 +642,12 @@ enum pam_proof_status pam_prove(const struct pam_question *question, struct pam_
     proof.slot = calloc(SLOTS, sizeof *proof.slot);
     if (proof.common == NULL || proof.slot == NULL)
         goto cleanup;
-    status = PAM_PROOF_UNLIKE;
-    if (!match_lines(&proof))
-        goto cleanup;
-    find_variables(&proof);
-    for (size_t i = 0; i < proof.commons; i++)
-        find_results(&proof, &proof.common[i]);
     proof.checks = find_checks(question->after);
-    explore_all(&proof);
-    status = proof.too_large ? PAM_PROOF_TOO_LARGE : PAM_PROOF_DONE;
-    if (proof.out_of_memory)
-        status = PAM_PROOF_FAILED;
+    status = explore_with(&proof);
+    /* A stack that is looked at, not edited, differs from itself in nothing. */
+    if (status == PAM_PROOF_DONE && question->before != question->after &&
+        (has_doubtful(question->before) || has_doubtful(question->after)))
+        status = explore_without(&proof);
 
 cleanup:
     free(proof.slot);

@@ -4,7 +4,8 @@
  * returns the same to both. Pure. Nothing that the proof does not find can
  * happen; what it finds can, as far as the modules may return anything (a
  * condition that is asked twice has one answer, pam_deny never succeeds, and
- * modules.h says who asks for a password).
+ * modules.h says who asks for a password). What is about the edit must hold both if
+ * modules that may be absent are there and if they are not.
  */
 #ifndef TMOUT_TMOUTCTL_PAM_PROOF_H
 #define TMOUT_TMOUTCTL_PAM_PROOF_H
@@ -15,13 +16,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What can go wrong. The first five are about the edit, the others about the
- * stack after it. */
+/* What can go wrong. Those up to PAM_FLAW_LOSES are about the edit, the others about
+ * the stack after it. */
 enum pam_flaw {
     PAM_FLAW_REFUSES,    /* somebody is refused who got in before */
     PAM_FLAW_ADMITS,     /* somebody gets in who was refused before */
     PAM_FLAW_ASKS_MORE,  /* somebody is asked for more passwords or codes than before */
     PAM_FLAW_SECOND,     /* pam_setcred() or pam_close_session() returns something else */
+    PAM_FLAW_LOSES,      /* a check or a session that came after our line no longer does */
     PAM_FLAW_BAD_JUMP,   /* a jump goes past the end */
     PAM_FLAW_UNCOUNTED,  /* auth, password: something is checked that was not counted */
     PAM_FLAW_NOT_FINAL,  /* auth: after our rejection something is checked, or they get in */

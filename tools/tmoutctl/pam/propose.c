@@ -201,15 +201,19 @@ static int edit_candidate(struct search *search, const struct candidate *candida
 /* Does the edit do no harm to those who log in through a stack? */
 static bool is_harmless(const struct pam_answer *answer)
 {
-    return !answer->flaw[PAM_FLAW_REFUSES].found && !answer->flaw[PAM_FLAW_ADMITS].found &&
-           !answer->flaw[PAM_FLAW_ASKS_MORE].found && !answer->flaw[PAM_FLAW_SECOND].found;
+    for (int flaw = 0; flaw <= PAM_FLAW_LOSES; flaw++)
+        if (answer->flaw[flaw].found)
+            return false;
+    return true;
 }
 
-/* Does the stack have a flaw of its own that it did not have before? */
-static bool is_worse(const struct pam_answer *before, const struct pam_answer *after)
+/* Does the stack have a flaw of its own that it did not have before? A line that it did
+ * not have must be where it belongs. */
+static bool is_worse(const struct pam_answer *before, const struct pam_answer *after, bool gains)
 {
     for (int flaw = PAM_FLAW_BAD_JUMP; flaw < PAM_FLAWS; flaw++)
-        if (after->flaw[flaw].found && !before->flaw[flaw].found)
+        if (after->flaw[flaw].found &&
+            (!before->flaw[flaw].found || (gains && flaw != PAM_FLAW_BAD_JUMP)))
             return true;
     return false;
 }
@@ -246,13 +250,10 @@ static bool is_proven(struct search *search, const struct pam_stack *after)
     return is_right;
 }
 
-/* Would our line, which is new in the stack, reject everybody, because the service's
- * sandbox keeps it from counting? */
-static bool gets_blocked(const struct search *search, const struct pam_service *service,
-                         const struct pam_stack *before, const struct pam_stack *after)
+/* Has the stack a line of ours that is new to it? */
+static bool gains_line(const struct pam_stack *before, const struct pam_stack *after)
 {
-    return service->is_blocked && search->type != PAM_TYPE_SESSION &&
-           find_ours(before) == before->count && find_ours(after) < after->count;
+    return find_ours(before) == before->count && find_ours(after) < after->count;
 }
 
 /* Does another service that reads the same files come out no worse? */
@@ -270,10 +271,13 @@ static bool is_safe_for(struct search *search, const struct pam_service *other)
     if (has_read(search,
                  pam_stack_read(&search->host, other->name, pam_type_word(search->type), &after))) {
         pam_wiring_look(before, search->type, &wiring);
+        const bool gains = gains_line(before, &after);
+        /* In the service's sandbox, a line that cannot count would reject everybody. */
+        const bool is_blocked = other->is_blocked && search->type != PAM_TYPE_SESSION;
         is_safe = has_proof(search, wiring.status) &&
                   has_proof(search, compare(search, before, &after, &answer)) &&
-                  is_harmless(&answer) && !is_worse(&wiring.answer, &answer) &&
-                  !gets_blocked(search, other, before, &after);
+                  is_harmless(&answer) && !is_worse(&wiring.answer, &answer, gains) &&
+                  !(gains && is_blocked);
     }
     pam_stack_free(&after);
     search->breaks_others = search->breaks_others || !is_safe;
@@ -340,20 +344,20 @@ static bool try_candidate(struct search *search, const struct candidate *candida
 static void write_text(const struct search *search, const struct pam_line *like,
                        const char *control, bool prompts, char text[TEXT_MAX])
 {
-    const char *blanks = " \t", *value = NULL;
+    const char *value = NULL;
+    struct pam_argument argument;
     struct failure unused = {""};
     size_t used = (size_t)snprintf(text, TEXT_MAX, "%-10s %-12s " PAM_OUR_MODULE,
                                    pam_type_word(search->type), control);
 
     if (!prompts)
         used += (size_t)snprintf(text + used, TEXT_MAX - used, " noprompt");
-    for (const char *word = like != NULL ? like->arguments : ""; *(word += strspn(word, blanks));
-         word += strcspn(word, blanks)) {
-        const size_t length = strcspn(word, blanks);
-        if (keep_all_but_noprompt(word, length) &&
-            module_arg_find(word, length, &value, &unused) >= 0 && used + length + 2 < TEXT_MAX)
-            used += (size_t)snprintf(text + used, TEXT_MAX - used, " %.*s", (int)length, word);
-    }
+    for (const char *at = like != NULL ? like->arguments : ""; pam_next_argument(&at, &argument);)
+        if (keep_all_but_noprompt(argument.text, argument.length) &&
+            module_arg_find(argument.text, argument.length, &value, &unused) >= 0 &&
+            used + argument.written_length + 2 < TEXT_MAX)
+            used += (size_t)snprintf(text + used, TEXT_MAX - used, " %.*s",
+                                     (int)argument.written_length, argument.written);
 }
 
 /* Tries changes to our lines where they are. */

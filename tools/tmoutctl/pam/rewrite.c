@@ -124,9 +124,13 @@ int pam_replace_arguments(const struct host *host, struct edits *edits, const st
         goto cleanup;
     fwrite(raw.text, 1, (size_t)(raw.arguments - raw.text), out);
     for (char *at = raw.arguments, *next; at < raw.end; at = next) {
-        char *start = skip_blanks(at);
-        next = end_of_word(start);
-        if (keep(start, (size_t)(next - start)))
+        const char *behind = at;
+        struct pam_argument argument;
+        pam_next_argument(&behind, &argument);
+        next = behind < raw.end ? at + (behind - at) : raw.end;
+        if (argument.text + argument.length > raw.end)
+            argument.length = (size_t)(raw.end - argument.text);
+        if (keep(argument.text, argument.length))
             fwrite(at, 1, (size_t)(next - at), out);
     }
     if (word != NULL)

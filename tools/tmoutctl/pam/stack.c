@@ -1,6 +1,7 @@
 #include "tools/tmoutctl/pam/stack.h"
 
 #include "lib/host/array.h"
+#include "tools/tmoutctl/pam/installed.h"
 #include "tools/tmoutctl/pam/text.h"
 
 #include <errno.h>
@@ -28,6 +29,7 @@ struct reader {
     struct pam_stack stack;
     unsigned origin, origin_on_host;
     const char *open[PAM_LEVELS_MAX + 1]; /* the files being read, outermost first */
+    bool knows_modules;                   /* pam_directory_is_known() */
     bool out_of_memory;
 };
 
@@ -73,6 +75,12 @@ struct parsed {
     bool bracketed;
 };
 
+static bool is_absent(const struct reader *reader, const char *module)
+{
+    return reader->knows_modules &&
+           (pam_module_has_isa(module) || !pam_module_is_installed(reader->host, module));
+}
+
 static void add_pam_line(struct reader *reader, const struct parsed *parsed,
                          const struct opened *file, const struct pam_text_line *at)
 {
@@ -84,7 +92,9 @@ static void add_pam_line(struct reader *reader, const struct parsed *parsed,
                             .on_host = at->on_host,
                             .origin = reader->origin,
                             .origin_on_host = reader->origin_on_host,
-                            .level = file->level};
+                            .level = file->level,
+                            .may_be_absent = parsed->kind == PAM_LINE_MODULE &&
+                                             is_absent(reader, parsed->module)};
 
     if (grown == NULL) {
         reader->out_of_memory = true;
@@ -345,7 +355,8 @@ static int read_service(struct reader *reader, const char *service)
 enum pam_stack_status pam_stack_read(const struct host *host, const char *service, const char *type,
                                      struct pam_stack *stack)
 {
-    struct reader reader = {.host = host, .type = type};
+    struct reader reader = {
+        .host = host, .type = type, .knows_modules = pam_directory_is_known(host)};
     const int found = read_service(&reader, service);
 
     if (found == 0 && reader.stack.count == 0 && !reader.stack.aborts)
@@ -377,29 +388,48 @@ bool pam_line_is(const struct pam_line *line, const char *name)
     return strcmp(slash != NULL ? slash + 1 : line->module, name) == 0;
 }
 
-/* The first argument that begins with start, or NULL. */
-static const char *find_argument(const struct pam_line *line, const char *start)
+bool pam_next_argument(const char **at, struct pam_argument *argument)
+{
+    const char *start = *at + strspn(*at, blanks);
+    const bool is_bracketed = start[0] == '[';
+
+    argument->written = start;
+    argument->text = start + is_bracketed;
+    argument->length = strcspn(argument->text, is_bracketed ? "]" : blanks);
+    *at = argument->text + argument->length;
+    *at += is_bracketed && **at == ']';
+    argument->written_length = (size_t)(*at - start);
+    return start[0] != '\0';
+}
+
+/* The first argument that begins with start. False: there is none. */
+static bool find_argument(const struct pam_line *line, const char *start,
+                          struct pam_argument *argument)
 {
     const size_t length = strlen(start);
 
-    for (const char *word = line->arguments; *(word += strspn(word, blanks)) != '\0';
-         word += strcspn(word, blanks))
-        if (strncmp(word, start, length) == 0)
-            return word;
-    return NULL;
+    for (const char *at = line->arguments; pam_next_argument(&at, argument);)
+        if (argument->length >= length && strncmp(argument->text, start, length) == 0)
+            return true;
+    return false;
 }
 
 bool pam_line_has(const struct pam_line *line, const char *word)
 {
-    const size_t length = strlen(word);
-    const char *found = find_argument(line, word);
+    struct pam_argument argument;
 
-    return found != NULL && strcspn(found, blanks) == length;
+    for (const char *at = line->arguments; pam_next_argument(&at, &argument);)
+        if (argument.length == strlen(word) && strncmp(argument.text, word, argument.length) == 0)
+            return true;
+    return false;
 }
 
-const char *pam_line_value(const struct pam_line *line, const char *name)
+const char *pam_line_value(const struct pam_line *line, const char *name, size_t *length)
 {
-    const char *found = find_argument(line, name);
+    struct pam_argument argument;
 
-    return found != NULL ? found + strlen(name) : NULL;
+    if (!find_argument(line, name, &argument))
+        return NULL;
+    *length = argument.length - strlen(name);
+    return argument.text + strlen(name);
 }

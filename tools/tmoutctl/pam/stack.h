@@ -30,6 +30,7 @@ struct pam_line {
     unsigned origin;          /* the line of the service's own file that included it */
     unsigned origin_on_host;  /* the same without host->edits; 0: it is new */
     unsigned level;           /* how many substacks it is in */
+    bool may_be_absent;       /* the module is not where libpam is known to look */
     int action[PAM_RESULTS];
 };
 
@@ -72,11 +73,22 @@ void pam_stack_free(struct pam_stack *stack);
 /* Is the line's module called name, as pam_unix.so, in whatever directory? */
 bool pam_line_is(const struct pam_line *line, const char *name);
 
+/* One argument of a line: the text that the module gets, and how it is written, which
+ * is the same but for brackets around it. */
+struct pam_argument {
+    const char *text, *written;
+    size_t length, written_length;
+};
+
+/* Finds the argument that begins at *at, after blanks, and moves *at behind it. False:
+ * there is none. */
+bool pam_next_argument(const char **at, struct pam_argument *argument);
+
 /* Is word one of the line's arguments? */
 bool pam_line_has(const struct pam_line *line, const char *word);
 
-/* The value of NAME=value among the arguments, up to a blank or the end; name
- * includes the "=". NULL if it is not there. */
-const char *pam_line_value(const struct pam_line *line, const char *name);
+/* The value of NAME=value among the arguments, *length bytes; name includes the "=".
+ * NULL if it is not there. */
+const char *pam_line_value(const struct pam_line *line, const char *name, size_t *length);
 
 #endif

@@ -6,6 +6,7 @@
  */
 #include "tests/unit/tools/tmoutctl/audit/audited_host.h"
 #include "tests/unit/tools/tmoutctl/audit/convergence_hosts.h"
+#include "tests/unit/tools/tmoutctl/put_module.h"
 
 #include "tools/tmoutctl/host/preset_file.h"
 #include "tools/tmoutctl/host/subprocess.h"
@@ -72,13 +73,8 @@ static void put_modules(const struct audited_host *host)
                                         "pwhistory",
                                         "sss_gss"};
 
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        char path[256];
-        snprintf(path, sizeof path, "%.*s/pam_%s.so",
-                 (int)(strrchr(audit_module_path, '/') - audit_module_path), audit_module_path,
-                 names[i]);
-        put(host->root, path, "");
-    }
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        put_module(host->root, names[i]);
 }
 
 /* The files that the host has of its own. */

@@ -1,5 +1,6 @@
 /* The audit of the PAM stacks: each check, on a host that one line breaks. */
 #include "tests/unit/tools/tmoutctl/audit/audited_host.h"
+#include "tests/unit/tools/tmoutctl/put_module.h"
 
 #include <unistd.h>
 
@@ -446,14 +447,9 @@ static void jumps_past_the_end(void **state)
 static void modules_that_are_not_installed(void **state)
 {
     struct audited_host *host = *state;
-    char path[PATH_MAX];
 
-    snprintf(path, sizeof path, "%.*spam_permit.so",
-             (int)(strlen(audit_module_path) - strlen("pam_tmout.so")), audit_module_path);
-    put(host->root, path, "");
-    snprintf(path, sizeof path, "%.*spam_unix.so",
-             (int)(strlen(audit_module_path) - strlen("pam_tmout.so")), audit_module_path);
-    put(host->root, path, "");
+    put_module(host->root, "permit");
+    put_module(host->root, "unix");
     assert_all_pass(audit_area(host, audit_pam));
     put(host->root, SSHD_PAM,
         GOOD_STACK "-account optional pam_gone.so\n"
@@ -467,6 +463,57 @@ static void modules_that_are_not_installed(void **state)
     assert_only(audit_area(host, audit_pam),
                 &(struct expected){CHECK_PAM_MISSING_MODULE, AUDIT_FAIL, SSHD_PAM, 5,
                                    "carriage return", NULL});
+}
+
+/* What keeps somebody out because its module is not there must not let them in, and nobody
+ * is asked for a password for a module that is not there. */
+static void edits_around_modules_that_are_not_installed(void **state)
+{
+    static const struct {
+        const char *stack, *edited;
+    } cases[] = {
+        {"auth sufficient pam_gone.so\nauth requisite /opt/pam_tmout.so\n"
+         "auth sufficient pam_unix.so\n",
+         NULL},
+        {"auth required pam_unix.so\nauth requisite /lib/security/$ISA/pam_tmout.so\n", NULL},
+        {"auth sufficient pam_ldap.so\n", "auth       requisite    pam_tmout.so noprompt\n"},
+        {"auth sufficient $ISA/pam_ldap.so\n", "auth       requisite    pam_tmout.so noprompt\n"},
+        {"auth sufficient pam_unix.so\n", "auth       requisite    pam_tmout.so\n"},
+    };
+    struct audited_host *host = *state;
+
+    put_module(host->root, "permit");
+    put_module(host->root, "unix");
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char text[512], edited[512];
+        snprintf(text, sizeof text, "%ssession include common-session\n" SESSION_LINE,
+                 cases[i].stack);
+        snprintf(edited, sizeof edited, "%s%s", cases[i].edited, text);
+        put(host->root, SSHD_PAM, text);
+        const struct findings *findings = audit_area(host, audit_pam);
+        assert_non_null(findings_first(findings, AUDIT_CHECKS, AUDIT_FAIL, SETTING_COUNT));
+        assert_edited(host, findings, SSHD_PAM, cases[i].edited != NULL ? edited : NULL);
+    }
+}
+
+/* libpam takes brackets for quotes. */
+static void arguments_in_brackets(void **state)
+{
+    struct audited_host *host = *state;
+    const struct stack_case cases[] = {
+        {"auth requisite pam_tmout.so [noprompt] [x y] [tell]\nauth required pam_oath.so\n"
+         "session required pam_unix.so\n" SESSION_LINE,
+         {CHECK_PAM_ARGUMENTS, AUDIT_FAIL, SSHD_PAM, 1, "rejects: x y", NULL},
+         "auth requisite pam_tmout.so [noprompt] [tell]\nauth required pam_oath.so\n"
+         "session required pam_unix.so\n" SESSION_LINE},
+        {"auth requisite pam_tmout.so [tell]\nauth required pam_oath.so\n"
+         "session required pam_unix.so\n" SESSION_LINE,
+         {CHECK_PAM_PROMPT, AUDIT_WARN, SSHD_PAM, 1, "asks for a password", NULL},
+         "auth requisite pam_tmout.so [tell] noprompt\nauth required pam_oath.so\n"
+         "session required pam_unix.so\n" SESSION_LINE},
+    };
+
+    assert_cases(host, cases, COUNT_OF(cases));
 }
 
 /* The service that sshd names is the one that must be right. */
@@ -765,6 +812,8 @@ int main(void)
         WITH_HOST(a_line_before_those_who_need_no_password),
         WITH_HOST(jumps_past_the_end),
         WITH_HOST(modules_that_are_not_installed),
+        WITH_HOST(edits_around_modules_that_are_not_installed),
+        WITH_HOST(arguments_in_brackets),
         WITH_HOST(another_service_for_sshd),
         WITH_HOST(several_findings_in_one_file),
         WITH_HOST(files_that_a_tool_writes),

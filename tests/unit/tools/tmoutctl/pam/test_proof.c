@@ -1,5 +1,5 @@
 /* What an edit of a PAM stack changes, over all results of its modules. */
-#include "tests/unit/host_tree.h"
+#include "tests/unit/tools/tmoutctl/put_module.h"
 
 #include "tools/tmoutctl/host/edit.h"
 #include "tools/tmoutctl/pam/proof.h"
@@ -40,7 +40,7 @@ struct proof_case {
     const char *flaws; /* their letters, in the order of the enum */
 };
 
-static const char letters[] = "radsbunekpmot";
+static const char letters[] = "radslbunekpmot";
 
 static void find_flaws(const char *root, const char *type, const struct proof_case *the_case,
                        struct pam_answer *answer)
@@ -127,6 +127,57 @@ static void edits_of_auth(void **state)
         {"RHEL, skipped for users of a directory", RHEL, {{EDIT_INSERT, 6, OURS}}, "rasu"},
     };
 
+    assert_flaws(*state, "auth", cases, COUNT_OF(cases));
+}
+
+/* Moving a line must not take a check from behind it. */
+static void checks_that_are_no_longer_counted(void **state)
+{
+    static const struct proof_case cases[] = {
+        {"the line goes, where some ways led around it",
+         "auth [success=1 default=ignore] pam_localuser.so\n" OURS "\n"
+         "auth sufficient pam_unix.so\n",
+         {{EDIT_DELETE, 2, ""}, {EDIT_REPLACE, 1, "auth [default=ignore] pam_localuser.so"}},
+         "slu"},
+        {"behind the first of two checks",
+         OURS "\nauth sufficient pam_krb5.so\nauth required pam_unix.so try_first_pass\n",
+         {{EDIT_DELETE, 1, ""}, {EDIT_INSERT, 3, OURS}},
+         "lu"},
+        {"to where it belongs",
+         "auth sufficient pam_unix.so\n" OURS "\nauth sufficient pam_ldap.so\n",
+         {{EDIT_DELETE, 2, ""}, {EDIT_INSERT, 1, OURS}},
+         ""},
+    };
+
+    assert_flaws(*state, "auth", cases, COUNT_OF(cases));
+}
+
+/* The edit must do no harm as long as a module is missing, nor once it is there. */
+static void modules_that_are_absent(void **state)
+{
+    static const struct proof_case cases[] = {
+        {"the only one that checks passwords",
+         "auth sufficient pam_ldap.so\n",
+         {{EDIT_INSERT, 1, OURS}},
+         "d"},
+        {"one of two", "auth sufficient pam_ldap.so\n" DEBIAN, {{EDIT_INSERT, 1, OURS}}, ""},
+        {"a path that depends on libpam",
+         "auth sufficient /lib/security/$ISA/pam_unix.so\n",
+         {{EDIT_INSERT, 1, OURS}},
+         "d"},
+        {"ours by another path, which kept everybody out",
+         "auth requisite /opt/pam_tmout.so\n" DEBIAN,
+         {{EDIT_REPLACE, 1, OURS}},
+         "ads"},
+        {"a new line of ours that is not there",
+         DEBIAN,
+         {{EDIT_INSERT, 1, "auth requisite x/pam_tmout.so"}},
+         "rs"},
+    };
+    static const char *const installed[] = {"permit", "deny", "unix", "tmout"};
+
+    for (size_t i = 0; i < COUNT_OF(installed); i++)
+        put_module(*state, installed[i]);
     assert_flaws(*state, "auth", cases, COUNT_OF(cases));
 }
 
@@ -379,9 +430,14 @@ static void kinds_of_users(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        WITH_DIRECTORY(edits_of_auth),    WITH_DIRECTORY(who_asks),
-        WITH_DIRECTORY(edits_of_session), WITH_DIRECTORY(examples_name_lines),
-        WITH_DIRECTORY(kinds_of_users),   WITH_DIRECTORY(finds_what_brute_force_finds),
+        WITH_DIRECTORY(edits_of_auth),
+        WITH_DIRECTORY(checks_that_are_no_longer_counted),
+        WITH_DIRECTORY(modules_that_are_absent),
+        WITH_DIRECTORY(who_asks),
+        WITH_DIRECTORY(edits_of_session),
+        WITH_DIRECTORY(examples_name_lines),
+        WITH_DIRECTORY(kinds_of_users),
+        WITH_DIRECTORY(finds_what_brute_force_finds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -466,17 +466,21 @@ static void look_after(struct proof *proof, const struct common *common, struct 
     next->checked = next->checked || next->ours > 0;
 }
 
-/* Asks and answers on one side of a line that both stacks have. */
-static int answer_on(struct side *side, const struct pam_traits *traits, int result,
+/* Asks and answers on one side of a line that both stacks have. unanswered is the result
+ * of a module that needs an answer and has none. */
+static int answer_on(struct side *side, const struct pam_traits *traits, int unanswered, int result,
                      signed char *asked)
 {
     const bool lacks_answer = traits->needs_answer && !side->has_answer;
 
     *asked = ask(side, traits);
-    return lacks_answer && result == PAM_SUCCESS ? PAM_AUTH_ERR : result;
+    if (!lacks_answer)
+        return result;
+    return unanswered == PAM_SUCCESS ? PAM_AUTH_ERR : unanswered;
 }
 
-/* Both stacks, or one of them, at a line that both have. */
+/* Both stacks, or one of them, at a line that both have. decided is the result of the first
+ * call, if this is the second; in the first call, that without an answer. */
 static void step_common(struct proof *proof, const struct state *from, const struct common *common,
                         int decided, int result)
 {
@@ -487,13 +491,14 @@ static void step_common(struct proof *proof, const struct state *from, const str
 
     if (next.before.run.at == common->before) {
         const int got =
-            is_first ? answer_on(&next.before, &common->traits, result, &before) : result;
+            is_first ? answer_on(&next.before, &common->traits, decided, result, &before) : result;
         go_on(question->before, &next.before, &proof->mode, is_first ? got : decided, got);
     }
     if (next.after.run.at == common->after) {
         const enum pam_kind kind = common->traits.kind;
         const bool had_bad_jump = next.after.run.bad_jump;
-        const int got = is_first ? answer_on(&next.after, &common->traits, result, &after) : result;
+        const int got =
+            is_first ? answer_on(&next.after, &common->traits, decided, result, &after) : result;
         next.called = common->after;
         look_after(proof, common, &next);
         if (next.ours > 0 && got == PAM_SUCCESS &&
@@ -524,6 +529,8 @@ static void step_all_results(struct proof *proof, const struct state *from,
             *variable = (unsigned char)(i + 1);
         }
         step_common(proof, &with, common, common->result[i], common->result[i]);
+        if (is_first && common->traits.needs_answer)
+            step_common(proof, &with, common, PAM_AUTH_ERR, common->result[i]);
         /* In a second call, the first one's result may be any other. */
         for (size_t k = 0; !is_first && k < common->results; k++)
             step_common(proof, &with, common, common->result[k], common->result[i]);

@@ -256,6 +256,15 @@ static bool gains_line(const struct pam_stack *before, const struct pam_stack *a
     return find_ours(before) == before->count && find_ours(after) < after->count;
 }
 
+/* Does it lose all of ours, although one belongs there? Even behind the check, one keeps
+ * locked users out. */
+static bool loses_line(const struct pam_stack *before, const struct pam_stack *after,
+                       const struct pam_answer *answer)
+{
+    return gains_line(after, before) &&
+           (answer->flaw[PAM_FLAW_UNCOUNTED].found || answer->flaw[PAM_FLAW_MISSED].found);
+}
+
 /* Does another service that reads the same files come out no worse? */
 static bool is_safe_for(struct search *search, const struct pam_service *other)
 {
@@ -277,7 +286,7 @@ static bool is_safe_for(struct search *search, const struct pam_service *other)
         is_safe = has_proof(search, wiring.status) &&
                   has_proof(search, compare(search, before, &after, &answer)) &&
                   is_harmless(&answer) && !is_worse(&wiring.answer, &answer, gains) &&
-                  !(gains && is_blocked);
+                  !(gains && is_blocked) && !loses_line(before, &after, &answer);
     }
     pam_stack_free(&after);
     search->breaks_others = search->breaks_others || !is_safe;

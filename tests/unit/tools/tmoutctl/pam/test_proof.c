@@ -224,6 +224,11 @@ static void who_asks(void **state)
          "auth required pam_unix.so use_first_pass\n",
          {{EDIT_INSERT, 1, OURS}},
          "ad"},
+        {"one that returns something else once something was asked",
+         "auth [auth_err=ignore success=ok default=die] pam_unix.so use_first_pass\n"
+         "auth sufficient pam_exec.so\n",
+         {{EDIT_INSERT, 1, OURS}},
+         "rad"},
         {"between a code and a password",
          "auth required pam_oath.so\nauth required pam_unix.so\n",
          {{EDIT_INSERT, 2, OURS}},

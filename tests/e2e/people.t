@@ -18,6 +18,7 @@ from host.attempts import lets_in, setup_passwords
 from host.client import ssh, terminal
 from host.commands import must, run
 from host.files import read, remove, write
+from host.pam_stacks import wire
 from host.product import POLICY, SNAPSHOT, apply, policy, show
 from host.tap import tap
 from host.terminal import Terminal
@@ -85,6 +86,20 @@ def logins_of_ones_own():
               (0, "no logins of yours are registered\n", ""), "none")
 
 
+def at_a_console():
+    """a login of one's own that is not over SSH"""
+    with Terminal(["login", "-f", "bob"]) as desk:
+        desk.wait_prompt()
+        registered(1)
+        known, = sessions()
+        seen, = [row for row in own_sessions("bob") if row["terminal"]]
+        for key in ("user", "from", "terminal", "pid", "setting", "rule", "limit", "enforced"):
+            tap.equal(seen[key], known[key], f"as root sees it: {key}")
+        tap.equal((seen["from"], seen["setting"]), ("local", None), "which the policy does not cover")
+        tap.equal(seen["service"], None, "the service, they may not know")
+    registered(0)
+
+
 def what_they_cannot_know():
     """where they cannot know, or nothing would happen, it says so"""
     tmoutd.stop()
@@ -92,6 +107,13 @@ def what_they_cannot_know():
     tap.equal((result.returncode, result.stderr),
               (0, "tmoutctl: tmoutd is not running: nothing ends these logins\n"), "tmoutd")
     tap.equal({row["enforced"] for row in own_sessions_quietly("ann")}, {False}, "as JSON")
+    with terminal("ann") as session:
+        session.wait_prompt()
+        registered(1)
+        tap.matches(run("tmoutctl", "status").stdout,
+                    r"(?m)^logins    1; nothing ends them: tmoutd is not running$", "status")
+        facts = json.loads(run("tmoutctl", "status", "--json").stdout)
+        tap.equal(facts["logins"]["next"], None, "status, as JSON")
     tmoutd.start()
     must("mount", "-o", "remount,hidepid=2", "/proc")
     result = ssh("ann", "tmoutctl sessions")
@@ -280,6 +302,9 @@ def same_policy_state():
     """without a policy, and with an invalid edit, all say the same"""
     remove(SNAPSHOT)
     write(POLICY, "broken\n")
+    text = run("tmoutctl", "status").stdout
+    for line in "logins    not known without a policy", "attempts  not known without a policy":
+        tap.ok(line in text.splitlines(), f"status: {line}", text)
     for words in ["show", "root"], ["attempts"], ["sessions"], ["sshd-config", "--check"]:
         for as_ann in [], ["setpriv", "--reuid=ann", "--clear-groups"]:
             result = run(*as_ann, "tmoutctl", *words)
@@ -300,7 +325,8 @@ def same_policy_state():
 
 
 setup_passwords(TEXT, "PasswordAuthentication yes\n", ["sshd"], {"bob": "right"})
+wire("login")
 user("ann")
 user("free")
 tmoutd.start()
-tap.run(logins_of_ones_own, what_they_cannot_know, widths, colors, one_truth, same_policy_state)
+tap.run(logins_of_ones_own, at_a_console, what_they_cannot_know, widths, colors, one_truth, same_policy_state)

@@ -1,6 +1,7 @@
 #include "tools/tmoutctl/host/daemon.h"
 
 #include "lib/host/procfs.h"
+#include "lib/paths.h"
 
 #include <dirent.h>
 #include <stddef.h>
@@ -26,4 +27,9 @@ bool tmoutd_is_running(void)
     }
     closedir(directory);
     return found;
+}
+
+bool tmoutd_ends_logins_of(const char *state_dir)
+{
+    return strcmp(state_dir, TMOUT_STATE_DIR) != 0 || tmoutd_is_running();
 }

@@ -128,7 +128,8 @@ static int add_connection(struct own_search *search, const struct process *conne
                          strncmp(name, "sshd", strlen("sshd")) == 0;
     snprintf(login.login.address, sizeof login.login.address, "%s",
              login.login.is_ssh ? "" : "local");
-    if (leads_terminal(connection))
+    /* login(1) may have opened the session that its child is in. */
+    if (!login.login.is_ssh && connection->terminal != 0)
         return add_session(search, login, connection);
     for (size_t i = 0; i < search->process_count; i++) {
         const struct process *child = &search->process[i];

@@ -3,6 +3,7 @@
 #include "lib/host/clock.h"
 #include "lib/sessions/registry.h"
 #include "tools/tmoutctl/audit/areas.h"
+#include "tools/tmoutctl/host/daemon.h"
 #include "tools/tmoutctl/host/ledger_holders.h"
 
 #include <limits.h>
@@ -44,7 +45,7 @@ static int find_logins(const struct tmoutctl_context *context, struct status_fac
         failure_set(&failure, "%s: path too long", context->state_dir);
     } else if (clock_now(&table->now, &failure) == 0) {
         facts->incomplete |= session_table_find(context, directory, &facts->audit.view, table) != 0;
-        if (table->count > 0 && table->row[0].left_ms != NEVER_MS)
+        if (table->count > 0 && table->row[0].left_ms != NEVER_MS && facts->enforced)
             facts->next = &table->row[0];
         return count_logins(facts);
     }
@@ -70,6 +71,7 @@ int status_find(const struct tmoutctl_context *context, struct status_facts *fac
     (void)audit_areas(&facts->audit, NULL, &unused);
     for (size_t i = 0; i < facts->audit.findings.count; i++)
         facts->found[facts->audit.findings.item[i]->status]++;
+    facts->enforced = tmoutd_ends_logins_of(context->state_dir);
     if (facts->audit.has_view) {
         result = find_logins(context, facts);
         find_locked(context, facts);

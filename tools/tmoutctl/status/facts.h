@@ -10,9 +10,10 @@ struct status_facts {
     struct audit audit;           /* with the policy, and whether tmoutd is running */
     size_t found[AUDIT_FAIL + 1]; /* findings by enum audit_status */
     struct session_table sessions;
-    size_t logins;                  /* that are registered; a login may have several rows */
-    const struct session_row *next; /* the one that ends first, or NULL */
-    size_t locked;                  /* users with a lock */
+    size_t logins;                  /* that are registered, where there is a policy; a login may have several rows */
+    bool enforced;                  /* does tmoutd end any of them? */
+    const struct session_row *next; /* then the one that ends first, or NULL */
+    size_t locked;                  /* users with a lock, where there is a policy */
     struct failure rejecting;       /* why every password is rejected, else "" */
     bool incomplete;                /* something could not be read, after a message */
 };

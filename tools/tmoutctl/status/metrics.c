@@ -45,7 +45,7 @@ void status_print_metrics(FILE *to, const struct status_facts *facts)
                     "When the policy in force was applied.", view->applied_sec);
     print_gauge(to, "tmout_daemon_running", "Whether tmoutd is running.",
                 facts->audit.tmoutd_is_running);
-    if (!facts->incomplete) {
+    if (!facts->incomplete && facts->audit.has_view) {
         print_gauge(to, "tmout_logins", "Logins that are registered.", (int64_t)facts->logins);
         print_gauge(to, "tmout_locked_users", "Users who are locked after failed logins.",
                     (int64_t)facts->locked);

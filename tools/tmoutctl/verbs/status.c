@@ -42,7 +42,13 @@ static void print_logins(const struct status_facts *facts)
     const struct session_row *next = facts->next;
     char left[64];
 
+    if (!facts->audit.has_view) {
+        puts("logins    not known without a policy");
+        return;
+    }
     printf("logins    %zu", facts->logins);
+    if (facts->logins > 0 && !facts->enforced)
+        fputs("; nothing ends them: tmoutd is not running", stdout);
     if (next != NULL) {
         duration_format(next->left_ms / 1000, left, sizeof left);
         printf("; next to end in %s if idle: ", left);
@@ -56,6 +62,10 @@ static void print_logins(const struct status_facts *facts)
 
 static void print_attempts(const struct status_facts *facts)
 {
+    if (!facts->audit.has_view) {
+        puts("attempts  not known without a policy");
+        return;
+    }
     printf("attempts  %zu user%s locked", facts->locked, facts->locked == 1 ? "" : "s");
     if (facts->rejecting.text[0] != '\0') {
         fputs("; ", stdout);

@@ -1,42 +1,40 @@
 #include "tools/tmoutctl/cli.h"
 
+#include "tools/tmoutctl/print.h"
+
 #include <getopt.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What getopt_long() returns for a long option without a short one: a common
  * option, or COMMON_END and the index of the verb's own. Above any character. */
+enum { COMMON_FIRST = 256 };
+enum { OPTION_JSON, OPTION_QUIET, OPTION_CONFIG, OPTION_STATE, OPTION_HELP, OPTION_VERSION };
+
+static const struct common_option common[] = {
+    [OPTION_JSON] = {"json", NULL, "print the answer as one JSON document", 0},
+    [OPTION_QUIET] = {"quiet", NULL, "print nothing unless something is wrong", 0},
+    [OPTION_CONFIG] = {"config", "PATH", "the policy file (default: /etc/security/tmout.conf)", 0},
+    [OPTION_STATE] = {"state", "DIR", "the state directory (default: /var/lib/tmout)", 0},
+    [OPTION_HELP] = {"help", NULL, "print this help and exit", 'h'},
+    [OPTION_VERSION] = {"version", NULL, "print the version and exit", 'V'},
+    {0},
+};
+
 enum {
-    OPTION_JSON = 256,
-    OPTION_QUIET,
-    OPTION_CONFIG,
-    OPTION_STATE,
-    COMMON_END,
+    COMMON_COUNT = sizeof common / sizeof *common - 1,
+    COMMON_END = COMMON_FIRST + COMMON_COUNT
 };
 
-static const struct {
-    const char *name, *value, *help;
-    int code;
-} common[] = {
-    {"json", NULL, "print the answer as one JSON document", OPTION_JSON},
-    {"quiet", NULL, "print nothing unless something is wrong", OPTION_QUIET},
-    {"config", "PATH", "the policy file (default: /etc/security/tmout.conf)", OPTION_CONFIG},
-    {"state", "DIR", "the state directory (default: /var/lib/tmout)", OPTION_STATE},
-    {"help", NULL, "print this help and exit", 'h'},
-    {"version", NULL, "print the version and exit", 'V'},
-};
-
-enum { COMMON_COUNT = sizeof common / sizeof *common };
-
-void report(const char *format, ...)
+const struct common_option *cli_common_options(void)
 {
-    va_list arguments;
+    return common;
+}
 
-    fputs("tmoutctl: ", stderr);
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputc('\n', stderr);
+static int cli_code_at(size_t index)
+{
+    return common[index].letter != 0 ? common[index].letter : COMMON_FIRST + (int)index;
 }
 
 /* "tmoutctl show", or "tmoutctl" where verb is NULL; text is returned. */
@@ -60,23 +58,32 @@ void cli_print_usage(FILE *to, const struct verb *verb)
 
 int cli_usage_error(const struct verb *verb, const char *format, ...)
 {
-    char name[64];
+    char name[64], *message = NULL;
     va_list arguments;
 
-    fprintf(stderr, "%s: ", cli_name(verb, name, sizeof name));
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    const int length = vasprintf(&message, format, arguments);
     va_end(arguments);
-    fputc('\n', stderr);
+    const char *const text = length >= 0 ? message : "out of memory";
+    fprintf(stderr, "%s: %s\n", cli_name(verb, name, sizeof name), text);
     cli_print_usage(stderr, verb);
+    report_keep(REPORT_USAGE, "%s", text);
+    if (length >= 0)
+        free(message);
     return TMOUTCTL_FAILURE;
 }
 
-static void cli_print_option(const char *short_form, const char *name, const char *value,
-                             const char *help)
+int cli_must_be_root(void)
 {
-    char form[64];
+    return report_as(REPORT_PERMISSION, "must be run as root");
+}
 
+static void cli_print_option(char letter, const char *name, const char *value, const char *help)
+{
+    char form[64], short_form[8] = "";
+
+    if (letter != 0)
+        snprintf(short_form, sizeof short_form, "-%c, ", letter);
     snprintf(form, sizeof form, "%s--%s%s%s", short_form, name, value != NULL ? " " : "",
              value != NULL ? value : "");
     printf("  %-20s %s\n", form, help);
@@ -84,12 +91,8 @@ static void cli_print_option(const char *short_form, const char *name, const cha
 
 void cli_print_common_options(void)
 {
-    for (size_t i = 0; i < COMMON_COUNT; i++) {
-        const char *short_form = common[i].code == 'h'   ? "-h, "
-                                 : common[i].code == 'V' ? "-V, "
-                                                         : "";
-        cli_print_option(short_form, common[i].name, common[i].value, common[i].help);
-    }
+    for (size_t i = 0; i < COMMON_COUNT; i++)
+        cli_print_option(common[i].letter, common[i].name, common[i].value, common[i].help);
 }
 
 void cli_print_help(const struct verb *verb)
@@ -98,7 +101,7 @@ void cli_print_help(const struct verb *verb)
     printf("\n%s\n\nOptions:\n", verb->help);
     for (const struct verb_option *o = verb->options; o != NULL && o->name != NULL; o++)
         if (o->help != NULL)
-            cli_print_option("", o->name, o->value, o->help);
+            cli_print_option(0, o->name, o->value, o->help);
     cli_print_common_options();
 }
 
@@ -106,7 +109,7 @@ static int cli_common_code(const char *name)
 {
     for (size_t i = 0; i < COMMON_COUNT; i++)
         if (strcmp(common[i].name, name) == 0)
-            return common[i].code;
+            return cli_code_at(i);
     return 0;
 }
 
@@ -137,7 +140,7 @@ static void cli_long_options(const struct verb *verb, struct option *to)
         if (!cli_is_own(verb, common[i].name))
             *to++ = (struct option){common[i].name,
                                     common[i].value != NULL ? required_argument : no_argument, NULL,
-                                    common[i].code};
+                                    cli_code_at(i)};
     *to = (struct option){0};
 }
 
@@ -163,19 +166,17 @@ static enum cli_request cli_take_common(const struct verb *verb, int code, const
         return CLI_HELP;
     case 'V':
         return CLI_VERSION;
-    case OPTION_JSON:
+    case COMMON_FIRST + OPTION_JSON:
         context->json = true;
         return CLI_RUN;
-    case OPTION_QUIET:
+    case COMMON_FIRST + OPTION_QUIET:
         context->quiet = true;
         return CLI_RUN;
-    case OPTION_CONFIG:
+    case COMMON_FIRST + OPTION_CONFIG:
         return cli_take_path(verb, "config", value, &context->config_path);
-    case OPTION_STATE:
+    case COMMON_FIRST + OPTION_STATE:
+    default:
         return cli_take_path(verb, "state", value, &context->state_dir);
-    default: /* getopt_long() has complained */
-        cli_print_usage(stderr, verb);
-        return CLI_WRONG;
     }
 }
 
@@ -213,50 +214,122 @@ static enum cli_request cli_take_operand(const struct verb *verb, int argc, char
     return CLI_RUN;
 }
 
-/* Before a command the first word that is not an option ends them. */
-enum cli_request cli_parse_program(int argc, char **argv, struct tmoutctl_context *context)
+static const struct option *cli_by_code(const struct option *options, int code)
 {
+    while (options->name != NULL && options->val != code)
+        options++;
+    return options->name != NULL ? options : NULL;
+}
+
+/* An abbreviation of several options, or of none. */
+static void cli_refuse_word(const struct verb *verb, const struct option *options, const char *word)
+{
+    const char *const name = word + strspn(word, "-");
+    char *list = NULL;
+    size_t size = 0, count = 0;
+    FILE *const memory = open_memstream(&list, &size);
+
+    for (; memory != NULL && options->name != NULL; options++)
+        if (strncmp(options->name, name, strcspn(name, "=")) == 0) {
+            fprintf(memory, " '--%s'", options->name);
+            count++;
+        }
+    const bool made = memory != NULL && fclose(memory) == 0;
+    if (made && count > 0)
+        cli_usage_error(verb, "option '%s' is ambiguous; possibilities:%s", word, list);
+    else
+        cli_usage_error(verb, "unrecognized option '%s'", word);
+    free(list);
+}
+
+/* Says what getopt_long() has against an option, in the words of the C library: it
+ * would print them itself, but only for people. */
+static enum cli_request cli_refuse(const struct verb *verb, const struct option *options, int code,
+                                   char **argv)
+{
+    const struct option *const known = optopt != 0 ? cli_by_code(options, optopt) : NULL;
+
+    if (known != NULL)
+        cli_usage_error(verb, "option '--%s' %s an argument", known->name,
+                        code == ':' ? "requires" : "doesn't allow");
+    else if (optopt != 0)
+        cli_usage_error(verb, "invalid option -- '%c'", optopt);
+    else
+        cli_refuse_word(verb, options, argv[optind - 1]);
+    return CLI_WRONG;
+}
+
+/* One option, as getopt_long() returned it. */
+static enum cli_request cli_take(const struct verb *verb, int code, int argc, char **argv,
+                                 struct tmoutctl_context *context, struct verb_arguments *arguments)
+{
+    const int index = code - COMMON_END;
+
+    if (verb == NULL || index < 0)
+        return cli_take_common(verb, code, optarg, context);
+    if (verb->options[index].value == NULL)
+        return cli_take_own(verb, index, NULL, arguments);
+    /* An option that may lack its value, and has it in a word of its own. */
+    if (optarg == NULL && optind < argc && argv[optind][0] != '-')
+        optarg = argv[optind++];
+    if (optarg == NULL)
+        return cli_take_common(verb, cli_common_code(verb->options[index].name), NULL, context);
+    return cli_take_own(verb, index, optarg, arguments);
+}
+
+/* Before a command (verb is NULL), the first word that is not an option ends them. */
+static enum cli_request cli_parse(const struct verb *verb, int argc, char **argv,
+                                  struct tmoutctl_context *context,
+                                  struct verb_arguments *arguments)
+{
+    const char *const letters = verb == NULL ? "+:hV" : ":hV";
     struct option options[LONG_OPTIONS_MAX];
     enum cli_request request = CLI_RUN;
-    char name[64], *const first = argv[0];
     int code;
 
-    cli_long_options(NULL, options);
-    argv[0] = cli_name(NULL, name, sizeof name); /* what getopt_long() begins messages with */
+    cli_long_options(verb, options);
+    opterr = 0;
     optind = 0;
-    while (request == CLI_RUN && (code = getopt_long(argc, argv, "+hV", options, NULL)) != -1)
-        request = cli_take_common(NULL, code, optarg, context);
-    argv[0] = first;
+    while (request == CLI_RUN && (code = getopt_long(argc, argv, letters, options, NULL)) != -1)
+        request = code == '?' || code == ':' ? cli_refuse(verb, options, code, argv)
+                                             : cli_take(verb, code, argc, argv, context, arguments);
+    /* --json behind the mistake. */
+    while (request == CLI_WRONG && (code = getopt_long(argc, argv, letters, options, NULL)) != -1)
+        context->json = context->json || code == COMMON_FIRST + OPTION_JSON;
     return request;
+}
+
+enum cli_request cli_parse_program(int argc, char **argv, struct tmoutctl_context *context)
+{
+    return cli_parse(NULL, argc, argv, context, NULL);
 }
 
 enum cli_request cli_parse_verb(const struct verb *verb, int argc, char **argv,
                                 struct tmoutctl_context *context, struct verb_arguments *arguments)
 {
-    struct option options[LONG_OPTIONS_MAX];
-    enum cli_request request = CLI_RUN;
-    char name[64], *const first = argv[0];
-    int code;
-
     *arguments = (struct verb_arguments){0};
-    cli_long_options(verb, options);
-    argv[0] = cli_name(verb, name, sizeof name);
-    optind = 0;
-    while (request == CLI_RUN && (code = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
-        const int index = code - COMMON_END;
-        /* An option that may lack its value, and has it in a word of its own. */
-        if (index >= 0 && verb->options[index].value != NULL && optarg == NULL && optind < argc &&
-            argv[optind][0] != '-')
-            optarg = argv[optind++];
-        if (index < 0)
-            request = cli_take_common(verb, code, optarg, context);
-        else if (verb->options[index].value != NULL && optarg == NULL)
-            request =
-                cli_take_common(verb, cli_common_code(verb->options[index].name), NULL, context);
-        else
-            request = cli_take_own(verb, index, optarg, arguments);
-    }
-    argv[0] = first;
+    const enum cli_request request = cli_parse(verb, argc, argv, context, arguments);
     return request == CLI_RUN ? cli_take_operand(verb, argc - optind, argv + optind, arguments)
                               : request;
+}
+
+void cli_find_json(const struct verb *verb, int argc, char **argv, struct tmoutctl_context *context)
+{
+    struct option options[LONG_OPTIONS_MAX];
+    int code;
+
+    cli_long_options(verb, options);
+    opterr = 0;
+    optind = 0;
+    while ((code = getopt_long(argc, argv, ":hV", options, NULL)) != -1)
+        context->json = context->json || code == COMMON_FIRST + OPTION_JSON;
+}
+
+int cli_run(const struct verb *verb, const struct tmoutctl_context *context,
+            const struct verb_arguments *arguments)
+{
+    reports_forget();
+    json_begin(verb->name, verb->json_version);
+    const int status = verb->run(context, arguments);
+    return context->json ? json_end(status) : status;
 }

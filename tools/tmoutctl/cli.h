@@ -6,6 +6,7 @@
 #define TMOUT_TMOUTCTL_CLI_H
 
 #include "tools/tmoutctl/host/host.h"
+#include "tools/tmoutctl/report.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,6 +52,8 @@ struct verb {
     const char *help;    /* what it does, in lines of at most 79 characters */
     const char *operand; /* what messages call its operand; NULL: it takes none */
     bool operand_required;
+    int json_version; /* of what --json prints, docs/NAME-VERSION.schema.json: a new one where a
+                         program that knows the old would go wrong, not where keys are added */
     const struct verb_option *options; /* NULL: none but the common ones */
     /* Does it, and returns one of enum tmoutctl_exit. */
     int (*run)(const struct tmoutctl_context *context, const struct verb_arguments *arguments);
@@ -70,6 +73,27 @@ enum cli_request {
  * argv[optind].
  */
 enum cli_request cli_parse_program(int argc, char **argv, struct tmoutctl_context *context);
+
+/*
+ * Whatever else is wrong with the options, is --json one of them? Sets context->json
+ * then. argv[0] is the command's name, and verb is NULL where there is no such command.
+ */
+void cli_find_json(const struct verb *verb, int argc, char **argv,
+                   struct tmoutctl_context *context);
+
+/* Runs a command. With --json, it prints one document, also of an error. Returns one
+ * of enum tmoutctl_exit. */
+int cli_run(const struct verb *verb, const struct tmoutctl_context *context,
+            const struct verb_arguments *arguments);
+
+/* A common option: the same for every command. */
+struct common_option {
+    const char *name, *value, *help; /* as in struct verb_option */
+    char letter;                     /* of its short form, or 0 */
+};
+
+/* They, up to one without a name. */
+const struct common_option *cli_common_options(void);
 
 /*
  * Parses what follows the command's name, which is argv[0]: its own options
@@ -96,7 +120,7 @@ void cli_print_common_options(void);
 int cli_usage_error(const struct verb *verb, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* "tmoutctl: ..." and a newline on standard error. */
-void report(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Says that the command must be run as root. Returns TMOUTCTL_FAILURE. */
+int cli_must_be_root(void);
 
 #endif

@@ -20,35 +20,57 @@ static int print_help(const struct verb *verb)
     return finish(TMOUTCTL_FINE);
 }
 
+static int print_version(bool json)
+{
+    if (json)
+        return print_json(json_pack("{s:s, s:s}", "program", "tmoutctl", "release", TMOUT_VERSION),
+                          TMOUTCTL_FINE);
+    puts("tmoutctl " TMOUT_VERSION);
+    return finish(TMOUTCTL_FINE);
+}
+
+/* Parses all of argv. Sets *verb where one is named. */
+static enum cli_request parse(int argc, char **argv, struct tmoutctl_context *context,
+                              const struct verb **verb, struct verb_arguments *arguments)
+{
+    const enum cli_request request = cli_parse_program(argc, argv, context);
+    const int first = optind;
+
+    if (request == CLI_WRONG && first < argc)
+        cli_find_json(verb_named(argv[first]), argc - first, argv + first, context);
+    if (request != CLI_RUN)
+        return request;
+    if (first == argc) {
+        cli_usage_error(NULL, "missing command; tmoutctl --help lists them");
+        return CLI_WRONG;
+    }
+    *verb = verb_find(argv[first]);
+    if (*verb != NULL)
+        return cli_parse_verb(*verb, argc - first, argv + first, context, arguments);
+    cli_find_json(NULL, argc - first, argv + first, context);
+    return CLI_WRONG;
+}
+
 int main(int argc, char **argv)
 {
     struct tmoutctl_context context = {
         .config_path = TMOUT_CONFIG_PATH, .state_dir = TMOUT_STATE_DIR, .host = {.root = ""}};
     struct verb_arguments arguments;
     const struct verb *verb = NULL;
-    enum cli_request request;
 
     fd_fill_stdio();
-    request = cli_parse_program(argc, argv, &context);
-    if (request == CLI_RUN) {
-        const int first = optind;
-        if (first == argc)
-            return cli_usage_error(NULL, "missing command; tmoutctl --help lists them");
-        verb = verb_find(argv[first]);
-        if (verb == NULL)
-            return TMOUTCTL_FAILURE;
-        request = cli_parse_verb(verb, argc - first, argv + first, &context, &arguments);
-    }
+    const enum cli_request request = parse(argc, argv, &context, &verb, &arguments);
     switch (request) {
     case CLI_RUN:
-        return verb->run(&context, &arguments);
+        return cli_run(verb, &context, &arguments);
     case CLI_HELP:
         return print_help(verb);
     case CLI_VERSION:
-        puts("tmoutctl " TMOUT_VERSION);
-        return finish(TMOUTCTL_FINE);
+        json_begin(verb_help.name, verb_help.json_version);
+        return print_version(context.json);
     case CLI_WRONG:
     default:
-        return TMOUTCTL_FAILURE;
+        json_begin(verb != NULL ? verb->name : NULL, verb != NULL ? verb->json_version : 1);
+        return context.json ? json_end(TMOUTCTL_FAILURE) : TMOUTCTL_FAILURE;
     }
 }

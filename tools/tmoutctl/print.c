@@ -1,6 +1,7 @@
 #include "tools/tmoutctl/print.h"
 
 #include "tools/tmoutctl/cli.h"
+#include "tools/tmoutctl/report.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,16 +16,79 @@ int finish(int status)
     return TMOUTCTL_FAILURE;
 }
 
+/* The document that is due. */
+static struct {
+    const char *command;
+    int version;
+    bool printed;
+} document;
+
+void json_begin(const char *command, int version)
+{
+    document.command = command;
+    document.version = version;
+    document.printed = false;
+}
+
+static json_t *error_json(int status)
+{
+    const struct reports *reports = reports_kept();
+    json_t *messages = json_array();
+
+    for (size_t i = 0; i < reports->count; i++)
+        messages = json_add_row(messages, json_text(reports->text[i]));
+    return json_pack("{s:o, s:s, s:i, s:o, s:o, s:I}", "command",
+                     json_text_or_null(document.command), "kind", report_kind_word(reports->kind),
+                     "exit_status", status, "message",
+                     json_text(reports->count > 0 ? reports->text[0] : "out of memory"), "messages",
+                     messages, "left_out", (json_int_t)reports->left_out);
+}
+
+/* value with what every document has; releases it. NULL without memory. */
+static json_t *complete_document(json_t *value, int status)
+{
+    const bool is_error = status == TMOUTCTL_FAILURE ||
+                          (status == TMOUTCTL_NO && reports_kept()->kind == REPORT_POLICY);
+    json_t *all;
+
+    if (value == NULL || (json_is_array(value) && (!is_error || json_array_size(value) > 0)))
+        return value;
+    all = document.version > 0 ? json_pack("{s:i}", "version", document.version) : json_object();
+    bool made = all != NULL && (json_is_array(value) || json_object_update(all, value) == 0);
+    json_decref(value);
+    if (made && is_error)
+        made = json_object_set_new(all, "error", error_json(status)) == 0;
+    if (made)
+        return all;
+    json_decref(all);
+    return NULL;
+}
+
 int print_json(json_t *value, int status)
 {
-    if (value == NULL) {
+    char *text = NULL;
+
+    value = complete_document(value, status);
+    if (value != NULL)
+        text = json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    json_decref(value);
+    document.printed = true;
+    if (text == NULL) {
         report("out of memory");
+        printf("{\"version\": %d, \"error\": {\"command\": null, \"kind\": \"failure\", "
+               "\"exit_status\": 2, \"message\": \"out of memory\", "
+               "\"messages\": [\"out of memory\"], \"left_out\": 0}}\n",
+               document.version);
         return TMOUTCTL_FAILURE;
     }
-    json_dumpf(value, stdout, JSON_INDENT(2));
-    json_decref(value);
-    putchar('\n');
+    puts(text);
+    free(text);
     return finish(status);
+}
+
+int json_end(int status)
+{
+    return document.printed ? status : print_json(json_object(), status);
 }
 
 /* The length of the UTF-8 character at text, 0 if it is invalid. */
@@ -180,10 +244,19 @@ void format_time_rfc3339(int64_t wall_clock_sec, char *text, size_t size)
     struct tm broken_down;
     char offset[8], date[32];
 
-    if (localtime_r(&when, &broken_down) == NULL ||
-        strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &broken_down) == 0 ||
+    if (localtime_r(&when, &broken_down) == NULL || broken_down.tm_year < -1900 ||
+        broken_down.tm_year > 9999 - 1900 ||
+        strftime(date, sizeof date, "-%m-%dT%H:%M:%S", &broken_down) == 0 ||
         strftime(offset, sizeof offset, "%z", &broken_down) != 5)
         snprintf(text, size, "%s", "");
     else
-        snprintf(text, size, "%s%.3s:%s", date, offset, offset + 3);
+        snprintf(text, size, "%04d%s%.3s:%s", broken_down.tm_year + 1900, date, offset, offset + 3);
+}
+
+json_t *json_time(int64_t wall_clock_sec)
+{
+    char text[64];
+
+    format_time_rfc3339(wall_clock_sec, text, sizeof text);
+    return json_text_or_null(text[0] != '\0' ? text : NULL);
 }

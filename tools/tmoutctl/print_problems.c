@@ -1,6 +1,7 @@
 #include "tools/tmoutctl/print_problems.h"
 
 #include "tools/tmoutctl/print.h"
+#include "tools/tmoutctl/report.h"
 
 #include <string.h>
 
@@ -44,9 +45,9 @@ json_t *problems_json(const struct problems *problems)
     for (size_t i = 0; list != NULL && i < problems->count; i++) {
         const struct problem *p = &problems->item[i];
         json_t *entry = json_pack("{s:s, s:o, s:o, s:o}", "severity", severity_word(p->severity),
-                                  "file", p->file != NULL ? json_text(p->file) : json_null(),
-                                  "line", p->line > 0 ? json_integer(p->line) : json_null(),
-                                  "message", json_text(p->text));
+                                  "file", json_text_or_null(p->file), "line",
+                                  p->line > 0 ? json_integer(p->line) : json_null(), "message",
+                                  json_text(p->text));
         list = json_add_row(list, entry);
     }
     return list;
@@ -65,4 +66,16 @@ void summarize_problems(const struct problems *problems, char *text, size_t size
     const size_t used = strlen(text);
     if (bad > 1 && used < size)
         snprintf(text + used, size - used, " (and %zu more error%s)", bad - 1, bad == 2 ? "" : "s");
+}
+
+void report_keep_problems(const struct problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        char line[2048];
+        if (problems->item[i].severity == PROBLEM_NOTE)
+            continue;
+        problem_format(&problems->item[i], line, sizeof line);
+        report_keep(problems->item[i].severity == PROBLEM_ERROR ? REPORT_POLICY : REPORT_FAILURE,
+                    "%s", line);
+    }
 }

@@ -15,6 +15,10 @@ void print_problems(FILE *to, const struct problems *problems, bool with_notes);
  * memory. */
 json_t *problems_json(const struct problems *problems);
 
+/* Keeps them as the error of a document: an invalid policy, or one that cannot be
+ * read. */
+void report_keep_problems(const struct problems *problems);
+
 /* The first error and how many more there are, on one line, for the log and for
  * rejected.v1. */
 void summarize_problems(const struct problems *problems, char *text, size_t size);

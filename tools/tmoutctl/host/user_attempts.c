@@ -5,6 +5,7 @@
 #include "lib/host/clock.h"
 #include "lib/policy/duration.h"
 #include "lib/policy/resolve_account.h"
+#include "tools/tmoutctl/print.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 bool may_read_attempts(const struct tmoutctl_context *context)
@@ -284,16 +286,20 @@ void lock_state_format(int64_t lock_left_ms, char *text, size_t size)
 
 json_t *rejecting_json(const struct failure *rejecting)
 {
-    return rejecting->text[0] != '\0' ? json_string(rejecting->text) : json_null();
+    return json_text_or_null(rejecting->text[0] != '\0' ? rejecting->text : NULL);
 }
 
 void set_lock_state(json_t *object, unsigned failures, unsigned in_flight, int64_t lock_left_ms)
 {
     const bool ends = lock_left_ms > 0 && lock_left_ms != SETTING_FOREVER;
 
+    const int64_t left_sec = (lock_left_ms + 999) / 1000;
+    const int64_t end_sec = (int64_t)time(NULL) + left_sec;
+
     json_object_set_new(object, "failures", json_integer(failures));
     json_object_set_new(object, "in_flight", json_integer(in_flight));
     json_object_set_new(object, "locked", json_boolean(lock_left_ms > 0));
-    json_object_set_new(object, "unlock_in",
-                        ends ? json_integer((lock_left_ms + 999) / 1000) : json_null());
+    json_object_set_new(object, "unlock_in", ends ? json_integer(left_sec) : json_null());
+    json_object_set_new(object, "unlock_at", ends ? json_integer(end_sec) : json_null());
+    json_object_set_new(object, "unlock_at_time", ends ? json_time(end_sec) : json_null());
 }

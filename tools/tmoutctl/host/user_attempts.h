@@ -68,8 +68,9 @@ void lock_state_format(int64_t lock_left_ms, char *text, size_t size);
 /* The text, or null where there is none. */
 json_t *rejecting_json(const struct failure *rejecting);
 
-/* Sets failures, in_flight, locked and unlock_in (seconds, or null where
- * there is no lock or it has no end) in an object. */
+/* Sets failures, in_flight, locked, and in an object when the lock ends: unlock_in
+ * (seconds), unlock_at (since 1970), unlock_at_time; null where there is no lock, or it
+ * has no end. */
 void set_lock_state(json_t *object, unsigned failures, unsigned in_flight, int64_t lock_left_ms);
 
 #endif

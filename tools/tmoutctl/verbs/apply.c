@@ -50,6 +50,12 @@ static void on_alarm(int signal_number)
     (void)signal_number; /* only interrupts flock() */
 }
 
+/* The state of another user is not for us; what else may fail is not about who we are. */
+static enum report_kind state_report_kind(void)
+{
+    return geteuid() != 0 ? REPORT_PERMISSION : REPORT_FAILURE;
+}
+
 /* Waits until no other apply runs. The lock is released when the process ends. */
 static int lock_state(struct application *a)
 {
@@ -58,8 +64,9 @@ static int lock_state(struct application *a)
 
     a->lock_fd = openat(a->state_fd, "apply.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (a->lock_fd < 0) {
-        report("cannot apply the policy: %s/apply.lock: %s; see tmout-recovery(7)",
-               a->context->state_dir, failure_reason(errno));
+        report_as(state_report_kind(),
+                  "cannot apply the policy: %s/apply.lock: %s; see tmout-recovery(7)",
+                  a->context->state_dir, failure_reason(errno));
         return -1;
     }
     sigaction(SIGALRM, &interrupt, NULL);
@@ -79,7 +86,7 @@ static int open_state(struct application *a)
 
     a->state_fd = state_directory_open(a->context->state_dir, &failure);
     if (a->state_fd < 0) {
-        report("%s; see tmout-recovery(7)", failure.text);
+        report_as(state_report_kind(), "%s; see tmout-recovery(7)", failure.text);
         return -1;
     }
     return lock_state(a);
@@ -143,19 +150,30 @@ static int write_record(const struct application *a, enum snapshot_kind kind, co
     return result;
 }
 
-/* Which policy applies to logins while the text is rejected. */
-static const char *describe_policy_in_force(const struct application *a, char *text, size_t size)
+/* Is there a policy in force, and since when? */
+static bool find_in_force(const struct application *a, int64_t *since_sec)
 {
     struct snapshot snapshot;
-    char when[64];
     struct failure failure = {""};
 
     if (snapshot_open(a->context->state_dir, SNAPSHOT_POLICY, geteuid(), &snapshot, &failure) !=
         SNAPSHOT_OK)
-        return "no policy is in force";
-    format_time(snapshot.created_sec, when, sizeof when);
-    snprintf(text, size, "the policy applied on %s stays in force", when);
+        return false;
+    *since_sec = snapshot.created_sec;
     snapshot_close(&snapshot);
+    return true;
+}
+
+/* Which policy applies to logins while the text is rejected. */
+static const char *describe_policy_in_force(const struct application *a, char *text, size_t size)
+{
+    int64_t since_sec;
+    char when[64];
+
+    if (!find_in_force(a, &since_sec))
+        return "no policy is in force";
+    format_time(since_sec, when, sizeof when);
+    snprintf(text, size, "the policy applied on %s stays in force", when);
     return text;
 }
 
@@ -178,12 +196,29 @@ static bool log_rejection(const struct application *a, const char *text)
     return journal_send(JOURNAL_SOCKET, datagram, journal_format(&entry, "tmoutctl", "", datagram));
 }
 
+static json_t *applied_json(const struct application *a, bool applied)
+{
+    int64_t since_sec = 0;
+    const bool in_force = find_in_force(a, &since_sec);
+    json_t *files = json_array();
+
+    for (size_t i = 0; i < a->sources.count; i++)
+        if (a->sources.item[i].identity.kind == SOURCE_FILE)
+            files = json_add_row(files, json_text(a->sources.item[i].path));
+    return json_pack("{s:b, s:o, s:I, s:o, s:o, s:o}", "applied", applied, "files", files, "rules",
+                     (json_int_t)a->policy.count, "since",
+                     in_force ? json_integer(since_sec) : json_null(), "since_time",
+                     in_force ? json_time(since_sec) : json_null(), "problems",
+                     problems_json(&a->problems));
+}
+
 static int reject_policy(struct application *a)
 {
     char summary[1024], in_force[128], text[sizeof summary + sizeof in_force + 32];
     const char *stays = describe_policy_in_force(a, in_force, sizeof in_force);
 
     summarize_problems(&a->problems, summary, sizeof summary);
+    report_keep_problems(&a->problems);
     if (a->context->quiet) {
         snprintf(text, sizeof text, "%s; %s; run \"tmoutctl check\"", summary, stays);
         if (!log_rejection(a, text))
@@ -192,7 +227,9 @@ static int reject_policy(struct application *a)
         print_problems(stderr, &a->problems, false);
         report("policy not applied; %s", stays);
     }
-    return write_record(a, SNAPSHOT_REJECTED, summary) == 0 ? TMOUTCTL_NO : TMOUTCTL_FAILURE;
+    const int status =
+        write_record(a, SNAPSHOT_REJECTED, summary) == 0 ? TMOUTCTL_NO : TMOUTCTL_FAILURE;
+    return a->context->json ? print_json(applied_json(a, false), status) : status;
 }
 
 static int accept_policy(struct application *a)
@@ -205,6 +242,8 @@ static int accept_policy(struct application *a)
     }
     unlinkat(a->state_fd, SNAPSHOT_REJECTED_NAME, 0);
     ledger_remove_strays(a->context->state_dir, geteuid());
+    if (a->context->json)
+        return print_json(applied_json(a, true), TMOUTCTL_FINE);
     if (a->context->quiet)
         return TMOUTCTL_FINE;
     print_problems(stdout, &a->problems, true);
@@ -249,9 +288,10 @@ static int apply_policy(const struct tmoutctl_context *context,
         goto out;
     /* Of several logins at the same time, the first one compiles; a text that was
      * rejected is reported once. */
-    if (context->quiet && is_current(&a, SNAPSHOT_POLICY))
+    const bool is_login = context->quiet && !context->json;
+    if (is_login && is_current(&a, SNAPSHOT_POLICY))
         status = TMOUTCTL_FINE;
-    else if (context->quiet && is_current(&a, SNAPSHOT_REJECTED))
+    else if (is_login && is_current(&a, SNAPSHOT_REJECTED))
         status = TMOUTCTL_NO;
     else
         status = compile_and_write(&a);
@@ -274,5 +314,6 @@ const struct verb verb_apply = {
     .help = "Checks the policy and compiles it into the snapshot that logins read. If the\n"
             "policy has errors, all of them are printed, and the one in force stays. The\n"
             "first login after an edit does the same.",
+    .json_version = 1,
     .run = apply_policy,
 };

@@ -34,14 +34,14 @@ static json_t *user_attempts_json(const char *user, const struct user_attempts *
     const struct attempts_total total = total_of(attempts);
     json_t *counts = json_array(), *answer;
 
-    for (size_t i = 0; counts != NULL && i < attempts->count_size; i++) {
+    for (size_t i = 0; i < attempts->count_size; i++) {
         const struct attempt_state *state = &attempts->count[i];
         char from[ORIGIN_TEXT_MAX];
         json_t *count = json_object();
         origin_format(&state->origin, from, sizeof from);
-        json_object_set_new(count, "from", json_string(from));
+        json_object_set_new(count, "from", json_text(from));
         set_lock_state(count, state->failures, state->in_flight, state->lock_left_ms);
-        json_array_append_new(counts, count);
+        counts = json_add_row(counts, count);
     }
     answer = json_pack(
         "{s:o, s:o, s:b, s:o, s:o}", "user", json_text(user), "max_attempts",
@@ -131,7 +131,7 @@ out:
 /* What is listed of all users. */
 struct attempts_list {
     const struct tmoutctl_context *context;
-    json_t *all;  /* NULL: text is printed */
+    json_t *all;  /* with --json; NULL: no memory */
     size_t shown; /* users who have anything */
 };
 
@@ -142,8 +142,8 @@ static void list_user(void *context, const struct account *account, struct user_
     if (attempts->count_size == 0 && !attempts->damaged)
         return;
     find_rejecting(list->context, account->uid, &attempts->rejecting);
-    if (list->all != NULL) {
-        json_array_append_new(list->all, user_attempts_json(account->name, attempts));
+    if (list->context->json) {
+        list->all = json_add_row(list->all, user_attempts_json(account->name, attempts));
     } else {
         if (list->shown == 0)
             print_heading();
@@ -182,13 +182,10 @@ static int run_attempts(const struct tmoutctl_context *context,
     struct failure failure = {""};
 
     if (!may_read_attempts(context)) {
-        report("must be run as root, even for your own account");
-        return TMOUTCTL_FAILURE;
+        return report_as(REPORT_PERMISSION, "must be run as root, even for your own account");
     }
-    if (policy_view_find(context, &view, &failure) != 0) {
-        report("%s", failure.text);
-        return TMOUTCTL_FAILURE;
-    }
+    if (policy_view_find(context, &view, &failure) != 0)
+        return report_as(REPORT_POLICY, "%s", failure.text);
     if (arguments->operand == NULL)
         report_rejecting(context);
     const int status = arguments->operand != NULL ? list_one(context, &view, arguments->operand)
@@ -205,5 +202,6 @@ const struct verb verb_attempts = {
             "origin: local, network, or an address where the policy counts by source.\n"
             "Without USER, lists every user who has any. Must be run as root.",
     .operand = "USER",
+    .json_version = 1,
     .run = run_attempts,
 };

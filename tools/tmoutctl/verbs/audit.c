@@ -14,10 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Of what --json prints: a new one where a program that knows the old would go
- * wrong, not where keys are added. */
-enum { JSON_VERSION = 1 };
-
 /* --- for people ----------------------------------------------------------- */
 
 static const char indent[] = "      ";
@@ -71,20 +67,14 @@ static json_t *findings_json(const struct findings *findings)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; list != NULL && i < findings->count; i++) {
-        json_t *entry = finding_json(findings->item[i]);
-        if (entry == NULL || json_array_append_new(list, entry) != 0) {
-            json_decref(list);
-            return NULL;
-        }
-    }
+    for (size_t i = 0; i < findings->count; i++)
+        list = json_add_row(list, finding_json(findings->item[i]));
     return list;
 }
 
 static json_t *audit_json(const struct findings *findings, const char *patch)
 {
-    return json_pack("{s:i, s:o, s:o}", "version", JSON_VERSION, "findings",
-                     findings_json(findings), "patch", json_text(patch));
+    return json_pack("{s:o, s:o}", "findings", findings_json(findings), "patch", json_text(patch));
 }
 
 /* --- all of it ------------------------------------------------------------ */
@@ -138,10 +128,8 @@ static int run_audit(const struct tmoutctl_context *context, const struct verb_a
     struct failure failure = {""};
     int status = TMOUTCTL_FAILURE;
 
-    if (geteuid() != 0 && context->host.root[0] == '\0') {
-        report("must be run as root");
-        return TMOUTCTL_FAILURE;
-    }
+    if (geteuid() != 0 && context->host.root[0] == '\0')
+        return cli_must_be_root();
     const char *check = arguments->option[OPTION_CHECK];
     if ((check != NULL ? audit_one_check(&audit, check, &failure)
                        : audit_areas(&audit, arguments->option[OPTION_BASELINE], &failure)) != 0) {
@@ -166,5 +154,6 @@ const struct verb verb_audit = {
             "are now. Changes nothing, and says what would be right; where an edit is proven\n"
             "to do no harm, it shows the edit. Must be run as root.",
     .options = options,
+    .json_version = 1,
     .run = run_audit,
 };

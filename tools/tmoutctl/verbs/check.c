@@ -27,9 +27,9 @@ static json_t *check_json(bool valid, const struct policy *policy, const struct 
 {
     json_t *files = json_array();
 
-    for (size_t i = 0; files != NULL && i < sources->count; i++)
+    for (size_t i = 0; i < sources->count; i++)
         if (sources->item[i].identity.kind == SOURCE_FILE)
-            json_array_append_new(files, json_text(sources->item[i].path));
+            files = json_add_row(files, json_text(sources->item[i].path));
     return json_pack("{s:b, s:o, s:I, s:I, s:o}", "valid", valid, "files", files, "rules",
                      (json_int_t)policy->count, "errors",
                      (json_int_t)problems->errors + (json_int_t)problems->failures, "problems",
@@ -65,6 +65,8 @@ static int run_check(const struct tmoutctl_context *context, const struct verb_a
              : outcome > 0 && !missing ? TMOUTCTL_NO
                                        : TMOUTCTL_FAILURE;
     if (context->json) {
+        if (outcome != 0)
+            report_keep_problems(&problems);
         status = print_json(check_json(outcome == 0, &policy, &sources, &problems), status);
     } else {
         print_check(draft != NULL ? draft : context->config_path, context->quiet, outcome == 0,
@@ -85,5 +87,6 @@ const struct verb verb_check = {
             "one file that override those of another. With FILE, checks that file alone, as\n"
             "a draft.",
     .operand = "FILE",
+    .json_version = 1,
     .run = run_check,
 };

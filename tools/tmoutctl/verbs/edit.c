@@ -13,6 +13,7 @@
 #include "tools/tmoutctl/print_problems.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,7 @@ struct editing {
     struct draft draft;
     int signal_fd;
     int signal_number; /* that told us to end, or 0 */
+    bool saved;        /* the file is in place */
 };
 
 /* What the administrator wants after something went wrong. */
@@ -70,6 +72,7 @@ static int check_draft(const struct editing *editing)
     else
         outcome = policy_compile_sources(&sources, &policy, &problems);
     if (outcome != 0) {
+        report_keep_problems(&problems);
         print_problems(stderr, &problems, false);
         report("%s: not saved: %zu error%s", editing->file.path,
                problems.errors + problems.failures,
@@ -98,8 +101,13 @@ static int say_unchanged(const struct editing *editing, const char *why)
 static int apply_edit(const struct editing *editing)
 {
     const struct verb_arguments none = {.operand = NULL};
+    struct tmoutctl_context context = *editing->context;
 
-    return verb_apply.run(editing->context, &none);
+    if (context.json) {
+        context.json = false; /* the document is ours */
+        context.quiet = true;
+    }
+    return verb_apply.run(&context, &none);
 }
 
 /* Another administrator, or a program, may have changed the file meanwhile. Returns
@@ -175,6 +183,7 @@ static bool edit_once(struct editing *editing, int *status)
         *status = TMOUTCTL_FAILURE;
         return ask(editing, false) == ANSWER_AGAIN;
     }
+    editing->saved = true;
     *status = apply_edit(editing);
     return false;
 }
@@ -199,6 +208,25 @@ static int edit_file(struct editing *editing)
     return status;
 }
 
+/* The same where standard output is for a document: what the editor and we say meanwhile
+ * goes to the terminal that is standard error. */
+static int edit_beside_output(struct editing *editing)
+{
+    const int output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+    if (output < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
+        report("cannot use standard error: %s", strerror(errno));
+        if (output >= 0)
+            close(output);
+        return TMOUTCTL_FAILURE;
+    }
+    const int status = edit_file(editing);
+    fflush(stdout);
+    (void)dup2(output, STDOUT_FILENO);
+    close(output);
+    return status;
+}
+
 /* Ends as one expects of a program that was told to end by a signal. */
 static void end_by_signal(int signal_number)
 {
@@ -216,13 +244,11 @@ static int run_edit(const struct tmoutctl_context *context, const struct verb_ar
     struct editing editing = {.context = context};
     struct failure failure = {""};
 
-    if (geteuid() != 0 && !may_read_attempts(context)) {
-        report("must be run as root");
-        return TMOUTCTL_FAILURE;
-    }
+    if (geteuid() != 0 && !may_read_attempts(context))
+        return cli_must_be_root();
     if (edit_file_find(context->config_path, arguments->operand, &editing.file, &failure) != 0)
         return cli_usage_error(&verb_edit, "%s", failure.text);
-    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
+    if (!isatty(STDIN_FILENO) || !isatty(context->json ? STDERR_FILENO : STDOUT_FILENO)) {
         report("must be run on a terminal: an editor needs one");
         return TMOUTCTL_FAILURE;
     }
@@ -230,11 +256,16 @@ static int run_edit(const struct tmoutctl_context *context, const struct verb_ar
         report("%s", failure.text);
         return TMOUTCTL_FAILURE;
     }
-    const int status = edit_file(&editing);
+    const int status = context->json ? edit_beside_output(&editing) : edit_file(&editing);
     if (editing.signal_number != 0) {
         report("%s: unchanged: interrupted", editing.file.path);
         end_by_signal(editing.signal_number);
     }
+    if (context->json)
+        return print_json(json_pack("{s:o, s:b, s:b}", "file", json_text(editing.file.path),
+                                    "saved", editing.saved, "applied",
+                                    editing.saved && status == TMOUTCTL_FINE),
+                          status);
     return finish(status);
 }
 
@@ -247,5 +278,6 @@ const struct verb verb_edit = {
             "policy is valid with it; then applies the policy. Only one administrator at a\n"
             "time can edit. Must be run as root, on a terminal.",
     .operand = "NAME",
+    .json_version = 1,
     .run = run_edit,
 };

@@ -51,7 +51,7 @@ static json_t *presets_json(const char *directory, const struct preset_list *lis
             json_decref(presets);
             return NULL;
         }
-        json_array_append_new(presets, preset);
+        presets = json_add_row(presets, preset);
     }
     return presets;
 }
@@ -124,5 +124,6 @@ const struct verb verb_preset = {
     .help = "Prints the policy that a compliance baseline asks for, with the control's\n"
             "number at each value. Without NAME, lists the baselines with their titles.",
     .operand = "NAME",
+    .json_version = 1,
     .run = run_preset,
 };

@@ -136,14 +136,10 @@ static int run_prune(const struct tmoutctl_context *context, const struct verb_a
     struct failure failure = {""};
 
     (void)arguments;
-    if (!may_read_attempts(context)) {
-        report("must be run as root");
-        return TMOUTCTL_FAILURE;
-    }
-    if (policy_view_find(context, &view, &failure) != 0) {
-        report("%s", failure.text);
-        return TMOUTCTL_FAILURE;
-    }
+    if (!may_read_attempts(context))
+        return cli_must_be_root();
+    if (policy_view_find(context, &view, &failure) != 0)
+        return report_as(REPORT_POLICY, "%s", failure.text);
     const bool done =
         strictest_limits(context, &view, &limits) == 0 && prune_all(context, &limits, &pruned) == 0;
     policy_view_close(&view);
@@ -157,5 +153,6 @@ const struct verb verb_prune = {
     .help = "Removes the ledgers of login attempts of users who no longer exist, unless they\n"
             "are locked or in use. Where a name service fails, it removes none that this\n"
             "service might know. tmout-prune.timer runs it daily. Must be run as root.",
+    .json_version = 1,
     .run = run_prune,
 };

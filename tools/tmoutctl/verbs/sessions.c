@@ -37,20 +37,24 @@ static bool is_enforced(const struct tmoutctl_context *context)
     return strcmp(context->state_dir, TMOUT_STATE_DIR) != 0 || tmoutd_is_running();
 }
 
-static json_t *row_json(const struct session_row *row, bool enforced)
+static json_t *row_json(const struct session_row *row, const struct timestamp *now, bool enforced)
 {
     static const char *const limits[] = {[LIMITS_IN_FORCE] = "in force",
                                          [LIMITS_KNOWN_LAST] = "known last",
                                          [LIMITS_UNKNOWN] = "unknown"};
+    const bool ends = row->left_ms != NEVER_MS;
+    const int64_t since_sec = row->login.since.wall_ms / 1000;
+    const int64_t end_sec = ends ? (now->wall_ms + row->left_ms) / 1000 : 0;
 
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:s, s:b}", "user",
-        json_text(row->login.user), "from", known_json(row->login.address), "service",
+        "{s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:s, s:b}",
+        "user", json_text(row->login.user), "from", known_json(row->login.address), "service",
         known_json(row->login.service), "terminal", known_json(row->terminal), "since",
-        (json_int_t)(row->login.since.wall_ms / 1000), "idle", time_json(row->idle_ms), "limit",
-        time_json(row->limit_ms), "left", time_json(row->left_ms), "setting",
-        row->setting != NULL ? json_string(row->setting) : json_null(), "rule",
-        row->setting != NULL ? json_text(row->rule) : json_null(), "pid", (int)row->login.pid,
+        (json_int_t)since_sec, "since_time", json_time(since_sec), "idle", time_json(row->idle_ms),
+        "limit", time_json(row->limit_ms), "left", time_json(row->left_ms), "ends",
+        ends ? json_integer(end_sec) : json_null(), "ends_time",
+        ends ? json_time(end_sec) : json_null(), "setting", json_text_or_null(row->setting), "rule",
+        json_text_or_null(row->setting != NULL ? row->rule : NULL), "pid", (int)row->login.pid,
         "found_by", row->is_own ? json_null() : json_text(login_source_name(row->login.source)),
         "limits", limits[row->limits_state], "enforced", enforced);
 }
@@ -60,7 +64,7 @@ static json_t *table_json(const struct session_table *table, bool enforced)
     json_t *all = json_array();
 
     for (size_t i = 0; i < table->count; i++)
-        all = json_add_row(all, row_json(&table->row[i], enforced));
+        all = json_add_row(all, row_json(&table->row[i], &table->now, enforced));
     return all;
 }
 
@@ -117,9 +121,12 @@ static enum found find_sessions(const struct listing *listing, struct session_ta
     int result;
 
     *table = (struct session_table){0};
-    if (clock_now(&table->now, &failure) != 0 ||
-        policy_view_find(listing->context, &view, &failure) != 0) {
+    if (clock_now(&table->now, &failure) != 0) {
         report("%s", failure.text);
+        return FOUND_NOTHING;
+    }
+    if (policy_view_find(listing->context, &view, &failure) != 0) {
+        report_as(REPORT_POLICY, "%s", failure.text);
         return FOUND_NOTHING;
     }
     if (listing->is_own)
@@ -233,5 +240,6 @@ const struct verb verb_sessions = {
             "for how long, and which limit will end it when, the earliest end first. On a\n"
             "narrow terminal some columns are left out. Ordinary users see their own logins.",
     .options = options,
+    .json_version = 1,
     .run = run_sessions,
 };

@@ -34,7 +34,7 @@ static int find_default_limit(const struct tmoutctl_context *context, int64_t *l
     struct failure failure = {""};
 
     if (policy_view_find(context, &view, &failure) != 0) {
-        report("%s", failure.text);
+        report_as(REPORT_POLICY, "%s", failure.text);
         return -1;
     }
     const int found = snapshot_find(&view.snapshot, RULE_DEFAULT, "", &rule);
@@ -93,10 +93,11 @@ static json_t *shells_json(const struct shell_list *list)
         const struct shell_traits *traits = &shell_traits[shell->kind];
         const char *limit =
             traits->timeout != SHELL_NO_TIMEOUT ? timeout_words[traits->timeout] : NULL;
-        rows = json_add_row(rows, json_pack("{s:o, s:s, s:s?, s:s?, s:s?, s:b}", "shell",
-                                            json_text(shell->path), "kind", traits->name, "limit",
-                                            limit, "login", shell->login_file, "rc", shell->rc_file,
-                                            "ok", shell->complete));
+        rows =
+            json_add_row(rows, json_pack("{s:o, s:s, s:s?, s:o, s:o, s:b}", "shell",
+                                         json_text(shell->path), "kind", traits->name, "limit",
+                                         limit, "login", json_text_or_null(shell->login_file), "rc",
+                                         json_text_or_null(shell->rc_file), "ok", shell->complete));
     }
     return rows;
 }
@@ -107,7 +108,7 @@ static json_t *shell_findings_json(const struct shell_findings *findings)
 
     for (size_t i = 0; i < findings->count; i++) {
         const struct shell_finding *finding = &findings->item[i];
-        json_array_append_new(
+        rows = json_add_row(
             rows,
             json_pack("{s:o, s:I, s:o, s:s, s:o, s:b, s:b, s:s}", "file", json_text(finding->file),
                       "line", (json_int_t)finding->line, "text", json_text(finding->text), "unit",
@@ -191,8 +192,8 @@ static int change_rc_file(const struct tmoutctl_context *context, const struct r
         report("%s", failure.text);
     else if (!context->quiet && !context->json)
         printf("%s: %s\n", rc->path, hook_words[result]);
-    *files = json_add_row(*files,
-                          json_pack("{s:s, s:s}", "file", rc->path, "result", hook_words[result]));
+    *files = json_add_row(
+        *files, json_pack("{s:o, s:s}", "file", json_text(rc->path), "result", hook_words[result]));
     return result == SHELL_HOOK_FAILED ? TMOUTCTL_FAILURE : TMOUTCTL_FINE;
 }
 
@@ -257,9 +258,10 @@ static int change_literals(const struct tmoutctl_context *context)
         const struct shell_literal *literal = &literals[i];
         print_literal(context, literal);
         if (literal->result != SHELL_LITERAL_SKIPPED)
-            files = json_add_row(files, json_pack("{s:s, s:s, s:I}", "file", literal->path,
-                                                  "result", literal_words[literal->result],
-                                                  "seconds", (json_int_t)literal->limit_sec));
+            files =
+                json_add_row(files, json_pack("{s:o, s:s, s:I}", "file", json_text(literal->path),
+                                              "result", literal_words[literal->result], "seconds",
+                                              (json_int_t)literal->limit_sec));
     }
     if (context->json)
         return print_json(json_pack("{s:o}", "files", files), status);
@@ -288,10 +290,8 @@ static int run_shells(const struct tmoutctl_context *context,
 
     if (!install && !remove && !literal)
         return list_shells(context);
-    if (geteuid() != 0 && context->host.root[0] == '\0') {
-        report("must be run as root");
-        return TMOUTCTL_FAILURE;
-    }
+    if (geteuid() != 0 && context->host.root[0] == '\0')
+        return cli_must_be_root();
     return literal ? change_literals(context) : change_rc_files(context, install);
 }
 
@@ -303,5 +303,6 @@ const struct verb verb_shells = {
             "and which other scripts of the system set one. The options change system\n"
             "files, and must be run as root.",
     .options = options,
+    .json_version = 1,
     .run = run_shells,
 };

@@ -217,16 +217,18 @@ static json_t *show_json(const struct account *account, const struct policy_view
 
     show_limit(resolution, login->local, limit, sizeof limit);
     policy_view_describe(view, policy, sizeof policy);
-    for (size_t i = 0; groups != NULL && i < account->group_count; i++)
-        json_array_append_new(groups, json_text(account->group[i]));
+    for (size_t i = 0; i < account->group_count; i++)
+        groups = json_add_row(groups, json_text(account->group[i]));
     for (size_t i = 0; all != NULL && i < SETTING_COUNT; i++)
         json_object_set_new(all, settings[i].name,
                             setting_json(view, resolution, login, (enum setting_id)i));
-    return json_pack("{s:o, s:o, s:{s:s, s:o}, s:s, s:o, s:o, s:o}", "user",
+    return json_pack("{s:o, s:o, s:{s:s, s:o, s:o, s:o}, s:s, s:o, s:o, s:o}", "user",
                      json_text(account->name), "groups", groups, "policy", "state",
-                     policy_state_word(view->state), "note", json_text(policy), "login",
-                     login->local ? "local" : "ssh", "pam_tmout",
-                     limit[0] != '\0' ? json_string(limit) : json_null(), "attempts",
+                     policy_state_word(view->state), "note", json_text(policy), "since",
+                     view->has_applied ? json_integer(view->applied_sec) : json_null(),
+                     "since_time", view->has_applied ? json_time(view->applied_sec) : json_null(),
+                     "login", login->local ? "local" : "ssh", "pam_tmout",
+                     json_text_or_null(limit[0] != '\0' ? limit : NULL), "attempts",
                      login_attempts_json(login), "settings", all);
 }
 
@@ -282,7 +284,7 @@ static int show_user(const struct tmoutctl_context *context, const char *user,
         return status;
     }
     if (policy_view_find(context, &view, &failure) != 0) {
-        report("%s", failure.text);
+        report_as(REPORT_POLICY, "%s", failure.text);
         goto out;
     }
     if (policy_view_resolve(context, &view, &account, &resolution, &failure) != 0 ||
@@ -369,5 +371,6 @@ const struct verb verb_show = {
             "--from names the address where the policy counts attempts by source.",
     .operand = "USER",
     .options = options,
+    .json_version = 1,
     .run = run_show,
 };

@@ -46,10 +46,11 @@ static int check_names(const struct dropin *dropin)
                 first = &rule->content.setting[sshd_keywords[k].id];
         if (first == NULL)
             continue;
-        report("%s:%u: %s \"%s\" cannot be written in sshd_config: the name %s; remove the "
-               "settings for sshd from this rule",
-               first->file < dropin->path_count ? dropin->path[first->file] : "?", first->line,
-               rule_kind_word(rule->kind), rule->name, problem);
+        report_as(REPORT_POLICY,
+                  "%s:%u: %s \"%s\" cannot be written in sshd_config: the name %s; remove the "
+                  "settings for sshd from this rule",
+                  first->file < dropin->path_count ? dropin->path[first->file] : "?", first->line,
+                  rule_kind_word(rule->kind), rule->name, problem);
         result = -1;
     }
     return result;
@@ -94,16 +95,39 @@ static void warn_unknown(const struct dropin *dropin, const bool *known)
                    sshd_keywords[i].since.major, sshd_keywords[i].since.minor);
 }
 
+/* The settings that this sshd does not have: {"setting", "keyword", "since"}. */
+static json_t *unknown_json(const struct dropin *dropin, const bool *known)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < sshd_keyword_count; i++) {
+        const struct sshd_keyword *keyword = &sshd_keywords[i];
+        char since[32];
+        if (known[i] || !dropin_sets(dropin, keyword->id))
+            continue;
+        snprintf(since, sizeof since, "%d.%d", keyword->since.major, keyword->since.minor);
+        list =
+            json_add_row(list, json_pack("{s:s, s:s, s:s}", "setting", settings[keyword->id].name,
+                                         "keyword", keyword->keyword, "since", since));
+    }
+    return list;
+}
+
 /* Prints all of it or nothing, since the output becomes a file that sshd reads. */
-static int print_dropin(const struct dropin *dropin, const bool *known)
+static int print_dropin(const struct dropin *dropin, const bool *known, bool json)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *memory = open_memstream(&text, &size);
     int status = TMOUTCTL_FAILURE;
 
-    const bool made = memory != NULL && dropin_print(memory, dropin, known) == 0;
-    if (memory != NULL && fclose(memory) == 0 && made) {
+    bool made = memory != NULL && dropin_print(memory, dropin, known) == 0;
+    made = memory != NULL && fclose(memory) == 0 && made;
+    if (made && json) {
+        status = print_json(json_pack("{s:o, s:o}", "text", json_text(text), "left_out",
+                                      unknown_json(dropin, known)),
+                            TMOUTCTL_FINE);
+    } else if (made) {
         fwrite(text, 1, size, stdout);
         status = finish(TMOUTCTL_FINE);
     } else {
@@ -124,11 +148,10 @@ static json_t *differences_json(const struct sshd_check *check)
         char rule[1024];
         sshd_difference_rule(difference, rule, sizeof rule);
         list = json_add_row(
-            list, json_pack("{s:o, s:s, s:o, s:s, s:o}", "user",
-                            difference->user != NULL ? json_text(difference->user) : json_null(),
-                            "keyword", difference->keyword->keyword, "sshd",
-                            json_text(difference->effective), "policy", difference->policy, "rule",
-                            json_text(rule)));
+            list, json_pack("{s:o, s:s, s:o, s:o, s:o}", "user",
+                            json_text_or_null(difference->user), "keyword",
+                            difference->keyword->keyword, "sshd", json_text(difference->effective),
+                            "policy", json_text(difference->policy), "rule", json_text(rule)));
     }
     return list;
 }
@@ -140,9 +163,9 @@ static json_t *looser_json(const struct sshd_check *check)
     for (size_t i = 0; i < check->looser_count; i++) {
         const struct sshd_looser *looser = &check->looser[i];
         list = json_add_row(
-            list, json_pack("{s:o, s:I, s:s, s:o, s:s}", "file", json_text(looser->file), "line",
+            list, json_pack("{s:o, s:I, s:s, s:o, s:o}", "file", json_text(looser->file), "line",
                             (json_int_t)looser->line, "keyword", looser->keyword->keyword, "sshd",
-                            json_text(looser->effective), "policy", looser->policy));
+                            json_text(looser->effective), "policy", json_text(looser->policy)));
     }
     return list;
 }
@@ -251,16 +274,10 @@ static int run_sshd_config(const struct tmoutctl_context *context,
     const int has_version = parse_version(arguments, &version);
     if (has_version < 0)
         return status;
-    if (context->json && !check)
-        return cli_usage_error(&verb_sshd_config, "option '--json' requires '--check'");
-    if (check && !may_ask_sshd(context)) {
-        report("must be run as root");
-        return status;
-    }
-    if (policy_view_find(context, &view, &failure) != 0) {
-        report("%s", failure.text);
-        return status;
-    }
+    if (check && !may_ask_sshd(context))
+        return cli_must_be_root();
+    if (policy_view_find(context, &view, &failure) != 0)
+        return report_as(REPORT_POLICY, "%s", failure.text);
     if (collect_rules(context, &view, &dropin) != 0)
         goto out;
     if (find_target(has_version > 0 ? &version : NULL, &target) != 0)
@@ -272,7 +289,7 @@ static int run_sshd_config(const struct tmoutctl_context *context,
     else if (check_names(&dropin) != 0)
         status = TMOUTCTL_NO;
     else
-        status = print_dropin(&dropin, target.known);
+        status = print_dropin(&dropin, target.known, context->json);
 
 out:
     dropin_free(&dropin);
@@ -288,5 +305,6 @@ const struct verb verb_sshd_config = {
             "With --check, compares the policy with what sshd reads from its files, and\n"
             "must be run as root.",
     .options = options,
+    .json_version = 1,
     .run = run_sshd_config,
 };

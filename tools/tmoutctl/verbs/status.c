@@ -14,9 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* As in audit.c. */
-enum { STATUS_JSON_VERSION = 1 };
-
 /* --- for people ----------------------------------------------------------- */
 
 static void print_policy(const struct status_facts *facts)
@@ -119,18 +116,17 @@ static json_t *policy_json(const struct status_facts *facts)
 {
     const struct policy_view *view = &facts->audit.view;
     json_t *files = json_array();
-    char path[PATH_MAX], since[64] = "";
+    char path[PATH_MAX];
 
     for (uint32_t i = 0; facts->audit.has_view && i < view->snapshot.source_count; i++) {
         if (snapshot_source_path(&view->snapshot, i, path, sizeof path))
-            json_array_append_new(files, json_text(path));
+            files = json_add_row(files, json_text(path));
     }
-    format_time_rfc3339(view->applied_sec, since, sizeof since);
     return json_pack("{s:s, s:o, s:o, s:o, s:o}", "state",
                      facts->audit.has_view ? policy_state_word(view->state) : "none", "since",
                      view->has_applied ? json_integer(view->applied_sec) : json_null(),
-                     "since_time", view->has_applied ? json_string(since) : json_null(), "files",
-                     files, "reason",
+                     "since_time", view->has_applied ? json_time(view->applied_sec) : json_null(),
+                     "files", files, "reason",
                      json_text_or_null(view->reason.text[0] != '\0' ? view->reason.text : NULL));
 }
 
@@ -147,9 +143,9 @@ static json_t *failed_json(const struct findings *findings)
 {
     json_t *failed = json_array();
 
-    for (size_t i = 0; failed != NULL && i < findings->count; i++)
+    for (size_t i = 0; i < findings->count; i++)
         if (findings->item[i]->status == AUDIT_FAIL)
-            json_array_append_new(
+            failed = json_add_row(
                 failed, json_pack("{s:s, s:o}", "id", audit_checks[findings->item[i]->check].id,
                                   "message", json_text(findings->item[i]->message)));
     return failed;
@@ -160,14 +156,13 @@ static json_t *status_json(const struct status_facts *facts)
     const char *rejecting = facts->rejecting.text[0] != '\0' ? facts->rejecting.text : NULL;
 
     return json_pack(
-        "{s:i, s:b, s:o, s:{s:I}, s:{s:b}, s:{s:I, s:o}, s:{s:I, s:o}, s:{s:I, s:I, s:o}}",
-        "version", STATUS_JSON_VERSION, "fine", status_is_fine(facts), "policy", policy_json(facts),
-        "pam", "failed", (json_int_t)status_pam_failures(facts), "tmoutd", "running",
-        facts->audit.tmoutd_is_running, "logins", "count", (json_int_t)facts->logins, "next",
-        next_json(facts->next), "attempts", "locked", (json_int_t)facts->locked, "rejecting",
-        json_text_or_null(rejecting), "audit", "failed", (json_int_t)facts->found[AUDIT_FAIL],
-        "warnings", (json_int_t)facts->found[AUDIT_WARN], "findings",
-        failed_json(&facts->audit.findings));
+        "{s:b, s:o, s:{s:I}, s:{s:b}, s:{s:I, s:o}, s:{s:I, s:o}, s:{s:I, s:I, s:o}}", "fine",
+        status_is_fine(facts), "policy", policy_json(facts), "pam", "failed",
+        (json_int_t)status_pam_failures(facts), "tmoutd", "running", facts->audit.tmoutd_is_running,
+        "logins", "count", (json_int_t)facts->logins, "next", next_json(facts->next), "attempts",
+        "locked", (json_int_t)facts->locked, "rejecting", json_text_or_null(rejecting), "audit",
+        "failed", (json_int_t)facts->found[AUDIT_FAIL], "warnings",
+        (json_int_t)facts->found[AUDIT_WARN], "findings", failed_json(&facts->audit.findings));
 }
 
 /* --- the command ---------------------------------------------------------- */
@@ -210,10 +205,8 @@ static int run_status(const struct tmoutctl_context *context,
 
     if (arguments->option[OPTION_OUTPUT] != NULL && arguments->option[OPTION_OPENMETRICS] == NULL)
         return cli_usage_error(&verb_status, "option '--output' requires '--openmetrics'");
-    if (geteuid() != 0 && context->host.root[0] == '\0') {
-        report("must be run as root");
-        return TMOUTCTL_FAILURE;
-    }
+    if (geteuid() != 0 && context->host.root[0] == '\0')
+        return cli_must_be_root();
     if (status_find(context, &facts) != 0)
         return TMOUTCTL_FAILURE;
     int status = status_is_fine(&facts) ? TMOUTCTL_FINE : TMOUTCTL_NO;
@@ -232,5 +225,6 @@ const struct verb verb_status = {
             "many logins there are and which will be ended next, how many users are locked,\n"
             "and what tmoutctl audit would fail. Must be run as root.",
     .options = options,
+    .json_version = 1,
     .run = run_status,
 };

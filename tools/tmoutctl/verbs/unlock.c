@@ -19,6 +19,15 @@ static void print_unlocked(const char *user, const struct ledger_unlocked *undon
         printf("%s was not locked\n", user);
 }
 
+static json_t *unlocked_json(const char *user, const struct ledger_unlocked *undone,
+                             const struct failure *note)
+{
+    return json_pack("{s:o, s:b, s:I, s:b, s:o}", "user", json_text(user), "was_locked",
+                     undone->locked, "failures", (json_int_t)undone->failures, "replaced",
+                     undone->replaced, "note",
+                     json_text_or_null(note->text[0] != '\0' ? note->text : NULL));
+}
+
 static int run_unlock(const struct tmoutctl_context *context,
                       const struct verb_arguments *arguments)
 {
@@ -27,15 +36,15 @@ static int run_unlock(const struct tmoutctl_context *context,
     struct failure failure = {""};
     uid_t uid;
 
-    if (!may_read_attempts(context)) {
-        report("must be run as root");
-        return TMOUTCTL_FAILURE;
-    }
+    if (!may_read_attempts(context))
+        return cli_must_be_root();
     if (find_uid(user, &uid, &failure) != 0 ||
         unlock_user(context, user, uid, &undone, &failure) != 0) {
         report("%s", failure.text);
         return TMOUTCTL_FAILURE;
     }
+    if (context->json)
+        return print_json(unlocked_json(user, &undone, &failure), TMOUTCTL_FINE);
     if (context->quiet)
         return TMOUTCTL_FINE;
     print_unlocked(user, &undone, &failure);
@@ -51,5 +60,6 @@ const struct verb verb_unlock = {
             "longer exists. Must be run as root.",
     .operand = "USER",
     .operand_required = true,
+    .json_version = 1,
     .run = run_unlock,
 };

@@ -23,7 +23,10 @@ extern const struct verb verb_unlock;
 /* All of them by name, up to NULL. */
 extern const struct verb *const verbs[];
 
-/* The command of this name, or NULL after a usage error, with the name that
+/* The command of this name, or NULL. */
+const struct verb *verb_named(const char *name);
+
+/* The same, or NULL after a usage error, with the name that
  * may have been meant. */
 const struct verb *verb_find(const char *name);
 

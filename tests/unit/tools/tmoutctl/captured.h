@@ -89,7 +89,7 @@ static inline int verb_run_with(const struct verb *verb, const struct tmoutctl_c
                                 const struct verb_arguments *arguments, struct captured *captured)
 {
     capture_begin(captured);
-    const int status = verb->run(context, arguments);
+    const int status = cli_run(verb, context, arguments);
     capture_end(captured);
     return status;
 }

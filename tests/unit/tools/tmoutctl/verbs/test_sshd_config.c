@@ -76,10 +76,28 @@ static void wrong_usage(void **state)
                         "' for '--openssh': not a version of OpenSSH such as 9.2\nusage: ");
         captured_free(&captured);
     }
+    place_close(&place);
+}
+
+static void as_json(void **state)
+{
+    struct verb_place place;
+    struct captured text, captured;
+    json_error_t error;
+
+    place_open(&place, *state, policy);
+    assert_int_equal(sshd_config(&place, "8.9", false, &text), TMOUTCTL_FINE);
     place.context.json = true;
-    assert_int_equal(sshd_config(&place, "9.2", false, &captured), TMOUTCTL_FAILURE);
-    assert_contains(captured.err, "option '--json' requires '--check'\nusage: ");
+    assert_int_equal(sshd_config(&place, "8.9", false, &captured), TMOUTCTL_FINE);
+    json_t *value = json_loads(captured.out, 0, &error);
+    assert_non_null(value);
+    assert_string_equal(json_text_at(value, "text"), text.out);
+    json_t *left_out = json_array_get(json_object_get(value, "left_out"), 0);
+    assert_string_equal(json_text_at(left_out, "setting"), "channel_timeout");
+    assert_string_equal(json_text_at(left_out, "since"), "9.2");
+    json_decref(value);
     captured_free(&captured);
+    captured_free(&text);
     place_close(&place);
 }
 
@@ -183,6 +201,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(for_a_version),
         WITH_DIRECTORY(wrong_usage),
+        WITH_DIRECTORY(as_json),
         WITH_DIRECTORY(what_cannot_be_printed),
         WITH_DIRECTORY(for_the_installed_sshd),
         WITH_DIRECTORY(checking),

@@ -50,7 +50,8 @@ def make_root(suite, root, packages):
     if sources(suite):
         listed = [f"{root}.sources"]
         write(listed[0], sources(suite))
-    made = run("mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", suite, root,
+    included = ",".join(["apt", *packages])  # which is not required in Ubuntu
+    made = run("mmdebstrap", "--variant=minbase", f"--include={included}", suite, root,
                *listed, timeout=BUILD_GUARD_SEC)
     if made.returncode != 0:
         raise Skip(f"mmdebstrap cannot make {suite}: {made.stderr.strip().splitlines()[-1]}")

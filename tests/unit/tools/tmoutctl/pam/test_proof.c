@@ -435,14 +435,10 @@ static void kinds_of_users(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        WITH_DIRECTORY(edits_of_auth),
-        WITH_DIRECTORY(checks_that_are_no_longer_counted),
-        WITH_DIRECTORY(modules_that_are_absent),
-        WITH_DIRECTORY(who_asks),
-        WITH_DIRECTORY(edits_of_session),
-        WITH_DIRECTORY(examples_name_lines),
-        WITH_DIRECTORY(kinds_of_users),
-        WITH_DIRECTORY(finds_what_brute_force_finds),
+        WITH_DIRECTORY(edits_of_auth),           WITH_DIRECTORY(checks_that_are_no_longer_counted),
+        WITH_DIRECTORY(modules_that_are_absent), WITH_DIRECTORY(who_asks),
+        WITH_DIRECTORY(edits_of_session),        WITH_DIRECTORY(examples_name_lines),
+        WITH_DIRECTORY(kinds_of_users),          WITH_DIRECTORY(finds_what_brute_force_finds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

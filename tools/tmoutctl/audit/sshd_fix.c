@@ -192,6 +192,31 @@ static int proof_collect(struct proof *proof, size_t end, struct edits *edits)
     return 0;
 }
 
+static bool has_lines_of(const struct sshd_text *text, const char *file)
+{
+    for (size_t i = 0; i < text->count; i++)
+        if (strcmp(text->line[i].file, file) == 0)
+            return true;
+    return false;
+}
+
+/* Do the edits let sshd read Match blocks of the site that it does not read now, as an
+ * Include does? Those may be about users, addresses and ports that sshd was not asked
+ * about. */
+static bool reveals_match(const struct proof *proof, const struct edits *edits)
+{
+    const struct host host = {.root = proof->audit->host->root, .edits = edits};
+    struct sshd_text after = {0};
+    bool reveals = sshd_text_read(&host, &after) != 0;
+
+    for (size_t i = 0; !reveals && i < after.count; i++)
+        reveals = strcasecmp(after.line[i].keyword, "match") == 0 &&
+                  strcmp(after.line[i].file, SSHD_DROP_IN) != 0 &&
+                  !has_lines_of(&proof->facts->text, after.line[i].file);
+    sshd_text_free(&after);
+    return reveals;
+}
+
 /* Are the edits of the findings up to number `end` proven? */
 static bool is_proven(struct proof *proof, size_t end)
 {
@@ -202,7 +227,8 @@ static bool is_proven(struct proof *proof, size_t end)
     if (proof_collect(proof, end, &edits) != 0)
         proof->audit->findings.out_of_memory = true;
     sshd_answers_find(proof->audit, proof->facts, &edits, &after);
-    bool proven = after.complete && is_same(proof, &before->global, &after.global);
+    bool proven = after.complete && is_same(proof, &before->global, &after.global) &&
+                  !reveals_match(proof, &edits);
     for (size_t i = 0; proven && i < before->user_count; i++)
         proven = is_same(proof, &before->user[i], &after.user[i]);
     sshd_answers_free(&after);

@@ -322,6 +322,28 @@ static void sshd_and_the_policy(void **state)
                            "MaxSessions for root is none in sshd, but 5 in the policy"));
 }
 
+/* sshd_config without an Include: one is offered, unless sshd would then also read Match
+ * blocks that have had no effect. */
+static void an_include_and_other_drop_ins(void **state)
+{
+    static const char site[] = "/etc/ssh/sshd_config.d/50-site.conf";
+    struct audited_host *host = *state;
+
+    put_policy(host, "default {\n    client_alive_interval = 200\n}\n");
+    put(host->root, "/etc/ssh/sshd_config.d/00-tmout.conf", "Match User backup\n");
+    put(host->root, site, "X11Forwarding no\n");
+    assert_only(audit_area(host, audit_sshd),
+                &(struct expected){CHECK_SSHD_DROP_IN, AUDIT_FAIL,
+                                   "/etc/ssh/sshd_config.d/00-tmout.conf", 0, "200 in the policy",
+                                   "+Include /etc/ssh/sshd_config.d/*.conf\n"});
+    put(host->root, site, "Match Address 10.0.0.0/8\n    ForceCommand /bin/false\n");
+    assert_non_null(strstr(fix_of(trouble_of(audit_area(host, audit_sshd), CHECK_SSHD_DROP_IN)),
+                           "There is no patch"));
+    put(host->root, CONFIG, GOOD_SSHD_CONFIG "Include /etc/ssh/sshd_config.d/5*.conf\n");
+    assert_null(strstr(fix_of(trouble_of(audit_area(host, audit_sshd), CHECK_SSHD_DROP_IN)),
+                       "There is no patch"));
+}
+
 /* Which settings it has cannot be told: that is no agreement. */
 static void an_sshd_without_a_version_and_the_policy(void **state)
 {
@@ -351,6 +373,7 @@ int main(void)
         WITH_HOST(match_blocks_of_the_site),
         WITH_HOST(channel_timeouts_in_match_blocks),
         WITH_HOST(sshd_and_the_policy),
+        WITH_HOST(an_include_and_other_drop_ins),
         WITH_HOST(an_sshd_without_a_version_and_the_policy),
     };
 

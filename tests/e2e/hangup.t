@@ -7,6 +7,7 @@ and the log says that tmoutd ended it.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -200,6 +201,69 @@ while True:
         os._exit(0)
     time.sleep(0.2)
 """,
+    "sessions": """
+import os, signal, time
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+os.write(1, b"ready\\n")
+if os.fork() > 0:
+    while True:
+        time.sleep(1000)
+while True:
+    if os.fork() > 0:
+        os._exit(0)
+    os.setsid()
+    time.sleep(0.05)
+""",
+    # The child borrows the parent's memory, and the parent waits for it, for ever.
+    "vfork": """
+import ctypes, os, signal
+signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
+libc = ctypes.CDLL(None)
+if libc.syscall(58) == 0:
+    os.write(1, b"ready\\n")
+    while True:
+        libc.pause()
+""",
+    # /proc/PID/fd is that of the first thread, which is gone, or has other files.
+    "thread": """
+import ctypes, os, signal, sys, threading, time
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+libc = ctypes.CDLL(None)
+def stay():
+    if sys.argv[1] == "files":
+        assert libc.unshare(0x400) == 0
+    time.sleep(1)
+    os.write(1, b"ready\\n")
+    while True:
+        time.sleep(1000)
+def live():
+    threading.Thread(target=stay).start()
+    time.sleep(0.5)
+    if sys.argv[1] == "files":
+        os.closerange(0, 100)
+        while True:
+            time.sleep(1000)
+    libc.syscall(60, 0)
+if os.fork() == 0:
+    live()
+while True:
+    time.sleep(1000)
+""",
+    # The terminal by another name, in a mount namespace of the user's own.
+    "alias": """
+import os, signal, subprocess, time
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+open("/tmp/alias", "w").close()
+subprocess.run(["mount", "--bind", os.ttyname(0), "/tmp/alias"], check=True)
+if os.fork() == 0:
+    fd = os.open("/tmp/alias", os.O_RDWR | os.O_NOCTTY)
+    for number in 0, 1, 2:
+        os.dup2(fd, number)
+    os.close(fd)
+    os.write(1, b"ready\\n")
+while True:
+    time.sleep(1000)
+""",
     "modes": """
 import os, signal, subprocess, sys, termios, time
 signal.signal(signal.SIGTTOU, signal.SIG_IGN)
@@ -371,6 +435,13 @@ AGAINST_THE_HANG_UP = [
     program("another line discipline", "discipline"),
     program("a terminal of its own that it types into", "master"),
     program("an absurd number of open files", "files"),
+    program("one session after the other", "sessions"),
+    program("a parent that waits for vfork(2)", "vfork"),
+    program("a process whose first thread has ended", "thread", "ended"),
+    program("a thread with files of its own", "thread", "files"),
+    # sudo: a throw-away host has no user namespaces.
+    typed("the terminal by another name", "exec sudo unshare --mount " + run_program("alias"),
+          program="unshare"),
     typed("a terminal with mode 000", f"chmod 000 $(tty); {READY}; {HELD}",
           late_sec=LATE_SEC + FORGED_SEC),
     typed("nothing open", f"{READY}; exec sleep 1000 <&- >&- 2>&-"),
@@ -404,6 +475,7 @@ FORGED = [
     forging("touch to a minute ahead", "touch -a -d '+1 minute' $T"),
     forging("utimensat in the background", f"{run_program('times', '$T', '0', '0.3')} &"),
     forging("utimensat, a little ahead", f"{run_program('times', '$T', '9', '3')} &"),
+    forging("touch by way of /proc", "(while sleep 1; do touch -a /proc/$$/fd/0; done) &"),
     forging("in the same tick as a chmod", f"{run_program('tick', '$T')} &", forged=None),
     forging("forged output, where output counts", "(while touch -m $T; do sleep 1; done) &",
             groups=("output",)),
@@ -419,6 +491,9 @@ FORGED = [
 ]
 
 WAYS = (AT_THE_PROMPT + OTHER_SHELLS + IN_FRONT + AGAINST_THE_HANG_UP + NOISE + FORGED)
+# To try some of them alone: an expression that matches their names.
+CHOSEN = os.environ.get("WAYS", "")
+WAYS = [way for way in WAYS if re.search(CHOSEN, way.name)]
 
 DEAF = "trap '' HUP TERM; echo ready; while sleep 1000; do :; done"
 # Commands of logins without a terminal.
@@ -586,7 +661,8 @@ def every_way():
     accounts()
     start_echo()
     start_asking_sshd()
-    without = WITHOUT_TERMINAL | kept_alive()
+    without = {name: way for name, way in (WITHOUT_TERMINAL | kept_alive()).items()
+               if re.search(CHOSEN, name)}
     people = [(f"way{number}", way) for number, way in enumerate(WAYS) if installed(way)]
     others = [(f"none{number}", *way) for number, way in enumerate(without.values())]
     for name, *_ in others:
@@ -760,6 +836,7 @@ os.makedirs("/run/screen", exist_ok=True)
 os.chmod("/run/screen", 0o1777)
 write("/etc/sudoers.d/everybody", "ALL ALL=(ALL) NOPASSWD: ALL\n", 0o440)
 tmoutd.start()
-tap.run(every_way, forgers_are_logged, over_one_connection, too_old_in_spite_of_terminals,
-        root_is_covered, like_a_user,
+tap.run(every_way, forgers_are_logged,
+        *[] if CHOSEN else [over_one_connection, too_old_in_spite_of_terminals, root_is_covered,
+                            like_a_user],
         nothing_went_wrong)

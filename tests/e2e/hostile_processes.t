@@ -215,6 +215,11 @@ def held_terminal():
     against("terminal")
 
 
+def held_name():
+    """a file that is called like a terminal, and says nothing about itself"""
+    against("name")
+
+
 def held_by_many():
     """more users who do that than tmoutd has shared helpers"""
     names = [f"evilmany{i}" for i in range(8)]
@@ -640,7 +645,7 @@ def unread_log():
 
 ROUNDS = [stalled_watch, starved_watch, unread_log, held_exec, held_exec_without_a_login,
           held_exec_without_a_terminal, held_arguments,
-          held_mmap, held_directory, held_program, held_terminal, held_by_many,
+          held_mmap, held_directory, held_program, held_terminal, held_name, held_by_many,
           stopped_processes, many_zombies,
           many_threads, many_files, more_processes_than_descriptors,
           more_logins_than_descriptors, hidden_processes, name_services, lying_name_service]

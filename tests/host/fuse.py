@@ -10,6 +10,8 @@ an ordinary user:
     fuse.py cwd           its working directory is there, and so is an open file
     fuse.py exe           its program is there
     fuse.py terminal      writes to its terminal from such a page
+    fuse.py name          has a file open whose name is that of a terminal, and whose
+                          attributes never arrive
 
 Prints `held SERVER` once it is in place, and stays. Whoever reads its files in /proc
 waits, too: everything ends when the process SERVER is killed.
@@ -19,6 +21,7 @@ import ctypes
 import mmap
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -34,6 +37,7 @@ LIBC.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_i
 PAGE = 4096
 SIZE = 64 * PAGE
 INIT, LOOKUP, FORGET, GETATTR, OPEN, READ, FLUSH, BATCH_FORGET = 26, 1, 2, 3, 14, 15, 25, 42
+NOTIFY_INVAL_INODE = 2
 MAP_FIXED = 0x10
 
 
@@ -44,8 +48,8 @@ def attributes(inode):
 
 
 class FileSystem:
-    """A directory with one file x: its first page is that of a program, the others
-    never arrive, and neither does the answer to FLUSH while holds_flush."""
+    """A directory with one file, by any name: its first page is that of a program, the
+    others never arrive, and neither does the answer to FLUSH while holds_flush."""
 
     def __init__(self, holds_flush, options="rw"):
         self.holds_flush = holds_flush
@@ -65,6 +69,8 @@ class FileSystem:
         if operation == INIT:
             return struct.pack("<IIIIHHIIHHI7I", 7, 31, PAGE, 0, 12, 12, 65536, 1, 0, 0, 0, *[0] * 7)
         if operation == GETATTR:
+            if self.is_forgotten and node != 1:
+                return None
             return struct.pack("<QII", 1000, 0, 0) + attributes(node)
         if operation == LOOKUP:
             return struct.pack("<QQQQII", 2, 0, 1000, 1000, 0, 0) + attributes(2)
@@ -78,6 +84,13 @@ class FileSystem:
         return b""
 
     reads = False  # whether pages arrive
+    holds_attributes = False  # once the file is open
+    is_forgotten = False
+
+    def forget_attributes(self):
+        """The kernel is to ask for them again."""
+        self.is_forgotten = True
+        os.write(self.device, struct.pack("<IiQQqq", 40, NOTIFY_INVAL_INODE, 0, 2, -1, 0))
 
     def serve(self):
         """In a process of its own, so that it is not stopped by what it holds."""
@@ -89,6 +102,8 @@ class FileSystem:
                 answer = self.answer(operation, node, request[40:])
                 if answer is not None:
                     os.write(self.device, struct.pack("<IiQ", 16 + len(answer), 0, unique) + answer)
+                if operation == OPEN and self.holds_attributes:
+                    self.forget_attributes()
         os.close(self.device)
         return self
 
@@ -161,6 +176,16 @@ def hold_terminal():
     time.sleep(100000)
 
 
+def hold_name():
+    system = FileSystem(False)
+    system.holds_attributes = True
+    system.serve()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.open(system.path + "/tty1", os.O_RDONLY)
+    held(system)
+    time.sleep(100000)
+
+
 if __name__ == "__main__":
     {"exec": hold_exec, "arguments": hold_arguments, "mmap": hold_mmap, "cwd": hold_directory,
-     "exe": hold_program, "terminal": hold_terminal}[sys.argv[1]]()
+     "exe": hold_program, "terminal": hold_terminal, "name": hold_name}[sys.argv[1]]()

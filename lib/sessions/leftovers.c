@@ -138,6 +138,13 @@ static bool was_left_behind(const struct login_trace *trace, pid_t pid)
 /* Many logins that end at the same time share a list of all processes. */
 static struct census audit_sessions = {.number_of = process_audit_session};
 
+void leftovers_prepare(void)
+{
+    struct census_part nobody;
+
+    (void)census_find(&audit_sessions, NO_AUDIT_SESSION, CENSUS_SHARED_MS, &nobody);
+}
+
 /* Finds the processes with this audit session. One in the list that has ended since may
  * have left a child, which only another list has. */
 static int find_listed(uint32_t audit_session, int64_t max_age_ms, struct census_part *listed)

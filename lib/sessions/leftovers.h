@@ -63,6 +63,10 @@ bool trace_is_usable(const struct login_trace *trace);
  * its process has by now. */
 void login_trace_read(const struct session_record *login, struct login_trace *trace);
 
+/* Lists the host's processes, which all that follows does otherwise. Nothing that a user
+ * does blocks it. */
+void leftovers_prepare(void);
+
 /*
  * Sends a signal to everything that the login left behind but this process and
  * its parent. Returns how many there are that have not ended, or -1 with errno.

@@ -38,6 +38,11 @@ struct answer {
  * log. */
 typedef void (*work_function)(const void *input, int fd, struct answer *answer);
 
+/* What several works need, and share while it is new: a list of the host's processes, for
+ * example. Runs in a helper before it begins with any of them, with MAY_LOOK. Nothing that
+ * a user does may block it. */
+typedef void (*prepare_function)(void);
+
 /* PRESENT, with this struct. */
 void answer_put(struct answer *answer, const void *data, size_t size);
 

@@ -192,10 +192,18 @@ static bool kill_listed(const struct killing *killing, const struct census_part 
     return is_good;
 }
 
+static struct census sessions = {.number_of = number_of_session};
+
+void hangup_prepare(void)
+{
+    struct census_part nobody;
+
+    (void)census_find(&sessions, 0, CENSUS_SHARED_MS, &nobody);
+}
+
 /* Many terminals that are hung up at the same time share a list of all processes. */
 static int kill_members(const struct killing *killing)
 {
-    static struct census sessions = {.number_of = number_of_session};
     const uint32_t session = (uint32_t)killing->target->terminal.session;
     struct census_part members;
 

@@ -36,6 +36,9 @@ void hangup_begin(const void *input, int fd, struct answer *answer);
  * struct hangup_target. GONE if it is no longer that session's. */
 void hangup_line(const void *input, int fd, struct answer *answer);
 
+/* Lists the host's processes for the last step. */
+void hangup_prepare(void);
+
 /*
  * The last step: SIGKILL to the session's leader, and to those of its members,
  * and of the connection's own children, that have the terminal open. A nohup job,

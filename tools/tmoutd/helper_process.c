@@ -158,6 +158,24 @@ static uint32_t took_of_job_ms(int64_t begun_ms, uint64_t *waited_ns)
     return took_ms > waited_ms ? (uint32_t)(took_ms - waited_ms) : 0;
 }
 
+/* Those with the same function stand together, for the most part. */
+static void prepare_jobs(int socket, const struct job *job, size_t count, unsigned powers)
+{
+    static struct answer nothing;
+    prepare_function last = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        if (job[i].prepare == NULL || job[i].prepare == last)
+            continue;
+        if (last == NULL)
+            limit_powers(MAY_LOOK, powers);
+        last = job[i].prepare;
+        last();
+    }
+    if (last != NULL && !send_answer(socket, (struct done_job){JOBS_PREPARED, 0}, &nothing))
+        _exit(1);
+}
+
 static void work_through(int socket, const struct job *job, size_t count)
 {
     static struct answer answer;
@@ -167,6 +185,7 @@ static void work_through(int socket, const struct job *job, size_t count)
 
     for (size_t i = count; i-- > 1;)
         later[i - 1] = later[i] | job[i].powers;
+    prepare_jobs(socket, job, count, later[0] | job[0].powers);
     for (size_t i = 0; i < count; i++) {
         hear_stop(socket, &last);
         if (i > last)

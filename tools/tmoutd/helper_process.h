@@ -12,6 +12,7 @@ enum { HELPER_JOBS_MAX = 128 };
 
 struct job {
     work_function work;
+    prepare_function prepare; /* or NULL */
     const void *input;
     unsigned powers; /* enum power */
     int fd;          /* the only descriptor of ours that the helper keeps for it, or -1 */
@@ -38,6 +39,10 @@ int helper_process_start(struct helper_process *process, const struct job *job, 
 /* This job is its last one. One behind it may have been begun, if its answer is
  * on the way. */
 void helper_process_stop_after(const struct helper_process *process, uint32_t index);
+
+/* In the place of an index: all is prepared, and the first job begins. Comes if any job
+ * of the batch has something to be prepared. */
+#define JOBS_PREPARED UINT32_MAX
 
 struct done_job {
     uint32_t index, took_ms; /* without the time that it waited for a processor */

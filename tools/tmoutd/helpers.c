@@ -39,6 +39,7 @@ struct helper {
     size_t count, at;  /* the one that it works on */
     int64_t begun_ms;  /* with that one */
     int64_t waited_ms; /* since then, for a processor */
+    bool is_preparing; /* has not begun with any */
     bool is_alone;     /* it was shared, and only this question is left */
     bool is_slow;      /* has been noticed */
     bool is_over;      /* it works for nobody any more */
@@ -233,6 +234,8 @@ static int64_t helper_patience_ms(const struct helper *helper)
     const int64_t deadline_ms = question_deadline_ms(helper);
     int64_t patience_ms = deadline_ms;
 
+    if (helper->is_preparing)
+        return deadline_ms;
     if (helper->kind == KIND_SHARED && helpers->running[KIND_SUSPECT] < HELPERS_SUSPECT_MAX)
         patience_ms = helpers->timing.hesitation_ms;
     else if (helper->kind == KIND_SHARED || helper->kind == KIND_SUSPECT)
@@ -387,6 +390,12 @@ static int on_answer(sd_event_source *source, int fd, uint32_t events, void *use
     (void)fd;
     (void)events;
     while ((received = helper_process_receive(&helper->process, &job, &helpers->answer)) > 0) {
+        if (job.index == JOBS_PREPARED && helper->is_preparing) {
+            helper->is_preparing = false;
+            begin_question(helper);
+            set_helper_timer(helper);
+            continue;
+        }
         if (job.index != helper->at) {
             received = -1;
             errno = EPROTO;
@@ -432,11 +441,14 @@ static int helper_start(struct helper *helper)
 {
     struct job job[HELPER_JOBS_MAX];
 
-    for (size_t i = 0; i < helper->count; i++)
+    for (size_t i = 0; i < helper->count; i++) {
         job[i] = (struct job){.work = helper->batch[i]->question.work,
+                              .prepare = helper->batch[i]->question.prepare,
                               .input = helper->batch[i]->input,
                               .powers = helper->batch[i]->question.powers,
                               .fd = helper->batch[i]->question.fd};
+        helper->is_preparing = helper->is_preparing || job[i].prepare != NULL;
+    }
     if (helper_process_start(&helper->process, job, helper->count) != 0)
         return -errno;
     helper->helpers->running[helper->kind]++;

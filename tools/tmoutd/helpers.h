@@ -90,8 +90,9 @@ static inline bool is_about_host(about_t about)
 struct question {
     about_t about;
     work_function work;
-    unsigned powers;   /* that the work needs: enum power */
-    const void *input; /* copied */
+    prepare_function prepare; /* or NULL; takes nobody's time */
+    unsigned powers;          /* that the work needs: enum power */
+    const void *input;        /* copied */
     size_t input_size;
     int fd; /* open in the helper as well, or -1; must stay open until the answer */
     bool is_patient;

@@ -42,6 +42,7 @@ static bool ask_leftovers(struct leftover *leftover, work_function work, answer_
     const bool is_ending = work != leftover->work->look;
     const struct question question = {.about = leftover->about,
                                       .work = work,
+                                      .prepare = leftovers_prepare,
                                       .powers = is_ending ? MAY_LOOK | MAY_SIGNAL : MAY_LOOK,
                                       .input = &leftover->trace,
                                       .input_size = sizeof leftover->trace,

@@ -54,6 +54,7 @@ static bool cut_ask(struct terminal_cut *cut, enum step step)
                                          [STEP_KILL_ALL] = hangup_kill_all};
     const struct question question = {.about = cut->about,
                                       .work = work[step],
+                                      .prepare = step >= STEP_KILL ? hangup_prepare : NULL,
                                       .powers = MAY_LOOK | MAY_SIGNAL | MAY_HANG_UP,
                                       .input = &cut->target,
                                       .input_size = sizeof cut->target,

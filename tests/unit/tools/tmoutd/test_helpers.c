@@ -580,6 +580,60 @@ static void nothing_is_done_twice(void **state)
     scene_end(&scene);
 }
 
+static bool is_prepared;
+
+/* Longer than a hesitation, and than what is slow. */
+static void prepare(void)
+{
+    const struct timespec pause = {.tv_nsec = 60 * 1000 * 1000};
+
+    nanosleep(&pause, NULL);
+    is_prepared = true;
+}
+
+static void use_prepared(const void *input, int fd, struct answer *answer)
+{
+    const uint32_t number = is_prepared;
+
+    (void)input;
+    (void)fd;
+    answer_put(answer, &number, sizeof number);
+}
+
+/* However long it takes, it is nobody's fault, and what others ask does not go to another
+ * helper. */
+static void what_many_share_is_prepared_first(void **state)
+{
+    enum { QUESTIONS = 40 };
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene, SIGKILL);
+    for (unsigned i = 0; i < QUESTIONS; i++) {
+        const struct question question = {.about = about_user(i),
+                                          .work = i % 2 == 0 ? use_prepared : square,
+                                          .prepare = i % 2 == 0 ? prepare : NULL,
+                                          .input = &i,
+                                          .input_size = sizeof i,
+                                          .fd = -1,
+                                          .done = on_answered,
+                                          .context = &asked[i]};
+        asked[i].scene = &scene;
+        scene.expected++;
+        assert_non_null(helpers_ask(scene.helpers, &question));
+    }
+    while (scene.answered == 0) {
+        assert_true(sd_event_run(scene.event, UINT64_MAX) >= 0);
+        assert_true(helpers_count(scene.helpers).running <= 1);
+    }
+    run(&scene);
+    for (unsigned i = 0; i < QUESTIONS; i++) {
+        assert_int_equal(asked[i].presence, PRESENT);
+        assert_int_equal(asked[i].number, i % 2 == 0 ? 1 : i * i);
+    }
+    scene_end(&scene);
+}
+
 /* Somebody was slow once, which may happen to anybody on a busy host. */
 static void blockers_leave_room_for_who_was_slow(void **state)
 {
@@ -766,6 +820,7 @@ int main(void)
         cmocka_unit_test(hundreds_of_blockers),
         cmocka_unit_test(slow_by_many_questions),
         cmocka_unit_test(nothing_is_done_twice),
+        cmocka_unit_test(what_many_share_is_prepared_first),
         cmocka_unit_test(who_answers_late_waits_for_no_blocker),
         cmocka_unit_test(blockers_leave_room_for_who_was_slow),
         cmocka_unit_test(no_kind_of_patience_waits_for_another),

@@ -251,8 +251,8 @@ deb: build/deb/built
 
 build/deb/built: $(PACKAGED) | $(BUILD)/requirements-deb
 	packaging/build-deb $(VERSION) build/deb
-	@rm -f build/*.deb build/*.dsc build/*.tar.xz build/*.changes build/*.buildinfo
-	@cp build/deb/*.deb build/deb/*.dsc build/deb/*.tar.xz build/deb/*.changes build/deb/*.buildinfo build/
+	@rm -f build/*.deb build/*.deb.spdx.json build/*.dsc build/*.tar.xz build/*.changes build/*.buildinfo
+	@cp build/deb/*.deb build/deb/*.deb.spdx.json build/deb/*.dsc build/deb/*.tar.xz build/deb/*.changes build/deb/*.buildinfo build/
 	@touch $@
 
 rpm: build/rpm/built
@@ -260,8 +260,8 @@ rpm: build/rpm/built
 
 build/rpm/built: $(PACKAGED) | $(BUILD)/requirements-rpm
 	packaging/build-rpm $(VERSION) build/rpm
-	@rm -f build/*.rpm
-	@cp build/rpm/RPMS/*/*.rpm build/rpm/SRPMS/*.rpm build/
+	@rm -f build/*.rpm build/*.rpm.spdx.json
+	@cp build/rpm/RPMS/*/*.rpm build/rpm/RPMS/*/*.spdx.json build/rpm/SRPMS/*.rpm build/
 	@touch $@
 
 # The SELinux module, for the policy that SELINUX_MAKEFILE belongs to.

@@ -50,7 +50,7 @@ class SourcePolicy:
                 shutil.copy(f"{self.tree}/dist/targeted/{name}", f"{self.tree}/policy/{name}")
         modules = read(f"{self.tree}/policy/modules.conf")
         self.make("conf")
-        if os.path.exists(f"{self.tree}/policy/modules/contrib/container.te"):
+        if os.path.exists(f"{self.tree}/policy/modules/contrib/container.if"):
             modules += "\ncontainer = module\n"
         write(f"{self.tree}/policy/modules.conf", modules)
 

@@ -9,6 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
+from bill import check_bill
 from built import BUILD, build_environment, documents, packages
 from host.commands import must, run
 from host.files import REPOSITORY, read_bytes
@@ -52,6 +53,13 @@ def same_bytes():
                f"{name} has the same bytes")
 
 
+def bills():
+    """the bills of materials"""
+    module, daemon = built["debs"]
+    check_bill(module, ["libconfuse2", "libpam-runtime"])
+    check_bill(daemon, ["libsystemd0", "libpam-tmout"])
+
+
 def divided():
     """the contents of each package"""
     module, daemon = (must("dpkg-deb", "-c", path) for path in built["debs"])
@@ -76,7 +84,7 @@ def main():
         tap.skip("the packages for Debian", "dpkg-buildpackage and debhelper are not installed")
         tap.end()
     built["debs"], built["version"] = packages()
-    tap.run(divided, lint, same_bytes)
+    tap.run(divided, bills, lint, same_bytes)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
 #!/usr/bin/python3
-"""The package for Fedora and RHEL, as far as it can be tested on Debian: it is
-built (in soak tests with its %check), inspected, and installed and removed in a
-root directory.
+"""The packages for Fedora and RHEL, as far as they can be tested on Debian: they are
+built (in soak tests with %check), inspected, and installed and removed in a
+root directory, where stand-ins write down what the scripts do about SELinux.
 """
+import glob
 import os
 import re
+import shutil
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
+from bill import check_bill
 from booted_host import mount_root
 from built import BUILD, build_environment, documents, lock, version
 from file_list import differences, files_below
@@ -23,8 +26,20 @@ from host.waiting import BUILD_GUARD_SEC
 LOCAL_SCRIPT = "# this site's own\nTMOUT=1234; export TMOUT\n"
 ROOT = "/run/root"
 FATAL = "auth requisite pam_tmout.so\n"
+# In the place of SELinux's programs: each writes down that it was run, and whether a policy
+# was in force by then.
+STAND_IN = """#!/bin/sh
+[ -e /var/lib/tmout/policy.v1 ] && in=yes || in=no
+echo "${0##*/} policy=$in $*" >>/selinux-calls
+"""
+STAND_INS = "semodule", "load_policy", "selinuxenabled", "restorecon", "fixfiles"
+MODULE = "/usr/share/selinux/packages/targeted/tmout.pp.bz2"
+# What rpmlint calls errors, and is none of ours: who builds for others signs; Fedora has
+# given up groups; and manuals are compressed on Fedora only, which is what rpmlint expects.
+NOT_OURS = r"no-signature|no-group-tag|bad-manual-page-folder .*/tmout\.conf\.5 "
 
-package_of = []  # set by main()
+package_of = []  # set by main(): the package, and that with the SELinux module
+source_of = []   # and that of the source
 
 
 def rpm(*argv):
@@ -35,7 +50,7 @@ def rpm(*argv):
 
 def content():
     """its files, and which of them are configuration"""
-    package, = package_of
+    package, selinux = package_of
     files = must("rpm", "-qp", "--qf", r"[%{FILENAMES} %{FILEFLAGS:fflags} %{FILEMODES:perms}\n]", package)
     for path in "/etc/security/tmout.conf", "/etc/profile.d/tmout.sh", "/etc/profile.d/tmout.csh":
         tap.matches(files, rf"(?m)^{path} cn -rw-r--r--$", f"{path} is %config(noreplace)")
@@ -48,16 +63,71 @@ def content():
     for path in "README-authselect.md", *documents():
         tap.matches(files, rf"(?m)^/usr/share/doc/pam_tmout/{re.escape(path)} d? ?-rw-r--r--$", f"{path} is in it")
     tap.ok("pam.d/system-auth" not in files and "pam-configs" not in files, "no PAM stack is in it")
-    scripts = must("rpm", "-qp", "--scripts", package)
-    tap.ok("%{" not in scripts and "system-auth" not in scripts.replace("/etc/pam.d/*", ""),
-           "all macros are expanded, and no stack is edited", scripts)
+    for path in package, selinux:
+        scripts = must("rpm", "-qp", "--scripts", path)
+        tap.ok("%{" not in scripts and "%selinux" not in scripts
+               and "system-auth" not in scripts.replace("/etc/pam.d/*", ""),
+               "all macros are expanded, and no stack is edited", scripts)
+    tap.matches(must("rpm", "-qp", "--requires", package),
+                r"(?m)^\(pam_tmout-selinux = \S+ if selinux-policy-targeted\)$", "the module is required")
+    tap.equal({path for path in must("rpm", "-qpl", selinux).split() if "/licenses/" not in path},
+              {MODULE, "/usr/share/selinux/devel/include/distributed/tmout.if",
+               "/var/lib/selinux/targeted/active/modules/200/tmout"}, "the files of the other package")
+    tap.equal(must("rpm", "-qp", "--qf", "%{ARCH}", selinux), "noarch", "it is for all architectures")
+
+
+def lint():
+    """rpmlint"""
+    if not shutil.which("rpmlint"):
+        tap.skip("rpmlint", "it is not installed")
+        return
+    for path in *package_of, *source_of:
+        done = run("rpmlint", path, timeout=BUILD_GUARD_SEC)
+        errors = [line for line in re.findall(r"(?m)^.*: E: .*$", done.stdout)
+                  if not re.search(NOT_OURS, line)]
+        tap.equal(errors, [], f"no errors: {os.path.basename(path)}")
+        tap.matches(done.stdout, r"packages? and \d+ specfiles checked", "it was checked")
+
+
+def bills():
+    """the bills of materials"""
+    package, selinux = package_of
+    check_bill(package, ["libconfuse.so.2()(64bit)", "libjansson.so.4()(64bit)", "pam"])
+    check_bill(selinux, ["policycoreutils"])
+
+
+def labels():
+    """the labels are set before the policy is applied, whichever order they are named in"""
+    must("rpm", "--root", ROOT, "--initdb")
+    for name in STAND_INS:
+        if os.path.exists(f"{ROOT}/usr/sbin/{name}"):
+            tap.note(f"{name} is replaced")
+        write(f"{ROOT}/usr/sbin/{name}", STAND_IN, 0o755)
+    write(ROOT + "/etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE=targeted\n")
+    for packages in package_of, package_of[::-1]:
+        write(ROOT + "/selinux-calls", "")
+        done = rpm("-i", *packages)
+        tap.equal(done.returncode, 0, "both installed") or tap.note(done.stdout)
+        calls = read(ROOT + "/selinux-calls").splitlines()
+        tap.matches("\n".join(calls), rf"(?m)^semodule policy=no .*-s targeted.* -i {MODULE}$(.|\n)*"
+                    r"^restorecon policy=no .*/var/lib/tmout /run/tmout$",
+                    "the module, then the labels, then the policy")
+        tap.ok(os.path.exists(ROOT + "/var/lib/tmout/policy.v1"), "the policy is in force")
+        done = rpm("-e", "pam_tmout", "pam_tmout-selinux")
+        tap.equal(done.returncode, 0, "both removed") or tap.note(done.stdout)
+        tap.matches(read(ROOT + "/selinux-calls"), r"(?m)^semodule .*-s targeted.* -r tmout$",
+                    "so is the module")
+        shutil.rmtree(ROOT + "/var/lib/tmout")
+    for name in STAND_INS:
+        os.unlink(f"{ROOT}/usr/sbin/{name}")
+    for path in "/selinux-calls", "/etc/selinux/config":
+        os.unlink(ROOT + path)
 
 
 def life():
     """installation next to a local tmout.sh, and removal"""
-    package, = package_of
+    package, _ = package_of
     write(ROOT + "/etc/profile.d/tmout.sh", LOCAL_SCRIPT)
-    must("rpm", "--root", ROOT, "--initdb")
     before = look()
     done = rpm("-i", package)
     tap.equal(done.returncode, 0, "installed") or tap.note(done.stdout)
@@ -93,21 +163,35 @@ def look():
             for path, what in files_below(ROOT, directory)}
 
 
+def build():
+    """Builds the packages, with the macros that RPM_MACROS names, if it does. Returns the
+    directory that they are in."""
+    if "RPM_MACROS" in os.environ:
+        directory = BUILD + "/rpm-macros"
+        must("packaging/build-rpm", version(), directory, cwd=REPOSITORY, env=build_environment(),
+             timeout=BUILD_GUARD_SEC)
+        return directory
+    with lock("rpm"):
+        must("make", "-s", "rpm", cwd=REPOSITORY, env=build_environment(), timeout=BUILD_GUARD_SEC)
+    return BUILD + "/rpm"
+
+
 def main():
     try:
         isolate("mmdebstrap", "rpmbuild")
-        with lock("rpm"):
-            must("make", "-s", "rpm", cwd=REPOSITORY, env=build_environment(), timeout=BUILD_GUARD_SEC)
+        directory = build()
         mount_root(own_suite() or "bookworm")
     except Skip as why:
         tap.skip("the package for Fedora and RHEL", why)
         tap.end()
     arch = must("rpm", "--eval", "%{_arch}").strip()
-    package, = [f"{BUILD}/{name}" for name in os.listdir(BUILD)
-                if name.startswith(f"pam_tmout-{version()}-") and name.endswith(f".{arch}.rpm")]
-    tap.note(package)
-    package_of.append(package)
-    tap.run(content, life)
+    for start, end in ("pam_tmout-", f".{arch}.rpm"), ("pam_tmout-selinux-", ".noarch.rpm"):
+        found, = [path for path in glob.glob(f"{directory}/**/*.rpm", recursive=True)
+                  if os.path.basename(path).startswith(start + version() + "-") and path.endswith(end)]
+        tap.note(found)
+        package_of.append(found)
+    source_of.extend(glob.glob(f"{directory}/SRPMS/*.rpm"))
+    tap.run(content, lint, bills, labels, life)
 
 
 if __name__ == "__main__":

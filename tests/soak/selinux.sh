@@ -25,7 +25,8 @@ timed() { # COMMAND...: how long it took, in seconds, on standard output's last 
 where='id -Z; echo limit=${PAM_TMOUT:-$TMOUT}'
 
 # A change of the policy has written it anew.
-sed -i '1i erin:staff_u:s0-s0:c0.c1023\nfrank:user_u:s0' /etc/selinux/default/seusers
+. /etc/selinux/config
+sed -i '1i erin:staff_u:s0-s0:c0.c1023\nfrank:user_u:s0' "/etc/selinux/$SELINUXTYPE/seusers"
 restorecon -RF /home/erin /home/frank
 
 enter mode
@@ -138,7 +139,14 @@ if kit; then
     chcon -R -t var_lib_t /var/lib/tmout
     tmoutctl audit --check host-mac
     by_password alice right-alice 'echo in'
+    tmoutctl status | grep -i 'selinux\|host-mac' | sed 's/^/status: /'
+    pam-auth-update --package --disable tmout
+    sh /postinst configure ''
+    echo "lines after denial: $(grep -c pam_tmout /etc/pam.d/common-auth)"
     restorecon -RF /var/lib/tmout
+    sh /postinst configure ''
+    pam-auth-update --package --enable tmout
+    echo "lines after repair: $(grep -c pam_tmout /etc/pam.d/common-auth)"
     tmoutctl audit --check host-mac
     by_password alice right-alice 'echo in'
     journalctl -b -o cat | grep 'MAC policy' | sort -u

@@ -1,7 +1,10 @@
 #!/usr/bin/python3
 """Logins with SELinux enforcing: in a virtual machine that boots Debian with Debian's own
 policy, once without the kit, as a control, and once with it and its policy module. What
-happens there is in selinux.sh.
+happens there is in selinux.sh. With SELINUX_POLICY=DIR the policy is built from Fedora's or
+RHEL's sources there.
+
+    selinux.t [CONTROL OUTPUT]    judges what earlier runs have printed
 """
 import collections
 import os
@@ -27,6 +30,7 @@ PACKAGES = """auditd bsdutils busybox-static dbus e2fsprogs iproute2 kmod libcon
 DIRECTORY = REPOSITORY + "/build/soak/selinux"
 DISK_MB = 2500
 PROGRAMS = (*virtual_machine.PROGRAMS, "setfiles", "mke2fs", "semodule", "checkmodule")
+POSTINST = REPOSITORY + "/packaging/debian/libpam-tmout.postinst"
 # erin is staff_u, frank is user_u; the others are unconfined, as is Debian's default.
 USERS = "alice bob carol dave erin frank".split()
 SUDOERS = """alice ALL=(ALL) ALL
@@ -50,14 +54,16 @@ CONSOLE = (
            "mv /tmp/console.new /tmp/console.done; exit\n"))
 # Where programs of ours, or with our module, run.
 OUR_SIDE = re.compile(r'comm="tmout|:tmout[a-z_]*_t:|name="tmout')
+# Who logs in, and what lets them in.
+LOGIN_SIDE = re.compile(r"^(sshd|local_login|chkpwd|staff|user|unconfined|\w+_su|\w+_sudo)_t$")
 
 
 def in_root(root, script):
     must("chroot", root, "sh", "-ec", script, timeout=BUILD_GUARD_SEC)
 
 
-def prepare(root):
-    """The machine without the kit: its users, who have keys and passwords."""
+def prepare(root, policy):
+    """The machine without the kit: its users, who have keys and passwords, and the policy."""
     make_root(own_suite(), root, PACKAGES)
     for user in USERS:
         in_root(root, f"useradd --create-home --shell /bin/sh {user}")
@@ -71,11 +77,13 @@ def prepare(root):
     write(f"{root}/etc/ssh/sshd_config.d/test.conf", SSHD)
     write(f"{root}/etc/hosts", "127.0.0.1 localhost vm\n")
     write(f"{root}/etc/hostname", "vm\n")
-    write(f"{root}/etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE=default\n")
+    policy.install(root)
+    write(f"{root}/etc/selinux/config", f"SELINUX=enforcing\nSELINUXTYPE={policy.name}\n")
     shutil.copy(REPOSITORY + "/tests/soak/selinux.sh", f"{root}/job")
+    shutil.copy(POSTINST, f"{root}/postinst")
 
 
-def add_kit(root):
+def add_kit(root, policy):
     """Installs the kit and its module, applies a policy, and puts the module into all
     stacks."""
     install_files(root)
@@ -84,12 +92,13 @@ def add_kit(root):
                   "systemctl -q enable tmoutd tmout-apply.service tmout-apply.path")
     shutil.copy(REPOSITORY + "/conf/pam-configs/tmout", f"{root}/usr/share/pam-configs/tmout")
     in_root(root, "DEBIAN_FRONTEND=noninteractive pam-auth-update --package --enable tmout")
-    module, _ = selinux_policy.compile_module(f"{DIRECTORY}/module")
-    must("semodule", "-p", root, "-s", "default", "-n", "-X", "400", "-i", module,
+    module, complaints = policy.compile_module(f"{DIRECTORY}/module")
+    tap.equal(complaints, "", "the module compiles without a warning")
+    must("semodule", "-p", root, "-s", policy.name, "-n", "-X", "400", "-i", module,
          timeout=BUILD_GUARD_SEC)
 
 
-def run_machine(root, name):
+def run_machine(root, policy, name):
     """Boots what is in the root, in enforcing mode. Returns what the job printed; that
     is kept, too."""
     disk, loader = f"{DIRECTORY}/disk", f"{DIRECTORY}/loader"
@@ -98,7 +107,7 @@ def run_machine(root, name):
     if not os.path.exists(loader):
         virtual_machine.pack_loader(root, loader)
     virtual_machine.pack_disk(root, disk, DISK_MB,
-                              f"{root}/etc/selinux/default/contexts/files/file_contexts")
+                              f"{root}/etc/selinux/{policy.name}/contexts/files/file_contexts")
     return virtual_machine.boot_disk(disk, loader, virtual_machine.kernel_of(root), where,
                                      "security=selinux", "selinux=1", "enforcing=1",
                                      script=CONSOLE)
@@ -108,6 +117,12 @@ def sections(text):
     """What the job printed, by the headings in it."""
     parts = re.split(r"(?m)^== (.*)\n", text)
     return collections.defaultdict(str, zip(parts[1::2], parts[2::2]))
+
+
+def denials(text):
+    """What was denied: permissions, source, target, class."""
+    return set(re.findall(r"denied +{ ([a-z_ ]+) } .*scontext=[^:]*:[^:]*:(\w+):.* "
+                          r"tcontext=[^:]*:[^:]*:(\w+).* tclass=(\w+)", text))
 
 
 def contexts(text):
@@ -156,7 +171,7 @@ def report_attempts(found):
         tap.matches(found["records"], rf"type={record} ", f"auditd has {record}")
 
 
-def report_rest(found):
+def report_rest(found, control):
     """tmoutd, tmoutctl prune, and no denial"""
     tap.matches(found["mode"], r"Enforcing\n(.|\n)*active\nactive\n.*:tmoutd_t:", "tmoutd runs")
     tap.matches(found["disconnect"], "disconnected, idle for too long user=bob", "tmoutd disconnects")
@@ -165,6 +180,10 @@ def report_rest(found):
     tap.matches(found["prune"], r"^inactive\n", "tmoutctl prune succeeds")
     ours = [line for line in found["denied"].splitlines() if OUR_SIDE.search(line)]
     tap.equal(ours, [], "no denial is about the kit")
+    new = denials(found["denied"]) - denials(control["denied"])
+    tap.note(f"denied with the kit, and not without it: {sorted(new)}")
+    tap.equal({one for one in new if LOGIN_SIDE.match(one[1])}, set(),
+              "nothing is denied to a login that is not denied without the kit")
     tap.ok(not re.search(r"MAC policy|no policy is in force", found["log"]), "nor is a line in the log",
            found["log"])
 
@@ -175,6 +194,10 @@ def report_labels(found):
                          found["labels"]),
               [("", "PASS", ""), ("FAIL", "", ""), ("FAIL", "", ""), ("", "", "255"),
                ("", "PASS", ""), ("", "", "0")], "the audit, and a right password")
+    tap.matches(found["labels"], r"(?m)^status: .*(SELinux|host-mac)", "tmoutctl status tells")
+    tap.matches(found["labels"], r"NOT IN USE: the module was not added(.|\n)*^lines after denial: 0$",
+                "the package does not put its lines into the stacks")
+    tap.matches(found["labels"], r"(?m)^lines after repair: [1-9]", "with the right labels it does")
     tap.matches(found["labels"], "SELinux or another MAC policy denied reading the policy in force: "
                                  "/var/lib/tmout/policy.v1: ", "the module says why")
 
@@ -186,16 +209,16 @@ def report(without, with_kit):
     report_control(control)
     report_people(found, control)
     report_attempts(found)
-    report_rest(found)
+    report_rest(found, control)
     report_labels(found)
 
 
 def scenario():
-    root = f"{DIRECTORY}/root"
-    prepare(root)
-    without = run_machine(root, "without")
-    add_kit(root)
-    report(without, run_machine(root, "with"))
+    root, policy = f"{DIRECTORY}/root", selinux_policy.wanted(f"{DIRECTORY}/policy")
+    prepare(root, policy)
+    without = run_machine(root, policy, "without")
+    add_kit(root, policy)
+    report(without, run_machine(root, policy, "with"))
 
 
 def main():
@@ -210,7 +233,7 @@ def main():
     except Skip as why:
         tap.skip("logins with SELinux enforcing", why)
     finally:
-        for name in "root", "disk", "loader", "module":  # what was printed stays
+        for name in "root", "disk", "loader", "module", "policy":  # what was printed stays
             remove(f"{DIRECTORY}/{name}")
     tap.end()
 

@@ -2,6 +2,7 @@
 #include "tools/tmoutctl/audit/areas.h"
 #include "tools/tmoutctl/audit/policy_fix.h"
 
+#include "tools/tmoutctl/host/vendor.h"
 #include "tools/tmoutctl/shells/ask.h"
 #include "tools/tmoutctl/shells/files.h"
 #include "tools/tmoutctl/shells/findings.h"
@@ -112,7 +113,8 @@ static bool place_in_other_files(struct audit *audit, struct finding *finding, c
 {
     static const char *const patterns[] = {"/etc/profile.d/*",       "/etc/profile.local",
                                            "/etc/bash.bashrc.local", "/etc/bash.bashrc.d/*",
-                                           "/etc/bashrc.d/*",        "/etc/csh/*.d/*"};
+                                           "/etc/bashrc.d/*",        "/etc/csh/*.d/*",
+                                           "/etc/bash/bashrc.d/*",   VENDOR_ETC "/profile.d/*"};
     bool found = false;
 
     for (size_t i = 0; !found && i < sizeof patterns / sizeof *patterns; i++) {

@@ -93,9 +93,10 @@ static const char *right_value(const struct audit *audit, enum setting_id id, ch
 }
 
 /* The place of the line, or of a value that no line sets. */
-static void place_at(struct finding *finding, const struct sshd_line *line)
+static void place_at(const struct audit *audit, struct finding *finding,
+                     const struct sshd_line *line)
 {
-    finding_set_place(finding, line != NULL ? line->file : SSHD_CONFIG_PATH,
+    finding_set_place(finding, line != NULL ? line->file : sshd_config_path(audit->host),
                       line != NULL ? line->line : 0);
 }
 
@@ -117,9 +118,10 @@ static unsigned place_in(const char *reason, char *path, size_t size)
 static void check_sshd_config(struct audit *audit, const void *facts)
 {
     const struct sshd_facts *sshd = facts;
-    char path[PATH_MAX] = SSHD_CONFIG_PATH;
+    char path[PATH_MAX];
     struct finding *finding;
 
+    snprintf(path, sizeof path, "%s", sshd_config_path(audit->host));
     if (sshd->text.problem != NULL) {
         finding =
             findings_add(&audit->findings, CHECK_SSHD_CONFIG, AUDIT_FAIL, "%s", sshd->text.problem);
@@ -241,7 +243,7 @@ static void check_sshd_use_pam(struct audit *audit, const void *facts)
         return;
     struct finding *finding = findings_add(&audit->findings, CHECK_SSHD_USE_PAM, AUDIT_FAIL,
                                            "UsePAM is %s: sshd never calls the module", value);
-    place_at(finding, line);
+    place_at(audit, finding, line);
     /* No patch: whom PAM's account lines refuse gets in today, and with a key those whose
      * password is locked get in only with PAM. */
     finding_set_remediation(finding, "Set UsePAM yes once the PAM stack of sshd accepts whom it "
@@ -283,7 +285,7 @@ static void check_sshd_user_environment(struct audit *audit, const void *facts)
                      "PermitUserEnvironment is %s: users can set variables that make their shell "
                      "skip the limit, such as %s",
                      value, variable);
-    place_at(finding, line);
+    place_at(audit, finding, line);
     sshd_fix_value(audit, finding, line, keyword, "no");
 }
 
@@ -322,7 +324,7 @@ static void check_accept_env_line(struct audit *audit, const struct sshd_line *l
             findings_add(&audit->findings, CHECK_SSHD_ACCEPT_ENV, AUDIT_FAIL,
                          "AcceptEnv %s lets clients set %s, with which a shell can skip the limit",
                          pattern, variable);
-        place_at(finding, line);
+        place_at(audit, finding, line);
         fix_variables(finding, line, "");
         return;
     }
@@ -341,7 +343,7 @@ static void check_set_env_line(struct audit *audit, const struct sshd_line *line
         struct finding *finding = findings_add(
             &audit->findings, CHECK_SSHD_SET_ENV, AUDIT_FAIL,
             "SetEnv %s is applied after PAM and overrides what the module sets", assignment);
-        place_at(finding, line);
+        place_at(audit, finding, line);
         fix_variables(finding, line, "=");
         return;
     }
@@ -419,7 +421,7 @@ static void check_sshd_client_alive(struct audit *audit, const void *facts)
                                "ClientAliveInterval is %s: connections to dead clients stay open "
                                "until TCP times out",
                                value);
-        place_at(finding, line);
+        place_at(audit, finding, line);
         sshd_fix_value(audit, finding, line, keyword.keyword, right);
     }
     for (size_t i = 0; i < sshd->text.count; i++) {
@@ -430,7 +432,7 @@ static void check_sshd_client_alive(struct audit *audit, const void *facts)
         finding =
             findings_add(&audit->findings, CHECK_SSHD_CLIENT_ALIVE, AUDIT_WARN,
                          "ClientAliveInterval %s disables ClientAlive in this Match block", value);
-        place_at(finding, line);
+        place_at(audit, finding, line);
         sshd_fix_value(audit, finding, line, keyword.keyword, right);
     }
 }
@@ -462,7 +464,7 @@ static void check_sshd_client_alive_count(struct audit *audit, const void *facts
                          "ClientAliveCountMax %s disables ClientAlive since OpenSSH 8.2, and never "
                          "closed idle sessions",
                          value);
-        place_at(finding, line);
+        place_at(audit, finding, line);
         sshd_fix_value(audit, finding, line, keyword.keyword, right);
     }
 }
@@ -491,14 +493,15 @@ static void add_tries(struct audit *audit, const struct sshd_line *line, const c
     char title[RULE_TITLE_MAX], right[SETTING_TEXT_MAX];
 
     if (findings_have(&audit->findings, CHECK_SSHD_MAX_AUTH_TRIES,
-                      line != NULL ? line->file : SSHD_CONFIG_PATH, line != NULL ? line->line : 0))
+                      line != NULL ? line->file : sshd_config_path(audit->host),
+                      line != NULL ? line->line : 0))
         return;
     struct finding *finding =
         findings_add(&audit->findings, CHECK_SSHD_MAX_AUTH_TRIES, AUDIT_WARN,
                      "MaxAuthTries is %s%s, but max_attempts of %s is %" PRId64
                      ": a single connection offers more tries than the user has attempts",
                      tries, whose, rule_title(rule, title, sizeof title), attempts);
-    place_at(finding, line);
+    place_at(audit, finding, line);
     sshd_fix_value(audit, finding, line, "MaxAuthTries",
                    right_value(audit, SETTING_MAX_AUTH_TRIES, right, sizeof right));
 }
@@ -588,7 +591,7 @@ static void check_sshd_match(struct audit *audit, const void *facts)
                          "%s %s, in a Match block of the site's own, is looser than the policy's "
                          "default section (%s)",
                          site.keyword->keyword, site.text, wanted);
-        place_at(finding, line);
+        place_at(audit, finding, line);
         sshd_fix_value(audit, finding, line, site.keyword->keyword,
                        right_value(audit, site.keyword->id, right, sizeof right));
     }
@@ -611,7 +614,7 @@ static void check_sshd_channel_timeout(struct audit *audit, const void *facts)
             findings_add(&audit->findings, CHECK_SSHD_CHANNEL_TIMEOUT, AUDIT_FAIL,
                          "ChannelTimeout in a Match block has no effect before OpenSSH 10.5; put "
                          "it before every Match, or give these users disconnect");
-        place_at(finding, line);
+        place_at(audit, finding, line);
         finding_set_remediation(finding, "Remove the line.");
         sshd_fix_line(finding, line, NULL);
     }

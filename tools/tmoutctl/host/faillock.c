@@ -1,6 +1,7 @@
 #include "tools/tmoutctl/host/faillock.h"
 
 #include "tools/tmoutctl/host/edit.h"
+#include "tools/tmoutctl/host/vendor.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,6 +87,10 @@ void faillock_read(const struct host *host, const struct pam_stack *auth, struct
     }
     if (!faillock->used)
         return;
+    struct vendor_path place;
+    const char *config = vendor_file(host, faillock->config, &place);
+    if (config == place.text)
+        snprintf(faillock->config, sizeof faillock->config, "%s", config);
     read_faillock_conf(host, faillock);
     for (size_t i = 0; i < auth->count; i++) {
         const struct pam_line *line = &auth->line[i];

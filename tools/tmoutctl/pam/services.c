@@ -1,6 +1,7 @@
 #include "tools/tmoutctl/pam/services.h"
 
 #include "lib/host/array.h"
+#include "tools/tmoutctl/host/vendor.h"
 
 #include <dirent.h>
 #include <fnmatch.h>
@@ -223,9 +224,9 @@ int pam_services_read(const struct host *host, struct pam_services *services)
 {
     *services = (struct pam_services){.host = {.root = host->root}};
     services->host.edits = &services->edits;
-    if (list_directory(services, "/etc/pam.d") != 0 ||
-        list_directory(services, "/usr/lib/pam.d") != 0)
-        return -1;
+    for (const char *const *directory = pam_directories; *directory != NULL; directory++)
+        if (list_directory(services, *directory) != 0)
+            return -1;
     if (services->count > 0)
         qsort(services->item, services->count, sizeof *services->item, compare_names);
     if (read_stacks(services, &(struct pam_changed){.is_any = true}) != 0)

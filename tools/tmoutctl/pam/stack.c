@@ -1,6 +1,7 @@
 #include "tools/tmoutctl/pam/stack.h"
 
 #include "lib/host/array.h"
+#include "tools/tmoutctl/host/vendor.h"
 #include "tools/tmoutctl/pam/installed.h"
 #include "tools/tmoutctl/pam/text.h"
 
@@ -131,12 +132,11 @@ static bool read_pam_file(struct reader *reader, const struct opened *file);
  * on the host into path. Returns 0, or -1 if there is none. */
 static int find_pam_file(const struct reader *reader, const char *name, char *path, size_t size)
 {
-    static const char *const directories[] = {"/etc/pam.d/", "/usr/lib/pam.d/"};
     char real[PATH_MAX];
     struct stat status;
 
-    for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
-        snprintf(path, size, "%s%s", name[0] == '/' ? "" : directories[i], name);
+    for (const char *const *directory = pam_directories; *directory != NULL; directory++) {
+        snprintf(path, size, "%s%s", name[0] == '/' ? "" : *directory, name);
         if (host_path(reader->host, path, real, sizeof real) == 0 && stat(real, &status) == 0)
             return 0;
     }

@@ -2,6 +2,7 @@
 
 #include "tools/tmoutctl/host/edit.h"
 #include "tools/tmoutctl/host/text_file.h"
+#include "tools/tmoutctl/host/vendor.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -46,11 +47,12 @@ static long long login_number(const struct text_file *file, const char *key, lon
 
 void pam_uids_read(const struct host *host, struct pam_uids *uids)
 {
+    struct vendor_path place;
     struct text_file file;
 
     *uids = (struct pam_uids){.system_max = 999, .people_min = 1000};
-    if (host_read_text(host, "/etc/login.defs", 0, TEXT_FILE_SIZE_MAX, &file) != 0 &&
-        host_read_text(host, "/usr/etc/login.defs", 0, TEXT_FILE_SIZE_MAX, &file) != 0)
+    if (host_read_text(host, vendor_file(host, "/etc/login.defs", &place), 0, TEXT_FILE_SIZE_MAX,
+                       &file) != 0)
         return;
     uids->people_min = login_number(&file, "UID_MIN", uids->people_min);
     uids->system_max = login_number(&file, "SYS_UID_MAX", uids->people_min - 1);

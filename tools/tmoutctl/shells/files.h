@@ -30,6 +30,8 @@
 struct rc_file {
     enum shell_kind kind; /* of the shells that read it */
     const char *path;
+    const char *vendor;   /* what shells read instead, on distributions with a vendor
+                             directory, where path does not exist */
     const char *fragment; /* its path */
     bool create;          /* shells read it, but often it does not exist */
 };
@@ -49,6 +51,13 @@ char *shell_line_commands(struct text_file *file, const struct text_line *line);
 /* The number of the last line whose commands contain what; 0 if none does, or
  * if the file cannot be read; -1: out of memory. */
 int shell_last_line_with(const struct host *host, const char *path, const char *what);
+
+/* The file that shells read: the vendor's, if only that exists. */
+const char *shell_rc_read(const struct host *host, const struct rc_file *rc);
+
+/* The number of the line of the /etc/profile that shells read, or of the vendor's,
+ * that reads our script; 0 if there is none; -1: out of memory. */
+int shell_profile_hook_line(const struct host *host);
 
 /*
  * The number of the line of an rc file that reads our script: our own line, or

@@ -1,6 +1,7 @@
 #include "tools/tmoutctl/shells/findings.h"
 
 #include "lib/host/array.h"
+#include "tools/tmoutctl/host/vendor.h"
 #include "tools/tmoutctl/shells/files.h"
 #include "tools/tmoutctl/shells/lines.h"
 
@@ -8,6 +9,7 @@
 #include <glob.h>
 #include <limits.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +33,7 @@ static const struct other_file {
     {PROFILE_DIR "/*.sh", BY_NAME, false},
     {"/etc/bash.bashrc", BY_LINE, false},
     {"/etc/bashrc", BY_LINE, false},
+    {"/etc/bash/bashrc", BY_LINE, false},
     {"/etc/zsh/zshenv", BY_LINE, false},
     {"/etc/zshenv", BY_LINE, false},
     {"/etc/zsh/zprofile", AFTER, false},
@@ -186,6 +189,8 @@ static int findings_of_file(const struct host *host, struct shell_findings *find
 static int find_first_line_after(const struct host *host, const struct other_file *other,
                                  const char *path, unsigned *first)
 {
+    const char *site = vendor_site_path(path);
+    struct vendor_path place;
     int line = 0;
 
     *first = UINT_MAX;
@@ -196,17 +201,20 @@ static int find_first_line_after(const struct host *host, const struct other_fil
     case BEFORE:
         return 0;
     case BY_NAME:
-        if (strcmp(path, other->csh ? PROFILE_CSH : PROFILE_SH) > 0)
+        if (strcmp(site, other->csh ? PROFILE_CSH : PROFILE_SH) > 0)
             *first = 0;
         return 0;
     case BY_LINE:
     default:
         break;
     }
-    if (strcmp(path, PROFILE) == 0)
-        line = shell_last_line_with(host, PROFILE, PROFILE_DIR);
+    /* A file in /etc that reads the vendor's comes to our script after it. */
+    if (site != path && vendor_file(host, site, &place) == site)
+        return 0;
+    if (strcmp(site, PROFILE) == 0)
+        line = shell_profile_hook_line(host);
     for (const struct rc_file *rc = rc_files; rc->path != NULL; rc++)
-        if (strcmp(rc->path, path) == 0)
+        if (strcmp(rc->path, site) == 0)
             line = shell_rc_hook_line(host, rc);
     if (line > 0)
         *first = (unsigned)line;
@@ -230,20 +238,36 @@ static int findings_of_other(const struct host *host, struct shell_findings *fin
     return findings_of_file(host, findings, path, first_after, other->csh);
 }
 
-static int findings_of_pattern(const struct host *host, struct shell_findings *findings,
-                               const struct other_file *other)
+/* Do shells read the file? They read a vendor's unless /etc has one of its name; and
+ * then, if that one reads it, as ours do. */
+static bool is_read(const struct host *host, const char *file)
 {
-    char pattern[PATH_MAX];
+    const char *site = vendor_site_path(file);
+    struct vendor_path place;
+
+    return vendor_file(host, site, &place) != site || site == file ||
+           shell_last_line_with(host, site, file) > 0;
+}
+
+/* The files of a pattern below prefix that shells read. */
+static int findings_of_pattern(const struct host *host, struct shell_findings *findings,
+                               const struct other_file *other, const char *prefix)
+{
+    char path[PATH_MAX], pattern[PATH_MAX];
     glob_t paths;
     int result = 0;
 
-    if (host_path(host, other->pattern, pattern, sizeof pattern) != 0)
+    snprintf(path, sizeof path, "%s%s", prefix, other->pattern);
+    if (host_path(host, path, pattern, sizeof pattern) != 0)
         return 0;
     const int globbed = glob(pattern, 0, NULL, &paths);
     if (globbed != 0)
         return globbed == GLOB_NOSPACE ? -1 : 0;
-    for (size_t i = 0; result == 0 && i < paths.gl_pathc; i++)
-        result = findings_of_other(host, findings, other, paths.gl_pathv[i] + strlen(host->root));
+    for (size_t i = 0; result == 0 && i < paths.gl_pathc; i++) {
+        const char *found = paths.gl_pathv[i] + strlen(host->root);
+        if (is_read(host, found))
+            result = findings_of_other(host, findings, other, found);
+    }
     globfree(&paths);
     return result;
 }
@@ -251,7 +275,8 @@ static int findings_of_pattern(const struct host *host, struct shell_findings *f
 int shell_findings_find(const struct host *host, struct shell_findings *findings)
 {
     for (size_t i = 0; i < sizeof other_files / sizeof *other_files; i++)
-        if (findings_of_pattern(host, findings, &other_files[i]) != 0)
+        if (findings_of_pattern(host, findings, &other_files[i], VENDOR_PREFIX) != 0 ||
+            findings_of_pattern(host, findings, &other_files[i], "") != 0)
             return -1;
     return 0;
 }

@@ -35,11 +35,13 @@ static bool hook_path_exists(const char *path)
 
 bool shell_rc_file_applies(const struct host *host, const struct rc_file *rc)
 {
+    const bool has_vendors = shell_rc_read(host, rc) == rc->vendor;
     char path[PATH_MAX];
 
     if (host_path(host, rc->path, path, sizeof path) != 0)
         return false;
-    return hook_path_exists(path) || (rc->create && hook_path_exists(dirname(path)));
+    return hook_path_exists(path) ||
+           ((rc->create || has_vendors) && hook_path_exists(dirname(path)));
 }
 
 /* --- the file behind an rc file's path ------------------------------------ */
@@ -104,21 +106,36 @@ static const char *const hook_marks[] = {
     [MARK_NEW_FILE] = MARK " (new file)\n",
 };
 
-/* The rc file's text with our line at its end; the caller frees it. NULL: out
- * of memory. */
-static char *hook_text(const struct rc_file *rc, const struct text_file *file, size_t *size)
+/* A command that reads a file if there is one, in the shell's language. */
+struct hook_command {
+    char text[2 * PATH_MAX + 64];
+};
+
+static void hook_read_command(enum shell_kind kind, const char *path, struct hook_command *command)
+{
+    snprintf(command->text, sizeof command->text,
+             kind == SHELL_TCSH ? "if (-r %1$s) source %1$s" : "if [[ -r %1$s ]]; then . %1$s; fi",
+             path);
+}
+
+/* The rc file's text with our line at its end; the caller frees it. A new file takes the
+ * place of the vendor's: so it reads that first. NULL: out of memory. */
+static char *hook_text(const struct host *host, const struct rc_file *rc,
+                       const struct text_file *file, size_t *size)
 {
     const bool ends_well = file->size == 0 || file->text[file->size - 1] == '\n';
     const enum hook_mark mark =
         file->text == NULL ? MARK_NEW_FILE : (ends_well ? MARK_PLAIN : MARK_NEWLINE);
+    const bool reads_vendors = file->text == NULL && shell_rc_read(host, rc) == rc->vendor;
+    struct hook_command vendors = {""}, ours = {""};
     char *text = NULL;
-    const int length =
-        asprintf(&text,
-                 rc->kind == SHELL_TCSH ? "%1$s%2$sif (-r %3$s) source %3$s%4$s"
-                                        : "%1$s%2$sif [[ -r %3$s ]]; then . %3$s; fi%4$s",
-                 file->text != NULL ? file->text : "", ends_well ? "" : "\n", rc->fragment,
-                 hook_marks[mark]);
 
+    if (reads_vendors)
+        hook_read_command(rc->kind, rc->vendor, &vendors);
+    hook_read_command(rc->kind, rc->fragment, &ours);
+    const int length =
+        asprintf(&text, "%s%s%s%s%s%s", file->text != NULL ? file->text : "", ends_well ? "" : "\n",
+                 vendors.text, reads_vendors ? "; " : "", ours.text, hook_marks[mark]);
     if (length < 0)
         return NULL;
     *size = (size_t)length;
@@ -158,7 +175,7 @@ enum shell_hook_result shell_hook_add(const struct host *host, const struct rc_f
     if (hook_open(host, rc, &target, failure) != 0)
         return SHELL_HOOK_FAILED;
     const struct text_file *file = &target.file;
-    char *text = hook_text(rc, file, &size);
+    char *text = hook_text(host, rc, file, &size);
     if (text == NULL)
         failure_set(failure, "%s: out of memory", rc->path);
     else if (file->text != NULL && strlen(file->text) != file->size)

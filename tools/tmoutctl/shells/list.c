@@ -1,6 +1,7 @@
 #include "tools/tmoutctl/shells/list.h"
 
 #include "lib/host/array.h"
+#include "tools/tmoutctl/host/vendor.h"
 #include "tools/tmoutctl/shells/files.h"
 
 #include <errno.h>
@@ -40,10 +41,11 @@ static int login_shells_fall_back(struct login_shells *shells)
 
 int login_shells_read(const struct host *host, struct login_shells *shells)
 {
+    struct vendor_path place;
     struct text_file file;
     int result = 0;
 
-    if (shell_file_read(host, "/etc/shells", 0, &file) != 0)
+    if (shell_file_read(host, vendor_file(host, "/etc/shells", &place), 0, &file) != 0)
         return errno == ENOMEM ? -1 : login_shells_fall_back(shells);
     for (struct text_line line = {0}; result == 0 && next_text_line(&file, &line);) {
         const char *path = shell_line_commands(&file, &line);
@@ -88,7 +90,7 @@ static int list_rc_file(const struct host *host, enum shell_kind kind, const cha
             continue;
         found = shell_rc_hook_line(host, rc);
         if (found > 0)
-            *file = rc->path;
+            *file = shell_rc_read(host, rc);
     }
     return found < 0 ? -1 : 0;
 }
@@ -100,7 +102,7 @@ static int list_login_file(const struct host *host, enum shell_kind kind, const 
         return list_rc_file(host, kind, file);
     int found = shell_script_is_ours(host, PROFILE_SH);
     if (found > 0)
-        found = shell_last_line_with(host, PROFILE, PROFILE_DIR);
+        found = shell_profile_hook_line(host);
     *file = found > 0 ? PROFILE_SH : NULL;
     return found < 0 ? -1 : 0;
 }

@@ -54,9 +54,15 @@ static int find_blocking_file(const struct host *host, struct sshd_program *prog
 int sshd_find(const struct host *host, struct sshd_program *program, struct failure *failure)
 {
     const size_t count = sizeof sshd_places / sizeof sshd_places[0];
+    const char *config = sshd_config_path(host);
 
     program->query_budget_ms = QUERY_BUDGET_MS;
     program->config[0] = '\0';
+    /* Where only the vendor has one, an sshd that runs reads that: SUSE's by itself,
+     * another because it was started with -f. */
+    if (strcmp(config, SSHD_CONFIG_PATH) != 0 &&
+        host_path(host, config, program->config, sizeof program->config) != 0)
+        program->config[0] = '\0';
     for (size_t i = 0; i < count; i++)
         if (host_path(host, sshd_places[i], program->path, sizeof program->path) == 0 &&
             access(program->path, X_OK) == 0)

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 /* As deep as sshd follows Include (SERVCONF_MAX_DEPTH of OpenSSH). */
 enum { DEPTH_MAX = 16 };
@@ -260,13 +259,10 @@ static void text_read_file(struct text_reader *reader, const char *path,
 
 const char *sshd_config_path(const struct host *host)
 {
-    static const char *const places[] = {SSHD_CONFIG_PATH, "/usr/etc/ssh/sshd_config"};
-    char full[PATH_MAX];
+    struct vendor_path place;
 
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-        if (host_path(host, places[i], full, sizeof full) == 0 && access(full, F_OK) == 0)
-            return places[i];
-    return SSHD_CONFIG_PATH;
+    return vendor_file(host, SSHD_CONFIG_PATH, &place) == place.text ? SSHD_CONFIG_VENDOR
+                                                                     : SSHD_CONFIG_PATH;
 }
 
 int sshd_text_read(const struct host *host, struct sshd_text *text)

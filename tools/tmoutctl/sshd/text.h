@@ -8,6 +8,7 @@
 
 #include "tools/tmoutctl/host/edit.h"
 #include "tools/tmoutctl/host/host.h"
+#include "tools/tmoutctl/host/vendor.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,7 +34,8 @@ struct sshd_text {
     char *blocking_file; /* not a regular one, as a FIFO: sshd may wait for it for ever; or NULL */
 };
 
-#define SSHD_CONFIG_PATH "/etc/ssh/sshd_config"
+#define SSHD_CONFIG_PATH   "/etc/ssh/sshd_config"
+#define SSHD_CONFIG_VENDOR VENDOR_PREFIX SSHD_CONFIG_PATH
 
 /* The file that sshd reads: SSHD_CONFIG_PATH or, where that does not exist and
  * the distribution has its own elsewhere, as SUSE, that one; static. */

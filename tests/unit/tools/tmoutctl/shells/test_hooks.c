@@ -72,6 +72,38 @@ static void our_lines(void **state)
                    "/csh.cshrc # tmoutctl shells (no newline before)\n");
 }
 
+/* The vendor's files are never changed: a file in /etc, which replaces one, reads it. */
+static void files_of_the_vendor(void **state)
+{
+    const struct host host = {.root = *state};
+
+    for (const struct rc_file *rc = rc_files; rc->path != NULL; rc++) {
+        char *command = NULL;
+        put(*state, rc->vendor, "# theirs\n");
+        put(*state, rc->path, "");
+        remove_in(*state, rc->path);
+        assert_true(shell_rc_file_applies(&host, rc));
+        assert_string_equal(shell_rc_read(&host, rc), rc->vendor);
+        assert_added(*state, rc);
+        assert_string_equal(shell_rc_read(&host, rc), rc->path);
+        assert_true(asprintf(&command, rc->kind == SHELL_TCSH ? "source %s;" : ". %s; fi;",
+                             rc->vendor) > 0);
+        char *text = text_in(*state, rc->path);
+        assert_non_null(strstr(text, command));
+        free(text);
+        free(command);
+        assert_text_in(*state, rc->vendor, "# theirs\n");
+        assert_removed(*state, rc);
+        assert_text_in(*state, rc->path, NULL);
+        /* The vendor's reads our script itself, or only the vendor's own ones. */
+        put(*state, rc->vendor, "for i in /etc/profile.d/*.sh; do . $i; done\n");
+        assert_int_equal(shell_rc_hook_line(&host, rc), 1);
+        put(*state, rc->vendor, "for i in /usr/etc/profile.d/*.sh; do . $i; done\n");
+        assert_int_equal(shell_rc_hook_line(&host, rc), 0);
+        remove_in(*state, rc->vendor);
+    }
+}
+
 /* What others write after our line stays. */
 static void later_edits(void **state)
 {
@@ -174,9 +206,10 @@ static void missing_fragments(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        WITH_SHELLS(there_and_back),       WITH_SHELLS(our_lines),
-        WITH_SHELLS(later_edits),          WITH_SHELLS(strange_files),
-        WITH_SHELLS(where_rc_files_apply), WITH_SHELLS(missing_fragments),
+        WITH_SHELLS(there_and_back),      WITH_SHELLS(our_lines),
+        WITH_SHELLS(files_of_the_vendor), WITH_SHELLS(later_edits),
+        WITH_SHELLS(strange_files),       WITH_SHELLS(where_rc_files_apply),
+        WITH_SHELLS(missing_fragments),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,8 @@ DOCDIR     ?= $(DATADIR)/doc/pam_tmout
 UNITDIR    ?= /usr/lib/systemd/system
 CATALOGDIR ?= /usr/lib/systemd/catalog
 TMPFILESDIR ?= /usr/lib/tmpfiles.d
+# Where zsh looks for completions: Debian's has a directory of its own.
+ZSHDIR     ?= $(DATADIR)/zsh/$(if $(wildcard /etc/debian_version),vendor-completions,site-functions)
 # The directory with the PAM modules of the host.
 PAMDIR     ?= $(or $(patsubst %/,%,$(dir $(firstword $(wildcard \
                  $(addsuffix /security/pam_permit.so,/lib/$(MULTIARCH) /usr/lib/$(MULTIARCH) \
@@ -66,6 +68,7 @@ DAEMON_SOURCES   := $(wildcard tools/tmoutd/*.c)
 # For the units of others, which check passwords.
 UNIT_DROP_INS   := $(patsubst conf/units.d/%,%,$(wildcard conf/units.d/*/*))
 UNITS           := $(patsubst conf/%.in,$(BUILD)/%,$(wildcard conf/*.service.in))
+COMPLETIONS     := $(addprefix $(BUILD)/completions/,bash zsh fish)
 MAN_PAGES       := $(patsubst man/%,$(BUILD)/man/%,$(wildcard man/*.[1-9]) \
                      $(patsubst %.in,%,$(wildcard man/*.in)))
 
@@ -78,7 +81,7 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 .PHONY: all install uninstall check check-run demo bench fuzz soak clean help
 .DELETE_ON_ERROR:
 
-all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl $(BUILD)/tmoutd $(UNITS) $(MAN_PAGES) $(CATALOGS)
+all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl $(BUILD)/tmoutd $(UNITS) $(MAN_PAGES) $(CATALOGS) $(COMPLETIONS)
 
 .PHONY: audit-note
 audit-note:
@@ -156,6 +159,15 @@ $(BUILD)/man/%: man/%.in $(BUILD)/man/settings_table
 	$(EMULATOR) $(BUILD)/man/settings_table > $@.table
 	sed -e '/^@SETTINGS@$$/{r $@.table' -e 'd;}' $< > $@
 
+# The shells' completions have the commands and options of tmoutctl's own tables.
+$(BUILD)/completions/tables: completions/tables.c $(BUILD)/libtmoutctl.a $(BUILD)/libtmout.a
+	@mkdir -p $(@D)
+	$(COMPILE) $(LDFLAGS) -o $@ $^ $$($(PKG_CONFIG) --libs libconfuse jansson) $(AUDIT_LIBS) -ldl
+
+$(COMPLETIONS): $(BUILD)/completions/%: completions/%.in $(BUILD)/completions/tables $(BUILD)/paths
+	$(EMULATOR) $(BUILD)/completions/tables $* > $@.table
+	sed -e '/^@TABLE@$$/{r $@.table' -e 'd;}' -e 's|@DATADIR@|$(DATADIR)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g' $< > $@
+
 $(BUILD)/man/%: man/%
 	@mkdir -p $(@D)
 	cp $< $@
@@ -212,6 +224,9 @@ install: all
 	install -m 644 conf/pam.d/* $(DESTDIR)$(DATADIR)/tmout/pam.d/
 	install -m 644 packaging/selinux/tmout.* $(DESTDIR)$(DATADIR)/tmout/selinux/
 	install -m 644 conf/presets/*.conf $(DESTDIR)$(DATADIR)/tmout/presets/
+	install -D -m 644 $(BUILD)/completions/bash $(DESTDIR)$(DATADIR)/bash-completion/completions/tmoutctl
+	install -D -m 644 $(BUILD)/completions/zsh $(DESTDIR)$(ZSHDIR)/_tmoutctl
+	install -D -m 644 $(BUILD)/completions/fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/tmoutctl.fish
 	for language in $(LANGUAGES); do \
 	    install -d $(DESTDIR)$(DATADIR)/locale/$$language/LC_MESSAGES && \
 	    install -m 644 $(BUILD)/locale/$$language/LC_MESSAGES/pam_tmout.mo \
@@ -236,7 +251,9 @@ uninstall:
 	    rmdir --ignore-fail-on-non-empty $(DESTDIR)$(UNITDIR)/$${file%/*} || exit 1; done
 	rm -f $(patsubst %,$(DESTDIR)$(DATADIR)/locale/%/LC_MESSAGES/pam_tmout.mo,$(LANGUAGES))
 	rm -rf $(DESTDIR)$(DATADIR)/tmout $(DESTDIR)$(DOCDIR)
-	rm -f $(DESTDIR)$(CATALOGDIR)/tmout.catalog
+	rm -f $(DESTDIR)$(CATALOGDIR)/tmout.catalog $(DESTDIR)$(ZSHDIR)/_tmoutctl \
+	    $(DESTDIR)$(DATADIR)/bash-completion/completions/tmoutctl \
+	    $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/tmoutctl.fish
 	@[ -n "$(DESTDIR)" ] || ! command -v journalctl >/dev/null || journalctl --update-catalog
 	for page in $(notdir $(MAN_PAGES)); do \
 	    rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done

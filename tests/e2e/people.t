@@ -135,10 +135,8 @@ class Screen(Terminal):
     """Shows what a real terminal would: the sequences that --watch uses."""
 
     def __init__(self, argv, columns, rows, env):
-        self.size = None
-        super().__init__(argv, {"TERM": "xterm", "NO_COLOR": "", **env})
+        super().__init__(argv, {"TERM": "xterm", "NO_COLOR": "", **env}, (rows, columns))
         self.raw = ""
-        self.resize(columns, rows)
 
     def resize(self, columns, rows):
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

@@ -28,11 +28,11 @@ def on_console(name, *argv):
 
 
 class Terminal:
-    """A user at a terminal, running a command there."""
+    """A user at a terminal of so many lines and columns, running a command there."""
 
-    def __init__(self, argv, env=None):
+    def __init__(self, argv, env=None, size=(50, 200)):
         master, slave = os.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
         environment = {**os.environ, "TERM": "dumb", **(env or {})}
         self.master = master
         self.screen = ""

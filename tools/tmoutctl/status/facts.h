@@ -10,8 +10,8 @@ struct status_facts {
     struct audit audit;           /* with the policy, and whether tmoutd is running */
     size_t found[AUDIT_FAIL + 1]; /* findings by enum audit_status */
     struct session_table sessions;
-    size_t logins;                  /* that are registered, where there is a policy; a login may have several rows */
-    bool enforced;                  /* does tmoutd end any of them? */
+    size_t logins; /* that are registered, where there is a policy; a login may have several rows */
+    bool enforced; /* does tmoutd end any of them? */
     const struct session_row *next; /* then the one that ends first, or NULL */
     size_t locked;                  /* users with a lock, where there is a policy */
     struct failure rejecting;       /* why every password is rejected, else "" */

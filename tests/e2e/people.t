@@ -120,7 +120,7 @@ def what_they_cannot_know():
     must("mount", "-o", "remount,hidepid=0", "/proc")
     tap.equal((result.returncode, result.stdout), (2, ""), "hidepid")
     tap.matches(result.stderr, "hidepid.*must be run as root", "and why")
-    for words in (["attempts"], ["attempts", "ann"], ["status"], ["audit"], ["prune"],
+    for words in (["apply"], ["edit"], ["attempts"], ["attempts", "ann"], ["status"], ["audit"], ["prune"],
                   ["unlock", "ann"], ["sshd-config", "--check"]):
         result = run("setpriv", "--reuid=ann", "--clear-groups", "tmoutctl", *words)
         tap.equal((result.returncode, result.stdout), (2, ""), f"{words}: refused")
@@ -301,6 +301,8 @@ def same_policy_state():
     remove(SNAPSHOT)
     write(POLICY, "broken\n")
     text = run("tmoutctl", "status").stdout
+    facts = json.loads(run("tmoutctl", "status", "--json").stdout)
+    tap.equal((facts["logins"]["count"], facts["attempts"]["locked"]), (None, None), "as JSON")
     for line in "logins    not known without a policy", "attempts  not known without a policy":
         tap.ok(line in text.splitlines(), f"status: {line}", text)
     for words in ["show", "root"], ["attempts"], ["sessions"], ["sshd-config", "--check"]:
@@ -320,6 +322,11 @@ def same_policy_state():
     tap.equal(run("tmoutctl", "check").returncode, 1, "check")
     policy(TEXT)
     apply()
+    os.chmod(POLICY, 0o600)
+    for words, said in ((["check"], ("valid", None)), (["show"], ("login", "ssh"))):
+        result = run("setpriv", "--reuid=ann", "--clear-groups", "tmoutctl", *words, "--json")
+        tap.equal(json.loads(result.stdout)[said[0]], said[1], f"{words}: a policy that is secret")
+    os.chmod(POLICY, 0o644)
 
 
 setup_passwords(TEXT, "PasswordAuthentication yes\n", ["sshd"], {"bob": "right"})

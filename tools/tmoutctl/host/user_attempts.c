@@ -24,6 +24,13 @@ bool may_read_attempts(const struct tmoutctl_context *context)
     return geteuid() == 0 || (stat(context->state_dir, &st) == 0 && st.st_uid == geteuid());
 }
 
+bool is_others_state(const struct tmoutctl_context *context)
+{
+    struct stat st;
+
+    return geteuid() != 0 && stat(context->state_dir, &st) == 0 && st.st_uid != geteuid();
+}
+
 static int open_view(const struct tmoutctl_context *context, uid_t uid, struct ledger *ledger,
                      enum ledger_status *status, struct failure *failure)
 {

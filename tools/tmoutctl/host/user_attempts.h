@@ -20,6 +20,9 @@ struct user_attempts {
 /* May this process read and change ledgers? Only their owner may: root. */
 bool may_read_attempts(const struct tmoutctl_context *context);
 
+/* Is there a state directory that belongs to somebody else? */
+bool is_others_state(const struct tmoutctl_context *context);
+
 /* A user without a ledger. */
 #define NOBODYS_UID ((uid_t)-1)
 

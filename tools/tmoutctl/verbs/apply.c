@@ -13,6 +13,7 @@
 #include "lib/policy/snapshot_write.h"
 #include "tools/tmoutctl/host/journal_stream.h"
 #include "tools/tmoutctl/host/state_directory.h"
+#include "tools/tmoutctl/host/user_attempts.h"
 #include "tools/tmoutctl/print.h"
 #include "tools/tmoutctl/print_problems.h"
 
@@ -279,6 +280,8 @@ static int apply_policy(const struct tmoutctl_context *context,
     int status = TMOUTCTL_FAILURE;
 
     (void)arguments;
+    if (is_others_state(context))
+        return cli_must_be_root();
     /* A file size limit or a closed pipe must give an error, not kill the process
      * before it has cleaned up. */
     signal(SIGXFSZ, SIG_IGN);

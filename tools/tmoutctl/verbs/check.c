@@ -22,16 +22,18 @@ static int compile_checked(const char *draft, const char *config_path, struct po
     return policy_compile_sources(sources, policy, problems);
 }
 
-static json_t *check_json(bool valid, const struct policy *policy, const struct source_set *sources,
-                          const struct problems *problems)
+/* outcome as of policy_compile(): what could not be read has not been found invalid. */
+static json_t *check_json(int outcome, const struct policy *policy,
+                          const struct source_set *sources, const struct problems *problems)
 {
     json_t *files = json_array();
 
     for (size_t i = 0; i < sources->count; i++)
         if (sources->item[i].identity.kind == SOURCE_FILE)
             files = json_add_row(files, json_text(sources->item[i].path));
-    return json_pack("{s:b, s:o, s:I, s:I, s:o}", "valid", valid, "files", files, "rules",
-                     (json_int_t)policy->count, "errors",
+    return json_pack("{s:o, s:o, s:I, s:I, s:o}", "valid",
+                     outcome < 0 ? json_null() : json_boolean(outcome == 0), "files", files,
+                     "rules", (json_int_t)policy->count, "errors",
                      (json_int_t)problems->errors + (json_int_t)problems->failures, "problems",
                      problems_json(problems));
 }
@@ -67,7 +69,7 @@ static int run_check(const struct tmoutctl_context *context, const struct verb_a
     if (context->json) {
         if (outcome != 0)
             report_keep_problems(&problems);
-        status = print_json(check_json(outcome == 0, &policy, &sources, &problems), status);
+        status = print_json(check_json(outcome, &policy, &sources, &problems), status);
     } else {
         print_check(draft != NULL ? draft : context->config_path, context->quiet, outcome == 0,
                     missing, &policy, &problems);

@@ -244,7 +244,7 @@ static int run_edit(const struct tmoutctl_context *context, const struct verb_ar
     struct editing editing = {.context = context};
     struct failure failure = {""};
 
-    if (geteuid() != 0 && !may_read_attempts(context))
+    if (!may_read_attempts(context))
         return cli_must_be_root();
     if (edit_file_find(context->config_path, arguments->operand, &editing.file, &failure) != 0)
         return cli_usage_error(&verb_edit, "%s", failure.text);

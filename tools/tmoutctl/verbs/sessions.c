@@ -4,7 +4,6 @@
  */
 #include "tools/tmoutctl/verbs/verbs.h"
 
-#include "lib/paths.h"
 #include "lib/host/descriptor.h"
 #include "tools/tmoutctl/host/daemon.h"
 #include "tools/tmoutctl/host/user_attempts.h"
@@ -29,12 +28,6 @@ static json_t *time_json(int64_t time_ms)
 static json_t *known_json(const char *text)
 {
     return json_text_or_null(text[0] != '\0' ? text : NULL);
-}
-
-/* Does something end these logins? Only tmoutd does, and only where it looks. */
-static bool is_enforced(const struct tmoutctl_context *context)
-{
-    return strcmp(context->state_dir, TMOUT_STATE_DIR) != 0 || tmoutd_is_running();
 }
 
 static json_t *row_json(const struct session_row *row, const struct timestamp *now, bool enforced)
@@ -142,7 +135,7 @@ static int list_sessions(const struct listing *listing)
     const struct screen screen = screen_find();
     const struct session_layout layout = {
         .columns = screen.columns, .has_color = screen.has_color, .line_end = "\n"};
-    const bool enforced = is_enforced(listing->context);
+    const bool enforced = tmoutd_ends_logins_of(listing->context->state_dir);
     struct session_table table;
     const enum found found = find_sessions(listing, &table);
     int status = found == FOUND_ALL ? TMOUTCTL_FINE : TMOUTCTL_FAILURE;
@@ -199,11 +192,12 @@ static void draw_sessions(const struct screen *screen, void *context)
     const enum found found = find_sessions(listing, &table);
 
     unmute_errors(muted);
+    reports_forget();
     if (found != FOUND_NOTHING)
         print_sessions(&table, listing->is_own, &layout);
     if (found != FOUND_ALL)
         fputs("not all could be read: tmoutctl sessions says why" WATCH_LINE_END, stdout);
-    if (has_end(&table) && !is_enforced(listing->context))
+    if (has_end(&table) && !tmoutd_ends_logins_of(listing->context->state_dir))
         printf("%s" WATCH_LINE_END, no_tmoutd);
     free(table.row);
 }

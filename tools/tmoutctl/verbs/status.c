@@ -151,18 +151,25 @@ static json_t *failed_json(const struct findings *findings)
     return failed;
 }
 
+/* Without a policy nothing is looked up. */
+static json_t *counted_json(const struct status_facts *facts, size_t count)
+{
+    return facts->audit.has_view ? json_integer((json_int_t)count) : json_null();
+}
+
 static json_t *status_json(const struct status_facts *facts)
 {
     const char *rejecting = facts->rejecting.text[0] != '\0' ? facts->rejecting.text : NULL;
 
     return json_pack(
-        "{s:b, s:o, s:{s:I}, s:{s:b}, s:{s:I, s:o}, s:{s:I, s:o}, s:{s:I, s:I, s:o}}", "fine",
+        "{s:b, s:o, s:{s:I}, s:{s:b}, s:{s:o, s:o}, s:{s:o, s:o}, s:{s:I, s:I, s:o}}", "fine",
         status_is_fine(facts), "policy", policy_json(facts), "pam", "failed",
         (json_int_t)status_pam_failures(facts), "tmoutd", "running", facts->audit.tmoutd_is_running,
-        "logins", "count", (json_int_t)facts->logins, "next", next_json(facts->next), "attempts",
-        "locked", (json_int_t)facts->locked, "rejecting", json_text_or_null(rejecting), "audit",
-        "failed", (json_int_t)facts->found[AUDIT_FAIL], "warnings",
-        (json_int_t)facts->found[AUDIT_WARN], "findings", failed_json(&facts->audit.findings));
+        "logins", "count", counted_json(facts, facts->logins), "next", next_json(facts->next),
+        "attempts", "locked", counted_json(facts, facts->locked), "rejecting",
+        json_text_or_null(rejecting), "audit", "failed", (json_int_t)facts->found[AUDIT_FAIL],
+        "warnings", (json_int_t)facts->found[AUDIT_WARN], "findings",
+        failed_json(&facts->audit.findings));
 }
 
 /* --- the command ---------------------------------------------------------- */

@@ -138,7 +138,10 @@ int nsswitch_read(char text[NSSWITCH_BYTES_MAX])
 #ifndef __GLIBC__
     return -1;
 #endif
-    const int fd = open("/etc/nsswitch.conf", O_RDONLY | O_CLOEXEC);
+    int fd = open("/etc/nsswitch.conf", O_RDONLY | O_CLOEXEC);
+    /* SUSE's glibc then reads the vendor's. */
+    if (fd < 0 && errno == ENOENT)
+        fd = open("/usr/etc/nsswitch.conf", O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
         size = read(fd, text, NSSWITCH_BYTES_MAX - 1);
         close(fd);

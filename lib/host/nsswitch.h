@@ -35,8 +35,8 @@ enum { NSSWITCH_BYTES_MAX = 16 * 1024 };
  */
 int nsswitch_parse(const char *text, const char *database, struct nss_sources *sources);
 
-/* Reads /etc/nsswitch.conf into text, which is empty where there is no file. Returns
- * 0, or -1 where it cannot be read, or where the C library does not use it. */
+/* Reads /etc/nsswitch.conf, or else the vendor's, into text, which is empty where there is no file.
+ * Returns 0, or -1 where it cannot be read, or where the C library does not use it. */
 int nsswitch_read(char text[NSSWITCH_BYTES_MAX]);
 
 #endif

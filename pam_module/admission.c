@@ -22,14 +22,14 @@ enum {
      * or a quarter of it if that is less. */
     CHECK_TIME_MS = 5 * 1000,
     /* A process that is killed does not wake those who wait. */
-    RETRY_MS = 250,
-    OPEN_TRIES = 4
+    RETRY_MS = 250
 };
 
 int admission_init(struct attempt_admission *admission, pam_handle_t *pamh,
                    const struct module_args *args, const struct attempt_request *request)
 {
-    *admission = (struct attempt_admission){.pamh = pamh, .request = *request};
+    *admission = (struct attempt_admission){
+        .pamh = pamh, .request = *request, .owner = args->caller.effective};
     admission->ledger = (struct ledger){.fd = -1, .directory_fd = -1};
     admission->request.user = admission->user = strdup(request->user);
     admission->state_dir = strdup(args->state_dir);
@@ -54,13 +54,14 @@ static enum ledger_status ask_ledger(struct attempt_admission *admission,
                                      struct failure *failure)
 {
     enum ledger_status status = LEDGER_FAILED;
+    struct ledger_retry retry = {0};
     struct timestamp now;
 
     clock_now_same_boot(&admission->start, &now);
-    for (int i = 0; i < OPEN_TRIES; i++) {
+    while (ledger_may_retry(&retry)) {
         if (admission->ledger.fd < 0) {
-            status = ledger_open(admission->state_dir, admission->request.uid, geteuid(), &now,
-                                 &admission->ledger, failure);
+            status = ledger_open(admission->state_dir, admission->request.uid, admission->owner,
+                                 &now, &admission->ledger, failure);
             if (status == LEDGER_DAMAGED)
                 *damaged = *failure;
             if (status == LEDGER_FAILED)
@@ -76,6 +77,17 @@ static enum ledger_status ask_ledger(struct attempt_admission *admission,
     }
     failure_set(failure, "keeps being replaced by another process");
     return LEDGER_FAILED;
+}
+
+/* A locked user's attempts need no lock and no protection. If the ledger is good, it
+ * stays open. */
+static bool is_locked(struct attempt_admission *admission, struct attempt_report *report)
+{
+    return admission->ledger.fd < 0 &&
+           ledger_open_existing(admission->state_dir, admission->request.uid, admission->owner,
+                                &admission->ledger) &&
+           ledger_rejects(&admission->ledger, &admission->request.login.origin,
+                          &admission->request.limits, &admission->start, report);
 }
 
 static enum ledger_status ask_protected(struct attempt_admission *admission,
@@ -158,7 +170,7 @@ int admission_ask(struct attempt_admission *admission, struct attempt_report *re
                    admission->request.log_name);
         return PAM_SERVICE_ERR;
     }
-    if (await_admission(admission, report) != LEDGER_OK)
+    if (!is_locked(admission, report) && await_admission(admission, report) != LEDGER_OK)
         return PAM_SERVICE_ERR;
     if (report->admission != ADMITTED) {
         attempt_log_rejection(admission->pamh, &admission->request, report);

@@ -16,7 +16,8 @@ struct attempt_admission {
     char *user, *state_dir;
     struct timestamp start;
     struct ledger ledger;
-    pid_t pid; /* only the process that was admitted may settle, never a child */
+    uid_t owner; /* of the state */
+    pid_t pid;   /* only the process that was admitted may settle, never a child */
     bool in_flight;
 };
 

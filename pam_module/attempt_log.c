@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
-#include <unistd.h>
 
 static void lock_text(const struct attempt_limits *limits, char *text, size_t size)
 {
@@ -133,7 +132,7 @@ void attempt_log_ledger(pam_handle_t *pamh, const struct attempt_request *reques
 
     /* The user's limits must not make it look like a full disk. */
     if (protect_begin(&before) == 0) {
-        access = ledger_probe_access(state_dir, request->uid, geteuid(), &unused);
+        access = ledger_probe_access(state_dir, request->uid, caller_now().effective, &unused);
         protect_end(&before);
     }
     ledger_access_advice(access, state_dir, request->log_name, &advice);

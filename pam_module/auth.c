@@ -6,7 +6,6 @@
 #include "pam_module/rejection.h"
 
 #include <security/pam_ext.h>
-#include <unistd.h>
 
 /* For users whom sshd rejects whatever the password is, it passes this to PAM,
  * repeated up to the length of what was typed. */
@@ -26,9 +25,10 @@ static bool is_fake_of_sshd(const char *password)
  * that every client tries first where sshd permits it. It is not counted, and it
  * is rejected here: a later module might prompt again.
  */
-static bool is_no_guess(pam_handle_t *pamh, int flags, const char *password)
+static bool is_no_guess(pam_handle_t *pamh, int flags, const struct module_args *args,
+                        const char *password)
 {
-    if (getuid() != 0 || !login_is_ssh(pamh))
+    if (args->caller.real != 0 || !login_is_ssh(pamh))
         return false;
     return is_fake_of_sshd(password) ||
            (password[0] == '\0' && ((unsigned)flags & PAM_DISALLOW_NULL_AUTHTOK) == 0);
@@ -48,7 +48,7 @@ static int admit_login(pam_handle_t *pamh, int flags, const struct module_args *
         result = pam_get_authtok(pamh, PAM_AUTHTOK, &password, NULL);
         if (result != PAM_SUCCESS)
             return result == PAM_CONV_AGAIN ? PAM_INCOMPLETE : result;
-        if (password != NULL && is_no_guess(pamh, flags, password)) {
+        if (password != NULL && is_no_guess(pamh, flags, args, password)) {
             delay_rejection(pamh);
             return PAM_AUTH_ERR;
         }

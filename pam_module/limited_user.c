@@ -26,7 +26,8 @@ static bool has_descriptors(void)
 {
     int fd[AMPLE_DESCRIPTORS], count = 0;
 
-    while (count < AMPLE_DESCRIPTORS && (fd[count] = open("/", O_PATH | O_CLOEXEC)) >= 0)
+    while (count < AMPLE_DESCRIPTORS &&
+           (fd[count] = openat(AT_FDCWD, "/", O_PATH | O_CLOEXEC, 0)) >= 0)
         count++;
     const int error = errno;
     for (int i = 0; i < count; i++)
@@ -47,26 +48,28 @@ static bool has_memory(void)
  * Whoever starts a set-uid program sets its limits, and so could make us fail at
  * will: to guess root's password in su, for example, without being counted.
  */
-static bool may_be_callers_doing(pam_handle_t *pamh)
+static bool may_be_callers_doing(pam_handle_t *pamh, uid_t real)
 {
-    if (getuid() == 0 || (has_descriptors() && has_memory()))
+    if (real == 0 || (has_descriptors() && has_memory()))
         return false;
     pam_syslog(pamh, LOG_ERR,
                "rejecting password: %s: the limits of uid %u may have caused the error; raise "
                "them (ulimit -n, -v, -d) and try again; see tmout-recovery(7)",
-               strerror(errno), (unsigned)getuid());
+               strerror(errno), (unsigned)real);
     return true;
 }
 
 static bool can_fix_it(pam_handle_t *pamh, const char *name)
 {
-    if (may_be_callers_doing(pamh))
+    const uid_t real = caller_now().real;
+
+    if (may_be_callers_doing(pamh, real))
         return false;
     struct known_user *user = known_user(pamh, name);
     const enum account_status status = user != NULL ? known_user_look_up(user) : ACCOUNT_ERROR;
 
     if (status == ACCOUNT_FOUND)
-        return user->account.uid == 0 || (getuid() != 0 && user->account.uid == getuid());
+        return user->account.uid == 0 || (real != 0 && user->account.uid == real);
     return status == ACCOUNT_ERROR && strcmp(name, "root") == 0;
 }
 
@@ -89,7 +92,7 @@ static int without_root(pam_handle_t *pamh, const char *name, const struct modul
         return PAM_AUTHINFO_UNAVAIL;
     if (args->debug)
         pam_syslog(pamh, LOG_DEBUG, "not running as root: not counting attempts user=%s", name);
-    return user->account.uid == geteuid() ? PAM_IGNORE : PAM_AUTHINFO_UNAVAIL;
+    return user->account.uid == args->caller.effective ? PAM_IGNORE : PAM_AUTHINFO_UNAVAIL;
 }
 
 int limited_user_find(pam_handle_t *pamh, const struct module_args *args,
@@ -101,7 +104,7 @@ int limited_user_find(pam_handle_t *pamh, const struct module_args *args,
 
     if (result != PAM_SUCCESS)
         return result;
-    if (geteuid() != 0)
+    if (args->caller.effective != 0)
         return without_root(pamh, name, args);
     switch (user_settings_find(pamh, args, FOR_ATTEMPTS, &user)) {
     case USER_SETTINGS_FOUND:

@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /*
  * SSH_CONNECTION in the PAM environment tells. But a pam_env line with
@@ -33,9 +32,9 @@ static const char *text_or_empty(const char *text)
 
 /* SSH_CONNECTION, "" where there is none. In a set-uid program it may be the
  * user's own. */
-static const char *ssh_connection(pam_handle_t *pamh)
+static const char *ssh_connection(pam_handle_t *pamh, const struct module_args *args)
 {
-    return getuid() == 0 ? text_or_empty(pam_getenv(pamh, "SSH_CONNECTION")) : "";
+    return args->caller.real == 0 ? text_or_empty(pam_getenv(pamh, "SSH_CONNECTION")) : "";
 }
 
 /* What the application says of the remote side, as it stands. */
@@ -44,9 +43,9 @@ static const char *remote_side(pam_handle_t *pamh, const char *connection)
     return connection[0] != '\0' ? connection : text_or_empty(pam_item(pamh, PAM_RHOST));
 }
 
-void login_address(pam_handle_t *pamh, char *text, size_t size)
+void login_address(pam_handle_t *pamh, const struct module_args *args, char *text, size_t size)
 {
-    copy_word(text, size, remote_side(pamh, ssh_connection(pamh)));
+    copy_word(text, size, remote_side(pamh, ssh_connection(pamh, args)));
 }
 
 static bool is_local(pam_handle_t *pamh, const struct module_args *args, const char *remote)
@@ -57,7 +56,7 @@ static bool is_local(pam_handle_t *pamh, const struct module_args *args, const c
         .terminal = text_or_empty(pam_item(pamh, PAM_TTY)),
         .display = text_or_empty(pam_item(pamh, PAM_XDISPLAY)),
         .seat = text_or_empty(pam_getenv(pamh, "XDG_SEAT")),
-        .caller = getuid()};
+        .caller = args->caller.real};
 
     if (args->origin != ORIGIN_BY_EVIDENCE)
         return args->origin == ORIGIN_SAID_LOCAL;
@@ -77,7 +76,7 @@ static void copy_display_host(pam_handle_t *pamh, char *to, size_t size)
 void login_origin_find(pam_handle_t *pamh, const struct module_args *args,
                        struct login_origin *login)
 {
-    const char *connection = ssh_connection(pamh);
+    const char *connection = ssh_connection(pamh, args);
     const char *remote = remote_side(pamh, connection);
 
     *login = (struct login_origin){.origin = {.kind = ORIGIN_LOCAL}, .address = "local"};

@@ -20,7 +20,7 @@ enum { LOGIN_ADDRESS_MAX = 64 };
  * What the application says of the remote side, made safe for the log: the
  * address in SSH_CONNECTION, PAM_RHOST, or "" for neither.
  */
-void login_address(pam_handle_t *pamh, char *text, size_t size);
+void login_address(pam_handle_t *pamh, const struct module_args *args, char *text, size_t size);
 
 struct login_origin {
     struct origin origin;            /* what attempts are counted by */

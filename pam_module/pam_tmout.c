@@ -20,6 +20,7 @@ static bool parse_args(pam_handle_t *pamh, int argc, const char **argv, const ch
     const int valid = module_args_parse(argc, argv, args, &failure);
 
     args->phase = phase;
+    args->caller = caller_now();
     if (valid < argc)
         pam_syslog(pamh, LOG_ERR,
                    "invalid argument on the PAM line: %s; run \"tmoutctl audit --check "
@@ -75,6 +76,7 @@ EXPORTED int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const
     (void)flags;
     if (module_args_parse(argc, argv, &args, &failure) < argc)
         return PAM_SESSION_ERR;
+    args.caller = caller_now();
     session_close(pamh, &args);
     return PAM_SUCCESS;
 }

@@ -15,8 +15,8 @@ static bool rejected_before(const struct module_args *args, struct failure *fail
     struct snapshot rejected;
     struct failure unused = {""};
 
-    if (snapshot_open(args->state_dir, SNAPSHOT_REJECTED, geteuid(), &rejected, &unused) !=
-        SNAPSHOT_OK)
+    if (snapshot_open(args->state_dir, SNAPSHOT_REJECTED, args->caller.effective, &rejected,
+                      &unused) != SNAPSHOT_OK)
         return false;
     const bool same = snapshot_is_current(&rejected, args->config_path);
     if (same)
@@ -80,9 +80,9 @@ static void refresh(pam_handle_t *pamh, const struct module_args *args)
 
 /* A process that an ordinary user started has that user's limits and signals:
  * its compilation could be cut short. It uses the snapshot that is there. */
-static bool may_refresh(void)
+static bool may_refresh(const struct caller *caller)
 {
-    return getuid() == 0 && geteuid() == 0;
+    return caller->real == 0 && caller->effective == 0;
 }
 
 /* A login's look at the policy, which may include one refresh. */
@@ -112,7 +112,7 @@ static int open_snapshot(struct policy_look *look, struct snapshot *snapshot)
     struct failure rejection = {""}, failure = {""};
     const char *state_dir = look->args->state_dir;
     enum snapshot_status status =
-        snapshot_open(state_dir, SNAPSHOT_POLICY, geteuid(), snapshot, &failure);
+        snapshot_open(state_dir, SNAPSHOT_POLICY, look->args->caller.effective, snapshot, &failure);
 
     if (status == SNAPSHOT_OK && snapshot_is_current(snapshot, look->args->config_path))
         return 0;
@@ -121,11 +121,12 @@ static int open_snapshot(struct policy_look *look, struct snapshot *snapshot)
         if (status == SNAPSHOT_OK)
             snapshot_close(snapshot);
         refresh(look->pamh, look->args);
-        status = snapshot_open(state_dir, SNAPSHOT_POLICY, geteuid(), snapshot, &failure);
+        status = snapshot_open(state_dir, SNAPSHOT_POLICY, look->args->caller.effective, snapshot,
+                               &failure);
     }
     if (status == SNAPSHOT_OK)
         return 0;
-    if (status == SNAPSHOT_DENIED && geteuid() == 0)
+    if (status == SNAPSHOT_DENIED && look->args->caller.effective == 0)
         pam_syslog(look->pamh, LOG_ERR,
                    "SELinux or another MAC policy denied reading the policy in force: %s; run "
                    "\"tmoutctl audit --check host-mac\"",
@@ -153,7 +154,8 @@ static enum policy_use use_once(struct policy_look *look, policy_user *use, void
 int policy_in_force(pam_handle_t *pamh, const struct module_args *args, policy_user *use,
                     void *context)
 {
-    struct policy_look look = {.pamh = pamh, .args = args, .may_refresh = may_refresh()};
+    struct policy_look look = {
+        .pamh = pamh, .args = args, .may_refresh = may_refresh(&args->caller)};
     enum policy_use result = use_once(&look, use, context);
 
     if (result == POLICY_DAMAGED && look.may_refresh) {

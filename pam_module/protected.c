@@ -11,9 +11,10 @@ static void raise_file_size(struct protection *before)
 {
     const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
 
-    before->has_file_size = getrlimit(RLIMIT_FSIZE, &before->file_size) == 0 &&
+    before->has_file_size = prlimit(0, RLIMIT_FSIZE, NULL, &before->file_size) == 0 &&
                             before->file_size.rlim_cur != RLIM_INFINITY;
-    before->has_other_file_size = before->has_file_size && setrlimit(RLIMIT_FSIZE, &none) == 0;
+    before->has_other_file_size =
+        before->has_file_size && prlimit(0, RLIMIT_FSIZE, &none, NULL) == 0;
 }
 
 int protect_begin(struct protection *before)
@@ -51,7 +52,7 @@ void protect_end(const struct protection *before)
     sigset_t too_large;
 
     if (before->has_other_file_size)
-        setrlimit(RLIMIT_FSIZE, &before->file_size);
+        prlimit(0, RLIMIT_FSIZE, &before->file_size, NULL);
     /* Continuing under the wrong ids would be worse than aborting. */
     if (before->has_other_ids && setresuid(before->real, before->effective, before->saved) != 0)
         abort();

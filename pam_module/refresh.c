@@ -80,11 +80,12 @@ static void reset_limits(void)
 
     for (size_t i = 0; i < sizeof limit / sizeof limit[0]; i++) {
         struct rlimit both = {limit[i].value, limit[i].value};
-        if (setrlimit(limit[i].resource, &both) == 0 || getrlimit(limit[i].resource, &both) != 0)
+        if (prlimit(0, limit[i].resource, &both, NULL) == 0 ||
+            prlimit(0, limit[i].resource, NULL, &both) != 0)
             continue;
         /* Root without CAP_SYS_RESOURCE, as in containers: to the hard limit. */
         both.rlim_cur = both.rlim_max;
-        setrlimit(limit[i].resource, &both);
+        prlimit(0, limit[i].resource, &both, NULL);
     }
 }
 
@@ -92,11 +93,11 @@ static void reset_limits(void)
  * other descriptor of the host program stays open. */
 static int reset_descriptors(int pipe_fd)
 {
-    const int null_fd = open("/dev/null", O_RDWR);
+    const int null_fd = fd_open_at(AT_FDCWD, "/dev/null", O_RDWR);
     const int saved = pipe_fd > 2 ? pipe_fd : fcntl(pipe_fd, F_DUPFD, 3);
 
-    if (null_fd < 0 || saved < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 ||
-        dup2(saved, 2) < 0)
+    if (null_fd < 0 || saved < 0 || syscall(SYS_dup3, null_fd, 0, 0) < 0 ||
+        syscall(SYS_dup3, null_fd, 1, 0) < 0 || syscall(SYS_dup3, saved, 2, 0) < 0)
         return -1;
     if (syscall(SYS_close_range, 3U, ~0U, 0U) != 0)
         for (int fd = 3; fd < 65536; fd++)
@@ -112,10 +113,10 @@ static void become_apply(const struct module_args *args, int pipe_fd)
                                 args->config_path, "--state", args->state_dir, NULL};
     const char *const no_environment[] = {NULL};
 
-    umask(022);
-    if (chdir("/") == 0 && reset_descriptors(pipe_fd) == 0 &&
+    syscall(SYS_umask, 022);
+    if (syscall(SYS_chdir, "/") == 0 && reset_descriptors(pipe_fd) == 0 &&
         syscall(SYS_setresgid, 0, 0, 0) == 0 && syscall(SYS_setresuid, 0, 0, 0) == 0)
-        execve(TMOUT_CTL_PATH, (char *const *)argv, (char *const *)no_environment);
+        syscall(SYS_execve, TMOUT_CTL_PATH, argv, no_environment);
     _exit(EXIT_CANNOT_RUN);
 }
 
@@ -136,7 +137,7 @@ static void run_and_exit(const struct module_args *args, int pipe_fd)
 {
     reset_signals();
     reset_limits();
-    setsid(); /* one process group, so that a kill reaches both */
+    syscall(SYS_setsid); /* one process group, so that a kill reaches both */
     const pid_t pid = _Fork();
     if (pid == 0)
         become_apply(args, pipe_fd);

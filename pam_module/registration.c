@@ -48,9 +48,9 @@ static bool is_inner_service(pam_handle_t *pamh)
     return is_listed(item(pamh, PAM_SERVICE), services);
 }
 
-bool is_login(pam_handle_t *pamh)
+bool is_login(pam_handle_t *pamh, const struct module_args *args)
 {
-    if (getuid() != 0 || geteuid() != 0 || is_inner_service(pamh))
+    if (args->caller.real != 0 || args->caller.effective != 0 || is_inner_service(pamh))
         return false;
     return login_is_ssh(pamh) || is_terminal_service(pamh);
 }
@@ -77,9 +77,10 @@ static const char *terminal_name(pam_handle_t *pamh)
 
 /* The terminal of a login without an address is of this machine, or of a program
  * on it. */
-static void copy_address(pam_handle_t *pamh, char *address, size_t size)
+static void copy_address(pam_handle_t *pamh, const struct module_args *args, char *address,
+                         size_t size)
 {
-    login_address(pamh, address, size);
+    login_address(pamh, args, address, size);
     if (address[0] == '\0')
         copy(address, size, login_is_ssh(pamh) ? "unknown" : "local");
 }
@@ -100,8 +101,9 @@ static uid_t login_uid(const struct process *self, uint32_t audit_session)
 }
 
 /* Returns 0, or -1 with the reason. */
-static int fill_record(pam_handle_t *pamh, const struct registered_limits *limits,
-                       struct session_record *record, struct failure *failure)
+static int fill_record(pam_handle_t *pamh, const struct module_args *args,
+                       const struct registered_limits *limits, struct session_record *record,
+                       struct failure *failure)
 {
     struct process self;
 
@@ -119,7 +121,7 @@ static int fill_record(pam_handle_t *pamh, const struct registered_limits *limit
     record->uid = limits->uid != NO_UID ? limits->uid : login_uid(&self, record->audit_session);
     copy(record->user, sizeof record->user, item(pamh, PAM_USER));
     copy(record->service, sizeof record->service, item(pamh, PAM_SERVICE));
-    copy_address(pamh, record->address, sizeof record->address);
+    copy_address(pamh, args, record->address, sizeof record->address);
     copy(record->terminal, sizeof record->terminal, terminal_name(pamh));
     record->policy = limits->policy;
     if (limits->policy != 0)
@@ -129,14 +131,14 @@ static int fill_record(pam_handle_t *pamh, const struct registered_limits *limit
 
 /* Where there is no room for a record, tmoutd is told directly. Returns 0, or -1
  * with the reason. */
-static int put_or_send(pam_handle_t *pamh, const char *sessions_dir,
+static int put_or_send(pam_handle_t *pamh, const char *sessions_dir, uid_t owner,
                        const struct session_record *record, struct failure *failure)
 {
     char name[LOG_NAME_MAX];
 
-    if (registry_put(sessions_dir, geteuid(), record, failure) == 0)
+    if (registry_put(sessions_dir, owner, record, failure) == 0)
         return 0;
-    if (login_message_send(sessions_dir, geteuid(), record) != 0) {
+    if (login_message_send(sessions_dir, owner, record) != 0) {
         failure_append(failure, "; and tmoutd does not answer: %s", failure_reason(errno));
         return -1;
     }
@@ -160,8 +162,8 @@ int register_login(pam_handle_t *pamh, const struct module_args *args,
 
     registry_directory(args->state_dir, sessions_dir, sizeof sessions_dir);
     /* A file size limit of the host program must not end it here. */
-    if (fill_record(pamh, limits, &record, &failure) == 0 && protect_begin(&before) == 0) {
-        result = put_or_send(pamh, sessions_dir, &record, &failure);
+    if (fill_record(pamh, args, limits, &record, &failure) == 0 && protect_begin(&before) == 0) {
+        result = put_or_send(pamh, sessions_dir, args->caller.effective, &record, &failure);
         protect_end(&before);
     }
     if (result == 0)
@@ -179,7 +181,7 @@ void unregister_login(const struct module_args *args)
 
     registry_directory(args->state_dir, sessions_dir, sizeof sessions_dir);
     if (process_read(0, &self) == 0)
-        registry_log_out(sessions_dir, geteuid(), &self);
+        registry_log_out(sessions_dir, args->caller.effective, &self);
 }
 
 int find_surrounding_login(pam_handle_t *pamh, const struct module_args *args,
@@ -188,7 +190,7 @@ int find_surrounding_login(pam_handle_t *pamh, const struct module_args *args,
     char sessions_dir[SESSIONS_DIR_MAX];
 
     registry_directory(args->state_dir, sessions_dir, sizeof sessions_dir);
-    const int found = registry_find_own(sessions_dir, geteuid(), login);
+    const int found = registry_find_own(sessions_dir, args->caller.effective, login);
     if (found < 0)
         pam_syslog(pamh, LOG_ERR,
                    "the enclosing login's record in %s is damaged or cannot be read; see "

@@ -12,7 +12,7 @@
 #include <security/pam_modules.h>
 
 /* Is this session a login of its own? */
-bool is_login(pam_handle_t *pamh);
+bool is_login(pam_handle_t *pamh, const struct module_args *args);
 
 /* For one that is: over SSH, or at a terminal? */
 bool is_ssh_login(pam_handle_t *pamh);

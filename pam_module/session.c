@@ -95,7 +95,7 @@ static int set_limit(pam_handle_t *pamh, const struct module_args *args, bool is
 int session_open(pam_handle_t *pamh, const struct module_args *args)
 {
     struct user_settings user;
-    const bool is_own_login = is_login(pamh);
+    const bool is_own_login = is_login(pamh, args);
     const int result = set_limit(pamh, args, is_own_login, &user);
     const struct registered_limits limits = {
         .uid = user.policy != 0 ? user.uid : NO_UID,
@@ -115,6 +115,6 @@ int session_open(pam_handle_t *pamh, const struct module_args *args)
 
 void session_close(pam_handle_t *pamh, const struct module_args *args)
 {
-    if (is_login(pamh))
+    if (is_login(pamh, args))
         unregister_login(args);
 }

@@ -3,6 +3,7 @@
 #include "lib/attempts/ledger_lock.h"
 #include "lib/attempts/ledger_queue.h"
 #include "lib/attempts/ledger_sources.h"
+#include "lib/host/descriptor.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -20,6 +21,33 @@ static void fill_report(uint32_t number, const struct file_bank *bank,
 }
 
 /* --- admission ------------------------------------------------------------------- */
+
+/* When the ledger was opened. */
+static bool was_locked(const struct ledger *ledger, uint32_t record)
+{
+    return (ledger->locked_records >> record & 1) != 0;
+}
+
+bool ledger_rejects(const struct ledger *ledger, const struct origin *origin,
+                    const struct attempt_limits *limits, const struct timestamp *now,
+                    struct attempt_report *report)
+{
+    const uint32_t number = ledger_shared_record(origin);
+    struct count_changes changes = {0};
+    struct failure ignored = {""};
+    struct file_bank bank;
+
+    if (!was_locked(ledger, number) || was_locked(ledger, RECORD_HEADER) ||
+        sources_count(origin, limits) ||
+        record_load(ledger, number, &bank, &ignored) != LEDGER_OK || bank.count.in_flight != 0)
+        return false;
+    count_bring_up_to_date(&bank.count, 0, limits, now, &changes);
+    if (count_lock_left_ms(&bank.count, limits, now) <= 0)
+        return false;
+    *report = (struct attempt_report){.admission = REJECTED_LOCKED};
+    fill_report(number, &bank, limits, now, report);
+    return true;
+}
 
 /* The penalty lock that a replaced ledger started with is cleared once it has
  * expired, so that raising lock_time later does not revive it. If the header's
@@ -147,7 +175,8 @@ static enum ledger_status admit_locked(struct ledger *ledger, const struct attem
 
     on.number = ledger_shared_record(origin);
     on.assigned = false;
-    if (ledger->sealed)
+    /* It is only ever sealed when it is created. */
+    if (was_locked(ledger, RECORD_HEADER))
         status = check_seal(ledger, limits, now, report, failure);
     if (status != LEDGER_OK || report->admission == REJECTED_LOCKED)
         return status;
@@ -165,7 +194,7 @@ static enum ledger_status replace_sealed(const struct ledger *ledger, const stru
     const struct ledger_place place = ledger_place_of(ledger);
     struct stat st;
 
-    if (fstat(ledger->fd, &st) == 0 && ledger_replace_damaged(&place, &st, true, now) == 0)
+    if (fd_stat(ledger->fd, &st) == 0 && ledger_replace_damaged(&place, &st, true, now) == 0)
         return LEDGER_DAMAGED;
     failure_append(failure, " and cannot be replaced: %s", failure_reason(errno));
     return LEDGER_FAILED;
@@ -198,9 +227,11 @@ enum ledger_status ledger_admit(struct ledger *ledger, const struct origin *orig
                                 const struct attempt_limits *limits, const struct timestamp *now,
                                 struct attempt_report *report, struct failure *failure)
 {
+    struct ledger_retry retry = {0};
+
     ledger->origin = *origin;
     report->lock_stuck = false;
-    for (int i = 0; i < LEDGER_OPEN_TRIES; i++) {
+    while (ledger_may_retry(&retry)) {
         enum ledger_status status = admit_once(ledger, limits, now, report, failure);
         if (status != LEDGER_REPLACED)
             return status;
@@ -323,8 +354,9 @@ enum ledger_status ledger_settle(struct ledger *ledger, bool success,
                                  struct attempt_report *report, struct failure *failure)
 {
     struct settlement end = {.success = success};
+    struct ledger_retry retry = {0};
 
-    for (int i = 0; i < LEDGER_OPEN_TRIES; i++, end.copied = true) {
+    for (; ledger_may_retry(&retry); end.copied = true) {
         const enum ledger_status status = settle_once(ledger, &end, limits, now, report, failure);
         if (status != LEDGER_REPLACED)
             return status;

@@ -62,7 +62,7 @@ static bool has_size_limit(void)
 {
     struct rlimit limit;
 
-    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < LEDGER_BYTES_MAX;
+    return prlimit(0, RLIMIT_FSIZE, NULL, &limit) == 0 && limit.rlim_cur < LEDGER_BYTES_MAX;
 }
 
 /* Returns 0 or an error. Ledgers of this version begin with bytes that never change. */

@@ -42,9 +42,9 @@ int ledger_open_directory(const char *state_dir, uid_t owner, bool create, struc
         errno = ENAMETOOLONG;
         return -1;
     }
-    int fd = secure_open_directory(path, owner, O_RDONLY, &why);
+    int fd = secure_reopen_directory(path, owner, &why);
     if (fd < 0 && errno == ENOENT && create && make_directory(state_dir, owner, &why) == 0)
-        fd = secure_open_directory(path, owner, O_RDONLY, &why);
+        fd = secure_reopen_directory(path, owner, &why);
     if (fd < 0) {
         const int error = errno;
         failure_set(failure, "cannot be opened: %s", why.text);
@@ -82,14 +82,13 @@ static enum ledger_status open_place(const struct ledger_place *place, int flags
     ledger_file_name(name, place->uid);
     *ledger =
         (struct ledger){.uid = place->uid, .owner = place->owner, .fd = -1, .directory_fd = -1};
-    ledger->fd = fd_above_stdio(
-        openat(place->directory_fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    ledger->fd = fd_open_at(place->directory_fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (ledger->fd < 0 && is_no_file(errno) &&
         fstatat(place->directory_fd, name, st, AT_SYMLINK_NOFOLLOW) == 0) {
         failure_set(failure, "is not a regular file");
         return LEDGER_DAMAGED;
     }
-    if (ledger->fd < 0 || fstat(ledger->fd, st) != 0) {
+    if (ledger->fd < 0 || fd_stat(ledger->fd, st) != 0) {
         failure_set(failure, "cannot be opened: %s", failure_reason(errno));
         return errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
     }
@@ -159,8 +158,8 @@ static enum ledger_status check_file(struct ledger *ledger, const struct stat *s
             status = record_load(ledger, i, &bank, failure);
             in_force = &bank;
         }
-        if (i == RECORD_HEADER)
-            ledger->sealed = in_force->count.locked_ms != NOT_LOCKED;
+        if (status == LEDGER_OK && in_force->count.locked_ms != NOT_LOCKED)
+            ledger->locked_records |= 1U << i;
     }
     return status;
 }
@@ -276,15 +275,26 @@ static enum ledger_status open_or_replace(const struct ledger_place *place,
     return LEDGER_FAILED;
 }
 
+bool ledger_may_retry(struct ledger_retry *retry)
+{
+    const int64_t now_ms =
+        retry->tries >= LEDGER_RETRIES_MIN ? clock_ms(CLOCK_MONOTONIC) : INT64_MIN;
+
+    if (retry->tries == LEDGER_RETRIES_MIN)
+        retry->end_ms = now_ms + LEDGER_RETRY_MS;
+    return retry->tries++ < LEDGER_RETRIES_MIN || now_ms < retry->end_ms;
+}
+
 /* Looks until there is a good one. create: also where there is none. */
 static enum ledger_status open_good(const struct ledger_place *place, bool create,
                                     const struct timestamp *now, struct ledger *ledger,
                                     struct failure *failure)
 {
     enum ledger_status status = LEDGER_REPLACED;
+    struct ledger_retry retry = {0};
     bool damaged = false;
 
-    for (int i = 0; i < LEDGER_OPEN_TRIES && status == LEDGER_REPLACED; i++) {
+    while (status == LEDGER_REPLACED && ledger_may_retry(&retry)) {
         status = open_or_replace(place, now, &damaged, ledger, failure);
         if (status == LEDGER_ABSENT && (create || damaged))
             status = create_missing(place, damaged, now, failure);
@@ -312,6 +322,25 @@ enum ledger_status ledger_open(const char *state_dir, uid_t uid, uid_t owner,
     else
         close(place.directory_fd);
     return status;
+}
+
+bool ledger_open_existing(const char *state_dir, uid_t uid, uid_t owner, struct ledger *ledger)
+{
+    struct ledger_place place = {.uid = uid, .owner = owner};
+    struct failure ignored = {""};
+    struct stat st;
+
+    *ledger = (struct ledger){.fd = -1, .directory_fd = -1};
+    place.directory_fd = ledger_open_directory(state_dir, owner, false, &ignored);
+    if (place.directory_fd < 0)
+        return false;
+    const bool good = open_place(&place, O_RDWR, ledger, &st, &ignored) == LEDGER_OK &&
+                      check_file(ledger, &st, &ignored) == LEDGER_OK &&
+                      (st.st_mode & LEDGER_REVOKED) == 0;
+    ledger->directory_fd = place.directory_fd;
+    if (!good)
+        ledger_close(ledger);
+    return good;
 }
 
 struct ledger_place ledger_place_of(const struct ledger *ledger)

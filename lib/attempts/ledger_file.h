@@ -30,6 +30,10 @@ enum ledger_status ledger_open(const char *state_dir, uid_t uid, uid_t owner,
                                const struct timestamp *now, struct ledger *ledger,
                                struct failure *failure);
 
+/* Opens it, but changes nothing, and needs no protection from the user. Returns false
+ * if there is not a good one: then ledger_open() has to. */
+bool ledger_open_existing(const char *state_dir, uid_t uid, uid_t owner, struct ledger *ledger);
+
 /* Opens it read-only, and changes nothing: LEDGER_ABSENT where there is none. On
  * LEDGER_OK the caller closes it. */
 enum ledger_status ledger_open_view(const char *state_dir, uid_t uid, uid_t owner,
@@ -41,8 +45,19 @@ void ledger_close(struct ledger *ledger);
 
 /* --- for the other parts of the ledger --------------------------------------- */
 
-/* How often to look again when other processes replace the file meanwhile. */
-enum { LEDGER_OPEN_TRIES = 8 };
+/*
+ * Looking again where another process has replaced the file meanwhile, for a number of
+ * times, and then for a while: of many processes each may be overtaken by any other one.
+ * {0} to begin with; ledger_may_retry() is true the first time, too.
+ */
+enum { LEDGER_RETRIES_MIN = 8, LEDGER_RETRY_MS = 10 * 1000 };
+
+struct ledger_retry {
+    unsigned tries;
+    int64_t end_ms; /* CLOCK_MONOTONIC */
+};
+
+bool ledger_may_retry(struct ledger_retry *retry);
 
 /* Opens STATE_DIR/attempts; create: makes it where it is missing. Returns a
  * descriptor, or -1 with errno and the reason. */

@@ -1,5 +1,7 @@
 #include "lib/attempts/ledger_lock.h"
 
+#include "lib/host/descriptor.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -43,7 +45,7 @@ static bool is_enough(const struct ledger *ledger, struct lock_wait *wait)
 {
     struct stat st;
 
-    if (fstat(ledger->fd, &st) != 0)
+    if (fd_stat(ledger->fd, &st) != 0)
         return true;
     if (st.st_mtim.tv_sec != wait->changed.tv_sec || st.st_mtim.tv_nsec != wait->changed.tv_nsec) {
         wait->changed = st.st_mtim;

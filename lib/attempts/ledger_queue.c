@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 enum {
+    PAGE_MAX_BYTES = 64 * 1024, /* of any machine, and a multiple of all others */
     TICKETS_PER_MS = 1024,
     JOIN_TRIES = 4 * TICKETS_PER_MS,
     /* Where the page cannot be mapped. */
@@ -137,7 +138,7 @@ bool queue_is_my_turn(const struct ledger *ledger, uint32_t record, struct file_
 
 /* --- sleeping and waking ---------------------------------------------------------- */
 
-/* The page or two that a record is in. */
+/* The pages that a record is in. */
 struct futex_page {
     void *mapped;
     size_t size, offset; /* of the record in it */
@@ -145,8 +146,8 @@ struct futex_page {
 
 static int map_futex(const struct ledger *ledger, uint32_t record, struct futex_page *page)
 {
-    const int64_t page_size = getpagesize(), offset = ledger_record_offset(record);
-    const int64_t start = offset / page_size * page_size;
+    const int64_t offset = ledger_record_offset(record);
+    const int64_t start = offset / PAGE_MAX_BYTES * PAGE_MAX_BYTES;
 
     page->offset = (size_t)(offset - start);
     page->size = page->offset + sizeof(struct file_record);

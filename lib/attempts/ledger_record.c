@@ -3,8 +3,8 @@
 #include "lib/host/checksum.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A reader without a lock may see a bank while it is being written, which takes
@@ -190,6 +190,11 @@ static enum ledger_status write_at(const struct ledger *ledger, int64_t offset, 
     return LEDGER_FAILED;
 }
 
+static void let_writer_run(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 1}, NULL);
+}
+
 enum ledger_status records_read(const struct ledger *ledger, uint32_t number, uint32_t count,
                                 struct file_record *record, struct failure *failure)
 {
@@ -224,7 +229,7 @@ enum ledger_status record_load(const struct ledger *ledger, uint32_t number, str
             *bank = *in_force;
             return LEDGER_OK;
         }
-        sched_yield();
+        let_writer_run();
     }
     failure_set(failure, "is damaged (record %u)", (unsigned)number);
     return LEDGER_DAMAGED;
@@ -268,7 +273,7 @@ enum ledger_status index_load(const struct ledger *ledger, struct index_bank *in
             *index = bank[which];
             return LEDGER_OK;
         }
-        sched_yield();
+        let_writer_run();
     }
     failure_set(failure, "is damaged (index of sources)");
     return LEDGER_DAMAGED;

@@ -48,7 +48,7 @@ struct ledger {
     dev_t device;
     ino_t inode;
     uint32_t record_count;
-    bool sealed; /* when it was opened; a ledger is only ever sealed when it is created */
+    unsigned locked_records; /* when it was opened: a bit for each but those of sources */
     /* In a view of an earlier version's ledger: its content in this version's
      * layout. NULL otherwise. */
     unsigned char *image;

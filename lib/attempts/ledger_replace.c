@@ -137,11 +137,10 @@ static int open_set_aside(const struct ledger_place *place, int fd, uint32_t *re
     if (!v1_is_fresh_seal(fd, place->uid))
         return -1;
     aside_name(aside, place->uid);
-    const int found = fd_above_stdio(
-        openat(place->directory_fd, aside, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    const int found = fd_open_at(place->directory_fd, aside, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (found < 0)
         return -1;
-    if (fstat(found, &st) == 0 && S_ISREG(st.st_mode) &&
+    if (fd_stat(found, &st) == 0 && S_ISREG(st.st_mode) &&
         insecure_because(&st, place->owner) == NULL &&
         version_of(found, place->uid, record_count) == LEDGER_VERSION)
         return found;
@@ -156,7 +155,7 @@ static void forget_set_aside(const struct ledger_place *place, int fd)
     struct stat copied, there;
 
     aside_name(aside, place->uid);
-    if (fstat(fd, &copied) == 0 &&
+    if (fd_stat(fd, &copied) == 0 &&
         fstatat(place->directory_fd, aside, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
         copied.st_ino == there.st_ino && copied.st_dev == there.st_dev)
         unlinkat(place->directory_fd, aside, 0);
@@ -180,7 +179,7 @@ static enum ledger_status make_image(const struct ledger_place *place, int fd,
 static int fill_candidate(int directory_fd, const char *name, const unsigned char *image,
                           size_t size)
 {
-    const int fd = fd_above_stdio(openat(directory_fd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
+    const int fd = fd_open_at(directory_fd, name, O_WRONLY | O_NOFOLLOW);
     int result = -1;
 
     if (fd < 0)
@@ -312,7 +311,7 @@ enum ledger_status ledger_carry_over(const struct ledger_place *place, int fd,
     if (version == 0 || version > LEDGER_VERSION)
         return LEDGER_DAMAGED;
     new.end = version == 1 ? v1_file_size(old_count) : ledger_file_size(old_count);
-    if (fstat(fd, &new.st) != 0) {
+    if (fd_stat(fd, &new.st) != 0) {
         failure_set(failure, "cannot be replaced: %s", failure_reason(errno));
         return LEDGER_FAILED;
     }

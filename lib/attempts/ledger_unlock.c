@@ -109,12 +109,13 @@ enum ledger_status ledger_unlock(const char *state_dir, uid_t uid, uid_t owner,
 {
     struct ledger_place place = {.uid = uid, .owner = owner};
     enum ledger_status status = LEDGER_REPLACED;
+    struct ledger_retry retry = {0};
 
     *unlocked = (struct ledger_unlocked){0};
     place.directory_fd = ledger_open_directory(state_dir, owner, false, failure);
     if (place.directory_fd < 0)
         return errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
-    for (int i = 0; i < LEDGER_OPEN_TRIES && status == LEDGER_REPLACED; i++)
+    while (status == LEDGER_REPLACED && ledger_may_retry(&retry))
         status = unlock_or_replace(&place, now, unlocked, failure);
     close(place.directory_fd);
     if (status != LEDGER_REPLACED)

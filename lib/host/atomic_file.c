@@ -165,14 +165,14 @@ bool atomic_is_stray(const char *name)
     if (at == NULL || at[0] < '1' || at[0] > '9')
         return false;
     errno = 0;
-    const long tid = strtol(at, &end, 10);
+    const unsigned long long tid = strtoull(at, &end, 10);
     return errno == 0 && *end == '\0' && tid <= INT_MAX && !thread_exists((pid_t)tid);
 }
 
 void atomic_remove_strays(int directory_fd)
 {
     /* A descriptor of its own, for the position in the directory. */
-    const int fd = fd_above_stdio(openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const int fd = fd_open_at(directory_fd, ".", O_RDONLY | O_DIRECTORY);
     DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
     const struct dirent *entry;
 

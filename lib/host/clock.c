@@ -46,7 +46,7 @@ static int parse_boot_id(const char *text, size_t size, unsigned char *boot_id)
 static int read_boot_id(unsigned char *boot_id)
 {
     char text[64];
-    const int fd = fd_above_stdio(open(BOOT_ID_FILE, O_RDONLY | O_CLOEXEC | O_NOCTTY));
+    const int fd = fd_open_at(AT_FDCWD, BOOT_ID_FILE, O_RDONLY | O_NOCTTY);
     int error;
 
     if (fd < 0)

@@ -15,6 +15,16 @@ int fd_above_stdio(int fd)
     return above;
 }
 
+int fd_open_at(int directory_fd, const char *path, int flags)
+{
+    return fd_above_stdio(openat(directory_fd, path, flags | O_CLOEXEC, 0));
+}
+
+int fd_stat(int fd, struct stat *st)
+{
+    return fstatat(fd, "", st, AT_EMPTY_PATH);
+}
+
 void fd_fill_stdio(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

@@ -3,11 +3,12 @@
 #ifndef TMOUT_HOST_FAILURE_H
 #define TMOUT_HOST_FAILURE_H
 
+#include "lib/host/caller.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Room for a path of usual length and an explanation. */
 enum { FAILURE_TEXT_MAX = 512 };
@@ -22,8 +23,9 @@ struct failure {
  */
 static inline const char *failure_reason(int error)
 {
-    return error == EACCES && geteuid() == 0 ? "denied by SELinux or another MAC policy"
-                                             : strerror(error);
+    return error == EACCES && caller_now().effective == 0
+               ? "denied by SELinux or another MAC policy"
+               : strerror(error);
 }
 
 /* Replaces the text, as snprintf(3) does; what is too long is cut off. */

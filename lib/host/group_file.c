@@ -1,6 +1,8 @@
 #include "lib/host/group_file.h"
 
-#include <ctype.h>
+#include "lib/host/ascii.h"
+#include "lib/host/descriptor.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -12,7 +14,7 @@ enum { ROOM_INITIAL = 16 * 1024, ROOM_MAX = 64 * 1024 * 1024 /* a line has all m
 
 int group_file_open(struct group_file *file, const char *path)
 {
-    *file = (struct group_file){.fd = open(path, O_RDONLY | O_CLOEXEC)};
+    *file = (struct group_file){.fd = fd_open_at(AT_FDCWD, path, O_RDONLY)};
     return file->fd >= 0 || errno == ENOENT ? 0 : -1;
 }
 
@@ -90,18 +92,18 @@ static const char *find_char(const char *from, const char *end, char searched)
     return from < end ? memchr(from, searched, (size_t)(end - from)) : NULL;
 }
 
-/* The field's text ends with a colon, or with the line: strtoul() would skip that as a
+/* The field's text ends with a colon, or with the line: strtoull() would skip that as a
  * space in front of a number. */
 static bool gid_of(const char *field, const char *line_end, gid_t *gid)
 {
     char *end;
 
-    while (field < line_end && isspace((unsigned char)*field))
+    while (field < line_end && is_space(*field))
         field++;
     if (field == line_end)
         return false;
     errno = 0;
-    const unsigned long number = strtoul(field, &end, 10);
+    const unsigned long long number = strtoull(field, &end, 10);
     *gid = (gid_t)number;
     return end != field && (*end == ':' || *end == '\n') && errno == 0 && number <= UINT32_MAX;
 }
@@ -109,7 +111,7 @@ static bool gid_of(const char *field, const char *line_end, gid_t *gid)
 /* name:password:number:members, where what comes behind the number may be missing. */
 static bool group_line_parse(const char *from, const char *end, struct group_line *line)
 {
-    while (from < end && isspace((unsigned char)*from))
+    while (from < end && is_space(*from))
         from++;
     if (from == end || *from == '#' || *from == '+' || *from == '-')
         return false;
@@ -148,7 +150,7 @@ bool group_line_has(const struct group_line *line, const char *user)
     const size_t length = strlen(user);
 
     for (const char *member = line->members; member < end;) {
-        while (member < end && isspace((unsigned char)*member))
+        while (member < end && is_space(*member))
             member++;
         const char *comma = find_char(member, end, ',');
         const char *member_end = comma != NULL ? comma : end;

@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -349,7 +350,8 @@ static bool read_sources(struct group_walk *walk)
 /* With a daemon for NSS, it alone may have the libraries. */
 static bool has_nscd(void)
 {
-    return access("/run/nscd/socket", F_OK) == 0 || access("/var/run/nscd/socket", F_OK) == 0;
+    return faccessat(AT_FDCWD, "/run/nscd/socket", F_OK, 0) == 0 ||
+           faccessat(AT_FDCWD, "/var/run/nscd/socket", F_OK, 0) == 0;
 }
 
 static int walk_source(struct group_walk *walk, const struct nss_source *source)

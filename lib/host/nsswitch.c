@@ -1,6 +1,8 @@
 #include "lib/host/nsswitch.h"
 
-#include <ctype.h>
+#include "lib/host/ascii.h"
+#include "lib/host/descriptor.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -33,7 +35,7 @@ static bool take_source(struct nss_sources *sources, const char **at)
     if (sources->count == NSS_SOURCES_MAX || length >= NSS_NAME_MAX)
         return false;
     for (size_t i = 0; i < length; i++)
-        if (!isalnum((unsigned char)name[i]) && name[i] != '_')
+        if (!is_letter(name[i]) && !is_digit(name[i]) && name[i] != '_')
             return false;
     struct nss_source *source = &sources->source[sources->count++];
     memcpy(source->name, name, length);
@@ -47,7 +49,7 @@ static bool take_source(struct nss_sources *sources, const char **at)
 static size_t letters(const char **at, const char **word)
 {
     *word = *at;
-    while (isalpha((unsigned char)**at))
+    while (is_letter(**at))
         ++*at;
     const size_t length = (size_t)(*at - *word);
     *at += strspn(*at, " \t");
@@ -138,10 +140,10 @@ int nsswitch_read(char text[NSSWITCH_BYTES_MAX])
 #ifndef __GLIBC__
     return -1;
 #endif
-    int fd = open("/etc/nsswitch.conf", O_RDONLY | O_CLOEXEC);
+    int fd = fd_open_at(AT_FDCWD, "/etc/nsswitch.conf", O_RDONLY);
     /* SUSE's glibc then reads the vendor's. */
     if (fd < 0 && errno == ENOENT)
-        fd = open("/usr/etc/nsswitch.conf", O_RDONLY | O_CLOEXEC);
+        fd = fd_open_at(AT_FDCWD, "/usr/etc/nsswitch.conf", O_RDONLY);
     if (fd >= 0) {
         size = read(fd, text, NSSWITCH_BYTES_MAX - 1);
         close(fd);

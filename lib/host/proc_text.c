@@ -35,7 +35,7 @@ bool proc_text_stat(const char *text, struct process *process)
         if (end == rest)
             return false;
     }
-    const long number = strtol(text, &end, 10);
+    const unsigned long long number = strtoull(text, &end, 10);
     if (end == text)
         return false;
     memset(process, 0, sizeof *process);
@@ -108,7 +108,7 @@ bool proc_text_audit_number(const char *text, uint32_t *number)
     char *end = NULL;
 
     errno = 0;
-    const unsigned long value = strtoul(text, &end, 10);
+    const unsigned long long value = strtoull(text, &end, 10);
     if (errno != 0 || end == text || value >= UINT32_MAX)
         return false; /* UINT32_MAX is how the kernel writes "none" */
     *number = (uint32_t)value;

@@ -18,7 +18,7 @@ ssize_t process_file(pid_t pid, const char *name, char *text, size_t size)
         snprintf(path, sizeof path, "/proc/self/%s", name);
     else
         snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
-    const int fd = fd_above_stdio(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
+    const int fd = fd_open_at(AT_FDCWD, path, O_RDONLY | O_NOCTTY);
     if (fd < 0)
         return -1;
     const ssize_t n = read(fd, text, size - 1);

@@ -41,17 +41,20 @@ static bool is_same(const struct stat *a, const struct stat *b)
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Checks the directory and each of its parents, up to the root. Going up from
- * the open descriptor, no link or rename can lead elsewhere. passed_through: the
- * directory itself may be sticky, as its parents may. */
+/* How far up to look. */
+enum { PARENT_ONLY = 1, UP_TO_ROOT = PATH_MAX };
+
+/* Checks the directory and so many of its parents. Going up from the open
+ * descriptor, no link or rename can lead elsewhere. passed_through: the directory
+ * itself may be sticky, as its parents may. */
 static int check_ancestors(int fd, const char *path, uid_t owner, bool passed_through,
-                           struct failure *failure)
+                           unsigned levels, struct failure *failure)
 {
     char parent[PATH_MAX] = "";
     struct stat here, above;
     size_t used = 0;
 
-    if (fstat(fd, &here) != 0)
+    if (fd_stat(fd, &here) != 0)
         goto fail;
     for (unsigned up = 0;; up++) {
         const bool sticky =
@@ -65,6 +68,8 @@ static int check_ancestors(int fd, const char *path, uid_t owner, bool passed_th
             errno = EPERM;
             return -1;
         }
+        if (up == levels)
+            return 0;
         errno = ENAMETOOLONG;
         if (used + sizeof "../" > sizeof parent)
             goto fail;
@@ -82,9 +87,10 @@ fail:
     return -1;
 }
 
-int secure_open_directory(const char *path, uid_t owner, int flags, struct failure *failure)
+static int open_directory(const char *path, uid_t owner, int flags, unsigned levels,
+                          struct failure *failure)
 {
-    const int fd = fd_above_stdio(open(path, flags | O_DIRECTORY | O_CLOEXEC));
+    const int fd = fd_open_at(AT_FDCWD, path, flags | O_DIRECTORY);
 
     if (fd < 0) {
         const int error = errno;
@@ -92,13 +98,23 @@ int secure_open_directory(const char *path, uid_t owner, int flags, struct failu
         errno = error;
         return -1;
     }
-    if (check_ancestors(fd, path, owner, (flags & O_PATH) != 0, failure) != 0) {
+    if (check_ancestors(fd, path, owner, (flags & O_PATH) != 0, levels, failure) != 0) {
         const int error = errno;
         close(fd);
         errno = error;
         return -1;
     }
     return fd;
+}
+
+int secure_open_directory(const char *path, uid_t owner, int flags, struct failure *failure)
+{
+    return open_directory(path, owner, flags, UP_TO_ROOT, failure);
+}
+
+int secure_reopen_directory(const char *path, uid_t owner, struct failure *failure)
+{
+    return open_directory(path, owner, O_RDONLY, PARENT_ONLY, failure);
 }
 
 int secure_make_directory(int directory_fd, const char *name)
@@ -111,8 +127,7 @@ int secure_make_directory(int directory_fd, const char *name)
 int secure_open_file(int directory_fd, const char *name, uid_t owner, struct stat *st,
                      struct failure *failure)
 {
-    const int fd = fd_above_stdio(
-        openat(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    const int fd = fd_open_at(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     const char *wrong;
     int error;
 
@@ -123,7 +138,7 @@ int secure_open_file(int directory_fd, const char *name, uid_t owner, struct sta
         errno = wrong != NULL ? EPERM : error;
         return -1;
     }
-    if (fstat(fd, st) != 0) {
+    if (fd_stat(fd, st) != 0) {
         error = errno;
         wrong = failure_reason(error);
         goto fail;

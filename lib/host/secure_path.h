@@ -25,6 +25,13 @@
  */
 int secure_open_directory(const char *path, uid_t owner, int flags, struct failure *failure);
 
+/*
+ * Opens a directory of our own at every attempt to log in: checks it and its parent
+ * only. Those above were checked when the directory was made, and are at each
+ * `tmoutctl apply`; whoever can replace them later owns the host. Returns as above.
+ */
+int secure_reopen_directory(const char *path, uid_t owner, struct failure *failure);
+
 /* Makes a directory with mode 0755, whatever the umask is; one that is there
  * already is left as it is. Returns 0, or -1 with errno. */
 int secure_make_directory(int directory_fd, const char *name);

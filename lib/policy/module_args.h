@@ -3,6 +3,7 @@
 #ifndef TMOUT_POLICY_MODULE_ARGS_H
 #define TMOUT_POLICY_MODULE_ARGS_H
 
+#include "lib/host/caller.h"
 #include "lib/host/failure.h"
 
 #include <stdbool.h>
@@ -19,6 +20,7 @@ struct module_args {
     bool noprompt;             /* another module asks for the password */
     bool tell;                 /* remote users, too, are told that they are locked */
     enum origin_choice origin; /* origin=local or origin=network */
+    struct caller caller;      /* no argument: who has called the module, set by it */
 };
 
 /* The longest path that state= takes, in bytes: the directory of the registry of

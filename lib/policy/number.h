@@ -2,14 +2,9 @@
 #ifndef TMOUT_POLICY_NUMBER_H
 #define TMOUT_POLICY_NUMBER_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "lib/host/ascii.h"
 
-/* Not isdigit(): the answer must not depend on a locale. */
-static inline bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
+#include <stdint.h>
 
 /*
  * Reads the digits at *at into *number and moves *at past them. Returns

@@ -1,5 +1,6 @@
 #include "lib/policy/snapshot_read.h"
 
+#include "lib/host/descriptor.h"
 #include "lib/host/secure_path.h"
 #include "lib/policy/source.h"
 
@@ -176,7 +177,7 @@ enum snapshot_status snapshot_open_fd(int fd, enum snapshot_kind kind, struct sn
     struct stat st;
 
     *snapshot = (struct snapshot){.fd = -1};
-    if (fstat(fd, &st) == 0)
+    if (fd_stat(fd, &st) == 0)
         return open_size(fd, st.st_size, kind, snapshot, failure);
     failure_set(failure, "%s", strerror(errno));
     return SNAPSHOT_UNUSABLE;

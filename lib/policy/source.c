@@ -48,9 +48,9 @@ struct source_identity source_identity_now(const char *path, bool as_parent)
 {
     struct stat st;
 
-    if (as_parent && stat(path, &st) == 0)
+    if (as_parent && fstatat(AT_FDCWD, path, &st, 0) == 0)
         return identity_of_parent(&st);
-    if (!as_parent && lstat(path, &st) == 0)
+    if (!as_parent && fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
         return identity_of(&st);
     return (struct source_identity){.kind = errno == ENOENT ? SOURCE_ABSENT : SOURCE_OTHER};
 }

@@ -280,8 +280,8 @@ static pid_t pid_of_name(const char *name)
     char *end = NULL, again[NAME_SIZE];
 
     errno = 0;
-    const long pid = strtol(name, &end, 10);
-    if (errno != 0 || *end != '\0' || pid <= 0 || pid > INT32_MAX)
+    const unsigned long long pid = strtoull(name, &end, 10);
+    if (errno != 0 || *end != '\0' || pid == 0 || pid > INT32_MAX)
         return 0;
     registry_file_name(again, (pid_t)pid);
     return strcmp(again, name) == 0 ? (pid_t)pid : 0;
@@ -289,7 +289,7 @@ static pid_t pid_of_name(const char *name)
 
 ssize_t registry_list(const char *directory, uid_t owner, pid_t **pids)
 {
-    const int fd = fd_above_stdio(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const int fd = fd_open_at(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     struct dirent *entry;
     size_t count = 0;

@@ -112,7 +112,7 @@ static int open_taken(int registry_fd, const char *name, uid_t owner)
     const int fd = fd_above_stdio(
         openat(registry_fd, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
 
-    if (fd >= 0 && fstat(fd, &st) == 0 && is_spare(&st, owner))
+    if (fd >= 0 && fd_stat(fd, &st) == 0 && is_spare(&st, owner))
         return fd;
     if (fd >= 0)
         close(fd);

@@ -30,7 +30,7 @@ INTERPOSED int getpwnam_r(const char *name, struct passwd *entry, char *buffer, 
                           struct passwd **result);
 INTERPOSED int getgrgid_r(gid_t gid, struct group *entry, char *buffer, size_t size,
                           struct group **result);
-INTERPOSED int open64(const char *path, int flags, ...);
+INTERPOSED int openat64(int directory_fd, const char *path, int flags, ...);
 
 static uid_t invented_uid(const char *name)
 {
@@ -102,15 +102,15 @@ static int open_group_file(void)
     return file_of(text);
 }
 
-/* The module's open(2). The C library has another one for what it reads itself. */
-int open64(const char *path, int flags, ...)
+/* The module's openat(2). The C library has another one for what it reads itself. */
+int openat64(int directory_fd, const char *path, int flags, ...)
 {
-    static int (*real)(const char *, int, ...);
+    static int (*real)(int, const char *, int, ...);
     va_list arguments;
     unsigned mode = 0;
 
     if (real == NULL)
-        *(void **)&real = dlsym(RTLD_NEXT, "open64");
+        *(void **)&real = dlsym(RTLD_NEXT, "openat64");
     if (strcmp(path, "/etc/nsswitch.conf") == 0)
         return file_of("group: files\n");
     if (strcmp(path, "/etc/group") == 0)
@@ -119,7 +119,7 @@ int open64(const char *path, int flags, ...)
     if ((flags & (O_CREAT | O_TMPFILE)) != 0)
         mode = va_arg(arguments, unsigned);
     va_end(arguments);
-    return real(path, flags, mode);
+    return real(directory_fd, path, flags, mode);
 }
 
 int getgrgid_r(gid_t gid, struct group *entry, char *buffer, size_t size, struct group **result)

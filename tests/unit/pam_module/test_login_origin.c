@@ -1,16 +1,24 @@
 /* Where a login comes from, according to what the application set in PAM. */
 #include "tests/unit/check.h"
-#include "tests/unit/child.h"
 #include "tests/unit/pam_module/pam_stub.h"
 
 #include "pam_module/login_origin.h"
 
 #include <string.h>
-#include <unistd.h>
+
+/* Who has started the program: root, unless a test says otherwise. */
+static uid_t caller;
+
+static int call_as_root(void **state)
+{
+    (void)state;
+    caller = 0;
+    return 0;
+}
 
 static struct login_origin find_with(enum origin_choice origin, struct pam_handle handle)
 {
-    const struct module_args args = {.origin = origin};
+    const struct module_args args = {.origin = origin, .caller = {.real = caller}};
     struct login_origin login;
 
     memset(&login, 0xa5, sizeof login);
@@ -32,16 +40,9 @@ static void assert_login(struct login_origin login, enum origin_kind kind, const
     assert_string_equal(login.address, address);
 }
 
-#define NEEDS_ROOT()                                                                               \
-    do {                                                                                           \
-        if (getuid() != 0)                                                                         \
-            LEFT_OUT("needs root");                                                                \
-    } while (0)
-
 static void uses_the_ssh_connection(void **state)
 {
     (void)state;
-    NEEDS_ROOT();
     assert_login(find("192.0.2.7 51234 192.0.2.1 22", "x", "ssh"), ORIGIN_IPV4, "192.0.2.7");
     assert_login(find("192.0.2.7", NULL, NULL), ORIGIN_IPV4, "192.0.2.7");
     assert_login(find("2001:db8::7 1 2001:db8::1 22", NULL, NULL), ORIGIN_IPV6, "2001:db8::7");
@@ -58,7 +59,6 @@ static void uses_the_ssh_connection(void **state)
 static void does_not_count_by_host_name(void **state)
 {
     (void)state;
-    NEEDS_ROOT();
     assert_login(find(NULL, "host.example.org", "pts/1"), ORIGIN_NETWORK, "host.example.org");
     assert_login(find(NULL, "192.0.2.7", NULL), ORIGIN_NETWORK, "192.0.2.7");
     assert_login(find(NULL, "a b", NULL), ORIGIN_NETWORK, "a");
@@ -77,7 +77,6 @@ static void does_not_count_by_host_name(void **state)
 static void local_needs_evidence(void **state)
 {
     (void)state;
-    NEEDS_ROOT();
     assert_login(FIND(.service = "login", .remote_host = "", .tty = "/dev/tty1"), ORIGIN_LOCAL,
                  "local");
     assert_login(FIND(.service = "login", .tty = "pts/3"), ORIGIN_NETWORK, "unknown");
@@ -96,7 +95,6 @@ static void the_pam_line_decides(void **state)
     const struct pam_handle web = {.service = "web", .remote_host = "192.0.2.7"};
 
     (void)state;
-    NEEDS_ROOT();
     assert_login(find_with(ORIGIN_SAID_LOCAL, web), ORIGIN_LOCAL, "local");
     assert_login(find_with(ORIGIN_SAID_NETWORK, web), ORIGIN_NETWORK, "192.0.2.7");
     assert_login(find_with(ORIGIN_SAID_NETWORK, (struct pam_handle){.service = "su"}),
@@ -111,7 +109,6 @@ static void truncates_long_texts(void **state)
     char text[500], expected[64];
 
     (void)state;
-    NEEDS_ROOT();
     memset(text, '1', sizeof text);
     text[sizeof text - 1] = '\0';
     memset(expected, '1', sizeof expected);
@@ -122,18 +119,13 @@ static void truncates_long_texts(void **state)
 
 enum { SYSTEM_ACCOUNT = 33, ORDINARY_USER = 1000, NOBODY = 65534 };
 
-static void become(uid_t uid)
-{
-    if (setresuid(uid, uid, uid) != 0)
-        _exit(CHILD_CANNOT);
-}
-
-static void as_a_user(void *argument)
+/* su and sudo: the user controls the PAM environment, so it is ignored. */
+static void setuid_programs_of_users_are_local(void **state)
 {
     const struct pam_handle helper = {.service = "web", .remote_host = "192.0.2.7"};
 
-    (void)argument;
-    become(ORDINARY_USER);
+    (void)state;
+    caller = ORDINARY_USER;
     assert_login(find("192.0.2.7 1", "x", "ssh"), ORIGIN_LOCAL, "local");
     assert_login(find_with(ORIGIN_BY_EVIDENCE, helper), ORIGIN_LOCAL, "local");
     /* what the user says of an address is not believed even then */
@@ -141,34 +133,21 @@ static void as_a_user(void *argument)
                  ORIGIN_NETWORK, "unknown");
 }
 
-/* su and sudo: the user controls the PAM environment, so it is ignored. */
-static void setuid_programs_of_users_are_local(void **state)
-{
-    (void)state;
-    NEEDS_ROOT();
-    if (!in_child(as_a_user, NULL))
-        LEFT_OUT("cannot become another user");
-}
-
-static void as_a_system_account(void *argument)
-{
-    become(*(const uid_t *)argument);
-    assert_login(FIND(.service = "web", .remote_host = "192.0.2.7"), ORIGIN_NETWORK, "192.0.2.7");
-    assert_login(FIND(.service = "web"), ORIGIN_NETWORK, "unknown");
-    assert_login(FIND(.service = "web", .ssh_connection = "192.0.2.7"), ORIGIN_NETWORK, "unknown");
-    assert_login(FIND(.service = "su"), ORIGIN_LOCAL, "local");
-}
-
 /* A web server's helper, for example. */
 static void setuid_programs_of_services_are_not(void **state)
 {
-    static uid_t accounts[] = {SYSTEM_ACCOUNT, NOBODY};
+    static const uid_t accounts[] = {SYSTEM_ACCOUNT, NOBODY};
 
     (void)state;
-    NEEDS_ROOT();
-    for (size_t i = 0; i < COUNT_OF(accounts); i++)
-        if (!in_child(as_a_system_account, &accounts[i]))
-            LEFT_OUT("cannot become another user");
+    for (size_t i = 0; i < COUNT_OF(accounts); i++) {
+        caller = accounts[i];
+        assert_login(FIND(.service = "web", .remote_host = "192.0.2.7"), ORIGIN_NETWORK,
+                     "192.0.2.7");
+        assert_login(FIND(.service = "web"), ORIGIN_NETWORK, "unknown");
+        assert_login(FIND(.service = "web", .ssh_connection = "192.0.2.7"), ORIGIN_NETWORK,
+                     "unknown");
+        assert_login(FIND(.service = "su"), ORIGIN_LOCAL, "local");
+    }
 }
 
 static void recognizes_ssh(void **state)
@@ -188,14 +167,14 @@ static void recognizes_ssh(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(uses_the_ssh_connection),
-        cmocka_unit_test(does_not_count_by_host_name),
-        cmocka_unit_test(local_needs_evidence),
-        cmocka_unit_test(the_pam_line_decides),
-        cmocka_unit_test(truncates_long_texts),
-        cmocka_unit_test(recognizes_ssh),
-        cmocka_unit_test(setuid_programs_of_users_are_local),
-        cmocka_unit_test(setuid_programs_of_services_are_not),
+        cmocka_unit_test_setup(uses_the_ssh_connection, call_as_root),
+        cmocka_unit_test_setup(does_not_count_by_host_name, call_as_root),
+        cmocka_unit_test_setup(local_needs_evidence, call_as_root),
+        cmocka_unit_test_setup(the_pam_line_decides, call_as_root),
+        cmocka_unit_test_setup(truncates_long_texts, call_as_root),
+        cmocka_unit_test_setup(recognizes_ssh, call_as_root),
+        cmocka_unit_test_setup(setuid_programs_of_users_are_local, call_as_root),
+        cmocka_unit_test_setup(setuid_programs_of_services_are_not, call_as_root),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1917,6 +1917,45 @@ static pid_t lock_holder(const char *directory, int64_t byte)
     return pid;
 }
 
+/* Opens the ledger without any change, and asks only whether the attempt is rejected. */
+static bool is_rejected_at_once(const char *directory, const struct origin *origin,
+                                const struct attempt_limits *limits, int64_t ms,
+                                struct attempt_report *report)
+{
+    const struct timestamp now = at(ms);
+    struct ledger ledger;
+    const bool rejected = ledger_open_existing(directory, USER, geteuid(), &ledger) &&
+                          ledger_rejects(&ledger, origin, limits, &now, report);
+
+    ledger_close(&ledger);
+    return rejected;
+}
+
+/* A locked user's attempts do not wait for anybody, and change nothing. */
+static void locked_users_are_rejected_without_a_lock(void **state)
+{
+    struct attempt_report report;
+    struct attempt a;
+
+    assert_false(is_rejected_at_once(*state, &network, &by_user, 0, &report)); /* no ledger */
+    fail_times(*state, &network, &by_user, 0, 2);
+    begin_admitted(*state, &a, &network, &by_user, 0);
+    assert_false(is_rejected_at_once(*state, &network, &by_user, 0, &report));
+    end(&a, false, &by_user, 0);
+    const pid_t pid = lock_holder(*state, LOCK_NETWORK);
+    assert_true(is_rejected_at_once(*state, &network, &by_user, MINUTE, &report));
+    assert_int_equal(report.admission, REJECTED_LOCKED);
+    assert_int_equal(report.failures, 3);
+    assert_int_equal(report.lock_left_ms, 9 * MINUTE);
+    kill_and_reap(pid);
+    /* What only ledger_admit() can tell. */
+    assert_false(is_rejected_at_once(*state, &local, &by_user, MINUTE, &report));
+    assert_false(is_rejected_at_once(*state, &network, &by_user, 10 * MINUTE, &report));
+    const struct origin source = address("192.0.2.1");
+    assert_false(is_rejected_at_once(*state, &source, &by_source, MINUTE, &report));
+    assert_int_equal(ask_once(*state, &network, &by_user, MINUTE), REJECTED_LOCKED);
+}
+
 /* If a lock is never released, root's unlock works nevertheless, on a copy; those
  * who wait for the old one find it replaced. */
 static void unlock_works_while_a_lock_is_held(void **state)
@@ -3271,6 +3310,7 @@ int main(void)
         WITH_DIRECTORY(unlock_clears_failures_of_dead_processes),
         WITH_DIRECTORY(unlock_clears_failures_of_slow_attempts),
         WITH_DIRECTORY(unlock_repairs),
+        WITH_DIRECTORY(locked_users_are_rejected_without_a_lock),
         WITH_DIRECTORY(unlock_works_while_a_lock_is_held),
         WITH_DIRECTORY(waits_while_the_ledger_changes),
         WITH_DIRECTORY(held_lock_does_not_block_other_origins),

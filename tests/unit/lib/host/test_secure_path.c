@@ -57,13 +57,39 @@ static void one_that_others_can_write(void **state)
     }
 }
 
+/* Of our own directories, only the parent is looked at again: what is above was checked
+ * when they were made. */
+static void one_of_our_own(void **state)
+{
+    struct failure failure = {""};
+    char *parent = path_in(*state, "parent"), *own = path_in(*state, "parent/own");
+
+    assert_int_equal(mkdir(parent, 0755), 0);
+    assert_int_equal(mkdir(own, 0755), 0);
+    assert_int_equal(chmod(*state, 0777), 0);
+    assert_int_equal(open_as(own, O_RDONLY), -1);
+    const int fd = secure_reopen_directory(own, geteuid(), &failure);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(chmod(parent, 0777), 0);
+    assert_int_equal(secure_reopen_directory(own, geteuid(), &failure), -1);
+    assert_int_equal(errno, EPERM);
+    assert_int_equal(chmod(parent, 0755), 0);
+    assert_int_equal(chmod(own, 0775), 0);
+    assert_int_equal(secure_reopen_directory(own, geteuid(), &failure), -1);
+    assert_int_equal(errno, EPERM);
+    assert_int_equal(rmdir(own), 0);
+    assert_int_equal(rmdir(parent), 0);
+    free(own);
+    free(parent);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        WITH_DIRECTORY(one_to_sync),
-        WITH_DIRECTORY(one_to_pass_through),
-        WITH_DIRECTORY(a_sticky_one),
-        WITH_DIRECTORY(one_that_others_can_write),
+        WITH_DIRECTORY(one_to_sync),    WITH_DIRECTORY(one_to_pass_through),
+        WITH_DIRECTORY(a_sticky_one),   WITH_DIRECTORY(one_that_others_can_write),
+        WITH_DIRECTORY(one_of_our_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,7 +28,7 @@ static void find_identifier(char name[LOG_NAME_MAX])
     prctl(PR_GET_NAME, command, 0, 0, 0);
     const char *full = program_invocation_short_name;
     const bool is_title =
-        strncmp(full, command, strlen(command)) != 0 || strpbrk(full, " :[") != NULL;
+        strncmp(full, command, strlen(command)) != 0 || full[strcspn(full, " :[")] != '\0';
     log_name(is_title ? command : full, name, LOG_NAME_MAX);
 }
 

@@ -15,6 +15,11 @@ static inline bool is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
+static inline char upper_case(char c)
+{
+    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
 static inline bool is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');

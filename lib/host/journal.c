@@ -1,8 +1,8 @@
 #include "lib/host/journal.h"
 
+#include "lib/host/ascii.h"
 #include "lib/host/descriptor.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -67,7 +67,7 @@ void log_entry_add_field(struct log_entry *entry, const char *key, const char *v
     size_t i = strlen(name);
 
     while (*key != '\0' && i + 1 < sizeof name)
-        name[i++] = (char)toupper((unsigned char)*key++);
+        name[i++] = upper_case(*key++);
     name[i] = '\0';
     entry->fields_size =
         put_field(entry->fields, entry->fields_size, sizeof entry->fields, name, value);

@@ -53,8 +53,8 @@ static enum ledger_status ask_ledger(struct attempt_admission *admission,
                                      struct attempt_report *report, struct failure *damaged,
                                      struct failure *failure)
 {
-    enum ledger_status status = LEDGER_FAILED;
     struct ledger_retry retry = {0};
+    enum ledger_status status;
     struct timestamp now;
 
     clock_now_same_boot(&admission->start, &now);

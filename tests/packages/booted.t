@@ -489,7 +489,8 @@ def main():
         tap.skip(f"{suite}: packages on a booted host", why)
         tap.end()
     tap.note(f"{suite}: version {version} over {older}",
-             host.must("ssh", "-V", stderr=subprocess.STDOUT).strip())
+             host.must("ssh", "-V", stderr=subprocess.STDOUT).strip(), "ssh.socket is",
+             host.run("systemctl", "is-active", "ssh.socket").stdout.strip())
     tap.log = host.journal
     scenarios = [prepare, install, limits, typo, user_environment, attempts, disconnects, upgrade,
                  failed_upgrade, judged_by_systemd, confined, metrics_written, stopped, *SOAK * [frozen], units_of_a_user,

@@ -36,8 +36,9 @@ void patch_withdraw(struct finding *finding, const char *format, ...)
 
 /* Finds the file that an edit would change. False: it may not be changed, and
  * the finding has lost its edits. */
-static bool settle_edit(const struct audit *audit, struct finding *finding, struct edit *edit)
+static bool settle_edit(const struct audit *audit, struct finding *finding, size_t number)
 {
+    const struct edit *edit = &finding->edits.item[number];
     char real[PATH_MAX];
     struct text_file file;
     const char *why = diff_target(audit->host, edit->file, real);
@@ -48,11 +49,8 @@ static bool settle_edit(const struct audit *audit, struct finding *finding, stru
         patch_withdraw(finding, "The patch leaves %s alone: %s.", edit->file, why);
         return false;
     }
-    char *copy = strdup(real);
-    if (copy == NULL ||
-        (host_read_text(audit->host, real, O_NOFOLLOW, TEXT_FILE_SIZE_MAX, &file) != 0 &&
-         errno == ENOMEM)) {
-        free(copy);
+    if (host_read_text(audit->host, real, O_NOFOLLOW, TEXT_FILE_SIZE_MAX, &file) != 0 &&
+        errno == ENOMEM) {
         finding->list->out_of_memory = true;
         return false;
     }
@@ -60,15 +58,13 @@ static bool settle_edit(const struct audit *audit, struct finding *finding, stru
     const bool is_text = file.text == NULL || strlen(file.text) == file.size;
     free(file.text);
     if (by != NULL || !is_text) {
-        free(copy);
         patch_withdraw(finding,
                        by != NULL ? "%s is written by %s: make the change there."
                                   : "The patch leaves %s alone: %s.",
                        edit->file, by != NULL ? by : "it is not a text file");
         return false;
     }
-    free(edit->file);
-    edit->file = copy;
+    finding->list->out_of_memory |= edits_set_file(&finding->edits, number, real) != 0;
     return true;
 }
 
@@ -122,7 +118,7 @@ static void settle_finding(const struct audit *audit, size_t number)
     if (finding->diff != NULL) /* it is settled */
         return;
     for (size_t i = 0; i < finding->edits.count; i++)
-        if (!settle_edit(audit, finding, &finding->edits.item[i]))
+        if (!settle_edit(audit, finding, i))
             return;
     for (size_t i = 0; i < number; i++) {
         if (contradicts(finding, audit->findings.item[i])) {

@@ -416,7 +416,8 @@ static void check_sshd_client_alive(struct audit *audit, const void *facts)
     bool asked;
 
     right_value(audit, keyword.id, right, sizeof right);
-    if (sshd_is_zero(value) && !is_meant(sshd, keyword.keyword)) {
+    const bool is_misspelled = line == NULL && is_meant(sshd, keyword.keyword);
+    if (sshd_is_zero(value) && !is_misspelled) {
         finding = findings_add(&audit->findings, CHECK_SSHD_CLIENT_ALIVE, AUDIT_WARN,
                                "ClientAliveInterval is %s: connections to dead clients stay open "
                                "until TCP times out",

@@ -236,28 +236,41 @@ static bool is_proven(struct proof *proof, size_t end)
     return proven;
 }
 
+static bool has_edits(const struct findings *findings, size_t first, size_t end)
+{
+    while (first < end && findings->item[first]->edits.count == 0)
+        first++;
+    return first < end;
+}
+
+/* Withdraws the edits of those findings from number `first` to `end` that are not proven
+ * together with all before them. Halves, since each proof asks sshd about everybody. */
+static void prove_from(struct proof *proof, size_t first, size_t end)
+{
+    if (!has_edits(&proof->audit->findings, first, end) || is_proven(proof, end))
+        return;
+    if (end - first == 1) {
+        patch_withdraw(proof->audit->findings.item[first],
+                       "There is no patch, since sshd would not start, or would treat somebody "
+                       "differently in other ways, too.");
+        return;
+    }
+    const size_t middle = first + (end - first) / 2;
+    prove_from(proof, first, middle);
+    prove_from(proof, middle, end);
+}
+
 void sshd_prove(struct audit *audit, const struct sshd_facts *facts, size_t first)
 {
     struct proof proof = {.audit = audit, .facts = facts, .first = first};
-    const struct findings *findings = &audit->findings;
-    size_t with_edits = 0;
 
-    for (size_t i = first; i < findings->count; i++)
-        with_edits += findings->item[i]->edits.count > 0;
-    if (with_edits == 0 || (facts->answers.complete && is_proven(&proof, findings->count)))
+    if (facts->answers.complete) {
+        prove_from(&proof, first, audit->findings.count);
         return;
-    /* One by one, to keep those that are. */
-    for (size_t i = first; i < findings->count; i++) {
-        struct finding *finding = findings->item[i];
-        if (finding->edits.count == 0)
-            continue;
-        if (!facts->answers.complete)
-            patch_withdraw(finding,
-                           "There is no patch, since sshd cannot be asked what it would "
-                           "do: %s.",
-                           facts->answers.failure.text);
-        else if (!is_proven(&proof, i + 1))
-            patch_withdraw(finding, "There is no patch, since sshd would not start, or would treat "
-                                    "somebody differently in other ways, too.");
     }
+    for (size_t i = first; i < audit->findings.count; i++)
+        if (audit->findings.item[i]->edits.count > 0)
+            patch_withdraw(audit->findings.item[i],
+                           "There is no patch, since sshd cannot be asked what it would do: %s.",
+                           facts->answers.failure.text);
 }

@@ -45,10 +45,21 @@ static int edits_append(struct edits *edits, const struct edit *edit, const stru
     return 0;
 }
 
-static bool edits_have(const struct edits *edits, const struct edit *edit)
+static uint32_t edit_hash(const struct edit *edit)
+{
+    uint32_t hash = 2166136261u ^ edit->line; /* FNV-1a */
+
+    for (const char *at = edit->file; *at != '\0'; at++)
+        hash = (hash ^ (unsigned char)*at) * 16777619u;
+    for (const char *at = edit->text; at != NULL && *at != '\0'; at++)
+        hash = (hash ^ (unsigned char)*at) * 16777619u;
+    return hash;
+}
+
+static bool edits_have(const struct edits *edits, const struct edit *edit, uint32_t hash)
 {
     for (size_t i = 0; i < edits->count; i++)
-        if (edit_is(&edits->item[i], edit))
+        if (edits->target[i].hash == hash && edit_is(&edits->item[i], edit))
             return true;
     return false;
 }
@@ -56,16 +67,32 @@ static bool edits_have(const struct edits *edits, const struct edit *edit)
 bool edits_include(const struct edits *edits, const struct edits *others)
 {
     for (size_t i = 0; i < others->count; i++)
-        if (!edits_have(edits, &others->item[i]))
+        if (!edits_have(edits, &others->item[i], edit_hash(&others->item[i])))
             return false;
     return true;
 }
 
 int edits_add(struct edits *edits, const struct edit *edit)
 {
-    if (edits_have(edits, edit))
+    const uint32_t hash = edit_hash(edit);
+
+    if (edits_have(edits, edit, hash))
         return 0;
-    return edits_append(edits, edit, &(struct edit_target){.path_length = strlen(edit->file)});
+    return edits_append(edits, edit,
+                        &(struct edit_target){.path_length = strlen(edit->file), .hash = hash});
+}
+
+int edits_set_file(struct edits *edits, size_t i, const char *file)
+{
+    char *copy = strdup(file);
+
+    if (copy == NULL)
+        return -1;
+    free(edits->item[i].file);
+    edits->item[i].file = copy;
+    edits->target[i] =
+        (struct edit_target){.path_length = strlen(file), .hash = edit_hash(&edits->item[i])};
+    return 0;
 }
 
 int edits_add_all(struct edits *edits, const struct edits *added)
@@ -250,12 +277,11 @@ static int run_file(struct edit_run *run, const struct text_file *before)
     return missing > 0 ? run_open_end(run, last, missing) : 0;
 }
 
-/* Is edit number i about the file at path, of which this is the status? Each edit's file
+/* Is edit number i about the file at path[length], of which this is the status? Each edit's file
  * is looked up once: a host may have thousands of files with edits. */
 static bool is_about(const struct edits *edits, size_t i, const struct host *host, const char *path,
-                     const struct text_file *file)
+                     size_t length, const struct text_file *file)
 {
-    const size_t length = strlen(path);
     struct edit_target *target = &edits->target[i];
     char full[PATH_MAX];
     struct stat status;
@@ -266,7 +292,8 @@ static bool is_about(const struct edits *edits, size_t i, const struct host *hos
         return false;
     if (!target->is_known && host_path(host, edits->item[i].file, full, sizeof full) == 0 &&
         stat(full, &status) == 0)
-        *target = (struct edit_target){target->path_length, true, status.st_dev, status.st_ino};
+        *target = (struct edit_target){target->path_length, target->hash, true, status.st_dev,
+                                       status.st_ino};
     return target->is_known && target->inode == file->status.st_ino &&
            target->device == file->status.st_dev;
 }
@@ -274,13 +301,14 @@ static bool is_about(const struct edits *edits, size_t i, const struct host *hos
 int edits_run(const struct edits *edits, const struct host *host, const char *path,
               const struct text_file *before, struct edited_text *edited)
 {
+    const size_t length = strlen(path);
     struct edit_run run = {.edited = edited,
                            .edit = malloc((edits->count + 1) * sizeof(struct edit *))};
 
     if (run.edit == NULL)
         return -1;
     for (size_t i = 0; i < edits->count; i++)
-        if (is_about(edits, i, host, path, before))
+        if (is_about(edits, i, host, path, length, before))
             run.edit[run.count++] = &edits->item[i];
     const int result = run_file(&run, before);
     free(run.edit);

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct host;
@@ -37,6 +38,7 @@ struct edit {
 /* Which file an edit is about, once that was looked up: on the host, as it is. */
 struct edit_target {
     size_t path_length; /* of the edit's own name for it */
+    uint32_t hash;      /* of the edit, to find equal ones quickly */
     bool is_known;
     dev_t device;
     ino_t inode;
@@ -58,6 +60,9 @@ int edits_add(struct edits *edits, const struct edit *edit);
 
 /* The same for all of another list. */
 int edits_add_all(struct edits *edits, const struct edits *added);
+
+/* Names the file of change number i otherwise. Returns 0, or -1: out of memory. */
+int edits_set_file(struct edits *edits, size_t i, const char *file);
 
 /* Has the list all changes of another one? */
 bool edits_include(const struct edits *edits, const struct edits *others);

@@ -63,8 +63,9 @@ static void put_sshd_without(const struct audited_host *host, const char *option
                          "grep -n '^ *%s' $file | {\nIFS=:\nif read -r line rest; then\n"
                          "echo \"$file: line $line: Bad configuration option: %s\" >&2\n"
                          "echo \"$file: terminating, 1 bad configuration options\" >&2\nexit 255\n"
-                         "fi\necho usepam yes\necho clientaliveinterval 300\n}\n",
-                         option, option) > 0);
+                         "fi\necho usepam yes\ncat %s/sshd-alive\n}\n",
+                         option, option, host->root) > 0);
+    put(host->root, "/sshd-alive", "clientaliveinterval 300\n");
     put_script(host, "/usr/sbin/sshd", script);
     free(script);
 }
@@ -112,6 +113,13 @@ static void keywords_that_sshd_does_not_know(void **state)
         put_sshd_without(host, cases[i].option);
         assert_only(audit_area(host, audit_sshd), &cases[i].expected);
     }
+    /* What sshd would do without such an option is wrong, too, where it is not what was meant. */
+    put(host->root, CONFIG, "ClientAliveInterval 0\nServerAliveInterval 60\n");
+    put_sshd_without(host, "ServerAliveInterval");
+    put(host->root, "/sshd-alive", "clientaliveinterval 0\n");
+    const struct findings *findings = audit_area(host, audit_sshd);
+    assert_int_equal(trouble_of(findings, CHECK_SSHD_KEYWORD)->line, 2);
+    assert_int_equal(trouble_of(findings, CHECK_SSHD_CLIENT_ALIVE)->line, 1);
     /* If sshd starts, a keyword that only we do not know is valid. */
     put(host->root, CONFIG, GOOD_SSHD_CONFIG "OptionOfTomorrow yes\n");
     put_sshd(host, "99.1", GOOD_SSHD_T);

@@ -394,9 +394,10 @@ static void measure(struct login *login);
 static void on_measured(void *context, const struct answer *answer)
 {
     struct login *login = context;
-    struct traffic_sample sample = {.not_before_ms = login->not_before_ms};
+    struct traffic_sample sample = {0};
 
     loop_clock(login->loop);
+    sample.not_before_ms = loop_not_before_ms(login->loop, login->not_before_ms);
     const int64_t now_ms = login->loop->now.boot_ms;
     const bool was_withheld = now_ms < login->withheld_until_ms;
     login->measuring = NULL;
@@ -449,7 +450,8 @@ static void judge_login(struct login *login)
     } else if (limits->idle_ms != NEVER_MS) {
         measure(login);
     } else {
-        const struct traffic_sample sample = {.not_before_ms = login->not_before_ms};
+        const struct traffic_sample sample = {
+            .not_before_ms = loop_not_before_ms(login->loop, login->not_before_ms)};
         login->asked_ms = now_ms;
         judge_traffic(login, &sample);
     }

@@ -5,6 +5,12 @@
 /* Far below what a second of a user's idle time means to anybody. */
 enum { ACCURACY_USEC = 10 * 1000 };
 
+/* The boot clock goes on during a suspend, the monotonic one does not. */
+static int64_t suspended_by_now_ms(const struct loop *loop)
+{
+    return loop->now.boot_ms - clock_ms(CLOCK_MONOTONIC);
+}
+
 int loop_init(struct loop *loop, sd_event *event, struct failure *failure)
 {
     *loop = (struct loop){.event = event};
@@ -16,7 +22,9 @@ int loop_init(struct loop *loop, sd_event *event, struct failure *failure)
         failure_set(failure, "out of memory");
         return -1;
     }
-    return clock_now(&loop->now, failure);
+    const int result = clock_now(&loop->now, failure);
+    loop->suspended_ms = suspended_by_now_ms(loop);
+    return result;
 }
 
 void loop_free(struct loop *loop)
@@ -28,8 +36,17 @@ void loop_clock(struct loop *loop)
 {
     const struct timestamp then = loop->now;
 
-    if (loop->event != NULL)
-        clock_now_same_boot(&then, &loop->now);
+    if (loop->event == NULL)
+        return;
+    clock_now_same_boot(&then, &loop->now);
+    loop_note_suspended(loop, suspended_by_now_ms(loop));
+}
+
+void loop_note_suspended(struct loop *loop, int64_t suspended_ms)
+{
+    if (suspended_ms - loop->suspended_ms > STALL_MS)
+        loop->not_before_ms = loop->now.boot_ms + STALL_GRACE_MS;
+    loop->suspended_ms = suspended_ms;
 }
 
 static int on_alarm(sd_event_source *source, uint64_t due_usec, void *userdata)

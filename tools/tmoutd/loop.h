@@ -12,8 +12,10 @@
 
 #include <sys/queue.h>
 
-/* An alarm that rings this much too late means that this process stood still. */
-enum { STALL_MS = 1500 };
+enum {
+    STALL_MS = 1500,      /* an alarm that rings this much too late: this process stood still */
+    STALL_GRACE_MS = 3000 /* for users to show activity after that */
+};
 
 LIST_HEAD(alarm_list, alarm);
 LIST_HEAD(terminal_cut_list, terminal_cut);
@@ -22,7 +24,9 @@ LIST_HEAD(login_cut_list, login_cut);
 struct loop {
     sd_event *event; /* NULL in unit tests, which set the clock and ring the alarms */
     struct helpers *helpers;
-    struct timestamp now; /* when what is being handled happened */
+    struct timestamp now;  /* when what is being handled happened */
+    int64_t suspended_ms;  /* for how long the host was, since boot */
+    int64_t not_before_ms; /* nobody is cut before then: it was, until a moment ago */
     struct alarm_list alarms;
     struct terminal_cut_list terminal_cuts; /* that are in progress */
     struct login_cut_list login_cuts;
@@ -48,6 +52,16 @@ void loop_free(struct loop *loop);
 
 /* Reads the clock: at the beginning of each callback, and after what takes long. */
 void loop_clock(struct loop *loop);
+
+/* For how long the host has been suspended by now, since boot. If that has grown, even if
+ * no alarm is late: whoever comes back to it gets time to show activity. */
+void loop_note_suspended(struct loop *loop, int64_t suspended_ms);
+
+/* When whoever was not to be cut before own_ms may be cut. */
+static inline int64_t loop_not_before_ms(const struct loop *loop, int64_t own_ms)
+{
+    return own_ms > loop->not_before_ms ? own_ms : loop->not_before_ms;
+}
 
 /* False without memory. alarm_free() in either case. */
 bool alarm_init(struct alarm *alarm, struct loop *loop, alarm_function ring, void *context);

@@ -269,7 +269,8 @@ static void judge(struct terminal *terminal, int unread)
     const struct terminal_owner *owner = terminal->owner;
     struct terminal_sample sample = {.notice_is_out = terminal->notice_is_out,
                                      .unread = unread,
-                                     .not_before_ms = terminal->not_before_ms};
+                                     .not_before_ms =
+                                         loop_not_before_ms(owner->loop, terminal->not_before_ms)};
     char path[64];
 
     if (owner->activity_elsewhere != NULL)

@@ -15,8 +15,7 @@
 
 enum {
     RETRY_MS = 30 * 1000, /* after an error, until the next try */
-    SETTLE_MS = 1000,     /* from an event to what it leads to, so that many events cost one look */
-    STALL_GRACE_MS = 3000 /* for a user to show activity after this process has stood still */
+    SETTLE_MS = 1000      /* from an event to what it leads to, so that many events cost one look */
 };
 
 struct terminal;

@@ -271,6 +271,31 @@ static void after_a_stall(void **state)
     close(shell.master);
 }
 
+/* The host comes back from a suspend just before the user's time is over: no alarm is
+ * late. */
+static void after_a_suspend(void **state)
+{
+    need_pidfd();
+    struct shell shell = shell_begin(SHELL_PLAIN);
+    const struct session_record record = own_login();
+    struct scene scene;
+
+    (void)state;
+    scene_begin(&scene, &record);
+    run_for(&scene, LIMIT_MS - 100);
+    /* What two readings of the clocks may differ by is no suspend. */
+    loop_note_suspended(&scene.loop, scene.loop.suspended_ms + STALL_MS);
+    assert_true(scene.loop.not_before_ms <= scene.loop.now.boot_ms);
+    loop_note_suspended(&scene.loop, scene.loop.suspended_ms + STALL_MS + 1);
+    run_for(&scene, STALL_GRACE_MS - 1);
+    assert_logged("disconnected", 0);
+    run_for(&scene, 1);
+    assert_logged("disconnected", 1);
+    assert_int_equal(shell_await_death(&shell), SIGHUP);
+    scene_end(&scene);
+    close(shell.master);
+}
+
 static void forged_times_are_logged(void **state)
 {
     struct shell shell = shell_begin(SHELL_PLAIN);
@@ -402,6 +427,28 @@ static void without_a_terminal(void **state)
     run_for(&scene, 5000);
     assert_logged("disconnected", 1);
     assert_true(scene.is_gone);
+    scene_end(&scene);
+}
+
+/* A suspend that ends just before the login's time is over. */
+static void without_a_terminal_after_a_suspend(void **state)
+{
+    need_pidfd();
+    struct session_record record;
+    const pid_t pid = begin_command(&record);
+    struct scene scene;
+    int status;
+
+    (void)state;
+    scene_begin(&scene, &record);
+    set_limits(scene.login, NEVER_MS, 80 * 1000, NEVER_MS);
+    run_for(&scene, 80 * 1000 - 100);
+    loop_note_suspended(&scene.loop, scene.loop.suspended_ms + 60 * 1000);
+    run_for(&scene, STALL_GRACE_MS - 1);
+    assert_logged("disconnected", 0);
+    run_for(&scene, 1);
+    assert_logged("disconnected", 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
     scene_end(&scene);
 }
 
@@ -596,6 +643,8 @@ int main(void)
         cmocka_unit_test(too_many_ends_at_a_time),
         cmocka_unit_test(limits_that_come_late),
         cmocka_unit_test(after_a_stall),
+        cmocka_unit_test(after_a_suspend),
+        cmocka_unit_test(without_a_terminal_after_a_suspend),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,11 +50,13 @@ def in_the_log():
 
 
 def printed():
-    """what `tmoutctl apply` and the packages print"""
-    text = read("tools/tmoutctl/verbs/apply.c") + read("pam_module/policy_in_force.c")
-    for found in re.finditer(rf"(?:report|snprintf)\((?:[^\"();]*(?:sizeof)?[^\"();]*,\s*)?((?:{STRING}\s*)+)", text):
+    """what tmoutctl and the packages print"""
+    text = "".join(read(path) for path in (
+        "tools/tmoutctl/verbs/apply.c", "tools/tmoutctl/host/policy_view.c", "tools/tmoutctl/host/user_attempts.c",
+        "pam_module/policy_in_force.c"))
+    for found in re.finditer(rf"(?:report|snprintf|failure_set)\((?:[^\"();]*(?:sizeof)?[^\"();]*,\s*)?((?:{STRING}\s*)+)", text):
         message = joined(found.group(1))
-        if re.search(r"cannot|no policy is in force: |; %s; ", message):
+        if re.search(r"cannot apply|cannot write|no policy is in force: |; %s; |rejecting|damaged|^.%s: %s; ", message):
             tap.ok(HELP.search(message), f"{message}")
     for path in (*glob.glob("packaging/debian/*.p*"), "packaging/rpm/pam_tmout.spec"):
         # Messages in a row belong together.

@@ -14,7 +14,10 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
 import built
+import examples
+import explained
 import idle_logind
+import recovery
 import metrics
 import sandboxed
 from booted_host import KEY, Host
@@ -202,6 +205,26 @@ def disconnects(restarts=True):
             raise
     line = host.journal.wait(r"tmoutd\[\d+\]: disconnected.*user=dora", mark)
     tap.matches(line, r"tmout\.conf:4", "disconnected, and the journal names the rule")
+    edit(EDITED)
+
+
+def explained_by_the_journal():
+    """the journal has the events so far with fields, once each, and explains them"""
+    explained.all_events(host)
+    edit(DISCONNECTING)
+    explained.forged(host)
+    edit(EDITED)
+
+
+def recovered():
+    """the remedies of tmout-recovery(7)"""
+    recovery.everything(host, edit, new)
+    edit(EDITED)
+
+
+def examples_of_the_manual():
+    """each example of the manual pages"""
+    examples.run_all(host)
     edit(EDITED)
 
 
@@ -395,6 +418,8 @@ def without_policy():
     host.must("mv", SNAPSHOT, "/root/away")
     tap.ok(not lets_in("anna", "right"), "passwords are rejected, as the README says")
     tap.ok(by_key("anna"), "keys work")
+    explained.no_policy(host)
+    recovery.sudo_without_policy()
     tap.equal(host.run("tmoutctl", "check").returncode, 1, "tmoutctl check finds the error")
     host.write(POLICY, EDITED)
     host.must("tmoutctl", "apply")
@@ -492,8 +517,8 @@ def main():
              host.must("ssh", "-V", stderr=subprocess.STDOUT).strip(), "ssh.socket is",
              host.run("systemctl", "is-active", "ssh.socket").stdout.strip())
     tap.log = host.journal
-    scenarios = [prepare, install, limits, typo, user_environment, attempts, disconnects, upgrade,
-                 failed_upgrade, judged_by_systemd, confined, metrics_written, stopped, *SOAK * [frozen], units_of_a_user,
+    scenarios = [prepare, install, limits, typo, user_environment, attempts, disconnects, explained_by_the_journal,
+                 upgrade, recovered, examples_of_the_manual, failed_upgrade, judged_by_systemd, confined, metrics_written, stopped, *SOAK * [frozen], units_of_a_user,
                  without_module, without_snapshot, without_policy, without_registry, removal_refused,
                  removed, purged, edited_by_hand, wired_by_hand,
                  first_policy_wrong, together_with_logind, logind_in_the_audit, logind_alone]

@@ -98,7 +98,7 @@ int policy_view_find(const struct tmoutctl_context *context, struct policy_view 
     problems_free(&problems);
     if (view->state != POLICY_NONE)
         return 0;
-    failure_set(failure, "%s: %s",
+    failure_set(failure, "%s: %s; see tmout-recovery(7)",
                 status == SNAPSHOT_DENIED ? "cannot read the policy in force"
                                           : "no policy is in force",
                 view->reason.text);

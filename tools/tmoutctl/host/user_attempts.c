@@ -80,7 +80,8 @@ void find_rejecting(const struct tmoutctl_context *context, uid_t uid, struct fa
         return;
     snprintf(number, sizeof number, "%u", (unsigned)uid);
     ledger_access_advice(access, context->state_dir, number, &advice);
-    failure_set(rejecting, "rejecting passwords: %s; %s", reason.text, advice.text);
+    failure_set(rejecting, "rejecting passwords: %s; %s; see tmout-recovery(7)", reason.text,
+                advice.text);
 }
 
 int user_attempts_find(const struct tmoutctl_context *context, uid_t uid,

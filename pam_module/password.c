@@ -7,6 +7,9 @@
 
 #include <security/pam_ext.h>
 
+/* As many as pam_unix has. */
+enum { NEW_PASSWORD_TRIES = 3 };
+
 /* PAM_CHANGE_EXPIRED_AUTHTOK by itself proves nothing: `passwd -k` sets it, too. */
 bool change_is_no_attempt(pam_handle_t *pamh, int flags)
 {
@@ -32,15 +35,29 @@ static int admit_change(pam_handle_t *pamh, int flags, const struct module_args 
     return attempt_or_rejection(pamh, flags, args, request);
 }
 
+/* For stacks whose next module takes the new password from the one before it. libpam
+ * asks twice, and says so if the answers differ. */
+static int ask_for_new_password(pam_handle_t *pamh)
+{
+    const char *password = NULL;
+    int result = PAM_TRY_AGAIN;
+
+    for (int tries = 0; tries < NEW_PASSWORD_TRIES && result == PAM_TRY_AGAIN; tries++)
+        result = pam_get_authtok(pamh, PAM_AUTHTOK, &password, NULL);
+    if (result == PAM_SUCCESS)
+        return PAM_IGNORE;
+    return result == PAM_CONV_AGAIN ? PAM_INCOMPLETE : PAM_AUTHTOK_ERR;
+}
+
 int change_password(pam_handle_t *pamh, int flags, const struct module_args *args)
 {
     struct attempt_request request;
 
     /* libpam comes here only if all modules have accepted the current password in
-     * the preliminary check. The new one is not our business. */
+     * the preliminary check. What the new one is, is not our business. */
     if (((unsigned)flags & PAM_UPDATE_AUTHTOK) != 0) {
         attempt_password_accepted(pamh);
-        return PAM_IGNORE;
+        return args->new_password ? ask_for_new_password(pamh) : PAM_IGNORE;
     }
     if (change_is_no_attempt(pamh, flags))
         return PAM_IGNORE;

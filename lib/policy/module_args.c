@@ -6,9 +6,13 @@
 
 /* Those whose name ends in = take a value. */
 static const char *const names[MODULE_ARGS] = {
-    [MODULE_ARG_DEBUG] = "debug",  [MODULE_ARG_NOPROMPT] = "noprompt",
-    [MODULE_ARG_TELL] = "tell",    [MODULE_ARG_CONFIG] = "config=",
-    [MODULE_ARG_STATE] = "state=", [MODULE_ARG_ORIGIN] = "origin=",
+    [MODULE_ARG_DEBUG] = "debug",
+    [MODULE_ARG_NOPROMPT] = "noprompt",
+    [MODULE_ARG_TELL] = "tell",
+    [MODULE_ARG_CONFIG] = "config=",
+    [MODULE_ARG_STATE] = "state=",
+    [MODULE_ARG_ORIGIN] = "origin=",
+    [MODULE_ARG_NEW_PASSWORD] = "new_password",
 };
 
 static bool takes_value(const char *name)
@@ -53,8 +57,8 @@ int module_arg_find(const char *word, size_t length, const char **value, struct 
         if (length == name_length)
             return id;
     }
-    failure_set(failure, "unknown argument; valid arguments: debug, noprompt, tell, config=/PATH, "
-                         "state=/DIR, origin=local|network");
+    failure_set(failure, "unknown argument; valid arguments: debug, noprompt, new_password, tell, "
+                         "config=/PATH, state=/DIR, origin=local|network");
     return -1;
 }
 
@@ -71,6 +75,9 @@ int module_args_parse(int argc, const char *const *argv, struct module_args *arg
             break;
         case MODULE_ARG_NOPROMPT:
             args->noprompt = true;
+            break;
+        case MODULE_ARG_NEW_PASSWORD:
+            args->new_password = true;
             break;
         case MODULE_ARG_TELL:
             args->tell = true;

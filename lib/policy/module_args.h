@@ -18,6 +18,7 @@ struct module_args {
     const char *state_dir;     /* state=DIR, with the snapshot and the ledgers */
     bool debug;                /* log every decision */
     bool noprompt;             /* another module asks for the password */
+    bool new_password;         /* the password line asks for the new one */
     bool tell;                 /* remote users, too, are told that they are locked */
     enum origin_choice origin; /* origin=local or origin=network */
     struct caller caller;      /* no argument: who has called the module, set by it */
@@ -34,6 +35,7 @@ enum module_arg_id {
     MODULE_ARG_CONFIG,
     MODULE_ARG_STATE,
     MODULE_ARG_ORIGIN,
+    MODULE_ARG_NEW_PASSWORD,
     MODULE_ARGS
 };
 

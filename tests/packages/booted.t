@@ -139,6 +139,25 @@ def install():
     tap.ok("NOT IN USE" not in done.stdout and "twice" not in done.stdout, "and nothing else", done.stdout)
 
 
+def new_password():
+    """users change their passwords, and root does"""
+    for old, new, again, result in (("right", "Gooseberry-7", "Gooseberry-8", "not match"),
+                                    ("right", "Gooseberry-7", "Gooseberry-7", "updated successfully"),
+                                    ("wrong", None, None, "unchanged")):
+        with terminal("anna", "passwd") as anna:
+            anna.wait("(?i)current password: ?")
+            anna.type(old)
+            if new:
+                anna.wait("New password: ?")
+                anna.type(new)
+                anna.wait("Retype new password: ?")
+                anna.type(again)
+            tap.ok(anna.wait(result), f"{old}, {new}, {again}: {result}")
+    tap.ok(lets_in("anna", "Gooseberry-7"), "the new one works")
+    host.must("chpasswd", input="anna:right\n", stdin=None)
+    tap.ok(lets_in("anna", "right"), "and so does one that root has set")
+
+
 def limits():
     """limits, with the policy edited"""
     tap.equal(shell_limit("anna"), ("900", False), "anna has 15 minutes, and can change them")
@@ -517,7 +536,7 @@ def main():
              host.must("ssh", "-V", stderr=subprocess.STDOUT).strip(), "ssh.socket is",
              host.run("systemctl", "is-active", "ssh.socket").stdout.strip())
     tap.log = host.journal
-    scenarios = [prepare, install, limits, typo, user_environment, attempts, disconnects, explained_by_the_journal,
+    scenarios = [prepare, install, new_password, limits, typo, user_environment, attempts, disconnects, explained_by_the_journal,
                  upgrade, recovered, examples_of_the_manual, failed_upgrade, judged_by_systemd, confined, metrics_written, stopped, *SOAK * [frozen], units_of_a_user,
                  without_module, without_snapshot, without_policy, without_registry, removal_refused,
                  removed, purged, edited_by_hand, wired_by_hand,

@@ -40,6 +40,8 @@ static void each(void **state)
     assert_true(args.debug && !args.noprompt && !args.tell);
     assert_int_equal(PARSE("noprompt"), 1);
     assert_true(!args.debug && args.noprompt && !args.tell);
+    assert_int_equal(PARSE("new_password"), 1);
+    assert_true(!args.debug && !args.noprompt && args.new_password);
     assert_int_equal(PARSE("tell"), 1);
     assert_true(!args.debug && !args.noprompt && args.tell);
     assert_int_equal(PARSE("config=/a=b", "state=/"), 2);
@@ -88,7 +90,7 @@ static void wrong(void **state)
     }
     /* says what would be valid */
     PARSE("x");
-    assert_non_null(strstr(failure.text, "debug, noprompt, tell, config=/PATH, state=/DIR, "
+    assert_non_null(strstr(failure.text, "debug, noprompt, new_password, tell, "
                                          "origin=local|network"));
 }
 

@@ -91,7 +91,7 @@ static void wrong(void **state)
     /* says what would be valid */
     PARSE("x");
     assert_non_null(strstr(failure.text, "debug, noprompt, new_password, tell, "
-                                         "origin=local|network"));
+                                         "config=/PATH, state=/DIR, origin=local|network"));
 }
 
 /* state= up to what leaves room for the registry's directory, config= up to what

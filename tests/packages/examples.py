@@ -10,6 +10,7 @@ from host.files import REPOSITORY, read, write
 from host.tap import tap
 from host.terminal import Terminal
 from host.waiting import Stuck
+from recovery import root_has_a_key
 
 CONFIG = "/run/ssh_config"
 DRAFT = "default {\n    # Lunch is short.\n    tmuot = 5m\n}\n"
@@ -21,12 +22,13 @@ PAM_LINE = re.compile(r"^-?(auth|account|password|session)\s")
 
 def blocks(page):
     """The literal blocks of a page, as text."""
-    for block in re.findall(r"^\.Bd -literal.*\n(.*?)^\.Ed$", read(page), re.M | re.S):
+    for block in re.findall(r"^\.Bd -literal[^\n]*\n(.*?)^\.Ed$", read(page), re.M | re.S):
         yield block.replace(r"\e", "\\").replace(r"\&", "")
 
 
 def prepare(host):
     """What the examples are about."""
+    root_has_a_key(host)
     for name, groups in ("mallory", ["contractors"]), ("kim", ["ops"]):
         host.user(name, "right", groups)
     host.write("/root/tmout.conf.new", DRAFT)
@@ -54,7 +56,7 @@ def at_client(page, block):
     lines = [line[2:] for line in block.splitlines()]
     script = f"ssh() {{ command ssh -F {CONFIG} \"$@\"; }}\n" + "\n".join(lines).replace("HOST", "127.0.0.1")
     with Terminal(["bash", "-c", script + "\necho status=$?"]) as person:
-        if "password" in block or "sudo" in block:
+        if "sudo" in block:
             if "read" not in block:
                 person.wait("assword.*: ?")
             person.type("right")

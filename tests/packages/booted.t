@@ -44,8 +44,9 @@ default             { tmout = 15m }
 group "contractors" { tmout = 5m   enforce = true   max_attempts = 2   lock_time = 1h }
 """
 DISCONNECTING = EDITED + 'user "dora" { disconnect = 3s   warn = 1s }\n'
-# What systemd, apt, dpkg, sshd and logins write.
-WRITTEN_BY_OTHERS = (r"/var/log(/|$)|/var/lib/(dpkg|apt|systemd)/|/var/lib/systemd$|/var/cache/(apt|debconf)/"
+# What systemd, apt, dpkg, sshd, passwd, useradd and logins write.
+WRITTEN_BY_OTHERS = (r"/etc/(passwd|shadow|group|gshadow|subuid|subgid)-?( |$)|/var/log(/|$)|/var/lib/(dpkg|apt|systemd)/|/var/lib/systemd$"
+             r"|/var/cache/(apt|debconf)/"
              r"|/run/(systemd|log|user|lock|utmp|udev|dbus|sudo|faillock)\b|/run/motd|/run/sshd"
              r"|/var/tmp/systemd-private|/var/lib/lastlog|/run/credentials|/run/\.|/run/initctl|/run/host")
 

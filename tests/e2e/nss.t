@@ -255,7 +255,7 @@ def deleted_users():
                    "cannot look up 2 users" in listed.stderr, "and so does the list of attempts", listed)
     trial(1)
     tap.equal(json.loads(must("tmoutctl", "prune", "--json")),
-              {"removed": 1, "in_use": 1, "unknown": 0, "failed": 0}, "then one is removed")
+              {"version": 1, "removed": 1, "in_use": 1, "unknown": 0, "failed": 0}, "then one is removed")
     tap.equal(sorted(os.listdir(LEDGERS)), sorted([str(uids["locked"]), str(uids["member"])]),
               "and not the one of a user who is locked")
     unlock(str(uids["locked"]))

@@ -64,7 +64,7 @@ def the_list():
         tap.equal(source.splitlines()[0], f"# {title}", f"{name}: its title")
         tap.equal(preset(name), source, f"{name}: printed as it is")
         tap.equal(json.loads(must("tmoutctl", "preset", name, "--json")),
-                  {"name": name, "title": title, "text": source}, f"{name}: --json")
+                  {"version": 1, "name": name, "title": title, "text": source}, f"{name}: --json")
     installed = {os.path.basename(path)[:-5] for path in glob.glob("/usr/share/tmout/presets/*")}
     tap.equal(installed, set(FIGURES), "all of them are installed, and nothing else")
 
@@ -100,7 +100,9 @@ def each_is_its_baseline():
                   figures, f"{name}: what it sets")
         root = show("root", "--local")
         tap.equal(root["settings"]["max_attempts"]["rule"],
-                  'user "root"' if name in LOCKS_ROOT else "default", f"{name}: root's attempts")
+                  'user "root"' if name in LOCKS_ROOT
+                  else 'root is exempt unless a rule for user "root" sets it',
+                  f"{name}: root's attempts")
         tap.equal("max_attempts" in root["attempts"], name in LOCKS_ROOT,
                   f"{name}: root {'is' if name in LOCKS_ROOT else 'is not'} limited")
         number = next(pattern for key, pattern in NUMBERS.items() if name.startswith(key))

@@ -53,6 +53,7 @@ struct common {
 struct proof {
     const struct pam_question *question;
     struct pam_answer *answer;
+    struct pam_answer without; /* the same without the modules that may be absent */
     struct mode mode;
     struct common *common;
     size_t commons;
@@ -626,14 +627,14 @@ static bool has_doubtful(const struct pam_stack *stack)
  * edit. What is wrong with the stack is about the one that was meant, with all modules. */
 static enum pam_proof_status explore_without(struct proof *proof)
 {
-    struct pam_answer *answer = proof->answer, without = {0};
+    struct pam_answer *answer = proof->answer;
 
     proof->absent_fail = true;
-    proof->answer = &without;
+    proof->answer = &proof->without;
     const enum pam_proof_status status = explore_with(proof);
     for (int flaw = 0; flaw <= PAM_FLAW_LOSES; flaw++)
         if (!answer->flaw[flaw].found)
-            answer->flaw[flaw] = without.flaw[flaw];
+            answer->flaw[flaw] = proof->without.flaw[flaw];
     return status;
 }
 

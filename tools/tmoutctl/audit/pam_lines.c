@@ -65,8 +65,8 @@ static void set_right(struct finding *finding, const struct pam_diagnosis *diagn
 }
 
 /* Is there such a finding about the line, from another service, with all these edits? */
-static bool is_known(const struct audit *audit, enum audit_check check, const struct pam_line *line,
-                     const struct edits *edits)
+static bool is_reported(const struct audit *audit, enum audit_check check,
+                        const struct pam_line *line, const struct edits *edits)
 {
     for (size_t i = 0; i < audit->findings.count; i++) {
         const struct finding *f = audit->findings.item[i];
@@ -86,7 +86,7 @@ add_about(struct audit *audit, const struct pam_diagnosis *diagnosis, enum audit
     char text[1024];
     va_list arguments;
 
-    if (is_known(audit, check, line, &diagnosis->edits))
+    if (is_reported(audit, check, line, &diagnosis->edits))
         return NULL;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);

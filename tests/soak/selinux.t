@@ -67,6 +67,7 @@ def prepare(root, policy):
     make_root(own_suite(), root, PACKAGES)
     for user in USERS:
         in_root(root, f"useradd --create-home --shell /bin/sh {user}")
+    in_root(root, "chsh --shell /bin/bash dave")  # dash has no idle timeout
     in_root(root, "ssh-keygen -q -t ed25519 -N '' -f /root/key")
     for user in ["root", *USERS]:
         in_root(root, f"""echo {user}:right-{user} | chpasswd

@@ -45,6 +45,7 @@ LoginGraceTime 0
 POLICY = """default { tmout = 15m  max_attempts = 3 }
 user "alice" { tmout = 5m  enforce = true }
 user "bob" { disconnect = 20s  warn = none }
+user "dave" { sessions = all }
 """
 # What somebody types at the console: a wrong password, then the right one.
 CONSOLE = (
@@ -67,7 +68,6 @@ def prepare(root, policy):
     make_root(own_suite(), root, PACKAGES)
     for user in USERS:
         in_root(root, f"useradd --create-home --shell /bin/sh {user}")
-    in_root(root, "chsh --shell /bin/bash dave")  # dash has no idle timeout
     in_root(root, "ssh-keygen -q -t ed25519 -N '' -f /root/key")
     for user in ["root", *USERS]:
         in_root(root, f"""echo {user}:right-{user} | chpasswd
@@ -153,7 +153,7 @@ def report_people(found, control):
     tap.ok(contexts(found["staff"])[0].startswith("staff_u:staff_r:staff_t:") and
            contexts(found["user"])[0].startswith("user_u:user_r:user_t:"), "they are confined",
            found["staff"], found["user"])
-    tap.matches(found["console"], r"limit=900\n/dev/ttyS0", "the console's login has the limit")
+    tap.matches(found["console"], r"limit=900 default\n/dev/ttyS0", "the console's login has the limit")
     for heading in "sudo", "staff sudo":
         tap.matches(found[heading], r"limit=(420|900)\b", f"{heading} -i: the limit of the login")
 

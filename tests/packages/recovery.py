@@ -7,7 +7,7 @@ import subprocess
 
 from host.attempts import lets_in
 from host.client import ssh, ssh_command, terminal
-from host.commands import run
+from host.commands import must, run
 from host.files import read
 from host.tap import tap
 from host.waiting import Stuck
@@ -15,6 +15,8 @@ from host.waiting import Stuck
 KEY = "/run/client_key"
 STACKS = ["common-auth", "common-password", "common-session", "common-session-noninteractive"]
 ORDINARY = "default { tmout = 15m }\n"
+LIMITED = "default { max_attempts = 2   lock_time = forever }\n"
+ATTEMPTS = "/var/lib/tmout/attempts"
 LOCKS_ROOT = ORDINARY + 'user "root" { max_attempts = 2   lock_time = forever }\n'
 # Shorter than it takes to type a password. carl stays logged in all the time.
 TOO_SHORT = """
@@ -119,8 +121,106 @@ def sudo_without_policy():
     tap.ok(sudo_over_ssh("anna", "true", "wrong").returncode != 0, "but no wrong one")
 
 
+def user_is_locked(host, edit):
+    edit(LIMITED)
+    tap.ok(not lets_in("bob", "wrong", "wrong") and not lets_in("bob", "right"), "bob is locked")
+    shown = sudo_over_ssh("anna", "tmoutctl attempts bob")
+    tap.ok("locked" in shown.stdout, "an administrator sees it", shown)
+    tap.equal(sudo_over_ssh("anna", "tmoutctl unlock bob").returncode, 0, "and unlocks bob")
+    tap.ok(lets_in("bob", "right"), "who gets in")
+
+
+def user_is_locked_again(host, edit):
+    edit("default { max_attempts = 2   lock_time = 15m   count_by = source }\n")
+    stranger = {"options": ["BindAddress=127.0.0.2"]}
+    tap.ok(not lets_in("bob", "wrong", "wrong", **stranger) and not lets_in("bob", "right", **stranger),
+           "count_by = source: a stranger locks their own address")
+    tap.ok(lets_in("bob", "right"), "bob gets in from another one")
+    host.must("tmoutctl", "unlock", "bob")
+
+
+def ledger_is_damaged(host, edit):
+    edit(LIMITED)
+    tap.ok(lets_in("bob", "wrong", "right"), "bob has a ledger")
+    ledger = f"{ATTEMPTS}/{host.must('id', '-u', 'bob').strip()}"
+    host.must("dd", "if=/dev/urandom", f"of={ledger}", "bs=512", "count=4", "conv=notrunc")
+    mark = host.journal.mark()
+    tap.ok(not lets_in("bob", "right"), "damaged: the right password is rejected")
+    tap.ok(host.journal.wait(rf"{ledger}.*tmoutctl unlock", mark), "the log names the file, and the remedy")
+    tap.equal(sudo_over_ssh("anna", "tmoutctl unlock bob").returncode, 0, "unlock starts a new ledger")
+    tap.ok(lets_in("bob", "right"), "and bob gets in")
+
+
+@contextlib.contextmanager
+def mounted(host, *options):
+    host.must("mount", *options, ATTEMPTS)
+    try:
+        yield
+    finally:
+        host.must("umount", ATTEMPTS)
+
+
+def state_cannot_be_written(host, edit):
+    edit(LIMITED)
+    for what, options in (("read-only", ["--bind", "-o", "ro", ATTEMPTS]),
+                          ("full", ["-t", "tmpfs", "-o", "mode=700,nr_inodes=1", "tmpfs"])):
+        with mounted(host, *options):
+            mark = host.journal.mark()
+            tap.ok(not lets_in("bob", "right"), f"{what}: the right password is rejected")
+            tap.ok(host.journal.wait(rf"rejecting password: .*{ATTEMPTS}", mark), "the log says where")
+            shown = sudo_over_ssh("anna", "tmoutctl attempts")
+            tap.ok("rejected" in shown.stdout + shown.stderr, "and so does tmoutctl attempts", shown)
+        tap.ok(lets_in("bob", "right"), "repaired: it is accepted")
+
+
+def session_line_is_required(host, edit):
+    edit(ORDINARY)
+    before = host.read("/etc/pam.d/common-session")
+    host.write("/etc/pam.d/common-session",
+               re.sub(r"(?m)^(session\s+)optional(\s+pam_tmout\.so)", r"\1required\2 bogus", before))
+    tap.ok(ssh("anna", "true").returncode != 0, "a required session line with a fault closes the login")
+    found = host.run("tmoutctl", "audit", "--check", "pam-session-control")
+    tap.ok(found.returncode == 1 and "common-session" in found.stdout, "the audit names the line", found)
+    host.write("/etc/pam.d/common-session",
+               re.sub(r"(?m)^(session\s+)required(\s+pam_tmout\.so)", r"\1optional\2", host.read("/etc/pam.d/common-session")))
+    tap.equal(ssh("anna", "true").returncode, 0, "optional again: the login works, whatever else is wrong")
+    host.write("/etc/pam.d/common-session", before)
+
+
+def script_has_an_error(host, edit):
+    edit(ORDINARY)
+    script = "/etc/profile.d/tmout.sh"
+    before = host.read(script)
+    host.write(script, before + "if\n")
+    with terminal("anna") as anna:
+        anna.wait(r"tmout\.sh: line \d+: ")
+        anna.wait_prompt()
+        host.must("mv", script, "/root/")
+        with terminal("bob") as bob:
+            bob.wait_prompt()
+            tap.equal(bob.ask("$TMOUT"), "", "an error in tmout.sh is shown; without the file there is no limit")
+    host.must("mv", "/root/tmout.sh", script)
+    host.write(script, before)
+
+
+def nobody_gets_in(host, _edit):
+    """From a rescue system, in chroot."""
+    before = stacks(host)
+    host.write("/etc/pam.d/common-auth", "auth requisite pam_tmout.so bogus\n" + before["common-auth"])
+    tap.ok(not lets_in("bob", "right"), "nobody gets in with a password")
+    text = host.read("/etc/pam.d/common-auth")
+    host.write("/etc/pam.d/common-auth", "".join(line for line in text.splitlines(True) if "pam_tmout" not in line))
+    tap.ok(lets_in("bob", "right"), "with the lines deleted, everybody does")
+    host.write("/etc/pam.d/common-auth", before["common-auth"])
+    must("chroot", host.path("/"), "pam-auth-update", "--package", "--disable", "tmout")
+    tap.equal(has_module(host), [False] * len(STACKS), "chroot: the lines are gone")
+    host.must("pam-auth-update", "--package", "--enable", "tmout")
+
+
 def everything(host, edit, packages):
     root_has_a_key(host)
-    for row in root_is_locked, limits_are_too_short, shells_end_too_soon, wrong_argument:
+    for row in (user_is_locked, user_is_locked_again, root_is_locked, ledger_is_damaged, state_cannot_be_written,
+                limits_are_too_short, shells_end_too_soon, wrong_argument, session_line_is_required,
+                script_has_an_error, nobody_gets_in):
         row(host, edit)
     pam_lines(host, packages)

@@ -111,10 +111,10 @@ static int64_t smallest_limit(const struct audit *audit)
  * there is none. */
 static bool place_in_other_files(struct audit *audit, struct finding *finding, const char *what)
 {
-    static const char *const patterns[] = {"/etc/profile.d/*",       "/etc/profile.local",
-                                           "/etc/bash.bashrc.local", "/etc/bash.bashrc.d/*",
-                                           "/etc/bashrc.d/*",        "/etc/csh/*.d/*",
-                                           "/etc/bash/bashrc.d/*",   VENDOR_ETC "/profile.d/*"};
+    static const char vendor_profiles[] = VENDOR_ETC "/profile.d/*";
+    static const char *const patterns[] = {
+        "/etc/profile.d/*", "/etc/profile.local", "/etc/bash.bashrc.local", "/etc/bash.bashrc.d/*",
+        "/etc/bashrc.d/*",  "/etc/csh/*.d/*",     "/etc/bash/bashrc.d/*",   vendor_profiles};
     bool found = false;
 
     for (size_t i = 0; !found && i < sizeof patterns / sizeof *patterns; i++) {

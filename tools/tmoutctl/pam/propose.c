@@ -250,10 +250,16 @@ static bool is_proven(struct search *search, const struct pam_stack *after)
     return is_right;
 }
 
+/* Has a stack a line of ours? */
+static bool has_ours(const struct pam_stack *stack)
+{
+    return find_ours(stack) < stack->count;
+}
+
 /* Has the stack a line of ours that is new to it? */
 static bool gains_line(const struct pam_stack *before, const struct pam_stack *after)
 {
-    return find_ours(before) == before->count && find_ours(after) < after->count;
+    return !has_ours(before) && has_ours(after);
 }
 
 /* Does it lose all of ours, although one belongs there? Even behind the check, one keeps
@@ -261,7 +267,7 @@ static bool gains_line(const struct pam_stack *before, const struct pam_stack *a
 static bool loses_line(const struct pam_stack *before, const struct pam_stack *after,
                        const struct pam_answer *answer)
 {
-    return gains_line(after, before) &&
+    return has_ours(before) && !has_ours(after) &&
            (answer->flaw[PAM_FLAW_UNCOUNTED].found || answer->flaw[PAM_FLAW_MISSED].found);
 }
 

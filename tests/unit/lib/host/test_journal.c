@@ -125,13 +125,13 @@ static void each_event_has_an_identity_of_its_own(void **state)
 {
     (void)state;
     assert_null(log_event_id(LOG_EVENT_NONE));
-    for (int i = LOG_EVENT_NONE + 1; i < LOG_EVENT_COUNT; i++) {
+    for (enum log_event i = LOG_EVENT_NONE + 1; i < LOG_EVENT_COUNT; i++) {
         const char *id = log_event_id(i);
         assert_non_null(id);
         assert_int_equal(strlen(id), 32);
         for (const char *c = id; *c != '\0'; c++)
             assert_true(isxdigit((unsigned char)*c) && !isupper((unsigned char)*c));
-        for (int j = i + 1; j < LOG_EVENT_COUNT; j++)
+        for (enum log_event j = i + 1; j < LOG_EVENT_COUNT; j++)
             assert_string_not_equal(id, log_event_id(j));
     }
 }

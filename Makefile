@@ -374,7 +374,7 @@ dependencies-%: FORCE
 JOBS = $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
 
 check: dependencies-check
-	@$(MAKE) --no-print-directory $(JOBS) check-run
+	@$(MAKE) --no-print-directory $(JOBS) check-run WERROR=-Werror
 
 check-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so fuzz-build build/bench/idlers \
     build/compile_commands.json

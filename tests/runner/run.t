@@ -4,6 +4,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -52,6 +53,19 @@ def verdicts():
                    f"{description}: {failure or 'passed'}", f"status {status}", output)
 
 
+def signals():
+    """a test gets the default signals, however the run was started"""
+    with tempfile.TemporaryDirectory() as repository:
+        add_test(repository, "tests/shells/it.t", "echo 1..1; grep -q '^SigIgn:.*0$' /proc/self/status && echo ok 1 - a")
+        output, status = runner(repository, "shells", preexec_fn=ignore_signals)
+        tap.ok(status == 0, "started in the background, and under nohup", output)
+
+
+def ignore_signals():
+    for number in signal.SIGHUP, signal.SIGINT, signal.SIGQUIT:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def totals():
     """the totals, what was skipped, and which programs are tests"""
     with tempfile.TemporaryDirectory() as repository:
@@ -94,4 +108,4 @@ def without_root():
         tap.ok("\n  e2e/a: needs root\n  packages/b: needs root\n" in output, "they are listed", output)
 
 
-tap.run(verdicts, totals, without_root)
+tap.run(verdicts, signals, totals, without_root)

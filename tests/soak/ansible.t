@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The Ansible role on a booted Debian: in check mode it changes nothing, a second run
-has nothing to do, and what is invalid stays out."""
+"""The Ansible role on a booted Debian release, which is the argument: in check mode it
+changes nothing, a second run has nothing to do, and what is invalid stays out."""
 
 import json
 import os
@@ -177,7 +177,7 @@ try:
     isolate("systemd-nspawn", "mmdebstrap", "nsenter", "dpkg-buildpackage", "ansible-playbook", "ansible-lint")
     packages, _ = built.packages()
     with built.lock("booted"):
-        host = Host("bookworm", ["python3", "python3-apt"])
+        host = Host(sys.argv[1], ["python3", "python3-apt"])
         tap.log = host.journal
         chosen = os.environ.get("ROUNDS", "").split()
         tap.run(*[each for each in [lint, prepare, check_mode_on_a_new_host, first_run, changed_policy,

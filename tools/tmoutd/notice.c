@@ -69,10 +69,11 @@ static void show(const struct notice_question *question, int terminal, struct an
     struct notice_answer result = {0};
     struct termios mode;
 
-    if (!question->is_silent && tcgetattr(terminal, &mode) == 0 && shows_text(&mode))
-        write_notice(question, terminal, (mode.c_iflag & IUTF8) != 0);
+    /* Before the notice: what comes after it is an answer, however quick. */
     if (ioctl(terminal, FIONREAD, &result.unread) != 0)
         result.unread = 0;
+    if (!question->is_silent && tcgetattr(terminal, &mode) == 0 && shows_text(&mode))
+        write_notice(question, terminal, (mode.c_iflag & IUTF8) != 0);
     if (fstat(terminal, &result.st) != 0)
         answer_fail(answer, errno);
     else

@@ -26,7 +26,8 @@ struct notice_question {
 };
 
 struct notice_answer {
-    int unread;     /* bytes of input that no program has read, or 0 if that is not known */
+    /* Bytes of input that no program had read before the notice; 0 if that is not known. */
+    int unread;
     struct stat st; /* of the terminal after the notice */
 };
 

@@ -471,6 +471,8 @@ fuzz: dependencies-fuzz
 # For clangd, which looks for it in build/, and for clang-tidy.
 .PHONY: compile-commands
 compile-commands: build/compile_commands.json
+# clang-tidy has other warnings than gcc, and decides by itself which are errors.
+build/compile_commands.json: override WERROR =
 build/compile_commands.json: Makefile FORCE
 	@mkdir -p build
 	@tests/dev/compile_commands $(call quote,$(TEST_FLAGS) $(PROGRAM_PATHS)) \

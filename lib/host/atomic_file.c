@@ -169,7 +169,7 @@ bool atomic_is_stray(const char *name)
     return errno == 0 && *end == '\0' && tid <= INT_MAX && !thread_exists((pid_t)tid);
 }
 
-void atomic_remove_strays(int directory_fd)
+void directory_remove_files(int directory_fd, bool (*is_wanted)(const char *name))
 {
     /* A descriptor of its own, for the position in the directory. */
     const int fd = fd_open_at(directory_fd, ".", O_RDONLY | O_DIRECTORY);
@@ -182,7 +182,12 @@ void atomic_remove_strays(int directory_fd)
         return;
     }
     while ((entry = readdir(directory)) != NULL)
-        if (atomic_is_stray(entry->d_name))
+        if (is_wanted(entry->d_name))
             unlinkat(directory_fd, entry->d_name, 0);
     closedir(directory);
+}
+
+void atomic_remove_strays(int directory_fd)
+{
+    directory_remove_files(directory_fd, atomic_is_stray);
 }

@@ -52,4 +52,7 @@ bool atomic_is_stray(const char *name);
 /* Removes all of those in a directory. Costs a look at every name in it. */
 void atomic_remove_strays(int directory_fd);
 
+/* Removes the files of a directory whose names are wanted, as far as that is possible. */
+void directory_remove_files(int directory_fd, bool (*is_wanted)(const char *name));
+
 #endif

@@ -1,12 +1,12 @@
 #include "tools/tmoutctl/editing/draft.h"
 
+#include "lib/host/atomic_file.h"
 #include "lib/host/descriptor.h"
 #include "lib/host/secure_path.h"
 #include "lib/policy/source.h"
 #include "tools/tmoutctl/host/replace.h"
 #include "tools/tmoutctl/host/state_directory.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -50,22 +50,15 @@ static int lock_others_out(struct draft *draft, const char *state_dir, struct fa
 
 /* --- the copy ------------------------------------------------------------- */
 
+static bool is_any_file(const char *name)
+{
+    return strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
 /* The copy, and what an editor left beside it. */
 static void empty_directory(int directory_fd)
 {
-    const int fd = fd_above_stdio(openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
-    const struct dirent *entry;
-
-    if (directory == NULL) {
-        if (fd >= 0)
-            close(fd);
-        return;
-    }
-    while ((entry = readdir(directory)) != NULL)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            unlinkat(directory_fd, entry->d_name, 0);
-    closedir(directory);
+    directory_remove_files(directory_fd, is_any_file);
 }
 
 static int make_directory(struct draft *draft)

@@ -6,9 +6,8 @@
 #include <stdlib.h>
 
 enum {
-    EXIT_MS = 500,        /* time for a shell to write its history */
-    HANGUP_MS = 1000,     /* time for programs to notice that the terminal is gone */
-    HANGUP_LEAST_MS = 500 /* if the terminal was hung up late */
+    EXIT_MS = 500,  /* time for a shell to write its history */
+    HANGUP_MS = 500 /* time for programs to notice that the terminal is gone */
 };
 
 enum step { STEP_BEGIN, STEP_LINE, STEP_KILL, STEP_KILL_ALL, STEP_DONE };
@@ -18,8 +17,7 @@ struct terminal_cut {
     LIST_ENTRY(terminal_cut) link;
     about_t about;
     struct hangup_target target;
-    enum step step;   /* that was asked for last */
-    int64_t begun_ms; /* when the session knew */
+    enum step step; /* that was asked for last */
     struct alarm alarm;
     struct inquiry *inquiry;
     enum cut_result result; /* so far */
@@ -92,20 +90,10 @@ enum cut_result cut_result_of(const struct answer *answer)
 
 static void after_begin(struct terminal_cut *cut, const struct answer *answer)
 {
-    cut->begun_ms = cut->loop->now.boot_ms;
     if (answer_get(answer, &cut->target.terminal, sizeof cut->target.terminal))
-        alarm_set(&cut->alarm, cut->begun_ms + EXIT_MS);
+        alarm_set(&cut->alarm, cut->loop->now.boot_ms + EXIT_MS);
     else
         cut_end(cut, cut_result_of(answer), answer->error);
-}
-
-/* When helpers have a lot to do, what is behind does not get later with each step. */
-int64_t cut_kill_ms(int64_t begun_ms, int64_t hung_up_ms)
-{
-    const int64_t usual_ms = begun_ms + EXIT_MS + HANGUP_MS;
-    const int64_t least_ms = hung_up_ms + HANGUP_LEAST_MS;
-
-    return usual_ms > least_ms ? usual_ms : least_ms;
 }
 
 /* Even if the line is gone, or cannot be hung up, there may be somebody to kill. */
@@ -115,7 +103,7 @@ static void after_line(struct terminal_cut *cut, const struct answer *answer)
         cut->result = cut_result_of(answer);
         cut->error = answer->error;
     }
-    alarm_set(&cut->alarm, cut_kill_ms(cut->begun_ms, cut->loop->now.boot_ms));
+    alarm_set(&cut->alarm, cut->loop->now.boot_ms + HANGUP_MS);
 }
 
 static void after_kill(struct terminal_cut *cut, const struct answer *answer)

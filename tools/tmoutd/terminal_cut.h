@@ -35,10 +35,6 @@ void terminal_cut_detach(struct terminal_cut *cut);
  * killed for want of memory, is no sign of anything. */
 enum cut_result cut_result_of(const struct answer *answer);
 
-/* When those who still use a terminal are killed: its session knew at begun_ms, and it was
- * hung up at hung_up_ms. Pure. */
-int64_t cut_kill_ms(int64_t begun_ms, int64_t hung_up_ms);
-
 /* Stops all of them. */
 void terminal_cuts_free(struct loop *loop);
 

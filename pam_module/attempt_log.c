@@ -27,9 +27,12 @@ static void add_attempt(struct log_entry *entry, pam_handle_t *pamh,
                         const struct attempt_request *request, const struct attempt_report *report,
                         bool is_own)
 {
+    char service[LOG_NAME_MAX];
+
+    service_name(pamh, service);
     log_entry_add(entry, "user", "%s", request->log_name);
     log_entry_add(entry, "address", "%s", is_own ? request->login.address : "unknown");
-    log_entry_add(entry, "service", "%s", is_own ? service_name(pamh) : "unknown");
+    log_entry_add(entry, "service", "%s", is_own ? service : "unknown");
     log_entry_add(entry, "failures", "%u", report->failures);
     log_entry_add(entry, "max_attempts", "%u", request->limits.max_attempts);
 }

@@ -1,6 +1,5 @@
 #include "pam_module/event_line.h"
 
-#include "pam_module/log_name.h"
 #include "pam_module/pam_item.h"
 
 #include <errno.h>
@@ -12,11 +11,11 @@
 
 enum { COMMAND_MAX = 16 /* as the kernel keeps it */ };
 
-const char *service_name(pam_handle_t *pamh)
+void service_name(pam_handle_t *pamh, char name[LOG_NAME_MAX])
 {
     const char *service = pam_item(pamh, PAM_SERVICE);
 
-    return service != NULL ? service : "?";
+    log_name(service != NULL ? service : "?", name, LOG_NAME_MAX);
 }
 
 /* What syslog(3) would have the line begin with: the program's name. A server that
@@ -45,10 +44,10 @@ static bool to_journal(const char *prefix, const struct log_entry *entry)
 
 void event_line(pam_handle_t *pamh, const char *phase, const struct log_entry *entry)
 {
-    char prefix[LOG_NAME_MAX + 64];
+    char service[LOG_NAME_MAX], prefix[LOG_NAME_MAX + 64];
 
-    snprintf(prefix, sizeof prefix, "pam_tmout(%.*s:%s): ", LOG_NAME_MAX, service_name(pamh),
-             phase);
+    service_name(pamh, service);
+    snprintf(prefix, sizeof prefix, "pam_tmout(%s:%s): ", service, phase);
     if (!to_journal(prefix, entry))
         syslog(LOG_AUTHPRIV | entry->priority, "%s%s", prefix, entry->text);
 }

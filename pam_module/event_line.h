@@ -3,11 +3,13 @@
 #define TMOUT_PAM_MODULE_EVENT_LINE_H
 
 #include "lib/host/journal.h"
+#include "pam_module/log_name.h"
 
 #include <security/pam_modules.h>
 
-/* The service that libpam runs the module for, or "?". */
-const char *service_name(pam_handle_t *pamh);
+/* The service that libpam runs the module for, safe for the log (log_name()), or "?".
+ * The client of saslauthd chooses it, for example. */
+void service_name(pam_handle_t *pamh, char name[LOG_NAME_MAX]);
 
 /*
  * Sends the entry to the journal or, where /dev/log is not the journal's or it does

@@ -83,16 +83,27 @@ int undecided(pam_handle_t *pamh)
     return can_fix_it(pamh, name) ? PAM_IGNORE : PAM_SERVICE_ERR;
 }
 
-/* A screen locker, for example, runs as its user and cannot read root's state. */
+/* A screen locker, for example, runs as its user and cannot read root's state. Exim and
+ * Apache check other users' passwords in processes that are not root's. */
 static int without_root(pam_handle_t *pamh, const char *name, const struct module_args *args)
 {
     struct known_user *user = known_user(pamh, name);
+    char safe_name[LOG_NAME_MAX];
 
-    if (user == NULL || known_user_look_up(user) != ACCOUNT_FOUND)
-        return PAM_AUTHINFO_UNAVAIL;
-    if (args->debug)
-        pam_syslog(pamh, LOG_DEBUG, "not running as root: not counting attempts user=%s", name);
-    return user->account.uid == args->caller.effective ? PAM_IGNORE : PAM_AUTHINFO_UNAVAIL;
+    log_name(name, safe_name, sizeof safe_name);
+    if (user != NULL && known_user_look_up(user) == ACCOUNT_FOUND &&
+        user->account.uid == args->caller.effective) {
+        if (args->debug)
+            pam_syslog(pamh, LOG_DEBUG, "not running as root: not counting attempts user=%s",
+                       safe_name);
+        return PAM_IGNORE;
+    }
+    pam_syslog(pamh, LOG_ERR,
+               "rejecting password: the program runs as uid %u, and only root can count other "
+               "users' attempts: let it use a helper that runs as root, such as saslauthd; see "
+               "tmout-recovery(7) user=%s",
+               (unsigned)args->caller.effective, safe_name);
+    return PAM_AUTHINFO_UNAVAIL;
 }
 
 int limited_user_find(pam_handle_t *pamh, const struct module_args *args,

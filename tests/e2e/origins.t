@@ -8,7 +8,6 @@ import ftplib
 import http.client
 import imaplib
 import os
-import re
 import subprocess
 import sys
 
@@ -17,9 +16,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 from host.attempts import Pam, as_user, counts, lets_in, setup_passwords, su, sudo
 from host.commands import must, run
 from host.files import write
+from host.origins import accepts, addresses, network, running
 from host.pam_stacks import AUTH_LINE, stack, wire_auth
 from host.product import unlock
-from host.syslog import syslog
 from host.tap import tap
 from host.terminal import Terminal, on_console
 from host.waiting import GUARD_SEC, wait_until
@@ -68,35 +67,6 @@ int main(int argc, char **argv)
 """
 
 
-def addresses(name):
-    """What the log gives as the origin of a user's failed logins."""
-    lines = syslog.settled(0, rf"pam_tmout\(.* failed login user={name} ")
-    return {re.search(r" address=(\S+)", line).group(1) for line in lines}
-
-
-def network(name, service, address, let_in):
-    """Locks a user through a service: network attempts, with the address."""
-    tap.ok(let_in(name, "right"), f"{service}: the correct password works")
-    for _ in range(3):
-        tap.ok(not let_in(name, "wrong"), f"{service}: a wrong password is rejected")
-    tap.equal(counts(name), {"network": 3}, f"{service}: counted as from the network")
-    tap.equal(addresses(name), {address}, f"{service}: the log names the address")
-    tap.ok(not let_in(name, "right"), f"{service}: locked")
-    tap.equal(su("by", name, "right").returncode, 0, f"{service}: su accepts the password")
-    tap.equal(sudo(name, "right").returncode, 0, f"{service}: so does sudo")
-
-
-@contextlib.contextmanager
-def running(*argv):
-    """A daemon, ended with the block: saslauthd signals its whole process group."""
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                          stderr=subprocess.DEVNULL, start_new_session=True) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
-
-
 def saslauthd():
     """SMTP AUTH and others: saslauthd says nothing of the remote side"""
     os.makedirs("/run/saslauthd", exist_ok=True)
@@ -104,17 +74,6 @@ def saslauthd():
         wait_until(lambda: os.path.exists("/run/saslauthd/mux"), "saslauthd does not start")
         network("mailer", "saslauthd", "unknown", lambda name, password: run(
             "testsaslauthd", "-u", name, "-p", password, "-s", "smtp").returncode == 0)
-
-
-def accepts(let_in, name, password):
-    """Whether a daemon that is starting lets a user in; not before it listens."""
-    def attempt():
-        try:
-            return [let_in(name, password)]
-        except ConnectionRefusedError:
-            return None
-
-    return wait_until(attempt, "the service does not listen")[0]
 
 
 def ftp(name, password):

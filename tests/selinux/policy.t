@@ -24,8 +24,8 @@ from host.tap import tap
 MODULES = """cockpit cron dovecot ftp policykit remotelogin sasl screen ssh staff su sudo unconfined
     unprivuser vlock""".split()
 SNAPSHOT, LEDGER, REGISTRY = "tmout_var_lib_t", "tmout_attempts_t", "tmout_var_run_t"
-DAEMON, APPLY, PRUNE = "tmoutd_t", "tmoutctl_t", "tmout_prune_t"
-STATE, OURS = {SNAPSHOT, LEDGER, REGISTRY}, {DAEMON, APPLY, PRUNE}
+DAEMON, APPLY, PRUNE, METRICS = "tmoutd_t", "tmoutctl_t", "tmout_prune_t", "tmout_metrics_t"
+STATE, OURS = {SNAPSHOT, LEDGER, REGISTRY}, {DAEMON, APPLY, PRUNE, METRICS}
 
 CHANGES_FILE = {"append", "create", "link", "relabelfrom", "relabelto", "rename", "setattr",
                 "unlink", "write"}
@@ -151,13 +151,17 @@ def test_people(rules):
             tap.ok({"open", "read"} <= rules.may(admin, target, "file"), f"{admin} reads {target}")
 
 
+def capabilities_of(unit):
+    """The capabilities that a unit's processes keep, by SELinux's names."""
+    kept = re.search(r"(?m)^CapabilityBoundingSet=(.*)$", read(f"{REPOSITORY}/conf/{unit}")).group(1)
+    return {one.lower().removeprefix("cap_") for one in kept.split()}
+
+
 def test_daemon(rules):
     """tmoutd has what its unit has, and no more"""
     tap.equal(rules.transitions.get(("init_t", "tmoutd_exec_t")), DAEMON, "init starts it there")
     tap.ok("nnp_transition" in rules.may("init_t", DAEMON, "process2"), "with NoNewPrivileges")
-    unit = set(re.search(r"(?m)^CapabilityBoundingSet=(.*)$",
-                         read(REPOSITORY + "/conf/tmoutd.service.in")).group(1).lower().split())
-    tap.equal({"cap_" + one for one in rules.may(DAEMON, DAEMON, "capability")}, unit,
+    tap.equal(rules.may(DAEMON, DAEMON, "capability"), capabilities_of("tmoutd.service.in"),
               "its capabilities are those of its unit")
     tap.equal(rules.may(DAEMON, "shadow_t", "file"), set(), "it cannot read /etc/shadow")
     tap.equal(rules.may(DAEMON, LEDGER, "file"), set(), "it has nothing to do with ledgers")
@@ -194,6 +198,36 @@ def test_prune(rules):
     tap.equal(rules.may(PRUNE, PRUNE, "capability"), set(), "it has no capability")
     unit = read(REPOSITORY + "/conf/tmout-prune.service.in")
     tap.matches(unit, rf"(?m)^SELinuxContext=-system_u:system_r:{PRUNE}:s0$", "the unit names it")
+
+
+def test_metrics(rules):
+    """tmoutctl status --openmetrics reads much, and writes its own files"""
+    tap.ok({"transition"} <= rules.may("init_t", METRICS, "process"), "init starts it there")
+    tap.ok("nnp_transition" in rules.may("init_t", METRICS, "process2"), "with NoNewPrivileges")
+    unit = read(REPOSITORY + "/conf/tmout-metrics.service.in")
+    tap.matches(unit, rf"(?m)^SELinuxContext=-system_u:system_r:{METRICS}:s0$", "the unit names it")
+    tap.equal(rules.may(METRICS, METRICS, "capability"), capabilities_of("tmout-metrics.service.in"),
+              "its capabilities are those of its unit")
+    tap.equal(rules.written(METRICS),
+              {"tmout_metrics_file_t", "tmout_metrics_tmp_t", "security_t"},
+              "it writes no other file, but for questions about the policy")
+    for target in STATE:
+        tap.ok({"open", "read"} <= rules.may(METRICS, target, "file"), f"it reads {target}")
+    tap.equal(rules.who_by_name("tmout_metrics_file_t", "file", CHANGES_FILE), {METRICS},
+              "nobody else is given a way to change the metrics")
+    tap.equal(rules.may(METRICS, "shadow_t", "file"), set(), "it cannot read /etc/shadow")
+    for program in "sshd_exec_t", "shell_exec_t":
+        tap.ok("execute_no_trans" in rules.may(METRICS, program, "file"), f"it runs {program}")
+    tap.equal(rules.targets(METRICS, "process", {"transition", "dyntransition"}), set(),
+              "it enters no other domain")
+    tap.equal(rules.targets(METRICS, "process", {"ptrace", "signal", "sigkill"}), {METRICS},
+              "it ends and traces its own processes only")
+    tap.equal(rules.targets(METRICS, "tcp_socket", {"name_bind", "listen"}) - {METRICS}, set(),
+              "it offers no service")
+    tap.ok({"compute_av", "compute_create", "check_context"} <=
+           rules.may(METRICS, "security_t", "security") and
+           not {"load_policy", "setenforce", "setbool"} & rules.may(METRICS, "security_t", "security"),
+           "it asks the policy, and does not change it")
 
 
 def test_all(rules):
@@ -241,7 +275,8 @@ def test_labels(module):
             "/var/lib/tmout/attempts": LEDGER, "/var/lib/tmout/attempts/1000": LEDGER,
             "/run/tmout": REGISTRY, "/run/tmout/sessions": REGISTRY,
             "/run/tmout/sessions/4711": REGISTRY, "/run/tmout/sessions.spare/0": REGISTRY,
-            "/run/tmout/sessions.socket": REGISTRY}.items():
+            "/run/tmout/sessions.socket": REGISTRY,
+            "/var/lib/prometheus/node-exporter/tmout.prom": "tmout_metrics_file_t"}.items():
         tap.matches(must("matchpathcon", "-n", "-f", contexts, path), rf":{kind}:s0\s*$", path)
 
 
@@ -256,7 +291,7 @@ def test_rules(module, directory):
     modules = selinux_policy.download(REPOSITORY + "/build/selinux")
     rules = Rules(selinux_policy.link(modules, MODULES, [module], directory))
     for test in (test_snapshot, test_logins, test_people, test_daemon, test_apply,
-                 test_prune, test_boot, test_watching, test_all):
+                 test_prune, test_metrics, test_boot, test_watching, test_all):
         tap.note(test.__doc__)
         test(rules)
 

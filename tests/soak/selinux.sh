@@ -112,6 +112,22 @@ getenforce
 by_password alice right-alice "$where"
 kit && tmoutctl attempts carol
 
+# The same for the unit as for root, who is not confined.
+metrics() {
+    systemctl restart tmout-metrics.service
+    tmoutctl status --openmetrics >/tmp/roots
+    diff /tmp/roots "$textfiles/tmout.prom" | sed -n 's/^[<>]/differs: &/p'
+    echo 'compared'
+}
+textfiles=/var/lib/prometheus/node-exporter
+enter metrics
+if kit; then
+    metrics
+    ls -Z $textfiles/tmout.prom
+    grep -E 'logins|daemon|audit' $textfiles/tmout.prom
+    tmoutctl audit | grep '^FAIL'
+fi
+
 enter prune
 kit && userdel -r frank >/dev/null 2>&1
 kit && systemctl start tmout-prune.service
@@ -132,22 +148,54 @@ ausearch --input-logs --raw -m AVC,USER_AVC,SELINUX_ERR 2>/dev/null |
     grep -E '^type=(AVC|USER_AVC|SELINUX_ERR)' |
     sed -E 's/msg=audit\([^)]*\)://; s/ (pid|ino|exe|hostname|terminal)=[^ ]*//g' | sort | uniq -c | sort -rn
 
-# Last, as it is denied on purpose: the state has the label that it has without the module.
-enter labels
-if kit; then
+# Last, as it is denied on purpose: other labels, and no module.
+new_lines() { journalctl -b -o cat --cursor-file=/tmp/cursor; }
+lines() { echo "lines: $(grep -c pam_tmout /etc/pam.d/common-auth)"; }
+denied() { # HEADING: what is said, and what logins get, until the state has its labels again
+    enter "denied: $1"
+    ls -Zd /var/lib/tmout /var/lib/tmout/policy.v1 /var/lib/tmout/attempts /run/tmout/sessions
     tmoutctl audit --check host-mac
-    chcon -R -t var_lib_t /var/lib/tmout
-    tmoutctl audit --check host-mac
+    tmoutctl status | sed 's/^/status: /'
+    metrics
+    new_lines >/dev/null
     by_password alice right-alice 'echo in'
-    tmoutctl status | grep -i 'selinux\|host-mac' | sed 's/^/status: /'
+    new_lines | grep 'pam_tmout('
     pam-auth-update --package --disable tmout
-    sh /postinst configure ''
-    echo "lines after denial: $(grep -c pam_tmout /etc/pam.d/common-auth)"
-    restorecon -RF /var/lib/tmout
-    sh /postinst configure ''
-    pam-auth-update --package --enable tmout
-    echo "lines after repair: $(grep -c pam_tmout /etc/pam.d/common-auth)"
-    tmoutctl audit --check host-mac
+    sh /postinst configure '' 2>&1 | grep -v '^debconf'
+    lines
+}
+repaired() {
+    restorecon -RF /var/lib/tmout /run/tmout
+    enter "repaired: $1"
+    tmoutctl audit --check host-mac && pam-auth-update --package --enable tmout
+    lines
     by_password alice right-alice 'echo in'
-    journalctl -b -o cat | grep 'MAC policy' | sort -u
+}
+export DEBIAN_FRONTEND=noninteractive
+if kit; then
+    # What a file keeps that was restored or moved there, and what it has without the module.
+    chcon -t default_t /var/lib/tmout/policy.v1
+    denied snapshot
+    repaired snapshot
+    chcon -t default_t /var/lib/tmout/attempts
+    denied ledgers
+    repaired ledgers
+    chcon -t default_t /run/tmout/sessions
+    denied registry
+    repaired registry
+    dd if=/policy.without of=/sys/fs/selinux/load bs=64M status=none # in one piece
+    denied module
+    load_policy
+    repaired module
+fi
+
+# Whatever the host's booleans are, but for those that would end this.
+enter booleans
+if kit; then
+    flipped=$(getsebool -a | grep -v '^secure_mode' | sed 's/ --> off/=1/; s/ --> on/=0/')
+    echo "flipped: $(echo "$flipped" | wc -l)"
+    setsebool $flipped
+    tmoutctl audit --check host-mac
+    by_password alice right-alice "$where"
+    metrics
 fi

@@ -7,6 +7,7 @@ RHEL's sources there.
     selinux.t [CONTROL OUTPUT]    judges what earlier runs have printed
 """
 import collections
+import glob
 import os
 import re
 import shutil
@@ -53,6 +54,12 @@ CONSOLE = (
     ("login: ", "dave\n"), ("Password: ", "right-dave\n"),
     ("$ ", "(id -Z; echo limit=${PAM_TMOUT:-$TMOUT}; tty) >/tmp/console.new; "
            "mv /tmp/console.new /tmp/console.done; exit\n"))
+# What has the wrong label, the path that the module's log line names, and with what a login
+# ends: where it is the registry, it is only not registered.
+DENIED = (("snapshot", "/var/lib/tmout/policy.v1", 255), ("ledgers", "/var/lib/tmout/attempts", 255),
+          ("registry", "/run/tmout", 0), ("module", "/var/lib/tmout", 255))
+# Root, whom nothing confines, can write where logins cannot.
+ONLY_ROOT_CAN = ["< tmout_passwords_rejected 0", "> tmout_passwords_rejected 1"]
 # Where programs of ours, or with our module, run.
 OUR_SIDE = re.compile(r'comm="tmout|:tmout[a-z_]*_t:|name="tmout')
 # Who logs in, and what lets them in.
@@ -93,6 +100,9 @@ def add_kit(root, policy):
                   "systemctl -q enable tmoutd tmout-apply.service tmout-apply.path")
     shutil.copy(REPOSITORY + "/conf/pam-configs/tmout", f"{root}/usr/share/pam-configs/tmout")
     in_root(root, "DEBIAN_FRONTEND=noninteractive pam-auth-update --package --enable tmout")
+    os.makedirs(f"{root}/var/lib/prometheus/node-exporter")
+    shutil.copy(glob.glob(f"{root}/etc/selinux/{policy.name}/policy/policy.*")[0],
+                f"{root}/policy.without")
     module, complaints = policy.compile_module(f"{DIRECTORY}/module")
     tap.equal(complaints, "", "the module compiles without a warning")
     must("semodule", "-p", root, "-s", policy.name, "-n", "-X", "400", "-i", module,
@@ -189,19 +199,36 @@ def report_rest(found, control):
            found["log"])
 
 
+def different_metrics(section):
+    """What tmout-metrics.service and root find differently; None if it was not compared."""
+    return re.findall(r"(?m)^differs: (.*)", section) if "\ncompared\n" in section else None
+
+
+def report_metrics(found):
+    """tmout-metrics.service finds what root finds"""
+    tap.equal(different_metrics(found["metrics"]), [], "the same metrics")
+    tap.matches(found["metrics"], r":tmout_metrics_file_t:.*/tmout\.prom", "their label")
+    tap.matches(found["metrics"], r"(?m)^tmout_daemon_running 1$", "tmoutd is seen")
+
+
 def report_labels(found):
-    """a label that keeps logins out is told, and nobody gets in"""
-    events = re.findall(r"(?m)^(PASS|FAIL)(?=  host-mac)|^(status \d+)$", found["labels"])
-    told = [event or status for event, status in events]
-    tap.equal([one for number, one in enumerate(told) if told[number - 1:number] != [one]],
-              ["PASS", "FAIL", "status 255", "FAIL", "PASS", "status 0"],
-              "the audit, and a right password")
-    tap.matches(found["labels"], r"(?m)^status: .*(SELinux|host-mac)", "tmoutctl status tells")
-    tap.matches(found["labels"], r"(?m)NOT IN USE: the module was not added(.|\n)*^lines after denial: 0$",
-                "the package does not put its lines into the stacks")
-    tap.matches(found["labels"], r"(?m)^lines after repair: [1-9]", "with the right labels it does")
-    tap.matches(found["labels"], r"pam_tmout\(sshd:auth\): .*/var/lib/tmout/.*SELinux or another MAC policy",
-                "the module says why")
+    """a label, or a policy, that keeps logins out is told, and the auth line is not activated"""
+    for what, path, logins in DENIED:
+        tap.note(what)
+        denied, repaired = found["denied: " + what], found["repaired: " + what]
+        tap.matches(denied, r"(?m)^FAIL  host-mac", "the audit fails")
+        tap.matches(denied, r"(?m)^status: audit .*\bhost-mac\b", "tmoutctl status tells")
+        tap.ok(different_metrics(denied) in ([], ONLY_ROOT_CAN), "so do the metrics", denied)
+        tap.matches(denied, rf"(?m)^status {logins}$", "what a right password does")
+        tap.ok([line for line in denied.splitlines() if path in line and "pam_tmout(sshd:" in line
+                and "SELinux or another MAC policy" in line], "the module says why", denied)
+        tap.matches(denied, r"NOT IN USE: the module was not added(.|\n)*\nlines: 0\n",
+                    "the package does not put its lines into the stacks")
+        tap.matches(repaired, r"PASS  host-mac(.|\n)*\nlines: [1-9](.|\n)*in\nstatus 0\n",
+                    "with the right labels it does, and they get in")
+    tap.matches(found["booleans"], r"flipped: \d\d+\nPASS  host-mac(.|\n)*\nstatus 0\n",
+                "with other booleans they get in")
+    tap.equal(different_metrics(found["booleans"]), [], "and the metrics are the same")
 
 
 def report(without, with_kit):
@@ -212,6 +239,7 @@ def report(without, with_kit):
     report_people(found, control)
     report_attempts(found)
     report_rest(found, control)
+    report_metrics(found)
     report_labels(found)
 
 

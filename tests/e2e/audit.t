@@ -704,15 +704,21 @@ def shells_are_asked():
 
     with saved(ours, "/etc/profile", local):
         append("/etc/profile", f". {local}\n")
-        write(local, "TMOUT=1800\n")
-        # ksh93 reads our script again for its prompt, but complains where it is enforced.
-        complaint = "ksh93 prints at each login with an enforced limit: "
-        found = [f for f in limits() if complaint not in f["message"]]
-        tap.ok(found and all(f["status"] == "FAIL" and f["file"] == local and f["line"] == 1
-                             for f in found), "a file that another one reads", found)
+        for text, line in (("TMOUT=1800\n", 1), ("if tty -s; then\n  TMOUT=1800\nfi\n", 2),
+                           ('x=TMOUT\n[ -n "$SSH_TTY" ] && eval $x=1800\n', 2)):
+            write(local, text)
+            found = limits()
+            tap.ok(found and all(f["status"] == "FAIL" and f["file"] == local and f["line"] == line
+                                 for f in found), f"{text!r} in a file that another one reads",
+                   found)
+        write(local, "umask 022\nif true; then\n  exit\nfi\n")
+        found = limits()
+        tap.ok(found and all("ends before its prompt" in f["message"] and f["file"] == local and
+                             f["line"] == 3 for f in found), "one that ends the shell", found)
+        write(local, "read x\necho 'TMOUT is 15 minutes' >&2\nmesg n\n")
+        tap.equal(limits(), [], "one that asks the user something, and talks about the limit")
         write(local, "TMOUT=60\n")
-        tap.equal({f["status"] for f in limits() if complaint not in f["message"]}, {"NOTE"},
-                  "a stricter one is a note")
+        tap.equal({f["status"] for f in limits()}, {"NOTE"}, "a stricter one is a note")
         write(local, "yes\n")
         found = limits()
         tap.ok(any("prints too much before its prompt" in f["message"] for f in found),

@@ -2,13 +2,13 @@
 #include "tools/tmoutctl/audit/areas.h"
 #include "tools/tmoutctl/audit/policy_fix.h"
 
-#include "tools/tmoutctl/host/vendor.h"
 #include "tools/tmoutctl/shells/ask.h"
 #include "tools/tmoutctl/shells/files.h"
 #include "tools/tmoutctl/shells/findings.h"
 #include "tools/tmoutctl/shells/lines.h"
 #include "tools/tmoutctl/shells/list.h"
 #include "tools/tmoutctl/shells/packaged.h"
+#include "tools/tmoutctl/shells/trace.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,11 +19,15 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What shells that read the same files said of their limit, by whether these are
- * tcsh's. */
+/* What came of asking shells for their limits; the worst of several answers counts. */
+enum asked { ASKED_NOT, ASKED_RIGHT, ASKED_STRICTER, ASKED_LOOSER, ASKED_IN_VAIN };
+
+/* What shells have answered. */
 struct shell_verdict {
-    bool asked[2]; /* one of them has been */
-    bool wrong[2]; /* one of them was, or could not be asked */
+    enum asked worst[2];      /* those that read the same files: by whether these are tcsh's */
+    struct shell_place place; /* the last one found at fault; line 0: none */
+    bool hangs;               /* one has not come to its prompt */
+    bool stricter;            /* one had a stricter limit */
 };
 
 struct shell_facts {
@@ -107,33 +111,47 @@ static int64_t smallest_limit(const struct audit *audit)
     return smallest;
 }
 
-/* Looks for a line that sets this value in files that others may read, too. False:
- * there is none. */
-static bool place_in_other_files(struct audit *audit, struct finding *finding, const char *what)
+/* Asks a shell again with a trace of its commands, where it can make one, and finds the one
+ * that is at fault: the last of all if it does not come to its prompt. */
+static bool trace_limit(const struct shell_run *asked, bool is_answered, struct shell_place *place)
 {
-    static const char vendor_profiles[] = VENDOR_ETC "/profile.d/*";
-    static const char *const patterns[] = {
-        "/etc/profile.d/*", "/etc/profile.local", "/etc/bash.bashrc.local", "/etc/bash.bashrc.d/*",
-        "/etc/bashrc.d/*",  "/etc/csh/*.d/*",     "/etc/bash/bashrc.d/*",   vendor_profiles};
-    bool found = false;
+    struct shell_run traced = *asked;
+    struct shell_answer answer;
+    struct failure failure = {""};
 
-    for (size_t i = 0; !found && i < sizeof patterns / sizeof *patterns; i++) {
-        struct host_paths paths = {0};
-        if (host_find_paths(audit->host, patterns[i], &paths) != 0)
-            audit->findings.out_of_memory = true;
-        for (size_t k = 0; !found && k < paths.count; k++) {
-            const int line = shell_last_line_with(audit->host, paths.item[k], what);
-            found = line > 0;
-            if (found)
-                finding_set_place(finding, paths.item[k], (unsigned)line);
-        }
-        host_paths_free(&paths);
-    }
+    traced.traced = true;
+    traced.is_hurried = !is_answered;
+    if (shell_trace_prompt(asked->kind) == NULL)
+        return false;
+    (void)shell_ask(&traced, &answer, &failure);
+    const bool found =
+        answer.printed != NULL && shell_trace_find(answer.printed, !is_answered, place);
+    free(answer.printed);
     return found;
 }
 
-/* The line that may have given a shell this limit: found in the files' text, which
- * is not relied on for more. */
+/* The line with which a file that is known sets this limit. */
+static bool find_limit(const struct shell_facts *shells, const struct shell_run *asked,
+                       int64_t limit_sec, struct shell_place *place)
+{
+    const bool csh = asked->kind == SHELL_TCSH;
+    const int64_t value =
+        csh ? limit_sec / 60 : (asked->kind == SHELL_KSH93 ? limit_sec - 60 : limit_sec);
+
+    for (size_t i = 0; i < shells->findings.count; i++) {
+        const struct shell_finding *found = &shells->findings.item[i];
+        if (found->csh != csh || found->value != value)
+            continue;
+        snprintf(place->file, sizeof place->file, "%s", found->file);
+        place->line = found->line;
+        return true;
+    }
+    return false;
+}
+
+/* The line that may be at fault: as the shell itself traces it; else as its files' text,
+ * our script, or another shell that has read the same files has it. limit_sec is -1 where
+ * it has not answered. */
 static void place_limit(struct audit *audit, struct finding *finding,
                         const struct shell_facts *shells, const struct shell_run *asked,
                         int64_t limit_sec)
@@ -141,22 +159,17 @@ static void place_limit(struct audit *audit, struct finding *finding,
     const bool csh = asked->kind == SHELL_TCSH;
     const char *script = shell_script(asked->kind);
     const int changed = shell_script_changed_line(audit->host, script);
-    const int64_t value =
-        csh ? limit_sec / 60 : (asked->kind == SHELL_KSH93 ? limit_sec - 60 : limit_sec);
-    char what[64];
+    struct shell_place *place = &shells->verdict->place;
 
-    finding_set_place(finding, changed > 0 ? script : asked->path,
-                      changed > 0 ? (unsigned)changed : 0);
-    for (size_t i = 0; i < shells->findings.count; i++) {
-        const struct shell_finding *found = &shells->findings.item[i];
-        if (found->csh != csh || found->value != value)
-            continue;
-        finding_set_place(finding, found->file, found->line);
-        return;
-    }
-    snprintf(what, sizeof what, csh ? "autologout=%" PRId64 : "TMOUT=%" PRId64, value);
-    if (changed <= 0)
-        place_in_other_files(audit, finding, what);
+    const bool found = trace_limit(asked, limit_sec >= 0, place) ||
+                       (limit_sec >= 0 && find_limit(shells, asked, limit_sec, place));
+    const bool is_shared = !csh && shell_traits[asked->kind].reads_profile && place->line > 0;
+
+    if (found || (changed <= 0 && is_shared))
+        finding_set_place(finding, place->file, place->line);
+    else
+        finding_set_place(finding, changed > 0 ? script : asked->path,
+                          changed > 0 ? (unsigned)changed : 0);
 }
 
 static void add_limit(struct audit *audit, const struct shell_facts *shells,
@@ -178,61 +191,99 @@ static void add_limit(struct audit *audit, const struct shell_facts *shells,
                                      "policy has it.");
 }
 
-/* Asks one shell in one way. True: as it should be. */
-static bool ask_shell(struct audit *audit, const struct shell_facts *shells,
-                      const struct shell_run *asked)
+/* An enforced limit is in place, but something prints an error about it, or undoes it. */
+static void add_enforced(struct audit *audit, const struct shell_facts *shells,
+                         const struct shell_run *asked, const char *complaint)
 {
-    struct shell_answer answer;
-    struct failure failure = {""};
-    struct finding *finding;
+    struct finding *finding =
+        findings_add(&audit->findings, CHECK_SHELLS_LIMIT,
+                     complaint[0] != '\0' && shells->verdict->stricter ? AUDIT_NOTE : AUDIT_FAIL,
+                     complaint[0] != '\0' ? "%s prints at each login with an enforced limit: %s"
+                                          : "%s lets its user change a limit that is enforced",
+                     asked->path, complaint);
 
-    if (shell_ask(asked, &answer, &failure) != 0) {
-        finding = findings_add(&audit->findings, CHECK_SHELLS_LIMIT, AUDIT_WARN,
-                               "could not be asked for its limit as an %s shell: it %s",
-                               shell_start_word(asked->start), failure.text);
-        finding_set_place(finding, asked->path, 0);
-        finding_set_remediation(finding, "Find out what its files wait for.");
-        return false;
-    }
-    if (answer.limit_sec != shell_expected_sec(asked->kind, asked->limit_sec)) {
-        add_limit(audit, shells, asked, &answer);
-        return false;
-    }
-    if (asked->readonly && (!answer.readonly || answer.complaint[0] != '\0')) {
-        finding =
-            findings_add(&audit->findings, CHECK_SHELLS_LIMIT, AUDIT_FAIL,
-                         answer.readonly ? "%s prints at each login with an enforced limit: %s"
-                                         : "%s lets its user change a limit that is enforced",
-                         asked->path, answer.complaint);
-        place_limit(audit, finding, shells, asked, 0);
-        finding_set_remediation(finding, "Take what sets the limit out of the site's own files; "
-                                         "the policy has it.");
-        return false;
-    }
-    return true;
+    place_limit(audit, finding, shells, asked, 0);
+    finding_set_remediation(finding, "Take what sets the limit out of the site's own files; the "
+                                     "policy has it.");
 }
 
-/* Asks a shell in all ways that count, up to the first wrong answer. True: as it
- * should be in all of them. */
-static bool ask_in_all_ways(struct audit *audit, const struct shell_facts *shells,
-                            const struct shell *shell, int64_t limit_sec)
+/* Asks one shell in one way; says so if it does not answer. */
+static enum asked ask_shell(struct audit *audit, const struct shell_facts *shells,
+                            struct shell_run *asked, struct shell_answer *answer)
 {
-    for (size_t start = 0; start < SHELL_STARTS; start++) {
+    const int64_t expected_sec = shell_expected_sec(asked->kind, asked->limit_sec);
+    struct failure failure = {""};
+
+    asked->is_hurried = shells->verdict->hangs;
+    if (shell_ask(asked, answer, &failure) == 0) {
+        if (answer->limit_sec == expected_sec)
+            return ASKED_RIGHT;
+        return answer->limit_sec > 0 && answer->limit_sec < expected_sec ? ASKED_STRICTER
+                                                                         : ASKED_LOOSER;
+    }
+    shells->verdict->hangs = true;
+    struct finding *finding =
+        findings_add(&audit->findings, CHECK_SHELLS_LIMIT, AUDIT_WARN,
+                     "%s could not be asked for its limit as an %s shell: it %s", asked->path,
+                     shell_start_word(asked->start), failure.text);
+    place_limit(audit, finding, shells, asked, -1);
+    finding_set_remediation(finding, "Find out what its files do here.");
+    return ASKED_IN_VAIN;
+}
+
+/* Asks a shell for its limit where it is enforced, as `other` has it where it is not. */
+static enum asked ask_enforced(struct audit *audit, const struct shell_facts *shells,
+                               struct shell_run *asked, const struct shell_answer *other)
+{
+    struct shell_answer answer = {0};
+    char complaint[256];
+
+    asked->readonly = true;
+    enum asked came = ask_shell(audit, shells, asked, &answer);
+    if (came == ASKED_LOOSER)
+        add_limit(audit, shells, asked, &answer);
+    if (came == ASKED_RIGHT || came == ASKED_STRICTER) {
+        shell_complaint(asked->kind, &answer, other, complaint, sizeof complaint);
+        if (!answer.readonly || complaint[0] != '\0') {
+            add_enforced(audit, shells, asked, answer.readonly ? complaint : "");
+            came = answer.readonly && shells->verdict->stricter ? ASKED_STRICTER : ASKED_LOOSER;
+        }
+    }
+    free(answer.printed);
+    return came;
+}
+
+static enum asked worse(enum asked one, enum asked other)
+{
+    return one > other ? one : other;
+}
+
+/* Asks a shell in all ways that count, up to the first wrong answer. Returns the worst. */
+static enum asked ask_in_all_ways(struct audit *audit, const struct shell_facts *shells,
+                                  const struct shell *shell, int64_t limit_sec)
+{
+    enum asked worst = ASKED_RIGHT;
+
+    for (size_t start = 0; worst <= ASKED_STRICTER && start < SHELL_STARTS; start++) {
         const char *file = start == SHELL_START_INTERACTIVE ? shell->rc_file : shell->login_file;
-        struct shell_run asked = {shell->path, shell->kind, (enum shell_start)start, limit_sec,
-                                  false};
+        struct shell_run asked = {.path = shell->path,
+                                  .kind = shell->kind,
+                                  .start = (enum shell_start)start,
+                                  .limit_sec = limit_sec};
+        struct shell_answer answer = {0};
         /* check_shells_hooks() reports the others. */
         if (file == NULL || !shell_start_counts(shell->kind, asked.start))
             continue;
-        if (!ask_shell(audit, shells, &asked))
-            return false;
-        if (asked.start == SHELL_START_INTERACTIVE)
-            continue; /* a login shell reads the same, and more */
-        asked.readonly = true;
-        if (!ask_shell(audit, shells, &asked))
-            return false;
+        enum asked came = ask_shell(audit, shells, &asked, &answer);
+        if (came == ASKED_STRICTER || came == ASKED_LOOSER)
+            add_limit(audit, shells, &asked, &answer);
+        shells->verdict->stricter |= came == ASKED_STRICTER;
+        worst = worse(worst, came);
+        if (came <= ASKED_STRICTER)
+            worst = worse(worst, ask_enforced(audit, shells, &asked, &answer));
+        free(answer.printed);
     }
-    return true;
+    return worst;
 }
 
 static void check_shells_limit(struct audit *audit, const void *facts)
@@ -257,9 +308,9 @@ static void check_shells_limit(struct audit *audit, const void *facts)
         const unsigned kind = 1U << (unsigned)shell->kind;
         if ((asked & kind) == 0 && shell_traits[shell->kind].timeout != SHELL_NO_TIMEOUT) {
             const bool csh = shell_traits[shell->kind].timeout == SHELL_TIMEOUT_MINUTES;
-            const bool right = ask_in_all_ways(audit, shells, shell, limit_sec);
-            shells->verdict->asked[csh] = true;
-            shells->verdict->wrong[csh] |= !right || !shell->complete;
+            enum asked *worst = &shells->verdict->worst[csh];
+            *worst = worse(*worst, ask_in_all_ways(audit, shells, shell, limit_sec));
+            *worst = worse(*worst, shell->complete ? ASKED_RIGHT : ASKED_LOOSER);
         }
         asked |= kind;
     }
@@ -284,6 +335,14 @@ static bool is_larger(const struct audit *audit, const struct shell_finding *fou
     return found->value >= 0 && (limit_sec == SETTING_NONE || found->value > limit_sec / unit_sec);
 }
 
+/* Is it stricter than any limit of the policy, though not the policy's? */
+static bool is_strictest(const struct audit *audit, const struct shell_finding *found)
+{
+    const int64_t limit_sec = smallest_limit(audit), unit_sec = found->csh ? 60 : 1;
+
+    return found->value > 0 && limit_sec != SETTING_NONE && found->value < limit_sec / unit_sec;
+}
+
 /* Comments out the lines of a script that set the limit, if they do nothing
  * else. */
 static void fix_script(const struct audit *audit, struct finding *finding,
@@ -296,13 +355,6 @@ static void fix_script(const struct audit *audit, struct finding *finding,
         finding->list->out_of_memory = true;
     finding_add_edits(finding, &edits);
     edits_free(&edits);
-}
-
-/* Do all shells that read this file have the policy's limit, as they say? Then its
- * text is no fault, whatever it looks like: it may be a here-document's. */
-static bool is_harmless(const struct shell_facts *shells, const struct shell_finding *found)
-{
-    return shells->verdict->asked[found->csh] && !shells->verdict->wrong[found->csh];
 }
 
 static void check_shells_others(struct audit *audit, const void *facts)
@@ -318,12 +370,17 @@ static void check_shells_others(struct audit *audit, const void *facts)
              limit);
     for (size_t i = 0; i < shells->findings.count; i++) {
         const struct shell_finding *found = &shells->findings.item[i];
-        const bool conflict = shell_finding_is_conflict(found);
-        const bool larger = !conflict && is_larger(audit, found);
-        if (!conflict && !larger && !found->readonly)
+        const enum asked worst = shells->verdict->worst[found->csh];
+        /* Users without a limit would not call any stricter. */
+        const bool stricter =
+            limit_sec != SETTING_NONE && (worst == ASKED_STRICTER || is_strictest(audit, found));
+        const bool conflict = !stricter && shell_finding_is_conflict(found);
+        const bool larger = !conflict && !stricter && is_larger(audit, found);
+        if (!conflict && !larger && !found->readonly && !stricter)
             continue;
-        /* They were asked with a limit, which says nothing of users without one. */
-        if ((conflict || limit_sec != SETTING_NONE) && is_harmless(shells, found)) {
+        /* What the shells say counts, whatever the text looks like: it may be a here-document's.
+         * They were asked with a limit, which says nothing of users without one. */
+        if (worst == ASKED_RIGHT && (conflict || limit_sec != SETTING_NONE)) {
             finding_set_place(findings_add(&audit->findings, CHECK_SHELLS_OTHERS, AUDIT_NOTE,
                                            "%s: looks like a limit of its own, but all shells "
                                            "that were asked have the policy's",
@@ -491,7 +548,7 @@ static const struct audit_step shells_steps[] = {
 
 void audit_shells(struct audit *audit)
 {
-    struct shell_verdict verdict = {{false}, {false}};
+    struct shell_verdict verdict = {.place = {.line = 0}};
     struct shell_facts facts = {.verdict = &verdict};
 
     if (shell_list_find(audit->host, &facts.shells) != 0 ||

@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -54,26 +53,11 @@ static int open_pipes(struct pipes *pipes)
     return 0;
 }
 
-/* A descriptor above 2 to read the text from; NULL: to read nothing. */
-static int open_input(const char *text)
-{
-    if (text == NULL)
-        return fd_above_stdio(open("/dev/null", O_RDONLY | O_CLOEXEC));
-    const int fd = fd_above_stdio(memfd_create("input", MFD_CLOEXEC));
-    const size_t size = strlen(text);
-    if (fd >= 0 && (write(fd, text, size) != (ssize_t)size || lseek(fd, 0, SEEK_SET) != 0))
-        return -1;
-    return fd;
-}
-
 /* In the child: only what is safe between fork() and exec(). */
-static void __attribute__((noreturn))
-become(const struct subprocess_start *start, const int *write_fd)
+static void __attribute__((noreturn)) become(const char *const *argv, const int *write_fd)
 {
     static const char *const no_environment[] = {NULL};
-    const char *const *environment =
-        start->environment != NULL ? start->environment : no_environment;
-    const int input_fd = open_input(start->input);
+    const int input_fd = fd_above_stdio(open("/dev/null", O_RDONLY | O_CLOEXEC));
 
     if (input_fd < 0 || dup2(input_fd, STDIN_FILENO) < 0 ||
         dup2(write_fd[SUBPROCESS_OUT], STDOUT_FILENO) < 0 ||
@@ -81,11 +65,8 @@ become(const struct subprocess_start *start, const int *write_fd)
         _exit(EXEC_FAILED);
     /* Those that our caller has left open. Before Linux 5.9 they stay. */
     syscall(SYS_close_range, STDERR_FILENO + 1U, ~0U, 0U);
-    if (start->prepare != NULL && start->prepare(start->context) != 0)
-        _exit(EXEC_FAILED);
     /* execve() changes none of the arguments, though its type allows it. */
-    execve(start->program != NULL ? start->program : start->argv[0],
-           (char *const *)(uintptr_t)start->argv, (char *const *)(uintptr_t)environment);
+    execve(argv[0], (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)no_environment);
     _exit(EXEC_FAILED);
 }
 
@@ -173,12 +154,6 @@ static int wait_for_end(pid_t child, int64_t deadline_ms, int *status)
 
 int subprocess_run(const char *const *argv, int64_t timeout_ms, struct subprocess *result)
 {
-    return subprocess_run_with(&(struct subprocess_start){.argv = argv}, timeout_ms, result);
-}
-
-int subprocess_run_with(const struct subprocess_start *start, int64_t timeout_ms,
-                        struct subprocess *result)
-{
     const int64_t deadline_ms = subprocess_now_ms() + timeout_ms;
     struct pipes pipes;
     int outcome = -1, saved;
@@ -189,7 +164,7 @@ int subprocess_run_with(const struct subprocess_start *start, int64_t timeout_ms
     if (child < 0)
         goto out;
     if (child == 0)
-        become(start, pipes.write_fd);
+        become(argv, pipes.write_fd);
     close_all(pipes.write_fd);
     outcome = read_streams(pipes.read_fd, deadline_ms, result);
     if (outcome == 0)

@@ -25,22 +25,6 @@ struct subprocess {
  */
 int subprocess_run(const char *const *argv, int64_t timeout_ms, struct subprocess *result);
 
-/* A run that needs more than that. */
-struct subprocess_start {
-    const char *const *argv;
-    const char *program;            /* what is executed; NULL: argv[0] */
-    const char *const *environment; /* NULL: empty */
-    const char *input;              /* its standard input; NULL: /dev/null */
-    /* Called in the child at last; it returns 0 in the process that is to execute
-     * the program, and may have made others that end with that. NULL: not. */
-    int (*prepare)(const void *context);
-    const void *context;
-};
-
-/* The same for such a run; exit status 127 means, too, that prepare() failed. */
-int subprocess_run_with(const struct subprocess_start *start, int64_t timeout_ms,
-                        struct subprocess *result);
-
 /* Did it exit with status 0? */
 bool subprocess_succeeded(const struct subprocess *result);
 

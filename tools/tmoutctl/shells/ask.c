@@ -1,6 +1,7 @@
 #include "tools/tmoutctl/shells/ask.h"
 
-#include "tools/tmoutctl/host/subprocess.h"
+#include "tools/tmoutctl/host/typed_run.h"
+#include "tools/tmoutctl/shells/trace.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -16,8 +17,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A site's scripts may be slow; a shell that waits for something is given up. */
-enum { ANSWER_MS = 5 * 1000, CPU_SEC = 5, NOBODY = 65534, FAILED = 127 };
+/* A site's scripts may be slow, and so may the host; a shell that waits for something is
+ * given up. */
+enum { ANSWER_MS = 10 * 1000, HURRIED_MS = 3 * 1000 };
+
+enum { CPU_SEC = 5, PROCESSES_MAX = 512, NOBODY = 65534, FAILED = 127 };
 
 static const char *const start_words[] = {
     [SHELL_START_INTERACTIVE] = "interactive",
@@ -48,6 +52,12 @@ static void __attribute__((noreturn)) end_like(pid_t child)
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : FAILED);
 }
 
+/* A new user's files are read, too, but cannot be changed. */
+static const char *shell_home(void)
+{
+    return access("/etc/skel", X_OK) == 0 ? "/etc/skel" : "/tmp";
+}
+
 /* Nothing that the shell's files write survives. What cannot be mounted is not
  * writable for nobody, either. */
 static int isolate_files(void)
@@ -57,16 +67,18 @@ static int isolate_files(void)
         return -1;
     (void)mount("none", "/var/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777,size=1m");
     (void)mount("none", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
-    return chdir("/tmp");
+    return chdir(shell_home());
 }
 
 static int become_nobody(void)
 {
-    const struct rlimit cpu = {CPU_SEC, CPU_SEC}, core = {0, 0}, file = {1 << 20, 1 << 20};
+    const struct rlimit cpu = {CPU_SEC, CPU_SEC}, core = {0, 0}, file = {1 << 20, 1 << 20},
+                        processes = {PROCESSES_MAX, PROCESSES_MAX};
 
     if (setrlimit(RLIMIT_CPU, &cpu) != 0 || setrlimit(RLIMIT_CORE, &core) != 0 ||
-        setrlimit(RLIMIT_FSIZE, &file) != 0 || setgroups(0, NULL) != 0 ||
-        setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0)
+        setrlimit(RLIMIT_FSIZE, &file) != 0 || setrlimit(RLIMIT_NPROC, &processes) != 0 ||
+        setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
+        setresuid(NOBODY, NOBODY, NOBODY) != 0)
         return -1;
     /* No set-user-ID program of these files' becomes root. */
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -91,127 +103,132 @@ static int isolate_processes(void)
     return 0;
 }
 
-static int isolate(const void *context)
+static int isolate(int terminal_fd)
 {
-    (void)context;
-    setsid(); /* no terminal */
-    if (unshare(CLONE_NEWNS | CLONE_NEWPID) != 0)
+    /* Its programs may open it again, as `mesg n` does. */
+    if (fchown(terminal_fd, NOBODY, (gid_t)-1) != 0 || unshare(CLONE_NEWNS | CLONE_NEWPID) != 0)
         return -1;
     return isolate_processes() == 0 ? become_nobody() : -1;
-}
-
-bool shell_can_be_asked(struct failure *failure)
-{
-    static const char *const argv[] = {"/bin/sh", "-c", "exit 0", NULL};
-    const struct subprocess_start start = {.argv = argv, .prepare = isolate};
-    struct subprocess answer = {0};
-    const bool can =
-        subprocess_run_with(&start, ANSWER_MS, &answer) == 0 && subprocess_succeeded(&answer);
-
-    if (!can)
-        failure_set(failure, "no process with namespaces of its own can be started");
-    subprocess_free(&answer);
-    return can;
 }
 
 /* --- the question ------------------------------------------------------------- */
 
 #define LIMIT_MARK "tmout-limit:"
+#define ENDED      LIMIT_MARK "end"
 
-/* The question comes as typed at a prompt, for a shell that is told it with -c has no
- * limit. bash repeats what is typed, in which nobody shall find a complaint. */
-static const char question[] = "QUESTION=echo \"" LIMIT_MARK "${TMOUT-}:\"\n"
-                               "(unset TMOUT) 2>/dev/null && echo " LIMIT_MARK "free\n";
-static const char typed[] = "eval \"$QUESTION\"\nexit\n";
-static const char typed_csh[] =
-    "if ($?autologout) echo " LIMIT_MARK "${autologout}:\n"
-    "( unset autologout ) >& /dev/null && echo " LIMIT_MARK "free\nexit\n";
+/* What is typed at the prompt, which alone has a limit, is repeated there; so the question
+ * is in the environment, and says nothing that it would answer where a shell traces it. */
+static const char question[] = "QUESTION=echo tmout-li''mit:${TMOUT-}:; "
+                               "(TMOUT=1) 2>/dev/null && echo tmout-li''mit:free; "
+                               "echo tmout-li''mit:end";
+static const char question_csh[] =
+    "QUESTION=if ($?autologout) echo tmout-li''mit:${autologout}:; "
+    "( set autologout = 1 ) >& /dev/null && echo tmout-li''mit:free; echo tmout-li''mit:end";
 
-enum { ARGUMENTS_MAX = 4 };
+bool shell_can_be_asked(struct failure *failure)
+{
+    static const char *const argv[] = {"/bin/sh", "-c", "echo " ENDED, NULL};
+    static const char *const environment[] = {NULL};
+    const struct typed_run run = {
+        .argv = argv, .environment = environment, .typed = "", .until = ENDED, .prepare = isolate};
+    char *printed;
+    const bool can = typed_run(&run, ANSWER_MS, &printed) == 0;
+
+    if (!can)
+        failure_set(failure, "no process with namespaces and a terminal of its own can be started");
+    free(printed);
+    return can;
+}
+
+enum { ARGUMENTS_MAX = 5 };
 
 /* The command line of a shell that is started like that. */
-static void question_argv(const char *path, enum shell_kind kind, enum shell_start start,
-                          const char *argv[ARGUMENTS_MAX])
+static void question_argv(const struct shell_run *run, const char *argv[ARGUMENTS_MAX])
 {
     size_t count = 0;
 
-    argv[count++] = path;
-    if (start == SHELL_START_LOGIN)
+    argv[count++] = run->path;
+    if (run->start == SHELL_START_LOGIN)
         argv[count++] = "-l";
     /* tcsh takes no other option with -l, and has a prompt anyway. */
-    if (start == SHELL_START_INTERACTIVE || kind != SHELL_TCSH)
+    if (run->start == SHELL_START_INTERACTIVE || run->kind != SHELL_TCSH)
         argv[count++] = "-i";
+    if (run->traced)
+        argv[count++] = "-x";
     argv[count] = NULL;
 }
 
-/* The first line of what a shell prints that is about the limit, besides the
- * answer. */
-static void find_complaint(const struct subprocess *answer, bool csh, struct shell_answer *found)
+/* What the shell has answered. */
+static void read_answer(enum shell_kind kind, struct shell_answer *answer)
 {
-    const char *text = answer->text[SUBPROCESS_ERR];
-    const char *about = text != NULL ? strstr(text, csh ? "autologout" : "TMOUT") : NULL;
-
-    if (about == NULL)
-        return;
-    while (about > text && about[-1] != '\n')
-        about--;
-    snprintf(found->complaint, sizeof found->complaint, "%.*s", (int)strcspn(about, "\r\n"), about);
-}
-
-/* What the answer says. Returns 0, or -1: there is none. */
-static int read_answer(const struct subprocess *answer, enum shell_kind kind,
-                       struct shell_answer *found)
-{
-    const bool csh = kind == SHELL_TCSH;
-    const char *text = answer->text[SUBPROCESS_OUT];
-    const char *limit = text != NULL ? strstr(text, LIMIT_MARK) : NULL;
-
-    *found = (struct shell_answer){.readonly = true};
-    if (limit == NULL)
-        return -1;
-    for (const char *mark = limit; mark != NULL; mark = strstr(mark + 1, LIMIT_MARK)) {
-        const char *value = mark + strlen(LIMIT_MARK);
-        if (strncmp(value, "free", 4) == 0)
-            found->readonly = false;
-        else if (strtoll(value, NULL, 10) > 0)
-            found->limit_sec = strtoll(value, NULL, 10) * (csh ? 60 : 1);
+    answer->readonly = true;
+    for (const char *mark = answer->printed; (mark = strstr(mark, LIMIT_MARK)) != NULL;) {
+        mark += strlen(LIMIT_MARK);
+        if (strncmp(mark, "free", 4) == 0)
+            answer->readonly = false;
+        else if (strtoll(mark, NULL, 10) > 0)
+            answer->limit_sec = strtoll(mark, NULL, 10) * (kind == SHELL_TCSH ? 60 : 1);
     }
-    if (kind == SHELL_KSH93 && found->limit_sec > 0)
-        found->limit_sec += 60; /* it warns first */
-    find_complaint(answer, csh, found);
-    return 0;
+    if (kind == SHELL_KSH93 && answer->limit_sec > 0)
+        answer->limit_sec += 60; /* it warns first */
 }
 
 int shell_ask(const struct shell_run *run, struct shell_answer *answer, struct failure *failure)
 {
-    char decision[64], shell[4200];
+    char decision[64], shell[4200], home[32];
     const char *argv[ARGUMENTS_MAX];
-    const char *const environment[] = {"HOME=/tmp",      "USER=nobody",
-                                       "LOGNAME=nobody", "PATH=/usr/local/bin:/usr/bin:/bin",
-                                       "TERM=dumb",      "SSH_CONNECTION=192.0.2.1 1 192.0.2.2 22",
-                                       decision,         shell,
-                                       question,         NULL};
-    const struct subprocess_start start = {.argv = argv,
-                                           .environment = environment,
-                                           .input = run->kind == SHELL_TCSH ? typed_csh : typed,
-                                           .prepare = isolate};
-    struct subprocess output = {0};
+    const char *const environment[] = {home,
+                                       "USER=nobody",
+                                       "LOGNAME=nobody",
+                                       "PATH=/usr/local/bin:/usr/bin:/bin",
+                                       "TERM=xterm",
+                                       "SSH_CONNECTION=192.0.2.1 1 192.0.2.2 22",
+                                       "SSH_CLIENT=192.0.2.1 1 22",
+                                       decision,
+                                       shell,
+                                       run->kind == SHELL_TCSH ? question_csh : question,
+                                       run->traced ? shell_trace_prompt(run->kind) : NULL,
+                                       NULL};
+    const struct typed_run typed = {.argv = argv,
+                                    .environment = environment,
+                                    .typed = "eval \"$QUESTION\"\r",
+                                    .until = ENDED,
+                                    .has_ssh_tty = true,
+                                    .prepare = isolate};
 
     snprintf(decision, sizeof decision, "PAM_TMOUT=%" PRId64 " %s", run->limit_sec,
              run->readonly ? "readonly" : "default");
     snprintf(shell, sizeof shell, "SHELL=%s", run->path);
-    question_argv(run->path, run->kind, run->start, argv);
-    int result = subprocess_run_with(&start, ANSWER_MS, &output);
-    if (result != 0)
-        failure_set(failure, "%s%s",
-                    errno == ETIMEDOUT ? "does not come to its prompt"
-                    : errno == EFBIG   ? "prints too much before its prompt"
-                                       : "cannot be started: ",
-                    errno == ETIMEDOUT || errno == EFBIG ? "" : strerror(errno));
-    else if ((result = read_answer(&output, run->kind, answer)) != 0)
-        failure_set(failure, "ends before its prompt");
-    subprocess_free(&output);
-    return result;
+    snprintf(home, sizeof home, "HOME=%s", shell_home());
+    question_argv(run, argv);
+    *answer = (struct shell_answer){0};
+    if (typed_run(&typed, run->is_hurried ? HURRIED_MS : ANSWER_MS, &answer->printed) == 0) {
+        read_answer(run->kind, answer);
+        return 0;
+    }
+    failure_set(failure, "%s%s",
+                errno == ETIMEDOUT ? "does not come to its prompt"
+                : errno == EFBIG   ? "prints too much before its prompt"
+                : errno == EIO     ? "ends before its prompt"
+                                   : "cannot be started: ",
+                errno == ETIMEDOUT || errno == EFBIG || errno == EIO ? "" : strerror(errno));
+    return -1;
+}
+
+void shell_complaint(enum shell_kind kind, const struct shell_answer *enforced,
+                     const struct shell_answer *other, char *text, size_t size)
+{
+    const char *variable = kind == SHELL_TCSH ? "autologout" : "TMOUT";
+
+    text[0] = '\0';
+    for (const char *line = enforced->printed; line[0] != '\0' && text[0] == '\0';) {
+        const size_t length = strcspn(line, "\r\n");
+        snprintf(text, size, "%.*s", (int)length, line);
+        if (strstr(text, variable) == NULL || strstr(other->printed, text) != NULL)
+            text[0] = '\0';
+        line += length;
+        line += strspn(line, "\r\n");
+    }
 }
 
 int64_t shell_expected_sec(enum shell_kind kind, int64_t limit_sec)

@@ -55,18 +55,48 @@ static void programs_that_are_asked(void **state)
         return;
     }
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        const struct shell_run run = {cases[i].path, SHELL_BASH, SHELL_START_INTERACTIVE, 900,
-                                      true};
+        const struct shell_run run = {.path = cases[i].path,
+                                      .kind = SHELL_BASH,
+                                      .start = SHELL_START_INTERACTIVE,
+                                      .limit_sec = 900,
+                                      .readonly = true};
         struct shell_answer answer = {.limit_sec = -1};
         const int result = shell_ask(&run, &answer, &failure);
         assert_int_equal(result, cases[i].failure == NULL ? 0 : -1);
         if (result != 0) {
             assert_string_equal(failure.text, cases[i].failure);
+            free(answer.printed);
             continue;
         }
         assert_int_equal(answer.limit_sec, 0); /* it reads no file of ours */
         assert_false(answer.readonly);
-        assert_string_equal(answer.complaint, "");
+        free(answer.printed);
+    }
+}
+
+/* What is new where the limit is enforced, and about it. */
+static void complaints(void **state)
+{
+    static const struct {
+        const char *enforced, *other, *complaint;
+        enum shell_kind kind;
+    } cases[] = {
+        {"$ \r\n", "$ \r\n", "", SHELL_BASH},
+        {"TMOUT: readonly\r\n$ ", "$ ", "TMOUT: readonly", SHELL_BASH},
+        {"hello\r\nsh: TMOUT: nur lesbar", "hello\r\n", "sh: TMOUT: nur lesbar", SHELL_ZSH},
+        {"Your TMOUT is 900\r\n$ ", "Your TMOUT is 900\r\n$ ", "", SHELL_MKSH},
+        {"TMOUT: readonly\r\n", "", "", SHELL_TCSH},
+        {"set: $autologout is read-only.\r\n", "", "set: $autologout is read-only.", SHELL_TCSH},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char enforced[64], other[64], text[64];
+        snprintf(enforced, sizeof enforced, "%s", cases[i].enforced);
+        snprintf(other, sizeof other, "%s", cases[i].other);
+        shell_complaint(cases[i].kind, &(struct shell_answer){.printed = enforced},
+                        &(struct shell_answer){.printed = other}, text, sizeof text);
+        assert_string_equal(text, cases[i].complaint);
     }
 }
 
@@ -76,6 +106,7 @@ int main(void)
         cmocka_unit_test(what_a_kind_of_shell_should_have),
         cmocka_unit_test(which_starts_count),
         cmocka_unit_test(programs_that_are_asked),
+        cmocka_unit_test(complaints),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

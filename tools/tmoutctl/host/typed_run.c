@@ -1,0 +1,158 @@
+#include "tools/tmoutctl/host/typed_run.h"
+
+#include "lib/host/descriptor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { OUTPUT_MAX = 1024 * 1024, QUIET_MS = 300, ENVIRONMENT_MAX = 16, EXEC_FAILED = 127 };
+
+/* A terminal: our end, and the program's. */
+struct terminal_pair {
+    int master_fd, slave_fd; /* -1: closed */
+    char name[64];
+};
+
+static int64_t typed_run_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void terminal_pair_close(struct terminal_pair *pair)
+{
+    if (pair->master_fd >= 0)
+        close(pair->master_fd);
+    if (pair->slave_fd >= 0)
+        close(pair->slave_fd);
+    *pair = (struct terminal_pair){.master_fd = -1, .slave_fd = -1};
+}
+
+static int terminal_pair_open(struct terminal_pair *pair)
+{
+    const struct winsize size = {.ws_row = 24, .ws_col = 80};
+
+    pair->master_fd = fd_above_stdio(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+    if (pair->master_fd < 0 || unlockpt(pair->master_fd) != 0 ||
+        ptsname_r(pair->master_fd, pair->name, sizeof pair->name) != 0)
+        return -1;
+    pair->slave_fd = fd_above_stdio(open(pair->name, O_RDWR | O_NOCTTY | O_CLOEXEC));
+    return pair->slave_fd < 0 || ioctl(pair->slave_fd, TIOCSWINSZ, &size) != 0 ? -1 : 0;
+}
+
+/* In the child: only what is safe between fork() and exec(). */
+static void __attribute__((noreturn))
+typed_run_become(const struct typed_run *run, const struct terminal_pair *pair)
+{
+    const char *environment[ENVIRONMENT_MAX + 2] = {NULL};
+    char ssh_tty[sizeof pair->name + sizeof "SSH_TTY="];
+    size_t count = 0;
+
+    for (; count < ENVIRONMENT_MAX && run->environment[count] != NULL; count++)
+        environment[count] = run->environment[count];
+    snprintf(ssh_tty, sizeof ssh_tty, "SSH_TTY=%s", pair->name);
+    if (run->has_ssh_tty)
+        environment[count] = ssh_tty;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (dup2(pair->slave_fd, fd) < 0)
+            _exit(EXEC_FAILED);
+    /* Those that our caller has left open. Before Linux 5.9 they stay. */
+    syscall(SYS_close_range, STDERR_FILENO + 1U, ~0U, 0U);
+    if (run->prepare(STDIN_FILENO) != 0 || setsid() < 0 || ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0)
+        _exit(EXEC_FAILED);
+    /* execve() changes none of the arguments, though its type allows it. */
+    execve(run->argv[0], (char *const *)(uintptr_t)run->argv,
+           (char *const *)(uintptr_t)environment);
+    _exit(EXEC_FAILED);
+}
+
+/* Reads what there is. Returns 0, or -1 with errno. */
+static int typed_run_read(int fd, char **text, size_t *size)
+{
+    enum { CHUNK = 16 * 1024 };
+
+    if (*size >= OUTPUT_MAX) {
+        errno = EFBIG;
+        return -1;
+    }
+    char *grown = realloc(*text, *size + CHUNK + 1);
+    if (grown == NULL)
+        return -1;
+    *text = grown;
+    const ssize_t n = read(fd, *text + *size, CHUNK);
+    /* A shell's files may hold bytes of any value. */
+    for (ssize_t i = 0; i < n; i++)
+        if ((*text)[*size + (size_t)i] == '\0')
+            (*text)[*size + (size_t)i] = ' ';
+    *size += n > 0 ? (size_t)n : 0;
+    (*text)[*size] = '\0';
+    if (n == 0)
+        errno = EIO;
+    return n > 0 || (n < 0 && errno == EINTR) ? 0 : -1;
+}
+
+/* Types and reads until the last text. Returns 0, or -1 with errno. */
+static int typed_run_talk(const struct typed_run *run, int master_fd, int64_t deadline_ms,
+                          char **text)
+{
+    size_t size = 0;
+    int ready = 0;
+
+    while (*text == NULL || strstr(*text, run->until) == NULL) {
+        struct pollfd poll_fd = {.fd = master_fd, .events = POLLIN};
+        /* Whatever was typed may have been the answer to another program's question, or lost
+         * when the terminal's settings changed. A terminal whose input is full takes no more. */
+        if (ready == 0 && write(master_fd, run->typed, strlen(run->typed)) < 0 && errno != EAGAIN)
+            return -1;
+        ready = poll(&poll_fd, 1, QUIET_MS);
+        if (typed_run_now_ms() >= deadline_ms) {
+            errno = ETIMEDOUT;
+            return -1;
+        }
+        if (ready > 0 && typed_run_read(master_fd, text, &size) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+int typed_run(const struct typed_run *run, int64_t timeout_ms, char **text)
+{
+    const int64_t deadline_ms = typed_run_now_ms() + timeout_ms;
+    struct terminal_pair pair = {.master_fd = -1, .slave_fd = -1};
+    int result = -1, saved;
+
+    *text = NULL;
+    if (terminal_pair_open(&pair) != 0 || fcntl(pair.master_fd, F_SETFL, O_RDWR | O_NONBLOCK) != 0)
+        goto out;
+    const pid_t child = fork();
+    if (child < 0)
+        goto out;
+    if (child == 0)
+        typed_run_become(run, &pair);
+    close(pair.slave_fd);
+    pair.slave_fd = -1;
+    result = typed_run_talk(run, pair.master_fd, deadline_ms, text);
+    saved = errno;
+    kill(child, SIGKILL);
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+        ;
+    errno = saved;
+
+out:
+    saved = errno;
+    terminal_pair_close(&pair);
+    errno = saved;
+    return result;
+}

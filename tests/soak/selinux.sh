@@ -189,10 +189,10 @@ if kit; then
     repaired module
 fi
 
-# Whatever the host's booleans are, but for those that would end this.
+# Whatever the host's booleans are, but for those that would end this, or unconfined logins.
 enter booleans
 if kit; then
-    flipped=$(getsebool -a | grep -v '^secure_mode' | sed 's/ --> off/=1/; s/ --> on/=0/')
+    flipped=$(getsebool -a | grep -Ev '^(secure_mode|ssh_sysadm_login|unconfined_login)' | sed 's/ --> off/=1/; s/ --> on/=0/')
     echo "flipped: $(echo "$flipped" | wc -l)"
     setsebool $flipped
     tmoutctl audit --check host-mac

@@ -24,6 +24,11 @@ def write(path, text):
         file.write(text)
 
 
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
 def prepare():
     write(SERVICES + "/other", "")  # libpam reads it at every pam_start
     for name in ("group", "nsswitch.conf"):

@@ -72,6 +72,18 @@ IDLERS = REPOSITORY + "/build/bench/idlers"
 TMOUTD = REPOSITORY + "/build/tmoutd"
 
 
+def children(pid):
+    return [int(child) for child in read(f"/proc/{pid}/task/{pid}/children").split()]
+
+
+def is_starter(pid):
+    """Whether it starts tmoutd's helpers, as long as tmoutd runs."""
+    try:
+        return read(f"/proc/{pid}/comm") == "tmoutd-starter\n"
+    except OSError:
+        return False
+
+
 class Idle:
     """A login that goes idle, and its tmoutd."""
 
@@ -102,6 +114,10 @@ class Idle:
         if tracer != "0":
             os.kill(int(tracer), signal.SIGTERM)
 
+    def processes(self):
+        """tmoutd's own: the main one, and the one that starts helpers."""
+        return [self.watcher.pid] + [pid for pid in children(self.watcher.pid) if is_starter(pid)]
+
     def wait_known(self):
         """Until it has looked at the login, and sleeps until something is due."""
         of_process = f"/proc/{self.watcher.pid}/"
@@ -109,7 +125,7 @@ class Idle:
         def has_looked():
             # The page faults of helpers that have ended.
             faults = read(of_process + "stat").rsplit(")", 1)[1].split()[8]
-            return faults != "0" and not read(of_process + f"task/{self.watcher.pid}/children")
+            return faults != "0" and all(map(is_starter, children(self.watcher.pid)))
         wait_until(has_looked)
 
     def is_ended(self):
@@ -121,9 +137,11 @@ class Idle:
 
     def begin_fault(self, inject):
         """From now on, in every process."""
-        self.fault = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-p",
-                                       str(self.watcher.pid), "-e", inject])
-        wait_until(lambda: "TracerPid:\t0\n" not in read(f"/proc/{self.watcher.pid}/status"))
+        processes = self.processes()
+        self.fault = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-e", inject,
+                                       *(f"--attach={pid}" for pid in processes)])
+        wait_until(lambda: all("TracerPid:\t0\n" not in read(f"/proc/{pid}/status")
+                               for pid in processes))
 
     def log(self):
         return read(self.messages)

@@ -1,22 +1,12 @@
-/* One helper process: how it is forked, works through its batch, and sends its
+/* One helper process, as the main process sees it: how it starts and ends, and its
  * answers. helpers.h decides which questions it gets, and how long it may take. */
 #ifndef TMOUT_TMOUTD_HELPER_PROCESS_H
 #define TMOUT_TMOUTD_HELPER_PROCESS_H
 
 #include "lib/host/proc_text.h"
-#include "tools/tmoutd/answer.h"
+#include "tools/tmoutd/helper_starter.h"
 
 #include <sys/types.h>
-
-enum { HELPER_JOBS_MAX = 128 };
-
-struct job {
-    work_function work;
-    prepare_function prepare; /* or NULL */
-    const void *input;
-    unsigned powers; /* enum power */
-    int fd;          /* the only descriptor of ours that the helper keeps for it, or -1 */
-};
 
 /* What a helper has had of the processors. */
 struct helper_cpu {
@@ -32,21 +22,14 @@ struct helper_process {
     struct helper_cpu cpu; /* seen last */
 };
 
-/* Forks a helper for these jobs. Returns 0, or -1 with errno. The caller closes
- * the descriptors. */
-int helper_process_start(struct helper_process *process, const struct job *job, size_t count);
+/* Starts a helper with these jobs. If the starter has none, this process forks it.
+ * Returns 0, or -1 with errno. The caller closes the descriptors. */
+int helper_process_start(struct helper_starter *starter, struct helper_process *process,
+                         const struct job *job, size_t count);
 
 /* This job is its last one. One behind it may have been begun, if its answer is
  * on the way. */
 void helper_process_stop_after(const struct helper_process *process, uint32_t index);
-
-/* In the place of an index: all is prepared, and the first job begins. Comes if any job
- * of the batch has something to be prepared. */
-#define JOBS_PREPARED UINT32_MAX
-
-struct done_job {
-    uint32_t index, took_ms; /* without the time that it waited for a processor */
-};
 
 /* The next answer, and which job it is to. Returns 1, 0 when there will be none
  * any more, or -1 with errno, EAGAIN if there is none yet. */

@@ -49,6 +49,7 @@ struct helper {
 struct helpers {
     sd_event *event;
     struct helpers_timing timing;
+    struct helper_starter starter;
     struct question_queue queue;
     sd_event_source *dispatch;
     bool is_dispatch_set;
@@ -445,11 +446,12 @@ static int helper_start(struct helper *helper)
         job[i] = (struct job){.work = helper->batch[i]->question.work,
                               .prepare = helper->batch[i]->question.prepare,
                               .input = helper->batch[i]->input,
+                              .input_size = helper->batch[i]->question.input_size,
                               .powers = helper->batch[i]->question.powers,
                               .fd = helper->batch[i]->question.fd};
         helper->is_preparing = helper->is_preparing || job[i].prepare != NULL;
     }
-    if (helper_process_start(&helper->process, job, helper->count) != 0)
+    if (helper_process_start(&helper->helpers->starter, &helper->process, job, helper->count) != 0)
         return -errno;
     helper->helpers->running[helper->kind]++;
     if (helper->lane != NULL)
@@ -570,11 +572,13 @@ struct helpers *helpers_new(sd_event *event, const struct helpers_timing *timing
     if (helpers == NULL)
         return NULL;
     helpers->event = event;
+    helpers->starter = (struct helper_starter){.socket = -1};
     helpers->timing = timing != NULL ? *timing : usual;
     queue_init(&helpers->queue, dispatch_soon, helpers);
     LIST_INIT(&helpers->helper);
     if (event == NULL)
         return helpers;
+    helper_starter_begin(&helpers->starter);
     if (sd_event_add_time(event, &helpers->dispatch, CLOCK_MONOTONIC, 0, ACCURACY_US, on_dispatch,
                           helpers) < 0) {
         helpers_free(helpers);
@@ -597,6 +601,7 @@ void helpers_free(struct helpers *helpers)
             free(helper->batch[i]);
         helper_free(helper);
     }
+    helper_starter_end(&helpers->starter);
     queue_free(&helpers->queue);
     sd_event_source_disable_unref(helpers->dispatch);
     free(helpers);

@@ -3,12 +3,11 @@
  *
  * The main process must not wait for anything that a user controls: a file of
  * another process in /proc, a terminal, a name service. It asks instead. A
- * helper is a fork of the main process, so that it has the question's input in
- * its memory; it works through a batch of questions and sends back an answer
- * to each. Whoever asked is called when the answer is there, or when it is
- * clear that there will be none in time: then it is UNKNOWN, and the helper is
- * killed. It is never waited for, since it may be in a state in which not even
- * SIGKILL ends it.
+ * helper is a fork of a fork of the main process (helper_starter.h); it works
+ * through a batch of questions and sends back an answer to each. Whoever asked is called when the
+ * answer is there, or when it is clear that there will be none in time: then it is UNKNOWN, and the
+ * helper is killed. It is never waited for, since it may be in a state in which not even SIGKILL
+ * ends it.
  *
  * Each question is about somebody. Questions about different people share a
  * helper as long as all goes well. When one keeps others waiting for
@@ -92,7 +91,7 @@ struct question {
     work_function work;
     prepare_function prepare; /* or NULL; takes nobody's time */
     unsigned powers;          /* that the work needs: enum power */
-    const void *input;        /* copied */
+    const void *input;        /* copied; points to nothing younger than the helpers */
     size_t input_size;
     int fd; /* open in the helper as well, or -1; must stay open until the answer */
     bool is_patient;

@@ -8,7 +8,7 @@
 #include "tools/tmoutd/answer.h"
 
 struct policy_question {
-    const char *state_dir; /* in the memory that the helper is forked with */
+    const char *state_dir; /* in memory that is older than all helpers */
     char user[sizeof((struct session_record *)NULL)->user];
     bool is_ssh;
 };

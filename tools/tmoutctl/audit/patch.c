@@ -34,37 +34,57 @@ void patch_withdraw(struct finding *finding, const char *format, ...)
     free(reason);
 }
 
-/* Finds the file that an edit would change. False: it may not be changed, and
- * the finding has lost its edits. */
-static bool settle_edit(const struct audit *audit, struct finding *finding, size_t number)
+/* A file that was asked for last: thousands of findings may be about one. Start with {0}. */
+struct settled {
+    char path[PATH_MAX], real[PATH_MAX]; /* as an edit names it, and where it is */
+    const char *by;                      /* who writes it; NULL: the site */
+    const char *why;                     /* why it cannot be changed; NULL: it can */
+};
+
+/* Finds the file that an edit would change. Returns 0, or -1: out of memory. */
+static int settle_file(const struct audit *audit, const char *path, struct settled *settled)
+{
+    struct text_file file;
+
+    if (strcmp(settled->path, path) == 0)
+        return 0;
+    snprintf(settled->path, sizeof settled->path, "%s", path);
+    settled->by = NULL;
+    settled->why = diff_target(audit->host, path, settled->real);
+    if (settled->why == NULL && !is_clean_text(settled->real))
+        settled->why = "its name has characters that a terminal does not show";
+    if (settled->why != NULL)
+        return 0;
+    if (host_read_text(audit->host, settled->real, O_NOFOLLOW, TEXT_FILE_SIZE_MAX, &file) != 0 &&
+        errno == ENOMEM)
+        return -1;
+    settled->by = generated_by(settled->real, &file);
+    if (file.text != NULL && strlen(file.text) != file.size)
+        settled->why = "it is not a text file";
+    free(file.text);
+    return 0;
+}
+
+/* Gives an edit the path of the file itself. False: it may not be changed, and the finding has
+ * lost its edits. */
+static bool settle_edit(const struct audit *audit, struct finding *finding, size_t number,
+                        struct settled *settled)
 {
     const struct edit *edit = &finding->edits.item[number];
-    char real[PATH_MAX];
-    struct text_file file;
-    const char *why = diff_target(audit->host, edit->file, real);
 
-    if (why == NULL && !is_clean_text(real))
-        why = "its name has characters that a terminal does not show";
-    if (why != NULL) {
-        patch_withdraw(finding, "The patch leaves %s alone: %s.", edit->file, why);
-        return false;
-    }
-    if (host_read_text(audit->host, real, O_NOFOLLOW, TEXT_FILE_SIZE_MAX, &file) != 0 &&
-        errno == ENOMEM) {
+    if (settle_file(audit, edit->file, settled) != 0) {
         finding->list->out_of_memory = true;
+        settled->path[0] = '\0';
         return false;
     }
-    const char *by = generated_by(real, &file);
-    const bool is_text = file.text == NULL || strlen(file.text) == file.size;
-    free(file.text);
-    if (by != NULL || !is_text) {
+    if (settled->by != NULL || settled->why != NULL) {
         patch_withdraw(finding,
-                       by != NULL ? "%s is written by %s: make the change there."
-                                  : "The patch leaves %s alone: %s.",
-                       edit->file, by != NULL ? by : "it is not a text file");
+                       settled->by != NULL ? "%s is written by %s: make the change there."
+                                           : "The patch leaves %s alone: %s.",
+                       edit->file, settled->by != NULL ? settled->by : settled->why);
         return false;
     }
-    finding->list->out_of_memory |= edits_set_file(&finding->edits, number, real) != 0;
+    finding->list->out_of_memory |= edits_set_file(&finding->edits, number, settled->real) != 0;
     return true;
 }
 
@@ -111,14 +131,14 @@ static bool find_diff(const struct audit *audit, struct finding *finding)
     return false;
 }
 
-static void settle_finding(const struct audit *audit, size_t number)
+static void settle_finding(const struct audit *audit, size_t number, struct settled *settled)
 {
     struct finding *finding = audit->findings.item[number];
 
     if (finding->diff != NULL) /* it is settled */
         return;
     for (size_t i = 0; i < finding->edits.count; i++)
-        if (!settle_edit(audit, finding, i))
+        if (!settle_edit(audit, finding, i, settled))
             return;
     for (size_t i = 0; i < number; i++) {
         if (contradicts(finding, audit->findings.item[i])) {
@@ -134,8 +154,10 @@ static void settle_finding(const struct audit *audit, size_t number)
 
 void patch_settle(struct audit *audit, size_t first)
 {
+    struct settled settled = {.path = ""};
+
     for (size_t i = first; i < audit->findings.count; i++)
-        settle_finding(audit, i);
+        settle_finding(audit, i, &settled);
 }
 
 int patch_collect(const struct findings *findings, size_t first, struct edits *edits)

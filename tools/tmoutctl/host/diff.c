@@ -133,6 +133,12 @@ static size_t next_of(const struct edited_text *edited, size_t i, enum edited_ma
     return i;
 }
 
+static bool is_same_text(const struct edited_text *edited, size_t one, size_t other)
+{
+    return edited->line[one].size == edited->line[other].size &&
+           memcmp(edited->line[one].text, edited->line[other].text, edited->line[one].size) == 0;
+}
+
 /* Do the core's lines of one text (the old one for EDITED_REMOVED, the new one
  * for EDITED_ADDED) stand at `at` of the text `in`? */
 static bool fits_at(const struct edited_text *edited, const struct core *core,
@@ -144,8 +150,7 @@ static bool fits_at(const struct edited_text *edited, const struct core *core,
         return false;
     for (size_t i = next_of(edited, core->first, mark); i < core->end;
          i = next_of(edited, i + 1, mark), here = next_of(edited, here + 1, in)) {
-        if (here == edited->count || edited->line[i].size != edited->line[here].size ||
-            memcmp(edited->line[i].text, edited->line[here].text, edited->line[i].size) != 0)
+        if (here == edited->count || !is_same_text(edited, i, here))
             return false;
     }
     return !core->at_end || next_of(edited, here, in) == edited->count;
@@ -162,6 +167,10 @@ static bool is_unique(const struct edited_text *edited, const struct hunk *hunk,
     const size_t new_at = next_of(edited, core.first, new);
 
     for (size_t at = 0; at < edited->count; at++) {
+        /* Few lines are like the first one. A core without lines fits anywhere. */
+        if (old_at < core.end && new_at < core.end && !is_same_text(edited, at, old_at) &&
+            !is_same_text(edited, at, new_at))
+            continue;
         const bool in_old = is_of(&edited->line[at], old), in_new = is_of(&edited->line[at], new);
         if ((in_old && at != old_at && fits_at(edited, &core, old, at, old)) ||
             (in_new && at != new_at && fits_at(edited, &core, new, at, new)) ||

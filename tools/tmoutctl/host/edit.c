@@ -131,7 +131,20 @@ struct edit_run {
     size_t count;
     const char *ending; /* of the line at hand or, at the end, of the last: "\n" or "\r\n" */
     struct edited_text *edited;
+    size_t used; /* of edited->old */
 };
+
+/* Room for text[size], its ending and a NUL: of its own for a line that is added, and shared
+ * by all lines of the file. NULL: out of memory. */
+static char *run_room(struct edit_run *run, enum edited_mark mark, size_t size)
+{
+    char *room = run->edited->old + run->used;
+
+    if (mark == EDITED_ADDED)
+        return malloc(size);
+    run->used += size;
+    return room;
+}
 
 /* Adds text[size] with an ending. Returns 0, or -1: out of memory. */
 static int run_add(struct edit_run *run, enum edited_mark mark, const char *text, size_t size)
@@ -139,14 +152,13 @@ static int run_add(struct edit_run *run, enum edited_mark mark, const char *text
     struct edited_text *edited = run->edited;
     const size_t ending_size = strlen(run->ending);
     struct edited_line *grown = array_grow(edited->line, edited->count, sizeof *grown);
-    char *copy = malloc(size + ending_size + 1);
 
-    if (grown != NULL)
-        edited->line = grown;
-    if (grown == NULL || copy == NULL) {
-        free(copy);
+    if (grown == NULL)
         return -1;
-    }
+    edited->line = grown;
+    char *copy = run_room(run, mark, size + ending_size + 1);
+    if (copy == NULL)
+        return -1;
     memcpy(copy, text, size);
     memcpy(copy + size, run->ending, ending_size + 1);
     edited->changed |= mark != EDITED_KEPT;
@@ -249,6 +261,17 @@ static int run_open_end(struct edit_run *run, size_t old, size_t missing)
     return 0;
 }
 
+/* Makes room for the lines of the file: each with a NUL, and the last with an ending. */
+static int run_make_room(struct edit_run *run, const struct text_file *before)
+{
+    size_t lines = 1;
+
+    for (size_t i = 0; before->text != NULL && i < before->size; i++)
+        lines += before->text[i] == '\n';
+    run->edited->old = malloc((before->text != NULL ? before->size : 0) + lines + sizeof "\r\n");
+    return run->edited->old != NULL ? 0 : -1;
+}
+
 static int run_file(struct edit_run *run, const struct text_file *before)
 {
     struct text_line line = {0};
@@ -256,6 +279,8 @@ static int run_file(struct edit_run *run, const struct text_file *before)
     unsigned lines = 0;
 
     run->ending = "\n";
+    if (run_make_room(run, before) != 0)
+        return -1;
     while (before->text != NULL && next_text_line(before, &line)) {
         if (run_line(run, &line) != 0)
             return -1;
@@ -318,7 +343,9 @@ int edits_run(const struct edits *edits, const struct host *host, const char *pa
 void edited_text_free(struct edited_text *edited)
 {
     for (size_t i = 0; i < edited->count; i++)
-        free(edited->line[i].text);
+        if (edited->line[i].mark == EDITED_ADDED)
+            free(edited->line[i].text);
+    free(edited->old);
     free(edited->line);
     *edited = (struct edited_text){0};
 }

@@ -86,6 +86,7 @@ struct edited_line {
 struct edited_text {
     struct edited_line *line;
     size_t count;
+    char *old;    /* the texts of lines that are not added */
     bool changed; /* has it a line that is removed or added? */
 };
 

@@ -70,13 +70,23 @@ static int isolate_files(void)
     return chdir(shell_home());
 }
 
+/* Lowers a limit; one that is lower stays, since not every root may raise it. */
+static int lower_limit(unsigned resource, rlim_t most)
+{
+    struct rlimit limit;
+
+    if (getrlimit(resource, &limit) != 0)
+        return -1;
+    if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max > most)
+        limit.rlim_max = most;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(resource, &limit);
+}
+
 static int become_nobody(void)
 {
-    const struct rlimit cpu = {CPU_SEC, CPU_SEC}, core = {0, 0}, file = {1 << 20, 1 << 20},
-                        processes = {PROCESSES_MAX, PROCESSES_MAX};
-
-    if (setrlimit(RLIMIT_CPU, &cpu) != 0 || setrlimit(RLIMIT_CORE, &core) != 0 ||
-        setrlimit(RLIMIT_FSIZE, &file) != 0 || setrlimit(RLIMIT_NPROC, &processes) != 0 ||
+    if (lower_limit(RLIMIT_CPU, CPU_SEC) != 0 || lower_limit(RLIMIT_CORE, 0) != 0 ||
+        lower_limit(RLIMIT_FSIZE, 1 << 20) != 0 || lower_limit(RLIMIT_NPROC, PROCESSES_MAX) != 0 ||
         setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
         setresuid(NOBODY, NOBODY, NOBODY) != 0)
         return -1;

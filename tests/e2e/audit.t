@@ -760,6 +760,11 @@ def shells_that_cannot_be_asked():
                  if f["id"].startswith("shells-")}
         tap.ok("could not be asked" in found.get(("shells-limit", "NOTE"), ""), "it says so", found)
         tap.ok(("shells-others", "FAIL") in found, "and has read the file", found)
+        result = run("prlimit", "--nproc=256", "--fsize=65536", "--cpu=4", "setpriv",
+                     "--bounding-set=-sys_resource", "tmoutctl", "audit", "--json")
+        found = [f for f in json.loads(result.stdout)["findings"] if f["id"] == "shells-limit"]
+        tap.ok(found and all(f["status"] == "FAIL" for f in found),
+               "they are asked by a root who may not raise limits", found)
 
 
 def other_shells_away():

@@ -107,10 +107,12 @@ static int typed_run_read(int fd, char **text, size_t *size)
 static int typed_run_talk(const struct typed_run *run, int master_fd, int64_t deadline_ms,
                           char **text)
 {
-    size_t size = 0;
+    const size_t last_size = strlen(run->until);
+    size_t size = 0, seen = 0; /* the last text begins after `seen`, if at all */
     int ready = 0;
 
-    while (*text == NULL || strstr(*text, run->until) == NULL) {
+    while (*text == NULL || strstr(*text + seen, run->until) == NULL) {
+        seen = size > last_size ? size - last_size : 0;
         struct pollfd poll_fd = {.fd = master_fd, .events = POLLIN};
         /* Whatever was typed may have been the answer to another program's question, or lost
          * when the terminal's settings changed. A terminal whose input is full takes no more. */

@@ -1,5 +1,6 @@
 #include "pam_module/admission.h"
 
+#include "lib/attempts/ledger_lock.h"
 #include "lib/host/clock.h"
 #include "pam_module/attempt_log.h"
 #include "pam_module/protected.h"
@@ -83,11 +84,15 @@ static enum ledger_status ask_ledger(struct attempt_admission *admission,
  * stays open. */
 static bool is_locked(struct attempt_admission *admission, struct attempt_report *report)
 {
+    const struct attempt_request *request = &admission->request;
+    const struct origin *origin = &request->login.origin;
+    struct file_bank bank;
+
     return admission->ledger.fd < 0 &&
-           ledger_open_existing(admission->state_dir, admission->request.uid, admission->owner,
-                                &admission->ledger) &&
-           ledger_rejects(&admission->ledger, &admission->request.login.origin,
-                          &admission->request.limits, &admission->start, report);
+           ledger_open_existing(admission->state_dir, request->uid, admission->owner,
+                                ledger_shared_record(origin), &admission->ledger, &bank) &&
+           ledger_rejects(&admission->ledger, &bank, origin, &request->limits, &admission->start,
+                          report);
 }
 
 static enum ledger_status ask_protected(struct attempt_admission *admission,

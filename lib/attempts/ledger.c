@@ -28,24 +28,20 @@ static bool was_locked(const struct ledger *ledger, uint32_t record)
     return (ledger->locked_records >> record & 1) != 0;
 }
 
-bool ledger_rejects(const struct ledger *ledger, const struct origin *origin,
-                    const struct attempt_limits *limits, const struct timestamp *now,
-                    struct attempt_report *report)
+bool ledger_rejects(const struct ledger *ledger, struct file_bank *bank,
+                    const struct origin *origin, const struct attempt_limits *limits,
+                    const struct timestamp *now, struct attempt_report *report)
 {
-    const uint32_t number = ledger_shared_record(origin);
     struct count_changes changes = {0};
-    struct failure ignored = {""};
-    struct file_bank bank;
 
-    if (!was_locked(ledger, number) || was_locked(ledger, RECORD_HEADER) ||
-        sources_count(origin, limits) ||
-        record_load(ledger, number, &bank, &ignored) != LEDGER_OK || bank.count.in_flight != 0)
+    if (bank->count.locked_ms == NOT_LOCKED || bank->count.in_flight != 0 ||
+        was_locked(ledger, RECORD_HEADER) || sources_count(origin, limits))
         return false;
-    count_bring_up_to_date(&bank.count, 0, limits, now, &changes);
-    if (count_lock_left_ms(&bank.count, limits, now) <= 0)
+    count_bring_up_to_date(&bank->count, 0, limits, now, &changes);
+    if (count_lock_left_ms(&bank->count, limits, now) <= 0)
         return false;
     *report = (struct attempt_report){.admission = REJECTED_LOCKED};
-    fill_report(number, &bank, limits, now, report);
+    fill_report(ledger_shared_record(origin), bank, limits, now, report);
     return true;
 }
 

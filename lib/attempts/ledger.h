@@ -28,14 +28,15 @@ struct attempt_report {
 };
 
 /*
- * Is the origin's record locked, with nothing to be noted in it? Then *report is that of
- * an attempt that was rejected. Whatever the answer, nothing has changed, no lock was
- * needed, and a user who stops or kills the caller gains nothing. False may also mean
- * that only ledger_admit() can tell.
+ * Is the origin's record locked, with nothing to be noted in it? bank is its content from
+ * ledger_open_existing(), which this changes. Then *report is that of an attempt that was
+ * rejected. Whatever the answer, the ledger has not changed, no lock was needed, and a
+ * user who stops or kills the caller gains nothing. False may also mean that only
+ * ledger_admit() can tell.
  */
-bool ledger_rejects(const struct ledger *ledger, const struct origin *origin,
-                    const struct attempt_limits *limits, const struct timestamp *now,
-                    struct attempt_report *report);
+bool ledger_rejects(const struct ledger *ledger, struct file_bank *bank,
+                    const struct origin *origin, const struct attempt_limits *limits,
+                    const struct timestamp *now, struct attempt_report *report);
 
 /*
  * Asks for one attempt; on ADMITTED it is to be settled. If another process does

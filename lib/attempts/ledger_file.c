@@ -71,13 +71,12 @@ static bool is_no_file(int error)
     return error == ELOOP || error == ENXIO || error == EISDIR;
 }
 
-/* Opens what is in a ledger's place, whatever it contains. */
+/* Opens what is in a ledger's place, whatever it is. *st is filled on LEDGER_DAMAGED. */
 static enum ledger_status open_place(const struct ledger_place *place, int flags,
                                      struct ledger *ledger, struct stat *st,
                                      struct failure *failure)
 {
     char name[LEDGER_NAME_SIZE];
-    const char *wrong;
 
     ledger_file_name(name, place->uid);
     *ledger =
@@ -88,17 +87,10 @@ static enum ledger_status open_place(const struct ledger_place *place, int flags
         failure_set(failure, "is not a regular file");
         return LEDGER_DAMAGED;
     }
-    if (ledger->fd < 0 || fd_stat(ledger->fd, st) != 0) {
-        failure_set(failure, "cannot be opened: %s", failure_reason(errno));
-        return errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
-    }
-    ledger->device = st->st_dev;
-    ledger->inode = st->st_ino;
-    wrong = wrong_file(st, place->owner);
-    if (wrong == NULL)
+    if (ledger->fd >= 0)
         return LEDGER_OK;
-    failure_set(failure, "%s", wrong);
-    return LEDGER_DAMAGED;
+    failure_set(failure, "cannot be opened: %s", failure_reason(errno));
+    return errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
 }
 
 /* Checks what was read from the file's beginning. */
@@ -132,36 +124,72 @@ static enum ledger_status check_start(struct ledger *ledger, const unsigned char
     return LEDGER_DAMAGED;
 }
 
-/* Checks the file, and all records but those of sources: a login that needs one
- * of them checks it then, under the lock. LEDGER_REPLACED: of version 1. */
-static enum ledger_status check_file(struct ledger *ledger, const struct stat *st,
-                                     struct failure *failure)
+/* The records that precede those of sources, as they were read with the file's beginning.
+ * bank, unless it is NULL, becomes the content of record number. */
+static enum ledger_status check_records(struct ledger *ledger, const unsigned char *start,
+                                        uint32_t number, struct file_bank *bank,
+                                        struct failure *failure)
+{
+    struct file_bank again;
+
+    for (uint32_t i = 0; i < RECORDS_WITHOUT_SOURCES; i++) {
+        const struct file_bank *in_force = record_in_force(
+            ledger, i, (const struct file_record *)(const void *)(start + ledger_record_offset(i)));
+        if (in_force == NULL) { /* perhaps just being written */
+            const enum ledger_status status = record_load(ledger, i, &again, failure);
+            if (status != LEDGER_OK)
+                return status;
+            in_force = &again;
+        }
+        if (in_force->count.locked_ms != NOT_LOCKED)
+            ledger->locked_records |= 1U << i;
+        if (bank != NULL && i == number)
+            *bank = *in_force;
+    }
+    return LEDGER_OK;
+}
+
+/* What the file is, and its state. Not before it was read: what was read of a ledger that
+ * is not revoked afterwards was in force, and a lock in it is one (ledger_rejects()). */
+static enum ledger_status check_status(struct ledger *ledger, struct stat *st,
+                                       struct failure *failure)
+{
+    if (fd_stat(ledger->fd, st) != 0) {
+        failure_set(failure, "cannot be opened: %s", failure_reason(errno));
+        return LEDGER_FAILED;
+    }
+    ledger->device = st->st_dev;
+    ledger->inode = st->st_ino;
+    const char *wrong = wrong_file(st, ledger->owner);
+    if (wrong == NULL)
+        return LEDGER_OK;
+    failure_set(failure, "%s", wrong);
+    return LEDGER_DAMAGED;
+}
+
+/* Checks an open file, and all records but those of sources: a login that needs one
+ * of them checks it then, under the lock. bank as in check_records(). LEDGER_REPLACED: of
+ * version 1. */
+static enum ledger_status check_file(struct ledger *ledger, struct stat *st, uint32_t number,
+                                     struct file_bank *bank, struct failure *failure)
 {
     enum { SIZE = RECORDS_OFFSET + RECORDS_WITHOUT_SOURCES * sizeof(struct file_record) };
     _Alignas(uint64_t) unsigned char start[SIZE];
-    struct file_bank bank;
 
     const ssize_t size = pread(ledger->fd, start, sizeof start, 0);
-    if (size < 0) {
-        failure_set(failure, "cannot be read: %s", failure_reason(errno));
+    const int error = errno;
+    enum ledger_status status = check_status(ledger, st, failure);
+    if (status == LEDGER_OK && size < 0) {
+        failure_set(failure, "cannot be read: %s", failure_reason(error));
         return LEDGER_FAILED;
     }
-    enum ledger_status status = check_start(ledger, start, (size_t)size, failure);
+    if (status == LEDGER_OK)
+        status = check_start(ledger, start, (size_t)size, failure);
     if (status == LEDGER_OK && st->st_size < ledger_file_size(ledger->record_count)) {
         failure_set(failure, "is too short");
         return LEDGER_DAMAGED;
     }
-    for (uint32_t i = 0; i < RECORDS_WITHOUT_SOURCES && status == LEDGER_OK; i++) {
-        const struct file_bank *in_force = record_in_force(
-            ledger, i, (const struct file_record *)(void *)(start + ledger_record_offset(i)));
-        if (in_force == NULL) { /* perhaps just being written */
-            status = record_load(ledger, i, &bank, failure);
-            in_force = &bank;
-        }
-        if (status == LEDGER_OK && in_force->count.locked_ms != NOT_LOCKED)
-            ledger->locked_records |= 1U << i;
-    }
-    return status;
+    return status == LEDGER_OK ? check_records(ledger, start, number, bank, failure) : status;
 }
 
 /* Replaces an earlier version's ledger, or a revoked one. Processes of version 1
@@ -182,7 +210,7 @@ enum ledger_status ledger_open_file(const struct ledger_place *place, const stru
     enum ledger_status status = open_place(place, O_RDWR, ledger, st, failure);
 
     if (status == LEDGER_OK)
-        status = check_file(ledger, st, failure);
+        status = check_file(ledger, st, RECORD_HEADER, NULL, failure);
     if (status == LEDGER_REPLACED)
         status = renew_file(place, ledger, now, failure);
     else if (status == LEDGER_OK && (st->st_mode & LEDGER_REVOKED) != 0)
@@ -232,7 +260,7 @@ enum ledger_status ledger_open_view(const char *state_dir, uid_t uid, uid_t owne
     enum ledger_status status = open_place(&place, O_RDONLY, ledger, &st, failure);
     close(place.directory_fd);
     if (status == LEDGER_OK)
-        status = check_file(ledger, &st, failure);
+        status = check_file(ledger, &st, RECORD_HEADER, NULL, failure);
     if (status == LEDGER_REPLACED)
         status = view_v1(ledger, failure);
     else if (status == LEDGER_OK)
@@ -324,7 +352,8 @@ enum ledger_status ledger_open(const char *state_dir, uid_t uid, uid_t owner,
     return status;
 }
 
-bool ledger_open_existing(const char *state_dir, uid_t uid, uid_t owner, struct ledger *ledger)
+bool ledger_open_existing(const char *state_dir, uid_t uid, uid_t owner, uint32_t number,
+                          struct ledger *ledger, struct file_bank *bank)
 {
     struct ledger_place place = {.uid = uid, .owner = owner};
     struct failure ignored = {""};
@@ -335,7 +364,7 @@ bool ledger_open_existing(const char *state_dir, uid_t uid, uid_t owner, struct 
     if (place.directory_fd < 0)
         return false;
     const bool good = open_place(&place, O_RDWR, ledger, &st, &ignored) == LEDGER_OK &&
-                      check_file(ledger, &st, &ignored) == LEDGER_OK &&
+                      check_file(ledger, &st, number, bank, &ignored) == LEDGER_OK &&
                       (st.st_mode & LEDGER_REVOKED) == 0;
     ledger->directory_fd = place.directory_fd;
     if (!good)

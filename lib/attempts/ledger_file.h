@@ -30,9 +30,11 @@ enum ledger_status ledger_open(const char *state_dir, uid_t uid, uid_t owner,
                                const struct timestamp *now, struct ledger *ledger,
                                struct failure *failure);
 
-/* Opens it, but changes nothing, and needs no protection from the user. Returns false
- * if there is not a good one: then ledger_open() has to. */
-bool ledger_open_existing(const char *state_dir, uid_t uid, uid_t owner, struct ledger *ledger);
+/* Opens it, but changes nothing, and needs no protection from the user. *bank becomes the
+ * content of record number, one of RECORDS_WITHOUT_SOURCES, while the ledger was in force.
+ * Returns false if there is not a good one: then ledger_open() has to. */
+bool ledger_open_existing(const char *state_dir, uid_t uid, uid_t owner, uint32_t number,
+                          struct ledger *ledger, struct file_bank *bank);
 
 /* Opens it read-only, and changes nothing: LEDGER_ABSENT where there is none. On
  * LEDGER_OK the caller closes it. */

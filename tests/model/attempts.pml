@@ -13,8 +13,12 @@
  *      Once it has been admitted, it is rejected only if it stopped for too long
  *      itself (the assertion after its settlement).
  *
- * Each rule of the implementation can be taken out by defining NO_...; then a half
- * of the guarantee no longer holds.
+ * The look without a lock with which an attempt begins (ledger_rejects()) lets nobody
+ * in, and rejects only if the whole procedure would have done so at that moment, which
+ * lies within the attempt: the assertions in check_password() and after the look.
+ *
+ * Each rule of the implementation can be taken out by defining NO_...; then one of
+ * these no longer holds.
  *
  * Abstractions. A change of a record is one step: the two banks see to that. Time is
  * an event: whoever waits for a lock whose holder is frozen gives up at some point,
@@ -115,6 +119,21 @@ bool stopped[PROCESSES]; /* it stopped for too long before it knew that it was a
 #define LOCKABLE(l) (ledger[l].holder == NOBODY)
 #endif
 #define ROOM_FOR_ME (!ledger[l].locked && HAS_ROOM(l))
+
+/* Would an attempt that went through the whole procedure just now, while nothing else
+ * happened, be rejected as locked? The ledger that it would use is the one in place, or
+ * its copy, if that has been entered: what is written to the old one no longer counts. */
+#define IN_FORCE                                                                                   \
+    (ledger[in_place].revoked && ledger[in_place].successor != NONE ->                             \
+         ledger[in_place].successor : in_place)
+#define IS_FAILURE(l, e) (ledger[l].entry[e] == FAILED || GIVEN_UP(l, e))
+#define LOCKS_OUT(l)     (ledger[l].locked || (IS_FAILURE(l, 0) && IS_FAILURE(l, 1)))
+#ifdef NO_LOCK_TO_REJECT
+#define SHOWS_LOCK(l) (!HAS_ROOM(l))
+#else
+#define SHOWS_LOCK(l)                                                                              \
+    (ledger[l].locked && ledger[l].entry[0] != IN_FLIGHT && ledger[l].entry[1] != IN_FLIGHT)
+#endif
 
 /* A step of a process: a frozen one does none, and any may be the last. */
 #define STEP (!frozen[me])
@@ -236,9 +255,9 @@ inline release() {
 inline verify_or_replace(again) {
     if
 #ifdef NO_VERIFICATION
-    :: atomic { STEP -> admitted[me] = (slot != NONE); release() }
+    :: atomic { STEP -> admitted[me] = (slot != NONE); asked = true; release() }
 #else
-    :: atomic { STEP && IS_CURRENT(l) -> admitted[me] = (slot != NONE); release() }
+    :: atomic { STEP && IS_CURRENT(l) -> admitted[me] = (slot != NONE); asked = true; release() }
     :: atomic { STEP && !IS_CURRENT(l) -> release() };
         if
         :: atomic { STEP && in_place != l -> l = in_place; attempt_lock[me] = NOBODY }
@@ -253,6 +272,7 @@ inline verify_or_replace(again) {
 /* --- attempts ---------------------------------------------------------------------- */
 
 inline check_password() {
+    assert(asked);
     if
     :: atomic { STEP && !RIGHT -> guessed[me] = true; failed[me] = true; assert(GUESSES <= MAX_ATTEMPTS) }
     :: STEP && RIGHT
@@ -310,6 +330,30 @@ proctype attempt(byte me) {
     byte slot = NONE;
     bool settled = false; /* in the ledger: else it had been given up */
     bool copied = false;  /* this is not the first ledger in which it is settled */
+    bool asked = false;   /* it has gone through the whole procedure */
+    bool sure = false;    /* that would have rejected it when it looked */
+
+    /* ledger_open_existing() and ledger_rejects(), which may stop anywhere between these
+     * steps: to open the ledger, to read it, and to look whether it has been revoked. */
+    atomic { STEP -> l = in_place };
+    if
+    :: atomic { STEP && SHOWS_LOCK(l) -> sure = LOCKS_OUT(IN_FORCE) }
+    :: STEP && !SHOWS_LOCK(l) ->
+#ifdef NO_ADMISSION
+        check_password();
+        goto end
+#else
+        goto admit
+#endif
+    fi;
+    if
+#ifdef NO_LOOK_AFTERWARDS
+    :: atomic { STEP -> assert(sure); sure = false; reject(); goto end }
+#else
+    :: atomic { STEP && !ledger[l].revoked -> assert(sure); sure = false; reject(); goto end }
+    :: atomic { STEP && ledger[l].revoked -> sure = false; goto admit }
+#endif
+    fi;
 
 admit:
     slot = NONE;
@@ -420,7 +464,8 @@ end:
         copy = NONE;
         slot = NONE;
         settled = false;
-        copied = false
+        copied = false;
+        asked = false
     }
 }
 

@@ -40,6 +40,10 @@ RULES = {
     "VERIFICATION": ("a change counts only if the ledger is current afterwards", 1),
     "SUCCESSION": ("of several copies, the first one that was entered counts", 1),
     "MUTUAL_EXCLUSION": ("one process at a time changes a ledger", 1),
+    "ADMISSION": ("who is not rejected at the first look asks to be admitted", 0),
+    "LOCK_TO_REJECT": ("the first look rejects nobody who would have to wait", 0),
+    "LOOK_AFTERWARDS": ("the first look counts only if the ledger is not revoked afterwards", 1,
+                        "-DLEDGERS=2"),
 }
 
 

@@ -1924,8 +1924,10 @@ static bool is_rejected_at_once(const char *directory, const struct origin *orig
 {
     const struct timestamp now = at(ms);
     struct ledger ledger;
-    const bool rejected = ledger_open_existing(directory, USER, geteuid(), &ledger) &&
-                          ledger_rejects(&ledger, origin, limits, &now, report);
+    struct file_bank bank;
+    const bool rejected = ledger_open_existing(directory, USER, geteuid(),
+                                               ledger_shared_record(origin), &ledger, &bank) &&
+                          ledger_rejects(&ledger, &bank, origin, limits, &now, report);
 
     ledger_close(&ledger);
     return rejected;
@@ -2885,6 +2887,46 @@ static void resumed_replacement_changes_nothing(void **state)
     }
 }
 
+/* Others replace the ledger; then one that was frozen before that writes a lock into the
+ * old one, which no longer counts. */
+static void others_lock_too_late(void)
+{
+    const struct timestamp now = at(0);
+    struct failure failure = {""};
+    struct ledger late, other;
+    struct file_bank bank;
+
+    assert_int_equal(open_ledger(frozen_in, 0, &late, &failure), LEDGER_OK);
+    assert_int_equal(open_ledger(frozen_in, 0, &other, &failure), LEDGER_OK);
+    assert_int_equal(ledger_renew(&other, &now, &failure), LEDGER_OK);
+    ledger_close(&other);
+    assert_int_equal(record_load(&late, RECORD_NETWORK, &bank, &failure), LEDGER_OK);
+    bank.count.locked_ms = now.boot_ms;
+    assert_int_equal(record_store(&late, RECORD_NETWORK, &bank, &failure), LEDGER_OK);
+    ledger_close(&late);
+}
+
+/* Frozen anywhere while it looks, without a lock, whether the user is locked: it rejects
+ * nobody who was not. */
+static void resumed_look_rejects_nobody(void **state)
+{
+    struct attempt_report report;
+    bool frozen = true;
+    unsigned call;
+
+    for (call = 1; frozen; call++) {
+        remove_ledger(*state);
+        attempt_once(*state, &network, &by_user, 0, false);
+        freeze_at(*state, call, false);
+        freeze.action = others_lock_too_late;
+        if (is_rejected_at_once(*state, &network, &by_user, 0, &report))
+            fail_msg("call %u: rejected", call);
+        frozen = was_frozen();
+        assert_int_equal(ask_once(*state, &network, &by_user, 0), ADMITTED);
+    }
+    assert_true(call > 2);
+}
+
 /* --- files and sizes ---------------------------------------------------------- */
 
 /* Called right after the product has asked for a ledger's size, to act as
@@ -3317,6 +3359,7 @@ int main(void)
         WITH_DIRECTORY(resumed_admission_wins_no_guess),
         WITH_DIRECTORY(resumed_settlement_counts_once),
         WITH_DIRECTORY(resumed_replacement_changes_nothing),
+        WITH_DIRECTORY(resumed_look_rejects_nobody),
         WITH_DIRECTORY(sources_are_separate),
         WITH_DIRECTORY(guesses_of_a_stranger_are_limited),
         WITH_DIRECTORY(attempts_in_flight_do_not_add_guesses),

@@ -143,6 +143,12 @@ def life():
               if "pam_tmout.so" in read(f"{ROOT}/etc/pam.d/{name}")]
     tap.equal(stacks, [], "the stacks are unchanged")
 
+    write(ROOT + "/etc/security/tmout.conf.d/site.conf", "default { tmout = 5m }\n")
+    for words in ("apply",), ("shells", "--install"), ("shells", "--remove"), ("audit", "--patch"):
+        run("chroot", ROOT, "tmoutctl", *words)
+    changed = [line for line in rpm("-V", "pam_tmout").stdout.splitlines() if "/usr/share/doc/" not in line]
+    tap.equal(changed, [], "rpm -V finds nothing changed after use")
+    os.unlink(ROOT + "/etc/security/tmout.conf.d/site.conf")
     sshd = read(ROOT + "/etc/pam.d/sshd")
     write(ROOT + "/etc/pam.d/sshd", FATAL + sshd)
     done = rpm("-e", "pam_tmout")

@@ -40,13 +40,24 @@ static bool is_among(const char *name, const char *const *names, size_t count)
     return false;
 }
 
+/* Service number i of those in which a line is looked at. sshd's is the first: a line that
+ * several read is reported once, and as serious as it is there. */
+static const struct pam_service *service_at(const struct pam_facts *pam, size_t i)
+{
+    const size_t sshd = pam->sshd_service;
+
+    if (sshd == pam->services.count || i > sshd)
+        return &pam->services.item[i];
+    return &pam->services.item[i == 0 ? sshd : i - 1];
+}
+
 /* Calls `look` for each line of all stacks, with the service that it is found in. */
 static void each_line(struct audit *audit, const struct pam_facts *pam,
                       void (*look)(struct audit *, const struct pam_facts *,
                                    const struct pam_service *, const struct pam_line *))
 {
     for (size_t i = 0; i < pam->services.count; i++) {
-        const struct pam_service *service = &pam->services.item[i];
+        const struct pam_service *service = service_at(pam, i);
         for (int type = 0; type < PAM_TYPES && !service->is_fragment; type++)
             for (size_t k = 0; k < service->stack[type].count; k++)
                 look(audit, pam, service, &service->stack[type].line[k]);
@@ -142,7 +153,7 @@ static void check_pam_bad_jump(struct audit *audit, const void *facts)
     const struct pam_facts *pam = facts;
 
     for (size_t i = 0; i < pam->services.count; i++) {
-        const struct pam_service *service = &pam->services.item[i];
+        const struct pam_service *service = service_at(pam, i);
         for (int type = 0; type < PAM_TYPES && !service->is_fragment; type++)
             look_for_bad_jumps(audit, pam, service, &service->stack[type]);
     }
@@ -231,7 +242,7 @@ static void check_pam_module(struct audit *audit, const void *facts)
 
     each_line(audit, facts, check_module_path);
     for (size_t i = 0; i < pam->services.count; i++) {
-        const struct pam_service *service = &pam->services.item[i];
+        const struct pam_service *service = service_at(pam, i);
         const struct pam_stack *account = &service->stack[PAM_TYPE_ACCOUNT];
         for (size_t k = 0; k < account->count && !service->is_fragment; k++)
             check_account_line(audit, pam, service, &account->line[k]);
@@ -543,8 +554,11 @@ static int read_facts(struct audit *audit, struct pam_facts *pam)
     pam_uids_read(audit->host, &pam->uids);
     if (pam_services_read(audit->host, &pam->services) != 0)
         return -1;
+    pam->sshd_service = pam->services.count;
     for (size_t i = 0; i < pam->services.count; i++) {
         struct pam_service *service = &pam->services.item[i];
+        if (strcmp(service->name, pam->sshd) == 0)
+            pam->sshd_service = i;
         service->is_blocked = unit_find_blocking(audit->host, service->name,
                                                  audit->context->state_dir, unit, sizeof unit);
     }

@@ -23,7 +23,8 @@ struct pam_diagnosis {
 
 struct pam_facts {
     struct pam_services services;
-    char sshd[256]; /* the service that sshd names */
+    char sshd[256];      /* the service that sshd names */
+    size_t sshd_service; /* its number; services.count: there is none */
     struct pam_uids uids;
     bool limits_attempts; /* some rule sets max_attempts */
     bool covers_console;  /* some rule covers console logins */

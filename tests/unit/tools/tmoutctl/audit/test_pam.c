@@ -467,6 +467,33 @@ static void modules_that_are_not_installed(void **state)
                                    "carriage return", NULL});
 }
 
+/* A line of a file that many services read is as serious as it is for sshd, whatever comes
+ * before it by name. */
+static void lines_that_sshd_shares(void **state)
+{
+    static const struct {
+        enum audit_check check;
+        const char *line;
+    } cases[] = {
+        {CHECK_PAM_MISSING_MODULE, "account required pam_gone.so\n"},
+        {CHECK_PAM_BAD_JUMP, "account [default=1] pam_permit.so\n"},
+        {CHECK_PAM_MODULE, "account required pam_tmout.so\n"},
+    };
+    struct audited_host *host = *state;
+
+    put_module(host->root, "permit");
+    put_module(host->root, "unix");
+    put(host->root, "/etc/pam.d/aaa", "account include common-account\n");
+    put(host->root, SSHD_PAM, GOOD_STACK "account include common-account\n");
+    put(host->root, "/etc/pam.d/zzz", "account include common-account\n");
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        put(host->root, "/etc/pam.d/common-account", cases[i].line);
+        assert_only(audit_area(host, audit_pam),
+                    &(struct expected){cases[i].check, AUDIT_FAIL, "/etc/pam.d/common-account", 1,
+                                       "sshd", NO_FIX});
+    }
+}
+
 /* What keeps somebody out because its module is not there must not let them in, and nobody
  * is asked for a password for a module that is not there. */
 static void edits_around_modules_that_are_not_installed(void **state)
@@ -841,6 +868,7 @@ int main(void)
         WITH_HOST(a_line_before_those_who_need_no_password),
         WITH_HOST(jumps_past_the_end),
         WITH_HOST(modules_that_are_not_installed),
+        WITH_HOST(lines_that_sshd_shares),
         WITH_HOST(edits_around_modules_that_are_not_installed),
         WITH_HOST(services_that_share_a_line),
         WITH_HOST(arguments_in_brackets),

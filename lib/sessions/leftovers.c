@@ -1,6 +1,7 @@
 #include "lib/sessions/leftovers.h"
 
 #include "lib/host/census.h"
+#include "lib/host/file_tables.h"
 #include "lib/host/pidfd.h"
 #include "lib/host/proc_directory.h"
 
@@ -193,7 +194,7 @@ static bool has_ended(int pidfd)
 /* --- ending them ------------------------------------------------------------------ */
 
 struct signalling {
-    int signal_number;
+    const int *signals; /* up to 0 */
     ssize_t count;
 };
 
@@ -204,17 +205,26 @@ static void signal_leftover(void *context, pid_t pid, int pidfd)
     (void)pid;
     if (has_ended(pidfd))
         return;
-    pidfd_signal(pidfd, signalling->signal_number);
+    for (const int *signal_number = signalling->signals; *signal_number != 0; signal_number++)
+        pidfd_signal(pidfd, *signal_number);
     signalling->count++;
 }
 
-ssize_t leftovers_signal(const struct login_trace *trace, int signal_number)
+static ssize_t signal_leftovers(const struct login_trace *trace, const int *signals)
 {
-    struct signalling signalling = {.signal_number = signal_number};
+    struct signalling signalling = {.signals = signals};
 
     return for_each_leftover(trace, CENSUS_SHARED_MS, signal_leftover, &signalling) == 0
                ? signalling.count
                : -1;
+}
+
+/* All signals in one pass: whoever ends of the first one makes the list useless. */
+ssize_t leftovers_terminate(const struct login_trace *trace)
+{
+    static const int signals[] = {SIGHUP, SIGTERM, SIGCONT, 0};
+
+    return signal_leftovers(trace, signals);
 }
 
 /* As the kernel's PID_MAX_LIMIT. */
@@ -251,7 +261,7 @@ ssize_t leftovers_kill(const struct login_trace *trace)
             break;
     }
     free(stopping.seen);
-    return leftovers_signal(trace, SIGKILL);
+    return signal_leftovers(trace, (const int[]){SIGKILL, 0});
 }
 
 /* --- their terminals ---------------------------------------------------------------- */
@@ -300,27 +310,43 @@ static void list_terminal(struct listing *listing, pid_t pid, unsigned index)
     }
 }
 
-static void list_terminals(void *context, pid_t pid, int pidfd)
+/* What one of its threads has open. */
+static void list_terminals_of_thread(struct listing *listing, pid_t pid, pid_t thread)
 {
-    struct listing *listing = context;
     unsigned index;
     const char *fd;
+    DIR *directory = proc_directory_open(thread, "fdinfo");
 
-    if (has_ended(pidfd))
-        return;
-    listing->found.process_count++;
-    if (listing->found.witness == 0)
-        listing->found.witness = pid;
-    DIR *directory = proc_directory_open(pid, "fdinfo");
     if (directory == NULL) {
         if (!process_has_ended(errno))
             listing->error = errno;
         return;
     }
     while ((fd = proc_directory_next(directory)) != NULL)
-        if (is_master(pid, fd, &index))
+        if (is_master(thread, fd, &index))
             list_terminal(listing, pid, index);
     closedir(directory);
+}
+
+static void list_terminals(void *context, pid_t pid, int pidfd)
+{
+    struct listing *listing = context;
+    struct file_tables tables;
+    pid_t thread;
+
+    if (has_ended(pidfd))
+        return;
+    listing->found.process_count++;
+    if (listing->found.witness == 0)
+        listing->found.witness = pid;
+    if (file_tables_begin(&tables, pid) != 0) {
+        if (!process_has_ended(errno))
+            listing->error = errno;
+        return;
+    }
+    while ((thread = file_tables_next(&tables)) > 0)
+        list_terminals_of_thread(listing, pid, thread);
+    file_tables_end(&tables);
 }
 
 int leftovers_find(const struct login_trace *trace,

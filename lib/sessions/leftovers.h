@@ -68,15 +68,16 @@ void login_trace_read(const struct session_record *login, struct login_trace *tr
 void leftovers_prepare(void);
 
 /*
- * Sends a signal to everything that the login left behind but this process and
- * its parent. Returns how many there are that have not ended, or -1 with errno.
+ * Asks everything that the login left behind to end, but this process and its parent:
+ * SIGHUP, SIGTERM, and SIGCONT for what is stopped. Returns how many there are that have
+ * not ended, or -1 with errno.
  */
-ssize_t leftovers_signal(const struct login_trace *trace, int signal_number);
+ssize_t leftovers_terminate(const struct login_trace *trace);
 
 /*
  * Ends all of it, however many there are, and although they keep starting new
  * ones: they are stopped until no other one appears, and then killed. Returns as
- * leftovers_signal() does.
+ * leftovers_terminate() does.
  */
 ssize_t leftovers_kill(const struct login_trace *trace);
 

@@ -59,7 +59,21 @@ WITHOUT_TERMINAL = {
     "what keeps starting others": "nohup setsid sh -c 'while :; do sh -c \"sleep 0.3; exit\" & sleep 0.02; "
                                   "done' </dev/null >/dev/null 2>&1 &",
 }
+# /proc/PID/fd shows nothing of what a thread with files of its own has open.
+HIDING_THREAD = """
+import ctypes, os, threading
+def hide():
+    assert ctypes.CDLL(None).unshare(0x400) == 0
+    shell = os.forkpty()[0]
+    if shell == 0:
+        os.execlp("bash", "bash", "-i")
+    os.waitpid(shell, 0)
+threading.Thread(target=hide).start()
+"""
+
 WITH_TERMINAL = {
+    "a thread with files of its own":
+        f"setsid -f /usr/bin/python3 -c '{HIDING_THREAD}' </dev/null >/dev/null 2>&1",
     "tmux": "tmux new-session -d",
     "screen": "screen -dm",
     "dtach": "dtach -n d.socket bash",

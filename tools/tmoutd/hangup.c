@@ -1,12 +1,13 @@
 #include "tools/tmoutd/hangup.h"
 
 #include "lib/host/census.h"
+#include "lib/host/file_tables.h"
 #include "lib/host/pidfd.h"
 #include "lib/host/proc_children.h"
+#include "lib/host/proc_directory.h"
 #include "lib/host/procfs.h"
 #include "lib/sessions/login_processes.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -129,27 +130,39 @@ static bool may_be_terminal(const struct use *use, int directory, const char *fd
                             strcmp(last + 1, "console") == 0);
 }
 
-static bool has_open(struct use *use, pid_t pid)
+static bool thread_has_open(struct use *use, pid_t thread)
 {
-    char path[64];
-    struct dirent *entry;
+    const char *fd;
     struct statx file;
     bool found = false;
+    DIR *directory = proc_directory_open(thread, "fd");
 
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-    DIR *directory = opendir(path);
     if (directory == NULL)
         return false;
-    while (!found && (entry = readdir(directory)) != NULL) {
+    while (!found && (fd = proc_directory_next(directory)) != NULL) {
         if (use->files_left == 0)
             found = true;
-        else if (entry->d_name[0] != '.' && use->files_left-- > 0)
-            found = may_be_terminal(use, dirfd(directory), entry->d_name) &&
-                    statx(dirfd(directory), entry->d_name, AT_STATX_DONT_SYNC,
-                          STATX_TYPE | STATX_INO, &file) == 0 &&
+        else if (use->files_left-- > 0)
+            found = may_be_terminal(use, dirfd(directory), fd) &&
+                    statx(dirfd(directory), fd, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO,
+                          &file) == 0 &&
                     (same_file(use->terminal, &file) || is_own_terminal(&file));
     }
     closedir(directory);
+    return found;
+}
+
+static bool has_open(struct use *use, pid_t pid)
+{
+    struct file_tables tables;
+    pid_t thread;
+    bool found = false;
+
+    if (file_tables_begin(&tables, pid) != 0)
+        return false;
+    while (!found && (thread = file_tables_next(&tables)) > 0)
+        found = thread_has_open(use, thread);
+    file_tables_end(&tables);
     return found;
 }
 

@@ -3,7 +3,6 @@
 #include "lib/host/pidfd.h"
 
 #include <errno.h>
-#include <signal.h>
 
 void look_at_leftovers(const void *input, int fd, struct answer *answer)
 {
@@ -35,14 +34,8 @@ static void answer_count(ssize_t count, struct answer *answer)
 
 void terminate_leftovers(const void *input, int fd, struct answer *answer)
 {
-    const ssize_t count = leftovers_signal(input, SIGHUP);
-
     (void)fd;
-    if (count > 0) {
-        leftovers_signal(input, SIGTERM);
-        leftovers_signal(input, SIGCONT);
-    }
-    answer_count(count, answer);
+    answer_count(leftovers_terminate(input), answer);
 }
 
 void kill_leftovers(const void *input, int fd, struct answer *answer)

@@ -20,6 +20,7 @@
 enum log_event {
     LOG_EVENT_NONE,
     LOG_EVENT_LOCKED,         /* a user was locked after failed attempts */
+    LOG_EVENT_UNLOCKED,       /* an administrator has unlocked a user */
     LOG_EVENT_REJECTED,       /* a password was rejected: a lock, or too many attempts */
     LOG_EVENT_NOT_COUNTED,    /* attempts cannot be counted, so passwords are rejected */
     LOG_EVENT_DISCONNECTED,   /* a terminal or a login reached a limit */

@@ -55,6 +55,11 @@ def all_events(host):
           {**who, "TMOUT_FAILURES": "2", "TMOUT_LOCK_TIME": "1h", "PRIORITY": "4",
            "MESSAGE": r"pam_tmout\(sshd:auth\): locked after too many failed attempts user=bob .* lock_time=1h"},
           "User bob is locked after failed login attempts")
+    check(host, "UNLOCKED", ["TMOUT_USER=bob"],
+          {"TMOUT_USER": "bob", "TMOUT_SERVICE": "tmoutctl", "TMOUT_ADDRESS": "local", "TMOUT_FAILURES": "2",
+           "TMOUT_MAX_ATTEMPTS": "2", "TMOUT_LOCKED": "yes", "TMOUT_BY_UID": "0", "PRIORITY": "5",
+           "SYSLOG_IDENTIFIER": "tmoutctl", "SYSLOG_FACILITY": "10", "MESSAGE": "unlocked user=bob .* by_uid=0"},
+          "User bob was unlocked")
     check(host, "REJECTED", ["TMOUT_USER=bob"],
           {**who, "TMOUT_UNLOCK_IN": r"\d+m(\d+s)?|1h", "PRIORITY": "5"}, "A password of user bob was rejected unchecked")
     check(host, "DISCONNECTED", ["TMOUT_USER=dora"],

@@ -5,6 +5,7 @@
 #include "lib/host/clock.h"
 #include "lib/policy/duration.h"
 #include "lib/policy/resolve_account.h"
+#include "tools/tmoutctl/host/event_log.h"
 #include "tools/tmoutctl/print.h"
 
 #include <dirent.h>
@@ -235,14 +236,22 @@ static void max_attempts_format(const struct tmoutctl_context *context, const ch
 static void log_unlock(const struct tmoutctl_context *context, const char *user,
                        const struct ledger_unlocked *undone)
 {
+    struct log_entry entry;
     char limit[16];
 
     max_attempts_format(context, user, limit, sizeof limit);
+    log_entry_begin(&entry, LOG_EVENT_UNLOCKED, LOG_NOTICE, "unlocked");
+    log_entry_add(&entry, "user", "%s", user);
+    log_entry_add(&entry, "address", "local");
+    log_entry_add(&entry, "service", "tmoutctl");
+    log_entry_add(&entry, "failures", "%u", undone->failures);
+    log_entry_add(&entry, "max_attempts", "%s", limit);
+    log_entry_add(&entry, "locked", "%s", undone->locked ? "yes" : "no");
+    log_entry_add(&entry, "by_uid", "%u", (unsigned)getuid());
+    if (event_to_journal(&entry))
+        return;
     openlog("tmoutctl", LOG_PID, LOG_AUTHPRIV);
-    syslog(LOG_NOTICE,
-           "unlocked user=%s address=local service=tmoutctl failures=%u max_attempts=%s locked=%s "
-           "by_uid=%u",
-           user, undone->failures, limit, undone->locked ? "yes" : "no", (unsigned)getuid());
+    syslog(entry.priority, "%s", entry.text);
     closelog();
 }
 

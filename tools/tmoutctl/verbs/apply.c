@@ -7,10 +7,10 @@
 
 #include "lib/attempts/ledger_remove.h"
 #include "lib/host/atomic_file.h"
-#include "lib/host/journal.h"
 #include "lib/policy/compile.h"
 #include "lib/policy/snapshot_read.h"
 #include "lib/policy/snapshot_write.h"
+#include "tools/tmoutctl/host/event_log.h"
 #include "tools/tmoutctl/host/journal_stream.h"
 #include "tools/tmoutctl/host/state_directory.h"
 #include "tools/tmoutctl/host/user_attempts.h"
@@ -19,7 +19,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <paths.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,10 +182,10 @@ static const char *describe_policy_in_force(const struct application *a, char *t
 static bool log_rejection(const struct application *a, const char *text)
 {
     const struct problem *first = problems_first_bad(&a->problems);
-    char datagram[JOURNAL_ENTRY_MAX], rule[FAILURE_TEXT_MAX];
+    char rule[FAILURE_TEXT_MAX];
     struct log_entry entry;
 
-    if (!is_journal_stream(STDERR_FILENO) || !journal_owns_log(_PATH_LOG))
+    if (!is_journal_stream(STDERR_FILENO))
         return false;
     log_entry_begin(&entry, LOG_EVENT_POLICY_INVALID, LOG_ERR, "%s", text);
     log_entry_add_field(&entry, "policy", a->context->config_path);
@@ -194,7 +193,7 @@ static bool log_rejection(const struct application *a, const char *text)
         snprintf(rule, sizeof rule, "%s:%u", first->file, first->line);
         log_entry_add_field(&entry, "rule", rule);
     }
-    return journal_send(JOURNAL_SOCKET, datagram, journal_format(&entry, "tmoutctl", "", datagram));
+    return event_to_journal(&entry);
 }
 
 static json_t *applied_json(const struct application *a, bool applied)

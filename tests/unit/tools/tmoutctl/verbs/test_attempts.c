@@ -207,6 +207,33 @@ static void assert_logged(const char *user, const char *counts)
     logged[0] = '\0';
 }
 
+/* One line and the fields, either in the journal or in syslog. */
+static void unlocking_is_an_event(void **state)
+{
+    static const char fields[] = "TMOUT_USER\n\4\0\0\0\0\0\0\0root\nTMOUT_ADDRESS\n"
+                                 "\5\0\0\0\0\0\0\0local\nTMOUT_SERVICE\n";
+    struct verb_place place;
+
+    place_open(&place, *state, policy);
+    for (int i = 0; i < 2; i++) {
+        has_journal = i == 1;
+        in_journal.text[0] = '\0';
+        fail_logins(place.state, 0, &local, &limits, 2);
+        assert_unlock(&place, "root", "root was not locked; failed logins cleared\n");
+        assert_int_equal(in_journal.event, LOG_EVENT_UNLOCKED);
+        assert_int_equal(in_journal.priority, 5); /* LOG_NOTICE, whose header defines syslog() */
+        assert_true(in_journal.fields_size > sizeof fields);
+        assert_memory_equal(in_journal.fields, fields, sizeof fields - 1);
+        if (!has_journal)
+            assert_string_equal(logged, in_journal.text);
+        else
+            snprintf(logged, sizeof logged, "%s", in_journal.text);
+        assert_logged("root", "failures=2 max_attempts=- locked=no");
+    }
+    has_journal = false;
+    place_close(&place);
+}
+
 static void unlocking(void **state)
 {
     struct verb_place place;
@@ -282,6 +309,7 @@ int main(void)
         WITH_DIRECTORY(in_progress),
         WITH_DIRECTORY(as_json),
         WITH_DIRECTORY(unlocking),
+        WITH_DIRECTORY(unlocking_is_an_event),
         WITH_DIRECTORY(what_cannot_be_listed),
         WITH_DIRECTORY(requires_root),
     };

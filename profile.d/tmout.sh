@@ -8,6 +8,7 @@
 # Programs get no limit: in a script of bash or ksh93, `slow | while read` would lose
 # data. So only a shell with a prompt goes on here. One that runs a command (-c) never
 # comes to a prompt, even with -i; the command may start one, which reads this again.
+# Nor is there one without a terminal (below).
 case $- in *c*) return 0 ;; *i*) ;; *) return 0 ;; esac #
 tmout_limit=600
 case $tmout_limit in *[!0123456789]) tmout_limit=${tmout_limit%?} ;; esac #
@@ -78,6 +79,14 @@ case $tmout_mode:${tmout_options%" $tmout_mode"} in #
 none:*) ;; #
 :* | *:0* | *:*[!0123456789]* | *: | *:?????????*) tmout_mode=${SSH_CONNECTION:+readonly} ;; #
 *) tmout_limit=${tmout_options%" $tmout_mode"} ;; #
+esac #
+#
+# A shell that is called interactive (-i) but whose standard input is no terminal is a
+# program, too: nobody sits there. ksh93 also knows when it runs a script (no s).
+case $tmout_shell:$- in #
+ksh93:*s*) [[ -t 0 ]] || tmout_mode=none ;; #
+ksh93:*) tmout_mode=none ;; #
+?*:*) [[ -t 0 ]] || tmout_mode=none ;; #
 esac #
 #
 # Setting it. If a site's script has already made the variable readonly, its value

@@ -185,6 +185,8 @@ def without_a_prompt():
             # What loses data there, must not have it either if it is called interactive.
             if shell in BASH + KSH93 + MKSH:
                 ways["an interactive command"] = ["-i", "-c", script], None
+                ways["an interactive script"] = ["-i", file.name], None
+                ways["interactive, standard input"] = ["-i"], script
             for way, (arguments, text) in ways.items():
                 for given in {"PAM_TMOUT": "900 readonly"}, {"SSH_CONNECTION": SSH}:
                     done = subprocess.run([*shell.split(), *arguments], text=True, check=False,

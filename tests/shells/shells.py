@@ -1,5 +1,6 @@
 """The shells, and how to run a script in them."""
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -75,10 +76,23 @@ def run(shell, script, argv0=None, **variables):
     return result.stdout, result.stderr, result.returncode
 
 
+@contextlib.contextmanager
+def typed_ahead(text):
+    """A terminal where this was typed, which ends the shell; nobody's controlling one."""
+    master, slave = os.openpty()
+    os.write(master, text.encode() + b'/usr/bin/kill -KILL "$$"\n')
+    try:
+        yield slave
+    finally:
+        os.close(slave)
+        os.close(master)
+
+
 def at_prompt(shell, script, argv0=None, **variables):
     """
-    Has an interactive shell, without a terminal, read a script from a file. Returns its
-    output, standard error and exit status, None if the script did not come to its end.
+    Has an interactive shell, where this is typed on a terminal, read a script from a file.
+    Returns its output, standard error and exit status, -1 if the script did not come to
+    its end.
     """
     with tempfile.TemporaryDirectory() as directory:
         place = shlex.quote(directory)
@@ -89,9 +103,10 @@ def at_prompt(shell, script, argv0=None, **variables):
         typed = (f". {place}/script >{place}/out 2>{place}/err\n"
                  f"/usr/bin/printf '%s' \"$?\" >{place}/status\n")
         argv = shell.split()
-        subprocess.run([argv0 or argv[0], *argv[1:], "-i"], executable=shutil.which(argv[0]),
-                       env=environment(**variables), input=typed, capture_output=True, text=True,
-                       check=False, timeout=GUARD_SEC, start_new_session=True)
+        with typed_ahead(typed) as terminal:
+            subprocess.run([argv0 or argv[0], *argv[1:], "-i"], executable=shutil.which(argv[0]),
+                           env=environment(**variables), stdin=terminal, capture_output=True,
+                           text=True, check=False, timeout=GUARD_SEC, start_new_session=True)
 
         def content(name):
             try:

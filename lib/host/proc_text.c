@@ -13,6 +13,7 @@ enum {
     STAT_PARENT = 0,
     STAT_SESSION = 2,
     STAT_TERMINAL = 3,
+    STAT_MINOR_FAULTS = 6,
     STAT_START = 18,
     STAT_FIELDS_AFTER_STATE = 19
 };
@@ -45,6 +46,7 @@ bool proc_text_stat(const char *text, struct process *process)
     process->state = state;
     process->terminal = (uint32_t)field[STAT_TERMINAL];
     process->start_ticks = (uint64_t)field[STAT_START];
+    process->minor_faults = (uint64_t)field[STAT_MINOR_FAULTS];
     return true;
 }
 

@@ -13,9 +13,10 @@
 
 struct process {
     pid_t pid, parent, session;
-    char state;           /* a letter as in proc(5) */
-    uint32_t terminal;    /* the controlling one as a device number, or 0 */
-    uint64_t start_ticks; /* since boot: with the pid, it names the process for good */
+    char state;            /* a letter as in proc(5) */
+    uint32_t terminal;     /* the controlling one as a device number, or 0 */
+    uint64_t start_ticks;  /* since boot: with the pid, it names the process for good */
+    uint64_t minor_faults; /* its own: each fork(2) leads to some, as pages become shared */
 };
 
 /* stat. On false *process is unchanged. */
@@ -44,7 +45,8 @@ struct io_bytes {
     uint64_t read, written;
 };
 
-/* io: of a process and of its children that it has waited for. */
+/* io: of a process and of its children that it has waited for; task/TID/io: of a thread
+ * alone. */
 bool proc_text_io(const char *text, struct io_bytes *bytes);
 
 /* fdinfo/FD of the master side of a pseudo terminal: the terminal's number in

@@ -15,13 +15,16 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-/* What a process has read and written; nothing if it has ended. */
-static int process_bytes(pid_t pid, struct io_bytes *bytes)
+/* What a process has read and written, with its children that have ended or without;
+ * nothing if it has ended. Without: of its first thread, and sshd has no other. */
+static int process_bytes(pid_t pid, bool with_children, struct io_bytes *bytes)
 {
-    char text[512];
+    char name[64] = "io", text[512];
 
     *bytes = (struct io_bytes){0};
-    if (process_file(pid, "io", text, sizeof text) < 0)
+    if (!with_children)
+        snprintf(name, sizeof name, "task/%d/io", (int)pid);
+    if (process_file(pid, name, text, sizeof text) < 0)
         return process_has_ended(errno) ? 0 : -1;
     if (proc_text_io(text, bytes))
         return 0;
@@ -115,6 +118,7 @@ static struct tcp_bytes bytes_with_client(pid_t connection, pid_t monitor)
 
 /* What passes through sshd. */
 struct relay {
+    bool with_children;        /* whether what sshd's children did until their end counts */
     struct io_bytes elsewhere; /* between it and neither the client nor the monitor */
     struct tcp_bytes client;
 };
@@ -124,8 +128,8 @@ static int read_relay(pid_t connection, pid_t monitor, struct relay *relay)
 {
     struct io_bytes all, of_monitor = {0};
 
-    if (process_bytes(connection, &all) != 0 ||
-        (monitor != 0 && process_bytes(monitor, &of_monitor) != 0))
+    if (process_bytes(connection, relay->with_children, &all) != 0 ||
+        (monitor != 0 && process_bytes(monitor, relay->with_children, &of_monitor) != 0))
         return -1;
     relay->client = bytes_with_client(connection, monitor);
     relay->elsewhere.read = all.read - of_monitor.written - relay->client.read;
@@ -172,7 +176,7 @@ int login_bytes_moved(const struct session_record *login, uint64_t *bytes)
     struct process *processes;
     const ssize_t count = login_processes(login, &processes);
     struct io_bytes more;
-    struct relay relay;
+    struct relay relay = {.with_children = true};
     int result;
 
     if (count < 0)
@@ -181,58 +185,77 @@ int login_bytes_moved(const struct session_record *login, uint64_t *bytes)
     result = read_relay_settled(connection, connection == login->pid ? 0 : login->pid, &relay);
     *bytes = result == 0 ? bytes_relayed(&relay) : 0;
     for (ssize_t i = 1; result == 0 && i < count; i++) {
-        result = process_bytes(processes[i].pid, &more);
+        result = process_bytes(processes[i].pid, true, &more);
         *bytes += more.read + more.written;
     }
     free(processes);
     return result;
 }
 
-/* The sessions of a connection, as a checksum of their leaders' pids. */
+/* A number for several: different ones hardly ever have the same. */
+static uint64_t mix(uint64_t mixed, uint64_t number)
+{
+    /* Any odd number with its bits all over. */
+    return mixed * UINT64_C(0x9e3779b97f4a7c15) ^ number;
+}
+
+/* The children that sshd has and has had: a checksum of the pids of those, and of what
+ * these have read and written. */
 static int sessions_mark(pid_t connection, uint64_t *mark)
 {
     char name[64], text[4096] = "";
+    struct io_bytes all, own;
 
     snprintf(name, sizeof name, "task/%d/children", (int)connection);
     const ssize_t size = process_file(connection, name, text, sizeof text);
     if (size < 0)
         return -1;
-    *mark = checksum(CHECKSUM_START, text, (size_t)size);
+    if (process_bytes(connection, true, &all) != 0 || process_bytes(connection, false, &own) != 0)
+        return -1;
+    *mark = mix(mix(checksum(CHECKSUM_START, text, (size_t)size), all.read - own.read),
+                all.written - own.written);
     return 0;
 }
 
 int login_client_evidence(const struct session_record *login, struct client_evidence *evidence)
 {
     const pid_t connection = login_connection(login);
-    struct relay relay;
+    struct relay relay = {.with_children = false};
+    struct process process;
 
     if (connection == 0 ||
         read_relay_settled(connection, connection == login->pid ? 0 : login->pid, &relay) != 0 ||
-        sessions_mark(connection, &evidence->sessions) != 0)
+        sessions_mark(connection, &evidence->sessions) != 0 ||
+        process_read(connection, &process) != 0)
         return -1;
+    evidence->minor_faults = process.minor_faults;
     evidence->written = relay.elsewhere.written;
     evidence->read = relay.elsewhere.read;
     return session_check_live(login);
 }
 
-uint64_t client_evidence_mark(const struct client_evidence *evidence)
+void client_evidence_follow(const struct client_evidence *before, struct client_evidence *now)
 {
-    /* Any odd number with its bits all over: so different evidence hardly ever has the
-     * same mark. */
-    const uint64_t factor = UINT64_C(0x9e3779b97f4a7c15);
-    const uint64_t windows = evidence->read / WINDOW_BYTES;
-
-    return (evidence->written * factor ^ windows) * factor ^ evidence->sessions;
+    if (now->minor_faults == before->minor_faults)
+        now->sessions = before->sessions;
 }
 
-int login_traffic_mark(const struct session_record *login, bool only_client, uint64_t *mark)
+uint64_t client_evidence_mark(const struct client_evidence *evidence)
 {
-    struct client_evidence evidence = {0};
+    return mix(mix(evidence->written, evidence->read / WINDOW_BYTES), evidence->sessions);
+}
+
+int login_traffic_mark(const struct session_record *login, bool only_client,
+                       struct client_evidence *evidence, uint64_t *mark)
+{
+    struct client_evidence now = {0};
 
     if (!only_client)
         return login_bytes_moved(login, mark);
-    if (login_client_evidence(login, &evidence) != 0)
+    if (login_client_evidence(login, &now) != 0)
         return -1;
-    *mark = client_evidence_mark(&evidence);
+    client_evidence_follow(evidence, &now);
+    *mark = client_evidence_mark(&now);
+    *evidence = now;
     return 0;
 }

@@ -32,13 +32,18 @@ int login_bytes_moved(const struct session_record *login, uint64_t *bytes);
  * sshd keeps the content of its packets to itself, and their sizes depend on
  * the cipher, so only what it does with them counts: keep-alives of either side
  * and rekeying lead to nothing. What programs on the host read and write does
- * not count either, until they end: the kernel then adds it to what sshd, which
- * started them, has read and written, and that happens once for each session.
+ * not count either.
+ *
+ * A session that begins shows in sshd's children, or, if it is over already, in what
+ * children have read and written: the kernel adds that up once sshd has waited for
+ * them. Programs can give sshd children as well (clone(2), CLONE_PARENT), as many as
+ * they like. But then sshd does not fork, which its minor faults tell.
  */
 struct client_evidence {
-    uint64_t written;  /* by sshd to pipes, terminals and forwarded connections: input */
-    uint64_t read;     /* by sshd from these: output, which the client has to ask for */
-    uint64_t sessions; /* another number if a session began or ended */
+    uint64_t written;      /* by sshd to pipes, terminals and forwarded connections: input */
+    uint64_t read;         /* by sshd from these: output, which the client has to ask for */
+    uint64_t sessions;     /* another number if sshd has had other children */
+    uint64_t minor_faults; /* sshd's own: more of them if it has forked */
 };
 
 /* An OpenSSH client asks for more output once it has taken this much of it: three
@@ -49,12 +54,18 @@ enum { WINDOW_BYTES = 3 * 32768 };
  * sshd reads and writes counts. */
 int login_client_evidence(const struct session_record *login, struct client_evidence *evidence);
 
-/* Another number if the client has sent something in between: more than a
- * window's worth of output has been taken, or any of the others has changed. */
+/* Evidence that came after some other: children that sshd has not made by itself are no
+ * sessions, and leave the number as it was. */
+void client_evidence_follow(const struct client_evidence *before, struct client_evidence *now);
+
+/* Another number if the client has sent something in between: more than a window's worth
+ * of output has been taken, there was input, or a session has begun. */
 uint64_t client_evidence_mark(const struct client_evidence *evidence);
 
 /* A number that changes if and only if the login is active, by what counts for
- * its user. Returns 0, or -1 with errno, as login_bytes_moved(). */
-int login_traffic_mark(const struct session_record *login, bool only_client, uint64_t *mark);
+ * its user. *evidence is that of the last time, zeros the first time, and is replaced if
+ * only_client. Returns 0, or -1 with errno, as login_bytes_moved(). */
+int login_traffic_mark(const struct session_record *login, bool only_client,
+                       struct client_evidence *evidence, uint64_t *mark);
 
 #endif

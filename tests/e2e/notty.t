@@ -4,6 +4,7 @@ keeps them, whatever programs on the host do. Each is tried by a user of its own
 all at the same time."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,13 +14,14 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 from host.accounts import user
 from host.client import ssh_command
 from host.commands import must, side_by_side
+from host.files import write
 from host.setup import setup
 from host.syslog import syslog
 from host.tap import tap
 from host.tmoutd import tmoutd
 from host.waiting import GUARD_SEC, Stuck, wait_until
 from host.connections import (
-    ASKED_BY_CLIENT, ASKED_BY_SSHD, ECHO_PORT, NO_SESSION, connect_to_echo, exchange,
+    ASKED_BY_CLIENT, ASKED_BY_SSHD, ECHO_PORT, NO_SESSION, connect, connect_to_echo, exchange,
     start_asking_sshd, start_echo)
 
 LIMIT_SEC = 6
@@ -37,6 +39,25 @@ group "host" {{
 """
 
 ASKED = ASKED_BY_CLIENT + ASKED_BY_SSHD  # both sides send keep-alives every second
+SIBLINGS = "/usr/local/bin/siblings"
+# Gives sshd a child every half second, which stays for a while or reads something.
+SIBLINGS_PROGRAM = """#!/usr/bin/python3
+import ctypes, os, platform, signal, sys, time
+CLONE, CLONE_PARENT = {"x86_64": 56, "i686": 120}.get(platform.machine(), 220), 0x8000
+libc = ctypes.CDLL(None)
+os.write(1, b"ready\\n")
+while True:
+    if libc.syscall(CLONE, CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0) == 0:
+        if sys.argv[1] == "read":
+            os.read(os.open("/etc/passwd", os.O_RDONLY), 100)
+        else:
+            os.setsid()
+            time.sleep(0.3)
+        os._exit(0)
+    time.sleep(0.5)
+"""
+# sshd logs each such child, and what it writes to standard error would count.
+TO_SYSLOG = ["Port=2223"]
 CIPHERS = ["aes256-gcm@openssh.com", "aes128-ctr", "chacha20-poly1305@openssh.com"]
 NOISE = "(while sleep 0.5; do :; done) & "
 READY = "echo ready; "
@@ -48,7 +69,7 @@ def shared(name):
 
 
 def start(name, *command, options=(), stdin=subprocess.PIPE):
-    return subprocess.Popen(ssh_command(name, *command, options=[*ASKED, *options]), stdin=stdin,
+    return subprocess.Popen(ssh_command(name, *command, options=[*options, *ASKED]), stdin=stdin,
                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
@@ -106,6 +127,8 @@ NOBODY = {
     "new keys every two seconds": command_of(f"{READY} {NOISE} cat", ["RekeyLimit=default 2"]),
     "a forwarded connection that is silent": silent_forwarding,
     "two sessions of one connection": shared_connection,
+    "children that a program gives to sshd": command_of(f"exec {SIBLINGS} stay", TO_SYSLOG),
+    "children that have read something": command_of(f"exec {SIBLINGS} read", TO_SYSLOG),
     **{f"keep-alives over {cipher}": command_of(f"{READY} {NOISE} cat", [f"Ciphers={cipher}"])
        for cipher in CIPHERS},
 }
@@ -200,6 +223,9 @@ def who_stays():
     """notty_activity = client"""
     start_echo()
     start_asking_sshd()
+    subprocess.Popen([shutil.which("sshd"), "-D", "-p", "2223", "-f", "/etc/ssh/throwaway_config.2222"])
+    connect(2223).close()
+    write(SIBLINGS, SIBLINGS_PROGRAM, 0o755)
     cases = ([(f"none{number}", name, function, (), "ends")
               for number, (name, function) in enumerate(NOBODY.items())]
              + [(f"some{number}", name, function, (), "stays")

@@ -395,6 +395,7 @@ static void on_measured(void *context, const struct answer *answer)
 {
     struct login *login = context;
     struct traffic_sample sample = {0};
+    struct traffic_view view;
 
     loop_clock(login->loop);
     sample.not_before_ms = loop_not_before_ms(login->loop, login->not_before_ms);
@@ -406,7 +407,11 @@ static void on_measured(void *context, const struct answer *answer)
         set_login_alarm(login);
         return;
     }
-    sample.is_known = answer_get(answer, &sample.bytes, sizeof sample.bytes);
+    sample.is_known = answer_get(answer, &view, sizeof view);
+    if (sample.is_known) {
+        sample.bytes = view.mark;
+        login->evidence = view.evidence;
+    }
     /* A number of another kind is no sign of activity. */
     if (sample.is_known && login->traffic.kind != TRAFFIC_KIND_NONE &&
         login->traffic.kind != login->asked_kind)
@@ -429,7 +434,8 @@ static void measure(struct login *login)
     const int64_t now_ms = login->loop->now.boot_ms;
     const struct traffic_question question = {.login = login->record,
                                               .only_client = login->limits.only_client ||
-                                                             now_ms < login->withheld_until_ms};
+                                                             now_ms < login->withheld_until_ms,
+                                              .evidence = login->evidence};
 
     login->asked_ms = now_ms;
     login->asked_kind = question.only_client ? TRAFFIC_KIND_CLIENT : TRAFFIC_KIND_ALL;

@@ -6,6 +6,7 @@
 #define TMOUT_TMOUTD_LOGIN_H
 
 #include "lib/sessions/leftovers.h"
+#include "lib/sessions/login_traffic.h"
 #include "lib/sessions/watch_limits.h"
 #include "tools/tmoutd/decide_login.h"
 #include "tools/tmoutd/log.h"
@@ -33,8 +34,9 @@ struct login {
     int64_t look_ms;  /* look for terminals then */
     int64_t judge_ms; /* judge the login as a whole then */
     struct traffic_state traffic;
-    int64_t not_before_ms; /* no end before then */
-    int64_t asked_ms;      /* when the traffic was asked for */
+    struct client_evidence evidence; /* as of the last sample of what the client sends */
+    int64_t not_before_ms;           /* no end before then */
+    int64_t asked_ms;                /* when the traffic was asked for */
     enum traffic_kind asked_kind;
     int64_t withheld_until_ms; /* its own processes kept its traffic from being measured */
     bool is_age_reported;      /* that its age has ended it is logged once */

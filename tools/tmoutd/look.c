@@ -2,7 +2,6 @@
 
 #include "lib/host/pidfd.h"
 #include "lib/sessions/login_processes.h"
-#include "lib/sessions/login_traffic.h"
 
 #include <errno.h>
 
@@ -85,11 +84,12 @@ void find_owners(const void *input, int fd, struct answer *answer)
 void look_at_traffic(const void *input, int fd, struct answer *answer)
 {
     const struct traffic_question *question = input;
-    uint64_t mark;
+    struct traffic_view view = {.evidence = question->evidence};
 
     (void)fd;
-    if (login_traffic_mark(&question->login, question->only_client, &mark) != 0)
+    if (login_traffic_mark(&question->login, question->only_client, &view.evidence, &view.mark) !=
+        0)
         answer_fail(answer, errno);
     else
-        answer_put(answer, &mark, sizeof mark);
+        answer_put(answer, &view, sizeof view);
 }

@@ -5,6 +5,7 @@
 
 #include "lib/sessions/leftovers.h"
 #include "lib/sessions/login_terminals.h"
+#include "lib/sessions/login_traffic.h"
 #include "tools/tmoutd/answer.h"
 
 /* --- a login ------------------------------------------------------------------ */
@@ -54,10 +55,15 @@ void find_owners(const void *input, int fd, struct answer *answer);
 struct traffic_question {
     struct session_record login;
     bool only_client;
+    struct client_evidence evidence; /* of the last time */
 };
 
-/* input: struct traffic_question. Answers with the uint64_t of
- * login_traffic_mark(). */
+struct traffic_view {
+    uint64_t mark; /* as login_traffic_mark() */
+    struct client_evidence evidence;
+};
+
+/* input: struct traffic_question. Answers with a struct traffic_view. */
 void look_at_traffic(const void *input, int fd, struct answer *answer);
 
 #endif

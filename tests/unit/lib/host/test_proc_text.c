@@ -15,6 +15,7 @@ static void parses_stat_files(void **state)
 
     (void)state;
     assert_true(proc_text_stat("7 (sh) S 6 7 5 34817" REST_OF_STAT "4711 99\n", &process));
+    assert_int_equal(process.minor_faults, 1);
     assert_int_equal(process.pid, 7);
     assert_int_equal(process.parent, 6);
     assert_int_equal(process.session, 5);

@@ -8,8 +8,10 @@
 #include "tests/unit/lib/sessions/stand_in.h"
 
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 enum { CHUNK = 1000, HOLE_FD = FREE_FD, CLIENT_FD = FREE_FD + 1 };
 
@@ -94,8 +96,8 @@ static inline void speak(char letter)
 }
 
 /* a, b, c: the first, second, third process writes some bytes; n: the connection
- * has another child; p: asks for the three pids; the connection has those of speak(). Each process
- * passes on what is not meant for it. */
+ * has another child; s: the program below it gives it one; p: asks for the three pids; the
+ * connection has those of speak(). Each process passes on what is not meant for it. */
 static inline void move_bytes(int level, int commands)
 {
     static const char own[] = {'a', 'b', 'c'};
@@ -125,6 +127,9 @@ static inline void move_bytes(int level, int commands)
         } else if (letter == 'n' && level == connection_level) {
             if (fork() == 0)
                 _exit(0); /* it stays a zombie */
+        } else if (letter == 's' && level == connection_level + 1) {
+            if (syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0) == 0)
+                _exit(0);
         } else if (level == connection_level && strchr("kwfFtlo", letter) != NULL) {
             speak(letter);
         } else if (letter == 'p') {

@@ -243,21 +243,74 @@ static void sessions_that_begin(void **state)
     tell(&s, 'c');
     const struct client_evidence before = evidence_of(&login);
     tell(&s, 'n');
-    assert_true(evidence_of(&login).sessions != before.sessions);
+    struct client_evidence after = evidence_of(&login);
+    client_evidence_follow(&before, &after);
+    assert_true(after.sessions != before.sessions);
     stand_in_end(&s);
+}
+
+/* A program gives sshd more children, by which nobody has begun a session. */
+static void children_that_are_no_sessions(void **state)
+{
+    struct stand_in s;
+    uint64_t before, after;
+    struct client_evidence evidence = {0};
+
+    NEEDS_EXACT_COUNTS();
+    (void)state;
+    stand_in_begin(&s, family);
+    const struct session_record login = login_of(s.pid);
+    /* What it has never done before takes pages that it has not used before. */
+    for (int i = 0; i < 3; i++)
+        tell(&s, 's');
+    assert_int_equal(login_traffic_mark(&login, true, &evidence, &before), 0);
+    const uint64_t sessions = evidence_of(&login).sessions, written = evidence.written;
+    tell(&s, 's');
+    assert_true(evidence_of(&login).sessions != sessions);
+    assert_int_equal(login_traffic_mark(&login, true, &evidence, &after), 0);
+    /* The commands are bytes, which count. */
+    evidence.written = written;
+    assert_true(client_evidence_mark(&evidence) == before);
+    /* A session that begins later is one nevertheless. */
+    tell(&s, 'n');
+    assert_int_equal(login_traffic_mark(&login, true, &evidence, &after), 0);
+    evidence.written = written;
+    assert_true(client_evidence_mark(&evidence) != before);
+    stand_in_end(&s);
+}
+
+static void evidence_that_follows(void **state)
+{
+    static const struct client_evidence before = {10, 20, 30, 40};
+    static const struct {
+        struct client_evidence now;
+        uint64_t sessions;
+    } cases[] = {
+        {{10, 20, 30, 40}, 30}, {{10, 20, 31, 40}, 30}, {{11, 21, 31, 40}, 30},
+        {{10, 20, 31, 41}, 31}, {{10, 20, 30, 41}, 30},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct client_evidence now = cases[i].now;
+        client_evidence_follow(&before, &now);
+        if (now.sessions != cases[i].sessions || now.written != cases[i].now.written ||
+            now.read != cases[i].now.read || now.minor_faults != cases[i].now.minor_faults)
+            fail_msg("case %zu", i);
+    }
 }
 
 static void marks(void **state)
 {
-    static const struct client_evidence start = {10, 2 * WINDOW_BYTES, 7};
+    static const struct client_evidence start = {10, 2 * WINDOW_BYTES, 7, 0};
     static const struct {
         struct client_evidence evidence;
         bool is_same;
     } cases[] = {
-        {{10, 2 * WINDOW_BYTES, 7}, true},     {{11, 2 * WINDOW_BYTES, 7}, false},
-        {{10, 2 * WINDOW_BYTES, 8}, false},    {{10, 2 * WINDOW_BYTES + 1, 7}, true},
-        {{10, 3 * WINDOW_BYTES - 1, 7}, true}, {{10, 3 * WINDOW_BYTES, 7}, false},
-        {{7, 2 * WINDOW_BYTES, 10}, false},
+        {{10, 2 * WINDOW_BYTES, 7, 0}, true},     {{11, 2 * WINDOW_BYTES, 7, 0}, false},
+        {{10, 2 * WINDOW_BYTES, 8, 0}, false},    {{10, 2 * WINDOW_BYTES + 1, 7, 0}, true},
+        {{10, 3 * WINDOW_BYTES - 1, 7, 0}, true}, {{10, 3 * WINDOW_BYTES, 7, 0}, false},
+        {{7, 2 * WINDOW_BYTES, 10, 0}, false},    {{10, 2 * WINDOW_BYTES, 7, 1}, true},
     };
 
     (void)state;
@@ -271,6 +324,7 @@ static void marks(void **state)
 static void noise_on_the_host(void **state)
 {
     struct scene scene;
+    struct client_evidence evidence = {0};
     uint64_t before, after;
 
     (void)state;
@@ -279,9 +333,9 @@ static void noise_on_the_host(void **state)
     scene_begin(&scene, family_of_a_monitor);
     for (int i = 0; i < 2; i++) {
         const bool only_client = i == 1;
-        assert_int_equal(login_traffic_mark(&scene.login, only_client, &before), 0);
+        assert_int_equal(login_traffic_mark(&scene.login, only_client, &evidence, &before), 0);
         tell(&scene.s, 'c');
-        assert_int_equal(login_traffic_mark(&scene.login, only_client, &after), 0);
+        assert_int_equal(login_traffic_mark(&scene.login, only_client, &evidence, &after), 0);
         assert_true((after == before) == only_client);
     }
     scene_end(&scene);
@@ -333,6 +387,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(not_over_tcp),
         cmocka_unit_test(what_the_client_sent),
         cmocka_unit_test(sessions_that_begin),
+        cmocka_unit_test(children_that_are_no_sessions),
+        cmocka_unit_test(evidence_that_follows),
         cmocka_unit_test(marks),
         cmocka_unit_test(noise_on_the_host),
         cmocka_unit_test(bytes_of_an_ended_login),

@@ -113,7 +113,9 @@ static char *read_text(int fd)
     }
     text = malloc((size_t)status.st_size + 1);
     while (text != NULL && n > 0 && size < (size_t)status.st_size) {
-        n = TEMP_FAILURE_RETRY(read(fd, text + size, (size_t)status.st_size - size));
+        do
+            n = read(fd, text + size, (size_t)status.st_size - size);
+        while (n < 0 && errno == EINTR);
         if (n > 0)
             size += (size_t)n;
     }

@@ -1,5 +1,7 @@
 #include "tools/tmoutctl/host/replace.h"
 
+#include "lib/host/rename.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -101,8 +103,8 @@ static int replace_with(int fd, const char *temporary, const char *path, const s
     if (result == 0 && before != NULL && !is_unchanged(path, before))
         result = -1;
     if (result == 0)
-        result =
-            renameat2(AT_FDCWD, temporary, AT_FDCWD, path, before != NULL ? 0 : RENAME_NOREPLACE);
+        result = before != NULL ? rename(temporary, path)
+                                : rename_to_new(AT_FDCWD, temporary, AT_FDCWD, path);
     const int saved = errno;
     close(fd);
     errno = saved;

@@ -124,8 +124,8 @@ static bool trace_limit(const struct shell_run *asked, bool is_answered, struct 
     if (shell_trace_prompt(asked->kind) == NULL)
         return false;
     (void)shell_ask(&traced, &answer, &failure);
-    const bool found =
-        answer.printed != NULL && shell_trace_find(answer.printed, !is_answered, place);
+    const bool found = answer.printed != NULL &&
+                       shell_trace_find(answer.printed, asked->path, !is_answered, place);
     free(answer.printed);
     return found;
 }

@@ -56,7 +56,7 @@ static bool trace_is_about_limit(const char *command)
     return false;
 }
 
-bool shell_trace_find(const char *printed, bool all, struct shell_place *place)
+bool shell_trace_find(const char *printed, const char *shell, bool all, struct shell_place *place)
 {
     bool found = false;
 
@@ -64,7 +64,9 @@ bool shell_trace_find(const char *printed, bool all, struct shell_place *place)
         struct shell_place here;
         at += strlen(TRACE_MARK);
         const char *command = trace_read(at, &here);
-        if (command == NULL || (!all && !trace_is_about_limit(command)))
+        /* What is typed to zsh has its own path as that of a file. */
+        if (command == NULL || strcmp(here.file, shell) == 0 ||
+            (!all && !trace_is_about_limit(command)))
             continue;
         *place = here;
         found = true;

@@ -20,9 +20,9 @@ struct shell_place {
 const char *shell_trace_prompt(enum shell_kind kind);
 
 /*
- * Finds the last command in what a shell with this PS4 printed, outside of our own scripts:
- * of those that name the limit's variable, or of all. False: there is none.
+ * Finds the last command in what a shell (its path) with this PS4 printed, outside of our own
+ * scripts: of those that name the limit's variable, or of all. False: there is none.
  */
-bool shell_trace_find(const char *printed, bool all, struct shell_place *place);
+bool shell_trace_find(const char *printed, const char *shell, bool all, struct shell_place *place);
 
 #endif

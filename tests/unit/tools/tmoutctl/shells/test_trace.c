@@ -31,6 +31,7 @@ static void the_command_at_fault(void **state)
         /* Ours, and what is typed, have no fault. */
         {AT(PROFILE_SH, "7") "eval TMOUT=900\r\n", true, NULL, 0},
         {AT(SHELL_FRAGMENTS "/bashrc", "7") "TMOUT=900\r\n", true, NULL, 0},
+        {AT("/bin/zsh", "2") "TMOUT=1\r\n", false, NULL, 0},
         {AT("/etc/skel/.bash_logout", "7") "clear\r\n", true, NULL, 0},
         {AT("", "1") "TMOUT=900\r\n", true, NULL, 0},
         {AT("environment", "1") "TMOUT=900\r\n", true, NULL, 0},
@@ -42,7 +43,7 @@ static void the_command_at_fault(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct shell_place place;
-        assert_int_equal(shell_trace_find(cases[i].printed, cases[i].all, &place),
+        assert_int_equal(shell_trace_find(cases[i].printed, "/bin/zsh", cases[i].all, &place),
                          cases[i].file != NULL);
         if (cases[i].file == NULL)
             continue;

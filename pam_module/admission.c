@@ -5,7 +5,6 @@
 #include "pam_module/attempt_log.h"
 #include "pam_module/protected.h"
 
-#include <errno.h>
 #include <security/pam_ext.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,11 +101,9 @@ static enum ledger_status ask_protected(struct attempt_admission *admission,
     enum ledger_status status = LEDGER_FAILED;
     struct failure failure = {""}, damaged = {""};
 
-    if (protect_begin(&before) == 0) {
+    if (protect_begin(&before, &failure) == 0) {
         status = ask_ledger(admission, report, &damaged, &failure);
         protect_end(&before);
-    } else {
-        failure_set(&failure, "cannot block signals: %s", strerror(errno));
     }
     if (status != LEDGER_OK)
         attempt_log_ledger(admission->pamh, &admission->request, admission->state_dir, failure.text,
@@ -201,13 +198,11 @@ void admission_settle(struct attempt_admission *admission, bool success)
         ledger_close(&admission->ledger);
         return;
     }
-    if (protect_begin(&before) == 0) {
+    if (protect_begin(&before, &failure) == 0) {
         clock_now_same_boot(&admission->start, &now);
         status = ledger_settle(&admission->ledger, success, &admission->request.limits, &now,
                                &report, &failure);
         protect_end(&before);
-    } else {
-        failure_set(&failure, "cannot block signals: %s", strerror(errno));
     }
     ledger_close(&admission->ledger);
     if (status == LEDGER_OK)

@@ -129,12 +129,12 @@ void attempt_log_ledger(pam_handle_t *pamh, const struct attempt_request *reques
                         const char *state_dir, const char *reason, const char *consequence)
 {
     struct failure unused = {""}, advice = {""};
-    enum ledger_access access = ACCESS_FAILED;
+    enum ledger_access access = ACCESS_DENIED;
     struct protection before;
     struct log_entry entry;
 
     /* The user's limits must not make it look like a full disk. */
-    if (protect_begin(&before) == 0) {
+    if (protect_begin(&before, &unused) == 0) {
         access = ledger_probe_access(state_dir, request->uid, caller_now().effective, &unused);
         protect_end(&before);
     }

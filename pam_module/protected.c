@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/fsuid.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,33 +19,61 @@ static void raise_file_size(struct protection *before)
         before->has_file_size && prlimit(0, RLIMIT_FSIZE, &none, NULL) == 0;
 }
 
-int protect_begin(struct protection *before)
+/*
+ * A set-user-ID program may always become root altogether, and not become what it was
+ * again where it has no CAP_SETUID: in a confined user's su with SELinux, whatever capget(2)
+ * says, or with a bounding set. So the kernel is asked, by the file system's uid, which is
+ * this thread's alone.
+ */
+static bool may_change_ids(const struct protection *ids)
+{
+    uid_t other = 1;
+
+    while (other == ids->real || other == ids->saved)
+        other++;
+    setfsuid(other);
+    const bool may = (uid_t)setfsuid((uid_t)-1) == other;
+    setfsuid(ids->effective);
+    return may;
+}
+
+static int become_root(struct protection *before)
+{
+    if (getresuid(&before->real, &before->effective, &before->saved) != 0)
+        return -1;
+    if (before->real == 0 && before->saved == 0)
+        return 0;
+    if (!may_change_ids(before)) {
+        errno = EPERM;
+        return -1;
+    }
+    if (setresuid(0, 0, 0) != 0)
+        return -1;
+    before->has_other_ids = true;
+    return 0;
+}
+
+int protect_begin(struct protection *before, struct failure *failure)
 {
     sigset_t all;
-    int error;
 
     *before = (struct protection){0};
     sigfillset(&all);
-    error = pthread_sigmask(SIG_BLOCK, &all, &before->signals);
+    const int error = pthread_sigmask(SIG_BLOCK, &all, &before->signals);
     if (error != 0) {
-        errno = error;
+        failure_set(failure, "cannot be written: signals cannot be blocked: %s", strerror(error));
         return -1;
     }
-    if (getresuid(&before->real, &before->effective, &before->saved) != 0)
-        goto fail;
-    if (before->real != 0 || before->saved != 0) {
-        if (setresuid(0, 0, 0) != 0)
-            goto fail;
-        before->has_other_ids = true;
+    if (become_root(before) != 0) {
+        failure_set(failure,
+                    "cannot be written: without CAP_SETUID, this program cannot keep out the "
+                    "user's signals: %s",
+                    strerror(errno));
+        pthread_sigmask(SIG_SETMASK, &before->signals, NULL);
+        return -1;
     }
     raise_file_size(before);
     return 0;
-
-fail:
-    error = errno;
-    pthread_sigmask(SIG_SETMASK, &before->signals, NULL);
-    errno = error;
-    return -1;
 }
 
 void protect_end(const struct protection *before)

@@ -6,6 +6,8 @@
 #ifndef TMOUT_PAM_MODULE_PROTECTED_H
 #define TMOUT_PAM_MODULE_PROTECTED_H
 
+#include "lib/host/failure.h"
+
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/resource.h>
@@ -21,9 +23,9 @@ struct protection {
 /*
  * Between these two calls all of the process's uids are 0, signals are blocked,
  * and the file size limit is lifted. Keep the work between them short. Returns
- * 0, or -1 with errno and everything as before.
+ * 0, or -1 with a reason and everything as before.
  */
-int protect_begin(struct protection *before);
+int protect_begin(struct protection *before, struct failure *failure);
 void protect_end(const struct protection *before);
 
 #endif

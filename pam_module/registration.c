@@ -162,7 +162,8 @@ int register_login(pam_handle_t *pamh, const struct module_args *args,
 
     registry_directory(args->state_dir, sessions_dir, sizeof sessions_dir);
     /* A file size limit of the host program must not end it here. */
-    if (fill_record(pamh, args, limits, &record, &failure) == 0 && protect_begin(&before) == 0) {
+    if (fill_record(pamh, args, limits, &record, &failure) == 0 &&
+        protect_begin(&before, &failure) == 0) {
         result = put_or_send(pamh, sessions_dir, args->caller.effective, &record, &failure);
         protect_end(&before);
     }

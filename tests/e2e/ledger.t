@@ -11,7 +11,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from host.accounts import uid
-from host.attempts import Pam, lets_in, setup_passwords, state, su
+from host.attempts import Pam, as_user, lets_in, setup_passwords, state, su
 from host.client import ssh
 from host.commands import mounted, must, run
 from host.files import read, read_bytes, remove, write
@@ -391,6 +391,20 @@ def too_many_sources():
     tap.ok(attempt(900, "right"), "unlocked: in")
 
 
+def su_that_may_not_change_ids():
+    """a su that could not become its user again rejects the attempt, and is not killed"""
+    def attempt(password, *options):
+        return run("setpriv", *options, *as_user("other", "su", "two", "-c", "true")[1:], stdin=None,
+                   input=password + "\n")
+
+    unlock("two")
+    mark = syslog.mark()
+    done = attempt("right", "--bounding-set=-setuid")
+    tap.equal(done.returncode, 1, "it ends by itself")
+    tap.ok(syslog.settled(mark, "without CAP_SETUID.* missing capability"), "the log says why")
+    tap.equal(attempt("right").returncode, 0, "with the capability, it lets them in")
+
+
 def nothing_else():
     """what is left behind"""
     tap.ok(sshd.alive(), "sshd is alive")
@@ -411,4 +425,5 @@ tap.in_parallel([damaged(n) for n in range(len(DAMAGES))] + [flipped(n) for n in
             + [wrong(kind) for kind in WRONGS]
             + [unlocked_before_any_login, damage_lock_expires, sources_apart,
                own_network_only, too_many_sources, moved_aside_by_root], 24)
-tap.run(no_space, read_only_directory, no_directory, after_a_reboot, nothing_else)
+tap.run(no_space, read_only_directory, no_directory, after_a_reboot, su_that_may_not_change_ids,
+        nothing_else)

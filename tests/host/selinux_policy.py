@@ -49,7 +49,8 @@ class SourcePolicy:
         shutil.copytree(source, self.tree, symlinks=True, ignore=shutil.ignore_patterns(".git"))
         kept = "modules.conf", "booleans.conf", "users"
         for name in kept:  # Fedora keeps them in its own directory
-            if os.path.exists(f"{self.tree}/dist/targeted/{name}"):
+            if os.path.exists(f"{self.tree}/dist/targeted/{name}") and \
+                    not os.path.exists(f"{self.tree}/policy/{name}"):
                 shutil.copy(f"{self.tree}/dist/targeted/{name}", f"{self.tree}/policy/{name}")
         modules = read(f"{self.tree}/policy/modules.conf")
         self.make("conf")

@@ -130,8 +130,9 @@ def hold_arguments():
     system = FileSystem(False).serve()
     with open("/proc/self/stat", encoding="ascii") as file:
         start = int(file.read().rsplit(")", 1)[1].split()[45])
-    system.page(start & ~(PAGE - 1), MAP_FIXED)
+    # Afterwards this process may wait as well: the page can be one that it uses itself.
     held(system)
+    system.page(start & ~(PAGE - 1), MAP_FIXED)
     time.sleep(100000)
 
 

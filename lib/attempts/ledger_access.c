@@ -6,7 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -39,6 +43,19 @@ static enum ledger_access access_of(int error)
     default:
         return ACCESS_FAILED;
     }
+}
+
+/* Does a flag that chattr(1) sets keep root, too, from changing this file or directory? */
+static bool has_flag(int directory_fd, const char *name)
+{
+    const int fd = openat(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int flags = 0;
+
+    if (fd < 0)
+        return false;
+    const bool known = ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0;
+    close(fd);
+    return known && (flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) != 0;
 }
 
 /* Could a file of this size be created in the directory? Returns 0 or an error. */
@@ -113,6 +130,28 @@ static int try_in_state_directory(const char *state_dir, uid_t owner, struct fai
     return error;
 }
 
+/* Where writing is not permitted: is it because of a flag? Then it is named. */
+static bool is_immutable(const char *state_dir, const struct ledger_place *place,
+                         struct failure *failure)
+{
+    char name[LEDGER_NAME_SIZE], above[PATH_MAX];
+
+    ledger_file_name(name, place->uid);
+    snprintf(above, sizeof above, "%s/" LEDGER_DIRECTORY, state_dir);
+    const int fd = openat(AT_FDCWD, above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool is_file = fd >= 0 && has_flag(fd, name);
+    const bool is_directory = !is_file && fd >= 0 && has_flag(fd, ".");
+    const bool found = is_file || is_directory || has_flag(AT_FDCWD, state_dir);
+
+    if (found)
+        failure_set(failure, "%s%s%s is immutable or append-only",
+                    is_file || is_directory ? above : state_dir, is_file ? "/" : "",
+                    is_file ? name : "");
+    if (fd >= 0)
+        close(fd);
+    return found;
+}
+
 static enum ledger_access find_access(const char *state_dir, const struct ledger_place *place,
                                       bool in_place, struct failure *failure)
 {
@@ -126,6 +165,8 @@ static enum ledger_access find_access(const char *state_dir, const struct ledger
         error = try_in_state_directory(state_dir, place->owner, &why);
     if (error == 0)
         return ACCESS_FINE;
+    if (error == EPERM && is_immutable(state_dir, place, failure))
+        return ACCESS_IMMUTABLE;
     if (error == -ENOENT) {
         failure_set(failure, "there is no directory %s", state_dir);
         return ACCESS_NO_DIRECTORY;
@@ -176,6 +217,9 @@ void ledger_access_advice(enum ledger_access access, const char *state_dir, cons
                     "AppArmor, SELinux or a missing capability keeps this service from writing "
                     "to %s: allow it in the service's profile or unit",
                     state_dir);
+        break;
+    case ACCESS_IMMUTABLE:
+        failure_set(advice, "run \"chattr -R -ia %s\"", state_dir);
         break;
     case ACCESS_NO_SPACE:
         failure_set(advice, "free up space on the file system of %s", state_dir);

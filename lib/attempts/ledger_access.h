@@ -13,7 +13,8 @@ enum ledger_access {
     ACCESS_FINE,         /* the ledger can be written, or created where there is none */
     ACCESS_READ_ONLY,    /* the file system is read-only for this process */
     ACCESS_DENIED,       /* although root: by a security module, or without a capability */
-    ACCESS_NO_SPACE,     /* for a new ledger */
+    ACCESS_IMMUTABLE,    /* although root: a flag of the file or directory, see chattr(1) */
+    ACCESS_NO_SPACE,     /* for a new ledger, or for one that is copied on write */
     ACCESS_SIZE_LIMIT,   /* the process may not write a file of this size (ulimit -f) */
     ACCESS_NO_DIRECTORY, /* there is no state directory */
     ACCESS_BROKEN,       /* the disk, or the server of a network file system, fails */
@@ -25,8 +26,8 @@ enum ledger_access {
 enum ledger_access ledger_check_access(const char *state_dir, uid_t uid, uid_t owner,
                                        struct failure *failure);
 
-/* The same after an error. Also reads the whole ledger, and writes its first bytes
- * again as they are: where blocks are copied on write, that needs space. */
+/* The same by reading the whole ledger and writing its first bytes again as they are, which
+ * are the same in every one: where blocks are copied on write, that needs space. */
 enum ledger_access ledger_probe_access(const char *state_dir, uid_t uid, uid_t owner,
                                        struct failure *failure);
 

@@ -201,6 +201,7 @@ def no_space():
         mark = syslog.now()
         tap.ok(not lets_in("fresh", "right"), "no ledger yet: rejected")
         error_names_it("fresh", mark, "no ledger yet", "free up space on the file system of")
+        says_rejecting("fresh", "No space left on device", "free up space on the file system of")
         key_works("fresh", "no ledger yet")
         mark = syslog.now()
         tap.ok(not lets_in("full", "wrong"), "a ledger: wrong")
@@ -234,6 +235,7 @@ def read_only_directory():
             mark = syslog.now()
             tap.ok(not lets_in(name, "right"), f"{name}: rejected")
             error_names_it(name, mark, name, "is read-only: mount it for writing")
+            says_rejecting(name, "Read-only file system", "is read-only: mount it for writing")
             key_works(name, name)
         rejected = run("tmoutctl", "unlock", "readonly")
         tap.ok(rejected.returncode == 2 and ledger("readonly") in rejected.stderr,
@@ -241,6 +243,35 @@ def read_only_directory():
     tap.equal(state("readonly"), (1, False), "writable again: nothing lost")
     unlock("readonly")
     tap.ok(lets_in("readonly", "right"), "in")
+
+
+def says_rejecting(name, cause, remedy):
+    """show and attempts say what a login would run into."""
+    for verb in "show", "attempts":
+        shown = run("tmoutctl", verb, name)
+        tap.ok("rejecting passwords: " in shown.stdout and cause in shown.stdout
+               and remedy in shown.stdout, f"{name}: {verb} says so", shown)
+
+
+def immutable_files():
+    """chattr +i: passwords are rejected, and the log and tmoutctl name the flag"""
+    with mounted("-t", "tmpfs", "-o", "size=1m,mode=755", "throwaway", LEDGERS):
+        make_ledger("readonly")
+        if run("chattr", "+i", ledger("readonly")).returncode != 0:
+            tap.skip("chattr +i", "tmpfs of this kernel has no flags")
+            return
+        mark = syslog.now()
+        tap.ok(not lets_in("readonly", "right"), "a ledger: rejected")
+        error_names_it("readonly", mark, "a ledger", f'run "chattr -R -ia {STATE}"')
+        says_rejecting("readonly", f"{ledger('readonly')} is immutable", "chattr -R -ia")
+        must("chattr", "-i", ledger("readonly"))
+        must("chattr", "+i", LEDGERS)
+        tap.ok(not lets_in("kim", "right"), "no ledger yet: rejected")
+        says_rejecting("kim", f"{LEDGERS} is immutable", "chattr -R -ia")
+        must("chattr", "-R", "-ia", STATE)
+        tap.equal(state("readonly"), (1, False), "the remedy: nothing lost")
+        tap.ok(lets_in("readonly", "right"), "the remedy: in")
+        tap.ok(lets_in("kim", "right"), "the remedy: in")
 
 
 def no_directory():
@@ -425,5 +456,5 @@ tap.in_parallel([damaged(n) for n in range(len(DAMAGES))] + [flipped(n) for n in
             + [wrong(kind) for kind in WRONGS]
             + [unlocked_before_any_login, damage_lock_expires, sources_apart,
                own_network_only, too_many_sources, moved_aside_by_root], 24)
-tap.run(no_space, read_only_directory, no_directory, after_a_reboot, su_that_may_not_change_ids,
-        nothing_else)
+tap.run(no_space, read_only_directory, immutable_files, no_directory, after_a_reboot,
+        su_that_may_not_change_ids, nothing_else)

@@ -8,7 +8,7 @@ import subprocess
 
 from host.accounts import uid
 from host.attempts import lets_in, setup_passwords, state, su
-from host.commands import mounted, must
+from host.commands import mounted, must, run
 from host.files import remove
 from host.product import LEDGERS, errors, unlock
 from host.sshd import sshd
@@ -130,6 +130,11 @@ def on_a_full_one(kind):
             tap.ok(any("No space left on device" in line for line in errors(mark)),
                    f"{kind}, full: the log says why", *errors(mark))
             outcomes = [attempt(copied, "wrong") for _ in range(5)]
+            if kind == "btrfs" and outcomes[0] == "rejected":
+                for verb in "show", "attempts":
+                    shown = run("tmoutctl", verb, copied)
+                    tap.ok("rejecting passwords: " in shown.stdout and
+                           "free up space" in shown.stdout, f"{kind}, full: {verb} says so", shown)
             tap.ok(set(outcomes) <= {"counted", "rejected"} and outcomes.count("counted") <= 2,
                    f"{kind}, full, a ledger that is copied on write: no third one is checked",
                    outcomes)

@@ -68,12 +68,14 @@ static int read_counts(const struct ledger *ledger, const struct timestamp *now,
     return 0;
 }
 
-void find_rejecting(const struct tmoutctl_context *context, uid_t uid, struct failure *rejecting)
+void find_rejecting(const struct tmoutctl_context *context, uid_t uid, bool by_writing,
+                    struct failure *rejecting)
 {
     struct failure reason = {""}, advice = {""};
     char number[16];
     const enum ledger_access access =
-        ledger_check_access(context->state_dir, uid, geteuid(), &reason);
+        by_writing ? ledger_probe_access(context->state_dir, uid, geteuid(), &reason)
+                   : ledger_check_access(context->state_dir, uid, geteuid(), &reason);
 
     rejecting->text[0] = '\0';
     /* Without a state directory no policy is in force, which is shown as such. */

@@ -26,9 +26,10 @@ bool is_others_state(const struct tmoutctl_context *context);
 /* A user without a ledger. */
 #define NOBODYS_UID ((uid_t)-1)
 
-/* "rejecting passwords: REASON; REMEDY" in *rejecting if a login could not
- * write the user's ledger now, else "". */
-void find_rejecting(const struct tmoutctl_context *context, uid_t uid, struct failure *rejecting);
+/* "rejecting passwords: REASON; REMEDY" in *rejecting if a login could not write the
+ * user's ledger now, else "". by_writing: tries that, and changes nothing in it. */
+void find_rejecting(const struct tmoutctl_context *context, uid_t uid, bool by_writing,
+                    struct failure *rejecting);
 
 /*
  * Reads all of a user's counts. Returns 0, and the caller frees with

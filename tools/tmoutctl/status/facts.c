@@ -56,7 +56,7 @@ static int find_logins(const struct tmoutctl_context *context, struct status_fac
 
 static void find_locked(const struct tmoutctl_context *context, struct status_facts *facts)
 {
-    find_rejecting(context, NOBODYS_UID, &facts->rejecting);
+    find_rejecting(context, NOBODYS_UID, false, &facts->rejecting);
     if (ledger_holders_locked(context, &facts->audit.view, &facts->locked) != 0)
         facts->incomplete = true;
 }

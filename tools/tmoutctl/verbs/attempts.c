@@ -114,7 +114,7 @@ static int list_one(const struct tmoutctl_context *context, struct policy_view *
         goto out;
     }
     if (attempts.limited)
-        find_rejecting(context, account.uid, &attempts.rejecting);
+        find_rejecting(context, account.uid, true, &attempts.rejecting);
     if (context->json) {
         status = print_json(user_attempts_json(account.name, &attempts), TMOUTCTL_FINE);
     } else {
@@ -133,6 +133,8 @@ struct attempts_list {
     const struct tmoutctl_context *context;
     json_t *all;  /* with --json; NULL: no memory */
     size_t shown; /* users who have anything */
+    /* One ledger could be written: those of thousands are then only opened. */
+    bool writable;
 };
 
 static void list_user(void *context, const struct account *account, struct user_attempts *attempts)
@@ -141,7 +143,8 @@ static void list_user(void *context, const struct account *account, struct user_
 
     if (attempts->count_size == 0 && !attempts->damaged)
         return;
-    find_rejecting(list->context, account->uid, &attempts->rejecting);
+    find_rejecting(list->context, account->uid, !list->writable, &attempts->rejecting);
+    list->writable = list->writable || !is_rejecting(attempts);
     if (list->context->json) {
         list->all = json_add_row(list->all, user_attempts_json(account->name, attempts));
     } else {
@@ -170,7 +173,7 @@ static void report_rejecting(const struct tmoutctl_context *context)
 {
     struct failure rejecting = {""};
 
-    find_rejecting(context, NOBODYS_UID, &rejecting);
+    find_rejecting(context, NOBODYS_UID, false, &rejecting);
     if (rejecting.text[0] != '\0')
         report("%s", rejecting.text);
 }

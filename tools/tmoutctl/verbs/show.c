@@ -99,7 +99,7 @@ static void find_attempts(const struct tmoutctl_context *context, const struct a
         attempt_state_find(context, account->uid, &origin, &login->limits, &login->attempts,
                            &login->note);
     if (login->limited && may_read)
-        find_rejecting(context, account->uid, &login->rejecting);
+        find_rejecting(context, account->uid, true, &login->rejecting);
 }
 
 static void show_attempts(const struct login_view *login)

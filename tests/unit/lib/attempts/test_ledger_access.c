@@ -3,15 +3,21 @@
 #include "tests/unit/temporary.h"
 
 #include "lib/attempts/ledger_access.h"
+#include "lib/attempts/ledger_file.h"
 #include "lib/host/mounts.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { USER = 4711 };
@@ -152,6 +158,90 @@ static void size_limits(void **state)
     assert_true(in_child(under_a_size_limit, *state));
 }
 
+/* What pwrite(2) fails with in the product. */
+static int write_error;
+
+ssize_t __attribute__((visibility("default")))
+pwrite(int fd, const void *data, size_t size, off_t offset)
+{
+    if (write_error == 0)
+        return syscall(SYS_pwrite64, fd, data, size, offset);
+    errno = write_error;
+    return -1;
+}
+
+/* A ledger that can be opened, and cannot be written: nothing shows before it is tried. */
+static void writing_fails(void **state)
+{
+    static const struct {
+        int error;
+        enum ledger_access access;
+    } cases[] = {{0, ACCESS_FINE},
+                 {ENOSPC, ACCESS_NO_SPACE},
+                 {EDQUOT, ACCESS_NO_SPACE},
+                 {EROFS, ACCESS_READ_ONLY},
+                 {EIO, ACCESS_BROKEN}};
+    const struct timestamp now = {.boot_ms = 1};
+    struct failure failure = {""};
+    struct ledger ledger;
+    unsigned char before[8192], after[sizeof before];
+
+    assert_int_equal(ledger_open(*state, USER, geteuid(), &now, &ledger, &failure), LEDGER_OK);
+    const ssize_t size = pread(ledger.fd, before, sizeof before, 0);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        write_error = cases[i].error;
+        assert_int_equal(ledger_probe_access(*state, USER, geteuid(), &failure), cases[i].access);
+        write_error = 0;
+        assert_int_equal(check(*state, &failure), ACCESS_FINE);
+    }
+    assert_int_equal(pread(ledger.fd, after, sizeof after, 0), size);
+    assert_memory_equal(before, after, (size_t)size);
+    ledger_close(&ledger);
+}
+
+/* Returns false if the file system knows no flags. */
+static bool set_flags(const char *path, int flags)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const bool done = fd >= 0 && ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+
+    close(fd);
+    return done;
+}
+
+static void on_immutable(void *argument)
+{
+    static const int flags[] = {FS_IMMUTABLE_FL, FS_APPEND_FL};
+    struct failure failure, advice = {""};
+    const char *state_dir = argument;
+    char *attempts = path_in(state_dir, "attempts"), *ledger = path_in(attempts, "4711");
+
+    if (!mount_private() || mount("flags", state_dir, "tmpfs", 0, "mode=0755") != 0)
+        _exit(CHILD_CANNOT);
+    assert_int_equal(mkdir(attempts, 0755), 0);
+    if (!set_flags(attempts, FS_IMMUTABLE_FL))
+        _exit(CHILD_CANNOT);
+    assert_int_equal(check(state_dir, &failure), ACCESS_IMMUTABLE);
+    assert_non_null(strstr(failure.text, "/attempts is immutable"));
+    assert_true(set_flags(attempts, 0));
+    write_text(ledger, "anything");
+    for (size_t i = 0; i < COUNT_OF(flags); i++) {
+        assert_true(set_flags(ledger, flags[i]));
+        assert_int_equal(check(state_dir, &failure), ACCESS_IMMUTABLE);
+        assert_non_null(strstr(failure.text, "/attempts/4711 is immutable or append-only"));
+        assert_true(set_flags(ledger, 0));
+    }
+    assert_int_equal(check(state_dir, &failure), ACCESS_FINE);
+    ledger_access_advice(ACCESS_IMMUTABLE, state_dir, "anna", &advice);
+    assert_non_null(strstr(advice.text, "run \"chattr -R -ia /"));
+}
+
+static void immutable_files(void **state)
+{
+    if (!in_child(on_immutable, *state))
+        LEFT_OUT("no file system with such flags can be mounted");
+}
+
 static void advice(void **state)
 {
     static const struct {
@@ -182,7 +272,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(nothing_is_wrong), WITH_DIRECTORY(no_directory),
         WITH_DIRECTORY(something_else),   WITH_DIRECTORY(read_only_and_full_disks),
-        WITH_DIRECTORY(size_limits),      cmocka_unit_test(advice),
+        WITH_DIRECTORY(size_limits),      WITH_DIRECTORY(writing_fails),
+        WITH_DIRECTORY(immutable_files),  cmocka_unit_test(advice),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

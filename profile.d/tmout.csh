@@ -28,6 +28,8 @@ if ($?tcsh && $?prompt) then #
             endif #
         endif #
     endif #
+    # A program that is called with -i: nobody sits there.
+    if (! -t 0) set tmout_mode = none #
     # An assignment to a readonly autologout would end this file and all files that
     # read it. What a site's script has already made readonly stays. Only a subshell
     # can try it, and that costs a process: so not for the hour that tcsh itself gives

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """profile.d/tmout.csh: autologout in tcsh, and no effect in a csh without it."""
 
+import os
+import subprocess
 import tempfile
 
 from shells import MALFORMED, TMOUT_CSH, installed, run, tap
@@ -13,14 +15,16 @@ echo "readonly `set -r`"
 echo "left `set | /bin/grep -c '^tmout_'`"
 """
 NOTHING = ("none", False)
+MASTER, TERMINAL = os.openpty()
 
 
-def state(before="set prompt = x", after="", script=TMOUT_CSH, **variables):
+def state(before="set prompt = x", after="", script=TMOUT_CSH, stdin=TERMINAL, **variables):
     """
     autologout in a tcsh that read the script: (minutes, readonly), or what
     went wrong in it.
     """
-    out, err, _ = run("tcsh -f", f"{before}\nsource {script}\n{after}\n{PROBE}", **variables)
+    out, err, _ = run("tcsh -f", f"{before}\nsource {script}\n{after}\n{PROBE}", stdin=stdin,
+                      **variables)
     lines = out.splitlines()
     if err or len(lines) != 3 or lines[2] != "left 0":
         return f"output {out!r}, error {err!r}"
@@ -78,6 +82,9 @@ def odd_states():
 def without_a_prompt():
     """scripts are not affected"""
     tap.equal(state("unset prompt", PAM_TMOUT="900 readonly"), NOTHING, "a script")
+    for value in "900 readonly", "900 default", None:
+        tap.equal(state(stdin=subprocess.DEVNULL, PAM_TMOUT=value, SSH_CONNECTION=SSH), NOTHING,
+                  f"without a terminal: {value}")
 
 
 def changed_by_others():

@@ -66,13 +66,13 @@ def environment(**variables):
             **{name: value for name, value in variables.items() if value is not None}}
 
 
-def run(shell, script, argv0=None, **variables):
+def run(shell, script, argv0=None, stdin=subprocess.DEVNULL, **variables):
     """Runs a script in a shell. Returns its output, standard error and exit status."""
     argv = shell.split()
     program = shutil.which(argv[0])
     result = subprocess.run([argv0 or argv[0], *argv[1:], "-c", script], executable=program,
                             env=environment(**variables), capture_output=True, text=True,
-                            stdin=subprocess.DEVNULL, check=False, timeout=GUARD_SEC)
+                            stdin=stdin, check=False, timeout=GUARD_SEC)
     return result.stdout, result.stderr, result.returncode
 
 

@@ -163,6 +163,8 @@ denied() { # HEADING: what is said, and what logins get, until the state has its
     pam-auth-update --package --disable tmout
     sh /postinst configure '' 2>&1 | grep -v '^debconf'
     lines
+    tmoutctl audit --check host-mac --quiet >/dev/null
+    echo "audit: $?"
 }
 repaired() {
     restorecon -RF /var/lib/tmout /run/tmout

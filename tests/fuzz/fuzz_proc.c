@@ -20,9 +20,9 @@ static void fuzz_stat(const char *text)
         return;
     }
     snprintf(written, sizeof written,
-             "%d (a) ) %c %d 1 %d %d 0 0 0 0 0 0 0 0 0 0 0 0 0 0 %" PRIu64 " 1\n", (int)process.pid,
-             process.state, (int)process.parent, (int)process.session, (int)process.terminal,
-             process.start_ticks);
+             "%d (a) ) %c %d 1 %d %d 0 0 %" PRIu64 " 0 0 0 0 0 0 0 0 0 0 0 %" PRIu64 " 1\n",
+             (int)process.pid, process.state, (int)process.parent, (int)process.session,
+             (int)process.terminal, process.minor_faults, process.start_ticks);
     MUST(proc_text_stat(written, &again));
     MUST(memcmp(&again, &process, sizeof again) == 0);
     terminal_name_of_stat(process.terminal, name, sizeof name);

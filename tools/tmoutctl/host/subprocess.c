@@ -1,6 +1,8 @@
 #include "tools/tmoutctl/host/subprocess.h"
 
+#include "lib/host/clock.h"
 #include "lib/host/descriptor.h"
+#include "tools/tmoutctl/host/output_text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,23 +12,14 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { OUTPUT_SIZE_MAX = 1024 * 1024, EXEC_FAILED = 127 };
+enum { EXEC_FAILED = 127 };
 
 /* The pipes of a run; -1 for an end that is closed. */
 struct pipes {
     int read_fd[SUBPROCESS_STREAMS], write_fd[SUBPROCESS_STREAMS];
 };
-
-static int64_t subprocess_now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void close_all(int *fd)
 {
@@ -70,32 +63,12 @@ static void __attribute__((noreturn)) become(const char *const *argv, const int 
     _exit(EXEC_FAILED);
 }
 
-/* Reads what is there. Returns 1, 0 at the end of the stream, -1 with errno. */
-static int read_some(int fd, char **text, size_t *size)
-{
-    enum { CHUNK = 16 * 1024 };
-
-    if (*size >= OUTPUT_SIZE_MAX) {
-        errno = EFBIG;
-        return -1;
-    }
-    char *grown = realloc(*text, *size + CHUNK + 1);
-    if (grown == NULL)
-        return -1;
-    *text = grown;
-    const ssize_t n = read(fd, *text + *size, CHUNK);
-    if (n > 0)
-        *size += (size_t)n;
-    (*text)[*size] = '\0';
-    return n < 0 ? (errno == EINTR ? 1 : -1) : n > 0;
-}
-
 /* Waits until one of the descriptors is ready. Returns 0, or -1 with errno,
  * ETIMEDOUT after the deadline. */
 static int wait_for(struct pollfd *poll_fd, nfds_t count, int64_t deadline_ms)
 {
     for (;;) {
-        const int64_t left_ms = deadline_ms - subprocess_now_ms();
+        const int64_t left_ms = deadline_ms - clock_ms(CLOCK_MONOTONIC);
         const int ready = left_ms <= 0 ? 0 : poll(poll_fd, count, (int)left_ms);
         if (ready > 0)
             return 0;
@@ -122,7 +95,7 @@ static int read_streams(const int *read_fd, int64_t deadline_ms, struct subproce
         for (size_t i = 0; i < SUBPROCESS_STREAMS; i++) {
             if (poll_fd[i].fd < 0 || poll_fd[i].revents == 0)
                 continue;
-            const int more = read_some(read_fd[i], &result->text[i], &result->size[i]);
+            const int more = output_text_read(read_fd[i], &result->text[i], &result->size[i]);
             if (more < 0)
                 return -1;
             if (more == 0) {
@@ -144,7 +117,7 @@ static int wait_for_end(pid_t child, int64_t deadline_ms, int *status)
             return 0;
         if (ended < 0 && errno != EINTR)
             return -1;
-        if (subprocess_now_ms() >= deadline_ms) {
+        if (clock_ms(CLOCK_MONOTONIC) >= deadline_ms) {
             errno = ETIMEDOUT;
             return -1;
         }
@@ -154,7 +127,7 @@ static int wait_for_end(pid_t child, int64_t deadline_ms, int *status)
 
 int subprocess_run(const char *const *argv, int64_t timeout_ms, struct subprocess *result)
 {
-    const int64_t deadline_ms = subprocess_now_ms() + timeout_ms;
+    const int64_t deadline_ms = clock_ms(CLOCK_MONOTONIC) + timeout_ms;
     struct pipes pipes;
     int outcome = -1, saved;
 

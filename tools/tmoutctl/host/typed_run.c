@@ -1,6 +1,8 @@
 #include "tools/tmoutctl/host/typed_run.h"
 
+#include "lib/host/clock.h"
 #include "lib/host/descriptor.h"
+#include "tools/tmoutctl/host/output_text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,24 +14,15 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { OUTPUT_MAX = 1024 * 1024, QUIET_MS = 300, ENVIRONMENT_MAX = 16, EXEC_FAILED = 127 };
+enum { QUIET_MS = 300, ENVIRONMENT_MAX = 16, EXEC_FAILED = 127 };
 
 /* A terminal: our end, and the program's. */
 struct terminal_pair {
     int master_fd, slave_fd; /* -1: closed */
     char name[64];
 };
-
-static int64_t typed_run_now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void terminal_pair_close(struct terminal_pair *pair)
 {
@@ -81,26 +74,16 @@ typed_run_become(const struct typed_run *run, const struct terminal_pair *pair)
 /* Reads what there is. Returns 0, or -1 with errno. */
 static int typed_run_read(int fd, char **text, size_t *size)
 {
-    enum { CHUNK = 16 * 1024 };
+    const size_t before = *size;
+    const int more = output_text_read(fd, text, size);
 
-    if (*size >= OUTPUT_MAX) {
-        errno = EFBIG;
-        return -1;
-    }
-    char *grown = realloc(*text, *size + CHUNK + 1);
-    if (grown == NULL)
-        return -1;
-    *text = grown;
-    const ssize_t n = read(fd, *text + *size, CHUNK);
     /* A shell's files may hold bytes of any value. */
-    for (ssize_t i = 0; i < n; i++)
-        if ((*text)[*size + (size_t)i] == '\0')
-            (*text)[*size + (size_t)i] = ' ';
-    *size += n > 0 ? (size_t)n : 0;
-    (*text)[*size] = '\0';
-    if (n == 0)
+    for (size_t i = before; i < *size; i++)
+        if ((*text)[i] == '\0')
+            (*text)[i] = ' ';
+    if (more == 0)
         errno = EIO;
-    return n > 0 || (n < 0 && errno == EINTR) ? 0 : -1;
+    return more > 0 ? 0 : -1;
 }
 
 /* Types and reads until the last text. Returns 0, or -1 with errno. */
@@ -119,7 +102,7 @@ static int typed_run_talk(const struct typed_run *run, int master_fd, int64_t de
         if (ready == 0 && write(master_fd, run->typed, strlen(run->typed)) < 0 && errno != EAGAIN)
             return -1;
         ready = poll(&poll_fd, 1, QUIET_MS);
-        if (typed_run_now_ms() >= deadline_ms) {
+        if (clock_ms(CLOCK_MONOTONIC) >= deadline_ms) {
             errno = ETIMEDOUT;
             return -1;
         }
@@ -131,7 +114,7 @@ static int typed_run_talk(const struct typed_run *run, int master_fd, int64_t de
 
 int typed_run(const struct typed_run *run, int64_t timeout_ms, char **text)
 {
-    const int64_t deadline_ms = typed_run_now_ms() + timeout_ms;
+    const int64_t deadline_ms = clock_ms(CLOCK_MONOTONIC) + timeout_ms;
     struct terminal_pair pair = {.master_fd = -1, .slave_fd = -1};
     int result = -1, saved;
 

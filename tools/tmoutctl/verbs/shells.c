@@ -58,18 +58,39 @@ static const char *const timeout_words[] = {
     [SHELL_TIMEOUT_MINUTES] = "whole minutes",
 };
 
+/* As wide as its longest text. */
+struct shell_columns {
+    int path, login_file;
+};
+
+static struct shell_columns measure_shells(const struct shell_list *list)
+{
+    struct shell_columns width = {strlen("SHELL"), strlen("LOGIN SHELLS FROM")};
+
+    for (size_t i = 0; i < list->count; i++) {
+        const struct shell *shell = &list->shell[i];
+        const int path = (int)strlen(shell->path);
+        const int login_file = shell->login_file != NULL ? (int)strlen(shell->login_file) : 0;
+        width.path = path > width.path ? path : width.path;
+        width.login_file = login_file > width.login_file ? login_file : width.login_file;
+    }
+    return width;
+}
+
 static void print_shells(const struct shell_list *list)
 {
-    static const char format[] = "%-24s %-6s %-14s %-24s %s\n";
+    static const char format[] = "%-*s  %-6s  %-13s  %-*s  %s\n";
+    const struct shell_columns width = measure_shells(list);
 
-    printf(format, "SHELL", "KIND", "TAKES A LIMIT", "LOGIN SHELLS FROM", "OTHERS FROM");
+    printf(format, width.path, "SHELL", "KIND", "TAKES A LIMIT", width.login_file,
+           "LOGIN SHELLS FROM", "OTHERS FROM");
     for (size_t i = 0; i < list->count; i++) {
         const struct shell *shell = &list->shell[i];
         const struct shell_traits *traits = &shell_traits[shell->kind];
         const char *login = traits->timeout != SHELL_NO_TIMEOUT ? "missing" : "-";
         const char *rc = shell->complete ? "-" : "missing";
-        printf(format, shell->path, traits->name, timeout_words[traits->timeout],
-               shell->login_file != NULL ? shell->login_file : login,
+        printf(format, width.path, shell->path, traits->name, timeout_words[traits->timeout],
+               width.login_file, shell->login_file != NULL ? shell->login_file : login,
                shell->rc_file != NULL ? shell->rc_file : rc);
     }
 }

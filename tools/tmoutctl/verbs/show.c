@@ -20,6 +20,7 @@ struct login_view {
     bool limited;                 /* are attempts limited? */
     struct attempt_limits limits; /* then these are the limits */
     struct attempt_state attempts;
+    unsigned other_locks;     /* on the user's logins from elsewhere: local ones, other addresses */
     struct failure note;      /* why attempts says nothing, else "" */
     struct failure rejecting; /* why every password is rejected, else "" */
 };
@@ -80,6 +81,24 @@ static void show_limit(const struct resolution *resolution, bool local, char *te
         text[0] = '\0';
 }
 
+/* Without them, a user whose sudo says "locked" would be shown as not locked. */
+static void find_other_locks(const struct tmoutctl_context *context, uid_t uid,
+                             const struct resolution *resolution, struct login_view *login)
+{
+    struct user_attempts all;
+    struct timestamp now;
+
+    if (clock_now(&now, &login->note) != 0 ||
+        user_attempts_find(context, uid, resolution, &now, &all, &login->note) != 0)
+        return;
+    for (size_t i = 0; i < all.count_size; i++)
+        if (all.count[i].lock_left_ms != 0)
+            login->other_locks++;
+    if (login->attempts.lock_left_ms != 0)
+        login->other_locks--;
+    user_attempts_free(&all);
+}
+
 static void find_attempts(const struct tmoutctl_context *context, const struct account *account,
                           const struct resolution *resolution, struct login_view *login)
 {
@@ -98,11 +117,13 @@ static void find_attempts(const struct tmoutctl_context *context, const struct a
     else
         attempt_state_find(context, account->uid, &origin, &login->limits, &login->attempts,
                            &login->note);
-    if (login->limited && may_read)
+    if (login->limited && may_read) {
+        find_other_locks(context, account->uid, resolution, login);
         find_rejecting(context, account->uid, true, &login->rejecting);
+    }
 }
 
-static void show_attempts(const struct login_view *login)
+static void show_attempts(const char *user, const struct login_view *login)
 {
     char lock[96];
 
@@ -110,11 +131,14 @@ static void show_attempts(const struct login_view *login)
         printf("attempts %s\n", login->rejecting.text);
     if (login->note.text[0] != '\0') {
         printf("attempts %s\n", login->note.text);
-        return;
+    } else {
+        lock_state_format(login->attempts.lock_left_ms, lock, sizeof lock);
+        printf("attempts %u of %u failed, %s\n", login->attempts.failures,
+               login->limits.max_attempts, lock);
     }
-    lock_state_format(login->attempts.lock_left_ms, lock, sizeof lock);
-    printf("attempts %u of %u failed, %s\n", login->attempts.failures, login->limits.max_attempts,
-           lock);
+    if (login->other_locks > 0)
+        printf("         other locks: %u; see \"tmoutctl attempts %s\"\n", login->other_locks,
+               user);
 }
 
 static json_t *login_attempts_json(const struct login_view *login)
@@ -128,6 +152,7 @@ static json_t *login_attempts_json(const struct login_view *login)
         set_lock_state(answer, login->attempts.failures, login->attempts.in_flight,
                        login->attempts.lock_left_ms);
     }
+    json_object_set_new(answer, "other_locks", json_integer(login->other_locks));
     json_object_set_new(answer, "rejecting", rejecting_json(&login->rejecting));
     return answer;
 }
@@ -176,7 +201,7 @@ static void show_text(const struct account *account, const struct policy_view *v
         printf("PAM_TMOUT=\"%s\"\n", limit);
     else
         printf("not covered (sessions = ssh)\n");
-    show_attempts(login);
+    show_attempts(account->name, login);
     putchar('\n');
     show_settings(view, resolution, login);
 }

@@ -96,10 +96,9 @@ static void lines_come_and_go(void **state)
 
     place_with_shells(&place, *state);
     assert_int_equal(shells(&place, NO_OPTION, &captured), TMOUTCTL_NO);
-    assert_contains(captured.out,
-                    "SHELL                    KIND   TAKES A LIMIT  LOGIN SHELLS FROM");
+    assert_contains(captured.out, "SHELL      KIND    TAKES A LIMIT  LOGIN SHELLS FROM  ");
+    assert_contains(captured.out, "/bin/dash  dash    no timeout     -  ");
     assert_contains(captured.out, "missing");
-    assert_contains(captured.out, "/bin/dash                dash   no timeout     -");
     assert_contains(captured.out, "Where a file is missing, \"tmoutctl shells --install\" adds a ");
     captured_free(&captured);
 
@@ -111,9 +110,15 @@ static void lines_come_and_go(void **state)
     assert_contains(text, "PS1='$ '\n");
     assert_contains(text, FRAGMENTS "/bashrc");
     free(text);
+    put(*state, "/etc/shells", "/bin/bash\n/usr/lib/a/directory/far/below/dash\n");
+    put_program(*state, "/usr/lib/a/directory/far/below/dash");
     assert_int_equal(shells(&place, NO_OPTION, &captured), TMOUTCTL_FINE);
+    assert_contains(captured.out, "SHELL                                KIND    TAKES");
+    assert_contains(captured.out, "/bin/bash                            bash    yes  ");
+    assert_contains(captured.out, "/usr/lib/a/directory/far/below/dash  dash    no timeout  ");
     assert_null(strstr(captured.out, "missing"));
     captured_free(&captured);
+    put(*state, "/etc/shells", "/bin/bash\n/bin/dash\n/bin/tcsh\n");
     place.context.quiet = true;
     assert_shells(&place, NO_OPTION, TMOUTCTL_FINE, "");
     assert_shells(&place, OPTION_REMOVE, TMOUTCTL_FINE, "");

@@ -65,14 +65,17 @@ static void attempts_of_each_origin(void **state)
     place_open(&place, *state, policy);
     fail_logins(place.state, 0, &local, &limits, 2);
     fail_logins(place.state, 0, &network, &limits, 3);
-    assert_shows(&place, NULL, true, "\nattempts 2 of 3 failed, not locked\n");
-    assert_shows(&place, NULL, false, "\nattempts 3 of 3 failed, locked until tmoutctl unlock\n");
+    assert_shows(&place, NULL, true,
+                 "\nattempts 2 of 3 failed, not locked\n"
+                 "         other locks: 1; see \"tmoutctl attempts root\"\n\n");
+    assert_shows(&place, NULL, false, "\nattempts 3 of 3 failed, locked until tmoutctl unlock\n\n");
     json_t *answer = show_json(&place, "root", NULL, false);
     const json_t *attempts = json_object_get(answer, "attempts");
     assert_int_equal(json_number_at(attempts, "max_attempts"), 3);
     assert_int_equal(json_number_at(attempts, "failures"), 3);
     assert_true(json_is_true(json_object_get(attempts, "locked")));
     assert_true(json_is_null(json_object_get(attempts, "unlock_in")));
+    assert_int_equal(json_number_at(attempts, "other_locks"), 0);
     json_decref(answer);
     damage_ledger(place.state, 0);
     assert_shows(&place, NULL, false, "/attempts/0 is damaged; run tmoutctl unlock\n");
@@ -91,7 +94,12 @@ static void attempts_counted_by_source(void **state)
     assert_shows(&place, NULL, false, "\nattempts counted by address: use --from ADDR\n");
     assert_shows(&place, NULL, true, "\nattempts 0 of 3 failed, not locked\n");
     assert_shows(&place, "192.0.2.1", false, "\nattempts 1 of 3 failed, not locked\n");
-    assert_shows(&place, "192.0.2.2", false, "\nattempts 0 of 3 failed, not locked\n");
+    assert_shows(&place, "192.0.2.2", false, "\nattempts 0 of 3 failed, not locked\n\n");
+    fail_logins(place.state, 0, &address, &limits, 2);
+    assert_shows(&place, NULL, false,
+                 "\nattempts counted by address: use --from ADDR\n         other locks: 1; see ");
+    assert_shows(&place, "192.0.2.2", false,
+                 "\nattempts 0 of 3 failed, not locked\n         other locks: 1; see ");
     write_text(place.config, "default { max_attempts = 3 }\n");
     assert_shows(&place, NULL, false, "\nattempts not limited\n");
     place_close(&place);

@@ -14,10 +14,10 @@
 static const struct {
     const char *command, *word, *kind;
 } kinds[] = {
-    {"edit", "NAME", "drop_in"},  {NULL, "NAME", "preset"},   {NULL, "USER", "user"},
-    {NULL, "COMMAND", "command"}, {NULL, "ID", "check"},      {NULL, "FILE", "file"},
-    {NULL, "PATH", "file"},       {NULL, "DIR", "directory"}, {NULL, "ADDR", "none"},
-    {NULL, "X.Y", "none"},
+    {"edit", "NAME", "drop_in"}, {NULL, "NAME", "preset"},     {NULL, "USER", "user"},
+    {NULL, "GROUP", "group"},    {NULL, "COMMAND", "command"}, {NULL, "ID", "check"},
+    {NULL, "FILE", "file"},      {NULL, "PATH", "file"},       {NULL, "DIR", "directory"},
+    {NULL, "ADDR", "none"},      {NULL, "X.Y", "none"},
 };
 
 static const char *kind_of(const char *command, const char *word)

@@ -76,6 +76,7 @@ def cases():
     for command in listed["commands"]:
         yield f"{command['name']} --", options_of(command) + options_of(listed)
     yield "show ann", ["anna", "annette"]
+    yield "show --group contr", ["contractors", "contributors"]
     yield "unlock anna", ["anna"]
     yield "--quiet attempts annet", ["annette"]
     yield "preset ", presets
@@ -136,6 +137,8 @@ def typed():
 install_files()
 for each in "anna", "annette":
     must("useradd", "--no-create-home", each)
+for each in "contractors", "contributors":
+    must("groupadd", each)
 for each in "10-site", "20-ops":
     write(f"{DROP_INS}/{each}.conf", "")
 write(f"{DROP_INS}/README", "")

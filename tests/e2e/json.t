@@ -48,6 +48,7 @@ EXAMPLES = {
     "shells": [([], None), (["--literal"], None), (["--install"], None), (["--remove"], None),
                (["--literal", *NOTHING], "policy")],
     "show": [([], None), (["eve"], None), (["bob", "--local"], None), (["root", "--from", "192.0.2.1"], None),
+             (["--group", "users"], None), (["--group", "no-such"], "failure"), (["eve", "--group", "users"], "usage"),
              (["no-such-user"], "failure"), (["eve", *NOTHING], "policy"),
              (["eve", "--from", "x"], "usage")],
     "sshd-config": [([], None), (["--check"], None), (["--openssh", "8.9"], None),

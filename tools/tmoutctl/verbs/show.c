@@ -1,6 +1,7 @@
 /*
  * tmoutctl show [USER]: the settings of the user's next login, and the rule
- * behind each, found by the code that decides at login.
+ * behind each, found by the code that decides at login. With --group, those of a
+ * user who is in that group only and has no rule of their own.
  */
 #include "tools/tmoutctl/verbs/verbs.h"
 
@@ -10,7 +11,9 @@
 #include "tools/tmoutctl/print.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The login that is asked about, and the attempts that count against it. */
@@ -186,14 +189,17 @@ static void show_settings(const struct policy_view *view, const struct resolutio
     }
 }
 
-static void show_text(const struct account *account, const struct policy_view *view,
-                      const struct resolution *resolution, const struct login_view *login)
+/* account->name: NULL where it stands for whoever is in the group. */
+static int show_text(const struct account *account, const struct policy_view *view,
+                     const struct resolution *resolution, const struct login_view *login)
 {
     char limit[LIMIT_TEXT_MAX], policy[POLICY_VIEW_TEXT_MAX];
 
     show_limit(resolution, login->local, limit, sizeof limit);
     policy_view_describe(view, policy, sizeof policy);
-    printf("user     %s\ngroups  ", account->name);
+    if (account->name != NULL)
+        printf("user     %s\n", account->name);
+    printf("groups  ");
     for (size_t i = 0; i < account->group_count; i++)
         printf(" %s%s", account->group[i], i + 1 < account->group_count ? "," : "");
     printf("\npolicy   %s\nlogin    %s: ", policy, login->local ? "local" : "over SSH");
@@ -204,6 +210,7 @@ static void show_text(const struct account *account, const struct policy_view *v
     show_attempts(account->name, login);
     putchar('\n');
     show_settings(view, resolution, login);
+    return finish(TMOUTCTL_FINE);
 }
 
 /* null for no limit, and for a setting that is not set. */
@@ -248,7 +255,7 @@ static json_t *show_json(const struct account *account, const struct policy_view
         json_object_set_new(all, settings[i].name,
                             setting_json(view, resolution, login, (enum setting_id)i));
     return json_pack("{s:o, s:o, s:{s:s, s:o, s:o, s:o}, s:s, s:o, s:o, s:o}", "user",
-                     json_text(account->name), "groups", groups, "policy", "state",
+                     json_text_or_null(account->name), "groups", groups, "policy", "state",
                      policy_state_word(view->state), "note", json_text(policy), "since",
                      view->has_applied ? json_integer(view->applied_sec) : json_null(),
                      "since_time", view->has_applied ? json_time(view->applied_sec) : json_null(),
@@ -317,12 +324,9 @@ static int show_user(const struct tmoutctl_context *context, const char *user,
         report("%s", failure.text);
     } else {
         find_attempts(context, &account, &resolution, login);
-        if (context->json) {
-            status = print_json(show_json(&listed, &view, &resolution, login), TMOUTCTL_FINE);
-        } else {
-            show_text(&listed, &view, &resolution, login);
-            status = finish(TMOUTCTL_FINE);
-        }
+        status = context->json
+                     ? print_json(show_json(&listed, &view, &resolution, login), TMOUTCTL_FINE)
+                     : show_text(&listed, &view, &resolution, login);
     }
     policy_view_close(&view);
 
@@ -364,10 +368,83 @@ static int show_oneself(const struct tmoutctl_context *context, struct login_vie
     return status;
 }
 
-enum { OPTION_FROM, OPTION_LOCAL };
+static void ask_group(void *context)
+{
+    struct group entry;
+    char *buffer = NULL;
+
+    (void)account_lookup_group(*(const char **)context, &entry, &buffer);
+    free(buffer);
+}
+
+/* The group's name as NSS has it, which rules match: to be freed. NULL with the reason. */
+static char *find_group(const char *name, struct failure *failure)
+{
+    struct group entry;
+    char *buffer = NULL, *found = NULL;
+    struct failure why = {""};
+
+    if (rehearse_names(ask_group, &name, 0, &why) != 0) {
+        failure_set(failure, "group \"%s\" could not be asked for: %s", name, why.text);
+        return NULL;
+    }
+    switch (account_lookup_group(name, &entry, &buffer)) {
+    case ACCOUNT_FOUND:
+        found = strdup(entry.gr_name);
+        if (found == NULL)
+            failure_set(failure, "out of memory");
+        break;
+    case ACCOUNT_UNKNOWN:
+        failure_set(failure, "unknown group \"%s\"", name);
+        break;
+    case ACCOUNT_ERROR:
+    default:
+        failure_set(failure, "cannot look up group \"%s\": %s", name, account_strerror(errno));
+    }
+    free(buffer);
+    return found;
+}
+
+static int show_group(const struct tmoutctl_context *context, const char *name,
+                      struct login_view *login)
+{
+    struct failure failure = {""};
+    char *group = find_group(name, &failure);
+    const struct account member = {.group = &group, .group_count = 1};
+    const char *const names[] = {group};
+    struct policy_view view = {0};
+    struct resolution resolution;
+    int status = TMOUTCTL_FAILURE;
+
+    if (group == NULL) {
+        report("%s", failure.text);
+        return status;
+    }
+    if (policy_view_find(context, &view, &failure) != 0) {
+        report_as(REPORT_POLICY, "%s", failure.text);
+        goto out;
+    }
+    if (resolve(&view.snapshot, "", names, 1, &resolution) != 0) {
+        report("%s/%s is damaged; run tmoutctl apply", context->state_dir, SNAPSHOT_POLICY_NAME);
+    } else {
+        login->limited = attempt_limits_find(&resolution, NOBODYS_UID, &login->limits);
+        failure_set(&login->note, "counted for each user");
+        status = context->json
+                     ? print_json(show_json(&member, &view, &resolution, login), TMOUTCTL_FINE)
+                     : show_text(&member, &view, &resolution, login);
+    }
+    policy_view_close(&view);
+
+out:
+    free(group);
+    return status;
+}
+
+enum { OPTION_FROM, OPTION_GROUP, OPTION_LOCAL };
 
 static const struct verb_option options[] = {
     [OPTION_FROM] = {"from", "ADDR", "a login over SSH from this IP address", 1},
+    [OPTION_GROUP] = {"group", "GROUP", "a login of somebody who is in this group only", 0},
     [OPTION_LOCAL] = {"local", NULL, "a local login, not one over SSH", 1},
     {0},
 };
@@ -382,17 +459,23 @@ static int run_show(const struct tmoutctl_context *context, const struct verb_ar
     if (login.from != NULL && origin_of_address(login.from).kind == ORIGIN_NETWORK)
         return cli_usage_error(&verb_show, "invalid argument '%s' for '--from': not an IP address",
                                login.from);
+    if (arguments->option[OPTION_GROUP] != NULL &&
+        (arguments->operand != NULL || login.from != NULL))
+        return cli_usage_error(&verb_show, "--group stands for a user, and for no address");
+    if (arguments->option[OPTION_GROUP] != NULL)
+        return show_group(context, arguments->option[OPTION_GROUP], &login);
     return arguments->operand != NULL ? show_user(context, arguments->operand, &login)
                                       : show_oneself(context, &login);
 }
 
 const struct verb verb_show = {
     .name = "show",
-    .usage = "[USER] [--from ADDR] [--local]",
+    .usage = "[USER | --group GROUP] [--from ADDR] [--local]",
     .summary = "show a user's settings, and the rule behind each",
     .help = "Shows the settings that the user's next login over SSH gets, or their next\n"
             "local one, each with the rule that gave it, and for root their login attempts.\n"
-            "Without USER, shows your own.\n"
+            "Without USER, shows your own. --group shows those of somebody who is in that\n"
+            "group only and has no rule of their own.\n"
             "--from names the address where the policy counts attempts by source.",
     .operand = "USER",
     .options = options,

@@ -3,7 +3,7 @@
 
 #include "tools/tmoutctl/verbs/verbs.h"
 
-enum { OPTION_FROM, OPTION_LOCAL };
+enum { OPTION_FROM, OPTION_GROUP, OPTION_LOCAL };
 
 static const char policy[] = "default {\n tmout = 15m\n enforce = true\n}\n"
                              "user \"root\" {\n max_attempts = 3\n lock_time = forever\n"
@@ -105,6 +105,38 @@ static void attempts_counted_by_source(void **state)
     place_close(&place);
 }
 
+static int show_group(const struct verb_place *place, const char *user, const char *group,
+                      struct captured *captured)
+{
+    const struct verb_arguments arguments = {.operand = user, .option = {[OPTION_GROUP] = group}};
+
+    return verb_run_with(&verb_show, &place->context, &arguments, captured);
+}
+
+static void of_a_group(void **state)
+{
+    struct verb_place place;
+    struct captured captured;
+
+    place_open(&place, *state,
+               "default { tmout = 15m }\n"
+               "group \"root\" { tmout = 4m\n max_attempts = 3\n }\n"
+               "user \"root\" { tmout = 30m }\n");
+    assert_int_equal(show_group(&place, NULL, "root", &captured), TMOUTCTL_FINE);
+    assert_int_equal(strncmp(captured.out, "groups   root\npolicy ", 21), 0);
+    assert_contains(captured.out, "\nattempts counted for each user\n\n");
+    assert_contains(captured.out, "\ntmout                     4m        group \"root\"  ");
+    assert_contains(captured.out, "\nmax_attempts              3         group \"root\"  ");
+    captured_free(&captured);
+    assert_int_equal(show_group(&place, NULL, "no such group", &captured), TMOUTCTL_FAILURE);
+    assert_string_equal(captured.err, "tmoutctl: unknown group \"no such group\"\n");
+    captured_free(&captured);
+    assert_int_equal(show_group(&place, "root", "root", &captured), TMOUTCTL_FAILURE);
+    assert_contains(captured.err, "--group stands for a user, and for no address");
+    captured_free(&captured);
+    place_close(&place);
+}
+
 static void as_json(void **state)
 {
     struct verb_place place;
@@ -183,6 +215,7 @@ int main(void)
         WITH_DIRECTORY(as_text),
         WITH_DIRECTORY(attempts_of_each_origin),
         WITH_DIRECTORY(attempts_counted_by_source),
+        WITH_DIRECTORY(of_a_group),
         WITH_DIRECTORY(as_json),
         WITH_DIRECTORY(numbers_that_are_off),
         WITH_DIRECTORY(what_cannot_be_shown),

@@ -1,11 +1,15 @@
 #include "pam_module/login_origin.h"
 
 #include "lib/attempts/local_login.h"
+#include "lib/sessions/registry.h"
 #include "pam_module/log_name.h"
 #include "pam_module/pam_item.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /*
  * SSH_CONNECTION in the PAM environment tells. But a pam_env line with
@@ -48,18 +52,47 @@ void login_address(pam_handle_t *pamh, const struct module_args *args, char *tex
     copy_word(text, size, remote_side(pamh, ssh_connection(pamh, args)));
 }
 
+/*
+ * Who asks for the password to be checked. As a service for a socket
+ * (polkit-agent-helper.socket, polkit 127), polkit's helper is root's, for whoever has
+ * connected.
+ */
+static uid_t asking_uid(const char *service, const struct caller *caller)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+
+    if (caller->real == 0 && strcmp(service, "polkit-1") == 0 &&
+        getsockopt(STDIN_FILENO, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+        size == sizeof peer && peer.pid > 0)
+        return peer.uid;
+    return caller->real;
+}
+
+/* Is this process? Where that cannot be told, it is not. */
+static bool is_in_login(const struct module_args *args)
+{
+    char directory[PATH_MAX];
+    struct session_record login;
+
+    return registry_directory(args->state_dir, directory, sizeof directory) &&
+           registry_find_own(directory, args->caller.effective, &login) > 0;
+}
+
 static bool is_local(pam_handle_t *pamh, const struct module_args *args, const char *remote)
 {
-    const struct login_evidence evidence = {
-        .service = text_or_empty(pam_item(pamh, PAM_SERVICE)),
-        .address = remote[0] == '\0' && login_is_ssh(pamh) ? "unknown" : remote,
-        .terminal = text_or_empty(pam_item(pamh, PAM_TTY)),
-        .display = text_or_empty(pam_item(pamh, PAM_XDISPLAY)),
-        .seat = text_or_empty(pam_getenv(pamh, "XDG_SEAT")),
-        .caller = args->caller.real};
+    const char *address = remote[0] == '\0' && login_is_ssh(pamh) ? "unknown" : remote;
+    struct login_evidence evidence = {.service = text_or_empty(pam_item(pamh, PAM_SERVICE)),
+                                      .address = address,
+                                      .terminal = text_or_empty(pam_item(pamh, PAM_TTY)),
+                                      .display = text_or_empty(pam_item(pamh, PAM_XDISPLAY)),
+                                      .seat = text_or_empty(pam_getenv(pamh, "XDG_SEAT"))};
 
     if (args->origin != ORIGIN_BY_EVIDENCE)
         return args->origin == ORIGIN_SAID_LOCAL;
+    evidence.caller = asking_uid(evidence.service, &args->caller);
+    if (evidence.caller == args->caller.real && is_system_account(evidence.caller))
+        evidence.is_in_login = is_in_login(args);
     return login_is_local(&evidence);
 }
 

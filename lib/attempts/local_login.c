@@ -166,16 +166,19 @@ static bool is_local_display(const char *display)
            display[1 + strspn(display + 1, "0123456789.")] == '\0';
 }
 
-static bool is_ordinary_user(uid_t uid)
+bool is_system_account(uid_t uid)
 {
-    return uid > SYSTEM_UID_MAX && (uid < DYNAMIC_UID_MIN || uid > DYNAMIC_UID_MAX);
+    return uid != 0 &&
+           (uid <= SYSTEM_UID_MAX || (uid >= DYNAMIC_UID_MIN && uid <= DYNAMIC_UID_MAX));
 }
 
 bool login_is_local(const struct login_evidence *evidence)
 {
-    if (is_ordinary_user(evidence->caller))
+    if (evidence->caller != 0 && !is_system_account(evidence->caller))
         return true;
     if (evidence->address[0] != '\0')
+        return false;
+    if (evidence->caller != 0 && !evidence->is_in_login)
         return false;
     switch (service_kind_of(evidence->service)) {
     case SERVICE_PERSONAL:

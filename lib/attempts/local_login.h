@@ -26,13 +26,18 @@ struct login_evidence {
     const char *terminal; /* PAM_TTY */
     const char *display;  /* PAM_XDISPLAY */
     const char *seat;     /* XDG_SEAT in the PAM environment */
-    uid_t caller;         /* the process's real uid */
+    uid_t caller;         /* who asks: the process's real uid, unless it answers others */
+    bool is_in_login;     /* a person's, over SSH or at a terminal; asked for system accounts */
 };
+
+/* An account that services run as, other than root. */
+bool is_system_account(uid_t uid);
 
 /*
  * A program that an ordinary user has started is local, whatever host it names:
- * the host would be the user's own choice. For one of root's or of a system
- * account the service decides, if there is no remote address.
+ * the host would be the user's own choice. For one of root's the service decides, if
+ * there is no remote address. So it does for one of a system account, but only inside a
+ * login: strangers may have a web application run su, on a pseudo-terminal as well.
  */
 bool login_is_local(const struct login_evidence *evidence);
 

@@ -8,12 +8,14 @@ import ftplib
 import http.client
 import imaplib
 import os
+import socket
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from host.attempts import Pam, as_user, counts, lets_in, setup_passwords, su, sudo
+from host.client import ssh
 from host.commands import must, run
 from host.files import write
 from host.origins import accepts, addresses, network, running
@@ -25,12 +27,14 @@ from host.waiting import GUARD_SEC, wait_until
 
 POLICY = "default { max_attempts = 3 }\n"
 PEOPLE = {name: "right" for name in """
-    mailer reader fetcher browser helper pty bare fallback by other sudoer console policy chosen""".split()}
+    mailer reader fetcher browser helper pty bare fallback by other sudoer console policy chosen
+    webshell piped handed socketed""".split()}
 HELPER = "/usr/local/bin/check-password"
 AGENT = "/usr/lib/polkit-1/polkit-agent-helper-1"
 SYSTEM_ACCOUNT = "www-data"
 
-# As pwauth: a web server's set-uid program, which gets a name, a password and an address.
+# As pwauth: a web server's set-uid program, which gets a service, a name, a password and an
+# address.
 HELPER_SOURCE = r"""
 #include <security/pam_appl.h>
 #include <stdio.h>
@@ -54,12 +58,12 @@ int main(int argc, char **argv)
     const struct pam_conv conversation = {answer, NULL};
     pam_handle_t *handle = NULL;
 
-    if (argc < 2 || fgets(password, sizeof password, stdin) == NULL)
+    if (argc < 3 || fgets(password, sizeof password, stdin) == NULL)
         return 2;
     password[strcspn(password, "\n")] = '\0';
-    pam_start("webauth", argv[1], &conversation, &handle);
-    if (argc > 2)
-        pam_set_item(handle, PAM_RHOST, argv[2]);
+    pam_start(argv[1], argv[2], &conversation, &handle);
+    if (argc > 3)
+        pam_set_item(handle, PAM_RHOST, argv[3]);
     const int status = pam_authenticate(handle, 0);
     pam_end(handle, status);
     return status != PAM_SUCCESS;
@@ -151,7 +155,7 @@ def cockpit():
 
 
 def helper(name, password, *address, by=SYSTEM_ACCOUNT):
-    return run(*as_user(by, HELPER, name, *address), stdin=None,
+    return run(*as_user(by, HELPER, "webauth", name, *address), stdin=None,
                input=password + "\n").returncode == 0
 
 
@@ -199,6 +203,62 @@ def polkit():
     tap.equal(counts("policy"), {}, "the correct password clears the count")
 
 
+def su_of_a_service():
+    """strangers who have a web application run su for them, in a pipe or on a pseudo-terminal"""
+    def on_pty(name, password):
+        with Terminal(as_user(SYSTEM_ACCOUNT, "su", name, "-c", "echo in")) as session:
+            session.wait("Password: ")
+            session.type(password)
+            return session.wait(r"(?m)^in\b|failure") and "failure" not in session.screen
+
+    network("piped", "su of a service", "unknown",
+            lambda name, password: su(SYSTEM_ACCOUNT, name, password).returncode == 0)
+    network("webshell", "su of a service, on a pseudo-terminal", "unknown", on_pty)
+
+
+def service_account_in_a_login():
+    """who has become a service's account in their login is at the machine"""
+    for _ in range(3):
+        ssh("by", f"echo wrong | sudo -n -u {SYSTEM_ACCOUNT} su handed -c true")
+    tap.equal(counts("handed"), {"local": 3}, "counted as local")
+    tap.equal(addresses("handed"), {"local"}, "the log says so")
+    tap.ok(lets_in("handed", "right"), "the network is not affected")
+
+
+# As systemd with Accept=yes, StandardInput=socket: root's program, for whoever connects.
+SOCKET = "/run/ask-for-password"
+CLIENT = f"""
+import socket, sys
+connection = socket.socket(socket.AF_UNIX)
+connection.connect({SOCKET!r})
+connection.sendall(sys.argv[1].encode() + b"\\n")
+connection.shutdown(socket.SHUT_WR)
+connection.recv(1)
+"""
+
+
+def helper_behind_a_socket():
+    """polkit's helper as a service: whoever has connected counts, and not root"""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(SOCKET)
+    listener.listen()
+    os.chmod(SOCKET, 0o666)
+
+    def let_in(name, password, by=SYSTEM_ACCOUNT):
+        with subprocess.Popen(as_user(by, sys.executable, "-c", CLIENT, password)) as client:
+            connection, _ = listener.accept()
+            with connection:
+                result = run(HELPER, "polkit-1", name, stdin=connection)
+            client.wait()
+        return result.returncode == 0
+
+    network("socketed", "a helper behind a socket", "unknown", let_in)
+    for _ in range(2):
+        let_in("socketed", "wrong", by="by")
+    tap.equal(counts("socketed"), {"network": 3, "local": 2}, "an ordinary user's are local")
+    listener.close()
+
+
 def su_and_sudo():
     """su and sudo are local, without a terminal as well"""
     su("by", "sudoer", "wrong")
@@ -228,11 +288,13 @@ def consoles():
 
 setup_passwords(POLICY, "PasswordAuthentication yes\n", [], PEOPLE)
 wire_auth("common-auth")
-write("/etc/sudoers.d/test", "ALL ALL = (ALL) ALL\nDefaults lecture = never\n", 0o440)
+write("/etc/sudoers.d/test", "ALL ALL = (ALL) ALL\nDefaults lecture = never\n"
+      f"by ALL = ({SYSTEM_ACCOUNT}) NOPASSWD: ALL\n", 0o440)
 write("/run/helper.c", HELPER_SOURCE)
 must("gcc", "-o", HELPER, "/run/helper.c", "-lpam")
 os.chmod(HELPER, 0o4755)
 stack("webauth", "@include common-auth")
 tap.in_parallel([saslauthd, vsftpd, dovecot, cockpit, helper_of_a_service, helper_of_a_user,
-                 origin_on_the_line, polkit, su_and_sudo, consoles], 10)
+                 origin_on_the_line, polkit, su_of_a_service, service_account_in_a_login,
+                 helper_behind_a_socket, su_and_sudo, consoles], 10)
 tap.end()

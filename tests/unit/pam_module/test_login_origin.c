@@ -1,13 +1,18 @@
 /* Where a login comes from, according to what the application set in PAM. */
 #include "tests/unit/check.h"
 #include "tests/unit/pam_module/pam_stub.h"
+#include "tests/unit/temporary.h"
 
+#include "lib/sessions/registry.h"
 #include "pam_module/login_origin.h"
 
 #include <string.h>
 
 /* Who has started the program: root, unless a test says otherwise. */
 static uid_t caller;
+
+/* The state directory, with the registry of logins beside it: there is none in this test. */
+static const char *state_dir = "/nowhere";
 
 static int call_as_root(void **state)
 {
@@ -18,7 +23,9 @@ static int call_as_root(void **state)
 
 static struct login_origin find_with(enum origin_choice origin, struct pam_handle handle)
 {
-    const struct module_args args = {.origin = origin, .caller = {.real = caller}};
+    const struct module_args args = {.state_dir = state_dir,
+                                     .origin = origin,
+                                     .caller = {.real = caller, .effective = geteuid()}};
     struct login_origin login;
 
     memset(&login, 0xa5, sizeof login);
@@ -146,8 +153,36 @@ static void setuid_programs_of_services_are_not(void **state)
         assert_login(FIND(.service = "web"), ORIGIN_NETWORK, "unknown");
         assert_login(FIND(.service = "web", .ssh_connection = "192.0.2.7"), ORIGIN_NETWORK,
                      "unknown");
-        assert_login(FIND(.service = "su"), ORIGIN_LOCAL, "local");
+        assert_login(FIND(.service = "su"), ORIGIN_NETWORK, "unknown");
+        assert_login(FIND(.service = "su", .tty = "pts/1"), ORIGIN_NETWORK, "unknown");
     }
+}
+
+/* An administrator who has become postgres, for example. */
+static void service_accounts_in_a_login(void **state)
+{
+    struct session_record login = {.audit_session = NO_AUDIT_SESSION, .uid = NO_UID};
+    struct process self;
+    struct failure failure = {""};
+    char sessions[4096];
+    char *const directory = path_in(*state, "state");
+
+    caller = SYSTEM_ACCOUNT;
+    state_dir = directory;
+    assert_true(registry_directory(directory, sessions, sizeof sessions));
+    assert_int_equal(process_read(0, &self), 0);
+    login.pid = self.pid;
+    login.start_ticks = self.start_ticks;
+    assert_int_equal(clock_now(&login.since, &failure), 0);
+    assert_int_equal(registry_put(sessions, geteuid(), &login, &failure), 0);
+    assert_login(FIND(.service = "su"), ORIGIN_LOCAL, "local");
+    assert_login(FIND(.service = "web"), ORIGIN_NETWORK, "unknown");
+    assert_login(FIND(.service = "su", .remote_host = "192.0.2.7"), ORIGIN_NETWORK, "192.0.2.7");
+    login.start_ticks++; /* of another process, which had the same pid */
+    assert_int_equal(registry_put(sessions, geteuid(), &login, &failure), 0);
+    assert_login(FIND(.service = "su"), ORIGIN_NETWORK, "unknown");
+    state_dir = "/nowhere";
+    free(directory);
 }
 
 static void recognizes_ssh(void **state)
@@ -175,6 +210,7 @@ int main(void)
         cmocka_unit_test_setup(recognizes_ssh, call_as_root),
         cmocka_unit_test_setup(setuid_programs_of_users_are_local, call_as_root),
         cmocka_unit_test_setup(setuid_programs_of_services_are_not, call_as_root),
+        WITH_DIRECTORY(service_accounts_in_a_login),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

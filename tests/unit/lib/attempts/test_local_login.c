@@ -60,8 +60,8 @@ static void personal_services(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(services); i++) {
         assert_int_equal(service_kind_of(services[i]), SERVICE_PERSONAL);
-        for (uid_t caller = ROOT; caller <= FIRST_USER; caller += LAST_SYSTEM)
-            assert_true(by(caller, services[i], ""));
+        assert_true(by(ROOT, services[i], ""));
+        assert_true(by(FIRST_USER, services[i], ""));
         assert_true(on_terminal(services[i], "pts/1"));
         assert_false(by(ROOT, services[i], "192.0.2.1"));
         assert_false(by(WEB_SERVER, services[i], "host"));
@@ -152,6 +152,41 @@ static void callers(void **state)
     assert_false(by(65535, "web", ""));
 }
 
+/* A web application that runs su for strangers, on a pseudo-terminal or not, is in no login;
+ * who has become a service's account in their login is. */
+static void system_accounts(void **state)
+{
+    static const uid_t accounts[] = {1, WEB_SERVER, LAST_SYSTEM, 61184, 65519, NOBODY, 65535};
+    static const char *const services[] = {"su",    "sudo", "polkit-1", "passwd",  "doas",
+                                           "vlock", "sddm", "login",    "lightdm", "schroot"};
+    static const uid_t others[] = {ROOT, FIRST_USER, 60001, 65536};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(accounts); i++) {
+        assert_true(is_system_account(accounts[i]));
+        for (size_t j = 0; j < COUNT_OF(services); j++) {
+            struct login_evidence given = evidence(services[j]);
+            given.caller = accounts[i];
+            given.terminal = "pts/1";
+            assert_false(is_local(given));
+            given.terminal = "tty1";
+            assert_false(is_local(given));
+            given.is_in_login = true;
+            assert_true(is_local(given));
+            given.address = "192.0.2.1";
+            assert_false(is_local(given));
+        }
+        struct login_evidence unknown = evidence("web");
+        unknown.caller = accounts[i];
+        unknown.is_in_login = true;
+        assert_false(is_local(unknown));
+    }
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        assert_false(is_system_account(others[i]));
+        assert_true(by(others[i], "su", ""));
+    }
+}
+
 static void kinds(void **state)
 {
     (void)state;
@@ -170,6 +205,7 @@ int main(void)
         cmocka_unit_test(displays_and_seats),
         cmocka_unit_test(seats_only),
         cmocka_unit_test(callers),
+        cmocka_unit_test(system_accounts),
         cmocka_unit_test(kinds),
     };
 

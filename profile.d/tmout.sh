@@ -82,10 +82,12 @@ none:*) ;; #
 esac #
 #
 # A shell that is called interactive (-i) but whose standard input is no terminal is a
-# program, too: nobody sits there. ksh93 also knows when it runs a script (no s).
+# program, too: nobody sits there. ksh93 also knows when it runs a script (no s), and
+# bash is then called by the name of a file that is not bash.
 case $tmout_shell:$- in #
 ksh93:*s*) [[ -t 0 ]] || tmout_mode=none ;; #
 ksh93:*) tmout_mode=none ;; #
+bash:*) [[ -t 0 && ! -f $0 ]] || [[ -t 0 && $0 -ef $BASH ]] || tmout_mode=none ;; #
 ?*:*) [[ -t 0 ]] || tmout_mode=none ;; #
 esac #
 #

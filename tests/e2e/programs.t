@@ -7,6 +7,7 @@ than the limit. And however a shell comes to a prompt, it has the limit there.
 
 import concurrent.futures
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -155,6 +156,24 @@ def programs_read_everything():
                   f"{start}: {shell} itself")
 
 
+def scripts_at_a_terminal():
+    """so does a script with -i in its first line that somebody runs at a terminal"""
+    shells = "bash", "ksh93", "zsh", "mksh"
+    with concurrent.futures.ThreadPoolExecutor(9) as pool:
+        sessions = {(shell, how): pool.submit(script_at_a_terminal, shell, command)
+                    for shell in shells for how, command in
+                    (("run", f"/srv/run-i-{shell}"), ("named", f"{shell} -i /srv/{shell}"),
+                     ("below", f"cd /srv; {shell} -i {shell}"))}
+    for (shell, how), result in sessions.items():
+        tap.equal(result.result(), ["one", "two"], f"ssh -t: {shell}, {how}")
+
+
+def script_at_a_terminal(shell, command):
+    with terminal(f"p{shell}", command) as session:
+        session.wait_end()
+        return re.findall(r"^got (\w+)", session.screen, re.MULTILINE)
+
+
 # Ways to a prompt, typed after ssh -t HOST, and in which shells.
 WAYS = ["{s} -l", "{s} -i", "{s}", "sh -c 'exec {s} -i'", "bash -c 'exec {s} -i'",
         "bash -lc 'true; exec {s}'", "{s} -s", "env -u SHELL {s} -i", "script -qc '{s} -i' /dev/null",
@@ -210,4 +229,4 @@ def panes_have_the_limit():
 
 setup(POLICY)
 prepare()
-tap.run(programs_read_everything, prompts_have_the_limit, panes_have_the_limit)
+tap.run(programs_read_everything, scripts_at_a_terminal, prompts_have_the_limit, panes_have_the_limit)

@@ -201,7 +201,7 @@ def report_rest(found, control):
 
 def different_metrics(section):
     """What tmout-metrics.service and root find differently; None if it was not compared."""
-    return re.findall(r"(?m)^differs: (.*)", section) if "\ncompared\n" in section else None
+    return re.findall(r"(?m)^differs: (.*)", section) if re.search("(?m)^compared$", section) else None
 
 
 def report_metrics(found):

@@ -17,7 +17,7 @@
 /* As large as a new ledger, more or less, and larger than any. */
 enum { NEW_LEDGER_BYTES = 8192, LEDGER_BYTES_MAX = 1024 * 1024 };
 
-static enum ledger_access access_of(int error)
+enum ledger_access ledger_access_of_error(int error)
 {
     switch (error) {
     case EROFS:
@@ -45,17 +45,24 @@ static enum ledger_access access_of(int error)
     }
 }
 
-/* Does a flag that chattr(1) sets keep root, too, from changing this file or directory? */
+bool ledger_is_immutable(int fd)
+{
+    int flags = 0;
+
+    return ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 &&
+           (flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) != 0;
+}
+
+/* The same for this file or directory. */
 static bool has_flag(int directory_fd, const char *name)
 {
     const int fd = openat(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    int flags = 0;
 
     if (fd < 0)
         return false;
-    const bool known = ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0;
+    const bool found = ledger_is_immutable(fd);
     close(fd);
-    return known && (flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) != 0;
+    return found;
 }
 
 /* Could a file of this size be created in the directory? Returns 0 or an error. */
@@ -173,13 +180,13 @@ static enum ledger_access find_access(const char *state_dir, const struct ledger
     }
     if (error < 0) {
         *failure = why; /* the directory is not to be trusted, for example */
-        if (error == -EACCES || access_of(-error) == ACCESS_BROKEN)
-            return access_of(-error);
+        if (error == -EACCES || ledger_access_of_error(-error) == ACCESS_BROKEN)
+            return ledger_access_of_error(-error);
         return ACCESS_FAILED;
     }
     failure_set(failure, "cannot write to %s/" LEDGER_DIRECTORY ": %s", state_dir,
                 failure_reason(error));
-    return access_of(error);
+    return ledger_access_of_error(error);
 }
 
 enum ledger_access ledger_check_access(const char *state_dir, uid_t uid, uid_t owner,

@@ -7,6 +7,7 @@
 
 #include "lib/host/failure.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 enum ledger_access {
@@ -20,6 +21,12 @@ enum ledger_access {
     ACCESS_BROKEN,       /* the disk, or the server of a network file system, fails */
     ACCESS_FAILED        /* something else */
 };
+
+/* What an error of opening, reading or writing a ledger means. */
+enum ledger_access ledger_access_of_error(int error);
+
+/* Does a flag that chattr(1) sets keep root, too, from changing the open file? */
+bool ledger_is_immutable(int fd);
 
 /* Tries what a login would do, and changes nothing. owner as in secure_path.h.
  * failure says what is wrong unless the result is ACCESS_FINE. */

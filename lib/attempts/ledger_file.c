@@ -89,8 +89,10 @@ static enum ledger_status open_place(const struct ledger_place *place, int flags
     }
     if (ledger->fd >= 0)
         return LEDGER_OK;
-    failure_set(failure, "cannot be opened: %s", failure_reason(errno));
-    return errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
+    const int error = errno;
+    failure_set(failure, "cannot be opened: %s", failure_reason(error));
+    errno = error;
+    return error == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
 }
 
 /* Checks what was read from the file's beginning. */
@@ -181,6 +183,7 @@ static enum ledger_status check_file(struct ledger *ledger, struct stat *st, uin
     enum ledger_status status = check_status(ledger, st, failure);
     if (status == LEDGER_OK && size < 0) {
         failure_set(failure, "cannot be read: %s", failure_reason(error));
+        errno = error;
         return LEDGER_FAILED;
     }
     if (status == LEDGER_OK)
@@ -265,8 +268,11 @@ enum ledger_status ledger_open_view(const char *state_dir, uid_t uid, uid_t owne
         status = view_v1(ledger, failure);
     else if (status == LEDGER_OK)
         status = check_sources(ledger, failure);
-    if (status != LEDGER_OK)
+    if (status != LEDGER_OK) {
+        const int error = status == LEDGER_NEWER ? EPROTO : errno;
         ledger_close(ledger);
+        errno = error;
+    }
     return status == LEDGER_NEWER ? LEDGER_FAILED : status;
 }
 

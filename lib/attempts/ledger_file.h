@@ -37,7 +37,8 @@ bool ledger_open_existing(const char *state_dir, uid_t uid, uid_t owner, uint32_
                           struct ledger *ledger, struct file_bank *bank);
 
 /* Opens it read-only, and changes nothing: LEDGER_ABSENT where there is none. On
- * LEDGER_OK the caller closes it. */
+ * LEDGER_OK the caller closes it; LEDGER_FAILED leaves errno, EPROTO for one that a newer
+ * version wrote. */
 enum ledger_status ledger_open_view(const char *state_dir, uid_t uid, uid_t owner,
                                     struct ledger *ledger, struct failure *failure);
 

@@ -4,6 +4,8 @@ that can go wrong, for people, for programs, and for node_exporter."""
 
 import json
 import os
+import pwd
+import struct
 import subprocess
 import sys
 
@@ -16,7 +18,7 @@ from host.attempts import lets_in, setup_passwords
 from host.client import ssh_command
 from host.commands import must, run
 from host.files import REPOSITORY, read, remove, write
-from host.product import DROP_INS, POLICY, SNAPSHOT, apply
+from host.product import DROP_INS, POLICY, SNAPSHOT, STATE, apply
 from host.tap import tap
 from host.terminal import Terminal
 from host.tmoutd import tmoutd
@@ -50,6 +52,10 @@ def metrics(code):
     tap.equal((checked.returncode, checked.stdout), (0, ""), "promtool accepts the metrics")
     tap.ok(text.endswith("\n# EOF\n"), "and OpenMetrics has an end")
     return dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+
+
+def uid_of(name):
+    return pwd.getpwnam(name).pw_uid
 
 
 def failed(facts):
@@ -93,6 +99,59 @@ def logins_and_locks():
     must("tmoutctl", "unlock", "bob")
     tap.matches(run_status(0), r"(?m)^attempts +1 user locked$", "one is unlocked")
     wait_until(lambda: registered() == 0, "the login does not end")
+
+
+def damaged(path):
+    write(path, "nonsense")
+    return "is damaged|is too short"
+
+
+def of_another_user(path):
+    os.chown(path, uid_of("bob"), 0)
+    return "is not owned by root, or is writable by others"
+
+
+def writable_by_others(path):
+    os.chmod(path, 0o666)
+    return "is not owned by root, or is writable by others"
+
+
+def no_file(path):
+    remove(path)
+    os.mkdir(path)
+    return "is not a regular file"
+
+
+def of_a_newer_version(path):
+    with open(path, "r+b") as ledger:
+        ledger.seek(len("tmoutlog"))
+        ledger.write(struct.pack("=II", 99, ~99 & 0xFFFFFFFF))
+    return "was written by a newer version of pam_tmout"
+
+
+def a_ledger_with_a_fault():
+    """a fault of one user's ledger, while all others work"""
+    path = f"{STATE}/attempts/{uid_of('bob')}"
+    for spoil in damaged, of_another_user, writable_by_others, no_file, of_a_newer_version:
+        must("tmoutctl", "unlock", "bob")
+        lets_in("bob", "wrong")
+        reason = spoil(path)
+        shown = status(1)["attempts"]
+        first = shown["first_rejected"]
+        tap.equal((shown["rejected_users"], first and first["user"], shown["rejecting"]),
+                  (1, "bob", None), f"{spoil.__name__}: bob's passwords are rejected, not all")
+        tap.matches(first and first["reason"],
+                    rf"^{path}:? ({reason}).*; run \"tmoutctl unlock \d+\" to repair$",
+                    f"{spoil.__name__}: why, and what to do")
+    values = metrics(1)
+    tap.equal((values["tmout_rejected_users"], values["tmout_passwords_rejected"]), ("1", "1"),
+              "as metrics")
+    tap.matches(run_status(1), rf"(?m)^attempts  .*; rejecting passwords of 1 user, bob: {path} ",
+                "for people")
+    must("tmoutctl", "unlock", "bob")
+    remove(f"{path}.damaged")
+    shown = status(0)["attempts"]
+    tap.equal((shown["rejected_users"], shown["first_rejected"]), (0, None), "repaired")
 
 
 def an_invalid_edit():
@@ -150,5 +209,5 @@ apply()
 user("ann")
 must("tmoutctl", "shells", "--install")
 tmoutd.start()
-tap.run(all_is_well, logins_and_locks, an_invalid_edit, no_policy, pam_without_the_module,
+tap.run(all_is_well, logins_and_locks, a_ledger_with_a_fault, an_invalid_edit, no_policy, pam_without_the_module,
         ordinary_users)

@@ -12,6 +12,7 @@ int user_attempts_resolve(const struct tmoutctl_context *context, struct policy_
 {
     struct resolution resolution;
 
+    *attempts = (struct user_attempts){0};
     if (policy_view_resolve(context, view, account, &resolution, failure) != 0)
         return -1;
     return user_attempts_find(context, account->uid, &resolution, now, attempts, failure);
@@ -56,12 +57,13 @@ static int visit_user(const struct visit *visit, struct account *account)
     struct user_attempts attempts;
     struct failure failure = {""};
 
-    if (user_attempts_resolve(visit->context, visit->view, account, &visit->now, &attempts,
-                              &failure) != 0) {
+    const bool is_read = user_attempts_resolve(visit->context, visit->view, account, &visit->now,
+                                               &attempts, &failure) == 0;
+    if (!is_read && attempts.fault.text[0] == '\0') {
         report("%s", failure.text);
         return -1;
     }
-    visit->function(visit->function_context, account, &attempts);
+    visit->function(visit->function_context, account, &attempts, is_read ? NULL : failure.text);
     user_attempts_free(&attempts);
     return 0;
 }
@@ -103,23 +105,4 @@ int ledger_holders_each(const struct tmoutctl_context *context, struct policy_vi
         result = visit_users(&visit, &users);
     user_directory_free(&users);
     return result;
-}
-
-static void count_locked(void *context, const struct account *account,
-                         struct user_attempts *attempts)
-{
-    size_t *locked = context;
-    bool is_locked = attempts->damaged;
-
-    (void)account;
-    for (size_t i = 0; i < attempts->count_size; i++)
-        is_locked = is_locked || attempts->count[i].lock_left_ms != 0;
-    *locked += is_locked;
-}
-
-int ledger_holders_locked(const struct tmoutctl_context *context, struct policy_view *view,
-                          size_t *locked)
-{
-    *locked = 0;
-    return ledger_holders_each(context, view, count_locked, locked);
 }

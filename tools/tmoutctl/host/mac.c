@@ -265,6 +265,73 @@ static void find_selinux(const struct mac_search *search)
     }
 }
 
+/* Is it denied a ledger with the label of denial, and not a new one? */
+static bool is_wrong_label(const struct mac_search *search, const char *directory,
+                           const struct mac_denial *denial)
+{
+    static const struct selinux_use use = {"file", {"open", "read", "write", "lock", "getattr"}};
+    char usual[MAC_LABEL_MAX];
+
+    return selinux_transition(search, denial->domain, directory, "file", usual) == 0 &&
+           strcmp(usual, denial->label) != 0 &&
+           selinux_allows(search, denial->domain, usual, &use) &&
+           !selinux_allows(search, denial->domain, denial->label, &use);
+}
+
+/* Asks for all programs. Returns whether one is denied it. */
+static bool ask_about_label(const struct mac_ledgers *ledgers, struct mac_denial *denial)
+{
+    const struct mac_search search = {.host = ledgers->host, .kernel = ledgers->kernel};
+    char path[PATH_MAX], directory[MAC_LABEL_MAX];
+
+    snprintf(path, sizeof path, uses[MAC_WRITE_LEDGERS].path_format, ledgers->state_dir);
+    if (ledgers->kernel->label(ledgers->host, path, "security.selinux", directory,
+                               sizeof directory) != 0)
+        return false;
+    denial->need = MAC_WRITE_LEDGERS;
+    for (size_t i = 0; i < sizeof programs / sizeof *programs; i++) {
+        denial->program = programs[i].name;
+        if (selinux_domain(&search, &programs[i], denial->domain) == 0 &&
+            is_wrong_label(&search, directory, denial))
+            return true;
+    }
+    return false;
+}
+
+void mac_ledgers_begin(struct mac_ledgers *ledgers, const struct host *host,
+                       const struct mac_kernel *kernel, const char *state_dir)
+{
+    char answer[32];
+
+    *ledgers = (struct mac_ledgers){.host = host, .kernel = kernel, .state_dir = state_dir};
+    ledgers->is_enforced =
+        kernel->ask(host, SELINUX "/enforce", NULL, answer, sizeof answer) == 0 && answer[0] == '1';
+}
+
+const struct mac_denial *mac_ledger_denial(struct mac_ledgers *ledgers, const char *path)
+{
+    enum { KNOWN_MAX = sizeof ledgers->known / sizeof *ledgers->known };
+    char label[MAC_LABEL_MAX];
+    size_t at = 0;
+
+    if (!ledgers->is_enforced ||
+        ledgers->kernel->label(ledgers->host, path, "security.selinux", label, sizeof label) != 0)
+        return NULL;
+    while (at < ledgers->count && strcmp(ledgers->known[at].denial.label, label) != 0)
+        at++;
+    if (at == ledgers->count) {
+        if (ledgers->count < KNOWN_MAX)
+            ledgers->count++;
+        else
+            at = KNOWN_MAX - 1;
+        struct mac_denial *denial = &ledgers->known[at].denial;
+        snprintf(denial->label, sizeof denial->label, "%s", label);
+        ledgers->known[at].is_denied = ask_about_label(ledgers, denial);
+    }
+    ledgers->known[at].denial.path = path;
+    return ledgers->known[at].is_denied ? &ledgers->known[at].denial : NULL;
+}
+
 /* --- Smack ------------------------------------------------------------------------ */
 
 /* All programs of the system have process 1's label. What has none has that of its file

@@ -57,4 +57,27 @@ enum mac_kind mac_find_denials(const struct host *host, const struct mac_kernel 
                                const struct mac_places *places, bool *is_enforced, mac_visit *visit,
                                void *context);
 
+/* What is known of the labels of single ledgers: most have the same. */
+struct mac_ledgers {
+    const struct host *host;
+    const struct mac_kernel *kernel;
+    const char *state_dir;
+    bool is_enforced; /* SELinux; nothing else is asked */
+    size_t count;
+    struct {
+        bool is_denied;
+        struct mac_denial denial;
+    } known[8]; /* by denial.label */
+};
+
+void mac_ledgers_begin(struct mac_ledgers *ledgers, const struct host *host,
+                       const struct mac_kernel *kernel, const char *state_dir);
+
+/*
+ * Whom SELinux denies the use of the ledger at this path because it has another label than
+ * new ones, which they may use: after a restore from a backup, for example. NULL: nobody.
+ * Valid until the next call.
+ */
+const struct mac_denial *mac_ledger_denial(struct mac_ledgers *ledgers, const char *path);
+
 #endif

@@ -3,6 +3,7 @@
 #include "lib/attempts/ledger_access.h"
 #include "lib/host/audit_record.h"
 #include "lib/host/clock.h"
+#include "lib/paths.h"
 #include "lib/policy/duration.h"
 #include "lib/policy/resolve_account.h"
 #include "tools/tmoutctl/host/event_log.h"
@@ -10,6 +11,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,16 +34,21 @@ bool is_others_state(const struct tmoutctl_context *context)
     return geteuid() != 0 && stat(context->state_dir, &st) == 0 && st.st_uid != geteuid();
 }
 
-static int open_view(const struct tmoutctl_context *context, uid_t uid, struct ledger *ledger,
-                     enum ledger_status *status, struct failure *failure)
+static void ledger_path_format(const struct tmoutctl_context *context, uid_t uid, char *path,
+                               size_t size)
 {
-    struct failure why = {""};
+    snprintf(path, size, "%s/" LEDGER_DIRECTORY "/%u", context->state_dir, (unsigned)uid);
+}
 
-    *status = ledger_open_view(context->state_dir, uid, geteuid(), ledger, &why);
+/* reason: NULL but for LEDGER_FAILED and LEDGER_DAMAGED. */
+static int open_view(const struct tmoutctl_context *context, uid_t uid, struct ledger *ledger,
+                     enum ledger_status *status, struct failure *reason, struct failure *failure)
+{
+    *status = ledger_open_view(context->state_dir, uid, geteuid(), ledger, reason);
     if (*status != LEDGER_FAILED)
         return 0;
     failure_set(failure, "%s/" LEDGER_DIRECTORY "/%u: %s", context->state_dir, (unsigned)uid,
-                why.text);
+                reason->text);
     return -1;
 }
 
@@ -68,10 +75,72 @@ static int read_counts(const struct ledger *ledger, const struct timestamp *now,
     return 0;
 }
 
-void find_rejecting(const struct tmoutctl_context *context, uid_t uid, bool by_writing,
-                    struct failure *rejecting)
+/* What does an error of this kind, or damage, mean for a user's passwords? */
+static void set_fault(const struct tmoutctl_context *context, uid_t uid, enum ledger_access access,
+                      const char *reason, struct user_attempts *attempts)
 {
-    struct failure reason = {""}, advice = {""};
+    struct failure advice = {""};
+    char number[16], path[PATH_MAX];
+
+    snprintf(number, sizeof number, "%u", (unsigned)uid);
+    ledger_path_format(context, uid, path, sizeof path);
+    ledger_access_advice(access, context->state_dir, number, &advice);
+    failure_set(&attempts->fault, "%s %s; %s", path, reason, advice.text);
+}
+
+/* What an administrator's own try does not show: a label that keeps programs out. */
+static void set_denied(const struct tmoutctl_context *context, const struct mac_denial *denial,
+                       struct failure *fault)
+{
+    failure_set(fault,
+                "%s is labelled %s, and SELinux denies %s (%s) access; run \"restorecon -RF %s\"",
+                denial->path, denial->label, denial->program, denial->domain, context->state_dir);
+}
+
+void find_wrong_label(const struct tmoutctl_context *context, uid_t uid, struct mac_ledgers *labels,
+                      struct failure *fault)
+{
+    char path[PATH_MAX];
+
+    fault->text[0] = '\0';
+    ledger_path_format(context, uid, path, sizeof path);
+    const struct mac_denial *denial = mac_ledger_denial(labels, path);
+    if (denial != NULL)
+        set_denied(context, denial, fault);
+}
+
+struct denied_programs {
+    const struct tmoutctl_context *context;
+    struct failure *fault;
+};
+
+/* The first one that checks passwords, which cron does not. */
+static void take_denied_program(void *context, const struct mac_denial *denial)
+{
+    const struct denied_programs *denied = context;
+
+    if (denied->fault->text[0] == '\0' && denial->need != MAC_WRITE_REGISTRY &&
+        strncmp(denial->program, "cron", 4) != 0)
+        set_denied(denied->context, denial, denied->fault);
+}
+
+/* The same of what all users need. */
+static void find_wrong_labels_of_all(const struct tmoutctl_context *context,
+                                     const struct mac_ledgers *labels, struct failure *fault)
+{
+    const struct mac_places places = {context->state_dir, TMOUT_SESSIONS_DIR};
+    struct denied_programs denied = {.context = context, .fault = fault};
+    bool is_enforced;
+
+    if (labels->is_enforced)
+        mac_find_denials(labels->host, labels->kernel, &places, &is_enforced, take_denied_program,
+                         &denied);
+}
+
+void find_rejecting(const struct tmoutctl_context *context, uid_t uid, bool by_writing,
+                    struct mac_ledgers *labels, struct failure *rejecting)
+{
+    struct failure reason = {""}, advice = {""}, fault = {""};
     char number[16];
     const enum ledger_access access =
         by_writing ? ledger_probe_access(context->state_dir, uid, geteuid(), &reason)
@@ -79,12 +148,19 @@ void find_rejecting(const struct tmoutctl_context *context, uid_t uid, bool by_w
 
     rejecting->text[0] = '\0';
     /* Without a state directory no policy is in force, which is shown as such. */
-    if (access == ACCESS_FINE || access == ACCESS_NO_DIRECTORY)
+    if (access == ACCESS_NO_DIRECTORY)
         return;
-    snprintf(number, sizeof number, "%u", (unsigned)uid);
-    ledger_access_advice(access, context->state_dir, number, &advice);
-    failure_set(rejecting, "rejecting passwords: %s; %s; see tmout-recovery(7)", reason.text,
-                advice.text);
+    if (access != ACCESS_FINE) {
+        snprintf(number, sizeof number, "%u", (unsigned)uid);
+        ledger_access_advice(access, context->state_dir, number, &advice);
+        failure_set(&fault, "%s; %s", reason.text, advice.text);
+    } else if (uid == NOBODYS_UID) {
+        find_wrong_labels_of_all(context, labels, &fault);
+    } else {
+        find_wrong_label(context, uid, labels, &fault);
+    }
+    if (fault.text[0] != '\0')
+        failure_set(rejecting, "rejecting passwords: %s; see tmout-recovery(7)", fault.text);
 }
 
 int user_attempts_find(const struct tmoutctl_context *context, uid_t uid,
@@ -93,21 +169,27 @@ int user_attempts_find(const struct tmoutctl_context *context, uid_t uid,
 {
     enum ledger_status status;
     struct ledger ledger;
-    int result = 0;
+    struct failure reason = {"is damaged"};
 
     *attempts = (struct user_attempts){0};
     attempts->limited = attempt_limits_find(resolution, uid, &attempts->limits);
     if (!attempts->limited)
         return 0;
-    if (open_view(context, uid, &ledger, &status, failure) != 0)
+    if (open_view(context, uid, &ledger, &status, &reason, failure) != 0) {
+        set_fault(context, uid, ledger_access_of_error(errno), reason.text, attempts);
         return -1;
+    }
     attempts->damaged = status == LEDGER_DAMAGED;
-    if (status != LEDGER_OK)
-        return 0;
-    result = read_counts(&ledger, now, attempts);
+    const bool is_immutable = status == LEDGER_OK && ledger_is_immutable(ledger.fd);
+    const int result = status == LEDGER_OK ? read_counts(&ledger, now, attempts) : 0;
+    if (status == LEDGER_OK)
+        ledger_close(&ledger);
     if (result != 0)
         failure_set(failure, "out of memory");
-    ledger_close(&ledger);
+    else if (attempts->damaged)
+        set_fault(context, uid, ACCESS_FAILED, reason.text, attempts);
+    else if (is_immutable)
+        set_fault(context, uid, ACCESS_IMMUTABLE, "is immutable or append-only", attempts);
     return result;
 }
 
@@ -124,10 +206,12 @@ int attempt_state_find(const struct tmoutctl_context *context, uid_t uid,
     enum ledger_status status;
     struct ledger ledger;
     struct timestamp now;
+    struct failure reason = {""};
     int result;
 
     *state = (struct attempt_state){.origin = *origin};
-    if (clock_now(&now, failure) != 0 || open_view(context, uid, &ledger, &status, failure) != 0)
+    if (clock_now(&now, failure) != 0 ||
+        open_view(context, uid, &ledger, &status, &reason, failure) != 0)
         return -1;
     if (status == LEDGER_ABSENT)
         return 0;

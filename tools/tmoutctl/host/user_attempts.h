@@ -6,12 +6,15 @@
 #include "lib/attempts/ledger_unlock.h"
 #include "lib/host/failure.h"
 #include "tools/tmoutctl/cli.h"
+#include "tools/tmoutctl/host/mac.h"
 
 #include <jansson.h>
 
 struct user_attempts {
     bool limited, damaged;
     struct failure rejecting;     /* as find_rejecting() sets it */
+    struct failure fault;         /* "LEDGER REASON; REMEDY" if its passwords are rejected because
+                                     of what reading the ledger shows, else "" */
     struct attempt_limits limits; /* where limited */
     struct attempt_state *count;  /* one per origin that has failures, attempts or a lock */
     size_t count_size;
@@ -26,14 +29,23 @@ bool is_others_state(const struct tmoutctl_context *context);
 /* A user without a ledger. */
 #define NOBODYS_UID ((uid_t)-1)
 
-/* "rejecting passwords: REASON; REMEDY" in *rejecting if a login could not write the
- * user's ledger now, else "". by_writing: tries that, and changes nothing in it. */
+/* "LEDGER REASON; REMEDY" in *fault if SELinux keeps logins from this user's ledger, and not
+ * from new ones, else "". labels: from mac_ledgers_begin(), for all users. */
+void find_wrong_label(const struct tmoutctl_context *context, uid_t uid, struct mac_ledgers *labels,
+                      struct failure *fault);
+
+/*
+ * "rejecting passwords: REASON; REMEDY" in *rejecting if a login could not write the
+ * user's ledger now, else "". by_writing: tries that, and changes nothing in it. labels:
+ * for what an administrator's own try does not show.
+ */
 void find_rejecting(const struct tmoutctl_context *context, uid_t uid, bool by_writing,
-                    struct failure *rejecting);
+                    struct mac_ledgers *labels, struct failure *rejecting);
 
 /*
  * Reads all of a user's counts. Returns 0, and the caller frees with
- * user_attempts_free(), or -1 with the reason.
+ * user_attempts_free(), or -1 with the reason; if the ledger cannot be read or was written
+ * by a newer version, attempts->fault says so, too.
  */
 int user_attempts_find(const struct tmoutctl_context *context, uid_t uid,
                        const struct resolution *resolution, const struct timestamp *now,

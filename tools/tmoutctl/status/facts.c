@@ -7,6 +7,7 @@
 #include "tools/tmoutctl/host/ledger_holders.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -54,10 +55,38 @@ static int find_logins(const struct tmoutctl_context *context, struct status_fac
     return 0;
 }
 
-static void find_locked(const struct tmoutctl_context *context, struct status_facts *facts)
+/* What is counted of all users who have a ledger. */
+struct ledger_count {
+    const struct tmoutctl_context *context;
+    struct status_facts *facts;
+    struct mac_ledgers labels;
+};
+
+static void count_ledger(void *context, const struct account *account,
+                         struct user_attempts *attempts, const char *unread)
 {
-    find_rejecting(context, NOBODYS_UID, false, &facts->rejecting);
-    if (ledger_holders_locked(context, &facts->audit.view, &facts->locked) != 0)
+    struct ledger_count *count = context;
+    struct status_facts *facts = count->facts;
+    bool is_locked = attempts->damaged;
+
+    for (size_t i = 0; i < attempts->count_size; i++)
+        is_locked = is_locked || attempts->count[i].lock_left_ms != 0;
+    facts->locked += is_locked;
+    if (attempts->limited && unread == NULL && attempts->fault.text[0] == '\0')
+        find_wrong_label(count->context, account->uid, &count->labels, &attempts->fault);
+    if (attempts->fault.text[0] == '\0' || facts->rejected++ > 0)
+        return;
+    snprintf(facts->first_rejected, sizeof facts->first_rejected, "%s", account->name);
+    facts->first_fault = attempts->fault;
+}
+
+static void count_ledgers(const struct tmoutctl_context *context, struct status_facts *facts)
+{
+    struct ledger_count count = {.context = context, .facts = facts};
+
+    mac_ledgers_begin(&count.labels, &context->host, &mac_running_kernel, context->state_dir);
+    find_rejecting(context, NOBODYS_UID, false, &count.labels, &facts->rejecting);
+    if (ledger_holders_each(context, &facts->audit.view, count_ledger, &count) != 0)
         facts->incomplete = true;
 }
 
@@ -74,7 +103,7 @@ int status_find(const struct tmoutctl_context *context, struct status_facts *fac
     facts->enforced = tmoutd_ends_logins_of(context->state_dir);
     if (facts->audit.has_view) {
         result = find_logins(context, facts);
-        find_locked(context, facts);
+        count_ledgers(context, facts);
     }
     if (result == 0 && !facts->audit.findings.out_of_memory)
         return 0;
@@ -97,7 +126,8 @@ enum policy_state status_policy_state(const struct status_facts *facts)
 
 bool status_is_fine(const struct status_facts *facts)
 {
-    return facts->found[AUDIT_FAIL] == 0 && facts->rejecting.text[0] == '\0';
+    return facts->found[AUDIT_FAIL] == 0 && facts->rejecting.text[0] == '\0' &&
+           facts->rejected == 0;
 }
 
 size_t status_pam_failures(const struct status_facts *facts)

@@ -15,6 +15,9 @@ struct status_facts {
     const struct session_row *next; /* then the one that ends first, or NULL */
     size_t locked;                  /* users with a lock, where there is a policy */
     struct failure rejecting;       /* why every password is rejected, else "" */
+    size_t rejected;                /* users whose passwords are rejected because of their ledger */
+    char first_rejected[64];        /* the first of them */
+    struct failure first_fault;     /* their ledger's fault, as in struct user_attempts */
     bool incomplete;                /* something could not be read, after a message */
 };
 

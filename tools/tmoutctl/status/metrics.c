@@ -49,13 +49,17 @@ void status_print_metrics(FILE *to, const struct status_facts *facts)
         print_gauge(to, "tmout_logins", "Logins that are registered.", (int64_t)facts->logins);
         print_gauge(to, "tmout_locked_users", "Users who are locked after failed logins.",
                     (int64_t)facts->locked);
+        print_gauge(to, "tmout_rejected_users",
+                    "Users whose passwords are rejected because of a fault of their ledger.",
+                    (int64_t)facts->rejected);
     }
     if (facts->next != NULL)
         print_gauge(to, "tmout_next_end_seconds",
                     "Until the next login is ended, if it stays idle.",
                     facts->next->left_ms / 1000);
-    print_gauge(to, "tmout_passwords_rejected", "Whether passwords are rejected without a check.",
-                facts->rejecting.text[0] != '\0');
+    print_gauge(to, "tmout_passwords_rejected",
+                "Whether passwords, of all users or of some, cannot be counted and are rejected.",
+                facts->rejecting.text[0] != '\0' || facts->rejected > 0);
     print_metric_findings(to, facts);
     fputs("# EOF\n", to);
 }

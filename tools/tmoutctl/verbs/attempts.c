@@ -100,6 +100,7 @@ static int list_one(const struct tmoutctl_context *context, struct policy_view *
 {
     struct account account;
     struct user_attempts attempts;
+    struct mac_ledgers labels;
     struct timestamp now;
     struct failure failure = {""};
     int status = TMOUTCTL_FAILURE;
@@ -113,8 +114,10 @@ static int list_one(const struct tmoutctl_context *context, struct policy_view *
         report("%s", failure.text);
         goto out;
     }
-    if (attempts.limited)
-        find_rejecting(context, account.uid, true, &attempts.rejecting);
+    if (attempts.limited) {
+        mac_ledgers_begin(&labels, &context->host, &mac_running_kernel, context->state_dir);
+        find_rejecting(context, account.uid, true, &labels, &attempts.rejecting);
+    }
     if (context->json) {
         status = print_json(user_attempts_json(account.name, &attempts), TMOUTCTL_FINE);
     } else {
@@ -131,19 +134,30 @@ out:
 /* What is listed of all users. */
 struct attempts_list {
     const struct tmoutctl_context *context;
-    json_t *all;  /* with --json; NULL: no memory */
-    size_t shown; /* users who have anything */
+    json_t *all;     /* with --json; NULL: no memory */
+    size_t shown;    /* users who have anything */
+    bool incomplete; /* a ledger could not be read, after a message */
+    struct mac_ledgers labels;
     /* One ledger could be written: those of thousands are then only opened. */
     bool writable;
 };
 
-static void list_user(void *context, const struct account *account, struct user_attempts *attempts)
+static void list_user(void *context, const struct account *account, struct user_attempts *attempts,
+                      const char *unread)
 {
     struct attempts_list *list = context;
 
-    if (attempts->count_size == 0 && !attempts->damaged)
+    if (unread != NULL) {
+        report("%s", unread);
+        list->incomplete = true;
         return;
-    find_rejecting(list->context, account->uid, !list->writable, &attempts->rejecting);
+    }
+    if (attempts->fault.text[0] == '\0')
+        find_wrong_label(list->context, account->uid, &list->labels, &attempts->fault);
+    if (attempts->count_size == 0 && attempts->fault.text[0] == '\0')
+        return;
+    find_rejecting(list->context, account->uid, !list->writable, &list->labels,
+                   &attempts->rejecting);
     list->writable = list->writable || !is_rejecting(attempts);
     if (list->context->json) {
         list->all = json_add_row(list->all, user_attempts_json(account->name, attempts));
@@ -158,9 +172,11 @@ static void list_user(void *context, const struct account *account, struct user_
 static int list_all(const struct tmoutctl_context *context, struct policy_view *view)
 {
     struct attempts_list list = {.context = context, .all = context->json ? json_array() : NULL};
-    int status = ledger_holders_each(context, view, list_user, &list) == 0 ? TMOUTCTL_FINE
-                                                                           : TMOUTCTL_FAILURE;
+    int status = TMOUTCTL_FINE;
 
+    mac_ledgers_begin(&list.labels, &context->host, &mac_running_kernel, context->state_dir);
+    if (ledger_holders_each(context, view, list_user, &list) != 0 || list.incomplete)
+        status = TMOUTCTL_FAILURE;
     if (context->json)
         return print_json(list.all, status);
     if (list.shown == 0 && status == TMOUTCTL_FINE)
@@ -172,8 +188,10 @@ static int list_all(const struct tmoutctl_context *context, struct policy_view *
 static void report_rejecting(const struct tmoutctl_context *context)
 {
     struct failure rejecting = {""};
+    struct mac_ledgers labels;
 
-    find_rejecting(context, NOBODYS_UID, false, &rejecting);
+    mac_ledgers_begin(&labels, &context->host, &mac_running_kernel, context->state_dir);
+    find_rejecting(context, NOBODYS_UID, false, &labels, &rejecting);
     if (rejecting.text[0] != '\0')
         report("%s", rejecting.text);
 }

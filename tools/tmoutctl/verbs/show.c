@@ -106,6 +106,7 @@ static void find_attempts(const struct tmoutctl_context *context, const struct a
                           const struct resolution *resolution, struct login_view *login)
 {
     const bool may_read = may_read_attempts(context);
+    struct mac_ledgers labels;
     struct origin origin = {.kind = login->local ? ORIGIN_LOCAL : ORIGIN_NETWORK};
 
     login->limited = attempt_limits_find(resolution, account->uid, &login->limits);
@@ -122,7 +123,8 @@ static void find_attempts(const struct tmoutctl_context *context, const struct a
                            &login->note);
     if (login->limited && may_read) {
         find_other_locks(context, account->uid, resolution, login);
-        find_rejecting(context, account->uid, true, &login->rejecting);
+        mac_ledgers_begin(&labels, &context->host, &mac_running_kernel, context->state_dir);
+        find_rejecting(context, account->uid, true, &labels, &login->rejecting);
     }
 }
 

@@ -67,6 +67,13 @@ static void print_attempts(const struct status_facts *facts)
     if (facts->rejecting.text[0] != '\0') {
         fputs("; ", stdout);
         print_clean(facts->rejecting.text);
+    } else if (facts->rejected > 0) {
+        printf("; rejecting passwords of %zu user%s", facts->rejected,
+               facts->rejected == 1 ? ", " : "s, first ");
+        print_clean(facts->first_rejected);
+        fputs(": ", stdout);
+        print_clean(facts->first_fault.text);
+        fputs("; see tmout-recovery(7)", stdout);
     }
     putchar('\n');
 }
@@ -157,19 +164,28 @@ static json_t *counted_json(const struct status_facts *facts, size_t count)
     return facts->audit.has_view ? json_integer((json_int_t)count) : json_null();
 }
 
+static json_t *first_rejected_json(const struct status_facts *facts)
+{
+    if (facts->rejected == 0)
+        return json_null();
+    return json_pack("{s:o, s:o}", "user", json_text(facts->first_rejected), "reason",
+                     json_text(facts->first_fault.text));
+}
+
 static json_t *status_json(const struct status_facts *facts)
 {
     const char *rejecting = facts->rejecting.text[0] != '\0' ? facts->rejecting.text : NULL;
 
     return json_pack(
-        "{s:b, s:o, s:{s:I}, s:{s:b}, s:{s:o, s:o}, s:{s:o, s:o}, s:{s:I, s:I, s:o}}", "fine",
-        status_is_fine(facts), "policy", policy_json(facts), "pam", "failed",
+        "{s:b, s:o, s:{s:I}, s:{s:b}, s:{s:o, s:o}, s:{s:o, s:o, s:o, s:o}, s:{s:I, s:I, s:o}}",
+        "fine", status_is_fine(facts), "policy", policy_json(facts), "pam", "failed",
         (json_int_t)status_pam_failures(facts), "tmoutd", "running", facts->audit.tmoutd_is_running,
         "logins", "count", counted_json(facts, facts->logins), "next", next_json(facts->next),
         "attempts", "locked", counted_json(facts, facts->locked), "rejecting",
-        json_text_or_null(rejecting), "audit", "failed", (json_int_t)facts->found[AUDIT_FAIL],
-        "warnings", (json_int_t)facts->found[AUDIT_WARN], "findings",
-        failed_json(&facts->audit.findings));
+        json_text_or_null(rejecting), "rejected_users", counted_json(facts, facts->rejected),
+        "first_rejected", first_rejected_json(facts), "audit", "failed",
+        (json_int_t)facts->found[AUDIT_FAIL], "warnings", (json_int_t)facts->found[AUDIT_WARN],
+        "findings", failed_json(&facts->audit.findings));
 }
 
 /* --- the command ---------------------------------------------------------- */

@@ -207,6 +207,97 @@ static void smack_denies(void **state)
     assert_string_equal(found, "");
 }
 
+/* Of "state", like its directory: new ones have that label, too. */
+static void wrong_labels_of_ledgers(void **state)
+{
+    static const struct answer list[] = {
+        {"/sys/fs/selinux/enforce", "", "1"},
+        {"/sys/fs/selinux/class/file/perms/lock", "", "3"},
+        {"/sys/fs/selinux/access", "sshd_t state 4", "7 ffffffff 0 ffffffff 1 0"},
+        {"/sys/fs/selinux/access", "sshd_t home 4", "7 ffffffff 0 ffffffff 1 0"},
+        {"/sys/fs/selinux/access", "sshd_t etc 4", "7 ffffffff 0 ffffffff 1 0"},
+        {"/sys/fs/selinux/access", "login_t state 4", "7 ffffffff 0 ffffffff 1 0"},
+        {"/sys/fs/selinux/access", "login_t home 4", "1 ffffffff 0 ffffffff 1 0"},
+        {"/sys/fs/selinux/access", "login_t etc 4", "1 ffffffff 0 ffffffff 1 1"}, /* permissive */
+        /* may use no ledger at all, which is the audit's to say */
+        {"/sys/fs/selinux/access", "staff_su_t", "0 ffffffff 0 ffffffff 1 0"},
+        CLASSES};
+    static const struct answer ledgers[] = {
+        {"/usr/sbin/sshd", "", "sshd_exec"},
+        {"/sbin/agetty", "", "getty_exec"},
+        {"/usr/bin/login", "", "login_exec"},
+        {"/usr/bin/su", "", "su_exec"},
+        {"/var/lib/tmout/attempts", "", "state"},
+        {"/1", "", "state"},
+        {"/2", "", "home"},
+        {"/3", "", "etc"},
+    };
+    static struct mac_ledgers known;
+
+    (void)state;
+    ANSWER_WITH(list);
+    LABEL_WITH(ledgers);
+    mac_ledgers_begin(&known, &running, &kernel, "/var/lib/tmout");
+    for (int again = 0; again < 2; again++) {
+        assert_null(mac_ledger_denial(&known, "/1"));
+        const struct mac_denial *denial = mac_ledger_denial(&known, "/2");
+        assert_non_null(denial);
+        assert_string_equal(denial->program, "login");
+        assert_string_equal(denial->domain, "login_t");
+        assert_string_equal(denial->label, "home");
+        assert_null(mac_ledger_denial(&known, "/3"));
+        assert_null(mac_ledger_denial(&known, "/no label"));
+    }
+    assert_int_equal(known.count, 3);
+}
+
+/* More labels than are kept. */
+static void many_labels_of_ledgers(void **state)
+{
+    static const struct answer list[] = {
+        {"/sys/fs/selinux/enforce", "", "1"},
+        {"/sys/fs/selinux/class/file/perms/lock", "", "3"},
+        {"/sys/fs/selinux/access", "sshd_t state 4", "7 ffffffff 0 ffffffff 1 0"},
+        {"/sys/fs/selinux/access", "sshd_t", "0 ffffffff 0 ffffffff 1 0"},
+        CLASSES};
+    char path[2], label[2];
+    struct answer ledgers[3] = {{"/usr/sbin/sshd", "", "sshd_exec"},
+                                {"/var/lib/tmout/attempts", "", "state"},
+                                {path, "", label}};
+    static struct mac_ledgers known;
+
+    (void)state;
+    ANSWER_WITH(list);
+    LABEL_WITH(ledgers);
+    mac_ledgers_begin(&known, &running, &kernel, "/var/lib/tmout");
+    for (char c = 'a'; c <= 'z'; c++) {
+        snprintf(path, sizeof path, "%c", c);
+        snprintf(label, sizeof label, "%c", c);
+        const struct mac_denial *denial = mac_ledger_denial(&known, path);
+        assert_non_null(denial);
+        assert_string_equal(denial->label, label);
+    }
+}
+
+/* It does not matter where nothing is enforced. */
+static void labels_without_selinux(void **state)
+{
+    static const struct answer permissive[] = {
+        {"/sys/fs/selinux/enforce", "", "0"},
+        {"/sys/fs/selinux/access", "", "0 ffffffff 0 ffffffff 1 0"},
+        CLASSES};
+    static struct mac_ledgers known;
+
+    (void)state;
+    LABEL_WITH(selinux_labels);
+    ANSWER_WITH(permissive);
+    mac_ledgers_begin(&known, &running, &kernel, "/var/lib/tmout");
+    assert_null(mac_ledger_denial(&known, "/run/tmout/sessions"));
+    answer_count = 0;
+    mac_ledgers_begin(&known, &running, &kernel, "/var/lib/tmout");
+    assert_null(mac_ledger_denial(&known, "/run/tmout/sessions"));
+}
+
 static void apparmor_has_a_profile(void **state)
 {
     const char *root = *state;
@@ -230,7 +321,8 @@ int main(void)
         cmocka_unit_test(nothing_is_in_force),     cmocka_unit_test(selinux_allows_all),
         cmocka_unit_test(selinux_denies),          cmocka_unit_test(selinux_is_permissive),
         cmocka_unit_test(selinux_cannot_be_asked), cmocka_unit_test(smack_denies),
-        WITH_DIRECTORY(apparmor_has_a_profile),
+        cmocka_unit_test(wrong_labels_of_ledgers), cmocka_unit_test(many_labels_of_ledgers),
+        cmocka_unit_test(labels_without_selinux),  WITH_DIRECTORY(apparmor_has_a_profile),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

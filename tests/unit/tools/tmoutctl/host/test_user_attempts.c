@@ -107,6 +107,56 @@ static void counts_of_a_user(void **state)
     place_close(&place);
 }
 
+static void put_newer_ledger(const char *path)
+{
+    const struct ledger_head head = {.version = 99, .version_inverted = ~UINT32_C(99)};
+    char bytes[sizeof head];
+
+    memcpy(bytes, &head, sizeof bytes);
+    memcpy(bytes, LEDGER_HEAD_MAGIC, sizeof head.magic);
+    write_bytes(path, bytes, sizeof bytes);
+}
+
+/* Why a user's passwords are rejected, and what to do: told by reading alone. */
+static void faults_of_a_ledger(void **state)
+{
+    struct verb_place place;
+    struct user_attempts attempts;
+    struct failure failure = {""};
+    const struct resolution resolution = limited();
+    char path[4096], expected[4200];
+
+    place_open(&place, *state, NULL);
+    snprintf(path, sizeof path, "%s/attempts/4711", place.state);
+    fail_logins(place.state, USER, &local, &three, 1);
+    assert_int_equal(find_now(&place, &resolution, &attempts, &failure), 0);
+    assert_string_equal(attempts.fault.text, "");
+    user_attempts_free(&attempts);
+
+    assert_int_equal(chmod(path, 0666), 0);
+    assert_int_equal(find_now(&place, &resolution, &attempts, &failure), 0);
+    snprintf(expected, sizeof expected,
+             "%s is not owned by root, or is writable by others; run \"tmoutctl unlock 4711\" to "
+             "repair",
+             path);
+    assert_string_equal(attempts.fault.text, expected);
+    user_attempts_free(&attempts);
+
+    assert_int_equal(chmod(path, 0600), 0);
+    put_newer_ledger(path);
+    assert_int_equal(find_now(&place, &resolution, &attempts, &failure), -1);
+    assert_contains(attempts.fault.text,
+                    " was written by a newer version of pam_tmout (format 99;");
+    assert_contains(attempts.fault.text, "; run \"tmoutctl unlock 4711\" to repair");
+    assert_contains(failure.text, "/attempts/4711: was written by a newer version");
+
+    damage_ledger(place.state, USER);
+    assert_int_equal(find_now(&place, &resolution, &attempts, &failure), 0);
+    assert_contains(attempts.fault.text, "/attempts/4711 is too short; run ");
+    user_attempts_free(&attempts);
+    place_close(&place);
+}
+
 static void one_count_of_a_user(void **state)
 {
     struct verb_place place;
@@ -256,10 +306,15 @@ static void who_may_read(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lock_states),       WITH_DIRECTORY(counts_of_a_user),
-        WITH_DIRECTORY(one_count_of_a_user), WITH_DIRECTORY(an_untrusted_directory),
-        WITH_DIRECTORY(users_with_a_ledger), cmocka_unit_test(uids),
-        WITH_DIRECTORY(unlocking),           WITH_DIRECTORY(who_may_read),
+        cmocka_unit_test(lock_states),
+        WITH_DIRECTORY(counts_of_a_user),
+        WITH_DIRECTORY(faults_of_a_ledger),
+        WITH_DIRECTORY(one_count_of_a_user),
+        WITH_DIRECTORY(an_untrusted_directory),
+        WITH_DIRECTORY(users_with_a_ledger),
+        cmocka_unit_test(uids),
+        WITH_DIRECTORY(unlocking),
+        WITH_DIRECTORY(who_may_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,7 @@ struct descendant {
 struct descendants {
     struct descendant *process;
     size_t count;
+    int error; /* of what could not be read, or 0 */
 };
 
 size_t ending_list_size(const struct ending_list *list)
@@ -32,7 +33,8 @@ size_t ending_list_size(const struct ending_list *list)
     return offsetof(struct ending_list, process) + list->count * sizeof list->process[0];
 }
 
-/* The mark of the process that pidfd holds; 0 if there is none. */
+/* The mark of the process that pidfd holds; 0 if there is none. An audit session is
+ * the login's alone. */
 static uint64_t mark_of(pid_t pid, int pidfd)
 {
     struct statfs file_system;
@@ -41,37 +43,43 @@ static uint64_t mark_of(pid_t pid, int pidfd)
 
     if (fstatfs(pidfd, &file_system) == 0 && file_system.f_type == PIDFD_FILE_SYSTEM)
         return fstat(pidfd, &st) == 0 ? st.st_ino : 0;
+    const uint32_t audit_session = process_audit_session(pid);
+    if (audit_session != NO_AUDIT_SESSION)
+        return (uint64_t)audit_session + 1;
     return process_read(pid, &process) == 0 ? process.start_ticks : 0;
 }
 
-/* A pidfd of a process that has this parent, or -1. */
+/* A pidfd of a process that has this parent, or -1 with errno. */
 static int hold_child(pid_t pid, pid_t parent)
 {
     const int pidfd = pidfd_of(pid);
+    const pid_t now = pidfd >= 0 ? process_parent(pid) : -1;
 
-    if (pidfd < 0 || process_parent(pid) == parent)
+    if (pidfd < 0 || now == parent)
         return pidfd;
+    const int error = now < 0 ? errno : ESRCH;
     close(pidfd);
+    errno = error;
     return -1;
 }
 
-static int append_children(struct descendants *all, pid_t parent)
+static void append_children(struct descendants *all, pid_t parent)
 {
     pid_t *child;
     const ssize_t count = process_children(parent, &child);
-    int result = count < 0 ? -1 : 0;
 
-    for (ssize_t i = 0; result == 0 && i < count; i++) {
+    if (count < 0)
+        all->error = errno != 0 ? errno : EIO;
+    for (ssize_t i = 0; i < count; i++) {
         struct descendant *grown = array_grow(all->process, all->count, sizeof *grown);
         if (grown == NULL) {
-            result = -1;
+            all->error = ENOMEM;
             break;
         }
         all->process = grown;
         all->process[all->count++] = (struct descendant){child[i], parent, -1};
     }
     free(child);
-    return result;
 }
 
 /* Level by level: what was appended is visited in turn. What cannot be read is
@@ -105,8 +113,11 @@ static void hang_up_process(const struct descendant *process, struct ending_list
     const int pidfd =
         process->pidfd >= 0 ? process->pidfd : hold_child(process->pid, process->parent);
 
-    if (pidfd < 0)
+    if (pidfd < 0) {
+        if (!process_has_ended(errno))
+            list->error = errno;
         return;
+    }
     if (list->count == ENDING_LIST_MAX) {
         pidfd_signal(pidfd, SIGKILL);
     } else {
@@ -130,6 +141,11 @@ void ending_begin(const void *input, int fd, struct answer *answer)
         return;
     }
     struct descendants all = descendants_of(connection);
+    if (all.count == 0 && all.error != 0) {
+        answer_fail(answer, all.error);
+        return;
+    }
+    list.error = all.error;
     /* Children first: a parent that has ended is nobody's any more. */
     for (size_t i = all.count; i-- > 0;)
         hang_up_process(&all.process[i], &list);
@@ -137,18 +153,30 @@ void ending_begin(const void *input, int fd, struct answer *answer)
     answer_put(answer, &list, ending_list_size(&list));
 }
 
+/* False with errno if it could not be killed, or is not there any more. */
+static bool kill_process(const struct process_identity *process)
+{
+    const int pidfd = pidfd_of(process->pid);
+
+    if (pidfd < 0)
+        return false;
+    const bool is_same = mark_of(process->pid, pidfd) == process->mark;
+    const bool is_killed = !is_same || pidfd_signal(pidfd, SIGKILL) == 0;
+    const int error = errno;
+    close(pidfd);
+    errno = error;
+    return is_killed;
+}
+
 void ending_kill(const void *input, int fd, struct answer *answer)
 {
     const struct ending_list *list = input;
+    int error = 0;
 
     (void)fd;
-    (void)answer;
-    for (uint32_t i = 0; i < list->count; i++) {
-        const int pidfd = pidfd_of(list->process[i].pid);
-        if (pidfd < 0)
-            continue;
-        if (mark_of(list->process[i].pid, pidfd) == list->process[i].mark)
-            pidfd_signal(pidfd, SIGKILL);
-        close(pidfd);
-    }
+    for (uint32_t i = 0; i < list->count; i++)
+        if (!kill_process(&list->process[i]) && !process_has_ended(errno))
+            error = errno;
+    if (error != 0)
+        answer_fail(answer, error);
 }

@@ -13,16 +13,13 @@
 
 enum { NS_PER_MS = 1000 * 1000 };
 
-int helper_process_start(struct helper_starter *starter, struct helper_process *process,
-                         const struct job *job, size_t count)
+/* Returns the helper's pid, and *socket for its answers; -1 with errno. */
+static pid_t start_once(struct helper_starter *starter, const struct job *job, size_t count,
+                        int *socket)
 {
     const pid_t parent = getpid();
     int end[2];
 
-    if (count > HELPER_JOBS_MAX) {
-        errno = E2BIG;
-        return -1;
-    }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, end) != 0)
         return -1;
     pid_t pid = helper_starter_fork(starter, end[1], job, count);
@@ -33,15 +30,33 @@ int helper_process_start(struct helper_starter *starter, struct helper_process *
     }
     const int error = errno;
     close(end[1]);
-    if (pid < 0) {
+    if (pid < 0)
         close(end[0]);
-        errno = error;
+    *socket = end[0];
+    errno = error;
+    return pid;
+}
+
+int helper_process_start(struct helper_starter *starter, struct helper_process *process,
+                         const struct job *job, size_t count)
+{
+    int socket;
+
+    if (count > HELPER_JOBS_MAX) {
+        errno = E2BIG;
         return -1;
     }
+    pid_t pid = start_once(starter, job, count, &socket);
+    /* The starter had its time, and is gone. Should it have started a helper all the same,
+     * nobody hears that one. */
+    if (pid < 0 && errno == ETIMEDOUT)
+        pid = start_once(starter, job, count, &socket);
+    if (pid < 0)
+        return -1;
     *process =
         (struct helper_process){.pid = pid,
                                 .pidfd = pidfd_of(pid),
-                                .socket = end[0],
+                                .socket = socket,
                                 .cpu = {.seen_ms = clock_ms(CLOCK_MONOTONIC), .is_runnable = true}};
     return 0;
 }

@@ -115,7 +115,8 @@ void helper_starter_begin(struct helper_starter *starter)
 
     if (starter->pid > 0)
         waitpid(starter->pid, NULL, WNOHANG);
-    *starter = (struct helper_starter){.socket = -1, .started_ms = clock_ms(CLOCK_MONOTONIC)};
+    *starter = (struct helper_starter){
+        .socket = -1, .started_ms = clock_ms(CLOCK_MONOTONIC), .answer_ms = ANSWER_MS};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, end) != 0)
         return;
     const pid_t pid = fork();
@@ -186,7 +187,7 @@ static bool receive_started(const struct helper_starter *starter, struct started
     int ready;
 
     do
-        ready = poll(&answer, 1, ANSWER_MS);
+        ready = poll(&answer, 1, starter->answer_ms);
     while (ready < 0 && errno == EINTR);
     return ready > 0 &&
            recv(starter->socket, started, sizeof *started, MSG_DONTWAIT) == sizeof *started;

@@ -19,6 +19,7 @@ struct helper_starter {
     pid_t pid;          /* not waited for yet, or 0 */
     int socket;         /* -1 if there is none, or it has ended */
     int64_t started_ms; /* CLOCK_MONOTONIC */
+    int answer_ms;      /* how long an answer may take */
 };
 
 /* Forks one; all is 0, or one has ended. If that fails, helper_starter_fork() tries again

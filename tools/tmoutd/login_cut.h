@@ -2,8 +2,11 @@
  * Ending one login. First what suffices, and needs nobody's help: SIGTERM to its
  * connection, and SIGKILL to all of sshd's processes for it if they remain. What
  * runs below the connection is ended as ending.h does, in helpers: it is looked for
- * before the connection ends, but no longer than LOOK_MS. Only a login whose
- * processes are not held needs a helper before anything else: it opens them.
+ * before the connection ends, since nothing tells it from what a login leaves behind
+ * afterwards. If three seconds later no helper has got a processor for that, the
+ * connection is stopped meanwhile, for up to a minute. Only a login whose processes are
+ * not held needs a helper before anything else: it opens them. What could not be found or
+ * killed is logged.
  */
 #ifndef TMOUT_TMOUTD_LOGIN_CUT_H
 #define TMOUT_TMOUTD_LOGIN_CUT_H

@@ -4,10 +4,16 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
 
 enum {
-    EXIT_MS = 500,  /* time for a shell to write its history */
-    HANGUP_MS = 500 /* time for programs to notice that the terminal is gone */
+    EXIT_MS = 500,   /* time for a shell to write its history */
+    HANGUP_MS = 500, /* time for programs to notice that the terminal is gone */
+    /* Where nobody would begin anew, the last step is tried again, with twice the pause
+     * each time. */
+    AGAIN_MS = 1000,
+    TRIES_MAX = 6
 };
 
 enum step { STEP_BEGIN, STEP_LINE, STEP_KILL, STEP_KILL_ALL, STEP_DONE };
@@ -22,7 +28,8 @@ struct terminal_cut {
     struct inquiry *inquiry;
     enum cut_result result; /* so far */
     int error;
-    terminal_cut_function done;
+    unsigned tries;             /* of the last step, in vain */
+    terminal_cut_function done; /* NULL: the login has ended */
     void *context;
 };
 
@@ -45,6 +52,7 @@ static void cut_end(struct terminal_cut *cut, enum cut_result result, int error)
 }
 
 static void cut_on_answer(void *context, const struct answer *answer);
+static void kill_again(struct terminal_cut *cut, int error);
 
 static bool cut_ask(struct terminal_cut *cut, enum step step)
 {
@@ -69,7 +77,11 @@ static bool cut_ask(struct terminal_cut *cut, enum step step)
 
 static void cut_take_step(struct terminal_cut *cut, enum step step)
 {
-    if (!cut_ask(cut, step))
+    if (cut_ask(cut, step))
+        return;
+    if (step >= STEP_KILL && cut->done == NULL)
+        kill_again(cut, ENOMEM);
+    else
         cut_end(cut, CUT_FAILED, ENOMEM);
 }
 
@@ -106,6 +118,22 @@ static void after_line(struct terminal_cut *cut, const struct answer *answer)
     alarm_set(&cut->alarm, cut->loop->now.boot_ms + HANGUP_MS);
 }
 
+/* The login has ended, so its terminal will not be hung up again: what has survived the
+ * hang-up would go on. */
+static void kill_again(struct terminal_cut *cut, int error)
+{
+    if (cut->tries == TRIES_MAX) {
+        log_line(LOG_ERR,
+                 "terminal hung up, but what ran there may go on: %s; see tmout-recovery(7) "
+                 "user=%s terminal=pts/%u",
+                 strerror(error), cut->target.login.user, cut->target.index);
+        cut_end(cut, CUT_FAILED, error);
+        return;
+    }
+    cut->step--;
+    alarm_set(&cut->alarm, cut->loop->now.boot_ms + ((int64_t)AGAIN_MS << cut->tries++));
+}
+
 static void after_kill(struct terminal_cut *cut, const struct answer *answer)
 {
     if (answer->presence != UNKNOWN) {
@@ -113,6 +141,8 @@ static void after_kill(struct terminal_cut *cut, const struct answer *answer)
     } else if (cut->step == STEP_KILL && cut_result_of(answer) == CUT_BLOCKED) {
         /* Who does not let it be seen what they have open has the terminal open. */
         cut_take_step(cut, STEP_KILL_ALL);
+    } else if (cut->done == NULL) {
+        kill_again(cut, answer->error);
     } else {
         cut_end(cut, cut_result_of(answer), answer->error);
     }

@@ -1,5 +1,6 @@
 /* What runs below a login's connection, and how it ends. */
-#include "tests/unit/tools/tmoutd/shell.h"
+#include "tests/unit/tools/tmoutd/busy_login.h"
+#include "tests/unit/tools/tmoutd/few_descriptors.h"
 
 #include "tools/tmoutd/ending.h"
 
@@ -23,60 +24,6 @@ static enum presence begin(const struct session_record *login)
     memcpy(&list, answer.data, answer.size);
     assert_true(answer.size == 0 || answer.size == ending_list_size(&list));
     return presence;
-}
-
-/* In the place of sshd, with so many children that ignore SIGHUP, each with one of
- * its own. Returns once all are there; *ready then has no other end but theirs. */
-static pid_t begin_login(unsigned children, int *ready)
-{
-    int ends[2];
-
-    assert_int_equal(pipe(ends), 0);
-    const pid_t pid = child_begin();
-    for (unsigned i = 0; pid == 0 && i < children; i++) {
-        if (fork() != 0)
-            continue;
-        signal(SIGHUP, SIG_IGN);
-        fork();
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        send_byte(ends[1], 'r');
-        for (;;)
-            pause();
-    }
-    close(ends[1]);
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        for (;;)
-            pause();
-    }
-    for (unsigned i = 0; i < 2 * children; i++)
-        assert_int_equal(await_byte(ends[0]), 'r');
-    *ready = ends[0];
-    return pid;
-}
-
-static struct session_record login_of(pid_t pid)
-{
-    struct session_record login = {.pid = pid};
-    struct process process;
-
-    assert_int_equal(process_read(pid, &process), 0);
-    login.start_ticks = process.start_ticks;
-    return login;
-}
-
-static void end_process_of_login(pid_t pid, int ready)
-{
-    kill(pid, SIGKILL);
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
-    close(ready);
-}
-
-static void assert_all_end(int ready)
-{
-    char byte;
-
-    assert_int_equal(read(ready, &byte, 1), 0); /* nobody has the pipe any more */
 }
 
 static void all_below_the_connection(void **state)
@@ -155,13 +102,48 @@ static void not_another_login(void **state)
     end_process_of_login(pid, ready);
 }
 
+static void none_left(struct rlimit *before)
+{
+    struct rlimit few;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, before), 0);
+    few = *before;
+    few.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+}
+
+/* What cannot be read or killed is not passed over. */
+static void without_descriptors(void **state)
+{
+    need_pidfd();
+    struct rlimit before;
+    int ready;
+    const pid_t pid = begin_login(1, &ready);
+    const struct session_record login = login_of(pid);
+
+    (void)state;
+    none_left(&before);
+    const enum presence unseen = begin(&login);
+    few_descriptors_end(&before);
+    assert_int_equal(unseen, UNKNOWN);
+    assert_int_equal(begin(&login), PRESENT);
+    none_left(&before);
+    const enum presence alive = take(ending_kill, &list);
+    few_descriptors_end(&before);
+    assert_int_equal(alive, UNKNOWN);
+    assert_int_equal(answer.error, EMFILE);
+    assert_int_equal(take(ending_kill, &list), PRESENT);
+    assert_int_equal(take(ending_kill, &list), PRESENT); /* there is nobody any more */
+    assert_all_end(ready);
+    end_process_of_login(pid, ready);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_below_the_connection),
-        cmocka_unit_test(more_than_a_list),
-        cmocka_unit_test(not_a_later_process),
-        cmocka_unit_test(not_another_login),
+        cmocka_unit_test(all_below_the_connection), cmocka_unit_test(more_than_a_list),
+        cmocka_unit_test(not_a_later_process),      cmocka_unit_test(not_another_login),
+        cmocka_unit_test(without_descriptors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -143,12 +143,31 @@ static void one_that_ends_is_replaced(void **state)
     helper_starter_end(&starter);
 }
 
+/* One that gets no processor, or is stopped, costs time and no helper. */
+static void one_that_does_not_answer_is_given_up(void **state)
+{
+    struct helper_starter starter;
+    siginfo_t ended;
+
+    (void)state;
+    begin(&starter);
+    starter.answer_ms = 0;
+    const pid_t pid = starter.pid;
+    kill(pid, SIGSTOP);
+    assert_int_equal(waitid(P_PID, (id_t)pid, &ended, WSTOPPED), 0);
+    assert_false(is_from_starter(&starter));
+    assert_int_equal(starter.socket, -1);
+    assert_int_equal(waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOWAIT), 0);
+    helper_starter_end(&starter);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(helpers_are_children_of_the_main_process),
         cmocka_unit_test(each_job_has_its_input_and_its_descriptor),
         cmocka_unit_test(what_does_not_fit_is_forked_here),
+        cmocka_unit_test(one_that_does_not_answer_is_given_up),
         cmocka_unit_test(one_that_ends_is_replaced),
     };
 

@@ -203,6 +203,60 @@ static void hangups_outlive_the_login(void **state)
     close(shell.master);
 }
 
+/* A shell that survives a hang-up, and helpers that fail. */
+static void deaf_after_the_login(struct scene *scene, struct shell *shell, int64_t failing_ms)
+{
+    const struct session_record record = own_login();
+    struct rlimit before, few;
+
+    *shell = shell_begin(SHELL_DEAF);
+    scene_begin(scene, &record);
+    run_for(scene, LIMIT_MS);
+    run_for(scene, 600); /* it is hung up */
+    login_free(scene->login);
+    scene->login = NULL;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    run_for(scene, failing_ms);
+    few_descriptors_end(&before);
+}
+
+static void what_survives_is_killed_later(void **state)
+{
+    need_pidfd();
+    struct shell shell;
+    struct scene scene;
+
+    (void)state;
+    deaf_after_the_login(&scene, &shell, 30 * 1000);
+    assert_true(shell_lives(&shell));
+    run_for(&scene, 60 * 1000);
+    assert_int_equal(shell_await_death(&shell), SIGKILL);
+    assert_true(LIST_EMPTY(&scene.loop.terminal_cuts));
+    assert_logged("may go on", 0);
+    scene_end(&scene);
+    close(shell.master);
+}
+
+static void what_survives_for_good_is_logged(void **state)
+{
+    need_pidfd();
+    struct shell shell;
+    struct scene scene;
+
+    (void)state;
+    deaf_after_the_login(&scene, &shell, 600 * 1000);
+    assert_true(shell_lives(&shell));
+    assert_true(LIST_EMPTY(&scene.loop.terminal_cuts));
+    assert_logged("terminal hung up, but what ran there may go on: Too many open files; see "
+                  "tmout-recovery(7) user=kim terminal=pts/",
+                  1);
+    scene_end(&scene);
+    shell_end(&shell);
+}
+
 static void an_event_brings_the_next_sample_forward(void **state)
 {
     struct shell shell = shell_begin(SHELL_PLAIN);
@@ -628,6 +682,8 @@ int main(void)
         cmocka_unit_test(warned_and_hung_up),
         cmocka_unit_test(a_key_answers_the_notice),
         cmocka_unit_test(hangups_outlive_the_login),
+        cmocka_unit_test(what_survives_is_killed_later),
+        cmocka_unit_test(what_survives_for_good_is_logged),
         cmocka_unit_test(an_event_brings_the_next_sample_forward),
         cmocka_unit_test(forged_times_are_logged),
         cmocka_unit_test(too_old),

@@ -28,6 +28,7 @@ from host.waiting import wait_until
 
 LIMIT_SEC = 8
 NOTTY_SEC = 6
+AGE_SEC = 15
 LATE_SEC = 15
 # Of the attacker, by when their session has to end: helpers that they kept waiting
 # are given up first.
@@ -38,6 +39,10 @@ default {{
     disconnect = {LIMIT_SEC}s
     disconnect_notty = {NOTTY_SEC}s
     warn = none
+}}
+user "evillate" {{
+    disconnect_notty = none
+    max_session = {AGE_SEC}s
 }}
 """
 PROGRAMS = "/usr/local/lib/hostile"
@@ -322,6 +327,27 @@ def more_processes_than_descriptors():
     tap.ok(True, "all of its processes have ended")
     tap.ok(len(syslog.since(mark, "^err tmoutd")) <= 2, "the log is not flooded",
            *syslog.since(mark, "tmoutd"))
+    tmoutd.start()
+
+
+def helpers_that_begin_late():
+    """each helper begins five seconds late, as on a host that is short of processors"""
+    user("evillate")
+    client = subprocess.Popen(ssh_command("evillate", "trap '' HUP; echo ready; sleep 1000"),
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    client.stdout.readline()
+    mark = syslog.mark()
+    processes = [tmoutd.process.pid, *run("pgrep", "-P", str(tmoutd.process.pid), "-x",
+                                          "tmoutd-starter").stdout.split()]
+    delay = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-e",
+                              "inject=prctl:delay_enter=5000000:when=1",
+                              *(f"--attach={pid}" for pid in processes)])
+    client.wait()
+    tap.equal(len(tmoutd.cut("evillate", mark)), 1, "late helpers: the login ends")
+    wait_until(lambda: not processes_of("evillate"), "processes of the login go on")
+    tap.ok(True, "late helpers: so does what ran below it, although it ignores hang-ups")
+    delay.terminate()
+    delay.wait()
     tmoutd.start()
 
 
@@ -648,7 +674,8 @@ ROUNDS = [stalled_watch, starved_watch, unread_log, held_exec, held_exec_without
           held_mmap, held_directory, held_program, held_terminal, held_name, held_by_many,
           stopped_processes, many_zombies,
           many_threads, many_files, more_processes_than_descriptors,
-          more_logins_than_descriptors, hidden_processes, name_services, lying_name_service]
+          helpers_that_begin_late, more_logins_than_descriptors, hidden_processes,
+          name_services, lying_name_service]
 
 # sshd, and with it whoever logs in, has this one.
 _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

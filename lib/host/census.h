@@ -13,7 +13,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* For how long a list may be shared. */
+/* For how long a list may be shared: and for as long again as it took to make it, several
+ * times, so that making lists does not take most of the time where there are many
+ * processes. */
 enum { CENSUS_SHARED_MS = 100 };
 
 struct census_entry {
@@ -25,7 +27,7 @@ struct census {
     uint32_t (*number_of)(pid_t pid); /* set by the caller; everything else is 0 */
     struct census_entry *entry;
     size_t count;
-    int64_t taken_ms;
+    int64_t taken_ms, took_ms;
 };
 
 /* Some of the entries of a list. They stay valid until the next call with the census. */
@@ -36,8 +38,8 @@ struct census_part {
 
 /*
  * Finds the processes with this number, but for init, in a list that is at most
- * max_age_ms old: 0 for a new one. Since then some may have ended, and children may
- * have come. Returns 0, or -1 with errno.
+ * max_age_ms old, or somewhat more where there are many: 0 for a new one. Since then some may have
+ * ended, and children may have come. Returns 0, or -1 with errno.
  */
 int census_find(struct census *census, uint32_t number, int64_t max_age_ms,
                 struct census_part *part);

@@ -67,12 +67,25 @@ bool proc_text_parent(const char *text, pid_t *parent)
     return line != NULL && sscanf(line, "\nPPid: %d", parent) == 1;
 }
 
-bool proc_text_is_runnable(const char *text)
+/* The letter, or NUL. */
+static char state_in(const char *text)
 {
     const char *line = strstr(text, "\nState:");
     char state;
 
-    return line != NULL && sscanf(line, "\nState: %c", &state) == 1 && state == 'R';
+    return line != NULL && sscanf(line, "\nState: %c", &state) == 1 ? state : '\0';
+}
+
+bool proc_text_is_runnable(const char *text)
+{
+    return state_in(text) == 'R';
+}
+
+bool proc_text_is_moving(const char *text)
+{
+    const char state = state_in(text);
+
+    return state != '\0' && strchr("TtDX", state) == NULL;
 }
 
 bool proc_text_cpu_use(const char *text, struct cpu_use *use)

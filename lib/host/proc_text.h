@@ -31,6 +31,10 @@ bool proc_text_parent(const char *text, pid_t *parent);
 /* status: does it run, or wait for a processor? False also if it cannot be told. */
 bool proc_text_is_runnable(const char *text);
 
+/* status: can it start another process before it is continued, or the kernel is done with
+ * it? The first thread may have ended before the others. False if it cannot be told. */
+bool proc_text_is_moving(const char *text);
+
 /* What a thread got of the processors. */
 struct cpu_use {
     uint64_t ran_ns, waited_ns; /* waited: for a processor, as of when it last got one */

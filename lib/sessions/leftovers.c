@@ -227,40 +227,43 @@ ssize_t leftovers_terminate(const struct login_trace *trace)
     return signal_leftovers(trace, signals);
 }
 
-/* As the kernel's PID_MAX_LIMIT. */
-enum { PIDS = 4 * 1024 * 1024, ROUNDS_MAX = 32 };
-
 struct stopping {
-    unsigned char *seen; /* a bit for each pid */
-    size_t new_count;    /* in this round */
+    ssize_t count;
+    size_t moving;
 };
+
+/* Could it have started another process since it was signalled last? */
+static bool is_moving(pid_t pid)
+{
+    char text[2048];
+
+    return process_file(pid, "status", text, sizeof text) > 0 && proc_text_is_moving(text);
+}
 
 static void stop_leftover(void *context, pid_t pid, int pidfd)
 {
     struct stopping *stopping = context;
-    const unsigned char bit = (unsigned char)(1 << pid % 8);
 
+    if (has_ended(pidfd))
+        return;
+    stopping->count++;
+    if (is_moving(pid))
+        stopping->moving++;
     pidfd_signal(pidfd, SIGSTOP);
-    if (pid < PIDS && (stopping->seen[pid / 8] & bit) == 0) {
-        stopping->seen[pid / 8] |= bit;
-        stopping->new_count++;
-    }
+}
+
+ssize_t leftovers_stop(const struct login_trace *trace, size_t *moving)
+{
+    struct stopping stopping = {0};
+
+    if (for_each_leftover(trace, CENSUS_SHARED_MS, stop_leftover, &stopping) != 0)
+        return -1;
+    *moving = stopping.moving;
+    return stopping.count;
 }
 
 ssize_t leftovers_kill(const struct login_trace *trace)
 {
-    struct stopping stopping = {.seen = calloc(1, PIDS / 8)};
-
-    /* What is stopped starts nothing new, and keeps its place among the processes
-     * that its user may have, which a killed one would make free. */
-    for (int round = 0; stopping.seen != NULL && round < ROUNDS_MAX; round++) {
-        stopping.new_count = 0;
-        const int64_t max_age_ms = round == 0 ? CENSUS_SHARED_MS : 0;
-        if (for_each_leftover(trace, max_age_ms, stop_leftover, &stopping) != 0 ||
-            stopping.new_count == 0)
-            break;
-    }
-    free(stopping.seen);
     return signal_leftovers(trace, (const int[]){SIGKILL, 0});
 }
 

@@ -75,10 +75,14 @@ void leftovers_prepare(void);
 ssize_t leftovers_terminate(const struct login_trace *trace);
 
 /*
- * Ends all of it, however many there are, and although they keep starting new
- * ones: they are stopped until no other one appears, and then killed. Returns as
- * leftovers_terminate() does.
+ * Stops all of it. What is stopped starts nothing new, and keeps its place among the
+ * processes that its user may have, which a killed one would make free. *moving is how
+ * many ran or slept until now: while there are any, another one may have appeared, and a
+ * list that is made later has it. Returns as leftovers_terminate() does.
  */
+ssize_t leftovers_stop(const struct login_trace *trace, size_t *moving);
+
+/* Kills all of it, however many there are. Returns as leftovers_terminate() does. */
 ssize_t leftovers_kill(const struct login_trace *trace);
 
 enum { LEFTOVER_TERMINALS_MAX = 256 };

@@ -14,11 +14,12 @@ enum {
     TERMINATE_MS = 2000,       /* from being asked to end to being killed */
     TERMINALS_FIRST_MS = 5000, /* when the age is reached, terminals end first */
     END_DEADLINE_MS = 20000,   /* a fork bomb takes several rounds */
+    STOPS_MAX = 32,            /* for what keeps starting new ones */
     KILLS_PAUSE_MAX = 8        /* doublings of the time between two attempts */
 };
 
-static const struct leftover_work usual_work = {look_at_leftovers, terminate_leftovers,
-                                                kill_leftovers};
+static const struct leftover_work usual_work = {
+    leftovers_prepare, look_at_leftovers, terminate_leftovers, stop_leftovers, kill_leftovers};
 
 /* A process that holds the masters of terminals. */
 struct holder {
@@ -36,18 +37,18 @@ static void set_leftover_alarm(struct leftover *leftover)
                                     : earlier_ms(leftover->look_ms, leftover->end_ms));
 }
 
+/* Those of many logins share a helper, and its list of the host's processes. What has
+ * been done is only known, and logged, if the answer comes. */
 static bool ask_leftovers(struct leftover *leftover, work_function work, answer_function done)
 {
-    /* What has been done is only known, and logged, if the answer comes. */
     const bool is_ending = work != leftover->work->look;
     const struct question question = {.about = leftover->about,
                                       .work = work,
-                                      .prepare = leftovers_prepare,
+                                      .prepare = leftover->work->prepare,
                                       .powers = is_ending ? MAY_LOOK | MAY_SIGNAL : MAY_LOOK,
                                       .input = &leftover->trace,
                                       .input_size = sizeof leftover->trace,
                                       .fd = -1,
-                                      .is_patient = is_ending,
                                       .deadline_ms = is_ending ? END_DEADLINE_MS : 0,
                                       .done = done,
                                       .context = leftover};
@@ -115,44 +116,71 @@ static void report_leftover_end(struct leftover *leftover, uint64_t count)
     }
 }
 
+/* After having killed them: when to see whether any are left. */
+static int64_t next_kill_ms(struct leftover *leftover, int error)
+{
+    const int64_t next_ms = leftover->loop->now.boot_ms + ((int64_t)SETTLE_MS << leftover->kills);
+
+    if (leftover->kills < KILLS_PAUSE_MAX)
+        leftover->kills++;
+    if (leftover->kills > 2 && log_is_due(&leftover->failure, leftover->loop->now.boot_ms))
+        log_line(LOG_ERR,
+                 "cannot end what the login left behind: %s; trying again; see tmout-recovery(7) "
+                 "user=%s",
+                 error == 0 ? "processes do not end" : strerror(error), leftover->record.user);
+    return next_ms;
+}
+
+/* Stopping goes on without a pause while something new may have appeared. */
+static int64_t next_step_ms(struct leftover *leftover, const struct leftovers_ended *ended,
+                            int error)
+{
+    const int64_t now_ms = leftover->loop->now.boot_ms;
+
+    switch (leftover->step) {
+    case LEFTOVER_TERMINATED:
+        return now_ms + TERMINATE_MS;
+    case LEFTOVER_STOPPED:
+        if (error == 0 && ended->moving > 0 && ++leftover->stops < STOPS_MAX)
+            leftover->step = LEFTOVER_TERMINATED;
+        return now_ms;
+    case LEFTOVER_WATCHED:
+    case LEFTOVER_KILLED:
+    default:
+        leftover->stops = 0;
+        leftover->step = LEFTOVER_TERMINATED;
+        return next_kill_ms(leftover, error);
+    }
+}
+
 static void on_ended(void *context, const struct answer *answer)
 {
     struct leftover *leftover = context;
-    uint64_t count = 0;
+    struct leftovers_ended ended = {0};
 
     loop_clock(leftover->loop);
     leftover->inquiry = NULL;
-    const bool is_known = answer_get(answer, &count, sizeof count);
-    if (is_known && count == 0) {
+    const bool is_known = answer_get(answer, &ended, sizeof ended);
+    if (is_known && ended.process_count == 0) {
         leftover->gone(leftover->context, leftover);
         return;
     }
     if (is_known)
-        report_leftover_end(leftover, count);
-    if (leftover->step == LEFTOVER_TERMINATED) {
-        leftover->end_ms = leftover->loop->now.boot_ms + TERMINATE_MS;
-    } else {
-        leftover->end_ms = leftover->loop->now.boot_ms + ((int64_t)SETTLE_MS << leftover->kills);
-        if (leftover->kills < KILLS_PAUSE_MAX)
-            leftover->kills++;
-        if (leftover->kills > 2 && log_is_due(&leftover->failure, leftover->loop->now.boot_ms))
-            log_line(LOG_ERR,
-                     "cannot end what the login left behind: %s; trying again; see "
-                     "tmout-recovery(7) user=%s",
-                     is_known ? "processes do not end" : strerror(answer->error),
-                     leftover->record.user);
-    }
+        report_leftover_end(leftover, ended.process_count);
+    leftover->end_ms = next_step_ms(leftover, &ended, is_known ? 0 : answer->error);
     set_leftover_alarm(leftover);
 }
 
 static void take_step(struct leftover *leftover)
 {
-    const bool is_first = leftover->step == LEFTOVER_WATCHED;
+    const work_function work[] = {[LEFTOVER_TERMINATED] = leftover->work->terminate,
+                                  [LEFTOVER_STOPPED] = leftover->work->stop,
+                                  [LEFTOVER_KILLED] = leftover->work->kill};
 
-    leftover->step = is_first ? LEFTOVER_TERMINATED : LEFTOVER_KILLED;
     leftover->look_ms = leftover->end_ms = NEVER_MS;
-    if (!ask_leftovers(leftover, is_first ? leftover->work->terminate : leftover->work->kill,
-                       on_ended))
+    if (ask_leftovers(leftover, work[leftover->step + 1], on_ended))
+        leftover->step++;
+    else
         leftover->end_ms = leftover->loop->now.boot_ms + RETRY_MS;
 }
 

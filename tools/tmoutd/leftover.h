@@ -16,10 +16,11 @@ LIST_HEAD(holder_list, holder);
 
 /* What helpers do for it: leftover_work.h, but in tests. */
 struct leftover_work {
-    work_function look, terminate, kill;
+    prepare_function prepare;
+    work_function look, terminate, stop, kill;
 };
 
-enum leftover_step { LEFTOVER_WATCHED, LEFTOVER_TERMINATED, LEFTOVER_KILLED };
+enum leftover_step { LEFTOVER_WATCHED, LEFTOVER_TERMINATED, LEFTOVER_STOPPED, LEFTOVER_KILLED };
 
 struct leftover {
     LIST_ENTRY(leftover) link; /* for whoever keeps them */
@@ -38,6 +39,7 @@ struct leftover {
     enum leftover_step step;
     enum watch_reason reason;
     bool is_end_reported;
+    unsigned stops; /* in a row, each of which found something that moved */
     unsigned kills; /* in vain */
     struct inquiry *inquiry;
     int witness; /* a pidfd: when that ends, there may be nothing left; or -1 */

@@ -22,24 +22,33 @@ void look_at_leftovers(const void *input, int fd, struct answer *answer)
     answer_put(answer, &view, sizeof view);
 }
 
-static void answer_count(ssize_t count, struct answer *answer)
+static void answer_ended(ssize_t count, size_t moving, struct answer *answer)
 {
-    const uint64_t number = (uint64_t)count;
+    const struct leftovers_ended ended = {(uint64_t)count, moving};
 
     if (count < 0)
         answer_fail(answer, errno);
     else
-        answer_put(answer, &number, sizeof number);
+        answer_put(answer, &ended, sizeof ended);
 }
 
 void terminate_leftovers(const void *input, int fd, struct answer *answer)
 {
     (void)fd;
-    answer_count(leftovers_terminate(input), answer);
+    answer_ended(leftovers_terminate(input), 0, answer);
+}
+
+void stop_leftovers(const void *input, int fd, struct answer *answer)
+{
+    size_t moving = 0;
+
+    (void)fd;
+    const ssize_t count = leftovers_stop(input, &moving);
+    answer_ended(count, moving, answer);
 }
 
 void kill_leftovers(const void *input, int fd, struct answer *answer)
 {
     (void)fd;
-    answer_count(leftovers_kill(input), answer);
+    answer_ended(leftovers_kill(input), 0, answer);
 }

@@ -15,11 +15,17 @@ struct leftovers_view {
  * of one of the processes, if there are any. */
 void look_at_leftovers(const void *input, int fd, struct answer *answer);
 
+struct leftovers_ended {
+    uint64_t process_count; /* that there are */
+    uint64_t moving;        /* of these, by stop_leftovers(): as leftovers_stop() */
+};
+
 /* Asks them to end, as a hang-up and a shutdown would. input: struct login_trace.
- * Answers with a uint64_t: how many there are. */
+ * Answers with a struct leftovers_ended. */
 void terminate_leftovers(const void *input, int fd, struct answer *answer);
 
-/* Kills them. input and answer: the same. */
+/* Stops them, and kills them. input and answer: the same. */
+void stop_leftovers(const void *input, int fd, struct answer *answer);
 void kill_leftovers(const void *input, int fd, struct answer *answer);
 
 #endif

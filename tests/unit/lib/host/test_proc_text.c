@@ -78,6 +78,13 @@ static void parses_what_a_process_gets_of_the_processors(void **state)
     assert_false(proc_text_is_runnable("Name:\tx\nState:\tS (sleeping)\n"));
     assert_false(proc_text_is_runnable("Name:\tState:\tR\nState:\tD (disk sleep)\n"));
     assert_false(proc_text_is_runnable("Name:\tx\nState:"));
+    assert_true(proc_text_is_moving("Name:\tx\nState:\tR (running)\n"));
+    assert_true(proc_text_is_moving("Name:\tx\nState:\tS (sleeping)\n"));
+    assert_true(proc_text_is_moving("Name:\tx\nState:\tZ (zombie)\n"));
+    assert_false(proc_text_is_moving("Name:\tState:\tR\nState:\tT (stopped)\n"));
+    assert_false(proc_text_is_moving("Name:\tx\nState:\tt (tracing stop)\n"));
+    assert_false(proc_text_is_moving("Name:\tx\nState:\tD (disk sleep)\n"));
+    assert_false(proc_text_is_moving("Name:\tx\n"));
 }
 
 static void parses_io(void **state)

@@ -131,6 +131,9 @@ static void nothing_left_behind(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(trace); i++) {
         assert_int_equal(leftovers_terminate(&trace[i]), 0);
+        size_t moving = 1;
+        assert_int_equal(leftovers_stop(&trace[i], &moving), 0);
+        assert_int_equal(moving, 0);
         assert_int_equal(leftovers_kill(&trace[i]), 0);
         assert_int_equal(leftovers_find(&trace[i], terminal, &found), 0);
         assert_int_equal(found.process_count, 0);

@@ -21,7 +21,7 @@ struct scene {
 /* What the helpers find. */
 static struct leftovers_view found;
 static uint64_t left;
-static unsigned terminated, killed;
+static unsigned terminated, stopped, killed, moving_rounds;
 static int look_error;
 
 static void say_found(const void *input, int fd, struct answer *answer)
@@ -34,12 +34,26 @@ static void say_found(const void *input, int fd, struct answer *answer)
         answer_put(answer, &found, sizeof found);
 }
 
+static void say_ended(struct answer *answer, uint64_t moving)
+{
+    const struct leftovers_ended ended = {left, moving};
+
+    answer_put(answer, &ended, sizeof ended);
+}
+
 static void say_terminated(const void *input, int fd, struct answer *answer)
 {
     (void)input;
     (void)fd;
     terminated++;
-    answer_put(answer, &left, sizeof left);
+    say_ended(answer, 0);
+}
+
+static void say_stopped(const void *input, int fd, struct answer *answer)
+{
+    (void)input;
+    (void)fd;
+    say_ended(answer, stopped++ < moving_rounds);
 }
 
 static void say_killed(const void *input, int fd, struct answer *answer)
@@ -47,10 +61,10 @@ static void say_killed(const void *input, int fd, struct answer *answer)
     (void)input;
     (void)fd;
     killed++;
-    answer_put(answer, &left, sizeof left);
+    say_ended(answer, 0);
 }
 
-static const struct leftover_work told = {say_found, say_terminated, say_killed};
+static const struct leftover_work told = {NULL, say_found, say_terminated, say_stopped, say_killed};
 
 static void on_gone(void *context, struct leftover *leftover)
 {
@@ -90,7 +104,7 @@ static void scene_begin(struct scene *scene, enum leftovers leftovers,
 
     memset(scene, 0, sizeof *scene);
     memset(&found, 0, sizeof found);
-    left = terminated = killed = 0;
+    left = terminated = stopped = killed = moving_rounds = 0;
     look_error = 0;
     assert_int_equal(loop_init(&scene->loop, NULL, &failure), 0);
     const int64_t ahead_ms = INTERVAL_MS - scene->loop.now.wall_ms % INTERVAL_MS;
@@ -155,10 +169,31 @@ static void ended_with_the_login(void **state)
     assert_false(scene.is_gone);
     left = 0;
     pass(&scene, 2000);
-    assert_int_equal(killed, 2); /* to see that nothing is left */
+    assert_int_equal(stopped, 2); /* to see that nothing is left */
+    assert_int_equal(killed, 1);
     assert_true(scene.is_gone);
     assert_logged("ending what", 1);
     scene_end(&scene);
+}
+
+/* While there are new ones, they are stopped and not killed; but not for ever. */
+static void stopped_before_they_are_killed(void **state)
+{
+    static const struct {
+        unsigned moving_rounds, stopped;
+    } row[] = {{0, 1}, {1, 2}, {5, 6}, {1000, 32}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(row); i++) {
+        struct scene scene;
+        scene_begin(&scene, LEFTOVERS_END, &told);
+        left = 3;
+        moving_rounds = row[i].moving_rounds;
+        pass(&scene, 3500);
+        assert_int_equal(stopped, row[i].stopped);
+        assert_int_equal(killed, 1);
+        scene_end(&scene);
+    }
 }
 
 /* Processes that do not even end for SIGKILL: less and less often. */
@@ -306,10 +341,15 @@ static void a_terminal_of_another_login(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_is_left),      cmocka_unit_test(ended_with_the_login),
-        cmocka_unit_test(what_cannot_be_ended), cmocka_unit_test(too_old),
-        cmocka_unit_test(not_to_be_seen),       cmocka_unit_test(an_idle_terminal),
-        cmocka_unit_test(terminals_that_go),    cmocka_unit_test(a_terminal_of_another_login),
+        cmocka_unit_test(stopped_before_they_are_killed),
+        cmocka_unit_test(nothing_is_left),
+        cmocka_unit_test(ended_with_the_login),
+        cmocka_unit_test(what_cannot_be_ended),
+        cmocka_unit_test(too_old),
+        cmocka_unit_test(not_to_be_seen),
+        cmocka_unit_test(an_idle_terminal),
+        cmocka_unit_test(terminals_that_go),
+        cmocka_unit_test(a_terminal_of_another_login),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

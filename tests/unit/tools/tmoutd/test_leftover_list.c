@@ -5,6 +5,8 @@
 #include "tools/tmoutd/leftover_list.h"
 #include "tools/tmoutd/leftover_work.h"
 
+#include <sys/mman.h>
+
 static unsigned looks;
 
 /* What helpers find: a process, and no terminal. */
@@ -72,10 +74,103 @@ static void many_are_looked_at_seldom(void **state)
     map_free(&terminals);
 }
 
+/* What helpers do, in memory that they share with this process. */
+static struct steps {
+    unsigned lists, ends;
+} * steps;
+
+static void note_list(void)
+{
+    __atomic_add_fetch(&steps->lists, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Two processes that ignore SIGTERM: gone once they were killed. */
+static void note_end(const void *input, int fd, struct answer *answer)
+{
+    static const struct leftovers_ended some = {.process_count = 2};
+
+    (void)input;
+    (void)fd;
+    __atomic_add_fetch(&steps->ends, 1, __ATOMIC_SEQ_CST);
+    answer_put(answer, &some, sizeof some);
+}
+
+static void note_last(const void *input, int fd, struct answer *answer)
+{
+    static const struct leftovers_ended none = {0};
+
+    (void)input;
+    (void)fd;
+    __atomic_add_fetch(&steps->ends, 1, __ATOMIC_SEQ_CST);
+    answer_put(answer, &none, sizeof none);
+}
+
+static const struct leftover_work shared = {
+    .prepare = note_list, .terminate = note_end, .stop = note_end, .kill = note_last};
+
+static void add_to_end(struct leftover_list *list, pid_t pid, uid_t uid)
+{
+    const struct login_trace trace = {.audit_session = (uint32_t)pid, .uid = uid};
+    struct session_record record = own_login();
+
+    record.pid = pid;
+    record.limits.leftovers = LEFTOVERS_END;
+    log_clear();
+    leftover_list_add(list, &record, &trace);
+    struct leftover *leftover = LIST_FIRST(&list->head);
+    leftover->work = &shared;
+    leftover->end_ms = list->loop->now.boot_ms;
+    leftover_look(leftover, 0);
+}
+
+/* A list of the host's processes costs more the more there are, so there is not one for
+ * each login: neither of one user's nor of as many users'. */
+static void those_that_end_together_share_lists(void **state)
+{
+    enum { LOGINS = 200, STEPS = 3, BATCH_MIN = 20 };
+    struct map terminals = {0};
+    struct leftover_list list = {.by_index = &terminals};
+    struct failure failure = {""};
+    struct loop loop;
+    sd_event *event;
+
+    (void)state;
+    steps = mmap(NULL, sizeof *steps, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(steps, MAP_FAILED);
+    assert_true(sd_event_new(&event) >= 0);
+    assert_int_equal(loop_init(&loop, event, &failure), 0);
+    list.loop = &loop;
+    strcpy(list.directory, "/dev/null/leftovers");
+    for (unsigned users = 1; users <= LOGINS; users += LOGINS - 1) {
+        *steps = (struct steps){0};
+        LIST_INIT(&list.head);
+        for (unsigned i = 0; i < LOGINS; i++)
+            add_to_end(&list, (pid_t)(1000 + i), (uid_t)(1000 + i % users));
+        while (!LIST_EMPTY(&list.head)) {
+            struct leftover *leftover;
+            assert_true(sd_event_run(event, UINT64_MAX) >= 0);
+            loop_clock(&loop);
+            LIST_FOREACH(leftover, &list.head, link)
+            if (leftover->inquiry == NULL && leftover->end_ms > loop.now.boot_ms) {
+                leftover->end_ms = loop.now.boot_ms;
+                leftover_look(leftover, 0);
+            }
+        }
+        assert_int_equal(steps->ends, LOGINS * STEPS);
+        assert_in_range(steps->lists, 1, LOGINS * STEPS / BATCH_MIN);
+    }
+    leftover_list_close(&list);
+    loop_free(&loop);
+    sd_event_unref(event);
+    map_free(&terminals);
+    munmap(steps, sizeof *steps);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_are_looked_at_seldom),
+        cmocka_unit_test(those_that_end_together_share_lists),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

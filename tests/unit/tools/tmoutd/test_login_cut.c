@@ -267,10 +267,37 @@ static void helpers_cannot_kill(void **state)
     scene_end(&scene);
 }
 
+/* What helpers need is left to them. */
+static void there_is_no_descriptor_for_it(void **state)
+{
+    const struct session_record login = {.pid = getpid(), .is_ssh = true};
+    struct failure failure = {""};
+    struct rlimit before, few;
+    struct loop loop;
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(loop_init(&loop, NULL, &failure), 0);
+    assert_int_equal(pipe(ends), 0);
+    few_descriptors_begin(0, &before);
+    few = before;
+    few.rlim_cur = DESCRIPTORS_FOR_HELPERS;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    errno = 0;
+    assert_null(login_cut_begin(&loop, about_user(1000), &login, ends, NULL, NULL));
+    assert_int_equal(errno, EMFILE);
+    assert_true(LIST_EMPTY(&loop.login_cuts));
+    few_descriptors_end(&before);
+    close(ends[0]);
+    close(ends[1]);
+    loop_free(&loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_time),
+        cmocka_unit_test(there_is_no_descriptor_for_it),
         cmocka_unit_test(no_helper_begins_for_long),
         cmocka_unit_test(no_helper_begins),
         cmocka_unit_test(the_daemon_ends),

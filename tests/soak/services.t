@@ -5,7 +5,6 @@ installed in a throw-away host only.
 """
 import contextlib
 import ftplib
-import glob
 import os
 import re
 import smtplib
@@ -16,6 +15,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
+from host import extra_packages
 from host.attempts import as_user, counts, lets_in, setup_passwords
 from host.client import ssh
 from host.commands import must, run
@@ -25,9 +25,8 @@ from host.pam_stacks import stack, wire_auth
 from host.syslog import syslog
 from host.tap import tap
 from host.terminal import Terminal, on_console
-from host.waiting import BUILD_GUARD_SEC, GUARD_SEC, Stuck, wait_until
+from host.waiting import GUARD_SEC, Stuck, wait_until
 
-FETCHED = f"{REPOSITORY}/build/soak/services"
 # With all that they depend on.
 INSTALLED = ["exim4-daemon-heavy", "xrdp", "at", "xscreensaver", "xvfb", "xdotool", "vlock",
              "opendoas"]
@@ -35,10 +34,6 @@ INSTALLED = ["exim4-daemon-heavy", "xrdp", "at", "xscreensaver", "xvfb", "xdotoo
 UNPACKED = ["libmemcached11", "libmemcachedutil2", "libhashkit2", "proftpd-core", "pure-ftpd",
             "pure-ftpd-common", "inetutils-ftpd", "inetutils-telnetd", "squid", "pwauth",
             "python3-pamela"]
-APT = ["apt-get", "install", "-q", "-y", "--no-install-recommends", "-o",
-       f"Dir::Cache::archives={FETCHED}"]
-GUARD = {"timeout": BUILD_GUARD_SEC,
-         "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
 
 POLICY = "default { max_attempts = 3 }\n"
 PEOPLE = {name: "right" for name in """by forproftpd forpureftpd forinetftpd fortelnet forexim
@@ -46,22 +41,9 @@ PEOPLE = {name: "right" for name in """by forproftpd forpureftpd forinetftpd for
     forrunuser forsudoer""".split()}
 
 
-def fetch():
-    """Puts the packages into FETCHED."""
-    os.makedirs(f"{FETCHED}/partial", exist_ok=True)
-    must(*APT, "--download-only", *INSTALLED, **GUARD)
-    must("apt-get", "download", "-q", *UNPACKED, cwd=FETCHED, **GUARD)
-
-
 def install_services():
     """The host has no network, and starts no services by itself."""
-    write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
-    must(*APT, "--no-download", *INSTALLED, **GUARD)
-    for name in UNPACKED:
-        package, = glob.glob(f"{FETCHED}/{name}_*.deb")
-        must("sh", "-c", "dpkg-deb --fsys-tarfile \"$0\" | "
-             "tar --extract --directory=/ --keep-directory-symlink", package, **GUARD)
-    must("ldconfig")
+    extra_packages.install(INSTALLED, UNPACKED)
     # xrdp's client looks for IPv6 addresses only where the host has one that is not lo's.
     write("/etc/hosts", "127.0.0.1 localhost throwaway\n::1 localhost\n")
     must("ip", "link", "add", "wire0", "type", "veth", "peer", "name", "wire1")
@@ -343,7 +325,7 @@ def sudo_over_ssh():
 
 
 if not os.path.exists("/run/throwaway"):
-    fetch()
+    extra_packages.fetch(INSTALLED, UNPACKED)
     host = f"{REPOSITORY}/tests/host/throwaway"
     os.execv(host, [host, *sys.argv])
 install_services()

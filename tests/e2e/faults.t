@@ -84,6 +84,14 @@ def is_starter(pid):
         return False
 
 
+def is_traced(pid):
+    """Whether strace follows it; or it has ended, as the starter does for some faults."""
+    try:
+        return "TracerPid:\t0\n" not in read(f"/proc/{pid}/status")
+    except OSError:
+        return True
+
+
 class Idle:
     """A login that goes idle, and its tmoutd."""
 
@@ -140,8 +148,7 @@ class Idle:
         processes = self.processes()
         self.fault = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-e", inject,
                                        *(f"--attach={pid}" for pid in processes)])
-        wait_until(lambda: all("TracerPid:\t0\n" not in read(f"/proc/{pid}/status")
-                               for pid in processes))
+        wait_until(lambda: all(map(is_traced, processes)))
 
     def log(self):
         return read(self.messages)

@@ -37,8 +37,9 @@ COMMANDS = {
     "shells": {"usage": "shells [--install | --remove | --literal]",
                "options": {"install": None, "remove": None, "literal": None},
                "group": ["install", "remove", "literal"]},
-    "show": {"usage": "show [USER] [--from ADDR] [--local]", "operand": "USER",
-             "options": {"from": "ADDR", "local": None}, "group": ["from", "local"]},
+    "show": {"usage": "show [USER | --group GROUP] [--from ADDR] [--local]", "operand": "USER",
+             "options": {"from": "ADDR", "group": "GROUP", "local": None},
+             "group": ["from", "local"]},
     "sshd-config": {"usage": "sshd-config [--check | --openssh X.Y]",
                     "options": {"check": None, "openssh": "X.Y"}, "group": ["check", "openssh"]},
     "status": {"usage": "status [--openmetrics [--output FILE]]",
@@ -122,7 +123,7 @@ def program(host):
     wrong(host, ["-x", "show"], "invalid option -- 'x'")
     wrong(host, ["--local", "show", "nobody"], "unrecognized option '--local'")
     wrong_values(host, [])
-    succeeds(host, ["--", "show", "-h"], "usage: tmoutctl show [USER] [--from ADDR] [--local]")
+    succeeds(host, ["--", "show", "-h"], "usage: tmoutctl show [USER | --group GROUP] [--from ADDR] [--local]")
 
 
 def version_of_make():
@@ -182,7 +183,8 @@ def operands(host, name, command):
 def own_options(host, name, command):
     """missing values, values too many, options that exclude each other"""
     operand = ["nobody"] if "operand" in command else []
-    example = {"ADDR": "192.0.2.1", "FILE": "/nowhere/x", "ID": "host-mac", "NAME": "name", "X.Y": "9.2"}
+    example = {"ADDR": "192.0.2.1", "FILE": "/nowhere/x", "GROUP": "nogroup", "ID": "host-mac",
+               "NAME": "name", "X.Y": "9.2"}
     given = {option: [f"--{option}"] + ([example[value]] if value else [])
              for option, value in command.get("options", {}).items()}
     for option, value in command.get("options", {}).items():

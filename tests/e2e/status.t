@@ -209,5 +209,5 @@ apply()
 user("ann")
 must("tmoutctl", "shells", "--install")
 tmoutd.start()
-tap.run(all_is_well, logins_and_locks, a_ledger_with_a_fault, an_invalid_edit, no_policy, pam_without_the_module,
-        ordinary_users)
+tap.run(all_is_well, logins_and_locks, a_ledger_with_a_fault, an_invalid_edit, no_policy,
+        pam_without_the_module, ordinary_users)

@@ -123,7 +123,8 @@ def program(host):
     wrong(host, ["-x", "show"], "invalid option -- 'x'")
     wrong(host, ["--local", "show", "nobody"], "unrecognized option '--local'")
     wrong_values(host, [])
-    succeeds(host, ["--", "show", "-h"], "usage: tmoutctl show [USER | --group GROUP] [--from ADDR] [--local]")
+    succeeds(host, ["--", "show", "-h"],
+             "usage: tmoutctl show [USER | --group GROUP] [--from ADDR] [--local]")
 
 
 def version_of_make():

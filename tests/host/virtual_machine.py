@@ -76,11 +76,13 @@ def pack(root, image):
     must("sh", "-c", 'find . -xdev | cpio --quiet -o -H newc >"$0"', image, cwd=root)
 
 
-def boot(kernel, image, directory):
-    """Runs the machine to its end. Returns what its job printed, and JOB_DONE if it
-    succeeded. That, and what the kernel said, is kept in the directory."""
+def boot(kernel, image, directory, *parameters):
+    """Runs the machine to its end, with more parameters for the kernel. Returns what its
+    job printed, and JOB_DONE if it succeeded. That, and what the kernel said, is kept in
+    the directory."""
     console, output = f"{directory}/console", f"{directory}/output"
-    must(*emulator(kernel, image, "console=ttyS0 panic=-1 audit_backlog_limit=8192 quiet"),
+    more = " ".join(("console=ttyS0 panic=-1 audit_backlog_limit=8192 quiet", *parameters))
+    must(*emulator(kernel, image, more),
          "-serial", f"file:{console}", "-serial", f"file:{output}", timeout=4 * BUILD_GUARD_SEC)
     return read(output)
 

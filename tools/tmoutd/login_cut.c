@@ -78,13 +78,12 @@ static void next_step_in(struct login_cut *cut, int64_t pause_ms)
     set_cut_alarm(cut);
 }
 
-/* No file that this reads can be blocked by a user. So once a question has had no answer,
- * because of others about the user, it is one about this login alone. */
+/* No file that this reads can be blocked by a user. So the question is about this login
+ * alone, and does not wait for others about the user that keep helpers busy. */
 static struct inquiry *ask_helper(struct login_cut *cut, work_function work, const void *input,
                                   size_t size, answer_function done)
 {
-    const struct question question = {.about = cut->has_failed ? about_login(cut->login.pid)
-                                                               : cut->about,
+    const struct question question = {.about = about_login(cut->login.pid),
                                       .work = work,
                                       .powers = MAY_LOOK | MAY_SIGNAL,
                                       .input = input,

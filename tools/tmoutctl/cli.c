@@ -277,25 +277,38 @@ static enum cli_request cli_take(const struct verb *verb, int code, int argc, ch
     return cli_take_own(verb, index, optarg, arguments);
 }
 
-/* Before a command (verb is NULL), the first word that is not an option ends them. */
+/* Before a command (verb is NULL), the first word that is not an option ends them. Behind
+ * it, getopt_long() returns operands in their places, as 1: it would move them to the end,
+ * but C libraries differ in when, and cli_take() looks at the next word. They are moved
+ * to argv[1] and following ones, and optind says how many there are. */
 static enum cli_request cli_parse(const struct verb *verb, int argc, char **argv,
                                   struct tmoutctl_context *context,
                                   struct verb_arguments *arguments)
 {
-    const char *const letters = verb == NULL ? "+:hV" : ":hV";
+    const char *const letters = verb == NULL ? "+:hV" : "-:hV";
     struct option options[LONG_OPTIONS_MAX];
     enum cli_request request = CLI_RUN;
+    int operands = 0;
     int code;
 
     cli_long_options(verb, options);
     opterr = 0;
     optind = 0;
     while (request == CLI_RUN && (code = getopt_long(argc, argv, letters, options, NULL)) != -1)
-        request = code == '?' || code == ':' ? cli_refuse(verb, options, code, argv)
-                                             : cli_take(verb, code, argc, argv, context, arguments);
+        if (code == 1)
+            argv[1 + operands++] = optarg;
+        else
+            request = code == '?' || code == ':'
+                          ? cli_refuse(verb, options, code, argv)
+                          : cli_take(verb, code, argc, argv, context, arguments);
     /* --json behind the mistake. */
     while (request == CLI_WRONG && (code = getopt_long(argc, argv, letters, options, NULL)) != -1)
         context->json = context->json || code == COMMON_FIRST + OPTION_JSON;
+    if (verb != NULL) {
+        while (optind < argc)
+            argv[1 + operands++] = argv[optind++];
+        optind = operands;
+    }
     return request;
 }
 
@@ -309,8 +322,7 @@ enum cli_request cli_parse_verb(const struct verb *verb, int argc, char **argv,
 {
     *arguments = (struct verb_arguments){0};
     const enum cli_request request = cli_parse(verb, argc, argv, context, arguments);
-    return request == CLI_RUN ? cli_take_operand(verb, argc - optind, argv + optind, arguments)
-                              : request;
+    return request == CLI_RUN ? cli_take_operand(verb, optind, argv + 1, arguments) : request;
 }
 
 void cli_find_json(const struct verb *verb, int argc, char **argv, struct tmoutctl_context *context)

@@ -30,6 +30,8 @@ FILE *__real_open_memstream(char **text, size_t *size);
 int __real_vasprintf(char **text, const char *format, va_list arguments);
 void __real_free(void *memory);
 
+/* Visible, as musl has libraries call them, too. */
+#pragma GCC visibility push(default)
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
@@ -42,6 +44,7 @@ int __wrap_asprintf(char **text, const char *format, ...);
 int __wrap___asprintf_chk(char **text, int flag, const char *format, ...);
 int __wrap___vasprintf_chk(char **text, int flag, const char *format, va_list arguments);
 void __wrap_free(void *memory);
+#pragma GCC visibility pop
 
 static bool allocation_fails(void)
 {

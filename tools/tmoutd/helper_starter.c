@@ -173,11 +173,13 @@ static bool send_batch(const struct helper_starter *starter, int socket, size_t 
     for (uint32_t i = 0; i < batch.count; i++)
         if (batch.job[i].fd >= 0)
             fds[count++] = batch.job[i].fd;
-    message.msg_controllen = CMSG_SPACE((size_t)count * sizeof fds[0]);
+    const size_t fds_size = (size_t)count * sizeof fds[0];
+    /* The lengths are POSIX's type, which musl has; glibc's are wider. */
+    message.msg_controllen = (socklen_t)CMSG_SPACE(fds_size);
     control.header = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
                                       .cmsg_type = SCM_RIGHTS,
-                                      .cmsg_len = CMSG_LEN((size_t)count * sizeof fds[0])};
-    memcpy(CMSG_DATA(&control.header), fds, (size_t)count * sizeof fds[0]);
+                                      .cmsg_len = (socklen_t)CMSG_LEN(fds_size)};
+    memcpy(CMSG_DATA(&control.header), fds, fds_size);
     return sendmsg(starter->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
 }
 

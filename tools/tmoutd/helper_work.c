@@ -104,11 +104,11 @@ static bool send_answer(int socket, struct done_job job, struct answer *answer)
 
     if (answer->fd_count > 0) {
         message.msg_control = control;
-        message.msg_controllen = CMSG_SPACE(fds_size);
+        message.msg_controllen = (socklen_t)CMSG_SPACE(fds_size);
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(fds_size);
+        header->cmsg_len = (socklen_t)CMSG_LEN(fds_size);
         memcpy(CMSG_DATA(header), answer->fd, fds_size);
     }
     do

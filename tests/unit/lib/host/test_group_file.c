@@ -63,6 +63,7 @@ static void reads_what_the_library_reads(void **state)
         {"", 0},
         {"\n\n", 0},
         {"root:x:0:\n", 1},
+#ifdef __GLIBC__ /* other libraries have their own idea of what is damaged */
         {"root:x:0:", 1},
         {"a:x:1:kim\nb:x:2:kim,lee\nc:x:3:lee,kim,\n", 3},
         {"a:x:1: kim, lee,,kim\n", 1},
@@ -73,6 +74,7 @@ static void reads_what_the_library_reads(void **state)
         {"d:x:\n5:x:7:kim\ne:x: \n6\n", 1}, /* no number, and not that of the next line */
         {"+\n+:::\n-kim:::\n+@all:x:5:kim\na:x:1:kim\n", 1},
         {"a:x:1:kim:more\nb:!:2:kim\n", 2},
+#endif
     };
 
     (void)state;

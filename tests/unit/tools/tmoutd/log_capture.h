@@ -6,6 +6,7 @@
 
 #include "tools/tmoutd/log_socket.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* All lines since log_clear(), each as "<PRIORITY> TEXT\n". */
@@ -59,6 +60,14 @@ static inline unsigned times_logged(const char *part)
         if (times_logged(part) != (times))                                                         \
             fail_msg("\"%s\" was logged %u times, not %u, in:\n%s", (part), times_logged(part),    \
                      (unsigned)(times), logged);                                                   \
+    } while (0)
+
+/* The same with an error in it, as the C library words it. */
+#define assert_logged_error(before, error, after, times)                                           \
+    do {                                                                                           \
+        char with_error_[1024];                                                                    \
+        snprintf(with_error_, sizeof with_error_, "%s%s%s", (before), strerror(error), (after));   \
+        assert_logged(with_error_, times);                                                         \
     } while (0)
 
 #endif

@@ -175,10 +175,9 @@ static void no_helper_begins(void **state)
     begin_helpers(&scene);
     assert_true(LIST_EMPTY(&scene.loop.login_cuts));
     snprintf(line, sizeof line,
-             "login terminated, but not all processes that ran below it are known: Connection "
-             "timed out; unless leftovers = end, they may go on; see tmout-recovery(7) user=kim "
-             "pid=%d\n",
-             (int)scene.pid);
+             "login terminated, but not all processes that ran below it are known: %s; unless "
+             "leftovers = end, they may go on; see tmout-recovery(7) user=kim pid=%d\n",
+             strerror(ETIMEDOUT), (int)scene.pid);
     assert_logged(line, 1);
     assert_rest_lives(&scene);
     scene_end(&scene);
@@ -241,7 +240,7 @@ static void helpers_cannot_look(void **state)
         pass(&scene, 500);
     }
     assert_ended_by(await_change(&scene), SIGTERM);
-    assert_logged("not all processes that ran below it are known: Too many open files;", 1);
+    assert_logged_error("not all processes that ran below it are known: ", EMFILE, ";", 1);
     scene_end(&scene);
 }
 
@@ -261,9 +260,8 @@ static void helpers_cannot_kill(void **state)
     }
     assert_true(scene.is_over);
     assert_true(LIST_EMPTY(&scene.loop.login_cuts));
-    assert_logged("login terminated, but 4 processes that ran below it cannot be killed: Too many "
-                  "open files; they may go on; see tmout-recovery(7) user=kim pid=",
-                  1);
+    assert_logged_error("login terminated, but 4 processes that ran below it cannot be killed: ",
+                        EMFILE, "; they may go on; see tmout-recovery(7) user=kim pid=", 1);
     scene_end(&scene);
 }
 

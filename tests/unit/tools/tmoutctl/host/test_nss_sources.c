@@ -16,9 +16,13 @@ static void has_files_where_nothing_is_said(void **state)
     struct nss_sources sources;
 
     (void)state;
+#ifdef __GLIBC__
     assert_true(nss_sources_read("nothing_like_this", &sources));
     assert_int_equal(sources.count, 1);
     assert_string_equal(sources.source[0].name, "files");
+#else /* the library has no sources to ask */
+    assert_false(nss_sources_read("nothing_like_this", &sources));
+#endif
 }
 
 int main(void)

@@ -62,6 +62,7 @@ static void assert_fails(const struct verb_place *place, const char *name, const
 static void unknown_presets(void **state)
 {
     static char large[70 * 1024];
+    char loop[128];
     struct verb_place place;
     char *link = path_in(*state, PRESET_DIR "/link.conf"), *long_root = NULL;
 
@@ -76,7 +77,8 @@ static void unknown_presets(void **state)
     assert_fails(&place, "dir", "dir.conf: Invalid argument\n");
     assert_fails(&place, NULL, "dir.conf: Invalid argument\n");
     assert_int_equal(symlink("cis.conf", link), 0);
-    assert_fails(&place, "link", "link.conf: Too many levels");
+    snprintf(loop, sizeof loop, "link.conf: %s", strerror(ELOOP));
+    assert_fails(&place, "link", loop);
     memset(large, '#', sizeof large - 1);
     put(*state, PRESET_DIR "/large.conf", large);
     assert_fails(&place, "large", "large.conf: File too large\n");

@@ -352,7 +352,7 @@ static void end_login(void *context, enum watch_reason reason)
     if (login->cut != NULL)
         return;
     login->cut = login_cut_begin(
-        login->loop, login->owner.about, &login->record,
+        login->loop, &login->record,
         (const int[]){login->lacks_connection ? -1 : login->pidfd, login->connection_pidfd},
         on_login_cut, login);
     if (login->cut != NULL) {

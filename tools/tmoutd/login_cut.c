@@ -30,7 +30,6 @@ enum step { STEP_OPEN, STEP_LOOK, STEP_STOP, STEP_TERM, STEP_KILL, STEP_OVER };
 struct login_cut {
     struct loop *loop;
     LIST_ENTRY(login_cut) link;
-    about_t about;
     struct session_record login;
     int pidfd, connection_pidfd; /* or -1 */
     enum step step;              /* the one that was taken last */
@@ -370,9 +369,8 @@ static bool open_processes(struct login_cut *cut)
     return cut->opening != NULL;
 }
 
-struct login_cut *login_cut_begin(struct loop *loop, about_t about,
-                                  const struct session_record *login, const int pidfds[2],
-                                  login_cut_function done, void *context)
+struct login_cut *login_cut_begin(struct loop *loop, const struct session_record *login,
+                                  const int pidfds[2], login_cut_function done, void *context)
 {
     struct login_cut *cut = calloc(1, sizeof *cut);
     int error;
@@ -380,7 +378,6 @@ struct login_cut *login_cut_begin(struct loop *loop, about_t about,
     if (cut == NULL)
         return NULL;
     *cut = (struct login_cut){.loop = loop,
-                              .about = about,
                               .login = *login,
                               .pidfd = -1,
                               .connection_pidfd = -1,

@@ -23,9 +23,8 @@ typedef void (*login_cut_function)(void *context);
  * login's are held, and that of the one that talks to the client, or -1 if that is
  * the same; they are copied. The cut goes on by itself, and frees itself after it
  * has called done. NULL with errno: EMFILE if too many logins are being ended. */
-struct login_cut *login_cut_begin(struct loop *loop, about_t about,
-                                  const struct session_record *login, const int pidfds[2],
-                                  login_cut_function done, void *context);
+struct login_cut *login_cut_begin(struct loop *loop, const struct session_record *login,
+                                  const int pidfds[2], login_cut_function done, void *context);
 
 /* Nobody wants to know any more. It goes on. */
 void login_cut_detach(struct login_cut *cut);

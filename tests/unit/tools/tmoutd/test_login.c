@@ -637,8 +637,8 @@ static void what_is_not_held_is_checked_before_it_is_signalled(void **state)
     scene_begin(&scene, &record);
     later = record;
     later.start_ticks--;
-    assert_non_null(login_cut_begin(&scene.loop, about_login(pid), &later, (const int[]){-1, -1},
-                                    note_cut, &is_over));
+    assert_non_null(
+        login_cut_begin(&scene.loop, &later, (const int[]){-1, -1}, note_cut, &is_over));
     run_for(&scene, 10 * 1000);
     assert_true(is_over);
     kill(pid, SIGUSR1); /* of two signals that end a process, the first counts */

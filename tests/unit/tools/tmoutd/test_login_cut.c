@@ -35,8 +35,8 @@ static void scene_begin(struct scene *scene)
     strcpy(login.user, "kim");
     assert_int_equal(loop_init(&scene->loop, NULL, &failure), 0);
     log_clear();
-    assert_non_null(login_cut_begin(&scene->loop, about_user(1000), &login,
-                                    (const int[]){pidfd, -1}, note_over, &scene->is_over));
+    assert_non_null(login_cut_begin(&scene->loop, &login, (const int[]){pidfd, -1}, note_over,
+                                    &scene->is_over));
     close(pidfd);
 }
 
@@ -282,7 +282,7 @@ static void there_is_no_descriptor_for_it(void **state)
     few.rlim_cur = DESCRIPTORS_FOR_HELPERS;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
     errno = 0;
-    assert_null(login_cut_begin(&loop, about_user(1000), &login, ends, NULL, NULL));
+    assert_null(login_cut_begin(&loop, &login, ends, NULL, NULL));
     assert_int_equal(errno, EMFILE);
     assert_true(LIST_EMPTY(&loop.login_cuts));
     few_descriptors_end(&before);

@@ -77,6 +77,7 @@ void audit_swap_policy(struct audit *audit)
 void audit_free(struct audit *audit)
 {
     findings_free(&audit->findings);
+    diff_files_free(&audit->files);
     sshd_copy_remove(&audit->copy);
     policy_free(&audit->policy);
     free(audit->absent);

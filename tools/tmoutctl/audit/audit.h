@@ -7,6 +7,7 @@
 #define TMOUT_TMOUTCTL_AUDIT_AUDIT_H
 
 #include "tools/tmoutctl/audit/findings.h"
+#include "tools/tmoutctl/host/diff.h"
 #include "tools/tmoutctl/host/host.h"
 #include "tools/tmoutctl/host/policy_view.h"
 #include "tools/tmoutctl/sshd/copy.h"
@@ -43,6 +44,7 @@ struct audit {
     bool is_text;         /* they were read from the text, so its line numbers are theirs */
     struct policy_plan plan;
     struct findings findings;
+    struct diff_files files; /* that the patch is about */
 };
 
 /* Finds sshd, the policy that `tmoutctl show` uses, and its rules: in the text

@@ -392,6 +392,7 @@ int audit_baseline_plan(struct audit *audit, const char *name, struct failure *f
     const int result = baseline_open(audit, name, &baseline, failure);
 
     trial.findings = (struct findings){0};
+    trial.files = (struct diff_files){0};
     if (result == 0) {
         compare_preset(&trial, &baseline, compare_policy);
         patch_settle(&trial, 0);
@@ -402,6 +403,7 @@ int audit_baseline_plan(struct audit *audit, const char *name, struct failure *f
     }
     edits_free(&edits);
     findings_free(&trial.findings);
+    diff_files_free(&trial.files);
     baseline_close(&baseline);
     return result;
 }

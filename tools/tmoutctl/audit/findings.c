@@ -3,9 +3,11 @@
 #include "tools/tmoutctl/print.h"
 
 #include "lib/host/array.h"
+#include "lib/host/checksum.h"
 
 #include <limits.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,11 +112,33 @@ static void finding_replace(struct finding *finding, char **field, char *text)
     *field = text;
 }
 
+static uint64_t place_key(enum audit_check check, const char *file, unsigned line)
+{
+    const uint64_t key = checksum(CHECKSUM_START, file, strlen(file));
+
+    return checksum(key, &(unsigned[]){check, line}, 2 * sizeof line);
+}
+
+static int place_add(struct findings *findings, struct finding *finding)
+{
+    const uint64_t key = place_key(finding->check, finding->file, finding->line);
+    const size_t earlier = (size_t)(uintptr_t)map_find(&findings->by_place, key);
+    struct finding_place *grown = array_grow(findings->place, findings->places, sizeof *grown);
+
+    if (grown == NULL)
+        return -1;
+    findings->place = grown;
+    findings->place[findings->places++] = (struct finding_place){finding, earlier};
+    return map_put(&findings->by_place, key, (void *)(uintptr_t)findings->places) ? 0 : -1;
+}
+
 void finding_set_place(struct finding *finding, const char *file, unsigned line)
 {
     if (file != NULL)
         finding_replace(finding, &finding->file, strdup(file));
     finding->line = line;
+    if (finding->file != NULL)
+        finding->list->out_of_memory |= place_add(finding->list, finding) != 0;
 }
 
 void finding_set_remediation(struct finding *finding, const char *format, ...)
@@ -195,15 +219,24 @@ struct finding *findings_add(struct findings *findings, enum audit_check check,
     return finding;
 }
 
+const struct finding *findings_next_at(const struct findings *findings, enum audit_check check,
+                                       const char *file, unsigned line, size_t *after)
+{
+    *after = *after > 0
+                 ? findings->place[*after - 1].earlier
+                 : (size_t)(uintptr_t)map_find(&findings->by_place, place_key(check, file, line));
+    for (; *after > 0; *after = findings->place[*after - 1].earlier) {
+        const struct finding *f = findings->place[*after - 1].finding;
+        if (f->check == check && f->line == line && f->file != NULL && strcmp(f->file, file) == 0)
+            return f;
+    }
+    return NULL;
+}
+
 bool findings_have(const struct findings *findings, enum audit_check check, const char *file,
                    unsigned line)
 {
-    for (size_t i = 0; i < findings->count; i++) {
-        const struct finding *f = findings->item[i];
-        if (f->check == check && f->line == line && f->file != NULL && strcmp(f->file, file) == 0)
-            return true;
-    }
-    return false;
+    return findings_next_at(findings, check, file, line, &(size_t){0}) != NULL;
 }
 
 const struct finding *findings_first(const struct findings *findings, enum audit_check check,
@@ -222,6 +255,8 @@ void findings_keep(struct findings *findings, const char *id)
 {
     size_t kept = 0;
 
+    map_free(&findings->by_place);
+    findings->places = 0;
     for (size_t i = 0; i < findings->count; i++) {
         struct finding *finding = findings->item[i];
         if (strcmp(audit_checks[finding->check].id, id) == 0) {
@@ -241,6 +276,8 @@ void findings_free(struct findings *findings)
         free(findings->item[i]);
     }
     free(findings->item);
+    free(findings->place);
+    map_free(&findings->by_place);
     finding_clear(&findings->lost);
     *findings = (struct findings){0};
 }

@@ -7,6 +7,7 @@
 #define TMOUT_TMOUTCTL_AUDIT_FINDINGS_H
 
 #include "lib/policy/settings.h"
+#include "lib/host/map.h"
 #include "tools/tmoutctl/host/edit.h"
 
 #include <stdbool.h>
@@ -93,10 +94,19 @@ struct finding {
     enum setting_id setting; /* the setting concerned; SETTING_COUNT: no particular one */
 };
 
+/* A finding that has a place, and the one before it whose place has the same key; 0: none. */
+struct finding_place {
+    struct finding *finding;
+    size_t earlier; /* its number, plus one */
+};
+
 /* Start with {0}; end with findings_free(). */
 struct findings {
     struct finding **item;
     size_t count;
+    struct finding_place *place;
+    size_t places;
+    struct map by_place; /* the number of the last place with a key, plus one */
     bool out_of_memory;  /* the list is incomplete, and must not be relied on */
     struct finding lost; /* what was to be added when memory ran out */
 };
@@ -134,6 +144,10 @@ void finding_set_command(struct finding *finding, const char *command);
 
 /* The control of a baseline that asks for it; "" for none. */
 void finding_set_control(struct finding *finding, const char *control);
+
+/* The next finding of a check about a place; *after is 0 before the first. NULL: no more. */
+const struct finding *findings_next_at(const struct findings *findings, enum audit_check check,
+                                       const char *file, unsigned line, size_t *after);
 
 /* Has this check reported this place already? */
 bool findings_have(const struct findings *findings, enum audit_check check, const char *file,

@@ -68,12 +68,13 @@ static void set_right(struct finding *finding, const struct pam_diagnosis *diagn
 static bool is_reported(const struct audit *audit, enum audit_check check,
                         const struct pam_line *line, const struct edits *edits)
 {
-    for (size_t i = 0; i < audit->findings.count; i++) {
-        const struct finding *f = audit->findings.item[i];
-        if (f->check == check && f->line == line->line && f->file != NULL &&
-            strcmp(f->file, line->file) == 0 && edits_include(&f->edits, edits))
+    const struct finding *found;
+    size_t after = 0;
+
+    while ((found = findings_next_at(&audit->findings, check, line->file, line->line, &after)) !=
+           NULL)
+        if (edits_include(&found->edits, edits))
             return true;
-    }
     return false;
 }
 

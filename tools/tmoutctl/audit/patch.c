@@ -5,11 +5,15 @@
 #include "tools/tmoutctl/print.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
+#include <search.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Two findings' edits cannot be made together. */
+#define LATER "Apply the patch of the other findings first, and run the audit again."
 
 void patch_withdraw(struct finding *finding, const char *format, ...)
 {
@@ -34,73 +38,122 @@ void patch_withdraw(struct finding *finding, const char *format, ...)
     free(reason);
 }
 
-/* A file that was asked for last: thousands of findings may be about one. Start with {0}. */
-struct settled {
-    char path[PATH_MAX], real[PATH_MAX]; /* as an edit names it, and where it is */
-    const char *by;                      /* who writes it; NULL: the site */
-    const char *why;                     /* why it cannot be changed; NULL: it can */
+/* A file that edits name. */
+struct target {
+    char *path;          /* as they name it */
+    char real[PATH_MAX]; /* where it is */
+    const char *by;      /* who writes it; NULL: the site */
+    const char *why;     /* why it cannot be changed; NULL: it can */
 };
 
-/* Finds the file that an edit would change. Returns 0, or -1: out of memory. */
-static int settle_file(const struct audit *audit, const char *path, struct settled *settled)
-{
-    struct text_file file;
+/* Start with {audit}. */
+struct settling {
+    struct audit *audit;
+    void *targets;        /* a tree of tsearch(3), by path */
+    struct edits earlier; /* those of the findings before */
+};
 
-    if (strcmp(settled->path, path) == 0)
+static int compare_targets(const void *left, const void *right)
+{
+    return strcmp(((const struct target *)left)->path, ((const struct target *)right)->path);
+}
+
+static void target_free(void *freed)
+{
+    struct target *target = freed;
+
+    free(target->path);
+    free(target);
+}
+
+/* Why a file that cannot be read cannot be changed. */
+static const char *unreadable_because(int error)
+{
+    switch (error) {
+    case EFBIG:
+        return "it is larger than a megabyte";
+    case EINVAL:
+        return "it is not a regular file";
+    default:
+        return "it cannot be read";
+    }
+}
+
+/* Finds out what there is to know about a file, whose path is set. Returns 0, or -1: out of
+ * memory. */
+static int target_look(struct audit *audit, struct target *target)
+{
+    static const struct text_file none;
+
+    target->why = diff_target(audit->host, target->path, target->real);
+    if (target->why == NULL && !is_clean_text(target->real))
+        target->why = "its name has characters that a terminal does not show";
+    if (target->why != NULL)
         return 0;
-    snprintf(settled->path, sizeof settled->path, "%s", path);
-    settled->by = NULL;
-    settled->why = diff_target(audit->host, path, settled->real);
-    if (settled->why == NULL && !is_clean_text(settled->real))
-        settled->why = "its name has characters that a terminal does not show";
-    if (settled->why != NULL)
-        return 0;
-    if (host_read_text(audit->host, settled->real, O_NOFOLLOW, TEXT_FILE_SIZE_MAX, &file) != 0 &&
-        errno == ENOMEM)
+    const struct text_file *file = diff_files_read(&audit->files, audit->host, target->real);
+    if (file == NULL && errno == ENOMEM)
         return -1;
-    settled->by = generated_by(settled->real, &file);
-    if (file.text != NULL && strlen(file.text) != file.size)
-        settled->why = "it is not a text file";
-    free(file.text);
+    target->why = file == NULL ? unreadable_because(errno) : NULL;
+    target->by = generated_by(target->real, file != NULL ? file : &none);
+    if (file != NULL && file->text != NULL && strlen(file->text) != file->size)
+        target->why = "it is not a text file";
     return 0;
 }
 
-/* Gives an edit the path of the file itself. False: it may not be changed, and the finding has
- * lost its edits. */
-static bool settle_edit(const struct audit *audit, struct finding *finding, size_t number,
-                        struct settled *settled)
+/* The file at a path. NULL: out of memory. */
+static const struct target *target_of(struct settling *settling, const char *path)
 {
-    const struct edit *edit = &finding->edits.item[number];
+    const struct target wanted = {.path = (char *)(uintptr_t)path};
+    struct target *const *found = tfind(&wanted, &settling->targets, compare_targets);
+    struct target *target = found == NULL ? calloc(1, sizeof *target) : *found;
 
-    if (settle_file(audit, edit->file, settled) != 0) {
-        finding->list->out_of_memory = true;
-        settled->path[0] = '\0';
-        return false;
+    if (target == NULL || found != NULL)
+        return target;
+    target->path = strdup(path);
+    if (target->path != NULL && target_look(settling->audit, target) == 0 &&
+        tsearch(target, &settling->targets, compare_targets) != NULL)
+        return target;
+    target_free(target);
+    return NULL;
+}
+
+/* Gives a finding's edits the paths of the files themselves. False: one may not be changed, and
+ * the finding has lost its edits. */
+static bool settle_paths(struct settling *settling, struct finding *finding)
+{
+    struct edits settled = {0};
+
+    for (size_t i = 0; i < finding->edits.count; i++) {
+        struct edit edit = finding->edits.item[i];
+        const struct target *target = target_of(settling, edit.file);
+        if (target != NULL && (target->by != NULL || target->why != NULL)) {
+            edits_free(&settled);
+            patch_withdraw(finding,
+                           target->by != NULL ? "%s is written by %s: make the change there."
+                                              : "The patch leaves %s alone: %s.",
+                           edit.file, target->by != NULL ? target->by : target->why);
+            return false;
+        }
+        edit.file = target != NULL ? (char *)(uintptr_t)target->real : edit.file;
+        finding->list->out_of_memory |= target == NULL || edits_add(&settled, &edit) != 0;
     }
-    if (settled->by != NULL || settled->why != NULL) {
-        patch_withdraw(finding,
-                       settled->by != NULL ? "%s is written by %s: make the change there."
-                                           : "The patch leaves %s alone: %s.",
-                       edit->file, settled->by != NULL ? settled->by : settled->why);
-        return false;
-    }
-    finding->list->out_of_memory |= edits_set_file(&finding->edits, number, settled->real) != 0;
+    edits_free(&finding->edits);
+    finding->edits = settled;
     return true;
 }
 
 /* Would the edits of a finding contradict those of earlier ones? */
-static bool contradicts(const struct finding *finding, const struct finding *earlier)
+static bool contradicts(const struct settling *settling, const struct finding *finding)
 {
     for (size_t i = 0; i < finding->edits.count; i++)
-        for (size_t k = 0; k < earlier->edits.count; k++)
-            if (edit_conflicts(&finding->edits.item[i], &earlier->edits.item[k]))
-                return true;
+        if (edits_conflict(&settling->earlier, &finding->edits.item[i]))
+            return true;
     return false;
 }
 
 /* The diff of settled edits, which the caller frees. NULL with errno as of
  * diff_print(). */
-static char *diff_text(const struct audit *audit, const struct edits *edits)
+static char *diff_text(struct audit *audit, const struct edits *edits)
 {
     char *text = NULL;
     size_t size;
@@ -108,7 +161,7 @@ static char *diff_text(const struct audit *audit, const struct edits *edits)
 
     if (to == NULL)
         return NULL;
-    const int result = diff_print(to, audit->host, edits);
+    const int result = diff_print(to, audit->host, edits, &audit->files);
     const int saved = errno;
     if (fclose(to) == 0 && result == 0)
         return text;
@@ -119,7 +172,7 @@ static char *diff_text(const struct audit *audit, const struct edits *edits)
 
 /* Gives a finding the diff of its edits. False: they have no place in the files,
  * or change nothing. */
-static bool find_diff(const struct audit *audit, struct finding *finding)
+static bool find_diff(struct audit *audit, struct finding *finding)
 {
     free(finding->diff);
     finding->diff = diff_text(audit, &finding->edits);
@@ -131,33 +184,31 @@ static bool find_diff(const struct audit *audit, struct finding *finding)
     return false;
 }
 
-static void settle_finding(const struct audit *audit, size_t number, struct settled *settled)
+static void settle_finding(struct settling *settling, struct finding *finding)
 {
-    struct finding *finding = audit->findings.item[number];
-
-    if (finding->diff != NULL) /* it is settled */
+    if (finding->diff != NULL || finding->edits.count == 0) /* it is settled */
         return;
-    for (size_t i = 0; i < finding->edits.count; i++)
-        if (!settle_edit(audit, finding, i, settled))
-            return;
-    for (size_t i = 0; i < number; i++) {
-        if (contradicts(finding, audit->findings.item[i])) {
-            patch_withdraw(finding, "Apply the patch of the other findings first, and run the "
-                                    "audit again.");
-            return;
-        }
-    }
-    if (finding->edits.count > 0 && !find_diff(audit, finding))
+    if (!settle_paths(settling, finding))
+        return;
+    if (contradicts(settling, finding))
+        patch_withdraw(finding, LATER);
+    else if (!find_diff(settling->audit, finding))
         patch_withdraw(finding, "The patch leaves the file alone: a hunk would fit in more than "
                                 "one place.");
 }
 
 void patch_settle(struct audit *audit, size_t first)
 {
-    struct settled settled = {.path = ""};
+    struct settling settling = {.audit = audit};
 
-    for (size_t i = first; i < audit->findings.count; i++)
-        settle_finding(audit, i, &settled);
+    for (size_t i = 0; i < audit->findings.count; i++) {
+        struct finding *finding = audit->findings.item[i];
+        if (i >= first)
+            settle_finding(&settling, finding);
+        audit->findings.out_of_memory |= edits_add_all(&settling.earlier, &finding->edits) != 0;
+    }
+    edits_free(&settling.earlier);
+    tdestroy(settling.targets, target_free);
 }
 
 int patch_collect(const struct findings *findings, size_t first, struct edits *edits)
@@ -176,8 +227,7 @@ static bool withdraw_last(struct findings *findings)
     while (i > 0 && findings->item[i - 1]->edits.count == 0)
         i--;
     if (i > 0)
-        patch_withdraw(findings->item[i - 1], "Apply the patch of the other findings first, and "
-                                              "run the audit again.");
+        patch_withdraw(findings->item[i - 1], LATER);
     return i > 0;
 }
 

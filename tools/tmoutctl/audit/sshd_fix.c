@@ -182,13 +182,10 @@ static int proof_collect(struct proof *proof, size_t end, struct edits *edits)
         if (edits_add_all(edits, &finding->edits) != 0)
             return -1;
     }
-    for (size_t i = 0; i < without_bad->count; i++) {
-        bool is_fixed = false;
-        for (size_t k = 0; k < edits->count; k++)
-            is_fixed |= edit_conflicts(&edits->item[k], &without_bad->item[i]);
-        if (!is_fixed && edits_add(edits, &without_bad->item[i]) != 0)
+    for (size_t i = 0; i < without_bad->count; i++)
+        if (!edits_conflict(edits, &without_bad->item[i]) &&
+            edits_add(edits, &without_bad->item[i]) != 0)
             return -1;
-    }
     return 0;
 }
 

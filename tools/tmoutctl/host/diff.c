@@ -1,8 +1,12 @@
 #include "tools/tmoutctl/host/diff.h"
 
+#include "lib/host/checksum.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <search.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,17 +74,144 @@ const char *diff_target(const struct host *host, const char *path, char *real)
     return NULL;
 }
 
-/* --- hunks ---------------------------------------------------------------- */
+/* --- lines that are equal -------------------------------------------------- */
 
-/* Lines [first, end) of an edited text; the rest of it is unchanged. */
-struct hunk {
-    size_t first, end;
+/* One of the texts of an edited text: its lines, and where there are others like them. */
+struct side {
+    const struct edited_line **line;
+    size_t count;
+    size_t *before;  /* for each line of the edited text, and its end: lines of this side before */
+    size_t *earlier; /* for each line: the number of the last one before it like it, plus one */
+    size_t *among;   /* for each line: how many like it there are up to it */
+    struct map last; /* by what lines are: the number of the last one, plus one */
 };
 
 static bool is_of(const struct edited_line *line, enum edited_mark mark)
 {
     return line->mark == EDITED_KEPT || line->mark == mark;
 }
+
+static uint64_t line_key(const struct edited_line *line)
+{
+    return checksum(CHECKSUM_START, line->text, line->size);
+}
+
+static void side_free(struct side *side)
+{
+    free(side->line);
+    free(side->before);
+    free(side->earlier);
+    free(side->among);
+    map_free(&side->last);
+    *side = (struct side){0};
+}
+
+/* The lines of the edited text that are kept or have this mark. Returns 0, or -1: out of
+ * memory; side is to be freed either way. */
+static int side_make(const struct edited_text *edited, enum edited_mark mark, struct side *side)
+{
+    const size_t size = edited->count + 1;
+
+    *side = (struct side){.line = calloc(size, sizeof *side->line),
+                          .before = calloc(size, sizeof *side->before),
+                          .earlier = calloc(size, sizeof *side->earlier),
+                          .among = calloc(size, sizeof *side->among)};
+    if (side->line == NULL || side->before == NULL || side->earlier == NULL || side->among == NULL)
+        return -1;
+    for (size_t i = 0; i < edited->count; i++) {
+        const struct edited_line *line = &edited->line[i];
+        const size_t number = side->count;
+        side->before[i] = number;
+        if (!is_of(line, mark))
+            continue;
+        const uint64_t key = line_key(line);
+        const size_t last = (size_t)(uintptr_t)map_find(&side->last, key);
+        side->line[number] = line;
+        side->earlier[number] = last;
+        side->among[number] = last > 0 ? side->among[last - 1] + 1 : 1;
+        if (!map_put(&side->last, key, (void *)(uintptr_t)++side->count))
+            return -1;
+    }
+    side->before[edited->count] = side->count;
+    return 0;
+}
+
+static bool is_same_text(const struct edited_line *one, const struct edited_line *other)
+{
+    return one->size == other->size && memcmp(one->text, other->text, one->size) == 0;
+}
+
+/* Lines [first, end) of a side that patch looks for. */
+struct core {
+    const struct side *of;
+    size_t first, end;
+    bool at_start, at_end; /* only there */
+};
+
+static bool fits_at(const struct core *core, const struct side *in, size_t at)
+{
+    const size_t count = core->end - core->first;
+
+    if (at + count > in->count || (core->at_start && at > 0) ||
+        (core->at_end && at + count < in->count))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!is_same_text(core->of->line[core->first + i], in->line[at + i]))
+            return false;
+    return true;
+}
+
+#define NOWHERE SIZE_MAX
+
+/* Do the lines stand anywhere in a text, but at `except`? Looks only where the one that is
+ * the rarest there is. */
+static bool fits_elsewhere(const struct core *core, const struct side *in, size_t except)
+{
+    size_t rarest = core->first, fewest = SIZE_MAX, candidate = 0;
+
+    for (size_t i = core->first; i < core->end; i++) {
+        const size_t last =
+            (size_t)(uintptr_t)map_find(&in->last, line_key(core->of->line[i]));
+        const size_t among = last > 0 ? in->among[last - 1] : 0;
+        if (among < fewest) {
+            rarest = i;
+            fewest = among;
+            candidate = last;
+        }
+    }
+    for (; candidate > 0; candidate = in->earlier[candidate - 1]) {
+        const size_t offset = rarest - core->first;
+        if (candidate - 1 >= offset && candidate - 1 - offset != except &&
+            fits_at(core, in, candidate - 1 - offset))
+            return true;
+    }
+    return core->first == core->end; /* no lines fit anywhere */
+}
+
+/* --- hunks ---------------------------------------------------------------- */
+
+/* A file as it is, for any number of diffs. */
+struct diff_file {
+    char *path;
+    struct text_file file;
+    struct edited_text lines; /* without any edit */
+    struct side text;
+    size_t *start; /* where each line starts, and where the last one ends */
+};
+
+/* What becomes of a part of a file, so large that no hunk sees its ends unless they are those
+ * of the file. */
+struct piece {
+    const struct diff_file *file;
+    size_t first; /* line of the file, from 0 */
+    struct edited_text edited;
+    struct side old, new;
+};
+
+/* Lines [first, end) of the piece's edited text; the rest of it is unchanged. */
+struct hunk {
+    size_t first, end;
+};
 
 /* Lines of the hunk before its first change, or after its last one. */
 static size_t context_before(const struct edited_text *edited, const struct hunk *hunk)
@@ -101,22 +232,19 @@ static size_t context_after(const struct edited_text *edited, const struct hunk 
     return count;
 }
 
-/* What patch compares of a hunk where it ignores as much as it may. On the side
- * with less context it ignores less, and may look only at the file's start or
- * end (locate_hunk() of GNU patch). There is no more to compare than all. */
-struct core {
-    size_t first, end; /* as of a hunk */
-    bool at_start, at_end;
-};
-
-static struct core core_of(const struct edited_text *edited, const struct hunk *hunk,
-                           size_t fuzz_max)
+/* What patch compares of a hunk where it ignores as much as it may, on one side. Where there is
+ * less context it ignores less, and may look only at the file's start or end (locate_hunk() of
+ * GNU patch). There is no more to compare than all. */
+static struct core core_of(const struct piece *piece, const struct side *side,
+                           const struct hunk *hunk, size_t fuzz_max)
 {
+    const struct edited_text *edited = &piece->edited;
     const size_t before = context_before(edited, hunk), after = context_after(edited, hunk);
     const size_t more = before > after ? before : after;
     const bool is_all = hunk->first == 0 && hunk->end == edited->count;
     const size_t fuzz = is_all ? 0 : (more < fuzz_max ? more : fuzz_max);
-    struct core core = {hunk->first, hunk->end, before + fuzz < more, after + fuzz < more};
+    struct core core = {side, side->before[hunk->first], side->before[hunk->end],
+                        before + fuzz < more, after + fuzz < more};
 
     if (!core.at_start)
         core.first += before + fuzz - more;
@@ -125,60 +253,19 @@ static struct core core_of(const struct edited_text *edited, const struct hunk *
     return core;
 }
 
-/* The next line from i on that is in the text with this mark, or the count. */
-static size_t next_of(const struct edited_text *edited, size_t i, enum edited_mark mark)
-{
-    while (i < edited->count && !is_of(&edited->line[i], mark))
-        i++;
-    return i;
-}
-
-static bool is_same_text(const struct edited_text *edited, size_t one, size_t other)
-{
-    return edited->line[one].size == edited->line[other].size &&
-           memcmp(edited->line[one].text, edited->line[other].text, edited->line[one].size) == 0;
-}
-
-/* Do the core's lines of one text (the old one for EDITED_REMOVED, the new one
- * for EDITED_ADDED) stand at `at` of the text `in`? */
-static bool fits_at(const struct edited_text *edited, const struct core *core,
-                    enum edited_mark mark, size_t at, enum edited_mark in)
-{
-    size_t here = at;
-
-    if (core->at_start && at != next_of(edited, 0, in))
-        return false;
-    for (size_t i = next_of(edited, core->first, mark); i < core->end;
-         i = next_of(edited, i + 1, mark), here = next_of(edited, here + 1, in)) {
-        if (here == edited->count || !is_same_text(edited, i, here))
-            return false;
-    }
-    return !core->at_end || next_of(edited, here, in) == edited->count;
-}
-
 /* Does the hunk fit only where it belongs: its old lines, for patch, and its new
  * ones, for patch -R? Neither may fit in the other text: a second run would
  * change it again. */
-static bool is_unique(const struct edited_text *edited, const struct hunk *hunk, size_t fuzz_max)
+static bool is_unique(const struct piece *piece, const struct hunk *hunk, size_t fuzz_max)
 {
-    const enum edited_mark old = EDITED_REMOVED, new = EDITED_ADDED;
-    const struct core core = core_of(edited, hunk, fuzz_max);
-    const size_t old_at = next_of(edited, core.first, old);
-    const size_t new_at = next_of(edited, core.first, new);
+    const struct core old = core_of(piece, &piece->old, hunk, fuzz_max);
+    const struct core new = core_of(piece, &piece->new, hunk, fuzz_max);
+    const struct side *text = &piece->file->text;
 
-    for (size_t at = 0; at < edited->count; at++) {
-        /* Few lines are like the first one. A core without lines fits anywhere. */
-        if (old_at < core.end && new_at < core.end && !is_same_text(edited, at, old_at) &&
-            !is_same_text(edited, at, new_at))
-            continue;
-        const bool in_old = is_of(&edited->line[at], old), in_new = is_of(&edited->line[at], new);
-        if ((in_old && at != old_at && fits_at(edited, &core, old, at, old)) ||
-            (in_new && at != new_at && fits_at(edited, &core, new, at, new)) ||
-            (in_new && fits_at(edited, &core, old, at, new)) ||
-            (in_old && fits_at(edited, &core, new, at, old)))
-            return false;
-    }
-    return true;
+    /* Outside of the piece, both texts are as the file is. */
+    return !fits_elsewhere(&old, text, piece->first + old.first) &&
+           !fits_elsewhere(&new, text, NOWHERE) && !fits_elsewhere(&old, &piece->new, NOWHERE) &&
+           !fits_elsewhere(&new, &piece->new, new.first);
 }
 
 /* The hunk of the first change from `from` on, with that many lines of context;
@@ -200,37 +287,96 @@ static bool next_hunk(const struct edited_text *edited, size_t from, size_t widt
 }
 
 /* Are all hunks unique with that many lines of context? */
-static bool are_unique(const struct edited_text *edited, size_t width, size_t fuzz_max)
+static bool are_unique(const struct piece *piece, size_t width, size_t fuzz_max)
 {
     struct hunk hunk = {0, 0};
 
-    while (next_hunk(edited, hunk.end, width, &hunk))
-        if (!is_unique(edited, &hunk, fuzz_max))
+    while (next_hunk(&piece->edited, hunk.end, width, &hunk))
+        if (!is_unique(piece, &hunk, fuzz_max))
             return false;
     return true;
 }
 
-/*
- * How many lines of context the hunks of this text need, so that each of them is
- * unique; 0: no number of lines is enough. patch removes a file that becomes
- * empty, with its owner and mode, and fills an empty one again and again.
- */
-static size_t context_width(const struct edited_text *edited)
+static void piece_free(struct piece *piece)
 {
-    if (next_of(edited, 0, EDITED_REMOVED) == edited->count ||
-        next_of(edited, 0, EDITED_ADDED) == edited->count)
-        return 0;
-    for (size_t width = CONTEXT_LINES; width <= CONTEXT_LINES_MAX; width++) {
-        if (are_unique(edited, width, FUZZ_LINES))
-            return width;
-        if (width >= edited->count)
+    edited_text_free(&piece->edited);
+    side_free(&piece->old);
+    side_free(&piece->new);
+}
+
+/* The lines that edits are about, from *first to *end, or those that they are before; both
+ * within the file. Returns how many lines they add. */
+static size_t edits_span(const struct diff_file *file, const struct edit *const *edit, size_t count,
+                         size_t *first, size_t *end)
+{
+    const size_t lines = file->text.count;
+    size_t added = 0;
+
+    *first = lines;
+    *end = 0;
+    for (size_t i = 0; i < count; i++) {
+        const size_t at = edit[i]->line - 1U < lines ? edit[i]->line - 1U : lines;
+        *first = at < *first ? at : *first;
+        *end = at + 1 > *end ? at + 1 : *end;
+        added++;
+        for (const char *c = edit[i]->text; c != NULL && (c = strchr(c, '\n')) != NULL; c++)
+            added++;
+    }
+    return added;
+}
+
+/* Runs the edits on as much of the file as hunks with that much context, and whatever they may
+ * be taken for, reach. Returns 0, or -1 with errno; piece is to be freed either way. */
+static int piece_make(const struct diff_file *file, const struct edit **edit, size_t count,
+                      size_t width, struct piece *piece)
+{
+    size_t first, end;
+    const size_t added = edits_span(file, edit, count, &first, &end);
+    const size_t reach = added + (end - first) + 2 * width + 1;
+
+    first = first > reach ? first - reach : 0;
+    end = file->text.count - end > reach && end < file->text.count ? end + reach : file->text.count;
+    *piece = (struct piece){.file = file, .first = first};
+    const struct text_file lines = {
+        .text = file->file.text != NULL ? file->file.text + file->start[first] : NULL,
+        .size = file->start[end] - file->start[first]};
+    if (edits_run_lines(edit, count, &lines, (unsigned)first, &piece->edited) != 0 ||
+        side_make(&piece->edited, EDITED_REMOVED, &piece->old) != 0 ||
+        side_make(&piece->edited, EDITED_ADDED, &piece->new) != 0)
+        return -1;
+    return 0;
+}
+
+/*
+ * Runs the edits, and finds out how many lines of context their hunks need, so that each of
+ * them is unique; 0: no number of lines is enough. patch removes a file that becomes empty,
+ * with its owner and mode, and fills an empty one again and again. Returns 0, or -1 with errno;
+ * piece is to be freed either way.
+ */
+static int find_hunks(const struct diff_file *file, const struct edit **edit, size_t count,
+                      struct piece *piece, size_t *width)
+{
+    *piece = (struct piece){.file = file};
+    for (*width = CONTEXT_LINES; *width <= CONTEXT_LINES_MAX; ++*width) {
+        piece_free(piece);
+        if (piece_make(file, edit, count, *width, piece) != 0)
+            return -1;
+        if (!piece->edited.changed || file->file.text == NULL)
+            return 0;
+        const bool is_all = piece->old.count == file->text.count;
+        if (file->text.count == 0 || (is_all && piece->new.count == 0)) {
+            *width = 0;
+            return 0;
+        }
+        if (are_unique(piece, *width, FUZZ_LINES))
+            return 0;
+        if (is_all && *width >= piece->edited.count)
             break;
     }
     /* In a short file a hunk may reach from start to end, and nothing ties it to
      * either: several with less context do. They are exact, without fuzz. */
-    for (size_t width = CONTEXT_LINES; width > 0; width--)
-        if (are_unique(edited, width, 0))
-            return width;
+    for (*width = CONTEXT_LINES; *width > 0 && !are_unique(piece, *width, 0);)
+        --*width;
     return 0;
 }
 
@@ -238,15 +384,12 @@ static size_t context_width(const struct edited_text *edited)
 
 /* The place of a hunk in one of the texts: its first line, or the one before it
  * where it has none, and how many they are. */
-static void print_range(FILE *to, char sign, const struct edited_text *edited,
-                        const struct hunk *hunk, enum edited_mark mark)
+static void print_range(FILE *to, char sign, const struct piece *piece, const struct side *side,
+                        const struct hunk *hunk)
 {
-    size_t before = 0, count = 0;
+    const size_t before = piece->first + side->before[hunk->first];
+    const size_t count = side->before[hunk->end] - side->before[hunk->first];
 
-    for (size_t i = 0; i < hunk->end; i++) {
-        before += i < hunk->first && is_of(&edited->line[i], mark);
-        count += i >= hunk->first && is_of(&edited->line[i], mark);
-    }
     fprintf(to, "%c%zu", sign, count > 0 ? before + 1 : before);
     if (count != 1)
         fprintf(to, ",%zu", count);
@@ -261,12 +404,14 @@ static void print_line(FILE *to, char sign, const struct edited_line *line)
 }
 
 /* Of lines that change one after the other, those that are removed come first. */
-static void print_hunk(FILE *to, const struct edited_text *edited, const struct hunk *hunk)
+static void print_hunk(FILE *to, const struct piece *piece, const struct hunk *hunk)
 {
+    const struct edited_text *edited = &piece->edited;
+
     fputs("@@ ", to);
-    print_range(to, '-', edited, hunk, EDITED_REMOVED);
+    print_range(to, '-', piece, &piece->old, hunk);
     fputc(' ', to);
-    print_range(to, '+', edited, hunk, EDITED_ADDED);
+    print_range(to, '+', piece, &piece->new, hunk);
     fputs(" @@\n", to);
     for (size_t i = hunk->first; i < hunk->end;) {
         const size_t first = i;
@@ -296,52 +441,125 @@ static void print_names(FILE *to, const char *path, bool exists)
     fprintf(to, "+++ b%s%s\n", path, tab);
 }
 
-static int print_file(FILE *to, const struct host *host, const struct edits *edits,
-                      const char *path)
+/* Prints what edits of one file change, which are sorted for it. */
+static int print_file(FILE *to, const struct diff_file *file, const struct edit **edit,
+                      size_t count)
 {
-    const struct host as_is = {.root = host->root};
-    struct text_file file;
-    struct edited_text edited = {0};
+    struct piece piece;
     struct hunk hunk = {0, 0};
-    int result = host_read_text(&as_is, path, O_NOFOLLOW, TEXT_FILE_SIZE_MAX, &file);
+    size_t width;
+    int result = find_hunks(file, edit, count, &piece, &width);
 
-    if (result != 0 && errno != ENOENT)
-        return -1;
-    result = edits_run(edits, host, path, &file, &edited);
-    const size_t width = result == 0 && file.text != NULL ? context_width(&edited) : CONTEXT_LINES;
-    if (result == 0 && edited.changed && width == 0) {
-        errno = ENOTUNIQ;
-        result = -1;
+    if (result == 0 && piece.edited.changed) {
+        if (width == 0) {
+            errno = ENOTUNIQ;
+            result = -1;
+        } else {
+            print_names(to, file->path, file->file.text != NULL);
+        }
     }
-    if (result == 0 && edited.changed)
-        print_names(to, path, file.text != NULL);
-    while (result == 0 && next_hunk(&edited, hunk.end, width, &hunk))
-        print_hunk(to, &edited, &hunk);
+    while (result == 0 && next_hunk(&piece.edited, hunk.end, width, &hunk))
+        print_hunk(to, &piece, &hunk);
     const int saved = errno;
-    edited_text_free(&edited);
-    free(file.text);
+    piece_free(&piece);
     errno = saved;
     return result;
 }
 
-static int compare_paths(const void *left, const void *right)
+/* --- files ---------------------------------------------------------------- */
+
+static void file_free(void *freed)
 {
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
+    struct diff_file *file = freed;
+
+    side_free(&file->text);
+    edited_text_free(&file->lines);
+    free(file->start);
+    free(file->file.text);
+    free(file->path);
+    free(file);
 }
 
-int diff_print(FILE *to, const struct host *host, const struct edits *edits)
+/* Reads the rest of a file, whose path is set; it need not exist. Returns 0, or -1 with errno. */
+static int file_read(const struct host *host, struct diff_file *file)
 {
-    const char **path = malloc((edits->count + 1) * sizeof *path);
+    const struct host as_is = {.root = host->root};
+
+    if ((host_read_text(&as_is, file->path, O_NOFOLLOW, TEXT_FILE_SIZE_MAX, &file->file) != 0 &&
+         errno != ENOENT) ||
+        edits_run_lines(NULL, 0, &file->file, 0, &file->lines) != 0 ||
+        side_make(&file->lines, EDITED_KEPT, &file->text) != 0)
+        return -1;
+    file->start = calloc(file->text.count + 1, sizeof *file->start);
+    if (file->start == NULL)
+        return -1;
+    for (size_t i = 0; i < file->text.count; i++)
+        file->start[i + 1] = file->start[i] + file->lines.line[i].size;
+    return 0;
+}
+
+static int compare_paths(const void *left, const void *right)
+{
+    return strcmp(((const struct diff_file *)left)->path, ((const struct diff_file *)right)->path);
+}
+
+/* The file at a path, which is read if it was not. NULL with errno. */
+static const struct diff_file *files_get(struct diff_files *files, const struct host *host,
+                                         const char *path)
+{
+    const struct diff_file wanted = {.path = (char *)(uintptr_t)path};
+    struct diff_file *const *found = tfind(&wanted, &files->by_path, compare_paths);
+    struct diff_file *file = found == NULL ? calloc(1, sizeof *file) : *found;
+
+    if (file == NULL || found != NULL)
+        return file;
+    file->path = strdup(path);
+    if (file->path != NULL && file_read(host, file) == 0 &&
+        tsearch(file, &files->by_path, compare_paths) != NULL)
+        return file;
+    const int saved = errno;
+    file_free(file);
+    errno = saved;
+    return NULL;
+}
+
+const struct text_file *diff_files_read(struct diff_files *files, const struct host *host,
+                                        const char *path)
+{
+    const struct diff_file *file = files_get(files, host, path);
+
+    return file != NULL ? &file->file : NULL;
+}
+
+void diff_files_free(struct diff_files *files)
+{
+    tdestroy(files->by_path, file_free);
+    files->by_path = NULL;
+}
+
+static int compare_files(const void *left, const void *right)
+{
+    return strcmp((*(const struct edit *const *)left)->file,
+                  (*(const struct edit *const *)right)->file);
+}
+
+int diff_print(FILE *to, const struct host *host, const struct edits *edits,
+               struct diff_files *files)
+{
+    const struct edit **edit = malloc((edits->count + 1) * sizeof *edit);
     int result = 0;
 
-    if (path == NULL)
+    if (edit == NULL)
         return -1;
     for (size_t i = 0; i < edits->count; i++)
-        path[i] = edits->item[i].file;
-    qsort(path, edits->count, sizeof *path, compare_paths);
-    for (size_t i = 0; result == 0 && i < edits->count; i++)
-        if (i == 0 || strcmp(path[i], path[i - 1]) != 0)
-            result = print_file(to, host, edits, path[i]);
-    free(path);
+        edit[i] = &edits->item[i];
+    qsort(edit, edits->count, sizeof(struct edit *), compare_files);
+    for (size_t first = 0, end; result == 0 && first < edits->count; first = end) {
+        for (end = first; end < edits->count && compare_files(&edit[first], &edit[end]) == 0;)
+            end++;
+        const struct diff_file *file = files_get(files, host, edit[first]->file);
+        result = file != NULL ? print_file(to, file, &edit[first], end - first) : -1;
+    }
+    free(edit);
     return result;
 }

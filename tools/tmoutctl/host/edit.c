@@ -1,6 +1,7 @@
 #include "tools/tmoutctl/host/edit.h"
 
 #include "lib/host/array.h"
+#include "lib/host/checksum.h"
 #include "tools/tmoutctl/host/host.h"
 
 #include <errno.h>
@@ -21,12 +22,30 @@ static bool edit_is(const struct edit *one, const struct edit *other)
                               : other->text != NULL && strcmp(one->text, other->text) == 0);
 }
 
+/* Changes of one line have the same key, whatever they do to it; insertions each their own,
+ * as thousands may be for the same place. */
+static uint64_t edit_key(const struct edit *edit)
+{
+    uint64_t key = checksum(CHECKSUM_START, edit->file, strlen(edit->file) + 1);
+
+    key = checksum(key, &edit->line, sizeof edit->line);
+    return edit->kind == EDIT_INSERT ? checksum(key, edit->text, strlen(edit->text)) : key;
+}
+
+/* The number of the list's last edit with this key, plus one; 0: none. Those before it follow
+ * in target[].earlier. */
+static size_t edits_last(const struct edits *edits, uint64_t key)
+{
+    return (size_t)(uintptr_t)map_find(&edits->by_key, key);
+}
+
 /* Adds a copy, whether or not the list has an equal one. */
-static int edits_append(struct edits *edits, const struct edit *edit, const struct edit_target *is)
+static int edits_append(struct edits *edits, const struct edit *edit, uint64_t key)
 {
     struct edit copy = {.kind = edit->kind, .line = edit->line, .file = strdup(edit->file)};
     struct edit *grown = array_grow(edits->item, edits->count, sizeof *grown);
     struct edit_target *target = array_grow(edits->target, edits->count, sizeof *target);
+    const size_t earlier = edits_last(edits, key);
 
     if (grown != NULL)
         edits->item = grown;
@@ -35,31 +54,22 @@ static int edits_append(struct edits *edits, const struct edit *edit, const stru
     if (edit->text != NULL)
         copy.text = strdup(edit->text);
     if (grown == NULL || target == NULL || copy.file == NULL ||
-        (edit->text != NULL && copy.text == NULL)) {
+        (edit->text != NULL && copy.text == NULL) ||
+        !map_put(&edits->by_key, key, (void *)(uintptr_t)(edits->count + 1))) {
         free(copy.file);
         free(copy.text);
         return -1;
     }
-    edits->target[edits->count] = *is;
+    edits->target[edits->count] =
+        (struct edit_target){.path_length = strlen(copy.file), .earlier = earlier};
     edits->item[edits->count++] = copy;
     return 0;
 }
 
-static uint32_t edit_hash(const struct edit *edit)
+static bool edits_have(const struct edits *edits, const struct edit *edit, uint64_t key)
 {
-    uint32_t hash = 2166136261u ^ edit->line; /* FNV-1a */
-
-    for (const char *at = edit->file; *at != '\0'; at++)
-        hash = (hash ^ (unsigned char)*at) * 16777619u;
-    for (const char *at = edit->text; at != NULL && *at != '\0'; at++)
-        hash = (hash ^ (unsigned char)*at) * 16777619u;
-    return hash;
-}
-
-static bool edits_have(const struct edits *edits, const struct edit *edit, uint32_t hash)
-{
-    for (size_t i = 0; i < edits->count; i++)
-        if (edits->target[i].hash == hash && edit_is(&edits->item[i], edit))
+    for (size_t i = edits_last(edits, key); i > 0; i = edits->target[i - 1].earlier)
+        if (edit_is(&edits->item[i - 1], edit))
             return true;
     return false;
 }
@@ -67,49 +77,38 @@ static bool edits_have(const struct edits *edits, const struct edit *edit, uint3
 bool edits_include(const struct edits *edits, const struct edits *others)
 {
     for (size_t i = 0; i < others->count; i++)
-        if (!edits_have(edits, &others->item[i], edit_hash(&others->item[i])))
+        if (!edits_have(edits, &others->item[i], edit_key(&others->item[i])))
             return false;
     return true;
 }
 
 int edits_add(struct edits *edits, const struct edit *edit)
 {
-    const uint32_t hash = edit_hash(edit);
+    const uint64_t key = edit_key(edit);
 
-    if (edits_have(edits, edit, hash))
-        return 0;
-    return edits_append(edits, edit,
-                        &(struct edit_target){.path_length = strlen(edit->file), .hash = hash});
-}
-
-int edits_set_file(struct edits *edits, size_t i, const char *file)
-{
-    char *copy = strdup(file);
-
-    if (copy == NULL)
-        return -1;
-    free(edits->item[i].file);
-    edits->item[i].file = copy;
-    edits->target[i] =
-        (struct edit_target){.path_length = strlen(file), .hash = edit_hash(&edits->item[i])};
-    return 0;
+    return edits_have(edits, edit, key) ? 0 : edits_append(edits, edit, key);
 }
 
 int edits_add_all(struct edits *edits, const struct edits *added)
 {
-    const bool is_empty = edits->count == 0; /* added has none twice */
-
     for (size_t i = 0; i < added->count; i++)
-        if ((is_empty ? edits_append(edits, &added->item[i], &added->target[i])
-                      : edits_add(edits, &added->item[i])) != 0)
+        if (edits_add(edits, &added->item[i]) != 0)
             return -1;
     return 0;
 }
 
-bool edit_conflicts(const struct edit *one, const struct edit *other)
+static bool edit_conflicts(const struct edit *one, const struct edit *other)
 {
     return one->kind != EDIT_INSERT && other->kind != EDIT_INSERT && one->line == other->line &&
            strcmp(one->file, other->file) == 0 && !edit_is(one, other);
+}
+
+bool edits_conflict(const struct edits *edits, const struct edit *edit)
+{
+    for (size_t i = edits_last(edits, edit_key(edit)); i > 0; i = edits->target[i - 1].earlier)
+        if (edit_conflicts(&edits->item[i - 1], edit))
+            return true;
+    return false;
 }
 
 void edits_free(struct edits *edits)
@@ -120,6 +119,7 @@ void edits_free(struct edits *edits)
     }
     free(edits->item);
     free(edits->target);
+    map_free(&edits->by_key);
     *edits = (struct edits){0};
 }
 
@@ -127,8 +127,7 @@ void edits_free(struct edits *edits)
 
 /* The edits of one file, and what becomes of it. */
 struct edit_run {
-    const struct edit **edit; /* those of this file */
-    size_t count;
+    const struct edit **edit, **end; /* those to come, in the order of their lines */
     const char *ending; /* of the line at hand or, at the end, of the last: "\n" or "\r\n" */
     struct edited_text *edited;
     size_t used; /* of edited->old */
@@ -183,28 +182,22 @@ static int run_add_new(struct edit_run *run, const char *text)
 
 static int run_inserts(struct edit_run *run, unsigned line)
 {
-    for (size_t i = 0; i < run->count; i++)
-        if (run->edit[i]->kind == EDIT_INSERT && run->edit[i]->line == line &&
-            run_add_new(run, run->edit[i]->text) != 0)
+    for (; run->edit < run->end && (*run->edit)->kind == EDIT_INSERT && (*run->edit)->line == line;
+         run->edit++)
+        if (run_add_new(run, (*run->edit)->text) != 0)
             return -1;
     return 0;
 }
 
 /* The edit that replaces or deletes the line, into *change, or NULL. Returns 0,
  * or -1 with errno if there are two. */
-static int run_find_change(const struct edit_run *run, unsigned line, const struct edit **change)
+static int run_find_change(struct edit_run *run, unsigned line, const struct edit **change)
 {
-    *change = NULL;
-    for (size_t i = 0; i < run->count; i++) {
-        if (run->edit[i]->kind == EDIT_INSERT || run->edit[i]->line != line)
-            continue;
-        if (*change != NULL) {
-            errno = ERANGE;
-            return -1;
-        }
-        *change = run->edit[i];
-    }
-    return 0;
+    *change = run->edit < run->end && (*run->edit)->line == line ? *run->edit++ : NULL;
+    if (*change == NULL || run->edit == run->end || (*run->edit)->line != line)
+        return 0;
+    errno = ERANGE;
+    return -1;
 }
 
 static int run_line(struct edit_run *run, const struct text_line *line)
@@ -272,34 +265,51 @@ static int run_make_room(struct edit_run *run, const struct text_file *before)
     return run->edited->old != NULL ? 0 : -1;
 }
 
-static int run_file(struct edit_run *run, const struct text_file *before)
+/* By line; what is inserted before a line comes before what becomes of the line, in the order
+ * in which it was added. */
+static int edits_compare(const void *left, const void *right)
 {
+    const struct edit *one = *(const struct edit *const *)left;
+    const struct edit *other = *(const struct edit *const *)right;
+    const unsigned line = one->line - 1, other_line = other->line - 1; /* EDIT_END: the largest */
+    const bool is_change = one->kind != EDIT_INSERT, is_other_change = other->kind != EDIT_INSERT;
+
+    if (line != other_line)
+        return line < other_line ? -1 : 1;
+    if (is_change != is_other_change)
+        return is_change ? 1 : -1;
+    return (one > other) - (one < other);
+}
+
+int edits_run_lines(const struct edit **edit, size_t count, const struct text_file *lines,
+                    unsigned before, struct edited_text *edited)
+{
+    struct edit_run run = {.edit = edit, .end = edit + count, .ending = "\n", .edited = edited};
     struct text_line line = {0};
     size_t last = 0, missing = 0;
-    unsigned lines = 0;
 
-    run->ending = "\n";
-    if (run_make_room(run, before) != 0)
+    if (count > 1)
+        qsort(edit, count, sizeof(struct edit *), edits_compare);
+    if (run_make_room(&run, lines) != 0)
         return -1;
-    while (before->text != NULL && next_text_line(before, &line)) {
-        if (run_line(run, &line) != 0)
+    while (lines->text != NULL && next_text_line(lines, &line)) {
+        struct text_line here = line;
+        here.number += before;
+        if (run_line(&run, &here) != 0)
             return -1;
-        lines = line.number;
         if (line.next == line.end) /* no newline, but perhaps the \r before it */
-            missing = line.end[-1] == '\r' ? 1 : strlen(run->ending);
+            missing = line.end[-1] == '\r' ? 1 : strlen(run.ending);
     }
-    for (size_t i = 0; i < run->edited->count; i++)
-        if (run->edited->line[i].mark != EDITED_ADDED)
+    for (size_t i = 0; i < edited->count; i++)
+        if (edited->line[i].mark != EDITED_ADDED)
             last = i;
-    for (size_t i = 0; i < run->count; i++) {
-        if (run->edit[i]->line > lines) {
-            errno = ERANGE;
-            return -1;
-        }
-    }
-    if (run_inserts(run, EDIT_END) != 0)
+    if (run_inserts(&run, EDIT_END) != 0)
         return -1;
-    return missing > 0 ? run_open_end(run, last, missing) : 0;
+    if (run.edit < run.end) { /* about a line that is not there */
+        errno = ERANGE;
+        return -1;
+    }
+    return missing > 0 ? run_open_end(&run, last, missing) : 0;
 }
 
 /* Is edit number i about the file at path[length], of which this is the status? Each edit's file
@@ -317,7 +327,7 @@ static bool is_about(const struct edits *edits, size_t i, const struct host *hos
         return false;
     if (!target->is_known && host_path(host, edits->item[i].file, full, sizeof full) == 0 &&
         stat(full, &status) == 0)
-        *target = (struct edit_target){target->path_length, target->hash, true, status.st_dev,
+        *target = (struct edit_target){target->path_length, target->earlier, true, status.st_dev,
                                        status.st_ino};
     return target->is_known && target->inode == file->status.st_ino &&
            target->device == file->status.st_dev;
@@ -327,16 +337,16 @@ int edits_run(const struct edits *edits, const struct host *host, const char *pa
               const struct text_file *before, struct edited_text *edited)
 {
     const size_t length = strlen(path);
-    struct edit_run run = {.edited = edited,
-                           .edit = malloc((edits->count + 1) * sizeof(struct edit *))};
+    const struct edit **edit = malloc((edits->count + 1) * sizeof *edit);
+    size_t count = 0;
 
-    if (run.edit == NULL)
+    if (edit == NULL)
         return -1;
     for (size_t i = 0; i < edits->count; i++)
         if (is_about(edits, i, host, path, length, before))
-            run.edit[run.count++] = &edits->item[i];
-    const int result = run_file(&run, before);
-    free(run.edit);
+            edit[count++] = &edits->item[i];
+    const int result = edits_run_lines(edit, count, before, 0, edited);
+    free(edit);
     return result;
 }
 

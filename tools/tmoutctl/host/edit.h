@@ -5,6 +5,7 @@
 #ifndef TMOUT_TMOUTCTL_HOST_EDIT_H
 #define TMOUT_TMOUTCTL_HOST_EDIT_H
 
+#include "lib/host/map.h"
 #include "tools/tmoutctl/host/text_file.h"
 
 #include <stdbool.h>
@@ -38,7 +39,7 @@ struct edit {
 /* Which file an edit is about, once that was looked up: on the host, as it is. */
 struct edit_target {
     size_t path_length; /* of the edit's own name for it */
-    uint32_t hash;      /* of the edit, to find equal ones quickly */
+    size_t earlier;     /* the edit before it with the same key, as in by_key; 0: none */
     bool is_known;
     dev_t device;
     ino_t inode;
@@ -49,6 +50,7 @@ struct edits {
     struct edit *item;
     struct edit_target *target; /* of item[], for edits_run() */
     size_t count;
+    struct map by_key; /* the number of the last edit with a key, plus one */
 };
 
 /*
@@ -61,15 +63,12 @@ int edits_add(struct edits *edits, const struct edit *edit);
 /* The same for all of another list. */
 int edits_add_all(struct edits *edits, const struct edits *added);
 
-/* Names the file of change number i otherwise. Returns 0, or -1: out of memory. */
-int edits_set_file(struct edits *edits, size_t i, const char *file);
-
 /* Has the list all changes of another one? */
 bool edits_include(const struct edits *edits, const struct edits *others);
 
-/* Do two changes exclude each other, since both replace or delete the same line,
- * but not in the same way? The first path of a file counts, links do not. */
-bool edit_conflicts(const struct edit *one, const struct edit *other);
+/* Does the list replace or delete the same line in another way, so that both cannot be made?
+ * The path that each has for the file counts; links are not followed. */
+bool edits_conflict(const struct edits *edits, const struct edit *edit);
 
 void edits_free(struct edits *edits);
 
@@ -101,6 +100,11 @@ struct edited_text {
  */
 int edits_run(const struct edits *edits, const struct host *host, const char *path,
               const struct text_file *before, struct edited_text *edited);
+
+/* The same for edits of one file, items of one list, which are sorted for it; and for a part
+ * of the file: whole lines after those `before`. */
+int edits_run_lines(const struct edit **edit, size_t count, const struct text_file *lines,
+                    unsigned before, struct edited_text *edited);
 
 /* Puts the new text in the place of the file's, which is freed. Returns 0, or -1
  * with errno: out of memory. */

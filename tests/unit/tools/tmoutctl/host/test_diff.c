@@ -21,8 +21,10 @@ static char *diff_of(const char *root, const struct edits *edits)
     FILE *to = open_memstream(&text, &size);
 
     assert_non_null(to);
-    const int result = diff_print(to, &host, edits), saved = errno;
+    struct diff_files files = {0};
+    const int result = diff_print(to, &host, edits, &files), saved = errno;
     assert_int_equal(fclose(to), 0);
+    diff_files_free(&files);
     errno = saved;
     if (result == 0)
         return text;
@@ -189,10 +191,7 @@ static void random_edits(unsigned *seed, const char *text, struct edits *edits)
             edit = (struct edit){.kind = EDIT_INSERT, .file = path};
         if (edit.kind != EDIT_DELETE)
             edit.text = new_text[below(seed, COUNT_OF(new_text))];
-        bool conflicts = false;
-        for (size_t k = 0; k < edits->count; k++)
-            conflicts = conflicts || edit_conflicts(&edits->item[k], &edit);
-        if (!conflicts)
+        if (!edits_conflict(edits, &edit))
             assert_int_equal(edits_add(edits, &edit), 0);
     }
 }

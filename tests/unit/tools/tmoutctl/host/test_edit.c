@@ -142,11 +142,11 @@ static void equal_edits_count_once(void **state)
     assert_int_equal(edits.count, 1);
     assert_int_equal(edits_add(&edits, &insert), 0);
     assert_int_equal(edits.count, 2);
-    assert_false(edit_conflicts(&replace, &same));
-    assert_true(edit_conflicts(&replace, &other));
-    assert_true(edit_conflicts(&replace, &delete));
-    assert_false(edit_conflicts(&replace, &insert));
-    assert_false(edit_conflicts(&replace, &elsewhere));
+    assert_false(edits_conflict(&edits, &same));
+    assert_true(edits_conflict(&edits, &other));
+    assert_true(edits_conflict(&edits, &delete));
+    assert_false(edits_conflict(&edits, &insert));
+    assert_false(edits_conflict(&edits, &elsewhere));
     edits_free(&edits);
     assert_int_equal(edits.count, 0);
 }
@@ -173,30 +173,28 @@ static void a_file_by_another_name(void **state)
     free(link);
 }
 
-/* An edit whose file gets another, shorter name is about that one, and equal to others. */
-static void an_edit_of_another_file(void **state)
+/* An edit is about its own file only, and equal to those of the same file. */
+static void edits_of_two_files(void **state)
 {
     struct edits edits = {0}, others = {0};
     const struct host host = {.root = *state, .edits = &edits};
     struct text_file file;
     char longer[] = "/etc/a-longer-name", shorter[] = "/etc/b", text[] = "x";
-    const struct edit before = {EDIT_REPLACE, longer, 1, text};
-    const struct edit after = {EDIT_REPLACE, shorter, 1, text};
 
     put(*state, longer, "a\n");
     put(*state, shorter, "b\n");
-    assert_int_equal(edits_add(&edits, &before), 0);
-    assert_int_equal(edits_add(&others, &after), 0);
+    assert_int_equal(edits_add(&edits, &(struct edit){EDIT_REPLACE, longer, 1, text}), 0);
+    assert_int_equal(edits_add(&others, &(struct edit){EDIT_REPLACE, shorter, 1, text}), 0);
     assert_false(edits_include(&edits, &others));
-    assert_int_equal(edits_set_file(&edits, 0, shorter), 0);
+    assert_int_equal(host_read_text(&host, shorter, 0, TEXT_FILE_SIZE_MAX, &file), 0);
+    assert_string_equal(file.text, "b\n");
+    free(file.text);
+    assert_int_equal(edits_add_all(&edits, &others), 0);
+    assert_int_equal(edits_add_all(&edits, &others), 0);
+    assert_int_equal(edits.count, 2);
     assert_true(edits_include(&edits, &others));
-    assert_int_equal(edits_add(&edits, &after), 0);
-    assert_int_equal(edits.count, 1);
     assert_int_equal(host_read_text(&host, shorter, 0, TEXT_FILE_SIZE_MAX, &file), 0);
     assert_string_equal(file.text, "x\n");
-    free(file.text);
-    assert_int_equal(host_read_text(&host, longer, 0, TEXT_FILE_SIZE_MAX, &file), 0);
-    assert_string_equal(file.text, "a\n");
     free(file.text);
     edits_free(&others);
     edits_free(&edits);
@@ -223,7 +221,7 @@ int main(void)
         cmocka_unit_test(both_texts_are_there),
         cmocka_unit_test(equal_edits_count_once),
         cmocka_unit_test_setup_teardown(a_file_by_another_name, temporary_make, temporary_remove),
-        cmocka_unit_test_setup_teardown(an_edit_of_another_file, temporary_make, temporary_remove),
+        cmocka_unit_test_setup_teardown(edits_of_two_files, temporary_make, temporary_remove),
         cmocka_unit_test_setup_teardown(what_cannot_be_read, temporary_make, temporary_remove),
     };
 

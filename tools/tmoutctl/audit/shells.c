@@ -343,18 +343,33 @@ static bool is_strictest(const struct audit *audit, const struct shell_finding *
     return found->value > 0 && limit_sec != SETTING_NONE && found->value < limit_sec / unit_sec;
 }
 
-/* Comments out the lines of a script that set the limit, if they do nothing
- * else. */
-static void fix_script(const struct audit *audit, struct finding *finding,
-                       const struct shell_finding *found)
-{
-    struct edits edits = {0};
+/* The edits of the script that the last finding was about. */
+struct script {
+    const char *file;
+    struct edits edits; /* in the order of their lines */
+    size_t next;        /* after those of the last finding */
+};
 
+/* Comments out the lines of a script that set the limit, if they do nothing else: all of them
+ * for its first finding, so that what belongs together goes, and its own line for each other. */
+static void fix_script(const struct audit *audit, struct finding *finding,
+                       const struct shell_finding *found, struct script *script)
+{
     finding_set_remediation(finding, "Take the limit out of this file; the policy has it.");
-    if (shell_lines_out(audit->host, found->file, found->csh, &edits) != 0)
-        finding->list->out_of_memory = true;
-    finding_add_edits(finding, &edits);
-    edits_free(&edits);
+    if (script->file == NULL || strcmp(script->file, found->file) != 0) {
+        edits_free(&script->edits);
+        *script = (struct script){.file = found->file};
+        if (shell_lines_out(audit->host, found->file, found->csh, &script->edits) != 0)
+            finding->list->out_of_memory = true;
+        finding_add_edits(finding, &script->edits);
+        return;
+    }
+    while (script->next < script->edits.count &&
+           script->edits.item[script->next].line < found->line)
+        script->next++;
+    if (script->next < script->edits.count &&
+        script->edits.item[script->next].line == found->line)
+        finding_add_edit(finding, &script->edits.item[script->next]);
 }
 
 static void check_shells_others(struct audit *audit, const void *facts)
@@ -362,6 +377,7 @@ static void check_shells_others(struct audit *audit, const void *facts)
     const struct shell_facts *shells = facts;
     const int64_t limit_sec = default_limit(audit);
     char limit[SETTING_TEXT_MAX], than[SETTING_TEXT_MAX + 80];
+    struct script script = {.file = NULL};
 
     setting_format(&settings[SETTING_TMOUT], limit_sec, limit, sizeof limit);
     snprintf(than, sizeof than,
@@ -394,8 +410,9 @@ static void check_shells_others(struct audit *audit, const void *facts)
                          found->text, shell_finding_advice(found), larger ? than : "");
         finding_set_place(finding, found->file, found->line);
         if (conflict || larger)
-            fix_script(audit, finding, found);
+            fix_script(audit, finding, found, &script);
     }
+    edits_free(&script.edits);
 }
 
 /* Can the shell be run, although it has no timeout? */

@@ -1,6 +1,8 @@
 #include "tools/tmoutctl/pam/proof.h"
 
 #include "lib/host/array.h"
+#include "lib/host/checksum.h"
+#include "lib/host/map.h"
 #include "tools/tmoutctl/pam/modules.h"
 #include "tools/tmoutctl/pam/run.h"
 
@@ -39,6 +41,7 @@ struct state {
     unsigned char variable[VARIABLES_MAX]; /* results of conditions, as index + 1 */
     size_t parent;                         /* the state before, or PAM_NO_LINE */
     size_t called;                         /* the line called on the way here, or PAM_NO_LINE */
+    size_t earlier;                        /* the state before with the same hash, plus one */
 };
 
 /* What the proof knows of a line that is in both stacks. */
@@ -61,18 +64,10 @@ struct proof {
     enum pam_kind checks; /* what counts as a check in this stack */
     struct state *state;
     size_t states;
-    struct slot *slot;
-    uint32_t call;    /* number of the call being explored */
-    bool absent_fail; /* modules that may be absent are */
+    struct map reached; /* by the hash of a state's key: the last one with it, plus one */
+    bool absent_fail;   /* modules that may be absent are */
     bool too_large, out_of_memory;
 };
-
-/* Of the hash table of states; empty if it is from another call. */
-struct slot {
-    uint32_t call, state;
-};
-
-enum { SLOTS = 1 << 17 };
 
 /* --- the lines ----------------------------------------------------------- */
 
@@ -242,15 +237,6 @@ static void key_make(const struct proof *proof, const struct state *state, struc
         key_add(key, state->variable[i]);
 }
 
-static uint32_t key_hash(const struct key *key)
-{
-    uint32_t hash = 2166136261u; /* FNV-1a */
-
-    for (size_t i = 0; i < key->size; i++)
-        hash = (hash ^ key->byte[i]) * 16777619u;
-    return hash;
-}
-
 static void add_state(struct proof *proof, const struct state *state)
 {
     struct state *grown = NULL;
@@ -273,16 +259,18 @@ static void reach(struct proof *proof, const struct state *state)
     if (proof->too_large || proof->out_of_memory)
         return;
     key_make(proof, state, &key);
-    for (uint32_t at = key_hash(&key) % SLOTS;; at = (at + 1) % SLOTS) {
-        if (proof->slot[at].call != proof->call) {
-            proof->slot[at] = (struct slot){proof->call, (uint32_t)proof->states};
-            add_state(proof, state);
-            return;
-        }
-        key_make(proof, &proof->state[proof->slot[at].state], &other);
+    const uint64_t hash = checksum(CHECKSUM_START, key.byte, key.size);
+    const size_t earlier = (size_t)(uintptr_t)map_find(&proof->reached, hash);
+    for (size_t i = earlier; i > 0; i = proof->state[i - 1].earlier) {
+        key_make(proof, &proof->state[i - 1], &other);
         if (key.size == other.size && memcmp(key.byte, other.byte, key.size) == 0)
             return;
     }
+    add_state(proof, state);
+    if (proof->too_large || proof->out_of_memory)
+        return;
+    proof->state[proof->states - 1].earlier = earlier;
+    proof->out_of_memory = !map_put(&proof->reached, hash, (void *)(uintptr_t)proof->states);
 }
 
 /* --- flaws --------------------------------------------------------------- */
@@ -562,7 +550,7 @@ static void explore(struct proof *proof, const struct mode *mode)
 
     proof->mode = *mode;
     proof->states = 0;
-    proof->call++;
+    map_free(&proof->reached);
     pam_run_start(proof->question->before, &start.before.run);
     pam_run_start(proof->question->after, &start.after.run);
     reach(proof, &start);
@@ -647,8 +635,7 @@ enum pam_proof_status pam_prove(const struct pam_question *question, struct pam_
     if (question->before->count > LINES_MAX || question->after->count > LINES_MAX)
         return PAM_PROOF_TOO_LARGE;
     proof.common = calloc(LINES_MAX, sizeof *proof.common);
-    proof.slot = calloc(SLOTS, sizeof *proof.slot);
-    if (proof.common == NULL || proof.slot == NULL)
+    if (proof.common == NULL)
         goto cleanup;
     proof.checks = find_checks(question->after);
     status = explore_with(&proof);
@@ -658,7 +645,7 @@ enum pam_proof_status pam_prove(const struct pam_question *question, struct pam_
         status = explore_without(&proof);
 
 cleanup:
-    free(proof.slot);
+    map_free(&proof.reached);
     free(proof.state);
     free(proof.common);
     return status;

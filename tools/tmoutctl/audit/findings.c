@@ -114,9 +114,10 @@ static void finding_replace(struct finding *finding, char **field, char *text)
 
 static uint64_t place_key(enum audit_check check, const char *file, unsigned line)
 {
-    const uint64_t key = checksum(CHECKSUM_START, file, strlen(file));
+    uint64_t key = checksum(CHECKSUM_START, file, strlen(file));
 
-    return checksum(key, &(unsigned[]){check, line}, 2 * sizeof line);
+    key = checksum(key, &check, sizeof check);
+    return checksum(key, &line, sizeof line);
 }
 
 static int place_add(struct findings *findings, struct finding *finding)

@@ -367,8 +367,7 @@ static void fix_script(const struct audit *audit, struct finding *finding,
     while (script->next < script->edits.count &&
            script->edits.item[script->next].line < found->line)
         script->next++;
-    if (script->next < script->edits.count &&
-        script->edits.item[script->next].line == found->line)
+    if (script->next < script->edits.count && script->edits.item[script->next].line == found->line)
         finding_add_edit(finding, &script->edits.item[script->next]);
 }
 

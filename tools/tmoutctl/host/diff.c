@@ -170,8 +170,7 @@ static bool fits_elsewhere(const struct core *core, const struct side *in, size_
     size_t rarest = core->first, fewest = SIZE_MAX, candidate = 0;
 
     for (size_t i = core->first; i < core->end; i++) {
-        const size_t last =
-            (size_t)(uintptr_t)map_find(&in->last, line_key(core->of->line[i]));
+        const size_t last = (size_t)(uintptr_t)map_find(&in->last, line_key(core->of->line[i]));
         const size_t among = last > 0 ? in->among[last - 1] : 0;
         if (among < fewest) {
             rarest = i;

@@ -3,10 +3,12 @@
 
 import contextlib
 import functools
+import glob
 import json
 import os
 import re
 import shutil
+import struct
 import sys
 
 import jsonschema
@@ -1084,6 +1086,58 @@ user "root" { max_attempts = 4 } # XYZ 5.3.3.1.3
 """
 
 
+def files_that_patch_would_harm():
+    """patch puts a new file in the old one's place, which has owner and mode, and no more"""
+    # Read and write for the owner, read for one more user, nothing for others.
+    acl = struct.pack("<I", 2) + b"".join(
+        struct.pack("<HHI", *entry) for entry in (
+            (1, 6, 0xffffffff), (2, 4, 1), (4, 4, 0xffffffff), (16, 4, 0xffffffff),
+            (32, 0, 0xffffffff)))
+    for what, path, kind in (("a file with an ACL", DROP_IN, "access"),
+                             ("a directory whose files get one",
+                              os.path.dirname(DROP_IN), "default")):
+        with saved(os.path.dirname(DROP_IN)):
+            write(DROP_IN, "SetEnv TMOUT=0\n# end\n")
+            os.setxattr(path, "system.posix_acl_" + kind, acl)
+            found = [f for f in news() if f["file"] == DROP_IN]
+            tap.equal([(f["id"], f["patch"]) for f in found], [("sshd-set-env", None)],
+                      f"{what}: no patch")
+            tap.matches(found[0]["remediation"], f"leaves {DROP_IN} alone.*access control list",
+                        f"{what}: why")
+
+
+def instructions(make, check, count):
+    """How many instructions an audit with that many findings takes."""
+    make(count)
+    run("valgrind", "--tool=callgrind", "--callgrind-out-file=/run/calls.%p", "-q",
+        "tmoutctl", "audit", "--json", "--check", check)
+    total = 0
+    for path in glob.glob("/run/calls.*"):
+        # A child that is killed has none.
+        total += sum(map(int, re.findall(r"^summary: (\d+)", read(path), re.M)))
+        remove(path)
+    return total
+
+
+def the_work_for_many_findings():
+    """it grows with their number, not with its square"""
+    script = "/etc/profile.d/zz.sh"
+    kinds = (
+        ("lines of sshd_config", "sshd-set-env", DROP_IN,
+         lambda count: write(DROP_IN, "".join(f"SetEnv TMOUT={i}\n" for i in range(count)))),
+        ("Match blocks", "sshd-client-alive", DROP_IN,
+         lambda count: write(DROP_IN, "".join(f"Match User u{i}\n  ClientAliveInterval 0\n"
+                                              for i in range(count)))),
+        ("lines of a script", "shells-others", script,
+         lambda count: write(script, "".join(f"TMOUT={9000 + i}\n" for i in range(count)))))
+    for what, check, path, make in kinds:
+        with saved(path, POLICY):
+            policy("default { max_attempts = 5 }\n")  # no limit, so that no shell is asked
+            apply()
+            few, many = (instructions(make, check, count) for count in (50, 400))
+            tap.ok(many < 12 * few, f"400 {what}: less than 12 times the work of 50", few, many)
+
+
 def baseline(name="xyz"):
     """What a baseline finds: control, status, line of the policy."""
     findings, status = audit("--baseline", name)
@@ -1285,7 +1339,7 @@ SCENARIOS = (
     match_blocks_about_the_way_in, a_large_drop_in, an_sshd_that_hangs, a_host_without_sshd,
     lines_that_are_missing, lines_in_the_wrong_place, the_policy, the_host, faillock,
     owners_and_modes, space_for_the_state, names_with_control_characters,
-    a_faillock_between_two_rules, baselines, presets, fixes_that_hold, names_in_a_fix,
+    files_that_patch_would_harm, the_work_for_many_findings, a_faillock_between_two_rules, baselines, presets, fixes_that_hold, names_in_a_fix,
     what_the_host_does_not_do)
 WITH_FAULTS = {
     shells, text_that_is_no_limit, limits_that_are_larger, what_sshd_leaves_open,

@@ -18,6 +18,7 @@
 
 #include <stddef.h>
 #include <sys/types.h>
+#include <time.h>
 
 /* The policy as the patch would make it: see audit_baseline_plan(). */
 struct policy_plan {
@@ -27,11 +28,12 @@ struct policy_plan {
     bool *absent;
 };
 
-/* Start with the first three fields; end with audit_free(). */
+/* Start with the first four fields; end with audit_free(). */
 struct audit {
     const struct host *host;
     uid_t owner;                            /* who must own our files: root, but in tests */
     const struct tmoutctl_context *context; /* its paths are not below the host's root */
+    struct timespec started; /* edits of files that change later are dropped; 0: they are not */
     struct sshd_program sshd;
     struct failure no_sshd;  /* why sshd was not found, else "" */
     struct failure no_names; /* why the name service is not asked any more, else "" */

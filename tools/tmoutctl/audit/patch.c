@@ -79,6 +79,16 @@ static const char *unreadable_because(int error)
     }
 }
 
+/* Was the file changed since the audit began? Then its lines may not be those that were judged. */
+static bool has_changed(const struct audit *audit, const struct stat *status)
+{
+    const struct timespec *changed = &status->st_ctim, *started = &audit->started;
+
+    return started->tv_sec > 0 &&
+           (changed->tv_sec > started->tv_sec ||
+            (changed->tv_sec == started->tv_sec && changed->tv_nsec > started->tv_nsec));
+}
+
 /* Finds out what there is to know about a file, whose path is set. Returns 0, or -1: out of
  * memory. */
 static int target_look(struct audit *audit, struct target *target)
@@ -97,6 +107,8 @@ static int target_look(struct audit *audit, struct target *target)
     target->by = generated_by(target->real, file != NULL ? file : &none);
     if (file != NULL && file->text != NULL && strlen(file->text) != file->size)
         target->why = "it is not a text file";
+    if (file != NULL && has_changed(audit, &file->status))
+        target->why = "it was changed during the audit, so audit again";
     return 0;
 }
 

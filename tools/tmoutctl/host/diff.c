@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/xattr.h>
 
 /* Lines of context. patch may ignore the outer ones (its fuzz, two lines if not
  * told otherwise), so that these do not count where a hunk has to be unique. */
@@ -49,10 +50,30 @@ static int real_path_of_new(const char *full, char *real)
     return 0;
 }
 
+/* Why patch, which puts a new file in the place of the old one, would fail there or lose what
+ * the old one has besides owner and mode; NULL: it would not. */
+static const char *irreplaceable_because(const char *full)
+{
+    char directory[PATH_MAX];
+    struct statx status;
+
+    if (statx(AT_FDCWD, full, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &status) == 0 &&
+        (status.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) != 0)
+        return "it is immutable or append-only";
+    if (lgetxattr(full, "system.posix_acl_access", NULL, 0) > 0)
+        return "patch would drop its access control list";
+    snprintf(directory, sizeof directory, "%s", full);
+    *strrchr(directory, '/') = '\0';
+    if (lgetxattr(directory, "system.posix_acl_default", NULL, 0) > 0)
+        return "its directory would give it another access control list";
+    return NULL;
+}
+
 const char *diff_target(const struct host *host, const char *path, char *real)
 {
     const size_t root_length = strlen(host->root);
     char full[PATH_MAX], found[PATH_MAX];
+    const char *why;
     struct stat status;
 
     real[0] = '\0';
@@ -65,6 +86,8 @@ const char *diff_target(const struct host *host, const char *path, char *real)
         return "it is not a regular file";
     } else if (status.st_nlink > 1) {
         return "it has more than one hard link";
+    } else if ((why = irreplaceable_because(found)) != NULL) {
+        return why;
     }
     if (strncmp(found, host->root, root_length) != 0 || found[root_length] != '/')
         return "it is a link that leads elsewhere";

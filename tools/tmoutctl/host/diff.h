@@ -14,7 +14,8 @@
  * Finds the file that patch would have to change for one at this path of the
  * host: patch follows no symbolic links. Its path below the host's root goes
  * into real, which has PATH_MAX bytes; a file that does not exist keeps its
- * name. Returns NULL, or why patch cannot change it; static.
+ * name. Returns NULL, or why patch cannot change it, or would lose its access control
+ * list (GNU patch 2.7 keeps owner and mode); static.
  */
 const char *diff_target(const struct host *host, const char *path, char *real);
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* --- for people ----------------------------------------------------------- */
@@ -128,6 +129,8 @@ static int run_audit(const struct tmoutctl_context *context, const struct verb_a
     struct failure failure = {""};
     int status = TMOUTCTL_FAILURE;
 
+    /* The clock that files' times are taken from. */
+    clock_gettime(CLOCK_REALTIME_COARSE, &audit.started);
     if (geteuid() != 0 && context->host.root[0] == '\0')
         return cli_must_be_root();
     const char *check = arguments->option[OPTION_CHECK];

@@ -1,6 +1,9 @@
 /* Which edits of findings become the patch, and what the others say instead. */
 #include "tests/unit/tools/tmoutctl/audit/audited_host.h"
 
+#include <time.h>
+#include <unistd.h>
+
 #define FILE_NAME "/etc/ssh/sshd_config.d/50-x.conf"
 #define OTHER     "/etc/ssh/sshd_config.d/60-y.conf"
 
@@ -93,12 +96,50 @@ static void an_edit_after_settling(void **state)
     free(patch);
 }
 
+/* A file that has changed since the audit began may have other lines by now. */
+static void a_file_that_changes_meanwhile(void **state)
+{
+    struct audited_host *host = *state;
+    struct audit *audit = start_audit(host);
+
+    put(host->root, FILE_NAME, "A 1\nB 2\nC 3\n");
+    audit->started.tv_sec = time(NULL) + 60;
+    struct finding *before = add_edit_of(audit, EDIT_REPLACE, FILE_NAME, 1, "A 4");
+    patch_settle(audit, 0);
+    assert_non_null(before->diff);
+    audit->started.tv_sec = time(NULL) - 60;
+    struct finding *later = add_edit_of(audit, EDIT_REPLACE, FILE_NAME, 3, "C 6");
+    patch_settle(audit, 0);
+    assert_null(later->diff);
+    assert_non_null(strstr(later->remediation, "changed during the audit"));
+}
+
+/* One file by two names is one file. */
+static void a_file_by_two_names(void **state)
+{
+    struct audited_host *host = *state;
+    struct audit *audit = start_audit(host);
+    char *link = real_path(host, OTHER);
+
+    put(host->root, FILE_NAME, "A 1\nB 2\nC 3\n");
+    assert_int_equal(symlink("50-x.conf", link), 0);
+    struct finding *first = add_edit_of(audit, EDIT_REPLACE, FILE_NAME, 2, "B 5");
+    struct finding *same = add_edit_of(audit, EDIT_REPLACE, OTHER, 2, "B 5");
+    struct finding *other = add_edit_of(audit, EDIT_REPLACE, OTHER, 2, "B 6");
+    char *patch = patch_make(audit);
+    assert_string_equal(patch, first->diff);
+    assert_string_equal(patch, same->diff);
+    assert_null(other->diff);
+    free(patch);
+    free(link);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        WITH_HOST(what_may_be_edited),
-        WITH_HOST(what_contradicts_comes_later),
-        WITH_HOST(an_edit_after_settling),
+        WITH_HOST(what_may_be_edited),     WITH_HOST(what_contradicts_comes_later),
+        WITH_HOST(an_edit_after_settling), WITH_HOST(a_file_that_changes_meanwhile),
+        WITH_HOST(a_file_by_two_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

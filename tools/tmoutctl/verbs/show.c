@@ -266,6 +266,14 @@ static json_t *show_json(const struct account *account, const struct policy_view
                      login_attempts_json(login), "settings", all);
 }
 
+static int print_shown(const struct tmoutctl_context *context, const struct account *account,
+                       const struct policy_view *view, const struct resolution *resolution,
+                       const struct login_view *login)
+{
+    return context->json ? print_json(show_json(account, view, resolution, login), TMOUTCTL_FINE)
+                         : show_text(account, view, resolution, login);
+}
+
 /* The names of all groups, also of those that decide nothing. */
 static int find_all_groups(const char *user, struct account *listed, struct failure *failure)
 {
@@ -326,9 +334,7 @@ static int show_user(const struct tmoutctl_context *context, const char *user,
         report("%s", failure.text);
     } else {
         find_attempts(context, &account, &resolution, login);
-        status = context->json
-                     ? print_json(show_json(&listed, &view, &resolution, login), TMOUTCTL_FINE)
-                     : show_text(&listed, &view, &resolution, login);
+        status = print_shown(context, &listed, &view, &resolution, login);
     }
     policy_view_close(&view);
 
@@ -431,9 +437,7 @@ static int show_group(const struct tmoutctl_context *context, const char *name,
     } else {
         login->limited = attempt_limits_find(&resolution, NOBODYS_UID, &login->limits);
         failure_set(&login->note, "counted for each user");
-        status = context->json
-                     ? print_json(show_json(&member, &view, &resolution, login), TMOUTCTL_FINE)
-                     : show_text(&member, &view, &resolution, login);
+        status = print_shown(context, &member, &view, &resolution, login);
     }
     policy_view_close(&view);
 

@@ -426,7 +426,7 @@ demo: dependencies-demo
 
 bench: dependencies-bench
 	@$(MAKE) --no-print-directory --silent all $(BENCH_PROGRAMS)
-	@tests/bench/run
+	@tests/bench/run $(LOGINS)
 
 BENCH_PROGRAMS := $(addprefix build/bench/,session attempt crowd idlers logind_sessions pam_check.so)
 build/bench/session build/bench/attempt: tests/bench/turns.c

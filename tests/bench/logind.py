@@ -25,6 +25,7 @@ import bench_host
 ROOT = "/run/booted"
 CGROUPS = "/sys/fs/cgroup"
 PROGRAMS = ROOT + "/usr/local/lib/bench"
+SESSIONS = bench_host.PROGRAMS + "/logind_sessions"
 MASKED = "user@.service", "user-runtime-dir@.service"
 # What the host's processes may be, and how many a user may have.
 UNLIMITED = {"etc/systemd/logind.conf.d/bench.conf": "[Login]\nSessionsMax=100000\n",
@@ -40,6 +41,8 @@ def why_not():
     for program in "systemd-nspawn", "nsenter", "dbus-daemon", "/lib/systemd/systemd-logind":
         if not shutil.which(program):
             return f"{program} is not installed"
+    if not os.path.exists(SESSIONS):
+        return f"{SESSIONS} has not been built (make bench does it)"
     return None
 
 
@@ -73,7 +76,7 @@ class Booted:
         for path, text in UNLIMITED.items():
             bench_host.write(f"{ROOT}/{path}", text)
         os.makedirs(PROGRAMS, exist_ok=True)
-        shutil.copy(bench_host.PROGRAMS + "/logind_sessions", PROGRAMS)
+        shutil.copy(SESSIONS, PROGRAMS)
         # The container's cgroups are below this one. They outlive it.
         # Another throw-away host's may have the same pid.
         self.cgroup = tempfile.mkdtemp(prefix="bench-", dir=CGROUPS)

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 ssize_t process_file(pid_t pid, const char *name, char *text, size_t size)
@@ -61,6 +62,17 @@ int process_is_same(const struct process *process)
 bool process_is_zombie(const struct process *process)
 {
     return process->state == 'Z' || process->state == 'X';
+}
+
+bool process_may_be_roots(pid_t pid)
+{
+    char path[64];
+    struct stat st;
+
+    snprintf(path, sizeof path, "/proc/%d", (int)pid);
+    if (stat(path, &st) != 0)
+        return !process_has_ended(errno);
+    return st.st_uid == 0;
 }
 
 bool process_is_roots(pid_t pid)

@@ -39,6 +39,10 @@ bool process_is_zombie(const struct process *process);
  * proves that. */
 bool process_is_roots(pid_t pid);
 
+/* Could it be? False if it has ended, or another user owns it in /proc. Reads nothing,
+ * and waits for nothing. */
+bool process_may_be_roots(pid_t pid);
+
 /* Does it run, or wait for a processor? And what did its first thread get of them?
  * False if that cannot be read. Neither waits for anything. */
 bool process_is_runnable(pid_t pid);

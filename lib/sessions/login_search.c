@@ -372,14 +372,6 @@ static bool is_known(const pid_t *known, size_t count, pid_t pid)
     return count > 0 && bsearch(&pid, known, count, sizeof *known, compare_pids) != NULL;
 }
 
-/* A process whose directory in /proc is not root's is not root's. */
-static bool may_be_roots(int proc_fd, const char *name)
-{
-    struct stat st;
-
-    return fstatat(proc_fd, name, &st, 0) != 0 || st.st_uid == 0;
-}
-
 struct found_login found_login_of(const struct login_evidence *evidence, uid_t uid)
 {
     struct found_login found = {.pid = evidence->pid,
@@ -400,45 +392,71 @@ static void add_found(struct login_search *search, const struct login_evidence *
         search->next = evidence->pid;
 }
 
-static void look_at_process(struct login_search *search, pid_t pid)
+static void add_unsettled(struct login_search *search, const struct login_evidence *evidence,
+                          enum login_verdict verdict)
 {
-    struct login_evidence evidence;
+    if (search->unsettled_count < UNSETTLED_MAX)
+        search->unsettled[search->unsettled_count++] = (struct unsettled_process){
+            .pid = evidence->pid, .verdict = verdict, .error = evidence->error};
+    else
+        search->next = evidence->pid;
+}
+
+static enum login_verdict look_at_process(struct login_search *search, pid_t pid,
+                                          struct login_evidence *evidence)
+{
     uid_t uid = NO_UID;
 
-    login_evidence_find(pid, &evidence);
-    switch (login_judge(&evidence, &uid)) {
-    case LOGIN_OPEN:
-        add_found(search, &evidence, uid);
-        break;
-    case LOGIN_PENDING:
-        search->pending++;
-        break;
-    case LOGIN_UNREADABLE:
-        search->unreadable++;
-        search->error = evidence.error;
-        break;
-    case LOGIN_NONE:
-        break;
-    }
+    login_evidence_find(pid, evidence);
+    const enum login_verdict verdict = login_judge(evidence, &uid);
+    if (verdict == LOGIN_OPEN)
+        add_found(search, evidence, uid);
+    else if (verdict != LOGIN_NONE)
+        add_unsettled(search, evidence, verdict);
+    return verdict;
+}
+
+/* It has not executed the program yet, or not given itself a title. */
+static bool may_become_login(const struct login_evidence *evidence)
+{
+    return evidence->error == 0 && evidence->is_root &&
+           (evidence->program == PROGRAM_OTHER || evidence->is_of_host) &&
+           strstr(evidence->title, "[listener]") == NULL;
+}
+
+static void clear_search(struct login_search *search)
+{
+    memset(search, 0, offsetof(struct login_search, unsettled));
 }
 
 /* The kernel lists processes in the order of their pids. */
 int login_search(const pid_t *known, size_t count, pid_t from, struct login_search *search)
 {
     DIR *proc = opendir("/proc");
+    struct login_evidence evidence;
     const char *name;
 
-    memset(search, 0, offsetof(struct login_search, login));
+    clear_search(search);
     if (proc == NULL)
         return -1;
     while ((name = proc_directory_next(proc)) != NULL && search->next == 0) {
         const pid_t pid = (pid_t)strtol(name, NULL, 10);
-        if (pid > 0 && pid >= from && !is_known(known, count, pid) &&
-            may_be_roots(dirfd(proc), name))
-            look_at_process(search, pid);
+        if (pid > 0 && pid >= from && !is_known(known, count, pid) && process_may_be_roots(pid))
+            look_at_process(search, pid, &evidence);
     }
     proc_directory_close(proc);
     return errno == 0 ? 0 : -1;
+}
+
+void login_search_among(const pid_t *pid, size_t count, pid_t from, struct login_search *search)
+{
+    struct login_evidence evidence;
+
+    clear_search(search);
+    for (size_t i = 0; i < count && search->next == 0; i++)
+        if (pid[i] >= from && look_at_process(search, pid[i], &evidence) == LOGIN_NONE &&
+            may_become_login(&evidence))
+            add_unsettled(search, &evidence, LOGIN_NONE);
 }
 
 /* --- its record ------------------------------------------------------------ */

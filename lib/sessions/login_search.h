@@ -67,14 +67,19 @@ struct found_login found_login_of(const struct login_evidence *evidence, uid_t u
 /* When its process was started, on the boot clock. */
 int64_t found_login_start_ms(const struct found_login *found);
 
-enum { FOUND_LOGINS_MAX = 400 };
+/* A process that may come to be one. */
+struct unsettled_process {
+    pid_t pid;
+    enum login_verdict verdict; /* not LOGIN_OPEN */
+    int32_t error;              /* of LOGIN_UNREADABLE */
+};
+
+enum { FOUND_LOGINS_MAX = 400, UNSETTLED_MAX = 400 };
 
 struct login_search {
-    uint32_t pending;    /* how many LOGIN_PENDING */
-    uint32_t unreadable; /* how many LOGIN_UNREADABLE; of the last one: */
-    int32_t error;
-    pid_t next; /* the list is full, and the search goes on with this process; or 0 */
-    uint32_t count;
+    pid_t next; /* a list is full, and the search goes on with this process; or 0 */
+    uint32_t count, unsettled_count;
+    struct unsettled_process unsettled[UNSETTLED_MAX];
     struct found_login login[FOUND_LOGINS_MAX];
 };
 
@@ -85,6 +90,13 @@ struct login_search {
  * known. Returns 0, or -1 with errno if /proc cannot be read.
  */
 int login_search(const pid_t *known, size_t count, pid_t from, struct login_search *search);
+
+/*
+ * The same for these processes alone, in ascending order, from this one on: whatever else runs on
+ * the host costs nothing. A process of root's that may be about to execute one of the programs is
+ * unsettled here, as LOGIN_NONE.
+ */
+void login_search_among(const pid_t *pid, size_t count, pid_t from, struct login_search *search);
 
 /* The record of a login that was found this way, of a user of this name. Its
  * client's address is not known, nor, for login(1), its terminal. */

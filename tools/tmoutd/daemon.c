@@ -4,6 +4,7 @@
 #include "tools/tmoutd/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -42,12 +43,15 @@ static void watch_directory(struct daemon *daemon, enum watched which)
 /* How often to look for what is not there: only when something else happens. */
 enum { OPTIONAL_PAUSE_MS = 10 * 1000 };
 
+static const char logind_sessions[] = "/run/systemd/sessions";
+
 /* What announces logins that may get no record: logind's sessions, and the programs
- * that are executed for each of them. A package that is upgraded replaces these. */
+ * that are executed for each of them. A package that is upgraded replaces these. Where the
+ * kernel does not report which process executes one, inotify reports that one does. */
 static void watch_optional(struct daemon *daemon, enum watched which)
 {
     static const char *const paths[WATCHED_COUNT - WATCHED_OPTIONAL] = {
-        "/run/systemd/sessions",
+        logind_sessions,
         "/usr/sbin/sshd",
         "/usr/lib/openssh/sshd-session",
         "/usr/libexec/openssh/sshd-session",
@@ -55,11 +59,39 @@ static void watch_optional(struct daemon *daemon, enum watched which)
         "/bin/login",
         "/usr/local/sbin/sshd",
     };
-    const uint32_t events =
-        which == WATCHED_LOGIND ? IN_MOVED_TO | IN_ONLYDIR : IN_OPEN | IN_ATTRIB | IN_DELETE_SELF;
+    const char *path = paths[which - WATCHED_OPTIONAL];
+    uint32_t events = IN_ATTRIB | IN_DELETE_SELF;
 
-    daemon->wd[which] =
-        inotify_add_watch(daemon->inotify_fd, paths[which - WATCHED_OPTIONAL], events);
+    if (which == WATCHED_LOGIND)
+        events = IN_MOVED_TO | IN_ONLYDIR;
+    else if (!executions_watch(&daemon->executions, path))
+        events |= IN_OPEN;
+    daemon->wd[which] = inotify_add_watch(daemon->inotify_fd, path, events);
+}
+
+static void on_executed(void *context, pid_t pid)
+{
+    struct daemon *daemon = context;
+
+    loop_clock(&daemon->loop);
+    watch_announced(daemon->watch, LOGIN_FROM_SCAN, pid);
+}
+
+/* The process that a session of logind's was opened by; 0 if its file does not say. */
+static pid_t logind_leader(const char *session)
+{
+    char path[sizeof logind_sessions + NAME_MAX + 1], text[4096];
+    int leader = 0;
+
+    snprintf(path, sizeof path, "%s/%s", logind_sessions, session);
+    const int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    const ssize_t size = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[size > 0 ? size : 0] = '\0';
+    const char *line = strstr(text, "\nLEADER=");
+    return line != NULL && sscanf(line, "\nLEADER=%d\n", &leader) == 1 && leader > 0 ? leader : 0;
 }
 
 static bool on_optional(struct daemon *daemon, const struct inotify_event *event)
@@ -70,11 +102,12 @@ static bool on_optional(struct daemon *daemon, const struct inotify_event *event
         which++;
     if (which == WATCHED_COUNT)
         return false;
-    if ((event->mask & (IN_ATTRIB | IN_DELETE_SELF)) != 0) {
+    if ((event->mask & (IN_ATTRIB | IN_DELETE_SELF)) != 0)
         inotify_rm_watch(daemon->inotify_fd, event->wd); /* IN_IGNORED follows */
-        return true;
-    }
-    watch_announced(daemon->watch, which == WATCHED_LOGIND ? LOGIN_FROM_LOGIND : LOGIN_FROM_SCAN);
+    else if (which == WATCHED_LOGIND && event->len > 0)
+        watch_announced(daemon->watch, LOGIN_FROM_LOGIND, logind_leader(event->name));
+    else
+        watch_announced(daemon->watch, LOGIN_FROM_SCAN, 0);
     return true;
 }
 
@@ -107,7 +140,9 @@ static void on_removed(struct daemon *daemon, int wd)
     for (enum watched which = 0; which < WATCHED_COUNT; which++)
         if (daemon->wd[which] == wd) {
             daemon->wd[which] = -1;
-            daemon->optional_ms = 0; /* the next one may be there already */
+            daemon->optional_ms = 0;       /* the next one may be there already */
+            if (which >= WATCHED_PROGRAMS) /* and may have been executed */
+                watch_announced(daemon->watch, LOGIN_FROM_SCAN, 0);
         }
 }
 
@@ -288,12 +323,13 @@ static int open_sources(struct daemon *daemon)
         return -1;
     }
     add_inotify(daemon);
+    executions_open(&daemon->executions, daemon->event, on_executed, daemon);
     return 0;
 }
 
 int daemon_start(struct daemon *daemon, const struct options *options)
 {
-    *daemon = (struct daemon){.options = options, .inotify_fd = -1};
+    *daemon = (struct daemon){.options = options, .inotify_fd = -1, .executions.fd = -1};
     for (enum watched which = 0; which < WATCHED_COUNT; which++)
         daemon->wd[which] = -1;
     umask(022);
@@ -315,6 +351,7 @@ void daemon_free(struct daemon *daemon)
     if (daemon->watch != NULL)
         watch_free(daemon->watch);
     loop_free(&daemon->loop);
+    executions_close(&daemon->executions);
     if (daemon->inotify_fd >= 0)
         close(daemon->inotify_fd);
     log_attach(NULL);

@@ -1,6 +1,7 @@
 /*
  * The main loop, and the events in it that are not about one login: changes of the
- * registry, of /dev/pts and of the policy (inotify), signals, and the watchdog.
+ * registry, of /dev/pts and of the policy (inotify), programs that are executed (fanotify),
+ * signals, and the watchdog.
  *
  * Nothing in the main process waits for what a user controls. It reads no file of
  * another process in /proc, asks no name service, and touches no terminal but by
@@ -9,6 +10,7 @@
 #ifndef TMOUT_TMOUTD_DAEMON_H
 #define TMOUT_TMOUTD_DAEMON_H
 
+#include "tools/tmoutd/executions.h"
 #include "tools/tmoutd/options.h"
 #include "tools/tmoutd/watch.h"
 
@@ -29,6 +31,7 @@ struct daemon {
     struct loop loop;
     struct watch *watch;
     sd_event *event;
+    struct executions executions;
     int inotify_fd;
     int inotify_errno;               /* if there is no inotify_fd */
     int wd[WATCHED_COUNT];           /* inotify's number, or -1: not watched */

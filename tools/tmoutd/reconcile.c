@@ -3,7 +3,7 @@
 #include "lib/host/account.h"
 #include "lib/host/array.h"
 #include "lib/host/map.h"
-#include "lib/sessions/login_search.h"
+#include "tools/tmoutd/announced.h"
 #include "tools/tmoutd/log.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include <syslog.h>
 
 enum {
-    CONFIRM_MS = 2000, /* between the two searches that find a login */
+    CONFIRM_MS = 2000, /* between the two looks that find a login */
     /* Older than this, no process is about to register its login. */
     SETTLED_MS = 150 * 1000,
     RETRY_SEARCH_MS = 15 * 1000,
@@ -24,7 +24,7 @@ enum {
 };
 
 enum candidate_state {
-    CANDIDATE_SEEN,    /* once: it may be registered before the next search */
+    CANDIDATE_SEEN,    /* once: it may be registered before the next look */
     CANDIDATE_DAMAGED, /* its record is: is its process a login's? */
     CANDIDATE_LOGIN    /* one: whose? */
 };
@@ -37,7 +37,7 @@ struct candidate {
     enum login_source source;
     bool is_newer;            /* its record is a newer version's */
     struct found_login login; /* CANDIDATE_DAMAGED: only the pid */
-    bool is_found;            /* by the search in progress */
+    bool is_found;            /* by the search in progress, or not looked at by it */
     bool is_reported;         /* that it cannot be watched is logged once */
     int64_t next_ms;          /* ask about it then, or NEVER_MS */
     struct inquiry *asking;
@@ -49,15 +49,20 @@ struct reconcile {
     struct reconcile_hooks hooks;
     struct alarm alarm;
     struct inquiry *searching; /* a part of a search */
+    bool is_look;              /* only at what was announced */
     enum login_source reason;  /* of the search to come */
     enum login_source because; /* of the one in progress */
-    int64_t search_ms;         /* the next one, or NEVER_MS */
-    int64_t searched_ms;       /* the last one */
+    int64_t search_ms;         /* search all processes then, or NEVER_MS */
+    int64_t searched_ms;       /* when that was done last */
+    int64_t look_ms;           /* look at what was announced then, or NEVER_MS */
+    struct announced_list announced;
+    pid_t asked[ANNOUNCED_MAX]; /* by the look in progress */
+    size_t asked_count;
     struct candidate **candidate;
     size_t candidate_count;
     struct map by_pid; /* the same */
     /* of all parts so far of the search in progress */
-    uint32_t unreadable, pending;
+    uint32_t unreadable;
     int error;                      /* of the last unreadable one */
     bool has_failed, is_unreadable; /* logged once */
 };
@@ -79,6 +84,7 @@ struct reconcile *reconcile_new(struct loop *loop, struct record_store *store,
                                     .hooks = *hooks,
                                     .reason = LOGIN_FROM_SCAN,
                                     .search_ms = NEVER_MS,
+                                    .look_ms = NEVER_MS,
                                     .searched_ms = loop->now.boot_ms - RECONCILE_PAUSE_MS};
     if (alarm_init(&reconcile->alarm, loop, reconcile_on_alarm, reconcile))
         return reconcile;
@@ -109,7 +115,9 @@ void reconcile_free(struct reconcile *reconcile)
 
 static void set_alarm(struct reconcile *reconcile)
 {
-    int64_t next_ms = reconcile->searching == NULL ? reconcile->search_ms : NEVER_MS;
+    int64_t next_ms = reconcile->searching == NULL
+                          ? earlier_ms(reconcile->search_ms, reconcile->look_ms)
+                          : NEVER_MS;
 
     for (size_t i = 0; i < reconcile->candidate_count; i++)
         next_ms = earlier_ms(next_ms, reconcile->candidate[i]->next_ms);
@@ -132,6 +140,28 @@ void reconcile_search(struct reconcile *reconcile, enum login_source reason, int
     search_at(reconcile, wanted_ms > allowed_ms ? wanted_ms : allowed_ms);
 }
 
+/* False if there is no room for it among those that will be looked at. */
+static bool look_later(struct reconcile *reconcile, pid_t pid, enum login_source source,
+                       int64_t delay_ms)
+{
+    const bool is_added = announced_add(&reconcile->announced, pid, source);
+
+    /* A look makes room, and so it costs the same for each, however many there are. */
+    if (reconcile->announced.count == ANNOUNCED_MAX)
+        delay_ms = 0;
+    reconcile->look_ms =
+        earlier_ms(reconcile->look_ms, later_ms(reconcile->loop->now.boot_ms, delay_ms));
+    set_alarm(reconcile);
+    return is_added;
+}
+
+void reconcile_look(struct reconcile *reconcile, pid_t pid, enum login_source source,
+                    int64_t delay_ms)
+{
+    if (!look_later(reconcile, pid, source, delay_ms))
+        reconcile_search(reconcile, source, delay_ms);
+}
+
 /* --- candidates --------------------------------------------------------------- */
 
 static struct candidate *find_candidate(const struct reconcile *reconcile, pid_t pid)
@@ -148,6 +178,13 @@ static void drop_candidate(struct candidate *candidate)
     reconcile->candidate[last->at] = last;
     map_remove(&reconcile->by_pid, (uint64_t)candidate->login.pid);
     free_candidate(candidate);
+}
+
+static enum login_source source_of(struct reconcile *reconcile, pid_t pid)
+{
+    const struct announced_process *announced = announced_find(&reconcile->announced, pid);
+
+    return announced != NULL ? announced->source : reconcile->because;
 }
 
 /* NULL without memory. */
@@ -167,7 +204,7 @@ static struct candidate *add_candidate(struct reconcile *reconcile, const struct
     }
     *candidate = (struct candidate){.reconcile = reconcile,
                                     .at = reconcile->candidate_count,
-                                    .source = reconcile->because,
+                                    .source = source_of(reconcile, login->pid),
                                     .login = *login,
                                     .is_found = true,
                                     .next_ms = NEVER_MS};
@@ -182,6 +219,8 @@ static void ask_again_later(struct candidate *candidate, const struct answer *an
 
     candidate->next_ms = candidate->reconcile->loop->now.boot_ms + pause_ms;
     set_alarm(candidate->reconcile);
+    if (candidate->state == CANDIDATE_LOGIN) /* which may end before there is an answer */
+        reconcile_look(candidate->reconcile, candidate->login.pid, candidate->source, pause_ms);
 }
 
 void reconcile_replace(struct reconcile *reconcile, pid_t pid, bool is_newer)
@@ -210,9 +249,10 @@ void reconcile_replace(struct reconcile *reconcile, pid_t pid, bool is_newer)
 /* --- the search, in a helper ------------------------------------------------- */
 
 struct search_input {
+    bool is_look; /* at these processes, rather than at all others */
     pid_t from;
     size_t count;
-    pid_t known[];
+    pid_t pid[];
 };
 
 static void search_logins(const void *input, int fd, struct answer *answer)
@@ -221,9 +261,12 @@ static void search_logins(const void *input, int fd, struct answer *answer)
     static struct login_search search;
 
     (void)fd;
-    if (login_search(question->known, question->count, question->from, &search) != 0)
+    _Static_assert(sizeof search <= ANSWER_DATA_MAX, "it does not fit into an answer");
+    if (question->is_look)
+        login_search_among(question->pid, question->count, question->from, &search);
+    else if (login_search(question->pid, question->count, question->from, &search) != 0)
         answer_fail(answer, errno == ENOENT ? EIO : errno); /* /proc is not there: not "gone" */
-    else
+    if (answer->presence == PRESENT)
         answer_put(answer, &search, sizeof search);
 }
 
@@ -237,21 +280,25 @@ static int by_pid(const void *left, const void *right)
 /* What is watched need not be looked at. NULL without memory. */
 static struct search_input *make_input(struct reconcile *reconcile, size_t *size)
 {
-    pid_t *pids = NULL;
-    const ssize_t count = reconcile->hooks.watched(reconcile->hooks.context, &pids);
+    const bool is_look = reconcile->is_look;
+    pid_t *watched = NULL;
+    const ssize_t count = is_look ? (ssize_t)reconcile->asked_count
+                                  : reconcile->hooks.watched(reconcile->hooks.context, &watched);
+    const pid_t *pid = is_look ? reconcile->asked : watched;
     struct search_input *input = NULL;
 
     if (count >= 0) {
-        *size = sizeof *input + (size_t)count * sizeof *pids;
+        *size = sizeof *input + (size_t)count * sizeof *pid;
         input = malloc(*size);
     }
     if (input != NULL) {
+        input->is_look = is_look;
         input->count = (size_t)count;
         if (count > 0)
-            memcpy(input->known, pids, (size_t)count * sizeof *pids);
-        qsort(input->known, input->count, sizeof *pids, by_pid);
+            memcpy(input->pid, pid, (size_t)count * sizeof *pid);
+        qsort(input->pid, input->count, sizeof *pid, by_pid);
     }
-    free(pids);
+    free(watched);
     return input;
 }
 
@@ -282,14 +329,41 @@ static bool ask_part(struct reconcile *reconcile, pid_t from)
 
 static void start_search(struct reconcile *reconcile)
 {
+    reconcile->is_look = false;
     reconcile->because = reconcile->reason;
     reconcile->reason = LOGIN_FROM_SCAN;
     reconcile->search_ms = NEVER_MS;
-    reconcile->pending = reconcile->unreadable = 0;
+    reconcile->unreadable = 0;
     for (size_t i = 0; i < reconcile->candidate_count; i++)
         reconcile->candidate[i]->is_found = false;
     if (!ask_part(reconcile, 0))
         reconcile->search_ms = reconcile->loop->now.boot_ms + RETRY_SEARCH_MS;
+}
+
+/* Most that were announced are registered by now, and nothing is left to look at. */
+static void start_look(struct reconcile *reconcile)
+{
+    const struct reconcile_hooks *hooks = &reconcile->hooks;
+    struct announced_list *list = &reconcile->announced;
+
+    reconcile->look_ms = NEVER_MS;
+    for (size_t i = list->count; i-- > 0;)
+        if (hooks->is_watched(hooks->context, list->process[i].pid))
+            list->process[i] = list->process[--list->count];
+    if (list->count == 0)
+        return;
+    reconcile->is_look = true;
+    reconcile->unreadable = 0;
+    reconcile->asked_count = announced_ask(list, reconcile->asked);
+    for (size_t i = 0; i < reconcile->asked_count; i++) {
+        struct candidate *candidate = find_candidate(reconcile, reconcile->asked[i]);
+        if (candidate != NULL)
+            candidate->is_found = false;
+    }
+    if (ask_part(reconcile, 0))
+        return;
+    announced_end(list, true);
+    reconcile->look_ms = reconcile->loop->now.boot_ms + RETRY_SEARCH_MS;
 }
 
 /* --- what was found ---------------------------------------------------------- */
@@ -317,7 +391,8 @@ static void on_found(struct reconcile *reconcile, const struct found_login *logi
     if ((is_new || candidate->login.start_ticks != login->start_ticks) &&
         !is_settled(login, now_ms)) {
         candidate->login = *login;
-        search_at(reconcile, now_ms + CONFIRM_MS);
+        if (!look_later(reconcile, login->pid, candidate->source, CONFIRM_MS))
+            search_at(reconcile, now_ms + CONFIRM_MS);
         return;
     }
     candidate->login = *login;
@@ -338,39 +413,61 @@ static void drop_missing(struct reconcile *reconcile)
 
 static void search_failed(struct reconcile *reconcile, int error)
 {
+    const int64_t again_ms = reconcile->loop->now.boot_ms + RETRY_SEARCH_MS;
+
     if (log_begins(&reconcile->has_failed, true))
         log_line(LOG_ERR, "cannot look for logins without a record: %s; see tmout-recovery(7)",
                  strerror(error));
+    if (reconcile->is_look) {
+        announced_end(&reconcile->announced, true);
+        reconcile->look_ms = earlier_ms(reconcile->look_ms, again_ms);
+        set_alarm(reconcile);
+        return;
+    }
     if (reconcile->reason == LOGIN_FROM_SCAN)
         reconcile->reason = reconcile->because;
-    search_at(reconcile, reconcile->loop->now.boot_ms + RETRY_SEARCH_MS);
+    search_at(reconcile, again_ms);
 }
 
-/* Not everything is settled by this search. */
-static void plan_next(struct reconcile *reconcile)
+/* Somebody is logging in, and could come to have no record; or it cannot be told now. */
+static void on_unsettled(struct reconcile *reconcile, const struct unsettled_process *process)
 {
-    const int64_t now_ms = reconcile->loop->now.boot_ms;
+    if (process->verdict == LOGIN_UNREADABLE) {
+        reconcile->unreadable++;
+        reconcile->error = process->error;
+    }
+    if (reconcile->is_look)
+        announced_unsettled(&reconcile->announced, process);
+    else
+        reconcile_look(reconcile, process->pid, reconcile->because, RECONCILE_PAUSE_MS);
+}
 
+static void take_part(struct reconcile *reconcile, const struct login_search *search)
+{
+    for (uint32_t i = 0; i < search->unsettled_count; i++)
+        on_unsettled(reconcile, &search->unsettled[i]);
+    for (uint32_t i = 0; i < search->count; i++)
+        on_found(reconcile, &search->login[i]);
+}
+
+/* Not everything is settled by it. */
+static void end_search(struct reconcile *reconcile)
+{
+    const int64_t pause_ms = reconcile->unreadable > 0 ? RETRY_SEARCH_MS : RECONCILE_PAUSE_MS;
+
+    reconcile->has_failed = false;
+    drop_missing(reconcile);
     if (log_begins(&reconcile->is_unreadable, reconcile->unreadable > 0))
         log_line(LOG_ERR,
                  "cannot read %u processes that may be logins without a record: %s; trying again; "
                  "see tmout-recovery(7)",
                  (unsigned)reconcile->unreadable, strerror(reconcile->error));
-    if (reconcile->unreadable > 0)
-        search_at(reconcile, now_ms + RETRY_SEARCH_MS);
-    /* Somebody is logging in, and could come to have no record. */
-    if (reconcile->pending > 0)
-        reconcile_search(reconcile, reconcile->because, 0);
-}
-
-static void take_part(struct reconcile *reconcile, const struct login_search *search)
-{
-    reconcile->pending += search->pending;
-    reconcile->unreadable += search->unreadable;
-    if (search->unreadable > 0)
-        reconcile->error = search->error;
-    for (uint32_t i = 0; i < search->count; i++)
-        on_found(reconcile, &search->login[i]);
+    if (!reconcile->is_look)
+        return;
+    announced_end(&reconcile->announced, false);
+    if (reconcile->announced.count > 0)
+        reconcile->look_ms =
+            earlier_ms(reconcile->look_ms, later_ms(reconcile->loop->now.boot_ms, pause_ms));
 }
 
 static void on_searched(void *context, const struct answer *answer)
@@ -380,16 +477,15 @@ static void on_searched(void *context, const struct answer *answer)
 
     loop_clock(reconcile->loop);
     reconcile->searching = NULL;
-    reconcile->searched_ms = reconcile->loop->now.boot_ms;
+    if (!reconcile->is_look)
+        reconcile->searched_ms = reconcile->loop->now.boot_ms;
     if (!answer_get(answer, &search, sizeof search)) {
         search_failed(reconcile, answer->error);
         return;
     }
     take_part(reconcile, &search);
     if (search.next == 0) {
-        reconcile->has_failed = false;
-        drop_missing(reconcile);
-        plan_next(reconcile);
+        end_search(reconcile);
     } else if (!ask_part(reconcile, search.next)) {
         search_failed(reconcile, ENOMEM);
         return;
@@ -581,6 +677,8 @@ static void reconcile_on_alarm(void *context, int64_t late_ms)
             ask_about(reconcile->candidate[i]);
     if (reconcile->search_ms <= now_ms && reconcile->searching == NULL)
         start_search(reconcile);
+    if (reconcile->look_ms <= now_ms && reconcile->searching == NULL)
+        start_look(reconcile);
     set_alarm(reconcile);
 }
 

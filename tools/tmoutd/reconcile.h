@@ -3,10 +3,11 @@
  * removed or is damaged, which began before pam_tmout was installed, or whose
  * PAM stack does not have its line.
  *
- * Whoever notices that there might be one asks for a search. It is done once for
- * whatever was noticed within a few seconds, in a helper; while nothing is noticed,
- * nothing is done. A login is taken for one without a record if it has none in two
- * searches: the module may be about to write it.
+ * Whoever notices that there might be one asks for a look at the process that
+ * announced it, or, if that is not known, for a search through all of the host's. It is
+ * done once for whatever was noticed within a few seconds, in a helper; while nothing is
+ * noticed, nothing is done. A login is taken for one without a record if it has none
+ * when it is looked at twice: the module may be about to write it.
  */
 #ifndef TMOUT_TMOUTD_RECONCILE_H
 #define TMOUT_TMOUTD_RECONCILE_H
@@ -23,6 +24,7 @@ struct reconcile_hooks {
     /* The pids of all logins that are watched, in any order, in *pids, to be freed.
      * Returns how many, or -1 without memory. */
     ssize_t (*watched)(void *context, pid_t **pids);
+    bool (*is_watched)(void *context, pid_t pid);
     /* One that was not. Its record is saved; it may be one of the module's by now. */
     void (*found)(void *context, const struct session_record *record);
 };
@@ -37,6 +39,12 @@ void reconcile_free(struct reconcile *reconcile);
 /* Search after this time: because of a terminal, of what systemd-logind reports, or
  * for another reason (LOGIN_FROM_SCAN). */
 void reconcile_search(struct reconcile *reconcile, enum login_source reason, int64_t delay_ms);
+
+/* Look at this process after this time: what it costs does not depend on how many others
+ * there are. It is looked at again until it is watched, has opened no login after all,
+ * or has ended. */
+void reconcile_look(struct reconcile *reconcile, pid_t pid, enum login_source source,
+                    int64_t delay_ms);
 
 /* The record of this process, which is not watched, cannot be used: it is damaged,
  * or a newer version's, which stays as it is. */

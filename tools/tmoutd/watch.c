@@ -1,6 +1,7 @@
 #include "tools/tmoutd/watch.h"
 
 #include "lib/host/checksum.h"
+#include "lib/host/procfs.h"
 #include "lib/paths.h"
 #include "tools/tmoutd/leftover_list.h"
 #include "tools/tmoutd/log.h"
@@ -67,13 +68,14 @@ static void watch_on_scan(void *context, int64_t late_ms);
 static void on_removed_records(void *context, int64_t late_ms);
 static void on_created_terminals(void *context, int64_t late_ms);
 static ssize_t list_watched(void *context, pid_t **pids);
+static bool is_watched(void *context, pid_t pid);
 static void on_found_login(void *context, const struct session_record *record);
 static void on_sent_login(void *context, const struct session_record *record);
 static void on_unreadable_login(void *context, pid_t pid);
 
 static bool open_parts(struct watch *watch)
 {
-    const struct reconcile_hooks found = {watch, list_watched, on_found_login};
+    const struct reconcile_hooks found = {watch, list_watched, is_watched, on_found_login};
     const struct inbox_hooks sent = {watch, on_sent_login, on_unreadable_login};
 
     watch->store = record_store_new(watch->loop, watch->sessions_dir);
@@ -400,6 +402,13 @@ static ssize_t list_watched(void *context, pid_t **pids)
     return append_pids(&watch->unidentified, *pids, append_pids(&watch->identified, *pids, 0));
 }
 
+static bool is_watched(void *context, pid_t pid)
+{
+    const struct watch *watch = context;
+
+    return map_find(&watch->logins, (uint64_t)pid) != NULL;
+}
+
 static void on_found_login(void *context, const struct session_record *record)
 {
     watch_record(context, record);
@@ -432,9 +441,14 @@ static void search_logins(struct watch *watch, enum login_source source, int64_t
         reconcile_search(watch->reconcile, source, delay_ms);
 }
 
-void watch_announced(struct watch *watch, enum login_source source)
+void watch_announced(struct watch *watch, enum login_source source, pid_t pid)
 {
-    search_logins(watch, source, ANNOUNCED_MS);
+    if (!is_of_host(watch) || (pid > 0 && !process_may_be_roots(pid)))
+        return;
+    if (pid > 0)
+        reconcile_look(watch->reconcile, pid, source, ANNOUNCED_MS);
+    else
+        reconcile_search(watch->reconcile, source, ANNOUNCED_MS);
 }
 
 /* --- what is looked at in a moment --------------------------------------------- */
@@ -486,17 +500,31 @@ static void on_removed_records(void *context, int64_t late_ms)
     watch->removed.has_more = false;
 }
 
+static bool owner_of_terminal(unsigned index, uid_t *uid)
+{
+    char path[64];
+    struct stat st;
+
+    snprintf(path, sizeof path, "/dev/pts/%u", index);
+    if (stat(path, &st) != 0)
+        return false;
+    *uid = st.st_uid;
+    return true;
+}
+
 /* A terminal that sshd or login(1) has created belongs to a login that is known by
  * now, or else to one without a record. */
 static void on_created_terminals(void *context, int64_t late_ms)
 {
     struct watch *watch = context;
     bool is_unknown = watch->created.has_more;
+    uid_t uid;
 
     (void)late_ms;
     for (unsigned i = 0; i < watch->created.count; i++)
-        if (map_find(&watch->terminals, (uint64_t)watch->created.number[i]) == NULL)
-            is_unknown = true;
+        if (map_find(&watch->terminals, (uint64_t)watch->created.number[i]) == NULL &&
+            owner_of_terminal((unsigned)watch->created.number[i], &uid))
+            is_unknown = true; /* and has not vanished, like most of those that sudo makes */
     watch->created.count = 0;
     watch->created.has_more = false;
     if (is_unknown)
@@ -629,18 +657,6 @@ void watch_policy(struct watch *watch)
 }
 
 /* --- terminals ------------------------------------------------------------- */
-
-static bool owner_of_terminal(unsigned index, uid_t *uid)
-{
-    char path[64];
-    struct stat st;
-
-    snprintf(path, sizeof path, "/dev/pts/%u", index);
-    if (stat(path, &st) != 0)
-        return false;
-    *uid = st.st_uid;
-    return true;
-}
 
 /* A terminal does not show which login it belongs to, but it is one of its
  * owner's. */

@@ -30,8 +30,9 @@ void watch_login(struct watch *watch, pid_t pid);
 /* A record has disappeared. */
 void watch_record_removed(struct watch *watch, pid_t pid);
 
-/* Somebody may be logging in, and it is not certain that there will be a record. */
-void watch_announced(struct watch *watch, enum login_source source);
+/* Somebody may be logging in, and it is not certain that there will be a record: in this
+ * process, or 0 if it is not known. */
+void watch_announced(struct watch *watch, enum login_source source, pid_t pid);
 
 /* A terminal in /dev/pts has appeared, vanished, or had its times or mode
  * changed. */

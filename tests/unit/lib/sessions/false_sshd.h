@@ -23,29 +23,42 @@
             LEFT_OUT("valgrind is the program that the kernel executes");                          \
     } while (0)
 
-/* Sleeps until it is killed. A second title is that of a child, of this user. */
+static inline void fork_stand_in(const char *path, const char *title, uid_t uid)
+{
+    char *const child[] = {(char *)title, (char *)"stand-in", NULL};
+
+    if (fork() != 0)
+        return;
+    if (setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)
+        _exit(1);
+    execv(path, child);
+    _exit(1);
+}
+
+enum { NOBODY = 65534 };
+
+/* Sleeps until it is killed. A second title is that of a child, of this user. Without one,
+ * each SIGUSR1 admits a user. */
 static inline int stand_in(char **argv)
 {
     const uid_t uid = argv[2] != NULL ? (uid_t)strtoul(argv[3], NULL, 10) : 0;
     char path[4096] = "";
+    sigset_t admit;
+    int received;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    sigemptyset(&admit);
+    sigaddset(&admit, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &admit, NULL);
     if (readlink("/proc/self/exe", path, sizeof path - 1) < 0)
         return 1;
-    if (argv[2] != NULL) {
-        if (fork() == 0) {
-            char *const child[] = {argv[2], (char *)"stand-in", NULL};
-            if (setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)
-                _exit(1);
-            execv(path, child);
-            _exit(1);
-        }
-        pause();
-    }
-    if (write(3, "r", 1) != 1)
+    if (argv[2] != NULL)
+        fork_stand_in(path, argv[2], uid);
+    else if (write(3, "r", 1) != 1)
         return 1;
-    for (;;)
-        pause();
+    while (sigwait(&admit, &received) == 0)
+        fork_stand_in(path, "sshd: kim@notty", NOBODY);
+    return 1;
 }
 
 static inline void copy_program(const char *path)
@@ -59,9 +72,9 @@ static inline void copy_program(const char *path)
     free(bytes);
 }
 
-/* Returns once it, or its child, sleeps. */
-static inline pid_t start_program_of(const char *path, const char *title, const char *child_title,
-                                     uid_t uid)
+/* *ready gets a byte from it, or from its child, once that sleeps. */
+static inline pid_t begin_program(const char *path, const char *title, const char *child_title,
+                                  uid_t uid, int *ready_fd)
 {
     char uid_text[16];
     int ready[2];
@@ -77,8 +90,19 @@ static inline pid_t start_program_of(const char *path, const char *title, const 
         _exit(1);
     }
     close(ready[1]);
-    assert_int_equal(await_byte(ready[0]), 'r');
-    close(ready[0]);
+    *ready_fd = ready[0];
+    return pid;
+}
+
+/* Returns once it, or its child, sleeps. */
+static inline pid_t start_program_of(const char *path, const char *title, const char *child_title,
+                                     uid_t uid)
+{
+    int ready;
+    const pid_t pid = begin_program(path, title, child_title, uid, &ready);
+
+    assert_int_equal(await_byte(ready), 'r');
+    close(ready);
     return pid;
 }
 
@@ -87,8 +111,6 @@ static inline void end_program(pid_t pid)
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
 }
-
-enum { NOBODY = 65534 };
 
 static inline pid_t start_program(const char *path, const char *title, const char *child_title)
 {

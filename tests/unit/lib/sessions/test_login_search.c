@@ -231,11 +231,11 @@ static void one_that_is_not_admitted_yet(void **state)
     char *sshd = path_in(*state, "sshd-session");
     copy_program(sshd);
     assert_int_equal(login_search(NULL, 0, 0, &search), 0);
-    const uint32_t before = search.pending;
+    const uint32_t before = search.unsettled_count;
     const pid_t pid = start_program(sshd, "sshd-session: kim [priv]", "sshd-session: kim [net]");
     assert_int_equal(login_search(NULL, 0, 0, &search), 0);
     assert_null(found_with(&search, pid));
-    assert_int_equal(search.pending, before + 1);
+    assert_int_equal(search.unsettled_count, before + 1);
     end_program(pid);
     free(sshd);
 }

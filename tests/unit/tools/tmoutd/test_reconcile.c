@@ -7,6 +7,7 @@
 
 #include "lib/sessions/login_search.h"
 #include "lib/sessions/registry_format.h"
+#include "tools/tmoutd/announced.h"
 #include "tools/tmoutd/reconcile.h"
 
 #include <dlfcn.h>
@@ -51,6 +52,15 @@ static ssize_t give_watched(void *context, pid_t **pids)
     return (ssize_t)scene.watched_count;
 }
 
+static bool is_given(void *context, pid_t pid)
+{
+    assert_ptr_equal(context, &scene);
+    for (size_t i = 0; i < scene.watched_count; i++)
+        if (scene.watched[i] == pid)
+            return true;
+    return false;
+}
+
 static void take_found(void *context, const struct session_record *record)
 {
     struct process process;
@@ -77,7 +87,7 @@ static void watch_the_machine(void)
 
 static void scene_begin(const char *directory)
 {
-    static const struct reconcile_hooks hooks = {&scene, give_watched, take_found};
+    static const struct reconcile_hooks hooks = {&scene, give_watched, is_given, take_found};
     struct failure failure = {""};
 
     log_clear();
@@ -280,20 +290,111 @@ static void a_stale_record_in_the_way(void **state)
     scene_end();
 }
 
-/* Who is admitted only after the search is found by the next one, unasked. */
+/* Who is admitted only after the search is found by a look at its process, unasked. */
 static void admitted_later(void **state)
+{
+    int ready;
+
+    NEEDS_ROOT();
+    scene_begin(*state);
+    const pid_t pid = begin_program(scene.sshd, "sshd: kim [priv]", NULL, 0, &ready);
+    assert_int_equal(await_byte(ready), 'r');
+    reconcile_search(scene.reconcile, LOGIN_FROM_SCAN, 0);
+    for (int i = 0; i < 10; i++)
+        next();
+    assert_int_equal(scene.found_count, 0);
+    const int64_t begin_ms = scene.loop.now.boot_ms;
+    kill(pid, SIGUSR1);
+    assert_int_equal(await_byte(ready), 'r');
+    until_found(1);
+    assert_true(is_watched(pid));
+    assert_true(scene.loop.now.boot_ms - begin_ms <= 15 * 1000);
+    end_program(pid);
+    close(ready);
+    scene_end();
+}
+
+/* --- announced by its process -------------------------------------------------------- */
+
+/* Nothing else is looked at: not even a login that nobody announced. */
+static void a_process_that_announces_itself(void **state)
 {
     NEEDS_ROOT();
     scene_begin(*state);
-    pid_t pid = start_program(scene.sshd, "sshd: kim [priv]", "sshd: kim [net]");
-    reconcile_search(scene.reconcile, LOGIN_FROM_SCAN, 0);
+    const pid_t other = start_program(scene.sshd, "sshd: kim [priv]", "sshd: kim@pts/8");
+    const pid_t pid = start_program(scene.sshd, "sshd: kim [priv]", "sshd: kim@pts/9");
+    const int64_t begin_ms = scene.loop.now.boot_ms;
+    reconcile_look(scene.reconcile, pid, LOGIN_FROM_LOGIND, 4000);
     next();
-    assert_int_equal(scene.found_count, 0);
-    assert_true(loop_next_ms(&scene.loop) != NEVER_MS);
-    end_program(pid);
-    pid = start_program(scene.sshd, "sshd: kim [priv]", "sshd: kim@notty");
+    assert_int_equal(scene.found_count, 0); /* the module may be about to register it */
     until_found(1);
-    assert_true(is_watched(pid));
+    assert_true(scene.loop.now.boot_ms - begin_ms <= 15 * 1000);
+    assert_int_equal(scene.found[0].pid, pid);
+    assert_int_equal(scene.found[0].source, LOGIN_FROM_LOGIND);
+    while (loop_next_ms(&scene.loop) != NEVER_MS)
+        next();
+    assert_int_equal(scene.found_count, 1);
+    end_program(other);
+    end_program(pid);
+    scene_end();
+}
+
+/* Most are, by the time of the look: then nothing is looked at. */
+static void one_that_is_registered(void **state)
+{
+    NEEDS_ROOT();
+    scene_begin(*state);
+    const pid_t pid = start_program(scene.sshd, "sshd: kim [priv]", "sshd: kim@pts/9");
+    reconcile_look(scene.reconcile, pid, LOGIN_FROM_SCAN, 4000);
+    scene.watched[scene.watched_count++] = pid;
+    next();
+    assert_int_equal(loop_next_ms(&scene.loop), NEVER_MS);
+    assert_int_equal(scene.found_count, 0);
+    end_program(pid);
+    scene_end();
+}
+
+/* What is announced may be no login, or have ended: that is settled after a while. */
+static void no_login(void **state)
+{
+    NEEDS_ROOT();
+    scene_begin(*state);
+    const pid_t ended = start_program(scene.sshd, "sshd: kim [priv]", "sshd: kim@pts/9");
+    const pid_t listens = start_program(scene.sshd, "sshd: sshd -D [listener]", NULL);
+    const pid_t users = start_program_of(scene.sshd, "sshd", "sshd: kim [priv]", NOBODY);
+    end_program(ended);
+    const int64_t begin_ms = scene.loop.now.boot_ms;
+    for (int i = 0; i < 3; i++) {
+        reconcile_look(scene.reconcile, ended, LOGIN_FROM_SCAN, 4000);
+        reconcile_look(scene.reconcile, listens, LOGIN_FROM_SCAN, 4000);
+    }
+    next();
+    assert_int_equal(loop_next_ms(&scene.loop), NEVER_MS);
+    /* before its execution is over, it may be anything */
+    reconcile_look(scene.reconcile, getpid(), LOGIN_FROM_SCAN, 4000);
+    while (loop_next_ms(&scene.loop) != NEVER_MS)
+        next();
+    assert_in_range(scene.loop.now.boot_ms - begin_ms, 15 * 1000, 40 * 1000);
+    assert_int_equal(scene.found_count, 0);
+    end_program(listens);
+    end_program(users);
+    scene_end();
+}
+
+/* More than there is room for: they are looked at at once, and the rest are searched for. */
+static void too_many_announce_themselves(void **state)
+{
+    NEEDS_ROOT();
+    scene_begin(*state);
+    const pid_t pid = start_program(scene.sshd, "sshd: kim [priv]", "sshd: kim@pts/9");
+    for (pid_t none = INT32_MAX; none > INT32_MAX - ANNOUNCED_MAX + 1; none--)
+        reconcile_look(scene.reconcile, none, LOGIN_FROM_SCAN, 4000);
+    assert_true(loop_next_ms(&scene.loop) > scene.loop.now.boot_ms);
+    reconcile_look(scene.reconcile, 1, LOGIN_FROM_SCAN, 4000);
+    assert_int_equal(loop_next_ms(&scene.loop), scene.loop.now.boot_ms);
+    reconcile_look(scene.reconcile, pid, LOGIN_FROM_SCAN, 4000);
+    until_found(1);
+    assert_int_equal(scene.found[0].pid, pid);
     end_program(pid);
     scene_end();
 }
@@ -462,6 +563,10 @@ int main(int argc, char **argv)
         WITH_DIRECTORY(registered_meanwhile),
         WITH_DIRECTORY(a_stale_record_in_the_way),
         WITH_DIRECTORY(admitted_later),
+        WITH_DIRECTORY(a_process_that_announces_itself),
+        WITH_DIRECTORY(one_that_is_registered),
+        WITH_DIRECTORY(no_login),
+        WITH_DIRECTORY(too_many_announce_themselves),
         WITH_DIRECTORY(a_user_who_cannot_be_looked_up),
         cmocka_unit_test(verdicts),
         WITH_DIRECTORY(a_damaged_record),

@@ -92,8 +92,10 @@ def login(name, shell, start):
         if not answered:
             return "hangs" if answered is False else "ends"
         found = re.search(r"^LIMIT=([^:\r\n]*):", session.screen, re.MULTILINE)
-        value = found.group(1).split() if found else []
-        seconds = int(value[0]) if value and value[0].isdigit() else 0
+        # bash takes the digits that a value begins with (atoi(3)).
+        value = re.match(r"\s*(\d+)" + ("" if shell == "bash" else r"(?:\s|$)"),
+                         found.group(1) if found else "")
+        seconds = int(value.group(1)) if value else 0
         if seconds and shell == "ksh93":
             seconds += 60
         return (seconds * 60 if shell == "tcsh" else seconds,
@@ -143,10 +145,14 @@ def key(finding):
 
 
 def audit():
-    """What is found about shells, and the patch."""
+    """What is found about shells, and the patch, as bytes."""
     document = json.loads(run("tmoutctl", "audit", "--json").stdout)
+    patch = document["patch"]
+    # JSON cannot have the bytes of each file.
+    patch = (patch.encode() if patch is not None else
+             subprocess.run(["tmoutctl", "audit", "--patch"], check=False, capture_output=True).stdout)
     return [f for f in document["findings"]
-            if f["id"].startswith("shells-") and f["status"] != "PASS"], document["patch"]
+            if f["id"].startswith("shells-") and f["status"] != "PASS"], patch
 
 
 def bytes_of_files():
@@ -192,7 +198,8 @@ def disagreements(said, found, place):
 def patched(said, found, patch):
     """What is wrong with the patch."""
     before = bytes_of_files()
-    write(PATCH, patch)
+    with open(PATCH, "wb") as file:
+        file.write(patch)
     must("patch", "--batch", "-s", "-p1", "-d", "/", "-i", PATCH)
     again, second = audit()
     now, answers = verdicts()
@@ -250,7 +257,7 @@ def a_host_without_faults():
     found, patch = audit()
     said, answers = verdicts()
     tap.equal((set(said.values()), [f for f in found if f["status"] != "NOTE"], patch),
-              ({"right"}, [], ""), "nothing is wrong")
+              ({"right"}, [], b""), "nothing is wrong")
     tap.note(answers)
     CLEAN.update(key(f) for f in found)
 

@@ -5,11 +5,20 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 int read_text_file(const char *path, int flags, struct text_file *out)
 {
     return read_large_text_file(path, flags, TEXT_FILE_SIZE_MAX, out);
+}
+
+/* /dev/null, with which a file of this name elsewhere is often put out of action. Programs
+ * read it as an empty file; whoever wants to change a file (O_NOFOLLOW) cannot change this. */
+static bool is_empty_device(const struct stat *status, int flags)
+{
+    return S_ISCHR(status->st_mode) && status->st_rdev == makedev(1, 3) &&
+           (flags & O_NOFOLLOW) == 0;
 }
 
 int read_large_text_file(const char *path, int flags, size_t size_max, struct text_file *out)
@@ -20,7 +29,8 @@ int read_large_text_file(const char *path, int flags, size_t size_max, struct te
         return -1;
     if (fstat(fd, &out->status) < 0)
         goto fail;
-    errno = S_ISREG(out->status.st_mode) ? EFBIG : EINVAL;
+    const bool is_file = S_ISREG(out->status.st_mode) || is_empty_device(&out->status, flags);
+    errno = is_file ? EFBIG : EINVAL;
     if (errno == EINVAL || (uintmax_t)out->status.st_size > size_max)
         goto fail;
     size_t expected = (size_t)out->status.st_size;

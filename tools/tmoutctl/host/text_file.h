@@ -17,8 +17,9 @@ struct text_file {
 #define TEXT_FILE_SIZE_MAX (1024 * 1024)
 
 /*
- * Reads all of path, which must be a regular file of at most a megabyte; flags
- * are added to those of open(2). Returns 0, and the caller frees out->text; or
+ * Reads all of path, which must be a regular file of at most a megabyte, or,
+ * without O_NOFOLLOW, /dev/null, which is an empty one; flags are added to
+ * those of open(2). Returns 0, and the caller frees out->text; or
  * -1 with errno, EFBIG for a larger file and EINVAL for one that is not
  * regular, and out->text NULL.
  */

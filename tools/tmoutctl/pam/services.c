@@ -91,8 +91,9 @@ static int list_directory(struct pam_services *services, const char *path)
     DIR *directory = opendir(full);
     while (directory != NULL && result == 0 && (entry = readdir(directory)) != NULL) {
         struct stat status;
+        /* libpam opens whatever has the service's name. */
         if (!is_backup(entry->d_name) &&
-            fstatat(dirfd(directory), entry->d_name, &status, 0) == 0 && S_ISREG(status.st_mode))
+            fstatat(dirfd(directory), entry->d_name, &status, 0) == 0 && !S_ISDIR(status.st_mode))
             result = add_service(services, entry->d_name);
     }
     if (directory != NULL)

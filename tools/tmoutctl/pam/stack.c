@@ -316,7 +316,11 @@ static bool read_pam_file(struct reader *reader, const struct opened *file)
     }
     if (pam_text_open(reader->host, file->path, &text) != 0) {
         reader->out_of_memory |= errno == ENOMEM;
-        set_problem(reader, file->path, 0, "cannot be read: %s", strerror(errno));
+        if (errno == EINVAL)
+            set_problem(reader, file->path, 0,
+                        "is not a regular file: logins that read it hang or fail");
+        else
+            set_problem(reader, file->path, 0, "cannot be read: %s", strerror(errno));
         return false;
     }
     reader->open[file->depth] = file->path;

@@ -52,16 +52,27 @@ static void print_finding(const struct finding *finding)
 
 /* --- for programs --------------------------------------------------------- */
 
+/* What somebody may apply: null rather than with other bytes, which patch(1) would take
+ * with fuzz. */
+static json_t *json_patch(const char *patch)
+{
+    json_t *value = json_text_or_null(patch);
+
+    if (!json_is_string(value) || strcmp(json_string_value(value), patch) == 0)
+        return value;
+    json_decref(value);
+    return json_null();
+}
+
 static json_t *finding_json(const struct finding *finding)
 {
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
-                     audit_checks[finding->check].id, "status", audit_status_word(finding->status),
-                     "message", json_text(finding->message), "remediation",
-                     json_text_or_null(finding->remediation), "patch",
-                     json_text_or_null(finding->diff), "command",
-                     json_text_or_null(finding->command), "file", json_text_or_null(finding->file),
-                     "line", finding->line > 0 ? json_integer(finding->line) : json_null(),
-                     "control", json_text_or_null(finding->control));
+    return json_pack(
+        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", audit_checks[finding->check].id,
+        "status", audit_status_word(finding->status), "message", json_text(finding->message),
+        "remediation", json_text_or_null(finding->remediation), "patch", json_patch(finding->diff),
+        "command", json_text_or_null(finding->command), "file", json_text_or_null(finding->file),
+        "line", finding->line > 0 ? json_integer(finding->line) : json_null(), "control",
+        json_text_or_null(finding->control));
 }
 
 static json_t *findings_json(const struct findings *findings)
@@ -75,7 +86,7 @@ static json_t *findings_json(const struct findings *findings)
 
 static json_t *audit_json(const struct findings *findings, const char *patch)
 {
-    return json_pack("{s:o, s:o}", "findings", findings_json(findings), "patch", json_text(patch));
+    return json_pack("{s:o, s:o}", "findings", findings_json(findings), "patch", json_patch(patch));
 }
 
 /* --- all of it ------------------------------------------------------------ */

@@ -115,6 +115,15 @@ static void stacks_that_libpam_cannot_read(void **state)
                 &(struct expected){CHECK_PAM_STACK, AUDIT_FAIL, SSHD_PAM, 0,
                                    "is not a regular file", NULL});
     remove_file(host, SSHD_PAM);
+    put(host->root, SSHD_PAM, GOOD_STACK);
+    fifo = real_path(host, "/etc/pam.d/other-program");
+    assert_int_equal(mkfifo(fifo, 0644), 0);
+    assert_only(audit_area(host, audit_pam),
+                &(struct expected){CHECK_PAM_STACK, AUDIT_FAIL, "/etc/pam.d/other-program", 0,
+                                   "logins that read it hang or fail", NULL});
+    assert_int_equal(unlink(fifo), 0);
+    free(fifo);
+    remove_file(host, SSHD_PAM);
     /* Without sshd nothing is missing. */
     remove_file(host, "/usr/sbin/sshd");
     assert_all_pass(audit_area(host, audit_pam));

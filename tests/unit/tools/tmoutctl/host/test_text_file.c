@@ -45,9 +45,24 @@ static void what_is_not_a_file(void **state)
     write_text(file, "x");
     assert_int_equal(symlink(file, link), 0);
     assert_unreadable(link, O_NOFOLLOW, ELOOP);
+    assert_unreadable("/dev/zero", 0, EINVAL);
     free(fifo);
     free(link);
     free(file);
+}
+
+static void the_null_device_is_empty(void **state)
+{
+    char *link = path_in(*state, "link");
+    struct text_file file;
+
+    assert_int_equal(symlink("/dev/null", link), 0);
+    assert_int_equal(read_text_file(link, 0, &file), 0);
+    assert_int_equal(file.size, 0);
+    assert_string_equal(file.text, "");
+    free(file.text);
+    assert_unreadable("/dev/null", O_NOFOLLOW, EINVAL);
+    free(link);
 }
 
 static void files_of_the_largest_size(void **state)
@@ -105,6 +120,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(a_whole_file),
         WITH_DIRECTORY(what_is_not_a_file),
+        WITH_DIRECTORY(the_null_device_is_empty),
         WITH_DIRECTORY(files_of_the_largest_size),
         cmocka_unit_test(lines),
     };

@@ -131,6 +131,13 @@ static void problems(void **state)
     put_directory(*state, "/etc/ssh/directory");
     put(*state, "/etc/ssh/sshd_config", "Include directory\n");
     assert_problem(*state, "cannot be read");
+    put(*state, "/etc/ssh/sshd_config", "Include off\n");
+    char *off = path_in(*state, "etc/ssh/off");
+    assert_int_equal(symlink("/dev/null", off), 0);
+    free(off);
+    read_text(*state, &text);
+    assert_null(text.problem);
+    sshd_text_free(&text);
     put_bytes(*state, "/etc/ssh/sshd_config", nul, sizeof nul - 1);
     read_text(*state, &text);
     assert_int_equal(text.count, 2);

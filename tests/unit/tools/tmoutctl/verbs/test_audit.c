@@ -188,6 +188,25 @@ static void findings_as_json(void **state)
     captured_free(&captured);
 }
 
+/* A patch is the bytes of the file, or it is not there. */
+static void a_patch_that_json_cannot_have(void **state)
+{
+    struct audited_host *host = *state;
+    struct captured captured;
+
+    put_plain_policy(host);
+    put(host->root, SSHD_CONFIG, "# l\xe4nger\nUsePAM yes\nAcceptEnv TMOUT\n");
+    host->context.json = true;
+    assert_int_equal(audit(host, NULL, &captured), TMOUTCTL_NO);
+    json_t *document = json_loads(captured.out, 0, NULL);
+    assert_true(json_is_null(json_object_get(document, "patch")));
+    const json_t *row = find_row(json_object_get(document, "findings"), "sshd-accept-env");
+    assert_true(json_is_null(json_object_get(row, "patch")));
+    assert_true(json_is_string(json_object_get(row, "remediation")));
+    json_decref(document);
+    captured_free(&captured);
+}
+
 static void a_baseline(void **state)
 {
     struct audited_host *host = *state;
@@ -206,8 +225,10 @@ static void a_baseline(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        WITH_HOST(findings_as_text), WITH_HOST(only_what_is_wrong), WITH_HOST(one_check),
-        WITH_HOST(one_patch),        WITH_HOST(findings_as_json),   WITH_HOST(a_baseline),
+        WITH_HOST(findings_as_text), WITH_HOST(only_what_is_wrong),
+        WITH_HOST(one_check),        WITH_HOST(one_patch),
+        WITH_HOST(findings_as_json), WITH_HOST(a_patch_that_json_cannot_have),
+        WITH_HOST(a_baseline),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

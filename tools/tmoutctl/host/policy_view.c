@@ -159,6 +159,12 @@ void policy_view_describe(const struct policy_view *view, char *text, size_t siz
     }
 }
 
+void policy_view_damaged(const struct tmoutctl_context *context, struct failure *failure)
+{
+    failure_set(failure, "%s/%s is damaged; run tmoutctl apply", context->state_dir,
+                SNAPSHOT_POLICY_NAME);
+}
+
 int policy_view_resolve(const struct tmoutctl_context *context, struct policy_view *view,
                         struct account *account, struct resolution *resolution,
                         struct failure *failure)
@@ -175,8 +181,7 @@ int policy_view_resolve(const struct tmoutctl_context *context, struct policy_vi
         return -1;
     case ACCOUNT_POLICY_DAMAGED:
     default:
-        failure_set(failure, "%s/%s is damaged; run tmoutctl apply", context->state_dir,
-                    SNAPSHOT_POLICY_NAME);
+        policy_view_damaged(context, failure);
         return -1;
     }
 }

@@ -59,6 +59,9 @@ void policy_view_describe(const struct policy_view *view, char *text, size_t siz
 /* Room for policy_view_describe(). */
 enum { POLICY_VIEW_TEXT_MAX = FAILURE_TEXT_MAX + 128 };
 
+/* Sets failure to what is wrong with a snapshot that cannot be read, and what to do. */
+void policy_view_damaged(const struct tmoutctl_context *context, struct failure *failure);
+
 /* A user's settings, by the code that decides at login; it adds what groups it
  * needs to the account. Returns 0, or -1 with the reason: the snapshot is damaged,
  * or the groups cannot be looked up. */

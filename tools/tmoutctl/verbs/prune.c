@@ -43,10 +43,12 @@ static int strictest_limits(const struct tmoutctl_context *context, const struct
                             struct attempt_limits *limits)
 {
     struct resolution strictest;
+    struct failure failure = {""};
 
     if (resolve(&view->snapshot, "", NULL, 0, &strictest) != 0 ||
         snapshot_each_rule(&view->snapshot, tighten_by_rule, &strictest) != 0) {
-        report("%s/%s is damaged; run tmoutctl apply", context->state_dir, SNAPSHOT_POLICY_NAME);
+        policy_view_damaged(context, &failure);
+        report("%s", failure.text);
         return -1;
     }
     if (strictest.setting[SETTING_MAX_ATTEMPTS].value == SETTING_NONE)

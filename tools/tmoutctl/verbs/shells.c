@@ -40,8 +40,8 @@ static int find_default_limit(const struct tmoutctl_context *context, int64_t *l
     const int found = snapshot_find(&view.snapshot, RULE_DEFAULT, "", &rule);
     policy_view_close(&view);
     if (found < 0) {
-        report("%s/%s is damaged; run \"tmoutctl apply\"", context->state_dir,
-               SNAPSHOT_POLICY_NAME);
+        policy_view_damaged(context, &failure);
+        report("%s", failure.text);
         return -1;
     }
     *limit_sec = found > 0 && rule.setting[SETTING_TMOUT].set ? rule.setting[SETTING_TMOUT].value

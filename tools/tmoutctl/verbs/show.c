@@ -433,7 +433,8 @@ static int show_group(const struct tmoutctl_context *context, const char *name,
         goto out;
     }
     if (resolve(&view.snapshot, "", names, 1, &resolution) != 0) {
-        report("%s/%s is damaged; run tmoutctl apply", context->state_dir, SNAPSHOT_POLICY_NAME);
+        policy_view_damaged(context, &failure);
+        report("%s", failure.text);
     } else {
         login->limited = attempt_limits_find(&resolution, NOBODYS_UID, &login->limits);
         failure_set(&login->note, "counted for each user");

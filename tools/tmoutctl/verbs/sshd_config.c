@@ -20,13 +20,13 @@
 static int collect_rules(const struct tmoutctl_context *context, const struct policy_view *view,
                          struct dropin *dropin)
 {
+    struct failure failure = {"out of memory"};
+
     if (dropin_collect(&view->snapshot, dropin) == 0)
         return 0;
     if (errno == EBADMSG)
-        report("%s/%s is damaged; run \"tmoutctl apply\"", context->state_dir,
-               SNAPSHOT_POLICY_NAME);
-    else
-        report("out of memory");
+        policy_view_damaged(context, &failure);
+    report("%s", failure.text);
     return -1;
 }
 

@@ -1,6 +1,8 @@
 #include "pam_module/attempt.h"
 
+#include "lib/host/checksum.h"
 #include "pam_module/admission.h"
+#include "pam_module/attempt_log.h"
 #include "pam_module/pam_item.h"
 #include "pam_module/password_prompt.h"
 
@@ -26,7 +28,8 @@ struct attempt {
     char marker[32]; /* see mark() */
     bool is_marked;
     struct attempt *next;
-    bool has_item; /* PAM_AUTHTOK was set when the attempt began */
+    char *second_factor; /* second_factor= of the line, or NULL */
+    uint32_t item;       /* item_mark() of the last one that was seen */
     bool in_progress, succeeded;
 };
 
@@ -189,6 +192,7 @@ static void on_end(int status, unsigned delay_us, void *appdata)
 
 static void attempt_free(struct attempt *attempt)
 {
+    free(attempt->second_factor);
     admission_free(&attempt->admission);
     free(attempt);
 }
@@ -239,6 +243,44 @@ static void wipe_answers(int count, struct pam_response **response)
 }
 
 /*
+ * Tells whether PAM_AUTHTOK has changed, without a copy of the password: 16 bits of a
+ * checksum that begins with an address nobody outside knows. 0: there is none.
+ */
+static uint32_t item_mark(const struct attempt *attempt)
+{
+    const char *password = pam_item(attempt->admission.pamh, PAM_AUTHTOK);
+    const uint64_t start = CHECKSUM_START ^ (uintptr_t)attempt;
+
+    return password == NULL
+               ? 0
+               : (uint32_t)(checksum(start, password, strlen(password)) >> 48) | UINT32_C(1) << 16;
+}
+
+/* Is the item another one than at the last prompt, or gone? */
+static bool item_is_replaced(struct attempt *attempt)
+{
+    const uint32_t before = attempt->item, item = item_mark(attempt);
+
+    if (item != 0)
+        attempt->item = item;
+    return before != 0 && before != item;
+}
+
+/* Each of these passwords needs an admission of its own, and all but the last are wrong
+ * for that one to be needed. */
+static int admit_others(struct attempt *attempt, unsigned others)
+{
+    struct attempt_report report;
+
+    for (unsigned i = 0; i < others; i++) {
+        admission_settle(&attempt->admission, false);
+        if (admission_ask(&attempt->admission, &report) != PAM_IGNORE)
+            return -1;
+    }
+    return 0;
+}
+
+/*
  * The conversation during an attempt. A prompt for another password means that
  * the one before was wrong: it is settled before the user is asked, because a
  * user thinking at the prompt must not hold a slot, and the other one needs an
@@ -249,26 +291,28 @@ static int converse(int count, const struct pam_message **message, struct pam_re
 {
     bool sure;
     struct attempt *attempt = find_attempt(appdata, &sure);
-    struct attempt_report report;
+    struct prompt_verdict verdict;
 
     /* An application need not have a conversation function. */
     if (attempt == NULL || !sure || attempt->conversation.conv == NULL)
         return PAM_CONV_ERR;
     struct attempt_admission *admission = &attempt->admission;
-    const enum attempt_purpose purpose = admission->request.purpose;
-    const bool is_forgotten = attempt->has_item && pam_item(admission->pamh, PAM_AUTHTOK) == NULL;
+    attempt->prompts.is_replaced = item_is_replaced(attempt);
+    prompts_judge(&attempt->prompts, admission->request.purpose, attempt->second_factor, count,
+                  message, &verdict);
     /* Its end was hidden, and a module in front of our line asks at the next one. */
-    const bool is_over = attempt->is_marked && !has_mark(attempt);
-    const bool another =
-        !is_over && prompts_for_another(&attempt->prompts, purpose, is_forgotten, count, message);
-    if (another)
+    if (attempt->is_marked && !has_mark(attempt))
+        verdict.others = 0;
+    if (verdict.others > 0)
         admission_settle(admission, false);
+    if (verdict.others > 0 && verdict.unnamed != NULL)
+        attempt_log_prompt(admission->pamh, &admission->request, verdict.unnamed);
     const int result =
         attempt->conversation.conv(count, message, response, attempt->conversation.appdata_ptr);
     if (result != PAM_SUCCESS)
         return result;
-    prompts_answered(&attempt->prompts, purpose, count, message);
-    if (!another || admission_ask(admission, &report) == PAM_IGNORE)
+    attempt->prompts = verdict.after;
+    if (admit_others(attempt, verdict.others) == 0)
         return PAM_SUCCESS;
     wipe_answers(count, response);
     return PAM_CONV_ERR;
@@ -298,21 +342,33 @@ static int attach_attempt(struct attempt *attempt)
     return PAM_SERVICE_ERR;
 }
 
+/* The line's arguments may be gone before the attempt ends. */
+static int keep_second_factor(struct attempt *attempt, const struct module_args *args)
+{
+    if (args->second_factor == NULL)
+        return 0;
+    attempt->second_factor = strdup(args->second_factor);
+    return attempt->second_factor != NULL ? 0 : -1;
+}
+
 int attempt_begin(pam_handle_t *pamh, const struct module_args *args,
                   const struct attempt_request *request, struct attempt_report *report)
 {
     struct attempt *attempt = calloc(1, sizeof *attempt);
     int result = PAM_BUF_ERR;
 
-    if (attempt == NULL || admission_init(&attempt->admission, pamh, args, request) != 0) {
+    if (attempt == NULL || keep_second_factor(attempt, args) != 0 ||
+        admission_init(&attempt->admission, pamh, args, request) != 0) {
         pam_syslog(pamh, LOG_ERR,
                    "rejecting password: out of memory; see tmout-recovery(7) user=%s",
                    request->log_name);
+        if (attempt != NULL)
+            free(attempt->second_factor);
         free(attempt);
         return PAM_BUF_ERR;
     }
     attempt->prompts.has_password = !args->noprompt;
-    attempt->has_item = pam_item(pamh, PAM_AUTHTOK) != NULL;
+    attempt->item = item_mark(attempt);
     result = admission_ask(&attempt->admission, report);
     if (result == PAM_IGNORE) {
         result = attach_attempt(attempt);

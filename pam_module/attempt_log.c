@@ -111,6 +111,22 @@ void attempt_log_changes(pam_handle_t *pamh, const struct attempt_request *reque
     }
 }
 
+void attempt_log_prompt(pam_handle_t *pamh, const struct attempt_request *request,
+                        const char *prompt)
+{
+    char safe_prompt[LOG_NAME_MAX];
+    struct log_entry entry;
+
+    log_name(prompt, safe_prompt, sizeof safe_prompt);
+    log_entry_begin(&entry, LOG_EVENT_NONE, LOG_NOTICE,
+                    "counting what a module asks for as another password; if it is a second "
+                    "factor, add second_factor= and a word of the prompt to the line; see "
+                    "pam_tmout(8)");
+    log_entry_add(&entry, "user", "%s", request->log_name);
+    log_entry_add(&entry, "prompt", "%s", safe_prompt);
+    log_attempt(pamh, request, &entry);
+}
+
 void attempt_log_stuck(pam_handle_t *pamh, const struct attempt_request *request,
                        const char *state_dir)
 {

@@ -23,6 +23,11 @@ void attempt_log_changes(pam_handle_t *pamh, const struct attempt_request *reque
 void attempt_log_rejection(pam_handle_t *pamh, const struct attempt_request *request,
                            const struct attempt_report *report);
 
+/* A module has asked with this prompt, which names neither a password nor a second
+ * factor, and it is counted as one for a password. */
+void attempt_log_prompt(pam_handle_t *pamh, const struct attempt_request *request,
+                        const char *prompt);
+
 /* Another process did not release the ledger's lock: there is a copy now. */
 void attempt_log_stuck(pam_handle_t *pamh, const struct attempt_request *request,
                        const char *state_dir);

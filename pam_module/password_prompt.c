@@ -1,15 +1,83 @@
 #include "pam_module/password_prompt.h"
 
+#include "lib/host/checksum.h"
+#include "lib/policy/module_args.h"
+
+#include <ctype.h>
 #include <libintl.h>
-#include <stdio.h>
+#include <stddef.h>
 #include <string.h>
 
-static bool has_word(const char *text, const char *const *words)
+enum prompt_kind { PROMPT_PASSWORD, PROMPT_NEW_PASSWORD, PROMPT_SECOND_FACTOR, PROMPT_UNNAMED };
+
+/*
+ * Words of prompts, with commas between them: a table of pointers would have to be
+ * relocated at each login. Applications such as login and sudo show prompts in the user's
+ * language. Letters beyond ASCII are compared as they are. With a blank at its beginning or
+ * end, a word has to begin or end one of the text.
+ */
+static const char password_words[] =
+    "password,passphrase,passwd,first factor,passwort,kennwort,passord,adgangskode,lösenord,"
+    "wachtwoord,salasana,mot de passe,contraseña,contrasenya,clave,senha,palavra-pas,parola,"
+    "hasło,heslo,jelszó,geslo,lozinka,şifre,ароль,арола,κωδικό,パスワード,密码,密碼,口令,암호,"
+    "비밀번호";
+
+/* A password that is good for one login is a code. */
+static const char one_time_words[] =
+    "one-time,one time,onetime, otp , totp , hotp ,oath, token,einmal,"
+    "usage unique,un solo uso,monouso,jednoraz,одноразов";
+
+static const char second_factor_words[] =
+    "code,kode, kod,código,códig,codice,kód,koodi,код,Код,コード,代码,代碼,코드,验证,驗證,認証,"
+    "인증,verif,token,jeton,factor,faktor,facteur,fattore,fator,фактор,因素,要素,challenge,"
+    "response,yubi,passkey,security key, fido , u2f ,authenticat, duo , push , sms "
+    ",phone,mobile,2fa,"
+    "mfa, pin , puk , tan ,captcha,smartcard,smart card,press enter,touch";
+
+static const char new_words[] = " new , neue, nouve, nuev, nuov, nova , novo , nové , nowe ,"
+                                " nieuw, nytt , uusi , yeni , új ,новый,Новый,新,새 ";
+
+static const char current_words[] = "current,old password,(old)";
+
+static bool is_letter(char c)
 {
-    for (; *words != NULL; words++)
-        if (strcasestr(text, *words) != NULL)
-            return true;
-    return false;
+    return isalnum((unsigned char)c) || (unsigned char)c >= 0x80;
+}
+
+/* What follows the word in the text, or NULL. */
+static const char *behind_word(const char *text, const char *word, size_t length)
+{
+    char letters[MODULE_WORD_MAX + 1];
+    const bool begins = word[0] == ' ', ends = word[length - 1] == ' ';
+
+    if (length <= (size_t)begins + ends)
+        return NULL;
+    length -= (size_t)begins + ends;
+    memcpy(letters, word + begins, length);
+    letters[length] = '\0';
+    for (const char *at = text; (at = strcasestr(at, letters)) != NULL; at++)
+        if (!(begins && at != text && is_letter(at[-1])) && !(ends && is_letter(at[length])))
+            return at + length;
+    return NULL;
+}
+
+/* What follows the first of these words that the text has, or NULL. */
+static const char *behind_any(const char *text, const char *words)
+{
+    const char *behind = NULL;
+
+    while (behind == NULL && *words != '\0') {
+        const size_t length = strcspn(words, ",");
+        if (length > 0 && length <= MODULE_WORD_MAX)
+            behind = behind_word(text, words, length);
+        words += length + (words[length] == ',');
+    }
+    return behind;
+}
+
+static bool has_any(const char *text, const char *words)
+{
+    return behind_any(text, words) != NULL;
 }
 
 /* In the user's language libpam's own prompts are those of its translation. */
@@ -18,62 +86,93 @@ static bool is_libpams(const char *text, const char *prompt)
     return strcmp(text, dgettext("Linux-PAM", prompt)) == 0;
 }
 
-static bool is_login_password(const char *text)
+/* "Enter new password: ", but not "Password for the new server: ". At a change, modules
+ * say so in more ways. */
+static bool is_new_password(const char *text, enum attempt_purpose purpose)
 {
-    static const char *const words[] = {"password", "passphrase", NULL};
-    static const char *const one_time[] = {"one-time", "one time", "otp", "oath", "token", NULL};
+    const char *rest = behind_any(text, new_words);
 
-    return is_libpams(text, "Password: ") || (has_word(text, words) && !has_word(text, one_time));
+    if (is_libpams(text, "New password: ") || is_libpams(text, "Retype new password: "))
+        return true;
+    return rest != NULL && (purpose == ATTEMPT_PASSWORD_CHANGE || has_any(rest, password_words) ||
+                            has_any(rest, " pin "));
 }
 
-static bool is_current_password(const char *text)
+static enum prompt_kind kind_of(const char *text, enum attempt_purpose purpose,
+                                const char *second_factor)
 {
-    static const char *const words[] = {"current", "old password", "(old)", NULL};
-
-    return is_libpams(text, "Current password: ") || has_word(text, words);
+    if ((second_factor != NULL && has_any(text, second_factor)) || has_any(text, one_time_words))
+        return PROMPT_SECOND_FACTOR;
+    if (is_new_password(text, purpose))
+        return PROMPT_NEW_PASSWORD;
+    if (is_libpams(text, "Password: ") || is_libpams(text, "Current password: ") ||
+        has_any(text, password_words) || has_any(text, current_words))
+        return PROMPT_PASSWORD;
+    return has_any(text, second_factor_words) ? PROMPT_SECOND_FACTOR : PROMPT_UNNAMED;
 }
 
-static bool is_password(const char *text, enum attempt_purpose purpose)
+/* The text as a number. Digits count tries ("2 of 3"): any are the same. */
+static uint64_t text_id(const char *text)
 {
-    return purpose == ATTEMPT_LOGIN ? is_login_password(text) : is_current_password(text);
-}
+    uint64_t sum = CHECKSUM_START;
 
-static bool is_hidden(const struct pam_message *message)
-{
-    return message->msg_style == PAM_PROMPT_ECHO_OFF && message->msg != NULL;
-}
-
-/* The same text, as far as it was kept. */
-static bool repeats(const struct prompt_history *history, const char *text)
-{
-    return history->hidden[0] != '\0' &&
-           strncmp(history->hidden, text, sizeof history->hidden - 1) == 0;
-}
-
-bool prompts_for_another(const struct prompt_history *history, enum attempt_purpose purpose,
-                         bool is_forgotten, int count, const struct pam_message **message)
-{
-    for (int i = 0; i < count; i++) {
-        if (!is_hidden(message[i]))
-            continue;
-        const char *text = message[i]->msg;
-        if (purpose == ATTEMPT_LOGIN && repeats(history, text))
-            return true;
-        if (history->has_password &&
-            (is_password(text, purpose) || (purpose == ATTEMPT_LOGIN && is_forgotten)))
-            return true;
+    for (; *text != '\0'; text++) {
+        const char c = *text;
+        if (!isdigit((unsigned char)c))
+            sum = checksum(sum, &c, sizeof c);
+        else if (!isdigit((unsigned char)text[1]))
+            sum = checksum(sum, "0", 1);
     }
+    return sum;
+}
+
+static bool was_asked(const struct prompt_history *history, uint64_t id)
+{
+    const unsigned kept = history->count < PROMPTS_KEPT_MAX ? history->count : PROMPTS_KEPT_MAX;
+
+    for (unsigned i = 0; i < kept; i++)
+        if (history->asked[i] == id)
+            return true;
     return false;
 }
 
-void prompts_answered(struct prompt_history *history, enum attempt_purpose purpose, int count,
-                      const struct pam_message **message)
+static bool is_another(const struct prompt_history *history, enum prompt_kind kind, uint64_t id)
 {
+    if (kind == PROMPT_NEW_PASSWORD || (kind == PROMPT_UNNAMED && history->has_new))
+        return false;
+    if (kind != PROMPT_SECOND_FACTOR)
+        return history->has_password;
+    return was_asked(history, id) || history->second_factors >= SECOND_FACTORS_MAX ||
+           (history->is_replaced && history->has_password);
+}
+
+static void add_answer(struct prompt_history *history, enum prompt_kind kind, uint64_t id)
+{
+    if (kind == PROMPT_SECOND_FACTOR)
+        history->second_factors++;
+    else if (kind == PROMPT_PASSWORD || (kind == PROMPT_UNNAMED && !history->has_new))
+        history->has_password = true;
+    if (kind != PROMPT_SECOND_FACTOR)
+        history->has_new = kind == PROMPT_NEW_PASSWORD;
+    history->asked[history->count++ % PROMPTS_KEPT_MAX] = id;
+}
+
+void prompts_judge(const struct prompt_history *history, enum attempt_purpose purpose,
+                   const char *second_factor, int count, const struct pam_message **message,
+                   struct prompt_verdict *verdict)
+{
+    *verdict = (struct prompt_verdict){.after = *history};
     for (int i = 0; i < count; i++) {
-        if (!is_hidden(message[i]))
+        const char *text = message[i]->msg;
+        if (message[i]->msg_style != PAM_PROMPT_ECHO_OFF || text == NULL)
             continue;
-        snprintf(history->hidden, sizeof history->hidden, "%s", message[i]->msg);
-        if (is_password(message[i]->msg, purpose))
-            history->has_password = true;
+        const enum prompt_kind kind = kind_of(text, purpose, second_factor);
+        const uint64_t id = text_id(text);
+        if (is_another(&verdict->after, kind, id)) {
+            verdict->others++;
+            if (kind == PROMPT_UNNAMED)
+                verdict->unnamed = text;
+        }
+        add_answer(&verdict->after, kind, id);
     }
 }

@@ -9,27 +9,40 @@
 
 #include <security/pam_appl.h>
 #include <stdbool.h>
+#include <stdint.h>
 
-enum { PROMPT_TEXT_MAX = 128 };
+enum {
+    PROMPTS_KEPT_MAX = 8, /* more than any login asks for */
+    /* Second factors of one attempt: a new PIN, the same again, and the next code of a token */
+    SECOND_FACTORS_MAX = 3
+};
 
 /* What was asked during an attempt so far. */
 struct prompt_history {
-    bool has_password;            /* one has been entered that may be checked */
-    char hidden[PROMPT_TEXT_MAX]; /* the last prompt without echo, "" for none */
+    bool has_password; /* one has been entered that may be checked */
+    bool is_replaced;  /* PAM_AUTHTOK has become another one, or none, since the last prompt */
+    bool has_new;      /* a new one has been asked for: it is repeated next */
+    unsigned second_factors;          /* that were asked for */
+    unsigned count;                   /* of the hidden prompts */
+    uint64_t asked[PROMPTS_KEPT_MAX]; /* their texts, as checksums */
+};
+
+struct prompt_verdict {
+    unsigned others;             /* how many of the messages ask for another password */
+    const char *unnamed;         /* one that counts though it does not say so, or NULL */
+    struct prompt_history after; /* once they have been answered */
 };
 
 /*
- * Is one of these messages a prompt for another password? At a login that is
- * one whose text asks for a password, and not for a one-time password, or that
- * repeats the last hidden prompt; is_forgotten: the password in PAM_AUTHTOK is gone,
- * and any hidden prompt replaces it. At a change of the password, where the new
- * one is asked for as well, only a prompt for the current one is.
+ * Judges the messages of one call of the conversation. A prompt that does not show
+ * what is typed is for another password, unless its text says that it is for a second
+ * factor (a code, a token, a PIN, in many languages, or one of the words in
+ * second_factor, which commas separate; NULL: none) or for a new password. A second
+ * factor counts as well if its prompt has been there before, but for its digits; if
+ * there have been too many of them; or if history->is_replaced.
  */
-bool prompts_for_another(const struct prompt_history *history, enum attempt_purpose purpose,
-                         bool is_forgotten, int count, const struct pam_message **message);
-
-/* They have been answered. */
-void prompts_answered(struct prompt_history *history, enum attempt_purpose purpose, int count,
-                      const struct pam_message **message);
+void prompts_judge(const struct prompt_history *history, enum attempt_purpose purpose,
+                   const char *second_factor, int count, const struct pam_message **message,
+                   struct prompt_verdict *verdict);
 
 #endif

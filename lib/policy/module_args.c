@@ -13,6 +13,7 @@ static const char *const names[MODULE_ARGS] = {
     [MODULE_ARG_STATE] = "state=",
     [MODULE_ARG_ORIGIN] = "origin=",
     [MODULE_ARG_NEW_PASSWORD] = "new_password",
+    [MODULE_ARG_SECOND_FACTOR] = "second_factor=",
 };
 
 static bool takes_value(const char *name)
@@ -25,6 +26,22 @@ static bool is_word(const char *value, size_t length, const char *word)
     return length == strlen(word) && strncmp(value, word, length) == 0;
 }
 
+/* Words with commas between them. */
+static bool is_list(const char *value, size_t length)
+{
+    size_t word = 0;
+
+    for (size_t i = 0; i <= length; i++) {
+        if (i < length && value[i] != ',')
+            word++;
+        else if (word == 0 || word > MODULE_WORD_MAX)
+            return false;
+        else
+            word = 0;
+    }
+    return true;
+}
+
 /* NULL, or what is wrong with the value. */
 static const char *wrong_value(enum module_arg_id id, const char *value, size_t length)
 {
@@ -32,6 +49,8 @@ static const char *wrong_value(enum module_arg_id id, const char *value, size_t 
         return is_word(value, length, "local") || is_word(value, length, "network")
                    ? NULL
                    : "must be local or network";
+    if (id == MODULE_ARG_SECOND_FACTOR)
+        return is_list(value, length) ? NULL : "must be words of prompts, with commas between them";
     if (length == 0 || value[0] != '/')
         return "needs an absolute path";
     return id == MODULE_ARG_STATE && length > MODULE_STATE_MAX ? "the path is too long" : NULL;
@@ -58,7 +77,7 @@ int module_arg_find(const char *word, size_t length, const char **value, struct 
             return id;
     }
     failure_set(failure, "unknown argument; valid arguments: debug, noprompt, new_password, tell, "
-                         "config=/PATH, state=/DIR, origin=local|network");
+                         "config=/PATH, state=/DIR, origin=local|network, second_factor=WORD,...");
     return -1;
 }
 
@@ -87,6 +106,9 @@ int module_args_parse(int argc, const char *const *argv, struct module_args *arg
             break;
         case MODULE_ARG_STATE:
             args->state_dir = value;
+            break;
+        case MODULE_ARG_SECOND_FACTOR:
+            args->second_factor = value;
             break;
         case MODULE_ARG_ORIGIN:
             args->origin =

@@ -20,6 +20,7 @@ struct module_args {
     bool noprompt;             /* another module asks for the password */
     bool new_password;         /* the password line asks for the new one */
     bool tell;                 /* remote users, too, are told that they are locked */
+    const char *second_factor; /* second_factor=WORD,...: in prompts for one; NULL: none */
     enum origin_choice origin; /* origin=local or origin=network */
     struct caller caller;      /* no argument: who has called the module, set by it */
 };
@@ -27,6 +28,9 @@ struct module_args {
 /* The longest path that state= takes, in bytes: the directory of the registry of
  * logins is derived from it. config= takes any. */
 enum { MODULE_STATE_MAX = 502 };
+
+/* The longest word of second_factor=, in bytes. */
+enum { MODULE_WORD_MAX = 63 };
 
 enum module_arg_id {
     MODULE_ARG_DEBUG,
@@ -36,13 +40,15 @@ enum module_arg_id {
     MODULE_ARG_STATE,
     MODULE_ARG_ORIGIN,
     MODULE_ARG_NEW_PASSWORD,
+    MODULE_ARG_SECOND_FACTOR,
     MODULE_ARGS
 };
 
 /* Recognizes one argument, word[length] (a PAM line need not be cut up for
  * it). Returns it, and sets *value to what follows the = in word, or to NULL
  * where there is none; or -1 with the reason: it is unknown, its path is
- * relative or too long, or origin= has another value than local and network. */
+ * relative or too long, origin= has another value than local and network, or
+ * second_factor= has none, or a word of more than MODULE_WORD_MAX bytes. */
 int module_arg_find(const char *word, size_t length, const char **value, struct failure *failure);
 
 /*

@@ -14,7 +14,9 @@
  *   code=TEXT                 the same, with this hidden prompt
  *   again=TEXT  times=N       after a wrong password asks for another with this prompt,
  *                             N times (1) until it is right, and checks it
+ *   vary                      ends each of these prompts with another letter
  *   forget                    clears PAM_AUTHTOK before it asks again
+ *   keep                      does not put what is entered then into PAM_AUTHTOK
  *   weak                      rejects every new password
  *   fail_delay=US             calls pam_fail_delay()
  *   replace  wrap  hide       sets PAM_FAIL_DELAY to a function that does not call the
@@ -47,7 +49,7 @@ struct arguments {
     const char *right, *counter, *user, *fork, *again, *code;
     long delay_ms, times;
     unsigned fail_delay_us;
-    bool gate, kill, incomplete, otp, replace, wrap, hide, forget, weak;
+    bool gate, kill, incomplete, otp, replace, wrap, hide, forget, vary, keep, weak;
 };
 
 static const char *value_of(const char *word, const char *name)
@@ -89,6 +91,8 @@ static struct arguments parse_arguments(int argc, const char **argv)
         arguments.wrap = arguments.wrap || strcmp(argv[i], "wrap") == 0;
         arguments.hide = arguments.hide || strcmp(argv[i], "hide") == 0;
         arguments.forget = arguments.forget || strcmp(argv[i], "forget") == 0;
+        arguments.vary = arguments.vary || strcmp(argv[i], "vary") == 0;
+        arguments.keep = arguments.keep || strcmp(argv[i], "keep") == 0;
         arguments.weak = arguments.weak || strcmp(argv[i], "weak") == 0;
     }
     return arguments;
@@ -226,11 +230,16 @@ static int check_again(pam_handle_t *pamh, const struct arguments *arguments,
         char *password = NULL;
         if (arguments->forget)
             pam_set_item(pamh, PAM_AUTHTOK, NULL);
-        const int result = pam_prompt(pamh, PAM_PROMPT_ECHO_OFF, &password, "%s", arguments->again);
+        const int result =
+            arguments->vary
+                ? pam_prompt(pamh, PAM_PROMPT_ECHO_OFF, &password, "%s %c: ", arguments->again,
+                             (char)('a' + i))
+                : pam_prompt(pamh, PAM_PROMPT_ECHO_OFF, &password, "%s", arguments->again);
         if (result != PAM_SUCCESS)
             return result;
         right = is_right(pamh, arguments, counts, password);
-        pam_set_item(pamh, PAM_AUTHTOK, password);
+        if (!arguments->keep)
+            pam_set_item(pamh, PAM_AUTHTOK, password);
         free(password);
     }
     return right ? PAM_SUCCESS : PAM_AUTH_ERR;

@@ -76,6 +76,65 @@ static void modules_that_ask_again_cannot_exceed_the_limit(void **state)
     assert_int_equal(counts->right, 0);
 }
 
+/* Nor by how the prompts are worded, nor by where the module keeps what is entered. */
+static void prompts_cannot_hide_passwords(void **state)
+{
+    static const struct {
+        const char *check;
+        unsigned wrong; /* checked at the first login */
+    } cases[] = {
+        {"times=9 vary [again=Secret]", 3},
+        {"times=9 vary keep [again=Secret]", 3},
+        {"times=9 keep [again=Secret]", 3},
+        {"times=9 vary forget [again=Secret]", 3},
+        {"times=9 vary forget [again=PIN]", 3},
+        {"times=9 vary keep [again=Passwort]", 3},
+        {"[code=PIN: ] times=9 keep [again=PIN: ]", 3},
+        /* second factors, as far as there are so many of them */
+        {"times=9 vary [again=Code]", 5},
+        {"times=9 vary keep [again=Code]", 6},
+    };
+    struct stack *stack = *state;
+
+    NEEDS_ROOT();
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        stack_in_force(stack, three);
+        counts_clear();
+        assert_int_equal(try_two(stack, cases[i].check, "wrong", "wrong, too"), PAM_CONV_ERR);
+        if (counts->wrong != cases[i].wrong)
+            fail_msg("%s: %u were checked", cases[i].check, counts->wrong);
+        assert_int_equal(try_once(stack, &alice, "right"), PAM_AUTH_ERR);
+        assert_int_equal(counts->right, 0);
+        stack_in_force(stack, "default { max_attempts = 3 lock_time = 1 }\n");
+        while (try_once(stack, &alice, "right") != PAM_SUCCESS)
+            usleep(20000);
+    }
+}
+
+/* What the line says is a second factor is one; without that, the log says what to do. */
+static void the_line_names_second_factors(void **state)
+{
+    static const char check[] = "auth required CHECK [code=Antwort: ]\n";
+    struct stack *stack = *state;
+    struct host host;
+    char text[256];
+
+    NEEDS_ROOT();
+    for (int is_named = 0; is_named < 2; is_named++) {
+        stack_in_force(stack, "default { max_attempts = 1 lock_time = 1 }\n");
+        log_clear();
+        snprintf(text, sizeof text, "auth requisite TMOUT%s\n%s",
+                 is_named ? " second_factor=frage,antwort" : "", check);
+        stack_service(stack, "factor", text);
+        host_start(stack, &host, &(struct visitor){.service = "factor"});
+        assert_int_equal(host_try(&host, "right", 0), is_named ? PAM_SUCCESS : PAM_CONV_ERR);
+        host_end(&host, PAM_SUCCESS);
+        assert_int_equal(log_count_of("prompt=Antwort:"), !is_named);
+        while (try_once(stack, &alice, "right") != PAM_SUCCESS)
+            usleep(20000);
+    }
+}
+
 static void another_modules_prompt_counts(void **state)
 {
     struct stack *stack = *state;
@@ -505,6 +564,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_ATTEMPTS(another_password_is_another_attempt),
         WITH_ATTEMPTS(modules_that_ask_again_cannot_exceed_the_limit),
+        WITH_ATTEMPTS(prompts_cannot_hide_passwords),
+        WITH_ATTEMPTS(the_line_names_second_factors),
         WITH_ATTEMPTS(another_modules_prompt_counts),
         WITH_ATTEMPTS(codes_are_no_passwords),
         WITH_ATTEMPTS(repeated_prompts_count),

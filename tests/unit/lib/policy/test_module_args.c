@@ -52,6 +52,11 @@ static void each(void **state)
     assert_int_equal(args.origin, ORIGIN_SAID_LOCAL);
     assert_int_equal(PARSE("origin=local", "origin=network"), 2);
     assert_int_equal(args.origin, ORIGIN_SAID_NETWORK);
+    assert_null(args.second_factor);
+    assert_int_equal(PARSE("second_factor=Antwort"), 1);
+    assert_string_equal(args.second_factor, "Antwort");
+    assert_int_equal(PARSE("second_factor=push me,SMS"), 1);
+    assert_string_equal(args.second_factor, "push me,SMS");
     /* twice: the last one counts */
     assert_int_equal(PARSE("state=/1", "debug", "debug", "state=/2"), 4);
     assert_string_equal(args.state_dir, "/2");
@@ -78,6 +83,13 @@ static void wrong(void **state)
         {"origin", "unknown argument"},
         {"origin=", "must be local or network"},
         {"origin=locale", "must be local or network"},
+        {"second_factor", "unknown argument"},
+        {"second_factor=", "must be words"},
+        {"second_factor=,", "must be words"},
+        {"second_factor=a,", "must be words"},
+        {"second_factor=a,,b", "must be words"},
+        {"second_factor=1234567890123456789012345678901234567890123456789012345678901234",
+         "must be words"},
         {"origin=loca", "must be local or network"},
         {"origin=Network", "must be local or network"},
     };

@@ -3,6 +3,7 @@
 #include "lib/host/clock.h"
 #include "lib/host/pidfd.h"
 #include "lib/host/procfs.h"
+#include "tools/tmoutd/message.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -61,18 +62,6 @@ int helper_process_start(struct helper_starter *starter, struct helper_process *
     return 0;
 }
 
-/* Puts the descriptors that came along into the answer. */
-static void take_descriptors(struct msghdr *message, struct answer *answer)
-{
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL;
-         header = CMSG_NXTHDR(message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-            continue;
-        answer->fd_count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof answer->fd[0]);
-        memcpy(answer->fd, CMSG_DATA(header), (size_t)answer->fd_count * sizeof answer->fd[0]);
-    }
-}
-
 void helper_process_stop_after(const struct helper_process *process, uint32_t index)
 {
     send(process->socket, &index, sizeof index, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -82,19 +71,17 @@ int helper_process_receive(const struct helper_process *process, struct done_job
                            struct answer *answer)
 {
     struct wire wire;
-    struct iovec part[] = {{&wire, sizeof wire}, {answer->data, sizeof answer->data}};
-    char control[CMSG_SPACE(sizeof answer->fd)] __attribute__((aligned(8)));
-    struct msghdr message = {
-        .msg_iov = part, .msg_iovlen = 2, .msg_control = control, .msg_controllen = sizeof control};
+    struct message message = {.part = {{&wire, sizeof wire}, {answer->data, sizeof answer->data}},
+                              .fd = answer->fd};
     ssize_t size;
 
-    do
-        size = recvmsg(process->socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    while (size < 0 && (errno == EINTR || errno == ECONNRESET)); /* with answers behind it */
+    do {
+        message.fd_count = ANSWER_FDS_MAX;
+        size = message_receive(process->socket, &message, MSG_DONTWAIT);
+    } while (size < 0 && errno == ECONNRESET); /* with answers behind it */
     if (size <= 0)
         return (int)size;
-    answer->fd_count = 0;
-    take_descriptors(&message, answer);
+    answer->fd_count = (int)message.fd_count;
     if ((size_t)size < sizeof wire || (size_t)size != sizeof wire + wire.size) {
         answer_close_fds(answer);
         errno = EPROTO;

@@ -1,6 +1,7 @@
 #include "tools/tmoutd/helper_starter.h"
 
 #include "lib/host/clock.h"
+#include "tools/tmoutd/message.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,11 +15,10 @@
 #include <unistd.h>
 
 enum {
-    INPUT_MAX = 128 * 1024,        /* a message fits into the usual buffer of a socket, 208 KiB */
-    INPUT_ALIGNMENT = 16,          /* as of malloc() */
-    FDS_MAX = 1 + HELPER_JOBS_MAX, /* the helper's socket is the first */
-    ANSWER_MS = 2000,              /* it only forks: a longer time shows that something is wrong */
-    RESTART_MS = 60 * 1000         /* one that ends at once is not started for each helper */
+    INPUT_MAX = 128 * 1024, /* a message fits into the usual buffer of a socket, 208 KiB */
+    INPUT_ALIGNMENT = 16,   /* as of malloc() */
+    ANSWER_MS = 2000,       /* it only forks: a longer time shows that something is wrong */
+    RESTART_MS = 60 * 1000  /* one that ends at once is not started for each helper */
 };
 
 /* The inputs' pointers hold on the other side, too: the starter is a fork, and receives
@@ -32,11 +32,6 @@ static struct batch {
 struct started {
     pid_t pid; /* or -1 */
     int error;
-};
-
-union control {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
 };
 
 /* --- in the starter ---------------------------------------------------------- */
@@ -54,27 +49,12 @@ static pid_t fork_sibling(void)
 #endif
 }
 
-/* Receives a batch. Returns how many descriptors came along, at least the helper's
- * socket; -1 if there is nothing to do any more. */
-static int receive_batch(int socket, int fds[FDS_MAX])
+/* Receives a batch, and at least the helper's socket. False if there is nothing to do any more. */
+static bool receive_batch(int socket, struct message *message)
 {
-    union control control;
-    struct iovec part = {&batch, sizeof batch};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-    ssize_t size;
-
-    do
-        size = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    while (size < 0 && errno == EINTR);
-    const struct cmsghdr *header = size > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-    if (header == NULL || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
-        return -1;
-    const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof fds[0];
-    memcpy(fds, CMSG_DATA(header), count * sizeof fds[0]);
-    return (int)count;
+    message->part[0] = (struct iovec){&batch, sizeof batch};
+    message->fd_count = MESSAGE_FDS_MAX;
+    return message_receive(socket, message, 0) > 0 && message->fd_count > 0;
 }
 
 static void start_helper(pid_t parent, const int *fds, struct started *started)
@@ -92,13 +72,14 @@ static void start_helper(pid_t parent, const int *fds, struct started *started)
 
 _Noreturn static void serve(pid_t parent, int socket)
 {
-    int fds[FDS_MAX], count;
+    int fds[MESSAGE_FDS_MAX];
+    struct message message = {.fd = fds};
     struct started started;
 
     helper_enter(parent, "tmoutd-starter", &(int){socket}, 1);
-    while ((count = receive_batch(socket, fds)) > 0) {
+    while (receive_batch(socket, &message)) {
         start_helper(parent, fds, &started);
-        for (int i = 0; i < count; i++)
+        for (size_t i = 0; i < message.fd_count; i++)
             close(fds[i]);
         if (send(socket, &started, sizeof started, MSG_NOSIGNAL) < 0)
             break;
@@ -163,24 +144,16 @@ static bool fill_batch(const struct job *job, size_t count, size_t *size)
     return true;
 }
 
+/* The helper's socket is the first of the descriptors. */
 static bool send_batch(const struct helper_starter *starter, int socket, size_t size)
 {
-    union control control = {{0}};
-    struct iovec part = {&batch, size};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control};
-    int fds[FDS_MAX] = {socket}, count = 1;
+    int fds[MESSAGE_FDS_MAX] = {socket};
+    struct message message = {.part = {{&batch, size}}, .fd = fds, .fd_count = 1};
 
     for (uint32_t i = 0; i < batch.count; i++)
         if (batch.job[i].fd >= 0)
-            fds[count++] = batch.job[i].fd;
-    const size_t fds_size = (size_t)count * sizeof fds[0];
-    /* The lengths are POSIX's type, which musl has; glibc's are wider. */
-    message.msg_controllen = (socklen_t)CMSG_SPACE(fds_size);
-    control.header = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
-                                      .cmsg_type = SCM_RIGHTS,
-                                      .cmsg_len = (socklen_t)CMSG_LEN(fds_size)};
-    memcpy(CMSG_DATA(&control.header), fds, fds_size);
-    return sendmsg(starter->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
+            fds[message.fd_count++] = batch.job[i].fd;
+    return message_send(starter->socket, &message, MSG_DONTWAIT) == 0;
 }
 
 static bool receive_started(const struct helper_starter *starter, struct started *started)

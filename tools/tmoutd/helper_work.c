@@ -3,6 +3,7 @@
 #include "lib/host/clock.h"
 #include "lib/host/proc_text.h"
 #include "lib/host/procfs.h"
+#include "tools/tmoutd/message.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -96,26 +97,13 @@ static bool send_answer(int socket, struct done_job job, struct answer *answer)
                         .presence = (uint32_t)answer->presence,
                         .size = (uint32_t)answer->size,
                         .error = answer->error};
-    struct iovec part[] = {{&wire, sizeof wire}, {answer->data, answer->size}};
-    char control[CMSG_SPACE(sizeof answer->fd)] __attribute__((aligned(8))) = {0};
-    struct msghdr message = {.msg_iov = part, .msg_iovlen = 2};
-    const size_t fds_size = (size_t)answer->fd_count * sizeof answer->fd[0];
-    ssize_t sent;
+    struct message message = {.part = {{&wire, sizeof wire}, {answer->data, answer->size}},
+                              .fd = answer->fd,
+                              .fd_count = (size_t)answer->fd_count};
+    const bool is_sent = message_send(socket, &message, 0) == 0;
 
-    if (answer->fd_count > 0) {
-        message.msg_control = control;
-        message.msg_controllen = (socklen_t)CMSG_SPACE(fds_size);
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = (socklen_t)CMSG_LEN(fds_size);
-        memcpy(CMSG_DATA(header), answer->fd, fds_size);
-    }
-    do
-        sent = sendmsg(socket, &message, MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
     answer_close_fds(answer);
-    return sent >= 0;
+    return is_sent;
 }
 
 /* The last job that the main process wants done, if it has said so by now. */

@@ -38,9 +38,8 @@ struct login_cut {
     int64_t again_ms;            /* ask again then, or NEVER_MS */
     int64_t begun_ms;            /* with looking for the rest */
     struct inquiry *opening, *looking, *killing;
-    bool has_failed;          /* a question about the rest has had no answer */
     struct ending_list *rest; /* what is left to be killed */
-    unsigned kills;           /* in vain */
+    unsigned failed_looks, failed_kills;
     login_cut_function done;
     void *context;
 };
@@ -74,6 +73,12 @@ static void set_cut_alarm(struct login_cut *cut)
 static void next_step_in(struct login_cut *cut, int64_t pause_ms)
 {
     cut->step_ms = cut->loop->now.boot_ms + pause_ms;
+    set_cut_alarm(cut);
+}
+
+static void ask_again_in(struct login_cut *cut, int64_t pause_ms)
+{
+    cut->again_ms = cut->loop->now.boot_ms + pause_ms;
     set_cut_alarm(cut);
 }
 
@@ -130,10 +135,8 @@ static void kill_rest(struct login_cut *cut)
         return;
     }
     cut->killing = ask_helper(cut, ending_kill, cut->rest, ending_list_size(cut->rest), on_killed);
-    if (cut->killing == NULL) {
-        cut->again_ms = cut->loop->now.boot_ms + AGAIN_MS;
-        set_cut_alarm(cut);
-    }
+    if (cut->killing == NULL)
+        ask_again_in(cut, AGAIN_MS);
 }
 
 /* Whoever waits for a processor is asked again, less and less often. They are known by
@@ -141,16 +144,15 @@ static void kill_rest(struct login_cut *cut)
 static void on_killed(void *context, const struct answer *answer)
 {
     struct login_cut *cut = context;
+    const bool has_failed = answer->presence == UNKNOWN;
 
     loop_clock(cut->loop);
     cut->killing = NULL;
-    cut->has_failed = answer->presence == UNKNOWN;
-    if (cut->has_failed && cut->kills < KILLS_MAX) {
-        cut->again_ms = cut->loop->now.boot_ms + ((int64_t)AGAIN_MS << cut->kills++);
-        set_cut_alarm(cut);
+    if (has_failed && cut->failed_kills < KILLS_MAX) {
+        ask_again_in(cut, (int64_t)AGAIN_MS << cut->failed_kills++);
         return;
     }
-    if (cut->has_failed)
+    if (has_failed)
         log_line(LOG_ERR,
                  "login terminated, but %u processes that ran below it cannot be killed: %s; they "
                  "may go on; see tmout-recovery(7) user=%s pid=%d",
@@ -182,33 +184,36 @@ static void look_for_rest(struct login_cut *cut)
 {
     cut->looking = ask_helper(cut, ending_begin, &cut->login, sizeof cut->login, on_looked);
     if (cut->looking == NULL)
-        cut->again_ms = cut->loop->now.boot_ms + AGAIN_MS;
-    set_cut_alarm(cut);
+        ask_again_in(cut, AGAIN_MS);
 }
 
-/* False if there is no time left for another question. */
+/* Once more at once, whatever the first question took; then only while the connection has
+ * time. False if there is to be no other question. */
 static bool look_again(struct login_cut *cut)
 {
-    const int64_t now_ms = cut->loop->now.boot_ms;
+    const bool is_first = cut->failed_looks++ == 0;
 
-    if (cut->has_failed && now_ms + AGAIN_MS >= later_ms(cut->begun_ms, LOOK_MS))
+    if (!is_first && later_ms(cut->loop->now.boot_ms, AGAIN_MS) >= later_ms(cut->begun_ms, LOOK_MS))
         return false;
-    cut->again_ms = cut->has_failed ? now_ms + AGAIN_MS : now_ms;
-    cut->has_failed = true;
-    set_cut_alarm(cut);
+    ask_again_in(cut, is_first ? 0 : AGAIN_MS);
     return true;
 }
 
-static bool take_rest(struct login_cut *cut, const struct answer *answer)
+/* Returns 0 if there is nothing, or nothing more, to be known, or the errno. What has ended by
+ * itself has left nothing behind that is to be ended here. */
+static int take_rest(struct login_cut *cut, const struct answer *answer, bool is_ending)
 {
-    if (answer->presence != PRESENT || answer->size == 0 ||
-        (cut->rest = malloc(answer->size)) == NULL)
-        return false;
+    if (answer->presence == UNKNOWN)
+        return answer->error;
+    if (answer->presence == GONE)
+        return is_ending ? 0 : ETIMEDOUT;
+    cut->rest = answer->size > 0 ? malloc(answer->size) : NULL;
+    if (cut->rest == NULL)
+        return ENOMEM;
     memcpy(cut->rest, answer->data, answer->size);
-    return true;
+    return cut->rest->error;
 }
 
-/* What has ended by itself has left nothing behind that is to be ended here. */
 static void on_looked(void *context, const struct answer *answer)
 {
     struct login_cut *cut = context;
@@ -216,15 +221,11 @@ static void on_looked(void *context, const struct answer *answer)
 
     loop_clock(cut->loop);
     cut->looking = NULL;
-    if (take_rest(cut, answer)) {
-        cut->has_failed = false;
-        if (cut->rest->error != 0)
-            report_unknown_rest(cut, cut->rest->error);
-    } else if (answer->presence != GONE && is_ending && look_again(cut)) {
+    const int error = take_rest(cut, answer, is_ending);
+    if (error != 0 && cut->rest == NULL && is_ending && look_again(cut))
         return;
-    } else if (answer->presence != GONE || !is_ending) {
-        report_unknown_rest(cut, answer->presence == UNKNOWN ? answer->error : ETIMEDOUT);
-    }
+    if (error != 0)
+        report_unknown_rest(cut, error);
     if (is_ending)
         end_connection(cut);
     else

@@ -200,8 +200,8 @@ void admission_settle(struct attempt_admission *admission, bool success)
     }
     if (protect_begin(&before, &failure) == 0) {
         clock_now_same_boot(&admission->start, &now);
-        status = ledger_settle(&admission->ledger, success, &admission->request.limits, &now,
-                               &report, &failure);
+        status = ledger_settle(&admission->ledger, success ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED,
+                               &admission->request.limits, &now, &report, &failure);
         protect_end(&before);
     }
     ledger_close(&admission->ledger);

@@ -229,9 +229,9 @@ enum admission count_admit(struct attempt_count *count, const struct attempt_lim
     return ADMITTED;
 }
 
-bool count_settle(struct attempt_count *count, const struct count_slot *slot, bool success,
-                  const struct attempt_limits *limits, const struct timestamp *now,
-                  struct count_changes *changes)
+bool count_settle(struct attempt_count *count, const struct count_slot *slot,
+                  enum attempt_outcome outcome, const struct attempt_limits *limits,
+                  const struct timestamp *now, struct count_changes *changes)
 {
     const unsigned entry = slot->entry;
 
@@ -239,11 +239,10 @@ bool count_settle(struct attempt_count *count, const struct count_slot *slot, bo
         return false;
     count->in_flight &= ~bit(entry);
     count->carried &= ~bit(entry);
-    if (success) {
-        if (count->locked_ms == NOT_LOCKED)
-            count->failed = 0;
+    if (outcome == ATTEMPT_SUCCEEDED && count->locked_ms == NOT_LOCKED)
+        count->failed = 0;
+    if (outcome != ATTEMPT_FAILED)
         return true;
-    }
     count->failed |= bit(entry);
     count->at_ms[entry] = now->boot_ms;
     lock_at_limit(count, limits, now, changes);

@@ -4,9 +4,10 @@
  * the count, passes the time, and knows which attempts still have a process.
  *
  * An attempt is admitted into an entry and is then in flight. It ends when it
- * is settled: a success empties the entry and forgets the failures, anything
- * else turns it into a failure; so do the end of its process and too high an
- * age. Never more than max_attempts entries are taken, and therefore no more
+ * is settled: a success empties the entry and forgets the failures, a failure stays
+ * in it, and an attempt that is withdrawn, because its password is not going to be
+ * checked, only gives it back. The end of its process and too high an age turn it
+ * into a failure, too. Never more than max_attempts entries are taken, and therefore no more
  * wrong passwords reach the password check, however many arrive at once.
  *
  * Order of calls: count_bring_up_to_date() first, always.
@@ -73,13 +74,20 @@ enum admission {
 enum admission count_admit(struct attempt_count *count, const struct attempt_limits *limits,
                            const struct timestamp *now, struct count_slot *slot);
 
+/* How an attempt that was admitted has ended. */
+enum attempt_outcome {
+    ATTEMPT_FAILED,
+    ATTEMPT_SUCCEEDED,
+    ATTEMPT_WITHDRAWN /* no password has been checked: nothing is charged, nor cleared */
+};
+
 /*
  * The attempt in this slot has ended. Returns false, with nothing changed, if
  * it was given up before and is a failure already.
  */
-bool count_settle(struct attempt_count *count, const struct count_slot *slot, bool success,
-                  const struct attempt_limits *limits, const struct timestamp *now,
-                  struct count_changes *changes);
+bool count_settle(struct attempt_count *count, const struct count_slot *slot,
+                  enum attempt_outcome outcome, const struct attempt_limits *limits,
+                  const struct timestamp *now, struct count_changes *changes);
 
 /*
  * The count moves to another ledger, where the caller cannot tell which of its

@@ -254,18 +254,19 @@ static uint64_t failures_of_others(const struct ledger *ledger, const struct fil
 
 /* Was the settlement already in the ledger that this one is a copy of? Then the
  * attempt is no longer in flight, and not a failure unless that was its outcome. */
-static bool was_copied(const struct file_bank *bank, const struct count_slot *slot, bool success)
+static bool was_copied(const struct file_bank *bank, const struct count_slot *slot,
+                       enum attempt_outcome outcome)
 {
     const uint64_t entry = UINT64_C(1) << slot->entry;
     const bool failed = (bank->count.failed & entry) != 0 &&
                         bank->count.generation[slot->entry] == slot->generation;
 
-    return !(failed && success);
+    return !(failed && outcome != ATTEMPT_FAILED);
 }
 
 /* What is known about an attempt's end. */
 struct settlement {
-    bool success;
+    enum attempt_outcome outcome;
     bool copied; /* this is not the first ledger that it is written to */
 };
 
@@ -275,9 +276,10 @@ static bool settle_entry(const struct ledger *ledger, const struct settlement *e
                          struct file_bank *bank, struct count_changes *changes)
 {
     const struct count_slot *entry = &ledger->slot.entry;
-    const uint64_t kept = end->success ? failures_of_others(ledger, bank, limits) : 0;
-    const bool settled = count_settle(&bank->count, entry, end->success, limits, now, changes) ||
-                         (end->copied && was_copied(bank, entry, end->success));
+    const uint64_t kept =
+        end->outcome == ATTEMPT_SUCCEEDED ? failures_of_others(ledger, bank, limits) : 0;
+    const bool settled = count_settle(&bank->count, entry, end->outcome, limits, now, changes) ||
+                         (end->copied && was_copied(bank, entry, end->outcome));
 
     if (settled && bank->count.locked_ms == NOT_LOCKED)
         bank->count.failed |= kept;
@@ -337,7 +339,7 @@ static enum ledger_status settle_once(struct ledger *ledger, const struct settle
     if (ledger_lock(ledger, record, failure) != 0)
         return errno == ETIMEDOUT || errno == ESTALE ? LEDGER_REPLACED : LEDGER_FAILED;
     const enum ledger_status status = settle_locked(ledger, end, limits, now, report, failure);
-    if (status == LEDGER_OK && end->success && report->admission == ADMITTED)
+    if (status == LEDGER_OK && end->outcome == ATTEMPT_SUCCEEDED && report->admission == ADMITTED)
         remember_source(ledger, limits, now);
     ledger_fence();
     const bool current = ledger_is_current(ledger);
@@ -345,11 +347,11 @@ static enum ledger_status settle_once(struct ledger *ledger, const struct settle
     return status != LEDGER_FAILED && !current ? LEDGER_REPLACED : status;
 }
 
-enum ledger_status ledger_settle(struct ledger *ledger, bool success,
+enum ledger_status ledger_settle(struct ledger *ledger, enum attempt_outcome outcome,
                                  const struct attempt_limits *limits, const struct timestamp *now,
                                  struct attempt_report *report, struct failure *failure)
 {
-    struct settlement end = {.success = success};
+    struct settlement end = {.outcome = outcome};
     struct ledger_retry retry = {0};
 
     for (; ledger_may_retry(&retry); end.copied = true) {
@@ -369,6 +371,21 @@ enum ledger_status ledger_settle(struct ledger *ledger, bool success,
     }
     failure_set(failure, "keeps being replaced by another process");
     return LEDGER_FAILED;
+}
+
+void ledger_show_progress(struct ledger *ledger)
+{
+    const uint32_t record = ledger->slot.record;
+    struct failure ignored = {""};
+    struct file_bank bank;
+
+    if (ledger_lock(ledger, record, &ignored) != 0)
+        return;
+    /* When the count was last changed stays as it is: waiters whose processes are stopped
+     * must not keep their turn for longer. */
+    if (record_load(ledger, record, &bank, &ignored) == LEDGER_OK)
+        (void)record_store(ledger, record, &bank, &ignored);
+    ledger_release(ledger, record);
 }
 
 /* --- waiting and looking ----------------------------------------------------------- */

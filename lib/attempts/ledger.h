@@ -50,12 +50,19 @@ enum ledger_status ledger_admit(struct ledger *ledger, const struct origin *orig
                                 struct attempt_report *report, struct failure *failure);
 
 /*
- * Settles it. report->admission is REJECTED_LOCKED if the attempt had been
- * given up meanwhile, which stays a failure, and ADMITTED otherwise.
+ * Settles it; withdrawn, it gives its entry to whoever waits. report->admission is REJECTED_LOCKED
+ * if the attempt had been given up meanwhile, which stays a failure, and ADMITTED otherwise.
  */
-enum ledger_status ledger_settle(struct ledger *ledger, bool success,
+enum ledger_status ledger_settle(struct ledger *ledger, enum attempt_outcome outcome,
                                  const struct attempt_limits *limits, const struct timestamp *now,
                                  struct attempt_report *report, struct failure *failure);
+
+/*
+ * An admitted attempt waits for something outside the ledger, and that has moved on:
+ * shows it to those who wait for the attempt, as a change of the record. It changes
+ * nothing else, and not whose turn is next.
+ */
+void ledger_show_progress(struct ledger *ledger);
 
 /* Waits until an attempt on the report's record is settled, or for
  * timeout_ms. Returns true if one was. */

@@ -57,7 +57,8 @@ static enum admission attempt(const struct origin *origin, const struct attempt_
     MUST(report.lock_left_ms >= 0);
     const enum admission admission = report.admission;
     if (admission == ADMITTED) {
-        MUST(ledger_settle(&ledger, success, limits, &now, &report, &failure) == LEDGER_OK);
+        MUST(ledger_settle(&ledger, success ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED, limits, &now,
+                           &report, &failure) == LEDGER_OK);
         MUST(report.admission == ADMITTED);
     }
     ledger_close(&ledger);

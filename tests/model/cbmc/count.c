@@ -103,9 +103,9 @@ static void check_settlement(struct attempt_count *count, const struct attempt_l
     const struct attempt_count before = *count;
     const struct count_slot slot = {.entry = nondet_byte() % USED, .generation = nondet_u32()};
     const uint64_t entry = UINT64_C(1) << slot.entry;
-    const bool success = nondet_bool();
+    const enum attempt_outcome outcome = nondet_byte() % 3;
     struct count_changes changes = {0};
-    const bool settled = count_settle(count, &slot, success, limits, now, &changes);
+    const bool settled = count_settle(count, &slot, outcome, limits, now, &changes);
 
     claim(is_sound(count));
     claim(settled ==
@@ -114,10 +114,12 @@ static void check_settlement(struct attempt_count *count, const struct attempt_l
         claim(count->failed == before.failed && count->in_flight == before.in_flight);
     else
         claim(count->in_flight == (before.in_flight & ~entry));
-    if (settled && success)
+    if (settled && outcome == ATTEMPT_SUCCEEDED)
         claim(count->failed == (before.locked_ms != NOT_LOCKED ? before.failed : 0));
+    if (settled && outcome == ATTEMPT_WITHDRAWN)
+        claim(count->failed == before.failed && count->locked_ms == before.locked_ms);
     /* A failure stays, unless the lock that it caused has already expired. */
-    if (settled && !success && !changes.lock_expired)
+    if (settled && outcome == ATTEMPT_FAILED && !changes.lock_expired)
         claim(count->failed == (before.failed | entry));
     if (before.locked_ms != NOT_LOCKED)
         claim(count->locked_ms == before.locked_ms);

@@ -63,12 +63,13 @@ static unsigned admit(struct scene *s)
     return entry;
 }
 
-static bool settle(struct scene *s, unsigned entry, uint32_t generation, bool success)
+static bool settle(struct scene *s, unsigned entry, uint32_t generation,
+                   enum attempt_outcome outcome)
 {
     const struct count_slot slot = {entry, generation};
 
     look(s, ALL_ALIVE);
-    return count_settle(&s->count, &slot, success, &s->limits, &s->now, &s->changes);
+    return count_settle(&s->count, &slot, outcome, &s->limits, &s->now, &s->changes);
 }
 
 static void attempt(struct scene *s, bool success)
@@ -201,6 +202,65 @@ static void success_clears_failures(void **state)
 }
 
 /* Only the attempt that currently owns the entry can settle it, and only once. */
+/* Its entry can be taken again; what has failed stays failed, for as long as before. */
+static void withdrawal_charges_and_clears_nothing(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    attempt(&s, false);
+    pass(&s, 14 * MINUTE);
+    const unsigned entry = admit(&s), other = admit(&s);
+    assert_rejected(&s, REJECTED_BUSY);
+    assert_true(settle(&s, entry, s.count.generation[entry], ATTEMPT_WITHDRAWN));
+    assert_int_equal(count_failures(&s.count), 1);
+    assert_int_equal(count_in_flight(&s.count), 1);
+    assert_int_equal(count_free(&s.count, &s.limits), 1);
+    assert_false(settle(&s, entry, s.count.generation[entry], ATTEMPT_FAILED));
+    assert_true(settle(&s, other, s.count.generation[other], ATTEMPT_WITHDRAWN));
+    for (int i = 0; i < 100; i++) {
+        const unsigned again = admit(&s);
+        assert_true(settle(&s, again, s.count.generation[again], ATTEMPT_WITHDRAWN));
+    }
+    assert_int_equal(count_failures(&s.count), 1);
+    assert_int_equal(s.changes.locked, false);
+    pass(&s, MINUTE);
+    look(&s, 0);
+    assert_int_equal(count_failures(&s.count), 0);
+}
+
+static void withdrawal_under_a_lock_changes_nothing_else(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    const unsigned entry = admit(&s);
+    fail_times(&s, 2);
+    s.limits.max_attempts = 2;
+    look(&s, ALL_ALIVE);
+    assert_int_equal(lock_left(&s), 10 * MINUTE);
+    pass(&s, MINUTE);
+    assert_true(settle(&s, entry, s.count.generation[entry], ATTEMPT_WITHDRAWN));
+    assert_int_equal(lock_left(&s), 9 * MINUTE);
+    assert_int_equal(count_failures(&s.count), 2);
+    assert_int_equal(count_in_flight(&s.count), 0);
+}
+
+/* Nobody can tell whether a process that had died or stopped had asked already. */
+static void withdrawal_is_too_late_for_a_failure(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s);
+    const unsigned entry = admit(&s);
+    pass(&s, ATTEMPT_AGE_MAX_MS);
+    assert_false(settle(&s, entry, s.count.generation[entry], ATTEMPT_WITHDRAWN));
+    assert_int_equal(count_failures(&s.count), 1);
+}
+
 static void ignores_a_stale_generation(void **state)
 {
     struct scene s;
@@ -784,7 +844,7 @@ struct walk {
     struct model model;
     uint64_t random;
     bool deaths; /* otherwise every attempt is settled before it is too old */
-    unsigned locks, busy, died, successes;
+    unsigned locks, busy, died, successes, withdrawn;
 };
 
 static unsigned roll(struct walk *w, unsigned sides)
@@ -862,14 +922,14 @@ static enum admission model_admit(struct model *m, const struct attempt_limits *
                                                                                   : REJECTED_BUSY;
 }
 
-static bool model_settle(struct model *m, struct event *event, bool success,
+static bool model_settle(struct model *m, struct event *event, enum attempt_outcome outcome,
                          const struct attempt_limits *limits)
 {
     if (event->fate != FLYING)
         return false;
-    event->fate = success ? FORGOTTEN : FAILED;
+    event->fate = outcome == ATTEMPT_FAILED ? FAILED : FORGOTTEN;
     event->at_ms = m->now_ms;
-    if (success && !m->locked)
+    if (outcome == ATTEMPT_SUCCEEDED && !m->locked)
         model_forget(m);
     model_begin_lock(m, limits);
     return true;
@@ -917,28 +977,34 @@ static void walk_admit(struct walk *w)
     assert_true(count_failures(&s->count) + count_in_flight(&s->count) <= s->limits.max_attempts);
 }
 
-static void walk_settle(struct walk *w, struct event *event, bool success)
+/* One of so many ends in success, and as many are withdrawn. */
+static void walk_settle(struct walk *w, struct event *event, unsigned one_of)
 {
+    const unsigned rolled = roll(w, one_of);
+    const enum attempt_outcome outcome = rolled == 0   ? ATTEMPT_SUCCEEDED
+                                         : rolled == 1 ? ATTEMPT_WITHDRAWN
+                                                       : ATTEMPT_FAILED;
     struct scene *s = &w->scene;
     const struct count_slot slot = {event->entry, event->generation};
-    const bool settled = count_settle(&s->count, &slot, success, &s->limits, &s->now, &s->changes);
+    const bool settled = count_settle(&s->count, &slot, outcome, &s->limits, &s->now, &s->changes);
 
-    assert_int_equal(settled, model_settle(&w->model, event, success, &s->limits));
-    w->successes += settled && success;
+    assert_int_equal(settled, model_settle(&w->model, event, outcome, &s->limits));
+    w->successes += settled && outcome == ATTEMPT_SUCCEEDED;
+    w->withdrawn += settled && outcome == ATTEMPT_WITHDRAWN;
 }
 
 /* Settles any attempt there ever was, including some that are settled already. */
 static void walk_settle_any(struct walk *w)
 {
     if (w->model.events > 0)
-        walk_settle(w, &w->model.event[roll(w, w->model.events)], roll(w, 8) == 0);
+        walk_settle(w, &w->model.event[roll(w, w->model.events)], 8);
 }
 
 static void walk_settle_all(struct walk *w)
 {
     for (unsigned i = 0; i < w->model.events; i++)
         if (w->model.event[i].fate == FLYING)
-            walk_settle(w, &w->model.event[i], roll(w, 12) == 0);
+            walk_settle(w, &w->model.event[i], 12);
 }
 
 static void walk_die(struct walk *w)
@@ -1063,6 +1129,7 @@ static void random_histories(void **state)
     assert_true(w.busy > seeds);
     assert_true(w.died > seeds);
     assert_true(w.successes > seeds);
+    assert_true(w.withdrawn > seeds);
 }
 
 /* Times that only a corrupt ledger contains, across a reboot and within a boot. */
@@ -1244,6 +1311,9 @@ int main(void)
         cmocka_unit_test(failures_and_attempts_in_flight_share_the_limit),
         cmocka_unit_test(last_failure_locks),
         cmocka_unit_test(success_clears_failures),
+        cmocka_unit_test(withdrawal_charges_and_clears_nothing),
+        cmocka_unit_test(withdrawal_under_a_lock_changes_nothing_else),
+        cmocka_unit_test(withdrawal_is_too_late_for_a_failure),
         cmocka_unit_test(ignores_a_stale_generation),
         cmocka_unit_test(generations_are_not_reused),
         cmocka_unit_test(failures_expire_after_the_window),

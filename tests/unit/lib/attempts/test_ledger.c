@@ -69,12 +69,12 @@ static enum ledger_status ask(struct attempt *a, const struct origin *origin,
     return ledger_admit(&a->ledger, origin, limits, &now, &a->report, &a->failure);
 }
 
-static enum ledger_status settle(struct attempt *a, bool success,
+static enum ledger_status settle(struct attempt *a, enum attempt_outcome outcome,
                                  const struct attempt_limits *limits, int64_t ms)
 {
     const struct timestamp now = at(ms);
 
-    return ledger_settle(&a->ledger, success, limits, &now, &a->report, &a->failure);
+    return ledger_settle(&a->ledger, outcome, limits, &now, &a->report, &a->failure);
 }
 
 static void begin(const char *directory, struct attempt *a, const struct origin *origin,
@@ -95,9 +95,10 @@ static void begin_admitted(const char *directory, struct attempt *a, const struc
     assert_int_equal(a->report.admission, ADMITTED);
 }
 
-static void end(struct attempt *a, bool success, const struct attempt_limits *limits, int64_t ms)
+static void end(struct attempt *a, enum attempt_outcome outcome,
+                const struct attempt_limits *limits, int64_t ms)
 {
-    if (settle(a, success, limits, ms) != LEDGER_OK)
+    if (settle(a, outcome, limits, ms) != LEDGER_OK)
         fail_msg("settled: %s", a->failure.text);
     assert_int_equal(a->report.admission, ADMITTED);
     ledger_close(&a->ledger);
@@ -736,8 +737,8 @@ static void settlement_wakes_waiters(void **state)
     limits.max_attempts = 1;
     assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
     for (int round = 0; round < (slow() ? 4 : 40); round++) {
-        const bool success = round % 2 == 0;
-        const int waiters = success ? 1 : 3;
+        const enum attempt_outcome outcome = (enum attempt_outcome)(round % 3);
+        const int waiters = outcome == ATTEMPT_FAILED ? 3 : 1;
         struct attempt a;
         pid_t pid[3];
         bool had;
@@ -748,11 +749,11 @@ static void settlement_wakes_waiters(void **state)
             await_notification(ready[0]);
             await_sleep(pid[i]);
         }
-        end(&a, success, &limits, 0);
+        end(&a, outcome, &limits, 0);
         for (int i = 0; i < waiters; i++)
             assert_ended_well(pid[i]);
         assert_int_equal(unlock(*state, 0, &had), LEDGER_OK);
-        assert_int_equal(had, !success);
+        assert_int_equal(had, outcome == ATTEMPT_FAILED);
     }
     close(ready[0]);
     close(ready[1]);
@@ -839,6 +840,77 @@ static void stopped_waiter_loses_its_turn(void **state)
     end(&stopped, true, &limits, 13 + QUEUE_PATIENCE_MS);
 }
 
+/* Nothing is charged, and nothing is forgotten. */
+static void withdrawal_changes_nothing(void **state)
+{
+    static const struct origin *const origins[] = {&local, &network};
+    const struct origin source = address("192.0.2.1");
+    struct attempt a;
+
+    for (size_t i = 0; i < COUNT_OF(origins); i++) {
+        fail_times(*state, origins[i], &by_user, 0, 2);
+        for (int n = 0; n < 10; n++) {
+            begin_admitted(*state, &a, origins[i], &by_user, n);
+            end(&a, ATTEMPT_WITHDRAWN, &by_user, n);
+        }
+        const struct attempt_state after = look_at(*state, origins[i], &by_user, 10);
+        assert_int_equal(after.failures, 2);
+        assert_int_equal(after.in_flight, 0);
+        assert_int_equal(after.lock_left_ms, 0);
+    }
+    attempt_once(*state, &source, &by_source, 10, false);
+    begin_admitted(*state, &a, &source, &by_source, 10);
+    end(&a, ATTEMPT_WITHDRAWN, &by_source, 10);
+    assert_int_equal(look_at(*state, &source, &by_source, 10).failures, 1);
+}
+
+/* Also where the ledger was replaced between the admission and the withdrawal, or the
+ * withdrawal itself was written to a ledger that no longer counted. */
+static void withdrawal_survives_replacement(void **state)
+{
+    struct attempt a, other;
+
+    begin_admitted(*state, &a, &network, &by_user, 0);
+    assert_int_equal(open_ledger(*state, 0, &other.ledger, &other.failure), LEDGER_OK);
+    const struct timestamp now = at(0);
+    assert_int_equal(ledger_renew(&other.ledger, &now, &other.failure), LEDGER_OK);
+    assert_int_equal(look_at(*state, &network, &by_user, 0).in_flight, 1);
+    end(&a, ATTEMPT_WITHDRAWN, &by_user, 0);
+    assert_int_equal(look_at(*state, &network, &by_user, 0).in_flight, 0);
+    assert_int_equal(look_at(*state, &network, &by_user, 0).failures, 0);
+    ledger_close(&other.ledger);
+}
+
+/* Waiters see it, and it does not extend the turn of one that is stopped. */
+static void progress_elsewhere_shows(void **state)
+{
+    struct attempt_limits limits = by_user;
+    struct attempt first, second, stopped, waiter;
+
+    limits.max_attempts = 2;
+    begin_admitted(*state, &first, &network, &limits, 0);
+    begin_admitted(*state, &second, &network, &limits, 0);
+    begin(*state, &stopped, &network, &limits, 0);
+    begin(*state, &waiter, &network, &limits, 1);
+    const uint32_t seen = waiter.report.seen;
+    assert_false(ledger_wait(&waiter.ledger, &waiter.report, 0));
+    ledger_show_progress(&first.ledger);
+    assert_true(ledger_wait(&waiter.ledger, &waiter.report, 0));
+    assert_int_equal(asks(&waiter, &limits, 2), REJECTED_BUSY);
+    assert_int_not_equal(waiter.report.seen, seen);
+    assert_int_equal(waiter.report.in_flight, 2);
+    assert_int_equal(waiter.report.failures, 0);
+
+    end(&second, ATTEMPT_WITHDRAWN, &limits, 10);
+    ledger_show_progress(&first.ledger);
+    assert_int_equal(asks(&waiter, &limits, 9 + QUEUE_PATIENCE_MS), REJECTED_BUSY);
+    ledger_show_progress(&first.ledger);
+    assert_int_equal(asks(&waiter, &limits, 10 + QUEUE_PATIENCE_MS), ADMITTED);
+    end(&waiter, ATTEMPT_SUCCEEDED, &limits, 10 + QUEUE_PATIENCE_MS);
+    end(&first, ATTEMPT_SUCCEEDED, &limits, 10 + QUEUE_PATIENCE_MS);
+    ledger_close(&stopped.ledger);
+}
+
 /* --- killed, stopped, forked --------------------------------------------------- */
 
 static void killed_process_counts_as_failure(void **state)
@@ -910,8 +982,9 @@ static void late_result_does_not_affect_the_new_owner_of_the_entry(void **state)
     begin_admitted(*state, &new, &local, &by_user, ATTEMPT_AGE_MAX_MS);
     assert_int_equal(new.ledger.slot.entry.entry,
                      old.ledger.slot.entry.entry); /* otherwise the test proves nothing */
-    for (int success = 0; success <= 1; success++) {
-        assert_int_equal(settle(&old, success, &by_user, ATTEMPT_AGE_MAX_MS), LEDGER_OK);
+    for (int outcome = ATTEMPT_FAILED; outcome <= ATTEMPT_WITHDRAWN; outcome++) {
+        assert_int_equal(settle(&old, (enum attempt_outcome)outcome, &by_user, ATTEMPT_AGE_MAX_MS),
+                         LEDGER_OK);
         assert_int_equal(old.report.admission, REJECTED_LOCKED);
         assert_int_equal(old.report.in_flight, 1);
         assert_int_equal(old.report.failures, 0);
@@ -3319,6 +3392,9 @@ int main(void)
         WITH_DIRECTORY(unlock_wakes_waiters),
         WITH_DIRECTORY(longest_waiter_goes_first),
         WITH_DIRECTORY(stopped_waiter_loses_its_turn),
+        WITH_DIRECTORY(withdrawal_changes_nothing),
+        WITH_DIRECTORY(withdrawal_survives_replacement),
+        WITH_DIRECTORY(progress_elsewhere_shows),
         WITH_DIRECTORY(killed_process_counts_as_failure),
         WITH_DIRECTORY(stopped_process_counts_as_failure_eventually),
         WITH_DIRECTORY(late_result_does_not_affect_the_new_owner_of_the_entry),

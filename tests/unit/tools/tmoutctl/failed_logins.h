@@ -87,8 +87,8 @@ static inline void fail_logins(const char *state_dir, uid_t uid, const struct or
                          LEDGER_OK);
         assert_int_equal(ledger_admit(&ledger, origin, limits, &now, &report, &failure), LEDGER_OK);
         if (report.admission == ADMITTED)
-            assert_int_equal(ledger_settle(&ledger, false, limits, &now, &report, &failure),
-                             LEDGER_OK);
+            assert_int_equal(
+                ledger_settle(&ledger, ATTEMPT_FAILED, limits, &now, &report, &failure), LEDGER_OK);
         ledger_close(&ledger);
     }
 }

@@ -51,7 +51,8 @@ static void keeps_what_counts(void **state)
     assert_false(has_ledger(&place, GONE));
     assert_true(has_ledger(&place, 0) && has_ledger(&place, LOCKED) && has_ledger(&place, BUSY) &&
                 has_ledger(&place, DAMAGED));
-    assert_int_equal(ledger_settle(&ledger, true, &three, &now, &report, &failure), LEDGER_OK);
+    assert_int_equal(ledger_settle(&ledger, ATTEMPT_SUCCEEDED, &three, &now, &report, &failure),
+                     LEDGER_OK);
     ledger_close(&ledger);
     struct ledger_unlocked undone;
     assert_int_equal(unlock_user(&place.context, "4000002", LOCKED, &undone, &failure), 0);
@@ -98,8 +99,8 @@ static void a_lock_holds_as_long_as_any(void **state)
                              LEDGER_OK);
             assert_int_equal(ledger_admit(&ledger, &local, &brief, &now, &report, &failure),
                              LEDGER_OK);
-            assert_int_equal(ledger_settle(&ledger, false, &brief, &now, &report, &failure),
-                             LEDGER_OK);
+            assert_int_equal(
+                ledger_settle(&ledger, ATTEMPT_FAILED, &brief, &now, &report, &failure), LEDGER_OK);
             ledger_close(&ledger);
         }
         place.context.quiet = true;

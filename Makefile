@@ -334,6 +334,11 @@ $(TEST_BUILD)/unit/%: $(TEST_BUILD)/obj/tests/unit/%.o $(UNIT_ARCHIVES)
 	$(LINK) -o $@ $(filter %.o %.a,$^) $$($(PKG_CONFIG) --libs cmocka libconfuse jansson libsystemd) \
 	    $(AUDIT_LIBS)
 
+# lib/attempts on standard input, for the comparison with the fleet's script.
+$(TEST_BUILD)/fleet/%: tests/fleet/%.c $(BUILD)/libtmout.a
+	@mkdir -p $(@D)
+	$(TEST_FLAGS) -MMD -MP -o $@ $(filter %.c %.a,$^) $(LDFLAGS)
+
 # In these, allocations fail on demand: tests/unit/out_of_memory.h.
 $(TEST_BUILD)/unit/%_memory: override LDFLAGS += $(addprefix -Wl$(,)--wrap=,malloc calloc realloc reallocarray \
     strdup strndup asprintf __asprintf_chk vasprintf __vasprintf_chk open_memstream free)
@@ -376,7 +381,7 @@ JOBS = $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null 
 check: dependencies-check
 	@$(MAKE) --no-print-directory $(JOBS) check-run WERROR=-Werror
 
-check-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so fuzz-build build/bench/idlers \
+check-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so $(TEST_BUILD)/fleet/ledger_driver fuzz-build build/bench/idlers \
     build/compile_commands.json
 	@tests/run --build $(BUILD) $(if $(SANITIZE),--sanitize) $(TEST_OPTIONS)
 

@@ -1,0 +1,538 @@
+#!/usr/bin/python3
+"""The fleet's script in a real store: it counts as lib/attempts does on one host.
+
+The same random histories go through a ledger (tests/fleet/ledger_driver.c) and through
+lib/fleet/attempts.lua; if an answer differs, the history is made as short as possible and
+printed. HISTORIES is their number, SEED the first one's.
+"""
+import ipaddress
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
+
+from host.files import REPOSITORY, read
+from host.store import Connection, Refused, Server
+from host.tap import tap
+
+SCRIPT = read(REPOSITORY + "/lib/fleet/attempts.lua")
+DRIVER = REPOSITORY + "/build/tests/fleet/ledger_driver"
+CLOCK_LINE = "local now = store_time_ms()"
+# The same script, with a clock that the test sets.
+ON_TEST_CLOCK = SCRIPT.replace(CLOCK_LINE, "local now = tonumber(redis.call('GET', 'clock'))")
+
+ADMITTED, BUSY, LOCKED, LATE, GIVEN_UP, UNKNOWN = range(6)
+FAILED, SUCCEEDED, WITHDRAWN = range(3)
+KEY = "tmout:a:{anna}"
+SECOND, MINUTE = 1000, 60 * 1000
+TIME_MAX = 2 ** 53 - 1
+LEASE_MS, START_MS = 8 * SECOND, 1_000_000_000
+HISTORIES, SEED = int(os.environ.get("HISTORIES", "24")), int(os.environ.get("SEED", "1"))
+
+
+def origin_of(address):
+    """An address as the script knows it."""
+    if address == "network":
+        return "n"
+    packed = ipaddress.ip_address(address).packed
+    return ("4" if len(packed) == 4 else "6") + packed[:8].hex()
+
+
+def name_of(origin):
+    """A record's name as tmoutctl prints it."""
+    shared = {"n": "network", "o4": "other IPv4 addresses", "o6": "other IPv6 addresses"}
+    if origin in shared:
+        return shared[origin]
+    digits = bytes.fromhex(origin[1:])
+    if origin[0] == "4":
+        return str(ipaddress.ip_address(digits))
+    return f"{ipaddress.ip_address(digits.ljust(16, bytes(1)))}/{len(digits) * 8}"
+
+
+class Script:
+    """The script in a store, for one user."""
+
+    def __init__(self, connection, text=ON_TEST_CLOCK, key=KEY, limits=(3, 900000, 600000, 0)):
+        self.store, self.key, self.limits, self.host = connection, key, limits, "h1"
+        self.sha = connection.call("SCRIPT", "LOAD", text)
+
+    def call(self, operation, origin, *words):
+        return self.store.call("EVALSHA", self.sha, 1, self.key, operation, origin, *self.limits,
+                               *words)
+
+    def at(self, ms):
+        self.store.call("SET", "clock", ms)
+
+    def admit(self, attempt, address="network", lease=LEASE_MS, deadline=0):
+        return self.call("admit", origin_of(address), attempt, self.host, lease, deadline)
+
+    def renew(self, attempt, address="network", lease=LEASE_MS):
+        return self.call("renew", origin_of(address), attempt, lease)
+
+    def settle(self, attempt, outcome, address="network", since=1, at=TIME_MAX):
+        return self.call("settle", origin_of(address), attempt, self.host, outcome, since, at)
+
+    def merge(self, failures=(), leases=(), cleared=0, address="network"):
+        return self.call("merge", origin_of(address), self.host, cleared, len(failures),
+                         *sum(map(list, failures), []), len(leases), *sum(map(list, leases), []))
+
+    def forget(self):
+        return self.call("forget", "n")
+
+    def look(self):
+        """A dictionary: name -> (failures, in flight, lock left)."""
+        return {name_of(name): tuple(counts)
+                for name, *counts, _ in self.call("look", "n")[2:]}
+
+
+
+class Ledger:
+    """The driver of lib/attempts."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([DRIVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True)
+
+    def call(self, *words):
+        print(*words, file=self.process.stdin, flush=True)
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("the driver ended")
+        return line.strip()
+
+    def numbers(self, *words):
+        return [int(word) for word in self.call(*words).split()]
+
+    def look(self, ms):
+        found = {}
+        for part in filter(None, self.call("look", ms).split(";")):
+            name, *counts = part.split("|")
+            found[name] = tuple(map(int, counts))
+        return found
+
+
+class Differ(Exception):
+    """The two do not agree."""
+
+
+class Replay:
+    """One history, through both."""
+
+    def __init__(self, ledger, script, limits, directory):
+        self.ledger, self.script = ledger, script
+        self.now, self.attempts, self.seen = START_MS, {}, set()
+        script.store.call("FLUSHDB")
+        script.limits = limits
+        ledger.call("limits", *limits)
+        ledger.call("new", directory)
+
+    def run(self, history):
+        for number, (what, *arguments) in enumerate(history):
+            self.script.at(self.now)
+            getattr(self, what)(*arguments)
+            self.same(f"after step {number}, {what}", self.script.look(), self.ledger.look(self.now))
+
+    def same(self, where, script, ledger):
+        if script != ledger:
+            raise Differ(f"{where}: script {script}, ledger {ledger}")
+
+    def expire(self):
+        """Who has not renewed has died."""
+        for number, (_, expiry, _) in list(self.attempts.items()):
+            if expiry <= self.now:
+                self.ledger.call("die", number)
+                del self.attempts[number]
+
+    def advance(self, ms):
+        self.now += ms
+        self.script.at(self.now)
+        self.expire()
+
+    def admit(self, number, address):
+        if number in self.attempts:
+            return
+        identity = f"{number:032x}{len(self.seen):x}"
+        script = self.script.admit(identity, address)
+        self.same("admission", script[:4], self.ledger.numbers("admit", number, address, self.now))
+        self.seen.add(script[0])
+        if script[0] != ADMITTED:
+            return
+        self.attempts[number] = (address, self.now + LEASE_MS, (identity, self.now))
+        again = self.script.admit(identity, address)
+        self.same("the same admission", again[:4], script[:4])
+
+    def settle(self, number, outcome):
+        if number not in self.attempts:
+            return
+        address, _, (identity, since) = self.attempts.pop(number)
+        script = self.script.settle(identity, outcome, address, since, self.now)
+        self.same("settlement", script[:4],
+                  self.ledger.numbers("settle", number, outcome, self.now))
+        again = self.script.settle(identity, outcome, address, since, self.now)
+        self.same("the same settlement", again[1:4], script[1:4])
+
+    def renew(self, number):
+        if number not in self.attempts:
+            return
+        address, expiry, (identity, since) = self.attempts[number]
+        self.same("renewal", self.script.renew(identity, address)[0], ADMITTED)
+        # Never for longer than an attempt may take.
+        expiry = min(self.now + LEASE_MS, since + 2 * MINUTE)
+        self.attempts[number] = (address, expiry, (identity, since))
+
+    def forget(self):
+        # The ledger also reports failures that have expired since anybody looked.
+        self.script.forget()
+        self.ledger.call("forget", self.now)
+        for number, (_, _, (_, since)) in list(self.attempts.items()):
+            if self.now - since >= 10 * SECOND:
+                self.ledger.call("die", number)
+                del self.attempts[number]
+
+
+def addresses(rng, kind):
+    """Where attempts come from in a history of this kind."""
+    if kind == "network":
+        return ["network"]
+    if kind == "few":
+        return ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8:0:1::1", "network"]
+    if kind == "ipv4":
+        return [f"198.51.{n // 200}.{n % 200}" for n in range(rng.choice((47, 49, 70, 120)))]
+    if kind == "ipv6":
+        return [f"2001:db8:{rng.randrange(3):x}:{rng.randrange(3) << 8 | rng.randrange(9):x}::1"
+                for _ in range(120)]
+    return [f"2001:db8:{rng.randrange(60):x}:{rng.randrange(2):x}::1" for _ in range(60)] + \
+        [f"2001:{rng.randrange(40) + 0xdb8:x}::1" for _ in range(40)] + \
+        [f"203.0.113.{n}" for n in range(60)]
+
+
+def write_history(seed, ledger):
+    """Returns limits and steps."""
+    rng = random.Random(seed)
+    by_source = int(rng.random() < 0.7)
+    limits = (rng.choice((1, 2, 3, 5, 64)), rng.choice((20 * SECOND, 15 * MINUTE)),
+              rng.choice((10 * SECOND, 10 * MINUTE, -1)), by_source)
+    kind = rng.choice(("few", "ipv4", "ipv6", "all", "all") if by_source else ("network", "few"))
+    places, tags = [], set()
+    for address in addresses(rng, kind):
+        # The ledger tells addresses that share a record apart by 16 bits.
+        tag = ledger.call("tag", address)
+        if tag not in tags:
+            places.append(address)
+            tags.add(tag)
+    steps, number = [], 0
+    for _ in range(rng.choice((30, 150, 400) if by_source else (30, 80))):
+        rolled = rng.random()
+        if rolled < 0.45:
+            number += 1
+            steps.append(("admit", number, rng.choice(places)))
+            if rng.random() < 0.6:
+                outcome = rng.choice((FAILED, FAILED, FAILED, SUCCEEDED, WITHDRAWN))
+                steps.append(("settle", number, outcome))
+        elif rolled < 0.70:
+            steps.append(("settle", rng.randint(max(0, number - 6), number), rng.choice(range(3))))
+        elif rolled < 0.80:
+            steps.append(("renew", rng.randint(max(0, number - 6), number)))
+        elif rolled < 0.99:
+            steps.append(("advance", rng.choice((0, 1, 1, 400, 400, 1000, 4000, 7999, 9000,
+                                                 20000, *((130000, 660000) if rolled > 0.95 else ())))))
+        else:
+            steps.append(("forget",))
+    return limits, steps
+
+
+def disagreement(ledger, script, limits, steps):
+    """How the two differ, or None."""
+    directory = tempfile.mkdtemp(prefix="tmout-test-", dir="/tmp")
+    os.chmod(directory, 0o755)
+    replay = Replay(ledger, script, limits, directory)
+    try:
+        replay.run(steps)
+        disagreement.seen |= replay.seen
+        return None
+    except (Differ, Refused) as error:
+        return f"{type(error).__name__}: {error}"
+    finally:
+        ledger.call("new", "/nonexistent")
+        shutil.rmtree(directory)
+
+
+disagreement.seen = set()
+
+
+def shortened(fails, steps):
+    """The steps without those that are not needed for the failure."""
+    size = len(steps) // 2
+    while size > 0:
+        at = 0
+        while at < len(steps):
+            fewer = steps[:at] + steps[at + size:]
+            if fails(fewer):
+                steps = fewer
+            else:
+                at += size
+        size //= 2
+    return steps
+
+
+def counts_as_a_ledger_does():
+    """the same histories through a ledger and through the script"""
+    ledger, script = Ledger(), Script(STORE)
+    for seed in range(SEED, SEED + HISTORIES):
+        limits, steps = write_history(seed, ledger)
+        if disagreement(ledger, script, limits, steps) is None:
+            continue
+        shorter = shortened(
+            lambda some, lim=limits: disagreement(ledger, script, lim, some), steps)
+        tap.ok(False, f"history {seed} gives the same answers",
+               f"limits (max_attempts, window_ms, lock_ms, by_source): {limits}", *shorter,
+               disagreement(ledger, script, limits, shorter))
+        return
+    tap.ok(True, f"{HISTORIES} histories give the same answers")
+    tap.equal(disagreement.seen, {ADMITTED, BUSY, LOCKED}, "they contain every answer")
+
+
+def has_one_clock():
+    """the store's own clock is the only one"""
+    tap.equal(SCRIPT.count(CLOCK_LINE), 1, "the clock is read in one place")
+    script = Script(STORE, SCRIPT)
+    STORE.call("FLUSHDB")
+    before = STORE.call("TIME")
+    answer = script.admit("a1")
+    after = STORE.call("TIME")
+    tap.ok(int(before[0]) * 1000 <= answer[4] <= int(after[0]) * 1000 + 999,
+           "an answer contains the store's time", before, answer, after)
+    tap.equal(script.admit("a2", deadline=answer[4] - 1)[0], LATE,
+              "nobody waits for an attempt whose deadline has passed")
+    tap.equal(script.look(), {"network": (0, 1, 0)}, "it takes no slot")
+    tap.ok(0 < STORE.call("PTTL", KEY) <= 24 * 60 * MINUTE, "what is stored expires")
+
+
+STORE = None
+
+
+def fresh(limits=(3, 15 * MINUTE, 10 * MINUTE, 0)):
+    """An empty store, and a script on the test's clock."""
+    STORE.call("FLUSHALL")
+    script = Script(STORE, limits=limits)
+    script.at(START_MS)
+    return script
+
+
+def fail(script, attempt, **where):
+    script.admit(attempt, **where)
+    return script.settle(attempt, FAILED, **where)
+
+
+def applies_the_strictest_limits():
+    """hosts whose policies differ"""
+    script = fresh()
+    script.limits = (2, 15 * MINUTE, 20 * MINUTE, 0)
+    fail(script, "a1")
+    script.limits = (5, MINUTE, MINUTE, 0)
+    tap.equal(script.admit("a2")[0], ADMITTED, "a host that allows five attempts gets the second")
+    tap.equal(script.admit("a3")[0], BUSY, "... and not a third one, as the first was of two")
+    script.settle("a2", FAILED)
+    tap.equal(script.admit("a3")[:4], [LOCKED, 2, 0, 20 * MINUTE], "the longer lock applies")
+    script.at(START_MS + 21 * MINUTE)
+    for n in range(5):
+        tap.equal(fail(script, f"b{n}")[1], n + 1, f"when they are gone, failure {n + 1} of five")
+    tap.equal(script.admit("c")[:4], [LOCKED, 5, 0, MINUTE], "... locks for a minute")
+
+
+def tells_again_what_a_host_knows():
+    """merging after the store has lost what it knew"""
+    script = fresh()
+    known = [("a1", START_MS - 3000), ("a2", START_MS - 2000)]
+    for _ in range(3):
+        script.merge(known, [("b1", START_MS - 1000, START_MS + 5000)])
+        tap.equal(script.look(), {"network": (2, 1, 0)}, "each is there once, however often told")
+    tap.equal(script.admit("b2")[0], BUSY, "they take their slots")
+    tap.equal(script.settle("b1", FAILED)[:2], [ADMITTED, 3], "a lease that was merged is settled")
+    tap.equal(script.admit("b2")[0], LOCKED, "... and locks")
+    script = fresh()
+    script.merge(known, cleared=START_MS - 2500)
+    tap.equal(script.look(), {"network": (1, 0, 0)}, "what a success has made good stays good")
+    script.merge([("a3", START_MS - 2600)])
+    tap.equal(script.look(), {"network": (1, 0, 0)}, "... whoever tells of it later")
+    script = fresh()
+    script.at(START_MS)
+    script.forget()
+    script.merge(known)
+    tap.equal(script.look(), {}, "what an administrator has cleared stays cleared")
+    script = fresh()
+    script.merge([("a1", START_MS + 60 * MINUTE)])
+    tap.equal(script.look(), {"network": (1, 0, 0)}, "a time in the future is now")
+    script.at(START_MS + 15 * MINUTE)
+    tap.equal(script.look(), {}, "... and goes as all others go")
+
+
+def counts_what_it_has_forgotten():
+    """settling what the store has lost"""
+    script = fresh()
+    script.admit("a1")
+    STORE.call("DEL", KEY)
+    tap.equal(script.settle("a1", FAILED, since=START_MS)[:2], [UNKNOWN, 1],
+              "a failure counts although its lease is lost")
+    tap.equal(script.settle("a1", FAILED, since=START_MS)[:2], [GIVEN_UP, 1], "... once")
+    fail(script, "a2")
+    script.at(START_MS + 1000)
+    tap.equal(script.settle("a3", SUCCEEDED, since=START_MS, at=START_MS + 500)[:2], [UNKNOWN, 0],
+              "a success makes good what has failed before it")
+    fail(script, "a4")
+    tap.equal(script.settle("a3", SUCCEEDED, since=START_MS, at=START_MS + 500)[1], 1,
+              "... told again, nothing that has failed since")
+    tap.equal(script.settle("a2", FAILED, at=START_MS)[1], 1,
+              "a failure from before the success is made good, too")
+    tap.equal(script.settle("a5", WITHDRAWN)[1], 1, "a withdrawal changes nothing")
+
+
+def locks_on_damage():
+    """whatever a hostile host has written, the user is locked and can be unlocked"""
+    script = fresh()
+    script.admit("a1")
+    record = STORE.call("HGET", KEY, "n").encode("latin-1")
+    script.merge([("b1", START_MS)])
+    script.limits = (3, 900000, 600000, 1)
+    script.admit("a2", "192.0.2.1")
+    meta = STORE.call("HGET", KEY, "m").encode("latin-1")
+    script.limits = (3, 900000, 600000, 0)
+    values = [b"", b"\x00", b"\xc1", b"garbage", b"\xdf\xff\xff\xff\xff", b"\x91" * 1000,
+              b"x" * 100000, record[:-1], record.replace(b"\xa1v\x01", b"\xa1v\x02"),
+              record.replace(b"\xa2at", b"\xa2ta"), record.replace(b"\xa2a1", b"\xa2\xff\xc0", 1)[:-3]]
+    damage = [("HSET", KEY, "n", value) for value in values]
+    damage += [("HSET", KEY, "m", value) for value in
+               [b"", b"garbage", record, meta[:-2], meta.replace(b"4c0000201", b"5c0000201")]]
+    damage += [("SET", KEY, "text"), ("LPUSH", KEY, "a"), ("SADD", KEY, "a"), ("ZADD", KEY, 1, "a"),
+               ("XADD", KEY, "*", "a", "b")]
+    for words in damage:
+        STORE.call("DEL", KEY)
+        script.at(START_MS)
+        STORE.call(*words)
+        what = b" ".join(word if isinstance(word, bytes) else str(word).encode()
+                         for word in words[:1] + words[2:])[:40]
+        got = script.admit("a9")
+        tap.equal((got[0], got[3]), (LOCKED, 10 * MINUTE), f"{what!r} locks")
+        tap.equal(script.admit("a9")[0], LOCKED, "... and stays locked")
+        script.at(START_MS + 10 * MINUTE)
+        tap.equal(script.admit("a9")[0], ADMITTED, "... as long as a lock lasts")
+    STORE.call("HSET", KEY, "n", "garbage")
+    tap.equal(script.admit("b9")[0], LOCKED, "damaged again")
+    script.forget()
+    tap.equal(script.admit("b9")[0], ADMITTED, "an administrator unlocks")
+
+
+def survives_random_damage():
+    """records with random bytes changed: an answer of the usual form, and no error"""
+    rng, script = random.Random(SEED), fresh((3, 900000, 600000, 1))
+    for n in range(6):
+        fail(script, f"a{n}", address=f"192.0.2.{n}")
+        script.admit(f"b{n}", f"2001:db8:0:{n}::1")
+    fields = STORE.call("HGETALL", KEY)
+    wrong = []
+    for n in range(400):
+        STORE.call("DEL", KEY)
+        for name, value in zip(fields[::2], fields[1::2]):
+            value = bytearray(value.encode("latin-1"))
+            for _ in range(rng.choice((0, 1, 3))):
+                value[rng.randrange(len(value))] = rng.randrange(256)
+            STORE.call("HSET", KEY, name, bytes(value))
+        try:
+            answers = [script.admit(f"c{n}", "192.0.2.1"), script.settle("b1", FAILED, "2001:db8:0:1::1"),
+                       script.merge([("d1", 5)], address="2001:db8:0:77::1")]
+            if any(len(answer) != 6 or not all(isinstance(word, int) for word in answer) or
+                   answer[1] > 64 or answer[2] > 64 for answer in answers):
+                wrong.append(answers)
+        except Refused as refused:
+            wrong.append(str(refused))
+    tap.equal(wrong, [], "every answer is well-formed")
+
+
+def refuses_bad_arguments():
+    """a daemon with a bug, or another version"""
+    script = fresh()
+    good = ["admit", "n", 3, 900000, 600000, 0, "a1", "h1", 8000, 0]
+    for at, values in ((0, ("", "flush", "Admit")), (1, ("", "x", "4c000020", "6" + "0" * 15, "m")),
+                       (2, ("", 0, 65, -1, "3.5", "nan", "inf", "1e1", "0x3")), (3, (0, "x")),
+                       (4, (-2, "")), (5, (2, "true")), (6, ("", "xyz", "a" * 65)),
+                       (7, ("", "a b", "a" * 65)), (8, (0, -1, 120001)), (9, (-1, "soon"))):
+        for value in values:
+            try:
+                answer = STORE.call("EVALSHA", script.sha, 1, KEY, *good[:at], value, *good[at + 1:])
+            except Refused as refused:
+                answer = str(refused)
+            tap.matches(str(answer), "^TMOUT ", f"{good[at]!r} replaced by {value!r} is an error")
+    for count in range(1, len(good)):
+        try:
+            answer = STORE.call("EVALSHA", script.sha, 1, KEY, *good[:count])
+        except Refused as refused:
+            answer = str(refused)
+        tap.matches(str(answer), "^TMOUT ", f"{count} arguments are too few")
+    tap.equal(STORE.call("EXISTS", KEY), 0, "nothing has been written")
+
+
+def is_bounded():
+    """no number of attempts and sources makes a record large"""
+    script = fresh((64, 900000, 600000, 1))
+    for n in range(400):
+        fail(script, f"a{n:032x}", address=f"{0x2001 + n:x}:db8::1")
+        fail(script, f"b{n:032x}", address=f"198.51.{n // 250}.{n % 250}")
+    for n in range(100):
+        script.merge([(f"{n:032x}", START_MS - 100 + n) for n in range(64)], address="192.0.2.1")
+    tap.ok(STORE.call("HLEN", KEY) <= 132, "fields", STORE.call("HLEN", KEY))
+    size = STORE.call("MEMORY", "USAGE", KEY, "SAMPLES", 0)
+    tap.ok(size < 2000000, "bytes", size)
+    tap.note(f"{STORE.call('HLEN', KEY)} fields, {size} bytes")
+
+
+def is_unknown_after_a_restart():
+    """the store does not know the script any more"""
+    script = fresh()
+    STORE.call("SCRIPT", "FLUSH")
+    try:
+        answer = script.admit("a1")
+    except Refused as refused:
+        answer = str(refused)
+    tap.matches(answer, "^NOSCRIPT ", "it says so")
+    tap.equal(STORE.call("SCRIPT", "LOAD", ON_TEST_CLOCK), script.sha, "loaded again, it has its name")
+
+
+def needs_no_more_than_these_commands():
+    """an ACL user of a host"""
+    fresh()
+    STORE.call("ACL", "SETUSER", "h1", "on", ">secret", "~tmout:*", "&tmout:*", "-@all", "+evalsha",
+               "+script|load", "+time", "+type", "+hget", "+hset", "+hdel", "+del", "+pttl",
+               "+pexpire", "+publish")
+    mine = Connection(SERVER.path)
+    mine.call("AUTH", "h1", "secret")
+    script = Script(mine, SCRIPT, limits=(3, 900000, 600000, 1))
+    script.admit("a1", "192.0.2.1")
+    script.renew("a1", "192.0.2.1")
+    script.settle("a1", SUCCEEDED, "192.0.2.1")
+    script.merge([("b1", 5)], address="2001:db8::1")
+    tap.equal(script.forget()[0], ADMITTED, "all operations work")
+    STORE.call("HSET", KEY, "n", "garbage")
+    tap.equal(script.admit("a2")[0], LOCKED, "damage is noticed")
+    for words in (("GET", KEY), ("KEYS", "*"), ("FLUSHALL",), ("EVAL", "return 1", 0),
+                  ("HGET", "other", "n"), ("CONFIG", "GET", "*")):
+        try:
+            answer = mine.call(*words)
+        except Refused as refused:
+            answer = str(refused)
+        tap.matches(str(answer), "^NOPERM ", f"{' '.join(map(str, words))} is refused")
+    mine.close()
+
+
+SERVER = Server()
+try:
+    STORE = Connection(SERVER.path)
+    tap.run(counts_as_a_ledger_does, has_one_clock, applies_the_strictest_limits,
+            tells_again_what_a_host_knows, counts_what_it_has_forgotten, locks_on_damage,
+            survives_random_damage, refuses_bad_arguments, is_bounded, is_unknown_after_a_restart,
+            needs_no_more_than_these_commands)
+finally:
+    SERVER.remove()

@@ -172,8 +172,8 @@ class Replay:
         script = self.script.settle(identity, outcome, address, since, self.now)
         self.same("settlement", script[:4],
                   self.ledger.numbers("settle", number, outcome, self.now))
-        again = self.script.settle(identity, outcome, address, since, self.now)
-        self.same("the same settlement", again[1:4], script[1:4])
+        # Told again, it changes nothing: run() looks.
+        self.script.settle(identity, outcome, address, since, self.now)
 
     def renew(self, number):
         if number not in self.attempts:
@@ -202,6 +202,12 @@ def addresses(rng, kind):
         return ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8:0:1::1", "network"]
     if kind == "ipv4":
         return [f"198.51.{n // 200}.{n % 200}" for n in range(rng.choice((47, 49, 70, 120)))]
+    if kind == "/56":
+        return [f"2001:db8:0:{n:x}::1" for n in range(12)]
+    if kind == "/48":
+        return [f"2001:db8:0:{n << 8:x}::1" for n in range(22)]
+    if kind == "/32":
+        return [f"2001:db8:{n:x}::1" for n in range(42)]
     if kind == "ipv6":
         return [f"2001:db8:{rng.randrange(3):x}:{rng.randrange(3) << 8 | rng.randrange(9):x}::1"
                 for _ in range(120)]
@@ -216,7 +222,8 @@ def write_history(seed, ledger):
     by_source = int(rng.random() < 0.7)
     limits = (rng.choice((1, 2, 3, 5, 64)), rng.choice((20 * SECOND, 15 * MINUTE)),
               rng.choice((10 * SECOND, 10 * MINUTE, -1)), by_source)
-    kind = rng.choice(("few", "ipv4", "ipv6", "all", "all") if by_source else ("network", "few"))
+    kind = rng.choice(("few", "ipv4", "/56", "/48", "/32", "ipv6", "all", "all") if by_source
+                      else ("network", "few"))
     places, tags = [], set()
     for address in addresses(rng, kind):
         # The ledger tells addresses that share a record apart by 16 bits.
@@ -225,17 +232,18 @@ def write_history(seed, ledger):
             places.append(address)
             tags.add(tag)
     steps, number = [], 0
-    for _ in range(rng.choice((30, 150, 400) if by_source else (30, 80))):
+    admissions = rng.choice((0.45, 0.7))
+    for _ in range(rng.choice((80, 150, 400) if by_source else (30, 80))):
         rolled = rng.random()
-        if rolled < 0.45:
+        if rolled < admissions:
             number += 1
             steps.append(("admit", number, rng.choice(places)))
             if rng.random() < 0.6:
                 outcome = rng.choice((FAILED, FAILED, FAILED, SUCCEEDED, WITHDRAWN))
                 steps.append(("settle", number, outcome))
-        elif rolled < 0.70:
+        elif rolled < admissions + 0.12:
             steps.append(("settle", rng.randint(max(0, number - 6), number), rng.choice(range(3))))
-        elif rolled < 0.80:
+        elif rolled < admissions + 0.17:
             steps.append(("renew", rng.randint(max(0, number - 6), number)))
         elif rolled < 0.99:
             steps.append(("advance", rng.choice((0, 1, 1, 400, 400, 1000, 4000, 7999, 9000,

@@ -667,7 +667,7 @@ static void does_not_wait_if_already_settled(void **state)
         begin(*state, &second, &network, &limits, 0);
         assert_int_equal(second.report.admission, REJECTED_BUSY);
         assert_false(ledger_wait(&second.ledger, &second.report, 1)); /* nothing yet */
-        end(&first, success, &limits, 0);
+        end(&first, success ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED, &limits, 0);
         assert_true(ledger_wait(&second.ledger, &second.report, INT_MAX));
         assert_true(ledger_wait(&second.ledger, &second.report, INT_MAX));
         ledger_close(&second.ledger);
@@ -1573,7 +1573,7 @@ static void detects_damage_with_an_attempt_in_flight(void **state)
         remove_ledger(*state);
         begin_admitted(*state, &a, &network, &by_user, 0);
         spoil(*state, ledger_record_offset(RECORD_NETWORK));
-        assert_int_equal(settle(&a, success, &by_user, 0), LEDGER_DAMAGED);
+        assert_int_equal(settle(&a, success ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED, &by_user, 0), LEDGER_DAMAGED);
         ledger_close(&a.ledger);
         assert_detected(*state);
         assert_sealed(*state, 0, 10 * MINUTE);
@@ -2913,7 +2913,7 @@ static void resumed_settlement_counts_once(void **state)
             attempt_once(*state, &network, &by_user, 0, false);
             begin_admitted(*state, &a, &network, &by_user, 0);
             freeze_at(*state, call, false);
-            const enum ledger_status status = settle(&a, success, &by_user, 0);
+            const enum ledger_status status = settle(&a, success ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED, &by_user, 0);
             frozen = was_frozen();
             if (status != LEDGER_OK || a.report.admission != ADMITTED)
                 fail_msg("call %u: %d: %s", call, (int)status, a.failure.text);

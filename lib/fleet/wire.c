@@ -1,0 +1,126 @@
+#include "lib/fleet/wire.h"
+
+#include <string.h>
+
+#define REQUEST_MAGIC UINT32_C(0x74666c51) /* "tflQ" */
+#define ANSWER_MAGIC  UINT32_C(0x74666c41) /* "tflA" */
+
+enum { WIRE_VERSION = 1 };
+
+struct request_packet {
+    uint32_t magic, version;
+    uint32_t operation, outcome;
+    unsigned char id[FLEET_ID_SIZE];
+    uint32_t origin_kind;
+    unsigned char address[16];
+    uint32_t max_attempts;
+    int64_t window_ms, lock_ms;
+    uint32_t by_source, unused;
+    char user[FLEET_USER_MAX];
+};
+
+struct answer_packet {
+    uint32_t magic, version;
+    uint32_t status, failures, in_flight, moves;
+    int64_t lock_left_ms;
+    uint32_t unused[2];
+};
+
+_Static_assert(sizeof(struct request_packet) == FLEET_REQUEST_SIZE, "no padding");
+_Static_assert(sizeof(struct answer_packet) == FLEET_ANSWER_SIZE, "no padding");
+
+void fleet_request_encode(const struct fleet_request *request,
+                          unsigned char packet[FLEET_REQUEST_SIZE])
+{
+    struct request_packet out = {.magic = REQUEST_MAGIC,
+                                 .version = WIRE_VERSION,
+                                 .operation = (uint32_t)request->operation,
+                                 .outcome = (uint32_t)request->outcome,
+                                 .origin_kind = request->origin.kind,
+                                 .max_attempts = request->limits.max_attempts,
+                                 .window_ms = request->limits.window_ms,
+                                 .lock_ms = request->limits.lock_ms,
+                                 .by_source = request->limits.by_source};
+
+    memcpy(out.id, request->id, sizeof out.id);
+    memcpy(out.address, request->origin.address, sizeof out.address);
+    memcpy(out.user, request->user, strnlen(request->user, sizeof out.user - 1));
+    memcpy(packet, &out, sizeof out);
+}
+
+void fleet_answer_encode(const struct fleet_answer *answer, unsigned char packet[FLEET_ANSWER_SIZE])
+{
+    const struct answer_packet out = {.magic = ANSWER_MAGIC,
+                                      .version = WIRE_VERSION,
+                                      .status = (uint32_t)answer->status,
+                                      .failures = answer->failures,
+                                      .in_flight = answer->in_flight,
+                                      .moves = answer->moves,
+                                      .lock_left_ms = answer->lock_left_ms};
+
+    memcpy(packet, &out, sizeof out);
+}
+
+/* From where a login over the network can come: never from this machine. */
+static bool is_network_origin(uint32_t kind)
+{
+    return kind == ORIGIN_NETWORK || kind == ORIGIN_IPV4 || kind == ORIGIN_IPV6;
+}
+
+/* An address of this kind uses so many bytes; the others are zero. */
+static bool is_address(uint32_t kind, const unsigned char address[16])
+{
+    static const unsigned char zero[16];
+    const size_t used = kind == ORIGIN_IPV4 ? 4 : kind == ORIGIN_IPV6 ? 8 : 0;
+
+    return memcmp(address + used, zero, sizeof zero - used) == 0;
+}
+
+bool fleet_request_decode(const void *packet, size_t size, struct fleet_request *request)
+{
+    struct request_packet in;
+
+    if (size != sizeof in)
+        return false;
+    memcpy(&in, packet, sizeof in);
+    if (in.magic != REQUEST_MAGIC || in.version != WIRE_VERSION || in.operation < FLEET_ADMIT ||
+        in.operation > FLEET_REPORT || in.outcome > ATTEMPT_WITHDRAWN)
+        return false;
+    if (!is_network_origin(in.origin_kind) || !is_address(in.origin_kind, in.address))
+        return false;
+    if (in.max_attempts < 1 || in.max_attempts > ATTEMPTS_MAX || in.window_ms < 1 ||
+        in.lock_ms < 1 || in.by_source > 1 || in.unused != 0)
+        return false;
+    if (in.user[0] == '\0' || memchr(in.user, '\0', sizeof in.user) == NULL)
+        return false;
+    *request = (struct fleet_request){.operation = (enum fleet_operation)in.operation,
+                                      .origin = {.kind = in.origin_kind},
+                                      .limits = {.max_attempts = in.max_attempts,
+                                                 .window_ms = in.window_ms,
+                                                 .lock_ms = in.lock_ms,
+                                                 .by_source = in.by_source == 1},
+                                      .outcome = (enum attempt_outcome)in.outcome};
+    memcpy(request->id, in.id, sizeof request->id);
+    memcpy(request->origin.address, in.address, sizeof in.address);
+    memcpy(request->user, in.user, strlen(in.user));
+    return true;
+}
+
+bool fleet_answer_decode(const void *packet, size_t size, struct fleet_answer *answer)
+{
+    struct answer_packet in;
+
+    if (size != sizeof in)
+        return false;
+    memcpy(&in, packet, sizeof in);
+    if (in.magic != ANSWER_MAGIC || in.version != WIRE_VERSION || in.status < FLEET_ADMITTED ||
+        in.status > FLEET_AWAY || in.failures > ATTEMPTS_MAX || in.in_flight > ATTEMPTS_MAX ||
+        in.lock_left_ms < 0 || in.unused[0] != 0 || in.unused[1] != 0)
+        return false;
+    *answer = (struct fleet_answer){.status = (enum fleet_status)in.status,
+                                    .failures = in.failures,
+                                    .in_flight = in.in_flight,
+                                    .moves = in.moves,
+                                    .lock_left_ms = in.lock_left_ms};
+    return true;
+}

@@ -17,3 +17,12 @@ bool attempt_limits_find(const struct resolution *resolution, uid_t uid,
         .by_source = resolution->setting[SETTING_COUNT_BY].value == COUNT_BY_SOURCE};
     return true;
 }
+
+void fleet_limits_find(const struct resolution *resolution, struct fleet_limits *limits)
+{
+    const int64_t attempts = resolution->setting[SETTING_FLEET_ATTEMPTS].value;
+
+    *limits = (struct fleet_limits){
+        .attempts = attempts == SETTING_NONE ? 0 : (unsigned)attempts,
+        .fallback = (unsigned)resolution->setting[SETTING_FLEET_FALLBACK].value};
+}

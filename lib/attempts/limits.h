@@ -15,9 +15,19 @@ struct attempt_limits {
     bool by_source;
 };
 
+/* The policy's limits on all hosts together. */
+struct fleet_limits {
+    unsigned attempts; /* 0: attempts on this host concern no other one */
+    unsigned fallback; /* how many attempts this host admits by itself */
+};
+
 /* Returns false if the user's attempts are not limited. Those of uid 0 are only
  * if a rule names the user: nobody could unlock root otherwise. */
 bool attempt_limits_find(const struct resolution *resolution, uid_t uid,
                          struct attempt_limits *limits);
+
+/* For a user whose attempts are limited. Only logins over the network are shared: su,
+ * sudo, and the console never depend on other hosts. */
+void fleet_limits_find(const struct resolution *resolution, struct fleet_limits *limits);
 
 #endif

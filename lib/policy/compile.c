@@ -73,6 +73,44 @@ static void merge_rules(struct policy *policy, const struct source_set *sources,
     policy->count = kept;
 }
 
+/* Does a section that may apply to the same user limit attempts on a host? */
+static bool is_limited_elsewhere(const struct policy *policy, const struct rule *rule)
+{
+    for (size_t i = 0; i < policy->count; i++) {
+        const struct rule *other = &policy->rule[i];
+        const struct rule_setting *max = &other->setting[SETTING_MAX_ATTEMPTS];
+        const bool may_apply = rule->kind != RULE_USER || other->kind != RULE_USER;
+        if (other != rule && may_apply && max->set && max->value != SETTING_NONE)
+            return true;
+    }
+    return false;
+}
+
+/* A host asks the fleet for attempts that it has admitted itself. */
+static void check_fleet_attempts(const struct policy *policy, const struct source_set *sources,
+                                 struct problems *problems)
+{
+    for (size_t i = 0; i < policy->count; i++) {
+        const struct rule *rule = &policy->rule[i];
+        const struct rule_setting *fleet = &rule->setting[SETTING_FLEET_ATTEMPTS];
+        const struct rule_setting *max = &rule->setting[SETTING_MAX_ATTEMPTS];
+        if (!fleet->set || fleet->value == SETTING_NONE)
+            continue;
+        const char *path = sources->item[fleet->file].path;
+        if (max->set ? max->value == SETTING_NONE : !is_limited_elsewhere(policy, rule))
+            problem_add(problems, PROBLEM_ERROR, path, fleet->line,
+                        "fleet_attempts of " RULE_TITLE_FORMAT
+                        " requires max_attempts: set it, too",
+                        RULE_TITLE(rule));
+        else if (max->set && fleet->value < max->value)
+            problem_add(problems, PROBLEM_NOTE, path, fleet->line,
+                        "fleet_attempts of " RULE_TITLE_FORMAT
+                        " is smaller than max_attempts, which then has no effect on logins over "
+                        "the network while the store can be reached",
+                        RULE_TITLE(rule));
+    }
+}
+
 int policy_compile_sources(const struct source_set *sources, struct policy *policy,
                            struct problems *problems)
 {
@@ -89,6 +127,7 @@ int policy_compile_sources(const struct source_set *sources, struct policy *poli
         problem_add(problems, PROBLEM_ERROR, sources->count > 0 ? sources->item[0].path : NULL, 0,
                     "has no section; for a policy without limits, write default { }");
     merge_rules(policy, sources, problems);
+    check_fleet_attempts(policy, sources, problems);
     problems_sort(problems);
     if (problems->failures > 0)
         return -1;

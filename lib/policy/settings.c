@@ -266,6 +266,27 @@ const struct setting settings[SETTING_COUNT] = {
                            .help = "what happens to the processes that a login leaves behind: "
                                    "nothing, the limits stay in force for them, or they are ended "
                                    "with the login"},
+    [SETTING_FLEET_ATTEMPTS] = {.name = "fleet_attempts",
+                                .type = SETTING_NUMBER,
+                                .min = 1,
+                                .max = ATTEMPTS_MAX,
+                                .words = word_none,
+                                .default_value = SETTING_NONE,
+                                .strictest = STRICTEST_SMALLEST,
+                                .values = "1 to 64, none",
+                                .help = "how many failed logins over the network on all hosts "
+                                        "together lock the account for passwords; requires "
+                                        "max_attempts"},
+    [SETTING_FLEET_FALLBACK] = {.name = "fleet_fallback",
+                                .type = SETTING_NUMBER,
+                                .min = 0,
+                                .max = ATTEMPTS_MAX,
+                                .words = no_words,
+                                .default_value = 1,
+                                .strictest = STRICTEST_SMALLEST,
+                                .values = "0 to 64",
+                                .help = "how many failed logins a host allows while it cannot "
+                                        "reach the others; 0 rejects passwords over the network"},
 };
 
 const struct setting *setting_find(const char *name)

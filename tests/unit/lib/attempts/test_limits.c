@@ -97,6 +97,23 @@ static void limits_root_only_by_a_user_rule(void **state)
     assert_false(attempt_limits_find(&resolution, 0, &limits));
 }
 
+static void fleet_limits(void **state)
+{
+    struct resolution resolution = ruled(3, RULE_DEFAULT);
+    struct fleet_limits limits;
+
+    (void)state;
+    resolution.setting[SETTING_FLEET_ATTEMPTS].value = SETTING_NONE;
+    resolution.setting[SETTING_FLEET_FALLBACK].value = 1;
+    fleet_limits_find(&resolution, &limits);
+    assert_int_equal(limits.attempts, 0);
+    resolution.setting[SETTING_FLEET_ATTEMPTS].value = 64;
+    resolution.setting[SETTING_FLEET_FALLBACK].value = 0;
+    fleet_limits_find(&resolution, &limits);
+    assert_int_equal(limits.attempts, 64);
+    assert_int_equal(limits.fallback, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +121,7 @@ int main(void)
         cmocka_unit_test(uses_the_defaults),
         cmocka_unit_test(uses_all_values),
         cmocka_unit_test(limits_root_only_by_a_user_rule),
+        cmocka_unit_test(fleet_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

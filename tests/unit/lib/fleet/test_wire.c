@@ -65,7 +65,8 @@ static void requests_arrive(void **state)
         request.outcome = (enum attempt_outcome)outcome;
         assert_true(passes(&request));
     }
-    request.limits = (struct attempt_limits){ATTEMPTS_MAX, 1, SETTING_FOREVER, false};
+    request.limits = (struct attempt_limits){
+        .max_attempts = ATTEMPTS_MAX, .window_ms = 1, .lock_ms = SETTING_FOREVER};
     assert_true(passes(&request));
     request.origin = origin_of_address("192.0.2.1");
     assert_true(passes(&request));

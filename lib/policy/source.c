@@ -173,9 +173,8 @@ static char *directory_of(const char *path)
     return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
-/* The main file, with the directory it is in. */
-static int read_single(const char *path, uid_t owner, const struct source_draft *draft,
-                       struct source_set *set, struct problems *problems)
+int source_read_one(const char *path, uid_t owner, const struct source_draft *draft,
+                    struct source_set *set, struct problems *problems)
 {
     struct failure failure = {""};
     int directory_fd = -1, result = -1;
@@ -392,7 +391,7 @@ int sources_read_with(const char *config_path, uid_t owner, const struct source_
     for (int tries = 0; tries < READ_TRIES; tries++) {
         sources_free(set);
         problems_free(problems);
-        if (read_single(config_path, owner, draft, set, problems) != 0 ||
+        if (source_read_one(config_path, owner, draft, set, problems) != 0 ||
             read_drop_in_directory(config_path, owner, draft, set, problems) != 0 ||
             (problems->errors > 0 && add_parents(config_path, set) != 0))
             return -1;

@@ -81,6 +81,11 @@ int sources_read_with(const char *config_path, uid_t owner, const struct source_
 int source_read_draft(const char *path, uid_t owner, struct source_set *set,
                       struct problems *problems);
 
+/* Reads one file, or the draft that is to replace it (NULL: none), which then is the set's
+ * last; otherwise as sources_read(). */
+int source_read_one(const char *path, uid_t owner, const struct source_draft *draft,
+                    struct source_set *set, struct problems *problems);
+
 /* Do all of them still have their identity? */
 bool sources_unchanged(const struct source_set *set);
 

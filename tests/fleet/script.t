@@ -233,13 +233,14 @@ def write_history(seed, ledger):
             tags.add(tag)
     steps, number = [], 0
     admissions = rng.choice((0.45, 0.7))
+    usual = rng.choice((FAILED, FAILED, SUCCEEDED))
     for _ in range(rng.choice((80, 150, 400) if by_source else (30, 80))):
         rolled = rng.random()
         if rolled < admissions:
             number += 1
             steps.append(("admit", number, rng.choice(places)))
             if rng.random() < 0.6:
-                outcome = rng.choice((FAILED, FAILED, FAILED, SUCCEEDED, WITHDRAWN))
+                outcome = rng.choice((usual, usual, FAILED, SUCCEEDED, WITHDRAWN))
                 steps.append(("settle", number, outcome))
         elif rolled < admissions + 0.12:
             steps.append(("settle", rng.randint(max(0, number - 6), number), rng.choice(range(3))))

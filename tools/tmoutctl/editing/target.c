@@ -1,5 +1,6 @@
 #include "tools/tmoutctl/editing/target.h"
 
+#include "lib/fleet/conf.h"
 #include "tools/tmoutctl/print.h"
 
 #include <stdio.h>
@@ -86,14 +87,29 @@ static bool means_main_file(const char *config_path, const char *name)
     return strcmp(name, slash + 1) == 0 && access(drop_in, F_OK) != 0;
 }
 
-/* A policy file that is neither the main one nor a drop-in gets its row here. */
+/* Beside the main file. A drop-in of this name is one, where there is one. */
+static bool means_fleet_file(const char *config_path, const char *name, char *path, size_t size)
+{
+    char drop_in[PATH_MAX];
+
+    if (name == NULL || !fleet_conf_path(config_path, path, size))
+        return false;
+    snprintf(drop_in, sizeof drop_in, "%s.d/" FLEET_CONF_NAME, config_path);
+    return strcmp(name, path) == 0 ||
+           (strcmp(name, FLEET_CONF_NAME) == 0 && access(drop_in, F_OK) != 0);
+}
+
 int edit_file_find(const char *config_path, const char *name, struct edit_file *file,
                    struct failure *failure)
 {
+    char fleet_path[PATH_MAX];
     int result;
 
     *file = (struct edit_file){.name = NULL};
-    if (means_main_file(config_path, name)) {
+    if (means_fleet_file(config_path, name, fleet_path, sizeof fleet_path)) {
+        result = find_main_file(fleet_path, file, failure);
+        file->is_fleet = true;
+    } else if (means_main_file(config_path, name)) {
         result = find_main_file(config_path, file, failure);
     } else {
         snprintf(file->directory, sizeof file->directory, "%s.d", config_path);

@@ -12,12 +12,13 @@ struct edit_file {
     char directory[PATH_MAX]; /* that it is in */
     const char *name;         /* its last part, in path */
     bool is_drop_in;
+    bool is_fleet; /* tmout-fleet.conf */
 };
 
 /*
  * Finds the file of a name: of a drop-in with or without ".conf", or the whole path of
- * one; NULL, or config_path, for the main file. Returns 0, or -1 with the reason why no
- * policy file can have that name.
+ * one; NULL, or config_path, for the main file; tmout-fleet.conf for what is beside it. Returns 0,
+ * or -1 with the reason why no policy file can have that name.
  */
 int edit_file_find(const char *config_path, const char *name, struct edit_file *file,
                    struct failure *failure);

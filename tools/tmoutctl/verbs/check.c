@@ -1,20 +1,72 @@
 /* tmoutctl check [FILE]: reports every error in the policy, or in a draft. */
 #include "tools/tmoutctl/verbs/verbs.h"
 
+#include "lib/fleet/conf.h"
 #include "lib/policy/compile.h"
 #include "tools/tmoutctl/print.h"
 #include "tools/tmoutctl/print_problems.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+static bool shares_attempts(const struct policy *policy)
+{
+    for (size_t i = 0; i < policy->count; i++) {
+        const struct rule_setting *fleet = &policy->rule[i].setting[SETTING_FLEET_ATTEMPTS];
+        if (fleet->set && fleet->value != SETTING_NONE)
+            return true;
+    }
+    return false;
+}
+
+/* The file beside the policy that says how to reach the fleet, if there is one. Returns
+ * the outcome of both. */
+static int check_fleet(const char *config_path, const struct policy *policy, int outcome,
+                       struct problems *problems)
+{
+    char path[PATH_MAX];
+    struct fleet_conf conf;
+
+    if (!fleet_conf_path(config_path, path, sizeof path))
+        return outcome;
+    const int result = fleet_conf_read(path, geteuid(), NULL, &conf, problems);
+    if (result == 2 && shares_attempts(policy))
+        problem_add(problems, PROBLEM_NOTE, path, 0,
+                    "is missing, so fleet_attempts has no store: each host admits fleet_fallback "
+                    "attempts");
+    problems_sort(problems);
+    if (result == 2 || outcome < 0)
+        return outcome;
+    return result < 0 ? result : outcome | result;
+}
+
+/* Is a draft of that file meant? */
+static bool is_fleet_draft(const char *draft)
+{
+    const char *slash = draft != NULL ? strrchr(draft, '/') : NULL;
+
+    return draft != NULL && strcmp(slash != NULL ? slash + 1 : draft, FLEET_CONF_NAME) == 0;
+}
 
 /* Compiles the draft alone, or the policy with its drop-ins; as policy_compile(). */
 static int compile_checked(const char *draft, const char *config_path, struct policy *policy,
                            struct source_set *sources, struct problems *problems)
 {
+    struct fleet_conf conf;
+
+    if (is_fleet_draft(draft)) {
+        const int result = fleet_conf_read(draft, geteuid(), NULL, &conf, problems);
+        if (result == 2)
+            problem_add(problems, PROBLEM_FAILURE, draft, 0, "%s", strerror(ENOENT));
+        return result == 2 ? -1 : result;
+    }
     if (draft == NULL)
-        return policy_compile(config_path, geteuid(), policy, sources, problems);
+        return check_fleet(config_path, policy,
+                           policy_compile(config_path, geteuid(), policy, sources, problems),
+                           problems);
     if (source_read_draft(draft, geteuid(), sources, problems) != 0) {
         problem_add(problems, PROBLEM_FAILURE, draft, 0, "out of memory");
         return -1;
@@ -42,7 +94,9 @@ static void print_check(const char *path, bool quiet, bool valid, bool missing,
                         const struct policy *policy, const struct problems *problems)
 {
     print_problems(stderr, problems, !quiet);
-    if (valid && !quiet)
+    if (valid && !quiet && is_fleet_draft(path))
+        printf("%s: valid\n", path);
+    else if (valid && !quiet)
         printf("%s: valid, %zu rule%s\n", path, policy->count, policy->count == 1 ? "" : "s");
     else if (!valid && !missing && problems->failures == 0)
         report("%s: invalid: %zu error%s", path, problems->errors,

@@ -4,6 +4,7 @@
  */
 #include "tools/tmoutctl/verbs/verbs.h"
 
+#include "lib/fleet/conf.h"
 #include "lib/host/secure_path.h"
 #include "lib/policy/compile.h"
 #include "tools/tmoutctl/editing/draft.h"
@@ -56,21 +57,33 @@ static enum edit_answer ask(struct editing *editing, bool may_overwrite)
     }
 }
 
+static int compile_draft(const char *config_path, const struct source_draft *draft,
+                         struct problems *problems)
+{
+    struct policy policy = {0};
+    struct source_set sources = {0};
+    int outcome = -1;
+
+    if (sources_read_with(config_path, geteuid(), draft, &sources, problems) != 0)
+        report("out of memory");
+    else
+        outcome = policy_compile_sources(&sources, &policy, problems);
+    policy_free(&policy);
+    sources_free(&sources);
+    return outcome;
+}
+
 /* Checks the policy as it would be. Returns as policy_compile(), after all messages. */
 static int check_draft(const struct editing *editing)
 {
     const struct text_file *text = &editing->draft.after;
     const struct source_draft draft = {editing->file.path, text->text, text->size};
-    struct policy policy = {0};
-    struct source_set sources = {0};
     struct problems problems = {0};
-    int outcome = -1;
+    struct fleet_conf fleet;
+    const int outcome = editing->file.is_fleet
+                            ? fleet_conf_read(draft.path, geteuid(), &draft, &fleet, &problems)
+                            : compile_draft(editing->context->config_path, &draft, &problems);
 
-    if (sources_read_with(editing->context->config_path, geteuid(), &draft, &sources, &problems) !=
-        0)
-        report("out of memory");
-    else
-        outcome = policy_compile_sources(&sources, &policy, &problems);
     if (outcome != 0) {
         report_keep_problems(&problems);
         print_problems(stderr, &problems, false);
@@ -79,8 +92,6 @@ static int check_draft(const struct editing *editing)
                problems.errors + problems.failures == 1 ? "" : "s");
     }
     problems_free(&problems);
-    policy_free(&policy);
-    sources_free(&sources);
     return outcome;
 }
 
@@ -103,6 +114,8 @@ static int apply_edit(const struct editing *editing)
     const struct verb_arguments none = {.operand = NULL};
     struct tmoutctl_context context = *editing->context;
 
+    if (editing->file.is_fleet)
+        return TMOUTCTL_FINE; /* logins do not read it */
     if (context.json) {
         context.json = false; /* the document is ours */
         context.quiet = true;

@@ -103,6 +103,30 @@ static void drafts(void **state)
 }
 
 /* What cannot be read is neither valid nor invalid. */
+/* What is beside the policy: missing where it is needed, valid, invalid, and as a draft. */
+static void fleet(void **state)
+{
+    char *path = path_in(*state, "tmout-fleet.conf");
+    struct verb_place place;
+
+    place_open(&place, *state, "default { max_attempts = 3 fleet_attempts = 10 }\n");
+    assert_check(&place, *state, NULL, TMOUTCTL_FINE, "@/tmout.conf: valid, 1 rule\n",
+                 "@/tmout-fleet.conf: is missing, so fleet_attempts has no store: each host admits "
+                 "fleet_fallback attempts (note)\n");
+    write_text(path, "endpoints = {\"/run/valkey/socket\"}\n");
+    assert_check(&place, *state, NULL, TMOUTCTL_FINE, "@/tmout.conf: valid, 1 rule\n", "");
+    assert_check(&place, *state, path, TMOUTCTL_FINE, "@/tmout-fleet.conf: valid\n", "");
+    write_text(path, "endpoint = {\"/run/valkey/socket\"}\n");
+    assert_check(&place, *state, NULL, TMOUTCTL_NO, "",
+                 "@/tmout-fleet.conf:1: unknown setting \"endpoint\"; did you mean "
+                 "\"endpoints\"?\ntmoutctl: @/tmout.conf: invalid: 1 error\n");
+    assert_check(&place, *state, path, TMOUTCTL_NO, "",
+                 "@/tmout-fleet.conf:1: unknown setting \"endpoint\"; did you mean "
+                 "\"endpoints\"?\ntmoutctl: @/tmout-fleet.conf: invalid: 1 error\n");
+    place_close(&place);
+    free(path);
+}
+
 static void unreadable(void **state)
 {
     char *draft = path_in(*state, "draft");
@@ -174,8 +198,9 @@ static void very_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_DIRECTORY(valid),      WITH_DIRECTORY(every_error), WITH_DIRECTORY(drafts),
-        WITH_DIRECTORY(unreadable), WITH_DIRECTORY(json),        WITH_DIRECTORY(very_many),
+        WITH_DIRECTORY(valid),     WITH_DIRECTORY(every_error), WITH_DIRECTORY(drafts),
+        WITH_DIRECTORY(fleet),     WITH_DIRECTORY(unreadable),  WITH_DIRECTORY(json),
+        WITH_DIRECTORY(very_many),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,52 @@
+/*
+ * /etc/security/tmout-fleet.conf: where the store is that the hosts of a fleet share, and how
+ * to get there. Read by way of libconfuse, with the care of the policy: tmoutctl and
+ * tmout-fleetd do, and never the module.
+ */
+#ifndef TMOUT_FLEET_CONF_H
+#define TMOUT_FLEET_CONF_H
+
+#include "lib/policy/problems.h"
+#include "lib/policy/source.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { FLEET_ENDPOINTS_MAX = 8, FLEET_TEXT_MAX = 256, FLEET_HOST_MAX = 65 };
+
+#define FLEET_CONF_NAME "tmout-fleet.conf"
+
+struct fleet_endpoint {
+    char address[FLEET_TEXT_MAX]; /* numeric, or the path of a Unix socket */
+    uint16_t port;                /* 0: a Unix socket */
+};
+
+struct fleet_conf {
+    struct fleet_endpoint endpoint[FLEET_ENDPOINTS_MAX];
+    size_t endpoints;
+    bool tls;
+    /* "" where not set */
+    char ca[FLEET_TEXT_MAX], cert[FLEET_TEXT_MAX], key[FLEET_TEXT_MAX], name[FLEET_TEXT_MAX];
+    char acl_user[FLEET_TEXT_MAX], password_file[FLEET_TEXT_MAX];
+    char prefix[33];
+    char host_id[FLEET_HOST_MAX]; /* "": the host's name */
+    int timeout_ms, hold_ms;
+};
+
+/*
+ * Reads the file, or the draft that is to replace it (NULL: none); owner as in secure_path.h.
+ * What is wrong is added to problems. Returns 0, 1 if the file is invalid, 2 if there is none,
+ * or -1 if it could not be read.
+ */
+int fleet_conf_read(const char *path, uid_t owner, const struct source_draft *draft,
+                    struct fleet_conf *conf, struct problems *problems);
+
+/* Where it is beside the policy at config_path. Returns false if the path is too long. */
+bool fleet_conf_path(const char *config_path, char *path, size_t size);
+
+/* Can this build encrypt connections to the store? */
+bool fleet_conf_has_tls(void);
+
+#endif

@@ -1,0 +1,182 @@
+/* /etc/security/tmout-fleet.conf: what it may contain, and every message about it. */
+#include "tests/unit/temporary.h"
+
+#include "lib/fleet/conf.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
+
+static struct fleet_conf conf;
+static char messages[4096]; /* of the last reading: LINE: TEXT, one after the other */
+
+static int read_conf(const char *directory, const char *text)
+{
+    char *path = path_in(directory, FLEET_CONF_NAME);
+    struct problems problems = {0};
+    size_t used = 0;
+
+    write_text(path, text);
+    const int result = fleet_conf_read(path, geteuid(), NULL, &conf, &problems);
+    messages[0] = '\0';
+    problems_sort(&problems);
+    for (size_t i = 0; i < problems.count; i++)
+        used += (size_t)snprintf(messages + used, sizeof messages - used, "%s%u: %s",
+                                 i > 0 ? "\n" : "", problems.item[i].line, problems.item[i].text);
+    problems_free(&problems);
+    free(path);
+    return result;
+}
+
+static void reads_everything(void **state)
+{
+    const int result =
+        read_conf(*state, "# comment\n"
+                          "endpoints = {\"/run/valkey/socket\", \"127.0.0.1:6379\", \"[::1]:7\"}\n"
+                          "acl_user = h1\npassword_file = \"/etc/security/tmout-fleet.password\"\n"
+                          "prefix = site-1\nhost_id = bastion1.example\ntimeout = 250ms hold = 5s\n"
+                          "tls = false\n");
+
+    assert_string_equal(messages, "");
+    assert_int_equal(result, 0);
+    assert_int_equal(conf.endpoints, 3);
+    assert_string_equal(conf.endpoint[0].address, "/run/valkey/socket");
+    assert_int_equal(conf.endpoint[0].port, 0);
+    assert_string_equal(conf.endpoint[1].address, "127.0.0.1");
+    assert_int_equal(conf.endpoint[1].port, 6379);
+    assert_string_equal(conf.endpoint[2].address, "::1");
+    assert_int_equal(conf.endpoint[2].port, 7);
+    assert_string_equal(conf.acl_user, "h1");
+    assert_string_equal(conf.prefix, "site-1");
+    assert_string_equal(conf.host_id, "bastion1.example");
+    assert_int_equal(conf.timeout_ms, 250);
+    assert_int_equal(conf.hold_ms, 5000);
+    assert_false(conf.tls);
+}
+
+static void has_defaults(void **state)
+{
+    assert_int_equal(read_conf(*state, "endpoints = {\"/run/valkey/socket\"}"), 0);
+    assert_string_equal(conf.prefix, "tmout");
+    assert_string_equal(conf.host_id, "");
+    assert_int_equal(conf.timeout_ms, 500);
+    assert_int_equal(conf.hold_ms, 3000);
+    assert_true(conf.tls);
+}
+
+static void absent(void **state)
+{
+    struct problems problems = {0};
+    char *path = path_in(*state, "nothing");
+
+    assert_int_equal(fleet_conf_read(path, geteuid(), NULL, &conf, &problems), 2);
+    assert_int_equal(problems.count, 0);
+    free(path);
+}
+
+/* Others could have written it. */
+static void insecure(void **state)
+{
+    struct problems problems = {0};
+    char *path = path_in(*state, FLEET_CONF_NAME);
+
+    write_text(path, "endpoints = {\"/run/valkey/socket\"}");
+    assert_int_equal(chmod(path, 0666), 0);
+    assert_int_equal(fleet_conf_read(path, geteuid(), NULL, &conf, &problems), 1);
+    assert_int_equal(problems.errors, 1);
+    problems_free(&problems);
+    free(path);
+}
+
+/* The draft of an editor. */
+static void draft(void **state)
+{
+    char *path = path_in(*state, FLEET_CONF_NAME);
+    const struct source_draft text = {path, "endpoint = 1\n", 13};
+    struct problems problems = {0};
+
+    assert_int_equal(fleet_conf_read(path, geteuid(), &text, &conf, &problems), 1);
+    assert_string_equal(problems.item[0].text,
+                        "unknown setting \"endpoint\"; did you mean \"endpoints\"?");
+    problems_free(&problems);
+    free(path);
+}
+
+static void errors(void **state)
+{
+    static const struct {
+        const char *text, *message;
+    } wrong[] = {
+        {"", "0: has no endpoints: write endpoints = {\"/run/valkey/socket\"}, for example"},
+        {"endpoints = {}\n", "0: has no endpoints: write endpoints = {\"/run/valkey/socket\"}, for "
+                             "example"},
+        {"\nfleet = 1\n", "2: unknown setting \"fleet\""},
+        {"timout = 1s\n", "1: unknown setting \"timout\"; did you mean \"timeout\"?"},
+        {"timeout = 10ms\nhold = 61s\n",
+         "1: timeout = \"10ms\" is too short\n2: hold = \"61s\" is too long"},
+        {"timeout = 1\nhold = 1m\n",
+         "1: timeout = \"1\" is no time in milliseconds or seconds, such as 500ms or 2s\n"
+         "2: hold = \"1m\" is no time in milliseconds or seconds, such as 500ms or 2s"},
+        {"tls = maybe\n", "1: tls = \"maybe\" is neither true nor false"},
+        {"prefix = a\n\nprefix = b\n", "3: prefix is already set, on line 1"},
+        {"prefix = \"a b\"\n",
+         "1: prefix = \"a b\" has a character other than letters, digits, and _ . -"},
+        {"prefix = \"\"\n", "1: prefix = \"\" is empty"},
+        {"prefix = 123456789012345678901234567890123\n",
+         "1: prefix = \"123456789012345678901234567890123\" is too long"},
+        {"password_file = secret\n", "1: password_file = \"secret\" is no absolute path"},
+        {"endpoints = {localhost}\n",
+         "1: endpoints = \"localhost\" is neither ADDRESS:PORT nor the path of a Unix socket"},
+        {"endpoints = {\"valkey.example:6379\"}\n",
+         "1: endpoints = \"valkey.example:6379\" has no numeric address, as in 192.0.2.1:6379 or "
+         "[2001:db8::1]:6379"},
+        {"endpoints = {\"127.0.0.1:0\"}\n",
+         "1: endpoints = \"127.0.0.1:0\" has no port from 1 to 65535 behind its last colon"},
+        {"endpoints = {\"127.0.0.1:65536\"}\n",
+         "1: endpoints = \"127.0.0.1:65536\" has no port from 1 to 65535 behind its last colon"},
+        {"endpoints = {\"::1:6379\"}\n",
+         "1: endpoints = \"::1:6379\" has no numeric address, as in 192.0.2.1:6379 or "
+         "[2001:db8::1]:6379"},
+        {"endpoints = {/1, /2, /3, /4, /5, /6, /7, /8, /9}\n",
+         "1: endpoints = \"/9\" is one too many: the maximum is 8"},
+        {"endpoints = {/1}\nacl_user = h1\n", "2: acl_user requires password_file"},
+        {"endpoints = {/1}\ncert = /c\n", "0: cert and key require each other"},
+        {"prefix = \"${HOME}\"\n", "1: has ${...}, which libconfuse replaces by an environment "
+                                   "variable: write the value itself"},
+        {"prefix = a\x01\n", "1: has a byte that is not printable ASCII: 0x01"},
+        {"prefix = \"a\n", "2: premature end of file"},
+        {"prefix { }\n", "1: missing equal sign after option 'prefix'"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        assert_int_equal(read_conf(*state, wrong[i].text), 1);
+        assert_string_equal(messages, wrong[i].message);
+    }
+}
+
+static void encryption(void **state)
+{
+    static const char beyond[] =
+        "1: 192.0.2.1 is beyond loopback, and this build has no TLS: use a Unix socket or an "
+        "address of 127.0.0.0/8, for example of stunnel";
+
+    if (fleet_conf_has_tls())
+        LEFT_OUT("this build has TLS");
+    assert_int_equal(read_conf(*state, "endpoints = {\"192.0.2.1:6379\"}\n"), 1);
+    assert_string_equal(messages, beyond);
+    assert_int_equal(read_conf(*state, "endpoints = {\"192.0.2.1:6379\"} tls = false\n"), 1);
+    assert_string_equal(messages, beyond);
+    assert_int_equal(read_conf(*state, "endpoints = {\"127.0.0.1:6379\"}\ntls = true\n"), 1);
+    assert_string_equal(messages,
+                        "2: tls = true is not possible: this build has no TLS, so the store must "
+                        "be a Unix socket or on loopback, for example behind stunnel");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_DIRECTORY(reads_everything), WITH_DIRECTORY(has_defaults), WITH_DIRECTORY(absent),
+        WITH_DIRECTORY(insecure),         WITH_DIRECTORY(draft),        WITH_DIRECTORY(errors),
+        WITH_DIRECTORY(encryption),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

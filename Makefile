@@ -55,6 +55,13 @@ else
 all: audit-note
 endif
 
+# tmout-fleetd needs hiredis. FLEET=no builds without it.
+ifndef FLEET
+FLEET      := $(shell echo 'int main(void) { return redisAsyncConnect("", 0) != 0; }' | $(CC) $(CPPFLAGS) $(LDFLAGS) \
+                -include hiredis/async.h -x c -o /dev/null - -lhiredis 2>/dev/null && echo yes || echo no)
+endif
+all: fleet-note
+
 # The module must not need libconfuse or jansson, so these are not linked into it.
 COMPILER_SOURCES := $(addprefix lib/policy/,compile.c lexer.c load.c rules.c scan.c section.c \
                       snapshot_write.c) lib/fleet/conf.c
@@ -64,6 +71,7 @@ AUDIT_SOURCES    := lib/host/audit_record.c
 MODULE_SOURCES   := $(wildcard pam_module/*.c)
 CTL_SOURCES      := $(wildcard tools/tmoutctl/*.c tools/tmoutctl/*/*.c)
 DAEMON_SOURCES   := $(wildcard tools/tmoutd/*.c)
+FLEETD_SOURCES   := $(wildcard tools/fleetd/*.c)
 
 # For the units of others, which check passwords.
 UNIT_DROP_INS   := $(patsubst conf/units.d/%,%,$(wildcard conf/units.d/*/*))
@@ -81,12 +89,21 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 .PHONY: all install uninstall check check-run demo bench fuzz soak clean help
 .DELETE_ON_ERROR:
 
-all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl $(BUILD)/tmoutd $(UNITS) $(MAN_PAGES) $(CATALOGS) $(COMPLETIONS)
+all: $(BUILD)/pam_tmout.so $(BUILD)/tmoutctl $(BUILD)/tmoutd $(if $(filter yes,$(FLEET)),$(BUILD)/tmout-fleetd) $(UNITS) $(MAN_PAGES) $(CATALOGS) $(COMPLETIONS)
 
 .PHONY: audit-note
 audit-note:
 	@echo 'pam_tmout: configured without libaudit, so nothing is recorded for auditd' \
 	    '(libaudit-dev or audit-libs-devel)'
+
+.PHONY: fleet-note
+fleet-note:
+ifeq ($(FLEET),yes)
+	@echo 'pam_tmout: tmout-fleetd has no TLS: the store must be a Unix socket or on loopback'
+else
+	@echo 'pam_tmout: configured without hiredis, so tmout-fleetd is not built' \
+	    '(libhiredis-dev or hiredis-devel)'
+endif
 
 help:
 	@echo 'Build and install'
@@ -145,6 +162,18 @@ $(BUILD)/tmoutctl: $(call objects,$(CTL_SOURCES) $(LOGIN_SOURCES) $(COMPILER_SOU
 
 $(BUILD)/tmoutd: $(call objects,$(DAEMON_SOURCES) $(filter-out $(AUDIT_SOURCES),$(LOGIN_SOURCES)))
 	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libsystemd) -Wl,--as-needed -ldl
+
+# The script as a string of C.
+$(BUILD)/fleet/fleet_script.h: lib/fleet/attempts.lua Makefile
+	@mkdir -p $(@D)
+	@{ echo '/* Made from lib/fleet/attempts.lua. */'; echo 'static const char fleet_script[] ='; \
+	    sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' $<; echo ';'; } > $@
+
+$(call objects,$(FLEETD_SOURCES)): OBJECT_CPPFLAGS = -I$(BUILD)/fleet
+$(call objects,$(FLEETD_SOURCES)): $(BUILD)/fleet/fleet_script.h
+
+$(BUILD)/tmout-fleetd: $(call objects,$(FLEETD_SOURCES) $(filter-out $(AUDIT_SOURCES),$(LOGIN_SOURCES)) $(COMPILER_SOURCES))
+	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libsystemd libconfuse) -lhiredis -Wl,--as-needed -ldl
 
 $(BUILD)/%.service: conf/%.service.in Makefile $(BUILD)/paths
 	sed 's|@BINDIR@|$(BINDIR)|; s|@SBINDIR@|$(SBINDIR)|' $< > $@

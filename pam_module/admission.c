@@ -2,6 +2,7 @@
 
 #include "lib/attempts/ledger_lock.h"
 #include "lib/host/clock.h"
+#include "pam_module/admission_limits.h"
 #include "pam_module/attempt_log.h"
 #include "pam_module/protected.h"
 
@@ -13,11 +14,6 @@
 #include <unistd.h>
 
 enum {
-    /* Waiting goes on while other attempts settle: a correct password must not
-     * be rejected because many users log in at once. Both limits are below the
-     * LoginGraceTime of a minute that baselines ask for. */
-    STALLED_MAX_MS = 10 * 1000,
-    WAIT_MAX_MS = 55 * 1000,
     /* What is left of the application's own time limit for checking the password,
      * or a quarter of it if that is less. */
     CHECK_TIME_MS = 5 * 1000,
@@ -31,6 +27,7 @@ int admission_init(struct attempt_admission *admission, pam_handle_t *pamh,
     *admission = (struct attempt_admission){
         .pamh = pamh, .request = *request, .owner = args->caller.effective};
     admission->ledger = (struct ledger){.fd = -1, .directory_fd = -1};
+    admission->fleet.client.fd = -1;
     admission->request.user = admission->user = strdup(request->user);
     admission->state_dir = strdup(args->state_dir);
     if (admission->user != NULL && admission->state_dir != NULL)
@@ -42,6 +39,7 @@ int admission_init(struct attempt_admission *admission, pam_handle_t *pamh,
 void admission_free(struct attempt_admission *admission)
 {
     ledger_close(&admission->ledger);
+    fleet_client_close(&admission->fleet.client);
     free(admission->user);
     free(admission->state_dir);
     admission->user = admission->state_dir = NULL;
@@ -132,6 +130,89 @@ static int64_t wait_max_ms(void)
     return left_ms - (left_ms / 4 < CHECK_TIME_MS ? left_ms / 4 : CHECK_TIME_MS);
 }
 
+/* Under protection. */
+static enum ledger_status settle_ledger(struct attempt_admission *admission,
+                                        enum attempt_outcome outcome, struct attempt_report *report,
+                                        struct failure *failure)
+{
+    enum ledger_status status = LEDGER_FAILED;
+    struct protection before;
+    struct timestamp now;
+
+    if (protect_begin(&before, failure) != 0)
+        return status;
+    clock_now_same_boot(&admission->start, &now);
+    status = ledger_settle(&admission->ledger, outcome, &admission->request.limits, &now, report,
+                           failure);
+    protect_end(&before);
+    return status;
+}
+
+/* Gives the slot back. */
+static void withdraw(struct attempt_admission *admission)
+{
+    struct attempt_report report = {0};
+    struct failure failure = {""};
+
+    if (settle_ledger(admission, ATTEMPT_WITHDRAWN, &report, &failure) != LEDGER_OK)
+        attempt_log_ledger(admission->pamh, &admission->request, admission->state_dir, failure.text,
+                           "counting the attempt as failed");
+    ledger_close(&admission->ledger);
+}
+
+/* Between two attempts to be the only one of this host. They must not keep in step. */
+static void sleep_apart(const struct attempt_admission *admission)
+{
+    const int64_t jitter_ms = (admission->pid * INT64_C(37) + clock_ms(CLOCK_MONOTONIC)) % RETRY_MS;
+    const struct timespec time = {0, (RETRY_MS / 2 + jitter_ms / 2) * 1000000};
+
+    nanosleep(&time, NULL);
+}
+
+/* Without the fleet, this host admits an attempt only while fewer than fleet_fallback of its
+ * own have failed or are in flight. The ledger says so, whatever has become of the daemon. */
+static bool admits_alone(struct attempt_admission *admission, const struct attempt_report *report)
+{
+    admission->fleet.alone =
+        report->failures + report->in_flight <= admission->request.fleet.fallback;
+    if (admission->fleet.alone)
+        attempt_log_alone(admission->pamh, &admission->request, report, admission->fleet.why.text);
+    return admission->fleet.alone;
+}
+
+/* This host has admitted the attempt. Returns false where it has been withdrawn, to be asked
+ * for again; *report is then that of a busy ledger. */
+static bool ask_fleet(struct attempt_admission *admission, int64_t max_ms,
+                      struct attempt_report *report)
+{
+    const struct attempt_request *request = &admission->request;
+    struct fleet_answer answer;
+    const enum fleet_verdict verdict = fleet_admission_ask(
+        &admission->fleet, request, admission->owner, &admission->ledger, max_ms, &answer);
+    const unsigned others = report->in_flight - 1;
+    bool again = false;
+
+    if (verdict == FLEET_VERDICT_ADMITTED ||
+        (verdict == FLEET_VERDICT_AWAY && admits_alone(admission, report)))
+        return true;
+    if (verdict == FLEET_VERDICT_LOCKED) {
+        report->admission = REJECTED_LOCKED;
+        report->lock_left_ms = answer.lock_left_ms;
+    } else {
+        report->admission = REJECTED_BUSY;
+        /* Others, in flight without the fleet, may succeed. */
+        again = verdict == FLEET_VERDICT_AWAY && others > 0 &&
+                report->failures < request->fleet.fallback;
+    }
+    withdraw(admission);
+    if (again)
+        sleep_apart(admission);
+    admission->fleet_rejects = !again;
+    if (!again)
+        attempt_log_fleet(admission->pamh, request, verdict, &answer, admission->fleet.why.text);
+    return !again;
+}
+
 static enum ledger_status await_admission(struct attempt_admission *admission,
                                           struct attempt_report *report)
 {
@@ -146,17 +227,23 @@ static enum ledger_status await_admission(struct attempt_admission *admission,
         if (report->lock_stuck)
             attempt_log_stuck(admission->pamh, &admission->request, admission->state_dir);
         attempt_log_changes(admission->pamh, &admission->request, report);
-        if (report->admission != REJECTED_BUSY)
+        const bool shared =
+            report->admission == ADMITTED && fleet_is_concerned(&admission->request);
+        if (report->admission != REJECTED_BUSY && !shared)
             return LEDGER_OK;
         if (first)
             max_ms = wait_max_ms();
+        at_ms = clock_ms(CLOCK_MONOTONIC);
+        if (shared && ask_fleet(admission, max_ms - (at_ms - start_ms), report))
+            return LEDGER_OK;
         at_ms = clock_ms(CLOCK_MONOTONIC);
         if (first || report->seen != seen)
             progress_ms = at_ms;
         seen = report->seen;
         if (at_ms - progress_ms >= STALLED_MAX_MS || at_ms - start_ms >= max_ms)
             return LEDGER_OK;
-        ledger_wait(&admission->ledger, report, RETRY_MS);
+        if (!shared)
+            ledger_wait(&admission->ledger, report, RETRY_MS);
     }
 }
 
@@ -165,6 +252,7 @@ int admission_ask(struct attempt_admission *admission, struct attempt_report *re
     struct failure failure = {""};
 
     *report = (struct attempt_report){0};
+    admission->fleet_rejects = false;
     admission->pid = getpid();
     if (clock_now(&admission->start, &failure) != 0) {
         pam_syslog(admission->pamh, LOG_ERR,
@@ -175,7 +263,8 @@ int admission_ask(struct attempt_admission *admission, struct attempt_report *re
     if (!is_locked(admission, report) && await_admission(admission, report) != LEDGER_OK)
         return PAM_SERVICE_ERR;
     if (report->admission != ADMITTED) {
-        attempt_log_rejection(admission->pamh, &admission->request, report);
+        if (!admission->fleet_rejects)
+            attempt_log_rejection(admission->pamh, &admission->request, report);
         ledger_close(&admission->ledger);
         return PAM_AUTH_ERR;
     }
@@ -185,25 +274,21 @@ int admission_ask(struct attempt_admission *admission, struct attempt_report *re
 
 void admission_settle(struct attempt_admission *admission, bool success)
 {
+    const enum attempt_outcome outcome = success ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED;
     struct attempt_report report = {0};
-    struct protection before;
-    struct timestamp now;
     struct failure failure = {""};
-    enum ledger_status status = LEDGER_FAILED;
 
     if (!admission->in_flight)
         return;
     admission->in_flight = false;
     if (admission->pid != getpid()) {
         ledger_close(&admission->ledger);
+        fleet_client_close(&admission->fleet.client);
         return;
     }
-    if (protect_begin(&before, &failure) == 0) {
-        clock_now_same_boot(&admission->start, &now);
-        status = ledger_settle(&admission->ledger, success ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED,
-                               &admission->request.limits, &now, &report, &failure);
-        protect_end(&before);
-    }
+    fleet_admission_settle(&admission->fleet, admission->owner, outcome);
+    const enum ledger_status status = settle_ledger(admission, outcome, &report, &failure);
+
     ledger_close(&admission->ledger);
     if (status == LEDGER_OK)
         attempt_log_end(admission->pamh, &admission->request, success, &report);

@@ -6,6 +6,7 @@
 #include "lib/attempts/ledger.h"
 #include "lib/policy/module_args.h"
 #include "pam_module/attempt_request.h"
+#include "pam_module/fleet_admission.h"
 
 #include <security/pam_modules.h>
 #include <stdbool.h>
@@ -16,9 +17,11 @@ struct attempt_admission {
     char *user, *state_dir;
     struct timestamp start;
     struct ledger ledger;
+    struct fleet_admission fleet;
     uid_t owner; /* of the state */
     pid_t pid;   /* only the process that was admitted may settle, never a child */
     bool in_flight;
+    bool fleet_rejects; /* and not this host; has been logged */
 };
 
 /* Fills *admission; the request is copied. Returns 0, or -1 with nothing to free. */

@@ -184,6 +184,60 @@ void attempt_log_rejection(pam_handle_t *pamh, const struct attempt_request *req
     log_attempt(pamh, request, &entry);
 }
 
+/* What the fleet has counted, and not this host. */
+static void add_fleet(struct log_entry *entry, pam_handle_t *pamh,
+                      const struct attempt_request *request, unsigned failures)
+{
+    const struct attempt_report report = {.failures = failures};
+
+    add_attempt(entry, pamh, request, &report, true);
+    log_entry_add(entry, "fleet_attempts", "%u", request->fleet.attempts);
+}
+
+void attempt_log_fleet(pam_handle_t *pamh, const struct attempt_request *request,
+                       enum fleet_verdict verdict, const struct fleet_answer *answer,
+                       const char *why)
+{
+    char left[SETTING_TEXT_MAX] = "forever";
+    struct log_entry entry;
+
+    if (answer->lock_left_ms != SETTING_FOREVER)
+        duration_format((answer->lock_left_ms + 999) / 1000, left, sizeof left);
+    switch (verdict) {
+    case FLEET_VERDICT_LOCKED:
+        log_entry_begin(&entry, LOG_EVENT_REJECTED, LOG_NOTICE,
+                        "rejected: locked on all hosts of the fleet");
+        break;
+    case FLEET_VERDICT_BUSY:
+        log_entry_begin(&entry, LOG_EVENT_REJECTED, LOG_WARNING,
+                        "rejected: too many attempts in progress on all hosts of the fleet; see "
+                        "tmout-recovery(7)");
+        break;
+    default:
+        log_entry_begin(&entry, LOG_EVENT_REJECTED, LOG_WARNING,
+                        "rejected: the fleet cannot be reached (%s), and fleet_fallback is used "
+                        "up; see tmout-recovery(7)",
+                        why);
+    }
+    add_fleet(&entry, pamh, request, answer->failures);
+    if (verdict == FLEET_VERDICT_LOCKED)
+        log_entry_add(&entry, "unlock_in", "%s", left);
+    log_attempt(pamh, request, &entry);
+}
+
+void attempt_log_alone(pam_handle_t *pamh, const struct attempt_request *request,
+                       const struct attempt_report *report, const char *why)
+{
+    struct log_entry entry;
+
+    log_entry_begin(&entry, LOG_EVENT_NONE, LOG_WARNING,
+                    "the fleet cannot be reached (%s): attempt admitted by this host alone; see "
+                    "tmout-recovery(7)",
+                    why);
+    add_fleet(&entry, pamh, request, report->failures);
+    log_attempt(pamh, request, &entry);
+}
+
 static const char *end_text(const struct attempt_request *request,
                             const struct attempt_report *report)
 {

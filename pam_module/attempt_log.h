@@ -7,6 +7,7 @@
 
 #include "lib/attempts/ledger.h"
 #include "pam_module/attempt_request.h"
+#include "pam_module/fleet_admission.h"
 
 #include <security/pam_modules.h>
 
@@ -27,6 +28,15 @@ void attempt_log_rejection(pam_handle_t *pamh, const struct attempt_request *req
  * factor, and it is counted as one for a password. */
 void attempt_log_prompt(pam_handle_t *pamh, const struct attempt_request *request,
                         const char *prompt);
+
+/* The fleet, and not this host, has rejected it; why: it is away. */
+void attempt_log_fleet(pam_handle_t *pamh, const struct attempt_request *request,
+                       enum fleet_verdict verdict, const struct fleet_answer *answer,
+                       const char *why);
+
+/* This host has admitted it without the fleet. */
+void attempt_log_alone(pam_handle_t *pamh, const struct attempt_request *request,
+                       const struct attempt_report *report, const char *why);
 
 /* Another process did not release the ledger's lock: there is a copy now. */
 void attempt_log_stuck(pam_handle_t *pamh, const struct attempt_request *request,

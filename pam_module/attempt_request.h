@@ -20,6 +20,7 @@ struct attempt_request {
     char log_name[LOG_NAME_MAX];
     uid_t uid;
     struct attempt_limits limits;
+    struct fleet_limits fleet;
     struct login_origin login;
     bool was_asked; /* at a password change: for the current one, before our line was reached */
 };

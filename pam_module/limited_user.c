@@ -130,6 +130,7 @@ int limited_user_find(pam_handle_t *pamh, const struct module_args *args,
         .purpose = purpose, .user = user.account->name, .uid = user.account->uid};
     if (!attempt_limits_find(&user.resolution, request->uid, &request->limits))
         return PAM_IGNORE;
+    fleet_limits_find(&user.resolution, &request->fleet);
     log_name(request->user, request->log_name, sizeof request->log_name);
     login_origin_find(pamh, args, &request->login);
     return PAM_SUCCESS;

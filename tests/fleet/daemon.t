@@ -1,0 +1,273 @@
+#!/usr/bin/python3
+"""tmout-fleetd with a real store: several hosts' daemons on this one, each asked as the module
+asks."""
+import os
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
+
+from host.fleet import (ADMIT, FAILED, REPORT, SUCCEEDED, WITHDRAWN, Daemon, request)
+from host.store import Connection, Server
+from host.tap import tap
+from host.waiting import wait_until
+
+REACHED = "the store is reached"
+
+
+class Fleet:
+    """A store, and so many hosts."""
+
+    def __init__(self, hosts=2, more=""):
+        self.directory = tempfile.mkdtemp(prefix="tmout-fleet-", dir="/tmp")
+        os.chmod(self.directory, 0o755)
+        self.server = Server()
+        self.hosts = [Daemon(self.directory, f"h{n}", self.server.path, more)
+                      for n in range(hosts)]
+
+    def __enter__(self):
+        for host in self.hosts:
+            host.log.wait(REACHED)
+        return self
+
+    def __exit__(self, *_):
+        for host in self.hosts:
+            host.stop()
+        self.server.remove()
+
+
+def counts_for_all():
+    """three failures on two hosts lock on both"""
+    with Fleet() as fleet:
+        one, other = fleet.hosts
+        tap.equal([one.try_once(), other.try_once(), one.try_once()], ["admitted"] * 3,
+                  "three wrong passwords are checked")
+        attempt = other.attempt().ask()
+        tap.equal(attempt.answer(), "locked", "the fourth is not")
+        tap.ok(590000 < attempt.lock_left <= 600000 and attempt.failures == 3,
+               "it says for how long", attempt.lock_left, attempt.failures)
+        tap.equal(other.try_once(user="berta"), "admitted", "another user is not locked")
+        tap.equal(one.try_once(address="192.0.2.1"), "locked", "no other address is let in")
+        tap.equal(one.stop(), 0, "it ends when it is told to")
+
+
+def refuses_nobody_for_others():
+    """right passwords, many at once: all are admitted, never more than three at a time"""
+    with Fleet() as fleet:
+        in_flight, most, results, lock = 0, 0, [], threading.Lock()
+
+        def log_in(number):
+            nonlocal in_flight, most
+            attempt = fleet.hosts[number % 2].attempt().ask()
+            status = attempt.answer()
+            with lock:
+                in_flight += 1
+                most = max(most, in_flight)
+            time.sleep(0.005)
+            with lock:
+                in_flight -= 1
+                results.append(status)
+            attempt.settle(SUCCEEDED)
+
+        threads = [threading.Thread(target=log_in, args=(n,)) for n in range(60)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        tap.equal(results, ["admitted"] * 60, "60 right passwords")
+        tap.ok(most <= 3, "at most three in flight", most)
+
+
+def guesses_are_bounded():
+    """wrong passwords, many at once on both hosts: three are checked"""
+    with Fleet() as fleet:
+        results = []
+
+        def guess(number):
+            results.append(fleet.hosts[number % 2].try_once())
+
+        threads = [threading.Thread(target=guess, args=(n,)) for n in range(40)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        tap.equal((results.count("admitted"), results.count("locked")), (3, 37), "3 of 40")
+
+
+def the_dead_have_failed():
+    """a process that ends without an outcome"""
+    with Fleet() as fleet:
+        one, other = fleet.hosts
+        for _ in range(3):
+            attempt = one.attempt().ask()
+            tap.equal(attempt.answer(), "admitted", "it is admitted")
+            attempt.close()
+        wait_until(lambda: other.try_once() == "locked")
+        tap.ok(True, "three of them lock at once, everywhere")
+
+
+def withdraws():
+    """an attempt that is given back"""
+    with Fleet() as fleet:
+        one, other = fleet.hosts
+        for _ in range(5):
+            tap.equal(one.try_once(WITHDRAWN), "admitted", "admitted and withdrawn")
+        one.try_once()
+        one.try_once()
+        waits = [one.attempt().ask(), one.attempt().ask()]
+        tap.equal(waits[0].answer(), "admitted", "nothing was charged")
+        tap.equal(waits[1].next(), "waiting", "another one waits")
+        waits[1].close()
+        waits[0].settle(WITHDRAWN)
+        tap.equal(other.try_once(SUCCEEDED), "admitted", "who went away while waiting holds nothing")
+
+
+def holds_a_lease():
+    """a check that takes longer than a lease"""
+    with Fleet() as fleet:
+        one, other = fleet.hosts
+        attempts = [one.attempt().ask() for _ in range(3)]
+        tap.equal([attempt.answer() for attempt in attempts], ["admitted"] * 3, "three in flight")
+        waiter = other.attempt().ask()
+        start = time.monotonic()
+        while time.monotonic() - start < 9:
+            if waiter.next() != "waiting":
+                break
+        tap.ok(time.monotonic() - start >= 9, "nobody takes their slots for nine seconds")
+        attempts[0].settle(SUCCEEDED)
+        tap.equal(waiter.answer(), "admitted", "a settlement on one host is seen on the other")
+        one.kill()
+        second, third = other.attempt().ask(), other.attempt().ask()
+        start = time.monotonic()
+        waiter.settle(SUCCEEDED)
+        tap.equal(second.answer(), "admitted", "one more, beside the dead host's two")
+        second.settle(FAILED)
+        tap.equal(third.answer(), "locked", "after one lease the dead host's two have failed, too")
+        tap.note(f"{time.monotonic() - start:.1f} s")
+
+
+def survives_a_store_that_lost_everything():
+    """the store is killed, and comes back empty"""
+    with Fleet(more="hold = 1s\n") as fleet:
+        one, other = fleet.hosts
+        one.try_once()
+        marks = [host.log.mark() for host in fleet.hosts]
+        open_one = one.attempt().ask()
+        tap.equal(open_one.answer(), "admitted", "one has failed, one is in flight")
+        fleet.server.stop()
+        for host, mark in zip(fleet.hosts, marks):
+            tap.matches(host.log.wait("the store is away", mark),
+                        "<4>the store is away: .*; see tmout-recovery", "the log says so, once")
+            tap.equal(host.try_once(), "away", "nobody waits for it")
+        report = other.attempt()
+        report.settle(FAILED, REPORT)
+        fleet.server.start()
+        for host, mark in zip(fleet.hosts, marks):
+            host.log.wait(REACHED, mark)
+        tap.matches(other.log.wait(REACHED, marks[1]), "without it: 1$",
+                    "it says how many were admitted meanwhile")
+        attempt = one.attempt().ask()
+        tap.equal(attempt.next(), "waiting", "nobody is admitted before all hosts have told")
+        tap.equal(attempt.next(), "waiting", "a failure, a report, and a lease take all slots")
+        open_one.settle(FAILED)
+        tap.equal(attempt.answer(), "locked", "the third failure locks")
+        for host, mark in zip(fleet.hosts, marks):
+            tap.equal(len(host.log.since(mark, "the store is away")), 1, "one line, away")
+
+
+def a_frozen_store_is_away():
+    """the store is stopped, and goes on"""
+    with Fleet() as fleet:
+        host = fleet.hosts[0]
+        mark = host.log.mark()
+        fleet.server.process.send_signal(signal.SIGSTOP)
+        start = time.monotonic()
+        tap.equal(host.try_once(), "away", "who has asked is told")
+        tap.ok(time.monotonic() - start < 5, "after the time limit", time.monotonic() - start)
+        attempts = [host.attempt().ask() for _ in range(20)]
+        tap.equal([attempt.answer() for attempt in attempts], ["away"] * 20, "nobody waits again")
+        fleet.server.process.send_signal(signal.SIGCONT)
+        host.log.wait(REACHED, mark)
+        tap.equal([host.try_once() for _ in range(4)], ["admitted"] * 3 + ["locked"],
+                  "what nobody waited for has taken no slot")
+
+
+def loads_the_script_again():
+    """somebody flushes the store's scripts"""
+    with Fleet() as fleet:
+        host, mark = fleet.hosts[0], fleet.hosts[0].log.mark()
+        store = Connection(fleet.server.path)
+        tap.equal(host.try_once(), "admitted", "before")
+        store.call("SCRIPT", "FLUSH")
+        tap.equal(host.try_once(), "admitted", "after")
+        tap.equal(host.log.since(mark, "away"), [], "nobody notices")
+        store.call("DEL", "tmout:a:{anna}")
+        store.call("SET", "tmout:a:{anna}", "garbage")
+        tap.equal(host.try_once(), "locked", "damage locks")
+
+
+def survives_its_own_end():
+    """the daemon is killed while a password is checked"""
+    with Fleet() as fleet:
+        one, other = fleet.hosts
+        attempt = one.attempt().ask()
+        tap.equal(attempt.answer(), "admitted", "one is in flight")
+        one.kill()
+        mark = one.log.mark()
+        one.start()
+        one.log.wait(REACHED, mark)
+        again = one.attempt()
+        again.identity = attempt.identity
+        again.settle(SUCCEEDED)
+        tap.equal([other.try_once() for _ in range(3)], ["admitted"] * 3,
+                  "its success is settled on a new connection")
+        tap.equal(one.try_once(), "locked", "... and nothing else has changed")
+
+
+def distrusts_clients():
+    """what is no request"""
+    with Fleet(hosts=1) as fleet:
+        host = fleet.hosts[0]
+        good = request(ADMIT, bytes(16))
+        for packet in (b"x", good[:-1], good + b"x", b"\0" * len(good), good[:4] + b"\2" + good[5:],
+                       good[:52] + b"\xff" * 4 + good[56:]):
+            attempt = host.attempt()
+            attempt.socket.send(packet)
+            tap.equal(attempt.next(), "closed", f"{len(packet)} bytes are none")
+        silent = [host.attempt() for _ in range(50)]
+        tap.equal(host.try_once(), "admitted", "silent connections are in nobody's way")
+        for attempt in silent:
+            attempt.close()
+        os.chmod(host.socket_path, 0o666)
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.setresuid(65534, 65534, 65534)
+                stranger = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                stranger.connect(host.socket_path)
+                try:
+                    stranger.send(good)
+                except BrokenPipeError:
+                    os._exit(0)
+                try:
+                    os._exit(0 if stranger.recv(100) == b"" else 1)
+                except ConnectionResetError:
+                    os._exit(0)
+            finally:
+                os._exit(2)
+        if os.geteuid() == 0:
+            tap.equal(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0,
+                      "only root gets an answer")
+        else:
+            os.waitpid(pid, 0)
+
+
+tap.in_parallel([counts_for_all, refuses_nobody_for_others, guesses_are_bounded,
+                 the_dead_have_failed, withdraws, holds_a_lease,
+                 survives_a_store_that_lost_everything, a_frozen_store_is_away,
+                 loads_the_script_again, survives_its_own_end, distrusts_clients], 4)
+tap.end()

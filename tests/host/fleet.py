@@ -1,0 +1,119 @@
+"""tmout-fleetd, and the module's end of its wire: lib/fleet/wire.h."""
+
+import ipaddress
+import os
+import socket
+import struct
+import subprocess
+import threading
+
+from host.files import REPOSITORY, write
+from host.waiting import GUARD_SEC, Log, wait_until
+
+REQUEST, ANSWER = "=IIII16sI16sIqqII256s", "=IIIIIIqII"
+REQUEST_MAGIC, ANSWER_MAGIC, VERSION = 0x74666C51, 0x74666C41, 1
+ADMIT, SETTLE, REPORT = 1, 2, 3
+FAILED, SUCCEEDED, WITHDRAWN = 0, 1, 2
+STATUS = {1: "admitted", 2: "waiting", 3: "locked", 4: "away"}
+NETWORK, IPV4, IPV6 = 2, 3, 4
+FOREVER = 2 ** 63 - 1
+
+
+def request(operation, identity, outcome=FAILED, user="anna", address=None, limits=None):
+    """A packet for the daemon."""
+    kind, octets = NETWORK, b""
+    if address:
+        octets = ipaddress.ip_address(address).packed[:8]
+        kind = IPV4 if len(octets) == 4 else IPV6
+    attempts, window, lock, by_source = limits or (3, 900000, 600000, 0)
+    return struct.pack(REQUEST, REQUEST_MAGIC, VERSION, operation, outcome, identity, kind, octets,
+                       attempts, window, lock, by_source, 0, user.encode())
+
+
+class Attempt:
+    """One connection, as the module has it."""
+
+    def __init__(self, daemon, **about):
+        self.daemon, self.about, self.identity = daemon, about, os.urandom(16)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.settimeout(GUARD_SEC)
+        self.socket.connect(daemon.socket_path)
+        self.lock_left = self.moves = self.failures = None
+        self.heartbeats = 0
+
+    def ask(self):
+        self.socket.send(request(ADMIT, self.identity, **self.about))
+        return self
+
+    def next(self):
+        """The next answer's status, or "closed"."""
+        packet = self.socket.recv(4096)
+        if not packet:
+            return "closed"
+        magic, version, status, self.failures, _, self.moves, self.lock_left, *_ = \
+            struct.unpack(ANSWER, packet)
+        assert (magic, version) == (ANSWER_MAGIC, VERSION), packet
+        return STATUS[status]
+
+    def answer(self):
+        """The first one that is not "waiting"."""
+        while (status := self.next()) == "waiting":
+            self.heartbeats += 1
+        return status
+
+    def settle(self, outcome, operation=SETTLE):
+        self.socket.send(request(operation, self.identity, outcome, **self.about))
+        # The daemon has it when it closes the connection.
+        assert self.socket.recv(4096) == b""
+        self.socket.close()
+
+    def close(self):
+        self.socket.close()
+
+
+class Daemon:
+    """A tmout-fleetd, without systemd, in a directory of its own."""
+
+    def __init__(self, directory, host, endpoint, more="", command=()):
+        self.socket_path = f"{directory}/{host}.sock"
+        self.conf = f"{directory}/{host}/tmout-fleet.conf"
+        write(self.conf, f'endpoints = {{"{endpoint}"}}\nhost_id = {host}\n{more}')
+        self.command = [*command, REPOSITORY + "/build/tmout-fleetd", "--conf", self.conf,
+                        "--socket", self.socket_path]
+        self.log, self.process, self.reader = Log(), None, None
+        self.start()
+
+    def start(self):
+        if os.path.exists(self.socket_path):
+            os.unlink(self.socket_path)
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL,
+                                        stderr=subprocess.PIPE, text=True)
+        self.reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
+        self.reader.start()
+        wait_until(lambda: os.path.exists(self.socket_path), "tmout-fleetd does not start")
+
+    def _read(self, stream):
+        for line in stream:
+            self.log.add(line.rstrip())
+
+    def attempt(self, **about):
+        return Attempt(self, **about)
+
+    def try_once(self, outcome=FAILED, **about):
+        """Asks, and settles if it may. Returns the answer."""
+        attempt = self.attempt(**about).ask()
+        status = attempt.answer()
+        if status == "admitted":
+            attempt.settle(outcome)
+        else:
+            attempt.close()
+        return status
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()

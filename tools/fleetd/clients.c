@@ -1,0 +1,392 @@
+#include "tools/fleetd/clients.h"
+
+#include "lib/host/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { CLIENT_TICK_MS = 100, CLIENT_TICK_SLACK_USEC = 10 * 1000, ACCEPTS_AT_ONCE = 64 };
+
+enum client_state {
+    CLIENT_NEW,     /* has said nothing yet */
+    CLIENT_WAITING, /* for its turn to ask */
+    CLIENT_ASKING,  /* the store has not answered yet */
+    CLIENT_ADMITTED,
+    CLIENT_GONE /* while it was asking */
+};
+
+struct client {
+    struct clients *clients;
+    int fd;
+    sd_event_source *source;
+    enum client_state state;
+    struct fleet_request request;
+    int64_t retry_ms, told_ms; /* when to ask again; when it heard from us */
+    int64_t changes;           /* of its count, when it last asked */
+    uint32_t moves;
+    TAILQ_ENTRY(client) link;
+};
+
+struct clients {
+    sd_event *event;
+    const struct fleet_conf *conf;
+    const char *host;
+    struct store *store;
+    struct journal *journal;
+    int64_t hold_until_ms;
+    sd_event_source *listener, *timer;
+    TAILQ_HEAD(, client) all; /* in the order of arrival */
+    unsigned count, reported;
+};
+
+static void remove_client(struct client *client)
+{
+    struct clients *clients = client->clients;
+
+    client->source = sd_event_source_disable_unref(client->source);
+    if (client->fd >= 0)
+        close(client->fd);
+    client->fd = -1;
+    if (client->state == CLIENT_ASKING) {
+        client->state = CLIENT_GONE; /* freed by on_admission() */
+        return;
+    }
+    TAILQ_REMOVE(&clients->all, client, link);
+    clients->count--;
+    free(client);
+}
+
+static void settle_client(struct client *client, enum attempt_outcome outcome)
+{
+    client->request.outcome = outcome;
+    journal_settle(client->clients->journal, &client->request);
+}
+
+/* Never waits: a user may have stopped the process. Returns false if it could not be sent. */
+static bool reply_to(struct client *client, enum fleet_status status,
+                     const struct script_answer *answer)
+{
+    unsigned char packet[FLEET_ANSWER_SIZE];
+    struct fleet_answer reply = {.status = status, .moves = client->moves};
+
+    if (answer != NULL) {
+        reply.failures = answer->failures;
+        reply.in_flight = answer->in_flight;
+        reply.lock_left_ms = answer->lock_left_ms;
+    }
+    fleet_answer_encode(&reply, packet);
+    client->told_ms = clock_ms(CLOCK_MONOTONIC);
+    return send(client->fd, packet, sizeof packet, MSG_DONTWAIT | MSG_NOSIGNAL) ==
+           (ssize_t)sizeof packet;
+}
+
+static void dismiss(struct client *client, enum fleet_status status,
+                    const struct script_answer *answer)
+{
+    (void)reply_to(client, status, answer);
+    remove_client(client);
+}
+
+/* --- asking ---------------------------------------------------------------------------------- */
+
+static void on_busy(struct client *client, const struct script_answer *answer)
+{
+    client->state = CLIENT_WAITING;
+    client->retry_ms = clock_ms(CLOCK_MONOTONIC) + CLIENT_RETRY_MS * (70 + rand() % 60) / 100;
+    if (answer->changes != client->changes)
+        client->moves++;
+    client->changes = answer->changes;
+    if (client->moves == 1)
+        (void)reply_to(client, FLEET_WAITING, answer);
+}
+
+static void on_granted(struct client *client, const struct script_answer *answer)
+{
+    journal_admitted(client->clients->journal, &client->request);
+    client->state = CLIENT_ADMITTED;
+    if (reply_to(client, FLEET_ADMITTED, answer))
+        return;
+    settle_client(client, ATTEMPT_WITHDRAWN);
+    remove_client(client);
+}
+
+static void on_admission(void *context, const struct script_answer *answer)
+{
+    struct client *client = context;
+    const bool gone = client->state == CLIENT_GONE;
+
+    client->state = CLIENT_NEW;
+    if (gone) {
+        if (answer == NULL || answer->status == SCRIPT_ADMITTED)
+            settle_client(client, ATTEMPT_WITHDRAWN);
+        remove_client(client);
+    } else if (answer == NULL) {
+        /* It may have been admitted all the same. */
+        settle_client(client, ATTEMPT_WITHDRAWN);
+        dismiss(client, FLEET_AWAY, NULL);
+    } else if (answer->status == SCRIPT_ADMITTED) {
+        on_granted(client, answer);
+    } else if (answer->status == SCRIPT_BUSY) {
+        on_busy(client, answer);
+    } else if (answer->status == SCRIPT_LOCKED) {
+        dismiss(client, FLEET_LOCKED, answer);
+    } else {
+        dismiss(client, FLEET_AWAY, NULL);
+    }
+}
+
+static void ask_store(struct client *client)
+{
+    struct clients *clients = client->clients;
+    const struct script_target target = {
+        .prefix = clients->conf->prefix, .host = clients->host, .request = &client->request};
+    const int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + clients->conf->timeout_ms;
+    struct script_call call;
+
+    script_call_admit(&call, &target, store_time_ms(clients->store, end_ms));
+    client->state = CLIENT_ASKING;
+    store_call(clients->store, &call, on_admission, client);
+}
+
+static bool same_queue(const struct fleet_request *one, const struct fleet_request *other)
+{
+    return strcmp(one->user, other->user) == 0 &&
+           memcmp(&one->origin, &other->origin, sizeof one->origin) == 0;
+}
+
+static bool is_first(const struct client *client)
+{
+    const struct client *other;
+
+    TAILQ_FOREACH(other, &client->clients->all, link)
+    if (other == client)
+        break;
+    else if (other->state == CLIENT_WAITING && same_queue(&other->request, &client->request))
+        return false;
+    return true;
+}
+
+/* Asks, if it may. */
+static void take_turn(struct client *client, int64_t now_ms)
+{
+    switch (store_state(client->clients->store)) {
+    case STORE_UP:
+        if (now_ms >= client->clients->hold_until_ms && now_ms >= client->retry_ms &&
+            is_first(client))
+            ask_store(client);
+        break;
+    case STORE_AWAY:
+        client->state = CLIENT_NEW;
+        dismiss(client, FLEET_AWAY, NULL);
+        break;
+    case STORE_STARTING:
+    case STORE_MERGING:
+    default:
+        break;
+    }
+}
+
+/* Answers come later or, where the store is away, at once, and remove any client: so start
+ * again after each that did not stay where it was. */
+static void take_turns(struct clients *clients, bool at_once)
+{
+    const int64_t now_ms = clock_ms(CLOCK_MONOTONIC);
+    struct client *client;
+    bool moved = true;
+
+    while (moved) {
+        moved = false;
+        TAILQ_FOREACH(client, &clients->all, link)
+        {
+            if (client->state != CLIENT_WAITING)
+                continue;
+            if (at_once)
+                client->retry_ms = 0;
+            const unsigned before = clients->count;
+            take_turn(client, now_ms);
+            if (clients->count != before) {
+                moved = true;
+                break;
+            }
+        }
+    }
+}
+
+void clients_take_turns(struct clients *clients)
+{
+    take_turns(clients, true);
+}
+
+void clients_store_changed(struct clients *clients)
+{
+    take_turns(clients, true);
+}
+
+void clients_hold(struct clients *clients, int64_t hold_until_ms)
+{
+    clients->hold_until_ms = hold_until_ms;
+}
+
+unsigned clients_reported(struct clients *clients)
+{
+    const unsigned reported = clients->reported;
+
+    clients->reported = 0;
+    return reported;
+}
+
+static int on_client_tick(sd_event_source *source, uint64_t usec, void *context)
+{
+    struct clients *clients = context;
+    struct client *client, *next;
+    const int64_t now_ms = clock_ms(CLOCK_MONOTONIC);
+
+    (void)usec;
+    take_turns(clients, false);
+    for (client = TAILQ_FIRST(&clients->all); client != NULL; client = next) {
+        next = TAILQ_NEXT(client, link);
+        if ((client->state == CLIENT_WAITING || client->state == CLIENT_ASKING) &&
+            now_ms - client->told_ms >= FLEET_HEARTBEAT_MS - CLIENT_TICK_MS)
+            (void)reply_to(client, FLEET_WAITING, NULL);
+    }
+    sd_event_source_set_time(source, (uint64_t)(now_ms + CLIENT_TICK_MS) * 1000);
+    sd_event_source_set_enabled(source, clients->count > 0 ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+    return 0;
+}
+
+/* --- packets -----------------------------------------------------------------------------------
+ */
+
+static void obey(struct client *client, const struct fleet_request *request)
+{
+    struct clients *clients = client->clients;
+
+    if (request->operation == FLEET_ADMIT && client->state == CLIENT_NEW) {
+        client->request = *request;
+        client->state = CLIENT_WAITING;
+        client->told_ms = clock_ms(CLOCK_MONOTONIC);
+        take_turn(client, client->told_ms);
+        return;
+    }
+    if (request->operation == FLEET_REPORT)
+        clients->reported++;
+    if (request->operation != FLEET_ADMIT)
+        journal_settle(clients->journal, request);
+    /* One attempt, one settlement, one connection. */
+    if (client->state == CLIENT_ADMITTED &&
+        memcmp(client->request.id, request->id, sizeof request->id) != 0)
+        settle_client(client, ATTEMPT_FAILED);
+    remove_client(client);
+}
+
+static int on_packet(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+    unsigned char packet[FLEET_REQUEST_SIZE + 1];
+    struct client *client = context;
+    struct fleet_request request;
+    const ssize_t size = recv(fd, packet, sizeof packet, MSG_DONTWAIT);
+
+    (void)source;
+    (void)events;
+    if (size < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (size > 0 && fleet_request_decode(packet, (size_t)size, &request)) {
+        obey(client, &request);
+        return 0;
+    }
+    /* The process has died, or it is none of ours. */
+    if (client->state == CLIENT_ADMITTED)
+        settle_client(client, ATTEMPT_FAILED);
+    remove_client(client);
+    return 0;
+}
+
+static bool is_root(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+           (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static void add_client(struct clients *clients, int fd)
+{
+    struct client *client =
+        clients->count < CLIENTS_MAX && is_root(fd) ? calloc(1, sizeof *client) : NULL;
+
+    if (client == NULL) {
+        close(fd);
+        return;
+    }
+    *client = (struct client){.clients = clients, .fd = fd};
+    if (sd_event_add_io(clients->event, &client->source, fd, EPOLLIN, on_packet, client) < 0) {
+        close(fd);
+        free(client);
+        return;
+    }
+    TAILQ_INSERT_TAIL(&clients->all, client, link);
+    if (clients->count++ == 0) {
+        sd_event_source_set_time(clients->timer, 0);
+        sd_event_source_set_enabled(clients->timer, SD_EVENT_ONESHOT);
+    }
+}
+
+static int on_connection(sd_event_source *source, int listener, uint32_t events, void *context)
+{
+    int fd;
+
+    (void)source;
+    (void)events;
+    for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
+        fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0)
+            break;
+        add_client(context, fd);
+    }
+    return 0;
+}
+
+struct clients *clients_new(sd_event *event, int listener, const struct fleet_conf *conf,
+                            const char *host, struct journal *journal)
+{
+    struct clients *clients = calloc(1, sizeof *clients);
+
+    if (clients == NULL)
+        return NULL;
+    *clients = (struct clients){.event = event, .conf = conf, .host = host, .journal = journal};
+    TAILQ_INIT(&clients->all);
+    if (sd_event_add_io(event, &clients->listener, listener, EPOLLIN, on_connection, clients) < 0 ||
+        sd_event_add_time(event, &clients->timer, CLOCK_MONOTONIC, 0, CLIENT_TICK_SLACK_USEC,
+                          on_client_tick, clients) < 0) {
+        clients_free(clients);
+        return NULL;
+    }
+    sd_event_source_set_enabled(clients->timer, SD_EVENT_OFF);
+    return clients;
+}
+
+void clients_attach(struct clients *clients, struct store *store)
+{
+    clients->store = store;
+}
+
+void clients_free(struct clients *clients)
+{
+    struct client *client;
+
+    if (clients == NULL)
+        return;
+    while ((client = TAILQ_FIRST(&clients->all)) != NULL) {
+        client->state = CLIENT_NEW;
+        remove_client(client);
+    }
+    sd_event_source_disable_unref(clients->listener);
+    sd_event_source_disable_unref(clients->timer);
+    free(clients);
+}

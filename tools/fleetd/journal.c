@@ -1,0 +1,335 @@
+#include "tools/fleetd/journal.h"
+
+#include "lib/host/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+enum { JOURNAL_TICK_SLACK_USEC = 100 * 1000 };
+
+struct journal_entry {
+    struct journal *journal;
+    struct fleet_request request;
+    bool in_flight;
+    bool told;               /* the store knows how it ended */
+    bool busy;               /* a command about it has not been answered */
+    bool gone;               /* to be freed as soon as it is not busy */
+    int64_t since_ms, at_ms; /* CLOCK_MONOTONIC: its admission and its end */
+    TAILQ_ENTRY(journal_entry) link;
+};
+
+struct journal {
+    const struct fleet_conf *conf;
+    const char *host;
+    struct store *store;
+    void (*settled)(void *context);
+    void *context;
+    sd_event_source *timer;
+    TAILQ_HEAD(, journal_entry) entries; /* the oldest first */
+    size_t count, untold; /* untold: commands of journal_tell_all() without an answer */
+    bool telling;
+};
+
+size_t journal_size(const struct journal *journal)
+{
+    return journal->count;
+}
+
+static void drop(struct journal_entry *entry)
+{
+    struct journal *journal = entry->journal;
+
+    if (entry->busy) {
+        entry->gone = true;
+        return;
+    }
+    TAILQ_REMOVE(&journal->entries, entry, link);
+    journal->count--;
+    free(entry);
+}
+
+static struct script_target target_of(const struct journal_entry *entry)
+{
+    return (struct script_target){.prefix = entry->journal->conf->prefix,
+                                  .host = entry->journal->host,
+                                  .request = &entry->request};
+}
+
+/* --- settlement ----------------------------------------------------------------------- */
+
+static void after_answer(struct journal_entry *entry)
+{
+    struct journal *journal = entry->journal;
+    const bool was_telling = journal->telling;
+
+    entry->busy = false;
+    if (entry->gone)
+        drop(entry);
+    if (was_telling && --journal->untold == 0) {
+        journal->telling = false;
+        store_merged(journal->store);
+    }
+}
+
+static void on_settled(void *context, const struct script_answer *answer)
+{
+    struct journal_entry *entry = context;
+    struct journal *journal = entry->journal;
+
+    entry->told = entry->told || answer != NULL;
+    if (answer != NULL && entry->request.outcome == ATTEMPT_WITHDRAWN)
+        entry->gone = true;
+    entry->busy = false;
+    if (entry->gone)
+        drop(entry);
+    if (answer != NULL)
+        journal->settled(journal->context);
+}
+
+static void tell_end(struct journal_entry *entry, store_callback *callback)
+{
+    struct store *store = entry->journal->store;
+    const struct script_target target = target_of(entry);
+    struct script_call call;
+
+    script_call_settle(&call, &target, store_time_ms(store, entry->since_ms),
+                       store_time_ms(store, entry->at_ms));
+    entry->busy = true;
+    store_call(store, &call, callback, entry);
+}
+
+static bool same_count(const struct fleet_request *one, const struct fleet_request *other)
+{
+    return strcmp(one->user, other->user) == 0 &&
+           (!one->limits.by_source ||
+            memcmp(&one->origin, &other->origin, sizeof one->origin) == 0);
+}
+
+/* A success makes good what the user has failed from there before. */
+static void forget_failures(struct journal *journal, const struct journal_entry *success)
+{
+    struct journal_entry *entry, *next;
+
+    for (entry = TAILQ_FIRST(&journal->entries); entry != NULL; entry = next) {
+        next = TAILQ_NEXT(entry, link);
+        if (entry != success && !entry->in_flight && entry->told &&
+            same_count(&success->request, &entry->request))
+            drop(entry);
+    }
+}
+
+static struct journal_entry *find_entry(struct journal *journal,
+                                        const struct fleet_request *request)
+{
+    struct journal_entry *entry;
+
+    TAILQ_FOREACH(entry, &journal->entries, link)
+    if (memcmp(entry->request.id, request->id, sizeof request->id) == 0)
+        return entry;
+    return NULL;
+}
+
+static struct journal_entry *oldest_ended(struct journal *journal)
+{
+    struct journal_entry *entry;
+
+    TAILQ_FOREACH(entry, &journal->entries, link)
+    if (!entry->in_flight && !entry->busy)
+        return entry;
+    return NULL;
+}
+
+/* NULL: out of memory, or so many attempts are in flight. */
+static struct journal_entry *add_entry(struct journal *journal, const struct fleet_request *request)
+{
+    struct journal_entry *oldest = journal->count >= JOURNAL_MAX ? oldest_ended(journal) : NULL;
+
+    if (oldest != NULL)
+        drop(oldest);
+    struct journal_entry *entry = journal->count < JOURNAL_MAX ? calloc(1, sizeof *entry) : NULL;
+    if (entry == NULL)
+        return NULL;
+    entry->journal = journal;
+    entry->request = *request;
+    entry->since_ms = entry->at_ms = clock_ms(CLOCK_MONOTONIC);
+    TAILQ_INSERT_TAIL(&journal->entries, entry, link);
+    journal->count++;
+    return entry;
+}
+
+void journal_admitted(struct journal *journal, const struct fleet_request *request)
+{
+    struct journal_entry *entry = add_entry(journal, request);
+
+    if (entry != NULL)
+        entry->in_flight = true; /* else nobody renews its lease, and it has failed */
+}
+
+void journal_settle(struct journal *journal, const struct fleet_request *request)
+{
+    struct journal_entry *entry = find_entry(journal, request);
+
+    if (entry != NULL && !entry->in_flight)
+        return;
+    if (entry == NULL)
+        entry = add_entry(journal, request);
+    if (entry == NULL)
+        return;
+    entry->request.outcome = request->outcome;
+    entry->in_flight = false;
+    entry->at_ms = clock_ms(CLOCK_MONOTONIC);
+    if (request->outcome == ATTEMPT_SUCCEEDED)
+        forget_failures(journal, entry);
+    /* While it is told everything, or away, this is told when it is reached. A renewal that is
+     * on its way does no harm. */
+    if (store_state(journal->store) == STORE_UP && !entry->busy)
+        tell_end(entry, on_settled);
+}
+
+/* --- telling everything --------------------------------------------------------------------- */
+
+static void on_told(void *context, const struct script_answer *answer)
+{
+    struct journal_entry *entry = context;
+
+    entry->told = entry->told || (answer != NULL && !entry->in_flight);
+    if (answer != NULL && !entry->in_flight && entry->request.outcome == ATTEMPT_WITHDRAWN)
+        entry->gone = true;
+    after_answer(entry);
+}
+
+static void tell_again(struct journal_entry *entry)
+{
+    struct store *store = entry->journal->store;
+    const struct script_target target = target_of(entry);
+    struct script_call call;
+
+    if (!entry->in_flight && !entry->told) {
+        tell_end(entry, on_told);
+        return;
+    }
+    if (entry->in_flight)
+        script_call_merge_lease(&call, &target, store_time_ms(store, entry->since_ms));
+    else if (entry->request.outcome == ATTEMPT_FAILED)
+        script_call_merge_failure(&call, &target, store_time_ms(store, entry->at_ms));
+    else
+        script_call_merge_cleared(&call, &target, store_time_ms(store, entry->at_ms));
+    entry->busy = true;
+    store_call(store, &call, on_told, entry);
+}
+
+void journal_tell_all(struct journal *journal)
+{
+    struct journal_entry *entry, *next;
+
+    journal->telling = true;
+    journal->untold = 1; /* this function */
+    for (entry = TAILQ_FIRST(&journal->entries); entry != NULL; entry = next) {
+        next = TAILQ_NEXT(entry, link);
+        if (entry->busy || entry->gone)
+            continue;
+        journal->untold++;
+        tell_again(entry);
+    }
+    if (--journal->untold == 0) {
+        journal->telling = false;
+        store_merged(journal->store);
+    }
+}
+
+/* --- as time goes by ----------------------------------------------------------------------------
+ */
+
+static void on_renewed(void *context, const struct script_answer *answer)
+{
+    struct journal_entry *entry = context;
+    const bool lost = answer != NULL && answer->status == SCRIPT_UNKNOWN;
+
+    entry->busy = false;
+    if (entry->gone)
+        drop(entry);
+    else if (!entry->in_flight && !entry->told && store_state(entry->journal->store) == STORE_UP)
+        tell_end(entry, on_settled); /* it has ended meanwhile */
+    else if (entry->in_flight && lost && store_state(entry->journal->store) == STORE_UP)
+        journal_tell_all(entry->journal);
+}
+
+static bool has_expired(const struct journal_entry *entry, int64_t now_ms)
+{
+    if (entry->in_flight)
+        return now_ms - entry->since_ms >= ATTEMPT_AGE_MAX_MS;
+    return entry->told && now_ms - entry->at_ms >= entry->request.limits.window_ms;
+}
+
+static void look_after(struct journal_entry *entry, int64_t now_ms)
+{
+    struct store *store = entry->journal->store;
+    const struct script_target target = target_of(entry);
+    struct script_call call;
+
+    if (entry->busy)
+        return;
+    if (has_expired(entry, now_ms)) {
+        drop(entry);
+    } else if (entry->in_flight && store_state(store) == STORE_UP) {
+        script_call_renew(&call, &target);
+        entry->busy = true;
+        store_call(store, &call, on_renewed, entry);
+    } else if (!entry->in_flight && !entry->told && store_state(store) == STORE_UP) {
+        tell_end(entry, on_settled);
+    }
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *context)
+{
+    struct journal *journal = context;
+    struct journal_entry *entry, *next;
+    const int64_t now_ms = clock_ms(CLOCK_MONOTONIC);
+
+    (void)usec;
+    for (entry = TAILQ_FIRST(&journal->entries); entry != NULL; entry = next) {
+        next = TAILQ_NEXT(entry, link);
+        look_after(entry, now_ms);
+    }
+    sd_event_source_set_time(source, (uint64_t)(now_ms + JOURNAL_RENEW_MS) * 1000);
+    sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+    return 0;
+}
+
+struct journal *journal_new(sd_event *event, const struct fleet_conf *conf, const char *host,
+                            void (*settled)(void *context), void *context)
+{
+    struct journal *journal = calloc(1, sizeof *journal);
+
+    if (journal == NULL)
+        return NULL;
+    *journal = (struct journal){.conf = conf, .host = host, .settled = settled, .context = context};
+    TAILQ_INIT(&journal->entries);
+    if (sd_event_add_time(event, &journal->timer, CLOCK_MONOTONIC, 0, JOURNAL_TICK_SLACK_USEC,
+                          on_tick, journal) < 0) {
+        free(journal);
+        return NULL;
+    }
+    return journal;
+}
+
+void journal_attach(struct journal *journal, struct store *store)
+{
+    journal->store = store;
+}
+
+/* After the store: no answer comes any more. */
+void journal_free(struct journal *journal)
+{
+    struct journal_entry *entry;
+
+    if (journal == NULL)
+        return;
+    while ((entry = TAILQ_FIRST(&journal->entries)) != NULL) {
+        TAILQ_REMOVE(&journal->entries, entry, link);
+        free(entry);
+    }
+    sd_event_source_disable_unref(journal->timer);
+    free(journal);
+}

@@ -1,0 +1,152 @@
+#include "tools/fleetd/script_call.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void add_word(struct script_call *call, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void add_word(struct script_call *call, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(call->word[call->words++], SCRIPT_WORD_SIZE, format, arguments);
+    va_end(arguments);
+}
+
+/* PREFIX:a:{USER}: of a cluster, one node has all of a user. */
+static void set_key(struct script_call *call, const struct script_target *target)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    size_t used = (size_t)snprintf(call->key, sizeof call->key, "%.32s:a:{", target->prefix);
+
+    for (const char *c = target->request->user; *c != '\0'; c++)
+        used += (size_t)snprintf(call->key + used, sizeof call->key - used,
+                                 strchr(plain, *c) != NULL ? "%c" : "%%%02x", (unsigned char)*c);
+    snprintf(call->key + used, sizeof call->key - used, "}");
+}
+
+static void to_hex(char *text, const unsigned char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        sprintf(text + 2 * i, "%02x", bytes[i]);
+}
+
+static void add_origin(struct script_call *call, const struct origin *origin)
+{
+    char digits[17] = "";
+
+    to_hex(digits, origin->address, origin->kind == ORIGIN_IPV4 ? 4 : 8);
+    if (origin->kind == ORIGIN_IPV4)
+        add_word(call, "4%s", digits);
+    else if (origin->kind == ORIGIN_IPV6)
+        add_word(call, "6%s", digits);
+    else
+        add_word(call, "n");
+}
+
+static void begin(struct script_call *call, const struct script_target *target,
+                  const char *operation)
+{
+    const struct attempt_limits *limits = &target->request->limits;
+
+    call->words = 0;
+    set_key(call, target);
+    add_word(call, "%s", operation);
+    add_origin(call, &target->request->origin);
+    add_word(call, "%u", limits->max_attempts);
+    add_word(call, "%" PRId64, limits->window_ms);
+    add_word(call, "%" PRId64, limits->lock_ms == SETTING_FOREVER ? -1 : limits->lock_ms);
+    add_word(call, "%d", limits->by_source);
+}
+
+static void add_id(struct script_call *call, const struct script_target *target)
+{
+    char digits[2 * FLEET_ID_SIZE + 1];
+
+    to_hex(digits, target->request->id, FLEET_ID_SIZE);
+    add_word(call, "%s", digits);
+}
+
+void script_call_admit(struct script_call *call, const struct script_target *target,
+                       int64_t deadline_ms)
+{
+    begin(call, target, "admit");
+    add_id(call, target);
+    add_word(call, "%.64s", target->host);
+    add_word(call, "%d", FLEET_LEASE_MS);
+    add_word(call, "%" PRId64, deadline_ms);
+}
+
+void script_call_renew(struct script_call *call, const struct script_target *target)
+{
+    begin(call, target, "renew");
+    add_id(call, target);
+    add_word(call, "%d", FLEET_LEASE_MS);
+}
+
+void script_call_settle(struct script_call *call, const struct script_target *target,
+                        int64_t since_ms, int64_t at_ms)
+{
+    static const int outcome[] = {
+        [ATTEMPT_FAILED] = 0, [ATTEMPT_SUCCEEDED] = 1, [ATTEMPT_WITHDRAWN] = 2};
+
+    begin(call, target, "settle");
+    add_id(call, target);
+    add_word(call, "%.64s", target->host);
+    add_word(call, "%d", outcome[target->request->outcome]);
+    add_word(call, "%" PRId64, since_ms);
+    add_word(call, "%" PRId64, at_ms);
+}
+
+static void begin_merge(struct script_call *call, const struct script_target *target,
+                        int64_t cleared_ms, int failures)
+{
+    begin(call, target, "merge");
+    add_word(call, "%.64s", target->host);
+    add_word(call, "%" PRId64, cleared_ms);
+    add_word(call, "%d", failures);
+}
+
+void script_call_merge_failure(struct script_call *call, const struct script_target *target,
+                               int64_t at_ms)
+{
+    begin_merge(call, target, 0, 1);
+    add_id(call, target);
+    add_word(call, "%" PRId64, at_ms);
+    add_word(call, "0");
+}
+
+void script_call_merge_lease(struct script_call *call, const struct script_target *target,
+                             int64_t since_ms)
+{
+    begin_merge(call, target, 0, 0);
+    add_word(call, "1");
+    add_id(call, target);
+    add_word(call, "%" PRId64, since_ms);
+    add_word(call, "%" PRId64, since_ms + ATTEMPT_AGE_MAX_MS);
+}
+
+void script_call_merge_cleared(struct script_call *call, const struct script_target *target,
+                               int64_t at_ms)
+{
+    begin_merge(call, target, at_ms, 0);
+    add_word(call, "0");
+}
+
+bool script_answer_decode(const int64_t *number, size_t count, struct script_answer *answer)
+{
+    if (count != 6 || number[0] < SCRIPT_ADMITTED || number[0] > SCRIPT_UNKNOWN || number[1] < 0 ||
+        number[1] > ATTEMPTS_MAX || number[2] < 0 || number[2] > ATTEMPTS_MAX || number[3] < -1 ||
+        number[4] < 0 || number[5] < 0)
+        return false;
+    *answer = (struct script_answer){.status = (enum script_status)number[0],
+                                     .failures = (uint32_t)number[1],
+                                     .in_flight = (uint32_t)number[2],
+                                     .lock_left_ms = number[3] < 0 ? SETTING_FOREVER : number[3],
+                                     .now_ms = number[4],
+                                     .changes = number[5]};
+    return true;
+}

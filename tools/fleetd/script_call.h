@@ -1,0 +1,65 @@
+/* A call of lib/fleet/attempts.lua, as words, and its answer. */
+#ifndef TMOUT_FLEETD_SCRIPT_CALL_H
+#define TMOUT_FLEETD_SCRIPT_CALL_H
+
+#include "lib/fleet/wire.h"
+
+#include <stdint.h>
+
+enum {
+    SCRIPT_WORDS_MAX = 20,
+    SCRIPT_WORD_SIZE = 72,
+    SCRIPT_KEY_SIZE = 32 + 8 + 3 * FLEET_USER_MAX,
+    FLEET_LEASE_MS = 8000
+};
+
+struct script_call {
+    char key[SCRIPT_KEY_SIZE];
+    char word[SCRIPT_WORDS_MAX][SCRIPT_WORD_SIZE];
+    unsigned words;
+};
+
+/* The script's own statuses. */
+enum script_status {
+    SCRIPT_ADMITTED = 0,
+    SCRIPT_BUSY = 1,
+    SCRIPT_LOCKED = 2,
+    SCRIPT_LATE = 3,
+    SCRIPT_GIVEN_UP = 4,
+    SCRIPT_UNKNOWN = 5
+};
+
+struct script_answer {
+    enum script_status status;
+    uint32_t failures, in_flight;
+    int64_t lock_left_ms; /* or SETTING_FOREVER */
+    int64_t now_ms;       /* on the store's clock */
+    int64_t changes;
+};
+
+/* Whose count is asked, and who asks. */
+struct script_target {
+    const char *prefix, *host;
+    const struct fleet_request *request;
+};
+
+/* Times are on the store's clock. deadline_ms: 0 for none. */
+void script_call_admit(struct script_call *call, const struct script_target *target,
+                       int64_t deadline_ms);
+void script_call_renew(struct script_call *call, const struct script_target *target);
+void script_call_settle(struct script_call *call, const struct script_target *target,
+                        int64_t since_ms, int64_t at_ms);
+
+/* What this host knows of the attempt: its failure or its lease, or that all that had failed
+ * by then is made good. */
+void script_call_merge_failure(struct script_call *call, const struct script_target *target,
+                               int64_t at_ms);
+void script_call_merge_lease(struct script_call *call, const struct script_target *target,
+                             int64_t since_ms);
+void script_call_merge_cleared(struct script_call *call, const struct script_target *target,
+                               int64_t at_ms);
+
+/* Returns false if these numbers are no answer. */
+bool script_answer_decode(const int64_t *number, size_t count, struct script_answer *answer);
+
+#endif

@@ -1,0 +1,428 @@
+#include "tools/fleetd/store.h"
+
+#include "lib/host/clock.h"
+#include "tools/fleetd/store_events.h"
+
+#include <fleet_script.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+enum {
+    RUN_ID_SIZE = 64,
+    SHA_SIZE = 64,
+    WHY_SIZE = 128,
+    ROLE_SIZE = 16,
+    DEADLINE_SLACK_USEC = 1000
+};
+
+/* A command that has not been answered. */
+struct store_command {
+    struct store *store;
+    struct script_call call;
+    store_callback *callback;
+    void *context;
+    int64_t deadline_ms;
+    bool retried;
+    TAILQ_ENTRY(store_command) link;
+};
+
+struct store {
+    sd_event *event;
+    const struct fleet_conf *conf;
+    const char *password;
+    struct store_hooks hooks;
+    enum store_state state;
+    redisAsyncContext *connection;
+    size_t next_endpoint;
+    int64_t setup_deadline_ms; /* 0: the connection is set up */
+    char sha[SHA_SIZE], run_id[RUN_ID_SIZE], found_run_id[RUN_ID_SIZE];
+    int64_t offset_ms; /* the store's clock minus CLOCK_MONOTONIC */
+    sd_event_source *timer, *probe;
+    TAILQ_HEAD(, store_command) commands;
+    char why[WHY_SIZE];
+};
+
+static int64_t monotonic_ms(void)
+{
+    return clock_ms(CLOCK_MONOTONIC);
+}
+
+enum store_state store_state(const struct store *store)
+{
+    return store->state;
+}
+
+int64_t store_time_ms(const struct store *store, int64_t at_ms)
+{
+    const int64_t time_ms = at_ms + store->offset_ms;
+
+    return time_ms > 0 ? time_ms : 0;
+}
+
+static void set_state(struct store *store, enum store_state state)
+{
+    if (store->state == state)
+        return;
+    store->state = state;
+    store->hooks.changed(store->hooks.context, state, store->why);
+}
+
+/* --- time limits ------------------------------------------------------------------------ */
+
+static void arm(sd_event_source *source, int64_t at_ms)
+{
+    sd_event_source_set_time(source, (uint64_t)at_ms * 1000);
+    sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* Commands are answered in order, so the first one's is the next to pass. */
+static void arm_deadline(struct store *store)
+{
+    const struct store_command *first = TAILQ_FIRST(&store->commands);
+
+    if (store->setup_deadline_ms != 0)
+        arm(store->timer, store->setup_deadline_ms);
+    else if (first != NULL)
+        arm(store->timer, first->deadline_ms);
+    else
+        sd_event_source_set_enabled(store->timer, SD_EVENT_OFF);
+}
+
+static void give_up_commands(struct store *store)
+{
+    struct store_command *command;
+
+    while ((command = TAILQ_FIRST(&store->commands)) != NULL) {
+        TAILQ_REMOVE(&store->commands, command, link);
+        command->callback(command->context, NULL);
+        free(command);
+    }
+}
+
+/* Ends the connection, if there is one, and tries again later. */
+static void go_away(struct store *store, const char *why)
+{
+    redisAsyncContext *connection = store->connection;
+
+    snprintf(store->why, sizeof store->why, "%s", why);
+    store->connection = NULL;
+    store->setup_deadline_ms = 0;
+    store->sha[0] = '\0';
+    sd_event_source_set_enabled(store->timer, SD_EVENT_OFF);
+    if (connection != NULL) {
+        connection->data = NULL;
+        redisAsyncFree(connection);
+    }
+    arm(store->probe, monotonic_ms() + RECONNECT_MS);
+    set_state(store, STORE_AWAY);
+    give_up_commands(store);
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *context)
+{
+    (void)source;
+    (void)usec;
+    go_away(context, "it did not answer in time");
+    return 0;
+}
+
+/* --- commands ------------------------------------------------------------------------------ */
+
+static void on_answer(redisAsyncContext *connection, void *reply, void *context);
+
+static int send_call(struct store *store, struct store_command *command)
+{
+    const char *argv[SCRIPT_WORDS_MAX + 4] = {"EVALSHA", store->sha, "1", command->call.key};
+    int argc = 4;
+
+    for (unsigned i = 0; i < command->call.words; i++)
+        argv[argc++] = command->call.word[i];
+    return redisAsyncCommandArgv(store->connection, on_answer, command, argc, argv, NULL) ==
+                   REDIS_OK
+               ? 0
+               : -1;
+}
+
+static bool decode_reply(const redisReply *reply, struct script_answer *answer)
+{
+    int64_t number[6];
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 6)
+        return false;
+    for (size_t i = 0; i < 6; i++) {
+        if (reply->element[i]->type != REDIS_REPLY_INTEGER)
+            return false;
+        number[i] = reply->element[i]->integer;
+    }
+    return script_answer_decode(number, 6, answer);
+}
+
+static void ignore_answer(redisAsyncContext *connection, void *reply, void *context)
+{
+    (void)connection;
+    (void)reply;
+    (void)context;
+}
+
+/* The store was restarted behind our back, or somebody has flushed its scripts. */
+static bool load_again(struct store *store, struct store_command *command, const redisReply *reply)
+{
+    if (reply->type != REDIS_REPLY_ERROR || strncmp(reply->str, "NOSCRIPT", 8) != 0 ||
+        command->retried)
+        return false;
+    command->retried = true;
+    return redisAsyncCommand(store->connection, ignore_answer, NULL, "SCRIPT LOAD %s",
+                             fleet_script) == REDIS_OK &&
+           send_call(store, command) == 0;
+}
+
+static void on_answer(redisAsyncContext *connection, void *data, void *context)
+{
+    struct store *store = connection->data;
+    struct store_command *command = context;
+    const redisReply *reply = data;
+    struct script_answer answer;
+    char why[WHY_SIZE];
+
+    if (store == NULL || reply == NULL)
+        return; /* go_away() tells those who wait */
+    if (load_again(store, command, reply))
+        return;
+    if (!decode_reply(reply, &answer)) {
+        snprintf(why, sizeof why, "%.*s", WHY_SIZE - 1,
+                 reply->type == REDIS_REPLY_ERROR ? reply->str : "its answer has another form");
+        go_away(store, why);
+        return;
+    }
+    store->offset_ms = answer.now_ms - monotonic_ms();
+    TAILQ_REMOVE(&store->commands, command, link);
+    arm_deadline(store);
+    command->callback(command->context, &answer);
+    free(command);
+}
+
+void store_call(struct store *store, const struct script_call *call, store_callback *callback,
+                void *context)
+{
+    struct store_command *command =
+        store->state >= STORE_MERGING ? calloc(1, sizeof *command) : NULL;
+
+    if (command == NULL) {
+        callback(context, NULL);
+        return;
+    }
+    *command = (struct store_command){.store = store,
+                                      .call = *call,
+                                      .callback = callback,
+                                      .context = context,
+                                      .deadline_ms = monotonic_ms() + store->conf->timeout_ms};
+    TAILQ_INSERT_TAIL(&store->commands, command, link);
+    if (send_call(store, command) != 0)
+        go_away(store, "the connection was lost");
+    else
+        arm_deadline(store);
+}
+
+/* --- connecting ------------------------------------------------------------------------------ */
+
+static void find_value(const char *info, const char *name, char *value, size_t size)
+{
+    const char *at = strstr(info, name);
+
+    if (at == NULL)
+        return;
+    at += strlen(name);
+    snprintf(value, size, "%.*s", (int)strcspn(at, "\r\n"), at);
+}
+
+static void on_loaded(redisAsyncContext *connection, void *data, void *context)
+{
+    struct store *store = connection->data;
+    const redisReply *reply = data;
+    char why[WHY_SIZE];
+
+    (void)context;
+    if (store == NULL || reply == NULL)
+        return;
+    if (reply->type != REDIS_REPLY_STRING || reply->len >= SHA_SIZE) {
+        snprintf(why, sizeof why, "it does not load the script: %.80s",
+                 reply->type == REDIS_REPLY_ERROR ? reply->str : "no answer of this form");
+        go_away(store, why);
+        return;
+    }
+    snprintf(store->sha, sizeof store->sha, "%s", reply->str);
+    store->setup_deadline_ms = 0;
+    arm_deadline(store);
+    const bool is_new = store->run_id[0] != '\0' && strcmp(store->run_id, store->found_run_id) != 0;
+    snprintf(store->run_id, sizeof store->run_id, "%s", store->found_run_id);
+    set_state(store, STORE_MERGING);
+    store->hooks.reached(store->hooks.context, is_new);
+}
+
+static void on_time(redisAsyncContext *connection, void *data, void *context)
+{
+    struct store *store = connection->data;
+    const redisReply *reply = data;
+
+    (void)context;
+    if (store == NULL || reply == NULL)
+        return;
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+        reply->element[0]->type != REDIS_REPLY_STRING ||
+        reply->element[1]->type != REDIS_REPLY_STRING) {
+        go_away(store, "it does not tell its time");
+        return;
+    }
+    store->offset_ms = strtoll(reply->element[0]->str, NULL, 10) * 1000 +
+                       strtoll(reply->element[1]->str, NULL, 10) / 1000 - monotonic_ms();
+}
+
+static void on_info(redisAsyncContext *connection, void *data, void *context)
+{
+    struct store *store = connection->data;
+    const redisReply *reply = data;
+    char role[ROLE_SIZE] = "";
+
+    if (store == NULL || reply == NULL)
+        return;
+    if (reply->type == REDIS_REPLY_STRING)
+        find_value(reply->str, context == NULL ? "run_id:" : "role:",
+                   context == NULL ? store->found_run_id : role,
+                   context == NULL ? sizeof store->found_run_id : sizeof role);
+    if (context != NULL && strcmp(role, "master") != 0)
+        go_away(store, reply->type == REDIS_REPLY_ERROR ? "it rejects INFO: see its ACL"
+                                                        : "it is a replica");
+}
+
+static void on_auth(redisAsyncContext *connection, void *data, void *context)
+{
+    struct store *store = connection->data;
+    const redisReply *reply = data;
+
+    (void)context;
+    if (store != NULL && reply != NULL && reply->type == REDIS_REPLY_ERROR)
+        go_away(store, "it rejects the ACL user or password");
+}
+
+static void on_connected(const redisAsyncContext *connection, int status)
+{
+    struct store *store = connection->data;
+    char why[WHY_SIZE];
+
+    if (store == NULL || status == REDIS_OK)
+        return;
+    /* hiredis frees it after this. */
+    snprintf(why, sizeof why, "cannot connect: %.90s", connection->errstr);
+    store->connection = NULL;
+    go_away(store, why);
+}
+
+static void on_disconnected(const redisAsyncContext *connection, int status)
+{
+    struct store *store = connection->data;
+
+    (void)status;
+    if (store == NULL)
+        return;
+    store->connection = NULL;
+    go_away(store, "it has closed the connection");
+}
+
+/* All at once; they are answered in this order. */
+static int send_setup(struct store *store)
+{
+    redisAsyncContext *c = store->connection;
+    const char *user = store->conf->acl_user[0] != '\0' ? store->conf->acl_user : "default";
+
+    if (store->password != NULL &&
+        redisAsyncCommand(c, on_auth, NULL, "AUTH %s %s", user, store->password) != REDIS_OK)
+        return -1;
+    return redisAsyncCommand(c, on_info, NULL, "INFO server") == REDIS_OK &&
+                   redisAsyncCommand(c, on_info, store, "INFO replication") == REDIS_OK &&
+                   redisAsyncCommand(c, on_time, NULL, "TIME") == REDIS_OK &&
+                   redisAsyncCommand(c, on_loaded, NULL, "SCRIPT LOAD %s", fleet_script) == REDIS_OK
+               ? 0
+               : -1;
+}
+
+/* The next endpoint; one after the other has its turn. */
+static void connect_to_store(struct store *store)
+{
+    const struct fleet_endpoint *endpoint =
+        &store->conf->endpoint[store->next_endpoint++ % store->conf->endpoints];
+    redisAsyncContext *connection = endpoint->port == 0
+                                        ? redisAsyncConnectUnix(endpoint->address)
+                                        : redisAsyncConnect(endpoint->address, endpoint->port);
+    char why[WHY_SIZE];
+
+    if (connection == NULL || connection->err != 0) {
+        snprintf(why, sizeof why, "cannot connect: %.90s",
+                 connection != NULL ? connection->errstr : "out of memory");
+        if (connection != NULL)
+            redisAsyncFree(connection);
+        go_away(store, why);
+        return;
+    }
+    store->connection = connection;
+    store->setup_deadline_ms = monotonic_ms() + store->conf->timeout_ms;
+    connection->data = store;
+    if (store_events_attach(connection, store->event) != 0 ||
+        redisAsyncSetConnectCallback(connection, on_connected) != REDIS_OK ||
+        redisAsyncSetDisconnectCallback(connection, on_disconnected) != REDIS_OK ||
+        send_setup(store) != 0)
+        go_away(store, "out of memory");
+    else
+        arm_deadline(store);
+}
+
+static int on_probe(sd_event_source *source, uint64_t usec, void *context)
+{
+    (void)source;
+    (void)usec;
+    connect_to_store(context);
+    return 0;
+}
+
+void store_merged(struct store *store)
+{
+    if (store->state == STORE_MERGING)
+        set_state(store, STORE_UP);
+}
+
+struct store *store_new(sd_event *event, const struct fleet_conf *conf, const char *password,
+                        const struct store_hooks *hooks)
+{
+    struct store *store = calloc(1, sizeof *store);
+
+    if (store == NULL)
+        return NULL;
+    *store = (struct store){.event = event, .conf = conf, .password = password, .hooks = *hooks};
+    TAILQ_INIT(&store->commands);
+    if (sd_event_add_time(event, &store->timer, CLOCK_MONOTONIC, 0, DEADLINE_SLACK_USEC,
+                          on_deadline, store) < 0 ||
+        sd_event_add_time(event, &store->probe, CLOCK_MONOTONIC, 0, DEADLINE_SLACK_USEC, on_probe,
+                          store) < 0) {
+        store_free(store);
+        return NULL;
+    }
+    sd_event_source_set_enabled(store->timer, SD_EVENT_OFF);
+    return store;
+}
+
+void store_free(struct store *store)
+{
+    if (store == NULL)
+        return;
+    store->state = STORE_AWAY;
+    if (store->connection != NULL) {
+        store->connection->data = NULL;
+        redisAsyncFree(store->connection);
+    }
+    give_up_commands(store);
+    sd_event_source_disable_unref(store->timer);
+    sd_event_source_disable_unref(store->probe);
+    free(store);
+}

@@ -1,0 +1,54 @@
+/*
+ * The connection to the store: connecting, loading the script, calling it with a time limit,
+ * and noticing that the store is away. One command that takes too long ends the connection,
+ * and nobody waits again: a probe every RECONNECT_MS tells when it is back.
+ */
+#ifndef TMOUT_FLEETD_STORE_H
+#define TMOUT_FLEETD_STORE_H
+
+#include "lib/fleet/conf.h"
+#include "tools/fleetd/script_call.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+enum { RECONNECT_MS = 1000 };
+
+enum store_state {
+    STORE_STARTING, /* it has not been reached yet, nor has that failed */
+    STORE_AWAY,
+    STORE_MERGING, /* reached; what this host knows is told again first */
+    STORE_UP
+};
+
+struct store;
+
+struct store_hooks {
+    void *context;
+    /* The store is reached: tell it what this host knows, and then call store_merged(). It has
+     * another run id than before, or was promoted, where is_new. */
+    void (*reached)(void *context, bool is_new);
+    void (*changed)(void *context, enum store_state state, const char *why);
+};
+
+/* The script's text and the configuration last as long as the store. Returns NULL: out of
+ * memory. password: NULL for none. */
+struct store *store_new(sd_event *event, const struct fleet_conf *conf, const char *password,
+                        const struct store_hooks *hooks);
+void store_free(struct store *store);
+
+enum store_state store_state(const struct store *store);
+void store_merged(struct store *store);
+
+/* The answer, or NULL if the store is away; what was to be done may have been done. */
+typedef void store_callback(void *context, const struct script_answer *answer);
+
+/* Calls back exactly once, possibly at once. */
+void store_call(struct store *store, const struct script_call *call, store_callback *callback,
+                void *context);
+
+/* A moment of CLOCK_MONOTONIC on the store's clock, as well as it is known. */
+int64_t store_time_ms(const struct store *store, int64_t monotonic_ms);
+
+#endif

@@ -29,6 +29,7 @@ struct client {
     int64_t retry_ms, told_ms; /* when to ask again; when it heard from us */
     int64_t changes;           /* of its count, when it last asked */
     uint32_t moves;
+    bool queued; /* it has asked, and waits for others */
     TAILQ_ENTRY(client) link;
 };
 
@@ -40,7 +41,7 @@ struct clients {
     struct journal *journal;
     int64_t hold_until_ms;
     sd_event_source *listener, *timer;
-    TAILQ_HEAD(, client) all; /* in the order of arrival */
+    TAILQ_HEAD(client_list, client) all; /* in the order of arrival */
     unsigned count, reported;
 };
 
@@ -96,8 +97,12 @@ static void dismiss(struct client *client, enum fleet_status status,
 
 static void on_busy(struct client *client, const struct script_answer *answer)
 {
+    const int64_t now_ms = clock_ms(CLOCK_MONOTONIC);
+
     client->state = CLIENT_WAITING;
-    client->retry_ms = clock_ms(CLOCK_MONOTONIC) + CLIENT_RETRY_MS * (70 + rand() % 60) / 100;
+    client->queued = true;
+    /* The hosts must not keep in step. */
+    client->retry_ms = now_ms + CLIENT_RETRY_MS * (70 + (now_ms + client->fd * 37) % 60) / 100;
     if (answer->changes != client->changes)
         client->moves++;
     client->changes = answer->changes;
@@ -118,7 +123,10 @@ static void on_granted(struct client *client, const struct script_answer *answer
 static void on_admission(void *context, const struct script_answer *answer)
 {
     struct client *client = context;
+    struct clients *clients = client->clients;
     const bool gone = client->state == CLIENT_GONE;
+    /* Then whoever is next asks. */
+    const bool moves_on = client->queued && answer != NULL && answer->status != SCRIPT_BUSY;
 
     client->state = CLIENT_NEW;
     if (gone) {
@@ -138,6 +146,8 @@ static void on_admission(void *context, const struct script_answer *answer)
     } else {
         dismiss(client, FLEET_AWAY, NULL);
     }
+    if (moves_on)
+        clients_take_turns(clients);
 }
 
 static void ask_store(struct client *client)
@@ -159,15 +169,16 @@ static bool same_queue(const struct fleet_request *one, const struct fleet_reque
            memcmp(&one->origin, &other->origin, sizeof one->origin) == 0;
 }
 
+/* Does nobody wait in front of it? Those who come at the same time ask at the same time. */
 static bool is_first(const struct client *client)
 {
     const struct client *other;
 
-    TAILQ_FOREACH(other, &client->clients->all, link)
-    if (other == client)
-        break;
-    else if (other->state == CLIENT_WAITING && same_queue(&other->request, &client->request))
-        return false;
+    for (other = TAILQ_FIRST(&client->clients->all); other != client;
+         other = TAILQ_NEXT(other, link))
+        if ((other->state == CLIENT_WAITING || other->state == CLIENT_ASKING) && other->queued &&
+            same_queue(&other->request, &client->request))
+            return false;
     return true;
 }
 
@@ -191,30 +202,31 @@ static void take_turn(struct client *client, int64_t now_ms)
     }
 }
 
-/* Answers come later or, where the store is away, at once, and remove any client: so start
- * again after each that did not stay where it was. */
+/* Answers come later or, where the store is away, at once, and then remove any client.
+ * Returns whether one was removed: who comes next has to be found again. */
+static bool has_removed_one(struct clients *clients, bool at_once, int64_t now_ms)
+{
+    const unsigned before = clients->count;
+    struct client *client;
+
+    for (client = TAILQ_FIRST(&clients->all); client != NULL; client = TAILQ_NEXT(client, link)) {
+        if (client->state != CLIENT_WAITING)
+            continue;
+        if (at_once)
+            client->retry_ms = 0;
+        take_turn(client, now_ms);
+        if (clients->count != before)
+            return true;
+    }
+    return false;
+}
+
 static void take_turns(struct clients *clients, bool at_once)
 {
     const int64_t now_ms = clock_ms(CLOCK_MONOTONIC);
-    struct client *client;
-    bool moved = true;
 
-    while (moved) {
-        moved = false;
-        TAILQ_FOREACH(client, &clients->all, link)
-        {
-            if (client->state != CLIENT_WAITING)
-                continue;
-            if (at_once)
-                client->retry_ms = 0;
-            const unsigned before = clients->count;
-            take_turn(client, now_ms);
-            if (clients->count != before) {
-                moved = true;
-                break;
-            }
-        }
-    }
+    while (has_removed_one(clients, at_once, now_ms))
+        ;
 }
 
 void clients_take_turns(struct clients *clients)

@@ -26,7 +26,7 @@ struct journal {
     void (*settled)(void *context);
     void *context;
     sd_event_source *timer;
-    TAILQ_HEAD(, journal_entry) entries; /* the oldest first */
+    TAILQ_HEAD(journal_entries, journal_entry) entries; /* the oldest first */
     size_t count, untold; /* untold: commands of journal_tell_all() without an answer */
     bool telling;
 };

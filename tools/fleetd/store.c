@@ -1,9 +1,8 @@
 #include "tools/fleetd/store.h"
 
 #include "lib/host/clock.h"
+#include "tools/fleetd/fleet_script.h"
 #include "tools/fleetd/store_events.h"
-
-#include <fleet_script.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +40,7 @@ struct store {
     char sha[SHA_SIZE], run_id[RUN_ID_SIZE], found_run_id[RUN_ID_SIZE];
     int64_t offset_ms; /* the store's clock minus CLOCK_MONOTONIC */
     sd_event_source *timer, *probe;
-    TAILQ_HEAD(, store_command) commands;
+    TAILQ_HEAD(store_commands, store_command) commands;
     char why[WHY_SIZE];
 };
 
@@ -131,7 +130,7 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *context)
 
 /* --- commands ------------------------------------------------------------------------------ */
 
-static void on_answer(redisAsyncContext *connection, void *reply, void *context);
+static void on_answer(redisAsyncContext *connection, void *data, void *context);
 
 static int send_call(struct store *store, struct store_command *command)
 {

@@ -48,7 +48,7 @@ typedef void store_callback(void *context, const struct script_answer *answer);
 void store_call(struct store *store, const struct script_call *call, store_callback *callback,
                 void *context);
 
-/* A moment of CLOCK_MONOTONIC on the store's clock, as well as it is known. */
-int64_t store_time_ms(const struct store *store, int64_t monotonic_ms);
+/* at_ms of CLOCK_MONOTONIC on the store's clock, as well as it is known. */
+int64_t store_time_ms(const struct store *store, int64_t at_ms);
 
 #endif

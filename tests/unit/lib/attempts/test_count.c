@@ -1195,7 +1195,8 @@ static void carried_attempts_are_settled(void **state)
         begin(&s);
         const unsigned entry = admit(&s);
         count_carry(&s.count);
-        assert_true(settle(&s, entry, s.count.generation[entry], success ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED));
+        assert_true(settle(&s, entry, s.count.generation[entry],
+                           success ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED));
         assert_int_equal(count_failures(&s.count), !success);
         assert_int_equal(s.count.carried, 0);
         admit(&s);

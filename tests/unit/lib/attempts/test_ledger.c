@@ -1573,7 +1573,8 @@ static void detects_damage_with_an_attempt_in_flight(void **state)
         remove_ledger(*state);
         begin_admitted(*state, &a, &network, &by_user, 0);
         spoil(*state, ledger_record_offset(RECORD_NETWORK));
-        assert_int_equal(settle(&a, success ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED, &by_user, 0), LEDGER_DAMAGED);
+        assert_int_equal(settle(&a, success ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED, &by_user, 0),
+                         LEDGER_DAMAGED);
         ledger_close(&a.ledger);
         assert_detected(*state);
         assert_sealed(*state, 0, 10 * MINUTE);
@@ -2913,7 +2914,8 @@ static void resumed_settlement_counts_once(void **state)
             attempt_once(*state, &network, &by_user, 0, false);
             begin_admitted(*state, &a, &network, &by_user, 0);
             freeze_at(*state, call, false);
-            const enum ledger_status status = settle(&a, success ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED, &by_user, 0);
+            const enum ledger_status status =
+                settle(&a, success ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED, &by_user, 0);
             frozen = was_frozen();
             if (status != LEDGER_OK || a.report.admission != ADMITTED)
                 fail_msg("call %u: %d: %s", call, (int)status, a.failure.text);

@@ -63,7 +63,7 @@ static void finish(struct scene *s)
 static struct fleet_request received(int fd)
 {
     unsigned char packet[FLEET_REQUEST_SIZE + 1];
-    struct fleet_request request;
+    struct fleet_request request = {.operation = FLEET_ADMIT};
     const ssize_t size = recv(fd, packet, sizeof packet, 0);
 
     assert_true(size > 0 && fleet_request_decode(packet, (size_t)size, &request));

@@ -109,6 +109,7 @@ help:
 	@echo 'Build and install'
 	@echo '  make                    build the module, tmoutctl and tmoutd into build/'
 	@echo '  make install            install them (DESTDIR, PREFIX, SYSCONFDIR, PAMDIR)'
+	@echo '  make install-fleet      install tmout-fleetd: docs/FLEET.md'
 	@echo '  make uninstall          uninstall them; the policy and PAM lines are kept'
 	@echo '  make deb, make rpm      build packages for Debian, or Fedora and RHEL, into build/'
 	@echo '  make dist               build the source tarball'
@@ -269,6 +270,14 @@ install: all
 	install -m 644 conf/tmout.catalog $(DESTDIR)$(CATALOGDIR)/
 	@[ -n "$(DESTDIR)" ] || ! command -v journalctl >/dev/null || journalctl --update-catalog
 
+# tmout-fleetd, for hosts that share attempts: docs/FLEET.md. Its package is to be one of its own.
+.PHONY: install-fleet
+install-fleet: $(BUILD)/tmout-fleetd
+	install -D -m 755 $(BUILD)/tmout-fleetd $(DESTDIR)$(SBINDIR)/tmout-fleetd
+	install -d $(DESTDIR)$(UNITDIR)
+	install -m 644 conf/fleet/tmout-fleetd.socket $(DESTDIR)$(UNITDIR)/
+	sed 's|@SBINDIR@|$(SBINDIR)|' conf/fleet/tmout-fleetd.service.in > $(DESTDIR)$(UNITDIR)/tmout-fleetd.service
+
 # Leaves the policy, its snapshot and PAM's files: first take our lines out of
 # /etc/pam.d, then `tmoutctl shells --remove`, then this.
 uninstall:
@@ -348,12 +357,14 @@ $(BUILD)/libtmout.a: $(call objects,$(LOGIN_SOURCES) $(COMPILER_SOURCES))
 $(BUILD)/libpam_tmout.a: $(call objects,$(MODULE_SOURCES))
 $(BUILD)/libtmoutctl.a: $(call objects,$(filter-out %/main.c,$(CTL_SOURCES)))
 $(BUILD)/libtmoutd.a: $(call objects,$(filter-out %/main.c,$(DAEMON_SOURCES)))
+# Without what needs hiredis, which a machine may lack.
+$(BUILD)/libfleetd.a: $(call objects,tools/fleetd/script_call.c)
 $(BUILD)/%.a:
 	@rm -f $@
 	$(AR) rcs $@ $^
 
 # Compiled and linked apart, so that a change in lib/ only links again.
-UNIT_ARCHIVES := $(addprefix $(BUILD)/,libpam_tmout.a libtmoutctl.a libtmoutd.a libtmout.a)
+UNIT_ARCHIVES := $(addprefix $(BUILD)/,libpam_tmout.a libtmoutctl.a libtmoutd.a libfleetd.a libtmout.a)
 .SECONDARY: $(UNIT_ARCHIVES) $(patsubst %.c,$(TEST_BUILD)/obj/%.o,$(UNIT_SOURCES))
 $(TEST_BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)

@@ -1,0 +1,122 @@
+/* Calls of the fleet's script, word by word, and what is an answer. */
+#include "tests/unit/check.h"
+
+#include "tools/fleetd/script_call.h"
+
+#include <string.h>
+
+#define ID "0102030000000000000000000000ff10"
+
+static struct fleet_request request = {
+    .id = {1, 2, 3, [14] = 0xff, [15] = 0x10},
+    .origin = {.kind = ORIGIN_IPV4, .address = {192, 0, 2, 1}},
+    .limits = {.max_attempts = 10, .window_ms = 900000, .lock_ms = 600000, .by_source = true},
+    .outcome = ATTEMPT_SUCCEEDED,
+    .user = "anna"};
+static const struct script_target target = {.prefix = "tmout", .host = "h1", .request = &request};
+
+static void assert_words(const struct script_call *call, const char *expected)
+{
+    char words[SCRIPT_WORDS_MAX * (SCRIPT_WORD_SIZE + 1)] = "";
+
+    for (unsigned i = 0; i < call->words; i++) {
+        strcat(words, i > 0 ? " " : "");
+        strcat(words, call->word[i]);
+    }
+    assert_string_equal(words, expected);
+}
+
+static void calls(void **state)
+{
+    struct script_call call;
+
+    (void)state;
+    script_call_admit(&call, &target, 1234567890123);
+    assert_string_equal(call.key, "tmout:a:{anna}");
+    assert_words(&call, "admit 4c0000201 10 900000 600000 1 " ID " h1 8000 1234567890123");
+    script_call_renew(&call, &target);
+    assert_words(&call, "renew 4c0000201 10 900000 600000 1 " ID " 8000");
+    script_call_settle(&call, &target, 5, 7);
+    assert_words(&call, "settle 4c0000201 10 900000 600000 1 " ID " h1 1 5 7");
+    script_call_merge_failure(&call, &target, 7);
+    assert_words(&call, "merge 4c0000201 10 900000 600000 1 h1 0 1 " ID " 7 0");
+    script_call_merge_lease(&call, &target, 7);
+    assert_words(&call, "merge 4c0000201 10 900000 600000 1 h1 0 0 1 " ID " 7 120007");
+    script_call_merge_cleared(&call, &target, 7);
+    assert_words(&call, "merge 4c0000201 10 900000 600000 1 h1 7 0 0");
+}
+
+static void origins_and_limits(void **state)
+{
+    struct script_call call;
+
+    (void)state;
+    request.origin = origin_of_address("2001:db8:1:2::1");
+    request.limits = (struct attempt_limits){
+        .max_attempts = 1, .window_ms = 1, .lock_ms = SETTING_FOREVER, .by_source = false};
+    request.outcome = ATTEMPT_WITHDRAWN;
+    script_call_settle(&call, &target, 0, 0);
+    assert_words(&call, "settle 620010db800010002 1 1 -1 0 " ID " h1 2 0 0");
+    request.origin = origin_of_address("unknown");
+    request.outcome = ATTEMPT_FAILED;
+    script_call_settle(&call, &target, 0, 0);
+    assert_words(&call, "settle n 1 1 -1 0 " ID " h1 0 0 0");
+}
+
+/* Two users never share a key, and none can end its hash tag. */
+static void keys(void **state)
+{
+    static const char *const cases[][2] = {{"DOM\\anna", "tmout:a:{DOM%5canna}"},
+                                           {"a}b{c", "tmout:a:{a%7db%7bc}"},
+                                           {"%7d", "tmout:a:{%257d}"},
+                                           {"\xc3\xa4 \n", "tmout:a:{%c3%a4%20%0a}"}};
+    struct script_call call;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        strcpy(request.user, cases[i][0]);
+        script_call_renew(&call, &target);
+        assert_string_equal(call.key, cases[i][1]);
+    }
+    memset(request.user, '\xff', sizeof request.user - 1);
+    script_call_renew(&call, &target);
+    assert_int_equal(strlen(call.key), strlen("tmout:a:{}") + 3 * (sizeof request.user - 1));
+}
+
+static void answers(void **state)
+{
+    static const int64_t good[] = {SCRIPT_LOCKED, 3, 1, -1, 1234567890123, 7};
+    static const struct {
+        size_t at;
+        int64_t value;
+    } bad[] = {{0, -1}, {0, 6}, {1, -1}, {1, 65}, {2, -1}, {2, 65}, {3, -2}, {4, -1}, {5, -1}};
+    struct script_answer answer;
+
+    (void)state;
+    assert_true(script_answer_decode(good, 6, &answer));
+    assert_int_equal(answer.status, SCRIPT_LOCKED);
+    assert_int_equal(answer.failures, 3);
+    assert_int_equal(answer.in_flight, 1);
+    assert_true(answer.lock_left_ms == SETTING_FOREVER);
+    assert_int_equal(answer.now_ms, 1234567890123);
+    assert_int_equal(answer.changes, 7);
+    assert_false(script_answer_decode(good, 5, &answer));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        int64_t number[6];
+        memcpy(number, good, sizeof good);
+        number[bad[i].at] = bad[i].value;
+        assert_false(script_answer_decode(number, 6, &answer));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(calls),
+        cmocka_unit_test(origins_and_limits),
+        cmocka_unit_test(keys),
+        cmocka_unit_test(answers),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -13,11 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
-from host.attempts import lets_in, setup_passwords, state, su
+from host.attempts import Pam, lets_in, setup_passwords, state, su
 from host.commands import must
 from host.files import read, write
 from host.fleet import Daemon
-from host.pam_stacks import wire_auth
+from host.pam_stacks import stack, wire_auth
+from host.product import fresh, unlock
 from host.sshd import Sshd
 from host.store import Server
 from host.syslog import syslog
@@ -34,6 +35,7 @@ REACHED = "/run/reached"
 CHECK = f"#!/bin/sh\necho \"$PAM_USER\" >>{REACHED}\nsleep 0.05\n"
 CHECK_LINE = "auth [default=ignore] pam_exec.so quiet seteuid /root/check"
 STORE_REACHED = "the store is reached"
+MARK = "/traced"
 
 
 # --- one host ----------------------------------------------------------------------------
@@ -187,6 +189,43 @@ def the_daemon_is_away():
     tap.equal(host.do("try_all", "fine", ["right"]), [True], "it is used again")
 
 
+def log_in_between_marks():
+    """In a process that is traced: the second attempt of two, from the network."""
+    pam = Pam("trial", "solo", source="192.0.2.7")
+    pam.authenticate("wrong")
+    os.path.exists(MARK)
+    pam.authenticate("wrong")
+    os.path.exists(MARK)
+    os._exit(0)
+
+
+def traced(policy_text):
+    """The system calls of an attempt, and all that was passed to them."""
+    fresh(policy_text)
+    unlock("solo")
+    must("strace", "-f", "-o", "/tmp/trace", sys.executable, os.path.realpath(__file__), "attempt")
+    lines = [line.split(None, 1)[1] for line in read("/tmp/trace").splitlines()]
+    first, second = [number for number, line in enumerate(lines) if f'"{MARK}"' in line]
+    part = lines[first + 1:second]
+    return [line.split("(")[0] for line in part], "\n".join(part)
+
+
+def off_costs_nothing():
+    """a host that shares nothing makes not one system call more"""
+    stack("trial", "auth requisite pam_tmout.so", "auth required pam_deny.so")
+    unset, _ = traced("default { max_attempts = 64 }\n")
+    none, arguments = traced('default { max_attempts = 64 fleet_attempts = 64 }\n'
+                             'user "solo" { fleet_attempts = none }\n')
+    tap.ok(len(unset) > 20, "an attempt was traced", unset)
+    tap.equal(none, unset, "the same calls with and without the setting")
+    tap.ok("fleet" not in arguments, "nothing of the fleet is looked for")
+    shared, arguments = traced("default { max_attempts = 64 fleet_attempts = 64 }\n")
+    tap.ok("/run/tmout/fleet.sock" in arguments and len(shared) > len(unset),
+           "for a user whose attempts are shared, it is", arguments)
+
+
+if sys.argv[1:2] == ["attempt"]:
+    log_in_between_marks()
 if sys.argv[1:2] == ["host"]:
     Agent(int(sys.argv[2])).serve()
     sys.exit(0)
@@ -198,4 +237,5 @@ wire_auth("sshd", CHECK_LINE)
 os.makedirs(STORE_DIRECTORY)
 STORE = Server(directory=STORE_DIRECTORY)
 HOST = [Host(number) for number in range(HOSTS)]
-tap.run(guesses_are_bounded, right_ones_get_in, the_store_is_away, the_daemon_is_away)
+tap.run(guesses_are_bounded, right_ones_get_in, the_store_is_away, the_daemon_is_away,
+        off_costs_nothing)

@@ -2,6 +2,7 @@
 """tmout-fleetd with a real store: several hosts' daemons on this one, each asked as the module
 asks."""
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -38,6 +39,7 @@ class Fleet:
         for host in self.hosts:
             host.stop()
         self.server.remove()
+        shutil.rmtree(self.directory)
 
 
 def counts_for_all():

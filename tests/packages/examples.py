@@ -1,5 +1,5 @@
 """Runs each example of the manual pages on a booted host: commands for root (#), commands
-of a client of that host ($), policies, and PAM lines. A scenario of booted.t.
+of a client of that host ($), policies, a fleet's settings, and PAM lines. A scenario of booted.t.
 """
 import glob
 import os
@@ -17,6 +17,8 @@ DRAFT = "default {\n    # Lunch is short.\n    tmuot = 5m\n}\n"
 # 1: the command works, and has found something.
 MAY_FIND = re.compile(r"tmoutctl (audit|check|status|sshd-config --check|sessions|show)\b")
 SETTING = re.compile(r"^(default|group|user)\b")
+FLEET = "/etc/security/tmout-fleet"
+FLEET_SETTING = re.compile(r"^endpoints\b")
 PAM_LINE = re.compile(r"^-?(auth|account|password|session)\s")
 
 
@@ -85,6 +87,14 @@ def policy(host, page, block):
     tap.equal(done.returncode, 0, f"{page}: {block.splitlines()[0]} ...") or tap.note(done.stderr)
 
 
+def fleet(host, page, block):
+    host.write(f"{FLEET}.password", "right\n", 0o600)
+    host.write(f"{FLEET}.conf", block, 0o600)
+    done = host.run("tmoutctl", "check")
+    tap.equal(done.returncode, 0, f"{page}: {block.splitlines()[0]} ...") or tap.note(done.stderr)
+    host.must("rm", f"{FLEET}.conf", f"{FLEET}.password")
+
+
 def run_all(host):
     prepare(host)
     for path in sorted(glob.glob(REPOSITORY + "/man/*.[1-9]*")):
@@ -98,6 +108,8 @@ def run_all(host):
                 at_client(page, block)
             elif SETTING.match(block):
                 policy(host, page, block)
+            elif FLEET_SETTING.match(block):
+                fleet(host, page, block)
             elif PAM_LINE.match(block):
                 pam_lines(host, page, block)
             else:

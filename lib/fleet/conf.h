@@ -14,6 +14,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* A lease is longer than three renewals, and shorter than an attempt waits without progress. */
+enum { FLEET_LEASE_MS = 8000 };
+
 enum { FLEET_ENDPOINTS_MAX = 8, FLEET_TEXT_MAX = 256, FLEET_HOST_MAX = 65 };
 
 #define FLEET_CONF_NAME "tmout-fleet.conf"
@@ -33,6 +36,7 @@ struct fleet_conf {
     char prefix[33];
     char host_id[FLEET_HOST_MAX]; /* "": the host's name */
     int timeout_ms, hold_ms;
+    int lease_ms; /* FLEET_LEASE_MS; no setting */
 };
 
 /*

@@ -74,12 +74,13 @@ class Attempt:
 class Daemon:
     """A tmout-fleetd, without systemd, in a directory of its own."""
 
-    def __init__(self, directory, host, endpoint, more="", command=()):
+    def __init__(self, directory, host, endpoint, more="", command=(), lease_ms=None):
         self.socket_path = f"{directory}/{host}.sock"
         self.conf = f"{directory}/{host}/tmout-fleet.conf"
         write(self.conf, f'endpoints = {{"{endpoint}"}}\nhost_id = {host}\n{more}')
         self.command = [*command, REPOSITORY + "/build/tmout-fleetd", "--conf", self.conf,
-                        "--socket", self.socket_path]
+                        "--socket", self.socket_path,
+                        *(["--lease", str(lease_ms)] if lease_ms else [])]
         self.log, self.process, self.reader = Log(), None, None
         self.start()
 

@@ -2,6 +2,7 @@
 connection to it."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -63,6 +64,24 @@ class Connection:
     def close(self):
         self.file.close()
         self.socket.close()
+
+
+class Monitor:
+    """The commands that a server gets, as they come."""
+
+    def __init__(self, path):
+        self.connection = Connection(path)
+        self.connection.call("MONITOR")
+
+    def wait(self, pattern):
+        """The next command that matches."""
+        for line in self.connection.file:
+            if re.search(pattern, line.decode("latin-1")):
+                return line
+        raise ConnectionError("the store closed the connection")
+
+    def close(self):
+        self.connection.close()
 
 
 class Server:

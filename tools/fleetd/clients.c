@@ -153,8 +153,10 @@ static void on_admission(void *context, const struct script_answer *answer)
 static void ask_store(struct client *client)
 {
     struct clients *clients = client->clients;
-    const struct script_target target = {
-        .prefix = clients->conf->prefix, .host = clients->host, .request = &client->request};
+    const struct script_target target = {.prefix = clients->conf->prefix,
+                                         .host = clients->host,
+                                         .lease_ms = clients->conf->lease_ms,
+                                         .request = &client->request};
     const int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + clients->conf->timeout_ms;
     struct script_call call;
 

@@ -53,6 +53,7 @@ static struct script_target target_of(const struct journal_entry *entry)
 {
     return (struct script_target){.prefix = entry->journal->conf->prefix,
                                   .host = entry->journal->host,
+                                  .lease_ms = entry->journal->conf->lease_ms,
                                   .request = &entry->request};
 }
 
@@ -210,7 +211,8 @@ static void tell_again(struct journal_entry *entry)
         return;
     }
     if (entry->in_flight)
-        script_call_merge_lease(&call, &target, store_time_ms(store, entry->since_ms));
+        script_call_merge_lease(&call, &target, store_time_ms(store, entry->since_ms),
+                                store_time_ms(store, clock_ms(CLOCK_MONOTONIC)));
     else if (entry->request.outcome == ATTEMPT_FAILED)
         script_call_merge_failure(&call, &target, store_time_ms(store, entry->at_ms));
     else

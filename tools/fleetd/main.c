@@ -177,13 +177,15 @@ static int start(struct fleetd *fleetd, int listener)
     return 0;
 }
 
-static int serve(const char *conf_path, const char *socket_path)
+static int serve(const char *conf_path, const char *socket_path, int lease_ms)
 {
     static struct fleetd fleetd;
     int status = 1;
 
     if (read_conf(&fleetd, conf_path) != 0)
         return 1;
+    if (lease_ms > 0)
+        fleetd.conf.lease_ms = lease_ms;
     const int listener = open_listener(socket_path);
     if (listener < 0) {
         fprintf(stderr, SD_ERR "no socket to listen at: %s\n", strerror(errno));
@@ -208,11 +210,13 @@ int main(int argc, char **argv)
 {
     static const struct option known[] = {{"conf", required_argument, NULL, 'c'},
                                           {"socket", required_argument, NULL, 's'},
+                                          /* For tests: in milliseconds. */
+                                          {"lease", required_argument, NULL, 'l'},
                                           {"help", no_argument, NULL, 'h'},
                                           {"version", no_argument, NULL, 'V'},
                                           {NULL, 0, NULL, 0}};
     const char *conf_path = SYSCONFDIR "/security/" FLEET_CONF_NAME, *socket_path = NULL;
-    int code;
+    int code, lease_ms = 0;
 
     fd_fill_stdio();
     while ((code = getopt_long(argc, argv, "hV", known, NULL)) != -1) {
@@ -220,6 +224,8 @@ int main(int argc, char **argv)
             conf_path = optarg;
         else if (code == 's')
             socket_path = optarg;
+        else if (code == 'l')
+            lease_ms = atoi(optarg);
         else if (code == 'h' || code == 'V')
             return puts(code == 'h' ? usage_text : "tmout-fleetd " TMOUT_VERSION) < 0;
         else
@@ -229,5 +235,5 @@ int main(int argc, char **argv)
         fprintf(stderr, "tmout-fleetd: extra operand '%s'\n", argv[optind]);
         return 2;
     }
-    return serve(conf_path, socket_path);
+    return serve(conf_path, socket_path, lease_ms);
 }

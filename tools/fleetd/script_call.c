@@ -76,7 +76,7 @@ void script_call_admit(struct script_call *call, const struct script_target *tar
     begin(call, target, "admit");
     add_id(call, target);
     add_word(call, "%.64s", target->host);
-    add_word(call, "%d", FLEET_LEASE_MS);
+    add_word(call, "%d", target->lease_ms);
     add_word(call, "%" PRId64, deadline_ms);
 }
 
@@ -84,7 +84,7 @@ void script_call_renew(struct script_call *call, const struct script_target *tar
 {
     begin(call, target, "renew");
     add_id(call, target);
-    add_word(call, "%d", FLEET_LEASE_MS);
+    add_word(call, "%d", target->lease_ms);
 }
 
 void script_call_settle(struct script_call *call, const struct script_target *target,
@@ -120,13 +120,13 @@ void script_call_merge_failure(struct script_call *call, const struct script_tar
 }
 
 void script_call_merge_lease(struct script_call *call, const struct script_target *target,
-                             int64_t since_ms)
+                             int64_t since_ms, int64_t now_ms)
 {
     begin_merge(call, target, 0, 0);
     add_word(call, "1");
     add_id(call, target);
     add_word(call, "%" PRId64, since_ms);
-    add_word(call, "%" PRId64, since_ms + ATTEMPT_AGE_MAX_MS);
+    add_word(call, "%" PRId64, now_ms + target->lease_ms);
 }
 
 void script_call_merge_cleared(struct script_call *call, const struct script_target *target,

@@ -9,8 +9,7 @@
 enum {
     SCRIPT_WORDS_MAX = 20,
     SCRIPT_WORD_SIZE = 72,
-    SCRIPT_KEY_SIZE = 32 + 8 + 3 * FLEET_USER_MAX,
-    FLEET_LEASE_MS = 8000
+    SCRIPT_KEY_SIZE = 32 + 8 + 3 * FLEET_USER_MAX
 };
 
 struct script_call {
@@ -37,9 +36,11 @@ struct script_answer {
     int64_t changes;
 };
 
-/* Whose count is asked, and who asks. */
+/* Whose count is asked, and who asks. lease_ms: for how long an attempt is in flight without a
+ * renewal. */
 struct script_target {
     const char *prefix, *host;
+    int lease_ms;
     const struct fleet_request *request;
 };
 
@@ -55,7 +56,7 @@ void script_call_settle(struct script_call *call, const struct script_target *ta
 void script_call_merge_failure(struct script_call *call, const struct script_target *target,
                                int64_t at_ms);
 void script_call_merge_lease(struct script_call *call, const struct script_target *target,
-                             int64_t since_ms);
+                             int64_t since_ms, int64_t now_ms);
 void script_call_merge_cleared(struct script_call *call, const struct script_target *target,
                                int64_t at_ms);
 

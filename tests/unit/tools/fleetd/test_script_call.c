@@ -13,7 +13,8 @@ static struct fleet_request request = {
     .limits = {.max_attempts = 10, .window_ms = 900000, .lock_ms = 600000, .by_source = true},
     .outcome = ATTEMPT_SUCCEEDED,
     .user = "anna"};
-static const struct script_target target = {.prefix = "tmout", .host = "h1", .request = &request};
+static const struct script_target target = {
+    .prefix = "tmout", .host = "h1", .lease_ms = 8000, .request = &request};
 
 static void assert_words(const struct script_call *call, const char *expected)
 {
@@ -40,8 +41,8 @@ static void calls(void **state)
     assert_words(&call, "settle 4c0000201 10 900000 600000 1 " ID " h1 1 5 7");
     script_call_merge_failure(&call, &target, 7);
     assert_words(&call, "merge 4c0000201 10 900000 600000 1 h1 0 1 " ID " 7 0");
-    script_call_merge_lease(&call, &target, 7);
-    assert_words(&call, "merge 4c0000201 10 900000 600000 1 h1 0 0 1 " ID " 7 120007");
+    script_call_merge_lease(&call, &target, 7, 9);
+    assert_words(&call, "merge 4c0000201 10 900000 600000 1 h1 0 0 1 " ID " 7 8009");
     script_call_merge_cleared(&call, &target, 7);
     assert_words(&call, "merge 4c0000201 10 900000 600000 1 h1 7 0 0");
 }

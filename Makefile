@@ -448,6 +448,8 @@ coverage: dependencies-coverage
 coverage-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so
 	@find $(BUILD) -type d -exec chmod 777 {} +
 	@umask 0 && TMOUT_COVERAGE=1 tests/dev/units $(UNIT_TESTS) $(MODULE_TESTS)
+	@[ ! -e $(BUILD)/tmout-fleetd ] || BUILD=$(BUILD) tests/fleet/daemon.t >$(BUILD)/fleetd.tap || \
+	    { cat $(BUILD)/fleetd.tap; exit 1; }
 
 coverage-of:
 	@tests/dev/coverage $(COVERAGE) --missing $(FILE)

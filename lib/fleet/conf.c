@@ -335,7 +335,11 @@ int fleet_conf_read(const char *path, uid_t owner, const struct source_draft *dr
     const size_t failures = problems->failures;
     int result = -1;
 
-    *conf = (struct fleet_conf){.tls = true, .prefix = "tmout", .timeout_ms = 500, .hold_ms = 3000, .lease_ms = FLEET_LEASE_MS};
+    *conf = (struct fleet_conf){.tls = true,
+                                .prefix = "tmout",
+                                .timeout_ms = 500,
+                                .hold_ms = 3000,
+                                .lease_ms = FLEET_LEASE_MS};
     if (draft == NULL && source_identity_now(path, false).kind == SOURCE_ABSENT)
         return 2;
     memset(&conf_reading, 0, sizeof conf_reading);

@@ -78,7 +78,7 @@ class Daemon:
         self.socket_path = f"{directory}/{host}.sock"
         self.conf = f"{directory}/{host}/tmout-fleet.conf"
         write(self.conf, f'endpoints = {{"{endpoint}"}}\nhost_id = {host}\n{more}')
-        self.command = [*command, REPOSITORY + "/build/tmout-fleetd", "--conf", self.conf,
+        self.command = [*command, os.environ.get("BUILD", REPOSITORY + "/build") + "/tmout-fleetd", "--conf", self.conf,
                         "--socket", self.socket_path,
                         *(["--lease", str(lease_ms)] if lease_ms else [])]
         self.log, self.process, self.reader = Log(), None, None

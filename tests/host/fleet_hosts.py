@@ -43,8 +43,15 @@ class Agent:
 
     def try_all(self, name, passwords):
         """Logs in with all of these at once."""
-        with ThreadPoolExecutor(len(passwords)) as pool:
-            return list(pool.map(lambda text: lets_in(name, text, port=self.port), passwords))
+        return self.try_each({name: passwords})[name]
+
+    def try_each(self, passwords_of):
+        """Logs all of them in at once, with all of their passwords."""
+        with ThreadPoolExecutor(sum(map(len, passwords_of.values()))) as pool:
+            tries = {name: [pool.submit(lets_in, name, text, port=self.port) for text in passwords]
+                     for name, passwords in passwords_of.items()}
+            return {name: [attempt.result() for attempt in found]
+                    for name, found in tries.items()}
 
     def await_away(self):
         self.daemon.log.wait("the store is away", self.mark)

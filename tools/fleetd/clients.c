@@ -397,8 +397,11 @@ void clients_free(struct clients *clients)
     if (clients == NULL)
         return;
     while ((client = TAILQ_FIRST(&clients->all)) != NULL) {
-        client->state = CLIENT_NEW;
-        remove_client(client);
+        TAILQ_REMOVE(&clients->all, client, link);
+        sd_event_source_disable_unref(client->source);
+        if (client->fd >= 0)
+            close(client->fd);
+        free(client);
     }
     sd_event_source_disable_unref(clients->listener);
     sd_event_source_disable_unref(clients->timer);

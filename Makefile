@@ -439,7 +439,7 @@ coverage: dependencies-coverage
 	@find $(COVERAGE) -name '*.gcda' -delete 2>/dev/null || :
 	@mkdir -p $(COVERAGE)
 	@$(CC) -c -o $(COVERAGE)/exit.o tests/dev/coverage_exit.c
-	@$(MAKE) --no-print-directory --silent coverage-run BUILD=$(COVERAGE) \
+	@$(MAKE) --no-print-directory --silent coverage-run BUILD=$(COVERAGE) FLEET=$(FLEET) \
 	    CFLAGS='-O0 -g --coverage -fprofile-update=atomic -U_FORTIFY_SOURCE' \
 	    LDFLAGS='-Wl,--wrap=_exit $(CURDIR)/$(COVERAGE)/exit.o'
 	@tests/dev/coverage $(COVERAGE)

@@ -64,7 +64,7 @@ all: fleet-note
 
 # The module must not need libconfuse or jansson, so these are not linked into it.
 COMPILER_SOURCES := $(addprefix lib/policy/,compile.c lexer.c load.c rules.c scan.c section.c \
-                      snapshot_write.c) lib/fleet/conf.c
+                      snapshot_write.c) lib/fleet/conf.c lib/fleet/query.c
 LOGIN_SOURCES    := $(filter-out $(COMPILER_SOURCES),$(wildcard lib/*/*.c))
 # Not in the daemon.
 AUDIT_SOURCES    := lib/host/audit_record.c

@@ -4,6 +4,8 @@
 
 #define REQUEST_MAGIC UINT32_C(0x74666c51) /* "tflQ" */
 #define ANSWER_MAGIC  UINT32_C(0x74666c41) /* "tflA" */
+#define COUNT_MAGIC   UINT32_C(0x74666c43) /* "tflC" */
+#define STATE_MAGIC   UINT32_C(0x74666c53) /* "tflS" */
 
 enum { WIRE_VERSION = 1 };
 
@@ -84,7 +86,7 @@ bool fleet_request_decode(const void *packet, size_t size, struct fleet_request 
         return false;
     memcpy(&in, packet, sizeof in);
     if (in.magic != REQUEST_MAGIC || in.version != WIRE_VERSION || in.operation < FLEET_ADMIT ||
-        in.operation > FLEET_REPORT || in.outcome > ATTEMPT_WITHDRAWN)
+        in.operation > FLEET_STATUS || in.outcome > ATTEMPT_WITHDRAWN)
         return false;
     if (!is_network_origin(in.origin_kind) || !is_address(in.origin_kind, in.address))
         return false;
@@ -114,7 +116,7 @@ bool fleet_answer_decode(const void *packet, size_t size, struct fleet_answer *a
         return false;
     memcpy(&in, packet, sizeof in);
     if (in.magic != ANSWER_MAGIC || in.version != WIRE_VERSION || in.status < FLEET_ADMITTED ||
-        in.status > FLEET_AWAY || in.failures > ATTEMPTS_MAX || in.in_flight > ATTEMPTS_MAX ||
+        in.status > FLEET_DONE || in.failures > ATTEMPTS_MAX || in.in_flight > ATTEMPTS_MAX ||
         in.lock_left_ms < 0 || in.unused[0] != 0 || in.unused[1] != 0)
         return false;
     *answer = (struct fleet_answer){.status = (enum fleet_status)in.status,
@@ -123,4 +125,50 @@ bool fleet_answer_decode(const void *packet, size_t size, struct fleet_answer *a
                                     .moves = in.moves,
                                     .lock_left_ms = in.lock_left_ms};
     return true;
+}
+
+void fleet_count_mark(struct fleet_count *count)
+{
+    count->magic = COUNT_MAGIC;
+    count->version = WIRE_VERSION;
+}
+
+void fleet_state_mark(struct fleet_state *state)
+{
+    state->magic = STATE_MAGIC;
+    state->version = WIRE_VERSION;
+}
+
+static bool is_text(const char *text, size_t size)
+{
+    const char *end = memchr(text, '\0', size);
+
+    if (end == NULL)
+        return false;
+    for (; text < end; text++)
+        if (*text < ' ' || *text == 0x7f)
+            return false;
+    return true;
+}
+
+bool fleet_count_decode(const void *packet, size_t size, struct fleet_count *count)
+{
+    if (size != sizeof *count)
+        return false;
+    memcpy(count, packet, size);
+    return count->magic == COUNT_MAGIC && count->version == WIRE_VERSION &&
+           count->failures <= ATTEMPTS_MAX && count->in_flight <= ATTEMPTS_MAX &&
+           count->lock_left_ms >= 0 && is_text(count->name, sizeof count->name) &&
+           is_text(count->hosts, sizeof count->hosts);
+}
+
+bool fleet_state_decode(const void *packet, size_t size, struct fleet_state *state)
+{
+    if (size != sizeof *state)
+        return false;
+    memcpy(state, packet, size);
+    return state->magic == STATE_MAGIC && state->version == WIRE_VERSION &&
+           state->store <= FLEET_STORE_UP && state->tls <= 1 &&
+           is_text(state->endpoint, sizeof state->endpoint) &&
+           is_text(state->why, sizeof state->why) && is_text(state->host, sizeof state->host);
 }

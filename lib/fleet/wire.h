@@ -7,6 +7,13 @@
  * ends without that, the process has died, and the attempt has failed. While it waits,
  * the daemon sends FLEET_WAITING at least every FLEET_HEARTBEAT_MS. Settlements are not
  * answered.
+ *
+ * tmoutctl asks, on a connection of its own: FLEET_STATUS is answered by a state packet, and
+ * FLEET_LOOK by a count packet for each count of the user that is not empty. FLEET_CLEAR makes
+ * the store and the daemon forget the user's failures. In each case an answer packet follows as
+ * the last one, FLEET_DONE or FLEET_AWAY, and the daemon closes the connection. The limits and
+ * the user are those of the policy for FLEET_LOOK and FLEET_CLEAR; FLEET_STATUS needs none that
+ * mean anything. lib/fleet/query.h is the asking side.
  */
 #ifndef TMOUT_FLEET_WIRE_H
 #define TMOUT_FLEET_WIRE_H
@@ -24,13 +31,19 @@ enum {
     FLEET_USER_MAX = 256, /* with its NUL */
     FLEET_REQUEST_SIZE = 336,
     FLEET_ANSWER_SIZE = 40,
+    FLEET_COUNT_HOSTS_MAX = 512,
+    FLEET_ENDPOINT_MAX = 280,
+    FLEET_WHY_MAX = 128,
     FLEET_HEARTBEAT_MS = 1000
 };
 
 enum fleet_operation {
     FLEET_ADMIT = 1,
     FLEET_SETTLE = 2, /* an attempt that the fleet has admitted */
-    FLEET_REPORT = 3  /* the outcome of one that this host has admitted alone */
+    FLEET_REPORT = 3, /* the outcome of one that this host has admitted alone */
+    FLEET_LOOK = 4,
+    FLEET_CLEAR = 5,
+    FLEET_STATUS = 6
 };
 
 struct fleet_request {
@@ -46,7 +59,9 @@ enum fleet_status {
     FLEET_ADMITTED = 1,
     FLEET_WAITING = 2, /* for other attempts; another answer follows */
     FLEET_LOCKED = 3,
-    FLEET_AWAY = 4 /* the store cannot be reached */
+    FLEET_AWAY = 4, /* the store cannot be reached */
+    FLEET_DONE = 5  /* of FLEET_CLEAR: failures were forgotten; in_flight: 1 if locked before. Of
+                     * FLEET_LOOK: lock_left_ms of a lock because of damage in the store */
 };
 
 struct fleet_answer {
@@ -54,6 +69,35 @@ struct fleet_answer {
     uint32_t failures, in_flight;
     uint32_t moves;       /* changes whenever other attempts of the user settle */
     int64_t lock_left_ms; /* SETTING_FOREVER: until an administrator unlocks */
+};
+
+/* One count of a user in the store. */
+struct fleet_count {
+    uint32_t magic, version;
+    uint32_t failures, in_flight;
+    int64_t lock_left_ms; /* SETTING_FOREVER: until an administrator unlocks */
+    /* n: of the whole user; 4ADDRESS, 6NETWORK in hexadecimal digits; o4, o6: all others */
+    char name[24];
+    char hosts[FLEET_COUNT_HOSTS_MAX]; /* that have contributed to it, separated by spaces */
+};
+
+enum fleet_store { FLEET_STORE_STARTING, FLEET_STORE_AWAY, FLEET_STORE_MERGING, FLEET_STORE_UP };
+
+/* What the daemon knows of itself and the store. Texts end with a NUL. */
+struct fleet_state {
+    uint32_t magic, version;
+    uint32_t store; /* enum fleet_store */
+    uint32_t tls;
+    int64_t running_ms, since_ms; /* since the daemon started; since the store's state changed */
+    int64_t away_ms;              /* so long the store was away, since the daemon started */
+    int64_t latency_us, worst_us; /* of the last answer; the worst one of the last minute or two */
+    int64_t clock_ahead_ms;       /* the store's clock minus this host's */
+    uint64_t asked, admitted, waited, locked, away, alone; /* attempts, since it started */
+    uint64_t connections;                                  /* to the store, since it started */
+    uint32_t clients, journal; /* attempts that are connected; that are remembered */
+    char endpoint[FLEET_ENDPOINT_MAX];
+    char why[FLEET_WHY_MAX]; /* it is away */
+    char host[72];           /* the name of this one in the store */
 };
 
 void fleet_request_encode(const struct fleet_request *request,
@@ -64,5 +108,11 @@ void fleet_answer_encode(const struct fleet_answer *answer,
 /* Return false if these bytes are no such packet. */
 bool fleet_request_decode(const void *packet, size_t size, struct fleet_request *request);
 bool fleet_answer_decode(const void *packet, size_t size, struct fleet_answer *answer);
+
+/* Set what marks the packet, which is then sent as it is. */
+void fleet_count_mark(struct fleet_count *count);
+void fleet_state_mark(struct fleet_state *state);
+bool fleet_count_decode(const void *packet, size_t size, struct fleet_count *count);
+bool fleet_state_decode(const void *packet, size_t size, struct fleet_state *state);
 
 #endif

@@ -12,7 +12,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
-from host.fleet import (ADMIT, FAILED, REPORT, SUCCEEDED, WITHDRAWN, Daemon, request)
+from host.fleet import (ADMIT, CLEAR, FAILED, LOOK, REPORT, STATUS_OF, SUCCEEDED, WITHDRAWN,
+                        Daemon, Question, request)
 from host.store import Connection, Monitor, Server
 from host.tap import tap
 from host.waiting import wait_until
@@ -237,6 +238,41 @@ def survives_its_own_end():
         tap.equal(one.try_once(), "locked", "... and nothing else has changed")
 
 
+def answers_questions():
+    """what tmoutctl asks"""
+    with Fleet() as fleet:
+        one, other = fleet.hosts
+        one.try_once()
+        other.try_once()
+        attempt = one.attempt().ask()
+        tap.equal(attempt.answer(), "admitted", "two have failed, one is in flight")
+        look = Question(other, LOOK)
+        tap.equal((look.status, look.counts()), ("done", {"n": (2, 1, False, ["h0", "h1"])}),
+                  "any host can tell")
+        tap.equal(Question(other, LOOK, user="berta").counts(), {}, "of a user without a count, too")
+        state = Question(one, STATUS_OF).state()
+        tap.equal([state[name] for name in ("store", "asked", "admitted", "locked", "clients",
+                                            "journal", "endpoint", "host", "connections")],
+                  ["up", 2, 2, 0, 1, 2, fleet.server.path, "h0", 1], "the daemon's state")
+        tap.ok(0 < state["latency"] <= state["worst"], "latency", state)
+        attempt.settle(FAILED)
+        wait_until(lambda: other.try_once() == "locked")
+        cleared = Question(one, CLEAR)
+        tap.equal((cleared.status, cleared.failures, cleared.was_locked), ("done", 3, 1),
+                  "an administrator unlocks")
+        tap.equal(Question(one, STATUS_OF).state()["journal"], 0, "this host knows no failure")
+        tap.equal(other.try_once(SUCCEEDED), "admitted", "... and no host is locked")
+        Connection(fleet.server.path).call("SET", "tmout:a:{anna}", "garbage")
+        tap.ok(Question(one, LOOK).penalty_ms > 0, "damage locks, and shows")
+        mark = one.log.mark()
+        fleet.server.stop()
+        one.log.wait("the store is away", mark)
+        tap.equal([Question(one, what).status for what in (LOOK, CLEAR)], ["away"] * 2,
+                  "without the store there is no answer")
+        state = Question(one, STATUS_OF).state()
+        tap.ok(state["store"] == "away" and state["why"], "why, the state says", state)
+
+
 def distrusts_clients():
     """what is no request"""
     with Fleet(hosts=1) as fleet:
@@ -279,5 +315,6 @@ tap.in_parallel([counts_for_all, refuses_nobody_for_others, guesses_are_bounded,
                  the_dead_have_failed, withdraws, holds_a_lease,
                  ends_the_leases_of_a_dead_host,
                  survives_a_store_that_lost_everything, a_frozen_store_is_away,
-                 loads_the_script_again, survives_its_own_end, distrusts_clients], 4)
+                 loads_the_script_again, survives_its_own_end, answers_questions,
+                 distrusts_clients], 4)
 tap.end()

@@ -12,9 +12,12 @@ from host.waiting import GUARD_SEC, Log, wait_until
 
 REQUEST, ANSWER = "=IIII16sI16sIqqII256s", "=IIIIIIqII"
 REQUEST_MAGIC, ANSWER_MAGIC, VERSION = 0x74666C51, 0x74666C41, 1
-ADMIT, SETTLE, REPORT = 1, 2, 3
+ADMIT, SETTLE, REPORT, LOOK, CLEAR, STATUS_OF = 1, 2, 3, 4, 5, 6
+COUNT, STATE = "=IIIIq24s512s", "=IIIIqqqqqqQQQQQQQII280s128s72s"
+COUNT_MAGIC, STATE_MAGIC = 0x74666C43, 0x74666C53
+STORES = ["starting", "away", "merging", "up"]
 FAILED, SUCCEEDED, WITHDRAWN = 0, 1, 2
-STATUS = {1: "admitted", 2: "waiting", 3: "locked", 4: "away"}
+STATUS = {1: "admitted", 2: "waiting", 3: "locked", 4: "away", 5: "done"}
 NETWORK, IPV4, IPV6 = 2, 3, 4
 FOREVER = 2 ** 63 - 1
 
@@ -69,6 +72,44 @@ class Attempt:
 
     def close(self):
         self.socket.close()
+
+
+def text(field):
+    return field.rstrip(b"\0").decode()
+
+
+class Question:
+    """What tmoutctl asks: the packets of the answer, and how it ended."""
+
+    def __init__(self, daemon, operation, **about):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+            connection.settimeout(GUARD_SEC)
+            connection.connect(daemon.socket_path)
+            connection.send(request(operation, bytes(16), **about))
+            packets = list(iter(lambda: connection.recv(4096), b""))
+        self.packets = packets[:-1]
+        _, _, status, self.failures, self.was_locked, _, self.penalty_ms, *_ = \
+            struct.unpack(ANSWER, packets[-1])
+        self.status = STATUS[status]
+
+    def counts(self):
+        """{name: (failures, in flight, is locked, hosts)}."""
+        found = {}
+        for packet in self.packets:
+            magic, version, failures, in_flight, left, name, hosts = struct.unpack(COUNT, packet)
+            assert (magic, version) == (COUNT_MAGIC, VERSION)
+            found[text(name)] = (failures, in_flight, left > 0, sorted(text(hosts).split()))
+        return found
+
+    def state(self):
+        """The daemon's, by name."""
+        names = ("store tls running since away_for latency worst clock_ahead asked admitted waited "
+                 "locked away alone connections clients journal endpoint why host").split()
+        magic, version, *values = struct.unpack(STATE, self.packets[0])
+        assert (magic, version) == (STATE_MAGIC, VERSION)
+        found = dict(zip(names, values))
+        found["store"] = STORES[found["store"]]
+        return found | {name: text(found[name]) for name in ("endpoint", "why", "host")}
 
 
 class Daemon:

@@ -1,6 +1,7 @@
 #include "tools/fleetd/clients.h"
 
 #include "lib/host/clock.h"
+#include "tools/fleetd/queries.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -43,6 +44,7 @@ struct clients {
     sd_event_source *listener, *timer;
     TAILQ_HEAD(client_list, client) all; /* in the order of arrival */
     unsigned count, reported;
+    struct clients_counters counters;
 };
 
 static void remove_client(struct client *client)
@@ -74,6 +76,11 @@ static bool reply_to(struct client *client, enum fleet_status status,
 {
     unsigned char packet[FLEET_ANSWER_SIZE];
     struct fleet_answer reply = {.status = status, .moves = client->moves};
+    struct clients_counters *counters = &client->clients->counters;
+
+    counters->admitted += status == FLEET_ADMITTED;
+    counters->locked += status == FLEET_LOCKED;
+    counters->away += status == FLEET_AWAY;
 
     if (answer != NULL) {
         reply.failures = answer->failures;
@@ -100,6 +107,7 @@ static void on_busy(struct client *client, const struct script_answer *answer)
     const int64_t now_ms = clock_ms(CLOCK_MONOTONIC);
 
     client->state = CLIENT_WAITING;
+    client->clients->counters.waited += !client->queued;
     client->queued = true;
     /* The hosts must not keep in step. */
     client->retry_ms = now_ms + CLIENT_RETRY_MS * (70 + (now_ms + client->fd * 37) % 60) / 100;
@@ -246,6 +254,17 @@ void clients_hold(struct clients *clients, int64_t hold_until_ms)
     clients->hold_until_ms = hold_until_ms;
 }
 
+void clients_describe(const struct clients *clients, struct fleet_state *state)
+{
+    state->asked = clients->counters.asked;
+    state->admitted = clients->counters.admitted;
+    state->waited = clients->counters.waited;
+    state->locked = clients->counters.locked;
+    state->away = clients->counters.away;
+    state->alone = clients->counters.alone;
+    state->clients = clients->count;
+}
+
 unsigned clients_reported(struct clients *clients)
 {
     const unsigned reported = clients->reported;
@@ -276,20 +295,44 @@ static int on_client_tick(sd_event_source *source, uint64_t usec, void *context)
 /* --- packets -----------------------------------------------------------------------------------
  */
 
+/* The connection is the query's from here on. */
+static void answer_query(struct client *client, const struct fleet_request *request)
+{
+    struct clients *clients = client->clients;
+    const struct query_about about = {.store = clients->store,
+                                      .journal = clients->journal,
+                                      .conf = clients->conf,
+                                      .host = clients->host,
+                                      .clients = clients};
+    const int fd = client->fd;
+
+    client->source = sd_event_source_disable_unref(client->source);
+    client->fd = -1;
+    remove_client(client);
+    query_answer(&about, fd, request);
+}
+
 static void obey(struct client *client, const struct fleet_request *request)
 {
     struct clients *clients = client->clients;
 
+    if (request->operation >= FLEET_LOOK && client->state == CLIENT_NEW) {
+        answer_query(client, request);
+        return;
+    }
     if (request->operation == FLEET_ADMIT && client->state == CLIENT_NEW) {
+        clients->counters.asked++;
         client->request = *request;
         client->state = CLIENT_WAITING;
         client->told_ms = clock_ms(CLOCK_MONOTONIC);
         take_turn(client, client->told_ms);
         return;
     }
-    if (request->operation == FLEET_REPORT)
+    if (request->operation == FLEET_REPORT) {
         clients->reported++;
-    if (request->operation != FLEET_ADMIT)
+        clients->counters.alone++;
+    }
+    if (request->operation == FLEET_SETTLE || request->operation == FLEET_REPORT)
         journal_settle(clients->journal, request);
     /* One attempt, one settlement, one connection. */
     if (client->state == CLIENT_ADMITTED &&

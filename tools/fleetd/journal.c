@@ -120,6 +120,17 @@ static void forget_failures(struct journal *journal, const struct journal_entry 
     }
 }
 
+void journal_forget(struct journal *journal, const char *user)
+{
+    struct journal_entry *entry, *next;
+
+    for (entry = TAILQ_FIRST(&journal->entries); entry != NULL; entry = next) {
+        next = TAILQ_NEXT(entry, link);
+        if (!entry->in_flight && strcmp(entry->request.user, user) == 0)
+            drop(entry);
+    }
+}
+
 static struct journal_entry *find_entry(struct journal *journal,
                                         const struct fleet_request *request)
 {

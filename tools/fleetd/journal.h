@@ -30,6 +30,9 @@ void journal_settle(struct journal *journal, const struct fleet_request *request
 /* Tells everything again, and then calls store_merged(). */
 void journal_tell_all(struct journal *journal);
 
+/* An administrator has unlocked the user: their failures are not told again. */
+void journal_forget(struct journal *journal, const char *user);
+
 size_t journal_size(const struct journal *journal);
 
 #endif

@@ -136,6 +136,16 @@ void script_call_merge_cleared(struct script_call *call, const struct script_tar
     add_word(call, "0");
 }
 
+void script_call_look(struct script_call *call, const struct script_target *target)
+{
+    begin(call, target, "look");
+}
+
+void script_call_forget(struct script_call *call, const struct script_target *target)
+{
+    begin(call, target, "forget");
+}
+
 bool script_answer_decode(const int64_t *number, size_t count, struct script_answer *answer)
 {
     if (count != 6 || number[0] < SCRIPT_ADMITTED || number[0] > SCRIPT_UNKNOWN || number[1] < 0 ||

@@ -60,6 +60,9 @@ void script_call_merge_lease(struct script_call *call, const struct script_targe
 void script_call_merge_cleared(struct script_call *call, const struct script_target *target,
                                int64_t at_ms);
 
+void script_call_look(struct script_call *call, const struct script_target *target);
+void script_call_forget(struct script_call *call, const struct script_target *target);
+
 /* Returns false if these numbers are no answer. */
 bool script_answer_decode(const int64_t *number, size_t count, struct script_answer *answer);
 

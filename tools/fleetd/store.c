@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <time.h>
 
 enum {
     RUN_ID_SIZE = 64,
@@ -22,8 +23,9 @@ struct store_command {
     struct store *store;
     struct script_call call;
     store_callback *callback;
+    store_reply_callback *reply_callback; /* instead of callback */
     void *context;
-    int64_t deadline_ms;
+    int64_t sent_us, deadline_ms;
     bool retried;
     TAILQ_ENTRY(store_command) link;
 };
@@ -42,11 +44,23 @@ struct store {
     sd_event_source *timer, *probe;
     TAILQ_HEAD(store_commands, store_command) commands;
     char why[WHY_SIZE];
+    int64_t start_ms, changed_ms, away_ms; /* away_ms: but for the current time */
+    /* The worst of this minute and of the one before. */
+    int64_t latency_us, worst_us[2], minute;
+    uint64_t connections;
 };
 
 static int64_t monotonic_ms(void)
 {
     return clock_ms(CLOCK_MONOTONIC);
+}
+
+static int64_t monotonic_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 enum store_state store_state(const struct store *store)
@@ -63,8 +77,14 @@ int64_t store_time_ms(const struct store *store, int64_t at_ms)
 
 static void set_state(struct store *store, enum store_state state)
 {
+    const int64_t now_ms = monotonic_ms();
+
     if (store->state == state)
         return;
+    if (store->state == STORE_AWAY)
+        store->away_ms += now_ms - store->changed_ms;
+    store->changed_ms = now_ms;
+    store->connections += state == STORE_MERGING;
     store->state = state;
     store->hooks.changed(store->hooks.context, state, store->why);
 }
@@ -96,7 +116,10 @@ static void give_up_commands(struct store *store)
 
     while ((command = TAILQ_FIRST(&store->commands)) != NULL) {
         TAILQ_REMOVE(&store->commands, command, link);
-        command->callback(command->context, NULL);
+        if (command->reply_callback != NULL)
+            command->reply_callback(command->context, NULL);
+        else
+            command->callback(command->context, NULL);
         free(command);
     }
 }
@@ -178,6 +201,20 @@ static bool load_again(struct store *store, struct store_command *command, const
            send_call(store, command) == 0;
 }
 
+static void note_latency(struct store *store, int64_t latency_us)
+{
+    const int64_t minute = monotonic_ms() / 60000;
+
+    if (minute != store->minute) {
+        store->worst_us[1] = minute == store->minute + 1 ? store->worst_us[0] : 0;
+        store->worst_us[0] = 0;
+        store->minute = minute;
+    }
+    store->latency_us = latency_us;
+    if (latency_us > store->worst_us[0])
+        store->worst_us[0] = latency_us;
+}
+
 static void on_answer(redisAsyncContext *connection, void *data, void *context)
 {
     struct store *store = connection->data;
@@ -190,6 +227,14 @@ static void on_answer(redisAsyncContext *connection, void *data, void *context)
         return; /* go_away() tells those who wait */
     if (load_again(store, command, reply))
         return;
+    note_latency(store, monotonic_us() - command->sent_us);
+    if (command->reply_callback != NULL) {
+        TAILQ_REMOVE(&store->commands, command, link);
+        arm_deadline(store);
+        command->reply_callback(command->context, reply);
+        free(command);
+        return;
+    }
     if (!decode_reply(reply, &answer)) {
         snprintf(why, sizeof why, "%.*s", WHY_SIZE - 1,
                  reply->type == REDIS_REPLY_ERROR ? reply->str : "its answer has another form");
@@ -203,26 +248,78 @@ static void on_answer(redisAsyncContext *connection, void *data, void *context)
     free(command);
 }
 
-void store_call(struct store *store, const struct script_call *call, store_callback *callback,
-                void *context)
+/* A copy of *wanted, sent. Returns false if the store is away. */
+static bool submit(struct store *store, const struct store_command *wanted)
 {
     struct store_command *command =
         store->state >= STORE_MERGING ? calloc(1, sizeof *command) : NULL;
 
-    if (command == NULL) {
-        callback(context, NULL);
-        return;
-    }
-    *command = (struct store_command){.store = store,
-                                      .call = *call,
-                                      .callback = callback,
-                                      .context = context,
-                                      .deadline_ms = monotonic_ms() + store->conf->timeout_ms};
+    if (command == NULL)
+        return false;
+    *command = *wanted;
+    command->store = store;
+    command->sent_us = monotonic_us();
+    command->deadline_ms = monotonic_ms() + store->conf->timeout_ms;
     TAILQ_INSERT_TAIL(&store->commands, command, link);
     if (send_call(store, command) != 0)
         go_away(store, "the connection was lost");
     else
         arm_deadline(store);
+    return true;
+}
+
+void store_call(struct store *store, const struct script_call *call, store_callback *callback,
+                void *context)
+{
+    const struct store_command wanted = {.call = *call, .callback = callback, .context = context};
+
+    if (!submit(store, &wanted))
+        callback(context, NULL);
+}
+
+void store_ask(struct store *store, const struct script_call *call, store_reply_callback *callback,
+               void *context)
+{
+    const struct store_command wanted = {
+        .call = *call, .reply_callback = callback, .context = context};
+
+    if (!submit(store, &wanted))
+        callback(context, NULL);
+}
+
+static void describe_endpoint(const struct store *store, struct fleet_state *state)
+{
+    const size_t last = store->next_endpoint > 0 ? store->next_endpoint - 1 : 0;
+    const struct fleet_endpoint *endpoint = &store->conf->endpoint[last % store->conf->endpoints];
+    const bool brackets = strchr(endpoint->address, ':') != NULL;
+
+    if (endpoint->port == 0)
+        snprintf(state->endpoint, sizeof state->endpoint, "%s", endpoint->address);
+    else
+        snprintf(state->endpoint, sizeof state->endpoint, brackets ? "[%s]:%u" : "%s:%u",
+                 endpoint->address, endpoint->port);
+}
+
+void store_describe(const struct store *store, struct fleet_state *state)
+{
+    const int64_t now_ms = monotonic_ms();
+
+    state->store = (uint32_t)store->state;
+    state->running_ms = now_ms - store->start_ms;
+    state->since_ms = now_ms - store->changed_ms;
+    state->away_ms = store->away_ms + (store->state == STORE_AWAY ? state->since_ms : 0);
+    state->latency_us = store->latency_us;
+    state->worst_us =
+        store->worst_us[0] > store->worst_us[1] ? store->worst_us[0] : store->worst_us[1];
+    if (store->connections > 0)
+        state->clock_ahead_ms = store_time_ms(store, now_ms) - clock_ms(CLOCK_REALTIME);
+    state->connections = store->connections;
+    describe_endpoint(store, state);
+    if (store->state == STORE_AWAY)
+        snprintf(state->why, sizeof state->why, "%s", store->why);
+    for (char *at = state->why; *at != '\0'; at++)
+        if (*at < ' ' || *at == 0x7f)
+            *at = '?';
 }
 
 /* --- connecting ------------------------------------------------------------------------------ */
@@ -399,6 +496,7 @@ struct store *store_new(sd_event *event, const struct fleet_conf *conf, const ch
     if (store == NULL)
         return NULL;
     *store = (struct store){.event = event, .conf = conf, .password = password, .hooks = *hooks};
+    store->start_ms = store->changed_ms = monotonic_ms();
     TAILQ_INIT(&store->commands);
     if (sd_event_add_time(event, &store->timer, CLOCK_MONOTONIC, 0, DEADLINE_SLACK_USEC,
                           on_deadline, store) < 0 ||

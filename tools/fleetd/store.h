@@ -9,6 +9,7 @@
 #include "lib/fleet/conf.h"
 #include "tools/fleetd/script_call.h"
 
+#include <hiredis/hiredis.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
@@ -47,6 +48,14 @@ typedef void store_callback(void *context, const struct script_answer *answer);
 /* Calls back exactly once, possibly at once. */
 void store_call(struct store *store, const struct script_call *call, store_callback *callback,
                 void *context);
+
+/* The answer as it is, which may be an error, or NULL if the store is away. */
+typedef void store_reply_callback(void *context, const redisReply *reply);
+void store_ask(struct store *store, const struct script_call *call, store_reply_callback *callback,
+               void *context);
+
+/* What is known of the store and the connection to it: fills that part of *state. */
+void store_describe(const struct store *store, struct fleet_state *state);
 
 /* at_ms of CLOCK_MONOTONIC on the store's clock, as well as it is known. */
 int64_t store_time_ms(const struct store *store, int64_t at_ms);

@@ -57,7 +57,7 @@ static void requests_arrive(void **state)
 
     (void)state;
     assert_true(passes(&request));
-    for (int operation = FLEET_ADMIT; operation <= FLEET_REPORT; operation++) {
+    for (int operation = FLEET_ADMIT; operation <= FLEET_STATUS; operation++) {
         request.operation = (enum fleet_operation)operation;
         assert_true(passes(&request));
     }
@@ -81,7 +81,7 @@ static void answers_arrive(void **state)
     struct fleet_answer answer = an_answer;
 
     (void)state;
-    for (int status = FLEET_ADMITTED; status <= FLEET_AWAY; status++) {
+    for (int status = FLEET_ADMITTED; status <= FLEET_DONE; status++) {
         answer.status = (enum fleet_status)status;
         assert_true(answer_passes(&answer));
     }
@@ -98,7 +98,7 @@ static void bad_requests_are_none(void **state)
 
     (void)state;
     bad[n++].operation = (enum fleet_operation)0;
-    bad[n++].operation = (enum fleet_operation)(FLEET_REPORT + 1);
+    bad[n++].operation = (enum fleet_operation)(FLEET_STATUS + 1);
     bad[n++].outcome = (enum attempt_outcome)(ATTEMPT_WITHDRAWN + 1);
     bad[n++].limits.max_attempts = 0;
     bad[n++].limits.max_attempts = ATTEMPTS_MAX + 1;
@@ -147,7 +147,7 @@ static void bad_answers_are_none(void **state)
 
     (void)state;
     bad[0].status = (enum fleet_status)0;
-    bad[1].status = (enum fleet_status)(FLEET_AWAY + 1);
+    bad[1].status = (enum fleet_status)(FLEET_DONE + 1);
     bad[2].failures = ATTEMPTS_MAX + 1;
     bad[3].in_flight = ATTEMPTS_MAX + 1;
     bad[4].lock_left_ms = -1;
@@ -155,12 +155,41 @@ static void bad_answers_are_none(void **state)
         assert_false(answer_passes(&bad[i]));
 }
 
+/* What tmoutctl would print. */
+static void counts_and_states_are_checked(void **state)
+{
+    struct fleet_count count = {.failures = 3, .name = "4c0000201", .hosts = "h1 h2"}, got_count;
+    struct fleet_state about = {.store = FLEET_STORE_UP, .endpoint = "/x", .host = "h1"}, got;
+
+    (void)state;
+    assert_false(fleet_count_decode(&count, sizeof count, &got_count));
+    assert_false(fleet_state_decode(&about, sizeof about, &got));
+    fleet_count_mark(&count);
+    fleet_state_mark(&about);
+    assert_true(fleet_count_decode(&count, sizeof count, &got_count));
+    assert_true(fleet_state_decode(&about, sizeof about, &got));
+    assert_false(fleet_count_decode(&count, sizeof count - 1, &got_count));
+    assert_false(fleet_state_decode(&about, sizeof about - 1, &got));
+    count.failures = ATTEMPTS_MAX + 1;
+    assert_false(fleet_count_decode(&count, sizeof count, &got_count));
+    count.failures = 0;
+    count.hosts[0] = '\033';
+    assert_false(fleet_count_decode(&count, sizeof count, &got_count));
+    memset(count.hosts, 'x', sizeof count.hosts);
+    assert_false(fleet_count_decode(&count, sizeof count, &got_count));
+    about.store = FLEET_STORE_UP + 1;
+    assert_false(fleet_state_decode(&about, sizeof about, &got));
+    about.store = FLEET_STORE_AWAY;
+    about.why[0] = '\n';
+    assert_false(fleet_state_decode(&about, sizeof about, &got));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_arrive),       cmocka_unit_test(answers_arrive),
         cmocka_unit_test(bad_requests_are_none), cmocka_unit_test(other_packets_are_none),
-        cmocka_unit_test(bad_answers_are_none),
+        cmocka_unit_test(bad_answers_are_none),  cmocka_unit_test(counts_and_states_are_checked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,132 @@
+#include "lib/fleet/query.h"
+
+#include "lib/fleet/client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* The daemon waits for the store for five seconds at most. */
+enum { QUERY_MAX_MS = 8000 };
+
+union query_packet {
+    unsigned char byte[sizeof(struct fleet_state) + 1];
+    struct fleet_state state;
+    struct fleet_count count;
+};
+
+_Static_assert(sizeof(struct fleet_count) <= sizeof(struct fleet_state) + 256,
+               "one buffer for all");
+
+static int begin(struct fleet_client *client, const struct fleet_query *query,
+                 const struct fleet_request *request, enum fleet_operation operation,
+                 struct failure *failure)
+{
+    struct fleet_request asked = *request;
+
+    asked.operation = operation;
+    asked.outcome = ATTEMPT_FAILED;
+    return fleet_client_ask(client, query->path, query->owner, &asked, failure);
+}
+
+/* The next packet's size, or -1 with the reason. */
+static ssize_t next_packet(const struct fleet_client *client, union query_packet *packet,
+                           struct failure *failure)
+{
+    struct pollfd poll_fd = {.fd = client->fd, .events = POLLIN};
+    ssize_t size = -1;
+
+    const int ready = poll(&poll_fd, 1, QUERY_MAX_MS);
+    if (ready > 0)
+        size = recv(client->fd, packet, sizeof *packet, MSG_DONTWAIT);
+    if (size > 0)
+        return size;
+    failure_set(failure, "%s",
+                ready == 0  ? "tmout-fleetd does not answer"
+                : size == 0 ? "tmout-fleetd has closed the connection"
+                            : strerror(errno));
+    return -1;
+}
+
+/* Is this the last packet? Returns 1 if it is, 0 if not, or -1 with the reason. */
+static int is_last(const union query_packet *packet, ssize_t size, struct fleet_answer *answer,
+                   struct failure *failure)
+{
+    if (!fleet_answer_decode(packet, (size_t)size, answer))
+        return 0;
+    if (answer->status == FLEET_DONE)
+        return 1;
+    failure_set(failure, "tmout-fleetd cannot reach the store");
+    return -1;
+}
+
+static int wrong_version(struct failure *failure)
+{
+    failure_set(failure, "tmout-fleetd is of another version");
+    return -1;
+}
+
+int fleet_query_status(const struct fleet_query *query, struct fleet_state *state,
+                       struct failure *failure)
+{
+    const struct fleet_request nobody = {
+        .origin = {.kind = ORIGIN_NETWORK},
+        .limits = {.max_attempts = 1, .window_ms = 1, .lock_ms = 1},
+        .user = "-"};
+    struct fleet_client client;
+    union query_packet packet;
+    int result = -1;
+
+    if (begin(&client, query, &nobody, FLEET_STATUS, failure) != 0)
+        return -1;
+    const ssize_t size = next_packet(&client, &packet, failure);
+    if (size > 0)
+        result = fleet_state_decode(&packet, (size_t)size, state) ? 0 : wrong_version(failure);
+    fleet_client_close(&client);
+    return result;
+}
+
+int fleet_query_look(const struct fleet_query *query, const struct fleet_request *request,
+                     struct fleet_count *count, int64_t *penalty_ms, struct failure *failure)
+{
+    struct fleet_client client;
+    struct fleet_answer answer;
+    union query_packet packet;
+    int found = 0, last = 0;
+
+    if (begin(&client, query, request, FLEET_LOOK, failure) != 0)
+        return -1;
+    while (last == 0) {
+        const ssize_t size = next_packet(&client, &packet, failure);
+        last = size < 0 ? -1 : is_last(&packet, size, &answer, failure);
+        if (last == 0 && (found == FLEET_COUNTS_MAX ||
+                          !fleet_count_decode(&packet, (size_t)size, &count[found++])))
+            last = wrong_version(failure);
+    }
+    fleet_client_close(&client);
+    *penalty_ms = last > 0 ? answer.lock_left_ms : 0;
+    return last > 0 ? found : -1;
+}
+
+int fleet_query_clear(const struct fleet_query *query, const struct fleet_request *request,
+                      unsigned *failures, struct failure *failure)
+{
+    struct fleet_client client;
+    struct fleet_answer answer;
+    union query_packet packet;
+    int last = -1;
+
+    if (begin(&client, query, request, FLEET_CLEAR, failure) != 0)
+        return -1;
+    const ssize_t size = next_packet(&client, &packet, failure);
+    if (size > 0)
+        last = is_last(&packet, size, &answer, failure);
+    fleet_client_close(&client);
+    if (last == 0)
+        return wrong_version(failure);
+    if (last < 0)
+        return -1;
+    *failures = answer.failures;
+    return answer.in_flight > 0;
+}

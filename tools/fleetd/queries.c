@@ -1,0 +1,173 @@
+#include "tools/fleetd/queries.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* More than tmoutctl has reason to ask at a time. */
+enum { QUERIES_MAX = 16 };
+
+static unsigned queries;
+
+/* Waits for the store. */
+struct query {
+    struct query_about about;
+    int fd;
+    struct fleet_request request;
+};
+
+static bool send_packet(int fd, const void *packet, size_t size)
+{
+    return send(fd, packet, size, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)size;
+}
+
+static void end_query(struct query *query, const struct fleet_answer *answer)
+{
+    unsigned char packet[FLEET_ANSWER_SIZE];
+
+    fleet_answer_encode(answer, packet);
+    (void)send_packet(query->fd, packet, sizeof packet);
+    close(query->fd);
+    free(query);
+    queries--;
+}
+
+/* --- the store's answers: whatever they may be --------------------------------------------- */
+
+static bool is_array(const redisReply *reply, size_t least)
+{
+    return reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements >= least;
+}
+
+static bool take_number(const redisReply *reply, int64_t least, int64_t most, int64_t *number)
+{
+    if (reply->type != REDIS_REPLY_INTEGER || reply->integer < least || reply->integer > most)
+        return false;
+    *number = reply->integer;
+    return true;
+}
+
+/* -1 is forever. */
+static bool take_time(const redisReply *reply, int64_t *time_ms)
+{
+    if (!take_number(reply, -1, INT64_MAX, time_ms))
+        return false;
+    if (*time_ms < 0)
+        *time_ms = SETTING_FOREVER;
+    return true;
+}
+
+static bool take_text(const redisReply *reply, char *text, size_t size)
+{
+    if (reply->type != REDIS_REPLY_STRING || reply->len == 0 || (size_t)reply->len >= size)
+        return false;
+    for (size_t i = 0; i < (size_t)reply->len; i++)
+        if (reply->str[i] <= ' ' || reply->str[i] >= 0x7f)
+            return false;
+    memcpy(text, reply->str, (size_t)reply->len);
+    text[reply->len] = '\0';
+    return true;
+}
+
+/* As many hosts as there is room for. */
+static void take_hosts(const redisReply *reply, char *hosts, size_t size)
+{
+    char name[FLEET_HOST_MAX];
+    size_t length = 0;
+
+    for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++) {
+        if (!take_text(reply->element[i], name, sizeof name) || length + strlen(name) + 2 > size)
+            continue;
+        length += (size_t)sprintf(hosts + length, "%s%s", length > 0 ? " " : "", name);
+    }
+}
+
+static bool take_count(const redisReply *reply, struct fleet_count *count)
+{
+    int64_t failures, in_flight;
+
+    *count = (struct fleet_count){.failures = 0};
+    if (!is_array(reply, 5) || !take_text(reply->element[0], count->name, sizeof count->name) ||
+        !take_number(reply->element[1], 0, ATTEMPTS_MAX, &failures) ||
+        !take_number(reply->element[2], 0, ATTEMPTS_MAX, &in_flight) ||
+        !take_time(reply->element[3], &count->lock_left_ms))
+        return false;
+    count->failures = (uint32_t)failures;
+    count->in_flight = (uint32_t)in_flight;
+    take_hosts(reply->element[4], count->hosts, sizeof count->hosts);
+    fleet_count_mark(count);
+    return true;
+}
+
+static void on_looked(void *context, const redisReply *reply)
+{
+    struct query *query = context;
+    struct fleet_answer answer = {.status = FLEET_AWAY};
+    struct fleet_count count;
+
+    if (is_array(reply, 2) && take_time(reply->element[1], &answer.lock_left_ms))
+        answer.status = FLEET_DONE;
+    else
+        answer.lock_left_ms = 0;
+    for (size_t i = 2; answer.status == FLEET_DONE && i < reply->elements; i++)
+        if (!take_count(reply->element[i], &count) || !send_packet(query->fd, &count, sizeof count))
+            answer = (struct fleet_answer){.status = FLEET_AWAY};
+    end_query(query, &answer);
+}
+
+static void on_cleared(void *context, const redisReply *reply)
+{
+    struct query *query = context;
+    struct fleet_answer answer = {.status = FLEET_AWAY};
+    int64_t failures, was_locked;
+
+    if (is_array(reply, 3) && take_number(reply->element[1], 0, INT32_MAX, &failures) &&
+        take_number(reply->element[2], 0, 1, &was_locked)) {
+        answer.status = FLEET_DONE;
+        answer.failures = (uint32_t)(failures < ATTEMPTS_MAX ? failures : ATTEMPTS_MAX);
+        answer.in_flight = (uint32_t)was_locked;
+        journal_forget(query->about.journal, query->request.user);
+    }
+    end_query(query, &answer);
+}
+
+static void answer_status(struct query *query)
+{
+    const struct query_about *about = &query->about;
+    struct fleet_state state = {.tls = 0, .journal = (uint32_t)journal_size(about->journal)};
+
+    store_describe(about->store, &state);
+    clients_describe(about->clients, &state);
+    snprintf(state.host, sizeof state.host, "%s", about->host);
+    fleet_state_mark(&state);
+    (void)send_packet(query->fd, &state, sizeof state);
+    end_query(query, &(struct fleet_answer){.status = FLEET_DONE});
+}
+
+void query_answer(const struct query_about *about, int fd, const struct fleet_request *request)
+{
+    struct query *query = queries < QUERIES_MAX ? malloc(sizeof *query) : NULL;
+    struct script_call call;
+
+    if (query == NULL) {
+        close(fd);
+        return;
+    }
+    queries++;
+    *query = (struct query){.about = *about, .fd = fd, .request = *request};
+    const struct script_target target = {.prefix = about->conf->prefix,
+                                         .host = about->host,
+                                         .lease_ms = about->conf->lease_ms,
+                                         .request = &query->request};
+    if (request->operation == FLEET_STATUS) {
+        answer_status(query);
+    } else if (request->operation == FLEET_LOOK) {
+        script_call_look(&call, &target);
+        store_ask(about->store, &call, on_looked, query);
+    } else {
+        script_call_forget(&call, &target);
+        store_ask(about->store, &call, on_cleared, query);
+    }
+}

@@ -233,6 +233,7 @@ def survives_its_own_end():
         again = one.attempt()
         again.identity = attempt.identity
         again.settle(SUCCEEDED)
+        wait_until(lambda: not Question(other, LOOK).counts())
         tap.equal([other.try_once() for _ in range(3)], ["admitted"] * 3,
                   "its success is settled on a new connection")
         tap.equal(one.try_once(), "locked", "... and nothing else has changed")

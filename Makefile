@@ -154,8 +154,10 @@ $(BUILD)/obj/%.o: %.c Makefile $(BUILD)/paths | $(BUILD)/requirements-build
 $(call objects,$(MODULE_SOURCES)) $(call objects,$(CTL_SOURCES)): \
     OBJECT_CPPFLAGS = $(PROGRAM_PATHS)
 
+# It has nothing to construct or destroy. What the compiler links for that would have four
+# more symbols looked up in all libraries of the program at each login.
 $(BUILD)/pam_tmout.so: $(call objects,$(MODULE_SOURCES) $(LOGIN_SOURCES)) pam_module/pam_tmout.map
-	$(LINK) -shared $(if $(SANITIZE),,-Wl,--no-undefined) -Wl,--version-script=pam_module/pam_tmout.map \
+	$(LINK) -shared -nostartfiles $(if $(SANITIZE),,-Wl,--no-undefined) -Wl,--version-script=pam_module/pam_tmout.map \
 	    -Wl,--as-needed -o $@ $(filter %.o,$^) -lpam $(AUDIT_LIBS) -ldl
 
 $(BUILD)/tmoutctl: $(call objects,$(CTL_SOURCES) $(LOGIN_SOURCES) $(COMPILER_SOURCES))
@@ -410,7 +412,8 @@ $(TEST_BUILD)/pam_stub.so: tests/module/pam_stub.c tests/module/pam_stub.h
 $(patsubst %.c,$(TEST_BUILD)/obj/%.o,$(MODULE_SOURCES)): TEST_FLAGS = $(COMPILE) -DBINDIR='"$(CURDIR)/$(BUILD)"'
 $(TEST_BUILD)/pam_tmout.so: $(patsubst %.c,$(TEST_BUILD)/obj/%.o,$(MODULE_SOURCES)) \
     $(call objects,$(LOGIN_SOURCES)) pam_module/pam_tmout.map | $(BUILD)/tmoutctl
-	$(LINK) -shared -Wl,--version-script=pam_module/pam_tmout.map -o $@ $(filter %.o,$^) -lpam $(AUDIT_LIBS)
+	$(LINK) -shared -nostartfiles -Wl,--version-script=pam_module/pam_tmout.map -o $@ $(filter %.o,$^) \
+	    -lpam $(AUDIT_LIBS)
 
 # dependencies-GROUP: what that group of targets needs.
 dependencies-%: FORCE

@@ -14,6 +14,7 @@ struct group_file {
     char *text;
     size_t room, next, end; /* text[next..end) has been read and not been used */
     off_t dropped;          /* bytes in front of text[0] */
+    bool skips_empty;       /* set by the caller: groups without members are left out */
 };
 
 /* The texts are in the file's memory, until the next call, and have no NUL. */

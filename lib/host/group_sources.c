@@ -54,9 +54,11 @@ static int add_from_file(struct group_file *file, const char *user, struct group
     int found;
 
     group_file_rewind(file);
+    file->skips_empty = true;
     while ((found = group_file_next(file, &line)) > 0)
         if (line.members_length > 0 && group_line_has(&line, user) && list_gid(list, line.gid) != 0)
             return -1;
+    file->skips_empty = false;
     return found;
 }
 

@@ -74,16 +74,30 @@ void log_entry_add_field(struct log_entry *entry, const char *key, const char *v
         put_field(entry->fields, entry->fields_size, sizeof entry->fields, name, value);
 }
 
+/* Appends text at used, as far as there is room, and a NUL. Returns what is used then. */
+static size_t append(char *to, size_t used, size_t room, const char *text)
+{
+    const size_t length = strlen(text), left = room - used - 1;
+    const size_t taken = length < left ? length : left;
+
+    memcpy(to + used, text, taken);
+    to[used + taken] = '\0';
+    return used + taken;
+}
+
 void log_entry_add(struct log_entry *entry, const char *key, const char *format, ...)
 {
-    const size_t used = strlen(entry->text);
+    size_t used = strlen(entry->text);
     char value[FIELD_VALUE_MAX];
     va_list arguments;
 
     va_start(arguments, format);
     vsnprintf(value, sizeof value, format, arguments);
     va_end(arguments);
-    snprintf(entry->text + used, sizeof entry->text - used, " %s=%s", key, value);
+    used = append(entry->text, used, sizeof entry->text, " ");
+    used = append(entry->text, used, sizeof entry->text, key);
+    used = append(entry->text, used, sizeof entry->text, "=");
+    append(entry->text, used, sizeof entry->text, value);
     log_entry_add_field(entry, key, value);
 }
 

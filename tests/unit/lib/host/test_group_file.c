@@ -71,6 +71,8 @@ static void reads_what_the_library_reads(void **state)
         {"a:x: 1:kim\nb:x:+2:kim\nc:x:3 :kim\nd:x:x:kim\ne:x::kim\n:x:7:kim\n", 3},
         {"a:x:4294967295:kim\nb:x:4294967296:kim\nc:x:99999999999999999999:kim\nd:x:-3:kim\n", 1},
         {"a:x:1\nb:x\nc\nd:x:\n", 1},
+        {"a:x:007:kim\nb:x:999999999:kim\nc:x:1234567890:kim\nd:x:0000000001:kim\n", 4},
+        {"a:x:1x:kim\nb:x:12345678x:kim\nc:x:1 2:kim\nd:x:123456789", 1},
         {"d:x:\n5:x:7:kim\ne:x: \n6\n", 1}, /* no number, and not that of the next line */
         {"+\n+:::\n-kim:::\n+@all:x:5:kim\na:x:1:kim\n", 1},
         {"a:x:1:kim:more\nb:!:2:kim\n", 2},
@@ -101,6 +103,29 @@ static void reads_long_lines_and_long_files(void **state)
     assert_int_equal(assert_as_library(), 40);
 }
 
+static void leaves_out_groups_without_members(void **state)
+{
+    static const char text[] = "a:x:1:\nb:x:2:kim\nc:x:3\nd:x:\n:\ne:x:5:\nf:x:6:lee\ng:x:7:";
+    static const char *const members[] = {"b", "c", "f"};
+    struct group_file file;
+    struct group_line line;
+
+    (void)state;
+    write_group_file(text, strlen(text));
+    assert_int_equal(group_file_open(&file, memory_path), 0);
+    file.skips_empty = true;
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        assert_int_equal(group_file_next(&file, &line), 1);
+        assert_memory_equal(line.name, members[i], line.name_length);
+    }
+    assert_int_equal(group_file_next(&file, &line), 0);
+    file.skips_empty = false;
+    group_file_rewind(&file);
+    assert_int_equal(group_file_next(&file, &line), 1);
+    assert_memory_equal(line.name, "a", 1);
+    group_file_close(&file);
+}
+
 static void has_no_groups_without_a_file(void **state)
 {
     struct group_file file;
@@ -125,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_what_the_library_reads),
         cmocka_unit_test(reads_long_lines_and_long_files),
+        cmocka_unit_test(leaves_out_groups_without_members),
         cmocka_unit_test(has_no_groups_without_a_file),
     };
 

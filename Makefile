@@ -118,6 +118,7 @@ help:
 	@echo '  make clean              remove build/'
 	@echo 'Test'
 	@echo '  sudo make demo          see it work on a throw-away host'
+	@echo '  sudo make demo-fleet    see three throw-away hosts share one count of failed logins'
 	@echo '  make check-units        unit tests only: under a minute, no root'
 	@echo '  sudo make check         all tests and most linters; without root, what needs none'
 	@echo '  make check SANITIZE=1   unit and module tests with sanitizers'
@@ -472,6 +473,11 @@ soak: dependencies-soak
 demo: dependencies-demo
 	@$(MAKE) --no-print-directory --silent all build/bench/crowd build/bench/pam_check.so
 	@tests/host/throwaway demo/demo.py
+
+.PHONY: demo-fleet
+demo-fleet: dependencies-demo-fleet
+	@$(MAKE) --no-print-directory --silent all $(BUILD)/tmout-fleetd
+	@tests/host/throwaway demo/fleet.py
 
 # --- measure, fuzz, lint -------------------------------------------------
 

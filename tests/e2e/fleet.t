@@ -9,10 +9,11 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
 from host.attempts import Pam, setup_passwords, su
+from host.checked import count_checks, reached
 from host.commands import must
-from host.files import read, write
+from host.files import read
 from host.fleet_hosts import Fleet
-from host.pam_stacks import stack, wire_auth
+from host.pam_stacks import stack
 from host.product import fresh, unlock
 from host.store import Server
 from host.syslog import syslog
@@ -25,19 +26,11 @@ user "none"  { fleet_fallback = 0 }
 """
 PEOPLE = {name: "right" for name in "prey solo crowd cut fine none dead late mal".split()}
 HOSTS, STORE_DIRECTORY = 3, "/tmp/store"
-REACHED = "/run/reached"
-CHECK = f"#!/bin/sh\necho \"$PAM_USER\" >>{REACHED}\nsleep 0.05\n"
-CHECK_LINE = "auth [default=ignore] pam_exec.so quiet seteuid /root/check"
 MARK = "/traced"
 GUESSES = [f"guess{n}" for n in range(4)]
 
 
 # --- scenarios -----------------------------------------------------------------------------
-
-def reached(name):
-    """How many passwords of this user were checked, on all hosts."""
-    return read(REACHED).split().count(name)
-
 
 def guesses_are_bounded():
     """twelve wrong passwords on three hosts at once"""
@@ -125,9 +118,7 @@ if sys.argv[1:2] == ["attempt"]:
     log_in_between_marks()
 
 setup_passwords(POLICY, "", ["sshd", "su"], PEOPLE)
-write("/root/check", CHECK, 0o755)
-write(REACHED, "", 0o666)
-wire_auth("sshd", CHECK_LINE)
+count_checks("sshd")
 os.makedirs(STORE_DIRECTORY)
 STORE = Server(directory=STORE_DIRECTORY)
 FLEET = Fleet([STORE_DIRECTORY + "/socket"] * HOSTS, "hold = 1s\ntimeout = 5s\n")

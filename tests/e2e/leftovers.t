@@ -3,10 +3,13 @@
 Each way is tried by a user of its own, all at the same time, beside one who is at work."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
 import time
+import urllib.parse
+import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
@@ -217,6 +220,53 @@ def private_sshd(name):
         return time.monotonic() - begun < LIMIT_SEC + LATE_SEC and len(tmoutd.cut(name)) == 1
 
 
+WEB_TERMINAL = ("shellinaboxd --disable-ssl --localhost-only --background=$PWD/web.pid --port={port} "
+                "-s \"/:$(id -u):$(id -g):$PWD:/bin/bash -i\" </dev/null >/dev/null 2>&1")
+
+
+class WebTerminal:
+    """A browser at the web terminal that a login has left behind at this port."""
+
+    def __init__(self, port):
+        self.url, self.session = f"http://127.0.0.1:{port}/", None
+        self._post()
+
+    def _post(self, **more):
+        fields = {"width": 80, "height": 24, "rooturl": self.url, **more}
+        if self.session:
+            fields["session"] = self.session
+        with urllib.request.urlopen(self.url + "?", urllib.parse.urlencode(fields).encode(),
+                                    timeout=GUARD_SEC) as answer:
+            text = answer.read()
+        self.session = json.loads(text)["session"] if not self.session else self.session
+        return text
+
+    def press(self, key):
+        self._post(keys=key.encode().hex())
+
+
+def web_terminal(name, port):
+    leave(name, WEB_TERMINAL.format(port=port))
+    return WebTerminal(port)
+
+
+def web_terminal_left_alone(name):
+    """a web terminal, with nobody at the keyboard"""
+    web_terminal(name, 8023)
+    begun = time.monotonic()
+    wait_until(lambda: not any("bash -i" in line for line in processes(name)))
+    return time.monotonic() - begun < LIMIT_SEC + LATE_SEC and len(tmoutd.cut(name)) == 1
+
+
+def web_terminal_in_use(name):
+    """a web terminal, with somebody who types"""
+    web = web_terminal(name, 8024)
+    for _ in range(3 * LIMIT_SEC // PAUSE_SEC):
+        web.press("x")
+        time.sleep(PAUSE_SEC)
+    return any("bash -i" in line for line in processes(name)) and not tmoutd.cut(name)
+
+
 def too_old(name):
     """max_session ends what is left, idle or not, with or without a terminal"""
     begun = time.monotonic()
@@ -242,6 +292,8 @@ def at_work(name):
 def cases():
     for title, command in {**WITHOUT_TERMINAL, **WITH_TERMINAL}.items():
         yield f"end: {title}", "end", lambda name, command=command: ended_with_login(name, command)
+    yield "end: a web terminal", "end", \
+        lambda name: ended_with_login(name, WEB_TERMINAL.format(port=8025))
     for function in kill_client, kill_sshd, idle_terminal, another_login:
         yield f"end: {function.__doc__}", "end", function
     for title, command in WITH_TERMINAL.items():
@@ -249,7 +301,8 @@ def cases():
             lambda name, command=command: ended_when_idle(name, command)
     yield "watch: a daemon without a terminal stays", "watch", \
         lambda name: kept(name, WITHOUT_TERMINAL["a daemon"])
-    for function in mosh_left_alone, mosh_in_use, panes_in_use, private_sshd:
+    for function in mosh_left_alone, mosh_in_use, panes_in_use, private_sshd, \
+            web_terminal_left_alone, web_terminal_in_use:
         yield f"watch: {function.__doc__}", "watch", function
     yield f"watch: {too_old.__doc__}", "old", too_old
     yield "keep: a daemon stays", "none", lambda name: kept(name, WITHOUT_TERMINAL["a daemon"])

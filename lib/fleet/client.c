@@ -69,13 +69,17 @@ static int send_request(const struct fleet_client *client, struct failure *failu
     return -1;
 }
 
+static bool choose_id(struct fleet_request *request)
+{
+    return getrandom(request->id, sizeof request->id, GRND_NONBLOCK) == (ssize_t)sizeof request->id;
+}
+
 int fleet_client_ask(struct fleet_client *client, const char *path, uid_t owner,
                      const struct fleet_request *request, struct failure *failure)
 {
     client->request = *request;
     client->fd = -1;
-    if (getrandom(client->request.id, sizeof client->request.id, GRND_NONBLOCK) !=
-        (ssize_t)sizeof client->request.id) {
+    if (!choose_id(&client->request)) {
         failure_set(failure, "no random number: %s", strerror(errno));
         return -1;
     }
@@ -125,6 +129,9 @@ void fleet_client_settle(struct fleet_client *client, const char *path, uid_t ow
 {
     struct failure ignored = {""};
 
+    /* The daemon may have withdrawn the attempt that it has asked the store for in vain. */
+    if (operation == FLEET_REPORT)
+        (void)choose_id(&client->request);
     client->request.operation = operation;
     client->request.outcome = outcome;
     if (client->fd < 0 || send_request(client, &ignored) != 0) {

@@ -107,6 +107,23 @@ static void asks_and_settles(void **state)
     finish(&s);
 }
 
+/* Under another id: the daemon has withdrawn what it has asked the store for in vain. */
+static void reports(void **state)
+{
+    struct scene s;
+
+    begin_asked(&s, *state);
+    const struct fleet_request asked = received(s.peer);
+    reply(s.peer, FLEET_AWAY);
+    assert_int_equal(wait_now(&s), 1);
+    fleet_client_settle(&s.client, s.path, geteuid(), FLEET_REPORT, ATTEMPT_FAILED);
+    const struct fleet_request reported = received(s.peer);
+    assert_int_equal(reported.operation, FLEET_REPORT);
+    assert_int_equal(reported.outcome, ATTEMPT_FAILED);
+    assert_memory_not_equal(reported.id, asked.id, sizeof asked.id);
+    finish(&s);
+}
+
 static void ids_differ(void **state)
 {
     struct fleet_request one, other;
@@ -281,6 +298,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(asks_and_settles),
+        WITH_DIRECTORY(reports),
         WITH_DIRECTORY(ids_differ),
         WITH_DIRECTORY(settles_on_a_new_connection),
         WITH_DIRECTORY(a_closed_connection_is_away),

@@ -1,0 +1,64 @@
+"""A way to a store that can be cut: a Unix socket in front of another one."""
+
+import contextlib
+import os
+import socket
+import threading
+
+
+class Relay:
+    """Passes on what comes, until it is cut or blocked."""
+
+    def __init__(self, path, store_path):
+        self.path, self.store_path = path, store_path
+        self.open = threading.Event()  # what was received is passed on
+        self.open.set()
+        self.is_cut = False
+        self.sockets = []
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        os.chmod(path, 0o600)
+        self.listener.listen(64)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            client, _ = self.listener.accept()
+            store = socket.socket(socket.AF_UNIX)
+            try:
+                if self.is_cut:
+                    raise OSError("cut")
+                store.connect(self.store_path)
+            except OSError:
+                client.close()
+                continue
+            self.sockets += [client, store]
+            for source, target in (client, store), (store, client):
+                threading.Thread(target=self._pass, args=(source, target), daemon=True).start()
+
+    def _pass(self, source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                self.open.wait()
+                target.sendall(data)
+        for end in source, target:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def block(self):
+        """Nothing passes any more, and nobody is told: as on a network that loses it all."""
+        self.open.clear()
+
+    def unblock(self):
+        self.open.set()
+
+    def cut(self):
+        """Ends all connections, and accepts no others."""
+        self.is_cut = True
+        for end in self.sockets:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        self.sockets = []
+
+    def heal(self):
+        self.is_cut = False

@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+"""Login attempts on three hosts that share a store, as in tests/e2e/fleet.t, in large numbers and
+with all that takes long: the store is frozen, killed under attack, and cut off from some of the
+hosts; a daemon is killed and frozen. NUMBERS says how many attempts there are on each host.
+"""
+import os
+import signal
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
+
+from host.attempts import setup_passwords
+from host.files import read, write
+from host.fleet_hosts import Fleet
+from host.pam_stacks import wire_auth
+from host.relay import Relay
+from host.store import Server
+from host.tap import tap
+
+POLICY = "default { max_attempts = 3  fleet_attempts = 3  fleet_fallback = 1 }\n"
+NUMBERS = [int(number) for number in os.environ.get("NUMBERS", "7 33").split()]
+HOSTS, STORE_DIRECTORY = 3, "/tmp/store"
+REACHED, DELAY = "/run/reached", "/run/delay"
+CHECK = f"#!/bin/sh\necho \"$PAM_USER\" >>{REACHED}\nread -r delay <{DELAY}\nsleep $delay\n"
+CHECK_LINE = "auth [default=ignore] pam_exec.so quiet seteuid /root/check"
+DELAYS = ["0", "0.02", "0.1"]
+NAMES = "frozen thawed lost cut healed blocked fine dead late".split()
+CROWD = [f"{kind}{n}x{i}" for kind in ("prey", "crowd") for n in NUMBERS
+         for i in range(len(DELAYS))]
+
+
+def reached(name):
+    """How many passwords of this user were checked, on all hosts."""
+    return read(REACHED).split().count(name)
+
+
+def many_at_once():
+    """wrong and right passwords in large numbers, with checks of several lengths"""
+    for number in NUMBERS:
+        for i, delay in enumerate(DELAYS):
+            write(DELAY, delay + "\n")
+            inside = FLEET.everywhere("try_all", f"prey{number}x{i}",
+                                      [f"guess{n}" for n in range(number)])
+            tap.equal((sum(map(sum, inside)), reached(f"prey{number}x{i}")), (0, 3),
+                      f"{number * HOSTS} wrong, checks of {delay} s: three are checked")
+            inside = FLEET.everywhere("try_all", f"crowd{number}x{i}", ["right"] * number)
+            tap.equal(sum(map(sum, inside)), number * HOSTS,
+                      f"{number * HOSTS} right, checks of {delay} s: all get in")
+
+
+def the_store_is_frozen():
+    """the store is stopped, and goes on"""
+    STORE.process.send_signal(signal.SIGSTOP)
+    FLEET.everywhere("try_all", "frozen", [f"guess{n}" for n in range(4)])
+    tap.equal(reached("frozen"), HOSTS, "each host checks one wrong password")
+    FLEET.everywhere("await_away")
+    STORE.process.send_signal(signal.SIGCONT)
+    FLEET.everywhere("await_store")
+    before = reached("frozen")
+    inside = FLEET.everywhere("try_each", {"frozen": ["right"], "thawed": ["right"]})
+    tap.equal(inside, [{"frozen": [False], "thawed": [True]}] * HOSTS,
+              "all that failed is known to all")
+    tap.equal(reached("frozen"), before, "no password is checked")
+
+
+def the_store_is_lost_under_attack():
+    """the store is killed while passwords are tried, and comes back empty"""
+    FLEET.everywhere("try_all", "lost", ["guess"])
+    for host in FLEET.hosts:
+        host.tell("try_all", "lost", [f"guess{n}" for n in range(6)])
+    STORE.stop()
+    STORE.start()
+    for host in FLEET.hosts:
+        host.answer()
+    tap.equal(reached("lost"), HOSTS, "three were checked before, and none after")
+    FLEET.everywhere("await_store")
+
+
+def hosts_are_cut_off():
+    """one host is cut off from the store, one gets no answers, and both come back"""
+    RELAYS[0].cut()
+    RELAYS[1].block()
+    FLEET.hosts[0].do("await_away")
+    FLEET.everywhere("try_all", "cut", [f"guess{n}" for n in range(6)])
+    tap.equal(reached("cut"), 5, "three at the store, and one on each host that is cut off")
+    FLEET.hosts[1].do("await_away")
+    RELAYS[0].heal()
+    RELAYS[1].unblock()
+    for host in FLEET.hosts[:2]:
+        host.do("await_store")
+    inside = FLEET.everywhere("try_each", {"cut": ["right"], "healed": ["right"]})
+    tap.equal(inside, [{"cut": [False], "healed": [True]}] * HOSTS, "the count is one again")
+    tap.equal(reached("cut"), 5, "no password is checked")
+
+
+def the_daemon_is_away():
+    """one host's daemon is killed, then frozen"""
+    host = FLEET.hosts[0]
+    host.do("stop_daemon")
+    host.do("try_all", "dead", [f"guess{n}" for n in range(5)])
+    tap.equal(reached("dead"), 1, "without it, fleet_fallback applies")
+    host.do("start_daemon")
+    host.do("freeze_daemon")
+    host.do("try_all", "late", [f"guess{n}" for n in range(5)])
+    tap.equal(reached("late"), 1, "if it does not answer, too")
+    host.do("start_daemon")
+    tap.equal(host.do("try_all", "fine", ["right"]), [True], "it is used again")
+
+
+setup_passwords(POLICY, "", ["sshd"], {name: "right" for name in NAMES + CROWD})
+write("/root/check", CHECK, 0o755)
+write(REACHED, "", 0o666)
+write(DELAY, "0.05\n")
+wire_auth("sshd", CHECK_LINE)
+os.makedirs(STORE_DIRECTORY)
+STORE = Server(directory=STORE_DIRECTORY)
+RELAYS = [Relay(f"{STORE_DIRECTORY}/relay{number}", STORE.path) for number in range(HOSTS)]
+FLEET = Fleet([relay.path for relay in RELAYS], "hold = 2s\ntimeout = 1s\n")
+tap.run(many_at_once, the_store_is_frozen, the_store_is_lost_under_attack, hosts_are_cut_off,
+        the_daemon_is_away)

@@ -60,6 +60,31 @@ use() {
     wait "$quiet" 2>/dev/null
 }
 
+# What a program below a user's own uid may use: tmoutctl, and the module in su.
+as_user() {
+    su carol -c 'tmoutctl show' >/dev/null 2>&1
+    echo "tmoutctl: $?"
+    su carol -c 'echo wrong | su quiet -c true' >/dev/null 2>&1
+    echo "a wrong password for su: $(tmoutctl attempts quiet | sed -n 's/.*local *\([0-9] of [0-9]\).*/\1/p')"
+    tmoutctl unlock quiet >/dev/null
+}
+# With fapolicyd's own sample rules, where everything but the kit is trusted. It says on
+# its standard error what it denies.
+start_fapolicyd() {
+    for rule in 10-languages 20-dracut 21-updaters 30-patterns 40-bad-elf 41-shared-obj \
+        42-trusted-elf 70-trusted-lang 72-shell 90-deny-execute 95-allow-open; do
+        cp "/usr/share/fapolicyd/sample-rules/$rule.rules" /etc/fapolicyd/rules.d/
+    done
+    fagenrules >/dev/null
+    sed -i 's/^watch_fs = .*/watch_fs = rootfs,tmpfs/; s/^trust = .*/trust = file/
+        s/^\([ug]id\) = .*/\1 = root/' /etc/fapolicyd/fapolicyd.conf
+    fapolicyd-cli --file add /usr/ --trust-file base
+    sed -i /tmout/d /etc/fapolicyd/trust.d/base
+    mkdir -p /run/fapolicyd
+    fapolicyd --debug-deny 2>>/run/fapolicyd.log &
+    until grep -q 'Starting to listen' /run/fapolicyd.log; do sleep 0.2; done
+}
+
 ip link set lo up
 ip address add "$address/24" dev lo
 for user in carol idle quiet; do
@@ -142,4 +167,20 @@ enter debsums
 debsums --all --changed libpam-tmout tmoutd 2>&1
 enter tmoutd
 grep -E 'cannot|denied|not permitted' /run/tmoutd.log /run/log
+enter 'fapolicyd, the kit not trusted'
+cp /bin/true /tmp/true # which is not trusted, either
+mount -o remount,exec /tmp
+start_fapolicyd
+su carol -c /tmp/true 2>/dev/null
+echo "another program: $?"
+as_user
+enter 'fapolicyd, the kit trusted'
+sh /trust-by-fapolicyd >/dev/null
+until grep -q '^Flushed' /run/fapolicyd.log; do sleep 0.2; done
+: >/run/fapolicyd.log
+as_user
+enter fapolicyd
+use
+enter 'denied by fapolicyd'
+grep -a ' dec=deny' /run/fapolicyd.log
 true

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The packages on a hardened kernel, in a virtual machine: lockdown=confidentiality,
-kernel.yama.ptrace_scope 0 to 3, hidepid=2, noexec on /var and /tmp; and what AIDE and
-debsums say after use. What happens there is in hardened.sh.
+kernel.yama.ptrace_scope 0 to 3, hidepid=2, noexec on /var and /tmp, fapolicyd; and what
+AIDE and debsums say after use. What happens there is in hardened.sh.
 """
 import collections
 import glob
@@ -21,7 +21,7 @@ from host.files import REPOSITORY, read, remove, write
 from host.isolation import Skip, isolate
 from host.tap import tap
 
-PACKAGES = """aide bsdutils busybox debsums iproute2 libconfuse2 libjansson4 libpam-runtime
+PACKAGES = """aide bsdutils busybox debsums fapolicyd iproute2 libconfuse2 libjansson4 libpam-runtime
     libsystemd0 login openssh-client openssh-server passwd patch procps sshpass util-linux""".split()
 DIRECTORY = REPOSITORY + "/build/soak/hardened"
 CONTROL = """Package: control
@@ -42,12 +42,18 @@ shells --install: 0
 """.splitlines()
 ENDED = [f"terminal of an idle user, {n}: ended" for n in (1, 2)]
 HARDENINGS = ("noexec on /var and /tmp", "hidepid=2", "ptrace_scope 0", "ptrace_scope 1",
-              "ptrace_scope 2", "ptrace_scope 3")
+              "ptrace_scope 2", "ptrace_scope 3", "fapolicyd")
 
 
 def exclusions():
     """What the README tells AIDE to leave out."""
     return "".join(f"{line}\n" for line in re.findall(r"(?m)^!/\S+$", read(REPOSITORY + "/README.md")))
+
+
+def trust():
+    """What the README does for fapolicyd to trust the kit."""
+    return "".join(f"{line}\n" for line in re.findall(r"(?m)^sudo (fapolicyd-cli .*)$",
+                                                      read(REPOSITORY + "/README.md")))
 
 
 def prepare(root):
@@ -61,12 +67,13 @@ def prepare(root):
     write(f"{control}/DEBIAN/postinst", "#!/bin/sh\nexit 0\n", 0o755)
     must("dpkg-deb", "--build", "--root-owner-group", control, f"{root}/debs/control.deb")
     write(f"{root}/aide-exclusions", exclusions())
+    write(f"{root}/trust-by-fapolicyd", trust())
     shutil.copy(REPOSITORY + "/tests/soak/hardened.sh", f"{root}/job")
 
 
 def sections(text):
     """What the job printed, by the headings in it."""
-    parts = re.split(r"(?m)^== (.*)\n", text)
+    parts = re.split(r"(?m)^== (.*)\n", text.replace(virtual_machine.JOB_DONE + "\n", ""))
     return collections.defaultdict(list, zip(parts[1::2], map(str.splitlines, parts[2::2])))
 
 
@@ -99,8 +106,13 @@ def report(output):
     tap.note(found["changed"])
     tap.equal(found["upgrade"], ["status 0"], "installed over itself")
     tap.equal(found["debsums"], ["/etc/security/tmout.conf"], "debsums: the edited policy only")
-    tap.equal([line for line in found["tmoutd"] if line != virtual_machine.JOB_DONE], [],
-              "nothing is denied, by the log")
+    tap.equal(found["tmoutd"], [], "nothing is denied, by the log")
+    tap.equal(found["fapolicyd, the kit not trusted"],
+              ["another program: 126", "tmoutctl: 126", "a wrong password for su: "],
+              "fapolicyd keeps users from what it does not trust, and su from counting")
+    tap.equal(found["fapolicyd, the kit trusted"], ["tmoutctl: 0", "a wrong password for su: 1 of 3"],
+              "as README has it trusted, it works")
+    tap.equal(found["denied by fapolicyd"], [], "and nothing more is denied")
 
 
 def scenario():

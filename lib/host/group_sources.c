@@ -51,15 +51,15 @@ static int list_gid(struct group_list *list, gid_t gid)
 static int add_from_file(struct group_file *file, const char *user, struct group_list *list)
 {
     struct group_line line;
-    int found;
+    int found = 0, listed = 0;
 
     group_file_rewind(file);
     file->skips_empty = true;
-    while ((found = group_file_next(file, &line)) > 0)
-        if (line.members_length > 0 && group_line_has(&line, user) && list_gid(list, line.gid) != 0)
-            return -1;
+    while (listed == 0 && (found = group_file_next(file, &line)) > 0)
+        if (line.members_length > 0 && group_line_has(&line, user))
+            listed = list_gid(list, line.gid);
     file->skips_empty = false;
-    return found;
+    return listed == 0 ? found : -1;
 }
 
 /* The first line with a number has its name. */

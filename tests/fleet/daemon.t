@@ -20,7 +20,7 @@ from host.waiting import wait_until
 
 REACHED = "the store is reached"
 # However busy the machine is, no lease ends and no answer is late unless that is the scenario.
-LEASE_MS, TIMEOUT = 100000, "timeout = 5s\n"
+LEASE_MS, TIMEOUT, HOLD = 100000, "timeout = 5s\n", "hold = 0s\n"
 
 
 class Fleet:
@@ -31,7 +31,8 @@ class Fleet:
         os.chmod(self.directory, 0o755)
         self.server = Server()
         self.hosts = [Daemon(self.directory, f"h{n}", self.server.path,
-                             TIMEOUT + more if "timeout" not in more else more,
+                             more + "".join(line for line in (TIMEOUT, HOLD)
+                                            if line.split()[0] not in more),
                              lease_ms=lease_ms)
                       for n in range(hosts)]
 
@@ -191,6 +192,13 @@ def survives_a_store_that_lost_everything():
             tap.equal(len(host.log.since(mark, "the store is away")), 1, "one line, away")
 
 
+def holds_admissions():
+    """a daemon that starts together with the store"""
+    with Fleet(more="hold = 60s\n") as fleet:
+        attempt = fleet.hosts[0].attempt().ask()
+        tap.equal(attempt.next(), "waiting", "others have to tell first what they know")
+
+
 def a_frozen_store_is_away():
     """the store is stopped, and goes on"""
     with Fleet(more="timeout = 2s\n") as fleet:
@@ -315,7 +323,8 @@ def distrusts_clients():
 tap.in_parallel([counts_for_all, refuses_nobody_for_others, guesses_are_bounded,
                  the_dead_have_failed, withdraws, holds_a_lease,
                  ends_the_leases_of_a_dead_host,
-                 survives_a_store_that_lost_everything, a_frozen_store_is_away,
+                 survives_a_store_that_lost_everything, holds_admissions,
+                 a_frozen_store_is_away,
                  loads_the_script_again, survives_its_own_end, answers_questions,
                  distrusts_clients], 4)
 tap.end()

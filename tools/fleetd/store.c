@@ -40,6 +40,7 @@ struct store {
     size_t next_endpoint;
     int64_t setup_deadline_ms; /* 0: the connection is set up */
     char sha[SHA_SIZE], run_id[RUN_ID_SIZE], found_run_id[RUN_ID_SIZE];
+    bool is_young;     /* started a moment ago */
     int64_t offset_ms; /* the store's clock minus CLOCK_MONOTONIC */
     sd_event_source *timer, *probe;
     TAILQ_HEAD(store_commands, store_command) commands;
@@ -352,7 +353,8 @@ static void on_loaded(redisAsyncContext *connection, void *data, void *context)
     snprintf(store->sha, sizeof store->sha, "%s", reply->str);
     store->setup_deadline_ms = 0;
     arm_deadline(store);
-    const bool is_new = store->run_id[0] != '\0' && strcmp(store->run_id, store->found_run_id) != 0;
+    const bool is_new = store->run_id[0] == '\0' ? store->is_young
+                                                 : strcmp(store->run_id, store->found_run_id) != 0;
     snprintf(store->run_id, sizeof store->run_id, "%s", store->found_run_id);
     set_state(store, STORE_MERGING);
     store->hooks.reached(store->hooks.context, is_new);
@@ -376,6 +378,15 @@ static void on_time(redisAsyncContext *connection, void *data, void *context)
                        strtoll(reply->element[1]->str, NULL, 10) / 1000 - monotonic_ms();
 }
 
+/* Other hosts may not have told it yet what they know. */
+static bool is_young(const struct store *store, const char *info)
+{
+    char uptime_sec[ROLE_SIZE] = "0";
+
+    find_value(info, "uptime_in_seconds:", uptime_sec, sizeof uptime_sec);
+    return strtoll(uptime_sec, NULL, 10) < (store->conf->hold_ms + 2 * RECONNECT_MS) / 1000;
+}
+
 static void on_info(redisAsyncContext *connection, void *data, void *context)
 {
     struct store *store = connection->data;
@@ -388,6 +399,8 @@ static void on_info(redisAsyncContext *connection, void *data, void *context)
         find_value(reply->str, context == NULL ? "run_id:" : "role:",
                    context == NULL ? store->found_run_id : role,
                    context == NULL ? sizeof store->found_run_id : sizeof role);
+    if (context == NULL && reply->type == REDIS_REPLY_STRING)
+        store->is_young = is_young(store, reply->str);
     if (context != NULL && strcmp(role, "master") != 0)
         go_away(store, reply->type == REDIS_REPLY_ERROR ? "it rejects INFO: see its ACL"
                                                         : "it is a replica");

@@ -28,7 +28,8 @@ struct store;
 struct store_hooks {
     void *context;
     /* The store is reached: tell it what this host knows, and then call store_merged(). It has
-     * another run id than before, or was promoted, where is_new. */
+     * another run id than before where is_new; or, for a daemon that did not know it, was started
+     * a moment ago. */
     void (*reached)(void *context, bool is_new);
     void (*changed)(void *context, enum store_state state, const char *why);
 };

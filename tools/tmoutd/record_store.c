@@ -130,13 +130,27 @@ static void report_unsaved(const struct record_store *store, const struct sessio
              store->sessions_dir, (int)record->pid, failure->text, record->user);
 }
 
+/* The module has written a record after all, and knows more about the login. An event will
+ * tell. */
+static bool is_better(const struct session_record *there, const struct session_record *record)
+{
+    return there->start_ticks == record->start_ticks && there->source == LOGIN_FROM_PAM &&
+           record->source != LOGIN_FROM_PAM;
+}
+
 void record_store_save(struct record_store *store, const struct session_record *record)
 {
     struct session_record *unsaved = find_unsaved(store, record->pid), there;
     struct failure failure = {""};
+    const enum registry_status status =
+        registry_get(store->sessions_dir, geteuid(), record->pid, &there);
 
-    if (registry_get(store->sessions_dir, geteuid(), record->pid, &there) == REGISTRY_NEWER)
+    if (status == REGISTRY_NEWER)
         return;
+    if (status == REGISTRY_OK && is_better(&there, record)) {
+        forget_unsaved(store, unsaved);
+        return;
+    }
     if (registry_put(store->sessions_dir, geteuid(), record, &failure) == 0) {
         forget_unsaved(store, unsaved);
         return;

@@ -17,7 +17,8 @@ struct record_store *record_store_new(struct loop *loop, const char *sessions_di
 void record_store_free(struct record_store *store);
 
 /* Writes the record of a login that is watched, now or later. One that a newer
- * version has written stays. */
+ * version has written stays, and so does the module's if this one is of a login that was found
+ * without: the module knows more. */
 void record_store_save(struct record_store *store, const struct session_record *record);
 
 /* The same for a login that nobody has registered. If it has a record by now, that

@@ -1,5 +1,6 @@
 #include "tools/tmoutctl/host/diff.h"
 
+#include "lib/attempts/ledger_access.h"
 #include "lib/host/checksum.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 /* Lines of context. patch may ignore the outer ones (its fuzz, two lines if not
  * told otherwise), so that these do not count where a hunk has to be unique. */
@@ -50,15 +52,25 @@ static int real_path_of_new(const char *full, char *real)
     return 0;
 }
 
+/* Is a regular file immutable or append-only? By statx(2), one would not have to open it, but
+ * musl has had that only since 1.2.5. */
+static bool is_immutable(const char *full)
+{
+    const int fd = open(full, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    const bool found = fd >= 0 && ledger_is_immutable(fd);
+
+    if (fd >= 0)
+        close(fd);
+    return found;
+}
+
 /* Why patch, which puts a new file in the place of the old one, would fail there or lose what
  * the old one has besides owner and mode; NULL: it would not. */
 static const char *irreplaceable_because(const char *full)
 {
     char directory[PATH_MAX];
-    struct statx status;
 
-    if (statx(AT_FDCWD, full, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &status) == 0 &&
-        (status.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) != 0)
+    if (is_immutable(full))
         return "it is immutable or append-only";
     if (lgetxattr(full, "system.posix_acl_access", NULL, 0) > 0)
         return "patch would drop its access control list";

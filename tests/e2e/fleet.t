@@ -3,6 +3,7 @@
 directory and a tmout-fleetd of its own, and one real store. What takes longer is in
 tests/soak/fleet.t.
 """
+import json
 import os
 import sys
 
@@ -10,11 +11,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 
 from host.attempts import Pam, setup_passwords, su
 from host.checked import count_checks, reached
-from host.commands import must
+from host.commands import must, run
 from host.files import read
 from host.fleet_hosts import Fleet
 from host.pam_stacks import stack
-from host.product import fresh, unlock
+from host.product import fresh
 from host.store import Server
 from host.syslog import syslog
 from host.tap import tap
@@ -48,6 +49,30 @@ def guesses_are_bounded():
               "a host charges nobody for what the fleet has rejected")
 
 
+def tmoutctl_tells():
+    """what an administrator sees on one host, and undoes on all"""
+    one, other, _ = FLEET.hosts
+    status, shown, _ = one.do("tmoutctl", "attempts", "--fleet", "prey")
+    tap.matches(shown.splitlines()[-1], r"prey +network +3 of 3 +locked for (9m|10m).* host[012]",
+                "attempts --fleet shows what all hosts have counted")
+    found = json.loads(other.do("tmoutctl", "attempts", "--fleet", "prey", "--json")[1])
+    tap.equal((found["locked"], found["fleet_attempts"], found["counts"][0]["failures"]), (True, 3, 3),
+              "for programs, too, from another host")
+    tap.matches(other.do("tmoutctl", "attempts", "--fleet", "solo")[1], "solo shares no login",
+                "a user whose attempts are not shared")
+    status, shown, _ = one.do("tmoutctl", "fleet")
+    tap.ok(status == 0 and "store     reached for" in shown and "host      host0\n" in shown,
+           "fleet shows the store", shown)
+    tap.matches(one.do("tmoutctl", "status")[1], "(?m)^fleet     store reached for", "so does status")
+    status, shown, _ = other.do("tmoutctl", "unlock", "prey")
+    tap.ok(status == 0 and shown.endswith("prey is unlocked in the fleet's store\n"),
+           "unlock clears the store", shown)
+    tap.matches(one.do("tmoutctl", "attempts", "--fleet", "prey")[1], "prey has no failed logins",
+                "... as another host sees")
+    FLEET.everywhere("tmoutctl", "unlock", "prey")
+    tap.equal(one.do("try_all", "prey", ["right"]), [True], "and the user gets in")
+
+
 def right_ones_get_in():
     """twelve right passwords on three hosts at once"""
     inside = FLEET.everywhere("try_all", "crowd", ["right"] * 4)
@@ -67,6 +92,11 @@ def the_store_is_away():
     tap.equal([host["none"] for host in inside], [[False]] * HOSTS,
               "with fleet_fallback = 0, nobody does")
     tap.equal(su("mal", "fine", "right").returncode, 0, "su does not need the store")
+    status, _, told = FLEET.hosts[0].do("tmoutctl", "unlock", "fine")
+    tap.ok(status == 2 and "fine is not unlocked in the fleet's store" in told,
+           "unlock says that it cannot reach the store", told)
+    status, shown, _ = FLEET.hosts[0].do("tmoutctl", "fleet")
+    tap.ok(status == 1 and "store     away for" in shown, "so does fleet", shown)
     lines = syslog.settled(mark, "rejected: the fleet cannot be reached .*user=cut ")
     tap.ok(len(lines) == 3, "the log has a line for each that was rejected", *lines)
     STORE.start()
@@ -92,7 +122,8 @@ def log_in_between_marks():
 def traced(policy_text):
     """The system calls of an attempt, and all that was passed to them."""
     fresh(policy_text)
-    unlock("solo")
+    # There is no daemon outside of the hosts: the ledger is cleared, and the store cannot be.
+    run("tmoutctl", "unlock", "solo")
     must("strace", "-f", "-o", "/tmp/trace", sys.executable, os.path.realpath(__file__), "attempt")
     lines = [line.split(None, 1)[1] for line in read("/tmp/trace").splitlines()]
     first, second = [number for number, line in enumerate(lines) if f'"{MARK}"' in line]
@@ -122,4 +153,4 @@ count_checks("sshd")
 os.makedirs(STORE_DIRECTORY)
 STORE = Server(directory=STORE_DIRECTORY)
 FLEET = Fleet([STORE_DIRECTORY + "/socket"] * HOSTS, "hold = 1s\ntimeout = 5s\n")
-tap.run(guesses_are_bounded, right_ones_get_in, the_store_is_away, off_costs_nothing)
+tap.run(guesses_are_bounded, tmoutctl_tells, right_ones_get_in, the_store_is_away, off_costs_nothing)

@@ -35,12 +35,14 @@ EXAMPLES = {
     "apply": [([], None), (["--config", BROKEN], "policy"), (["--config", "/nowhere"], "policy"),
               (["--state", "/dev/null"], "failure")],
     "attempts": [([], None), (["bob"], None), (["eve"], None), (["root"], None),
-                 (["nobody"], None), (["no-such-user"], "failure"), (NOTHING, "policy")],
+                 (["nobody"], None), (["no-such-user"], "failure"), (NOTHING, "policy"),
+                 (["--fleet"], None), (["bob", "--fleet"], None)],
     "audit": [([], None), (["--patch", "--baseline", "no-such-preset"], "failure"),
               (["--check", "host-mac"], None), (["--check", "nothing"], "failure")],
     "check": [([], None), ([BROKEN], "policy"), (["/nowhere"], "failure"), (["/dev/null"], "policy"),
               (NOTHING, "policy")],
     "edit": [([], "failure"), (["/etc/passwd"], "usage")],
+    "fleet": [([], None), (["--openmetrics"], None)],
     "help": [([], None), (["show"], None), (["no-such"], "usage")],
     "preset": [([], None), (["cis-debian12"], None), (["no-such-preset"], "failure"), (["../x"], "failure")],
     "prune": [([], None), (NOTHING, "policy")],
@@ -58,7 +60,7 @@ EXAMPLES = {
     "unlock": [(["eve"], None), (["eve"], None), (["54321"], None), (["no-such-user"], "failure")],
 }
 # Ordinary users may run the others.
-FOR_ROOT = {"apply", "attempts", "audit", "edit", "prune", "status", "unlock"}
+FOR_ROOT = {"apply", "attempts", "audit", "edit", "fleet", "prune", "status", "unlock"}
 # What takes time is not run again and again.
 SLOW = {"audit", "status", "shells"}
 # Bytes that are not UTF-8, a control character, and one that turns the direction of writing.

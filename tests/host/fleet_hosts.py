@@ -13,7 +13,8 @@ if __name__ == "__main__":
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
 from host.attempts import lets_in, state
-from host.commands import must
+from host.commands import must, run
+from host.files import write
 from host.fleet import Daemon
 from host.sshd import Sshd
 
@@ -68,6 +69,11 @@ class Agent:
         self.daemon.start()
         self.await_store()
 
+    def tmoutctl(self, *arguments):
+        """Its exit status, what it printed, and its messages."""
+        done = run("tmoutctl", *arguments)
+        return done.returncode, done.stdout, done.stderr
+
     def count(self, name):
         return state(name)
 
@@ -105,6 +111,8 @@ class Fleet:
     """Several hosts."""
 
     def __init__(self, endpoints, conf):
+        # For tmoutctl. The daemons have files of their own, as each has its own name.
+        write("/etc/security/tmout-fleet.conf", f'endpoints = {{"{endpoints[0]}"}}\n{conf}', 0o600)
         self.hosts = [Host(number, endpoint, conf) for number, endpoint in enumerate(endpoints)]
         for host in self.hosts:
             host.answer()

@@ -25,11 +25,13 @@ NOBODY = 65534
 # set of options of which only one may be given.
 COMMANDS = {
     "apply": {"usage": "apply [--quiet]"},
-    "attempts": {"usage": "attempts [USER]", "operand": "USER"},
+    "attempts": {"usage": "attempts [--fleet] [USER]", "operand": "USER",
+                 "options": {"fleet": None}},
     "audit": {"usage": "audit [--baseline NAME] [--check ID] [--patch]",
               "options": {"baseline": "NAME", "check": "ID", "patch": None}},
     "check": {"usage": "check [FILE]", "operand": "FILE"},
     "edit": {"usage": "edit [NAME]", "operand": "NAME"},
+    "fleet": {"usage": "fleet [--openmetrics]", "options": {"openmetrics": None}},
     "help": {"usage": "help [COMMAND]", "operand": "COMMAND"},
     "preset": {"usage": "preset [NAME]", "operand": "NAME"},
     "prune": {"usage": "prune [--quiet]"},

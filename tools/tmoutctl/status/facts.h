@@ -3,6 +3,7 @@
 #define TMOUT_TMOUTCTL_STATUS_FACTS_H
 
 #include "tools/tmoutctl/audit/audit.h"
+#include "tools/tmoutctl/host/fleet_view.h"
 #include "tools/tmoutctl/host/session_table.h"
 
 /* End with status_free(). */
@@ -18,6 +19,7 @@ struct status_facts {
     size_t rejected;                /* users whose passwords are rejected because of their ledger */
     char first_rejected[64];        /* the first of them */
     struct failure first_fault;     /* their ledger's fault, as in struct user_attempts */
+    struct fleet_view fleet;        /* the store that the hosts share, where configured */
     bool incomplete;                /* something could not be read, after a message */
 };
 

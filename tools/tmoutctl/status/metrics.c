@@ -22,6 +22,55 @@ static void print_gauge(FILE *to, const char *name, const char *help, int64_t va
     fprintf(to, "%s %" PRId64 "\n", name, value);
 }
 
+static void print_counter(FILE *to, const char *name, const char *help, uint64_t value)
+{
+    fprintf(to, "# HELP %s %s\n# TYPE %s counter\n%s_total %" PRIu64 "\n", name, help, name, name,
+            value);
+}
+
+static void print_seconds(FILE *to, const char *name, const char *help, int64_t us)
+{
+    print_head(to, name, help);
+    fprintf(to, "%s %.6f\n", name, (double)us / 1e6);
+}
+
+static void print_fleet_attempts(FILE *to, const struct fleet_state *state)
+{
+    print_counter(to, "tmout_fleet_asked", "Attempts that the fleet was asked for.", state->asked);
+    print_counter(to, "tmout_fleet_admitted", "Attempts that the fleet has admitted.",
+                  state->admitted);
+    print_counter(to, "tmout_fleet_locked", "Attempts rejected because of a lock on all hosts.",
+                  state->locked);
+    print_counter(to, "tmout_fleet_away", "Attempts that did not get an answer of the store.",
+                  state->away);
+    print_counter(to, "tmout_fleet_alone", "Attempts that this host has admitted by itself.",
+                  state->alone);
+}
+
+void fleet_print_metrics(FILE *to, const struct fleet_view *view, bool is_all)
+{
+    const struct fleet_state *state = &view->state;
+
+    if (view->is_configured)
+        print_gauge(to, "tmout_fleet_store_reached", "Whether the store can be reached.",
+                    fleet_view_is_up(view));
+    if (fleet_view_is_up(view)) {
+        print_seconds(to, "tmout_fleet_latency_seconds", "Of the store's last answer.",
+                      state->latency_us);
+        print_seconds(to, "tmout_fleet_clock_ahead_seconds",
+                      "How far the store's clock is ahead of this host's.",
+                      state->clock_ahead_ms * 1000);
+    }
+    if (view->is_known) {
+        print_seconds(to, "tmout_fleet_store_away_seconds",
+                      "How long the store was away since tmout-fleetd was started.",
+                      state->away_ms * 1000);
+        print_fleet_attempts(to, state);
+    }
+    if (is_all)
+        fputs("# EOF\n", to);
+}
+
 static void print_metric_findings(FILE *to, const struct status_facts *facts)
 {
     static const char *const status[] = {
@@ -61,6 +110,7 @@ void status_print_metrics(FILE *to, const struct status_facts *facts)
                 "Whether passwords, of all users or of some, cannot be counted and are rejected.",
                 facts->rejecting.text[0] != '\0' || facts->rejected > 0);
     print_metric_findings(to, facts);
+    fleet_print_metrics(to, &facts->fleet, false);
     fputs("# EOF\n", to);
 }
 

@@ -1,4 +1,4 @@
-/* The facts of `tmoutctl status` as metrics. */
+/* The facts of `tmoutctl status` and `tmoutctl fleet` as metrics. */
 #ifndef TMOUT_TMOUTCTL_STATUS_METRICS_H
 #define TMOUT_TMOUTCTL_STATUS_METRICS_H
 
@@ -9,6 +9,9 @@
 /* Prints them as OpenMetrics, which the textfile collector of node_exporter reads as
  * it is. What is not known is left out. */
 void status_print_metrics(FILE *to, const struct status_facts *facts);
+
+/* Those of the fleet, where it is configured; is_all: nothing follows. */
+void fleet_print_metrics(FILE *to, const struct fleet_view *view, bool is_all);
 
 /*
  * Puts them into the file at path, with mode 0644, in one step: who reads it finds

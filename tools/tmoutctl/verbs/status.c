@@ -102,6 +102,18 @@ static void print_audit_summary(const struct status_facts *facts)
     puts(facts->found[AUDIT_FAIL] + warnings > 0 ? " (tmoutctl audit explains)" : "");
 }
 
+static void print_store(const struct status_facts *facts)
+{
+    char text[FLEET_VIEW_TEXT_MAX];
+
+    if (!facts->fleet.is_configured)
+        return;
+    fleet_view_describe(&facts->fleet, text, sizeof text);
+    fputs("fleet     store ", stdout);
+    print_clean(text);
+    putchar('\n');
+}
+
 static void print_status(const struct status_facts *facts)
 {
     const size_t pam = status_pam_failures(facts);
@@ -114,6 +126,7 @@ static void print_status(const struct status_facts *facts)
     printf("tmoutd    %s\n", facts->audit.tmoutd_is_running ? "running" : "not running");
     print_logins(facts);
     print_attempts(facts);
+    print_store(facts);
     print_audit_summary(facts);
 }
 
@@ -172,20 +185,32 @@ static json_t *first_rejected_json(const struct status_facts *facts)
                      json_text(facts->first_fault.text));
 }
 
+static json_t *fleet_state_json(const struct status_facts *facts)
+{
+    char text[FLEET_VIEW_TEXT_MAX];
+
+    if (!facts->fleet.is_configured)
+        return json_null();
+    fleet_view_describe(&facts->fleet, text, sizeof text);
+    return json_pack("{s:b, s:o}", "reached", fleet_view_is_up(&facts->fleet), "store",
+                     json_text(text));
+}
+
 static json_t *status_json(const struct status_facts *facts)
 {
     const char *rejecting = facts->rejecting.text[0] != '\0' ? facts->rejecting.text : NULL;
 
     return json_pack(
-        "{s:b, s:o, s:{s:I}, s:{s:b}, s:{s:o, s:o}, s:{s:o, s:o, s:o, s:o}, s:{s:I, s:I, s:o}}",
+        "{s:b, s:o, s:{s:I}, s:{s:b}, s:{s:o, s:o}, s:{s:o, s:o, s:o, s:o}, s:o, s:{s:I, s:I, "
+        "s:o}}",
         "fine", status_is_fine(facts), "policy", policy_json(facts), "pam", "failed",
         (json_int_t)status_pam_failures(facts), "tmoutd", "running", facts->audit.tmoutd_is_running,
         "logins", "count", counted_json(facts, facts->logins), "next", next_json(facts->next),
         "attempts", "locked", counted_json(facts, facts->locked), "rejecting",
         json_text_or_null(rejecting), "rejected_users", counted_json(facts, facts->rejected),
-        "first_rejected", first_rejected_json(facts), "audit", "failed",
-        (json_int_t)facts->found[AUDIT_FAIL], "warnings", (json_int_t)facts->found[AUDIT_WARN],
-        "findings", failed_json(&facts->audit.findings));
+        "first_rejected", first_rejected_json(facts), "fleet", fleet_state_json(facts), "audit",
+        "failed", (json_int_t)facts->found[AUDIT_FAIL], "warnings",
+        (json_int_t)facts->found[AUDIT_WARN], "findings", failed_json(&facts->audit.findings));
 }
 
 /* --- the command ---------------------------------------------------------- */

@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-const struct verb *const verbs[] = {&verb_apply,    &verb_attempts, &verb_audit,  &verb_check,
-                                    &verb_edit,     &verb_help,     &verb_preset, &verb_prune,
-                                    &verb_sessions, &verb_shells,   &verb_show,   &verb_sshd_config,
-                                    &verb_status,   &verb_unlock,   NULL};
+const struct verb *const verbs[] = {&verb_apply,       &verb_attempts, &verb_audit,  &verb_check,
+                                    &verb_edit,        &verb_fleet,    &verb_help,   &verb_preset,
+                                    &verb_prune,       &verb_sessions, &verb_shells, &verb_show,
+                                    &verb_sshd_config, &verb_status,   &verb_unlock, NULL};
 
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs - 1 };
 

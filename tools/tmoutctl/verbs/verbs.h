@@ -10,6 +10,7 @@ extern const struct verb verb_attempts;
 extern const struct verb verb_audit;
 extern const struct verb verb_check;
 extern const struct verb verb_edit;
+extern const struct verb verb_fleet;
 extern const struct verb verb_help;
 extern const struct verb verb_preset;
 extern const struct verb verb_prune;

@@ -1,24 +1,12 @@
 /* What tmoutctl asks of tmout-fleetd, with a daemon of the test's own. */
-#include "tests/unit/temporary.h"
+#include "tests/unit/fleet_daemon.h"
 
 #include "lib/fleet/query.h"
-
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 
 static const struct fleet_request anna = {
     .origin = {.kind = ORIGIN_NETWORK},
     .limits = {.max_attempts = 10, .window_ms = 900000, .lock_ms = 600000},
     .user = "anna"};
-
-/* What the daemon sends before it hangs up. */
-struct packets {
-    const struct fleet_state *state;
-    const struct fleet_count *count;
-    int counts;
-    enum fleet_status last; /* 0: none */
-};
 
 struct scene {
     struct fleet_query query;
@@ -27,48 +15,16 @@ struct scene {
     struct failure failure;
 };
 
-static void answer_once(int listener, const struct packets *packets)
-{
-    const int fd = accept(listener, NULL, NULL);
-    unsigned char packet[FLEET_ANSWER_SIZE], request[FLEET_REQUEST_SIZE];
-
-    (void)recv(fd, request, sizeof request, 0);
-    if (packets->state != NULL)
-        (void)send(fd, packets->state, sizeof *packets->state, 0);
-    for (int i = 0; i < packets->counts; i++)
-        (void)send(fd, packets->count, sizeof *packets->count, 0);
-    fleet_answer_encode(
-        &(struct fleet_answer){
-            .status = packets->last, .failures = 4, .in_flight = 1, .lock_left_ms = 7},
-        packet);
-    if (packets->last != 0)
-        (void)send(fd, packet, sizeof packet, 0);
-    close(fd);
-}
-
 static void begin(struct scene *s, const char *directory, const struct packets *packets)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
     *s = (struct scene){.path = path_in(directory, "query.sock")};
     s->query = (struct fleet_query){.path = s->path, .owner = geteuid()};
-    memcpy(address.sun_path, s->path, strlen(s->path));
-    unlink(s->path);
-    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(listen(fd, 1), 0);
-    s->daemon = fork();
-    if (s->daemon == 0) {
-        answer_once(fd, packets);
-        _exit(0);
-    }
-    close(fd);
+    s->daemon = fleet_daemon_begin(s->path, packets);
 }
 
 static void finish(struct scene *s)
 {
-    waitpid(s->daemon, NULL, 0);
-    unlink(s->path);
+    fleet_daemon_end(s->daemon, s->path);
     free(s->path);
 }
 

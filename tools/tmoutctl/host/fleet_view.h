@@ -1,0 +1,58 @@
+/* What tmout-fleetd tells of the fleet: how the store is, and a user's counts there. */
+#ifndef TMOUT_TMOUTCTL_HOST_FLEET_VIEW_H
+#define TMOUT_TMOUTCTL_HOST_FLEET_VIEW_H
+
+#include "lib/fleet/query.h"
+#include "tools/tmoutctl/host/policy_view.h"
+
+struct fleet_view {
+    bool is_configured;       /* there is a tmout-fleet.conf */
+    bool is_known;            /* tmout-fleetd has answered */
+    struct fleet_state state; /* then */
+    struct failure why;       /* else why not, where configured */
+};
+
+/* Asks only where the fleet is configured. */
+void fleet_view_find(const struct tmoutctl_context *context, struct fleet_view *view);
+
+/* Can the store be reached? */
+bool fleet_view_is_up(const struct fleet_view *view);
+
+/* "reached for 2h3m", "away for 5s: REASON", "tmout-fleetd does not run: REASON". */
+void fleet_view_describe(const struct fleet_view *view, char *text, size_t size);
+
+/* Room for fleet_view_describe(). */
+enum { FLEET_VIEW_TEXT_MAX = FAILURE_TEXT_MAX + 128 };
+
+/* A user's counts in the store. */
+struct fleet_counts {
+    bool shared;             /* the policy gives the user fleet_attempts; else nothing was asked */
+    unsigned max_attempts;   /* this host's limit; 0: none */
+    unsigned fleet_attempts; /* where shared */
+    int64_t penalty_ms;      /* locked for so long because of damage in the store */
+    struct fleet_count *count;
+    size_t size;
+};
+
+/* Returns 0, and the caller frees with fleet_counts_free(), or -1 with the reason. */
+int fleet_counts_find(const struct tmoutctl_context *context, struct policy_view *view,
+                      struct account *account, struct fleet_counts *counts,
+                      struct failure *failure);
+
+void fleet_counts_free(struct fleet_counts *counts);
+
+/* Where a count's logins came from: its origin_format(). */
+void fleet_count_from(const struct fleet_count *count, char *text, uint32_t size);
+
+struct fleet_cleared {
+    bool asked; /* the user's attempts are shared, as far as the policy can be read */
+    bool done, was_locked;
+    unsigned failures;
+};
+
+/* Makes the fleet forget the user's failures, as far as the store is concerned. Returns 0, or
+ * -1 with the reason; whether the policy can be read does not matter. */
+int fleet_clear_user(const struct tmoutctl_context *context, const char *user,
+                     struct fleet_cleared *cleared, struct failure *failure);
+
+#endif

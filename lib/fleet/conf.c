@@ -274,7 +274,7 @@ static int parse(const char *text)
 
 /* --- what belongs together --------------------------------------------------------------- */
 
-static bool is_loopback(const struct fleet_endpoint *endpoint)
+bool fleet_endpoint_is_local(const struct fleet_endpoint *endpoint)
 {
     return endpoint->port == 0 || strncmp(endpoint->address, "127.", 4) == 0 ||
            strcmp(endpoint->address, "::1") == 0;
@@ -290,7 +290,7 @@ static void check_encryption(const struct fleet_conf *conf)
                             "be a Unix socket or on loopback, for example behind stunnel");
     for (size_t i = 0; i < conf->endpoints; i++) {
         const struct fleet_endpoint *endpoint = &conf->endpoint[i];
-        if (is_loopback(endpoint))
+        if (fleet_endpoint_is_local(endpoint))
             continue;
         if (!fleet_conf_has_tls())
             add_error(line,

@@ -50,6 +50,9 @@ int fleet_conf_read(const char *path, uid_t owner, const struct source_draft *dr
 /* Where it is beside the policy at config_path. Returns false if the path is too long. */
 bool fleet_conf_path(const char *config_path, char *path, size_t size);
 
+/* A Unix socket, or an address of loopback? */
+bool fleet_endpoint_is_local(const struct fleet_endpoint *endpoint);
+
 /* Can this build encrypt connections to the store? */
 bool fleet_conf_has_tls(void);
 

@@ -168,7 +168,8 @@ bool fleet_state_decode(const void *packet, size_t size, struct fleet_state *sta
         return false;
     memcpy(state, packet, size);
     return state->magic == STATE_MAGIC && state->version == WIRE_VERSION &&
-           state->store <= FLEET_STORE_UP && state->tls <= 1 &&
+           state->store <= FLEET_STORE_UP && state->tls <= 1 && state->overprivileged <= 1 &&
+           is_text(state->eviction, sizeof state->eviction) &&
            is_text(state->endpoint, sizeof state->endpoint) &&
            is_text(state->why, sizeof state->why) && is_text(state->host, sizeof state->host);
 }

@@ -95,7 +95,10 @@ struct fleet_state {
     uint64_t asked, admitted, waited, locked, away, alone; /* attempts, since it started */
     uint64_t connections;                                  /* to the store, since it started */
     uint32_t clients, journal; /* attempts that are connected; that are remembered */
+    uint32_t overprivileged;   /* the ACL user may do more than the script needs */
+    uint32_t replicas;         /* of the store */
     char endpoint[FLEET_ENDPOINT_MAX];
+    char eviction[24];       /* what the store does when its memory is full; "": not known */
     char why[FLEET_WHY_MAX]; /* it is away */
     char host[72];           /* the name of this one in the store */
 };

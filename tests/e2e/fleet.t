@@ -60,6 +60,10 @@ def tmoutctl_tells():
               "for programs, too, from another host")
     tap.matches(other.do("tmoutctl", "attempts", "--fleet", "solo")[1], "solo shares no login",
                 "a user whose attempts are not shared")
+    tap.matches(one.do("tmoutctl", "show", "prey")[1],
+                r"(?m)^fleet    3 of 3 failed on all hosts, locked for (9m|10m)", "show tells of it")
+    tap.equal(one.do("tmoutctl", "show", "solo")[1].count("\nfleet  "), 0,
+              "... and of nothing that is not shared")
     status, shown, _ = one.do("tmoutctl", "fleet")
     tap.ok(status == 0 and "store     reached for" in shown and "host      host0\n" in shown,
            "fleet shows the store", shown)

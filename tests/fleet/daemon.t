@@ -2,6 +2,7 @@
 """tmout-fleetd with a real store: several hosts' daemons on this one, each asked as the module
 asks."""
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,6 +13,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
+from host.files import REPOSITORY, read, write
 from host.fleet import (ADMIT, CLEAR, FAILED, LOOK, REPORT, STATUS_OF, SUCCEEDED, WITHDRAWN,
                         Daemon, Question, request)
 from host.store import Connection, Monitor, Server
@@ -282,6 +284,38 @@ def answers_questions():
         tap.ok(state["store"] == "away" and state["why"], "why, the state says", state)
 
 
+def documented_rights():
+    """What docs/FLEET.md gives the ACL user of a host."""
+    line = re.search(r"^~tmout:.*$", read(REPOSITORY + "/docs/FLEET.md"), re.M)
+    return line.group(0).split()
+
+
+def needs_no_other_rights():
+    """an ACL user with the rights that docs/FLEET.md lists, and one with more"""
+    with Fleet(hosts=1, more="hold = 0s\n") as fleet:
+        wait_until(lambda: Question(fleet.hosts[0], STATUS_OF).state()["eviction"])
+        state = Question(fleet.hosts[0], STATUS_OF).state()
+        tap.equal((state["overprivileged"], state["eviction"], state["replicas"]),
+                  (1, "noeviction", 0), "the default user may do anything, and the daemon says so")
+        store = Connection(fleet.server.path)
+        store.call("ACL", "SETUSER", "one", "on", ">secret", *documented_rights())
+        store.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        password = fleet.directory + "/password"
+        write(password, "secret\n", 0o600)
+        host = Daemon(fleet.directory, "one", fleet.server.path, TIMEOUT + HOLD +
+                      f"acl_user = one\npassword_file = {password}\n")
+        host.log.wait(REACHED)
+        wait_until(lambda: Question(host, STATUS_OF).state()["eviction"])
+        state = Question(host, STATUS_OF).state()
+        tap.equal((state["overprivileged"], state["eviction"]), (0, "allkeys-lru"),
+                  "with these rights only, it knows what the store would evict")
+        tap.equal([host.try_once(), host.try_once(SUCCEEDED)], ["admitted"] * 2,
+                  "they are enough for attempts")
+        tap.equal((Question(host, LOOK).status, Question(host, CLEAR).status), ("done", "done"),
+                  "... and for tmoutctl")
+        host.stop()
+
+
 def distrusts_clients():
     """what is no request"""
     with Fleet(hosts=1) as fleet:
@@ -326,5 +360,5 @@ tap.in_parallel([counts_for_all, refuses_nobody_for_others, guesses_are_bounded,
                  survives_a_store_that_lost_everything, holds_admissions,
                  a_frozen_store_is_away,
                  loads_the_script_again, survives_its_own_end, answers_questions,
-                 distrusts_clients], 4)
+                 needs_no_other_rights, distrusts_clients], 4)
 tap.end()

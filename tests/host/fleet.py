@@ -13,7 +13,7 @@ from host.waiting import GUARD_SEC, Log, wait_until
 REQUEST, ANSWER = "=IIII16sI16sIqqII256s", "=IIIIIIqII"
 REQUEST_MAGIC, ANSWER_MAGIC, VERSION = 0x74666C51, 0x74666C41, 1
 ADMIT, SETTLE, REPORT, LOOK, CLEAR, STATUS_OF = 1, 2, 3, 4, 5, 6
-COUNT, STATE = "=IIIIq24s512s", "=IIIIqqqqqqQQQQQQQII280s128s72s"
+COUNT, STATE = "=IIIIq24s512s", "=IIIIqqqqqqQQQQQQQIIII280s24s128s72s"
 COUNT_MAGIC, STATE_MAGIC = 0x74666C43, 0x74666C53
 STORES = ["starting", "away", "merging", "up"]
 FAILED, SUCCEEDED, WITHDRAWN = 0, 1, 2
@@ -104,12 +104,13 @@ class Question:
     def state(self):
         """The daemon's, by name."""
         names = ("store tls running since away_for latency worst clock_ahead asked admitted waited "
-                 "locked away alone connections clients journal endpoint why host").split()
+                 "locked away alone connections clients journal overprivileged replicas endpoint "
+                 "eviction why host").split()
         magic, version, *values = struct.unpack(STATE, self.packets[0])
         assert (magic, version) == (STATE_MAGIC, VERSION)
         found = dict(zip(names, values))
         found["store"] = STORES[found["store"]]
-        return found | {name: text(found[name]) for name in ("endpoint", "why", "host")}
+        return found | {name: text(found[name]) for name in ("endpoint", "eviction", "why", "host")}
 
 
 class Daemon:

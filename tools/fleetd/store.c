@@ -49,6 +49,9 @@ struct store {
     /* The worst of this minute and of the one before. */
     int64_t latency_us, worst_us[2], minute;
     uint64_t connections;
+    /* Of the store, for the audit. */
+    char eviction[24], replicas[ROLE_SIZE];
+    bool overprivileged;
 };
 
 static int64_t monotonic_ms(void)
@@ -301,6 +304,13 @@ static void describe_endpoint(const struct store *store, struct fleet_state *sta
                  endpoint->address, endpoint->port);
 }
 
+static void make_printable(char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text < ' ' || *text == 0x7f)
+            *text = '?';
+}
+
 void store_describe(const struct store *store, struct fleet_state *state)
 {
     const int64_t now_ms = monotonic_ms();
@@ -315,12 +325,14 @@ void store_describe(const struct store *store, struct fleet_state *state)
     if (store->connections > 0)
         state->clock_ahead_ms = store_time_ms(store, now_ms) - clock_ms(CLOCK_REALTIME);
     state->connections = store->connections;
+    state->replicas = (uint32_t)strtoul(store->replicas, NULL, 10);
+    state->overprivileged = store->overprivileged;
+    snprintf(state->eviction, sizeof state->eviction, "%s", store->eviction);
     describe_endpoint(store, state);
     if (store->state == STORE_AWAY)
         snprintf(state->why, sizeof state->why, "%s", store->why);
-    for (char *at = state->why; *at != '\0'; at++)
-        if (*at < ' ' || *at == 0x7f)
-            *at = '?';
+    make_printable(state->why);
+    make_printable(state->eviction);
 }
 
 /* --- connecting ------------------------------------------------------------------------------ */
@@ -399,6 +411,8 @@ static void on_info(redisAsyncContext *connection, void *data, void *context)
         find_value(reply->str, context == NULL ? "run_id:" : "role:",
                    context == NULL ? store->found_run_id : role,
                    context == NULL ? sizeof store->found_run_id : sizeof role);
+    if (context != NULL && reply->type == REDIS_REPLY_STRING)
+        find_value(reply->str, "connected_slaves:", store->replicas, sizeof store->replicas);
     if (context == NULL && reply->type == REDIS_REPLY_STRING)
         store->is_young = is_young(store, reply->str);
     if (context != NULL && strcmp(role, "master") != 0)
@@ -440,6 +454,40 @@ static void on_disconnected(const redisAsyncContext *connection, int status)
     go_away(store, "it has closed the connection");
 }
 
+static void on_memory(redisAsyncContext *connection, void *data, void *context)
+{
+    struct store *store = connection->data;
+    const redisReply *reply = data;
+
+    (void)context;
+    if (store != NULL && reply != NULL && reply->type == REDIS_REPLY_STRING)
+        find_value(reply->str, "maxmemory_policy:", store->eviction, sizeof store->eviction);
+}
+
+/* To what the ACL of a host must not allow. */
+static void on_forbidden(redisAsyncContext *connection, void *data, void *context)
+{
+    struct store *store = connection->data;
+    const redisReply *reply = data;
+
+    (void)context;
+    if (store != NULL && reply != NULL && reply->type != REDIS_REPLY_ERROR)
+        store->overprivileged = true;
+}
+
+/* For tmoutctl audit; nothing depends on the answers. */
+static bool ask_for_audit(struct store *store)
+{
+    redisAsyncContext *c = store->connection;
+
+    store->eviction[0] = store->replicas[0] = '\0';
+    store->overprivileged = false;
+    return redisAsyncCommand(c, on_forbidden, NULL, "CONFIG GET maxmemory-policy") == REDIS_OK &&
+           redisAsyncCommand(c, on_forbidden, NULL, "HGET %s-other x", store->conf->prefix) ==
+               REDIS_OK &&
+           redisAsyncCommand(c, on_memory, NULL, "INFO memory") == REDIS_OK;
+}
+
 /* All at once; they are answered in this order. */
 static int send_setup(struct store *store)
 {
@@ -452,7 +500,9 @@ static int send_setup(struct store *store)
     return redisAsyncCommand(c, on_info, NULL, "INFO server") == REDIS_OK &&
                    redisAsyncCommand(c, on_info, store, "INFO replication") == REDIS_OK &&
                    redisAsyncCommand(c, on_time, NULL, "TIME") == REDIS_OK &&
-                   redisAsyncCommand(c, on_loaded, NULL, "SCRIPT LOAD %s", fleet_script) == REDIS_OK
+                   redisAsyncCommand(c, on_loaded, NULL, "SCRIPT LOAD %s", fleet_script) ==
+                       REDIS_OK &&
+                   ask_for_audit(store)
                ? 0
                : -1;
 }

@@ -14,6 +14,7 @@ int audit_areas(struct audit *audit, const char *baseline, struct failure *failu
     audit_shells(audit);
     audit_host(audit);
     audit_attempts(audit);
+    audit_fleet(audit);
     audit_swap_policy(audit);
     return baseline != NULL ? audit_baseline(audit, baseline, failure) : 0;
 }
@@ -27,6 +28,7 @@ static const struct {
     {"policy-", audit_policy, false}, {"pam-", audit_pam, true},
     {"sshd-", audit_sshd, true},      {"shells-", audit_shells, true},
     {"host-", audit_host, false},     {"attempts-", audit_attempts, true},
+    {"fleet-", audit_fleet, true},
 };
 
 int audit_one_check(struct audit *audit, const char *id, struct failure *failure)

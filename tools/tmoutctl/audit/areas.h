@@ -25,6 +25,7 @@ void audit_sshd(struct audit *audit);
 void audit_shells(struct audit *audit);
 void audit_host(struct audit *audit);
 void audit_attempts(struct audit *audit);
+void audit_fleet(struct audit *audit);
 
 /* Part of audit_policy(): all but finding out whether tmoutd is running. */
 void audit_policy_checks(struct audit *audit);

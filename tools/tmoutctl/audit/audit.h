@@ -8,6 +8,7 @@
 
 #include "tools/tmoutctl/audit/findings.h"
 #include "tools/tmoutctl/host/diff.h"
+#include "tools/tmoutctl/host/fleet_view.h"
 #include "tools/tmoutctl/host/host.h"
 #include "tools/tmoutctl/host/policy_view.h"
 #include "tools/tmoutctl/sshd/copy.h"
@@ -39,6 +40,7 @@ struct audit {
     struct failure no_names; /* why the name service is not asked any more, else "" */
     struct sshd_copy copy;   /* of its configuration, where that is not this host's own */
     bool tmoutd_is_running;  /* once audit_policy() has looked */
+    struct fleet_view fleet; /* once audit_fleet() has asked */
     bool has_view;           /* is a policy in force, or valid on disk? */
     struct policy_view view;
     struct policy policy; /* all its rules */

@@ -80,6 +80,16 @@ const struct audit_check_row audit_checks[AUDIT_CHECKS] = {
     [CHECK_ATTEMPTS_AGAIN] = {"attempts-again", "no module asks for another password"},
     [CHECK_ATTEMPTS_SANDBOX] = {"attempts-sandbox",
                                 "no service's sandbox keeps attempts from being counted"},
+    [CHECK_FLEET_CONFIG] = {"fleet-config", "tmout-fleet.conf is valid"},
+    [CHECK_FLEET_PASSWORD] = {"fleet-password", "only root can read the store's password"},
+    [CHECK_FLEET_ENCRYPTION] = {"fleet-encryption",
+                                "nobody on the way to the store can read or answer"},
+    [CHECK_FLEET_STORE] = {"fleet-store", "tmout-fleetd reaches the store"},
+    [CHECK_FLEET_ACL] = {"fleet-acl", "the store allows this host no more than it needs"},
+    [CHECK_FLEET_EVICTION] = {"fleet-eviction",
+                              "the store forgets nothing when its memory is full"},
+    [CHECK_FLEET_CLOCK] = {"fleet-clock", "the store's clock agrees with this host's"},
+    [CHECK_FLEET_AWAY] = {"fleet-away", "the store has not been away for long"},
     [CHECK_BASELINE] = {"baseline", "the policy is at least as strict as the baseline"},
 };
 

@@ -107,18 +107,16 @@ static bool find_request(const struct account *account, const struct resolution 
     return true;
 }
 
-int fleet_counts_find(const struct tmoutctl_context *context, struct policy_view *view,
-                      struct account *account, struct fleet_counts *counts, struct failure *failure)
+int fleet_counts_find(const struct tmoutctl_context *context, const struct account *account,
+                      const struct resolution *resolution, struct fleet_counts *counts,
+                      struct failure *failure)
 {
-    struct resolution resolution;
     struct fleet_request request;
     struct fleet_query query;
     char path[PATH_MAX];
 
     *counts = (struct fleet_counts){.shared = false};
-    if (policy_view_resolve(context, view, account, &resolution, failure) != 0)
-        return -1;
-    counts->shared = find_request(account, &resolution, &request, &counts->max_attempts);
+    counts->shared = find_request(account, resolution, &request, &counts->max_attempts);
     if (!counts->shared)
         return 0;
     counts->fleet_attempts = request.limits.max_attempts;
@@ -144,6 +142,21 @@ void fleet_counts_free(struct fleet_counts *counts)
     free(counts->count);
     counts->count = NULL;
     counts->size = 0;
+}
+
+struct attempt_state fleet_counts_worst(const struct fleet_counts *counts)
+{
+    struct attempt_state worst = {.lock_left_ms = counts->penalty_ms};
+
+    for (size_t i = 0; i < counts->size; i++) {
+        const struct fleet_count *count = &counts->count[i];
+        if (count->failures > worst.failures)
+            worst.failures = count->failures;
+        if (count->lock_left_ms > worst.lock_left_ms)
+            worst.lock_left_ms = count->lock_left_ms;
+        worst.in_flight += count->in_flight;
+    }
+    return worst;
 }
 
 /* An address in hexadecimal digits. Returns how many bytes it has, or 0. */

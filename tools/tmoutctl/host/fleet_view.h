@@ -2,6 +2,7 @@
 #ifndef TMOUT_TMOUTCTL_HOST_FLEET_VIEW_H
 #define TMOUT_TMOUTCTL_HOST_FLEET_VIEW_H
 
+#include "lib/attempts/ledger.h"
 #include "lib/fleet/query.h"
 #include "tools/tmoutctl/host/policy_view.h"
 
@@ -34,12 +35,17 @@ struct fleet_counts {
     size_t size;
 };
 
-/* Returns 0, and the caller frees with fleet_counts_free(), or -1 with the reason. */
-int fleet_counts_find(const struct tmoutctl_context *context, struct policy_view *view,
-                      struct account *account, struct fleet_counts *counts,
+/* Those of a user with these settings. Returns 0, and the caller frees with fleet_counts_free(),
+ * or -1 with the reason; counts->shared is then set, too. */
+int fleet_counts_find(const struct tmoutctl_context *context, const struct account *account,
+                      const struct resolution *resolution, struct fleet_counts *counts,
                       struct failure *failure);
 
 void fleet_counts_free(struct fleet_counts *counts);
+
+/* The worst of them: each has the limit to itself, so failures do not add up. in_flight is of
+ * all. */
+struct attempt_state fleet_counts_worst(const struct fleet_counts *counts);
 
 /* Where a count's logins came from: its origin_format(). */
 void fleet_count_from(const struct fleet_count *count, char *text, uint32_t size);

@@ -100,7 +100,6 @@ int status_find(const struct tmoutctl_context *context, struct status_facts *fac
     (void)audit_areas(&facts->audit, NULL, &unused);
     for (size_t i = 0; i < facts->audit.findings.count; i++)
         facts->found[facts->audit.findings.item[i]->status]++;
-    fleet_view_find(context, &facts->fleet);
     facts->enforced = tmoutd_ends_logins_of(context->state_dir);
     if (facts->audit.has_view) {
         result = find_logins(context, facts);

@@ -3,12 +3,11 @@
 #define TMOUT_TMOUTCTL_STATUS_FACTS_H
 
 #include "tools/tmoutctl/audit/audit.h"
-#include "tools/tmoutctl/host/fleet_view.h"
 #include "tools/tmoutctl/host/session_table.h"
 
 /* End with status_free(). */
 struct status_facts {
-    struct audit audit;           /* with the policy, and whether tmoutd is running */
+    struct audit audit;           /* with the policy, the fleet, and whether tmoutd is running */
     size_t found[AUDIT_FAIL + 1]; /* findings by enum audit_status */
     struct session_table sessions;
     size_t logins; /* that are registered, where there is a policy; a login may have several rows */
@@ -19,7 +18,6 @@ struct status_facts {
     size_t rejected;                /* users whose passwords are rejected because of their ledger */
     char first_rejected[64];        /* the first of them */
     struct failure first_fault;     /* their ledger's fault, as in struct user_attempts */
-    struct fleet_view fleet;        /* the store that the hosts share, where configured */
     bool incomplete;                /* something could not be read, after a message */
 };
 

@@ -110,7 +110,7 @@ void status_print_metrics(FILE *to, const struct status_facts *facts)
                 "Whether passwords, of all users or of some, cannot be counted and are rejected.",
                 facts->rejecting.text[0] != '\0' || facts->rejected > 0);
     print_metric_findings(to, facts);
-    fleet_print_metrics(to, &facts->fleet, false);
+    fleet_print_metrics(to, &facts->audit.fleet, false);
     fputs("# EOF\n", to);
 }
 

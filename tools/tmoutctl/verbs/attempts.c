@@ -202,15 +202,6 @@ static void report_rejecting(const struct tmoutctl_context *context)
 
 /* --- of the fleet ------------------------------------------------------------------------ */
 
-static void take_worst(struct attempts_total *total, const struct fleet_count *count)
-{
-    if (count->failures > total->failures)
-        total->failures = count->failures;
-    if (count->lock_left_ms > total->lock_left_ms)
-        total->lock_left_ms = count->lock_left_ms;
-    total->in_flight += count->in_flight;
-}
-
 static json_t *hosts_json(const struct fleet_count *count)
 {
     char hosts[FLEET_COUNT_HOSTS_MAX], *rest = NULL;
@@ -224,7 +215,7 @@ static json_t *hosts_json(const struct fleet_count *count)
 
 static json_t *fleet_counts_json(const char *user, const struct fleet_counts *counts)
 {
-    struct attempts_total total = {.lock_left_ms = counts->penalty_ms};
+    const struct attempt_state worst = fleet_counts_worst(counts);
     json_t *rows = json_array(), *answer;
 
     for (size_t i = 0; i < counts->size; i++) {
@@ -235,7 +226,6 @@ static json_t *fleet_counts_json(const char *user, const struct fleet_counts *co
         if (row != NULL)
             set_lock_state(row, count->failures, count->in_flight, count->lock_left_ms);
         rows = json_add_row(rows, row);
-        take_worst(&total, count);
     }
     answer = json_pack("{s:o, s:o, s:o, s:b, s:n, s:o}", "user", json_text(user), "max_attempts",
                        counts->max_attempts > 0 ? json_integer(counts->max_attempts) : json_null(),
@@ -243,7 +233,7 @@ static json_t *fleet_counts_json(const char *user, const struct fleet_counts *co
                        counts->shared ? json_integer(counts->fleet_attempts) : json_null(),
                        "damaged", counts->penalty_ms != 0, "rejecting", "counts", rows);
     if (answer != NULL)
-        set_lock_state(answer, total.failures, total.in_flight, total.lock_left_ms);
+        set_lock_state(answer, worst.failures, worst.in_flight, worst.lock_left_ms);
     return answer;
 }
 
@@ -286,6 +276,18 @@ static void print_fleet_user(const char *user, const struct fleet_counts *counts
     }
 }
 
+/* As fleet_counts_find(), for a user whose settings are to be looked up first. */
+static int find_fleet_counts(const struct tmoutctl_context *context, struct policy_view *view,
+                             struct account *account, struct fleet_counts *counts,
+                             struct failure *failure)
+{
+    struct resolution resolution;
+
+    if (policy_view_resolve(context, view, account, &resolution, failure) != 0)
+        return -1;
+    return fleet_counts_find(context, account, &resolution, counts, failure);
+}
+
 static int fleet_one(const struct tmoutctl_context *context, struct policy_view *view,
                      const char *user)
 {
@@ -298,7 +300,7 @@ static int fleet_one(const struct tmoutctl_context *context, struct policy_view 
         report("%s", failure.text);
         return status;
     }
-    if (fleet_counts_find(context, view, &account, &counts, &failure) != 0) {
+    if (find_fleet_counts(context, view, &account, &counts, &failure) != 0) {
         report("%s", failure.text);
     } else if (context->json) {
         status = print_json(fleet_counts_json(account.name, &counts), TMOUTCTL_FINE);
@@ -331,7 +333,7 @@ static void list_fleet_user(void *context, const struct account *account,
     (void)unread;
     if (list->failed.text[0] != '\0' || find_account(account->name, &asked, &list->failed) != 0)
         return;
-    if (fleet_counts_find(list->context, list->view, &asked, &counts, &list->failed) == 0) {
+    if (find_fleet_counts(list->context, list->view, &asked, &counts, &list->failed) == 0) {
         const bool has_any = counts.size > 0 || counts.penalty_ms != 0;
         if (has_any && list->context->json)
             list->all = json_add_row(list->all, fleet_counts_json(asked.name, &counts));

@@ -7,6 +7,7 @@
 
 #include "tools/tmoutctl/host/policy_view.h"
 #include "tools/tmoutctl/host/rehearsal.h"
+#include "tools/tmoutctl/host/fleet_view.h"
 #include "tools/tmoutctl/host/user_attempts.h"
 #include "tools/tmoutctl/print.h"
 
@@ -26,6 +27,9 @@ struct login_view {
     unsigned other_locks;     /* on the user's logins from elsewhere: local ones, other addresses */
     struct failure note;      /* why attempts says nothing, else "" */
     struct failure rejecting; /* why every password is rejected, else "" */
+    unsigned fleet_attempts;  /* on all hosts together; 0: not shared, or not shown */
+    struct attempt_state fleet;
+    struct failure fleet_note; /* why fleet says nothing, else "" */
 };
 
 /* A setting as it applies to this login. */
@@ -102,6 +106,22 @@ static void find_other_locks(const struct tmoutctl_context *context, uid_t uid,
     user_attempts_free(&all);
 }
 
+/* Only logins over the network are shared. */
+static void find_fleet(const struct tmoutctl_context *context, const struct account *account,
+                       const struct resolution *resolution, struct login_view *login)
+{
+    struct fleet_limits limits;
+    struct fleet_counts counts;
+
+    fleet_limits_find(resolution, &limits);
+    login->fleet_attempts = login->local ? 0 : limits.attempts;
+    if (login->fleet_attempts == 0 ||
+        fleet_counts_find(context, account, resolution, &counts, &login->fleet_note) != 0)
+        return;
+    login->fleet = fleet_counts_worst(&counts);
+    fleet_counts_free(&counts);
+}
+
 static void find_attempts(const struct tmoutctl_context *context, const struct account *account,
                           const struct resolution *resolution, struct login_view *login)
 {
@@ -125,7 +145,23 @@ static void find_attempts(const struct tmoutctl_context *context, const struct a
         find_other_locks(context, account->uid, resolution, login);
         mac_ledgers_begin(&labels, &context->host, &mac_running_kernel, context->state_dir);
         find_rejecting(context, account->uid, true, &labels, &login->rejecting);
+        find_fleet(context, account, resolution, login);
     }
+}
+
+static void show_fleet(const struct login_view *login)
+{
+    char lock[96];
+
+    if (login->fleet_attempts == 0)
+        return;
+    if (login->fleet_note.text[0] != '\0') {
+        printf("fleet    %s; see \"tmoutctl fleet\"\n", login->fleet_note.text);
+        return;
+    }
+    lock_state_format(login->fleet.lock_left_ms, lock, sizeof lock);
+    printf("fleet    %u of %u failed on all hosts%s, %s\n", login->fleet.failures,
+           login->fleet_attempts, login->limits.by_source ? " from one address" : "", lock);
 }
 
 static void show_attempts(const char *user, const struct login_view *login)
@@ -144,6 +180,21 @@ static void show_attempts(const char *user, const struct login_view *login)
     if (login->other_locks > 0)
         printf("         other locks: %u; see \"tmoutctl attempts %s\"\n", login->other_locks,
                user);
+    show_fleet(login);
+}
+
+static json_t *fleet_login_json(const struct login_view *login)
+{
+    const char *note = login->fleet_note.text[0] != '\0' ? login->fleet_note.text : NULL;
+
+    if (login->fleet_attempts == 0)
+        return json_null();
+    json_t *answer = json_pack("{s:i, s:o}", "fleet_attempts", (int)login->fleet_attempts, "note",
+                               json_text_or_null(note));
+    if (answer != NULL && note == NULL)
+        set_lock_state(answer, login->fleet.failures, login->fleet.in_flight,
+                       login->fleet.lock_left_ms);
+    return answer;
 }
 
 static json_t *login_attempts_json(const struct login_view *login)
@@ -159,6 +210,7 @@ static json_t *login_attempts_json(const struct login_view *login)
     }
     json_object_set_new(answer, "other_locks", json_integer(login->other_locks));
     json_object_set_new(answer, "rejecting", rejecting_json(&login->rejecting));
+    json_object_set_new(answer, "fleet", fleet_login_json(login));
     return answer;
 }
 

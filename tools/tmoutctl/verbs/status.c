@@ -106,9 +106,9 @@ static void print_store(const struct status_facts *facts)
 {
     char text[FLEET_VIEW_TEXT_MAX];
 
-    if (!facts->fleet.is_configured)
+    if (!facts->audit.fleet.is_configured)
         return;
-    fleet_view_describe(&facts->fleet, text, sizeof text);
+    fleet_view_describe(&facts->audit.fleet, text, sizeof text);
     fputs("fleet     store ", stdout);
     print_clean(text);
     putchar('\n');
@@ -189,10 +189,10 @@ static json_t *fleet_state_json(const struct status_facts *facts)
 {
     char text[FLEET_VIEW_TEXT_MAX];
 
-    if (!facts->fleet.is_configured)
+    if (!facts->audit.fleet.is_configured)
         return json_null();
-    fleet_view_describe(&facts->fleet, text, sizeof text);
-    return json_pack("{s:b, s:o}", "reached", fleet_view_is_up(&facts->fleet), "store",
+    fleet_view_describe(&facts->audit.fleet, text, sizeof text);
+    return json_pack("{s:b, s:o}", "reached", fleet_view_is_up(&facts->audit.fleet), "store",
                      json_text(text));
 }
 

@@ -37,8 +37,11 @@ static void put_plain_policy(struct audited_host *host)
     apply_policy(host);
 }
 
-/* All but those that need a host without sshd, or a baseline. */
-enum { CHECKS_HERE = AUDIT_CHECKS - 2 };
+/* All but those that need a host without sshd, a baseline, or a fleet. */
+enum {
+    FLEET_CHECKS = CHECK_BASELINE - CHECK_FLEET_CONFIG,
+    CHECKS_HERE = AUDIT_CHECKS - 2 - FLEET_CHECKS
+};
 
 static void findings_as_text(void **state)
 {

@@ -202,8 +202,35 @@ static void lists_attempts(void **state)
         const struct fleet_count count = count_of("n");
         const struct packets packets = {.count = &count, .counts = 1, .last = FLEET_DONE};
         fail_logins(fleet.place.state, account->pw_uid, &network, &limits, 1);
-        assert_answer(&fleet, &packets, &verb_attempts, &all, TMOUTCTL_FINE, "locked for 1m            h1 h2\n");
+        assert_answer(&fleet, &packets, &verb_attempts, &all, TMOUTCTL_FINE,
+                      "locked for 1m            h1 h2\n");
     }
+    close_place(&fleet);
+}
+
+static void shows_what_all_hosts_count(void **state)
+{
+    const struct verb_arguments nobody = {.operand = "nobody"};
+    const struct fleet_count count = count_of("n");
+    const struct packets packets = {.count = &count, .counts = 1, .last = FLEET_DONE};
+    struct fleet_place fleet;
+
+    open_place(&fleet, *state);
+    assert_answer(&fleet, &packets, &verb_show, &nobody, TMOUTCTL_FINE,
+                  "attempts 0 of 3 failed, not locked\n"
+                  "fleet    5 of 5 failed on all hosts, locked for 1m\n");
+    const pid_t daemon = fleet_daemon_begin(fleet.socket, &packets);
+    json_t *answer = verb_json(&verb_show, &fleet.place.context, &nobody);
+    fleet_daemon_end(daemon, fleet.socket);
+    const json_t *told = json_object_get(json_object_get(answer, "attempts"), "fleet");
+    assert_int_equal(json_number_at(told, "failures"), 5);
+    assert_string_equal(json_text_at(told, "note"), "null");
+    json_decref(answer);
+    struct captured captured;
+    assert_int_equal(verb_run_with(&verb_show, &fleet.place.context, &nobody, &captured),
+                     TMOUTCTL_FINE);
+    assert_contains(captured.out, "fleet    cannot connect: ");
+    captured_free(&captured);
     close_place(&fleet);
 }
 
@@ -236,8 +263,11 @@ static void unlocks_the_store(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        WITH_DIRECTORY(tells_of_the_store), WITH_DIRECTORY(tells_programs),
-        WITH_DIRECTORY(without_a_fleet),    WITH_DIRECTORY(lists_attempts),
+        WITH_DIRECTORY(tells_of_the_store),
+        WITH_DIRECTORY(tells_programs),
+        WITH_DIRECTORY(without_a_fleet),
+        WITH_DIRECTORY(lists_attempts),
+        WITH_DIRECTORY(shows_what_all_hosts_count),
         WITH_DIRECTORY(unlocks_the_store),
     };
 

@@ -1,0 +1,174 @@
+/* The audit of the store that the hosts of a fleet share. */
+#include "tests/unit/fleet_daemon.h"
+#include "tests/unit/tools/tmoutctl/audit/audited_host.h"
+
+#define CONF     CONFIG_DIRECTORY "/tmout-fleet.conf"
+#define PASSWORD CONFIG_DIRECTORY "/tmout-fleet.password"
+#define GOOD     "endpoints = {\"/run/store\"}\nacl_user = h1\npassword_file = " PASSWORD "\n"
+
+static void put_fleet(const struct audited_host *host, const char *conf)
+{
+    put_policy(host, "default { max_attempts = 5  fleet_attempts = 10 }\n");
+    apply_policy(host);
+    put(host->root, CONF, conf);
+    put(host->root, PASSWORD, "secret\n");
+    set_mode(host, PASSWORD, 0600);
+    put(host->root, "/run/tmout/made", "");
+}
+
+static struct fleet_state good_state(void)
+{
+    struct fleet_state state = {.store = FLEET_STORE_UP, .running_ms = 7200000};
+
+    snprintf(state.eviction, sizeof state.eviction, "noeviction");
+    fleet_state_mark(&state);
+    return state;
+}
+
+/* What the audit finds while the daemon says this. */
+static const struct findings *audit_with(struct audited_host *host, const struct fleet_state *state)
+{
+    char *path = real_path(host, "/run/tmout/fleet.sock");
+    const struct packets packets = {.state = state, .last = FLEET_DONE};
+    const pid_t daemon = fleet_daemon_begin(path, &packets);
+    const struct findings *findings = audit_area(host, audit_fleet);
+
+    fleet_daemon_end(daemon, path);
+    free(path);
+    return findings;
+}
+
+static void nothing_without_a_fleet(void **state)
+{
+    assert_int_equal(audit_area(*state, audit_fleet)->count, 0);
+}
+
+static void a_fleet_as_the_manual_says(void **state)
+{
+    const struct fleet_state up = good_state();
+
+    put_fleet(*state, GOOD);
+    assert_all_pass(audit_with(*state, &up));
+    put_fleet(*state, GOOD "endpoints += {\"127.0.0.1:637\"}\n");
+    assert_all_pass(audit_with(*state, &up));
+}
+
+static void no_file(void **state)
+{
+    struct audited_host *host = *state;
+
+    put_fleet(host, GOOD);
+    remove_file(host, CONF);
+    assert_int_equal(audit_area(host, audit_fleet)->count, 1);
+    const struct finding *finding = trouble_of(&host->audit.findings, CHECK_FLEET_CONFIG);
+    assert_int_equal(finding->status, AUDIT_FAIL);
+    assert_non_null(strstr(finding->message, "is missing"));
+}
+
+static void a_file_that_is_wrong(void **state)
+{
+    const struct fleet_state up = good_state();
+    struct audited_host *host = *state;
+
+    put_fleet(host, GOOD "prefix = a:b\n");
+    audit_with(host, &up);
+    assert_int_equal(trouble_of(&host->audit.findings, CHECK_FLEET_CONFIG)->line, 4);
+}
+
+static void a_password_that_others_read(void **state)
+{
+    const struct fleet_state up = good_state();
+    struct audited_host *host = *state;
+
+    put_fleet(host, GOOD);
+    set_mode(host, PASSWORD, 0640);
+    assert_only(audit_with(host, &up), &(struct expected){CHECK_FLEET_PASSWORD, AUDIT_FAIL,
+                                                          PASSWORD, 0, "others than root", NO_FIX});
+    remove_file(host, PASSWORD);
+    assert_only(audit_with(host, &up), &(struct expected){CHECK_FLEET_PASSWORD, AUDIT_FAIL,
+                                                          PASSWORD, 0, "cannot be read", NO_FIX});
+    put_fleet(host, "endpoints = {\"/run/store\"}\n");
+    assert_int_equal(audit_with(host, &up)->count, 8);
+    assert_int_equal(trouble_of(&host->audit.findings, CHECK_FLEET_PASSWORD)->status, AUDIT_WARN);
+}
+
+static void a_port_that_any_user_can_open(void **state)
+{
+    const struct fleet_state up = good_state();
+    struct audited_host *host = *state;
+
+    put_fleet(host, GOOD "endpoints += {\"127.0.0.1:6379\", \"[::1]:1024\"}\n");
+    audit_with(host, &up);
+    const struct finding *finding = trouble_of(&host->audit.findings, CHECK_FLEET_ENCRYPTION);
+    assert_int_equal(finding->status, AUDIT_WARN);
+    assert_non_null(strstr(finding->message, "any user of this host can listen at port 6379"));
+    assert_int_equal(host->audit.findings.count, 9);
+}
+
+static void a_store_that_is_not_as_it_should_be(void **state)
+{
+    static const struct {
+        enum audit_check check;
+        enum audit_status status;
+        const char *message;
+        struct fleet_state state;
+    } cases[] = {
+        {CHECK_FLEET_STORE,
+         AUDIT_FAIL,
+         "the store is not reached: away for 5s: gone",
+         {.store = FLEET_STORE_AWAY, .since_ms = 5000, .why = "gone"}},
+        {CHECK_FLEET_ACL,
+         AUDIT_FAIL,
+         "the store lets this host read",
+         {.store = FLEET_STORE_UP, .overprivileged = 1}},
+        {CHECK_FLEET_EVICTION,
+         AUDIT_FAIL,
+         "maxmemory-policy of the store is allkeys-lru",
+         {.store = FLEET_STORE_UP, .eviction = "allkeys-lru"}},
+        {CHECK_FLEET_CLOCK,
+         AUDIT_WARN,
+         "the store's clock is 11m behind this host's",
+         {.store = FLEET_STORE_UP, .clock_ahead_ms = -660000}},
+        {CHECK_FLEET_CLOCK,
+         AUDIT_WARN,
+         "11s ahead of this host's",
+         {.store = FLEET_STORE_UP, .clock_ahead_ms = 11000}},
+        {CHECK_FLEET_AWAY,
+         AUDIT_WARN,
+         "away for 2m of the 3h since tmout-fleetd was started; this host has admitted 7 attempts",
+         {.store = FLEET_STORE_UP, .away_ms = 120000, .running_ms = 10800000, .alone = 7}},
+    };
+    struct audited_host *host = *state;
+
+    put_fleet(host, GOOD);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct fleet_state sent = cases[i].state;
+        fleet_state_mark(&sent);
+        assert_only(audit_with(host, &sent), &(struct expected){cases[i].check, cases[i].status,
+                                                                NULL, 0, cases[i].message, NO_FIX});
+    }
+    struct fleet_state fine = good_state();
+    fine.away_ms = 59000;
+    assert_all_pass(audit_with(host, &fine));
+    fine.away_ms = 61000;
+    fine.running_ms = 6200000;
+    assert_all_pass(audit_with(host, &fine));
+    assert_only(audit_area(host, audit_fleet),
+                &(struct expected){CHECK_FLEET_STORE, AUDIT_FAIL, NULL, 0,
+                                   "tmout-fleetd cannot be asked: cannot connect", NO_FIX});
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        WITH_HOST(nothing_without_a_fleet),
+        WITH_HOST(a_fleet_as_the_manual_says),
+        WITH_HOST(no_file),
+        WITH_HOST(a_file_that_is_wrong),
+        WITH_HOST(a_password_that_others_read),
+        WITH_HOST(a_port_that_any_user_can_open),
+        WITH_HOST(a_store_that_is_not_as_it_should_be),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

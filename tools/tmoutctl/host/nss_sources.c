@@ -24,6 +24,16 @@ bool nss_sources_read(const char *database, struct nss_sources *sources)
     return found >= 0;
 }
 
+bool nss_file_comes_first(const char *database)
+{
+    char text[NSSWITCH_BYTES_MAX];
+    struct nss_sources sources;
+
+    return nsswitch_read(text) == 0 && nsswitch_parse(text, database, &sources) > 0 &&
+           strcmp(sources.source[0].name, "files") == 0 &&
+           (sources.source[0].ends & NSS_SUCCESS) != 0;
+}
+
 bool nss_source_installed(const char *name)
 {
     char library[NSS_NAME_MAX + sizeof "libnss_.so.2"];

@@ -8,6 +8,10 @@
  * one: a failure is to end the search, or the C library has no such thing. */
 bool nss_sources_read(const char *database, struct nss_sources *sources);
 
+/* Is what /etc/passwd, or the like, says of somebody final? It may be where the sources
+ * cannot be asked one by one. */
+bool nss_file_comes_first(const char *database);
+
 /* Is the library of this source installed? NSS skips it where it is not. */
 bool nss_source_installed(const char *name);
 

@@ -80,8 +80,11 @@ int user_directory_find(const uid_t *uid, size_t count, struct user_directory *d
     for (size_t i = 0; i < count; i++)
         directory->user[i] =
             (struct directory_user){.account.uid = uid[i], .status = ACCOUNT_UNKNOWN};
-    if (!nss_sources_read("passwd", &sources))
-        return find_by_lookup(directory);
+    if (!nss_sources_read("passwd", &sources)) {
+        if (nss_file_comes_first("passwd"))
+            result = find_in_passwd(directory);
+        return result == 0 ? find_by_lookup(directory) : -1;
+    }
     for (size_t i = 0; result == 0 && i < sources.count; i++) {
         const char *source = sources.source[i].name;
         if (strcmp(source, "files") == 0) {

@@ -123,7 +123,7 @@ def root_under_the_stig():
     tap.equal(settings["tmout"]["value"], "1h", "what the section does not set comes from the group")
     write(f"{DROP_INS}/60-root.conf", 'user "root" { max_attempts = none }\n')
     apply()
-    tap.equal(show("root", "--local")["attempts"], {"note": "not limited", "other_locks": 0, "rejecting": None},
+    tap.equal(show("root", "--local")["attempts"], {"note": "not limited", "other_locks": 0, "rejecting": None, "fleet": None},
               "the site disables it")
 
 

@@ -70,6 +70,25 @@ else
     kill "$client"
 fi
 
+enter unrecorded
+# A login that the module does not register: the kernel tells tmoutd who executes sshd, and
+# logind's file who opened a session. Not dave: login(1) may not look into a keyring of sshd's.
+found_by() { tmoutctl sessions --json | tr -d ' \n' | grep -o "\"user\":\"$1\"[^}]*" | grep -o '"found_by":"[a-z]*"'; }
+if kit; then
+    cat "/proc/$(systemctl show --property=MainPID --value tmoutd)"/fdinfo/* |
+        sed -n 's/^\(fanotify ino\|inotify wd\):.* \(mask:[0-9a-f]*\) .*/\1, \2/p' | sort | uniq -c
+    sed -i 's/^session.*pam_tmout/#&/' /etc/pam.d/common-session
+    script -qec "ssh -tt $options -i /root/key bob@127.0.0.1 'sleep 120'" /dev/null </dev/null >/dev/null 2>&1 &
+    client=$!
+    until found_by bob; do
+        kill -0 "$client" || break # its program has ended
+        sleep 1
+    done
+    kill "$client"
+    wait "$client"
+    sed -i 's/^#\(session.*pam_tmout\)/\1/' /etc/pam.d/common-session
+fi
+
 enter sudo
 by_password alice right-alice 'echo wrong | sudo -S -k true; echo right-alice | sudo -S id -Z'
 kit && tmoutctl attempts alice

@@ -62,6 +62,7 @@ DENIED = (("snapshot", "/var/lib/tmout/policy.v1", 255), ("ledgers", "/var/lib/t
 ONLY_ROOT_CAN = ["< tmout_passwords_rejected 0", "> tmout_passwords_rejected 1"]
 # Where programs of ours, or with our module, run.
 OUR_SIDE = re.compile(r'comm="tmout|:tmout[a-z_]*_t:|name="tmout')
+IN_OPEN = 0x20  # of inotify(7)
 # Who logs in, and what lets them in.
 LOGIN_SIDE = re.compile(r"^(sshd|local_login|chkpwd|staff|user|unconfined|\w+_su|\w+_sudo)_t$")
 
@@ -182,6 +183,16 @@ def report_attempts(found):
         tap.matches(found["records"], rf"type={record} ", f"auditd has {record}")
 
 
+def report_unrecorded(found):
+    """fanotify serves tmoutd, and a login without a record is found"""
+    masks = re.findall(r"(fanotify|inotify) \w+, mask:([0-9a-f]+)", found["unrecorded"])
+    tap.ok(("fanotify", "1000") in masks, "the kernel tells tmoutd who executes sshd", masks)
+    tap.equal([mask for kind, mask in masks if kind == "inotify" and int(mask, 16) & IN_OPEN], [],
+              "inotify, which does not know who, is not needed")
+    tap.matches(found["unrecorded"], r'"found_by":"(scan|logind)"', "a login without a record is found")
+    tap.ok("falling back" not in found["log"], "nothing is polled", found["log"])
+
+
 def report_rest(found, control):
     """tmoutd, tmoutctl prune, and no denial"""
     tap.matches(found["mode"], r"Enforcing\n(.|\n)*active\nactive\n.*:tmoutd_t:", "tmoutd runs")
@@ -243,6 +254,7 @@ def report(without, with_kit):
     report_control(control)
     report_people(found, control)
     report_attempts(found)
+    report_unrecorded(found)
     report_rest(found, control)
     report_metrics(found)
     report_labels(found)

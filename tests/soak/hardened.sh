@@ -151,7 +151,7 @@ mount -o remount,hidepid=2 /proc
 enter hidepid=2
 use
 mount -o remount,hidepid=0 /proc
-for scope in 0 1 2 3; do
+for scope in 0 1 2; do
     sysctl -q kernel.yama.ptrace_scope="$scope"
     enter "ptrace_scope $(cat /proc/sys/kernel/yama/ptrace_scope)"
     use
@@ -181,6 +181,13 @@ until grep -q '^Flushed' /run/fapolicyd.log; do sleep 0.2; done
 as_user
 enter fapolicyd
 use
+# Last, as it stays until the next boot.
+sysctl -q kernel.yama.ptrace_scope=3
+cat /run/tmoutd.log /run/log >/run/logged
+enter "ptrace_scope $(cat /proc/sys/kernel/yama/ptrace_scope)"
+use
+enter 'tmoutd, ptrace_scope 3'
+cat /run/tmoutd.log /run/log | grep -Fxv -f /run/logged | grep -E 'cannot|denied|not permitted'
 enter 'denied by fapolicyd'
 grep -a ' dec=deny' /run/fapolicyd.log
 true

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -316,6 +317,23 @@ def needs_no_other_rights():
         host.stop()
 
 
+def takes_the_socket_of_systemd():
+    """a socket that systemd has opened, and that blocks"""
+    with Fleet(hosts=1) as fleet:
+        host = fleet.hosts[0]
+        host.stop()
+        os.unlink(host.socket_path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            listener.bind(host.socket_path)
+            listener.listen()
+            daemon = subprocess.Popen(
+                ["sh", "-c", "exec env LISTEN_PID=$$ LISTEN_FDS=1 \"$@\" 3<&0", "sh", host.command[0],
+                 "--conf", host.conf], stdin=listener, stderr=subprocess.DEVNULL)
+            tap.equal([host.try_once(), host.try_once()], ["admitted"] * 2, "one attempt after the other")
+            daemon.terminate()
+            tap.equal(daemon.wait(), 0, "and it ends as it should")
+
+
 def distrusts_clients():
     """what is no request"""
     with Fleet(hosts=1) as fleet:
@@ -360,5 +378,5 @@ tap.in_parallel([counts_for_all, refuses_nobody_for_others, guesses_are_bounded,
                  survives_a_store_that_lost_everything, holds_admissions,
                  a_frozen_store_is_away,
                  loads_the_script_again, survives_its_own_end, answers_questions,
-                 needs_no_other_rights, distrusts_clients], 4)
+                 needs_no_other_rights, takes_the_socket_of_systemd, distrusts_clients], 4)
 tap.end()

@@ -140,11 +140,16 @@ static int open_listener(const char *path)
 {
     if (path != NULL)
         return listen_at_path(path);
-    if (sd_listen_fds(1) == 1 &&
-        sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_SEQPACKET, 1, NULL, 0) > 0)
-        return SD_LISTEN_FDS_START;
-    errno = EINVAL;
-    return -1;
+    if (sd_listen_fds(1) != 1 ||
+        sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_SEQPACKET, 1, NULL, 0) <= 0) {
+        errno = EINVAL;
+        return -1;
+    }
+    /* systemd hands it over as one that blocks, and accept4() would for ever. */
+    const int flags = fcntl(SD_LISTEN_FDS_START, F_GETFL);
+    return flags >= 0 && fcntl(SD_LISTEN_FDS_START, F_SETFL, flags | O_NONBLOCK) == 0
+               ? SD_LISTEN_FDS_START
+               : -1;
 }
 
 static int start(struct fleetd *fleetd, int listener)

@@ -165,7 +165,8 @@ static int start(struct fleetd *fleetd, int listener)
     signal(SIGPIPE, SIG_IGN);
     if (sd_event_new(&fleetd->event) < 0 ||
         sd_event_add_signal(fleetd->event, NULL, SIGTERM, NULL, NULL) < 0 ||
-        sd_event_add_signal(fleetd->event, NULL, SIGINT, NULL, NULL) < 0)
+        sd_event_add_signal(fleetd->event, NULL, SIGINT, NULL, NULL) < 0 ||
+        sd_event_set_watchdog(fleetd->event, true) < 0)
         return -1;
     fleetd->journal =
         journal_new(fleetd->event, &fleetd->conf, fleetd->host, on_settlement, fleetd);

@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <libintl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 enum prompt_kind { PROMPT_PASSWORD, PROMPT_NEW_PASSWORD, PROMPT_SECOND_FACTOR, PROMPT_UNNAMED };
@@ -146,8 +147,11 @@ static bool is_another(const struct prompt_history *history, enum prompt_kind ki
            (history->is_replaced && history->has_password);
 }
 
-static void add_answer(struct prompt_history *history, enum prompt_kind kind, uint64_t id)
+static void add_answer(struct prompt_history *history, enum prompt_kind kind, uint64_t id,
+                       const char *text)
 {
+    if (kind == PROMPT_UNNAMED && !history->has_password && !history->has_new)
+        snprintf(history->taken_for_password, sizeof history->taken_for_password, "%s", text);
     if (kind == PROMPT_SECOND_FACTOR)
         history->second_factors++;
     else if (kind == PROMPT_PASSWORD || (kind == PROMPT_UNNAMED && !history->has_new))
@@ -172,7 +176,9 @@ void prompts_judge(const struct prompt_history *history, enum attempt_purpose pu
             verdict->others++;
             if (kind == PROMPT_UNNAMED)
                 verdict->unnamed = text;
+            else if (kind == PROMPT_PASSWORD && verdict->after.taken_for_password[0] != '\0')
+                verdict->unnamed = verdict->after.taken_for_password;
         }
-        add_answer(&verdict->after, kind, id);
+        add_answer(&verdict->after, kind, id, text);
     }
 }

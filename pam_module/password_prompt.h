@@ -14,7 +14,8 @@
 enum {
     PROMPTS_KEPT_MAX = 8, /* more than any login asks for */
     /* Second factors of one attempt: a new PIN, the same again, and the next code of a token */
-    SECOND_FACTORS_MAX = 3
+    SECOND_FACTORS_MAX = 3,
+    PROMPT_TEXT_MAX = 64 /* bytes of a prompt that are kept for the log */
 };
 
 /* What was asked during an attempt so far. */
@@ -25,11 +26,15 @@ struct prompt_history {
     unsigned second_factors;          /* that were asked for */
     unsigned count;                   /* of the hidden prompts */
     uint64_t asked[PROMPTS_KEPT_MAX]; /* their texts, as checksums */
+    /* What was taken for the password because it did not say what it is for, or "" */
+    char taken_for_password[PROMPT_TEXT_MAX];
 };
 
 struct prompt_verdict {
-    unsigned others;             /* how many of the messages ask for another password */
-    const char *unnamed;         /* one that counts though it does not say so, or NULL */
+    unsigned others; /* how many of the messages ask for another password */
+    /* One that counts, or that the password counts after, though it does not say what it is
+     * for; or NULL. Valid as long as the messages and the verdict are. */
+    const char *unnamed;
     struct prompt_history after; /* once they have been answered */
 };
 

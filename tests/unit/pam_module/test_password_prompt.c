@@ -105,6 +105,11 @@ static void unnamed_prompts(void **state)
     assert_null(verdict.unnamed);
     prompts_judge(&has_password, ATTEMPT_LOGIN, NULL, 1, passwords, &verdict);
     assert_null(verdict.unnamed);
+    /* a second factor in front of the password, which counts then: the log names the former */
+    assert_false(asks_after(nothing, ATTEMPT_LOGIN, PAM_PROMPT_ECHO_OFF, "Secret: "));
+    prompts_judge(&history, ATTEMPT_LOGIN, NULL, 1, passwords, &verdict);
+    assert_int_equal(verdict.others, 1);
+    assert_string_equal(verdict.unnamed, "Secret: ");
 }
 
 static void second_factors(void **state)

@@ -17,8 +17,10 @@
 --            what a host knows of this origin, failures and leases, told again
 --   forget   nothing: an administrator unlocks
 --   look     nothing
+--   announce host, policy: here KEYS[1] is no user's, but one for all hosts, whose only field
+--            says when each of them was seen last, and what its policy is
 --
--- All but look answer {status, failures, in flight, lock_left_ms (-1: forever), now_ms,
+-- All but look and announce answer {status, failures, in flight, lock_left_ms (-1: forever), now_ms,
 -- changes of the count}. Asking twice with one id takes one slot, settling twice is one
 -- failure, and merging twice changes nothing.
 --
@@ -30,6 +32,7 @@ local ADMITTED, BUSY, LOCKED, LATE, GIVEN_UP, UNKNOWN = 0, 1, 2, 3, 4, 5
 local ATTEMPTS_MAX, SOURCES, STRANGERS_MAX, SUCCEEDED_MAX = 64, 128, 48, 32
 local AGE_MAX_MS, STALLED_MS, SWEEP_INTERVAL_MS = 120000, 10000, 1000
 local RECORD_BYTES_MAX, TIME_MAX, TEN_YEARS_MS = 65536, 9007199254740991, 315360000000
+local HOSTS_MAX, HOST_KEPT_MS = 128, 2592000000
 local VERSION, SHARED = 1, { 'n', 'o4', 'o6' }
 -- How many digits name a network, and how many sources of it are counted on their own.
 local NETWORKS = { { 14, 8 }, { 12, 16 }, { 8, 32 } }
@@ -767,8 +770,39 @@ local function look(_, limits)
     return out
 end
 
+-- The hosts that were seen lately, without this one.
+local function other_hosts(host)
+    local raw, others, count, oldest = redis.call('HGET', key, 'h'), {}, 0, nil
+    local known = raw and unpack_value(raw).hosts or {}
+    check(type(known) == 'table')
+    for name, entry in pairs(known) do
+        check(type(name) == 'string' and #name <= 64 and type(entry) == 'table')
+        check(is_integer(entry.at, 0, TIME_MAX))
+        check(type(entry.policy) == 'string' and #entry.policy <= 64)
+        entry.at = past(entry.at)
+        if name ~= host and now - entry.at < HOST_KEPT_MS then
+            others[name], count = entry, count + 1
+            if not oldest or entry.at < others[oldest].at then oldest = name end
+        end
+    end
+    check(count <= HOSTS_MAX)
+    if count == HOSTS_MAX then others[oldest] = nil end
+    return others
+end
+
+-- {now_ms, {name, how long ago it was seen in ms, policy}...}
+local function announce()
+    local host, policy = text('^[%w_.-]+$'), text('^%x+$')
+    local hosts, out = other_hosts(host), { now }
+    hosts[host] = { at = now, policy = policy }
+    redis.call('HSET', key, 'h', cmsgpack.pack({ v = VERSION, hosts = hosts }))
+    redis.call('PEXPIRE', key, HOST_KEPT_MS)
+    for name, entry in pairs(hosts) do out[#out + 1] = { name, now - entry.at, entry.policy } end
+    return out
+end
+
 local OPERATIONS = { admit = admit, renew = renew, settle = settle, merge = merge,
-                     forget = forget, look = look }
+                     forget = forget, look = look, announce = announce }
 
 local function run()
     next_argument, loaded, changed = 1, {}, {}

@@ -67,13 +67,15 @@ static int wrong_version(struct failure *failure)
     return -1;
 }
 
+/* Whose name stands where none is meant. */
+static const struct fleet_request nobody = {
+    .origin = {.kind = ORIGIN_NETWORK},
+    .limits = {.max_attempts = 1, .window_ms = 1, .lock_ms = 1},
+    .user = "-"};
+
 int fleet_query_status(const struct fleet_query *query, struct fleet_state *state,
                        struct failure *failure)
 {
-    const struct fleet_request nobody = {
-        .origin = {.kind = ORIGIN_NETWORK},
-        .limits = {.max_attempts = 1, .window_ms = 1, .lock_ms = 1},
-        .user = "-"};
     struct fleet_client client;
     union query_packet packet;
     int result = -1;
@@ -85,6 +87,27 @@ int fleet_query_status(const struct fleet_query *query, struct fleet_state *stat
         result = fleet_state_decode(&packet, (size_t)size, state) ? 0 : wrong_version(failure);
     fleet_client_close(&client);
     return result;
+}
+
+int fleet_query_hosts(const struct fleet_query *query, struct fleet_host *host,
+                      struct failure *failure)
+{
+    struct fleet_client client;
+    struct fleet_answer answer;
+    union query_packet packet;
+    int found = 0, last = 0;
+
+    if (begin(&client, query, &nobody, FLEET_HOSTS, failure) != 0)
+        return -1;
+    while (last == 0) {
+        const ssize_t size = next_packet(&client, &packet, failure);
+        last = size < 0 ? -1 : is_last(&packet, size, &answer, failure);
+        if (last == 0 &&
+            (found == FLEET_HOSTS_MAX || !fleet_host_decode(&packet, (size_t)size, &host[found++])))
+            last = wrong_version(failure);
+    }
+    fleet_client_close(&client);
+    return last > 0 ? found : -1;
 }
 
 int fleet_query_look(const struct fleet_query *query, const struct fleet_request *request,

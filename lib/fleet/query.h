@@ -9,8 +9,8 @@
 
 #include <sys/types.h>
 
-/* All of a user's counts, and the shared ones. */
-enum { FLEET_COUNTS_MAX = 136 };
+/* All of a user's counts, and the shared ones; all hosts that the store remembers. */
+enum { FLEET_COUNTS_MAX = 136, FLEET_HOSTS_MAX = 128 };
 
 struct fleet_query {
     const char *path; /* of the socket: FLEET_SOCKET */
@@ -20,6 +20,11 @@ struct fleet_query {
 /* How the daemon and the store are. Returns 0, or -1 with the reason if there is no daemon. */
 int fleet_query_status(const struct fleet_query *query, struct fleet_state *state,
                        struct failure *failure);
+
+/* The hosts that use the store: host has room for FLEET_HOSTS_MAX. Returns how many, or -1 with
+ * the reason. */
+int fleet_query_hosts(const struct fleet_query *query, struct fleet_host *host,
+                      struct failure *failure);
 
 /*
  * What the store has of request->user, under request->limits; operation and id are ignored.

@@ -6,6 +6,7 @@
 #define ANSWER_MAGIC  UINT32_C(0x74666c41) /* "tflA" */
 #define COUNT_MAGIC   UINT32_C(0x74666c43) /* "tflC" */
 #define STATE_MAGIC   UINT32_C(0x74666c53) /* "tflS" */
+#define HOST_MAGIC    UINT32_C(0x74666c48) /* "tflH" */
 
 enum { WIRE_VERSION = 1 };
 
@@ -86,7 +87,7 @@ bool fleet_request_decode(const void *packet, size_t size, struct fleet_request 
         return false;
     memcpy(&in, packet, sizeof in);
     if (in.magic != REQUEST_MAGIC || in.version != WIRE_VERSION || in.operation < FLEET_ADMIT ||
-        in.operation > FLEET_STATUS || in.outcome > ATTEMPT_WITHDRAWN)
+        in.operation > FLEET_HOSTS || in.outcome > ATTEMPT_WITHDRAWN)
         return false;
     if (!is_network_origin(in.origin_kind) || !is_address(in.origin_kind, in.address))
         return false;
@@ -139,6 +140,12 @@ void fleet_state_mark(struct fleet_state *state)
     state->version = WIRE_VERSION;
 }
 
+void fleet_host_mark(struct fleet_host *host)
+{
+    host->magic = HOST_MAGIC;
+    host->version = WIRE_VERSION;
+}
+
 static bool is_text(const char *text, size_t size)
 {
     const char *end = memchr(text, '\0', size);
@@ -172,4 +179,13 @@ bool fleet_state_decode(const void *packet, size_t size, struct fleet_state *sta
            is_text(state->eviction, sizeof state->eviction) &&
            is_text(state->endpoint, sizeof state->endpoint) &&
            is_text(state->why, sizeof state->why) && is_text(state->host, sizeof state->host);
+}
+
+bool fleet_host_decode(const void *packet, size_t size, struct fleet_host *host)
+{
+    if (size != sizeof *host)
+        return false;
+    memcpy(host, packet, size);
+    return host->magic == HOST_MAGIC && host->version == WIRE_VERSION && host->seen_ms >= 0 &&
+           is_text(host->name, sizeof host->name);
 }

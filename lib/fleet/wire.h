@@ -10,10 +10,11 @@
  *
  * tmoutctl asks, on a connection of its own: FLEET_STATUS is answered by a state packet, and
  * FLEET_LOOK by a count packet for each count of the user that is not empty. FLEET_CLEAR makes
- * the store and the daemon forget the user's failures. In each case an answer packet follows as
+ * the store and the daemon forget the user's failures. FLEET_HOSTS is answered by a host packet
+ * for each host that uses the store. In each case an answer packet follows as
  * the last one, FLEET_DONE or FLEET_AWAY, and the daemon closes the connection. The limits and
- * the user are those of the policy for FLEET_LOOK and FLEET_CLEAR; FLEET_STATUS needs none that
- * mean anything. lib/fleet/query.h is the asking side.
+ * the user are those of the policy for FLEET_LOOK and FLEET_CLEAR; FLEET_STATUS and
+ * FLEET_HOSTS need none that mean anything. lib/fleet/query.h is the asking side.
  */
 #ifndef TMOUT_FLEET_WIRE_H
 #define TMOUT_FLEET_WIRE_H
@@ -43,7 +44,8 @@ enum fleet_operation {
     FLEET_REPORT = 3, /* the outcome of one that this host has admitted alone */
     FLEET_LOOK = 4,
     FLEET_CLEAR = 5,
-    FLEET_STATUS = 6
+    FLEET_STATUS = 6,
+    FLEET_HOSTS = 7
 };
 
 struct fleet_request {
@@ -103,6 +105,15 @@ struct fleet_state {
     char host[72];           /* the name of this one in the store */
 };
 
+/* A host that uses the store. */
+struct fleet_host {
+    uint32_t magic, version;
+    int64_t seen_ms; /* so long ago; it tells every minute */
+    uint64_t policy; /* the same number as this one's: the same rules about failed logins; 0: it
+                      * has none that its daemon can read */
+    char name[72];
+};
+
 void fleet_request_encode(const struct fleet_request *request,
                           unsigned char packet[FLEET_REQUEST_SIZE]);
 void fleet_answer_encode(const struct fleet_answer *answer,
@@ -115,6 +126,8 @@ bool fleet_answer_decode(const void *packet, size_t size, struct fleet_answer *a
 /* Set what marks the packet, which is then sent as it is. */
 void fleet_count_mark(struct fleet_count *count);
 void fleet_state_mark(struct fleet_state *state);
+void fleet_host_mark(struct fleet_host *host);
+bool fleet_host_decode(const void *packet, size_t size, struct fleet_host *host);
 bool fleet_count_decode(const void *packet, size_t size, struct fleet_count *count);
 bool fleet_state_decode(const void *packet, size_t size, struct fleet_state *state);
 

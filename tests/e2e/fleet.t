@@ -67,6 +67,8 @@ def tmoutctl_tells():
     status, shown, _ = one.do("tmoutctl", "fleet")
     tap.ok(status == 0 and "store     reached for" in shown and "host      host0\n" in shown,
            "fleet shows the store", shown)
+    tap.ok("hosts     in the last hour: " in shown and all(f"host{n}" in shown for n in range(HOSTS))
+           and "other rules" not in shown, "... and all hosts, which have the same policy", shown)
     tap.matches(one.do("tmoutctl", "status")[1], "(?m)^fleet     store reached for", "so does status")
     status, shown, _ = other.do("tmoutctl", "unlock", "prey")
     tap.ok(status == 0 and shown.endswith("prey is unlocked in the fleet's store\n"),

@@ -15,7 +15,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
 from host.files import REPOSITORY, read, write
-from host.fleet import (ADMIT, CLEAR, FAILED, LOOK, REPORT, STATUS_OF, SUCCEEDED, WITHDRAWN,
+from host.fleet import (ADMIT, CLEAR, FAILED, HOSTS_OF, LOOK, REPORT, STATUS_OF, SUCCEEDED, WITHDRAWN,
                         Daemon, Question, request)
 from host.store import Connection, Monitor, Server
 from host.tap import tap
@@ -334,6 +334,31 @@ def takes_the_socket_of_systemd():
             tap.equal(daemon.wait(), 0, "and it ends as it should")
 
 
+def knows_the_hosts():
+    """which hosts use the store"""
+    with Fleet() as fleet:
+        one = fleet.hosts[0]
+        wait_until(lambda: len(Question(one, HOSTS_OF).hosts()) == 2)
+        tap.equal(sorted(Question(one, HOSTS_OF).hosts()), ["h0", "h1"], "both have told")
+        store = Connection(fleet.server.path)
+        for damage in (("HSET", "tmout:hosts", "h", "garbage"), ("SET", "tmout:hosts", "garbage"),
+                       ("HSET", "tmout:hosts", "h", b"\x82\xa1v\x01\xa5hosts\x81\xa1x\xc0")):
+            store.call("DEL", "tmout:hosts")
+            store.call(*damage)
+            tap.equal(sorted(Question(one, HOSTS_OF).hosts()), ["h0"], "damage is thrown away")
+        tap.equal(one.try_once(), "admitted", "attempts do not depend on it")
+        sha = store.call("SCRIPT", "LOAD", read(REPOSITORY + "/lib/fleet/attempts.lua"))
+        for number in range(200):
+            host = f"x{number}"
+            store.call("EVALSHA", sha, 1, "tmout:hosts", "announce", "n", 1, 1,
+                       1, 0, host, "a")
+        tap.equal(len(Question(one, HOSTS_OF).hosts()), 128, "128 hosts are remembered")
+        mark = one.log.mark()
+        fleet.server.stop()
+        one.log.wait("the store is away", mark)
+        tap.equal(Question(one, HOSTS_OF).status, "away", "without the store there is no answer")
+
+
 def distrusts_clients():
     """what is no request"""
     with Fleet(hosts=1) as fleet:
@@ -378,5 +403,6 @@ tap.in_parallel([counts_for_all, refuses_nobody_for_others, guesses_are_bounded,
                  survives_a_store_that_lost_everything, holds_admissions,
                  a_frozen_store_is_away,
                  loads_the_script_again, survives_its_own_end, answers_questions,
-                 needs_no_other_rights, takes_the_socket_of_systemd, distrusts_clients], 4)
+                 needs_no_other_rights, knows_the_hosts, takes_the_socket_of_systemd,
+                 distrusts_clients], 4)
 tap.end()

@@ -12,8 +12,9 @@ from host.waiting import GUARD_SEC, Log, wait_until
 
 REQUEST, ANSWER = "=IIII16sI16sIqqII256s", "=IIIIIIqII"
 REQUEST_MAGIC, ANSWER_MAGIC, VERSION = 0x74666C51, 0x74666C41, 1
-ADMIT, SETTLE, REPORT, LOOK, CLEAR, STATUS_OF = 1, 2, 3, 4, 5, 6
+ADMIT, SETTLE, REPORT, LOOK, CLEAR, STATUS_OF, HOSTS_OF = 1, 2, 3, 4, 5, 6, 7
 COUNT, STATE = "=IIIIq24s512s", "=IIIIqqqqqqQQQQQQQIIII280s24s128s72s"
+HOST, HOST_MAGIC = "=IIqQ72s", 0x74666C48
 COUNT_MAGIC, STATE_MAGIC = 0x74666C43, 0x74666C53
 STORES = ["starting", "away", "merging", "up"]
 FAILED, SUCCEEDED, WITHDRAWN = 0, 1, 2
@@ -99,6 +100,15 @@ class Question:
             magic, version, failures, in_flight, left, name, hosts = struct.unpack(COUNT, packet)
             assert (magic, version) == (COUNT_MAGIC, VERSION)
             found[text(name)] = (failures, in_flight, left > 0, sorted(text(hosts).split()))
+        return found
+
+    def hosts(self):
+        """{name: (seen so many milliseconds ago, its policy)}."""
+        found = {}
+        for packet in self.packets:
+            magic, version, seen, policy, name = struct.unpack(HOST, packet)
+            assert (magic, version) == (HOST_MAGIC, VERSION)
+            found[text(name)] = (seen, policy)
         return found
 
     def state(self):

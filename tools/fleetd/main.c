@@ -6,6 +6,7 @@
 #include "lib/host/descriptor.h"
 #include "lib/host/secure_path.h"
 #include "lib/paths.h"
+#include "tools/fleetd/announcer.h"
 #include "tools/fleetd/clients.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ struct fleetd {
     struct store *store;
     struct journal *journal;
     struct clients *clients;
+    struct announcer *announcer;
 };
 
 static const char usage_text[] =
@@ -62,6 +64,7 @@ static void on_state(void *context, enum store_state state, const char *why)
     } else if (state == STORE_UP) {
         fprintf(stderr, SD_NOTICE "the store is reached; attempts admitted without it: %u\n",
                 clients_reported(fleetd->clients));
+        announcer_announce(fleetd->announcer);
     }
     clients_store_changed(fleetd->clients);
 }
@@ -178,6 +181,9 @@ static int start(struct fleetd *fleetd, int listener)
                               fleetd->password[0] != '\0' ? fleetd->password : NULL, &hooks);
     if (fleetd->clients == NULL || fleetd->store == NULL)
         return -1;
+    fleetd->announcer = announcer_new(fleetd->event, &fleetd->conf, fleetd->host, fleetd->store);
+    if (fleetd->announcer == NULL)
+        return -1;
     clients_attach(fleetd->clients, fleetd->store);
     journal_attach(fleetd->journal, fleetd->store);
     return 0;
@@ -203,6 +209,7 @@ static int serve(const char *conf_path, const char *socket_path, int lease_ms)
     } else {
         fprintf(stderr, SD_ERR "out of memory\n");
     }
+    announcer_free(fleetd.announcer);
     store_free(fleetd.store);
     clients_free(fleetd.clients);
     journal_free(fleetd.journal);

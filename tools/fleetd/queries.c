@@ -1,5 +1,7 @@
 #include "tools/fleetd/queries.h"
 
+#include "tools/fleetd/announcer.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +119,32 @@ static void on_looked(void *context, const redisReply *reply)
     end_query(query, &answer);
 }
 
+static bool take_host(const redisReply *reply, struct fleet_host *host)
+{
+    char policy[20], *end;
+
+    *host = (struct fleet_host){.policy = 0};
+    if (!is_array(reply, 3) || !take_text(reply->element[0], host->name, sizeof host->name) ||
+        !take_number(reply->element[1], 0, INT64_MAX, &host->seen_ms) ||
+        !take_text(reply->element[2], policy, sizeof policy))
+        return false;
+    host->policy = strtoull(policy, &end, 16);
+    fleet_host_mark(host);
+    return *end == '\0';
+}
+
+static void on_hosts(void *context, const redisReply *reply)
+{
+    struct query *query = context;
+    struct fleet_answer answer = {.status = is_array(reply, 1) ? FLEET_DONE : FLEET_AWAY};
+    struct fleet_host host;
+
+    for (size_t i = 1; answer.status == FLEET_DONE && i < reply->elements; i++)
+        if (!take_host(reply->element[i], &host) || !send_packet(query->fd, &host, sizeof host))
+            answer.status = FLEET_AWAY;
+    end_query(query, &answer);
+}
+
 static void on_cleared(void *context, const redisReply *reply)
 {
     struct query *query = context;
@@ -163,6 +191,9 @@ void query_answer(const struct query_about *about, int fd, const struct fleet_re
                                          .request = &query->request};
     if (request->operation == FLEET_STATUS) {
         answer_status(query);
+    } else if (request->operation == FLEET_HOSTS) {
+        script_call_announce(&call, &target, announced_policy());
+        store_ask(about->store, &call, on_hosts, query);
     } else if (request->operation == FLEET_LOOK) {
         script_call_look(&call, &target);
         store_ask(about->store, &call, on_looked, query);

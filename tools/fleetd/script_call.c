@@ -146,6 +146,21 @@ void script_call_forget(struct script_call *call, const struct script_target *ta
     begin(call, target, "forget");
 }
 
+void script_call_announce(struct script_call *call, const struct script_target *target,
+                          uint64_t policy)
+{
+    static const struct fleet_request nobody = {
+        .origin = {.kind = ORIGIN_NETWORK},
+        .limits = {.max_attempts = 1, .window_ms = 1, .lock_ms = 1}};
+    struct script_target all = *target;
+
+    all.request = &nobody;
+    begin(call, &all, "announce");
+    snprintf(call->key, sizeof call->key, "%.32s:hosts", target->prefix);
+    add_word(call, "%.64s", target->host);
+    add_word(call, "%" PRIx64, policy);
+}
+
 bool script_answer_decode(const int64_t *number, size_t count, struct script_answer *answer)
 {
     if (count != 6 || number[0] < SCRIPT_ADMITTED || number[0] > SCRIPT_UNKNOWN || number[1] < 0 ||

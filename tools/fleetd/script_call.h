@@ -63,6 +63,10 @@ void script_call_merge_cleared(struct script_call *call, const struct script_tar
 void script_call_look(struct script_call *call, const struct script_target *target);
 void script_call_forget(struct script_call *call, const struct script_target *target);
 
+/* Tells that this host is there, and asks for the others. policy: 0 for none. */
+void script_call_announce(struct script_call *call, const struct script_target *target,
+                          uint64_t policy);
+
 /* Returns false if these numbers are no answer. */
 bool script_answer_decode(const int64_t *number, size_t count, struct script_answer *answer);
 

@@ -90,6 +90,8 @@ const struct audit_check_row audit_checks[AUDIT_CHECKS] = {
                               "the store forgets nothing when its memory is full"},
     [CHECK_FLEET_CLOCK] = {"fleet-clock", "the store's clock agrees with this host's"},
     [CHECK_FLEET_AWAY] = {"fleet-away", "the store has not been away for long"},
+    [CHECK_FLEET_POLICY] = {"fleet-policy",
+                            "all hosts of the fleet have the same rules about failed logins"},
     [CHECK_BASELINE] = {"baseline", "the policy is at least as strict as the baseline"},
 };
 

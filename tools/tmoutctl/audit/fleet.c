@@ -193,6 +193,25 @@ static void check_fleet_away(struct audit *audit, const void *context)
     finding_set_remediation(finding, "The journal of tmout-fleetd says when and why.");
 }
 
+static void check_fleet_policy(struct audit *audit, const void *context)
+{
+    const struct fleet_view *view = &audit->fleet;
+
+    (void)context;
+    for (size_t i = 0; i < view->hosts; i++) {
+        const struct fleet_host *host = &view->host[i];
+        if (!fleet_host_is_present(host) || !fleet_host_differs(view, host))
+            continue;
+        struct finding *finding = findings_add(
+            &audit->findings, CHECK_FLEET_POLICY, AUDIT_WARN,
+            "%s has other rules about failed logins than this host: where they meet, the "
+            "strictest ones apply on all hosts",
+            host->name);
+        finding_set_remediation(finding, "Give all hosts of the fleet the same policy, and apply "
+                                         "it: tmoutctl status says on each which is in force.");
+    }
+}
+
 static const struct audit_step fleet_steps[] = {
     {CHECK_FLEET_CONFIG, check_fleet_config},
     {CHECK_FLEET_PASSWORD, check_fleet_password},
@@ -202,6 +221,7 @@ static const struct audit_step fleet_steps[] = {
     {CHECK_FLEET_EVICTION, check_fleet_eviction},
     {CHECK_FLEET_CLOCK, check_fleet_clock},
     {CHECK_FLEET_AWAY, check_fleet_away},
+    {CHECK_FLEET_POLICY, check_fleet_policy},
 };
 
 void audit_fleet(struct audit *audit)

@@ -14,7 +14,7 @@
 
 /* How long an unlocking is remembered for hosts that have not told yet, where the policy does
  * not say for how long failures count. */
-enum { UNLOCK_MS = 24 * 60 * 60 * 1000 };
+enum { UNLOCK_MS = 24 * 60 * 60 * 1000, PRESENT_MS = 60 * 60 * 1000 };
 
 static bool is_configured(const struct tmoutctl_context *context)
 {
@@ -36,13 +36,32 @@ static int aim(const struct tmoutctl_context *context, char *path, struct fleet_
 
 void fleet_view_find(const struct tmoutctl_context *context, struct fleet_view *view)
 {
+    struct failure ignored = {""};
     struct fleet_query query;
     char path[PATH_MAX];
 
     *view = (struct fleet_view){.is_configured = is_configured(context)};
-    if (view->is_configured)
-        view->is_known = aim(context, path, &query, &view->why) == 0 &&
-                         fleet_query_status(&query, &view->state, &view->why) == 0;
+    if (!view->is_configured)
+        return;
+    view->is_known = aim(context, path, &query, &view->why) == 0 &&
+                     fleet_query_status(&query, &view->state, &view->why) == 0;
+    if (!fleet_view_is_up(view))
+        return;
+    const int hosts = fleet_query_hosts(&query, view->host, &ignored);
+    view->hosts = hosts > 0 ? (size_t)hosts : 0;
+}
+
+bool fleet_host_is_present(const struct fleet_host *host)
+{
+    return host->seen_ms <= PRESENT_MS;
+}
+
+bool fleet_host_differs(const struct fleet_view *view, const struct fleet_host *host)
+{
+    for (size_t i = 0; i < view->hosts; i++)
+        if (strcmp(view->host[i].name, view->state.host) == 0)
+            return view->host[i].policy != 0 && view->host[i].policy != host->policy;
+    return false;
 }
 
 bool fleet_view_is_up(const struct fleet_view *view)

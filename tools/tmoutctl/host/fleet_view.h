@@ -11,6 +11,9 @@ struct fleet_view {
     bool is_known;            /* tmout-fleetd has answered */
     struct fleet_state state; /* then */
     struct failure why;       /* else why not, where configured */
+    /* That the store has seen in the last month, if it can be reached. */
+    struct fleet_host host[FLEET_HOSTS_MAX];
+    size_t hosts;
 };
 
 /* Asks only where the fleet is configured. */
@@ -18,6 +21,12 @@ void fleet_view_find(const struct tmoutctl_context *context, struct fleet_view *
 
 /* Can the store be reached? */
 bool fleet_view_is_up(const struct fleet_view *view);
+
+/* Has this host of the view told in the last hour that it is there? */
+bool fleet_host_is_present(const struct fleet_host *host);
+
+/* Has it other rules about failed logins than the host that asks? Not known is no. */
+bool fleet_host_differs(const struct fleet_view *view, const struct fleet_host *host);
 
 /* "reached for 2h3m", "away for 5s: REASON", "tmout-fleetd does not run: REASON". */
 void fleet_view_describe(const struct fleet_view *view, char *text, size_t size);

@@ -47,6 +47,21 @@ static void print_fleet_attempts(FILE *to, const struct fleet_state *state)
                   state->alone);
 }
 
+static void print_fleet_hosts(FILE *to, const struct fleet_view *view)
+{
+    int64_t present = 0, other = 0;
+
+    for (size_t i = 0; i < view->hosts; i++) {
+        const bool is_present = fleet_host_is_present(&view->host[i]);
+        present += is_present;
+        other += is_present && fleet_host_differs(view, &view->host[i]);
+    }
+    print_gauge(to, "tmout_fleet_hosts", "Hosts that have used the store in the last hour.",
+                present);
+    print_gauge(to, "tmout_fleet_hosts_other_policy",
+                "Those of them that have other rules about failed logins.", other);
+}
+
 void fleet_print_metrics(FILE *to, const struct fleet_view *view, bool is_all)
 {
     const struct fleet_state *state = &view->state;
@@ -67,6 +82,8 @@ void fleet_print_metrics(FILE *to, const struct fleet_view *view, bool is_all)
                       state->away_ms * 1000);
         print_fleet_attempts(to, state);
     }
+    if (fleet_view_is_up(view))
+        print_fleet_hosts(to, view);
     if (is_all)
         fputs("# EOF\n", to);
 }

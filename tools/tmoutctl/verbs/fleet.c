@@ -39,6 +39,22 @@ static void print_asked(const struct fleet_state *state)
            state->journal);
 }
 
+/* Those that were seen lately, or only those of them that have another policy. */
+static void print_hosts(const struct fleet_view *view, bool that_differ, const char *heading)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < view->hosts; i++) {
+        const struct fleet_host *host = &view->host[i];
+        if (!fleet_host_is_present(host) || (that_differ && !fleet_host_differs(view, host)))
+            continue;
+        fputs(count++ == 0 ? heading : ", ", stdout);
+        print_clean(host->name);
+    }
+    if (count > 0)
+        putchar('\n');
+}
+
 static void print_fleet(const struct fleet_view *view)
 {
     const struct fleet_state *state = &view->state;
@@ -63,6 +79,8 @@ static void print_fleet(const struct fleet_view *view)
     if (fleet_view_is_up(view))
         print_latency(state);
     print_asked(state);
+    print_hosts(view, false, "hosts     in the last hour: ");
+    print_hosts(view, true, "policy    other rules about failed logins on: ");
 }
 
 /* --- for programs --------------------------------------------------------- */
@@ -109,15 +127,28 @@ static json_t *daemon_json(const struct fleet_view *view)
                      "remembered", (json_int_t)state->journal, "attempts", counters_json(state));
 }
 
+static json_t *all_hosts_json(const struct fleet_view *view)
+{
+    json_t *rows = json_array();
+
+    for (size_t i = 0; i < view->hosts; i++)
+        rows =
+            json_add_row(rows, json_pack("{s:o, s:o, s:b}", "name", json_text(view->host[i].name),
+                                         "seen", milliseconds_json(view->host[i].seen_ms),
+                                         "differs", fleet_host_differs(view, &view->host[i])));
+    return rows;
+}
+
 static json_t *fleet_view_json(const struct fleet_view *view)
 {
     const bool unknown = view->is_configured && !view->is_known;
 
-    return json_pack("{s:b, s:b, s:o, s:o, s:o}", "configured", view->is_configured, "fine",
+    return json_pack("{s:b, s:b, s:o, s:o, s:o, s:o}", "configured", view->is_configured, "fine",
                      !view->is_configured || fleet_view_is_up(view), "reason",
                      json_text_or_null(unknown ? view->why.text : NULL), "store",
                      view->is_known ? store_json(view) : json_null(), "daemon",
-                     view->is_known ? daemon_json(view) : json_null());
+                     view->is_known ? daemon_json(view) : json_null(), "hosts",
+                     all_hosts_json(view));
 }
 
 /* --- the command ---------------------------------------------------------- */
@@ -151,8 +182,9 @@ const struct verb verb_fleet = {
     .usage = "[--openmetrics]",
     .summary = "see how the store is that the hosts of a fleet share",
     .help = "Tells whether tmout-fleetd reaches the store, how fast it answers, how long it\n"
-            "was away, and what has become of the attempts that this host has asked for.\n"
-            "The exit status is 1 if the store cannot be reached. Must be run as root.",
+            "was away, what has become of the attempts that this host has asked for, and\n"
+            "which hosts use the store and have other rules about failed logins. The exit\n"
+            "status is 1 if the store cannot be reached. Must be run as root.",
     .options = options,
     .json_version = 1,
     .run = run_fleet,

@@ -57,7 +57,7 @@ static void requests_arrive(void **state)
 
     (void)state;
     assert_true(passes(&request));
-    for (int operation = FLEET_ADMIT; operation <= FLEET_STATUS; operation++) {
+    for (int operation = FLEET_ADMIT; operation <= FLEET_HOSTS; operation++) {
         request.operation = (enum fleet_operation)operation;
         assert_true(passes(&request));
     }
@@ -98,7 +98,7 @@ static void bad_requests_are_none(void **state)
 
     (void)state;
     bad[n++].operation = (enum fleet_operation)0;
-    bad[n++].operation = (enum fleet_operation)(FLEET_STATUS + 1);
+    bad[n++].operation = (enum fleet_operation)(FLEET_HOSTS + 1);
     bad[n++].outcome = (enum attempt_outcome)(ATTEMPT_WITHDRAWN + 1);
     bad[n++].limits.max_attempts = 0;
     bad[n++].limits.max_attempts = ATTEMPTS_MAX + 1;

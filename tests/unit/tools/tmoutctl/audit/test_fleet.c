@@ -88,7 +88,7 @@ static void a_password_that_others_read(void **state)
     assert_only(audit_with(host, &up), &(struct expected){CHECK_FLEET_PASSWORD, AUDIT_FAIL,
                                                           PASSWORD, 0, "cannot be read", NO_FIX});
     put_fleet(host, "endpoints = {\"/run/store\"}\n");
-    assert_int_equal(audit_with(host, &up)->count, 8);
+    assert_int_equal(audit_with(host, &up)->count, 9);
     assert_int_equal(trouble_of(&host->audit.findings, CHECK_FLEET_PASSWORD)->status, AUDIT_WARN);
 }
 
@@ -102,7 +102,7 @@ static void a_port_that_any_user_can_open(void **state)
     const struct finding *finding = trouble_of(&host->audit.findings, CHECK_FLEET_ENCRYPTION);
     assert_int_equal(finding->status, AUDIT_WARN);
     assert_non_null(strstr(finding->message, "any user of this host can listen at port 6379"));
-    assert_int_equal(host->audit.findings.count, 9);
+    assert_int_equal(host->audit.findings.count, 10);
 }
 
 static void a_store_that_is_not_as_it_should_be(void **state)
@@ -158,6 +158,26 @@ static void a_store_that_is_not_as_it_should_be(void **state)
                                    "tmout-fleetd cannot be asked: cannot connect", NO_FIX});
 }
 
+static void another_policy_elsewhere(void **state)
+{
+    struct fleet_state up = good_state();
+    struct fleet_host hosts[] = {{.name = "h1", .policy = 5}, {.name = "h2", .policy = 6}};
+    const struct packets packets = {.state = &up, .host = hosts, .hosts = 2, .last = FLEET_DONE};
+    struct audited_host *host = *state;
+    char *path = real_path(host, "/run/tmout/fleet.sock");
+
+    put_fleet(host, GOOD);
+    snprintf(up.host, sizeof up.host, "h1");
+    for (size_t i = 0; i < COUNT_OF(hosts); i++)
+        fleet_host_mark(&hosts[i]);
+    const pid_t daemon = fleet_daemon_begin(path, &packets);
+    assert_only(audit_area(host, audit_fleet),
+                &(struct expected){CHECK_FLEET_POLICY, AUDIT_WARN, NULL, 0,
+                                   "h2 has other rules about failed logins", NO_FIX});
+    fleet_daemon_end(daemon, path);
+    free(path);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -167,6 +187,7 @@ int main(void)
         WITH_HOST(a_file_that_is_wrong),
         WITH_HOST(a_password_that_others_read),
         WITH_HOST(a_port_that_any_user_can_open),
+        WITH_HOST(another_policy_elsewhere),
         WITH_HOST(a_store_that_is_not_as_it_should_be),
     };
 

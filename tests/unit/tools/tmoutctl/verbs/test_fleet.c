@@ -91,7 +91,7 @@ static void tells_of_the_store(void **state)
     assert_answer(&fleet, &packets, &verb_fleet, &metrics, TMOUTCTL_FINE,
                   "tmout_fleet_store_reached 1\n");
     assert_answer(&fleet, &packets, &verb_fleet, &metrics, TMOUTCTL_FINE,
-                  "tmout_fleet_alone_total 4\n# EOF\n");
+                  "tmout_fleet_alone_total 4\n");
     sent.store = FLEET_STORE_AWAY;
     snprintf(sent.why, sizeof sent.why, "no \tway");
     sent.why[3] = '-';
@@ -101,6 +101,43 @@ static void tells_of_the_store(void **state)
     assert_answer(&fleet, &packets, &verb_fleet, &none, TMOUTCTL_NO, "is being told");
     sent.store = FLEET_STORE_STARTING;
     assert_answer(&fleet, &packets, &verb_fleet, &none, TMOUTCTL_NO, "not reached yet");
+    close_place(&fleet);
+}
+
+static void tells_of_other_hosts(void **state)
+{
+    const struct verb_arguments none = {0}, metrics = {.option = {""}};
+    struct fleet_state sent = reached();
+    struct fleet_host hosts[] = {{.name = "h1", .policy = 5},
+                                 {.name = "h2", .policy = 5, .seen_ms = 60000},
+                                 {.name = "h3", .policy = 6},
+                                 {.name = "old", .policy = 7, .seen_ms = 3600001}};
+    struct packets packets = {.state = &sent, .host = hosts, .hosts = 4, .last = FLEET_DONE};
+    struct fleet_place fleet;
+
+    open_place(&fleet, *state);
+    for (size_t i = 0; i < 4; i++)
+        fleet_host_mark(&hosts[i]);
+    assert_answer(&fleet, &packets, &verb_fleet, &none, TMOUTCTL_FINE,
+                  "hosts     in the last hour: h1, h2, h3\n"
+                  "policy    other rules about failed logins on: h3\n");
+    assert_answer(&fleet, &packets, &verb_fleet, &metrics, TMOUTCTL_FINE, "tmout_fleet_hosts 3\n");
+    assert_answer(&fleet, &packets, &verb_fleet, &metrics, TMOUTCTL_FINE,
+                  "tmout_fleet_hosts_other_policy 1\n# EOF\n");
+    const pid_t daemon = fleet_daemon_begin(fleet.socket, &packets);
+    json_t *answer = verb_json(&verb_fleet, &fleet.place.context, &none);
+    fleet_daemon_end(daemon, fleet.socket);
+    const json_t *told = json_object_get(answer, "hosts");
+    assert_int_equal(json_array_size(told), 4);
+    assert_true(json_is_true(json_object_get(json_array_get(told, 2), "differs")));
+    assert_true(json_is_false(json_object_get(json_array_get(told, 1), "differs")));
+    json_decref(answer);
+    /* This one has no policy that its daemon can read: nothing is known to differ. */
+    hosts[0].policy = 0;
+    assert_answer(&fleet, &packets, &verb_fleet, &metrics, TMOUTCTL_FINE,
+                  "tmout_fleet_hosts_other_policy 0\n");
+    hosts[1].version++;
+    assert_answer(&fleet, &packets, &verb_fleet, &metrics, TMOUTCTL_FINE, "tmout_fleet_hosts 0\n");
     close_place(&fleet);
 }
 
@@ -263,11 +300,9 @@ static void unlocks_the_store(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        WITH_DIRECTORY(tells_of_the_store),
-        WITH_DIRECTORY(tells_programs),
-        WITH_DIRECTORY(without_a_fleet),
-        WITH_DIRECTORY(lists_attempts),
-        WITH_DIRECTORY(shows_what_all_hosts_count),
+        WITH_DIRECTORY(tells_of_the_store), WITH_DIRECTORY(tells_of_other_hosts),
+        WITH_DIRECTORY(tells_programs),     WITH_DIRECTORY(without_a_fleet),
+        WITH_DIRECTORY(lists_attempts),     WITH_DIRECTORY(shows_what_all_hosts_count),
         WITH_DIRECTORY(unlocks_the_store),
     };
 

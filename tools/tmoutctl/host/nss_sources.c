@@ -16,6 +16,8 @@ bool nss_sources_read(const char *database, struct nss_sources *sources)
     char text[NSSWITCH_BYTES_MAX];
     const int found = nsswitch_read(text) == 0 ? nsswitch_parse(text, database, sources) : -1;
 
+    if (found < 0)
+        sources->count = 0;
     if (found == 0)
         *sources = files_alone;
     for (size_t i = 0; found > 0 && i < sources->count; i++)
@@ -24,14 +26,10 @@ bool nss_sources_read(const char *database, struct nss_sources *sources)
     return found >= 0;
 }
 
-bool nss_file_comes_first(const char *database)
+bool nss_file_comes_first(const struct nss_sources *sources)
 {
-    char text[NSSWITCH_BYTES_MAX];
-    struct nss_sources sources;
-
-    return nsswitch_read(text) == 0 && nsswitch_parse(text, database, &sources) > 0 &&
-           strcmp(sources.source[0].name, "files") == 0 &&
-           (sources.source[0].ends & NSS_SUCCESS) != 0;
+    return sources->count > 0 && strcmp(sources->source[0].name, "files") == 0 &&
+           (sources->source[0].ends & NSS_SUCCESS) != 0;
 }
 
 bool nss_source_installed(const char *name)

@@ -5,12 +5,13 @@
 #include "lib/host/nsswitch.h"
 
 /* The sources of /etc/nsswitch.conf. Returns false where they cannot be asked one by
- * one: a failure is to end the search, or the C library has no such thing. */
+ * one: a failure is to end the search, or, and then there are none in sources, the line
+ * is not understood, or the C library has no such thing. */
 bool nss_sources_read(const char *database, struct nss_sources *sources);
 
 /* Is what /etc/passwd, or the like, says of somebody final? It may be where the sources
  * cannot be asked one by one. */
-bool nss_file_comes_first(const char *database);
+bool nss_file_comes_first(const struct nss_sources *sources);
 
 /* Is the library of this source installed? NSS skips it where it is not. */
 bool nss_source_installed(const char *name);

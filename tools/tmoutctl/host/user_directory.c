@@ -81,7 +81,7 @@ int user_directory_find(const uid_t *uid, size_t count, struct user_directory *d
         directory->user[i] =
             (struct directory_user){.account.uid = uid[i], .status = ACCOUNT_UNKNOWN};
     if (!nss_sources_read("passwd", &sources)) {
-        if (nss_file_comes_first("passwd"))
+        if (nss_file_comes_first(&sources))
             result = find_in_passwd(directory);
         return result == 0 ? find_by_lookup(directory) : -1;
     }

@@ -5,10 +5,10 @@
 #include "tools/tmoutctl/host/policy_view.h"
 #include "tools/tmoutctl/host/user_attempts.h"
 
-/* attempts is valid during the call only, and complete but for what find_rejecting()
- * would find: that tries the user's ledger. If the ledger cannot be read, it only has its
- * fault; unread is the message about that, else NULL. */
-typedef void ledger_holder_function(void *context, const struct account *account,
+/* account, to which groups may be added, and attempts are valid during the call only; attempts is
+ * complete but for what find_rejecting() would find: that tries the user's ledger. If the ledger
+ * cannot be read, it only has its fault; unread is the message about that, else NULL. */
+typedef void ledger_holder_function(void *context, struct account *account,
                                     struct user_attempts *attempts, const char *unread);
 
 /*

@@ -62,8 +62,8 @@ struct ledger_count {
     struct mac_ledgers labels;
 };
 
-static void count_ledger(void *context, const struct account *account,
-                         struct user_attempts *attempts, const char *unread)
+static void count_ledger(void *context, struct account *account, struct user_attempts *attempts,
+                         const char *unread)
 {
     struct ledger_count *count = context;
     struct status_facts *facts = count->facts;

@@ -146,7 +146,7 @@ struct attempts_list {
     bool writable;
 };
 
-static void list_user(void *context, const struct account *account, struct user_attempts *attempts,
+static void list_user(void *context, struct account *account, struct user_attempts *attempts,
                       const char *unread)
 {
     struct attempts_list *list = context;
@@ -322,29 +322,26 @@ struct fleet_list {
     struct failure failed; /* why the fleet could not be asked, once */
 };
 
-static void list_fleet_user(void *context, const struct account *account,
-                            struct user_attempts *attempts, const char *unread)
+static void list_fleet_user(void *context, struct account *account, struct user_attempts *attempts,
+                            const char *unread)
 {
     struct fleet_list *list = context;
     struct fleet_counts counts;
-    struct account asked;
 
     (void)attempts;
     (void)unread;
-    if (list->failed.text[0] != '\0' || find_account(account->name, &asked, &list->failed) != 0)
+    if (list->failed.text[0] != '\0' ||
+        find_fleet_counts(list->context, list->view, account, &counts, &list->failed) != 0)
         return;
-    if (find_fleet_counts(list->context, list->view, &asked, &counts, &list->failed) == 0) {
-        const bool has_any = counts.size > 0 || counts.penalty_ms != 0;
-        if (has_any && list->context->json)
-            list->all = json_add_row(list->all, fleet_counts_json(asked.name, &counts));
-        else if (has_any && list->shown == 0)
-            print_fleet_heading();
-        if (has_any && !list->context->json)
-            print_fleet_counts(asked.name, &counts);
-        list->shown += has_any;
-        fleet_counts_free(&counts);
-    }
-    account_free(&asked);
+    const bool has_any = counts.size > 0 || counts.penalty_ms != 0;
+    if (has_any && list->context->json)
+        list->all = json_add_row(list->all, fleet_counts_json(account->name, &counts));
+    else if (has_any && list->shown == 0)
+        print_fleet_heading();
+    if (has_any && !list->context->json)
+        print_fleet_counts(account->name, &counts);
+    list->shown += has_any;
+    fleet_counts_free(&counts);
 }
 
 /* Of those who have a ledger on this host: the store tells nobody whom it knows. */

@@ -20,7 +20,7 @@ from host.pam_stacks import wire
 from host.product import show
 from host.setup import setup
 from host.terminal import Terminal
-from stage import differences, expect, paint, say, title
+from stage import end, expect, paint, say, title
 
 POLICY = """\
 default {
@@ -192,13 +192,7 @@ def main():
     lockout.show_lock()
     lockout.show_crowd()
     hangup.show_hangup()
-    if differences:
-        title(paint("31", "This differs from the policy:"))
-        for difference in differences:
-            say(f"  {difference}")
-        sys.exit(1)
-    title(paint("32", "Everything above matches the policy."))
-    say(INSTALL)
+    end("Everything above matches the policy.", "This differs from the policy:", INSTALL)
 
 
 main()

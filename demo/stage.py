@@ -27,3 +27,14 @@ def expect(who, what, seen, expected):
     """Records a difference from the policy."""
     if seen != expected:
         differences.append(f"{who}: {what} is {seen!r}, but the policy says {expected!r}")
+
+
+def end(claim, difference, install):
+    """Says whether the claim holds. Ends with status 1 where something differed."""
+    if differences:
+        title(paint("31", difference))
+        for line in differences:
+            say(f"  {line}")
+        sys.exit(1)
+    title(paint("32", claim))
+    say(install)

@@ -17,7 +17,8 @@ import threading
 from host.commands import must, run
 from host.debian_root import own_suite
 from host.files import read, remove, write
-from host.isolation import Skip
+from host.isolation import Skip, isolate
+from host.tap import tap
 from host.waiting import BUILD_GUARD_SEC
 
 # What makes and runs the machine.
@@ -202,3 +203,19 @@ def boot_disk(root_image, loader, kernel, directory, *parameters, script=()):
              "-chardev", f"socket,id=console,path={short}/line", "-serial", "chardev:console",
              "-serial", f"file:{output}", timeout=8 * BUILD_GUARD_SEC)
     return read(output)
+
+
+def play(test, scenario, directory, parts, programs=PROGRAMS):
+    """Runs the scenario of a test in a new directory, and ends the test. The directory's
+    parts are removed then; what the machine has printed stays."""
+    try:
+        isolate(*programs)
+        shutil.rmtree(directory, ignore_errors=True)
+        os.makedirs(directory)
+        scenario()
+    except Skip as why:
+        tap.skip(test, why)
+    finally:
+        for name in parts:
+            remove(f"{directory}/{name}")
+    tap.end()

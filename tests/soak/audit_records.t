@@ -12,8 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 
 from host import virtual_machine
 from host.debian_root import make_root, own_suite
-from host.files import REPOSITORY, remove
-from host.isolation import Skip, isolate
+from host.files import REPOSITORY
 from host.pam_stacks import wire_auth
 from host.product import install_files
 from host.tap import tap
@@ -82,18 +81,4 @@ def scenario():
     report(virtual_machine.boot(kernel, image, DIRECTORY))
 
 
-def main():
-    try:
-        isolate(*virtual_machine.PROGRAMS)
-        shutil.rmtree(DIRECTORY, ignore_errors=True)
-        os.makedirs(DIRECTORY)
-        scenario()
-    except Skip as why:
-        tap.skip("records for auditd", why)
-    finally:
-        for name in "root", "image", "kernel":  # what was printed stays
-            remove(f"{DIRECTORY}/{name}")
-    tap.end()
-
-
-main()
+virtual_machine.play("records for auditd", scenario, DIRECTORY, ("root", "image", "kernel"))

@@ -17,8 +17,7 @@ from built import packages
 from host import virtual_machine
 from host.commands import must
 from host.debian_root import make_root, own_suite
-from host.files import REPOSITORY, read, remove, write
-from host.isolation import Skip, isolate
+from host.files import REPOSITORY, read, write
 from host.tap import tap
 
 PACKAGES = """aide bsdutils busybox debsums fapolicyd iproute2 libconfuse2 libjansson4 libpam-runtime
@@ -125,18 +124,5 @@ def scenario():
     report(virtual_machine.boot(kernel, image, DIRECTORY, "lockdown=confidentiality"))
 
 
-def main():
-    try:
-        isolate(*virtual_machine.PROGRAMS, "dpkg-buildpackage")
-        shutil.rmtree(DIRECTORY, ignore_errors=True)
-        os.makedirs(DIRECTORY)
-        scenario()
-    except Skip as why:
-        tap.skip("hardened kernels", why)
-    finally:
-        for name in "root", "image", "kernel", "control":  # what was printed stays
-            remove(f"{DIRECTORY}/{name}")
-    tap.end()
-
-
-main()
+virtual_machine.play("hardened kernels", scenario, DIRECTORY, ("root", "image", "kernel", "control"),
+                     (*virtual_machine.PROGRAMS, "dpkg-buildpackage"))

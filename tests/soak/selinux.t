@@ -18,8 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 from host import selinux_policy, virtual_machine
 from host.commands import must
 from host.debian_root import make_root, own_suite
-from host.files import REPOSITORY, read, remove, write
-from host.isolation import Skip, isolate
+from host.files import REPOSITORY, read, write
 from host.product import install_files
 from host.tap import tap
 from host.waiting import BUILD_GUARD_SEC
@@ -272,17 +271,8 @@ def main():
     if len(sys.argv) > 2:  # what earlier runs have printed
         report(read(sys.argv[1]), read(sys.argv[2]))
         tap.end()
-    try:
-        isolate(*PROGRAMS)
-        shutil.rmtree(DIRECTORY, ignore_errors=True)
-        os.makedirs(DIRECTORY)
-        scenario()
-    except Skip as why:
-        tap.skip("logins with SELinux enforcing", why)
-    finally:
-        for name in "root", "disk", "loader", "module", "policy":  # what was printed stays
-            remove(f"{DIRECTORY}/{name}")
-    tap.end()
+    virtual_machine.play("logins with SELinux enforcing", scenario, DIRECTORY,
+                         ("root", "disk", "loader", "module", "policy"), PROGRAMS)
 
 
 main()

@@ -94,6 +94,36 @@ def totals():
                   "a run without a test is a failure")
 
 
+def ends_of_logs():
+    """the end of a log tells why a test has failed, and does not drown it in what was skipped"""
+    with tempfile.TemporaryDirectory() as repository:
+        add_test(repository, "build/tests/unit/lib/test_a", "echo 1..5; echo ok 1 - a; "
+                 "echo '# 8 != 7'; echo 'ERROR: seed 5: too many' >&2; echo 'not ok 2 - b'; "
+                 "echo '# 0x1 != 0x2'; echo '# b.c:7: error: Failure!'; "
+                 "for i in 3 4 5; do echo \"t$i skipped: needs root\" >&2; "
+                 "echo \"not ok $i # SKIP t$i\"; done")
+        add_test(repository, "tests/shells/long.t", "echo 1..2; echo 'not ok 1 - c'; "
+                 "seq -f '# line %g' 30; echo 'not ok 2 - d'; echo '# why d'")
+        add_test(repository, "tests/shells/mute.t", "seq -f 'line %g' 30; exit 3")
+        output, _ = runner(repository, "--sanitize")
+        tap.equal(output[output.find("\nSkipped:"):],
+                  "\nSkipped:\n  unit/lib/a: 3, 4, 5 # SKIP needs root\n"
+                  "\nFailed:\n  unit/lib/a: 2 - b\n      # 0x1 != 0x2\n"
+                  "      # b.c:7: error: Failure!\n      ERROR: seed 5: too many\n"
+                  "\n1 passed, 1 failed\n", "a unit test: the assertion and the message")
+        output, _ = runner(repository, "shells/long")
+        tap.equal(output[output.find("\nFailed:"):],
+                  "\nFailed:\n  shells/long: 1 - c\n"
+                  + "".join(f"      # line {i}\n" for i in range(1, 11))
+                  + "  shells/long: 2 - d\n      # why d\n\n0 passed, 2 failed\n",
+                  "no more than ten lines of each failure")
+        output, _ = runner(repository, "shells/mute")
+        tap.equal(output[output.find("\nFailed:"):],
+                  "\nFailed:\n  shells/mute: it ended with status 3\n"
+                  + "".join(f"      line {i}\n" for i in range(21, 31))
+                  + "\n0 passed, 1 failed\n", "the last lines of a program that failed as such")
+
+
 def without_root():
     """a plain user's run leaves out what needs root, and says so"""
     with tempfile.TemporaryDirectory() as repository:
@@ -108,4 +138,4 @@ def without_root():
         tap.ok("\n  e2e/a: needs root\n  packages/b: needs root\n" in output, "they are listed", output)
 
 
-tap.run(verdicts, signals, totals, without_root)
+tap.run(verdicts, signals, totals, ends_of_logs, without_root)

@@ -392,7 +392,8 @@ $(TEST_BUILD)/module/%: tests/module/%.c tests/module/stack.c
 	$(TEST_FLAGS) -MMD -MP -o $@ $(filter %.c,$^) $(filter %.a,$^) $(LDFLAGS) $$($(PKG_CONFIG) --cflags --libs cmocka) -lpam
 
 # In the place of pam_unix, and what the tests of attempts have in common.
-ATTEMPT_TESTS := $(addprefix $(TEST_BUILD)/module/,test_auth test_password test_audit test_attempts_parallel)
+ATTEMPT_TESTS := $(addprefix $(TEST_BUILD)/module/,test_auth test_password test_audit test_attempts_parallel \
+    test_attempts_killed)
 # Takes down what libaudit sends.
 $(TEST_BUILD)/module/test_audit: override LDFLAGS += -rdynamic
 $(ATTEMPT_TESTS): tests/module/attempts.c tests/module/pam_check.h | $(TEST_BUILD)/pam_check.so

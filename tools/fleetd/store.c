@@ -450,8 +450,10 @@ static void on_disconnected(const redisAsyncContext *connection, int status)
     (void)status;
     if (store == NULL)
         return;
+    const bool closed = connection->err == REDIS_ERR_EOF || connection->err == REDIS_ERR_IO;
     store->connection = NULL;
-    go_away(store, "it has closed the connection");
+    go_away(store,
+            closed ? "it has closed the connection" : "what it sends is no answer, or too large");
 }
 
 static void on_memory(redisAsyncContext *connection, void *data, void *context)

@@ -4,8 +4,17 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
+enum {
+    /* The largest answer is that to `look`: 131 counts, each with the hosts that have contributed
+     * to it. */
+    ANSWER_OBJECTS_MAX = 32 * 1024,
+    ANSWER_BYTES_MAX = 1024 * 1024
+};
+
 struct store_events {
     redisAsyncContext *connection;
+    redisReplyObjectFunctions make; /* hiredis' own, with limits */
+    unsigned objects;               /* of the answer that is being read */
     sd_event_source *source;
     uint32_t wanted;
     /* hiredis may free the connection within its handlers: then only they may be left. */
@@ -56,6 +65,79 @@ static void detach(void *data)
         free(events);
 }
 
+/* --- what a hostile store may send --------------------------------------------------------- */
+
+/*
+ * hiredis takes an answer of any size, spends minutes on an array of 2^31 elements that do not
+ * come, and aborts where nobody has asked for an answer. NULL from one of its functions ends the
+ * connection instead.
+ */
+static bool may_make(const redisReadTask *task, size_t objects)
+{
+    struct store_events *events = task->privdata;
+    const redisAsyncContext *connection = events->connection;
+
+    if (task->parent == NULL) {
+        events->objects = 0;
+        /* A server that has too many clients says so to whoever connects. */
+        if (connection->replies.head == NULL && task->type != REDIS_REPLY_ERROR)
+            return false;
+    }
+    if (objects > ANSWER_OBJECTS_MAX - events->objects)
+        return false;
+    events->objects += (unsigned)objects;
+    return true;
+}
+
+static redisReplyObjectFunctions *made_by_hiredis;
+
+static void *make_string(const redisReadTask *task, char *text, size_t size)
+{
+    return may_make(task, 1) ? made_by_hiredis->createString(task, text, size) : NULL;
+}
+
+#if HIREDIS_MAJOR >= 1
+static void *make_array(const redisReadTask *task, size_t elements)
+{
+    return may_make(task, elements) ? made_by_hiredis->createArray(task, elements) : NULL;
+}
+#else
+static void *make_array(const redisReadTask *task, int elements)
+{
+    return elements >= 0 && may_make(task, (size_t)elements)
+               ? made_by_hiredis->createArray(task, elements)
+               : NULL;
+}
+#endif
+
+static void *make_integer(const redisReadTask *task, long long number)
+{
+    return may_make(task, 1) ? made_by_hiredis->createInteger(task, number) : NULL;
+}
+
+static void *make_nil(const redisReadTask *task)
+{
+    return may_make(task, 1) ? made_by_hiredis->createNil(task) : NULL;
+}
+
+static void limit_answers(struct store_events *events)
+{
+    redisReader *reader = events->connection->c.reader;
+
+    made_by_hiredis = reader->fn;
+    events->make = *reader->fn;
+    events->make.createString = make_string;
+    events->make.createArray = make_array;
+    events->make.createInteger = make_integer;
+    events->make.createNil = make_nil;
+#if HIREDIS_MAJOR >= 1
+    events->make.createDouble = NULL; /* RESP3, which nobody has asked for */
+    events->make.createBool = NULL;
+#endif
+    reader->fn = &events->make;
+    reader->privdata = events;
+}
+
 static int on_ready(sd_event_source *source, int fd, uint32_t ready, void *data)
 {
     struct store_events *events = data;
@@ -67,6 +149,8 @@ static int on_ready(sd_event_source *source, int fd, uint32_t ready, void *data)
         redisAsyncHandleWrite(events->connection);
     if (!events->freed && (ready & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
         redisAsyncHandleRead(events->connection);
+    if (!events->freed && events->connection->c.reader->len > ANSWER_BYTES_MAX)
+        redisAsyncFree(events->connection); /* the store hears that it was disconnected */
     events->handling = false;
     if (events->freed)
         free(events);
@@ -86,6 +170,7 @@ int store_events_attach(redisAsyncContext *connection, sd_event *event)
         free(events);
         return -1;
     }
+    limit_answers(events);
     connection->ev.data = events;
     connection->ev.addRead = want_read;
     connection->ev.delRead = want_no_read;

@@ -15,12 +15,12 @@ SNAPSHOT = STATE + "/policy.v1"
 LEDGERS = STATE + "/attempts"
 
 
-def install_files(root=""):
-    """`make install`, below a root directory. The variables of a make that runs the
-    tests must not reach this one."""
+def install_files(root="", target="install"):
+    """`make install`, below a root directory, or install-fleet. The variables of a make that
+    runs the tests must not reach this one."""
     environment = {name: value for name, value in os.environ.items()
                    if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "DESTDIR")}
-    must("make", "-s", "install", f"DESTDIR={root}", cwd=REPOSITORY, env=environment,
+    must("make", "-s", target, f"DESTDIR={root}", cwd=REPOSITORY, env=environment,
          timeout=BUILD_GUARD_SEC)
 
 

@@ -25,7 +25,8 @@ MODULES = """cockpit cron dovecot ftp policykit remotelogin sasl screen ssh staf
     unprivuser vlock""".split()
 SNAPSHOT, LEDGER, REGISTRY = "tmout_var_lib_t", "tmout_attempts_t", "tmout_var_run_t"
 DAEMON, APPLY, PRUNE, METRICS = "tmoutd_t", "tmoutctl_t", "tmout_prune_t", "tmout_metrics_t"
-STATE, OURS = {SNAPSHOT, LEDGER, REGISTRY}, {DAEMON, APPLY, PRUNE, METRICS}
+FLEET, FLEET_SOCKET, FLEET_CONF = "tmout_fleetd_t", "tmout_fleetd_var_run_t", "tmout_fleet_conf_t"
+STATE, OURS = {SNAPSHOT, LEDGER, REGISTRY}, {DAEMON, APPLY, PRUNE, METRICS, FLEET}
 
 CHANGES_FILE = {"append", "create", "link", "relabelfrom", "relabelto", "rename", "setattr",
                 "unlink", "write"}
@@ -40,8 +41,25 @@ LOGINS = ("sshd_t", "local_login_t", "remote_login_t", "staff_su_t", "user_su_t"
           "staff_sudo_t", "user_sudo_t", "sysadm_sudo_t", "passwd_t", "crond_t", "init_t")
 
 
+def is_switched(rule, boolean):
+    """Does the rule depend on this boolean alone?"""
+    try:
+        return str(rule.conditional) == boolean
+    except AttributeError:  # it depends on none
+        return False
+
+
+def is_named(rule):
+    """Is it about files of one name?"""
+    try:
+        return bool(rule.filename)
+    except AttributeError:
+        return False
+
+
 class Rules:
-    """The allow rules of a policy, those that depend on a boolean included."""
+    """The allow rules of a policy, those that depend on a boolean included, but for one of
+    ours."""
 
     def __init__(self, path):
         import setools  # pylint: disable=import-outside-toplevel # Debian's python3-setools
@@ -52,13 +70,20 @@ class Rules:
         self.allowed = collections.defaultdict(set)  # source, target, class: permissions
         self.direct = collections.defaultdict(set)   # by rules that name the target itself
         self.transitions = {}
+        self.switched = []                           # what our boolean allows
+        self.named = {}                              # of files: source, target, name
         for rule in policy.terules():
             source, target = rule.source.name, rule.target.name
             if rule.ruletype == setools.TERuletype.type_transition:
                 for one in members.get(source, {source}):
                     if str(rule.tclass) == "process":
                         self.transitions[one, target] = rule.default.name
+                    elif is_named(rule):
+                        self.named[one, target, rule.filename] = rule.default.name
             elif rule.ruletype == setools.TERuletype.allow:
+                if is_switched(rule, "tmout_fleetd_connect_any"):
+                    self.switched.append((str(rule.tclass), target, {str(one) for one in rule.perms}))
+                    continue
                 self.add(rule, members.get(source, {source}), members.get(target, {target}),
                          target not in members)
         self.roles = {role.name: {one.name for one in role.types()} for role in policy.roles()}
@@ -230,6 +255,49 @@ def test_metrics(rules):
            "it asks the policy, and does not change it")
 
 
+def test_fleet(rules):
+    """tmout-fleetd talks to the store and to whoever asks it, and does nothing else"""
+    tap.equal(rules.transitions.get(("init_t", "tmout_fleetd_exec_t")), FLEET, "init starts it there")
+    tap.ok("nnp_transition" in rules.may("init_t", FLEET, "process2"), "with NoNewPrivileges")
+    tap.ok({"create", "bind", "listen", "setopt"} <= rules.may("init_t", FLEET, "unix_stream_socket") and
+           {"create", "unlink"} <= rules.may("init_t", FLEET_SOCKET, "sock_file"), "init makes its socket")
+    tap.equal(rules.may(FLEET, FLEET, "capability"), set(), "it has no capability")
+    tap.equal(rules.written(FLEET), set(), "it writes no file")
+    tap.ok({"open", "read"} <= rules.may(FLEET, SNAPSHOT, "file"), "it reads the policy in force")
+    for target in "shadow_t", LEDGER, REGISTRY, FLEET_CONF:
+        tap.equal(rules.may(FLEET, target, "file"), set(), f"it has no access to {target}")
+    tap.equal(rules.targets(FLEET, "file", {"execute_no_trans"}), set(), "it runs no program")
+    tap.equal(rules.targets(FLEET, "process", {"transition", "dyntransition"}), set(),
+              "it enters no other domain")
+    tap.equal(rules.targets(FLEET, "process", {"ptrace", "signal", "sigkill"}) - {FLEET}, set(),
+              "it signals nobody else")
+    tap.equal(rules.targets(FLEET, "tcp_socket", {"name_connect"}), {"redis_port_t"},
+              "it connects to the store's port")
+    tap.equal(rules.targets(FLEET, "tcp_socket", {"name_bind"}) | rules.targets(FLEET, "udp_socket", {"name_bind"}),
+              set(), "it binds none")
+    tap.ok({("tcp_socket", "port_type"), ("unix_stream_socket", "domain")} <=
+           {(kind, target) for kind, target, _ in rules.switched}, "with the boolean, to any",
+           rules.switched)
+    tap.equal({kind for kind, _, _ in rules.switched} - {"tcp_socket", "unix_stream_socket", "sock_file", "dir"},
+              set(), "and the boolean allows nothing else")
+    programs = {one for one in rules.checking_passwords() if not PEOPLE.match(one)}
+    unable = {one for one in programs | {METRICS, "sysadm_t", "unconfined_t"}
+              if "connectto" not in rules.may(one, FLEET, "unix_stream_socket")
+              or "write" not in rules.may(one, FLEET_SOCKET, "sock_file")
+              or "search" not in rules.may(one, REGISTRY, "dir")
+              or not {"create", "connect"} <= rules.may(one, one, "unix_stream_socket")}
+    tap.equal(unable, set(), "whatever checks passwords, and administrators, can ask it")
+    for user in "user_t", "staff_t", DAEMON, APPLY, PRUNE:
+        tap.ok("connectto" not in rules.may(user, FLEET, "unix_stream_socket"), f"{user} cannot")
+    tap.equal(rules.who_by_name(FLEET_CONF, "file", {"open"}), {"init_t", METRICS, "sysadm_t"},
+              "who is given a way to read its password")
+    for login in {*LOGINS, "user_t", "staff_t", DAEMON, APPLY} - {"init_t", "crond_t"}:
+        tap.ok("open" not in rules.may(login, FLEET_CONF, "file"), f"{login} cannot read it")
+    for admin in "unconfined_t", "sysadm_t":
+        for name in "tmout-fleet.conf", "tmout-fleet":
+            tap.equal(rules.named.get((admin, "etc_t", name)), FLEET_CONF, f"{name} of {admin} gets its label")
+
+
 def test_all(rules):
     """what holds for all of the module's rules"""
     for target in STATE:
@@ -276,6 +344,9 @@ def test_labels(module):
             "/run/tmout": REGISTRY, "/run/tmout/sessions": REGISTRY,
             "/run/tmout/sessions/4711": REGISTRY, "/run/tmout/sessions.spare/0": REGISTRY,
             "/run/tmout/sessions.socket": REGISTRY,
+            "/usr/sbin/tmout-fleetd": "tmout_fleetd_exec_t", "/usr/bin/tmout-fleetd": "tmout_fleetd_exec_t",
+            "/etc/security/tmout-fleet.conf": FLEET_CONF, "/etc/security/tmout-fleet": FLEET_CONF,
+            "/etc/security/tmout-fleet/password": FLEET_CONF,
             "/var/lib/prometheus/node-exporter/tmout.prom": "tmout_metrics_file_t"}.items():
         tap.matches(must("matchpathcon", "-n", "-f", contexts, path), rf":{kind}:s0\s*$", path)
 
@@ -291,7 +362,7 @@ def test_rules(module, directory):
     modules = selinux_policy.download(REPOSITORY + "/build/selinux")
     rules = Rules(selinux_policy.link(modules, MODULES, [module], directory))
     for test in (test_snapshot, test_logins, test_people, test_daemon, test_apply,
-                 test_prune, test_metrics, test_boot, test_watching, test_all):
+                 test_prune, test_metrics, test_boot, test_watching, test_fleet, test_all):
         tap.note(test.__doc__)
         test(rules)
 

@@ -135,10 +135,43 @@ kit && tmoutctl attempts carol
 metrics() {
     systemctl restart tmout-metrics.service
     tmoutctl status --openmetrics >/tmp/roots
-    diff /tmp/roots "$textfiles/tmout.prom" | sed -n 's/^[<>]/differs: &/p'
+    # But for what is never the same twice.
+    diff -I '^tmout_fleet_.*_seconds' /tmp/roots "$textfiles/tmout.prom" | sed -n 's/^[<>]/differs: &/p'
     echo 'compared'
 }
 textfiles=/var/lib/prometheus/node-exporter
+
+# A store on the same host, and attempts that are counted in it: by sshd, and by su in the role
+# of a confined user.
+store_at() { # PORT: and tells tmout-fleetd of it
+    redis-server --bind 127.0.0.1 --port "$1" --save '' --requirepass right --daemonize yes >/dev/null
+    printf 'endpoints = {"127.0.0.1:%s"}\npassword_file = password\nhost_id = vm\n' "$1" \
+        >/etc/security/tmout-fleet.conf
+    systemctl stop tmout-fleetd.socket tmout-fleetd.service 2>/dev/null
+    systemctl start tmout-fleetd.socket
+}
+store_is() { # STATE...: waits until the store is in one of them
+    until tmoutctl fleet | grep -Eo "^store +($1)"; do sleep 1; done
+}
+enter fleet
+if kit; then
+    (umask 077 && echo right >/etc/security/tmout-fleet/password)
+    store_at 6379
+    ls -Zd /etc/security/tmout-fleet* /etc/security/tmout-fleet/* /run/tmout/fleet.sock
+    store_is 'reached for'
+    ps -eo label,args | grep '[/]usr/sbin/tmout-fleetd'
+    for _ in 1 2 3; do by_password gina wrong true; done
+    tmoutctl attempts --fleet gina
+    by_password gina right-gina 'echo in'
+    tmoutctl unlock gina
+    by_password gina right-gina 'echo in'
+    by_password erin right-erin 'echo wrong | su -c true gina'
+    by_password gina right-gina 'echo in'
+    tmoutctl fleet
+    metrics
+    tmoutctl audit | grep -E '^(FAIL|WARN) +fleet'
+fi
+
 enter metrics
 if kit; then
     metrics
@@ -208,6 +241,16 @@ if kit; then
     denied module
     load_policy
     repaired module
+fi
+
+# A port that is none of a store's.
+enter 'fleet elsewhere'
+if kit; then
+    store_at 7777
+    echo "off: $(store_is 'away|reached for' | sed 's/^store *//; s/ for//')"
+    setsebool tmout_fleetd_connect_any 1
+    systemctl restart tmout-fleetd
+    echo "on: $(store_is 'reached for' | sed 's/^store *//; s/ for//')"
 fi
 
 # Whatever the host's booleans are, but for those that would end this, or unconfined logins.

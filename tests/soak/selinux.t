@@ -7,6 +7,7 @@ RHEL's sources there.
     selinux.t [CONTROL OUTPUT]    judges what earlier runs have printed
 """
 import collections
+import concurrent.futures
 import glob
 import os
 import re
@@ -23,16 +24,16 @@ from host.product import install_files
 from host.tap import tap
 from host.waiting import BUILD_GUARD_SEC
 
-PACKAGES = """auditd bsdutils busybox-static dbus e2fsprogs iproute2 kmod libconfuse2 libjansson4
-    libpam-systemd linux-image-cloud-amd64 login openssh-client openssh-server passwd policycoreutils
-    procps selinux-policy-default selinux-utils sshpass sudo systemd systemd-sysv udev
+PACKAGES = """auditd bsdutils busybox-static dbus e2fsprogs iproute2 kmod libconfuse2 libhiredis0.14
+    libjansson4 libpam-systemd linux-image-cloud-amd64 login openssh-client openssh-server passwd
+    policycoreutils procps redis-server selinux-policy-default selinux-utils sshpass sudo systemd systemd-sysv udev
     util-linux""".split()
 DIRECTORY = REPOSITORY + "/build/soak/selinux"
 DISK_MB = 2500
 PROGRAMS = (*virtual_machine.PROGRAMS, "setfiles", "mke2fs", "semodule", "checkmodule")
 POSTINST = REPOSITORY + "/packaging/debian/libpam-tmout.postinst"
 # erin is staff_u, frank is user_u; the others are unconfined, as is Debian's default.
-USERS = "alice bob carol dave erin frank".split()
+USERS = "alice bob carol dave erin frank gina".split()
 SUDOERS = """alice ALL=(ALL) ALL
 erin ALL=(ALL) ROLE=sysadm_r TYPE=sysadm_t ALL
 """
@@ -46,6 +47,7 @@ POLICY = """default { tmout = 15m  max_attempts = 3 }
 user "alice" { tmout = 5m  enforce = true }
 user "bob" { disconnect = 20s  warn = none }
 user "dave" { sessions = all }
+user "gina" { max_attempts = 9  fleet_attempts = 3 }
 """
 # What somebody types at the console: a wrong password, then the right one.
 CONSOLE = (
@@ -85,6 +87,8 @@ def prepare(root, policy):
     write(f"{root}/etc/ssh/sshd_config.d/test.conf", SSHD)
     write(f"{root}/etc/hosts", "127.0.0.1 localhost vm\n")
     write(f"{root}/etc/hostname", "vm\n")
+    # The job starts it where it wants it.
+    in_root(root, "systemctl -q disable redis-server")
     policy.install(root)
     write(f"{root}/etc/selinux/config", f"SELINUX=enforcing\nSELINUXTYPE={policy.name}\n")
     shutil.copy(REPOSITORY + "/tests/soak/selinux.sh", f"{root}/job")
@@ -95,6 +99,7 @@ def add_kit(root, policy):
     """Installs the kit and its module, applies a policy, and puts the module into all
     stacks."""
     install_files(root)
+    install_files(root, "install-fleet")
     write(f"{root}/etc/security/tmout.conf", POLICY)
     in_root(root, "tmoutctl apply; mkdir -p /var/lib/tmout/attempts; "
                   "systemctl -q enable tmoutd tmout-apply.service tmout-apply.path")
@@ -109,19 +114,18 @@ def add_kit(root, policy):
          timeout=BUILD_GUARD_SEC)
 
 
-def run_machine(root, policy, name):
-    """Boots what is in the root, in enforcing mode. Returns what the job printed; that
+def start_machine(machines, root, policy, name):
+    """Boots what is in the root now, in enforcing mode. Its result is what the job prints, which
     is kept, too."""
-    disk, loader = f"{DIRECTORY}/disk", f"{DIRECTORY}/loader"
-    where = f"{DIRECTORY}/{name}"
+    where, loader = f"{DIRECTORY}/{name}", f"{DIRECTORY}/loader"
+    disk = f"{DIRECTORY}/disk.{name}"
     os.makedirs(where)
     if not os.path.exists(loader):
         virtual_machine.pack_loader(root, loader)
     virtual_machine.pack_disk(root, disk, DISK_MB,
                               f"{root}/etc/selinux/{policy.name}/contexts/files/file_contexts")
-    return virtual_machine.boot_disk(disk, loader, virtual_machine.kernel_of(root), where,
-                                     "security=selinux", "selinux=1", "enforcing=1",
-                                     script=CONSOLE)
+    return machines.submit(virtual_machine.boot_disk, disk, loader, virtual_machine.kernel_of(root),
+                           where, "security=selinux", "selinux=1", "enforcing=1", script=CONSOLE)
 
 
 def sections(text):
@@ -192,6 +196,26 @@ def report_unrecorded(found):
     tap.ok("falling back" not in found["log"], "nothing is polled", found["log"])
 
 
+def report_fleet(found):
+    """tmout-fleetd counts logins and su in a store, in a domain of its own"""
+    fleet, elsewhere = found["fleet"], found["fleet elsewhere"]
+    tap.matches(fleet, r":tmout_fleetd_var_run_t:s0 /run/tmout/fleet\.sock\n", "its socket has its label")
+    for name in "tmout-fleet.conf", "tmout-fleet", "tmout-fleet/password":
+        tap.matches(fleet, rf":tmout_fleet_conf_t:s0 /etc/security/{name}\n", f"{name} has its label")
+    tap.matches(fleet, r":tmout_fleetd_t:s0 .*/usr/sbin/tmout-fleetd ", "it runs in its domain")
+    tap.matches(fleet, r"(?m)^store +reached for ", "it reaches the store")
+    tap.equal(re.findall(r"(?m)^status (\d+)$|^(in)$", fleet),
+              [("255", "")] * 4 + [("", "in"), ("0", "")] + [("1", ""), ("", "in"), ("0", "")],
+              "three wrong, locked, unlocked; su wrong, and a login")
+    tap.matches(fleet, r"gina +network +3 of 3 .*locked for", "the store has the lock")
+    tap.matches(fleet, r"gina is unlocked in the fleet's store", "it is unlocked there")
+    tap.equal(different_metrics(fleet), [], "tmout-metrics.service finds what root finds")
+    tap.equal(re.findall("(?m)^(?:FAIL|WARN) +(fleet-(?:config|password|store))", fleet), [],
+              "the audit reads its configuration and its password")
+    tap.equal(re.findall(r"(?m)^(\w+): (away|reached)$", elsewhere),
+              [("off", "away"), ("on", "reached")], "another port than the store's needs the boolean")
+
+
 def report_rest(found, control):
     """tmoutd, tmoutctl prune, and no denial"""
     tap.matches(found["mode"], r"Enforcing\n(.|\n)*active\nactive\n.*:tmoutd_t:", "tmoutd runs")
@@ -254,6 +278,7 @@ def report(without, with_kit):
     report_people(found, control)
     report_attempts(found)
     report_unrecorded(found)
+    report_fleet(found)
     report_rest(found, control)
     report_metrics(found)
     report_labels(found)
@@ -262,9 +287,12 @@ def report(without, with_kit):
 def scenario():
     root, policy = f"{DIRECTORY}/root", selinux_policy.wanted(f"{DIRECTORY}/policy")
     prepare(root, policy)
-    without = run_machine(root, policy, "without")
-    add_kit(root, policy)
-    report(without, run_machine(root, policy, "with"))
+    # At the same time: neither needs more than one processor.
+    with concurrent.futures.ThreadPoolExecutor() as machines:
+        without = start_machine(machines, root, policy, "without")
+        add_kit(root, policy)
+        with_kit = start_machine(machines, root, policy, "with")
+        report(without.result(), with_kit.result())
 
 
 def main():
@@ -272,7 +300,7 @@ def main():
         report(read(sys.argv[1]), read(sys.argv[2]))
         tap.end()
     virtual_machine.play("logins with SELinux enforcing", scenario, DIRECTORY,
-                         ("root", "disk", "loader", "module", "policy"), PROGRAMS)
+                         ("root", "disk.without", "disk.with", "loader", "module", "policy"), PROGRAMS)
 
 
 main()

@@ -64,7 +64,7 @@ all: fleet-note
 
 # The module must not need libconfuse or jansson, so these are not linked into it.
 COMPILER_SOURCES := $(addprefix lib/policy/,compile.c lexer.c load.c rules.c scan.c section.c \
-                      snapshot_write.c) lib/fleet/conf.c lib/fleet/query.c
+                      snapshot_write.c) $(addprefix lib/fleet/,conf.c files.c query.c)
 LOGIN_SOURCES    := $(filter-out $(COMPILER_SOURCES),$(wildcard lib/*/*.c))
 # Not in the daemon.
 AUDIT_SOURCES    := lib/host/audit_record.c
@@ -273,11 +273,12 @@ install: all
 	install -m 644 conf/tmout.catalog $(DESTDIR)$(CATALOGDIR)/
 	@[ -n "$(DESTDIR)" ] || ! command -v journalctl >/dev/null || journalctl --update-catalog
 
-# tmout-fleetd, for hosts that share attempts: docs/FLEET.md. Its package is to be one of its own.
+# tmout-fleetd, for hosts that share attempts: docs/FLEET.md. It is a package of its own.
 .PHONY: install-fleet
 install-fleet: $(BUILD)/tmout-fleetd
 	install -D -m 755 $(BUILD)/tmout-fleetd $(DESTDIR)$(SBINDIR)/tmout-fleetd
 	install -d $(DESTDIR)$(UNITDIR)
+	install -d -m 700 $(DESTDIR)$(SYSCONFDIR)/security/tmout-fleet
 	install -m 644 conf/fleet/tmout-fleetd.socket $(DESTDIR)$(UNITDIR)/
 	sed 's|@SBINDIR@|$(SBINDIR)|' conf/fleet/tmout-fleetd.service.in > $(DESTDIR)$(UNITDIR)/tmout-fleetd.service
 
@@ -285,7 +286,9 @@ install-fleet: $(BUILD)/tmout-fleetd
 # /etc/pam.d, then `tmoutctl shells --remove`, then this.
 uninstall:
 	rm -f $(DESTDIR)$(PAMDIR)/pam_tmout.so $(DESTDIR)$(BINDIR)/tmoutctl $(DESTDIR)$(SBINDIR)/tmoutctl \
-	    $(DESTDIR)$(SBINDIR)/tmoutd $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS) $(wildcard conf/*.path conf/*.timer))) \
+	    $(addprefix $(DESTDIR)$(SBINDIR)/,tmoutd tmout-fleetd) \
+	    $(addprefix $(DESTDIR)$(UNITDIR)/tmout-fleetd.,service socket) \
+	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS) $(wildcard conf/*.path conf/*.timer))) \
 	    $(addprefix $(DESTDIR)$(TMPFILESDIR)/,$(notdir $(wildcard conf/tmpfiles/*))) \
 	    $(DESTDIR)$(SYSCONFDIR)/profile.d/tmout.sh $(DESTDIR)$(SYSCONFDIR)/profile.d/tmout.csh
 	for file in $(UNIT_DROP_INS); do \

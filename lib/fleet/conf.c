@@ -1,15 +1,18 @@
 #include "lib/fleet/conf.h"
 
+#include "lib/fleet/files.h"
 #include "lib/policy/settings.h"
 
 #include <arpa/inet.h>
 #include <confuse.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum value_type { VALUE_TEXT, VALUE_PATH, VALUE_BOOL, VALUE_MS, VALUE_ENDPOINT };
+enum value_type { VALUE_TEXT, VALUE_FILE, VALUE_SECRET, VALUE_BOOL, VALUE_MS, VALUE_ENDPOINT };
 
 /* What each name may have. */
 struct conf_row {
@@ -27,12 +30,12 @@ struct conf_row {
 static const struct conf_row rows[] = {
     {"endpoints", VALUE_ENDPOINT, 0, 0, NULL, 0, 0},
     {MEMBER(VALUE_BOOL, tls), NULL, 0, 0},
-    {MEMBER(VALUE_PATH, ca), NULL, 0, 0},
-    {MEMBER(VALUE_PATH, cert), NULL, 0, 0},
-    {MEMBER(VALUE_PATH, key), NULL, 0, 0},
+    {MEMBER(VALUE_FILE, ca), NAME_LETTERS, 0, 0},
+    {MEMBER(VALUE_FILE, cert), NAME_LETTERS, 0, 0},
+    {MEMBER(VALUE_SECRET, key), NAME_LETTERS, 0, 0},
     {MEMBER(VALUE_TEXT, name), NAME_LETTERS, 0, 0},
     {MEMBER(VALUE_TEXT, acl_user), NAME_LETTERS, 0, 0},
-    {MEMBER(VALUE_PATH, password_file), NULL, 0, 0},
+    {MEMBER(VALUE_SECRET, password_file), NAME_LETTERS, 0, 0},
     {MEMBER(VALUE_TEXT, prefix), NAME_LETTERS, 0, 0},
     {MEMBER(VALUE_TEXT, host_id), NAME_LETTERS, 0, 0},
     {"timeout", VALUE_MS, offsetof(struct fleet_conf, timeout_ms), 0, NULL, 50, 5000},
@@ -47,6 +50,7 @@ static struct {
     struct fleet_conf *conf;
     const char *path;
     struct problems *problems;
+    size_t errors_before;
     unsigned line_of[ROWS]; /* where it was set; 0: not at all */
 } conf_reading;
 
@@ -101,12 +105,21 @@ static const char *parse_words(const struct conf_row *row, const char *text, cha
         return "is empty";
     if (strlen(text) >= row->size)
         return "is too long";
-    if (row->type == VALUE_PATH && text[0] != '/')
-        return "is no absolute path";
     if (row->letters != NULL && strspn(text, row->letters) != strlen(text))
         return "has a character other than letters, digits, and _ . -";
     memcpy(value, text, strlen(text) + 1);
     return NULL;
+}
+
+/* A name in FLEET_FILES_DIR, alone or behind it. */
+static const char *parse_file(const struct conf_row *row, const char *text, char *value)
+{
+    const char *name = fleet_file_name(text);
+
+    if (strchr(name, '/') != NULL)
+        return "is not in " FLEET_FILES_DIR ": put the file there, as tmout-fleetd gets no others, "
+               "and write its name";
+    return name[0] == '.' ? "begins with a dot" : parse_words(row, name, value);
 }
 
 static const char *parse_port(const char *text, uint16_t *port)
@@ -168,7 +181,9 @@ static const char *take_value(const struct conf_row *row, const char *text)
         return parse_switch(text, (bool *)(void *)member);
     case VALUE_MS:
         return parse_ms(row, text, (int *)(void *)member);
-    case VALUE_PATH:
+    case VALUE_FILE:
+    case VALUE_SECRET:
+        return parse_file(row, text, member);
     case VALUE_TEXT:
     default:
         return parse_words(row, text, member);
@@ -316,14 +331,59 @@ static void check_whole(const struct fleet_conf *conf)
     check_encryption(conf);
 }
 
-static int conf_parse(const struct source *source)
+static int try_password(const char *name, uid_t owner, struct failure *failure)
+{
+    char password[FLEET_PASSWORD_MAX];
+    const int result = fleet_password_read(conf_reading.path, name, owner, password, failure);
+
+    explicit_bzero(password, sizeof password);
+    return result;
+}
+
+static int try_file(const char *name, uid_t owner, bool is_secret, struct failure *failure)
+{
+    const int fd = fleet_file_open(conf_reading.path, name, owner, is_secret, failure);
+
+    if (fd < 0)
+        return -1;
+    close(fd);
+    return 0;
+}
+
+/* Can each file be used? */
+static void check_files(const struct fleet_conf *conf, uid_t owner)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        const bool is_secret = rows[i].type == VALUE_SECRET;
+        const char *name = (const char *)conf + rows[i].offset;
+        struct failure failure = {""};
+        if ((!is_secret && rows[i].type != VALUE_FILE) || name[0] == '\0')
+            continue;
+        const int result = name == conf->password_file ? try_password(name, owner, &failure)
+                                                       : try_file(name, owner, is_secret, &failure);
+        if (result != 0)
+            problem_add(conf_reading.problems,
+                        errno == EPERM || errno == ENOENT ? PROBLEM_ERROR : PROBLEM_FAILURE,
+                        conf_reading.path, conf_reading.line_of[i], "%s: %s", rows[i].name,
+                        failure.text);
+    }
+}
+
+static bool found_errors(void)
+{
+    return conf_reading.problems->errors > conf_reading.errors_before;
+}
+
+static int conf_parse(const struct source *source, uid_t owner)
 {
     if (!is_plain(source))
         return 0;
     if (parse(source->text) != 0)
         return -1;
-    if (conf_reading.problems->errors == 0)
+    if (!found_errors())
         check_whole(conf_reading.conf);
+    if (!found_errors())
+        check_files(conf_reading.conf, owner);
     return 0;
 }
 
@@ -331,7 +391,6 @@ int fleet_conf_read(const char *path, uid_t owner, const struct source_draft *dr
                     struct fleet_conf *conf, struct problems *problems)
 {
     struct source_set set = {0};
-    const size_t before = problems->errors;
     const size_t failures = problems->failures;
     int result = -1;
 
@@ -346,9 +405,10 @@ int fleet_conf_read(const char *path, uid_t owner, const struct source_draft *dr
     conf_reading.conf = conf;
     conf_reading.path = path;
     conf_reading.problems = problems;
+    conf_reading.errors_before = problems->errors;
     if (source_read_one(path, owner, draft, &set, problems) == 0 &&
-        (set.item[0].text == NULL || conf_parse(&set.item[0]) == 0))
-        result = problems->failures > failures ? -1 : problems->errors > before;
+        (set.item[0].text == NULL || conf_parse(&set.item[0], owner) == 0))
+        result = problems->failures > failures ? -1 : found_errors();
     else
         problem_add(problems, PROBLEM_FAILURE, path, 0, "out of memory");
     sources_free(&set);

@@ -30,7 +30,7 @@ struct fleet_conf {
     struct fleet_endpoint endpoint[FLEET_ENDPOINTS_MAX];
     size_t endpoints;
     bool tls;
-    /* "" where not set */
+    /* "" where not set; the files as files.h names them */
     char ca[FLEET_TEXT_MAX], cert[FLEET_TEXT_MAX], key[FLEET_TEXT_MAX], name[FLEET_TEXT_MAX];
     char acl_user[FLEET_TEXT_MAX], password_file[FLEET_TEXT_MAX];
     char prefix[33];
@@ -40,9 +40,9 @@ struct fleet_conf {
 };
 
 /*
- * Reads the file, or the draft that is to replace it (NULL: none); owner as in secure_path.h.
- * What is wrong is added to problems. Returns 0, 1 if the file is invalid, 2 if there is none,
- * or -1 if it could not be read.
+ * Reads the file, or the draft that is to replace it (NULL: none), and looks at the files that it
+ * names; owner as in secure_path.h. What is wrong is added to problems. Returns 0, 1 if the file is
+ * invalid, 2 if there is none, or -1 if it could not be read.
  */
 int fleet_conf_read(const char *path, uid_t owner, const struct source_draft *draft,
                     struct fleet_conf *conf, struct problems *problems);

@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 import built
 import examples
 import explained
+import fleet_units
 import idle_logind
 import recovery
 import metrics
@@ -54,6 +55,7 @@ host = None
 carl = None  # stays logged in from before the installation to after the purge
 at_first = {}
 new, older = [], []
+store = []  # the packages of a store, for the release that the tests run on
 
 
 def edit(text, outcome="Finished"):
@@ -316,6 +318,13 @@ def logind_alone():
         tap.equal(came, expected, f"{situation}: {expected}")
 
 
+def shares_attempts():
+    """tmout-fleetd, started by systemd, with a store on the same host"""
+    host.install(*new)
+    fleet_units.everything(host, edit, built.fleet_package(), store)
+    edit(EDITED)
+
+
 def judged_by_systemd():
     """systemd-analyze has nothing against the installed unit"""
     sandboxed.judged_by_systemd(host)
@@ -531,6 +540,7 @@ def main():
         paths, version = built.packages()
         new.extend(paths)
         older.extend(built.previous(paths))
+        store.extend(fleet_units.fetch_store(suite))
         # Two containers would share their control groups, and remove each other's.
         turn.enter_context(built.lock("booted"))
         host = Host(suite)
@@ -549,7 +559,8 @@ def main():
                  metrics_written, stopped, *SOAK * [frozen], units_of_a_user,
                  without_module, without_snapshot, without_policy, without_registry, removal_refused,
                  removed, purged, edited_by_hand, wired_by_hand,
-                 first_policy_wrong, together_with_logind, logind_in_the_audit, logind_alone]
+                 first_policy_wrong, together_with_logind, logind_in_the_audit, logind_alone,
+                 *bool(store) * [shares_attempts]]
     chosen = os.environ.get("ROUNDS", "").split()
     tap.run(*[each for each in scenarios if not chosen or each.__name__ in chosen])
 

@@ -1,6 +1,6 @@
 """The packages that the tests install, built from this tree into build/.
 
-    packages()      the packages as they are
+    packages()      the packages as they are; fleet_package() that of tmout-fleetd
     previous()      an older version of them
     broken()        a package with another maintainer script
     documents()     the documents that they contain
@@ -49,14 +49,19 @@ def version():
     return re.search(r"(?m)^VERSION := (.*)$", read(REPOSITORY + "/Makefile")).group(1)
 
 
-def debs(directory, number):
-    """The paths of both packages of this version."""
+def debs(directory, number, names=("libpam-tmout", "tmoutd")):
+    """The paths of packages of this version."""
     return [f"{directory}/{name}_{number}_{must('dpkg', '--print-architecture').strip()}.deb"
-            for name in ("libpam-tmout", "tmoutd")]
+            for name in names]
+
+
+def fleet_package():
+    """The path of tmout-fleetd's package, once packages() has built it."""
+    return debs(BUILD, version(), ["tmout-fleetd"])[0]
 
 
 def packages():
-    """The paths of both packages of this tree, and their version."""
+    """The paths of the packages that each host has, of this tree, and their version."""
     with lock("deb"):
         must("make", "-s", "deb", cwd=REPOSITORY, env=build_environment(), timeout=BUILD_GUARD_SEC)
     return debs(BUILD, version()), version()

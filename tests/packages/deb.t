@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
 from bill import check_bill
-from built import BUILD, build_environment, documents, packages
+from built import BUILD, build_environment, documents, fleet_package, packages
 from host.commands import must, run
 from host.files import REPOSITORY, read_bytes
 from host.tap import tap
@@ -58,11 +58,12 @@ def bills():
     module, daemon = built["debs"]
     check_bill(module, ["libconfuse2", "libpam-runtime"])
     check_bill(daemon, ["libsystemd0", "libpam-tmout"])
+    check_bill(fleet_package(), ["libsystemd0", "libpam-tmout", "libconfuse2"])
 
 
 def divided():
     """the contents of each package"""
-    module, daemon = (must("dpkg-deb", "-c", path) for path in built["debs"])
+    module, daemon, fleet = (must("dpkg-deb", "-c", path) for path in [*built["debs"], fleet_package()])
     for name in ("pam_tmout.so", "/usr/bin/tmoutctl", "/usr/sbin/tmoutctl -> ../bin/tmoutctl",
                  "profile.d/tmout.sh", "tmout-apply.path",
                  "tmpfiles.d/tmout.conf", "pam-configs/tmout", "man5/tmout.conf.5.gz",
@@ -70,6 +71,10 @@ def divided():
         tap.ok(name in module, f"libpam-tmout has {name}")
     for name in "sbin/tmoutd", "system/tmoutd.service", "man8/tmoutd.8.gz":
         tap.ok(name in daemon and name not in module, f"tmoutd has {name}")
+    for name in ("sbin/tmout-fleetd", "system/tmout-fleetd.service", "system/tmout-fleetd.socket",
+                 "man8/tmout-fleetd.8.gz"):
+        tap.ok(name in fleet and name not in module + daemon, f"tmout-fleetd has {name}")
+    tap.matches(must("dpkg-deb", "-f", fleet_package(), "Depends"), r"\blibhiredis\S+ \(", "it needs hiredis")
     # debhelper compresses the larger ones.
     for name in documents():
         tap.matches(module, rf"(?m) \./usr/share/doc/libpam-tmout/{re.escape(name)}(\.gz)?$",

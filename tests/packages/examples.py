@@ -88,11 +88,11 @@ def policy(host, page, block):
 
 
 def fleet(host, page, block):
-    host.write(f"{FLEET}.password", "right\n", 0o600)
+    host.write(f"{FLEET}/password", "right\n", 0o600)
     host.write(f"{FLEET}.conf", block, 0o600)
     done = host.run("tmoutctl", "check")
     tap.equal(done.returncode, 0, f"{page}: {block.splitlines()[0]} ...") or tap.note(done.stderr)
-    host.must("rm", f"{FLEET}.conf", f"{FLEET}.password")
+    host.must("rm", "-r", f"{FLEET}.conf", FLEET)
 
 
 def run_all(host):

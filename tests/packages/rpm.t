@@ -44,6 +44,7 @@ NOT_OURS = (r"no-signature|no-group-tag|bad-manual-page-folder .*/tmout\.conf\.5
 
 package_of = []  # set by main(): the package, and that with the SELinux module
 source_of = []   # and that of the source
+fleet_of = []    # and that of tmout-fleetd
 
 
 def rpm(*argv):
@@ -66,8 +67,14 @@ def content():
         tap.matches(files, rf"(?m)^{path} ", f"{path} is in it")
     for path in "README-authselect.md", *documents():
         tap.matches(files, rf"(?m)^/usr/share/doc/pam_tmout/{re.escape(path)} d? ?-rw-r--r--$", f"{path} is in it")
+    fleet = must("rpm", "-qp", "--qf", r"[%{FILENAMES} %{FILEMODES:perms}\n]", *fleet_of)
+    for path in ("/usr/sbin/tmout-fleetd -rwxr-xr-x", "/usr/lib/systemd/system/tmout-fleetd.service -rw-r--r--",
+                 "/usr/lib/systemd/system/tmout-fleetd.socket -rw-r--r--", "/etc/security/tmout-fleet drwx------",
+                 "/usr/share/man/man8/tmout-fleetd.8 -rw-r--r--"):
+        tap.matches(fleet, rf"(?m)^{path}$", f"{path} is in tmout-fleetd")
+    tap.ok("tmout-fleet" not in files, "and in no other", files)
     tap.ok("pam.d/system-auth" not in files and "pam-configs" not in files, "no PAM stack is in it")
-    for path in package, selinux:
+    for path in package, selinux, *fleet_of:
         scripts = must("rpm", "-qp", "--scripts", path)
         tap.ok("%{" not in scripts and "%selinux" not in scripts
                and "system-auth" not in scripts.replace("/etc/pam.d/*", ""),
@@ -85,11 +92,11 @@ def lint():
     if not shutil.which("rpmlint"):
         tap.skip("rpmlint", "it is not installed")
         return
-    done = run("rpmlint", *package_of, *source_of, timeout=BUILD_GUARD_SEC)
+    done = run("rpmlint", *package_of, *fleet_of, *source_of, timeout=BUILD_GUARD_SEC)
     errors = [line for line in re.findall(r"(?m)^.*: E: .*$", done.stdout)
               if not re.search(NOT_OURS, line)]
     tap.equal(errors, [], "no errors")
-    tap.matches(done.stdout, r"\b3 packages and \d+ specfiles checked", "all were checked")
+    tap.matches(done.stdout, r"\b4 packages and \d+ specfiles checked", "all were checked")
 
 
 def bills():
@@ -97,6 +104,7 @@ def bills():
     package, selinux = package_of
     check_bill(package, ["libconfuse.so.2()(64bit)", "libjansson.so.4()(64bit)", "pam"])
     check_bill(selinux, ["policycoreutils"])
+    check_bill(*fleet_of, ["pam_tmout(x86-64)"] if must("rpm", "--eval", "%{_arch}").strip() == "x86_64" else [])
 
 
 def labels():
@@ -194,11 +202,13 @@ def main():
         tap.skip("the package for Fedora and RHEL", why)
         tap.end()
     arch = must("rpm", "--eval", "%{_arch}").strip()
-    for start, end in ("pam_tmout-", f".{arch}.rpm"), ("pam_tmout-selinux-", ".noarch.rpm"):
+    for start, end, of in (("pam_tmout-", f".{arch}.rpm", package_of),
+                           ("pam_tmout-selinux-", ".noarch.rpm", package_of),
+                           ("tmout-fleetd-", f".{arch}.rpm", fleet_of)):
         found, = [path for path in glob.glob(f"{directory}/**/*.rpm", recursive=True)
                   if os.path.basename(path).startswith(start + version() + "-") and path.endswith(end)]
         tap.note(found)
-        package_of.append(found)
+        of.append(found)
     source_of.extend(glob.glob(f"{directory}/SRPMS/*.rpm"))
     tap.run(content, lint, bills, labels, life)
 

@@ -34,8 +34,8 @@ def capability_sets(status):
     return {name: int(value, 16) for name, value in re.findall(r"(?m)^Cap(\w+):\s*(\w+)", status)}
 
 
-def main_pid(host):
-    return int(host.must("systemctl", "show", "--property=MainPID", "--value", UNIT))
+def main_pid(host, unit=UNIT):
+    return int(host.must("systemctl", "show", "--property=MainPID", "--value", unit))
 
 
 def outside(name, inside):
@@ -50,13 +50,14 @@ def outside(name, inside):
     return None
 
 
-def judged_by_systemd(host):
-    said = host.run("systemd-analyze", "verify", "--man=no", UNIT)
-    lines = [line for line in (said.stdout + said.stderr).splitlines() if "tmoutd" in line]
+def judged_by_systemd(host, unit=UNIT, exposure_max=EXPOSURE_MAX):
+    said = host.run("systemd-analyze", "verify", "--man=no", unit)
+    name = unit.removesuffix(".service")
+    lines = [line for line in (said.stdout + said.stderr).splitlines() if name in line]
     tap.equal(lines, [], "verify is clean")
-    said = host.must("systemd-analyze", "security", "--no-pager", UNIT)
-    exposure = float(re.search(r"exposure level for tmoutd\.service: (\d+\.\d+)", said).group(1))
-    tap.ok(exposure <= EXPOSURE_MAX, f"an exposure of at most {EXPOSURE_MAX}", said)
+    said = host.must("systemd-analyze", "security", "--no-pager", unit)
+    exposure = float(re.search(rf"exposure level for {name}\.service: (\d+\.\d+)", said).group(1))
+    tap.ok(exposure <= exposure_max, f"an exposure of at most {exposure_max}: {exposure}", said)
 
 
 def confined(host):

@@ -2,6 +2,7 @@
  * tmout-fleetd: asks the store that the hosts of a fleet share whether a password may be
  * checked, for the module, which never talks to the network itself.
  */
+#include "lib/fleet/files.h"
 #include "lib/host/clock.h"
 #include "lib/host/descriptor.h"
 #include "lib/host/secure_path.h"
@@ -12,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,14 +20,13 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
+#include <sysexits.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-enum { PASSWORD_MAX = 512 };
-
 struct fleetd {
     struct fleet_conf conf;
-    char host[FLEET_HOST_MAX], password[PASSWORD_MAX];
+    char host[FLEET_HOST_MAX], password[FLEET_PASSWORD_MAX];
     sd_event *event;
     struct store *store;
     struct journal *journal;
@@ -78,27 +77,16 @@ static void on_settlement(void *context)
 
 /* --- start --------------------------------------------------------------------------- */
 
-static int read_password(struct fleetd *fleetd)
+static int read_password(struct fleetd *fleetd, const char *conf_path)
 {
-    const char *path = fleetd->conf.password_file, *credentials = getenv("CREDENTIALS_DIRECTORY");
-    char credential[PATH_MAX];
+    const char *name = fleetd->conf.password_file;
+    struct failure failure = {""};
 
-    if (path[0] == '\0')
+    if (name[0] == '\0' ||
+        fleet_password_read(conf_path, name, geteuid(), fleetd->password, &failure) == 0)
         return 0;
-    if (credentials != NULL) {
-        snprintf(credential, sizeof credential, "%s/password", credentials);
-        path = credential;
-    }
-    FILE *file = fopen(path, "re");
-    if (file == NULL || fgets(fleetd->password, sizeof fleetd->password, file) == NULL) {
-        fprintf(stderr, SD_ERR "cannot read the password in %s: %s\n", path, strerror(errno));
-        if (file != NULL)
-            fclose(file);
-        return -1;
-    }
-    fclose(file);
-    fleetd->password[strcspn(fleetd->password, "\r\n")] = '\0';
-    return 0;
+    fprintf(stderr, SD_ERR "%s\n", failure.text);
+    return -1;
 }
 
 static int read_conf(struct fleetd *fleetd, const char *path)
@@ -111,12 +99,12 @@ static int read_conf(struct fleetd *fleetd, const char *path)
         fprintf(stderr, SD_ERR "%s:%u: %s\n", problems.item[i].file, problems.item[i].line,
                 problems.item[i].text);
     if (result == 2)
-        fprintf(stderr, SD_ERR "%s is missing; see tmout.conf(5)\n", path);
+        fprintf(stderr, SD_ERR "%s is missing; see tmout-fleetd(8)\n", path);
     problems_free(&problems);
     snprintf(fleetd->host, sizeof fleetd->host, "%s",
              fleetd->conf.host_id[0] != '\0' || uname(&name) != 0 ? fleetd->conf.host_id
                                                                   : name.nodename);
-    return result == 0 ? read_password(fleetd) : -1;
+    return result == 0 ? read_password(fleetd, path) : -1;
 }
 
 /* systemd's socket, or one of our own at path. */
@@ -195,7 +183,7 @@ static int serve(const char *conf_path, const char *socket_path, int lease_ms)
     int status = 1;
 
     if (read_conf(&fleetd, conf_path) != 0)
-        return 1;
+        return EX_CONFIG;
     if (lease_ms > 0)
         fleetd.conf.lease_ms = lease_ms;
     const int listener = open_listener(socket_path);

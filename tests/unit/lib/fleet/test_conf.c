@@ -3,6 +3,8 @@
 
 #include "lib/fleet/conf.h"
 
+#include <errno.h>
+
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
 static struct fleet_conf conf;
@@ -26,12 +28,28 @@ static int read_conf(const char *directory, const char *text)
     return result;
 }
 
+/* Returns the path of a file in the directory beside the configuration; the caller frees it. */
+static char *put_file(const char *directory, const char *name, const char *text, mode_t mode)
+{
+    char *files = path_in(directory, "tmout-fleet");
+    char *path = path_in(files, name);
+
+    assert_true(mkdir(files, 0700) == 0 || errno == EEXIST);
+    write_text(path, text);
+    assert_int_equal(chmod(path, mode), 0);
+    free(files);
+    return path;
+}
+
 static void reads_everything(void **state)
 {
+    free(put_file(*state, "password", "right\n", 0600));
+    free(put_file(*state, "ca.crt", "", 0644));
     const int result =
         read_conf(*state, "# comment\n"
                           "endpoints = {\"/run/valkey/socket\", \"127.0.0.1:6379\", \"[::1]:7\"}\n"
-                          "acl_user = h1\npassword_file = \"/etc/security/tmout-fleet.password\"\n"
+                          "acl_user = h1\npassword_file = \"/etc/security/tmout-fleet/password\"\n"
+                          "ca = ca.crt\n"
                           "prefix = site-1\nhost_id = bastion1.example\ntimeout = 250ms hold = 5s\n"
                           "tls = false\n");
 
@@ -45,6 +63,8 @@ static void reads_everything(void **state)
     assert_string_equal(conf.endpoint[2].address, "::1");
     assert_int_equal(conf.endpoint[2].port, 7);
     assert_string_equal(conf.acl_user, "h1");
+    assert_string_equal(conf.password_file, "password");
+    assert_string_equal(conf.ca, "ca.crt");
     assert_string_equal(conf.prefix, "site-1");
     assert_string_equal(conf.host_id, "bastion1.example");
     assert_int_equal(conf.timeout_ms, 250);
@@ -122,7 +142,15 @@ static void errors(void **state)
         {"prefix = \"\"\n", "1: prefix = \"\" is empty"},
         {"prefix = 123456789012345678901234567890123\n",
          "1: prefix = \"123456789012345678901234567890123\" is too long"},
-        {"password_file = secret\n", "1: password_file = \"secret\" is no absolute path"},
+        {"password_file = \"/etc/secret\"\n",
+         "1: password_file = \"/etc/secret\" is not in /etc/security/tmout-fleet: put the file "
+         "there, as tmout-fleetd gets no others, and write its name"},
+        {"ca = \"/etc/security/tmout-fleet/sub/ca\"\nkey = \"../key\"\ncert = \"..\"\n",
+         "1: ca = \"/etc/security/tmout-fleet/sub/ca\" is not in /etc/security/tmout-fleet: put "
+         "the file there, as tmout-fleetd gets no others, and write its name\n"
+         "2: key = \"../key\" is not in /etc/security/tmout-fleet: put the file there, as "
+         "tmout-fleetd gets no others, and write its name\n"
+         "3: cert = \"..\" begins with a dot"},
         {"endpoints = {localhost}\n",
          "1: endpoints = \"localhost\" is neither ADDRESS:PORT nor the path of a Unix socket"},
         {"endpoints = {\"valkey.example:6379\"}\n",
@@ -138,7 +166,7 @@ static void errors(void **state)
         {"endpoints = {/1, /2, /3, /4, /5, /6, /7, /8, /9}\n",
          "1: endpoints = \"/9\" is one too many: the maximum is 8"},
         {"endpoints = {/1}\nacl_user = h1\n", "2: acl_user requires password_file"},
-        {"endpoints = {/1}\ncert = /c\n", "0: cert and key require each other"},
+        {"endpoints = {/1}\ncert = c\n", "0: cert and key require each other"},
         {"prefix = \"${HOME}\"\n", "1: has ${...}, which libconfuse replaces by an environment "
                                    "variable: write the value itself"},
         {"prefix = a\x01\n", "1: has a byte that is not printable ASCII: 0x01"},
@@ -150,6 +178,38 @@ static void errors(void **state)
         assert_int_equal(read_conf(*state, wrong[i].text), 1);
         assert_string_equal(messages, wrong[i].message);
     }
+}
+
+static void with_files(void **state, const char *setting, const char *message)
+{
+    char text[256];
+
+    snprintf(text, sizeof text, "endpoints = {/1}\n%s\n", setting);
+    assert_int_equal(read_conf(*state, text), message == NULL ? 0 : 1);
+    if (message != NULL && strstr(messages, message) == NULL)
+        fail_msg("%s: %s", messages, message);
+}
+
+static void files(void **state)
+{
+    char *password = put_file(*state, "password", "right\n", 0644);
+
+    with_files(state, "password_file = password",
+               "/tmout-fleet/password: others than root can read it: run chmod 600 on it");
+    assert_int_equal(chmod(password, 0600), 0);
+    with_files(state, "password_file = password", NULL);
+    write_text(password, "\nright\n");
+    with_files(state, "password_file = password",
+               "2: password_file: password: its first line is empty: write the password there");
+    with_files(state, "password_file = secret", "/tmout-fleet/secret: No such file or directory");
+    with_files(state, "ca = ca", "ca: /");
+    free(put_file(*state, "ca", "", 0644));
+    with_files(state, "ca = ca", NULL);
+    free(put_file(*state, "ca", "", 0666));
+    with_files(state, "ca = ca", "is writable by group or others");
+    free(put_file(*state, "key", "", 0640));
+    with_files(state, "cert = ca key = key", "key: /");
+    free(password);
 }
 
 static void encryption(void **state)
@@ -175,7 +235,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(reads_everything), WITH_DIRECTORY(has_defaults), WITH_DIRECTORY(absent),
         WITH_DIRECTORY(insecure),         WITH_DIRECTORY(draft),        WITH_DIRECTORY(errors),
-        WITH_DIRECTORY(encryption),
+        WITH_DIRECTORY(encryption),       WITH_DIRECTORY(files),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -301,10 +301,9 @@ def needs_no_other_rights():
         store = Connection(fleet.server.path)
         store.call("ACL", "SETUSER", "one", "on", ">secret", *documented_rights())
         store.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
-        password = fleet.directory + "/password"
-        write(password, "secret\n", 0o600)
+        write(fleet.directory + "/one/tmout-fleet/password", "secret\n", 0o600)
         host = Daemon(fleet.directory, "one", fleet.server.path, TIMEOUT + HOLD +
-                      f"acl_user = one\npassword_file = {password}\n")
+                      "acl_user = one\npassword_file = password\n")
         host.log.wait(REACHED)
         wait_until(lambda: Question(host, STATUS_OF).state()["eviction"])
         state = Question(host, STATUS_OF).state()

@@ -81,7 +81,7 @@ const struct audit_check_row audit_checks[AUDIT_CHECKS] = {
     [CHECK_ATTEMPTS_SANDBOX] = {"attempts-sandbox",
                                 "no service's sandbox keeps attempts from being counted"},
     [CHECK_FLEET_CONFIG] = {"fleet-config", "tmout-fleet.conf is valid"},
-    [CHECK_FLEET_PASSWORD] = {"fleet-password", "only root can read the store's password"},
+    [CHECK_FLEET_PASSWORD] = {"fleet-password", "only root can read the store's password, and the key"},
     [CHECK_FLEET_ENCRYPTION] = {"fleet-encryption",
                                 "nobody on the way to the store can read or answer"},
     [CHECK_FLEET_STORE] = {"fleet-store", "tmout-fleetd reaches the store"},

@@ -2,9 +2,9 @@
 #include "tools/tmoutctl/audit/areas.h"
 
 #include "lib/fleet/conf.h"
+#include "lib/fleet/files.h"
 #include "lib/policy/duration.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static void check_fleet_config(struct audit *audit, const void *context)
             add_about_file(audit, facts, CHECK_FLEET_CONFIG, AUDIT_FAIL,
                            "is missing, so no attempts are shared: each host admits "
                            "fleet_fallback attempts"),
-            "Write the file, as in tmout.conf(5); or take fleet_attempts out of the policy.");
+            "Write the file, as in tmout-fleetd(8); or take fleet_attempts out of the policy.");
     for (size_t i = 0; i < facts->problems.count; i++) {
         const struct problem *problem = &facts->problems.item[i];
         struct finding *finding =
@@ -50,34 +50,38 @@ static void check_fleet_config(struct audit *audit, const void *context)
     }
 }
 
-static void check_fleet_password(struct audit *audit, const void *context)
+/* A file of this name that others can read. The configuration is invalid with it, which
+ * CHECK_FLEET_CONFIG says: here it is about the secret, which has to be replaced. */
+static void check_secret(struct audit *audit, const struct fleet_facts *facts, const char *name,
+                         const char *remediation)
 {
-    const struct fleet_facts *facts = context;
-    const char *file = facts->conf.password_file;
     char path[PATH_MAX];
     struct stat st;
 
-    if (facts->result != 0)
+    if (name[0] == '\0' || !fleet_file_path(facts->path, name, path, sizeof path) ||
+        stat(path, &st) != 0 ||
+        ((st.st_mode & 077) == 0 && (st.st_uid == 0 || st.st_uid == audit->owner)))
         return;
-    if (file[0] == '\0') {
+    struct finding *finding =
+        findings_add(&audit->findings, CHECK_FLEET_PASSWORD, AUDIT_FAIL,
+                     "others than root can read it, and be this host for the store");
+    finding_set_place(finding, path, 0);
+    finding_set_remediation(finding, "%s", remediation);
+}
+
+static void check_fleet_password(struct audit *audit, const void *context)
+{
+    const struct fleet_facts *facts = context;
+
+    check_secret(audit, facts, facts->conf.password_file,
+                 "Make it root's, with mode 0600, and give the ACL user another password.");
+    check_secret(audit, facts, facts->conf.key,
+                 "Make it root's, with mode 0600, and replace key and certificate.");
+    if (facts->result == 0 && facts->conf.password_file[0] == '\0')
         finding_set_remediation(
             add_about_file(audit, facts, CHECK_FLEET_PASSWORD, AUDIT_WARN,
                            "has no password_file: whoever reaches the store may do anything there"),
             "Give each host an ACL user of its own, and set acl_user and password_file.");
-        return;
-    }
-    if (host_path(audit->host, file, path, sizeof path) != 0 || stat(path, &st) != 0) {
-        struct finding *missing = findings_add(&audit->findings, CHECK_FLEET_PASSWORD, AUDIT_FAIL,
-                                               "cannot be read: %s", strerror(errno));
-        finding_set_place(missing, file, 0);
-        finding_set_remediation(missing, "Write the password into the file, with mode 0600.");
-    } else if ((st.st_mode & 077) != 0 || (st.st_uid != 0 && st.st_uid != audit->owner)) {
-        struct finding *readable = findings_add(&audit->findings, CHECK_FLEET_PASSWORD, AUDIT_FAIL,
-                                                "others than root can read the store's password");
-        finding_set_place(readable, file, 0);
-        finding_set_remediation(readable, "Make it root's, with mode 0600, and give the ACL user "
-                                          "another password.");
-    }
 }
 
 static void check_fleet_encryption(struct audit *audit, const void *context)

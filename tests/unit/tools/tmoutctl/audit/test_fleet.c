@@ -3,8 +3,10 @@
 #include "tests/unit/tools/tmoutctl/audit/audited_host.h"
 
 #define CONF     CONFIG_DIRECTORY "/tmout-fleet.conf"
-#define PASSWORD CONFIG_DIRECTORY "/tmout-fleet.password"
-#define GOOD     "endpoints = {\"/run/store\"}\nacl_user = h1\npassword_file = " PASSWORD "\n"
+#define FILES    CONFIG_DIRECTORY "/tmout-fleet"
+#define PASSWORD FILES "/password"
+#define KEY      FILES "/h1.key"
+#define GOOD     "endpoints = {\"/run/store\"}\nacl_user = h1\npassword_file = password\n"
 
 static void put_fleet(const struct audited_host *host, const char *conf)
 {
@@ -75,21 +77,55 @@ static void a_file_that_is_wrong(void **state)
     assert_int_equal(trouble_of(&host->audit.findings, CHECK_FLEET_CONFIG)->line, 4);
 }
 
-static void a_password_that_others_read(void **state)
+/* Both that the configuration is invalid, and that the secret is none any more. */
+static void assert_exposed(struct audited_host *host, const char *path, const char *remediation)
 {
     const struct fleet_state up = good_state();
+    char *file = real_path(host, path);
+
+    set_mode(host, path, 0640);
+    audit_with(host, &up);
+    const struct finding *finding = trouble_of(&host->audit.findings, CHECK_FLEET_PASSWORD);
+    assert_int_equal(finding->status, AUDIT_FAIL);
+    assert_string_equal(finding->file, file);
+    assert_non_null(strstr(finding->message, "others than root can read it"));
+    assert_non_null(strstr(finding->remediation, remediation));
+    finding = trouble_of(&host->audit.findings, CHECK_FLEET_CONFIG);
+    assert_non_null(strstr(finding->message, "run chmod 600 on it"));
+    set_mode(host, path, 0600);
+    assert_all_pass(audit_with(host, &up));
+    free(file);
+}
+
+static void a_secret_that_others_read(void **state)
+{
     struct audited_host *host = *state;
 
     put_fleet(host, GOOD);
-    set_mode(host, PASSWORD, 0640);
-    assert_only(audit_with(host, &up), &(struct expected){CHECK_FLEET_PASSWORD, AUDIT_FAIL,
-                                                          PASSWORD, 0, "others than root", NO_FIX});
+    assert_exposed(host, PASSWORD, "give the ACL user another password");
+    put(host->root, KEY, "");
+    set_mode(host, KEY, 0600);
+    put(host->root, FILES "/h1.crt", "");
+    put_fleet(host, GOOD "cert = h1.crt\nkey = h1.key\n");
+    assert_exposed(host, KEY, "replace key and certificate");
+}
+
+static void no_password(void **state)
+{
+    const struct fleet_state up = good_state();
+    struct audited_host *host = *state;
+    char *conf = real_path(host, CONF);
+
+    put_fleet(host, GOOD);
     remove_file(host, PASSWORD);
-    assert_only(audit_with(host, &up), &(struct expected){CHECK_FLEET_PASSWORD, AUDIT_FAIL,
-                                                          PASSWORD, 0, "cannot be read", NO_FIX});
+    assert_only(audit_with(host, &up),
+                &(struct expected){CHECK_FLEET_CONFIG, AUDIT_FAIL, conf, 3,
+                                   "password: No such file or directory", NO_FIX});
     put_fleet(host, "endpoints = {\"/run/store\"}\n");
-    assert_int_equal(audit_with(host, &up)->count, 9);
-    assert_int_equal(trouble_of(&host->audit.findings, CHECK_FLEET_PASSWORD)->status, AUDIT_WARN);
+    assert_only(audit_with(host, &up), &(struct expected){CHECK_FLEET_PASSWORD, AUDIT_WARN, conf, 0,
+                                                          "has no password_file", NO_FIX});
+    assert_int_equal(host->audit.findings.count, 9);
+    free(conf);
 }
 
 static void a_port_that_any_user_can_open(void **state)
@@ -185,7 +221,8 @@ int main(void)
         WITH_HOST(a_fleet_as_the_manual_says),
         WITH_HOST(no_file),
         WITH_HOST(a_file_that_is_wrong),
-        WITH_HOST(a_password_that_others_read),
+        WITH_HOST(a_secret_that_others_read),
+        WITH_HOST(no_password),
         WITH_HOST(a_port_that_any_user_can_open),
         WITH_HOST(another_policy_elsewhere),
         WITH_HOST(a_store_that_is_not_as_it_should_be),

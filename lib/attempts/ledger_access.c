@@ -17,7 +17,8 @@
 /* As large as a new ledger, more or less, and larger than any. */
 enum { NEW_LEDGER_BYTES = 8192, LEDGER_BYTES_MAX = 1024 * 1024 };
 
-enum ledger_access ledger_access_of_error(int error)
+/* What an error of opening, reading or writing a ledger means. */
+static enum ledger_access access_of_error(int error)
 {
     switch (error) {
     case EROFS:
@@ -180,13 +181,13 @@ static enum ledger_access find_access(const char *state_dir, const struct ledger
     }
     if (error < 0) {
         *failure = why; /* the directory is not to be trusted, for example */
-        if (error == -EACCES || ledger_access_of_error(-error) == ACCESS_BROKEN)
-            return ledger_access_of_error(-error);
+        if (error == -EACCES || access_of_error(-error) == ACCESS_BROKEN)
+            return access_of_error(-error);
         return ACCESS_FAILED;
     }
     failure_set(failure, "cannot write to %s/" LEDGER_DIRECTORY ": %s", state_dir,
                 failure_reason(error));
-    return ledger_access_of_error(error);
+    return access_of_error(error);
 }
 
 enum ledger_access ledger_check_access(const char *state_dir, uid_t uid, uid_t owner,

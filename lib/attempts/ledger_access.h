@@ -22,9 +22,6 @@ enum ledger_access {
     ACCESS_FAILED        /* something else */
 };
 
-/* What an error of opening, reading or writing a ledger means. */
-enum ledger_access ledger_access_of_error(int error);
-
 /* Does a flag that chattr(1) sets keep root, too, from changing the open file? */
 bool ledger_is_immutable(int fd);
 

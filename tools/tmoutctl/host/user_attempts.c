@@ -40,15 +40,42 @@ static void ledger_path_format(const struct tmoutctl_context *context, uid_t uid
     snprintf(path, size, "%s/" LEDGER_DIRECTORY "/%u", context->state_dir, (unsigned)uid);
 }
 
-/* reason: NULL but for LEDGER_FAILED and LEDGER_DAMAGED. */
-static int open_view(const struct tmoutctl_context *context, uid_t uid, struct ledger *ledger,
-                     enum ledger_status *status, struct failure *reason, struct failure *failure)
+/* "LEDGER REASON; REMEDY" of an error of this kind, or damage. */
+static void set_fault(const struct tmoutctl_context *context, uid_t uid, enum ledger_access access,
+                      const char *reason, struct failure *fault)
 {
-    *status = ledger_open_view(context->state_dir, uid, geteuid(), ledger, reason);
-    if (*status != LEDGER_FAILED)
+    struct failure advice = {""};
+    char number[16], path[PATH_MAX];
+
+    snprintf(number, sizeof number, "%u", (unsigned)uid);
+    ledger_path_format(context, uid, path, sizeof path);
+    ledger_access_advice(access, context->state_dir, number, &advice);
+    failure_set(fault, "%s %s; %s", path, reason, advice.text);
+}
+
+/* What a fault means for the user. */
+static void set_rejecting(struct failure *rejecting, const struct failure *fault)
+{
+    failure_set(rejecting, "rejecting passwords: %s; see tmout-recovery(7)", fault->text);
+}
+
+/* Returns 0, with the reason on LEDGER_DAMAGED, or -1 with *fault and with what it means, in
+ * *failure. */
+static int open_view(const struct tmoutctl_context *context, uid_t uid, struct ledger *ledger,
+                     enum ledger_status *status, struct failure *fault, struct failure *failure)
+{
+    struct failure reason = {"is damaged"}, ignored = {""};
+    enum ledger_access access = ACCESS_FAILED;
+
+    *status = ledger_open_view(context->state_dir, uid, geteuid(), ledger, &reason);
+    if (*status != LEDGER_FAILED && *status != LEDGER_DAMAGED)
         return 0;
-    failure_set(failure, "%s/" LEDGER_DIRECTORY "/%u: %s", context->state_dir, (unsigned)uid,
-                reason->text);
+    if (*status == LEDGER_FAILED)
+        access = ledger_check_access(context->state_dir, uid, geteuid(), &ignored);
+    set_fault(context, uid, access, reason.text, fault);
+    if (*status == LEDGER_DAMAGED)
+        return 0;
+    set_rejecting(failure, fault);
     return -1;
 }
 
@@ -73,19 +100,6 @@ static int read_counts(const struct ledger *ledger, const struct timestamp *now,
             attempts->count_size++;
     }
     return 0;
-}
-
-/* What does an error of this kind, or damage, mean for a user's passwords? */
-static void set_fault(const struct tmoutctl_context *context, uid_t uid, enum ledger_access access,
-                      const char *reason, struct user_attempts *attempts)
-{
-    struct failure advice = {""};
-    char number[16], path[PATH_MAX];
-
-    snprintf(number, sizeof number, "%u", (unsigned)uid);
-    ledger_path_format(context, uid, path, sizeof path);
-    ledger_access_advice(access, context->state_dir, number, &advice);
-    failure_set(&attempts->fault, "%s %s; %s", path, reason, advice.text);
 }
 
 /* What an administrator's own try does not show: a label that keeps programs out. */
@@ -160,7 +174,7 @@ void find_rejecting(const struct tmoutctl_context *context, uid_t uid, bool by_w
         find_wrong_label(context, uid, labels, &fault);
     }
     if (fault.text[0] != '\0')
-        failure_set(rejecting, "rejecting passwords: %s; see tmout-recovery(7)", fault.text);
+        set_rejecting(rejecting, &fault);
 }
 
 int user_attempts_find(const struct tmoutctl_context *context, uid_t uid,
@@ -169,16 +183,13 @@ int user_attempts_find(const struct tmoutctl_context *context, uid_t uid,
 {
     enum ledger_status status;
     struct ledger ledger;
-    struct failure reason = {"is damaged"};
 
     *attempts = (struct user_attempts){0};
     attempts->limited = attempt_limits_find(resolution, uid, &attempts->limits);
     if (!attempts->limited)
         return 0;
-    if (open_view(context, uid, &ledger, &status, &reason, failure) != 0) {
-        set_fault(context, uid, ledger_access_of_error(errno), reason.text, attempts);
+    if (open_view(context, uid, &ledger, &status, &attempts->fault, failure) != 0)
         return -1;
-    }
     attempts->damaged = status == LEDGER_DAMAGED;
     const bool is_immutable = status == LEDGER_OK && ledger_is_immutable(ledger.fd);
     const int result = status == LEDGER_OK ? read_counts(&ledger, now, attempts) : 0;
@@ -186,10 +197,10 @@ int user_attempts_find(const struct tmoutctl_context *context, uid_t uid,
         ledger_close(&ledger);
     if (result != 0)
         failure_set(failure, "out of memory");
-    else if (attempts->damaged)
-        set_fault(context, uid, ACCESS_FAILED, reason.text, attempts);
+    else if (attempts->damaged && attempts->fault.text[0] == '\0')
+        set_fault(context, uid, ACCESS_FAILED, "is damaged", &attempts->fault);
     else if (is_immutable)
-        set_fault(context, uid, ACCESS_IMMUTABLE, "is immutable or append-only", attempts);
+        set_fault(context, uid, ACCESS_IMMUTABLE, "is immutable or append-only", &attempts->fault);
     return result;
 }
 
@@ -206,19 +217,20 @@ int attempt_state_find(const struct tmoutctl_context *context, uid_t uid,
     enum ledger_status status;
     struct ledger ledger;
     struct timestamp now;
-    struct failure reason = {""};
+    struct failure fault = {""};
     int result;
 
     *state = (struct attempt_state){.origin = *origin};
     if (clock_now(&now, failure) != 0 ||
-        open_view(context, uid, &ledger, &status, &reason, failure) != 0)
+        open_view(context, uid, &ledger, &status, &fault, failure) != 0)
         return -1;
     if (status == LEDGER_ABSENT)
         return 0;
     result = status == LEDGER_OK ? ledger_look_at(&ledger, origin, limits, &now, state) : -1;
+    if (result != 0 && status == LEDGER_OK)
+        set_fault(context, uid, ACCESS_FAILED, "is damaged", &fault);
     if (result != 0)
-        failure_set(failure, "%s/" LEDGER_DIRECTORY "/%u is damaged; run tmoutctl unlock",
-                    context->state_dir, (unsigned)uid);
+        set_rejecting(failure, &fault);
     if (status == LEDGER_OK)
         ledger_close(&ledger);
     return result;

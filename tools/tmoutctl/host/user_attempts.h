@@ -45,7 +45,7 @@ void find_rejecting(const struct tmoutctl_context *context, uid_t uid, bool by_w
 /*
  * Reads all of a user's counts. Returns 0, and the caller frees with
  * user_attempts_free(), or -1 with the reason; if the ledger cannot be read or was written
- * by a newer version, attempts->fault says so, too.
+ * by a newer version, that is "rejecting passwords: FAULT; ...", and attempts->fault is set.
  */
 int user_attempts_find(const struct tmoutctl_context *context, uid_t uid,
                        const struct resolution *resolution, const struct timestamp *now,
@@ -55,7 +55,7 @@ void user_attempts_free(struct user_attempts *attempts);
 
 /*
  * Reads the one count that applies to a login from this origin. Returns 0 and
- * fills *state, or -1 with the reason.
+ * fills *state, or -1 with the reason, as above.
  */
 int attempt_state_find(const struct tmoutctl_context *context, uid_t uid,
                        const struct origin *origin, const struct attempt_limits *limits,

@@ -56,6 +56,13 @@ static json_t *user_attempts_json(const char *user, const struct user_attempts *
     return answer;
 }
 
+/* Of a ledger that cannot be read. */
+static json_t *unread_json(const char *user, struct user_attempts *attempts, const char *rejecting)
+{
+    failure_set(&attempts->rejecting, "%s", rejecting);
+    return user_attempts_json(user, attempts);
+}
+
 static bool is_rejecting(const struct user_attempts *attempts)
 {
     return attempts->rejecting.text[0] != '\0';
@@ -113,9 +120,14 @@ static int list_one(const struct tmoutctl_context *context, struct policy_view *
         report("%s", failure.text);
         return status;
     }
-    if (clock_now(&now, &failure) != 0 ||
-        user_attempts_resolve(context, view, &account, &now, &attempts, &failure) != 0) {
+    if (clock_now(&now, &failure) != 0) {
         report("%s", failure.text);
+        goto out;
+    }
+    if (user_attempts_resolve(context, view, &account, &now, &attempts, &failure) != 0) {
+        report("%s", failure.text);
+        if (context->json && attempts.fault.text[0] != '\0')
+            status = print_json(unread_json(account.name, &attempts, failure.text), status);
         goto out;
     }
     if (attempts.limited) {
@@ -154,6 +166,8 @@ static void list_user(void *context, struct account *account, struct user_attemp
     if (unread != NULL) {
         report("%s", unread);
         list->incomplete = true;
+        if (list->context->json)
+            list->all = json_add_row(list->all, unread_json(account->name, attempts, unread));
         return;
     }
     if (attempts->fault.text[0] == '\0')

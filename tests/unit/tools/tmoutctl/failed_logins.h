@@ -102,4 +102,16 @@ static inline void damage_ledger(const char *state_dir, uid_t uid)
     write_text(path, "nonsense");
 }
 
+/* As a later version of pam_tmout may write it. */
+static inline void put_newer_ledger(const char *state, unsigned uid)
+{
+    const struct ledger_head head = {
+        .magic = LEDGER_HEAD_MAGIC, .version = 99, .version_inverted = ~UINT32_C(99)};
+    char path[4096], bytes[sizeof head];
+
+    memcpy(bytes, &head, sizeof bytes);
+    snprintf(path, sizeof path, "%s/" LEDGER_DIRECTORY "/%u", state, uid);
+    write_bytes(path, bytes, sizeof bytes);
+}
+
 #endif

@@ -107,16 +107,6 @@ static void counts_of_a_user(void **state)
     place_close(&place);
 }
 
-static void put_newer_ledger(const char *path)
-{
-    const struct ledger_head head = {.version = 99, .version_inverted = ~UINT32_C(99)};
-    char bytes[sizeof head];
-
-    memcpy(bytes, &head, sizeof bytes);
-    memcpy(bytes, LEDGER_HEAD_MAGIC, sizeof head.magic);
-    write_bytes(path, bytes, sizeof bytes);
-}
-
 /* Why a user's passwords are rejected, and what to do: told by reading alone. */
 static void faults_of_a_ledger(void **state)
 {
@@ -143,12 +133,14 @@ static void faults_of_a_ledger(void **state)
     user_attempts_free(&attempts);
 
     assert_int_equal(chmod(path, 0600), 0);
-    put_newer_ledger(path);
+    put_newer_ledger(place.state, USER);
     assert_int_equal(find_now(&place, &resolution, &attempts, &failure), -1);
     assert_contains(attempts.fault.text,
                     " was written by a newer version of pam_tmout (format 99;");
     assert_contains(attempts.fault.text, "; run \"tmoutctl unlock 4711\" to repair");
-    assert_contains(failure.text, "/attempts/4711: was written by a newer version");
+    snprintf(expected, sizeof expected, "rejecting passwords: %s; see tmout-recovery(7)",
+             attempts.fault.text);
+    assert_string_equal(failure.text, expected);
 
     damage_ledger(place.state, USER);
     assert_int_equal(find_now(&place, &resolution, &attempts, &failure), 0);
@@ -176,7 +168,8 @@ static void one_count_of_a_user(void **state)
     damage_ledger(place.state, USER);
     assert_int_equal(attempt_state_find(&place.context, USER, &local, &three, &found, &failure),
                      -1);
-    assert_contains(failure.text, "/attempts/4711 is damaged; run tmoutctl unlock");
+    assert_contains(failure.text,
+                    "/attempts/4711 is too short; run \"tmoutctl unlock 4711\" to repair");
     place_close(&place);
 }
 
@@ -195,10 +188,10 @@ static void an_untrusted_directory(void **state)
     assert_int_equal(chmod(place.state, 0777), 0);
     assert_int_equal(attempt_state_find(&place.context, USER, &local, &three, &found, &failure),
                      -1);
-    assert_contains(failure.text, "/state/attempts/4711: ");
+    assert_contains(failure.text, "/state/attempts/4711 cannot be opened: ");
     failure = (struct failure){""};
     assert_int_equal(find_now(&place, &resolution, &attempts, &failure), -1);
-    assert_contains(failure.text, "/state/attempts/4711: ");
+    assert_contains(failure.text, "/state/attempts/4711 cannot be opened: ");
     failure = (struct failure){""};
     assert_int_equal(unlock_user(&place.context, "user", USER, &undone, &failure), -1);
     assert_contains(failure.text, "/state/attempts/4711: ");

@@ -179,7 +179,7 @@ static void what_cannot_be_listed(void **state)
         assert_int_equal(
             verb_run(&verb_attempts, &place.context, i == 0 ? "root" : NULL, &captured),
             TMOUTCTL_FAILURE);
-        assert_contains(captured.err, "/attempts/0: ");
+        assert_contains(captured.err, "/attempts/0 cannot be opened: ");
         captured_free(&captured);
     }
     assert_int_equal(chmod(place.state, 0755), 0);
@@ -187,6 +187,39 @@ static void what_cannot_be_listed(void **state)
     assert_int_equal(verb_run(&verb_attempts, &place.context, NULL, &captured), TMOUTCTL_FAILURE);
     assert_contains(captured.err, "tmoutctl: no policy is in force: ");
     captured_free(&captured);
+    place_close(&place);
+}
+
+/* In words, and for programs: the cause and the remedy, as a login logs them. */
+static void a_newer_ledger(void **state)
+{
+    const struct verb_arguments root = {.operand = "root"}, all = {.operand = NULL};
+    struct verb_place place;
+    char expected[4400];
+
+    place_open(&place, *state, policy);
+    fail_logins(place.state, 0, &local, &limits, 2);
+    put_newer_ledger(place.state, 0);
+    snprintf(expected, sizeof expected,
+             "rejecting passwords: %s/attempts/0 was written by a newer version of pam_tmout "
+             "(format 99; this one reads up to 2); run \"tmoutctl unlock 0\" to repair; see "
+             "tmout-recovery(7)",
+             place.state);
+    json_t *answer = verb_json(&verb_attempts, &place.context, &root);
+    assert_string_equal(json_text_at(answer, "rejecting"), expected);
+    assert_int_equal(json_number_at(answer, "max_attempts"), 3);
+    json_decref(answer);
+    answer = verb_json(&verb_attempts, &place.context, &all);
+    assert_string_equal(json_text_at(json_array_get(answer, 0), "rejecting"), expected);
+    json_decref(answer);
+    for (size_t i = 0; i < 2; i++) {
+        struct captured captured;
+        assert_int_equal(
+            verb_run(&verb_attempts, &place.context, i == 0 ? "root" : NULL, &captured),
+            TMOUTCTL_FAILURE);
+        assert_contains(captured.err, expected);
+        captured_free(&captured);
+    }
     place_close(&place);
 }
 
@@ -308,6 +341,7 @@ int main(void)
         WITH_DIRECTORY(rejecting),
         WITH_DIRECTORY(in_progress),
         WITH_DIRECTORY(as_json),
+        WITH_DIRECTORY(a_newer_ledger),
         WITH_DIRECTORY(unlocking),
         WITH_DIRECTORY(unlocking_is_an_event),
         WITH_DIRECTORY(what_cannot_be_listed),

@@ -78,7 +78,9 @@ static void attempts_of_each_origin(void **state)
     assert_int_equal(json_number_at(attempts, "other_locks"), 0);
     json_decref(answer);
     damage_ledger(place.state, 0);
-    assert_shows(&place, NULL, false, "/attempts/0 is too short; run \"tmoutctl unlock 0\" to repair; see tmout-recovery(7)\n");
+    assert_shows(
+        &place, NULL, false,
+        "/attempts/0 is too short; run \"tmoutctl unlock 0\" to repair; see tmout-recovery(7)\n");
     place_close(&place);
 }
 

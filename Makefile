@@ -504,7 +504,7 @@ build/bench/%.so: tests/module/%.c $(wildcard tests/module/*.h)
 	$(COMPILE) -shared -o $@ $< -lpam
 
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(filter-out $(if $(filter yes,$(FLEET)),,%_fleet_store.c),$(wildcard tests/fuzz/fuzz_*.c)))
 .PHONY: fuzz-build
 # Without clang there is nothing to build, and tests/fuzz/run says so.
 fuzz-build: $(if $(shell command -v clang),$(FUZZ_TARGETS))
@@ -512,7 +512,7 @@ fuzz-build: $(if $(shell command -v clang),$(FUZZ_TARGETS))
 FUZZ_COMPILE = clang -std=c11 -g -O1 $(CPPFLAGS) -DBINDIR='"$(BINDIR)"' -DSBINDIR='"$(SBINDIR)"' -DPAMDIR='"$(PAMDIR)"' \
                -fno-sanitize-recover=undefined
 FUZZ_SOURCES := $(LOGIN_SOURCES) $(COMPILER_SOURCES) $(MODULE_SOURCES) $(filter-out %/main.c,$(CTL_SOURCES))
-.SECONDARY: $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_SOURCES))
+.SECONDARY: $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_SOURCES) $(FLEETD_SOURCES))
 build/fuzz/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(FUZZ_COMPILE) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
@@ -522,8 +522,11 @@ build/fuzz/tested.a: $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_SOURCES))
 	$(AR) rcs $@ $^
 
 build/fuzz/%: tests/fuzz/%.c build/fuzz/tested.a $(wildcard tests/fuzz/*.h)
-	$(FUZZ_COMPILE) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c %.a,$^) \
-	    $$($(PKG_CONFIG) --libs libconfuse jansson) $(AUDIT_LIBS)
+	$(FUZZ_COMPILE) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c %.o,$^) $(filter %.a,$^) \
+	    $$($(PKG_CONFIG) --libs libconfuse jansson) $(AUDIT_LIBS) $(FUZZ_LIBS)
+
+build/fuzz/fuzz_fleet_store: $(patsubst %.c,build/fuzz/obj/%.o,$(filter-out %/main.c,$(FLEETD_SOURCES))) $(BUILD)/fleet/fleet_script.o
+build/fuzz/fuzz_fleet_store: FUZZ_LIBS = $$($(PKG_CONFIG) --libs libsystemd) -lhiredis
 
 fuzz: dependencies-fuzz
 	@$(MAKE) --no-print-directory --silent fuzz-build

@@ -1,14 +1,20 @@
 #include "lib/fleet/query.h"
 
 #include "lib/fleet/client.h"
+#include "lib/host/clock.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
-/* The daemon waits for the store for five seconds at most. */
+/* For all packets together: the daemon waits for the store for five seconds at most. */
 enum { QUERY_MAX_MS = 8000 };
+
+struct conversation {
+    struct fleet_client client;
+    int64_t end_ms;
+};
 
 union query_packet {
     unsigned char byte[sizeof(struct fleet_state) + 1];
@@ -19,7 +25,7 @@ union query_packet {
 _Static_assert(sizeof(struct fleet_count) <= sizeof(struct fleet_state) + 256,
                "one buffer for all");
 
-static int begin(struct fleet_client *client, const struct fleet_query *query,
+static int begin(struct conversation *talk, const struct fleet_query *query,
                  const struct fleet_request *request, enum fleet_operation operation,
                  struct failure *failure)
 {
@@ -27,19 +33,21 @@ static int begin(struct fleet_client *client, const struct fleet_query *query,
 
     asked.operation = operation;
     asked.outcome = ATTEMPT_FAILED;
-    return fleet_client_ask(client, query->path, query->owner, &asked, failure);
+    talk->end_ms = clock_ms(CLOCK_MONOTONIC) + QUERY_MAX_MS;
+    return fleet_client_ask(&talk->client, query->path, query->owner, &asked, failure);
 }
 
 /* The next packet's size, or -1 with the reason. */
-static ssize_t next_packet(const struct fleet_client *client, union query_packet *packet,
+static ssize_t next_packet(const struct conversation *talk, union query_packet *packet,
                            struct failure *failure)
 {
-    struct pollfd poll_fd = {.fd = client->fd, .events = POLLIN};
+    struct pollfd poll_fd = {.fd = talk->client.fd, .events = POLLIN};
+    const int64_t left_ms = talk->end_ms - clock_ms(CLOCK_MONOTONIC);
     ssize_t size = -1;
 
-    const int ready = poll(&poll_fd, 1, QUERY_MAX_MS);
+    const int ready = left_ms > 0 ? poll(&poll_fd, 1, (int)left_ms) : 0;
     if (ready > 0)
-        size = recv(client->fd, packet, sizeof *packet, MSG_DONTWAIT);
+        size = recv(talk->client.fd, packet, sizeof *packet, MSG_DONTWAIT);
     if (size > 0)
         return size;
     failure_set(failure, "%s",
@@ -76,58 +84,58 @@ static const struct fleet_request nobody = {
 int fleet_query_status(const struct fleet_query *query, struct fleet_state *state,
                        struct failure *failure)
 {
-    struct fleet_client client;
+    struct conversation talk;
     union query_packet packet;
     int result = -1;
 
-    if (begin(&client, query, &nobody, FLEET_STATUS, failure) != 0)
+    if (begin(&talk, query, &nobody, FLEET_STATUS, failure) != 0)
         return -1;
-    const ssize_t size = next_packet(&client, &packet, failure);
+    const ssize_t size = next_packet(&talk, &packet, failure);
     if (size > 0)
         result = fleet_state_decode(&packet, (size_t)size, state) ? 0 : wrong_version(failure);
-    fleet_client_close(&client);
+    fleet_client_close(&talk.client);
     return result;
 }
 
 int fleet_query_hosts(const struct fleet_query *query, struct fleet_host *host,
                       struct failure *failure)
 {
-    struct fleet_client client;
+    struct conversation talk;
     struct fleet_answer answer;
     union query_packet packet;
     int found = 0, last = 0;
 
-    if (begin(&client, query, &nobody, FLEET_HOSTS, failure) != 0)
+    if (begin(&talk, query, &nobody, FLEET_HOSTS, failure) != 0)
         return -1;
     while (last == 0) {
-        const ssize_t size = next_packet(&client, &packet, failure);
+        const ssize_t size = next_packet(&talk, &packet, failure);
         last = size < 0 ? -1 : is_last(&packet, size, &answer, failure);
         if (last == 0 &&
             (found == FLEET_HOSTS_MAX || !fleet_host_decode(&packet, (size_t)size, &host[found++])))
             last = wrong_version(failure);
     }
-    fleet_client_close(&client);
+    fleet_client_close(&talk.client);
     return last > 0 ? found : -1;
 }
 
 int fleet_query_look(const struct fleet_query *query, const struct fleet_request *request,
                      struct fleet_count *count, int64_t *penalty_ms, struct failure *failure)
 {
-    struct fleet_client client;
+    struct conversation talk;
     struct fleet_answer answer;
     union query_packet packet;
     int found = 0, last = 0;
 
-    if (begin(&client, query, request, FLEET_LOOK, failure) != 0)
+    if (begin(&talk, query, request, FLEET_LOOK, failure) != 0)
         return -1;
     while (last == 0) {
-        const ssize_t size = next_packet(&client, &packet, failure);
+        const ssize_t size = next_packet(&talk, &packet, failure);
         last = size < 0 ? -1 : is_last(&packet, size, &answer, failure);
         if (last == 0 && (found == FLEET_COUNTS_MAX ||
                           !fleet_count_decode(&packet, (size_t)size, &count[found++])))
             last = wrong_version(failure);
     }
-    fleet_client_close(&client);
+    fleet_client_close(&talk.client);
     *penalty_ms = last > 0 ? answer.lock_left_ms : 0;
     return last > 0 ? found : -1;
 }
@@ -135,17 +143,17 @@ int fleet_query_look(const struct fleet_query *query, const struct fleet_request
 int fleet_query_clear(const struct fleet_query *query, const struct fleet_request *request,
                       unsigned *failures, struct failure *failure)
 {
-    struct fleet_client client;
+    struct conversation talk;
     struct fleet_answer answer;
     union query_packet packet;
     int last = -1;
 
-    if (begin(&client, query, request, FLEET_CLEAR, failure) != 0)
+    if (begin(&talk, query, request, FLEET_CLEAR, failure) != 0)
         return -1;
-    const ssize_t size = next_packet(&client, &packet, failure);
+    const ssize_t size = next_packet(&talk, &packet, failure);
     if (size > 0)
         last = is_last(&packet, size, &answer, failure);
-    fleet_client_close(&client);
+    fleet_client_close(&talk.client);
     if (last == 0)
         return wrong_version(failure);
     if (last < 0)

@@ -1,8 +1,8 @@
 /*
- * Fuzzes the packets between the module and tmout-fleetd. After a leading letter, q for a
- * request and a for an answer, the beginning of a good packet is put in front of the rest,
- * so that the checks after it are reached. What is accepted must be encoded to the same
- * bytes again.
+ * Fuzzes the packets between the module, or tmoutctl, and tmout-fleetd. After a leading letter, q
+ * for a request, a for an answer, c for a count, s for a state and h for a host, the beginning of a
+ * good packet is put in front of the rest, so that the checks after it are reached. What is
+ * accepted must be encoded to the same bytes again, or have texts that can be printed.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -37,21 +37,88 @@ static void try_answer(const uint8_t *data, size_t size)
     MUST(size == sizeof again && memcmp(data, again, sizeof again) == 0);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void must_be_text(const char *text, size_t size)
 {
-    unsigned char packet[FLEET_REQUEST_SIZE] = {0};
-    const size_t wanted = size > 0 && data[0] == 'a' ? FLEET_ANSWER_SIZE : FLEET_REQUEST_SIZE;
+    const size_t length = strnlen(text, size);
 
+    MUST(length < size);
+    for (size_t i = 0; i < length; i++)
+        MUST((unsigned char)text[i] >= ' ' && text[i] != 0x7f);
+}
+
+static void try_descriptions(const uint8_t *data, size_t size)
+{
+    struct fleet_count count;
+    struct fleet_state state;
+    struct fleet_host host;
+
+    if (fleet_count_decode(data, size, &count)) {
+        MUST(count.failures <= ATTEMPTS_MAX && count.in_flight <= ATTEMPTS_MAX);
+        MUST(count.lock_left_ms >= 0);
+        must_be_text(count.name, sizeof count.name);
+        must_be_text(count.hosts, sizeof count.hosts);
+    }
+    if (fleet_state_decode(data, size, &state)) {
+        MUST(state.store <= FLEET_STORE_UP);
+        must_be_text(state.endpoint, sizeof state.endpoint);
+        must_be_text(state.eviction, sizeof state.eviction);
+        must_be_text(state.why, sizeof state.why);
+        must_be_text(state.host, sizeof state.host);
+    }
+    if (fleet_host_decode(data, size, &host)) {
+        MUST(host.seen_ms >= 0);
+        must_be_text(host.name, sizeof host.name);
+    }
+}
+
+union packet {
+    unsigned char byte[4096];
+    struct fleet_count count;
+    struct fleet_state state;
+    struct fleet_host host;
+};
+
+/* The beginning of a good packet of this kind. Returns its size. */
+static size_t begin_packet(uint8_t letter, union packet *packet)
+{
+    memset(packet, 0, sizeof *packet);
+    switch (letter) {
+    case 'a':
+        fleet_answer_encode(&(struct fleet_answer){.status = FLEET_AWAY}, packet->byte);
+        return FLEET_ANSWER_SIZE;
+    case 'c':
+        fleet_count_mark(&packet->count);
+        return sizeof packet->count;
+    case 's':
+        fleet_state_mark(&packet->state);
+        return sizeof packet->state;
+    case 'h':
+        fleet_host_mark(&packet->host);
+        return sizeof packet->host;
+    default:
+        fleet_request_encode(&(struct fleet_request){.operation = FLEET_ADMIT}, packet->byte);
+        return FLEET_REQUEST_SIZE;
+    }
+}
+
+static void try_all(const uint8_t *data, size_t size)
+{
     try_request(data, size);
     try_answer(data, size);
-    if (size == 0 || size - 1 > wanted - HEAD)
+    try_descriptions(data, size);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    union packet packet;
+
+    try_all(data, size);
+    if (size == 0)
         return 0;
-    if (wanted == FLEET_ANSWER_SIZE)
-        fleet_answer_encode(&(struct fleet_answer){.status = FLEET_AWAY}, packet);
-    else
-        fleet_request_encode(&(struct fleet_request){.operation = FLEET_ADMIT}, packet);
-    memcpy(packet + HEAD, data + 1, size - 1);
-    try_request(packet, wanted);
-    try_answer(packet, wanted);
+    const size_t wanted = begin_packet(data[0], &packet);
+    if (size - 1 > wanted - HEAD)
+        return 0;
+    memcpy(packet.byte + HEAD, data + 1, size - 1);
+    try_all(packet.byte, wanted);
     return 0;
 }

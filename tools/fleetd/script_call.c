@@ -165,7 +165,7 @@ bool script_answer_decode(const int64_t *number, size_t count, struct script_ans
 {
     if (count != 6 || number[0] < SCRIPT_ADMITTED || number[0] > SCRIPT_UNKNOWN || number[1] < 0 ||
         number[1] > ATTEMPTS_MAX || number[2] < 0 || number[2] > ATTEMPTS_MAX || number[3] < -1 ||
-        number[4] < 0 || number[5] < 0)
+        number[4] < 0 || number[4] > SCRIPT_TIME_MAX_MS || number[5] < 0)
         return false;
     *answer = (struct script_answer){.status = (enum script_status)number[0],
                                      .failures = (uint32_t)number[1],

@@ -12,6 +12,9 @@ enum {
     SCRIPT_KEY_SIZE = 32 + 8 + 3 * FLEET_USER_MAX
 };
 
+/* No store's clock shows more: it is a number that Lua has exactly. */
+#define SCRIPT_TIME_MAX_MS (INT64_C(1) << 53)
+
 struct script_call {
     char key[SCRIPT_KEY_SIZE];
     char word[SCRIPT_WORDS_MAX][SCRIPT_WORD_SIZE];

@@ -4,6 +4,7 @@
 #include "tools/fleetd/fleet_script.h"
 #include "tools/fleetd/store_events.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -372,22 +373,34 @@ static void on_loaded(redisAsyncContext *connection, void *data, void *context)
     store->hooks.reached(store->hooks.context, is_new);
 }
 
+/* From 0 to most, as text. */
+static bool read_number(const redisReply *reply, int64_t most, int64_t *number)
+{
+    char *end;
+
+    if (reply->type != REDIS_REPLY_STRING || reply->str[0] < '0' || reply->str[0] > '9')
+        return false;
+    errno = 0;
+    *number = strtoll(reply->str, &end, 10);
+    return errno == 0 && *end == '\0' && *number <= most;
+}
+
 static void on_time(redisAsyncContext *connection, void *data, void *context)
 {
     struct store *store = connection->data;
     const redisReply *reply = data;
+    int64_t seconds, microseconds;
 
     (void)context;
     if (store == NULL || reply == NULL)
         return;
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
-        reply->element[0]->type != REDIS_REPLY_STRING ||
-        reply->element[1]->type != REDIS_REPLY_STRING) {
+        !read_number(reply->element[0], SCRIPT_TIME_MAX_MS / 1000, &seconds) ||
+        !read_number(reply->element[1], 999999, &microseconds)) {
         go_away(store, "it does not tell its time");
         return;
     }
-    store->offset_ms = strtoll(reply->element[0]->str, NULL, 10) * 1000 +
-                       strtoll(reply->element[1]->str, NULL, 10) / 1000 - monotonic_ms();
+    store->offset_ms = seconds * 1000 + microseconds / 1000 - monotonic_ms();
 }
 
 /* Other hosts may not have told it yet what they know. */

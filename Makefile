@@ -60,7 +60,18 @@ ifndef FLEET
 FLEET      := $(shell echo 'int main(void) { return redisAsyncConnect("", 0) != 0; }' | $(CC) $(CPPFLAGS) $(LDFLAGS) \
                 -include hiredis/async.h -x c -o /dev/null - -lhiredis 2>/dev/null && echo yes || echo no)
 endif
+# TLS is in a library of hiredis' own, since 1.0. FLEET_TLS=no builds without it.
+ifndef FLEET_TLS
+FLEET_TLS  := $(if $(filter yes,$(FLEET)),$(shell echo 'int main(void) { return redisInitiateSSL(0, SSL_new(0)); }' | \
+                $(CC) $(CPPFLAGS) $(LDFLAGS) -include hiredis/hiredis.h -include hiredis/hiredis_ssl.h -include openssl/ssl.h \
+                -x c -o /dev/null - -lhiredis_ssl -lhiredis -lssl -lcrypto 2>/dev/null && echo yes || echo no),no)
+endif
+ifeq ($(FLEET_TLS),yes)
+CPPFLAGS   += -DHAVE_HIREDIS_TLS
+TLS_LIBS   := -lhiredis_ssl -lssl -lcrypto
+else
 all: fleet-note
+endif
 
 # The module must not need libconfuse or jansson, so these are not linked into it.
 COMPILER_SOURCES := $(addprefix lib/policy/,compile.c lexer.c load.c rules.c scan.c section.c \
@@ -99,7 +110,8 @@ audit-note:
 .PHONY: fleet-note
 fleet-note:
 ifeq ($(FLEET),yes)
-	@echo 'pam_tmout: tmout-fleetd has no TLS: the store must be a Unix socket or on loopback'
+	@echo 'pam_tmout: configured without hiredis_ssl and OpenSSL, so tmout-fleetd has no TLS: the store' \
+	    'must be a Unix socket or on loopback'
 else
 	@echo 'pam_tmout: configured without hiredis, so tmout-fleetd is not built' \
 	    '(libhiredis-dev or hiredis-devel)'
@@ -176,9 +188,8 @@ $(BUILD)/fleet/fleet_script.c: lib/fleet/attempts.lua Makefile
 $(BUILD)/fleet/fleet_script.o: $(BUILD)/fleet/fleet_script.c
 	$(COMPILE) -c -o $@ $<
 
-# hiredis has its TLS in a library of its own, which this does not use yet.
 $(BUILD)/tmout-fleetd: $(BUILD)/fleet/fleet_script.o $(call objects,$(FLEETD_SOURCES) $(filter-out $(AUDIT_SOURCES),$(LOGIN_SOURCES)) $(COMPILER_SOURCES))
-	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libsystemd libconfuse) -lhiredis -Wl,--as-needed -ldl
+	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libsystemd libconfuse) $(TLS_LIBS) -lhiredis -Wl,--as-needed -ldl
 
 $(BUILD)/%.service: conf/%.service.in Makefile $(BUILD)/paths
 	sed 's|@BINDIR@|$(BINDIR)|; s|@SBINDIR@|$(SBINDIR)|' $< > $@

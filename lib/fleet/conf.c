@@ -34,6 +34,7 @@ static const struct conf_row rows[] = {
     {MEMBER(VALUE_FILE, cert), NAME_LETTERS, 0, 0},
     {MEMBER(VALUE_SECRET, key), NAME_LETTERS, 0, 0},
     {MEMBER(VALUE_TEXT, name), NAME_LETTERS, 0, 0},
+    {MEMBER(VALUE_TEXT, sentinel), NAME_LETTERS, 0, 0},
     {MEMBER(VALUE_TEXT, acl_user), NAME_LETTERS, 0, 0},
     {MEMBER(VALUE_SECRET, password_file), NAME_LETTERS, 0, 0},
     {MEMBER(VALUE_TEXT, prefix), NAME_LETTERS, 0, 0},
@@ -295,7 +296,7 @@ bool fleet_endpoint_is_local(const struct fleet_endpoint *endpoint)
            strcmp(endpoint->address, "::1") == 0;
 }
 
-static void check_encryption(const struct fleet_conf *conf)
+static void check_encryption(struct fleet_conf *conf)
 {
     const unsigned tls_line = conf_reading.line_of[row_number("tls")];
     const unsigned line = conf_reading.line_of[row_number("endpoints")];
@@ -303,6 +304,10 @@ static void check_encryption(const struct fleet_conf *conf)
     if (tls_line != 0 && conf->tls && !fleet_conf_has_tls())
         add_error(tls_line, "tls = true is not possible: this build has no TLS, so the store must "
                             "be a Unix socket or on loopback, for example behind stunnel");
+    else if (conf->tls && conf->ca[0] == '\0')
+        add_error(tls_line,
+                  "tls = true requires ca: the CA that has signed the store's certificate");
+    conf->plain = tls_line != 0 && !conf->tls;
     for (size_t i = 0; i < conf->endpoints; i++) {
         const struct fleet_endpoint *endpoint = &conf->endpoint[i];
         if (fleet_endpoint_is_local(endpoint))
@@ -320,7 +325,7 @@ static void check_encryption(const struct fleet_conf *conf)
     }
 }
 
-static void check_whole(const struct fleet_conf *conf)
+static void check_whole(struct fleet_conf *conf)
 {
     if (conf->endpoints == 0 && conf_reading.line_of[row_number("endpoints")] == 0)
         add_error(0, "has no endpoints: write endpoints = {\"/run/valkey/socket\"}, for example");
@@ -394,11 +399,8 @@ int fleet_conf_read(const char *path, uid_t owner, const struct source_draft *dr
     const size_t failures = problems->failures;
     int result = -1;
 
-    *conf = (struct fleet_conf){.tls = true,
-                                .prefix = "tmout",
-                                .timeout_ms = 500,
-                                .hold_ms = 3000,
-                                .lease_ms = FLEET_LEASE_MS};
+    *conf = (struct fleet_conf){
+        .prefix = "tmout", .timeout_ms = 500, .hold_ms = 3000, .lease_ms = FLEET_LEASE_MS};
     if (draft == NULL && source_identity_now(path, false).kind == SOURCE_ABSENT)
         return 2;
     memset(&conf_reading, 0, sizeof conf_reading);

@@ -30,9 +30,11 @@ struct fleet_conf {
     struct fleet_endpoint endpoint[FLEET_ENDPOINTS_MAX];
     size_t endpoints;
     bool tls;
+    bool plain; /* tls = false: without it, the store is on this host */
     /* "" where not set; the files as files.h names them */
     char ca[FLEET_TEXT_MAX], cert[FLEET_TEXT_MAX], key[FLEET_TEXT_MAX], name[FLEET_TEXT_MAX];
     char acl_user[FLEET_TEXT_MAX], password_file[FLEET_TEXT_MAX];
+    char sentinel[FLEET_TEXT_MAX]; /* the primary's name; then the endpoints are Sentinels */
     char prefix[33];
     char host_id[FLEET_HOST_MAX]; /* "": the host's name */
     int timeout_ms, hold_ms;

@@ -28,6 +28,7 @@ struct fleetd {
     struct fleet_conf conf;
     char host[FLEET_HOST_MAX], password[FLEET_PASSWORD_MAX];
     sd_event *event;
+    struct store_tls *tls;
     struct store *store;
     struct journal *journal;
     struct clients *clients;
@@ -38,6 +39,12 @@ static const char usage_text[] =
     "usage: tmout-fleetd [--conf FILE] [--socket PATH]\n"
     "\nAsks the store that the hosts of a fleet share, as tmout-fleet.conf says, whether a\n"
     "password may be checked. systemd starts it with its socket.\n";
+
+#ifdef HAVE_HIREDIS_TLS
+static const char version_text[] = "tmout-fleetd " TMOUT_VERSION "\nwith TLS";
+#else
+static const char version_text[] = "tmout-fleetd " TMOUT_VERSION "\nwithout TLS";
+#endif
 
 /* --- what the parts tell each other -------------------------------------------------- */
 
@@ -89,6 +96,19 @@ static int read_password(struct fleetd *fleetd, const char *conf_path)
     return -1;
 }
 
+static int set_up_tls(struct fleetd *fleetd, const char *conf_path)
+{
+    struct failure failure = {""};
+
+    if (!fleetd->conf.tls)
+        return 0;
+    fleetd->tls = store_tls_new(&fleetd->conf, conf_path, &failure);
+    if (fleetd->tls != NULL)
+        return 0;
+    fprintf(stderr, SD_ERR "%s\n", failure.text);
+    return -1;
+}
+
 static int read_conf(struct fleetd *fleetd, const char *path)
 {
     struct problems problems = {0};
@@ -104,7 +124,7 @@ static int read_conf(struct fleetd *fleetd, const char *path)
     snprintf(fleetd->host, sizeof fleetd->host, "%s",
              fleetd->conf.host_id[0] != '\0' || uname(&name) != 0 ? fleetd->conf.host_id
                                                                   : name.nodename);
-    return result == 0 ? read_password(fleetd, path) : -1;
+    return result == 0 && read_password(fleetd, path) == 0 ? set_up_tls(fleetd, path) : -1;
 }
 
 /* systemd's socket, or one of our own at path. */
@@ -165,8 +185,9 @@ static int start(struct fleetd *fleetd, int listener)
         return -1;
     fleetd->clients =
         clients_new(fleetd->event, listener, &fleetd->conf, fleetd->host, fleetd->journal);
-    fleetd->store = store_new(fleetd->event, &fleetd->conf,
-                              fleetd->password[0] != '\0' ? fleetd->password : NULL, &hooks);
+    const struct store_access access = {
+        .password = fleetd->password[0] != '\0' ? fleetd->password : NULL, .tls = fleetd->tls};
+    fleetd->store = store_new(fleetd->event, &fleetd->conf, &access, &hooks);
     if (fleetd->clients == NULL || fleetd->store == NULL)
         return -1;
     fleetd->announcer = announcer_new(fleetd->event, &fleetd->conf, fleetd->host, fleetd->store);
@@ -201,6 +222,7 @@ static int serve(const char *conf_path, const char *socket_path, int lease_ms)
     store_free(fleetd.store);
     clients_free(fleetd.clients);
     journal_free(fleetd.journal);
+    store_tls_free(fleetd.tls);
     sd_event_unref(fleetd.event);
     close(listener);
     explicit_bzero(fleetd.password, sizeof fleetd.password);
@@ -228,7 +250,7 @@ int main(int argc, char **argv)
         else if (code == 'l')
             lease_ms = atoi(optarg);
         else if (code == 'h' || code == 'V')
-            return puts(code == 'h' ? usage_text : "tmout-fleetd " TMOUT_VERSION) < 0;
+            return puts(code == 'h' ? usage_text : version_text) < 0;
         else
             return 2;
     }

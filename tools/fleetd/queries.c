@@ -164,7 +164,7 @@ static void on_cleared(void *context, const redisReply *reply)
 static void answer_status(struct query *query)
 {
     const struct query_about *about = &query->about;
-    struct fleet_state state = {.tls = 0, .journal = (uint32_t)journal_size(about->journal)};
+    struct fleet_state state = {.journal = (uint32_t)journal_size(about->journal)};
 
     store_describe(about->store, &state);
     clients_describe(about->clients, &state);

@@ -2,6 +2,7 @@
 
 #include "lib/host/clock.h"
 #include "tools/fleetd/fleet_script.h"
+#include "tools/fleetd/sentinel.h"
 #include "tools/fleetd/store_events.h"
 
 #include <errno.h>
@@ -37,9 +38,11 @@ struct store {
     const char *password;
     struct store_hooks hooks;
     enum store_state state;
+    struct store_tls *tls; /* NULL: not with TLS */
     redisAsyncContext *connection;
     size_t next_endpoint;
-    int64_t setup_deadline_ms; /* 0: the connection is set up */
+    struct fleet_endpoint current; /* what connection is to */
+    int64_t setup_deadline_ms;     /* 0: the connection is set up */
     char sha[SHA_SIZE], run_id[RUN_ID_SIZE], found_run_id[RUN_ID_SIZE];
     bool is_young;     /* started a moment ago */
     int64_t offset_ms; /* the store's clock minus CLOCK_MONOTONIC */
@@ -129,30 +132,48 @@ static void give_up_commands(struct store *store)
     }
 }
 
-/* Ends the connection, if there is one, and tries again later. */
-static void go_away(struct store *store, const char *why)
+static void drop_connection(struct store *store)
 {
     redisAsyncContext *connection = store->connection;
 
-    snprintf(store->why, sizeof store->why, "%s", why);
     store->connection = NULL;
     store->setup_deadline_ms = 0;
-    store->sha[0] = '\0';
     sd_event_source_set_enabled(store->timer, SD_EVENT_OFF);
-    if (connection != NULL) {
-        connection->data = NULL;
-        redisAsyncFree(connection);
-    }
+    if (connection == NULL)
+        return;
+    connection->data = NULL;
+    redisAsyncFree(connection);
+}
+
+/* Ends the connection, if there is one, and tries again later. */
+static void go_away(struct store *store, const char *why)
+{
+    snprintf(store->why, sizeof store->why, "%s", why);
+    store->sha[0] = '\0';
+    drop_connection(store);
     arm(store->probe, monotonic_ms() + RECONNECT_MS);
     set_state(store, STORE_AWAY);
     give_up_commands(store);
+}
+
+/* Why the connection has ended: TLS's reason, where it has one. */
+static void go_away_after(struct store *store, enum tls_end end, const char *otherwise)
+{
+    char why[WHY_SIZE];
+
+    if (store->setup_deadline_ms == 0 && end != TLS_NOT_CONNECTED)
+        end = TLS_WAS_IN_USE;
+    if (store->tls == NULL || store->current.port == 0 ||
+        !store_tls_explain(store->tls, end, why, sizeof why))
+        snprintf(why, sizeof why, "%s", otherwise);
+    go_away(store, why);
 }
 
 static int on_deadline(sd_event_source *source, uint64_t usec, void *context)
 {
     (void)source;
     (void)usec;
-    go_away(context, "it did not answer in time");
+    go_away_after(context, TLS_LATE, "it did not answer in time");
     return 0;
 }
 
@@ -294,8 +315,8 @@ void store_ask(struct store *store, const struct script_call *call, store_reply_
 
 static void describe_endpoint(const struct store *store, struct fleet_state *state)
 {
-    const size_t last = store->next_endpoint > 0 ? store->next_endpoint - 1 : 0;
-    const struct fleet_endpoint *endpoint = &store->conf->endpoint[last % store->conf->endpoints];
+    const struct fleet_endpoint *endpoint =
+        store->next_endpoint > 0 ? &store->current : &store->conf->endpoint[0];
     const bool brackets = strchr(endpoint->address, ':') != NULL;
 
     if (endpoint->port == 0)
@@ -328,6 +349,7 @@ void store_describe(const struct store *store, struct fleet_state *state)
     state->connections = store->connections;
     state->replicas = (uint32_t)strtoul(store->replicas, NULL, 10);
     state->overprivileged = store->overprivileged;
+    state->tls = store->tls != NULL && store->current.port != 0;
     snprintf(state->eviction, sizeof state->eviction, "%s", store->eviction);
     describe_endpoint(store, state);
     if (store->state == STORE_AWAY)
@@ -426,8 +448,15 @@ static void on_info(redisAsyncContext *connection, void *data, void *context)
                    context == NULL ? sizeof store->found_run_id : sizeof role);
     if (context != NULL && reply->type == REDIS_REPLY_STRING)
         find_value(reply->str, "connected_slaves:", store->replicas, sizeof store->replicas);
-    if (context == NULL && reply->type == REDIS_REPLY_STRING)
+    if (context == NULL && reply->type == REDIS_REPLY_STRING) {
         store->is_young = is_young(store, reply->str);
+        /* redis_mode, or server_mode of valkey. Another node may have the next user's count. */
+        if (strstr(reply->str, "_mode:cluster") != NULL) {
+            go_away(store, "it is a node of a cluster, which is not supported: use a primary with "
+                           "replicas");
+            return;
+        }
+    }
     if (context != NULL && strcmp(role, "master") != 0)
         go_away(store, reply->type == REDIS_REPLY_ERROR ? "it rejects INFO: see its ACL"
                                                         : "it is a replica");
@@ -453,7 +482,7 @@ static void on_connected(const redisAsyncContext *connection, int status)
     /* hiredis frees it after this. */
     snprintf(why, sizeof why, "cannot connect: %.90s", connection->errstr);
     store->connection = NULL;
-    go_away(store, why);
+    go_away_after(store, TLS_NOT_CONNECTED, why);
 }
 
 static void on_disconnected(const redisAsyncContext *connection, int status)
@@ -465,8 +494,9 @@ static void on_disconnected(const redisAsyncContext *connection, int status)
         return;
     const bool closed = connection->err == REDIS_ERR_EOF || connection->err == REDIS_ERR_IO;
     store->connection = NULL;
-    go_away(store,
-            closed ? "it has closed the connection" : "what it sends is no answer, or too large");
+    go_away_after(store, TLS_CLOSED,
+                  closed ? "it has closed the connection"
+                         : "what it sends is no answer, or too large");
 }
 
 static void on_memory(redisAsyncContext *connection, void *data, void *context)
@@ -503,14 +533,18 @@ static bool ask_for_audit(struct store *store)
            redisAsyncCommand(c, on_memory, NULL, "INFO memory") == REDIS_OK;
 }
 
+static const char *acl_user(const struct store *store)
+{
+    return store->conf->acl_user[0] != '\0' ? store->conf->acl_user : "default";
+}
+
 /* All at once; they are answered in this order. */
 static int send_setup(struct store *store)
 {
     redisAsyncContext *c = store->connection;
-    const char *user = store->conf->acl_user[0] != '\0' ? store->conf->acl_user : "default";
 
-    if (store->password != NULL &&
-        redisAsyncCommand(c, on_auth, NULL, "AUTH %s %s", user, store->password) != REDIS_OK)
+    if (store->password != NULL && redisAsyncCommand(c, on_auth, NULL, "AUTH %s %s",
+                                                     acl_user(store), store->password) != REDIS_OK)
         return -1;
     return redisAsyncCommand(c, on_info, NULL, "INFO server") == REDIS_OK &&
                    redisAsyncCommand(c, on_info, store, "INFO replication") == REDIS_OK &&
@@ -522,22 +556,66 @@ static int send_setup(struct store *store)
                : -1;
 }
 
-/* The next endpoint; one after the other has its turn. */
-static void connect_to_store(struct store *store)
+static void connect_to(struct store *store, const struct fleet_endpoint *endpoint,
+                       int (*send_first)(struct store *));
+
+/* The endpoints are Sentinels, and this one has answered. The primary may be anywhere. */
+static void on_primary(redisAsyncContext *connection, void *data, void *context)
 {
-    const struct fleet_endpoint *endpoint =
-        &store->conf->endpoint[store->next_endpoint++ % store->conf->endpoints];
+    struct store *store = connection->data;
+    struct fleet_endpoint primary;
+    char why[WHY_SIZE];
+
+    (void)context;
+    if (store == NULL || data == NULL)
+        return;
+    if (sentinel_decode(data, store->conf, &primary, why, sizeof why) != 0) {
+        go_away(store, why);
+        return;
+    }
+    drop_connection(store);
+    connect_to(store, &primary, send_setup);
+}
+
+/* A Sentinel that wants no password rejects one; then the question is answered anyway. */
+static int send_question(struct store *store)
+{
+    redisAsyncContext *c = store->connection;
+
+    if (store->password != NULL && redisAsyncCommand(c, ignore_answer, NULL, "AUTH %s %s",
+                                                     acl_user(store), store->password) != REDIS_OK)
+        return -1;
+    return redisAsyncCommand(c, on_primary, NULL, "SENTINEL GET-MASTER-ADDR-BY-NAME %s",
+                             store->conf->sentinel) == REDIS_OK
+               ? 0
+               : -1;
+}
+
+static redisAsyncContext *begin_connection(struct store *store)
+{
+    const struct fleet_endpoint *endpoint = &store->current;
     redisAsyncContext *connection = endpoint->port == 0
                                         ? redisAsyncConnectUnix(endpoint->address)
                                         : redisAsyncConnect(endpoint->address, endpoint->port);
+
+    if (connection != NULL && connection->err == 0 && endpoint->port != 0 && store->tls != NULL)
+        store_tls_begin(store->tls, connection, endpoint);
+    return connection;
+}
+
+static void connect_to(struct store *store, const struct fleet_endpoint *endpoint,
+                       int (*send_first)(struct store *))
+{
     char why[WHY_SIZE];
 
+    store->current = *endpoint;
+    redisAsyncContext *connection = begin_connection(store);
     if (connection == NULL || connection->err != 0) {
         snprintf(why, sizeof why, "cannot connect: %.90s",
                  connection != NULL ? connection->errstr : "out of memory");
         if (connection != NULL)
             redisAsyncFree(connection);
-        go_away(store, why);
+        go_away_after(store, TLS_NOT_CONNECTED, why);
         return;
     }
     store->connection = connection;
@@ -546,10 +624,19 @@ static void connect_to_store(struct store *store)
     if (store_events_attach(connection, store->event) != 0 ||
         redisAsyncSetConnectCallback(connection, on_connected) != REDIS_OK ||
         redisAsyncSetDisconnectCallback(connection, on_disconnected) != REDIS_OK ||
-        send_setup(store) != 0)
+        send_first(store) != 0)
         go_away(store, "out of memory");
     else
         arm_deadline(store);
+}
+
+/* The next endpoint; one after the other has its turn. */
+static void connect_to_store(struct store *store)
+{
+    const struct fleet_endpoint *endpoint =
+        &store->conf->endpoint[store->next_endpoint++ % store->conf->endpoints];
+
+    connect_to(store, endpoint, store->conf->sentinel[0] != '\0' ? send_question : send_setup);
 }
 
 static int on_probe(sd_event_source *source, uint64_t usec, void *context)
@@ -566,14 +653,18 @@ void store_merged(struct store *store)
         set_state(store, STORE_UP);
 }
 
-struct store *store_new(sd_event *event, const struct fleet_conf *conf, const char *password,
-                        const struct store_hooks *hooks)
+struct store *store_new(sd_event *event, const struct fleet_conf *conf,
+                        const struct store_access *access, const struct store_hooks *hooks)
 {
     struct store *store = calloc(1, sizeof *store);
 
     if (store == NULL)
         return NULL;
-    *store = (struct store){.event = event, .conf = conf, .password = password, .hooks = *hooks};
+    *store = (struct store){.event = event,
+                            .conf = conf,
+                            .password = access->password,
+                            .tls = access->tls,
+                            .hooks = *hooks};
     store->start_ms = store->changed_ms = monotonic_ms();
     TAILQ_INIT(&store->commands);
     if (sd_event_add_time(event, &store->timer, CLOCK_MONOTONIC, 0, DEADLINE_SLACK_USEC,

@@ -8,6 +8,7 @@
 
 #include "lib/fleet/conf.h"
 #include "tools/fleetd/script_call.h"
+#include "tools/fleetd/store_tls.h"
 
 #include <hiredis/hiredis.h>
 #include <stdbool.h>
@@ -34,10 +35,16 @@ struct store_hooks {
     void (*changed)(void *context, enum store_state state, const char *why);
 };
 
-/* The script's text and the configuration last as long as the store. Returns NULL: out of
- * memory. password: NULL for none. */
-struct store *store_new(sd_event *event, const struct fleet_conf *conf, const char *password,
-                        const struct store_hooks *hooks);
+/* What proves to the store who this host is, and to this host which store it is. */
+struct store_access {
+    const char *password;  /* NULL: none */
+    struct store_tls *tls; /* NULL: without TLS */
+};
+
+/* The configuration and what access points to last as long as the store. Returns NULL: out of
+ * memory. */
+struct store *store_new(sd_event *event, const struct fleet_conf *conf,
+                        const struct store_access *access, const struct store_hooks *hooks);
 void store_free(struct store *store);
 
 enum store_state store_state(const struct store *store);

@@ -120,6 +120,26 @@ static void *make_nil(const redisReadTask *task)
     return may_make(task, 1) ? made_by_hiredis->createNil(task) : NULL;
 }
 
+#if HIREDIS_MAJOR >= 1
+/* RESP3, which nobody has asked for. Without a function, hiredis would hand on the number of the
+ * type as if it were an answer's address. */
+static void *refuse_double(const redisReadTask *task, double number, char *text, size_t size)
+{
+    (void)task;
+    (void)number;
+    (void)text;
+    (void)size;
+    return NULL;
+}
+
+static void *refuse_bool(const redisReadTask *task, int value)
+{
+    (void)task;
+    (void)value;
+    return NULL;
+}
+#endif
+
 static void limit_answers(struct store_events *events)
 {
     redisReader *reader = events->connection->c.reader;
@@ -131,8 +151,8 @@ static void limit_answers(struct store_events *events)
     events->make.createInteger = make_integer;
     events->make.createNil = make_nil;
 #if HIREDIS_MAJOR >= 1
-    events->make.createDouble = NULL; /* RESP3, which nobody has asked for */
-    events->make.createBool = NULL;
+    events->make.createDouble = refuse_double;
+    events->make.createBool = refuse_bool;
 #endif
     reader->fn = &events->make;
     reader->privdata = events;

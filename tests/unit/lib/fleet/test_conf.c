@@ -49,7 +49,7 @@ static void reads_everything(void **state)
         read_conf(*state, "# comment\n"
                           "endpoints = {\"/run/valkey/socket\", \"127.0.0.1:6379\", \"[::1]:7\"}\n"
                           "acl_user = h1\npassword_file = \"/etc/security/tmout-fleet/password\"\n"
-                          "ca = ca.crt\n"
+                          "ca = ca.crt\nsentinel = store\n"
                           "prefix = site-1\nhost_id = bastion1.example\ntimeout = 250ms hold = 5s\n"
                           "tls = false\n");
 
@@ -70,6 +70,8 @@ static void reads_everything(void **state)
     assert_int_equal(conf.timeout_ms, 250);
     assert_int_equal(conf.hold_ms, 5000);
     assert_false(conf.tls);
+    assert_true(conf.plain);
+    assert_string_equal(conf.sentinel, "store");
 }
 
 static void has_defaults(void **state)
@@ -79,7 +81,9 @@ static void has_defaults(void **state)
     assert_string_equal(conf.host_id, "");
     assert_int_equal(conf.timeout_ms, 500);
     assert_int_equal(conf.hold_ms, 3000);
-    assert_true(conf.tls);
+    assert_false(conf.tls);
+    assert_false(conf.plain);
+    assert_string_equal(conf.sentinel, "");
 }
 
 static void absent(void **state)
@@ -212,14 +216,33 @@ static void files(void **state)
     free(password);
 }
 
+static void encryption_with_tls(const char *directory)
+{
+    assert_int_equal(read_conf(directory, "endpoints = {\"192.0.2.1:6379\"}\n"), 1);
+    assert_string_equal(messages,
+                        "1: 192.0.2.1 is beyond loopback: set tls = true and ca, or tls = "
+                        "false to send the password and all users' names unencrypted");
+    assert_int_equal(read_conf(directory, "endpoints = {\"192.0.2.1:6379\"} tls = false\n"), 0);
+    assert_true(conf.plain);
+    assert_int_equal(read_conf(directory, "endpoints = {\"127.0.0.1:6379\"}\ntls = true\n"), 1);
+    assert_string_equal(messages, "2: tls = true requires ca: the CA that has signed the store's "
+                                  "certificate");
+    free(put_file(directory, "ca", "", 0644));
+    assert_int_equal(read_conf(directory, "endpoints = {\"192.0.2.1:6379\"}\ntls = true ca = ca\n"),
+                     0);
+    assert_true(conf.tls);
+}
+
 static void encryption(void **state)
 {
     static const char beyond[] =
         "1: 192.0.2.1 is beyond loopback, and this build has no TLS: use a Unix socket or an "
         "address of 127.0.0.0/8, for example of stunnel";
 
-    if (fleet_conf_has_tls())
-        LEFT_OUT("this build has TLS");
+    if (fleet_conf_has_tls()) {
+        encryption_with_tls(*state);
+        return;
+    }
     assert_int_equal(read_conf(*state, "endpoints = {\"192.0.2.1:6379\"}\n"), 1);
     assert_string_equal(messages, beyond);
     assert_int_equal(read_conf(*state, "endpoints = {\"192.0.2.1:6379\"} tls = false\n"), 1);

@@ -4,6 +4,7 @@ before and after, what they are asked, what is counted, and every byte when it i
 
 import base64
 import functools
+import glob
 import hashlib
 import hmac
 import json
@@ -19,6 +20,7 @@ from host.client import ssh
 from host.commands import must, run
 from host.files import read, remove, write
 from host.product import unlock
+from host.refusing import refused_to_users
 from host.sshd import sshd
 from host.tap import tap
 
@@ -178,6 +180,27 @@ def su_and_root():
         patch(text, "-R")
 
 
+def a_module_that_users_may_not_open():
+    """fapolicyd, or what works like it, does not trust the module"""
+    module, = glob.glob("/lib/*/security/pam_tmout.so") or glob.glob("/lib*/security/pam_tmout.so")
+    stacks({"/etc/pam.d/su": "auth sufficient pam_rootok.so\n"
+                             "auth [success=ignore module_unknown=ignore default=die] pam_tmout.so\n"
+                             "@include common-auth\n@include common-account\n", COMMON: DEBIAN})
+    unlock("ann")
+    asked = ("tmoutctl", "audit", "--check", "pam-module")
+    with refused_to_users(module):
+        tap.equal((su("by", "ann", "wrong").returncode, state("ann")), (1, (0, False)),
+                  "a wrong password for su is not counted")
+        done = run(*asked)
+        tap.equal((done.returncode, "su and sudo cannot open it" in done.stdout), (1, True),
+                  "the audit fails") or tap.note(done.stdout)
+        tap.matches(done.stdout, r'fapolicyd-cli --file add "\$\(realpath /\S+/pam_tmout\.so\)" --trust-file tmout',
+                    "and has the remedy")
+    tap.equal((su("by", "ann", "wrong").returncode, state("ann")), (1, (1, False)),
+              "once su may load it, one is counted")
+    tap.equal(run(*asked).returncode, 0, "and the audit passes")
+
+
 setup_passwords("default {\n    tmout = 15m\n    max_attempts = 3\n    lock_time = 1h\n}\n",
                 PASSWORDS, (), PEOPLE)
 KEPT = {path: read(path) for path in (SSHD, COMMON, "/etc/pam.d/su")}
@@ -196,4 +219,5 @@ def restoring(scenario):
 
 
 tap.run(*map(restoring, (behind_a_jump, two_findings_in_one_file, behind_lines_that_jump_and_fail,
-                         a_key_and_a_code, su_and_root)))
+                         a_key_and_a_code, su_and_root,
+                         a_module_that_users_may_not_open)))

@@ -60,8 +60,10 @@ use() {
     wait "$quiet" 2>/dev/null
 }
 
-# What a program below a user's own uid may use: tmoutctl, and the module in su.
+# What a program below a user's own uid may use: tmoutctl, and the module in su; and what the
+# audit says of it.
 as_user() {
+    echo "audit: $(tmoutctl audit --check pam-module | grep -Eo '^(PASS|FAIL) |su and sudo cannot open it' | paste -sd' ')"
     su carol -c 'tmoutctl show' >/dev/null 2>&1
     echo "tmoutctl: $?"
     su carol -c 'echo wrong | su quiet -c true' >/dev/null 2>&1

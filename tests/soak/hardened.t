@@ -107,9 +107,11 @@ def report(output):
     tap.equal(found["debsums"], ["/etc/security/tmout.conf"], "debsums: the edited policy only")
     tap.equal(found["tmoutd"] + found["tmoutd, ptrace_scope 3"], [], "nothing is denied, by the log")
     tap.equal(found["fapolicyd, the kit not trusted"],
-              ["another program: 126", "tmoutctl: 126", "a wrong password for su: "],
+              ["another program: 126", "audit: FAIL  su and sudo cannot open it", "tmoutctl: 126",
+               "a wrong password for su: "],
               "fapolicyd keeps users from what it does not trust, and su from counting")
-    tap.equal(found["fapolicyd, the kit trusted"], ["tmoutctl: 0", "a wrong password for su: 1 of 3"],
+    tap.equal(found["fapolicyd, the kit trusted"],
+              ["audit: PASS ", "tmoutctl: 0", "a wrong password for su: 1 of 3"],
               "as README has it trusted, it works")
     tap.equal(found["denied by fapolicyd"], [], "and nothing more is denied")
 

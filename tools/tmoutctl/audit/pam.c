@@ -4,6 +4,7 @@
 #include "tools/tmoutctl/audit/pam_facts.h"
 #include "tools/tmoutctl/audit/patch.h"
 
+#include "tools/tmoutctl/host/users_open.h"
 #include "tools/tmoutctl/pam/installed.h"
 #include "tools/tmoutctl/pam/rewrite.h"
 #include "tools/tmoutctl/pam/run.h"
@@ -11,6 +12,7 @@
 
 #include "lib/host/array.h"
 #include "lib/host/secure_path.h"
+#include "lib/paths.h"
 #include "lib/policy/module_args.h"
 
 #include <errno.h>
@@ -234,6 +236,24 @@ static void check_account_line(struct audit *audit, const struct pam_facts *pam,
                                      " is for auth, session and password.");
 }
 
+/* One that su and sudo cannot load: libpam passes over it, and nothing is limited. */
+static void check_module_refused(struct audit *audit)
+{
+    if (audit->host->root[0] != '\0' || !users_open_is_refused(audit_module_path))
+        return;
+    struct finding *finding =
+        findings_add(&audit->findings, CHECK_PAM_MODULE, AUDIT_FAIL,
+                     "su and sudo cannot open it, as fapolicyd or something like it does not trust "
+                     "it: they have "
+                     "no limit, and let nobody in where the line lacks module_unknown=ignore");
+    finding_set_place(finding, audit_module_path, 0);
+    finding_set_remediation(finding,
+                            "Have fapolicyd trust it, " TMOUT_CTL_PATH " and " TMOUT_DAEMON_PATH
+                            ": add each file, then run fapolicyd-cli --update.");
+    finding_set_command(finding, "fapolicyd-cli --file add \"$(realpath " PAMDIR "/" PAM_OUR_MODULE
+                                 ")\" --trust-file tmout");
+}
+
 static void check_pam_module(struct audit *audit, const void *facts)
 {
     const struct pam_facts *pam = facts;
@@ -248,8 +268,10 @@ static void check_pam_module(struct audit *audit, const void *facts)
             check_account_line(audit, pam, service, &account->line[k]);
     }
     if (host_path(audit->host, audit_module_path, full, sizeof full) == 0 &&
-        stat(full, &status) == 0 && S_ISREG(status.st_mode))
+        stat(full, &status) == 0 && S_ISREG(status.st_mode)) {
+        check_module_refused(audit);
         return;
+    }
     struct finding *finding =
         findings_add(&audit->findings, CHECK_PAM_MODULE, AUDIT_FAIL,
                      "is missing: logins get no limit, and an auth line rejects every password");

@@ -56,6 +56,26 @@ void count_reset(struct attempt_count *count)
     count->locked_ms = NOT_LOCKED;
 }
 
+unsigned count_forget(struct attempt_count *count, int64_t until_ms, const struct timestamp *now,
+                      bool *was_locked)
+{
+    unsigned forgotten = 0;
+
+    for (unsigned i = 0; i < ATTEMPTS_MAX; i++) {
+        if ((count->failed & bit(i)) == 0 ||
+            clock_translate_ms(count->at_ms[i], &count->written, now) > until_ms)
+            continue;
+        count->failed &= ~bit(i);
+        forgotten++;
+    }
+    if (count->locked_ms != NOT_LOCKED &&
+        (forgotten > 0 || clock_translate_ms(count->locked_ms, &count->written, now) <= until_ms)) {
+        count->locked_ms = NOT_LOCKED;
+        *was_locked = true;
+    }
+    return forgotten;
+}
+
 /* More than the processes that can hold a place in a ledger that was replaced. */
 enum { CARRIED_GENERATIONS = 1 << 16 };
 

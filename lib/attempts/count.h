@@ -112,6 +112,14 @@ void count_merge(struct attempt_count *count, const struct attempt_count *other)
 /* Forgets failures and lock; attempts in flight go on. */
 void count_reset(struct attempt_count *count);
 
+/*
+ * Forgets what failed at until_ms or before, by the boot clock of now, and the lock: if the later
+ * failures are enough for one, count_bring_up_to_date() locks again. Attempts in flight go on.
+ * Returns how many failures that were, and sets *was_locked where a lock was lifted.
+ */
+unsigned count_forget(struct attempt_count *count, int64_t until_ms, const struct timestamp *now,
+                      bool *was_locked);
+
 /* The entries in flight whose process is gone, or that started at least
  * ATTEMPT_STALLED_MS ago: an administrator who unlocks wants the user in, and
  * stopped processes must not prevent that. A bit each. */

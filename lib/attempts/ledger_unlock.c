@@ -123,3 +123,80 @@ enum ledger_status ledger_unlock(const char *state_dir, uid_t uid, uid_t owner,
     failure_set(failure, "keeps being replaced by another process");
     return LEDGER_FAILED;
 }
+
+/* --- up to a time ------------------------------------------------------------------------- */
+
+/* Under both locks. */
+static enum ledger_status forget_all(const struct ledger *ledger,
+                                     const struct ledger_forgetting *forgetting,
+                                     struct ledger_unlocked *unlocked, struct failure *failure)
+{
+    struct file_bank bank;
+
+    *unlocked = (struct ledger_unlocked){0};
+    for (uint32_t i = 0; i < ledger->record_count; i++) {
+        bool was_locked = false;
+        enum ledger_status status = record_load(ledger, i, &bank, failure);
+        if (status != LEDGER_OK)
+            return status;
+        const unsigned forgotten =
+            count_forget(&bank.count, forgetting->until_ms, &forgetting->now, &was_locked);
+        if (forgotten == 0 && !was_locked)
+            continue;
+        status = record_store(ledger, i, &bank, failure);
+        if (status != LEDGER_OK)
+            return status;
+        unlocked->failures += forgotten;
+        unlocked->locked = unlocked->locked || was_locked;
+        queue_wake(ledger, i, &bank, UINT_MAX);
+    }
+    return LEDGER_OK;
+}
+
+/* Once. LEDGER_REPLACED as in unlock_open(). */
+static enum ledger_status forget_once(const struct ledger_place *place,
+                                      const struct ledger_forgetting *forgetting,
+                                      struct ledger_unlocked *unlocked, struct failure *failure)
+{
+    struct ledger ledger;
+    struct stat st;
+    enum ledger_status status = ledger_open_file(place, &forgetting->now, &ledger, &st, failure);
+
+    if (status != LEDGER_OK)
+        return status;
+    ledger.directory_fd = place->directory_fd;
+    if (ledger_lock_all(&ledger, failure) == 0) {
+        status = forget_all(&ledger, forgetting, unlocked, failure);
+        ledger_fence();
+        if (status == LEDGER_OK && !ledger_is_current(&ledger))
+            status = LEDGER_REPLACED;
+    } else {
+        status = errno == ETIMEDOUT || errno == ESTALE
+                     ? ledger_carry_over(place, ledger.fd, ledger.record_count, &forgetting->now,
+                                         failure)
+                     : LEDGER_FAILED;
+    }
+    ledger.directory_fd = -1;
+    ledger_close(&ledger);
+    return status;
+}
+
+enum ledger_status ledger_forget(const struct ledger_forgetting *forgetting,
+                                 struct ledger_unlocked *unlocked, struct failure *failure)
+{
+    struct ledger_place place = {.uid = forgetting->uid, .owner = forgetting->owner};
+    enum ledger_status status = LEDGER_REPLACED;
+    struct ledger_retry retry = {0};
+
+    *unlocked = (struct ledger_unlocked){0};
+    place.directory_fd =
+        ledger_open_directory(forgetting->state_dir, forgetting->owner, false, failure);
+    if (place.directory_fd < 0)
+        return errno == ENOENT ? LEDGER_ABSENT : LEDGER_FAILED;
+    while (status == LEDGER_REPLACED && ledger_may_retry(&retry))
+        status = forget_once(&place, forgetting, unlocked, failure);
+    close(place.directory_fd);
+    if (status == LEDGER_REPLACED)
+        failure_set(failure, "keeps being replaced by another process");
+    return status == LEDGER_OK || status == LEDGER_ABSENT ? status : LEDGER_FAILED;
+}

@@ -432,6 +432,74 @@ static void lock_forever(void **state)
     admit(&s);
 }
 
+/* What an administrator has unlocked elsewhere is forgotten up to then, and no more: neither
+ * once more nor by an older time. */
+static void failures_are_forgotten_up_to_a_time(void **state)
+{
+    struct scene s;
+    bool was_locked = false;
+
+    (void)state;
+    begin(&s);
+    fail_times(&s, 2);
+    const int64_t unlocked_ms = s.now.boot_ms;
+    pass(&s, SECOND);
+    fail_times(&s, 1); /* and so the user is locked, although two were forgotten before it */
+    assert_rejected(&s, REJECTED_LOCKED);
+    assert_int_equal(count_forget(&s.count, unlocked_ms - 1, &s.now, &was_locked), 0);
+    assert_false(was_locked);
+    assert_rejected(&s, REJECTED_LOCKED);
+    assert_int_equal(count_forget(&s.count, unlocked_ms, &s.now, &was_locked), 2);
+    assert_true(was_locked);
+    look(&s, ALL_ALIVE);
+    assert_int_equal(count_failures(&s.count), 1);
+    fail_times(&s, 2);
+    assert_rejected(&s, REJECTED_LOCKED);
+    was_locked = false;
+    assert_int_equal(count_forget(&s.count, unlocked_ms, &s.now, &was_locked), 0);
+    assert_false(was_locked);
+    assert_rejected(&s, REJECTED_LOCKED);
+}
+
+/* Those that remain are enough for a lock: it begins again with the last of them. */
+static void failures_that_remain_lock(void **state)
+{
+    struct scene s;
+    bool was_locked = false;
+
+    (void)state;
+    begin(&s);
+    fail_times(&s, 1);
+    s.limits.max_attempts = 4;
+    const int64_t unlocked_ms = s.now.boot_ms;
+    pass(&s, SECOND);
+    fail_times(&s, 3);
+    const int64_t left_ms = lock_left(&s);
+    s.limits.max_attempts = 3;
+    assert_int_equal(count_forget(&s.count, unlocked_ms, &s.now, &was_locked), 1);
+    look(&s, ALL_ALIVE);
+    assert_true(lock_left(&s) == left_ms);
+}
+
+/* After a reboot the times in the count are of another clock. */
+static void failures_are_forgotten_across_a_reboot(void **state)
+{
+    struct scene s;
+    bool was_locked = false;
+
+    (void)state;
+    begin(&s);
+    pass(&s, MINUTE);
+    fail_times(&s, 3);
+    s.now.boot_id[0]++;
+    s.now.wall_ms += 30 * SECOND;
+    s.now.boot_ms = 10 * SECOND;
+    assert_int_equal(count_forget(&s.count, s.now.boot_ms - 31 * SECOND, &s.now, &was_locked), 0);
+    assert_false(was_locked);
+    assert_int_equal(count_forget(&s.count, s.now.boot_ms - 30 * SECOND, &s.now, &was_locked), 3);
+    assert_true(was_locked);
+}
+
 /* lock_time and attempt_window at their maximum and minimum. */
 static void extreme_times(void **state)
 {
@@ -1340,6 +1408,9 @@ int main(void)
         cmocka_unit_test(lock_forever_survives_reboots),
         cmocka_unit_test(lock_expires_across_many_reboots),
         cmocka_unit_test(failures_expire_across_a_reboot),
+        cmocka_unit_test(failures_are_forgotten_up_to_a_time),
+        cmocka_unit_test(failures_that_remain_lock),
+        cmocka_unit_test(failures_are_forgotten_across_a_reboot),
         cmocka_unit_test(attempts_in_flight_become_failures_at_a_reboot),
         cmocka_unit_test(survives_absurd_times),
         cmocka_unit_test(random_histories),

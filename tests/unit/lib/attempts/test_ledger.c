@@ -1889,6 +1889,54 @@ static void unlock_clears_failures(void **state)
     assert_int_equal(look_at(*state, &source, &by_source, 0).failures, 1);
 }
 
+/* What another host has unlocked: up to then, in all records, and as often as it is told. */
+static void forgetting_leaves_what_failed_later(void **state)
+{
+    struct ledger_forgetting forgetting = {.state_dir = *state,
+                                           .uid = USER,
+                                           .owner = geteuid(),
+                                           .now = at(5000),
+                                           .until_ms = at(2000).boot_ms};
+    struct ledger_unlocked unlocked;
+    struct failure failure = {""};
+    struct attempt a;
+
+    assert_int_equal(ledger_forget(&forgetting, &unlocked, &failure), LEDGER_ABSENT);
+    fail_times(*state, &local, &by_user, 1000, 3);
+    fail_times(*state, &network, &by_user, 3000, 2);
+    begin_admitted(*state, &a, &network, &by_user, 1000);
+    assert_int_equal(ledger_forget(&forgetting, &unlocked, &failure), LEDGER_OK);
+    assert_int_equal(unlocked.failures, 3);
+    assert_true(unlocked.locked);
+    assert_int_equal(look_at(*state, &local, &by_user, 5000).failures, 0);
+    assert_int_equal(look_at(*state, &network, &by_user, 5000).failures, 2);
+    assert_int_equal(look_at(*state, &network, &by_user, 5000).in_flight, 1);
+    end(&a, false, &by_user, 5000);
+    assert_int_equal(ask_once(*state, &network, &by_user, 5000), REJECTED_LOCKED);
+    assert_int_equal(ledger_forget(&forgetting, &unlocked, &failure), LEDGER_OK);
+    assert_int_equal(unlocked.failures, 0);
+    assert_false(unlocked.locked);
+    assert_int_equal(ask_once(*state, &network, &by_user, 5000), REJECTED_LOCKED);
+}
+
+/* Another host cannot make this one throw evidence away. */
+static void forgetting_leaves_a_damaged_ledger(void **state)
+{
+    const struct ledger_forgetting forgetting = {.state_dir = *state,
+                                                 .uid = USER,
+                                                 .owner = geteuid(),
+                                                 .now = at(5000),
+                                                 .until_ms = at(5000).boot_ms};
+    struct ledger_unlocked unlocked;
+    struct failure failure = {""};
+
+    fail_times(*state, &local, &by_user, 1000, 3);
+    damage_ledger(*state);
+    assert_int_equal(ledger_forget(&forgetting, &unlocked, &failure), LEDGER_FAILED);
+    assert_true(strlen(failure.text) > 0);
+    assert_detected_and_sealed(*state);
+}
+
 /* Attempts of dead processes are failures, even if nobody has looked since:
  * they cause the lock, and unlocking clears it. */
 static void unlock_clears_failures_of_dead_processes(void **state)
@@ -3427,6 +3475,8 @@ int main(void)
         WITH_DIRECTORY(admits_nobody_after_damage),
         WITH_DIRECTORY(keeps_evidence_if_many_find_the_damage),
         WITH_DIRECTORY(unlock_clears_failures),
+        WITH_DIRECTORY(forgetting_leaves_what_failed_later),
+        WITH_DIRECTORY(forgetting_leaves_a_damaged_ledger),
         WITH_DIRECTORY(unlock_clears_failures_of_dead_processes),
         WITH_DIRECTORY(unlock_clears_failures_of_slow_attempts),
         WITH_DIRECTORY(unlock_repairs),

@@ -174,7 +174,7 @@ $(BUILD)/pam_tmout.so: $(call objects,$(MODULE_SOURCES) $(LOGIN_SOURCES)) pam_mo
 	    -Wl,--as-needed -o $@ $(filter %.o,$^) -lpam $(AUDIT_LIBS) -ldl
 
 $(BUILD)/tmoutctl: $(call objects,$(CTL_SOURCES) $(LOGIN_SOURCES) $(COMPILER_SOURCES))
-	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libconfuse jansson) $(AUDIT_LIBS) -ldl
+	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libconfuse jansson libcrypto) $(AUDIT_LIBS) -ldl
 
 $(BUILD)/tmoutd: $(call objects,$(DAEMON_SOURCES) $(filter-out $(AUDIT_SOURCES),$(LOGIN_SOURCES)))
 	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libsystemd) -Wl,--as-needed -ldl
@@ -207,7 +207,7 @@ $(BUILD)/man/%: man/%.in $(BUILD)/man/settings_table
 # The shells' completions have the commands and options of tmoutctl's own tables.
 $(BUILD)/completions/tables: completions/tables.c $(BUILD)/libtmoutctl.a $(BUILD)/libtmout.a
 	@mkdir -p $(@D)
-	$(COMPILE) $(LDFLAGS) -o $@ $^ $$($(PKG_CONFIG) --libs libconfuse jansson) $(AUDIT_LIBS) -ldl
+	$(COMPILE) $(LDFLAGS) -o $@ $^ $$($(PKG_CONFIG) --libs libconfuse jansson libcrypto) $(AUDIT_LIBS) -ldl
 
 $(COMPLETIONS): $(BUILD)/completions/%: completions/%.in $(BUILD)/completions/tables $(BUILD)/paths
 	$(EMULATOR) $(BUILD)/completions/tables $* > $@.table
@@ -290,15 +290,17 @@ install-fleet: $(BUILD)/tmout-fleetd
 	install -D -m 755 $(BUILD)/tmout-fleetd $(DESTDIR)$(SBINDIR)/tmout-fleetd
 	install -d $(DESTDIR)$(UNITDIR)
 	install -d -m 700 $(DESTDIR)$(SYSCONFDIR)/security/tmout-fleet
-	install -m 644 conf/fleet/tmout-fleetd.socket $(DESTDIR)$(UNITDIR)/
-	sed 's|@SBINDIR@|$(SBINDIR)|' conf/fleet/tmout-fleetd.service.in > $(DESTDIR)$(UNITDIR)/tmout-fleetd.service
+	install -m 644 conf/fleet/tmout-fleetd.socket conf/fleet/tmout-fleetd-unlock.timer $(DESTDIR)$(UNITDIR)/
+	for unit in tmout-fleetd tmout-fleetd-unlock; do \
+	    sed 's|@BINDIR@|$(BINDIR)|; s|@SBINDIR@|$(SBINDIR)|' conf/fleet/$$unit.service.in \
+	        > $(DESTDIR)$(UNITDIR)/$$unit.service || exit 1; done
 
 # Leaves the policy, its snapshot and PAM's files: first take our lines out of
 # /etc/pam.d, then `tmoutctl shells --remove`, then this.
 uninstall:
 	rm -f $(DESTDIR)$(PAMDIR)/pam_tmout.so $(DESTDIR)$(BINDIR)/tmoutctl $(DESTDIR)$(SBINDIR)/tmoutctl \
 	    $(addprefix $(DESTDIR)$(SBINDIR)/,tmoutd tmout-fleetd) \
-	    $(addprefix $(DESTDIR)$(UNITDIR)/tmout-fleetd.,service socket) \
+	    $(addprefix $(DESTDIR)$(UNITDIR)/tmout-fleetd,.service .socket -unlock.service -unlock.timer) \
 	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS) $(wildcard conf/*.path conf/*.timer))) \
 	    $(addprefix $(DESTDIR)$(TMPFILESDIR)/,$(notdir $(wildcard conf/tmpfiles/*))) \
 	    $(DESTDIR)$(SYSCONFDIR)/profile.d/tmout.sh $(DESTDIR)$(SYSCONFDIR)/profile.d/tmout.csh
@@ -389,7 +391,7 @@ $(TEST_BUILD)/obj/%.o: %.c Makefile
 
 $(TEST_BUILD)/unit/%: $(TEST_BUILD)/obj/tests/unit/%.o $(UNIT_ARCHIVES)
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $(filter %.o %.a,$^) $$($(PKG_CONFIG) --libs cmocka libconfuse jansson libsystemd) \
+	$(LINK) -o $@ $(filter %.o %.a,$^) $$($(PKG_CONFIG) --libs cmocka libconfuse jansson libcrypto libsystemd) \
 	    $(AUDIT_LIBS)
 
 # lib/attempts on standard input, for the comparison with the fleet's script.
@@ -534,7 +536,7 @@ build/fuzz/tested.a: $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_SOURCES))
 
 build/fuzz/%: tests/fuzz/%.c build/fuzz/tested.a $(wildcard tests/fuzz/*.h)
 	$(FUZZ_COMPILE) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c %.o,$^) $(filter %.a,$^) \
-	    $$($(PKG_CONFIG) --libs libconfuse jansson) $(AUDIT_LIBS) $(FUZZ_LIBS)
+	    $$($(PKG_CONFIG) --libs libconfuse jansson libcrypto) $(AUDIT_LIBS) $(FUZZ_LIBS)
 
 build/fuzz/fuzz_fleet_store: $(patsubst %.c,build/fuzz/obj/%.o,$(filter-out %/main.c,$(FLEETD_SOURCES))) $(BUILD)/fleet/fleet_script.o
 build/fuzz/fuzz_fleet_store: FUZZ_LIBS = $$($(PKG_CONFIG) --libs libsystemd) -lhiredis

@@ -17,10 +17,13 @@
 --            what a host knows of this origin, failures and leases, told again
 --   forget   nothing: an administrator unlocks
 --   look     nothing
---   announce host, policy: here KEYS[1] is no user's, but one for all hosts, whose only field
+--   announce host, policy: here KEYS[1] is no user's, but one for all hosts, whose field h
 --            says when each of them was seen last, and what its policy is
+--   mark     unlocked_ms, code, count, {part of the user's name in hexadecimal digits}...: of the
+--            same key, a mark in its field u that a user was unlocked on all hosts
+--   marks    nothing: the marks of the last day
 --
--- All but look and announce answer {status, failures, in flight, lock_left_ms (-1: forever), now_ms,
+-- All but look, announce, mark and marks answer {status, failures, in flight, lock_left_ms (-1: forever), now_ms,
 -- changes of the count}. Asking twice with one id takes one slot, settling twice is one
 -- failure, and merging twice changes nothing.
 --
@@ -33,6 +36,7 @@ local ATTEMPTS_MAX, SOURCES, STRANGERS_MAX, SUCCEEDED_MAX = 64, 128, 48, 32
 local AGE_MAX_MS, STALLED_MS, SWEEP_INTERVAL_MS = 120000, 10000, 1000
 local RECORD_BYTES_MAX, TIME_MAX, TEN_YEARS_MS = 65536, 9007199254740991, 315360000000
 local HOSTS_MAX, HOST_KEPT_MS = 128, 2592000000
+local MARKS_MAX, MARK_KEPT_MS = 64, 86400000
 local VERSION, SHARED = 1, { 'n', 'o4', 'o6' }
 -- How many digits name a network, and how many sources of it are counted on their own.
 local NETWORKS = { { 14, 8 }, { 12, 16 }, { 8, 32 } }
@@ -801,8 +805,46 @@ local function announce()
     return out
 end
 
+-- The marks of the last day, but for the user's.
+local function other_marks(user)
+    local raw, others, count, oldest = redis.call('HGET', key, 'u'), {}, 0, nil
+    local known = raw and unpack_value(raw).marks or {}
+    check(type(known) == 'table')
+    for name, mark in pairs(known) do
+        check(type(name) == 'string' and #name <= 510 and type(mark) == 'table')
+        check(is_integer(mark.at, 0, TIME_MAX) and is_integer(mark.unlocked, 1, TIME_MAX))
+        check(type(mark.code) == 'string' and #mark.code <= 64)
+        mark.at = past(mark.at)
+        if name ~= user and now - mark.at < MARK_KEPT_MS then
+            others[name], count = mark, count + 1
+            if not oldest or mark.at < others[oldest].at then oldest = name end
+        end
+    end
+    check(count <= MARKS_MAX)
+    return others, count == MARKS_MAX and oldest
+end
+
+local function mark()
+    local unlocked, code, user = integer(1, TIME_MAX), text('^%x+$'), ''
+    for _ = 1, integer(1, 8) do user = user .. text('^%x+$') end
+    local kept, oldest = other_marks(user)
+    if oldest then kept[oldest] = nil end
+    kept[user] = { at = now, unlocked = unlocked, code = code }
+    redis.call('HSET', key, 'u', cmsgpack.pack({ v = VERSION, marks = kept }))
+    redis.call('PEXPIRE', key, HOST_KEPT_MS)
+    return { now }
+end
+
+-- {now_ms, {user in hexadecimal digits, unlocked_ms, code}...}
+local function marks()
+    local out = { now }
+    for name, one in pairs(other_marks()) do out[#out + 1] = { name, one.unlocked, one.code } end
+    return out
+end
+
 local OPERATIONS = { admit = admit, renew = renew, settle = settle, merge = merge,
-                     forget = forget, look = look, announce = announce }
+                     forget = forget, look = look, announce = announce, mark = mark,
+                     marks = marks }
 
 local function run()
     next_argument, loaded, changed = 1, {}, {}

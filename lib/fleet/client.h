@@ -23,8 +23,8 @@ struct fleet_client {
 
 /*
  * Connects to the socket, which owner must listen on, and asks for the attempt in *request,
- * whose id this chooses. Does not wait. Returns 0, or -1 with the reason; the caller closes
- * the client in any case.
+ * whose id this chooses, unless it is a FLEET_MARK. Does not wait. Returns 0, or -1 with the
+ * reason; the caller closes the client in any case.
  */
 int fleet_client_ask(struct fleet_client *client, const char *path, uid_t owner,
                      const struct fleet_request *request, struct failure *failure);

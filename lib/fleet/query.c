@@ -118,6 +118,50 @@ int fleet_query_hosts(const struct fleet_query *query, struct fleet_host *host,
     return last > 0 ? found : -1;
 }
 
+int fleet_query_mark(const struct fleet_query *query, const struct fleet_mark *mark,
+                     struct failure *failure)
+{
+    struct fleet_request request = nobody;
+    struct conversation talk;
+    struct fleet_answer answer;
+    union query_packet packet;
+    int last = -1;
+
+    request.unlocked_ms = mark->unlocked_ms;
+    memcpy(request.id, mark->code, sizeof request.id);
+    memcpy(request.user, mark->user, sizeof request.user);
+    if (begin(&talk, query, &request, FLEET_MARK, failure) != 0)
+        return -1;
+    const ssize_t size = next_packet(&talk, &packet, failure);
+    if (size > 0)
+        last = is_last(&packet, size, &answer, failure);
+    fleet_client_close(&talk.client);
+    if (last == 0)
+        return wrong_version(failure);
+    return last > 0 ? 0 : -1;
+}
+
+int fleet_query_marks(const struct fleet_query *query, struct fleet_mark *mark,
+                      struct failure *failure)
+{
+    struct conversation talk;
+    struct fleet_answer answer;
+    union query_packet packet;
+    int found = 0, last = 0;
+
+    if (begin(&talk, query, &nobody, FLEET_MARKS, failure) != 0)
+        return -1;
+    while (last == 0) {
+        const ssize_t size = next_packet(&talk, &packet, failure);
+        last = size < 0 ? -1 : is_last(&packet, size, &answer, failure);
+        if (last == 0 &&
+            (found == FLEET_MARKS_MAX || !fleet_mark_decode(&packet, (size_t)size, &mark[found++])))
+            last = wrong_version(failure);
+    }
+    fleet_client_close(&talk.client);
+    return last > 0 ? found : -1;
+}
+
 int fleet_query_look(const struct fleet_query *query, const struct fleet_request *request,
                      struct fleet_count *count, int64_t *penalty_ms, struct failure *failure)
 {

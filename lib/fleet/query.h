@@ -26,6 +26,15 @@ int fleet_query_status(const struct fleet_query *query, struct fleet_state *stat
 int fleet_query_hosts(const struct fleet_query *query, struct fleet_host *host,
                       struct failure *failure);
 
+/* Tells all hosts that mark->user was unlocked. Returns 0, or -1 with the reason. */
+int fleet_query_mark(const struct fleet_query *query, const struct fleet_mark *mark,
+                     struct failure *failure);
+
+/* The users whom hosts have unlocked on all of them in the last day, as the store says: mark has
+ * room for FLEET_MARKS_MAX. Returns how many, or -1 with the reason. */
+int fleet_query_marks(const struct fleet_query *query, struct fleet_mark *mark,
+                      struct failure *failure);
+
 /*
  * What the store has of request->user, under request->limits; operation and id are ignored.
  * Returns how many counts there are in count, which has room for FLEET_COUNTS_MAX, or -1 with

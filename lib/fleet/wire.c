@@ -7,6 +7,7 @@
 #define COUNT_MAGIC   UINT32_C(0x74666c43) /* "tflC" */
 #define STATE_MAGIC   UINT32_C(0x74666c53) /* "tflS" */
 #define HOST_MAGIC    UINT32_C(0x74666c48) /* "tflH" */
+#define MARK_MAGIC    UINT32_C(0x74666c4d) /* "tflM" */
 
 enum { WIRE_VERSION = 1 };
 
@@ -14,6 +15,7 @@ struct request_packet {
     uint32_t magic, version;
     uint32_t operation, outcome;
     unsigned char id[FLEET_ID_SIZE];
+    int64_t unlocked_ms;
     uint32_t origin_kind;
     unsigned char address[16];
     uint32_t max_attempts;
@@ -39,6 +41,7 @@ void fleet_request_encode(const struct fleet_request *request,
                                  .version = WIRE_VERSION,
                                  .operation = (uint32_t)request->operation,
                                  .outcome = (uint32_t)request->outcome,
+                                 .unlocked_ms = request->unlocked_ms,
                                  .origin_kind = request->origin.kind,
                                  .max_attempts = request->limits.max_attempts,
                                  .window_ms = request->limits.window_ms,
@@ -87,16 +90,19 @@ bool fleet_request_decode(const void *packet, size_t size, struct fleet_request 
         return false;
     memcpy(&in, packet, sizeof in);
     if (in.magic != REQUEST_MAGIC || in.version != WIRE_VERSION || in.operation < FLEET_ADMIT ||
-        in.operation > FLEET_HOSTS || in.outcome > ATTEMPT_WITHDRAWN)
+        in.operation > FLEET_MARKS || in.outcome > ATTEMPT_WITHDRAWN)
         return false;
     if (!is_network_origin(in.origin_kind) || !is_address(in.origin_kind, in.address))
         return false;
     if (in.max_attempts < 1 || in.max_attempts > ATTEMPTS_MAX || in.window_ms < 1 ||
         in.lock_ms < 1 || in.by_source > 1 || in.unused != 0)
         return false;
+    if ((in.operation == FLEET_MARK) != (in.unlocked_ms > 0) || in.unlocked_ms < 0)
+        return false;
     if (in.user[0] == '\0' || memchr(in.user, '\0', sizeof in.user) == NULL)
         return false;
     *request = (struct fleet_request){.operation = (enum fleet_operation)in.operation,
+                                      .unlocked_ms = in.unlocked_ms,
                                       .origin = {.kind = in.origin_kind},
                                       .limits = {.max_attempts = in.max_attempts,
                                                  .window_ms = in.window_ms,
@@ -146,6 +152,12 @@ void fleet_host_mark(struct fleet_host *host)
     host->version = WIRE_VERSION;
 }
 
+void fleet_mark_mark(struct fleet_mark *mark)
+{
+    mark->magic = MARK_MAGIC;
+    mark->version = WIRE_VERSION;
+}
+
 static bool is_text(const char *text, size_t size)
 {
     const char *end = memchr(text, '\0', size);
@@ -188,4 +200,13 @@ bool fleet_host_decode(const void *packet, size_t size, struct fleet_host *host)
     memcpy(host, packet, size);
     return host->magic == HOST_MAGIC && host->version == WIRE_VERSION && host->seen_ms >= 0 &&
            is_text(host->name, sizeof host->name);
+}
+
+bool fleet_mark_decode(const void *packet, size_t size, struct fleet_mark *mark)
+{
+    if (size != sizeof *mark)
+        return false;
+    memcpy(mark, packet, size);
+    return mark->magic == MARK_MAGIC && mark->version == WIRE_VERSION && mark->unlocked_ms > 0 &&
+           mark->user[0] != '\0' && memchr(mark->user, '\0', sizeof mark->user) != NULL;
 }

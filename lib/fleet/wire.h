@@ -11,10 +11,11 @@
  * tmoutctl asks, on a connection of its own: FLEET_STATUS is answered by a state packet, and
  * FLEET_LOOK by a count packet for each count of the user that is not empty. FLEET_CLEAR makes
  * the store and the daemon forget the user's failures. FLEET_HOSTS is answered by a host packet
- * for each host that uses the store. In each case an answer packet follows as
- * the last one, FLEET_DONE or FLEET_AWAY, and the daemon closes the connection. The limits and
- * the user are those of the policy for FLEET_LOOK and FLEET_CLEAR; FLEET_STATUS and
- * FLEET_HOSTS need none that mean anything. lib/fleet/query.h is the asking side.
+ * for each host that uses the store, and FLEET_MARKS by a mark packet for each user whom a host
+ * has unlocked on all of them; FLEET_MARK adds such a mark. In each case an answer packet follows
+ * as the last one, FLEET_DONE or FLEET_AWAY, and the daemon closes the connection. The limits and
+ * the user are those of the policy for FLEET_LOOK and FLEET_CLEAR; the others need no limits that
+ * mean anything, and only FLEET_MARK a user. lib/fleet/query.h is the asking side.
  */
 #ifndef TMOUT_FLEET_WIRE_H
 #define TMOUT_FLEET_WIRE_H
@@ -30,11 +31,12 @@
 enum {
     FLEET_ID_SIZE = 16,
     FLEET_USER_MAX = 256, /* with its NUL */
-    FLEET_REQUEST_SIZE = 336,
+    FLEET_REQUEST_SIZE = 344,
     FLEET_ANSWER_SIZE = 40,
     FLEET_COUNT_HOSTS_MAX = 512,
     FLEET_ENDPOINT_MAX = 280,
     FLEET_WHY_MAX = 128,
+    FLEET_MARKS_MAX = 64, /* that the store remembers */
     FLEET_HEARTBEAT_MS = 1000
 };
 
@@ -45,12 +47,15 @@ enum fleet_operation {
     FLEET_LOOK = 4,
     FLEET_CLEAR = 5,
     FLEET_STATUS = 6,
-    FLEET_HOSTS = 7
+    FLEET_HOSTS = 7,
+    FLEET_MARK = 8,
+    FLEET_MARKS = 9
 };
 
 struct fleet_request {
     enum fleet_operation operation;
-    unsigned char id[FLEET_ID_SIZE]; /* random, chosen by the module */
+    unsigned char id[FLEET_ID_SIZE]; /* random, chosen by the module; of FLEET_MARK: its code */
+    int64_t unlocked_ms;             /* since 1970; of FLEET_MARK only, else 0 */
     struct origin origin;
     struct attempt_limits limits; /* max_attempts: of the fleet */
     enum attempt_outcome outcome; /* but for FLEET_ADMIT */
@@ -114,6 +119,14 @@ struct fleet_host {
     char name[72];
 };
 
+/* A user whom an administrator has unlocked, on one host for all of them. */
+struct fleet_mark {
+    uint32_t magic, version;
+    int64_t unlocked_ms;               /* since 1970, by that host's clock */
+    unsigned char code[FLEET_ID_SIZE]; /* proves it: see tools/tmoutctl/host/fleet_mark.h */
+    char user[FLEET_USER_MAX];
+};
+
 void fleet_request_encode(const struct fleet_request *request,
                           unsigned char packet[FLEET_REQUEST_SIZE]);
 void fleet_answer_encode(const struct fleet_answer *answer,
@@ -127,6 +140,8 @@ bool fleet_answer_decode(const void *packet, size_t size, struct fleet_answer *a
 void fleet_count_mark(struct fleet_count *count);
 void fleet_state_mark(struct fleet_state *state);
 void fleet_host_mark(struct fleet_host *host);
+void fleet_mark_mark(struct fleet_mark *mark);
+bool fleet_mark_decode(const void *packet, size_t size, struct fleet_mark *mark);
 bool fleet_host_decode(const void *packet, size_t size, struct fleet_host *host);
 bool fleet_count_decode(const void *packet, size_t size, struct fleet_count *count);
 bool fleet_state_decode(const void *packet, size_t size, struct fleet_state *state);

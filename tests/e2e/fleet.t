@@ -12,8 +12,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 from host.attempts import Pam, setup_passwords, su
 from host.checked import count_checks, reached
 from host.commands import must, run
-from host.files import read
-from host.fleet_hosts import Fleet
+from host.files import read, write
+from host.fleet_hosts import UNLOCK_KEY, Fleet
 from host.pam_stacks import stack
 from host.product import fresh
 from host.store import Server
@@ -77,6 +77,41 @@ def tmoutctl_tells():
                 "... as another host sees")
     FLEET.everywhere("tmoutctl", "unlock", "prey")
     tap.equal(one.do("try_all", "prey", ["right"]), [True], "and the user gets in")
+
+
+def unlocked_on_all_hosts():
+    """unlock --fleet: the other hosts forget what they have counted, and nothing later"""
+    one, other, third = FLEET.hosts
+    other.do("try_all", "mal", GUESSES[:3])
+    status, _, told = one.do("tmoutctl", "unlock", "mal", "--fleet")
+    tap.ok(status == 2 and UNLOCK_KEY in told and "No such file" in told,
+           "without a key, no host can be told", told)
+    write(UNLOCK_KEY, f"{'k' * 32}\n", 0o644)
+    status, _, told = one.do("tmoutctl", "unlock", "mal", "--fleet")
+    tap.ok(status == 2 and "others can read it" in told, "a key that others can read is none", told)
+    os.chmod(UNLOCK_KEY, 0o600)
+    third.do("use_unlock_key", f"{'x' * 32}\n")
+    third.do("try_all", "mal", GUESSES[:3])
+    status, shown, told = one.do("tmoutctl", "unlock", "mal", "--fleet")
+    tap.ok(status == 0 and "the other hosts will unlock mal" in shown, "the hosts are told",
+           shown + told)
+    tap.equal(other.do("try_all", "mal", ["right"]), [False], "no host is unlocked by that alone")
+    mark = syslog.mark()
+    status, shown, told = other.do("tmoutctl", "unlock", "--from-fleet")
+    tap.ok(status == 0 and shown == "mal is unlocked, as another host was told\n",
+           "a host unlocks as it was told", shown + told)
+    tap.ok(syslog.settled(mark, "unlocked user=mal address=fleet .*locked=yes"), "and logs it")
+    tap.equal(other.do("try_all", "mal", ["right"]), [True], "the user gets in")
+    status, shown, told = third.do("tmoutctl", "unlock", "--from-fleet", "--json")
+    tap.ok(status == 1 and json.loads(shown)["rejected"] == 1 and "not made with" in told,
+           "with another key, a host does not", shown + told)
+    tap.equal(third.do("try_all", "mal", ["right"]), [False], "... and the user stays locked there")
+    other.do("try_all", "mal", GUESSES[:3])
+    one.do("tmoutctl", "unlock", "mal")
+    status, shown, told = other.do("tmoutctl", "unlock", "--from-fleet")
+    tap.equal((status, shown), (0, ""), "told again, it forgets nothing that failed later")
+    tap.equal(other.do("try_all", "mal", ["right"]), [False], "... so the user is still locked")
+    FLEET.everywhere("tmoutctl", "unlock", "mal")
 
 
 def right_ones_get_in():
@@ -159,4 +194,5 @@ count_checks("sshd")
 os.makedirs(STORE_DIRECTORY)
 STORE = Server(directory=STORE_DIRECTORY)
 FLEET = Fleet([STORE_DIRECTORY + "/socket"] * HOSTS, "hold = 1s\ntimeout = 5s\n")
-tap.run(guesses_are_bounded, tmoutctl_tells, right_ones_get_in, the_store_is_away, off_costs_nothing)
+tap.run(guesses_are_bounded, tmoutctl_tells, unlocked_on_all_hosts, right_ones_get_in,
+        the_store_is_away, off_costs_nothing)

@@ -10,7 +10,7 @@ import threading
 from host.files import REPOSITORY, write
 from host.waiting import GUARD_SEC, Log, wait_until
 
-REQUEST, ANSWER = "=IIII16sI16sIqqII256s", "=IIIIIIqII"
+REQUEST, ANSWER = "=IIII16sqI16sIqqII256s", "=IIIIIIqII"
 REQUEST_MAGIC, ANSWER_MAGIC, VERSION = 0x74666C51, 0x74666C41, 1
 ADMIT, SETTLE, REPORT, LOOK, CLEAR, STATUS_OF, HOSTS_OF = 1, 2, 3, 4, 5, 6, 7
 COUNT, STATE = "=IIIIq24s512s", "=IIIIqqqqqqQQQQQQQIIII280s24s128s72s"
@@ -30,7 +30,7 @@ def request(operation, identity, outcome=FAILED, user="anna", address=None, limi
         octets = ipaddress.ip_address(address).packed[:8]
         kind = IPV4 if len(octets) == 4 else IPV6
     attempts, window, lock, by_source = limits or (3, 900000, 600000, 0)
-    return struct.pack(REQUEST, REQUEST_MAGIC, VERSION, operation, outcome, identity, kind, octets,
+    return struct.pack(REQUEST, REQUEST_MAGIC, VERSION, operation, outcome, identity, 0, kind, octets,
                        attempts, window, lock, by_source, 0, user.encode())
 
 

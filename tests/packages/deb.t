@@ -72,6 +72,7 @@ def divided():
     for name in "sbin/tmoutd", "system/tmoutd.service", "man8/tmoutd.8.gz":
         tap.ok(name in daemon and name not in module, f"tmoutd has {name}")
     for name in ("sbin/tmout-fleetd", "system/tmout-fleetd.service", "system/tmout-fleetd.socket",
+                 "system/tmout-fleetd-unlock.service", "system/tmout-fleetd-unlock.timer",
                  "man8/tmout-fleetd.8.gz"):
         tap.ok(name in fleet and name not in module + daemon, f"tmout-fleetd has {name}")
     tap.matches(must("dpkg-deb", "-f", fleet_package(), "Depends"), r"\blibhiredis\S+ \(", "it needs hiredis")

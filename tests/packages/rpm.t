@@ -71,7 +71,9 @@ def content():
         tap.matches(files, rf"(?m)^/usr/share/doc/pam_tmout/{re.escape(path)} d? ?-rw-r--r--$", f"{path} is in it")
     fleet = must("rpm", "-qp", "--qf", r"[%{FILENAMES} %{FILEMODES:perms}\n]", *fleet_of)
     for path in ("/usr/sbin/tmout-fleetd -rwxr-xr-x", "/usr/lib/systemd/system/tmout-fleetd.service -rw-r--r--",
-                 "/usr/lib/systemd/system/tmout-fleetd.socket -rw-r--r--", "/etc/security/tmout-fleet drwx------",
+                 "/usr/lib/systemd/system/tmout-fleetd.socket -rw-r--r--",
+                 "/usr/lib/systemd/system/tmout-fleetd-unlock.service -rw-r--r--",
+                 "/usr/lib/systemd/system/tmout-fleetd-unlock.timer -rw-r--r--", "/etc/security/tmout-fleet drwx------",
                  "/usr/share/man/man8/tmout-fleetd.8 -rw-r--r--"):
         tap.matches(fleet, rf"(?m)^{path}$", f"{path} is in tmout-fleetd")
     tap.ok("tmout-fleet" not in files, "and in no other", files)

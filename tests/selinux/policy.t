@@ -25,6 +25,7 @@ MODULES = """cockpit cron dovecot ftp policykit remotelogin sasl screen ssh staf
     unprivuser vlock""".split()
 SNAPSHOT, LEDGER, REGISTRY = "tmout_var_lib_t", "tmout_attempts_t", "tmout_var_run_t"
 DAEMON, APPLY, PRUNE, METRICS = "tmoutd_t", "tmoutctl_t", "tmout_prune_t", "tmout_metrics_t"
+UNLOCK = "tmout_unlock_t"
 FLEET, FLEET_SOCKET, FLEET_CONF = "tmout_fleetd_t", "tmout_fleetd_var_run_t", "tmout_fleet_conf_t"
 STATE, OURS = {SNAPSHOT, LEDGER, REGISTRY}, {DAEMON, APPLY, PRUNE, METRICS, FLEET}
 
@@ -225,6 +226,25 @@ def test_prune(rules):
     tap.matches(unit, rf"(?m)^SELinuxContext=-system_u:system_r:{PRUNE}:s0$", "the unit names it")
 
 
+def test_unlock(rules):
+    """tmoutctl unlock --from-fleet changes ledgers, as the daemon says, and nothing else"""
+    tap.ok({"transition"} <= rules.may("init_t", UNLOCK, "process"), "init starts it there")
+    tap.ok({"nnp_transition"} <= rules.may("init_t", UNLOCK, "process2"), "with NoNewPrivileges")
+    tap.ok({"write", "lock"} <= rules.may(UNLOCK, LEDGER, "file"), "it changes them")
+    tap.equal(rules.written(UNLOCK), {LEDGER}, "it writes no other file")
+    tap.equal(rules.may(UNLOCK, REGISTRY, "file"), set(), "it has no access to the registry")
+    tap.equal(rules.may(UNLOCK, "shadow_t", "file"), set(), "it cannot read /etc/shadow")
+    tap.ok("connectto" in rules.may(UNLOCK, "tmout_fleetd_t", "unix_stream_socket"),
+           "it asks tmout-fleetd")
+    tap.equal(rules.who_by_name("tmout_unlock_key_t", "file", {"open"}), {UNLOCK, "sysadm_t"},
+              "who is given a way to read the key")
+    tap.equal(rules.may(UNLOCK, UNLOCK, "capability"),
+              capabilities_of("fleet/tmout-fleetd-unlock.service.in"),
+              "its capabilities are those of its unit")
+    unit = read(REPOSITORY + "/conf/fleet/tmout-fleetd-unlock.service.in")
+    tap.matches(unit, rf"(?m)^SELinuxContext=-system_u:system_r:{UNLOCK}:s0$", "the unit names it")
+
+
 def test_metrics(rules):
     """tmoutctl status --openmetrics reads much, and writes its own files"""
     tap.ok({"transition"} <= rules.may("init_t", METRICS, "process"), "init starts it there")
@@ -362,7 +382,7 @@ def test_rules(module, directory):
     modules = selinux_policy.download(REPOSITORY + "/build/selinux")
     rules = Rules(selinux_policy.link(modules, MODULES, [module], directory))
     for test in (test_snapshot, test_logins, test_people, test_daemon, test_apply,
-                 test_prune, test_metrics, test_boot, test_watching, test_fleet, test_all):
+                 test_prune, test_unlock, test_metrics, test_boot, test_watching, test_fleet, test_all):
         tap.note(test.__doc__)
         test(rules)
 

@@ -46,7 +46,8 @@ COMMANDS = {
                     "options": {"check": None, "openssh": "X.Y"}, "group": ["check", "openssh"]},
     "status": {"usage": "status [--openmetrics [--output FILE]]",
                "options": {"openmetrics": None, "output": "FILE"}},
-    "unlock": {"usage": "unlock USER", "operand": "USER", "required": True},
+    "unlock": {"usage": "unlock USER [--fleet] | --from-fleet", "operand": "USER", "required": True,
+               "options": {"fleet": None, "from-fleet": None}},
 }
 PROGRAM_USAGE = "[OPTION]... COMMAND [ARGUMENT]..."
 

@@ -145,6 +145,55 @@ static void on_hosts(void *context, const redisReply *reply)
     end_query(query, &answer);
 }
 
+/* Bytes in hexadecimal digits. Returns how many, or 0 if it is not so, or more than size. */
+static size_t take_bytes(const redisReply *reply, unsigned char *bytes, size_t size)
+{
+    char digits[2 * FLEET_USER_MAX];
+
+    if (!take_text(reply, digits, sizeof digits))
+        return 0;
+    const size_t length = strlen(digits) / 2;
+    if (length > size || strlen(digits) != 2 * length ||
+        strspn(digits, "0123456789abcdef") != 2 * length)
+        return 0;
+    for (size_t i = 0; i < length; i++)
+        if (sscanf(digits + 2 * i, "%2hhx", &bytes[i]) != 1)
+            return 0;
+    return length;
+}
+
+static bool take_mark(const redisReply *reply, struct fleet_mark *mark)
+{
+    *mark = (struct fleet_mark){.unlocked_ms = 0};
+    if (!is_array(reply, 3) ||
+        take_bytes(reply->element[0], (unsigned char *)mark->user, sizeof mark->user - 1) == 0 ||
+        !take_number(reply->element[1], 1, INT64_MAX, &mark->unlocked_ms) ||
+        take_bytes(reply->element[2], mark->code, sizeof mark->code) != sizeof mark->code)
+        return false;
+    fleet_mark_mark(mark);
+    return true;
+}
+
+static void on_marks(void *context, const redisReply *reply)
+{
+    struct query *query = context;
+    struct fleet_answer answer = {.status = is_array(reply, 1) ? FLEET_DONE : FLEET_AWAY};
+    struct fleet_mark mark;
+
+    /* One that is no mark proves nothing: the others may. */
+    for (size_t i = 1; answer.status == FLEET_DONE && i < reply->elements && i <= FLEET_MARKS_MAX;
+         i++)
+        if (take_mark(reply->element[i], &mark) && !send_packet(query->fd, &mark, sizeof mark))
+            answer.status = FLEET_AWAY;
+    end_query(query, &answer);
+}
+
+static void on_marked(void *context, const redisReply *reply)
+{
+    end_query(context,
+              &(struct fleet_answer){.status = is_array(reply, 1) ? FLEET_DONE : FLEET_AWAY});
+}
+
 static void on_cleared(void *context, const redisReply *reply)
 {
     struct query *query = context;
@@ -194,6 +243,12 @@ void query_answer(const struct query_about *about, int fd, const struct fleet_re
     } else if (request->operation == FLEET_HOSTS) {
         script_call_announce(&call, &target, announced_policy());
         store_ask(about->store, &call, on_hosts, query);
+    } else if (request->operation == FLEET_MARK) {
+        script_call_mark(&call, &target);
+        store_ask(about->store, &call, on_marked, query);
+    } else if (request->operation == FLEET_MARKS) {
+        script_call_marks(&call, &target);
+        store_ask(about->store, &call, on_marks, query);
     } else if (request->operation == FLEET_LOOK) {
         script_call_look(&call, &target);
         store_ask(about->store, &call, on_looked, query);

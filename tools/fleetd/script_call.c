@@ -146,8 +146,9 @@ void script_call_forget(struct script_call *call, const struct script_target *ta
     begin(call, target, "forget");
 }
 
-void script_call_announce(struct script_call *call, const struct script_target *target,
-                          uint64_t policy)
+/* What concerns all hosts, and no user's count. */
+static void begin_for_all(struct script_call *call, const struct script_target *target,
+                          const char *operation)
 {
     static const struct fleet_request nobody = {
         .origin = {.kind = ORIGIN_NETWORK},
@@ -155,10 +156,39 @@ void script_call_announce(struct script_call *call, const struct script_target *
     struct script_target all = *target;
 
     all.request = &nobody;
-    begin(call, &all, "announce");
+    begin(call, &all, operation);
     snprintf(call->key, sizeof call->key, "%.32s:hosts", target->prefix);
+}
+
+void script_call_announce(struct script_call *call, const struct script_target *target,
+                          uint64_t policy)
+{
+    begin_for_all(call, target, "announce");
     add_word(call, "%.64s", target->host);
     add_word(call, "%" PRIx64, policy);
+}
+
+void script_call_mark(struct script_call *call, const struct script_target *target)
+{
+    enum { PART_SIZE = 32 };
+    const char *user = target->request->user;
+    const size_t length = strlen(user);
+    char digits[2 * PART_SIZE + 1];
+
+    begin_for_all(call, target, "mark");
+    add_word(call, "%" PRId64, target->request->unlocked_ms);
+    add_id(call, target);
+    add_word(call, "%zu", (length + PART_SIZE - 1) / PART_SIZE);
+    for (size_t at = 0; at < length; at += PART_SIZE) {
+        to_hex(digits, (const unsigned char *)user + at,
+               length - at < PART_SIZE ? length - at : PART_SIZE);
+        add_word(call, "%s", digits);
+    }
+}
+
+void script_call_marks(struct script_call *call, const struct script_target *target)
+{
+    begin_for_all(call, target, "marks");
 }
 
 bool script_answer_decode(const int64_t *number, size_t count, struct script_answer *answer)

@@ -70,6 +70,10 @@ void script_call_forget(struct script_call *call, const struct script_target *ta
 void script_call_announce(struct script_call *call, const struct script_target *target,
                           uint64_t policy);
 
+/* Adds the mark of the request's user, and asks for all marks. */
+void script_call_mark(struct script_call *call, const struct script_target *target);
+void script_call_marks(struct script_call *call, const struct script_target *target);
+
 /* Returns false if these numbers are no answer. */
 bool script_answer_decode(const int64_t *number, size_t count, struct script_answer *answer);
 

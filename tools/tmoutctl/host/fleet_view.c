@@ -3,7 +3,9 @@
 #include "lib/attempts/limits.h"
 #include "lib/fleet/client.h"
 #include "lib/fleet/conf.h"
+#include "lib/host/clock.h"
 #include "lib/policy/duration.h"
+#include "tools/tmoutctl/host/fleet_mark.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -15,6 +17,9 @@
 /* How long an unlocking is remembered for hosts that have not told yet, where the policy does
  * not say for how long failures count. */
 enum { UNLOCK_MS = 24 * 60 * 60 * 1000, PRESENT_MS = 60 * 60 * 1000 };
+
+/* So far ahead may another host's clock be. */
+enum { CLOCKS_APART_MS = 60 * 1000 };
 
 static bool is_configured(const struct tmoutctl_context *context)
 {
@@ -261,4 +266,70 @@ int fleet_clear_user(const struct tmoutctl_context *context, const char *user,
     cleared->done = locked >= 0;
     cleared->was_locked = locked > 0;
     return cleared->done ? 0 : -1;
+}
+
+/* --- unlocking on all hosts ----------------------------------------------------------------- */
+
+/* The name in the mark is the one that the account has, as attempts are counted by it. */
+static int name_user(const char *user, struct fleet_mark *mark, struct failure *failure)
+{
+    struct account account;
+
+    if (find_account(user, &account, failure) != 0)
+        return -1;
+    const int length = snprintf(mark->user, sizeof mark->user, "%s", account.name);
+    account_free(&account);
+    if (length > 0 && (size_t)length < sizeof mark->user)
+        return 0;
+    failure_set(failure, "the name is too long");
+    return -1;
+}
+
+int fleet_tell_unlocked(const struct tmoutctl_context *context, const char *user,
+                        struct failure *failure)
+{
+    struct fleet_mark mark = {.unlocked_ms = clock_ms(CLOCK_REALTIME)};
+    struct fleet_unlock_key key;
+    struct fleet_query query;
+    char path[PATH_MAX];
+    int result = -1;
+
+    if (name_user(user, &mark, failure) != 0 || aim(context, path, &query, failure) != 0 ||
+        fleet_unlock_key_read(context, &key, failure) != 0)
+        return -1;
+    if (fleet_mark_sign(&key, &mark, failure) == 0)
+        result = fleet_query_mark(&query, &mark, failure);
+    fleet_unlock_key_wipe(&key);
+    return result;
+}
+
+/* A mark from the future would forget what fails until then. */
+static bool is_valid(const struct fleet_unlock_key *key, const struct fleet_mark *mark)
+{
+    return fleet_mark_is_genuine(key, mark) &&
+           mark->unlocked_ms <= clock_ms(CLOCK_REALTIME) + CLOCKS_APART_MS;
+}
+
+int fleet_each_unlocked(const struct tmoutctl_context *context,
+                        void (*unlock)(void *with, const struct fleet_mark *mark), void *with,
+                        struct failure *failure)
+{
+    struct fleet_mark mark[FLEET_MARKS_MAX];
+    struct fleet_unlock_key key;
+    struct fleet_query query;
+    char path[PATH_MAX];
+    int wrong = 0;
+
+    if (aim(context, path, &query, failure) != 0 ||
+        fleet_unlock_key_read(context, &key, failure) != 0)
+        return -1;
+    const int found = fleet_query_marks(&query, mark, failure);
+    for (int i = 0; i < found; i++) {
+        if (is_valid(&key, &mark[i]))
+            unlock(with, &mark[i]);
+        else
+            wrong++;
+    }
+    fleet_unlock_key_wipe(&key);
+    return found < 0 ? -1 : wrong;
 }

@@ -59,6 +59,19 @@ struct attempt_state fleet_counts_worst(const struct fleet_counts *counts);
 /* Where a count's logins came from: its origin_format(). */
 void fleet_count_from(const struct fleet_count *count, char *text, uint32_t size);
 
+/* Tells all hosts that the user was unlocked just now. Returns 0, or -1 with the reason. */
+int fleet_tell_unlocked(const struct tmoutctl_context *context, const char *user,
+                        struct failure *failure);
+
+/*
+ * Calls unlock for each user whom another host, or this one, has unlocked on all hosts in the
+ * last day, if the mark is genuine. Returns how many marks were not: a wrong key, a hostile
+ * store, or a clock that is wrong; or -1 with the reason.
+ */
+int fleet_each_unlocked(const struct tmoutctl_context *context,
+                        void (*unlock)(void *with, const struct fleet_mark *mark), void *with,
+                        struct failure *failure);
+
 struct fleet_cleared {
     bool asked; /* the user's attempts are shared, as far as the policy can be read */
     bool done, was_locked;

@@ -331,8 +331,9 @@ static void max_attempts_format(const struct tmoutctl_context *context, const ch
     snapshot_close(&snapshot);
 }
 
+/* by_fleet: another host has unlocked them. */
 static void log_unlock(const struct tmoutctl_context *context, const char *user,
-                       const struct ledger_unlocked *undone)
+                       const struct ledger_unlocked *undone, bool by_fleet)
 {
     struct log_entry entry;
     char limit[16];
@@ -340,7 +341,7 @@ static void log_unlock(const struct tmoutctl_context *context, const char *user,
     max_attempts_format(context, user, limit, sizeof limit);
     log_entry_begin(&entry, LOG_EVENT_UNLOCKED, LOG_NOTICE, "unlocked");
     log_entry_add(&entry, "user", "%s", user);
-    log_entry_add(&entry, "address", "local");
+    log_entry_add(&entry, "address", "%s", by_fleet ? "fleet" : "local");
     log_entry_add(&entry, "service", "tmoutctl");
     log_entry_add(&entry, "failures", "%u", undone->failures);
     log_entry_add(&entry, "max_attempts", "%s", limit);
@@ -351,6 +352,19 @@ static void log_unlock(const struct tmoutctl_context *context, const char *user,
     openlog("tmoutctl", LOG_PID, LOG_AUTHPRIV);
     syslog(entry.priority, "%s", entry.text);
     closelog();
+}
+
+/* Logs what was undone, if anything was. Where there can be no audit record, that is added to
+ * *why. */
+static void record_unlock(const struct tmoutctl_context *context, const struct audit_subject *who,
+                          const struct ledger_unlocked *undone, bool by_fleet, struct failure *why)
+{
+    if (undone->failures == 0 && !undone->locked && !undone->replaced)
+        return;
+    log_unlock(context, who->user, undone, by_fleet);
+    if (audit_record(AUDIT_EVENT_UNLOCKED, who) != 0)
+        failure_append(why, "%scannot send audit record: %s", why->text[0] != '\0' ? "; " : "",
+                       strerror(errno));
 }
 
 int unlock_user(const struct tmoutctl_context *context, const char *user, uid_t uid,
@@ -374,14 +388,59 @@ int unlock_user(const struct tmoutctl_context *context, const char *user, uid_t 
                     why.text);
         return -1;
     }
-    if (undone->failures > 0 || undone->locked || undone->replaced) {
-        const struct audit_subject subject = {.uid = uid, .user = user};
-        log_unlock(context, user, undone);
-        if (audit_record(AUDIT_EVENT_UNLOCKED, &subject) != 0)
-            failure_append(&why, "%scannot send audit record: %s", why.text[0] != '\0' ? "; " : "",
-                           strerror(errno));
-    }
+    record_unlock(context, &(struct audit_subject){.uid = uid, .user = user}, undone, false, &why);
     *failure = why;
+    return 0;
+}
+
+/* Who is meant by a name that another host has given. Returns 1, or 0 if nobody here, or -1 with
+ * the reason. */
+static int find_told_user(const char *user, uid_t *uid, struct failure *failure)
+{
+    struct account account;
+
+    switch (account_lookup(user, false, &account)) {
+    case ACCOUNT_FOUND:
+        *uid = account.uid;
+        account_free(&account);
+        return 1;
+    case ACCOUNT_UNKNOWN:
+        return 0;
+    case ACCOUNT_ERROR:
+    default:
+        failure_set(failure, "cannot look up user \"%s\": %s", user, strerror(errno));
+        return -1;
+    }
+}
+
+int unlock_user_as_told(const struct tmoutctl_context *context, const char *user,
+                        int64_t unlocked_ms, struct ledger_unlocked *undone,
+                        struct failure *failure)
+{
+    struct ledger_forgetting forgetting = {.state_dir = context->state_dir, .owner = geteuid()};
+    struct failure why = {""};
+
+    *undone = (struct ledger_unlocked){0};
+    const int known = find_told_user(user, &forgetting.uid, failure);
+    if (known <= 0)
+        return known;
+    if (clock_now(&forgetting.now, failure) != 0)
+        return -1;
+    const int64_t ago_ms = clock_elapsed_ms(unlocked_ms, forgetting.now.wall_ms);
+    forgetting.until_ms = forgetting.now.boot_ms - (ago_ms > 0 ? ago_ms : 0);
+    switch (ledger_forget(&forgetting, undone, &why)) {
+    case LEDGER_OK:
+        break;
+    case LEDGER_ABSENT:
+        return 0;
+    default:
+        failure_set(failure, "%s/" LEDGER_DIRECTORY "/%u: %s", context->state_dir,
+                    (unsigned)forgetting.uid, why.text);
+        return -1;
+    }
+    failure->text[0] = '\0';
+    record_unlock(context, &(struct audit_subject){.uid = forgetting.uid, .user = user}, undone,
+                  true, failure);
     return 0;
 }
 

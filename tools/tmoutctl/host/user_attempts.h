@@ -78,6 +78,15 @@ int find_uid(const char *user, uid_t *uid, struct failure *failure);
 int unlock_user(const struct tmoutctl_context *context, const char *user, uid_t uid,
                 struct ledger_unlocked *undone, struct failure *failure);
 
+/*
+ * The same for a user whom another host has unlocked at unlocked_ms, since 1970: only what had
+ * failed by then is forgotten. Does nothing for a user who is not known here. Returns 0 and
+ * fills *undone, or -1 with the reason.
+ */
+int unlock_user_as_told(const struct tmoutctl_context *context, const char *user,
+                        int64_t unlocked_ms, struct ledger_unlocked *undone,
+                        struct failure *failure);
+
 /* "not locked", "locked for 9m12s", "locked until tmoutctl unlock". */
 void lock_state_format(int64_t lock_left_ms, char *text, size_t size);
 

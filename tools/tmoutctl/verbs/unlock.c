@@ -1,7 +1,11 @@
-/* tmoutctl unlock USER: forgets the user's failed logins and lifts their locks, on this host and
- * in the store that the hosts of a fleet share. */
+/*
+ * tmoutctl unlock USER [--fleet]: forgets the user's failed logins and lifts their locks, on this
+ * host and in the store that the hosts of a fleet share; with --fleet, on all of its hosts.
+ * tmoutctl unlock --from-fleet: does on this host what another one was told so.
+ */
 #include "tools/tmoutctl/verbs/verbs.h"
 
+#include "tools/tmoutctl/host/fleet_mark.h"
 #include "tools/tmoutctl/host/fleet_view.h"
 #include "tools/tmoutctl/host/user_attempts.h"
 #include "tools/tmoutctl/print.h"
@@ -14,7 +18,11 @@ struct unlocking {
     struct failure note; /* about the ledger */
     struct fleet_cleared fleet;
     struct failure why; /* the fleet could not be asked */
+    bool is_told;       /* all hosts of it */
+    struct failure untold;
 };
+
+enum { OPTION_FLEET, OPTION_FROM_FLEET };
 
 static void print_unlocked(const char *user, const struct unlocking *done)
 {
@@ -35,15 +43,22 @@ static void print_unlocked(const char *user, const struct unlocking *done)
         printf("%s was not locked in the fleet's store; failed logins cleared\n", user);
     else if (fleet->done)
         printf("%s was not locked in the fleet's store\n", user);
+    if (done->is_told)
+        printf("the other hosts will unlock %s within a minute or two, if they have the "
+               "same " FLEET_UNLOCK_KEY_NAME "\n",
+               user);
 }
 
 static json_t *cleared_json(const struct unlocking *done)
 {
     if (!done->fleet.asked)
         return json_null();
-    return json_pack("{s:b, s:b, s:I, s:o}", "cleared", done->fleet.done, "was_locked",
-                     done->fleet.was_locked, "failures", (json_int_t)done->fleet.failures, "reason",
-                     json_text_or_null(done->why.text[0] != '\0' ? done->why.text : NULL));
+    const struct failure *why = done->why.text[0] != '\0' ? &done->why : &done->untold;
+
+    return json_pack("{s:b, s:b, s:I, s:b, s:o}", "cleared", done->fleet.done, "was_locked",
+                     done->fleet.was_locked, "failures", (json_int_t)done->fleet.failures, "told",
+                     done->is_told, "reason",
+                     json_text_or_null(why->text[0] != '\0' ? why->text : NULL));
 }
 
 static json_t *unlocked_json(const char *user, const struct unlocking *done)
@@ -55,16 +70,91 @@ static json_t *unlocked_json(const char *user, const struct unlocking *done)
                      "fleet", cleared_json(done));
 }
 
+/* Tells the other hosts. Returns an exit status, after a message unless it is TMOUTCTL_FINE. */
+static int tell_fleet(const struct tmoutctl_context *context, const char *user,
+                      struct unlocking *done)
+{
+    if (!done->fleet.asked) {
+        failure_set(&done->untold, "the policy gives %s no fleet_attempts", user);
+    } else if (done->fleet.done && fleet_tell_unlocked(context, user, &done->untold) == 0) {
+        done->is_told = true;
+        return TMOUTCTL_FINE;
+    }
+    if (done->untold.text[0] != '\0')
+        report("the other hosts are not told: %s; see \"Unlock on all hosts\" in tmoutctl(8)",
+               done->untold.text);
+    return TMOUTCTL_FAILURE;
+}
+
+/* --- as told by another host ---------------------------------------------------------------- */
+
+struct telling {
+    const struct tmoutctl_context *context;
+    json_t *unlocked;
+    int status;
+};
+
+static void unlock_told(void *with, const struct fleet_mark *mark)
+{
+    struct telling *telling = with;
+    struct ledger_unlocked undone;
+    struct failure failure = {""};
+
+    if (unlock_user_as_told(telling->context, mark->user, mark->unlocked_ms, &undone, &failure) !=
+        0)
+        telling->status = TMOUTCTL_FAILURE;
+    if (failure.text[0] != '\0')
+        report("%s", failure.text);
+    if (undone.failures == 0 && !undone.locked)
+        return;
+    json_array_append_new(telling->unlocked,
+                          json_pack("{s:o, s:b, s:I}", "user", json_text(mark->user), "was_locked",
+                                    undone.locked, "failures", (json_int_t)undone.failures));
+    if (!telling->context->json && !telling->context->quiet)
+        printf("%s is unlocked, as another host was told\n", mark->user);
+}
+
+static int unlock_as_told(const struct tmoutctl_context *context)
+{
+    struct telling telling = {
+        .context = context, .unlocked = json_array(), .status = TMOUTCTL_FINE};
+    struct failure failure = {""};
+    const int wrong = fleet_each_unlocked(context, unlock_told, &telling, &failure);
+
+    if (wrong < 0 && !context->quiet)
+        report("%s", failure.text);
+    if (wrong > 0)
+        report("%d marks of unlocked users were not made with this host's " FLEET_UNLOCK_KEY_NAME
+               ", or are from the future: nothing was unlocked by them",
+               wrong);
+    if (wrong != 0)
+        telling.status = wrong < 0 ? TMOUTCTL_FAILURE : TMOUTCTL_NO;
+    if (context->json)
+        return print_json(json_pack("{s:o, s:i}", "unlocked", telling.unlocked, "rejected",
+                                    wrong > 0 ? wrong : 0),
+                          telling.status);
+    json_decref(telling.unlocked);
+    return telling.status;
+}
+
+/* --- the command ---------------------------------------------------------------------------- */
+
 static int run_unlock(const struct tmoutctl_context *context,
                       const struct verb_arguments *arguments)
 {
     const char *user = arguments->operand;
-    struct unlocking done = {.note = {""}, .why = {""}};
+    struct unlocking done = {.note = {""}, .why = {""}, .untold = {""}};
     int status = TMOUTCTL_FINE;
     uid_t uid;
 
+    if (user == NULL && arguments->option[OPTION_FROM_FLEET] == NULL)
+        return cli_usage_error(&verb_unlock, "missing operand USER");
+    if (user != NULL && arguments->option[OPTION_FROM_FLEET] != NULL)
+        return cli_usage_error(&verb_unlock, "extra operand '%s'", user);
     if (!may_read_attempts(context))
         return cli_must_be_root();
+    if (user == NULL)
+        return unlock_as_told(context);
     if (find_uid(user, &uid, &done.note) != 0 ||
         unlock_user(context, user, uid, &done.here, &done.note) != 0) {
         report("%s", done.note.text);
@@ -75,6 +165,9 @@ static int run_unlock(const struct tmoutctl_context *context,
                done.why.text);
         status = TMOUTCTL_FAILURE;
     }
+    if (arguments->option[OPTION_FLEET] != NULL &&
+        tell_fleet(context, user, &done) != TMOUTCTL_FINE)
+        status = TMOUTCTL_FAILURE;
     if (context->json)
         return print_json(unlocked_json(user, &done), status);
     if (context->quiet)
@@ -83,16 +176,25 @@ static int run_unlock(const struct tmoutctl_context *context,
     return finish(status);
 }
 
+static const struct verb_option options[] = {
+    [OPTION_FLEET] = {"fleet", NULL, "on the fleet's other hosts, too", 1},
+    [OPTION_FROM_FLEET] = {"from-fleet", NULL, "unlock whom other hosts have unlocked with --fleet",
+                           1},
+    {NULL, NULL, NULL, 0},
+};
+
 const struct verb verb_unlock = {
     .name = "unlock",
-    .usage = "USER",
+    .usage = "USER [--fleet] | --from-fleet",
     .summary = "forget a user's failed logins and lift their locks",
     .help = "Forgets the user's failed logins and lifts every lock, local and over the\n"
-            "network, and where hosts share attempts those in the store, too. What other\n"
-            "hosts have counted for themselves stays. A damaged ledger is replaced. USER may\n"
-            "be a number, for a user who no longer exists. Must be run as root.",
+            "network, and where hosts share attempts those in the store, too. With --fleet,\n"
+            "the other hosts forget what they have counted for themselves until now: their\n"
+            "timers run \"tmoutctl unlock --from-fleet\" every minute. A damaged ledger is\n"
+            "replaced. USER may be a number, for a user who no longer exists. Must be run as\n"
+            "root.",
     .operand = "USER",
-    .operand_required = true,
     .json_version = 1,
+    .options = options,
     .run = run_unlock,
 };

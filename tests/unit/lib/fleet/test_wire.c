@@ -28,7 +28,7 @@ static bool same_request(const struct fleet_request *one, const struct fleet_req
            one->limits.window_ms == other->limits.window_ms &&
            one->limits.lock_ms == other->limits.lock_ms &&
            one->limits.by_source == other->limits.by_source && one->outcome == other->outcome &&
-           strcmp(one->user, other->user) == 0;
+           one->unlocked_ms == other->unlocked_ms && strcmp(one->user, other->user) == 0;
 }
 
 static bool passes(const struct fleet_request *request)
@@ -57,8 +57,9 @@ static void requests_arrive(void **state)
 
     (void)state;
     assert_true(passes(&request));
-    for (int operation = FLEET_ADMIT; operation <= FLEET_HOSTS; operation++) {
+    for (int operation = FLEET_ADMIT; operation <= FLEET_MARKS; operation++) {
         request.operation = (enum fleet_operation)operation;
+        request.unlocked_ms = operation == FLEET_MARK ? 1795774782999 : 0;
         assert_true(passes(&request));
     }
     for (int outcome = ATTEMPT_FAILED; outcome <= ATTEMPT_WITHDRAWN; outcome++) {
@@ -92,13 +93,17 @@ static void answers_arrive(void **state)
 /* What the module could only send if it were broken, or somebody else's. */
 static void bad_requests_are_none(void **state)
 {
-    struct fleet_request bad[] = {a_request, a_request, a_request, a_request, a_request, a_request,
-                                  a_request, a_request, a_request, a_request, a_request, a_request};
+    struct fleet_request bad[] = {a_request, a_request, a_request, a_request, a_request,
+                                  a_request, a_request, a_request, a_request, a_request,
+                                  a_request, a_request, a_request, a_request, a_request};
     size_t n = 0;
 
     (void)state;
     bad[n++].operation = (enum fleet_operation)0;
-    bad[n++].operation = (enum fleet_operation)(FLEET_HOSTS + 1);
+    bad[n++].operation = (enum fleet_operation)(FLEET_MARKS + 1);
+    bad[n++].operation = FLEET_MARK; /* of no time */
+    bad[n++].unlocked_ms = 1;
+    bad[n++].unlocked_ms = -1;
     bad[n++].outcome = (enum attempt_outcome)(ATTEMPT_WITHDRAWN + 1);
     bad[n++].limits.max_attempts = 0;
     bad[n++].limits.max_attempts = ATTEMPTS_MAX + 1;
@@ -184,12 +189,33 @@ static void counts_and_states_are_checked(void **state)
     assert_false(fleet_state_decode(&about, sizeof about, &got));
 }
 
+/* What a store may have made up. */
+static void marks_are_checked(void **state)
+{
+    struct fleet_mark mark = {.unlocked_ms = 1, .user = "anna"}, got;
+
+    (void)state;
+    assert_false(fleet_mark_decode(&mark, sizeof mark, &got));
+    fleet_mark_mark(&mark);
+    assert_true(fleet_mark_decode(&mark, sizeof mark, &got));
+    assert_string_equal(got.user, "anna");
+    assert_false(fleet_mark_decode(&mark, sizeof mark - 1, &got));
+    mark.unlocked_ms = 0;
+    assert_false(fleet_mark_decode(&mark, sizeof mark, &got));
+    mark.unlocked_ms = 1;
+    mark.user[0] = '\0';
+    assert_false(fleet_mark_decode(&mark, sizeof mark, &got));
+    memset(mark.user, 'x', sizeof mark.user);
+    assert_false(fleet_mark_decode(&mark, sizeof mark, &got));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_arrive),       cmocka_unit_test(answers_arrive),
         cmocka_unit_test(bad_requests_are_none), cmocka_unit_test(other_packets_are_none),
         cmocka_unit_test(bad_answers_are_none),  cmocka_unit_test(counts_and_states_are_checked),
+        cmocka_unit_test(marks_are_checked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

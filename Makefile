@@ -443,7 +443,7 @@ JOBS = $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null 
 check: dependencies-check
 	@$(MAKE) --no-print-directory $(JOBS) check-run WERROR=-Werror
 
-check-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so $(TEST_BUILD)/fleet/ledger_driver fuzz-build build/bench/idlers \
+check-run: all $(UNIT_TESTS) $(MODULE_TESTS) $(TEST_BUILD)/pam_tmout.so $(TEST_BUILD)/fleet/ledger_driver fuzz-build build/bench/idlers build/bench/pam_check.so \
     build/compile_commands.json
 	@tests/run --build $(BUILD) $(if $(SANITIZE),--sanitize) $(TEST_OPTIONS)
 

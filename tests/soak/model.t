@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The guarantee on login attempts, model-checked: tests/model/attempts.pml holds for
-three processes and max_attempts = 2, and for no model with a rule taken out.
+three processes and max_attempts = 2, and for no model with a rule taken out. So does
+tests/model/fleet.pml, for two hosts with two attempts each, and a store.
 
 All of it takes four minutes of one processor, and a gigabyte: most of it the states in
 which a process is frozen, and a ledger replaced, about ten million for each number of
@@ -21,7 +22,7 @@ from host.files import REPOSITORY
 from host.tap import tap
 from host.waiting import BUILD_GUARD_SEC
 
-MODEL = REPOSITORY + "/tests/model/attempts.pml"
+ONE_HOST, FLEET = (f"{REPOSITORY}/tests/model/{name}.pml" for name in ("attempts", "fleet"))
 MEMORY_MB = 6000
 PROCESSES = 3
 
@@ -58,15 +59,40 @@ RULES = {
                         NO_REJECTION, 1, "-DLEDGERS=2"),
 }
 
+# The same for a fleet, and what happens in the run that shows it.
+LOSS, CUT = "-DLOSSES=1", "-DCUTS=1"
+FLEET_RULES = {
+    "LEASE": ("an attempt in flight takes a slot of the fleet", NO_MORE_GUESSES, "-DRIGHT_ONES=0"),
+    "MERGE": ("a host tells all that it knows whenever it reaches the store", NO_MORE_GUESSES,
+              "-DRIGHT_ONES=0", LOSS, "-DFALLBACK=0"),
+    "HOLD": ("nobody is admitted by a new store before all hosts have told", NO_MORE_GUESSES,
+             "-DRIGHT_ONES=0", LOSS, "-DFALLBACK=0"),
+    "ABANDONED": ("a lease that nobody renews has failed", NO_MORE_GUESSES, "-DRIGHT_ONES=0",
+                  "-DDAEMON_KILLS=1", "-DFALLBACK=0"),
+    "LEDGER": ("a slot of the ledger comes first", NO_MORE_GUESSES, "-DRIGHT_ONES=0",
+               "-DMAX_ATTEMPTS=1", "-DFLEET_ATTEMPTS=2"),
+    "LEDGER_ALONE": ("a host that is cut off admits fleet_fallback by its ledger",
+                     NO_MORE_GUESSES, "-DRIGHT_ONES=0", CUT),
+    "WAITING": ("who finds all slots of the fleet taken waits", NO_REJECTION, "-DRIGHT_ONES=1"),
+    "EXPIRY": ("a lease that nobody renews ends", NO_REJECTION, "-DRIGHT_ONES=1",
+               "-DDAEMON_KILLS=1"),
+    "END_OF_FILE": ("the daemon settles an attempt whose process has died", NO_REJECTION,
+                    "-DRIGHT_ONES=1", "-DKILLS=1"),
+    "WITHDRAWAL": ("an attempt that the fleet rejects gives its slot in the ledger back",
+                   NO_REJECTION, "-DRIGHT_ONES=1", CUT),
+    "STORE_WITHDRAWAL": ("an attempt whose answer was lost is withdrawn from the store",
+                         NO_REJECTION, "-DRIGHT_ONES=1", CUT),
+}
+
 
 def half_of(assertion):
     """The half of the guarantee that this assertion of the model is about."""
-    return NO_MORE_GUESSES if re.search(r"<=\s*2\)|violated asked", assertion) else NO_REJECTION
+    return NO_MORE_GUESSES if re.search(r"<=\s*2\)|violated asked|guesses", assertion) else NO_REJECTION
 
 
-def search(optimization, *options):
+def search(model, optimization, *options):
     """Searches all states. Returns the half of the guarantee that does not hold, or "" """
-    must("spin", "-a", *options, MODEL, cwd=DIRECTORY)
+    must("spin", "-a", *options, model, cwd=DIRECTORY)
     must("nice", "cc", optimization, "-w", "-DSAFETY", "-DNOCLAIM", "-DCOLLAPSE",
          f"-DMEMLIM={MEMORY_MB}", "-o", "pan", "pan.c", cwd=DIRECTORY, timeout=BUILD_GUARD_SEC)
     # -E: a process that is frozen for good is no fault; the model looks at the others.
@@ -88,7 +114,7 @@ def holds():
     """both halves of the guarantee hold"""
     for freezes, right in itertools.product((0, 1), range(PROCESSES + 1)):
         # Compiling the larger one well takes longer, and is worth it.
-        found = search("-O2" if freezes else "-O1", f"-DFREEZES={freezes}", "-DLEDGERS=2",
+        found = search(ONE_HOST, "-O2" if freezes else "-O1", f"-DFREEZES={freezes}", "-DLEDGERS=2",
                        f"-DRIGHT_ONES={right}")
         tap.equal(found, "", f"three processes, {right} with the right password, "
                              f"max_attempts = 2, {freezes} frozen")
@@ -97,12 +123,35 @@ def holds():
 def needs_each_rule():
     """a half of it does not hold without any of the rules behind it"""
     for name, (rule, half, freezes, *options) in RULES.items():
-        found = search("-O1", f"-DNO_{name}", f"-DFREEZES={freezes}", *options)
+        found = search(ONE_HOST, "-O1", f"-DNO_{name}", f"-DFREEZES={freezes}", *options)
         tap.equal(found, half, f"without the rule that {rule}, {half} fails")
+
+
+# What happens, and how many of the attempts have the right password: as far as a search takes a
+# minute.
+FLEET_RUNS = [("-DFLEET_ATTEMPTS=1", range(3)), ("-DFLEET_ATTEMPTS=2", range(3)),
+              ("-DKILLS=1", range(3)), ("-DKILLS=1 -DFLEET_ATTEMPTS=2", range(3)),
+              ("-DDAEMON_KILLS=1", range(2)), ("-DDAEMON_KILLS=1 -DFLEET_ATTEMPTS=2", range(2)),
+              (CUT, range(2)), (LOSS + " -DFALLBACK=0", range(2))]
+
+
+def a_fleet_holds():
+    """both halves hold for a fleet, whatever is killed, cut off, or lost"""
+    for what, numbers in FLEET_RUNS:
+        for right in numbers:
+            found = search(FLEET, "-O1", f"-DRIGHT_ONES={right}", *what.split())
+            tap.equal(found, "", f"two hosts, {right} with the right password, {what}")
+
+
+def a_fleet_needs_each_rule():
+    """... and one does not without any of the rules"""
+    for name, (rule, half, *options) in FLEET_RULES.items():
+        tap.equal(search(FLEET, "-O1", f"-DNO_{name}", *options), half,
+                  f"without the rule that {rule}, {half} fails")
 
 
 if not shutil.which("spin"):
     tap.skip("the model of login attempts", "spin is not installed")
     tap.end()
 with tempfile.TemporaryDirectory() as DIRECTORY:
-    tap.run(needs_each_rule, holds)
+    tap.run(a_fleet_needs_each_rule, a_fleet_holds, needs_each_rule, holds)

@@ -1,8 +1,11 @@
 #!/usr/bin/python3
 """Login attempts on three hosts that share a store, as in tests/e2e/fleet.t, in large numbers and
 with all that takes long: the store is frozen, killed under attack, and cut off from some of the
-hosts; a daemon is killed and frozen. NUMBERS says how many attempts there are on each host.
+hosts; a daemon is killed and frozen, and so is a whole host with all of its processes. NUMBERS says
+how many attempts there are on each host. tests/soak/fleet_steps.t stops single processes, at each of
+their steps.
 """
+import contextlib
 import os
 import signal
 import sys
@@ -16,15 +19,16 @@ from host.pam_stacks import wire_auth
 from host.relay import Relay
 from host.store import Server
 from host.tap import tap
+from host.waiting import wait_until
 
 POLICY = "default { max_attempts = 3  fleet_attempts = 3  fleet_fallback = 1 }\n"
 NUMBERS = [int(number) for number in os.environ.get("NUMBERS", "7 33").split()]
-HOSTS, STORE_DIRECTORY = 3, "/tmp/store"
+HOSTS, LIMIT, STORE_DIRECTORY = 3, 3, "/tmp/store"
 REACHED, DELAY = "/run/reached", "/run/delay"
 CHECK = f"#!/bin/sh\necho \"$PAM_USER\" >>{REACHED}\nread -r delay <{DELAY}\nsleep $delay\n"
 CHECK_LINE = "auth [default=ignore] pam_exec.so quiet seteuid /root/check"
 DELAYS = ["0", "0.02", "0.1"]
-NAMES = "frozen thawed lost cut healed blocked fine dead late".split()
+NAMES = "frozen thawed lost cut healed blocked fine dead late stopped gone awake".split()
 CROWD = [f"{kind}{n}x{i}" for kind in ("prey", "crowd") for n in NUMBERS
          for i in range(len(DELAYS))]
 
@@ -107,6 +111,55 @@ def the_daemon_is_away():
     tap.equal(host.do("try_all", "fine", ["right"]), [True], "it is used again")
 
 
+def signal_host(host, number):
+    """To all processes in the host's mount namespace, those that they start meanwhile, too."""
+    def namespace(pid):
+        with contextlib.suppress(OSError):
+            return os.readlink(f"/proc/{pid}/ns/mnt")
+        return None
+
+    told, its_own = set(), namespace(host.process.pid)
+    while more := {pid for pid in os.listdir("/proc") if pid.isdigit() and pid not in told and
+                   namespace(pid) == its_own}:
+        told |= more
+        for pid in more:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), number)
+
+
+def attack_with_one_stopped(name, number):
+    """Six guesses on each host; the last host is sent the signal during its first check."""
+    *others, last = FLEET.hosts
+    last.tell("try_all", name, [f"guess{n}" for n in range(6)])
+    wait_until(lambda: reached(name) > 0)
+    signal_host(last, number)
+    for host in others:
+        host.tell("try_each", {name: [f"guess{n}" for n in range(6)], "awake": ["right"] * 4})
+    for host in others:
+        tap.equal(host.answer(), {name: [False] * 6, "awake": [True] * 4},
+                  "right passwords get in on the others")
+    # One may have stopped between its admission and the check: then it has failed without it.
+    tap.ok(reached(name) <= LIMIT, "no more are checked than three, there and elsewhere",
+           reached(name))
+
+
+def a_host_is_frozen():
+    """all processes of a host are stopped during a check, and go on later"""
+    write(DELAY, "0.5\n")
+    attack_with_one_stopped("stopped", signal.SIGSTOP)
+    last = FLEET.hosts[-1]
+    signal_host(last, signal.SIGCONT)
+    tap.equal(last.answer(), [False] * 6, "it goes on")
+    tap.ok(reached("stopped") <= LIMIT, "not even then are more than three checked",
+           reached("stopped"))
+    tap.equal(last.do("try_all", "awake", ["right"]), [True], "others get in there")
+
+
+def a_host_dies():
+    """all processes of a host are killed during a check"""
+    attack_with_one_stopped("gone", signal.SIGKILL)
+
+
 setup_passwords(POLICY, "", ["sshd"], {name: "right" for name in NAMES + CROWD})
 write("/root/check", CHECK, 0o755)
 write(REACHED, "", 0o666)
@@ -117,4 +170,4 @@ STORE = Server(directory=STORE_DIRECTORY)
 RELAYS = [Relay(f"{STORE_DIRECTORY}/relay{number}", STORE.path) for number in range(HOSTS)]
 FLEET = Fleet([relay.path for relay in RELAYS], "hold = 2s\ntimeout = 1s\n")
 tap.run(many_at_once, the_store_is_frozen, the_store_is_lost_under_attack, hosts_are_cut_off,
-        the_daemon_is_away)
+        the_daemon_is_away, a_host_is_frozen, a_host_dies)

@@ -87,7 +87,8 @@ static void start(struct daemon *daemon, int listener)
     MUST(sd_event_new(&daemon->event) >= 0);
     daemon->journal = journal_new(daemon->event, &daemon->conf, "h", on_settlement, daemon);
     daemon->clients = clients_new(daemon->event, listener, &daemon->conf, "h", daemon->journal);
-    daemon->store = store_new(daemon->event, &daemon->conf, NULL, &hooks);
+    daemon->store =
+        store_new(daemon->event, &daemon->conf, &(struct store_access){.password = NULL}, &hooks);
     MUST(daemon->journal != NULL && daemon->clients != NULL && daemon->store != NULL);
     clients_attach(daemon->clients, daemon->store);
     journal_attach(daemon->journal, daemon->store);

@@ -264,7 +264,7 @@ static void help_and_unknown_commands(void **state)
         assert_contains(captured.out, verbs[i]->summary);
     captured_free(&captured);
     assert_int_equal(verb_run(&verb_help, &context, "unlock", &captured), TMOUTCTL_FINE);
-    assert_contains(captured.out, "usage: tmoutctl unlock USER\n");
+    assert_contains(captured.out, "usage: tmoutctl unlock USER [--fleet] | --from-fleet\n");
     captured_free(&captured);
     assert_verb(&verb_help, &context, "audti", TMOUTCTL_FAILURE, "",
                 "tmoutctl: unknown command \"audti\"; did you mean \"audit\"?\n"

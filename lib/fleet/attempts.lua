@@ -23,9 +23,9 @@
 --            same key, a mark in its field u that a user was unlocked on all hosts
 --   marks    nothing: the marks of the last day
 --
--- All but look, announce, mark and marks answer {status, failures, in flight, lock_left_ms (-1: forever), now_ms,
--- changes of the count}. Asking twice with one id takes one slot, settling twice is one
--- failure, and merging twice changes nothing.
+-- All but look, announce, mark and marks answer {status, failures, in flight, lock_left_ms (-1:
+-- forever), now_ms, changes of the count}. Asking twice with one id takes one slot, settling
+-- twice is one failure, and merging twice changes nothing.
 --
 -- Time is the store's own, in milliseconds. Whatever is read may have been written by a host
 -- that an attacker owns: damage of any kind locks the user, as if the limit had just been

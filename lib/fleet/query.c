@@ -97,110 +97,120 @@ int fleet_query_status(const struct fleet_query *query, struct fleet_state *stat
     return result;
 }
 
-int fleet_query_hosts(const struct fleet_query *query, struct fleet_host *host,
-                      struct failure *failure)
+/* Asks for what one packet answers. Returns 0, or -1 with the reason. */
+static int ask_once(const struct fleet_query *query, const struct fleet_request *request,
+                    enum fleet_operation operation, struct fleet_answer *answer,
+                    struct failure *failure)
 {
     struct conversation talk;
-    struct fleet_answer answer;
-    union query_packet packet;
-    int found = 0, last = 0;
-
-    if (begin(&talk, query, &nobody, FLEET_HOSTS, failure) != 0)
-        return -1;
-    while (last == 0) {
-        const ssize_t size = next_packet(&talk, &packet, failure);
-        last = size < 0 ? -1 : is_last(&packet, size, &answer, failure);
-        if (last == 0 &&
-            (found == FLEET_HOSTS_MAX || !fleet_host_decode(&packet, (size_t)size, &host[found++])))
-            last = wrong_version(failure);
-    }
-    fleet_client_close(&talk.client);
-    return last > 0 ? found : -1;
-}
-
-int fleet_query_mark(const struct fleet_query *query, const struct fleet_mark *mark,
-                     struct failure *failure)
-{
-    struct fleet_request request = nobody;
-    struct conversation talk;
-    struct fleet_answer answer;
     union query_packet packet;
     int last = -1;
 
-    request.unlocked_ms = mark->unlocked_ms;
-    memcpy(request.id, mark->code, sizeof request.id);
-    memcpy(request.user, mark->user, sizeof request.user);
-    if (begin(&talk, query, &request, FLEET_MARK, failure) != 0)
+    if (begin(&talk, query, request, operation, failure) != 0)
         return -1;
     const ssize_t size = next_packet(&talk, &packet, failure);
     if (size > 0)
-        last = is_last(&packet, size, &answer, failure);
+        last = is_last(&packet, size, answer, failure);
     fleet_client_close(&talk.client);
     if (last == 0)
         return wrong_version(failure);
     return last > 0 ? 0 : -1;
 }
 
-int fleet_query_marks(const struct fleet_query *query, struct fleet_mark *mark,
-                      struct failure *failure)
+/* Room for packets of one kind, which precede the last one. */
+struct packet_list {
+    void *item;
+    size_t item_size;
+    int most;
+    bool (*decode)(const void *packet, size_t size, void *item);
+};
+
+/* Asks for a list. Returns how many there are, or -1 with the reason. */
+static int ask_for_list(const struct fleet_query *query, const struct fleet_request *request,
+                        enum fleet_operation operation, const struct packet_list *list,
+                        struct fleet_answer *answer, struct failure *failure)
 {
     struct conversation talk;
-    struct fleet_answer answer;
     union query_packet packet;
     int found = 0, last = 0;
 
-    if (begin(&talk, query, &nobody, FLEET_MARKS, failure) != 0)
+    if (begin(&talk, query, request, operation, failure) != 0)
         return -1;
     while (last == 0) {
         const ssize_t size = next_packet(&talk, &packet, failure);
-        last = size < 0 ? -1 : is_last(&packet, size, &answer, failure);
-        if (last == 0 &&
-            (found == FLEET_MARKS_MAX || !fleet_mark_decode(&packet, (size_t)size, &mark[found++])))
+        last = size < 0 ? -1 : is_last(&packet, size, answer, failure);
+        if (last != 0)
+            break;
+        void *item = (char *)list->item + (size_t)found * list->item_size;
+        if (found++ == list->most || !list->decode(&packet, (size_t)size, item))
             last = wrong_version(failure);
     }
     fleet_client_close(&talk.client);
     return last > 0 ? found : -1;
+}
+
+static bool decode_host(const void *packet, size_t size, void *item)
+{
+    return fleet_host_decode(packet, size, item);
+}
+
+static bool decode_mark(const void *packet, size_t size, void *item)
+{
+    return fleet_mark_decode(packet, size, item);
+}
+
+static bool decode_count(const void *packet, size_t size, void *item)
+{
+    return fleet_count_decode(packet, size, item);
+}
+
+int fleet_query_hosts(const struct fleet_query *query, struct fleet_host *host,
+                      struct failure *failure)
+{
+    const struct packet_list list = {host, sizeof *host, FLEET_HOSTS_MAX, decode_host};
+    struct fleet_answer answer;
+
+    return ask_for_list(query, &nobody, FLEET_HOSTS, &list, &answer, failure);
+}
+
+int fleet_query_mark(const struct fleet_query *query, const struct fleet_mark *mark,
+                     struct failure *failure)
+{
+    struct fleet_request request = nobody;
+    struct fleet_answer answer;
+
+    request.unlocked_ms = mark->unlocked_ms;
+    memcpy(request.id, mark->code, sizeof request.id);
+    memcpy(request.user, mark->user, sizeof request.user);
+    return ask_once(query, &request, FLEET_MARK, &answer, failure);
+}
+
+int fleet_query_marks(const struct fleet_query *query, struct fleet_mark *mark,
+                      struct failure *failure)
+{
+    const struct packet_list list = {mark, sizeof *mark, FLEET_MARKS_MAX, decode_mark};
+    struct fleet_answer answer;
+
+    return ask_for_list(query, &nobody, FLEET_MARKS, &list, &answer, failure);
 }
 
 int fleet_query_look(const struct fleet_query *query, const struct fleet_request *request,
                      struct fleet_count *count, int64_t *penalty_ms, struct failure *failure)
 {
-    struct conversation talk;
+    const struct packet_list list = {count, sizeof *count, FLEET_COUNTS_MAX, decode_count};
     struct fleet_answer answer;
-    union query_packet packet;
-    int found = 0, last = 0;
 
-    if (begin(&talk, query, request, FLEET_LOOK, failure) != 0)
-        return -1;
-    while (last == 0) {
-        const ssize_t size = next_packet(&talk, &packet, failure);
-        last = size < 0 ? -1 : is_last(&packet, size, &answer, failure);
-        if (last == 0 && (found == FLEET_COUNTS_MAX ||
-                          !fleet_count_decode(&packet, (size_t)size, &count[found++])))
-            last = wrong_version(failure);
-    }
-    fleet_client_close(&talk.client);
-    *penalty_ms = last > 0 ? answer.lock_left_ms : 0;
-    return last > 0 ? found : -1;
+    const int found = ask_for_list(query, request, FLEET_LOOK, &list, &answer, failure);
+    *penalty_ms = found >= 0 ? answer.lock_left_ms : 0;
+    return found;
 }
 
 int fleet_query_clear(const struct fleet_query *query, const struct fleet_request *request,
                       unsigned *failures, struct failure *failure)
 {
-    struct conversation talk;
     struct fleet_answer answer;
-    union query_packet packet;
-    int last = -1;
 
-    if (begin(&talk, query, request, FLEET_CLEAR, failure) != 0)
-        return -1;
-    const ssize_t size = next_packet(&talk, &packet, failure);
-    if (size > 0)
-        last = is_last(&packet, size, &answer, failure);
-    fleet_client_close(&talk.client);
-    if (last == 0)
-        return wrong_version(failure);
-    if (last < 0)
+    if (ask_once(query, request, FLEET_CLEAR, &answer, failure) != 0)
         return -1;
     *failures = answer.failures;
     return answer.in_flight > 0;

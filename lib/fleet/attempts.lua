@@ -855,10 +855,7 @@ local function run()
                      lock = integer(-1, TIME_MAX), by_source = integer(0, 1) == 1 }
     local kind = redis.call('TYPE', key).ok
     check(kind == 'hash' or kind == 'none')
-    local result = operation(origin, limits)
-    -- Those who wait for this user look again.
-    if next(changed) then redis.call('PUBLISH', key, '') end
-    return result
+    return operation(origin, limits)
 end
 
 local ok, result = pcall(run)

@@ -513,9 +513,9 @@ def is_unknown_after_a_restart():
 def needs_no_more_than_these_commands():
     """an ACL user of a host"""
     fresh()
-    STORE.call("ACL", "SETUSER", "h1", "on", ">secret", "~tmout:*", "&tmout:*", "-@all", "+evalsha",
+    STORE.call("ACL", "SETUSER", "h1", "on", ">secret", "~tmout:*", "-@all", "+evalsha",
                "+script|load", "+time", "+type", "+hget", "+hset", "+hdel", "+del", "+pttl",
-               "+pexpire", "+publish")
+               "+pexpire")
     mine = Connection(SERVER.path)
     mine.call("AUTH", "h1", "secret")
     script = Script(mine, SCRIPT, limits=(3, 900000, 600000, 1))

@@ -28,7 +28,7 @@ unixsocket /run/redis/test.sock
 unixsocketperm 770
 save ""
 user default off
-user bastion1 on >right ~tmout:* &tmout:* -@all +evalsha +script|load +time +type +info +hget +hset +hdel +del +pttl +pexpire +publish
+user bastion1 on >right ~tmout:* -@all +evalsha +script|load +time +type +info +hget +hset +hdel +del +pttl +pexpire
 """
 SETTINGS = """endpoints     = {"/run/redis/test.sock"}
 acl_user      = bastion1

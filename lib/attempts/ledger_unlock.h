@@ -4,6 +4,17 @@
 
 #include "lib/attempts/ledger_file.h"
 
+/* Everything, whenever it failed. */
+#define UNLOCK_ALL INT64_MAX
+
+/* Where a user's ledger is, and what of it is to be forgotten. */
+struct ledger_unlocking {
+    const char *state_dir;
+    uid_t uid, owner;
+    struct timestamp now;
+    int64_t until_ms; /* what failed by then, by the boot clock of now; or UNLOCK_ALL */
+};
+
 /* What was undone. */
 struct ledger_unlocked {
     unsigned failures;
@@ -12,30 +23,16 @@ struct ledger_unlocked {
 };
 
 /*
- * Forgets all failures and locks; attempts in flight go on, unless they have
- * stalled. A ledger that is damaged, or of a later version, is replaced by a new
- * one; one whose lock another process does not release, by a copy. Returns
- * LEDGER_OK, LEDGER_ABSENT, or LEDGER_FAILED with the reason.
+ * Forgets failures and locks, as count_forget() does; attempts in flight go on. Doing it again
+ * changes nothing. One whose lock another process does not release is replaced by a copy.
+ *
+ * With UNLOCK_ALL, attempts that have stalled are forgotten, too, and a ledger that is damaged,
+ * or of a later version, is replaced by a new one. Else such a ledger is a failure: another host
+ * cannot make this one throw evidence away, and the next login replaces it.
+ *
+ * Returns LEDGER_OK, LEDGER_ABSENT, or LEDGER_FAILED with the reason.
  */
-enum ledger_status ledger_unlock(const char *state_dir, uid_t uid, uid_t owner,
-                                 const struct timestamp *now, struct ledger_unlocked *unlocked,
-                                 struct failure *failure);
-
-/* Where a user's ledger is, and the time. */
-struct ledger_forgetting {
-    const char *state_dir;
-    uid_t uid, owner;
-    struct timestamp now;
-    int64_t until_ms; /* by the boot clock of now */
-};
-
-/*
- * Forgets only what failed at until_ms or before, as count_forget() does, and the penalty lock
- * of a damaged ledger that was replaced by then; attempts in flight go on. Doing it again
- * changes nothing. Returns LEDGER_OK, LEDGER_ABSENT, or LEDGER_FAILED with the reason: also
- * where the ledger is damaged, for the next login to replace.
- */
-enum ledger_status ledger_forget(const struct ledger_forgetting *forgetting,
+enum ledger_status ledger_unlock(const struct ledger_unlocking *unlocking,
                                  struct ledger_unlocked *unlocked, struct failure *failure);
 
 #endif

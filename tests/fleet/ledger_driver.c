@@ -90,11 +90,15 @@ static void settle(unsigned n, int outcome, int64_t ms)
 
 static void forget(int64_t ms)
 {
-    const struct timestamp now = at(ms);
+    const struct ledger_unlocking unlocking = {.state_dir = directory,
+                                               .uid = USER,
+                                               .owner = geteuid(),
+                                               .now = at(ms),
+                                               .until_ms = UNLOCK_ALL};
     struct ledger_unlocked unlocked = {0};
     struct failure failure = {""};
 
-    if (ledger_unlock(directory, USER, geteuid(), &now, &unlocked, &failure) == LEDGER_FAILED)
+    if (ledger_unlock(&unlocking, &unlocked, &failure) == LEDGER_FAILED)
         fail("forget", failure.text);
     printf("%u %d\n", unlocked.failures, unlocked.locked);
 }

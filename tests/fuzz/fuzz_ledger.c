@@ -193,11 +193,16 @@ static bool look(struct attempt_state *state)
 
 static void unlock(void)
 {
+    const struct ledger_unlocking unlocking = {.state_dir = fuzz_directory,
+                                               .uid = USER,
+                                               .owner = geteuid(),
+                                               .now = now,
+                                               .until_ms = UNLOCK_ALL};
     struct ledger_unlocked unlocked;
     struct failure failure = {""};
     struct attempt_state state;
 
-    MUST(ledger_unlock(fuzz_directory, USER, geteuid(), &now, &unlocked, &failure) == LEDGER_OK);
+    MUST(ledger_unlock(&unlocking, &unlocked, &failure) == LEDGER_OK);
     MUST(look(&state));
     MUST(state.failures == 0 && state.lock_left_ms == 0);
 }

@@ -370,13 +370,14 @@ static void record_unlock(const struct tmoutctl_context *context, const struct a
 int unlock_user(const struct tmoutctl_context *context, const char *user, uid_t uid,
                 struct ledger_unlocked *undone, struct failure *failure)
 {
-    struct timestamp now;
+    struct ledger_unlocking unlocking = {
+        .state_dir = context->state_dir, .uid = uid, .owner = geteuid(), .until_ms = UNLOCK_ALL};
     struct failure why = {""};
 
     *undone = (struct ledger_unlocked){0};
-    if (clock_now(&now, failure) != 0)
+    if (clock_now(&unlocking.now, failure) != 0)
         return -1;
-    switch (ledger_unlock(context->state_dir, uid, geteuid(), &now, undone, &why)) {
+    switch (ledger_unlock(&unlocking, undone, &why)) {
     case LEDGER_OK:
         break;
     case LEDGER_ABSENT:
@@ -417,29 +418,29 @@ int unlock_user_as_told(const struct tmoutctl_context *context, const char *user
                         int64_t unlocked_ms, struct ledger_unlocked *undone,
                         struct failure *failure)
 {
-    struct ledger_forgetting forgetting = {.state_dir = context->state_dir, .owner = geteuid()};
+    struct ledger_unlocking unlocking = {.state_dir = context->state_dir, .owner = geteuid()};
     struct failure why = {""};
 
     *undone = (struct ledger_unlocked){0};
-    const int known = find_told_user(user, &forgetting.uid, failure);
+    const int known = find_told_user(user, &unlocking.uid, failure);
     if (known <= 0)
         return known;
-    if (clock_now(&forgetting.now, failure) != 0)
+    if (clock_now(&unlocking.now, failure) != 0)
         return -1;
-    const int64_t ago_ms = clock_elapsed_ms(unlocked_ms, forgetting.now.wall_ms);
-    forgetting.until_ms = forgetting.now.boot_ms - (ago_ms > 0 ? ago_ms : 0);
-    switch (ledger_forget(&forgetting, undone, &why)) {
+    const int64_t ago_ms = clock_elapsed_ms(unlocked_ms, unlocking.now.wall_ms);
+    unlocking.until_ms = unlocking.now.boot_ms - (ago_ms > 0 ? ago_ms : 0);
+    switch (ledger_unlock(&unlocking, undone, &why)) {
     case LEDGER_OK:
         break;
     case LEDGER_ABSENT:
         return 0;
     default:
         failure_set(failure, "%s/" LEDGER_DIRECTORY "/%u: %s", context->state_dir,
-                    (unsigned)forgetting.uid, why.text);
+                    (unsigned)unlocking.uid, why.text);
         return -1;
     }
     failure->text[0] = '\0';
-    record_unlock(context, &(struct audit_subject){.uid = forgetting.uid, .user = user}, undone,
+    record_unlock(context, &(struct audit_subject){.uid = unlocking.uid, .user = user}, undone,
                   true, failure);
     return 0;
 }

@@ -152,14 +152,23 @@ static struct attempt_state look_at(const char *directory, const struct origin *
     return state;
 }
 
+static struct ledger_unlocking unlocking_until(const char *directory, int64_t now_ms,
+                                               int64_t until_ms)
+{
+    return (struct ledger_unlocking){.state_dir = directory,
+                                     .uid = USER,
+                                     .owner = geteuid(),
+                                     .now = at(now_ms),
+                                     .until_ms = until_ms};
+}
+
 /* Unlocks as root. *had: whether there was anything to clear. */
 static enum ledger_status unlock(const char *directory, int64_t ms, bool *had)
 {
-    const struct timestamp now = at(ms);
+    const struct ledger_unlocking unlocking = unlocking_until(directory, ms, UNLOCK_ALL);
     struct ledger_unlocked unlocked;
     struct failure failure = {""};
-    const enum ledger_status status =
-        ledger_unlock(directory, USER, geteuid(), &now, &unlocked, &failure);
+    const enum ledger_status status = ledger_unlock(&unlocking, &unlocked, &failure);
 
     assert_int_equal(unlocked.replaced, strlen(failure.text) > 0 && status == LEDGER_OK);
     *had = unlocked.failures > 0 || unlocked.locked || unlocked.replaced;
@@ -1852,7 +1861,7 @@ static void keeps_evidence_if_many_find_the_damage(void **state)
 static void unlock_clears_failures(void **state)
 {
     const struct origin source = address("192.0.2.1");
-    const struct timestamp now = at(0);
+    const struct ledger_unlocking unlocking = unlocking_until(*state, 0, UNLOCK_ALL);
     struct ledger_unlocked unlocked;
     struct failure failure = {""};
     struct attempt a;
@@ -1876,7 +1885,7 @@ static void unlock_clears_failures(void **state)
     fail_times(*state, &network, &by_user, 0, 3);
     fail_times(*state, &source, &by_source, 0, 2);
     begin_admitted(*state, &a, &source, &by_source, 0);
-    assert_int_equal(ledger_unlock(*state, USER, geteuid(), &now, &unlocked, &failure), LEDGER_OK);
+    assert_int_equal(ledger_unlock(&unlocking, &unlocked, &failure), LEDGER_OK);
     assert_int_equal(unlocked.failures, 3 + 3 + 2);
     assert_true(unlocked.locked);
     assert_false(unlocked.replaced);
@@ -1892,20 +1901,16 @@ static void unlock_clears_failures(void **state)
 /* What another host has unlocked: up to then, in all records, and as often as it is told. */
 static void forgetting_leaves_what_failed_later(void **state)
 {
-    struct ledger_forgetting forgetting = {.state_dir = *state,
-                                           .uid = USER,
-                                           .owner = geteuid(),
-                                           .now = at(5000),
-                                           .until_ms = at(2000).boot_ms};
+    const struct ledger_unlocking unlocking = unlocking_until(*state, 5000, at(2000).boot_ms);
     struct ledger_unlocked unlocked;
     struct failure failure = {""};
     struct attempt a;
 
-    assert_int_equal(ledger_forget(&forgetting, &unlocked, &failure), LEDGER_ABSENT);
+    assert_int_equal(ledger_unlock(&unlocking, &unlocked, &failure), LEDGER_ABSENT);
     fail_times(*state, &local, &by_user, 1000, 3);
     fail_times(*state, &network, &by_user, 3000, 2);
     begin_admitted(*state, &a, &network, &by_user, 1000);
-    assert_int_equal(ledger_forget(&forgetting, &unlocked, &failure), LEDGER_OK);
+    assert_int_equal(ledger_unlock(&unlocking, &unlocked, &failure), LEDGER_OK);
     assert_int_equal(unlocked.failures, 3);
     assert_true(unlocked.locked);
     assert_int_equal(look_at(*state, &local, &by_user, 5000).failures, 0);
@@ -1913,7 +1918,7 @@ static void forgetting_leaves_what_failed_later(void **state)
     assert_int_equal(look_at(*state, &network, &by_user, 5000).in_flight, 1);
     end(&a, false, &by_user, 5000);
     assert_int_equal(ask_once(*state, &network, &by_user, 5000), REJECTED_LOCKED);
-    assert_int_equal(ledger_forget(&forgetting, &unlocked, &failure), LEDGER_OK);
+    assert_int_equal(ledger_unlock(&unlocking, &unlocked, &failure), LEDGER_OK);
     assert_int_equal(unlocked.failures, 0);
     assert_false(unlocked.locked);
     assert_int_equal(ask_once(*state, &network, &by_user, 5000), REJECTED_LOCKED);
@@ -1922,17 +1927,13 @@ static void forgetting_leaves_what_failed_later(void **state)
 /* Another host cannot make this one throw evidence away. */
 static void forgetting_leaves_a_damaged_ledger(void **state)
 {
-    const struct ledger_forgetting forgetting = {.state_dir = *state,
-                                                 .uid = USER,
-                                                 .owner = geteuid(),
-                                                 .now = at(5000),
-                                                 .until_ms = at(5000).boot_ms};
+    const struct ledger_unlocking unlocking = unlocking_until(*state, 5000, at(5000).boot_ms);
     struct ledger_unlocked unlocked;
     struct failure failure = {""};
 
     fail_times(*state, &local, &by_user, 1000, 3);
     damage_ledger(*state);
-    assert_int_equal(ledger_forget(&forgetting, &unlocked, &failure), LEDGER_FAILED);
+    assert_int_equal(ledger_unlock(&unlocking, &unlocked, &failure), LEDGER_FAILED);
     assert_true(strlen(failure.text) > 0);
     assert_detected_and_sealed(*state);
 }

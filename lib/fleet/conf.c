@@ -66,10 +66,7 @@ bool fleet_conf_has_tls(void)
 
 bool fleet_conf_path(const char *config_path, char *path, size_t size)
 {
-    const char *slash = strrchr(config_path, '/');
-    const int length = slash != NULL ? (int)(slash - config_path + 1) : 0;
-
-    return snprintf(path, size, "%.*s" FLEET_CONF_NAME, length, config_path) < (int)size;
+    return fleet_path_beside(config_path, FLEET_CONF_NAME, path, size);
 }
 
 /* --- values -------------------------------------------------------------------------- */

@@ -37,15 +37,19 @@ static int directory_length(const char *path)
     return slash != NULL ? (int)(slash - path + 1) : 0;
 }
 
+bool fleet_path_beside(const char *path, const char *name, char *beside, size_t size)
+{
+    return snprintf(beside, size, "%.*s%s", directory_length(path), path, name) < (int)size;
+}
+
 bool fleet_file_path(const char *conf_path, const char *name, char *path, size_t size)
 {
-    const int length = directory_length(conf_path);
     char beside[PATH_MAX];
 
     if (is_credential(conf_path))
-        return snprintf(path, size, "%.*s" CREDENTIAL_PREFIX "%s", length, conf_path, name) <
-               (int)size;
-    if (snprintf(beside, sizeof beside, "%.*stmout-fleet", length, conf_path) >= (int)sizeof beside)
+        return snprintf(path, size, "%.*s" CREDENTIAL_PREFIX "%s", directory_length(conf_path),
+                        conf_path, name) < (int)size;
+    if (!fleet_path_beside(conf_path, "tmout-fleet", beside, sizeof beside))
         return false;
     const bool is_there = access(beside, F_OK) == 0 || errno != ENOENT;
     return snprintf(path, size, "%s/%s", is_there ? beside : FLEET_FILES_DIR, name) < (int)size;
@@ -57,10 +61,11 @@ static int open_at_path(const char *path, uid_t owner, struct stat *st, struct f
     char directory[PATH_MAX];
     int fd = -1;
 
-    snprintf(directory, sizeof directory, "%.*s", directory_length(path), path);
+    const int length = directory_length(path);
+    snprintf(directory, sizeof directory, "%.*s", length > 0 ? length : 1, length > 0 ? path : ".");
     const int directory_fd = secure_open_directory(directory, owner, O_PATH, &reason);
     if (directory_fd >= 0)
-        fd = secure_open_file(directory_fd, path + strlen(directory), owner, st, &reason);
+        fd = secure_open_file(directory_fd, path + length, owner, st, &reason);
     const int error = errno;
     if (directory_fd >= 0)
         close(directory_fd);
@@ -68,6 +73,20 @@ static int open_at_path(const char *path, uid_t owner, struct stat *st, struct f
         failure_set(failure, "%s: %s", path, reason.text);
     errno = error;
     return fd;
+}
+
+int fleet_secret_open(const char *path, uid_t owner, struct failure *failure)
+{
+    struct stat st;
+    const int fd = open_at_path(path, owner, &st, failure);
+
+    if (fd < 0 || (st.st_mode & 077) == 0)
+        return fd;
+    failure_set(failure,
+                "%s: others than root can read it: run chmod 600 on it, and make a new one", path);
+    close(fd);
+    errno = EPERM;
+    return -1;
 }
 
 int fleet_file_open(const char *conf_path, const char *name, uid_t owner, bool is_secret,
@@ -81,14 +100,17 @@ int fleet_file_open(const char *conf_path, const char *name, uid_t owner, bool i
         errno = EPERM;
         return -1;
     }
-    const int fd = open_at_path(path, owner, &st, failure);
     /* systemd shows by the group's bits that the service's user may read its copy. */
-    if (fd < 0 || !is_secret || is_credential(conf_path) || (st.st_mode & 077) == 0)
-        return fd;
-    failure_set(failure, "%s: others than root can read it: run chmod 600 on it", path);
-    close(fd);
-    errno = EPERM;
-    return -1;
+    return is_secret && !is_credential(conf_path) ? fleet_secret_open(path, owner, failure)
+                                                  : open_at_path(path, owner, &st, failure);
+}
+
+ssize_t fleet_first_line_read(int fd, char *line, size_t size)
+{
+    const ssize_t got = read(fd, line, size);
+    const char *end = got > 0 ? memchr(line, '\n', (size_t)got) : NULL;
+
+    return end != NULL ? end - line : got;
 }
 
 int fleet_password_read(const char *conf_path, const char *name, uid_t owner,
@@ -98,16 +120,14 @@ int fleet_password_read(const char *conf_path, const char *name, uid_t owner,
 
     if (fd < 0)
         return -1;
-    const ssize_t size = read(fd, password, FLEET_PASSWORD_MAX);
+    const ssize_t length = fleet_first_line_read(fd, password, FLEET_PASSWORD_MAX);
     const int error = errno;
     close(fd);
     errno = error;
-    if (size < 0) {
+    if (length < 0) {
         failure_set(failure, "cannot read %s: %s", name, failure_reason(error));
         return -1;
     }
-    const char *end = memchr(password, '\n', (size_t)size);
-    const size_t length = end != NULL ? (size_t)(end - password) : (size_t)size;
     const bool fits = length < FLEET_PASSWORD_MAX;
     password[fits ? length : 0] = '\0';
     password[strcspn(password, "\r")] = '\0';

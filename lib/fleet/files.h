@@ -18,6 +18,21 @@
 
 enum { FLEET_PASSWORD_MAX = 512 };
 
+/* The path of the file with this name in the directory of another. Returns false if it is too
+ * long. */
+bool fleet_path_beside(const char *path, const char *name, char *beside, size_t size);
+
+/*
+ * Opens a file that nobody but owner may be able to read, as secure_open_file() does. Returns a
+ * descriptor above 2, or -1 with errno and the reason, which names the path: EPERM if it is not
+ * trusted.
+ */
+int fleet_secret_open(const char *path, uid_t owner, struct failure *failure);
+
+/* Reads the first line of a file, without its end, and no more than size. Returns its length, or
+ * -1 with errno. */
+ssize_t fleet_first_line_read(int fd, char *line, size_t size);
+
 /* The file's name, of a setting that has the name, or its path in FLEET_FILES_DIR. */
 const char *fleet_file_name(const char *setting);
 

@@ -17,7 +17,7 @@
 enum { FLEET_UNLOCK_KEY_MAX = 512, FLEET_UNLOCK_KEY_MIN = 32 };
 
 struct fleet_unlock_key {
-    unsigned char bytes[FLEET_UNLOCK_KEY_MAX];
+    char text[FLEET_UNLOCK_KEY_MAX];
     size_t size;
 };
 

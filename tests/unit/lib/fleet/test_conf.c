@@ -199,7 +199,8 @@ static void files(void **state)
     char *password = put_file(*state, "password", "right\n", 0644);
 
     with_files(state, "password_file = password",
-               "/tmout-fleet/password: others than root can read it: run chmod 600 on it");
+               "/tmout-fleet/password: others than root can read it: run chmod 600 on it, and make "
+               "a new one");
     assert_int_equal(chmod(password, 0600), 0);
     with_files(state, "password_file = password", NULL);
     write_text(password, "\nright\n");

@@ -11,7 +11,7 @@ static struct fleet_unlock_key key_of(const char *text)
 {
     struct fleet_unlock_key key = {.size = strlen(text)};
 
-    memcpy(key.bytes, text, key.size);
+    memcpy(key.text, text, key.size);
     return key;
 }
 
@@ -83,7 +83,7 @@ static int read_key(const char *directory, char *text, size_t size)
 
     const int result = fleet_unlock_key_read(&context, &key, &failure);
     if (result == 0)
-        snprintf(text, size, "%.*s", (int)key.size, (const char *)key.bytes);
+        snprintf(text, size, "%.*s", (int)key.size, key.text);
     else
         snprintf(text, size, "%s", failure.text);
     free(config);
@@ -115,7 +115,7 @@ static void a_key_must_be_secret_and_long(void **state)
     for (unsigned mode = 0604; mode <= 0640; mode += 034) {
         assert_int_equal(chmod(path, mode), 0);
         assert_int_equal(read_key(*state, text, sizeof text), -1);
-        assert_non_null(strstr(text, "others can read it"));
+        assert_non_null(strstr(text, "others than root can read it"));
     }
     assert_int_equal(chmod(path, 0600), 0);
     write_text(path, "0123456789abcdef0123456789abcde\n");

@@ -14,8 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { EXEC_FAILED = 127 };
-
 /* The pipes of a run; -1 for an end that is closed. */
 struct pipes {
     int read_fd[SUBPROCESS_STREAMS], write_fd[SUBPROCESS_STREAMS];
@@ -46,6 +44,15 @@ static int open_pipes(struct pipes *pipes)
     return 0;
 }
 
+void subprocess_exec(const char *const *argv, const char *const *environment)
+{
+    /* Those that our caller has left open. Before Linux 5.9 they stay. */
+    syscall(SYS_close_range, STDERR_FILENO + 1U, ~0U, 0U);
+    /* execve() changes none of the arguments, though its type allows it. */
+    execve(argv[0], (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)environment);
+    _exit(SUBPROCESS_EXEC_FAILED);
+}
+
 /* In the child: only what is safe between fork() and exec(). */
 static void __attribute__((noreturn)) become(const char *const *argv, const int *write_fd)
 {
@@ -55,12 +62,8 @@ static void __attribute__((noreturn)) become(const char *const *argv, const int 
     if (input_fd < 0 || dup2(input_fd, STDIN_FILENO) < 0 ||
         dup2(write_fd[SUBPROCESS_OUT], STDOUT_FILENO) < 0 ||
         dup2(write_fd[SUBPROCESS_ERR], STDERR_FILENO) < 0 || chdir("/") != 0)
-        _exit(EXEC_FAILED);
-    /* Those that our caller has left open. Before Linux 5.9 they stay. */
-    syscall(SYS_close_range, STDERR_FILENO + 1U, ~0U, 0U);
-    /* execve() changes none of the arguments, though its type allows it. */
-    execve(argv[0], (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)no_environment);
-    _exit(EXEC_FAILED);
+        _exit(SUBPROCESS_EXEC_FAILED);
+    subprocess_exec(argv, no_environment);
 }
 
 /* Waits until one of the descriptors is ready. Returns 0, or -1 with errno,

@@ -30,4 +30,11 @@ bool subprocess_succeeded(const struct subprocess *result);
 
 void subprocess_free(struct subprocess *result);
 
+/* How a child ends that cannot become the program. */
+enum { SUBPROCESS_EXEC_FAILED = 127 };
+
+/* In a child of fork(): becomes the program, with no more than descriptors 0 to 2. */
+void subprocess_exec(const char *const *argv, const char *const *environment)
+    __attribute__((noreturn));
+
 #endif

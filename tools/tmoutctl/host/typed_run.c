@@ -3,6 +3,7 @@
 #include "lib/host/clock.h"
 #include "lib/host/descriptor.h"
 #include "tools/tmoutctl/host/output_text.h"
+#include "tools/tmoutctl/host/subprocess.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,11 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { QUIET_MS = 300, ENVIRONMENT_MAX = 16, EXEC_FAILED = 127 };
+enum { QUIET_MS = 300, ENVIRONMENT_MAX = 16 };
 
 /* A terminal: our end, and the program's. */
 struct terminal_pair {
@@ -60,15 +60,10 @@ typed_run_become(const struct typed_run *run, const struct terminal_pair *pair)
         environment[count] = ssh_tty;
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (dup2(pair->slave_fd, fd) < 0)
-            _exit(EXEC_FAILED);
-    /* Those that our caller has left open. Before Linux 5.9 they stay. */
-    syscall(SYS_close_range, STDERR_FILENO + 1U, ~0U, 0U);
+            _exit(SUBPROCESS_EXEC_FAILED);
     if (run->prepare(STDIN_FILENO) != 0 || setsid() < 0 || ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0)
-        _exit(EXEC_FAILED);
-    /* execve() changes none of the arguments, though its type allows it. */
-    execve(run->argv[0], (char *const *)(uintptr_t)run->argv,
-           (char *const *)(uintptr_t)environment);
-    _exit(EXEC_FAILED);
+        _exit(SUBPROCESS_EXEC_FAILED);
+    subprocess_exec(run->argv, environment);
 }
 
 /* Reads what there is. Returns 0, or -1 with errno. */

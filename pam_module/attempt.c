@@ -33,35 +33,37 @@ struct attempt {
     bool in_progress, succeeded;
 };
 
-/* Attempts in progress, the latest first. */
-static struct attempt *in_progress;
-static pthread_mutex_t in_progress_lock = PTHREAD_MUTEX_INITIALIZER;
+/* Attempts in progress, the latest first. Numbers begin at one so that not all of it is zero:
+ * the module would have one more segment, .bss, to be mapped at each login. */
+static struct {
+    pthread_mutex_t lock;
+    struct attempt *latest;
+    uint64_t next_number;
+} in_progress = {.lock = PTHREAD_MUTEX_INITIALIZER, .next_number = 1};
 
 static void track_attempt(struct attempt *attempt)
 {
-    static uint64_t last_number;
-
-    pthread_mutex_lock(&in_progress_lock);
+    pthread_mutex_lock(&in_progress.lock);
     attempt->thread = pthread_self();
-    attempt->next = in_progress;
-    in_progress = attempt;
+    attempt->next = in_progress.latest;
+    in_progress.latest = attempt;
     attempt->in_progress = true;
     snprintf(attempt->marker, sizeof attempt->marker, "attempt %llu",
-             (unsigned long long)++last_number);
-    pthread_mutex_unlock(&in_progress_lock);
+             (unsigned long long)in_progress.next_number++);
+    pthread_mutex_unlock(&in_progress.lock);
 }
 
 static void untrack_attempt(struct attempt *attempt)
 {
-    pthread_mutex_lock(&in_progress_lock);
-    for (struct attempt **link = &in_progress; *link != NULL; link = &(*link)->next) {
+    pthread_mutex_lock(&in_progress.lock);
+    for (struct attempt **link = &in_progress.latest; *link != NULL; link = &(*link)->next) {
         if (*link == attempt) {
             *link = attempt->next;
             break;
         }
     }
     attempt->in_progress = false;
-    pthread_mutex_unlock(&in_progress_lock);
+    pthread_mutex_unlock(&in_progress.lock);
 }
 
 /*
@@ -74,14 +76,14 @@ static struct attempt *find_attempt(const void *appdata, bool *sure)
     struct attempt *latest = NULL, *matching = NULL;
     unsigned count = 0;
 
-    pthread_mutex_lock(&in_progress_lock);
-    for (struct attempt *attempt = in_progress; attempt != NULL; attempt = attempt->next) {
+    pthread_mutex_lock(&in_progress.lock);
+    for (struct attempt *attempt = in_progress.latest; attempt != NULL; attempt = attempt->next) {
         if (attempt == appdata)
             matching = attempt;
         if (pthread_equal(attempt->thread, pthread_self()) && count++ == 0)
             latest = attempt;
     }
-    pthread_mutex_unlock(&in_progress_lock);
+    pthread_mutex_unlock(&in_progress.lock);
     *sure = matching != NULL || count == 1;
     return matching != NULL ? matching : latest;
 }

@@ -2,17 +2,12 @@
 
 #include <string.h>
 
-#define REQUEST_MAGIC UINT32_C(0x74666c51) /* "tflQ" */
-#define ANSWER_MAGIC  UINT32_C(0x74666c41) /* "tflA" */
-#define COUNT_MAGIC   UINT32_C(0x74666c43) /* "tflC" */
-#define STATE_MAGIC   UINT32_C(0x74666c53) /* "tflS" */
-#define HOST_MAGIC    UINT32_C(0x74666c48) /* "tflH" */
-#define MARK_MAGIC    UINT32_C(0x74666c4d) /* "tflM" */
+#define MAGIC UINT32_C(0x74666c00) /* "tfl", and a letter for the packet */
 
 enum { WIRE_VERSION = 1 };
 
 struct request_packet {
-    uint32_t magic, version;
+    struct fleet_head head;
     uint32_t operation, outcome;
     unsigned char id[FLEET_ID_SIZE];
     int64_t unlocked_ms;
@@ -25,7 +20,7 @@ struct request_packet {
 };
 
 struct answer_packet {
-    uint32_t magic, version;
+    struct fleet_head head;
     uint32_t status, failures, in_flight, moves;
     int64_t lock_left_ms;
     uint32_t unused[2];
@@ -34,11 +29,22 @@ struct answer_packet {
 _Static_assert(sizeof(struct request_packet) == FLEET_REQUEST_SIZE, "no padding");
 _Static_assert(sizeof(struct answer_packet) == FLEET_ANSWER_SIZE, "no padding");
 
+struct fleet_head fleet_head(enum fleet_packet packet)
+{
+    return (struct fleet_head){.magic = MAGIC | (uint32_t)packet, .version = WIRE_VERSION};
+}
+
+static bool is_head(const struct fleet_head *head, enum fleet_packet packet)
+{
+    const struct fleet_head expected = fleet_head(packet);
+
+    return head->magic == expected.magic && head->version == expected.version;
+}
+
 void fleet_request_encode(const struct fleet_request *request,
                           unsigned char packet[FLEET_REQUEST_SIZE])
 {
-    struct request_packet out = {.magic = REQUEST_MAGIC,
-                                 .version = WIRE_VERSION,
+    struct request_packet out = {.head = fleet_head(FLEET_PACKET_REQUEST),
                                  .operation = (uint32_t)request->operation,
                                  .outcome = (uint32_t)request->outcome,
                                  .unlocked_ms = request->unlocked_ms,
@@ -56,8 +62,7 @@ void fleet_request_encode(const struct fleet_request *request,
 
 void fleet_answer_encode(const struct fleet_answer *answer, unsigned char packet[FLEET_ANSWER_SIZE])
 {
-    const struct answer_packet out = {.magic = ANSWER_MAGIC,
-                                      .version = WIRE_VERSION,
+    const struct answer_packet out = {.head = fleet_head(FLEET_PACKET_ANSWER),
                                       .status = (uint32_t)answer->status,
                                       .failures = answer->failures,
                                       .in_flight = answer->in_flight,
@@ -89,7 +94,7 @@ bool fleet_request_decode(const void *packet, size_t size, struct fleet_request 
     if (size != sizeof in)
         return false;
     memcpy(&in, packet, sizeof in);
-    if (in.magic != REQUEST_MAGIC || in.version != WIRE_VERSION || in.operation < FLEET_ADMIT ||
+    if (!is_head(&in.head, FLEET_PACKET_REQUEST) || in.operation < FLEET_ADMIT ||
         in.operation > FLEET_MARKS || in.outcome > ATTEMPT_WITHDRAWN)
         return false;
     if (!is_network_origin(in.origin_kind) || !is_address(in.origin_kind, in.address))
@@ -122,7 +127,7 @@ bool fleet_answer_decode(const void *packet, size_t size, struct fleet_answer *a
     if (size != sizeof in)
         return false;
     memcpy(&in, packet, sizeof in);
-    if (in.magic != ANSWER_MAGIC || in.version != WIRE_VERSION || in.status < FLEET_ADMITTED ||
+    if (!is_head(&in.head, FLEET_PACKET_ANSWER) || in.status < FLEET_ADMITTED ||
         in.status > FLEET_DONE || in.failures > ATTEMPTS_MAX || in.in_flight > ATTEMPTS_MAX ||
         in.lock_left_ms < 0 || in.unused[0] != 0 || in.unused[1] != 0)
         return false;
@@ -132,30 +137,6 @@ bool fleet_answer_decode(const void *packet, size_t size, struct fleet_answer *a
                                     .moves = in.moves,
                                     .lock_left_ms = in.lock_left_ms};
     return true;
-}
-
-void fleet_count_mark(struct fleet_count *count)
-{
-    count->magic = COUNT_MAGIC;
-    count->version = WIRE_VERSION;
-}
-
-void fleet_state_mark(struct fleet_state *state)
-{
-    state->magic = STATE_MAGIC;
-    state->version = WIRE_VERSION;
-}
-
-void fleet_host_mark(struct fleet_host *host)
-{
-    host->magic = HOST_MAGIC;
-    host->version = WIRE_VERSION;
-}
-
-void fleet_mark_mark(struct fleet_mark *mark)
-{
-    mark->magic = MARK_MAGIC;
-    mark->version = WIRE_VERSION;
 }
 
 static bool is_text(const char *text, size_t size)
@@ -175,10 +156,9 @@ bool fleet_count_decode(const void *packet, size_t size, struct fleet_count *cou
     if (size != sizeof *count)
         return false;
     memcpy(count, packet, size);
-    return count->magic == COUNT_MAGIC && count->version == WIRE_VERSION &&
-           count->failures <= ATTEMPTS_MAX && count->in_flight <= ATTEMPTS_MAX &&
-           count->lock_left_ms >= 0 && is_text(count->name, sizeof count->name) &&
-           is_text(count->hosts, sizeof count->hosts);
+    return is_head(&count->head, FLEET_PACKET_COUNT) && count->failures <= ATTEMPTS_MAX &&
+           count->in_flight <= ATTEMPTS_MAX && count->lock_left_ms >= 0 &&
+           is_text(count->name, sizeof count->name) && is_text(count->hosts, sizeof count->hosts);
 }
 
 bool fleet_state_decode(const void *packet, size_t size, struct fleet_state *state)
@@ -186,8 +166,8 @@ bool fleet_state_decode(const void *packet, size_t size, struct fleet_state *sta
     if (size != sizeof *state)
         return false;
     memcpy(state, packet, size);
-    return state->magic == STATE_MAGIC && state->version == WIRE_VERSION &&
-           state->store <= FLEET_STORE_UP && state->tls <= 1 && state->overprivileged <= 1 &&
+    return is_head(&state->head, FLEET_PACKET_STATE) && state->store <= FLEET_STORE_UP &&
+           state->tls <= 1 && state->overprivileged <= 1 &&
            is_text(state->eviction, sizeof state->eviction) &&
            is_text(state->endpoint, sizeof state->endpoint) &&
            is_text(state->why, sizeof state->why) && is_text(state->host, sizeof state->host);
@@ -198,7 +178,7 @@ bool fleet_host_decode(const void *packet, size_t size, struct fleet_host *host)
     if (size != sizeof *host)
         return false;
     memcpy(host, packet, size);
-    return host->magic == HOST_MAGIC && host->version == WIRE_VERSION && host->seen_ms >= 0 &&
+    return is_head(&host->head, FLEET_PACKET_HOST) && host->seen_ms >= 0 &&
            is_text(host->name, sizeof host->name);
 }
 
@@ -207,6 +187,6 @@ bool fleet_mark_decode(const void *packet, size_t size, struct fleet_mark *mark)
     if (size != sizeof *mark)
         return false;
     memcpy(mark, packet, size);
-    return mark->magic == MARK_MAGIC && mark->version == WIRE_VERSION && mark->unlocked_ms > 0 &&
+    return is_head(&mark->head, FLEET_PACKET_MARK) && mark->unlocked_ms > 0 &&
            mark->user[0] != '\0' && memchr(mark->user, '\0', sizeof mark->user) != NULL;
 }

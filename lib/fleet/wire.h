@@ -78,9 +78,27 @@ struct fleet_answer {
     int64_t lock_left_ms; /* SETTING_FOREVER: until an administrator unlocks */
 };
 
+enum fleet_packet {
+    FLEET_PACKET_REQUEST = 'Q',
+    FLEET_PACKET_ANSWER = 'A',
+    FLEET_PACKET_COUNT = 'C',
+    FLEET_PACKET_STATE = 'S',
+    FLEET_PACKET_HOST = 'H',
+    FLEET_PACKET_MARK = 'M'
+};
+
+/* What each packet begins with. */
+struct fleet_head {
+    uint32_t magic, version;
+};
+
+struct fleet_head fleet_head(enum fleet_packet packet);
+
+/* The packets that follow are sent as they are, with their fleet_head(). */
+
 /* One count of a user in the store. */
 struct fleet_count {
-    uint32_t magic, version;
+    struct fleet_head head;
     uint32_t failures, in_flight;
     int64_t lock_left_ms; /* SETTING_FOREVER: until an administrator unlocks */
     /* n: of the whole user; 4ADDRESS, 6NETWORK in hexadecimal digits; o4, o6: all others */
@@ -92,7 +110,7 @@ enum fleet_store { FLEET_STORE_STARTING, FLEET_STORE_AWAY, FLEET_STORE_MERGING, 
 
 /* What the daemon knows of itself and the store. Texts end with a NUL. */
 struct fleet_state {
-    uint32_t magic, version;
+    struct fleet_head head;
     uint32_t store; /* enum fleet_store */
     uint32_t tls;
     int64_t running_ms, since_ms; /* since the daemon started; since the store's state changed */
@@ -112,7 +130,7 @@ struct fleet_state {
 
 /* A host that uses the store. */
 struct fleet_host {
-    uint32_t magic, version;
+    struct fleet_head head;
     int64_t seen_ms; /* so long ago; it tells every minute */
     uint64_t policy; /* the same number as this one's: the same rules about failed logins; 0: it
                       * has none that its daemon can read */
@@ -121,7 +139,7 @@ struct fleet_host {
 
 /* A user whom an administrator has unlocked, on one host for all of them. */
 struct fleet_mark {
-    uint32_t magic, version;
+    struct fleet_head head;
     int64_t unlocked_ms;               /* since 1970, by that host's clock */
     unsigned char code[FLEET_ID_SIZE]; /* proves it: see tools/tmoutctl/host/fleet_mark.h */
     char user[FLEET_USER_MAX];
@@ -136,11 +154,6 @@ void fleet_answer_encode(const struct fleet_answer *answer,
 bool fleet_request_decode(const void *packet, size_t size, struct fleet_request *request);
 bool fleet_answer_decode(const void *packet, size_t size, struct fleet_answer *answer);
 
-/* Set what marks the packet, which is then sent as it is. */
-void fleet_count_mark(struct fleet_count *count);
-void fleet_state_mark(struct fleet_state *state);
-void fleet_host_mark(struct fleet_host *host);
-void fleet_mark_mark(struct fleet_mark *mark);
 bool fleet_mark_decode(const void *packet, size_t size, struct fleet_mark *mark);
 bool fleet_host_decode(const void *packet, size_t size, struct fleet_host *host);
 bool fleet_count_decode(const void *packet, size_t size, struct fleet_count *count);

@@ -87,13 +87,13 @@ static size_t begin_packet(uint8_t letter, union packet *packet)
         fleet_answer_encode(&(struct fleet_answer){.status = FLEET_AWAY}, packet->byte);
         return FLEET_ANSWER_SIZE;
     case 'c':
-        fleet_count_mark(&packet->count);
+        packet->count.head = fleet_head(FLEET_PACKET_COUNT);
         return sizeof packet->count;
     case 's':
-        fleet_state_mark(&packet->state);
+        packet->state.head = fleet_head(FLEET_PACKET_STATE);
         return sizeof packet->state;
     case 'h':
-        fleet_host_mark(&packet->host);
+        packet->host.head = fleet_head(FLEET_PACKET_HOST);
         return sizeof packet->host;
     default:
         fleet_request_encode(&(struct fleet_request){.operation = FLEET_ADMIT}, packet->byte);

@@ -90,7 +90,7 @@ static bool take_count(const redisReply *reply, struct fleet_count *count)
 {
     int64_t failures, in_flight;
 
-    *count = (struct fleet_count){.failures = 0};
+    *count = (struct fleet_count){.head = fleet_head(FLEET_PACKET_COUNT)};
     if (!is_array(reply, 5) || !take_text(reply->element[0], count->name, sizeof count->name) ||
         !take_number(reply->element[1], 0, ATTEMPTS_MAX, &failures) ||
         !take_number(reply->element[2], 0, ATTEMPTS_MAX, &in_flight) ||
@@ -99,7 +99,6 @@ static bool take_count(const redisReply *reply, struct fleet_count *count)
     count->failures = (uint32_t)failures;
     count->in_flight = (uint32_t)in_flight;
     take_hosts(reply->element[4], count->hosts, sizeof count->hosts);
-    fleet_count_mark(count);
     return true;
 }
 
@@ -123,13 +122,12 @@ static bool take_host(const redisReply *reply, struct fleet_host *host)
 {
     char policy[20], *end;
 
-    *host = (struct fleet_host){.policy = 0};
+    *host = (struct fleet_host){.head = fleet_head(FLEET_PACKET_HOST)};
     if (!is_array(reply, 3) || !take_text(reply->element[0], host->name, sizeof host->name) ||
         !take_number(reply->element[1], 0, INT64_MAX, &host->seen_ms) ||
         !take_text(reply->element[2], policy, sizeof policy))
         return false;
     host->policy = strtoull(policy, &end, 16);
-    fleet_host_mark(host);
     return *end == '\0';
 }
 
@@ -164,13 +162,12 @@ static size_t take_bytes(const redisReply *reply, unsigned char *bytes, size_t s
 
 static bool take_mark(const redisReply *reply, struct fleet_mark *mark)
 {
-    *mark = (struct fleet_mark){.unlocked_ms = 0};
+    *mark = (struct fleet_mark){.head = fleet_head(FLEET_PACKET_MARK)};
     if (!is_array(reply, 3) ||
         take_bytes(reply->element[0], (unsigned char *)mark->user, sizeof mark->user - 1) == 0 ||
         !take_number(reply->element[1], 1, INT64_MAX, &mark->unlocked_ms) ||
         take_bytes(reply->element[2], mark->code, sizeof mark->code) != sizeof mark->code)
         return false;
-    fleet_mark_mark(mark);
     return true;
 }
 
@@ -213,12 +210,12 @@ static void on_cleared(void *context, const redisReply *reply)
 static void answer_status(struct query *query)
 {
     const struct query_about *about = &query->about;
-    struct fleet_state state = {.journal = (uint32_t)journal_size(about->journal)};
+    struct fleet_state state = {.head = fleet_head(FLEET_PACKET_STATE),
+                                .journal = (uint32_t)journal_size(about->journal)};
 
     store_describe(about->store, &state);
     clients_describe(about->clients, &state);
     snprintf(state.host, sizeof state.host, "%s", about->host);
-    fleet_state_mark(&state);
     (void)send_packet(query->fd, &state, sizeof state);
     end_query(query, &(struct fleet_answer){.status = FLEET_DONE});
 }

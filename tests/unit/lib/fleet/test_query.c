@@ -33,12 +33,12 @@ static void asks_for_the_state(void **state)
     struct fleet_state sent = {.store = FLEET_STORE_UP, .asked = 5}, got;
     struct scene s;
 
-    fleet_state_mark(&sent);
+    sent.head = fleet_head(FLEET_PACKET_STATE);
     begin(&s, *state, &(struct packets){.state = &sent, .last = FLEET_DONE});
     assert_int_equal(fleet_query_status(&s.query, &got, &s.failure), 0);
     assert_int_equal(got.asked, 5);
     finish(&s);
-    sent.version++;
+    sent.head.version++;
     begin(&s, *state, &(struct packets){.state = &sent, .last = FLEET_DONE});
     assert_int_equal(fleet_query_status(&s.query, &got, &s.failure), -1);
     assert_string_equal(s.failure.text, "tmout-fleetd is of another version");
@@ -56,7 +56,7 @@ static void looks_at_a_user(void **state)
     int64_t penalty_ms;
     struct scene s;
 
-    fleet_count_mark(&sent);
+    sent.head = fleet_head(FLEET_PACKET_COUNT);
     begin(&s, *state, &(struct packets){.count = &sent, .counts = 2, .last = FLEET_DONE});
     assert_int_equal(fleet_query_look(&s.query, &anna, got, &penalty_ms, &s.failure), 2);
     assert_int_equal(penalty_ms, 7);

@@ -169,8 +169,8 @@ static void counts_and_states_are_checked(void **state)
     (void)state;
     assert_false(fleet_count_decode(&count, sizeof count, &got_count));
     assert_false(fleet_state_decode(&about, sizeof about, &got));
-    fleet_count_mark(&count);
-    fleet_state_mark(&about);
+    count.head = fleet_head(FLEET_PACKET_COUNT);
+    about.head = fleet_head(FLEET_PACKET_STATE);
     assert_true(fleet_count_decode(&count, sizeof count, &got_count));
     assert_true(fleet_state_decode(&about, sizeof about, &got));
     assert_false(fleet_count_decode(&count, sizeof count - 1, &got_count));
@@ -196,7 +196,7 @@ static void marks_are_checked(void **state)
 
     (void)state;
     assert_false(fleet_mark_decode(&mark, sizeof mark, &got));
-    fleet_mark_mark(&mark);
+    mark.head = fleet_head(FLEET_PACKET_MARK);
     assert_true(fleet_mark_decode(&mark, sizeof mark, &got));
     assert_string_equal(got.user, "anna");
     assert_false(fleet_mark_decode(&mark, sizeof mark - 1, &got));

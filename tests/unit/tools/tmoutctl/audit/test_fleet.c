@@ -23,7 +23,7 @@ static struct fleet_state good_state(void)
     struct fleet_state state = {.store = FLEET_STORE_UP, .running_ms = 7200000};
 
     snprintf(state.eviction, sizeof state.eviction, "noeviction");
-    fleet_state_mark(&state);
+    state.head = fleet_head(FLEET_PACKET_STATE);
     return state;
 }
 
@@ -179,7 +179,7 @@ static void a_store_that_is_not_as_it_should_be(void **state)
     put_fleet(host, GOOD);
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct fleet_state sent = cases[i].state;
-        fleet_state_mark(&sent);
+        sent.head = fleet_head(FLEET_PACKET_STATE);
         assert_only(audit_with(host, &sent), &(struct expected){cases[i].check, cases[i].status,
                                                                 NULL, 0, cases[i].message, NO_FIX});
     }
@@ -205,7 +205,7 @@ static void another_policy_elsewhere(void **state)
     put_fleet(host, GOOD);
     snprintf(up.host, sizeof up.host, "h1");
     for (size_t i = 0; i < COUNT_OF(hosts); i++)
-        fleet_host_mark(&hosts[i]);
+        hosts[i].head = fleet_head(FLEET_PACKET_HOST);
     const pid_t daemon = fleet_daemon_begin(path, &packets);
     assert_only(audit_area(host, audit_fleet),
                 &(struct expected){CHECK_FLEET_POLICY, AUDIT_WARN, NULL, 0,

@@ -68,7 +68,7 @@ static struct fleet_state reached(void)
                                 .endpoint = "127.0.0.1:637",
                                 .host = "h1"};
 
-    fleet_state_mark(&state);
+    state.head = fleet_head(FLEET_PACKET_STATE);
     return state;
 }
 
@@ -117,7 +117,7 @@ static void tells_of_other_hosts(void **state)
 
     open_place(&fleet, *state);
     for (size_t i = 0; i < 4; i++)
-        fleet_host_mark(&hosts[i]);
+        hosts[i].head = fleet_head(FLEET_PACKET_HOST);
     assert_answer(&fleet, &packets, &verb_fleet, &none, TMOUTCTL_FINE,
                   "hosts     in the last hour: h1, h2, h3\n"
                   "policy    other rules about failed logins on: h3\n");
@@ -136,7 +136,7 @@ static void tells_of_other_hosts(void **state)
     hosts[0].policy = 0;
     assert_answer(&fleet, &packets, &verb_fleet, &metrics, TMOUTCTL_FINE,
                   "tmout_fleet_hosts_other_policy 0\n");
-    hosts[1].version++;
+    hosts[1].head.version++;
     assert_answer(&fleet, &packets, &verb_fleet, &metrics, TMOUTCTL_FINE, "tmout_fleet_hosts 0\n");
     close_place(&fleet);
 }
@@ -186,7 +186,7 @@ static struct fleet_count count_of(const char *name)
     struct fleet_count count = {.failures = 5, .lock_left_ms = 60000, .hosts = "h1 h2"};
 
     snprintf(count.name, sizeof count.name, "%s", name);
-    fleet_count_mark(&count);
+    count.head = fleet_head(FLEET_PACKET_COUNT);
     return count;
 }
 

@@ -22,6 +22,7 @@
 --   mark     unlocked_ms, code, count, {part of the user's name in hexadecimal digits}...: of the
 --            same key, a mark in its field u that a user was unlocked on all hosts
 --   marks    nothing: the marks of the last day
+--   probe    nothing: can the store write? KEYS[1] has no other use
 --
 -- All but look, announce, mark and marks answer {status, failures, in flight, lock_left_ms (-1:
 -- forever), now_ms, changes of the count}. Asking twice with one id takes one slot, settling
@@ -842,9 +843,14 @@ local function marks()
     return out
 end
 
+local function probe()
+    redis.call('DEL', key)
+    return { UNKNOWN, 0, 0, 0, now, 0 }
+end
+
 local OPERATIONS = { admit = admit, renew = renew, settle = settle, merge = merge,
                      forget = forget, look = look, announce = announce, mark = mark,
-                     marks = marks }
+                     marks = marks, probe = probe }
 
 local function run()
     next_argument, loaded, changed = 1, {}, {}

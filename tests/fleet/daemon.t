@@ -217,6 +217,20 @@ def a_frozen_store_is_away():
                   "what nobody waited for has taken no slot")
 
 
+def a_replica_is_away():
+    """the store becomes a replica, and then not"""
+    with Fleet() as fleet:
+        host, mark = fleet.hosts[0], fleet.hosts[0].log.mark()
+        store = Connection(fleet.server.path)
+        store.call("REPLICAOF", "127.0.0.1", "1")
+        tap.matches(host.log.wait("the store is away", mark), "READONLY ", "an idle host notices")
+        wait_until(lambda: Question(host, STATUS_OF).state()["why"] == "it is a replica")
+        tap.equal(host.try_once(), "away", "nobody waits for it")
+        store.call("REPLICAOF", "NO", "ONE")
+        host.log.wait(REACHED, mark)
+        tap.equal(host.try_once(), "admitted", "it is the store again")
+
+
 def loads_the_script_again():
     """somebody flushes the store's scripts"""
     with Fleet() as fleet:
@@ -226,8 +240,8 @@ def loads_the_script_again():
         store.call("SCRIPT", "FLUSH")
         tap.equal(host.try_once(), "admitted", "after")
         tap.equal(host.log.since(mark, "away"), [], "nobody notices")
-        store.call("DEL", "tmout:a:{anna}")
-        store.call("SET", "tmout:a:{anna}", "garbage")
+        store.call("DEL", "tmout:{tmout}:a:anna")
+        store.call("SET", "tmout:{tmout}:a:anna", "garbage")
         tap.equal(host.try_once(), "locked", "damage locks")
 
 
@@ -274,7 +288,7 @@ def answers_questions():
                   "an administrator unlocks")
         tap.equal(Question(one, STATUS_OF).state()["journal"], 0, "this host knows no failure")
         tap.equal(other.try_once(SUCCEEDED), "admitted", "... and no host is locked")
-        Connection(fleet.server.path).call("SET", "tmout:a:{anna}", "garbage")
+        Connection(fleet.server.path).call("SET", "tmout:{tmout}:a:anna", "garbage")
         tap.ok(Question(one, LOOK).penalty_ms > 0, "damage locks, and shows")
         mark = one.log.mark()
         fleet.server.stop()
@@ -340,16 +354,16 @@ def knows_the_hosts():
         wait_until(lambda: len(Question(one, HOSTS_OF).hosts()) == 2)
         tap.equal(sorted(Question(one, HOSTS_OF).hosts()), ["h0", "h1"], "both have told")
         store = Connection(fleet.server.path)
-        for damage in (("HSET", "tmout:hosts", "h", "garbage"), ("SET", "tmout:hosts", "garbage"),
-                       ("HSET", "tmout:hosts", "h", b"\x82\xa1v\x01\xa5hosts\x81\xa1x\xc0")):
-            store.call("DEL", "tmout:hosts")
+        for damage in (("HSET", "tmout:{tmout}:hosts", "h", "garbage"), ("SET", "tmout:{tmout}:hosts", "garbage"),
+                       ("HSET", "tmout:{tmout}:hosts", "h", b"\x82\xa1v\x01\xa5hosts\x81\xa1x\xc0")):
+            store.call("DEL", "tmout:{tmout}:hosts")
             store.call(*damage)
             tap.equal(sorted(Question(one, HOSTS_OF).hosts()), ["h0"], "damage is thrown away")
         tap.equal(one.try_once(), "admitted", "attempts do not depend on it")
         sha = store.call("SCRIPT", "LOAD", read(REPOSITORY + "/lib/fleet/attempts.lua"))
         for number in range(200):
             host = f"x{number}"
-            store.call("EVALSHA", sha, 1, "tmout:hosts", "announce", "n", 1, 1,
+            store.call("EVALSHA", sha, 1, "tmout:{tmout}:hosts", "announce", "n", 1, 1,
                        1, 0, host, "a")
         tap.equal(len(Question(one, HOSTS_OF).hosts()), 128, "128 hosts are remembered")
         mark = one.log.mark()
@@ -400,7 +414,7 @@ tap.in_parallel([counts_for_all, refuses_nobody_for_others, guesses_are_bounded,
                  the_dead_have_failed, withdraws, holds_a_lease,
                  ends_the_leases_of_a_dead_host,
                  survives_a_store_that_lost_everything, holds_admissions,
-                 a_frozen_store_is_away,
+                 a_frozen_store_is_away, a_replica_is_away,
                  loads_the_script_again, survives_its_own_end, answers_questions,
                  needs_no_other_rights, knows_the_hosts, takes_the_socket_of_systemd,
                  distrusts_clients], 4)

@@ -36,8 +36,8 @@ def admitted(now=1700000000000):
 
 LOCKED = numbers(2, 3, 0, 1000, 1700000000000, 1)
 GOOD = {"INFO": bulk(INFO), "TIME": b"*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n", "SCRIPT": SHA,
-        "CONFIG": b"-NOPERM\r\n", "HGET": b"-NOPERM\r\n", "admit": b"-ERR no\r\n", "announce": b"*1\r\n" + NOW, "look": b"*2\r\n" + NOW + b":0\r\n",
-        "forget": numbers(1700000000000, 0, 0)}
+        "CONFIG": b"-NOPERM\r\n", "HGET": b"-NOPERM\r\n", "probe": numbers(5, 0, 0, 0, 1700000000000, 0),
+        "admit": b"-ERR no\r\n", "announce": b"*1\r\n" + NOW, "look": b"*2\r\n" + NOW + b":0\r\n", "forget": numbers(1700000000000, 0, 0)}
 
 
 class Endless:
@@ -91,6 +91,22 @@ LIES = {
     "nothing, and the end": None,
 }
 
+REDIRECTIONS = {
+    "moved nowhere": b"-MOVED \r\n",
+    "moved to no slot": b"-MOVED 127.0.0.1:1\r\n",
+    "moved to a port that is closed": b"-MOVED 1 127.0.0.1:1\r\n",
+    "moved to no port": b"-MOVED 1 127.0.0.1\r\n-MOVED 1 127.0.0.1:\r\n",
+    "moved to a port of 2^64": b"-MOVED 1 127.0.0.1:18446744073709551617\r\n",
+    "moved to a port and more": b"-MOVED 1 127.0.0.1:1 2\r\n",
+    "moved to IPv6": b"-MOVED 1 ::1:1\r\n",
+    "moved beyond loopback": b"-MOVED 1 2001:db8::1:1\r\n",
+    "moved to a name": b"-MOVED 1 localhost:1\r\n",
+    "moved to a megabyte": b"-MOVED 1 " + b"1" * 1000000 + b":1\r\n",
+    "moved to format directives": b"-MOVED 1 %s%n%s%n:1\r\n",
+    "asked somewhere else": b"-ASK 1 127.0.0.1:1\r\n",
+    "asked nowhere": b"-ASK \r\n",
+}
+
 # Beyond these: what only one command's answer can have.
 SPECIAL = {
     "INFO": {"no role": bulk(b"role"), "a long role": bulk(b"role:" + b"m" * 100000),
@@ -98,7 +114,8 @@ SPECIAL = {
     "TIME": {"times that overflow": b"*2\r\n" + bulk(b"9" * 30) + bulk(b"-" + b"9" * 30),
              "texts that are no times": b"*2\r\n" + bulk(b"") + bulk(b"nan")},
     "SCRIPT": {"a long hash": bulk(b"a" * 64), "NOSCRIPT": b"-NOSCRIPT\r\n"},
-    "admit": {"NOSCRIPT, always": b"-NOSCRIPT\r\n"},
+    "probe": REDIRECTIONS,
+    "admit": {"NOSCRIPT, always": b"-NOSCRIPT\r\n", **REDIRECTIONS},
     "announce": {"hosts with odd names": b"*4\r\n" + NOW +
                  b"*3\r\n" + bulk(b"h" * 72) + b":0\r\n" + bulk(b"0") +
                  b"*3\r\n" + bulk(b"\x1b[31m") + b":0\r\n" + bulk(b"0") +

@@ -27,7 +27,7 @@ ON_TEST_CLOCK = SCRIPT.replace(CLOCK_LINE, "local now = tonumber(redis.call('GET
 
 ADMITTED, BUSY, LOCKED, LATE, GIVEN_UP, UNKNOWN = range(6)
 FAILED, SUCCEEDED, WITHDRAWN = range(3)
-KEY = "tmout:a:{anna}"
+KEY = "tmout:{tmout}:a:anna"
 SECOND, MINUTE = 1000, 60 * 1000
 TIME_MAX = 2 ** 53 - 1
 LEASE_MS, START_MS = 8 * SECOND, 1_000_000_000

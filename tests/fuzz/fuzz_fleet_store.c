@@ -2,7 +2,8 @@
  * Fuzzes tmout-fleetd between a module that says anything and a store that answers anything: its
  * parts as main.c puts them together, with real sockets. The first byte of an input says what is
  * asked, and how far the store answers as it should; the second how many of the other bytes are
- * a packet of the module; the rest comes from the store.
+ * a packet of the module; the rest comes from the store. Where that redirects the daemon, the next
+ * node answers as it should, and redirects it no further.
  *
  * Whatever it is: what the daemon answers can be read by the module, nobody who asked is left
  * without an answer once the store has gone, and nothing is leaked.
@@ -27,6 +28,15 @@ struct daemon {
 };
 
 static char store_path[64], socket_path[64];
+
+/* In the place of hiredis' own: where a redirection leads, no server of this machine is asked, but the
+ * same store. */
+redisAsyncContext *redisAsyncConnect(const char *address, int port)
+{
+    (void)address;
+    (void)port;
+    return redisAsyncConnectUnix(store_path);
+}
 
 static int listen_at(const char *path, int type)
 {
@@ -121,7 +131,8 @@ static void drain(int fd)
 static const char set_up[] = "$38\r\nrun_id:a\r\nuptime_in_seconds:999\r\nx:y\r\n\r\n"
                              "$33\r\nrole:master\r\nconnected_slaves:0\r\n\r\n"
                              "*2\r\n$4\r\n1700\r\n$1\r\n0\r\n"
-                             "$4\r\n0123\r\n-no\r\n-no\r\n$-1\r\n";
+                             "$4\r\n0123\r\n-no\r\n-no\r\n$-1\r\n"
+                             "*6\r\n:5\r\n:0\r\n:0\r\n:0\r\n:1700000\r\n:0\r\n";
 
 /* What the module, or tmoutctl, gets. Returns whether it was told how its attempt ended. */
 static bool read_answers(int fd)
@@ -199,7 +210,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)!send(store, data + 2 + said, size - 2 - said, MSG_DONTWAIT | MSG_NOSIGNAL);
     work(&daemon);
     drain(store);
+    const int next = accept4(store_listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (next >= 0)
+        (void)!send(next, set_up, sizeof set_up - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    work(&daemon);
     close(store);
+    if (next >= 0)
+        close(next);
+    close(store_listener);
     work(&daemon);
     /* What was admitted gets no answer after that; whoever waits must have got one. */
     const bool told = read_answers(asking);
@@ -210,7 +228,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     work(&daemon);
     stop(&daemon);
     close(listener);
-    close(store_listener);
     unlink(store_path);
     unlink(socket_path);
     return 0;

@@ -16,16 +16,16 @@ static void add_word(struct script_call *call, const char *format, ...)
     va_end(arguments);
 }
 
-/* PREFIX:a:{USER}: of a cluster, one node has all of a user. */
+/* Two users never share a key. */
 static void set_key(struct script_call *call, const struct script_target *target)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-    size_t used = (size_t)snprintf(call->key, sizeof call->key, "%.32s:a:{", target->prefix);
+    size_t used = (size_t)snprintf(call->key, sizeof call->key, SCRIPT_KEYS "a:", target->prefix,
+                                   target->prefix);
 
     for (const char *c = target->request->user; *c != '\0'; c++)
         used += (size_t)snprintf(call->key + used, sizeof call->key - used,
                                  strchr(plain, *c) != NULL ? "%c" : "%%%02x", (unsigned char)*c);
-    snprintf(call->key + used, sizeof call->key - used, "}");
 }
 
 static void to_hex(char *text, const unsigned char *bytes, size_t size)
@@ -148,7 +148,7 @@ void script_call_forget(struct script_call *call, const struct script_target *ta
 
 /* What concerns all hosts, and no user's count. */
 static void begin_for_all(struct script_call *call, const struct script_target *target,
-                          const char *operation)
+                          const char *operation, const char *key)
 {
     static const struct fleet_request nobody = {
         .origin = {.kind = ORIGIN_NETWORK},
@@ -157,13 +157,14 @@ static void begin_for_all(struct script_call *call, const struct script_target *
 
     all.request = &nobody;
     begin(call, &all, operation);
-    snprintf(call->key, sizeof call->key, "%.32s:hosts", target->prefix);
+    snprintf(call->key, sizeof call->key, SCRIPT_KEYS "%s", target->prefix, target->prefix,
+             key);
 }
 
 void script_call_announce(struct script_call *call, const struct script_target *target,
                           uint64_t policy)
 {
-    begin_for_all(call, target, "announce");
+    begin_for_all(call, target, "announce", "hosts");
     add_word(call, "%.64s", target->host);
     add_word(call, "%" PRIx64, policy);
 }
@@ -175,7 +176,7 @@ void script_call_mark(struct script_call *call, const struct script_target *targ
     const size_t length = strlen(user);
     char digits[2 * PART_SIZE + 1];
 
-    begin_for_all(call, target, "mark");
+    begin_for_all(call, target, "mark", "hosts");
     add_word(call, "%" PRId64, target->request->unlocked_ms);
     add_id(call, target);
     add_word(call, "%zu", (length + PART_SIZE - 1) / PART_SIZE);
@@ -188,7 +189,14 @@ void script_call_mark(struct script_call *call, const struct script_target *targ
 
 void script_call_marks(struct script_call *call, const struct script_target *target)
 {
-    begin_for_all(call, target, "marks");
+    begin_for_all(call, target, "marks", "hosts");
+}
+
+void script_call_probe(struct script_call *call, const char *prefix)
+{
+    const struct script_target target = {.prefix = prefix};
+
+    begin_for_all(call, &target, "probe", "probe");
 }
 
 bool script_answer_decode(const int64_t *number, size_t count, struct script_answer *answer)

@@ -9,8 +9,12 @@
 enum {
     SCRIPT_WORDS_MAX = 20,
     SCRIPT_WORD_SIZE = 72,
-    SCRIPT_KEY_SIZE = 32 + 8 + 3 * FLEET_USER_MAX
+    SCRIPT_KEY_SIZE = 2 * 32 + 8 + 3 * FLEET_USER_MAX
 };
+
+/* How the keys of a prefix begin, which is named twice: in a cluster, what is between the braces
+ * puts them all into one slot, and so on one node. */
+#define SCRIPT_KEYS "%.32s:{%.32s}:"
 
 /* No store's clock shows more: it is a number that Lua has exactly. */
 #define SCRIPT_TIME_MAX_MS (INT64_C(1) << 53)
@@ -73,6 +77,9 @@ void script_call_announce(struct script_call *call, const struct script_target *
 /* Adds the mark of the request's user, and asks for all marks. */
 void script_call_mark(struct script_call *call, const struct script_target *target);
 void script_call_marks(struct script_call *call, const struct script_target *target);
+
+/* Asks whether the store has the keys, and can write. */
+void script_call_probe(struct script_call *call, const char *prefix);
 
 /* Returns false if these numbers are no answer. */
 bool script_answer_decode(const int64_t *number, size_t count, struct script_answer *answer);

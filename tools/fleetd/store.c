@@ -2,7 +2,7 @@
 
 #include "lib/host/clock.h"
 #include "tools/fleetd/fleet_script.h"
-#include "tools/fleetd/sentinel.h"
+#include "tools/fleetd/redirect.h"
 #include "tools/fleetd/store_events.h"
 
 #include <errno.h>
@@ -17,6 +17,7 @@ enum {
     SHA_SIZE = 64,
     WHY_SIZE = 128,
     ROLE_SIZE = 16,
+    REDIRECTIONS_MAX = 4,
     DEADLINE_SLACK_USEC = 1000
 };
 
@@ -45,6 +46,8 @@ struct store {
     int64_t setup_deadline_ms;     /* 0: the connection is set up */
     char sha[SHA_SIZE], run_id[RUN_ID_SIZE], found_run_id[RUN_ID_SIZE];
     bool is_young;     /* started a moment ago */
+    bool in_cluster;
+    unsigned redirections; /* in a row */
     int64_t offset_ms; /* the store's clock minus CLOCK_MONOTONIC */
     sd_event_source *timer, *probe;
     TAILQ_HEAD(store_commands, store_command) commands;
@@ -97,6 +100,13 @@ static void set_state(struct store *store, enum store_state state)
     store->hooks.changed(store->hooks.context, state, store->why);
 }
 
+static void make_printable(char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text < ' ' || *text == 0x7f)
+            *text = '?';
+}
+
 /* --- time limits ------------------------------------------------------------------------ */
 
 static void arm(sd_event_source *source, int64_t at_ms)
@@ -137,6 +147,7 @@ static void drop_connection(struct store *store)
     redisAsyncContext *connection = store->connection;
 
     store->connection = NULL;
+    store->sha[0] = '\0';
     store->setup_deadline_ms = 0;
     sd_event_source_set_enabled(store->timer, SD_EVENT_OFF);
     if (connection == NULL)
@@ -149,7 +160,7 @@ static void drop_connection(struct store *store)
 static void go_away(struct store *store, const char *why)
 {
     snprintf(store->why, sizeof store->why, "%s", why);
-    store->sha[0] = '\0';
+    make_printable(store->why);
     drop_connection(store);
     arm(store->probe, monotonic_ms() + RECONNECT_MS);
     set_state(store, STORE_AWAY);
@@ -180,6 +191,7 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *context)
 /* --- commands ------------------------------------------------------------------------------ */
 
 static void on_answer(redisAsyncContext *connection, void *data, void *context);
+static void follow(struct store *store, const redisReply *moved);
 
 static int send_call(struct store *store, struct store_command *command)
 {
@@ -241,18 +253,31 @@ static void note_latency(struct store *store, int64_t latency_us)
         store->worst_us[0] = latency_us;
 }
 
+/* What has to end the connection. */
+static const char *explain(const redisReply *reply)
+{
+    if (reply->type != REDIS_REPLY_ERROR)
+        return "its answer has another form";
+    /* It has some of them, or gets them just now: nobody has all, until that is done. */
+    return strncmp(reply->str, "ASK ", 4) == 0 ? "the cluster is moving the keys to another node"
+                                               : reply->str;
+}
+
 static void on_answer(redisAsyncContext *connection, void *data, void *context)
 {
     struct store *store = connection->data;
     struct store_command *command = context;
     const redisReply *reply = data;
     struct script_answer answer;
-    char why[WHY_SIZE];
 
     if (store == NULL || reply == NULL)
         return; /* go_away() tells those who wait */
     if (load_again(store, command, reply))
         return;
+    if (redirect_is_moved(reply)) {
+        follow(store, reply);
+        return;
+    }
     note_latency(store, monotonic_us() - command->sent_us);
     if (command->reply_callback != NULL) {
         TAILQ_REMOVE(&store->commands, command, link);
@@ -262,9 +287,7 @@ static void on_answer(redisAsyncContext *connection, void *data, void *context)
         return;
     }
     if (!decode_reply(reply, &answer)) {
-        snprintf(why, sizeof why, "%.*s", WHY_SIZE - 1,
-                 reply->type == REDIS_REPLY_ERROR ? reply->str : "its answer has another form");
-        go_away(store, why);
+        go_away(store, explain(reply));
         return;
     }
     store->offset_ms = answer.now_ms - monotonic_ms();
@@ -274,11 +297,10 @@ static void on_answer(redisAsyncContext *connection, void *data, void *context)
     free(command);
 }
 
-/* A copy of *wanted, sent. Returns false if the store is away. */
+/* A copy of *wanted, sent. Returns false if that is not possible. */
 static bool submit(struct store *store, const struct store_command *wanted)
 {
-    struct store_command *command =
-        store->state >= STORE_MERGING ? calloc(1, sizeof *command) : NULL;
+    struct store_command *command = calloc(1, sizeof *command);
 
     if (command == NULL)
         return false;
@@ -299,7 +321,7 @@ void store_call(struct store *store, const struct script_call *call, store_callb
 {
     const struct store_command wanted = {.call = *call, .callback = callback, .context = context};
 
-    if (!submit(store, &wanted))
+    if (store->state < STORE_MERGING || !submit(store, &wanted))
         callback(context, NULL);
 }
 
@@ -309,7 +331,7 @@ void store_ask(struct store *store, const struct script_call *call, store_reply_
     const struct store_command wanted = {
         .call = *call, .reply_callback = callback, .context = context};
 
-    if (!submit(store, &wanted))
+    if (store->state < STORE_MERGING || !submit(store, &wanted))
         callback(context, NULL);
 }
 
@@ -324,13 +346,6 @@ static void describe_endpoint(const struct store *store, struct fleet_state *sta
     else
         snprintf(state->endpoint, sizeof state->endpoint, brackets ? "[%s]:%u" : "%s:%u",
                  endpoint->address, endpoint->port);
-}
-
-static void make_printable(char *text)
-{
-    for (; *text != '\0'; text++)
-        if (*text < ' ' || *text == 0x7f)
-            *text = '?';
 }
 
 void store_describe(const struct store *store, struct fleet_state *state)
@@ -354,7 +369,6 @@ void store_describe(const struct store *store, struct fleet_state *state)
     describe_endpoint(store, state);
     if (store->state == STORE_AWAY)
         snprintf(state->why, sizeof state->why, "%s", store->why);
-    make_printable(state->why);
     make_printable(state->eviction);
 }
 
@@ -368,6 +382,32 @@ static void find_value(const char *info, const char *name, char *value, size_t s
         return;
     at += strlen(name);
     snprintf(value, size, "%.*s", (int)strcspn(at, "\r\n"), at);
+}
+
+static void send_probe(struct store *store, store_callback *callback)
+{
+    struct store_command wanted = {.callback = callback, .context = store};
+
+    script_call_probe(&wanted.call, store->conf->prefix);
+    if (!submit(store, &wanted))
+        go_away(store, "out of memory");
+}
+
+/* It has the keys, and can write: it is the one. */
+static void on_set_up(void *context, const struct script_answer *answer)
+{
+    struct store *store = context;
+
+    if (answer == NULL)
+        return;
+    store->setup_deadline_ms = 0;
+    arm_deadline(store);
+    arm(store->probe, monotonic_ms() + RECONNECT_MS);
+    const bool is_new = store->run_id[0] == '\0' ? store->is_young
+                                                 : strcmp(store->run_id, store->found_run_id) != 0;
+    snprintf(store->run_id, sizeof store->run_id, "%s", store->found_run_id);
+    set_state(store, STORE_MERGING);
+    store->hooks.reached(store->hooks.context, is_new);
 }
 
 static void on_loaded(redisAsyncContext *connection, void *data, void *context)
@@ -386,13 +426,7 @@ static void on_loaded(redisAsyncContext *connection, void *data, void *context)
         return;
     }
     snprintf(store->sha, sizeof store->sha, "%s", reply->str);
-    store->setup_deadline_ms = 0;
-    arm_deadline(store);
-    const bool is_new = store->run_id[0] == '\0' ? store->is_young
-                                                 : strcmp(store->run_id, store->found_run_id) != 0;
-    snprintf(store->run_id, sizeof store->run_id, "%s", store->found_run_id);
-    set_state(store, STORE_MERGING);
-    store->hooks.reached(store->hooks.context, is_new);
+    send_probe(store, on_set_up);
 }
 
 /* From 0 to most, as text. */
@@ -450,14 +484,11 @@ static void on_info(redisAsyncContext *connection, void *data, void *context)
         find_value(reply->str, "connected_slaves:", store->replicas, sizeof store->replicas);
     if (context == NULL && reply->type == REDIS_REPLY_STRING) {
         store->is_young = is_young(store, reply->str);
-        /* redis_mode, or server_mode of valkey. Another node may have the next user's count. */
-        if (strstr(reply->str, "_mode:cluster") != NULL) {
-            go_away(store, "it is a node of a cluster, which is not supported: use a primary with "
-                           "replicas");
-            return;
-        }
+        /* redis_mode, or server_mode of valkey. */
+        store->in_cluster = strstr(reply->str, "_mode:cluster") != NULL;
     }
-    if (context != NULL && strcmp(role, "master") != 0)
+    /* A replica in a cluster tells where its primary is, when it is asked for a key. */
+    if (context != NULL && strcmp(role, "master") != 0 && !store->in_cluster)
         go_away(store, reply->type == REDIS_REPLY_ERROR ? "it rejects INFO: see its ACL"
                                                         : "it is a replica");
 }
@@ -528,8 +559,8 @@ static bool ask_for_audit(struct store *store)
     store->eviction[0] = store->replicas[0] = '\0';
     store->overprivileged = false;
     return redisAsyncCommand(c, on_forbidden, NULL, "CONFIG GET maxmemory-policy") == REDIS_OK &&
-           redisAsyncCommand(c, on_forbidden, NULL, "HGET %s-other x", store->conf->prefix) ==
-               REDIS_OK &&
+           redisAsyncCommand(c, on_forbidden, NULL, "HGET %s-other:{%s} x",
+                             store->conf->prefix, store->conf->prefix) == REDIS_OK &&
            redisAsyncCommand(c, on_memory, NULL, "INFO memory") == REDIS_OK;
 }
 
@@ -569,12 +600,39 @@ static void on_primary(redisAsyncContext *connection, void *data, void *context)
     (void)context;
     if (store == NULL || data == NULL)
         return;
-    if (sentinel_decode(data, store->conf, &primary, why, sizeof why) != 0) {
+    if (redirect_by_sentinel(data, store->conf, &primary, why, sizeof why) != 0) {
         go_away(store, why);
         return;
     }
     drop_connection(store);
     connect_to(store, &primary, send_setup);
+}
+
+/* A node of a cluster has not got the keys, or no more. Whoever waits for an answer gets none. */
+static void follow(struct store *store, const redisReply *moved)
+{
+    struct fleet_endpoint node;
+    char why[WHY_SIZE];
+
+    if (redirect_by_node(moved, store->conf, &node, why, sizeof why) != 0) {
+        go_away(store, why);
+        return;
+    }
+    if (store->redirections++ == REDIRECTIONS_MAX) {
+        snprintf(why, sizeof why, "each node of the cluster names another one, the last one %.45s",
+                 node.address);
+        go_away(store, why);
+        return;
+    }
+    if (store->state >= STORE_MERGING) {
+        snprintf(why, sizeof why, "the cluster has moved the keys to %.45s, port %u", node.address,
+                 node.port);
+        go_away(store, why);
+    } else {
+        drop_connection(store);
+        give_up_commands(store);
+    }
+    connect_to(store, &node, send_setup);
 }
 
 /* A Sentinel that wants no password rejects one; then the question is answered anyway. */
@@ -609,6 +667,8 @@ static void connect_to(struct store *store, const struct fleet_endpoint *endpoin
     char why[WHY_SIZE];
 
     store->current = *endpoint;
+    store->in_cluster = false;
+    sd_event_source_set_enabled(store->probe, SD_EVENT_OFF);
     redisAsyncContext *connection = begin_connection(store);
     if (connection == NULL || connection->err != 0) {
         snprintf(why, sizeof why, "cannot connect: %.90s",
@@ -636,14 +696,31 @@ static void connect_to_store(struct store *store)
     const struct fleet_endpoint *endpoint =
         &store->conf->endpoint[store->next_endpoint++ % store->conf->endpoints];
 
+    store->redirections = 0;
     connect_to(store, endpoint, store->conf->sentinel[0] != '\0' ? send_question : send_setup);
 }
 
+static void on_alive(void *context, const struct script_answer *answer)
+{
+    struct store *store = context;
+
+    if (answer != NULL)
+        store->redirections = 0;
+}
+
+/* Asks an idle store, too: while this host does not notice that it is gone, it does not tell the
+ * next one what it knows, and that admits others after conf->hold_ms. */
 static int on_probe(sd_event_source *source, uint64_t usec, void *context)
 {
-    (void)source;
+    struct store *store = context;
+
     (void)usec;
-    connect_to_store(context);
+    if (store->connection == NULL) {
+        connect_to_store(store);
+        return 0;
+    }
+    arm(source, monotonic_ms() + RECONNECT_MS);
+    send_probe(store, on_alive);
     return 0;
 }
 

@@ -47,6 +47,10 @@ class Site:
     def endpoints(self):
         return [Question(host, STATUS_OF).state()["endpoint"] for host in self.hosts]
 
+    def failures(self):
+        """Anna's, as the store knows them."""
+        return Question(self.hosts[2], LOOK).counts().get("n", (0,))[0]
+
     def await_all(self, what, marks):
         for host, mark in zip(self.hosts, marks):
             host.log.wait(what, mark)
@@ -145,11 +149,12 @@ def the_owner_hangs():
         wait_until(lambda: cluster.replica.call("KEYS", "*:a:anna"))
         cluster.cut_replica_off()
         site.hosts[1].try_once()
+        wait_until(lambda: site.failures() == 2)
         marks = site.marks()
         cluster.owner.process.send_signal(signal.SIGSTOP)
         cluster.take_over()
         site.await_all(REACHED, marks)
-        wait_until(lambda: Question(site.hosts[2], LOOK).counts().get("n", (0,))[0] == 2)
+        wait_until(lambda: site.failures() == 2)
         tap.ok(True, "the replica is told both")
         tap.equal(site.try_at_once(3), {"admitted": 1, "locked": 8}, "one more is checked")
         marks = site.marks()

@@ -29,8 +29,8 @@ struct daemon {
 
 static char store_path[64], socket_path[64];
 
-/* In the place of hiredis' own: where a redirection leads, no server of this machine is asked, but the
- * same store. */
+/* In the place of hiredis' own: where a redirection leads, no server of this machine is asked, but
+ * the same store. */
 redisAsyncContext *redisAsyncConnect(const char *address, int port)
 {
     (void)address;

@@ -1,7 +1,7 @@
 /*
- * Where the store is, as somebody else says: a Sentinel that was asked for the primary with SENTINEL
- * GET-MASTER-ADDR-BY-NAME, or a node of a cluster that has not got the keys. Either may be an
- * attacker, who must not send this host to where its words can be read.
+ * Where the store is, as somebody else says: a Sentinel that was asked for the primary with
+ * SENTINEL GET-MASTER-ADDR-BY-NAME, or a node of a cluster that has not got the keys. Either may be
+ * an attacker, who must not send this host to where its words can be read.
  *
  * Both functions return 0, or -1 with the reason: it names no place, or none that may be connected
  * to as the configuration is.

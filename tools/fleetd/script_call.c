@@ -157,8 +157,7 @@ static void begin_for_all(struct script_call *call, const struct script_target *
 
     all.request = &nobody;
     begin(call, &all, operation);
-    snprintf(call->key, sizeof call->key, SCRIPT_KEYS "%s", target->prefix, target->prefix,
-             key);
+    snprintf(call->key, sizeof call->key, SCRIPT_KEYS "%s", target->prefix, target->prefix, key);
 }
 
 void script_call_announce(struct script_call *call, const struct script_target *target,

@@ -45,10 +45,10 @@ struct store {
     struct fleet_endpoint current; /* what connection is to */
     int64_t setup_deadline_ms;     /* 0: the connection is set up */
     char sha[SHA_SIZE], run_id[RUN_ID_SIZE], found_run_id[RUN_ID_SIZE];
-    bool is_young;     /* started a moment ago */
+    bool is_young; /* started a moment ago */
     bool in_cluster;
     unsigned redirections; /* in a row */
-    int64_t offset_ms; /* the store's clock minus CLOCK_MONOTONIC */
+    int64_t offset_ms;     /* the store's clock minus CLOCK_MONOTONIC */
     sd_event_source *timer, *probe;
     TAILQ_HEAD(store_commands, store_command) commands;
     char why[WHY_SIZE];
@@ -559,8 +559,8 @@ static bool ask_for_audit(struct store *store)
     store->eviction[0] = store->replicas[0] = '\0';
     store->overprivileged = false;
     return redisAsyncCommand(c, on_forbidden, NULL, "CONFIG GET maxmemory-policy") == REDIS_OK &&
-           redisAsyncCommand(c, on_forbidden, NULL, "HGET %s-other:{%s} x",
-                             store->conf->prefix, store->conf->prefix) == REDIS_OK &&
+           redisAsyncCommand(c, on_forbidden, NULL, "HGET %s-other:{%s} x", store->conf->prefix,
+                             store->conf->prefix) == REDIS_OK &&
            redisAsyncCommand(c, on_memory, NULL, "INFO memory") == REDIS_OK;
 }
 

@@ -11,6 +11,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
 from host.certificates import Authority
+from host.cluster import Cluster
 from host.commands import must
 from host.files import REPOSITORY, read, write
 from host.fleet import STATUS_OF, SUCCEEDED, Daemon, Question
@@ -133,6 +134,23 @@ def needs_tls():
         old.communicate()
 
 
+def leads_to_others():
+    """a cluster, where another node has the keys"""
+    with Site() as site, Cluster("--tls-cluster", "yes", "--tls-replication", "yes", "--tls-auth-clients", "yes",
+                                 "--tls-cert-file", site.ca.certificate("store"), "--tls-key-file",
+                                 site.ca.key("store"), "--tls-ca-cert-file", site.ca.certificate("ca")) as cluster:
+        port, owner = cluster.others[0].port, cluster.owner
+        settings = "tls = true\nca = ca.crt\nname = store.example.net\n"
+        host = site.connect(port, settings, site.ca)
+        accepted(host, "the node that has them")
+        tap.equal(Question(host, STATUS_OF).state()["endpoint"], owner.address, "it is another one")
+        owner.call("CONFIG", "SET", "tls-cert-file", site.ca.certificate("expired"), "tls-key-file",
+                   site.ca.key("expired"))
+        refused(site.connect(port, settings, site.ca), "its certificate has expired", "an old certificate there")
+        refused(site.connect(port, settings.replace("ca.crt", "stranger.crt"), site.ca),
+                r"its certificate is not one of the CA in stranger\.crt", "another CA")
+
+
 def files_that_are_none():
     """a CA and a key that are none"""
     with Site() as site:
@@ -190,7 +208,7 @@ def through_stunnel():
 
 scenarios = [through_stunnel]
 if "\nwith TLS" in must(FLEETD, "--version"):
-    scenarios += [checks_the_store, has_a_certificate, needs_tls, files_that_are_none]
+    scenarios += [checks_the_store, has_a_certificate, needs_tls, leads_to_others, files_that_are_none]
 else:
     tap.skip("TLS", "the hiredis that tmout-fleetd was built with has none")
 tap.in_parallel(scenarios, 4)

@@ -1,23 +1,26 @@
 """A Redis or Valkey Cluster of the test's own, on loopback."""
 
 import contextlib
+import os
 
 from host.ports import free_port
 from host.store import Connection, Refused, Server
 from host.waiting import wait_until
 
 SLOTS, MASTERS = 16384, 3
-# Nobody is taken for dead because the machine is busy: a test that wants a failover orders it.
-NODE_TIMEOUT_MS = 600000
+# Nobody is taken for dead because the machine is busy, unless a shorter time is set: a test that wants
+# a failover orders it.
+TIMEOUT_MS = os.environ.get("CLUSTER_TIMEOUT_MS")
 
 
 class Node(Server):
-    """A server that belongs to a cluster."""
+    """A server that belongs to a cluster, with these options beside."""
 
-    def __init__(self, node_timeout_ms=NODE_TIMEOUT_MS):
+    def __init__(self, *options):
         self.port, self.bus_port = free_port(), free_port()
-        super().__init__("--port", str(self.port), "--cluster-port", str(self.bus_port), "--cluster-enabled", "yes",
-                         "--cluster-node-timeout", str(node_timeout_ms), "--repl-diskless-sync-delay", "0")
+        super().__init__("--tls-port" if "--tls-cluster" in options else "--port", str(self.port), "--cluster-port",
+                         str(self.bus_port), "--cluster-enabled", "yes", "--cluster-node-timeout",
+                         TIMEOUT_MS or "600000", "--repl-diskless-sync-delay", "0", *options)
         self.identity = self.call("CLUSTER", "MYID")
 
     def call(self, *words):
@@ -33,12 +36,12 @@ class Node(Server):
 
 
 class Cluster:
-    """Three masters, and a replica of the one that has the keys of a prefix."""
+    """Three masters, and a replica of the one that has the keys."""
 
-    def __init__(self, prefix="tmout", **about):
-        self.nodes = [Node(**about) for _ in range(MASTERS + 1)]
+    def __init__(self, *options):
+        self.nodes = [Node(*options) for _ in range(MASTERS + 1)]
         self.masters, self.replica = self.nodes[:MASTERS], self.nodes[MASTERS]
-        self.slot = self.replica.call("CLUSTER", "KEYSLOT", f"{{{prefix}}}")
+        self.slot = self.replica.call("CLUSTER", "KEYSLOT", "{tmout}")
         for number, node in enumerate(self.masters):
             first, last = number * SLOTS // MASTERS, (number + 1) * SLOTS // MASTERS - 1
             node.call("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
@@ -66,8 +69,9 @@ class Cluster:
             node.remove()
 
     def take_over(self):
-        """The replica is promoted without anybody's consent, as where a person does it."""
-        self.replica.call("CLUSTER", "FAILOVER", "TAKEOVER")
+        """The replica is promoted: by itself, or as where a person orders it."""
+        if not TIMEOUT_MS:
+            self.replica.call("CLUSTER", "FAILOVER", "TAKEOVER")
 
     def cut_replica_off(self):
         """It hears of no more writes."""

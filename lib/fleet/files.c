@@ -110,7 +110,9 @@ ssize_t fleet_first_line_read(int fd, char *line, size_t size)
     const ssize_t got = read(fd, line, size);
     const char *end = got > 0 ? memchr(line, '\n', (size_t)got) : NULL;
 
-    return end != NULL ? end - line : got;
+    if (end == NULL)
+        return got;
+    return end > line && end[-1] == '\r' ? end - line - 1 : end - line;
 }
 
 int fleet_password_read(const char *conf_path, const char *name, uid_t owner,
@@ -130,14 +132,14 @@ int fleet_password_read(const char *conf_path, const char *name, uid_t owner,
     }
     const bool fits = length < FLEET_PASSWORD_MAX;
     password[fits ? length : 0] = '\0';
-    password[strcspn(password, "\r")] = '\0';
-    if (password[0] != '\0')
+    if (length > 0 && strlen(password) == (size_t)length)
         return 0;
-    explicit_bzero(password, FLEET_PASSWORD_MAX);
     failure_set(failure,
-                fits ? "%s: its first line is empty: write the password there"
-                     : "%s: its first line is too long for a password",
+                length == 0 ? "%s: its first line is empty: write the password there"
+                : fits      ? "%s: its first line has a NUL character: write the password there"
+                            : "%s: its first line is too long for a password",
                 name);
+    explicit_bzero(password, FLEET_PASSWORD_MAX);
     errno = EPERM;
     return -1;
 }

@@ -29,8 +29,8 @@ bool fleet_path_beside(const char *path, const char *name, char *beside, size_t 
  */
 int fleet_secret_open(const char *path, uid_t owner, struct failure *failure);
 
-/* Reads the first line of a file, without its end, and no more than size. Returns its length, or
- * -1 with errno. */
+/* Reads the first line of a file, without its end, \n or \r\n, and no more than size. Returns its
+ * length, or -1 with errno. */
 ssize_t fleet_first_line_read(int fd, char *line, size_t size);
 
 /* The file's name, of a setting that has the name, or its path in FLEET_FILES_DIR. */

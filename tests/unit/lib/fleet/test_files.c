@@ -80,6 +80,33 @@ static void credentials(void **state)
     free(conf);
 }
 
+static void contents(void **state)
+{
+    char *conf = path_in(*state, "tmout-fleet.conf"), *files = path_in(*state, "tmout-fleet");
+    char *file = path_in(files, "password"), password[FLEET_PASSWORD_MAX];
+    struct failure failure = {""};
+
+    assert_int_equal(mkdir(files, 0700), 0);
+    write_text(file, "a \r b \r\nc");
+    assert_int_equal(chmod(file, 0600), 0);
+    assert_int_equal(fleet_password_read(conf, "password", geteuid(), password, &failure), 0);
+    assert_string_equal(password, "a \r b ");
+    write_text(file, "\r\nright\n");
+    assert_int_equal(fleet_password_read(conf, "password", geteuid(), password, &failure), -1);
+    assert_string_equal(failure.text,
+                        "password: its first line is empty: write the password there");
+    FILE *stream = fopen(file, "w");
+    assert_non_null(stream);
+    assert_int_equal(fwrite("ri\0ght\n", 1, 7, stream), 7);
+    assert_int_equal(fclose(stream), 0);
+    assert_int_equal(fleet_password_read(conf, "password", geteuid(), password, &failure), -1);
+    assert_string_equal(failure.text, "password: its first line has a NUL character: write the "
+                                      "password there");
+    free(file);
+    free(files);
+    free(conf);
+}
+
 static void lengths(void **state)
 {
     char *conf = path_in(*state, "tmout-fleet.conf"), *files = path_in(*state, "tmout-fleet");
@@ -109,7 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names),     WITH_DIRECTORY(places),  WITH_DIRECTORY(untrusted),
-        WITH_DIRECTORY(credentials), WITH_DIRECTORY(lengths),
+        WITH_DIRECTORY(credentials), WITH_DIRECTORY(lengths), WITH_DIRECTORY(contents),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

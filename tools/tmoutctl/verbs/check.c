@@ -43,12 +43,12 @@ static int check_fleet(const char *config_path, const struct policy *policy, int
     return result < 0 ? result : outcome | result;
 }
 
-/* Is a draft of that file meant? */
-static bool is_fleet_draft(const char *draft)
+/* Is it that file, or a draft of it? */
+static bool is_fleet_conf(const char *path)
 {
-    const char *slash = draft != NULL ? strrchr(draft, '/') : NULL;
+    const char *slash = path != NULL ? strrchr(path, '/') : NULL;
 
-    return draft != NULL && strcmp(slash != NULL ? slash + 1 : draft, FLEET_CONF_NAME) == 0;
+    return path != NULL && strcmp(slash != NULL ? slash + 1 : path, FLEET_CONF_NAME) == 0;
 }
 
 /* Compiles the draft alone, or the policy with its drop-ins; as policy_compile(). */
@@ -57,7 +57,7 @@ static int compile_checked(const char *draft, const char *config_path, struct po
 {
     struct fleet_conf conf;
 
-    if (is_fleet_draft(draft)) {
+    if (is_fleet_conf(draft)) {
         const int result = fleet_conf_read(draft, geteuid(), NULL, &conf, problems);
         if (result == 2)
             problem_add(problems, PROBLEM_FAILURE, draft, 0, "%s", strerror(ENOENT));
@@ -90,16 +90,32 @@ static json_t *check_json(int outcome, const struct policy *policy,
                      problems_json(problems));
 }
 
+/* Whose errors these are: of the policy at path, or only of the file beside it. */
+static const char *invalid_file(const char *path, const struct problems *problems)
+{
+    const char *found = path;
+
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct problem *problem = &problems->item[i];
+        if (problem->severity != PROBLEM_ERROR)
+            continue;
+        if (!is_fleet_conf(problem->file))
+            return path;
+        found = problem->file;
+    }
+    return found;
+}
+
 static void print_check(const char *path, bool quiet, bool valid, bool missing,
                         const struct policy *policy, const struct problems *problems)
 {
     print_problems(stderr, problems, !quiet);
-    if (valid && !quiet && is_fleet_draft(path))
+    if (valid && !quiet && is_fleet_conf(path))
         printf("%s: valid\n", path);
     else if (valid && !quiet)
         printf("%s: valid, %zu rule%s\n", path, policy->count, policy->count == 1 ? "" : "s");
     else if (!valid && !missing && problems->failures == 0)
-        report("%s: invalid: %zu error%s", path, problems->errors,
+        report("%s: invalid: %zu error%s", invalid_file(path, problems), problems->errors,
                problems->errors == 1 ? "" : "s");
 }
 

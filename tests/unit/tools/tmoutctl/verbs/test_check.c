@@ -102,7 +102,6 @@ static void drafts(void **state)
     free(draft);
 }
 
-/* What cannot be read is neither valid nor invalid. */
 /* What is beside the policy: missing where it is needed, valid, invalid, and as a draft. */
 static void fleet(void **state)
 {
@@ -119,14 +118,20 @@ static void fleet(void **state)
     write_text(path, "endpoint = {\"/run/valkey/socket\"}\n");
     assert_check(&place, *state, NULL, TMOUTCTL_NO, "",
                  "@/tmout-fleet.conf:1: unknown setting \"endpoint\"; did you mean "
-                 "\"endpoints\"?\ntmoutctl: @/tmout.conf: invalid: 1 error\n");
+                 "\"endpoints\"?\ntmoutctl: @/tmout-fleet.conf: invalid: 1 error\n");
     assert_check(&place, *state, path, TMOUTCTL_NO, "",
                  "@/tmout-fleet.conf:1: unknown setting \"endpoint\"; did you mean "
                  "\"endpoints\"?\ntmoutctl: @/tmout-fleet.conf: invalid: 1 error\n");
+    write_text(place.config, "default { max_attempts = x }\n");
+    assert_check(&place, *state, NULL, TMOUTCTL_NO, "",
+                 "@/tmout-fleet.conf:1: unknown setting \"endpoint\"; did you mean "
+                 "\"endpoints\"?\n@/tmout.conf:1: max_attempts = \"x\" is not a whole number "
+                 "(allowed: 1 to 64, none)\ntmoutctl: @/tmout.conf: invalid: 2 errors\n");
     place_close(&place);
     free(path);
 }
 
+/* What cannot be read is neither valid nor invalid. */
 static void unreadable(void **state)
 {
     char *draft = path_in(*state, "draft");

@@ -1,6 +1,7 @@
 #include "lib/fleet/conf.h"
 
 #include "lib/fleet/files.h"
+#include "lib/policy/lexer.h"
 #include "lib/policy/settings.h"
 
 #include <arpa/inet.h>
@@ -67,6 +68,15 @@ bool fleet_conf_has_tls(void)
 bool fleet_conf_path(const char *config_path, char *path, size_t size)
 {
     return fleet_path_beside(config_path, FLEET_CONF_NAME, path, size);
+}
+
+void fleet_host_name(const struct fleet_conf *conf, const char *nodename, char host[FLEET_HOST_MAX])
+{
+    const char *name = conf->host_id[0] != '\0' ? conf->host_id : nodename;
+
+    snprintf(host, FLEET_HOST_MAX, "%s", name[0] != '\0' ? name : "-");
+    for (char *c = host + strspn(host, NAME_LETTERS); *c != '\0'; c += strspn(c, NAME_LETTERS))
+        *c = '-';
 }
 
 /* --- values -------------------------------------------------------------------------- */
@@ -211,6 +221,12 @@ static size_t row_number(const char *name)
     return i;
 }
 
+/* Where the setting is; 0: it is not set. */
+static unsigned line_of(const char *name)
+{
+    return conf_reading.line_of[row_number(name)];
+}
+
 /* For each value. All errors are to be found, so none of them ends the parsing. */
 static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result)
 {
@@ -247,23 +263,31 @@ static void on_complaint(cfg_t *cfg, const char *format, va_list arguments)
               nearest != NULL ? "\"?" : "");
 }
 
-/* What libconfuse would take for something else than it looks like. */
+static bool found_errors(void)
+{
+    return conf_reading.problems->errors > conf_reading.errors_before;
+}
+
+/* Finds what libconfuse would take for something else than it looks like, or not explain, and
+ * blanks out the comments of source. */
 static bool is_plain(const struct source *source)
 {
-    unsigned line = 1;
+    struct lexer lexer;
+    struct token token;
+    unsigned open_line = 0;
 
-    for (size_t i = 0; i < source->size; i++) {
-        const unsigned char c = (unsigned char)source->text[i];
-        if (c == '\n')
-            line++;
-        else if ((c < ' ' && c != '\t') || c >= 0x7f)
-            return add_error(line, "has a byte that is not printable ASCII: 0x%02x", c), false;
-        else if (c == '$' && source->text[i + 1] == '{')
-            return add_error(line, "has ${...}, which libconfuse replaces by an environment "
-                                   "variable: write the value itself"),
-                   false;
-    }
-    return true;
+    lexer_start(&lexer, source->text, source->size, conf_reading.path, conf_reading.problems);
+    lexer.has_lists = true;
+    do {
+        lexer_next(&lexer, &token);
+        if (token.kind == TOKEN_OPEN)
+            open_line = token.line;
+        else if (token.kind == TOKEN_CLOSE)
+            open_line = 0;
+    } while (token.kind != TOKEN_END);
+    if (open_line != 0)
+        add_error(open_line, "the list that begins here is not closed: } is missing");
+    return !found_errors();
 }
 
 static int parse(const char *text)
@@ -293,10 +317,20 @@ bool fleet_endpoint_is_local(const struct fleet_endpoint *endpoint)
            strcmp(endpoint->address, "::1") == 0;
 }
 
+/* Who has written one of these expects TLS. */
+static void check_without_tls(void)
+{
+    static const char *const of_tls[] = {"ca", "cert", "key", "name"};
+
+    for (size_t i = 0; i < sizeof of_tls / sizeof *of_tls; i++)
+        if (line_of(of_tls[i]) != 0)
+            add_error(line_of(of_tls[i]), "%s has no effect without tls = true", of_tls[i]);
+}
+
 static void check_encryption(struct fleet_conf *conf)
 {
-    const unsigned tls_line = conf_reading.line_of[row_number("tls")];
-    const unsigned line = conf_reading.line_of[row_number("endpoints")];
+    const unsigned tls_line = line_of("tls");
+    const unsigned line = line_of("endpoints");
 
     if (tls_line != 0 && conf->tls && !fleet_conf_has_tls())
         add_error(tls_line, "tls = true is not possible: this build has no TLS, so the store must "
@@ -304,6 +338,8 @@ static void check_encryption(struct fleet_conf *conf)
     else if (conf->tls && conf->ca[0] == '\0')
         add_error(tls_line,
                   "tls = true requires ca: the CA that has signed the store's certificate");
+    if (tls_line == 0)
+        check_without_tls();
     conf->plain = tls_line != 0 && !conf->tls;
     for (size_t i = 0; i < conf->endpoints; i++) {
         const struct fleet_endpoint *endpoint = &conf->endpoint[i];
@@ -324,12 +360,14 @@ static void check_encryption(struct fleet_conf *conf)
 
 static void check_whole(struct fleet_conf *conf)
 {
-    if (conf->endpoints == 0 && conf_reading.line_of[row_number("endpoints")] == 0)
+    if (conf->endpoints == 0 && line_of("endpoints") == 0)
         add_error(0, "has no endpoints: write endpoints = {\"/run/valkey/socket\"}, for example");
     if (conf->acl_user[0] != '\0' && conf->password_file[0] == '\0')
-        add_error(conf_reading.line_of[row_number("acl_user")], "acl_user requires password_file");
-    if ((conf->cert[0] == '\0') != (conf->key[0] == '\0'))
-        add_error(0, "cert and key require each other");
+        add_error(line_of("acl_user"), "acl_user requires password_file");
+    if (conf->cert[0] != '\0' && conf->key[0] == '\0')
+        add_error(line_of("cert"), "cert requires key");
+    if (conf->key[0] != '\0' && conf->cert[0] == '\0')
+        add_error(line_of("key"), "key requires cert");
     check_encryption(conf);
 }
 
@@ -369,11 +407,6 @@ static void check_files(const struct fleet_conf *conf, uid_t owner)
                         conf_reading.path, conf_reading.line_of[i], "%s: %s", rows[i].name,
                         failure.text);
     }
-}
-
-static bool found_errors(void)
-{
-    return conf_reading.problems->errors > conf_reading.errors_before;
 }
 
 static int conf_parse(const struct source *source, uid_t owner)

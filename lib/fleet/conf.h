@@ -52,6 +52,11 @@ int fleet_conf_read(const char *path, uid_t owner, const struct source_draft *dr
 /* Where it is beside the policy at config_path. Returns false if the path is too long. */
 bool fleet_conf_path(const char *config_path, char *path, size_t size);
 
+/* What this host is called in the store: its host_id or, where that is not set, nodename of
+ * uname(2), with a - for each character that a name there cannot have. */
+void fleet_host_name(const struct fleet_conf *conf, const char *nodename,
+                     char host[FLEET_HOST_MAX]);
+
 /* A Unix socket, or an address of loopback? */
 bool fleet_endpoint_is_local(const struct fleet_endpoint *endpoint);
 

@@ -182,13 +182,14 @@ static void skip_space(struct lexer *l)
 
 /* --- words without quotes ------------------------------------------------- */
 
-static const char *advice_for(char c)
+static const char *advice_for(const struct lexer *l, char c)
 {
     switch (c) {
     case '(':
     case ')':
-        return "a setting takes one value, and no function; put files to include into "
-               "tmout.conf.d/";
+        return l->has_lists ? "a setting takes a value, and no function"
+                            : "a setting takes one value, and no function; put files to include "
+                              "into tmout.conf.d/";
     case '+':
         return "settings are written with = alone";
     case '$':
@@ -219,7 +220,7 @@ static void add_stray(struct lexer *l, char c)
                     (unsigned)(unsigned char)c);
     else
         problem_add(l->problems, PROBLEM_ERROR, l->file, l->line, "unexpected character '%c': %s",
-                    c, advice_for(c));
+                    c, advice_for(l, c));
 }
 
 /* Moves past one stray character, with the rest of ${...} and (...): their
@@ -239,10 +240,17 @@ static void skip_stray(struct lexer *l)
     l->at = end != 0 ? end + 1 : l->at + 1;
 }
 
+/* Is there a +=, which adds to a list? */
+static bool at_addition(const struct lexer *l)
+{
+    return l->has_lists && peek(l, 0) == '+' && peek(l, 1) == '=';
+}
+
 static void plain_word(struct lexer *l, struct token *token)
 {
-    while (l->at < l->size && !is_one_of(peek(l, 0), " \t\r\n{}=\"';,") && !at_comment(l)) {
-        if (is_one_of(peek(l, 0), WORD_CHARACTERS)) {
+    while (l->at < l->size && !is_one_of(peek(l, 0), " \t\r\n{}=\"';,") && !at_comment(l) &&
+           !at_addition(l)) {
+        if (is_one_of(peek(l, 0), WORD_CHARACTERS) || (l->has_lists && peek(l, 0) == '/')) {
             l->at++;
             continue;
         }
@@ -368,13 +376,14 @@ static void quoted_word(struct lexer *l, struct token *token)
 
 static void separator(struct lexer *l, struct token *token)
 {
-    add_error(l, l->line,
-              l->text[l->at] == ';'
-                  ? "unexpected character ';': remove it, settings need no separator"
-                  : "unexpected character ',': lists are not supported, write a section or a "
-                    "setting for each");
     token->kind = TOKEN_SEPARATOR;
-    token->bad = true;
+    token->bad = l->text[l->at] == ';' || !l->has_lists;
+    if (token->bad)
+        add_error(l, l->line,
+                  l->text[l->at] == ';'
+                      ? "unexpected character ';': remove it, settings need no separator"
+                      : "unexpected character ',': lists are not supported, write a section or a "
+                        "setting for each");
     l->at++;
 }
 
@@ -404,6 +413,11 @@ void lexer_next(struct lexer *l, struct token *token)
     l->first_on_line = false;
     if (l->at >= l->size) {
         *token = (struct token){.kind = TOKEN_END, .start = l->at, .line = l->line};
+        return;
+    }
+    if (at_addition(l)) {
+        token->kind = TOKEN_EQUALS;
+        l->at += token->size = 2;
         return;
     }
     switch (l->text[l->at]) {

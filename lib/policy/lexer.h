@@ -1,5 +1,5 @@
 /*
- * The text of a policy as tokens.
+ * The text of a policy, or of another file that libconfuse reads, as tokens.
  *
  * libconfuse 3.3 accepts much that the author did not mean: it skips characters
  * that it does not know, ends silently in an unterminated comment or at a NUL,
@@ -19,8 +19,8 @@ enum token_kind {
     TOKEN_WORD,     /* a name or value, with or without quotes */
     TOKEN_OPEN,     /* { */
     TOKEN_CLOSE,    /* } */
-    TOKEN_EQUALS,   /* = */
-    TOKEN_SEPARATOR /* ; or , which are errors, and always bad */
+    TOKEN_EQUALS,   /* =, or += where there are lists */
+    TOKEN_SEPARATOR /* ; or , which are errors, and bad, but for the , of a list */
 };
 
 struct token {
@@ -43,6 +43,7 @@ struct lexer {
     unsigned line;
     size_t line_start; /* offset */
     bool first_on_line;
+    bool has_lists;         /* set by the caller: values may be lists, and words paths */
     bool lone_return;       /* one was reported, for the whole file */
     unsigned unclosed_line; /* the last with an unclosed quote or bracket */
     bool unsure;            /* a comment is unterminated: structure may only seem wrong */

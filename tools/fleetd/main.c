@@ -121,9 +121,7 @@ static int read_conf(struct fleetd *fleetd, const char *path)
     if (result == 2)
         fprintf(stderr, SD_ERR "%s is missing; see tmout-fleetd(8)\n", path);
     problems_free(&problems);
-    snprintf(fleetd->host, sizeof fleetd->host, "%s",
-             fleetd->conf.host_id[0] != '\0' || uname(&name) != 0 ? fleetd->conf.host_id
-                                                                  : name.nodename);
+    fleet_host_name(&fleetd->conf, uname(&name) == 0 ? name.nodename : "", fleetd->host);
     return result == 0 && read_password(fleetd, path) == 0 ? set_up_tls(fleetd, path) : -1;
 }
 

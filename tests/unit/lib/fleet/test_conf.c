@@ -74,6 +74,23 @@ static void reads_everything(void **state)
     assert_string_equal(conf.sentinel, "store");
 }
 
+/* As other editors and other systems write it. */
+static void reads_any_text(void **state)
+{
+    const int result =
+        read_conf(*state, "# M\303\274ller\r\nendpoints = {/run/a, // one\r\n'/run/b'}\r\n"
+                          "endpoints += {\"[::1]:7\"} /* \001 */ prefix = a/* \303\274 */\r\n"
+                          "host_id=b");
+
+    assert_string_equal(messages, "");
+    assert_int_equal(result, 0);
+    assert_int_equal(conf.endpoints, 3);
+    assert_string_equal(conf.endpoint[0].address, "/run/a");
+    assert_string_equal(conf.endpoint[1].address, "/run/b");
+    assert_string_equal(conf.prefix, "a");
+    assert_string_equal(conf.host_id, "b");
+}
+
 static void has_defaults(void **state)
 {
     assert_int_equal(read_conf(*state, "endpoints = {\"/run/valkey/socket\"}"), 0);
@@ -170,11 +187,23 @@ static void errors(void **state)
         {"endpoints = {/1, /2, /3, /4, /5, /6, /7, /8, /9}\n",
          "1: endpoints = \"/9\" is one too many: the maximum is 8"},
         {"endpoints = {/1}\nacl_user = h1\n", "2: acl_user requires password_file"},
-        {"endpoints = {/1}\ncert = c\n", "0: cert and key require each other"},
-        {"prefix = \"${HOME}\"\n", "1: has ${...}, which libconfuse replaces by an environment "
-                                   "variable: write the value itself"},
-        {"prefix = a\x01\n", "1: has a byte that is not printable ASCII: 0x01"},
-        {"prefix = \"a\n", "2: premature end of file"},
+        {"endpoints = {/1}\ntls = false\ncert = c\n", "3: cert requires key"},
+        {"endpoints = {/1}\ntls = false\nkey = k\n", "3: key requires cert"},
+        {"endpoints = {/1}\nca = c\nname = n\n", "2: ca has no effect without tls = true\n"
+                                                 "3: name has no effect without tls = true"},
+        {"prefix = \"${HOME}\"\n", "1: ${...} in double quotes would be replaced from the "
+                                   "environment: use single quotes"},
+        {"prefix = ${HOME}\n", "1: unexpected character '$': variables are not expanded here"},
+        {"prefix = a\x01\n", "1: control character (0x01): remove it"},
+        {"prefix = a;\n", "1: unexpected character ';': remove it, settings need no separator"},
+        {"include(\"/etc/passwd\")\n",
+         "1: unexpected character '(': a setting takes a value, and no function"},
+        {"\357\273\277prefix = a\n", "1: invisible byte order mark: save the file as plain UTF-8"},
+        {"\nprefix = \"a\n", "2: the closing \" is missing on this line"},
+        {"\nendpoints = {\"/1\",\n\"/2\"\n",
+         "2: the list that begins here is not closed: } is missing"},
+        {"endpoints = {\"/run/\303\244\"}\nprefix = \"\303\244\"\n",
+         "2: prefix = \"\303\244\" has a character other than letters, digits, and _ . -"},
         {"prefix { }\n", "1: missing equal sign after option 'prefix'"},
     };
 
@@ -188,7 +217,7 @@ static void with_files(void **state, const char *setting, const char *message)
 {
     char text[256];
 
-    snprintf(text, sizeof text, "endpoints = {/1}\n%s\n", setting);
+    snprintf(text, sizeof text, "endpoints = {/1} tls = false\n%s\n", setting);
     assert_int_equal(read_conf(*state, text), message == NULL ? 0 : 1);
     if (message != NULL && strstr(messages, message) == NULL)
         fail_msg("%s: %s", messages, message);
@@ -254,12 +283,41 @@ static void encryption(void **state)
                         "be a Unix socket or on loopback, for example behind stunnel");
 }
 
+/* A host may have any name, and none: the store takes only some characters. */
+static void host_names(void **state)
+{
+    static const struct {
+        const char *id, *nodename, *expected;
+    } names[] = {
+        {"", "bastion1.example", "bastion1.example"},
+        {"b_1", "other", "b_1"},
+        {"", "(none)", "-none-"},
+        {"", "a b:c{d}\n\303\244", "a-b-c-d----"},
+        {"", "", "-"},
+    };
+    char host[FLEET_HOST_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        snprintf(conf.host_id, sizeof conf.host_id, "%s", names[i].id);
+        fleet_host_name(&conf, names[i].nodename, host);
+        assert_string_equal(host, names[i].expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_DIRECTORY(reads_everything), WITH_DIRECTORY(has_defaults), WITH_DIRECTORY(absent),
-        WITH_DIRECTORY(insecure),         WITH_DIRECTORY(draft),        WITH_DIRECTORY(errors),
-        WITH_DIRECTORY(encryption),       WITH_DIRECTORY(files),
+        WITH_DIRECTORY(reads_everything),
+        WITH_DIRECTORY(reads_any_text),
+        WITH_DIRECTORY(has_defaults),
+        WITH_DIRECTORY(absent),
+        WITH_DIRECTORY(insecure),
+        WITH_DIRECTORY(draft),
+        WITH_DIRECTORY(errors),
+        WITH_DIRECTORY(encryption),
+        WITH_DIRECTORY(files),
+        cmocka_unit_test(host_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,7 @@
 --   mark     unlocked_ms, code, count, {part of the user's name in hexadecimal digits}...: of the
 --            same key, a mark in its field u that a user was unlocked on all hosts
 --   marks    nothing: the marks of the last day
---   probe    nothing: can the store write? KEYS[1] has no other use
+--   probe    nothing: does the store accept all commands of this script? KEYS[1] has no other use
 --
 -- All but look, announce, mark and marks answer {status, failures, in flight, lock_left_ms (-1:
 -- forever), now_ms, changes of the count}. Asking twice with one id takes one slot, settling
@@ -844,6 +844,9 @@ local function marks()
 end
 
 local function probe()
+    redis.call('HSET', key, 'x', redis.call('HGET', key, 'x') or '')
+    redis.call('PEXPIRE', key, math.max(1, redis.call('PTTL', key)))
+    redis.call('HDEL', key, 'x')
     redis.call('DEL', key)
     return { UNKNOWN, 0, 0, 0, now, 0 }
 end

@@ -245,6 +245,42 @@ def loads_the_script_again():
         tap.equal(host.try_once(), "locked", "damage locks")
 
 
+# What makes a store reject what changes it, how to undo that, and how the log explains it.
+REJECTIONS = {
+    "the memory is full": (["CONFIG", "SET", "maxmemory", "1"], ["CONFIG", "SET", "maxmemory", "0"],
+                           "OOM command not allowed when used memory > 'maxmemory'."),
+    "it has too few replicas": (["CONFIG", "SET", "min-replicas-to-write", "1"],
+                                ["CONFIG", "SET", "min-replicas-to-write", "0"],
+                                "NOREPLICAS Not enough good replicas to write."),
+    "a right is missing": (["ACL", "SETUSER", "default", "-hset"],
+                           ["ACL", "SETUSER", "default", "+hset"],
+                           "(ERR )?(The user executing the script can't run|ACL failure in script: ).*"),
+}
+RECONNECTIONS = 3
+
+
+def rejects_changes():
+    """a store that answers, and rejects what would change it"""
+    with Fleet(hosts=1) as fleet:
+        host, store = fleet.hosts[0], Connection(fleet.server.path)
+        for name, (begin, end, reason) in REJECTIONS.items():
+            mark = host.log.mark()
+            store.call(*begin)
+            tap.equal(host.try_once(user="berta"), "away", f"{name}: the store is away")
+            monitor = Monitor(fleet.server.path)
+            for _ in range(RECONNECTIONS):
+                monitor.wait('"probe"')
+            monitor.close()
+            tap.equal(host.try_once(user="berta"), "away", "... and stays away")
+            lines = host.log.since(mark, "the store is ")
+            tap.ok(len(lines) == 1 and re.search(f"the store is away: {reason}; hosts admit", lines[0]),
+                   "the log says so once, and why", *lines)
+            store.call(*end)
+            host.log.wait(REACHED, mark)
+            tap.equal(host.try_once(SUCCEEDED), "admitted", "... until it accepts changes again")
+            tap.equal(store.call("EXISTS", "tmout:{tmout}:probe"), 0, "the trial has left nothing")
+
+
 def survives_its_own_end():
     """the daemon is killed while a password is checked"""
     with Fleet() as fleet:
@@ -415,7 +451,7 @@ tap.in_parallel([counts_for_all, refuses_nobody_for_others, guesses_are_bounded,
                  ends_the_leases_of_a_dead_host,
                  survives_a_store_that_lost_everything, holds_admissions,
                  a_frozen_store_is_away, a_replica_is_away,
-                 loads_the_script_again, survives_its_own_end, answers_questions,
+                 loads_the_script_again, rejects_changes, survives_its_own_end, answers_questions,
                  needs_no_other_rights, knows_the_hosts, takes_the_socket_of_systemd,
                  distrusts_clients], 4)
 tap.end()

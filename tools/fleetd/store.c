@@ -253,14 +253,27 @@ static void note_latency(struct store *store, int64_t latency_us)
         store->worst_us[0] = latency_us;
 }
 
+/* Of an error in the script what the store says, without where in the script that was. */
+static void explain_error(const char *error, char *why, size_t size)
+{
+    const char *place = strstr(error, "user_script:");
+    const char *what = place != NULL ? strstr(place, ": ") : NULL;
+
+    what = what != NULL ? what + 2 : error;
+    const char *end = strstr(what, " script: ");
+    snprintf(why, size, "%.*s", (int)(end != NULL ? (size_t)(end - what) : strlen(what)), what);
+}
+
 /* What has to end the connection. */
-static const char *explain(const redisReply *reply)
+static void explain(const redisReply *reply, char *why, size_t size)
 {
     if (reply->type != REDIS_REPLY_ERROR)
-        return "its answer has another form";
+        snprintf(why, size, "its answer has another form");
     /* It has some of them, or gets them just now: nobody has all, until that is done. */
-    return strncmp(reply->str, "ASK ", 4) == 0 ? "the cluster is moving the keys to another node"
-                                               : reply->str;
+    else if (strncmp(reply->str, "ASK ", 4) == 0)
+        snprintf(why, size, "the cluster is moving the keys to another node");
+    else
+        explain_error(reply->str, why, size);
 }
 
 static void on_answer(redisAsyncContext *connection, void *data, void *context)
@@ -269,6 +282,7 @@ static void on_answer(redisAsyncContext *connection, void *data, void *context)
     struct store_command *command = context;
     const redisReply *reply = data;
     struct script_answer answer;
+    char why[WHY_SIZE];
 
     if (store == NULL || reply == NULL)
         return; /* go_away() tells those who wait */
@@ -287,7 +301,8 @@ static void on_answer(redisAsyncContext *connection, void *data, void *context)
         return;
     }
     if (!decode_reply(reply, &answer)) {
-        go_away(store, explain(reply));
+        explain(reply, why, sizeof why);
+        go_away(store, why);
         return;
     }
     store->offset_ms = answer.now_ms - monotonic_ms();

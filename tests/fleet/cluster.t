@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
 from host.cluster import Cluster, Node
-from host.fleet import LOOK, STATUS_OF, SUCCEEDED, Daemon, Question
+from host.files import write
+from host.fleet import LOOK, STATUS_OF, SUCCEEDED, Daemon, Question, documented_rights
 from host.store import Refused
 from host.tap import tap
 from host.waiting import wait_until
@@ -41,8 +42,8 @@ class Site:
         self.cluster.__exit__()
         shutil.rmtree(self.directory)
 
-    def host(self, number, *endpoints):
-        return Daemon(self.directory, f"h{number}", '", "'.join(endpoints), "timeout = 5s\n", lease_ms=100000)
+    def host(self, number, *endpoints, more=""):
+        return Daemon(self.directory, f"h{number}", '", "'.join(endpoints), "timeout = 5s\n" + more, lease_ms=100000)
 
     def endpoints(self):
         return [Question(host, STATUS_OF).state()["endpoint"] for host in self.hosts]
@@ -104,6 +105,23 @@ def one_count():
         for user in "carla", "dora":
             tap.equal(site.try_at_once(1, user=user), {"admitted": 3}, f"{user} fails three times")
         tap.equal(site.try_at_once(1, user="carla"), {"locked": 3}, "... and is locked")
+
+
+def needs_no_other_rights():
+    """ACL users with the rights that docs/FLEET.md lists, and with all keys"""
+    with Site() as site:
+        keys, *commands = documented_rights()
+        for number, rights in (3, [keys, *commands]), (4, ["~*", *commands]):
+            for node in site.cluster.nodes:
+                node.call("ACL", "SETUSER", f"h{number}", "on", ">secret", *rights)
+            write(f"{site.directory}/h{number}/tmout-fleet/password", "secret\n", 0o600)
+            host = site.host(number, site.cluster.others[0].address,
+                             more=f"acl_user = h{number}\npassword_file = password\n")
+            site.hosts.append(host)
+            host.log.wait(REACHED)
+            wait_until(lambda: Question(host, STATUS_OF).state()["eviction"])
+            tap.equal(Question(host, STATUS_OF).state()["overprivileged"], number == 4, f"h{number}: {rights[0]}")
+        tap.equal(site.try_at_once(10), {"admitted": LIMIT, "locked": 50 - LIMIT}, "50 wrong passwords")
 
 
 def keys_move():
@@ -239,5 +257,6 @@ def is_down():
         tap.equal(host.try_once(), "admitted", "... until somebody has them")
 
 
-tap.in_parallel([keys_move, the_owner_dies, the_owner_hangs, hands_over, one_count, leads_nowhere, is_down], 4)
+tap.in_parallel([the_owner_hangs, the_owner_dies, keys_move, hands_over, needs_no_other_rights, one_count,
+                 leads_nowhere, is_down], 6)
 tap.end()

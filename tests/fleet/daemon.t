@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 
 from host.files import REPOSITORY, read, write
 from host.fleet import (ADMIT, CLEAR, FAILED, HOSTS_OF, LOOK, REPORT, STATUS_OF, SUCCEEDED, WITHDRAWN,
-                        Daemon, Question, request)
+                        Daemon, Question, documented_rights, request)
 from host.store import Connection, Monitor, Server
 from host.tap import tap
 from host.waiting import wait_until
@@ -333,12 +333,6 @@ def answers_questions():
                   "without the store there is no answer")
         state = Question(one, STATUS_OF).state()
         tap.ok(state["store"] == "away" and state["why"], "why, the state says", state)
-
-
-def documented_rights():
-    """What docs/FLEET.md gives the ACL user of a host."""
-    line = re.search(r"^~tmout:.*$", read(REPOSITORY + "/docs/FLEET.md"), re.M)
-    return line.group(0).split()
 
 
 def needs_no_other_rights():

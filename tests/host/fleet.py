@@ -2,12 +2,13 @@
 
 import ipaddress
 import os
+import re
 import socket
 import struct
 import subprocess
 import threading
 
-from host.files import REPOSITORY, write
+from host.files import REPOSITORY, read, write
 from host.waiting import GUARD_SEC, Log, wait_until
 
 REQUEST, ANSWER = "=IIII16sqI16sIqqII256s", "=IIIIIIqII"
@@ -21,6 +22,11 @@ FAILED, SUCCEEDED, WITHDRAWN = 0, 1, 2
 STATUS = {1: "admitted", 2: "waiting", 3: "locked", 4: "away", 5: "done"}
 NETWORK, IPV4, IPV6 = 2, 3, 4
 FOREVER = 2 ** 63 - 1
+
+
+def documented_rights():
+    """What docs/FLEET.md gives the ACL user of a host."""
+    return re.search(r"^~tmout:.*$", read(REPOSITORY + "/docs/FLEET.md"), re.M).group(0).split()
 
 
 def request(operation, identity, outcome=FAILED, user="anna", address=None, limits=None):

@@ -103,7 +103,7 @@ static void set_state(struct store *store, enum store_state state)
 static void make_printable(char *text)
 {
     for (; *text != '\0'; text++)
-        if (*text < ' ' || *text == 0x7f)
+        if (*text < ' ' || *text >= 0x7f)
             *text = '?';
 }
 

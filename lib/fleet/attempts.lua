@@ -101,7 +101,14 @@ local function unpack_value(raw)
 end
 
 -- The store's clock may have gone back, after a failover: nothing has happened in the future.
-local function past(value) return math.min(value, now) end
+-- What is stored has to say so, too: else a lock would not begin, and a lease not end, before the
+-- clock is where it was.
+local is_ahead = false
+
+local function past(value)
+    is_ahead = is_ahead or value > now
+    return math.min(value, now)
+end
 
 local function check_entry(entry)
     check(type(entry) == 'table' and type(entry.id) == 'string' and #entry.id <= 64)
@@ -125,12 +132,13 @@ local function new_record()
 end
 
 -- What has been read, and what is to be written: false means that the field goes.
-local loaded, changed = {}, {}
+local loaded, changed, changed_meta = {}, {}, nil
 
 local function load_record(name)
     if loaded[name] then return loaded[name] end
     local raw = redis.call('HGET', key, name)
     local record = raw and unpack_value(raw) or new_record()
+    is_ahead = false
     check_entries(record.failures)
     check_entries(record.leases)
     for _, lease in ipairs(record.leases) do
@@ -141,6 +149,7 @@ local function load_record(name)
     check(is_integer(record.changes, 0, TIME_MAX))
     record.locked, record.cleared = past(record.locked), past(record.cleared)
     loaded[name] = record
+    if is_ahead then changed[name] = record end
     return record
 end
 
@@ -167,8 +176,10 @@ local function load_meta()
         count = count + 1
     end
     check(count <= SOURCES)
+    is_ahead = false
     meta.penalty, meta.cleared = past(meta.penalty), past(meta.cleared)
     meta.swept = past(meta.swept)
+    if is_ahead then changed_meta = meta end
     return meta
 end
 
@@ -178,6 +189,7 @@ local function change(name, record)
 end
 
 local function store(meta, keep_ms)
+    meta = meta or changed_meta
     for name, record in pairs(changed) do
         if record then
             redis.call('HSET', key, name, cmsgpack.pack(record))
@@ -591,7 +603,10 @@ local function admit(origin, limits)
     local meta = load_meta()
     if meta.penalty ~= 0 then
         local left = penalty_left(meta, limits)
-        if left ~= 0 then return { LOCKED, limits.max, 0, left, now, 0 } end
+        if left ~= 0 then
+            store(nil, keep_ms(new_record(), limits))
+            return { LOCKED, limits.max, 0, left, now, 0 }
+        end
     end
     local known, record = find_attempt(meta, origin, limits, id)
     if known then return admit_again(meta, known, record, limits, id, lease_ms) end
@@ -856,7 +871,7 @@ local OPERATIONS = { admit = admit, renew = renew, settle = settle, merge = merg
                      marks = marks, probe = probe }
 
 local function run()
-    next_argument, loaded, changed = 1, {}, {}
+    next_argument, loaded, changed, changed_meta = 1, {}, {}, nil
     local operation = OPERATIONS[text('^%l+$')]
     if not operation then error({ wrong = 'unknown operation' }) end
     local origin = origin_argument()

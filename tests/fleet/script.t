@@ -30,7 +30,7 @@ FAILED, SUCCEEDED, WITHDRAWN = range(3)
 KEY = "tmout:{tmout}:a:anna"
 SECOND, MINUTE = 1000, 60 * 1000
 TIME_MAX = 2 ** 53 - 1
-LEASE_MS, START_MS = 8 * SECOND, 1_000_000_000
+LEASE_MS, LONGEST_LEASE_MS, START_MS = 8 * SECOND, 120 * SECOND, 1_000_000_000
 HISTORIES, SEED = int(os.environ.get("HISTORIES", "24")), int(os.environ.get("SEED", "1"))
 
 
@@ -400,6 +400,30 @@ def counts_what_it_has_forgotten():
     tap.equal(script.settle("a5", WITHDRAWN)[1], 1, "a withdrawal changes nothing")
 
 
+def goes_on_when_the_clock_goes_back():
+    """a failover to a server whose clock is an hour behind"""
+    behind = START_MS - 60 * MINUTE
+    for name, begin in (("a lock", lambda script: [fail(script, f"a{n}") for n in range(3)]),
+                        ("a lock after damage", lambda script: STORE.call("HSET", KEY, "n", "garbage"))):
+        script = fresh()
+        begin(script)
+        tap.equal(script.admit("b")[0], LOCKED, f"{name}, before")
+        for minutes in 0, 4, 8:
+            script.at(behind + minutes * MINUTE)
+            got = script.admit("b")
+            tap.equal((got[0], got[3]), (LOCKED, (10 - minutes) * MINUTE),
+                      f"... {minutes} minutes after: it has begun then, and goes on")
+        script.at(behind + 10 * MINUTE)
+        tap.equal(script.admit("b")[0], ADMITTED, "... and ends")
+    script = fresh()
+    for n in range(3):
+        script.admit(f"a{n}")
+    script.at(behind)
+    tap.equal(script.admit("b")[0], BUSY, "three leases, which nobody renews")
+    script.at(behind + LONGEST_LEASE_MS)
+    tap.equal(script.admit("b")[:2], [LOCKED, 3], "... end, too")
+
+
 def locks_on_damage():
     """whatever a hostile host has written, the user is locked and can be unlocked"""
     script = fresh()
@@ -540,7 +564,7 @@ SERVER = Server()
 try:
     STORE = Connection(SERVER.path)
     tap.run(counts_as_a_ledger_does, has_one_clock, applies_the_strictest_limits,
-            tells_again_what_a_host_knows, counts_what_it_has_forgotten, locks_on_damage,
+            tells_again_what_a_host_knows, counts_what_it_has_forgotten, goes_on_when_the_clock_goes_back, locks_on_damage,
             survives_random_damage, refuses_bad_arguments, is_bounded, is_unknown_after_a_restart,
             needs_no_more_than_these_commands)
 finally:

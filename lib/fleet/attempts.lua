@@ -22,7 +22,8 @@
 --   mark     unlocked_ms, code, count, {part of the user's name in hexadecimal digits}...: of the
 --            same key, a mark in its field u that a user was unlocked on all hosts
 --   marks    nothing: the marks of the last day
---   probe    nothing: does the store accept all commands of this script? KEYS[1] has no other use
+--   trial    nothing: does the store accept all commands of this script? KEYS[1] has no other use
+--   probe    nothing: the same key; is the store still one that accepts changes?
 --
 -- All but look, announce, mark and marks answer {status, failures, in flight, lock_left_ms (-1:
 -- forever), now_ms, changes of the count}. Asking twice with one id takes one slot, settling
@@ -858,7 +859,7 @@ local function marks()
     return out
 end
 
-local function probe()
+local function trial()
     redis.call('HSET', key, 'x', redis.call('HGET', key, 'x') or '')
     redis.call('PEXPIRE', key, math.max(1, redis.call('PTTL', key)))
     redis.call('HDEL', key, 'x')
@@ -866,9 +867,15 @@ local function probe()
     return { UNKNOWN, 0, 0, 0, now, 0 }
 end
 
+-- As every host asks it once a second, it changes nothing that replicas, or the disk, had to hear of.
+local function probe()
+    redis.call('DEL', key)
+    return { UNKNOWN, 0, 0, 0, now, 0 }
+end
+
 local OPERATIONS = { admit = admit, renew = renew, settle = settle, merge = merge,
                      forget = forget, look = look, announce = announce, mark = mark,
-                     marks = marks, probe = probe }
+                     marks = marks, trial = trial, probe = probe }
 
 local function run()
     next_argument, loaded, changed, changed_meta = 1, {}, {}, nil

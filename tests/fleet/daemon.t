@@ -217,6 +217,18 @@ def a_frozen_store_is_away():
                   "what nobody waited for has taken no slot")
 
 
+def asks_an_idle_store():
+    """nobody logs in"""
+    with Fleet(hosts=1) as fleet:
+        store, monitor = Connection(fleet.server.path), Monitor(fleet.server.path)
+        monitor.wait('"probe"')
+        changes = re.search("rdb_changes_since_last_save.*", store.call("INFO", "persistence")).group()
+        monitor.wait('"probe"')
+        monitor.wait('"probe"')
+        tap.ok(changes in store.call("INFO", "persistence"), "it is asked, and nothing is changed")
+        monitor.close()
+
+
 def a_replica_is_away():
     """the store becomes a replica, and then not"""
     with Fleet() as fleet:
@@ -269,7 +281,7 @@ def rejects_changes():
             tap.equal(host.try_once(user="berta"), "away", f"{name}: the store is away")
             monitor = Monitor(fleet.server.path)
             for _ in range(RECONNECTIONS):
-                monitor.wait('"probe"')
+                monitor.wait('"trial"')
             monitor.close()
             tap.equal(host.try_once(user="berta"), "away", "... and stays away")
             lines = host.log.since(mark, "the store is ")
@@ -444,7 +456,7 @@ tap.in_parallel([counts_for_all, refuses_nobody_for_others, guesses_are_bounded,
                  the_dead_have_failed, withdraws, holds_a_lease,
                  ends_the_leases_of_a_dead_host,
                  survives_a_store_that_lost_everything, holds_admissions,
-                 a_frozen_store_is_away, a_replica_is_away,
+                 a_frozen_store_is_away, asks_an_idle_store, a_replica_is_away,
                  loads_the_script_again, rejects_changes, survives_its_own_end, answers_questions,
                  needs_no_other_rights, knows_the_hosts, takes_the_socket_of_systemd,
                  distrusts_clients], 4)

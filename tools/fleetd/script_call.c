@@ -191,11 +191,11 @@ void script_call_marks(struct script_call *call, const struct script_target *tar
     begin_for_all(call, target, "marks", "hosts");
 }
 
-void script_call_probe(struct script_call *call, const char *prefix)
+void script_call_probe(struct script_call *call, const char *prefix, bool at_first)
 {
     const struct script_target target = {.prefix = prefix};
 
-    begin_for_all(call, &target, "probe", "probe");
+    begin_for_all(call, &target, at_first ? "trial" : "probe", "probe");
 }
 
 bool script_answer_decode(const int64_t *number, size_t count, struct script_answer *answer)

@@ -78,8 +78,8 @@ void script_call_announce(struct script_call *call, const struct script_target *
 void script_call_mark(struct script_call *call, const struct script_target *target);
 void script_call_marks(struct script_call *call, const struct script_target *target);
 
-/* Asks whether the store has the keys, and can write. */
-void script_call_probe(struct script_call *call, const char *prefix);
+/* Asks whether the store has the keys, and accepts changes: at first, each kind of them. */
+void script_call_probe(struct script_call *call, const char *prefix, bool at_first);
 
 /* Returns false if these numbers are no answer. */
 bool script_answer_decode(const int64_t *number, size_t count, struct script_answer *answer);

@@ -399,15 +399,6 @@ static void find_value(const char *info, const char *name, char *value, size_t s
     snprintf(value, size, "%.*s", (int)strcspn(at, "\r\n"), at);
 }
 
-static void send_probe(struct store *store, store_callback *callback)
-{
-    struct store_command wanted = {.callback = callback, .context = store};
-
-    script_call_probe(&wanted.call, store->conf->prefix);
-    if (!submit(store, &wanted))
-        go_away(store, "out of memory");
-}
-
 /* It has the keys, and can write: it is the one. */
 static void on_set_up(void *context, const struct script_answer *answer)
 {
@@ -423,6 +414,23 @@ static void on_set_up(void *context, const struct script_answer *answer)
     snprintf(store->run_id, sizeof store->run_id, "%s", store->found_run_id);
     set_state(store, STORE_MERGING);
     store->hooks.reached(store->hooks.context, is_new);
+}
+
+static void on_alive(void *context, const struct script_answer *answer)
+{
+    struct store *store = context;
+
+    if (answer != NULL)
+        store->redirections = 0;
+}
+
+static void send_probe(struct store *store, bool at_first)
+{
+    struct store_command wanted = {.callback = at_first ? on_set_up : on_alive, .context = store};
+
+    script_call_probe(&wanted.call, store->conf->prefix, at_first);
+    if (!submit(store, &wanted))
+        go_away(store, "out of memory");
 }
 
 static void on_loaded(redisAsyncContext *connection, void *data, void *context)
@@ -441,7 +449,7 @@ static void on_loaded(redisAsyncContext *connection, void *data, void *context)
         return;
     }
     snprintf(store->sha, sizeof store->sha, "%s", reply->str);
-    send_probe(store, on_set_up);
+    send_probe(store, true);
 }
 
 /* From 0 to most, as text. */
@@ -715,14 +723,6 @@ static void connect_to_store(struct store *store)
     connect_to(store, endpoint, store->conf->sentinel[0] != '\0' ? send_question : send_setup);
 }
 
-static void on_alive(void *context, const struct script_answer *answer)
-{
-    struct store *store = context;
-
-    if (answer != NULL)
-        store->redirections = 0;
-}
-
 /* Asks an idle store, too: while this host does not notice that it is gone, it does not tell the
  * next one what it knows, and that admits others after conf->hold_ms. */
 static int on_probe(sd_event_source *source, uint64_t usec, void *context)
@@ -735,7 +735,7 @@ static int on_probe(sd_event_source *source, uint64_t usec, void *context)
         return 0;
     }
     arm(source, monotonic_ms() + RECONNECT_MS);
-    send_probe(store, on_alive);
+    send_probe(store, false);
     return 0;
 }
 

@@ -49,6 +49,11 @@ static void calls(void **state)
     assert_words(&call, "forget 4c0000201 10 900000 600000 1");
     script_call_merge_cleared(&call, &target, 7);
     assert_words(&call, "merge 4c0000201 10 900000 600000 1 h1 7 0 0");
+    script_call_probe(&call, "p", true);
+    assert_string_equal(call.key, "p:{p}:probe");
+    assert_words(&call, "trial n 1 1 1 0");
+    script_call_probe(&call, "p", false);
+    assert_words(&call, "probe n 1 1 1 0");
 }
 
 static void origins_and_limits(void **state)

@@ -260,8 +260,11 @@ static void explain_error(const char *error, char *why, size_t size)
     const char *what = place != NULL ? strstr(place, ": ") : NULL;
 
     what = what != NULL ? what + 2 : error;
-    const char *end = strstr(what, " script: ");
-    snprintf(why, size, "%.*s", (int)(end != NULL ? (size_t)(end - what) : strlen(what)), what);
+    const char *end = what + strlen(what);
+    /* The last one: what is said may be "ACL failure in script: ...". */
+    for (const char *at = what; (at = strstr(at, " script: ")) != NULL; at++)
+        end = at;
+    snprintf(why, size, "%.*s", (int)(end - what), what);
 }
 
 /* What has to end the connection. */

@@ -212,11 +212,17 @@ def pair():
 
 def gives_away(node, slot, other):
     """Not while the slot has a key, and the host may write one just now."""
+    node.call("FLUSHALL")
+    return not refusal(node, "CLUSTER", "SETSLOT", slot, "NODE", other.identity)
+
+
+def refusal(node, *words):
+    """The error that it answers, if it is one."""
     try:
-        node.call("FLUSHALL")
-        return node.call("CLUSTER", "SETSLOT", slot, "NODE", other.identity)
-    except Refused:
+        node.call(*words)
         return None
+    except Refused as refused:
+        return str(refused)
 
 
 def leads_nowhere():
@@ -242,6 +248,12 @@ def leads_nowhere():
         other.call("CLUSTER", "SETSLOT", slot, "NODE", other.identity)
         host.log.wait(REACHED, mark)
         tap.equal(host.try_once(), "admitted", "it connects as soon as there is a way")
+        itself = f"MOVED {slot} {one.address}"
+        other.call("CONFIG", "SET", "cluster-announce-port", one.port)
+        wait_until(lambda: refusal(one, "GET", "{tmout}") == itself)
+        other.call("CLIENT", "KILL", "TYPE", "NORMAL")
+        wait_until(lambda: "each node of the cluster names another" in Question(host, STATUS_OF).state()["why"])
+        tap.equal(host.try_once(), "away", "... and not where a node names itself")
 
 
 def is_down():

@@ -17,12 +17,12 @@ from host.files import REPOSITORY, read, write
 from host.fleet import STATUS_OF, SUCCEEDED, Daemon, Question
 from host.ports import free_port
 from host.store import Server
+from host.stunnel import PROGRAM, Tunnel
 from host.tap import tap
 
 FLEETD = os.environ.get("BUILD", REPOSITORY + "/build") + "/tmout-fleetd"
 COMMON = "hold = 0s\ntimeout = 5s\n"
 REACHED, AWAY = "the store is reached", "the store is away: "
-PROGRAM = shutil.which("stunnel4") or shutil.which("stunnel")
 
 
 class Site:
@@ -164,46 +164,20 @@ def files_that_are_none():
         tap.matches(ended.stderr, r"ca\.crt: cannot be used for TLS: ", "and says which file it is")
 
 
-def recipe(site, port, accept):
-    """stunnel's configuration of docs/FLEET.md, for this site."""
-    text = re.search(r"(?ms)^\[tmout-store\]\n.*?^checkHost.*?$", read(REPOSITORY + "/docs/FLEET.md")).group(0)
-    for old, new in (("127.0.0.1:637", f"127.0.0.1:{accept}"), ("192.0.2.10:6379", f"127.0.0.1:{port}"),
-                     ("/etc/stunnel/store-ca.crt", site.ca.certificate("ca")),
-                     ("/etc/stunnel/bastion1.crt", site.ca.certificate("host")),
-                     ("/etc/stunnel/bastion1.key", site.ca.key("host"))):
-        assert old in text, old
-        text = text.replace(old, new)
-    return "foreground = yes\npid =\n" + text + "\n"
-
-
-def tunnel(site, certificate):
-    """The port of an stunnel to a server that has it, and its process."""
-    accept, conf = free_port(), f"{site.directory}/{certificate}.stunnel"
-    write(conf, recipe(site, site.serve(certificate, "yes"), accept))
-    process = subprocess.Popen([PROGRAM, conf], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.PIPE, text=True)
-    for line in process.stderr:
-        if "Configuration successful" in line:
-            break
-    return accept, process
-
-
 def through_stunnel():
     """stunnel, as docs/FLEET.md sets it up"""
     if not PROGRAM:
         tap.skip("stunnel", "it is not installed")
         return
     with Site() as site:
-        port, right = tunnel(site, "store")
-        host = site.connect(port, "")
+        right = Tunnel(site.directory, site.ca, f"127.0.0.1:{site.serve('store', 'yes')}")
+        host = site.connect(right.port, "")
         host.log.wait(REACHED)
         tap.equal(host.try_once(SUCCEEDED), "admitted", "an attempt is admitted")
-        right.terminate()
-        right.communicate()
-        port, expired = tunnel(site, "expired")
-        refused(site.connect(port, ""), "it has closed the connection", "an old certificate")
-        expired.terminate()
-        expired.communicate()
+        right.stop()
+        expired = Tunnel(site.directory, site.ca, f"127.0.0.1:{site.serve('expired', 'yes')}")
+        refused(site.connect(expired.port, ""), "it has closed the connection", "an old certificate")
+        expired.stop()
 
 
 scenarios = [through_stunnel]

@@ -38,7 +38,7 @@ local ATTEMPTS_MAX, SOURCES, STRANGERS_MAX, SUCCEEDED_MAX = 64, 128, 48, 32
 local AGE_MAX_MS, STALLED_MS, SWEEP_INTERVAL_MS = 120000, 10000, 1000
 local RECORD_BYTES_MAX, TIME_MAX, TEN_YEARS_MS = 65536, 9007199254740991, 315360000000
 local HOSTS_MAX, HOST_KEPT_MS = 128, 2592000000
-local MARKS_MAX, MARK_KEPT_MS = 64, 86400000
+local MARKS_MAX, MARK_KEPT_MS, MARK_READ_MS = 64, 86400000, 120000
 local VERSION, SHARED = 1, { 'n', 'o4', 'o6' }
 -- How many digits name a network, and how many sources of it are counted on their own.
 local NETWORKS = { { 14, 8 }, { 12, 16 }, { 8, 32 } }
@@ -841,15 +841,17 @@ local function other_marks(user)
     return others, count == MARKS_MAX and oldest
 end
 
+-- {now_ms, whether it is there}: a mark that the hosts may not have read yet gives way to no other.
 local function mark()
     local unlocked, code, user = integer(1, TIME_MAX), text('^%x+$'), ''
     for _ = 1, integer(1, 8) do user = user .. text('^%x+$') end
     local kept, oldest = other_marks(user)
+    if oldest and now - kept[oldest].at < MARK_READ_MS then return { now, 0 } end
     if oldest then kept[oldest] = nil end
     kept[user] = { at = now, unlocked = unlocked, code = code }
     redis.call('HSET', key, 'u', cmsgpack.pack({ v = VERSION, marks = kept }))
     redis.call('PEXPIRE', key, HOST_KEPT_MS)
-    return { now }
+    return { now, 1 }
 end
 
 -- {now_ms, {user in hexadecimal digits, unlocked_ms, code}...}

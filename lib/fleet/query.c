@@ -65,7 +65,10 @@ static int is_last(const union query_packet *packet, ssize_t size, struct fleet_
         return 0;
     if (answer->status == FLEET_DONE)
         return 1;
-    failure_set(failure, "tmout-fleetd cannot reach the store");
+    failure_set(failure, answer->status == FLEET_WAITING
+                             ? "the store is full of marks that hosts may not have read: try again "
+                               "in two minutes"
+                             : "tmout-fleetd cannot reach the store");
     return -1;
 }
 

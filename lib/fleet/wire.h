@@ -13,7 +13,8 @@
  * the store and the daemon forget the user's failures. FLEET_HOSTS is answered by a host packet
  * for each host that uses the store, and FLEET_MARKS by a mark packet for each user whom a host
  * has unlocked on all of them; FLEET_MARK adds such a mark. In each case an answer packet follows
- * as the last one, FLEET_DONE or FLEET_AWAY, and the daemon closes the connection. The limits and
+ * as the last one, FLEET_DONE, FLEET_AWAY or, where there is no room for one more mark,
+ * FLEET_WAITING, and the daemon closes the connection. The limits and
  * the user are those of the policy for FLEET_LOOK and FLEET_CLEAR; the others need no limits that
  * mean anything, and only FLEET_MARK a user. lib/fleet/query.h is the asking side.
  */

@@ -15,7 +15,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
 from host.files import REPOSITORY, read, write
-from host.fleet import (ADMIT, CLEAR, FAILED, HOSTS_OF, LOOK, REPORT, STATUS_OF, SUCCEEDED, WITHDRAWN,
+from host.fleet import (ADMIT, CLEAR, FAILED, HOSTS_OF, LOOK, MARK, MARKS_OF, REPORT, STATUS_OF, SUCCEEDED, WITHDRAWN,
                         Daemon, Question, documented_rights, request)
 from host.store import Connection, Monitor, Server
 from host.tap import tap
@@ -414,6 +414,19 @@ def knows_the_hosts():
         tap.equal(Question(one, HOSTS_OF).status, "away", "without the store there is no answer")
 
 
+def keeps_marks():
+    """of users whom an administrator has unlocked on all hosts"""
+    with Fleet(hosts=1) as fleet:
+        host = fleet.hosts[0]
+
+        def mark(number):
+            return Question(host, MARK, user=f"user{number}", unlocked=1795774782999).status
+
+        tap.equal([mark(number) for number in range(65)], ["done"] * 64 + ["waiting"],
+                  "of 65 at once, the last one has to wait")
+        tap.equal(len(Question(host, MARKS_OF).packets), 64, "the others can be read")
+
+
 def distrusts_clients():
     """what is no request"""
     with Fleet(hosts=1) as fleet:
@@ -458,6 +471,6 @@ tap.in_parallel([counts_for_all, refuses_nobody_for_others, guesses_are_bounded,
                  survives_a_store_that_lost_everything, holds_admissions,
                  a_frozen_store_is_away, asks_an_idle_store, a_replica_is_away,
                  loads_the_script_again, rejects_changes, survives_its_own_end, answers_questions,
-                 needs_no_other_rights, knows_the_hosts, takes_the_socket_of_systemd,
+                 needs_no_other_rights, knows_the_hosts, keeps_marks, takes_the_socket_of_systemd,
                  distrusts_clients], 4)
 tap.end()

@@ -424,6 +424,27 @@ def goes_on_when_the_clock_goes_back():
     tap.equal(script.admit("b")[:2], [LOCKED, 3], "... end, too")
 
 
+def keeps_marks_until_they_are_read():
+    """64 users are unlocked on all hosts, and more"""
+    script = fresh()
+
+    def mark(number):
+        return script.call("mark", "n", START_MS, "ab", 1, f"{number:04x}")[1]
+
+    def users():
+        return {int(user, 16) for user, *_ in script.call("marks", "n")[1:]}
+
+    tap.equal([mark(number) for number in range(65)], [1] * 64 + [0], "there is no room for one more")
+    tap.equal(users(), set(range(64)), "all that have been told are there")
+    tap.equal(mark(63), 1, "one of them again replaces its own")
+    script.at(START_MS + 2 * MINUTE)
+    mark(63)
+    tap.equal((mark(64), len(users()), 64 in users(), 63 in users()), (1, 64, True, True),
+              "two minutes later the oldest one gives way")
+    script.at(START_MS + 24 * 60 * MINUTE + 2 * MINUTE)
+    tap.equal(users(), set(), "and they go after a day")
+
+
 def locks_on_damage():
     """whatever a hostile host has written, the user is locked and can be unlocked"""
     script = fresh()
@@ -564,7 +585,8 @@ SERVER = Server()
 try:
     STORE = Connection(SERVER.path)
     tap.run(counts_as_a_ledger_does, has_one_clock, applies_the_strictest_limits,
-            tells_again_what_a_host_knows, counts_what_it_has_forgotten, goes_on_when_the_clock_goes_back, locks_on_damage,
+            tells_again_what_a_host_knows, counts_what_it_has_forgotten, goes_on_when_the_clock_goes_back, keeps_marks_until_they_are_read,
+            locks_on_damage,
             survives_random_damage, refuses_bad_arguments, is_bounded, is_unknown_after_a_restart,
             needs_no_more_than_these_commands)
 finally:

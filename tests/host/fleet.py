@@ -13,7 +13,7 @@ from host.waiting import GUARD_SEC, Log, wait_until
 
 REQUEST, ANSWER = "=IIII16sqI16sIqqII256s", "=IIIIIIqII"
 REQUEST_MAGIC, ANSWER_MAGIC, VERSION = 0x74666C51, 0x74666C41, 1
-ADMIT, SETTLE, REPORT, LOOK, CLEAR, STATUS_OF, HOSTS_OF = 1, 2, 3, 4, 5, 6, 7
+ADMIT, SETTLE, REPORT, LOOK, CLEAR, STATUS_OF, HOSTS_OF, MARK, MARKS_OF = range(1, 10)
 COUNT, STATE = "=IIIIq24s512s", "=IIIIqqqqqqQQQQQQQIIII280s24s128s72s"
 HOST, HOST_MAGIC = "=IIqQ72s", 0x74666C48
 COUNT_MAGIC, STATE_MAGIC = 0x74666C43, 0x74666C53
@@ -29,15 +29,16 @@ def documented_rights():
     return re.search(r"^~tmout:.*$", read(REPOSITORY + "/docs/FLEET.md"), re.M).group(0).split()
 
 
-def request(operation, identity, outcome=FAILED, user="anna", address=None, limits=None):
+def request(operation, identity, outcome=FAILED, user="anna", address=None, limits=None,
+            unlocked=0):
     """A packet for the daemon."""
     kind, octets = NETWORK, b""
     if address:
         octets = ipaddress.ip_address(address).packed[:8]
         kind = IPV4 if len(octets) == 4 else IPV6
     attempts, window, lock, by_source = limits or (3, 900000, 600000, 0)
-    return struct.pack(REQUEST, REQUEST_MAGIC, VERSION, operation, outcome, identity, 0, kind, octets,
-                       attempts, window, lock, by_source, 0, user.encode())
+    return struct.pack(REQUEST, REQUEST_MAGIC, VERSION, operation, outcome, identity, unlocked, kind,
+                       octets, attempts, window, lock, by_source, 0, user.encode())
 
 
 class Attempt:

@@ -187,8 +187,12 @@ static void on_marks(void *context, const redisReply *reply)
 
 static void on_marked(void *context, const redisReply *reply)
 {
-    end_query(context,
-              &(struct fleet_answer){.status = is_array(reply, 1) ? FLEET_DONE : FLEET_AWAY});
+    struct fleet_answer answer = {.status = FLEET_AWAY};
+    int64_t is_there;
+
+    if (is_array(reply, 2) && take_number(reply->element[1], 0, 1, &is_there))
+        answer.status = is_there == 1 ? FLEET_DONE : FLEET_WAITING;
+    end_query(context, &answer);
 }
 
 static void on_cleared(void *context, const redisReply *reply)

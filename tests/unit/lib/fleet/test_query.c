@@ -66,6 +66,14 @@ static void looks_at_a_user(void **state)
     assert_int_equal(fleet_query_look(&s.query, &anna, got, &penalty_ms, &s.failure), -1);
     assert_string_equal(s.failure.text, "tmout-fleetd cannot reach the store");
     finish(&s);
+    begin(&s, *state, &(struct packets){.last = FLEET_WAITING});
+    assert_int_equal(fleet_query_mark(&s.query,
+                                      &(struct fleet_mark){.unlocked_ms = 1, .user = "anna"},
+                                      &s.failure),
+                     -1);
+    assert_string_equal(s.failure.text, "the store is full of marks that hosts may not have read: "
+                                        "try again in two minutes");
+    finish(&s);
     begin(&s, *state,
           &(struct packets){.count = &sent, .counts = FLEET_COUNTS_MAX + 1, .last = FLEET_DONE});
     assert_int_equal(fleet_query_look(&s.query, &anna, got, &penalty_ms, &s.failure), -1);

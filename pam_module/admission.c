@@ -148,12 +148,13 @@ static enum ledger_status settle_ledger(struct attempt_admission *admission,
     return status;
 }
 
-/* Gives the slot back. */
+/* Gives the slot back, and the fleet's, if there is one: the password is not checked. */
 static void withdraw(struct attempt_admission *admission)
 {
     struct attempt_report report = {0};
     struct failure failure = {""};
 
+    fleet_admission_settle(&admission->fleet, admission->owner, ATTEMPT_WITHDRAWN);
     if (settle_ledger(admission, ATTEMPT_WITHDRAWN, &report, &failure) != LEDGER_OK)
         attempt_log_ledger(admission->pamh, &admission->request, admission->state_dir, failure.text,
                            "counting the attempt as failed");

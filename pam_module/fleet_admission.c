@@ -51,8 +51,10 @@ static enum fleet_verdict await_verdict(struct fleet_admission *fleet, struct le
         case FLEET_ADMITTED:
             return FLEET_VERDICT_ADMITTED;
         case FLEET_LOCKED:
+            fleet->pending = false;
             return FLEET_VERDICT_LOCKED;
         case FLEET_AWAY:
+            fleet->pending = false; /* the daemon withdraws it, if need be */
             failure_set(&fleet->why, "tmout-fleetd cannot reach the store");
             return FLEET_VERDICT_AWAY;
         case FLEET_WAITING:
@@ -80,19 +82,20 @@ enum fleet_verdict fleet_admission_ask(struct fleet_admission *fleet,
 
     *answer = (struct fleet_answer){.status = FLEET_AWAY};
     fleet->leased = fleet->alone = false;
-    if (fleet_client_ask(&fleet->client, FLEET_SOCKET, owner, &asked, &fleet->why) == 0)
+    fleet->pending =
+        fleet_client_ask(&fleet->client, FLEET_SOCKET, owner, &asked, &fleet->why) == 0;
+    if (fleet->pending)
         verdict = await_verdict(fleet, ledger, max_ms, answer);
     fleet->leased = verdict == FLEET_VERDICT_ADMITTED;
-    if (!fleet->leased)
-        fleet_client_close(&fleet->client);
     return verdict;
 }
 
 void fleet_admission_settle(struct fleet_admission *fleet, uid_t owner,
                             enum attempt_outcome outcome)
 {
-    if (fleet->leased || (fleet->alone && outcome != ATTEMPT_WITHDRAWN))
+    if (fleet->leased || fleet->pending || fleet->alone)
         fleet_client_settle(&fleet->client, FLEET_SOCKET, owner,
-                            fleet->leased ? FLEET_SETTLE : FLEET_REPORT, outcome);
-    fleet->leased = fleet->alone = false;
+                            fleet->alone ? FLEET_REPORT : FLEET_SETTLE, outcome);
+    fleet_client_close(&fleet->client);
+    fleet->leased = fleet->pending = fleet->alone = false;
 }

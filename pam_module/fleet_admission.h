@@ -24,6 +24,7 @@ enum fleet_verdict {
 struct fleet_admission {
     struct fleet_client client;
     bool leased;        /* the fleet has admitted it */
+    bool pending;       /* ... or may have, or may do so yet: no answer has settled that */
     bool alone;         /* this host has, without the fleet */
     struct failure why; /* the fleet is away */
 };
@@ -41,7 +42,7 @@ enum fleet_verdict fleet_admission_ask(struct fleet_admission *fleet,
                                        struct ledger *ledger, int64_t max_ms,
                                        struct fleet_answer *answer);
 
-/* Tells the fleet how the attempt ended, if it has admitted it or has to know. */
+/* Tells the fleet how the attempt ended, if it may have admitted it or has to know. */
 void fleet_admission_settle(struct fleet_admission *fleet, uid_t owner,
                             enum attempt_outcome outcome);
 

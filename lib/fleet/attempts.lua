@@ -11,10 +11,9 @@
 -- lock_ms (-1: forever), by_source (0 or 1), and then for
 --   admit    id, host, lease_ms, deadline_ms (0: none): may the password be checked?
 --   renew    id, lease_ms: the check goes on
---   settle   id, host, outcome (0 failed, 1 succeeded, 2 withdrawn), since_ms (when it was
---            admitted), at_ms (when it ended)
---   merge    host, cleared_ms, count, {id, at_ms}..., count, {id, since_ms, expiry_ms}...:
---            what a host knows of this origin, failures and leases, told again
+--   settle   id, host, outcome (0 failed, 1 succeeded, 2 withdrawn: its password was not
+--            checked), since_ms (when it was admitted), at_ms (when it ended; in the future: now)
+--   merge    id, host, lease_ms, since_ms: the check goes on, and the store may have lost it
 --   forget   nothing: an administrator unlocks
 --   look     nothing
 --   announce host, policy: here KEYS[1] is no user's, but one for all hosts, whose field h
@@ -26,8 +25,8 @@
 --   probe    nothing: the same key; is the store still one that accepts changes?
 --
 -- All but look, announce, mark and marks answer {status, failures, in flight, lock_left_ms (-1:
--- forever), now_ms, changes of the count}. Asking twice with one id takes one slot, settling
--- twice is one failure, and merging twice changes nothing.
+-- forever), now_ms, changes of the count}. An attempt keeps its id, whatever happens: asking twice
+-- takes one slot, settling twice is one failure, and so is a lease that ended before that.
 --
 -- Time is the store's own, in milliseconds. Whatever is read may have been written by a host
 -- that an attacker owns: damage of any kind locks the user, as if the limit had just been
@@ -126,8 +125,8 @@ local function check_entries(entries)
 end
 
 -- failures and leases: {id, at (of a lease: its admission), owner, host, and the limits that
--- it was admitted under: max, window, lock}; leases also have expiry. locked: since when, or
--- 0. cleared: what had failed by then is forgotten. changes: counts them.
+-- it was admitted under: max, window, lock}; leases also have expiry, and failures lapsed if
+-- nobody has told of them: a lease has ended. locked: since when, or 0. cleared: what had failed by then is forgotten. changes: counts them.
 local function new_record()
     return { v = VERSION, failures = {}, leases = {}, locked = 0, cleared = 0, changes = 0 }
 end
@@ -280,9 +279,9 @@ local function add_failure(record, entry)
     record.failures[#record.failures + 1] = entry
 end
 
-local function failure_of(entry, at, owner)
+local function failure_of(entry, at, owner, lapsed)
     return { id = entry.id, at = at, owner = owner, host = entry.host, max = entry.max,
-             window = entry.window, lock = entry.lock }
+             window = entry.window, lock = entry.lock, lapsed = lapsed }
 end
 
 -- Leases that nobody renews become failures of the time at which they were admitted.
@@ -295,7 +294,7 @@ local function fail_abandoned(record)
     end
     record.leases = live
     for _, lease in ipairs(died) do
-        add_failure(record, failure_of(lease, lease.at, lease.owner))
+        add_failure(record, failure_of(lease, lease.at, lease.owner, true))
     end
     return #died > 0
 end
@@ -432,7 +431,7 @@ end
 -- Who is counted on a record that was somebody else's is not told apart any more.
 local function add_failures(record, failures)
     for _, failure in ipairs(failures) do
-        add_failure(record, failure_of(failure, failure.at, ''))
+        add_failure(record, failure_of(failure, failure.at, '', failure.lapsed))
     end
 end
 
@@ -650,17 +649,51 @@ local function clear_failures(record, name, origin, limits, by_then)
     if not shares then record.cleared = math.max(record.cleared, by_then) end
 end
 
--- The store has lost the lease: what happened counts, but not twice. If an administrator has
--- unlocked since the admission, the attempt had stalled, and is forgotten.
+-- The failures that this attempt's lease has become. There are several where a source has got a
+-- count of its own since.
+local function lapsed_failures(meta, origin, limits, id)
+    local found = {}
+    for _, name in ipairs(candidates(meta, origin, limits)) do
+        local record = load_record(name)
+        local at = find(record.failures, id)
+        if at and record.failures[at].lapsed then
+            found[#found + 1] = { name = name, record = record, at = at }
+        end
+    end
+    return found
+end
+
+-- It has failed indeed: nothing takes that back.
+local function confirm(meta, origin, limits, id)
+    for _, found in ipairs(lapsed_failures(meta, origin, limits, id)) do
+        found.record.failures[found.at].lapsed = nil
+        change(found.name, found.record)
+    end
+end
+
+-- It has not, and so has locked nobody. Returns whether there was anything to take back.
+local function take_back(meta, origin, limits, id)
+    local all = lapsed_failures(meta, origin, limits, id)
+    for _, found in ipairs(all) do
+        table.remove(found.record.failures, found.at)
+        if #found.record.failures < strictest(found.record, limits).max then
+            found.record.locked = 0
+        end
+        change(found.name, found.record)
+    end
+    return #all > 0
+end
+
+-- The store has no lease: what happened counts. What had failed or stalled when an administrator
+-- unlocked is forgotten, as in forget().
 local function settle_unknown(meta, origin, limits, entry, end_of)
     local name, meta_changed, assigned = find_record(meta, origin, limits)
     local record = load_record(name)
     local did = bring_up_to_date(record, limits) or assigned
-    local counts = end_of.since > meta.cleared
+    local counts = entry.at > meta.cleared and meta.cleared - end_of.since < STALLED_MS
     if counts and end_of.outcome == 0 and entry.at > record.cleared then
         add_failure(record, entry)
-        drop_old(record, limits, now)
-        lock_at_limit(record, limits)
+        bring_up_to_date(record, limits)
         did = true
     elseif counts and end_of.outcome == 1 then
         clear_failures(record, name, origin, limits, entry.at)
@@ -675,22 +708,22 @@ local function settle(origin, limits)
     local since, at = past(integer(0, TIME_MAX)), past(integer(0, TIME_MAX))
     local meta = load_meta()
     local name, record = find_attempt(meta, origin, limits, id)
-    if not name then
+    if name and bring_up_to_date(record, limits) then change(name, record) end
+    if not name or (outcome ~= 0 and take_back(meta, origin, limits, id)) then
         return settle_unknown(meta, origin, limits, entry_of(id, at, origin, host, limits),
                               { since = since, outcome = outcome })
     end
-    local did = bring_up_to_date(record, limits)
     local lease = find(record.leases, id)
     if not lease then
-        if did then change(name, record) end
+        confirm(meta, origin, limits, id)
         return finish(GIVEN_UP, nil, record, limits)
     end
     local entry = table.remove(record.leases, lease)
-    if outcome == 0 then
-        record.failures[#record.failures + 1] = failure_of(entry, now, origin)
+    if outcome == 0 and at >= record.cleared then
+        record.failures[#record.failures + 1] = failure_of(entry, at, origin)
         lock_at_limit(record, limits)
     elseif outcome == 1 then
-        clear_failures(record, name, origin, limits, now)
+        clear_failures(record, name, origin, limits, at)
     end
     change(name, record)
     local meta_changed = outcome == 1 and counts_by_source(origin, limits) and
@@ -699,46 +732,23 @@ local function settle(origin, limits)
 end
 
 local function merge(origin, limits)
-    local host, cleared = text('^[%w_.-]+$'), past(integer(0, TIME_MAX))
-    local failures, leases = {}, {}
-    for i = 1, integer(0, ATTEMPTS_MAX) do
-        local id, at = text('^%x+$'), past(integer(0, TIME_MAX))
-        failures[i] = entry_of(id, at, origin, host, limits)
-    end
-    for i = 1, integer(0, ATTEMPTS_MAX) do
-        local id, since = text('^%x+$'), past(integer(0, TIME_MAX))
-        leases[i] = entry_of(id, since, origin, host, limits)
-        leases[i].expiry = math.min(integer(0, TIME_MAX), now + AGE_MAX_MS)
-    end
+    local id, host = text('^%x+$'), text('^[%w_.-]+$')
+    local lease_ms, since = integer(1, AGE_MAX_MS), past(integer(0, TIME_MAX))
     local meta = load_meta()
-    local name, meta_changed, assigned = find_record(meta, origin, limits)
-    local record, did = load_record(name), assigned
-    did = bring_up_to_date(record, limits) or did
-    local before = #record.failures
-    clear_failures(record, name, origin, limits, cleared)
-    did = did or #record.failures < before
-    for _, entry in ipairs(failures) do
-        local _, known = find_attempt(meta, origin, limits, entry.id)
-        if known and find(known.leases, entry.id) then
-            table.remove(known.leases, find(known.leases, entry.id))
-            known = nil
-        end
-        if not known and entry.at > record.cleared and entry.at > meta.cleared then
-            add_failure(record, entry)
-            did = true
-        end
+    local known, record = find_attempt(meta, origin, limits, id)
+    if known and bring_up_to_date(record, limits) then change(known, record) end
+    if known and not take_back(meta, origin, limits, id) then
+        return admit_again(meta, known, record, limits, id, lease_ms)
     end
-    for _, entry in ipairs(leases) do
-        if not find_attempt(meta, origin, limits, entry.id) and
-            #record.failures + #record.leases < ATTEMPTS_MAX then
-            record.leases[#record.leases + 1] = entry
-            did = true
-        end
+    local name, meta_changed = find_record(meta, origin, limits)
+    record = load_record(name)
+    if #record.failures + #record.leases < ATTEMPTS_MAX then
+        record.leases[#record.leases + 1] = entry_of(id, since, origin, host, limits)
+        renew_lease(record, #record.leases, lease_ms)
     end
-    did = bring_up_to_date(record, limits) or did
-    if did then change(name, record) end
-    return finish(record.locked ~= 0 and LOCKED or ADMITTED, meta_changed and meta or nil, record,
-                  limits)
+    bring_up_to_date(record, limits)
+    change(name, record)
+    return finish(ADMITTED, meta_changed and meta or nil, record, limits)
 end
 
 local function all_names(meta)

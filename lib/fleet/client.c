@@ -82,7 +82,8 @@ int fleet_client_ask(struct fleet_client *client, const char *path, uid_t owner,
 {
     client->request = *request;
     client->fd = -1;
-    if (!choose_id(&client->request)) {
+    client->has_id = choose_id(&client->request);
+    if (!client->has_id) {
         failure_set(failure, "no random number: %s", strerror(errno));
         return -1;
     }
@@ -132,9 +133,8 @@ void fleet_client_settle(struct fleet_client *client, const char *path, uid_t ow
 {
     struct failure ignored = {""};
 
-    /* The daemon may have withdrawn the attempt that it has asked the store for in vain. */
-    if (operation == FLEET_REPORT)
-        (void)choose_id(&client->request);
+    if (!client->has_id)
+        client->has_id = choose_id(&client->request);
     client->request.operation = operation;
     client->request.outcome = outcome;
     if (client->fd < 0 || send_request(client, &ignored) != 0) {

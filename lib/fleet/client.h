@@ -18,6 +18,7 @@ enum { FLEET_ANSWER_MAX_MS = 3 * FLEET_HEARTBEAT_MS };
 
 struct fleet_client {
     int fd; /* -1: not connected */
+    bool has_id;
     struct fleet_request request;
 };
 
@@ -34,9 +35,10 @@ int fleet_client_ask(struct fleet_client *client, const char *path, uid_t owner,
 int fleet_client_wait(struct fleet_client *client, int timeout_ms, struct fleet_answer *answer,
                       struct failure *failure);
 
-/* Tells the outcome, without waiting, on a new connection if need be. An attempt that was not
- * admitted by the fleet is reported. Whether that arrives is not known: if not, the lease
- * ends, and the attempt has failed. */
+/* Tells the outcome of the attempt that fleet_client_ask() has asked for, without waiting, on a new
+ * connection if need be, and closes it. An attempt that this host has admitted alone is reported.
+ * Whether that arrives is not known: if not, and the fleet has admitted it, its lease ends, and the
+ * attempt has failed. */
 void fleet_client_settle(struct fleet_client *client, const char *path, uid_t owner,
                          enum fleet_operation operation, enum attempt_outcome outcome);
 

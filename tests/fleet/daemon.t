@@ -15,8 +15,9 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
 from host.files import REPOSITORY, read, write
-from host.fleet import (ADMIT, CLEAR, FAILED, HOSTS_OF, LOOK, MARK, MARKS_OF, REPORT, STATUS_OF, SUCCEEDED, WITHDRAWN,
-                        Daemon, Question, documented_rights, request)
+from host.fleet import (ADMIT, CLEAR, FAILED, HOSTS_OF, LOOK, MARK, MARKS_OF, REPORT, SETTLE, STATUS_OF,
+                        SUCCEEDED, WITHDRAWN, Daemon, Question, documented_rights, request)
+from host.relay import Relay
 from host.store import Connection, Monitor, Server
 from host.tap import tap
 from host.waiting import wait_until
@@ -193,6 +194,95 @@ def survives_a_store_that_lost_everything():
         tap.equal(attempt.answer(), "locked", "the third failure locks")
         for host, mark in zip(fleet.hosts, marks):
             tap.equal(len(host.log.since(mark, "the store is away")), 1, "one line, away")
+
+
+class CutOff:
+    """A fleet with one more host, "far", between which and the store there is a relay. Its leases
+    are short."""
+
+    def __init__(self, lease_ms):
+        self.fleet, self.lease_ms = Fleet(hosts=1), lease_ms
+
+    def __enter__(self):
+        fleet = self.fleet.__enter__()
+        self.relay = Relay(fleet.directory + "/relay", fleet.server.path)
+        self.near = fleet.hosts[0]
+        self.far = Daemon(fleet.directory, "far", self.relay.path, "timeout = 1s\n" + HOLD,
+                          lease_ms=self.lease_ms)
+        fleet.hosts.append(self.far)
+        self.far.log.wait(REACHED)
+        self.store = Connection(fleet.server.path)
+        return self
+
+    def __exit__(self, *error):
+        self.fleet.__exit__(*error)
+
+    def counts(self):
+        """(failures, in flight) of anna."""
+        return Question(self.near, LOOK).counts().get("n", (0, 0))[:2]
+
+
+def counts_once_if_an_answer_is_lost():
+    """the store admits an attempt, and its host never hears of it, nor tells for a while"""
+    for outcome, reported in ((FAILED, True), (SUCCEEDED, True), (WITHDRAWN, False)):
+        with CutOff(lease_ms=1500) as scene:
+            scene.near.try_once()
+            mark = scene.far.log.mark()
+            scene.relay.lose_answers()
+            attempt = scene.far.attempt().ask()
+            tap.equal(attempt.answer(), "away", "the host is on its own")
+            wait_until(lambda counts=scene.counts: counts() == (2, 0))
+            tap.ok(True, "its lease has ended, and counts as a failure")
+            if reported:
+                again = scene.far.attempt()
+                again.identity = attempt.identity
+                again.settle(outcome, REPORT)
+            scene.relay.unblock()
+            scene.far.log.wait(REACHED, mark)
+            tap.equal(scene.counts(), {FAILED: (2, 0), SUCCEEDED: (0, 0), WITHDRAWN: (1, 0)}[outcome],
+                      "it counts for what it was, once")
+
+
+def tells_again_how_attempts_have_ended():
+    """a replica takes over that knows an attempt, and not how it has ended"""
+    for outcome, expected in ((FAILED, (1, 0)), (SUCCEEDED, (0, 0)), (WITHDRAWN, (0, 0))):
+        with CutOff(lease_ms=LEASE_MS) as scene:
+            attempt, key = scene.far.attempt().ask(), "tmout:{tmout}:a:anna"
+            tap.equal(attempt.answer(), "admitted", "it is in flight")
+            behind = [(name, scene.store.call("HGET", key, name).encode("latin-1"))
+                      for name in scene.store.call("HKEYS", key)]
+            attempt.settle(outcome)
+            wait_until(lambda counts=scene.counts: counts() == expected)
+            mark = scene.far.log.mark()
+            scene.relay.cut()
+            scene.far.log.wait("the store is away", mark)
+            for name, value in behind:
+                scene.store.call("HSET", key, name, value)
+            tap.equal(scene.counts(), (0, 1), "the store takes it for one in flight again")
+            scene.relay.heal()
+            scene.far.log.wait(REACHED, mark)
+            tap.equal(scene.counts(), expected, "... until its host has told")
+
+
+def believes_a_report_after_a_withdrawal():
+    """a process that gives up waiting for the fleet, and is admitted alone"""
+    with Fleet(hosts=1) as fleet:
+        host = fleet.hosts[0]
+        others = [host.attempt().ask() for _ in range(3)]
+        tap.equal([attempt.answer() for attempt in others], ["admitted"] * 3, "all slots are taken")
+        attempt = host.attempt().ask()
+        tap.equal(attempt.next(), "waiting", "another one waits")
+        attempt.settle(WITHDRAWN)
+        others[0].settle(WITHDRAWN)
+        for _ in range(2):
+            again = host.attempt()
+            again.identity = attempt.identity
+            again.settle(FAILED, REPORT)
+        tap.equal(Question(host, LOOK).counts()["n"][:2], (1, 2), "it has failed, once")
+        again = host.attempt()
+        again.identity = attempt.identity
+        again.settle(WITHDRAWN)
+        tap.equal(Question(host, LOOK).counts()["n"][:2], (1, 2), "nothing takes that back")
 
 
 def holds_admissions():
@@ -468,8 +558,9 @@ def distrusts_clients():
 tap.in_parallel([counts_for_all, refuses_nobody_for_others, guesses_are_bounded,
                  the_dead_have_failed, withdraws, holds_a_lease,
                  ends_the_leases_of_a_dead_host,
-                 survives_a_store_that_lost_everything, holds_admissions,
-                 a_frozen_store_is_away, asks_an_idle_store, a_replica_is_away,
+                 survives_a_store_that_lost_everything, counts_once_if_an_answer_is_lost,
+                 tells_again_how_attempts_have_ended, believes_a_report_after_a_withdrawal,
+                 holds_admissions, a_frozen_store_is_away, asks_an_idle_store, a_replica_is_away,
                  loads_the_script_again, rejects_changes, survives_its_own_end, answers_questions,
                  needs_no_other_rights, knows_the_hosts, keeps_marks, takes_the_socket_of_systemd,
                  distrusts_clients], 4)

@@ -76,9 +76,8 @@ class Script:
     def settle(self, attempt, outcome, address="network", since=1, at=TIME_MAX):
         return self.call("settle", origin_of(address), attempt, self.host, outcome, since, at)
 
-    def merge(self, failures=(), leases=(), cleared=0, address="network"):
-        return self.call("merge", origin_of(address), self.host, cleared, len(failures),
-                         *sum(map(list, failures), []), len(leases), *sum(map(list, leases), []))
+    def merge(self, attempt, since, address="network", lease=LEASE_MS):
+        return self.call("merge", origin_of(address), attempt, self.host, lease, since)
 
     def forget(self):
         return self.call("forget", "n")
@@ -353,28 +352,59 @@ def applies_the_strictest_limits():
     tap.equal(script.admit("c")[:4], [LOCKED, 5, 0, MINUTE], "... locks for a minute")
 
 
+def told(script, attempt, outcome, ended, **where):
+    """Settled some time after it ended."""
+    return script.settle(attempt, outcome, since=ended, at=ended, **where)
+
+
 def tells_again_what_a_host_knows():
-    """merging after the store has lost what it knew"""
+    """after the store has lost what it knew"""
     script = fresh()
-    known = [("a1", START_MS - 3000), ("a2", START_MS - 2000)]
     for _ in range(3):
-        script.merge(known, [("b1", START_MS - 1000, START_MS + 5000)])
+        told(script, "a1", FAILED, START_MS - 3000)
+        told(script, "a2", FAILED, START_MS - 2000)
+        script.merge("b1", START_MS - 1000)
         tap.equal(script.look(), {"network": (2, 1, 0)}, "each is there once, however often told")
     tap.equal(script.admit("b2")[0], BUSY, "they take their slots")
     tap.equal(script.settle("b1", FAILED)[:2], [ADMITTED, 3], "a lease that was merged is settled")
     tap.equal(script.admit("b2")[0], LOCKED, "... and locks")
     script = fresh()
-    script.merge(known, cleared=START_MS - 2500)
+    script.merge("a1", START_MS)
+    script.at(START_MS + LEASE_MS - 1)
+    script.merge("a1", START_MS)
+    script.at(START_MS + 2 * LEASE_MS - 2)
+    tap.equal(script.look(), {"network": (0, 1, 0)}, "telling of a lease renews it")
+    script = fresh()
+    told(script, "a1", FAILED, START_MS - 3000)
+    told(script, "a2", FAILED, START_MS - 2000)
+    told(script, "a9", SUCCEEDED, START_MS - 2500)
     tap.equal(script.look(), {"network": (1, 0, 0)}, "what a success has made good stays good")
-    script.merge([("a3", START_MS - 2600)])
+    told(script, "a3", FAILED, START_MS - 2600)
     tap.equal(script.look(), {"network": (1, 0, 0)}, "... whoever tells of it later")
     script = fresh()
-    script.at(START_MS)
-    script.forget()
-    script.merge(known)
-    tap.equal(script.look(), {}, "what an administrator has cleared stays cleared")
+    script.admit("a1")
+    script.at(START_MS + 1000)
+    fail(script, "a2")
+    tap.equal(told(script, "a1", SUCCEEDED, START_MS + 500)[:2], [ADMITTED, 1],
+              "what has failed after a success stays, though its lease is still there")
     script = fresh()
-    script.merge([("a1", START_MS + 60 * MINUTE)])
+    script.admit("a1")
+    script.at(START_MS + 1000)
+    script.admit("a2")
+    script.settle("a2", SUCCEEDED)
+    told(script, "a1", FAILED, START_MS + 500)
+    tap.equal(script.look(), {}, "... and what has failed before it is made good, with a lease, too")
+    script = fresh()
+    script.forget()
+    told(script, "a1", FAILED, START_MS - 3000)
+    tap.equal(script.look(), {}, "what an administrator has cleared stays cleared")
+    script.at(START_MS + 1000)
+    script.settle("a2", FAILED, since=START_MS - 9000, at=START_MS + 500)
+    tap.equal(script.look(), {"network": (1, 0, 0)}, "what has failed since then counts")
+    script.settle("a3", FAILED, since=START_MS - 10000, at=START_MS + 500)
+    tap.equal(script.look(), {"network": (1, 0, 0)}, "... unless it had stalled when it was cleared")
+    script = fresh()
+    script.settle("a1", FAILED, at=START_MS + 60 * MINUTE)
     tap.equal(script.look(), {"network": (1, 0, 0)}, "a time in the future is now")
     script.at(START_MS + 15 * MINUTE)
     tap.equal(script.look(), {}, "... and goes as all others go")
@@ -445,12 +475,94 @@ def keeps_marks_until_they_are_read():
     tap.equal(users(), set(), "and they go after a day")
 
 
+def lapse(script, *attempts, **where):
+    """Nobody renews their leases."""
+    for attempt in attempts:
+        script.admit(attempt, **where)
+    script.at(START_MS + LEASE_MS)
+
+
+def corrects_a_lapsed_lease():
+    """a host that was cut off tells how an attempt ended whose lease has become a failure"""
+    late = START_MS + 1000
+    script = fresh()
+    lapse(script, "a1")
+    tap.equal(script.look(), {"network": (1, 0, 0)}, "the lease has become a failure")
+    told(script, "a1", FAILED, late)
+    tap.equal(script.look(), {"network": (1, 0, 0)}, "a failure is counted once")
+    for outcome in WITHDRAWN, SUCCEEDED:
+        told(script, "a1", outcome, late)
+        tap.equal(script.look(), {"network": (1, 0, 0)}, "... and is not taken back any more")
+    for outcome in WITHDRAWN, SUCCEEDED:
+        script = fresh((3, 15 * MINUTE, -1, 0))
+        fail(script, "a0")
+        lapse(script, "a1", "a2")
+        tap.equal(script.admit("a3")[0], LOCKED, "two such failures lock")
+        told(script, "a1", outcome, late)
+        tap.equal(script.look(), {"network": (2, 0, 0)} if outcome == WITHDRAWN else {},
+                  "what has not failed has locked nobody")
+        told(script, "a1", outcome, late)
+        told(script, "a2", WITHDRAWN, late)
+        tap.equal(script.look(), {"network": (1, 0, 0)} if outcome == WITHDRAWN else {},
+                  "... nor does it count")
+    script = fresh((2, 15 * MINUTE, -1, 0))
+    lapse(script, "a1", "a2")
+    told(script, "a1", FAILED, late)
+    told(script, "a2", FAILED, late)
+    script.at(START_MS + 60 * MINUTE)
+    told(script, "a1", FAILED, late)
+    tap.equal(script.look(), {"network": (2, 0, -1)}, "what has failed locks for as long as it does")
+    script = fresh()
+    lapse(script, "a1")
+    script.merge("a1", START_MS)
+    tap.equal(script.look(), {"network": (0, 1, 0)}, "who tells that it goes on gets the lease back")
+    tap.equal(script.settle("a1", WITHDRAWN)[:3], [ADMITTED, 0, 0], "... and settles it")
+
+
+def tell_in_disorder(rng, script):
+    """Attempts whose leases may lapse, and what is told of them, in any order. Returns how many
+    have failed."""
+    now, failed, telling = START_MS, 0, []
+    for number in range(rng.randrange(1, 30)):
+        attempt, where = f"{number:x}", f"192.0.2.{rng.randrange(4)}"
+        outcome = rng.choice((FAILED, WITHDRAWN))
+        if rng.random() < 0.8:
+            script.admit(attempt, where)
+        now += rng.choice((0, 1, 3000))
+        script.at(now)
+        # The daemon withdraws what it has asked for in vain; the host may admit it alone.
+        said = rng.choice(((), (WITHDRAWN,))) + (outcome,) * rng.randrange(1, 3)
+        telling += [(attempt, where, one, now) for one in said]
+        failed += outcome == FAILED
+    for attempt, where, outcome, ended in rng.sample(telling, len(telling)):
+        now += rng.choice((0, 1, 3000))
+        script.at(now)
+        told(script, attempt, outcome, ended, address=where)
+    return failed
+
+
+def counts_each_attempt_once():
+    """outcomes that are told late, twice, or beside a withdrawal"""
+    script = fresh()
+    for seed in range(SEED, SEED + HISTORIES):
+        rng = random.Random(seed)
+        STORE.call("DEL", KEY)
+        script.at(START_MS)
+        script.limits = (64, 60 * MINUTE, -1, rng.randrange(2))
+        failed = tell_in_disorder(rng, script)
+        counted = sum(failures for failures, _, _ in script.look().values())
+        if counted != failed:
+            tap.equal(counted, failed, f"history {seed}: each failure counts once")
+            return
+    tap.ok(True, f"{HISTORIES} histories: each failure counts once")
+
+
 def locks_on_damage():
     """whatever a hostile host has written, the user is locked and can be unlocked"""
     script = fresh()
     script.admit("a1")
     record = STORE.call("HGET", KEY, "n").encode("latin-1")
-    script.merge([("b1", START_MS)])
+    told(script, "b1", FAILED, START_MS)
     script.limits = (3, 900000, 600000, 1)
     script.admit("a2", "192.0.2.1")
     meta = STORE.call("HGET", KEY, "m").encode("latin-1")
@@ -497,7 +609,7 @@ def survives_random_damage():
             STORE.call("HSET", KEY, name, bytes(value))
         try:
             answers = [script.admit(f"c{n}", "192.0.2.1"), script.settle("b1", FAILED, "2001:db8:0:1::1"),
-                       script.merge([("d1", 5)], address="2001:db8:0:77::1")]
+                       script.merge("d1", 5, "2001:db8:0:77::1")]
             if any(len(answer) != 6 or not all(isinstance(word, int) for word in answer) or
                    answer[1] > 64 or answer[2] > 64 for answer in answers):
                 wrong.append(answers)
@@ -535,8 +647,9 @@ def is_bounded():
     for n in range(400):
         fail(script, f"a{n:032x}", address=f"{0x2001 + n:x}:db8::1")
         fail(script, f"b{n:032x}", address=f"198.51.{n // 250}.{n % 250}")
-    for n in range(100):
-        script.merge([(f"{n:032x}", START_MS - 100 + n) for n in range(64)], address="192.0.2.1")
+    for n in range(1000):
+        told(script, f"c{n:032x}", FAILED, START_MS - n % 100, address="192.0.2.1")
+        script.merge(f"d{n:032x}", START_MS - n % 100, "192.0.2.1")
     tap.ok(STORE.call("HLEN", KEY) <= 132, "fields", STORE.call("HLEN", KEY))
     size = STORE.call("MEMORY", "USAGE", KEY, "SAMPLES", 0)
     tap.ok(size < 2000000, "bytes", size)
@@ -567,7 +680,7 @@ def needs_no_more_than_these_commands():
     script.admit("a1", "192.0.2.1")
     script.renew("a1", "192.0.2.1")
     script.settle("a1", SUCCEEDED, "192.0.2.1")
-    script.merge([("b1", 5)], address="2001:db8::1")
+    script.merge("b1", 5, "2001:db8::1")
     tap.equal(script.forget()[0], ADMITTED, "all operations work")
     STORE.call("HSET", KEY, "n", "garbage")
     tap.equal(script.admit("a2")[0], LOCKED, "damage is noticed")
@@ -585,7 +698,9 @@ SERVER = Server()
 try:
     STORE = Connection(SERVER.path)
     tap.run(counts_as_a_ledger_does, has_one_clock, applies_the_strictest_limits,
-            tells_again_what_a_host_knows, counts_what_it_has_forgotten, goes_on_when_the_clock_goes_back, keeps_marks_until_they_are_read,
+            tells_again_what_a_host_knows, counts_what_it_has_forgotten,
+            goes_on_when_the_clock_goes_back, keeps_marks_until_they_are_read,
+            corrects_a_lapsed_lease, counts_each_attempt_once,
             locks_on_damage,
             survives_random_damage, refuses_bad_arguments, is_bounded, is_unknown_after_a_restart,
             needs_no_more_than_these_commands)

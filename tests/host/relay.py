@@ -11,8 +11,9 @@ class Relay:
 
     def __init__(self, path, store_path):
         self.path, self.store_path = path, store_path
-        self.open = threading.Event()  # what was received is passed on
-        self.open.set()
+        # What was received is passed on: to the store, and from it.
+        self.open, self.answering = threading.Event(), threading.Event()
+        self.unblock()
         self.is_cut = False
         self.sockets = []
         self.listener = socket.socket(socket.AF_UNIX)
@@ -33,13 +34,14 @@ class Relay:
                 client.close()
                 continue
             self.sockets += [client, store]
-            for source, target in (client, store), (store, client):
-                threading.Thread(target=self._pass, args=(source, target), daemon=True).start()
+            for ends in (client, store, self.open), (store, client, self.answering):
+                threading.Thread(target=self._pass, args=ends, daemon=True).start()
 
-    def _pass(self, source, target):
+    @staticmethod
+    def _pass(source, target, is_open):
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                self.open.wait()
+                is_open.wait()
                 target.sendall(data)
         for end in source, target:
             with contextlib.suppress(OSError):
@@ -48,9 +50,15 @@ class Relay:
     def block(self):
         """Nothing passes any more, and nobody is told: as on a network that loses it all."""
         self.open.clear()
+        self.answering.clear()
+
+    def lose_answers(self):
+        """The store does what it is asked, and nobody hears of it."""
+        self.answering.clear()
 
     def unblock(self):
         self.open.set()
+        self.answering.set()
 
     def cut(self):
         """Ends all connections, and accepts no others."""

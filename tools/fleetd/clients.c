@@ -312,6 +312,12 @@ static void answer_query(struct client *client, const struct fleet_request *requ
     query_answer(&about, fd, request);
 }
 
+/* The store has not admitted it: there is nothing to withdraw. */
+static bool gives_up_waiting(const struct client *client, const struct fleet_request *request)
+{
+    return client->state == CLIENT_WAITING && request->outcome == ATTEMPT_WITHDRAWN;
+}
+
 static void obey(struct client *client, const struct fleet_request *request)
 {
     struct clients *clients = client->clients;
@@ -332,7 +338,8 @@ static void obey(struct client *client, const struct fleet_request *request)
         clients->reported++;
         clients->counters.alone++;
     }
-    if (request->operation == FLEET_SETTLE || request->operation == FLEET_REPORT)
+    if ((request->operation == FLEET_SETTLE || request->operation == FLEET_REPORT) &&
+        !gives_up_waiting(client, request))
         journal_settle(clients->journal, request);
     /* One attempt, one settlement, one connection. */
     if (client->state == CLIENT_ADMITTED &&
@@ -350,7 +357,8 @@ static int on_packet(sd_event_source *source, int fd, uint32_t events, void *con
 
     (void)source;
     (void)events;
-    if (size < 0 && (errno == EAGAIN || errno == EINTR))
+    /* Closed with answers that it has not read; what it has told can still be. */
+    if (size < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET))
         return 0;
     if (size > 0 && fleet_request_decode(packet, (size_t)size, &request)) {
         obey(client, &request);

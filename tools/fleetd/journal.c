@@ -79,8 +79,6 @@ static void on_settled(void *context, const struct script_answer *answer)
     struct journal *journal = entry->journal;
 
     entry->told = entry->told || answer != NULL;
-    if (answer != NULL && entry->request.outcome == ATTEMPT_WITHDRAWN)
-        entry->gone = true;
     entry->busy = false;
     if (entry->gone)
         drop(entry);
@@ -88,16 +86,27 @@ static void on_settled(void *context, const struct script_answer *answer)
         journal->settled(journal->context);
 }
 
-static void tell_end(struct journal_entry *entry, store_callback *callback)
+/* at_ms: of the store's clock. */
+static void tell_end(struct journal_entry *entry, int64_t at_ms, store_callback *callback)
 {
     struct store *store = entry->journal->store;
     const struct script_target target = target_of(entry);
     struct script_call call;
 
-    script_call_settle(&call, &target, store_time_ms(store, entry->since_ms),
-                       store_time_ms(store, entry->at_ms));
+    script_call_settle(&call, &target, store_time_ms(store, entry->since_ms), at_ms);
     entry->busy = true;
     store_call(store, &call, callback, entry);
+}
+
+static void tell_past_end(struct journal_entry *entry, store_callback *callback)
+{
+    tell_end(entry, store_time_ms(entry->journal->store, entry->at_ms), callback);
+}
+
+/* A withdrawal stays: a store that has lost it takes the attempt for one in flight. */
+static bool can_be_forgotten(const struct journal_entry *entry)
+{
+    return !entry->in_flight && entry->request.outcome != ATTEMPT_WITHDRAWN;
 }
 
 static bool same_count(const struct fleet_request *one, const struct fleet_request *other)
@@ -114,7 +123,7 @@ static void forget_failures(struct journal *journal, const struct journal_entry 
 
     for (entry = TAILQ_FIRST(&journal->entries); entry != NULL; entry = next) {
         next = TAILQ_NEXT(entry, link);
-        if (entry != success && !entry->in_flight && entry->told &&
+        if (entry != success && can_be_forgotten(entry) && entry->told &&
             same_count(&success->request, &entry->request))
             drop(entry);
     }
@@ -126,7 +135,7 @@ void journal_forget(struct journal *journal, const char *user)
 
     for (entry = TAILQ_FIRST(&journal->entries); entry != NULL; entry = next) {
         next = TAILQ_NEXT(entry, link);
-        if (!entry->in_flight && strcmp(entry->request.user, user) == 0)
+        if (can_be_forgotten(entry) && strcmp(entry->request.user, user) == 0)
             drop(entry);
     }
 }
@@ -137,7 +146,7 @@ static struct journal_entry *find_entry(struct journal *journal,
     struct journal_entry *entry;
 
     TAILQ_FOREACH(entry, &journal->entries, link)
-    if (memcmp(entry->request.id, request->id, sizeof request->id) == 0)
+    if (!entry->gone && memcmp(entry->request.id, request->id, sizeof request->id) == 0)
         return entry;
     return NULL;
 }
@@ -178,14 +187,30 @@ void journal_admitted(struct journal *journal, const struct fleet_request *reque
         entry->in_flight = true; /* else nobody renews its lease, and it has failed */
 }
 
-void journal_settle(struct journal *journal, const struct fleet_request *request)
+/* The first end that is known counts, but for a withdrawal: the host may have admitted the attempt
+ * alone after that. Returns NULL if this is no news, or for want of memory. */
+static struct journal_entry *entry_to_settle(struct journal *journal,
+                                             const struct fleet_request *request)
 {
     struct journal_entry *entry = find_entry(journal, request);
 
-    if (entry != NULL && !entry->in_flight)
-        return;
     if (entry == NULL)
-        entry = add_entry(journal, request);
+        return add_entry(journal, request);
+    if (entry->in_flight)
+        return entry;
+    if (entry->request.outcome != ATTEMPT_WITHDRAWN || request->outcome == ATTEMPT_WITHDRAWN)
+        return NULL;
+    entry->told = false;
+    if (!entry->busy)
+        return entry;
+    entry->gone = true; /* with the answer that it waits for */
+    return add_entry(journal, request);
+}
+
+void journal_settle(struct journal *journal, const struct fleet_request *request)
+{
+    struct journal_entry *entry = entry_to_settle(journal, request);
+
     if (entry == NULL)
         return;
     entry->request.outcome = request->outcome;
@@ -196,19 +221,27 @@ void journal_settle(struct journal *journal, const struct fleet_request *request
     /* While it is told everything, or away, this is told when it is reached. A renewal that is
      * on its way does no harm. */
     if (store_state(journal->store) == STORE_UP && !entry->busy)
-        tell_end(entry, on_settled);
+        tell_end(entry, SCRIPT_NOW_MS, on_settled);
 }
 
 /* --- telling everything --------------------------------------------------------------------- */
 
-static void on_told(void *context, const struct script_answer *answer)
+static void on_end_told(void *context, const struct script_answer *answer)
 {
     struct journal_entry *entry = context;
 
-    entry->told = entry->told || (answer != NULL && !entry->in_flight);
-    if (answer != NULL && !entry->in_flight && entry->request.outcome == ATTEMPT_WITHDRAWN)
-        entry->gone = true;
+    entry->told = entry->told || answer != NULL;
     after_answer(entry);
+}
+
+static void on_lease_told(void *context, const struct script_answer *answer)
+{
+    struct journal_entry *entry = context;
+
+    if (answer != NULL && !entry->in_flight && !entry->gone)
+        tell_past_end(entry, on_end_told); /* it has ended meanwhile */
+    else
+        after_answer(entry);
 }
 
 static void tell_again(struct journal_entry *entry)
@@ -217,19 +250,13 @@ static void tell_again(struct journal_entry *entry)
     const struct script_target target = target_of(entry);
     struct script_call call;
 
-    if (!entry->in_flight && !entry->told) {
-        tell_end(entry, on_told);
+    if (!entry->in_flight) {
+        tell_past_end(entry, on_end_told);
         return;
     }
-    if (entry->in_flight)
-        script_call_merge_lease(&call, &target, store_time_ms(store, entry->since_ms),
-                                store_time_ms(store, clock_ms(CLOCK_MONOTONIC)));
-    else if (entry->request.outcome == ATTEMPT_FAILED)
-        script_call_merge_failure(&call, &target, store_time_ms(store, entry->at_ms));
-    else
-        script_call_merge_cleared(&call, &target, store_time_ms(store, entry->at_ms));
+    script_call_merge(&call, &target, store_time_ms(store, entry->since_ms));
     entry->busy = true;
-    store_call(store, &call, on_told, entry);
+    store_call(store, &call, on_lease_told, entry);
 }
 
 void journal_tell_all(struct journal *journal)
@@ -263,7 +290,7 @@ static void on_renewed(void *context, const struct script_answer *answer)
     if (entry->gone)
         drop(entry);
     else if (!entry->in_flight && !entry->told && store_state(entry->journal->store) == STORE_UP)
-        tell_end(entry, on_settled); /* it has ended meanwhile */
+        tell_past_end(entry, on_settled); /* it has ended meanwhile */
     else if (entry->in_flight && lost && store_state(entry->journal->store) == STORE_UP)
         journal_tell_all(entry->journal);
 }
@@ -290,7 +317,7 @@ static void look_after(struct journal_entry *entry, int64_t now_ms)
         entry->busy = true;
         store_call(store, &call, on_renewed, entry);
     } else if (!entry->in_flight && !entry->told && store_state(store) == STORE_UP) {
-        tell_end(entry, on_settled);
+        tell_past_end(entry, on_settled);
     }
 }
 

@@ -24,7 +24,8 @@ void journal_free(struct journal *journal);
 /* The store has admitted it, and it is in flight until journal_settle(). */
 void journal_admitted(struct journal *journal, const struct fleet_request *request);
 
-/* It ended as request->outcome says, however it was admitted. */
+/* It ended as request->outcome says, however it was admitted. The first outcome that is told
+ * counts, but for ATTEMPT_WITHDRAWN, which any other one replaces. */
 void journal_settle(struct journal *journal, const struct fleet_request *request);
 
 /* Tells everything again, and then calls store_merged(). */

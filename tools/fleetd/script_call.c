@@ -101,39 +101,14 @@ void script_call_settle(struct script_call *call, const struct script_target *ta
     add_word(call, "%" PRId64, at_ms);
 }
 
-static void begin_merge(struct script_call *call, const struct script_target *target,
-                        int64_t cleared_ms, int failures)
+void script_call_merge(struct script_call *call, const struct script_target *target,
+                       int64_t since_ms)
 {
     begin(call, target, "merge");
+    add_id(call, target);
     add_word(call, "%.64s", target->host);
-    add_word(call, "%" PRId64, cleared_ms);
-    add_word(call, "%d", failures);
-}
-
-void script_call_merge_failure(struct script_call *call, const struct script_target *target,
-                               int64_t at_ms)
-{
-    begin_merge(call, target, 0, 1);
-    add_id(call, target);
-    add_word(call, "%" PRId64, at_ms);
-    add_word(call, "0");
-}
-
-void script_call_merge_lease(struct script_call *call, const struct script_target *target,
-                             int64_t since_ms, int64_t now_ms)
-{
-    begin_merge(call, target, 0, 0);
-    add_word(call, "1");
-    add_id(call, target);
+    add_word(call, "%d", target->lease_ms);
     add_word(call, "%" PRId64, since_ms);
-    add_word(call, "%" PRId64, now_ms + target->lease_ms);
-}
-
-void script_call_merge_cleared(struct script_call *call, const struct script_target *target,
-                               int64_t at_ms)
-{
-    begin_merge(call, target, at_ms, 0);
-    add_word(call, "0");
 }
 
 void script_call_look(struct script_call *call, const struct script_target *target)

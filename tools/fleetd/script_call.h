@@ -19,6 +19,9 @@ enum {
 /* No store's clock shows more: it is a number that Lua has exactly. */
 #define SCRIPT_TIME_MAX_MS (INT64_C(1) << 53)
 
+/* What ends in the future ends now. */
+#define SCRIPT_NOW_MS (SCRIPT_TIME_MAX_MS - 1)
+
 struct script_call {
     char key[SCRIPT_KEY_SIZE];
     char word[SCRIPT_WORDS_MAX][SCRIPT_WORD_SIZE];
@@ -58,14 +61,9 @@ void script_call_renew(struct script_call *call, const struct script_target *tar
 void script_call_settle(struct script_call *call, const struct script_target *target,
                         int64_t since_ms, int64_t at_ms);
 
-/* What this host knows of the attempt: its failure or its lease, or that all that had failed
- * by then is made good. */
-void script_call_merge_failure(struct script_call *call, const struct script_target *target,
-                               int64_t at_ms);
-void script_call_merge_lease(struct script_call *call, const struct script_target *target,
-                             int64_t since_ms, int64_t now_ms);
-void script_call_merge_cleared(struct script_call *call, const struct script_target *target,
-                               int64_t at_ms);
+/* The attempt is in flight since then: the store may have lost it. */
+void script_call_merge(struct script_call *call, const struct script_target *target,
+                       int64_t since_ms);
 
 void script_call_look(struct script_call *call, const struct script_target *target);
 void script_call_forget(struct script_call *call, const struct script_target *target);

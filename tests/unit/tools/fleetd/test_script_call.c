@@ -39,16 +39,12 @@ static void calls(void **state)
     assert_words(&call, "renew 4c0000201 10 900000 600000 1 " ID " 8000");
     script_call_settle(&call, &target, 5, 7);
     assert_words(&call, "settle 4c0000201 10 900000 600000 1 " ID " h1 1 5 7");
-    script_call_merge_failure(&call, &target, 7);
-    assert_words(&call, "merge 4c0000201 10 900000 600000 1 h1 0 1 " ID " 7 0");
-    script_call_merge_lease(&call, &target, 7, 9);
-    assert_words(&call, "merge 4c0000201 10 900000 600000 1 h1 0 0 1 " ID " 7 8009");
+    script_call_merge(&call, &target, 7);
+    assert_words(&call, "merge 4c0000201 10 900000 600000 1 " ID " h1 8000 7");
     script_call_look(&call, &target);
     assert_words(&call, "look 4c0000201 10 900000 600000 1");
     script_call_forget(&call, &target);
     assert_words(&call, "forget 4c0000201 10 900000 600000 1");
-    script_call_merge_cleared(&call, &target, 7);
-    assert_words(&call, "merge 4c0000201 10 900000 600000 1 h1 7 0 0");
     script_call_probe(&call, "p", true);
     assert_string_equal(call.key, "p:{p}:probe");
     assert_words(&call, "trial n 1 1 1 0");

@@ -35,6 +35,9 @@
 #ifndef CUTS
 #define CUTS 0 /* so often a host is cut off */
 #endif
+#ifndef SLOW
+#define SLOW 0 /* may a daemon pass an answer on too late? */
+#endif
 #ifndef KILLS
 #define KILLS 0 /* so many processes die */
 #endif
@@ -44,13 +47,20 @@
 
 #define HOSTS    2
 #define ATTEMPTS 4 /* the first two on host 0 */
-#define IDS      8 /* one admitted alone has another id */
+#ifdef NO_ONE_ID
+#define IDS   8 /* one admitted alone has another id */
+#define ALONE ATTEMPTS
+#else
+#define IDS   ATTEMPTS
+#define ALONE 0
+#endif
 #define HOST(id) (((id) % ATTEMPTS) / 2)
 
 /* Of an id, in the store and in its replica. */
 #define NOTHING 0
 #define LEASED  1
 #define FAILED  2
+#define LAPSED  3 /* was leased: a failure until its host tells */
 
 /* Of an id, in a daemon's memory: in flight, or how it has ended, and whether that was told. */
 #define J_NOTHING   0
@@ -60,6 +70,7 @@
 #define J_TO_CLEAR  4
 #define J_TO_GIVE   5 /* withdrawn */
 #define J_CLEARED   6
+#define J_GIVEN     7
 
 byte store[IDS], replica[IDS];
 /* Made good by a success: what had failed before it, whoever tells of it later. */
@@ -81,24 +92,28 @@ bool asked[ATTEMPTS]; /* the daemon has a connection of this attempt */
 
 /* What really happened, whatever store, daemons and ledgers say. */
 byte guesses, successes, guesses_on[HOSTS];
-/* Was wrong, died, or was in flight on a host that was cut off: since the last success that the
- * store, or the ledger, knew of. */
+/* Was wrong, or died: since the last success that the store, or the ledger, knew of. */
 bool failed[ATTEMPTS], failed_here[ATTEMPTS];
+bool out_of_reach[ATTEMPTS]; /* its lease has ended, and its host could not tell */
 
 #define RIGHT(id)     ((id) % 2 == 0 && (id) / 2 < right_ones)
 #define IS(id, what)  (store[id] == (what) -> 1 : 0)
-#define SUM(what)                                                                                  \
-    (IS(0, what) + IS(1, what) + IS(2, what) + IS(3, what) + IS(4, what) + IS(5, what) +           \
-     IS(6, what) + IS(7, what))
-#define REAL(id)      (failed[id] -> 1 : 0)
+#define SUM4(at, what) (IS(at, what) + IS(at + 1, what) + IS(at + 2, what) + IS(at + 3, what))
+#ifdef NO_ONE_ID
+#define SUM(what)     (SUM4(0, what) + SUM4(ATTEMPTS, what))
+#else
+#define SUM(what)     SUM4(0, what)
+#endif
+#define COUNTED       (SUM(FAILED) + SUM(LAPSED))
+#define REAL(id)      ((failed[id] || (store[id] == LAPSED && out_of_reach[id])) -> 1 : 0)
 #define REALLY_FAILED (REAL(0) + REAL(1) + REAL(2) + REAL(3))
 #define REAL_HERE(id) (failed_here[id] -> 1 : 0)
 #define REALLY_ON(h)  (REAL_HERE(2 * (h)) + REAL_HERE(2 * (h) + 1))
 #define CUT_HOSTS     ((ever_cut[0] -> 1 : 0) + (ever_cut[1] -> 1 : 0))
 #ifdef NO_LEASE
-#define TAKEN SUM(FAILED)
+#define TAKEN COUNTED
 #else
-#define TAKEN (SUM(FAILED) + SUM(LEASED))
+#define TAKEN (COUNTED + SUM(LEASED))
 #endif
 #ifdef NO_HOLD
 #define HELD false
@@ -118,8 +133,8 @@ inline note_failures() {
     clears[id] = true; /* a lease of its own, too, that the store has again */
     do
     :: n < IDS ->
-        clears[n] = (clears[n] || store[n] == FAILED || journal[n] == J_FAILED ||
-                     journal[n] == J_TO_FAIL);
+        clears[n] = (clears[n] || store[n] == FAILED || store[n] == LAPSED ||
+                     journal[n] == J_FAILED || journal[n] == J_TO_FAIL);
         n++
     :: else -> break
     od;
@@ -135,7 +150,7 @@ inline clear_again() {
         if
         :: clears[a] ->
             cleared[a] = true;
-            store[a] = (store[a] == FAILED -> NOTHING : store[a]);
+            store[a] = (store[a] == LEASED -> LEASED : NOTHING);
             failed[a % ATTEMPTS] = false
         :: else
         fi;
@@ -145,36 +160,48 @@ inline clear_again() {
     a = 0
 }
 
-/* The daemon tells how an id has ended. A lease that has become a failure stays one. */
+/* The daemon tells how an id has ended. A lease that has become a failure was none, if so. */
 inline tell(id) {
     if
     :: journal[id] == J_TO_FAIL ->
-        store[id] = (cleared[id] -> NOTHING : FAILED);
+        store[id] = (cleared[id] -> NOTHING : FAILED); out_of_reach[id % ATTEMPTS] = false;
         journal[id] = J_FAILED
     :: journal[id] == J_TO_CLEAR ->
         if
         :: store[id] != FAILED ->
-            store[id] = NOTHING;
+            give_back(id);
             clear_again()
         :: else
         fi;
         journal[id] = J_CLEARED
     :: journal[id] == J_TO_GIVE ->
-        store[id] = (store[id] == LEASED -> NOTHING : store[id]);
-        journal[id] = J_NOTHING
+        give_back(id);
+        journal[id] = (LOSSES > 0 -> J_GIVEN : J_NOTHING)
     :: else
     fi
+}
+
+inline give_back(id) {
+#ifdef NO_TAKING_BACK
+    store[id] = (store[id] == LEASED -> NOTHING : store[id]);
+#else
+    store[id] = (store[id] == FAILED -> FAILED : NOTHING);
+#endif
+    out_of_reach[id % ATTEMPTS] = false
 }
 
 /* ... and again all that counts. */
 inline tell_again(id) {
     if
 #ifndef NO_MERGE
-    :: journal[id] == J_IN_FLIGHT -> store[id] = (store[id] == NOTHING -> LEASED : store[id])
-    :: journal[id] == J_FAILED -> store[id] = (cleared[id] -> store[id] : FAILED)
+    :: journal[id] == J_IN_FLIGHT -> store[id] = (store[id] == FAILED -> FAILED : LEASED)
+    :: journal[id] == J_FAILED -> store[id] = (cleared[id] -> NOTHING : FAILED)
 #endif
 #ifndef NO_CLEARED
-    :: journal[id] == J_CLEARED -> clear_again()
+    :: journal[id] == J_CLEARED -> give_back(id); clear_again()
+#endif
+#ifndef NO_GIVEN
+    :: journal[id] == J_GIVEN -> give_back(id)
 #endif
     :: else -> tell(id)
     fi
@@ -204,8 +231,10 @@ proctype daemon(byte h) {
         holding = (holding > 0 -> holding - 1 : 0) }
     :: atomic { connected[h] && UNTOLD(2 * h) -> tell(2 * h) }
     :: atomic { connected[h] && UNTOLD(2 * h + 1) -> tell(2 * h + 1) }
+#ifdef NO_ONE_ID
     :: atomic { connected[h] && UNTOLD(2 * h + 4) -> tell(2 * h + 4) }
     :: atomic { connected[h] && UNTOLD(2 * h + 5) -> tell(2 * h + 5) }
+#endif
     od
 }
 
@@ -247,6 +276,20 @@ inline withdraw(h) {
 #endif
 }
 
+/* The daemon may have the attempt, and takes the end of the connection for the process's death. */
+inline withdraw_from_fleet(id) {
+    if
+    :: asked[id] ->
+        asked[id] = false;
+#ifdef NO_PARTING
+        journal[id] = J_TO_FAIL
+#else
+        journal[id] = J_TO_GIVE
+#endif
+    :: else
+    fi
+}
+
 #define OR_DIE                                                                                     \
     :: atomic { kills > 0 -> kills--; goto killed }
 
@@ -270,7 +313,7 @@ local_slot:
     fi;
     if
     :: atomic { AWAY(h) -> goto alone }
-    :: atomic { !AWAY(h) && !HELD && SUM(FAILED) >= FLEET_ATTEMPTS ->
+    :: atomic { !AWAY(h) && !HELD && COUNTED >= FLEET_ATTEMPTS ->
         withdraw(h); in_ledger = false;
         reject(me, REALLY_FAILED, FLEET_ATTEMPTS);
         goto end }
@@ -278,8 +321,10 @@ local_slot:
         store[id] = LEASED; asked[me] = true;
         if
         :: journal[id] = J_IN_FLIGHT
-        :: CUTS > 0 ->
-            /* The answer is lost with the connection. */
+        :: SLOW > 0 -> /* the attempt does not wait for the answer any more */
+            journal[id] = J_IN_FLIGHT; ever_cut[h] = true;
+            goto alone
+        :: CUTS > 0 -> /* the answer is lost with the connection */
             connected[h] = false; ever_cut[h] = true;
 #ifndef NO_STORE_WITHDRAWAL
             journal[id] = J_TO_GIVE;
@@ -305,9 +350,10 @@ alone:
 #else
     :: atomic { failures[h] + in_flight[h] <= FALLBACK ->
 #endif
-        id = me + ATTEMPTS }
+        id = me + ALONE }
 #ifndef NO_LEDGER_ALONE
     :: atomic { failures[h] + in_flight[h] > FALLBACK && failures[h] < FALLBACK ->
+        withdraw_from_fleet(me);
         withdraw(h); in_ledger = false };
         /* Until the other one has ended, or the store is reached. */
         if
@@ -315,6 +361,7 @@ alone:
         OR_DIE
         fi
     :: atomic { failures[h] >= FALLBACK ->
+        withdraw_from_fleet(me);
         withdraw(h); in_ledger = false;
         reject(me, REALLY_ON(h), FALLBACK);
         goto end }
@@ -375,9 +422,9 @@ inline end_lease(id) {
 #ifdef NO_ABANDONED
         store[id] = NOTHING;
 #else
-        store[id] = FAILED;
+        store[id] = LAPSED;
 #endif
-        failed[id % ATTEMPTS] = (failed[id % ATTEMPTS] || AWAY(HOST(id)) || ever_dead)
+        out_of_reach[id % ATTEMPTS] = (AWAY(HOST(id)) || ever_dead)
     fi
 }
 
@@ -419,7 +466,9 @@ proctype world() {
         select(i : 0 .. HOSTS - 1);
         connected[i] = false; ever_cut[i] = true; ever_dead = true;
         journal[2 * i] = J_NOTHING; journal[2 * i + 1] = J_NOTHING;
+#ifdef NO_ONE_ID
         journal[2 * i + 4] = J_NOTHING; journal[2 * i + 5] = J_NOTHING;
+#endif
         asked[2 * i] = false; asked[2 * i + 1] = false;
         i = 0; deaths-- }
     :: atomic { NOT_RENEWED(0) -> end_lease(0) }

@@ -207,7 +207,7 @@ class CutOff:
         fleet = self.fleet.__enter__()
         self.relay = Relay(fleet.directory + "/relay", fleet.server.path)
         self.near = fleet.hosts[0]
-        self.far = Daemon(fleet.directory, "far", self.relay.path, "timeout = 1s\n" + HOLD,
+        self.far = Daemon(fleet.directory, "far", self.relay.path, TIMEOUT + HOLD,
                           lease_ms=self.lease_ms)
         fleet.hosts.append(self.far)
         self.far.log.wait(REACHED)
@@ -230,6 +230,8 @@ def counts_once_if_an_answer_is_lost():
             mark = scene.far.log.mark()
             scene.relay.lose_answers()
             attempt = scene.far.attempt().ask()
+            wait_until(lambda counts=scene.counts: sum(counts()) == 2)
+            scene.relay.cut()
             tap.equal(attempt.answer(), "away", "the host is on its own")
             wait_until(lambda counts=scene.counts: counts() == (2, 0))
             tap.ok(True, "its lease has ended, and counts as a failure")
@@ -238,6 +240,7 @@ def counts_once_if_an_answer_is_lost():
                 again.identity = attempt.identity
                 again.settle(outcome, REPORT)
             scene.relay.unblock()
+            scene.relay.heal()
             scene.far.log.wait(REACHED, mark)
             tap.equal(scene.counts(), {FAILED: (2, 0), SUCCEEDED: (0, 0), WITHDRAWN: (1, 0)}[outcome],
                       "it counts for what it was, once")

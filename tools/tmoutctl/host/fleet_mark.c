@@ -59,6 +59,9 @@ static bool compute_code(const struct fleet_unlock_key *key, const struct fleet_
     const int length =
         snprintf(text, sizeof text, MARK_PURPOSE " %" PRId64 " %s", mark->unlocked_ms, mark->user);
 
+    /* openssl.cnf may load other code, and with SELinux lies among certificates and keys, which
+     * this has no business with. */
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
     if (length < 0 || (size_t)length >= sizeof text ||
         HMAC(EVP_sha256(), key->text, (int)key->size, (const unsigned char *)text, (size_t)length,
              whole, &size) == NULL ||

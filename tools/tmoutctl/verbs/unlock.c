@@ -90,7 +90,7 @@ static int tell_fleet(const struct tmoutctl_context *context, const char *user,
 
 struct telling {
     const struct tmoutctl_context *context;
-    json_t *unlocked;
+    json_t *unlocked; /* with --json */
     int status;
 };
 
@@ -107,17 +107,20 @@ static void unlock_told(void *with, const struct fleet_mark *mark)
         report("%s", failure.text);
     if (undone.failures == 0 && !undone.locked)
         return;
-    json_array_append_new(telling->unlocked,
-                          json_pack("{s:o, s:b, s:I}", "user", json_text(mark->user), "was_locked",
-                                    undone.locked, "failures", (json_int_t)undone.failures));
-    if (!telling->context->json && !telling->context->quiet)
+    if (telling->context->json)
+        telling->unlocked =
+            json_add_row(telling->unlocked,
+                         json_pack("{s:o, s:b, s:I}", "user", json_text(mark->user), "was_locked",
+                                   undone.locked, "failures", (json_int_t)undone.failures));
+    else if (!telling->context->quiet)
         printf("%s is unlocked, as another host was told\n", mark->user);
 }
 
 static int unlock_as_told(const struct tmoutctl_context *context)
 {
-    struct telling telling = {
-        .context = context, .unlocked = json_array(), .status = TMOUTCTL_FINE};
+    struct telling telling = {.context = context,
+                              .unlocked = context->json ? json_array() : NULL,
+                              .status = TMOUTCTL_FINE};
     struct failure failure = {""};
     const int wrong = fleet_each_unlocked(context, unlock_told, &telling, &failure);
 
@@ -133,7 +136,6 @@ static int unlock_as_told(const struct tmoutctl_context *context)
         return print_json(json_pack("{s:o, s:i}", "unlocked", telling.unlocked, "rejected",
                                     wrong > 0 ? wrong : 0),
                           telling.status);
-    json_decref(telling.unlocked);
     return telling.status;
 }
 

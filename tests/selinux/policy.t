@@ -27,7 +27,8 @@ SNAPSHOT, LEDGER, REGISTRY = "tmout_var_lib_t", "tmout_attempts_t", "tmout_var_r
 DAEMON, APPLY, PRUNE, METRICS = "tmoutd_t", "tmoutctl_t", "tmout_prune_t", "tmout_metrics_t"
 UNLOCK = "tmout_unlock_t"
 FLEET, FLEET_SOCKET, FLEET_CONF = "tmout_fleetd_t", "tmout_fleetd_var_run_t", "tmout_fleet_conf_t"
-STATE, OURS = {SNAPSHOT, LEDGER, REGISTRY}, {DAEMON, APPLY, PRUNE, METRICS, FLEET}
+UNLOCK_KEY = "tmout_unlock_key_t"
+STATE, OURS = {SNAPSHOT, LEDGER, REGISTRY}, {DAEMON, APPLY, PRUNE, UNLOCK, METRICS, FLEET}
 
 CHANGES_FILE = {"append", "create", "link", "relabelfrom", "relabelto", "rename", "setattr",
                 "unlink", "write"}
@@ -236,8 +237,10 @@ def test_unlock(rules):
     tap.equal(rules.may(UNLOCK, "shadow_t", "file"), set(), "it cannot read /etc/shadow")
     tap.ok("connectto" in rules.may(UNLOCK, "tmout_fleetd_t", "unix_stream_socket"),
            "it asks tmout-fleetd")
-    tap.equal(rules.who_by_name("tmout_unlock_key_t", "file", {"open"}), {UNLOCK, "sysadm_t"},
+    tap.equal(rules.who_by_name(UNLOCK_KEY, "file", {"open"}), {UNLOCK, "sysadm_t"},
               "who is given a way to read the key")
+    for other in FLEET, METRICS, DAEMON, "sshd_t", "staff_sudo_t":
+        tap.ok("open" not in rules.may(other, UNLOCK_KEY, "file"), f"{other} cannot read it")
     tap.equal(rules.may(UNLOCK, UNLOCK, "capability"),
               capabilities_of("fleet/tmout-fleetd-unlock.service.in"),
               "its capabilities are those of its unit")
@@ -283,7 +286,9 @@ def test_fleet(rules):
            {"create", "unlink"} <= rules.may("init_t", FLEET_SOCKET, "sock_file"), "init makes its socket")
     tap.equal(rules.may(FLEET, FLEET, "capability"), set(), "it has no capability")
     tap.equal(rules.written(FLEET), set(), "it writes no file")
-    tap.ok({"open", "read"} <= rules.may(FLEET, SNAPSHOT, "file"), "it reads the policy in force")
+    for what, target in (("the policy in force", SNAPSHOT), ("init's copies of its files", "ramfs_t"),
+                         ("those of a newer systemd", "tmpfs_t"), ("OpenSSL's configuration", "cert_t")):
+        tap.ok({"open", "read"} <= rules.may(FLEET, target, "file"), f"it reads {what}")
     for target in "shadow_t", LEDGER, REGISTRY, FLEET_CONF:
         tap.equal(rules.may(FLEET, target, "file"), set(), f"it has no access to {target}")
     tap.equal(rules.targets(FLEET, "file", {"execute_no_trans"}), set(), "it runs no program")
@@ -314,8 +319,9 @@ def test_fleet(rules):
     for login in {*LOGINS, "user_t", "staff_t", DAEMON, APPLY} - {"init_t", "crond_t"}:
         tap.ok("open" not in rules.may(login, FLEET_CONF, "file"), f"{login} cannot read it")
     for admin in "unconfined_t", "sysadm_t":
-        for name in "tmout-fleet.conf", "tmout-fleet":
-            tap.equal(rules.named.get((admin, "etc_t", name)), FLEET_CONF, f"{name} of {admin} gets its label")
+        for name, label in (("tmout-fleet.conf", FLEET_CONF), ("tmout-fleet", FLEET_CONF),
+                            ("tmout-fleet-unlock.key", UNLOCK_KEY)):
+            tap.equal(rules.named.get((admin, "etc_t", name)), label, f"{name} of {admin} gets its label")
 
 
 def test_all(rules):
@@ -367,6 +373,7 @@ def test_labels(module):
             "/usr/sbin/tmout-fleetd": "tmout_fleetd_exec_t", "/usr/bin/tmout-fleetd": "tmout_fleetd_exec_t",
             "/etc/security/tmout-fleet.conf": FLEET_CONF, "/etc/security/tmout-fleet": FLEET_CONF,
             "/etc/security/tmout-fleet/password": FLEET_CONF,
+            "/etc/security/tmout-fleet-unlock.key": UNLOCK_KEY,
             "/var/lib/prometheus/node-exporter/tmout.prom": "tmout_metrics_file_t"}.items():
         tap.matches(must("matchpathcon", "-n", "-f", contexts, path), rf":{kind}:s0\s*$", path)
 

@@ -26,8 +26,9 @@ where='id -Z; echo limit=${PAM_TMOUT:-$TMOUT}'
 
 # A change of the policy has written it anew.
 . /etc/selinux/config
-sed -i '1i erin:staff_u:s0-s0:c0.c1023\nfrank:user_u:s0' "/etc/selinux/$SELINUXTYPE/seusers"
-restorecon -RF /home/erin /home/frank
+sed -i '1i erin:staff_u:s0-s0:c0.c1023\nfrank:user_u:s0\ngina:staff_u:s0-s0:c0.c1023' \
+    "/etc/selinux/$SELINUXTYPE/seusers"
+restorecon -RF /home/erin /home/frank /home/gina
 
 enter mode
 getenforce
@@ -141,22 +142,28 @@ metrics() {
 }
 textfiles=/var/lib/prometheus/node-exporter
 
-# A store on the same host, and attempts that are counted in it: by sshd, and by su in the role
-# of a confined user.
-store_at() { # PORT: and tells tmout-fleetd of it
-    redis-server --bind 127.0.0.1 --port "$1" --save '' --requirepass right --daemonize yes >/dev/null
-    printf 'endpoints = {"127.0.0.1:%s"}\npassword_file = password\nhost_id = vm\n' "$1" \
-        >/etc/security/tmout-fleet.conf
+# A store on the same host, and attempts that are counted in it: by sshd, and not by su and sudo
+# of confined users, which are local.
+use_store() { # tells tmout-fleetd of the store that standard input describes
+    cat >/etc/security/tmout-fleet.conf
     systemctl stop tmout-fleetd.socket tmout-fleetd.service 2>/dev/null
     systemctl start tmout-fleetd.socket
 }
 store_is() { # STATE...: waits until the store is in one of them
     until tmoutctl fleet | grep -Eo "^store +($1)"; do sleep 1; done
 }
+one_wrong() { # that the store counts
+    by_password gina wrong true
+    tmoutctl attempts --fleet gina
+    tmoutctl unlock gina
+    by_password gina right-gina 'echo in'
+}
+fleet_findings() { tmoutctl audit | grep -E '^(FAIL|WARN) +fleet'; }
 enter fleet
 if kit; then
     (umask 077 && echo right >/etc/security/tmout-fleet/password)
-    store_at 6379
+    redis-server --bind 127.0.0.1 --port 6379 --save '' --requirepass right --daemonize yes >/dev/null
+    printf 'endpoints = {"127.0.0.1:6379"}\npassword_file = password\nhost_id = vm\n' | use_store
     ls -Zd /etc/security/tmout-fleet* /etc/security/tmout-fleet/* /run/tmout/fleet.sock
     store_is 'reached for'
     ps -eo label,args | grep '[/]usr/sbin/tmout-fleetd'
@@ -165,11 +172,61 @@ if kit; then
     by_password gina right-gina 'echo in'
     tmoutctl unlock gina
     by_password gina right-gina 'echo in'
-    by_password erin right-erin 'echo wrong | su -c true gina'
-    by_password gina right-gina 'echo in'
     tmoutctl fleet
     metrics
-    tmoutctl audit | grep -E '^(FAIL|WARN) +fleet'
+    fleet_findings
+fi
+enter 'fleet, local attempts'
+if kit; then
+    by_password erin right-erin 'echo wrong | su -c true gina'
+    tmoutctl attempts gina
+    by_password gina right-gina 'echo wrong | sudo -S -k true'
+    tmoutctl attempts gina
+    tmoutctl attempts --fleet gina
+fi
+# Another host, which has state of its own, unlocks gina on all hosts.
+enter 'fleet unlock'
+if kit; then
+    (umask 077 && openssl rand -hex 32 >/etc/security/tmout-fleet-unlock.key)
+    ls -Z /etc/security/tmout-fleet-unlock.key
+    by_password gina wrong true
+    cp -a /var/lib/tmout /root/other
+    tmoutctl --state /root/other unlock gina --fleet
+    tmoutctl attempts gina
+    systemctl start tmout-fleetd-unlock.service
+    echo "service: $?"
+    journalctl -b -o cat _SELINUX_CONTEXT=system_u:system_r:tmout_unlock_t:s0
+    tmoutctl attempts gina
+    ausearch --input-logs --raw -m USER_MGMT | grep -o 'subj=.*:tmout_unlock_t:.*res=[a-z]*' | tr -d "'" |
+        sed 's/ exe=.* res=/ res=/'
+fi
+# docs/FLEET.md's store, reached with TLS by tmout-fleetd itself, if it can, and by way of stunnel.
+enter 'fleet with TLS'
+if kit; then
+    redis-cli -p 6379 -a right --no-auth-warning shutdown nosave
+    ip address add 192.0.2.10/32 dev lo
+    (cd /etc/valkey && redis-server ./valkey.conf --daemonize yes >/dev/null)
+    if tmout-fleetd --version | grep -x 'with TLS'; then
+        cp /etc/stunnel/store-ca.crt /etc/stunnel/bastion1.* /etc/security/tmout-fleet/
+        ls -Zd /etc/security/tmout-fleet/*
+        use_store </root/store-with-tls.conf
+        store_is 'reached for'
+        one_wrong
+        metrics
+        fleet_findings
+    fi
+fi
+enter 'fleet by stunnel'
+if kit; then
+    chcon -t stunnel_exec_t /usr/bin/stunnel4 # which the policy looks for as stunnel
+    systemctl start stunnel4
+    ps -eo label,args | grep '[/]usr/bin/stunnel4'
+    setsebool tmout_fleetd_connect_any 1
+    use_store </root/store-by-stunnel.conf
+    store_is 'reached for'
+    one_wrong
+    metrics
+    fleet_findings
 fi
 
 enter metrics
@@ -243,10 +300,11 @@ if kit; then
     repaired module
 fi
 
-# A port that is none of a store's.
+# stunnel's port is none of a store's.
 enter 'fleet elsewhere'
 if kit; then
-    store_at 7777
+    setsebool tmout_fleetd_connect_any 0
+    systemctl restart tmout-fleetd
     echo "off: $(store_is 'away|reached for' | sed 's/^store *//; s/ for//')"
     setsebool tmout_fleetd_connect_any 1
     systemctl restart tmout-fleetd

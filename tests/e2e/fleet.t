@@ -89,6 +89,8 @@ def unlocked_on_all_hosts():
     write(UNLOCK_KEY, f"{'k' * 32}\n", 0o644)
     status, _, told = one.do("tmoutctl", "unlock", "mal", "--fleet")
     tap.ok(status == 2 and "others than root can read it" in told, "a key that others can read is none", told)
+    status, _, told = other.do("tmoutctl", "unlock", "--from-fleet", "--quiet")
+    tap.ok(status == 1 and "others than root can read it" in told, "... on the other hosts, either, which say so", told)
     os.chmod(UNLOCK_KEY, 0o600)
     third.do("use_unlock_key", f"{'x' * 32}\n")
     third.do("try_all", "mal", GUESSES[:3])

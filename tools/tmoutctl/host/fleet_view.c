@@ -310,26 +310,23 @@ static bool is_valid(const struct fleet_unlock_key *key, const struct fleet_mark
            mark->unlocked_ms <= clock_ms(CLOCK_REALTIME) + CLOCKS_APART_MS;
 }
 
-int fleet_each_unlocked(const struct tmoutctl_context *context,
+int fleet_each_unlocked(const struct tmoutctl_context *context, const struct fleet_unlock_key *key,
                         void (*unlock)(void *with, const struct fleet_mark *mark), void *with,
                         struct failure *failure)
 {
     struct fleet_mark mark[FLEET_MARKS_MAX];
-    struct fleet_unlock_key key;
     struct fleet_query query;
     char path[PATH_MAX];
     int wrong = 0;
 
-    if (aim(context, path, &query, failure) != 0 ||
-        fleet_unlock_key_read(context, &key, failure) != 0)
+    if (aim(context, path, &query, failure) != 0)
         return -1;
     const int found = fleet_query_marks(&query, mark, failure);
     for (int i = 0; i < found; i++) {
-        if (is_valid(&key, &mark[i]))
+        if (is_valid(key, &mark[i]))
             unlock(with, &mark[i]);
         else
             wrong++;
     }
-    fleet_unlock_key_wipe(&key);
     return found < 0 ? -1 : wrong;
 }

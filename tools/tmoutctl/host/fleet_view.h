@@ -4,6 +4,7 @@
 
 #include "lib/attempts/ledger.h"
 #include "lib/fleet/query.h"
+#include "tools/tmoutctl/host/fleet_mark.h"
 #include "tools/tmoutctl/host/policy_view.h"
 
 struct fleet_view {
@@ -65,10 +66,10 @@ int fleet_tell_unlocked(const struct tmoutctl_context *context, const char *user
 
 /*
  * Calls unlock for each user whom another host, or this one, has unlocked on all hosts in the
- * last day, if the mark is genuine. Returns how many marks were not: a wrong key, a hostile
- * store, or a clock that is wrong; or -1 with the reason.
+ * last day, if the mark was made with this key. Returns how many marks were not: a wrong key, a
+ * hostile store, or a clock that is wrong; or -1 with the reason, if the fleet cannot be asked.
  */
-int fleet_each_unlocked(const struct tmoutctl_context *context,
+int fleet_each_unlocked(const struct tmoutctl_context *context, const struct fleet_unlock_key *key,
                         void (*unlock)(void *with, const struct fleet_mark *mark), void *with,
                         struct failure *failure);
 

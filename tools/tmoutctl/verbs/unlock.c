@@ -118,12 +118,18 @@ static void unlock_told(void *with, const struct fleet_mark *mark)
 
 static int unlock_as_told(const struct tmoutctl_context *context)
 {
-    struct telling telling = {.context = context,
-                              .unlocked = context->json ? json_array() : NULL,
-                              .status = TMOUTCTL_FINE};
+    struct telling telling = {.context = context, .status = TMOUTCTL_FINE};
+    struct fleet_unlock_key key;
     struct failure failure = {""};
-    const int wrong = fleet_each_unlocked(context, unlock_told, &telling, &failure);
 
+    /* Nobody else tells of that. */
+    if (fleet_unlock_key_read(context, &key, &failure) != 0) {
+        report("%s", failure.text);
+        return TMOUTCTL_NO;
+    }
+    telling.unlocked = context->json ? json_array() : NULL;
+    const int wrong = fleet_each_unlocked(context, &key, unlock_told, &telling, &failure);
+    fleet_unlock_key_wipe(&key);
     if (wrong < 0 && !context->quiet)
         report("%s", failure.text);
     if (wrong > 0)

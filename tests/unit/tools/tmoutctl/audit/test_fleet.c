@@ -106,7 +106,7 @@ static void a_secret_that_others_read(void **state)
     put(host->root, KEY, "");
     set_mode(host, KEY, 0600);
     put(host->root, FILES "/h1.crt", "");
-    put_fleet(host, GOOD "cert = h1.crt\nkey = h1.key\n");
+    put_fleet(host, GOOD "tls = false\ncert = h1.crt\nkey = h1.key\n");
     assert_exposed(host, KEY, "replace key and certificate");
 }
 

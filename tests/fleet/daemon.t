@@ -463,6 +463,12 @@ def needs_no_other_rights():
         tap.equal((Question(host, LOOK).status, Question(host, CLEAR).status), ("done", "done"),
                   "... and for tmoutctl")
         host.stop()
+        store.call("ACL", "SETUSER", "one", "-info")
+        mark = host.log.mark()
+        host.start()
+        tap.matches(host.log.wait("the store is away", mark), "it rejects INFO: NOPERM ",
+                    "the log has what the store says")
+        host.stop()
 
 
 def takes_the_socket_of_systemd():

@@ -498,7 +498,7 @@ static void on_info(redisAsyncContext *connection, void *data, void *context)
 {
     struct store *store = connection->data;
     const redisReply *reply = data;
-    char role[ROLE_SIZE] = "";
+    char role[ROLE_SIZE] = "", why[WHY_SIZE] = "it is a replica";
 
     if (store == NULL || reply == NULL)
         return;
@@ -514,9 +514,11 @@ static void on_info(redisAsyncContext *connection, void *data, void *context)
         store->in_cluster = strstr(reply->str, "_mode:cluster") != NULL;
     }
     /* A replica in a cluster tells where its primary is, when it is asked for a key. */
-    if (context != NULL && strcmp(role, "master") != 0 && !store->in_cluster)
-        go_away(store, reply->type == REDIS_REPLY_ERROR ? "it rejects INFO: see its ACL"
-                                                        : "it is a replica");
+    if (context == NULL || strcmp(role, "master") == 0 || store->in_cluster)
+        return;
+    if (reply->type == REDIS_REPLY_ERROR)
+        snprintf(why, sizeof why, "it rejects INFO: %.100s", reply->str);
+    go_away(store, why);
 }
 
 static void on_auth(redisAsyncContext *connection, void *data, void *context)

@@ -89,6 +89,7 @@ const struct audit_check_row audit_checks[AUDIT_CHECKS] = {
     [CHECK_FLEET_ACL] = {"fleet-acl", "the store allows this host no more than it needs"},
     [CHECK_FLEET_EVICTION] = {"fleet-eviction",
                               "the store forgets nothing when its memory is full"},
+    [CHECK_FLEET_REPLICAS] = {"fleet-replicas", "the store has a replica"},
     [CHECK_FLEET_CLOCK] = {"fleet-clock", "the store's clock agrees with this host's"},
     [CHECK_FLEET_AWAY] = {"fleet-away", "the store has not been away for long"},
     [CHECK_FLEET_POLICY] = {"fleet-policy",

@@ -160,6 +160,20 @@ static void check_fleet_eviction(struct audit *audit, const void *context)
     finding_set_remediation(finding, "Set maxmemory-policy noeviction on the store.");
 }
 
+static void check_fleet_replicas(struct audit *audit, const void *context)
+{
+    const struct fleet_facts *facts = context;
+
+    if (facts->state == NULL || !fleet_view_is_up(&audit->fleet) || facts->state->replicas > 0)
+        return;
+    struct finding *finding = findings_add(
+        &audit->findings, CHECK_FLEET_REPLICAS, AUDIT_WARN,
+        "the store had no replica when tmout-fleetd connected to it: while it is down, each host "
+        "admits fleet_fallback attempts");
+    finding_set_remediation(finding, "Give it a replica, and Sentinels, as docs/FLEET.md says; or "
+                                     "accept that.");
+}
+
 static void check_fleet_clock(struct audit *audit, const void *context)
 {
     const struct fleet_facts *facts = context;
@@ -223,6 +237,7 @@ static const struct audit_step fleet_steps[] = {
     {CHECK_FLEET_STORE, check_fleet_store},
     {CHECK_FLEET_ACL, check_fleet_acl},
     {CHECK_FLEET_EVICTION, check_fleet_eviction},
+    {CHECK_FLEET_REPLICAS, check_fleet_replicas},
     {CHECK_FLEET_CLOCK, check_fleet_clock},
     {CHECK_FLEET_AWAY, check_fleet_away},
     {CHECK_FLEET_POLICY, check_fleet_policy},

@@ -16,12 +16,13 @@
 
 /* --- for people ----------------------------------------------------------- */
 
-static void print_latency(const struct fleet_state *state)
+static void print_reached(const struct fleet_state *state)
 {
     printf("latency   %.1f ms, lately %.1f ms at worst\n", (double)state->latency_us / 1000,
            (double)state->worst_us / 1000);
     printf("clock     %.1f s %s this host's\n", (double)llabs(state->clock_ahead_ms) / 1000,
            state->clock_ahead_ms < 0 ? "behind" : "ahead of");
+    printf("replicas  %u\n", state->replicas);
 }
 
 static void print_asked(const struct fleet_state *state)
@@ -77,7 +78,7 @@ static void print_fleet(const struct fleet_view *view)
     print_clean(state->host);
     putchar('\n');
     if (fleet_view_is_up(view))
-        print_latency(state);
+        print_reached(state);
     print_asked(state);
     print_hosts(view, false, "hosts     in the last hour: ");
     print_hosts(view, true, "policy    other rules about failed logins on: ");
@@ -107,13 +108,14 @@ static json_t *store_json(const struct fleet_view *view)
     const struct fleet_state *state = &view->state;
 
     return json_pack(
-        "{s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:I}", "state", word[state->store], "endpoint",
+        "{s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:I}", "state", word[state->store], "endpoint",
         json_text_or_null(state->endpoint[0] != '\0' ? state->endpoint : NULL), "tls",
         state->tls != 0, "since", milliseconds_json(state->since_ms), "reason",
         json_text_or_null(state->store == FLEET_STORE_AWAY ? state->why : NULL), "latency",
         fleet_view_is_up(view) ? json_real((double)state->latency_us / 1e6) : json_null(),
         "clock_ahead",
-        fleet_view_is_up(view) ? milliseconds_json(state->clock_ahead_ms) : json_null(),
+        fleet_view_is_up(view) ? milliseconds_json(state->clock_ahead_ms) : json_null(), "replicas",
+        fleet_view_is_up(view) ? json_integer((json_int_t)state->replicas) : json_null(),
         "connections", (json_int_t)state->connections);
 }
 

@@ -20,7 +20,7 @@ static void put_fleet(const struct audited_host *host, const char *conf)
 
 static struct fleet_state good_state(void)
 {
-    struct fleet_state state = {.store = FLEET_STORE_UP, .running_ms = 7200000};
+    struct fleet_state state = {.store = FLEET_STORE_UP, .running_ms = 7200000, .replicas = 1};
 
     snprintf(state.eviction, sizeof state.eviction, "noeviction");
     state.head = fleet_head(FLEET_PACKET_STATE);
@@ -124,7 +124,7 @@ static void no_password(void **state)
     put_fleet(host, "endpoints = {\"/run/store\"}\n");
     assert_only(audit_with(host, &up), &(struct expected){CHECK_FLEET_PASSWORD, AUDIT_WARN, conf, 0,
                                                           "has no password_file", NO_FIX});
-    assert_int_equal(host->audit.findings.count, 9);
+    assert_int_equal(host->audit.findings.count, 10);
     free(conf);
 }
 
@@ -138,7 +138,7 @@ static void a_port_that_any_user_can_open(void **state)
     const struct finding *finding = trouble_of(&host->audit.findings, CHECK_FLEET_ENCRYPTION);
     assert_int_equal(finding->status, AUDIT_WARN);
     assert_non_null(strstr(finding->message, "any user of this host can listen at port 6379"));
-    assert_int_equal(host->audit.findings.count, 10);
+    assert_int_equal(host->audit.findings.count, 11);
 }
 
 static void a_store_that_is_not_as_it_should_be(void **state)
@@ -156,23 +156,31 @@ static void a_store_that_is_not_as_it_should_be(void **state)
         {CHECK_FLEET_ACL,
          AUDIT_FAIL,
          "the store lets this host read",
-         {.store = FLEET_STORE_UP, .overprivileged = 1}},
+         {.store = FLEET_STORE_UP, .replicas = 2, .overprivileged = 1}},
         {CHECK_FLEET_EVICTION,
          AUDIT_FAIL,
          "maxmemory-policy of the store is allkeys-lru",
-         {.store = FLEET_STORE_UP, .eviction = "allkeys-lru"}},
+         {.store = FLEET_STORE_UP, .replicas = 2, .eviction = "allkeys-lru"}},
+        {CHECK_FLEET_REPLICAS,
+         AUDIT_WARN,
+         "the store had no replica when tmout-fleetd connected to it",
+         {.store = FLEET_STORE_UP}},
         {CHECK_FLEET_CLOCK,
          AUDIT_WARN,
          "the store's clock is 11m behind this host's",
-         {.store = FLEET_STORE_UP, .clock_ahead_ms = -660000}},
+         {.store = FLEET_STORE_UP, .replicas = 2, .clock_ahead_ms = -660000}},
         {CHECK_FLEET_CLOCK,
          AUDIT_WARN,
          "11s ahead of this host's",
-         {.store = FLEET_STORE_UP, .clock_ahead_ms = 11000}},
+         {.store = FLEET_STORE_UP, .replicas = 2, .clock_ahead_ms = 11000}},
         {CHECK_FLEET_AWAY,
          AUDIT_WARN,
          "away for 2m of the 3h since tmout-fleetd was started; this host has admitted 7 attempts",
-         {.store = FLEET_STORE_UP, .away_ms = 120000, .running_ms = 10800000, .alone = 7}},
+         {.store = FLEET_STORE_UP,
+          .replicas = 2,
+          .away_ms = 120000,
+          .running_ms = 10800000,
+          .alone = 7}},
     };
     struct audited_host *host = *state;
 

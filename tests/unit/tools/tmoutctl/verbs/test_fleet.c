@@ -65,6 +65,7 @@ static struct fleet_state reached(void)
                                 .locked = 2,
                                 .away = 1,
                                 .alone = 4,
+                                .replicas = 2,
                                 .endpoint = "127.0.0.1:637",
                                 .host = "h1"};
 
@@ -86,6 +87,7 @@ static void tells_of_the_store(void **state)
                   "host      h1\n"
                   "latency   1.5 ms, lately 20.0 ms at worst\n"
                   "clock     2.5 s behind this host's\n"
+                  "replicas  2\n"
                   "running   2h, of which the store was away for 5s\n"
                   "asked     9 attempts: 6 admitted, 2 locked, 1 told that the store is away; 0 ");
     assert_answer(&fleet, &packets, &verb_fleet, &metrics, TMOUTCTL_FINE,

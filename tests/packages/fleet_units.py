@@ -19,9 +19,12 @@ from sandboxed import capability_sets, judged_by_systemd, main_pid, outside
 STORE = "redis-server redis-tools libhiredis0.14 libjemalloc2 liblzf1 libatomic1".split()
 FETCHED = BUILD + "/hosts/store"
 UNIT, SOCKET = "tmout-fleetd.service", "tmout-fleetd.socket"
+UNLOCK, TIMER = "tmout-fleetd-unlock.service", "tmout-fleetd-unlock.timer"
+UNLOCK_KEY = "/etc/security/tmout-fleet-unlock.key"
 EXPOSURE_MAX = 2.0
 CONF, PASSWORD = "/etc/security/tmout-fleet.conf", "/etc/security/tmout-fleet/password"
 DROP_IN = f"/run/systemd/system/{UNIT}.d/test.conf"
+EACH_SECOND = f"/run/systemd/system/{TIMER}.d/test.conf"
 POLICY = "default { max_attempts = 9   lock_time = 1h   fleet_attempts = 3   fleet_fallback = 1 }\n"
 SERVER = """port 0
 unixsocket /run/redis/test.sock
@@ -141,6 +144,44 @@ def survives(host, asked):
     host.must("systemctl", "daemon-reload")
 
 
+def elsewhere(host, *command):
+    """Runs it on another host: with other ledgers, the same policy, store, and key."""
+    return host.run("unshare", "--mount", "sh", "-c",
+                    "mount -t tmpfs -o mode=755 other /var/lib/tmout && tmoutctl apply && exec \"$@\"",
+                    "sh", *command)
+
+
+def unlocked_by_another_host(host, asked):
+    """The timer unlocks here, in its sandbox, whom another host has unlocked on all."""
+    def counted():
+        return "bob" in host.must("tmoutctl", "attempts")
+
+    host.run("systemctl", "start", TIMER)
+    tap.equal(active(host, TIMER), "inactive", "without a key, nobody asks for marks")
+    host.write(UNLOCK_KEY, "k" * 64 + "\n", 0o600)
+    tap.ok(counted(), "bob has failed here")
+    done = elsewhere(host, "tmoutctl", "unlock", "bob", "--fleet")
+    tap.equal(done.returncode, 0, "another host unlocks bob on all") or tap.note(done.stdout, done.stderr)
+    tap.ok(counted(), "that alone changes nothing here")
+    host.write(EACH_SECOND, "[Timer]\nOnCalendar=\nOnCalendar=*:*:*\nAccuracySec=1ms\n")
+    host.must("systemctl", "daemon-reload")
+    mark = host.journal.mark()
+    host.must("systemctl", "start", TIMER)
+    line = host.journal.wait(r"unlocked user=bob", mark)
+    tap.matches(line, r"address=fleet", "the timer unlocks bob, and the log says that it was the fleet")
+    tap.ok(not counted(), "the ledger has forgotten the failures")
+    tap.ok(lets_in("bob", "right"), "bob gets in")
+    host.must("systemctl", "stop", "redis-server")
+    host.must("systemctl", "start", UNLOCK)
+    tap.equal(host.must("systemctl", "--failed", "--plain", "--no-legend"), "",
+              "while the store is away, no unit fails")
+    host.must("systemctl", "start", "redis-server")
+    wait_until(lambda: asked.store() == "up")
+    host.must("systemctl", "stop", TIMER)
+    host.must("rm", EACH_SECOND, UNLOCK_KEY)
+    host.must("systemctl", "daemon-reload")
+
+
 def store_away(host, asked):
     mark = host.journal.mark()
     host.must("systemctl", "stop", "redis-server")
@@ -191,6 +232,7 @@ def everything(host, edit, fleet, store):
     wrong(asked, "bob", 1)
     confined(host)
     survives(host, asked)
+    unlocked_by_another_host(host, asked)
     store_away(host, asked)
     wrong_configuration(host, asked)
     for name in "bob", "dora":

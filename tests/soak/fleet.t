@@ -2,10 +2,11 @@
 """Login attempts on three hosts that share a store, as in tests/e2e/fleet.t, in large numbers and
 with all that takes long: the store is frozen, killed under attack, and cut off from some of the
 hosts; a daemon is killed and frozen, and so is a whole host with all of its processes. NUMBERS says
-how many attempts there are on each host. tests/soak/fleet_steps.t stops single processes, at each of
-their steps.
+how many attempts there are on each host: 400 on all, at most, which takes six minutes.
+tests/soak/fleet_steps.t stops single processes, at each of their steps.
 """
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -18,17 +19,18 @@ from host.fleet_hosts import Fleet
 from host.pam_stacks import wire_auth
 from host.relay import Relay
 from host.store import Server
+from host.syslog import syslog
 from host.tap import tap
 from host.waiting import wait_until
 
 POLICY = "default { max_attempts = 3  fleet_attempts = 3  fleet_fallback = 1 }\n"
-NUMBERS = [int(number) for number in os.environ.get("NUMBERS", "7 33").split()]
+NUMBERS = [int(number) for number in os.environ.get("NUMBERS", "7 34 134").split()]
 HOSTS, LIMIT, STORE_DIRECTORY = 3, 3, "/tmp/store"
 REACHED, DELAY = "/run/reached", "/run/delay"
 CHECK = f"#!/bin/sh\necho \"$PAM_USER\" >>{REACHED}\nread -r delay <{DELAY}\nsleep $delay\n"
 CHECK_LINE = "auth [default=ignore] pam_exec.so quiet seteuid /root/check"
 DELAYS = ["0", "0.02", "0.1"]
-NAMES = "frozen thawed lost cut healed blocked fine dead late stopped gone awake".split()
+NAMES = "frozen thawed lost cut healed blocked fine dead late stopped gone awake unheard".split()
 CROWD = [f"{kind}{n}x{i}" for kind in ("prey", "crowd") for n in NUMBERS
          for i in range(len(DELAYS))]
 
@@ -36,6 +38,12 @@ CROWD = [f"{kind}{n}x{i}" for kind in ("prey", "crowd") for n in NUMBERS
 def reached(name):
     """How many passwords of this user were checked, on all hosts."""
     return read(REACHED).split().count(name)
+
+
+def counted(host, name):
+    """(failures, in flight) of this user in the store, as this host is told."""
+    found = json.loads(host.do("tmoutctl", "attempts", "--fleet", name, "--json")[1])
+    return found["failures"], found["in_flight"]
 
 
 def many_at_once():
@@ -47,9 +55,11 @@ def many_at_once():
                                       [f"guess{n}" for n in range(number)])
             tap.equal((sum(map(sum, inside)), reached(f"prey{number}x{i}")), (0, 3),
                       f"{number * HOSTS} wrong, checks of {delay} s: three are checked")
+            mark = syslog.mark()
             inside = FLEET.everywhere("try_all", f"crowd{number}x{i}", ["right"] * number)
             tap.equal(sum(map(sum, inside)), number * HOSTS,
-                      f"{number * HOSTS} right, checks of {delay} s: all get in")
+                      f"{number * HOSTS} right, checks of {delay} s: all get in") or \
+                tap.note(*syslog.since(mark, "reject|away|late|timeout|fatal|error")[:40])
 
 
 def the_store_is_frozen():
@@ -97,6 +107,18 @@ def hosts_are_cut_off():
     tap.equal(reached("cut"), 5, "no password is checked")
 
 
+def answers_are_lost():
+    """the store admits an attempt, and does not reach its host for longer than a lease"""
+    one, other, _ = FLEET.hosts
+    RELAYS[0].lose_answers()
+    one.do("try_all", "unheard", ["guess"])
+    tap.equal(reached("unheard"), 1, "the host admits it alone")
+    wait_until(lambda: counted(other, "unheard") == (1, 0))
+    RELAYS[0].unblock()
+    one.do("await_store")
+    tap.equal(counted(other, "unheard"), (1, 0), "it counts once")
+
+
 def the_daemon_is_away():
     """one host's daemon is killed, then frozen"""
     host = FLEET.hosts[0]
@@ -138,7 +160,7 @@ def attack_with_one_stopped(name, number):
     for host in others:
         tap.equal(host.answer(), {name: [False] * 6, "awake": [True] * 4},
                   "right passwords get in on the others")
-    # One may have stopped between its admission and the check: then it has failed without it.
+    # Some stop between their admission and the check: their leases end, as failures.
     tap.ok(reached(name) <= LIMIT, "no more are checked than three, there and elsewhere",
            reached(name))
 
@@ -152,12 +174,16 @@ def a_host_is_frozen():
     tap.equal(last.answer(), [False] * 6, "it goes on")
     tap.ok(reached("stopped") <= LIMIT, "not even then are more than three checked",
            reached("stopped"))
+    wait_until(lambda: counted(FLEET.hosts[0], "stopped") == (reached("stopped"), 0),
+               "the store counts something else than what was checked")
+    tap.ok(True, "each password that was checked counts, and nothing else")
     tap.equal(last.do("try_all", "awake", ["right"]), [True], "others get in there")
 
 
 def a_host_dies():
     """all processes of a host are killed during a check"""
     attack_with_one_stopped("gone", signal.SIGKILL)
+    tap.equal(counted(FLEET.hosts[0], "gone"), (LIMIT, 0), "what it had been admitted has failed")
 
 
 setup_passwords(POLICY, "", ["sshd"], {name: "right" for name in NAMES + CROWD})
@@ -170,4 +196,4 @@ STORE = Server(directory=STORE_DIRECTORY)
 RELAYS = [Relay(f"{STORE_DIRECTORY}/relay{number}", STORE.path) for number in range(HOSTS)]
 FLEET = Fleet([relay.path for relay in RELAYS], "hold = 2s\ntimeout = 1s\n")
 tap.run(many_at_once, the_store_is_frozen, the_store_is_lost_under_attack, hosts_are_cut_off,
-        the_daemon_is_away, a_host_is_frozen, a_host_dies)
+        answers_are_lost, the_daemon_is_away, a_host_is_frozen, a_host_dies)

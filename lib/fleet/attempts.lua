@@ -709,11 +709,11 @@ local function settle(origin, limits)
     local meta = load_meta()
     local name, record = find_attempt(meta, origin, limits, id)
     if name and bring_up_to_date(record, limits) then change(name, record) end
-    if not name or (outcome ~= 0 and take_back(meta, origin, limits, id)) then
+    local lease = name and find(record.leases, id)
+    if not name or (not lease and outcome ~= 0 and take_back(meta, origin, limits, id)) then
         return settle_unknown(meta, origin, limits, entry_of(id, at, origin, host, limits),
                               { since = since, outcome = outcome })
     end
-    local lease = find(record.leases, id)
     if not lease then
         confirm(meta, origin, limits, id)
         return finish(GIVEN_UP, nil, record, limits)

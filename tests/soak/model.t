@@ -3,7 +3,7 @@
 three processes and max_attempts = 2, and for no model with a rule taken out. So does
 tests/model/fleet.pml, for two hosts with two attempts each, and a store.
 
-All of it takes four minutes of one processor, and a gigabyte: most of it the states in
+All of it takes about twelve minutes of one processor, and 1.5 GB: most of it the states in
 which a process is frozen, and a ledger replaced, about ten million for each number of
 right passwords. Each search says how many there were.
 """

@@ -146,7 +146,7 @@ static bool is_text(const char *text, size_t size)
     if (end == NULL)
         return false;
     for (; text < end; text++)
-        if (*text < ' ' || *text == 0x7f)
+        if (*text < ' ' || *text >= 0x7f) /* whether char has a sign or not */
             return false;
     return true;
 }

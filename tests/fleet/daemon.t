@@ -94,6 +94,24 @@ def refuses_nobody_for_others():
         tap.ok(most <= 3, "at most three in flight", most)
 
 
+def shows_moves_to_all_who_wait():
+    """who waits behind another one, and does not ask the store"""
+    with Fleet() as fleet:
+        one, other = fleet.hosts
+        others = [other.attempt().ask() for _ in range(3)]
+        tap.equal([attempt.answer() for attempt in others], ["admitted"] * 3, "all slots are taken")
+        waiting = []
+        for _ in range(2):
+            waiting.append(one.attempt().ask())
+            tap.equal(waiting[-1].next(), "waiting", "another one waits")
+        before = waiting[1].moves
+        others[0].settle(FAILED)  # no slot is free after that, either
+        wait_until(lambda: waiting[1].next() == "waiting" and waiting[1].moves != before)
+        tap.ok(True, "the second one learns that something moves")
+        for attempt in waiting:
+            attempt.close()
+
+
 def guesses_are_bounded():
     """wrong passwords, many at once on both hosts: three are checked"""
     with Fleet() as fleet:
@@ -564,7 +582,8 @@ def distrusts_clients():
             os.waitpid(pid, 0)
 
 
-tap.in_parallel([counts_for_all, refuses_nobody_for_others, guesses_are_bounded,
+tap.in_parallel([counts_for_all, refuses_nobody_for_others, shows_moves_to_all_who_wait,
+                 guesses_are_bounded,
                  the_dead_have_failed, withdraws, holds_a_lease,
                  ends_the_leases_of_a_dead_host,
                  survives_a_store_that_lost_everything, counts_once_if_an_answer_is_lost,

@@ -102,6 +102,24 @@ static void dismiss(struct client *client, enum fleet_status status,
 
 /* --- asking ---------------------------------------------------------------------------------- */
 
+static bool same_queue(const struct fleet_request *one, const struct fleet_request *other)
+{
+    return strcmp(one->user, other->user) == 0 &&
+           memcmp(&one->origin, &other->origin, sizeof one->origin) == 0;
+}
+
+/* Those who wait behind it do not ask themselves, and must not take that for a standstill. */
+static void show_move(struct client *client)
+{
+    struct client *other;
+
+    client->moves++;
+    TAILQ_FOREACH(other, &client->clients->all, link)
+    if (other != client && other->state == CLIENT_WAITING &&
+        same_queue(&other->request, &client->request))
+        other->moves++;
+}
+
 static void on_busy(struct client *client, const struct script_answer *answer)
 {
     const int64_t now_ms = clock_ms(CLOCK_MONOTONIC);
@@ -112,7 +130,7 @@ static void on_busy(struct client *client, const struct script_answer *answer)
     /* The hosts must not keep in step. */
     client->retry_ms = now_ms + CLIENT_RETRY_MS * (70 + (now_ms + client->fd * 37) % 60) / 100;
     if (answer->changes != client->changes)
-        client->moves++;
+        show_move(client);
     client->changes = answer->changes;
     if (client->moves == 1)
         (void)reply_to(client, FLEET_WAITING, answer);
@@ -171,12 +189,6 @@ static void ask_store(struct client *client)
     script_call_admit(&call, &target, store_time_ms(clients->store, end_ms));
     client->state = CLIENT_ASKING;
     store_call(clients->store, &call, on_admission, client);
-}
-
-static bool same_queue(const struct fleet_request *one, const struct fleet_request *other)
-{
-    return strcmp(one->user, other->user) == 0 &&
-           memcmp(&one->origin, &other->origin, sizeof one->origin) == 0;
 }
 
 /* Does nobody wait in front of it? Those who come at the same time ask at the same time. */

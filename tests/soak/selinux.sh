@@ -219,7 +219,7 @@ fi
 enter 'fleet by stunnel'
 if kit; then
     chcon -t stunnel_exec_t /usr/bin/stunnel4 # which the policy looks for as stunnel
-    systemctl start stunnel4
+    systemctl start stunnel@tmout-store
     ps -eo label,args | grep '[/]usr/bin/stunnel4'
     setsebool tmout_fleetd_connect_any 1
     use_store </root/store-by-stunnel.conf

@@ -113,7 +113,8 @@ def add_store(root):
             write(f"{root}/etc/{directory}/{name}", read(f"{ca.directory}/{source}"), 0o600)
     write(f"{root}/etc/valkey/valkey.conf", documented("bind 192.0.2.10\n"))
     write(f"{root}/etc/valkey/users.acl", documented("user default off\n").replace("PASSWORD", "right"))
-    write(f"{root}/etc/stunnel/tmout-store.conf", documented("[tmout-store]\n"))
+    # As Debian's unit wants it, which is there without a generator that reads init scripts, too.
+    write(f"{root}/etc/stunnel/tmout-store.conf", "foreground = yes\npid =\n" + documented("[tmout-store]\n"))
     write(f"{root}/root/store-with-tls.conf", documented('endpoints     = {"192.0.2.10:6379"}\n'))
     write(f"{root}/root/store-by-stunnel.conf", documented('endpoints     = {"127.0.0.1:637"}\n'))
 

@@ -2,7 +2,7 @@
 """Login attempts on three hosts that share a store, as in tests/e2e/fleet.t, in large numbers and
 with all that takes long: the store is frozen, killed under attack, and cut off from some of the
 hosts; a daemon is killed and frozen, and so is a whole host with all of its processes. NUMBERS says
-how many attempts there are on each host.
+how many attempts there are on each host: 400 on all, at most, which takes six minutes.
 tests/soak/fleet_steps.t stops single processes, at each of their steps.
 """
 import contextlib
@@ -24,7 +24,7 @@ from host.tap import tap
 from host.waiting import wait_until
 
 POLICY = "default { max_attempts = 3  fleet_attempts = 3  fleet_fallback = 1 }\n"
-NUMBERS = [int(number) for number in os.environ.get("NUMBERS", "7 34").split()]
+NUMBERS = [int(number) for number in os.environ.get("NUMBERS", "7 34 134").split()]
 HOSTS, LIMIT, STORE_DIRECTORY = 3, 3, "/tmp/store"
 REACHED, DELAY = "/run/reached", "/run/delay"
 CHECK = f"#!/bin/sh\necho \"$PAM_USER\" >>{REACHED}\nread -r delay <{DELAY}\nsleep $delay\n"

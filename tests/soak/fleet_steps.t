@@ -30,6 +30,7 @@ POLICY = (f"default {{ max_attempts = {LIMIT}  fleet_attempts = {LIMIT} "
           f"fleet_fallback = {FALLBACK} }}\n")
 CONF = "timeout = 5s\n"
 COUNTS = "/run/counts"
+CHECK = f"{REPOSITORY}/build/bench/pam_check.so"
 EVERY = int(os.environ.get("EVERY", 1))
 USERS = 4000
 SHORT_LEASE_MS, LONG_LEASE_MS = 2000, 100000
@@ -373,7 +374,8 @@ append("/etc/passwd", "other:x:69999:100::/:/bin/sh\n" +
        "".join(f"step{n}:x:{70000 + n}:100::/:/bin/sh\n" for n in range(1, USERS)))
 write(COUNTS, "\0" * 20)
 stack("trial", "auth requisite pam_tmout.so",
-      f"auth required {REPOSITORY}/build/bench/pam_check.so counter={COUNTS} delay_ms=5")
+      f"auth required {CHECK} counter={COUNTS} delay_ms=5")
+os.stat(CHECK)  # without it nothing is checked, and so never too much
 os.makedirs("/tmp/store")
 STORE, HERE, OTHER = Server(directory="/tmp/store"), None, None
 ONLY = os.environ.get("ROUNDS", "process daemon host tells").split()

@@ -343,6 +343,8 @@ def test_boot(rules):
     for target in STATE:
         tap.ok({"create", "relabelfrom", "relabelto"} <=
                rules.may("systemd_tmpfiles_t", target, "dir"), target)
+    for target in SNAPSHOT, REGISTRY:
+        tap.ok("init_t" in rules.who_by_name(target, "dir", {"mounton"}), f"init mounts {target} for the units")
 
 
 def test_watching(rules):

@@ -24,7 +24,7 @@ struct ledger_unlocked {
 
 /*
  * Forgets failures and locks, as count_forget() does; attempts in flight go on. Doing it again
- * changes nothing. One whose lock another process does not release is replaced by a copy.
+ * changes nothing. A ledger whose lock another process does not release is replaced by a copy.
  *
  * With UNLOCK_ALL, attempts that have stalled are forgotten, too, and a ledger that is damaged,
  * or of a later version, is replaced by a new one. Else such a ledger is a failure: another host

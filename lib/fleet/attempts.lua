@@ -126,7 +126,8 @@ end
 
 -- failures and leases: {id, at (of a lease: its admission), owner, host, and the limits that
 -- it was admitted under: max, window, lock}; leases also have expiry, and failures lapsed if
--- nobody has told of them: a lease has ended. locked: since when, or 0. cleared: what had failed by then is forgotten. changes: counts them.
+-- nobody has told of them: a lease has ended. locked: since when, or 0. cleared: what had failed by
+-- then is forgotten. changes: counts them.
 local function new_record()
     return { v = VERSION, failures = {}, leases = {}, locked = 0, cleared = 0, changes = 0 }
 end
@@ -801,73 +802,78 @@ local function look(_, limits)
     return out
 end
 
--- The hosts that were seen lately, without this one.
-local function other_hosts(host)
-    local raw, others, count, oldest = redis.call('HGET', key, 'h'), {}, 0, nil
-    local known = raw and unpack_value(raw).hosts or {}
+-- --- what all hosts have in common ---------------------------------------------------------
+-- Two lists of entries by name, each with when it was told (at); the old ones go.
+
+local HOSTS = { field = 'h', list = 'hosts', most = HOSTS_MAX, kept_ms = HOST_KEPT_MS,
+                name_size = 64 }
+function HOSTS.check(entry)
+    check(type(entry.policy) == 'string' and #entry.policy <= 64)
+end
+
+-- name: the user's, in hexadecimal digits.
+local MARKS = { field = 'u', list = 'marks', most = MARKS_MAX, kept_ms = MARK_KEPT_MS,
+                name_size = 510 }
+function MARKS.check(entry)
+    check(is_integer(entry.unlocked, 1, TIME_MAX))
+    check(type(entry.code) == 'string' and #entry.code <= 64)
+end
+
+-- The entries of a list but for this name's and, where there is no room for one more, the name of
+-- the oldest.
+local function load_others(kind, without)
+    local raw, others, count, oldest = redis.call('HGET', key, kind.field), {}, 0, nil
+    local known = raw and unpack_value(raw)[kind.list] or {}
     check(type(known) == 'table')
     for name, entry in pairs(known) do
-        check(type(name) == 'string' and #name <= 64 and type(entry) == 'table')
+        check(type(name) == 'string' and #name <= kind.name_size and type(entry) == 'table')
         check(is_integer(entry.at, 0, TIME_MAX))
-        check(type(entry.policy) == 'string' and #entry.policy <= 64)
+        kind.check(entry)
         entry.at = past(entry.at)
-        if name ~= host and now - entry.at < HOST_KEPT_MS then
+        if name ~= without and now - entry.at < kind.kept_ms then
             others[name], count = entry, count + 1
             if not oldest or entry.at < others[oldest].at then oldest = name end
         end
     end
-    check(count <= HOSTS_MAX)
-    if count == HOSTS_MAX then others[oldest] = nil end
-    return others
+    check(count <= kind.most)
+    return others, count == kind.most and oldest
+end
+
+local function store_entries(kind, entries)
+    redis.call('HSET', key, kind.field, cmsgpack.pack({ v = VERSION, [kind.list] = entries }))
+    redis.call('PEXPIRE', key, HOST_KEPT_MS)
 end
 
 -- {now_ms, {name, how long ago it was seen in ms, policy}...}
 local function announce()
     local host, policy = text('^[%w_.-]+$'), text('^%x+$')
-    local hosts, out = other_hosts(host), { now }
+    local hosts, oldest = load_others(HOSTS, host)
+    local out = { now }
+    if oldest then hosts[oldest] = nil end
     hosts[host] = { at = now, policy = policy }
-    redis.call('HSET', key, 'h', cmsgpack.pack({ v = VERSION, hosts = hosts }))
-    redis.call('PEXPIRE', key, HOST_KEPT_MS)
+    store_entries(HOSTS, hosts)
     for name, entry in pairs(hosts) do out[#out + 1] = { name, now - entry.at, entry.policy } end
     return out
-end
-
--- The marks of the last day, but for the user's.
-local function other_marks(user)
-    local raw, others, count, oldest = redis.call('HGET', key, 'u'), {}, 0, nil
-    local known = raw and unpack_value(raw).marks or {}
-    check(type(known) == 'table')
-    for name, mark in pairs(known) do
-        check(type(name) == 'string' and #name <= 510 and type(mark) == 'table')
-        check(is_integer(mark.at, 0, TIME_MAX) and is_integer(mark.unlocked, 1, TIME_MAX))
-        check(type(mark.code) == 'string' and #mark.code <= 64)
-        mark.at = past(mark.at)
-        if name ~= user and now - mark.at < MARK_KEPT_MS then
-            others[name], count = mark, count + 1
-            if not oldest or mark.at < others[oldest].at then oldest = name end
-        end
-    end
-    check(count <= MARKS_MAX)
-    return others, count == MARKS_MAX and oldest
 end
 
 -- {now_ms, whether it is there}: a mark that the hosts may not have read yet gives way to no other.
 local function mark()
     local unlocked, code, user = integer(1, TIME_MAX), text('^%x+$'), ''
     for _ = 1, integer(1, 8) do user = user .. text('^%x+$') end
-    local kept, oldest = other_marks(user)
+    local kept, oldest = load_others(MARKS, user)
     if oldest and now - kept[oldest].at < MARK_READ_MS then return { now, 0 } end
     if oldest then kept[oldest] = nil end
     kept[user] = { at = now, unlocked = unlocked, code = code }
-    redis.call('HSET', key, 'u', cmsgpack.pack({ v = VERSION, marks = kept }))
-    redis.call('PEXPIRE', key, HOST_KEPT_MS)
+    store_entries(MARKS, kept)
     return { now, 1 }
 end
 
 -- {now_ms, {user in hexadecimal digits, unlocked_ms, code}...}
 local function marks()
     local out = { now }
-    for name, one in pairs(other_marks()) do out[#out + 1] = { name, one.unlocked, one.code } end
+    for name, one in pairs(load_others(MARKS)) do
+        out[#out + 1] = { name, one.unlocked, one.code }
+    end
     return out
 end
 
@@ -879,7 +885,7 @@ local function trial()
     return { UNKNOWN, 0, 0, 0, now, 0 }
 end
 
--- As every host asks it once a second, it changes nothing that replicas, or the disk, had to hear of.
+-- Every host asks it once a second, so it changes nothing: replicas and the disk have no work.
 local function probe()
     redis.call('DEL', key)
     return { UNKNOWN, 0, 0, 0, now, 0 }

@@ -12,7 +12,8 @@
 --   admit    id, host, lease_ms, deadline_ms (0: none): may the password be checked?
 --   renew    id, lease_ms: the check goes on
 --   settle   id, host, outcome (0 failed, 1 succeeded, 2 withdrawn: its password was not
---            checked), since_ms (when it was admitted), at_ms (when it ended; in the future: now)
+--            checked), since_ms (when it was admitted), at_ms (when it ended; in the future: now),
+--            locked_ms (since when the user is locked, as the store has answered then, or 0)
 --   merge    id, host, lease_ms, since_ms: the check goes on, and the store may have lost it
 --   forget   nothing: an administrator unlocks
 --   look     nothing
@@ -23,9 +24,11 @@
 --   marks    nothing: the marks of the last day
 --   trial    nothing: does the store accept all commands of this script? KEYS[1] has no other use
 --   probe    nothing: the same key; is the store still one that accepts changes?
+--   began    nothing: of the key for all hosts; its last number is since when the store has kept
+--            what it was told
 --
 -- All but look, announce, mark and marks answer {status, failures, in flight, lock_left_ms (-1:
--- forever), now_ms, changes of the count}. An attempt keeps its id, whatever happens: asking twice
+-- forever), now_ms, changes of the count, locked_ms: since when (0: is not)}. An attempt keeps its id, whatever happens: asking twice
 -- takes one slot, settling twice is one failure, and so is a lease that ended before that.
 --
 -- Time is the store's own, in milliseconds. Whatever is read may have been written by a host
@@ -126,10 +129,12 @@ end
 
 -- failures and leases: {id, at (of a lease: its admission), owner, host, and the limits that
 -- it was admitted under: max, window, lock}; leases also have expiry, and failures lapsed if
--- nobody has told of them: a lease has ended. locked: since when, or 0. cleared: what had failed by
--- then is forgotten. changes: counts them.
+-- nobody has told of them: a lease has ended. locked: since when, or 0. told: a host has told of that
+-- lock, and what caused it may not be here. cleared: what had failed by then is forgotten. changes:
+-- counts them.
 local function new_record()
-    return { v = VERSION, failures = {}, leases = {}, locked = 0, cleared = 0, changes = 0 }
+    return { v = VERSION, failures = {}, leases = {}, locked = 0, told = false, cleared = 0,
+             changes = 0 }
 end
 
 -- What has been read, and what is to be written: false means that the field goes.
@@ -236,8 +241,14 @@ end
 
 local function expire_lock(record, limits)
     if record.locked == 0 or lock_left(record, limits) ~= 0 then return false end
-    record.failures, record.locked = {}, 0
+    record.failures, record.locked, record.told = {}, 0, false
     return true
+end
+
+-- A host tells of a lock that the store may have lost, with all that led to it.
+local function restore_lock(record, since, limits)
+    if since <= record.locked or left_of_lock(since, limits.lock) == 0 then return end
+    record.locked, record.told = since, true
 end
 
 local function latest_failure(record)
@@ -389,7 +400,8 @@ local function copy_of(record)
     local copy = new_record()
     for i, failure in ipairs(record.failures) do copy.failures[i] = failure end
     for i, lease in ipairs(record.leases) do copy.leases[i] = lease end
-    copy.locked, copy.cleared, copy.changes = record.locked, record.cleared, record.changes
+    copy.locked, copy.told = record.locked, record.told
+    copy.cleared, copy.changes = record.cleared, record.changes
     return copy
 end
 
@@ -456,6 +468,7 @@ local function merge_network(meta, network, limits)
             if #record.leases == 0 then
                 add_failures(sum, record.failures)
                 sum.locked = math.max(sum.locked, record.locked)
+                sum.told = sum.told or record.told
                 weight = weight + entry[1]
                 moved[#moved + 1] = name
                 sources = without_source(sources, name)
@@ -561,7 +574,7 @@ end
 
 local function answer(status, record, limits)
     return { status, #record.failures, #record.leases, lock_left(record, limits), now,
-             record.changes }
+             record.changes, record.locked }
 end
 
 local function keep_ms(record, limits)
@@ -600,13 +613,13 @@ end
 local function admit(origin, limits)
     local id, host = text('^%x+$'), text('^[%w_.-]+$')
     local lease_ms, deadline = integer(1, AGE_MAX_MS), integer(0, TIME_MAX)
-    if deadline > 0 and now > deadline then return { LATE, 0, 0, 0, now, 0 } end
+    if deadline > 0 and now > deadline then return { LATE, 0, 0, 0, now, 0, 0 } end
     local meta = load_meta()
     if meta.penalty ~= 0 then
         local left = penalty_left(meta, limits)
         if left ~= 0 then
             store(nil, keep_ms(new_record(), limits))
-            return { LOCKED, limits.max, 0, left, now, 0 }
+            return { LOCKED, limits.max, 0, left, now, 0, 0 }
         end
     end
     local known, record = find_attempt(meta, origin, limits, id)
@@ -632,7 +645,7 @@ end
 local function renew(origin, limits)
     local id, lease_ms = text('^%x+$'), integer(1, AGE_MAX_MS)
     local name, record = find_attempt(load_meta(), origin, limits, id)
-    if not name then return { UNKNOWN, 0, 0, 0, now, 0 } end
+    if not name then return { UNKNOWN, 0, 0, 0, now, 0, 0 } end
     return admit_again(nil, name, record, limits, id, lease_ms)
 end
 
@@ -672,12 +685,14 @@ local function confirm(meta, origin, limits, id)
     end
 end
 
--- It has not, and so has locked nobody. Returns whether there was anything to take back.
+-- It has not, and so has locked nobody, unless others had done so before the store lost them.
+-- Returns whether there was anything to take back.
 local function take_back(meta, origin, limits, id)
     local all = lapsed_failures(meta, origin, limits, id)
     for _, found in ipairs(all) do
         table.remove(found.record.failures, found.at)
-        if #found.record.failures < strictest(found.record, limits).max then
+        if not found.record.told and
+            #found.record.failures < strictest(found.record, limits).max then
             found.record.locked = 0
         end
         change(found.name, found.record)
@@ -686,13 +701,17 @@ local function take_back(meta, origin, limits, id)
 end
 
 -- The store has no lease: what happened counts. What had failed or stalled when an administrator
--- unlocked is forgotten, as in forget().
+-- unlocked is forgotten, as in forget(); and so is what has failed when the lock that it told of is over.
 local function settle_unknown(meta, origin, limits, entry, end_of)
     local name, meta_changed, assigned = find_record(meta, origin, limits)
     local record = load_record(name)
     local did = bring_up_to_date(record, limits) or assigned
     local counts = entry.at > meta.cleared and meta.cleared - end_of.since < STALLED_MS
-    if counts and end_of.outcome == 0 and entry.at > record.cleared then
+    local is_over = end_of.locked ~= 0 and left_of_lock(end_of.locked, limits.lock) == 0
+    if counts and end_of.outcome == 0 and entry.at > record.cleared and not is_over then
+        if end_of.locked > math.max(meta.cleared, record.cleared) then
+            restore_lock(record, end_of.locked, limits)
+        end
         add_failure(record, entry)
         bring_up_to_date(record, limits)
         did = true
@@ -707,13 +726,14 @@ end
 local function settle(origin, limits)
     local id, host, outcome = text('^%x+$'), text('^[%w_.-]+$'), integer(0, 2)
     local since, at = past(integer(0, TIME_MAX)), past(integer(0, TIME_MAX))
+    local locked = past(integer(0, TIME_MAX))
     local meta = load_meta()
     local name, record = find_attempt(meta, origin, limits, id)
     if name and bring_up_to_date(record, limits) then change(name, record) end
     local lease = name and find(record.leases, id)
     if not name or (not lease and outcome ~= 0 and take_back(meta, origin, limits, id)) then
         return settle_unknown(meta, origin, limits, entry_of(id, at, origin, host, limits),
-                              { since = since, outcome = outcome })
+                              { since = since, outcome = outcome, locked = locked })
     end
     if not lease then
         confirm(meta, origin, limits, id)
@@ -722,6 +742,7 @@ local function settle(origin, limits)
     local entry = table.remove(record.leases, lease)
     if outcome == 0 and at >= record.cleared then
         record.failures[#record.failures + 1] = failure_of(entry, at, origin)
+        if locked > record.cleared then restore_lock(record, locked, limits) end
         lock_at_limit(record, limits)
     elseif outcome == 1 then
         clear_failures(record, name, origin, limits, at)
@@ -771,14 +792,15 @@ local function forget(_, limits)
         end
         failures = failures + #record.failures + #record.leases - #live
         if record.locked ~= 0 then locked = 1 end
-        record.failures, record.leases, record.locked, record.cleared = {}, live, 0, now
+        record.failures, record.leases, record.cleared = {}, live, now
+        record.locked, record.told = 0, false
         change(name, record)
         if #live == 0 and not meta.sources[name] then changed[name] = false end
     end
     meta.penalty, meta.cleared = 0, now
     redis.call('DEL', key)
-    store(meta, math.max(limits.window, 2 * AGE_MAX_MS))
-    return { ADMITTED, failures, locked, 0, now, 0 }
+    store(meta, keep_ms(new_record(), limits)) -- for as long as hosts may tell of a lock
+    return { ADMITTED, failures, locked, 0, now, 0, 0 }
 end
 
 -- {now_ms, penalty_left_ms, {name, failures, in flight, lock_left_ms, hosts that are
@@ -882,18 +904,32 @@ local function trial()
     redis.call('PEXPIRE', key, math.max(1, redis.call('PTTL', key)))
     redis.call('HDEL', key, 'x')
     redis.call('DEL', key)
-    return { UNKNOWN, 0, 0, 0, now, 0 }
+    return { UNKNOWN, 0, 0, 0, now, 0, 0 }
 end
 
--- Every host asks it once a second, so it changes nothing: replicas and the disk have no work.
+-- Every host asks it once a second, so it changes nothing: replicas and the disk have no work. A key
+-- that is not there shows that its slot of a cluster is moving.
 local function probe()
     redis.call('DEL', key)
-    return { UNKNOWN, 0, 0, 0, now, 0 }
+    return { UNKNOWN, 0, 0, 0, now, 0, 0 }
+end
+
+-- Whoever has emptied the store has removed this, too.
+local function began()
+    local since = redis.call('HGET', key, 'b')
+    if not since then
+        since = now
+        redis.call('HSET', key, 'b', since)
+        redis.call('PEXPIRE', key, HOST_KEPT_MS)
+    end
+    since = tonumber(since)
+    check(is_integer(since, 0, TIME_MAX))
+    return { UNKNOWN, 0, 0, 0, now, 0, since }
 end
 
 local OPERATIONS = { admit = admit, renew = renew, settle = settle, merge = merge,
                      forget = forget, look = look, announce = announce, mark = mark,
-                     marks = marks, trial = trial, probe = probe }
+                     marks = marks, trial = trial, probe = probe, began = began }
 
 local function run()
     next_argument, loaded, changed, changed_meta = 1, {}, {}, nil

@@ -214,6 +214,71 @@ def survives_a_store_that_lost_everything():
             tap.equal(len(host.log.since(mark, "the store is away")), 1, "one line, away")
 
 
+EMPTIED = "somebody has emptied the store"
+
+
+def survives_a_store_that_was_emptied():
+    """somebody deletes all that the store has, and it goes on"""
+    for words in ("FLUSHALL",), ("DEL", "tmout:{tmout}:hosts", "tmout:{tmout}:a:anna"):
+        with Fleet(more="hold = 2s\n") as fleet:
+            tap.equal([host.try_once() for host in fleet.hosts], ["admitted"] * 2, "two failures")
+            marks = [host.log.mark() for host in fleet.hosts]
+            Connection(fleet.server.path).call(*words)
+            for host, mark in zip(fleet.hosts, marks):
+                host.log.wait(EMPTIED, mark)
+                host.log.wait(REACHED, mark)
+            counts = Question(fleet.hosts[0], LOOK).counts()
+            tap.equal(counts["n"][:2], (2, 0), f"{words[0]}: both hosts notice, and tell what they know")
+            tap.equal([len(host.log.since(mark, f"away|{EMPTIED}"))
+                       for host, mark in zip(fleet.hosts, marks)], [1, 1],
+                      "... and say so once, and were never away")
+
+
+def keeps_a_lock_for_as_long_as_it_lasts():
+    """a lock that lasts longer than attempt_window, and a store that is restarted empty"""
+    window_ms, lock_ms, lease_ms = 4000, 3600000, 1000
+    limits = (2, window_ms, lock_ms, 0)
+
+    def known(fleet):
+        return sum(Question(host, STATUS_OF).state()["journal"] for host in fleet.hosts)
+
+    def start_again_empty(fleet):
+        marks = [host.log.mark() for host in fleet.hosts]
+        fleet.server.stop()
+        for host, mark in zip(fleet.hosts, marks):
+            host.log.wait("the store is away", mark)
+        fleet.server.start()
+        for host, mark in zip(fleet.hosts, marks):
+            host.log.wait(REACHED, mark)
+
+    with Fleet(lease_ms=lease_ms) as fleet:
+        one, other = fleet.hosts
+        wait_until(lambda: one.try_once(limits=limits) == "locked")
+        wait_until(lambda: known(fleet) == 1)
+        tap.ok(True, "one failure is kept when attempt_window is over: the one that has locked")
+        for times in "once", "twice":
+            start_again_empty(fleet)
+            attempt = other.attempt(limits=limits).ask()
+            tap.equal(attempt.answer(), "locked", f"a store that has lost everything {times} is told")
+            tap.ok(attempt.lock_left < lock_ms, "... and the lock begins as it did", attempt.lock_left)
+        tap.equal(Question(other, CLEAR, limits=limits).status, "done", "another host unlocks")
+        wait_until(lambda: known(fleet) == 0)
+        tap.ok(True, "the first one notices")
+        start_again_empty(fleet)
+        tap.equal(other.try_once(SUCCEEDED, limits=limits), "admitted", "... and locks nobody again")
+
+
+def forgets_what_another_host_has_unlocked():
+    """failures that have locked, long before attempt_window is over"""
+    with Fleet(lease_ms=1000) as fleet:
+        one, other = fleet.hosts
+        tap.equal([one.try_once() for _ in range(4)], ["admitted"] * 3 + ["locked"], "a host locks")
+        tap.equal(Question(other, CLEAR).status, "done", "another one unlocks")
+        tap.equal(one.try_once(), "admitted", "one more failure")
+        wait_until(lambda: Question(one, STATUS_OF).state()["journal"] == 1)
+        tap.ok(True, "only that one is told if the store loses everything")
+
+
 class CutOff:
     """A fleet with one more host, "far", between which and the store there is a relay. Its leases
     are short."""
@@ -586,7 +651,9 @@ tap.in_parallel([counts_for_all, refuses_nobody_for_others, shows_moves_to_all_w
                  guesses_are_bounded,
                  the_dead_have_failed, withdraws, holds_a_lease,
                  ends_the_leases_of_a_dead_host,
-                 survives_a_store_that_lost_everything, counts_once_if_an_answer_is_lost,
+                 survives_a_store_that_lost_everything, survives_a_store_that_was_emptied,
+                 keeps_a_lock_for_as_long_as_it_lasts, forgets_what_another_host_has_unlocked,
+                 counts_once_if_an_answer_is_lost,
                  tells_again_how_attempts_have_ended, believes_a_report_after_a_withdrawal,
                  holds_admissions, a_frozen_store_is_away, asks_an_idle_store, a_replica_is_away,
                  loads_the_script_again, rejects_changes, survives_its_own_end, answers_questions,

@@ -31,12 +31,12 @@ def bulk(text):
 
 
 def admitted(now=1700000000000):
-    return numbers(0, 0, 1, 0, now, 1)
+    return numbers(0, 0, 1, 0, now, 1, 0)
 
 
-LOCKED = numbers(2, 3, 0, 1000, 1700000000000, 1)
+LOCKED = numbers(2, 3, 0, 1000, 1700000000000, 1, 1699999999000)
 GOOD = {"INFO": bulk(INFO), "TIME": b"*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n", "SCRIPT": SHA,
-        "CONFIG": b"-NOPERM\r\n", "HGET": b"-NOPERM\r\n", "trial": numbers(5, 0, 0, 0, 1700000000000, 0),
+        "CONFIG": b"-NOPERM\r\n", "HGET": b"-NOPERM\r\n", "trial": numbers(5, 0, 0, 0, 1700000000000, 0, 0),
         "admit": b"-ERR no\r\n", "announce": b"*1\r\n" + NOW, "look": b"*2\r\n" + NOW + b":0\r\n", "forget": numbers(1700000000000, 0, 0)}
 
 
@@ -76,17 +76,19 @@ LIES = {
     "arrays in arrays": b"*1\r\n" * 6 + NOW,
     "arrays in arrays without an end": b"*1\r\n" * 5000,
     "many empty arrays": b"*100\r\n" + b"*0\r\n" * 100,
-    "five numbers": numbers(0, 0, 1, 0, 1),
-    "seven numbers": numbers(0, 0, 1, 0, 1, 1, 1),
-    "six texts": b"*6\r\n" + bulk(b"0") * 6,
-    "six nils": b"*6\r\n" + b"$-1\r\n" * 6,
-    "an unknown status": numbers(99, 0, 1, 0, 1, 1),
-    "a negative status": numbers(-1, 0, 1, 0, 1, 1),
-    "too many failures": numbers(0, 65, 1, 0, 1, 1),
-    "numbers of 2^63 - 1": numbers(*[2 ** 63 - 1] * 6),
-    "numbers of -2^63": numbers(*[-2 ** 63] * 6),
-    "a negative time": numbers(0, 0, 1, 0, -1, 1),
-    "locked until -2": numbers(2, 0, 0, -2, 1, 1),
+    "six numbers": numbers(0, 0, 1, 0, 1, 1),
+    "eight numbers": numbers(0, 0, 1, 0, 1, 1, 0, 0),
+    "seven texts": b"*7\r\n" + bulk(b"0") * 7,
+    "seven nils": b"*7\r\n" + b"$-1\r\n" * 7,
+    "an unknown status": numbers(99, 0, 1, 0, 1, 1, 0),
+    "a negative status": numbers(-1, 0, 1, 0, 1, 1, 0),
+    "too many failures": numbers(0, 65, 1, 0, 1, 1, 0),
+    "numbers of 2^63 - 1": numbers(*[2 ** 63 - 1] * 7),
+    "numbers of -2^63": numbers(*[-2 ** 63] * 7),
+    "a negative time": numbers(0, 0, 1, 0, -1, 1, 0),
+    "locked until -2": numbers(2, 0, 0, -2, 1, 1, 0),
+    "locked for 2^62 ms": numbers(2, 0, 0, 2 ** 62, 1, 1, 1),
+    "locked since -1": numbers(2, 0, 0, 5, 1, 1, -1),
     "RESP3": b"%1\r\n+a\r\n+b\r\n,nan\r\n_\r\n#t\r\n>1\r\n+x\r\n",
     "nothing, and the end": None,
 }
@@ -160,7 +162,7 @@ class Liar:
         command = words[0].decode()
         if command == "EVALSHA":
             command = words[4].decode()
-        if command == "probe":  # like the trial, but after a second
+        if command in ("probe", "began"):  # like the trial, but after that
             command = "trial"
         if command != self.about:
             connection.sendall(GOOD.get(command, b""))

@@ -73,8 +73,8 @@ class Script:
     def renew(self, attempt, address="network", lease=LEASE_MS):
         return self.call("renew", origin_of(address), attempt, lease)
 
-    def settle(self, attempt, outcome, address="network", since=1, at=TIME_MAX):
-        return self.call("settle", origin_of(address), attempt, self.host, outcome, since, at)
+    def settle(self, attempt, outcome, address="network", since=1, at=TIME_MAX, locked=0):
+        return self.call("settle", origin_of(address), attempt, self.host, outcome, since, at, locked)
 
     def merge(self, attempt, since, address="network", lease=LEASE_MS):
         return self.call("merge", origin_of(address), attempt, self.host, lease, since)
@@ -352,9 +352,9 @@ def applies_the_strictest_limits():
     tap.equal(script.admit("c")[:4], [LOCKED, 5, 0, MINUTE], "... locks for a minute")
 
 
-def told(script, attempt, outcome, ended, **where):
+def told(script, attempt, outcome, ended, **more):
     """Settled some time after it ended."""
-    return script.settle(attempt, outcome, since=ended, at=ended, **where)
+    return script.settle(attempt, outcome, since=ended, at=ended, **more)
 
 
 def tells_again_what_a_host_knows():
@@ -428,6 +428,59 @@ def counts_what_it_has_forgotten():
     tap.equal(script.settle("a2", FAILED, at=START_MS)[1], 1,
               "a failure from before the success is made good, too")
     tap.equal(script.settle("a5", WITHDRAWN)[1], 1, "a withdrawal changes nothing")
+
+
+def tells_again_of_a_lock():
+    """a lock that lasts longer than what led to it, and a store that has lost it"""
+    window, lock, hour = 15 * MINUTE, 120 * MINUTE, 60 * MINUTE
+    began = START_MS - hour
+    script = fresh((3, window, lock, 0))
+    for n in range(2):
+        fail(script, f"a{n}")
+    script.at(START_MS + SECOND)
+    tap.equal([fail(script, "a2")[at] for at in (3, 6)], [lock, START_MS + SECOND],
+              "an answer says since when")
+    script = fresh((3, window, lock, 0))
+    tap.equal(told(script, "a1", FAILED, began - 1, locked=began)[:4], [UNKNOWN, 1, 0, lock - hour],
+              "one failure is told, and that it had locked: it goes on")
+    told(script, "a1", FAILED, began - 1, locked=began)
+    told(script, "a2", FAILED, began, locked=began)
+    tap.equal(script.look(), {"network": (2, 0, lock - hour)}, "... and no longer for being told again")
+    tap.equal(told(script, "a3", SUCCEEDED, START_MS)[3], lock - hour, "a success does not end it")
+    script.at(began + lock)
+    tap.equal(script.admit("b1")[:2], [ADMITTED, 0], "it ends when it would have ended")
+    script.settle("b1", FAILED)
+    tap.equal(told(script, "a1", FAILED, began, locked=began)[:4], [UNKNOWN, 1, 0, 0],
+              "who tells of it after that changes nothing")
+    script = fresh((3, window, lock, 0))
+    told(script, "a1", FAILED, START_MS - SECOND, locked=START_MS - lock)
+    tap.equal(script.look(), {}, "what has failed during a lock that is over has gone with it")
+    script = fresh((3, window, -1, 0))
+    tap.equal(told(script, "a1", FAILED, began, locked=began)[3], -1, "a lock without an end")
+    script.forget()
+    tap.ok(STORE.call("PTTL", KEY) > 9 * 365 * 24 * hour, "... nor has the mark of an administrator")
+    script.at(START_MS + 100 * 24 * hour)
+    tap.equal(told(script, "a1", FAILED, began, locked=began)[:4], [UNKNOWN, 0, 0, 0],
+              "what an administrator has unlocked stays so, for as long as a host may tell of it")
+    script = fresh((3, window, lock, 0))
+    script.admit("b1")
+    script.settle("b1", WITHDRAWN)
+    script.forget()
+    script.at(START_MS + SECOND)
+    told(script, "a1", FAILED, START_MS + 1, locked=START_MS - 1)
+    tap.equal(script.look(), {"network": (1, 0, 0)}, "what has failed since then counts, and locks nobody")
+    script = fresh((3, window, lock, 0))
+    script.admit("a1")
+    tap.equal(script.settle("a1", FAILED, at=START_MS, locked=began)[:4], [ADMITTED, 1, 0, lock - hour],
+              "a replica that knows the attempt only learns of the lock, too")
+    script = fresh((3, window, lock, 0))
+    told(script, "a1", FAILED, began, locked=began)
+    script.merge("a2", START_MS)
+    script.at(START_MS + LEASE_MS)
+    script.look()
+    told(script, "a2", WITHDRAWN, START_MS)
+    tap.equal(script.look(), {"network": (1, 0, lock - hour - LEASE_MS)},
+              "taking back a lease that has ended does not end a lock that others have told of")
 
 
 def goes_on_when_the_clock_goes_back():
@@ -610,7 +663,7 @@ def survives_random_damage():
         try:
             answers = [script.admit(f"c{n}", "192.0.2.1"), script.settle("b1", FAILED, "2001:db8:0:1::1"),
                        script.merge("d1", 5, "2001:db8:0:77::1")]
-            if any(len(answer) != 6 or not all(isinstance(word, int) for word in answer) or
+            if any(len(answer) != 7 or not all(isinstance(word, int) for word in answer) or
                    answer[1] > 64 or answer[2] > 64 for answer in answers):
                 wrong.append(answers)
         except Refused as refused:
@@ -698,7 +751,7 @@ SERVER = Server()
 try:
     STORE = Connection(SERVER.path)
     tap.run(counts_as_a_ledger_does, has_one_clock, applies_the_strictest_limits,
-            tells_again_what_a_host_knows, counts_what_it_has_forgotten,
+            tells_again_what_a_host_knows, counts_what_it_has_forgotten, tells_again_of_a_lock,
             goes_on_when_the_clock_goes_back, keeps_marks_until_they_are_read,
             corrects_a_lapsed_lease, counts_each_attempt_once,
             locks_on_damage,

@@ -60,11 +60,11 @@ static int connect_to(const char *path)
     return fd;
 }
 
-static void on_reached(void *context, bool is_new)
+static void on_reached(void *context, enum store_memory memory)
 {
     struct daemon *daemon = context;
 
-    if (is_new)
+    if (memory != STORE_AS_BEFORE)
         clients_hold(daemon->clients, clock_ms(CLOCK_MONOTONIC));
     journal_tell_all(daemon->journal);
 }
@@ -132,7 +132,9 @@ static const char set_up[] = "$38\r\nrun_id:a\r\nuptime_in_seconds:999\r\nx:y\r\
                              "$33\r\nrole:master\r\nconnected_slaves:0\r\n\r\n"
                              "*2\r\n$4\r\n1700\r\n$1\r\n0\r\n"
                              "$4\r\n0123\r\n-no\r\n-no\r\n$-1\r\n"
-                             "*6\r\n:5\r\n:0\r\n:0\r\n:0\r\n:1700000\r\n:0\r\n";
+                             "*7\r\n:5\r\n:0\r\n:0\r\n:0\r\n:1700000\r\n:0\r\n:0\r\n"
+                             "*7\r\n:5\r\n:0\r\n:0\r\n:0\r\n:1700000\r\n:0\r\n:0\r\n"
+                             "*7\r\n:5\r\n:0\r\n:0\r\n:0\r\n:1700000\r\n:0\r\n:1600000\r\n";
 
 /* What the module, or tmoutctl, gets. Returns whether it was told how its attempt ended. */
 static bool read_answers(int fd)

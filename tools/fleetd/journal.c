@@ -14,8 +14,12 @@ struct journal_entry {
     bool in_flight;
     bool told;               /* the store knows how it ended */
     bool busy;               /* a command about it has not been answered */
-    bool gone;               /* to be freed as soon as it is not busy */
+    bool gone;               /* to be freed by on_tick(), when it is not busy */
     int64_t since_ms, at_ms; /* CLOCK_MONOTONIC: its admission and its end */
+    /* Where the store has answered that the user is locked, since when, and when it has been told
+     * last; request.limits.lock_ms is then how long that lock lasts. */
+    bool locked;
+    int64_t locked_ms, told_ms;
     TAILQ_ENTRY(journal_entry) link;
 };
 
@@ -36,17 +40,13 @@ size_t journal_size(const struct journal *journal)
     return journal->count;
 }
 
+/* An answer, or that there is none, may come while somebody goes through the entries: so they stay
+ * in the list. */
 static void drop(struct journal_entry *entry)
 {
-    struct journal *journal = entry->journal;
-
-    if (entry->busy) {
-        entry->gone = true;
-        return;
-    }
-    TAILQ_REMOVE(&journal->entries, entry, link);
-    journal->count--;
-    free(entry);
+    if (!entry->gone)
+        entry->journal->count--;
+    entry->gone = true;
 }
 
 static struct script_target target_of(const struct journal_entry *entry)
@@ -65,42 +65,10 @@ static void after_answer(struct journal_entry *entry)
     const bool was_telling = journal->telling;
 
     entry->busy = false;
-    if (entry->gone)
-        drop(entry);
     if (was_telling && --journal->untold == 0) {
         journal->telling = false;
         store_merged(journal->store);
     }
-}
-
-static void on_settled(void *context, const struct script_answer *answer)
-{
-    struct journal_entry *entry = context;
-    struct journal *journal = entry->journal;
-
-    entry->told = entry->told || answer != NULL;
-    entry->busy = false;
-    if (entry->gone)
-        drop(entry);
-    if (answer != NULL)
-        journal->settled(journal->context);
-}
-
-/* at_ms: of the store's clock. */
-static void tell_end(struct journal_entry *entry, int64_t at_ms, store_callback *callback)
-{
-    struct store *store = entry->journal->store;
-    const struct script_target target = target_of(entry);
-    struct script_call call;
-
-    script_call_settle(&call, &target, store_time_ms(store, entry->since_ms), at_ms);
-    entry->busy = true;
-    store_call(store, &call, callback, entry);
-}
-
-static void tell_past_end(struct journal_entry *entry, store_callback *callback)
-{
-    tell_end(entry, store_time_ms(entry->journal->store, entry->at_ms), callback);
 }
 
 /* A withdrawal stays: a store that has lost it takes the attempt for one in flight. */
@@ -116,28 +84,98 @@ static bool same_count(const struct fleet_request *one, const struct fleet_reque
             memcmp(&one->origin, &other->origin, sizeof one->origin) == 0);
 }
 
-/* A success makes good what the user has failed from there before. */
-static void forget_failures(struct journal *journal, const struct journal_entry *success)
+/* What the user has failed from there before, but for what has locked them. */
+static void forget_failures(const struct journal_entry *end)
 {
-    struct journal_entry *entry, *next;
+    struct journal_entry *entry;
 
-    for (entry = TAILQ_FIRST(&journal->entries); entry != NULL; entry = next) {
-        next = TAILQ_NEXT(entry, link);
-        if (entry != success && can_be_forgotten(entry) && entry->told &&
-            same_count(&success->request, &entry->request))
-            drop(entry);
-    }
+    TAILQ_FOREACH(entry, &end->journal->entries, link)
+    if (entry != end && can_be_forgotten(entry) && entry->told && !entry->locked &&
+        entry->at_ms <= end->at_ms && same_count(&end->request, &entry->request))
+        drop(entry);
+}
+
+/* What has failed before a lock that is over is forgotten with it, or an administrator has unlocked
+ * the user; but where the store still counts it, somebody else's failure was taken back. */
+static void note_end_of_lock(struct journal_entry *entry, const struct script_answer *answer)
+{
+    entry->locked = false;
+    if (answer->status != SCRIPT_UNKNOWN)
+        return;
+    forget_failures(entry);
+    drop(entry);
+}
+
+/* What the store says may be wrong, but none of it is to be an argument that a store rejects. */
+static void note_lock(struct journal_entry *entry, const struct script_answer *answer)
+{
+    const int64_t age_ms =
+        answer->since_ms < answer->now_ms ? answer->now_ms - answer->since_ms : 0;
+    int64_t *lock_ms = &entry->request.limits.lock_ms;
+
+    entry->locked = true;
+    entry->told_ms = clock_ms(CLOCK_MONOTONIC);
+    entry->locked_ms = entry->told_ms - age_ms;
+    if (answer->lock_left_ms == SETTING_FOREVER)
+        *lock_ms = SETTING_FOREVER;
+    else if (answer->lock_left_ms < SCRIPT_NOW_MS - age_ms)
+        *lock_ms = age_ms + answer->lock_left_ms;
+    else
+        *lock_ms = SCRIPT_NOW_MS;
+}
+
+/* answer: to how the attempt has ended; NULL if there is none. */
+static void note_answer(struct journal_entry *entry, const struct script_answer *answer)
+{
+    if (answer == NULL)
+        return;
+    entry->told = true;
+    if (entry->in_flight || entry->request.outcome != ATTEMPT_FAILED)
+        return;
+    if (answer->since_ms != 0 && answer->lock_left_ms != 0)
+        note_lock(entry, answer);
+    else if (entry->locked)
+        note_end_of_lock(entry, answer);
+}
+
+static void on_settled(void *context, const struct script_answer *answer)
+{
+    struct journal_entry *entry = context;
+    struct journal *journal = entry->journal;
+
+    note_answer(entry, answer);
+    entry->busy = false;
+    if (answer != NULL)
+        journal->settled(journal->context);
+}
+
+/* at_ms: of the store's clock. */
+static void tell_end(struct journal_entry *entry, int64_t at_ms, store_callback *callback)
+{
+    struct store *store = entry->journal->store;
+    const struct script_target target = target_of(entry);
+    struct script_end end = {.since_ms = store_time_ms(store, entry->since_ms), .at_ms = at_ms};
+    struct script_call call;
+
+    if (entry->locked)
+        end.locked_ms = store_time_ms(store, entry->locked_ms);
+    script_call_settle(&call, &target, &end);
+    entry->busy = true;
+    store_call(store, &call, callback, entry);
+}
+
+static void tell_past_end(struct journal_entry *entry, store_callback *callback)
+{
+    tell_end(entry, store_time_ms(entry->journal->store, entry->at_ms), callback);
 }
 
 void journal_forget(struct journal *journal, const char *user)
 {
-    struct journal_entry *entry, *next;
+    struct journal_entry *entry;
 
-    for (entry = TAILQ_FIRST(&journal->entries); entry != NULL; entry = next) {
-        next = TAILQ_NEXT(entry, link);
-        if (can_be_forgotten(entry) && strcmp(entry->request.user, user) == 0)
-            drop(entry);
-    }
+    TAILQ_FOREACH(entry, &journal->entries, link)
+    if (can_be_forgotten(entry) && strcmp(entry->request.user, user) == 0)
+        drop(entry);
 }
 
 static struct journal_entry *find_entry(struct journal *journal,
@@ -156,7 +194,7 @@ static struct journal_entry *oldest_ended(struct journal *journal)
     struct journal_entry *entry;
 
     TAILQ_FOREACH(entry, &journal->entries, link)
-    if (!entry->in_flight && !entry->busy)
+    if (!entry->in_flight && !entry->busy && !entry->gone)
         return entry;
     return NULL;
 }
@@ -203,7 +241,7 @@ static struct journal_entry *entry_to_settle(struct journal *journal,
     entry->told = false;
     if (!entry->busy)
         return entry;
-    entry->gone = true; /* with the answer that it waits for */
+    drop(entry); /* with the answer that it waits for */
     return add_entry(journal, request);
 }
 
@@ -217,7 +255,7 @@ void journal_settle(struct journal *journal, const struct fleet_request *request
     entry->in_flight = false;
     entry->at_ms = clock_ms(CLOCK_MONOTONIC);
     if (request->outcome == ATTEMPT_SUCCEEDED)
-        forget_failures(journal, entry);
+        forget_failures(entry);
     /* While it is told everything, or away, this is told when it is reached. A renewal that is
      * on its way does no harm. */
     if (store_state(journal->store) == STORE_UP && !entry->busy)
@@ -230,7 +268,7 @@ static void on_end_told(void *context, const struct script_answer *answer)
 {
     struct journal_entry *entry = context;
 
-    entry->told = entry->told || answer != NULL;
+    note_answer(entry, answer);
     after_answer(entry);
 }
 
@@ -261,17 +299,17 @@ static void tell_again(struct journal_entry *entry)
 
 void journal_tell_all(struct journal *journal)
 {
-    struct journal_entry *entry, *next;
+    struct journal_entry *entry;
 
+    if (!journal->telling)
+        journal->untold = 0;
     journal->telling = true;
-    journal->untold = 1; /* this function */
-    for (entry = TAILQ_FIRST(&journal->entries); entry != NULL; entry = next) {
-        next = TAILQ_NEXT(entry, link);
-        if (entry->busy || entry->gone)
-            continue;
-        journal->untold++;
-        tell_again(entry);
-    }
+    journal->untold++; /* this function */
+    for (entry = TAILQ_FIRST(&journal->entries); entry != NULL; entry = TAILQ_NEXT(entry, link))
+        if (!entry->busy && !entry->gone) {
+            journal->untold++;
+            tell_again(entry);
+        }
     if (--journal->untold == 0) {
         journal->telling = false;
         store_merged(journal->store);
@@ -288,8 +326,8 @@ static void on_renewed(void *context, const struct script_answer *answer)
 
     entry->busy = false;
     if (entry->gone)
-        drop(entry);
-    else if (!entry->in_flight && !entry->told && store_state(entry->journal->store) == STORE_UP)
+        return;
+    if (!entry->in_flight && !entry->told && store_state(entry->journal->store) == STORE_UP)
         tell_past_end(entry, on_settled); /* it has ended meanwhile */
     else if (entry->in_flight && lost && store_state(entry->journal->store) == STORE_UP)
         journal_tell_all(entry->journal);
@@ -299,7 +337,17 @@ static bool has_expired(const struct journal_entry *entry, int64_t now_ms)
 {
     if (entry->in_flight)
         return now_ms - entry->since_ms >= ATTEMPT_AGE_MAX_MS;
-    return entry->told && now_ms - entry->at_ms >= entry->request.limits.window_ms;
+    return entry->told && !entry->locked &&
+           now_ms - entry->at_ms >= entry->request.limits.window_ms;
+}
+
+static bool is_to_be_told(const struct journal_entry *entry, int64_t now_ms)
+{
+    const int64_t pause_ms = (int64_t)JOURNAL_LOCKED_LEASES * entry->journal->conf->lease_ms;
+
+    if (entry->in_flight)
+        return false;
+    return !entry->told || (entry->locked && now_ms - entry->told_ms >= pause_ms);
 }
 
 static void look_after(struct journal_entry *entry, int64_t now_ms)
@@ -308,7 +356,7 @@ static void look_after(struct journal_entry *entry, int64_t now_ms)
     const struct script_target target = target_of(entry);
     struct script_call call;
 
-    if (entry->busy)
+    if (entry->busy || entry->gone)
         return;
     if (has_expired(entry, now_ms)) {
         drop(entry);
@@ -316,7 +364,7 @@ static void look_after(struct journal_entry *entry, int64_t now_ms)
         script_call_renew(&call, &target);
         entry->busy = true;
         store_call(store, &call, on_renewed, entry);
-    } else if (!entry->in_flight && !entry->told && store_state(store) == STORE_UP) {
+    } else if (is_to_be_told(entry, now_ms) && store_state(store) == STORE_UP) {
         tell_past_end(entry, on_settled);
     }
 }
@@ -329,8 +377,12 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *context)
 
     (void)usec;
     for (entry = TAILQ_FIRST(&journal->entries); entry != NULL; entry = next) {
-        next = TAILQ_NEXT(entry, link);
         look_after(entry, now_ms);
+        next = TAILQ_NEXT(entry, link);
+        if (!entry->gone || entry->busy)
+            continue;
+        TAILQ_REMOVE(&journal->entries, entry, link);
+        free(entry);
     }
     sd_event_source_set_time(source, (uint64_t)(now_ms + JOURNAL_RENEW_MS) * 1000);
     sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

@@ -1,7 +1,9 @@
 /*
  * What this host knows of attempts: those in flight, how the others ended, and what the store
  * has not been told yet. The store is only where the hosts meet: whenever it is reached again,
- * all of this is told again, by id, so that a store that has lost it counts it once.
+ * all of this is told again, by id, so that a store that has lost it counts it once. A failure
+ * whose settlement the store has answered with a lock is kept for as long as that: it is told
+ * every JOURNAL_LOCKED_LEASES, too, and so the host learns when the lock is over.
  */
 #ifndef TMOUT_FLEETD_JOURNAL_H
 #define TMOUT_FLEETD_JOURNAL_H
@@ -11,7 +13,7 @@
 
 #include <systemd/sd-event.h>
 
-enum { JOURNAL_MAX = 8192, JOURNAL_RENEW_MS = 2500 };
+enum { JOURNAL_MAX = 8192, JOURNAL_RENEW_MS = 2500, JOURNAL_LOCKED_LEASES = 8 };
 
 struct journal;
 

@@ -48,11 +48,15 @@ static const char version_text[] = "tmout-fleetd " TMOUT_VERSION "\nwithout TLS"
 
 /* --- what the parts tell each other -------------------------------------------------- */
 
-static void on_reached(void *context, bool is_new)
+static void on_reached(void *context, enum store_memory memory)
 {
     struct fleetd *fleetd = context;
 
-    if (is_new)
+    if (memory == STORE_HAS_FORGOTTEN)
+        fprintf(stderr,
+                SD_WARNING "somebody has emptied the store; it is told again what this host "
+                           "knows\n");
+    if (memory != STORE_AS_BEFORE)
         clients_hold(fleetd->clients, clock_ms(CLOCK_MONOTONIC) + fleetd->conf.hold_ms);
     journal_tell_all(fleetd->journal);
 }

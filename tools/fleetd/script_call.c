@@ -88,7 +88,7 @@ void script_call_renew(struct script_call *call, const struct script_target *tar
 }
 
 void script_call_settle(struct script_call *call, const struct script_target *target,
-                        int64_t since_ms, int64_t at_ms)
+                        const struct script_end *end)
 {
     static const int outcome[] = {
         [ATTEMPT_FAILED] = 0, [ATTEMPT_SUCCEEDED] = 1, [ATTEMPT_WITHDRAWN] = 2};
@@ -97,8 +97,9 @@ void script_call_settle(struct script_call *call, const struct script_target *ta
     add_id(call, target);
     add_word(call, "%.64s", target->host);
     add_word(call, "%d", outcome[target->request->outcome]);
-    add_word(call, "%" PRId64, since_ms);
-    add_word(call, "%" PRId64, at_ms);
+    add_word(call, "%" PRId64, end->since_ms);
+    add_word(call, "%" PRId64, end->at_ms);
+    add_word(call, "%" PRId64, end->locked_ms);
 }
 
 void script_call_merge(struct script_call *call, const struct script_target *target,
@@ -173,17 +174,27 @@ void script_call_probe(struct script_call *call, const char *prefix, bool at_fir
     begin_for_all(call, &target, at_first ? "trial" : "probe", "probe");
 }
 
+void script_call_began(struct script_call *call, const char *prefix)
+{
+    const struct script_target target = {.prefix = prefix};
+
+    begin_for_all(call, &target, "began", "hosts");
+}
+
 bool script_answer_decode(const int64_t *number, size_t count, struct script_answer *answer)
 {
-    if (count != 6 || number[0] < SCRIPT_ADMITTED || number[0] > SCRIPT_UNKNOWN || number[1] < 0 ||
-        number[1] > ATTEMPTS_MAX || number[2] < 0 || number[2] > ATTEMPTS_MAX || number[3] < -1 ||
-        number[4] < 0 || number[4] > SCRIPT_TIME_MAX_MS || number[5] < 0)
+    if (count != SCRIPT_NUMBERS || number[0] < SCRIPT_ADMITTED || number[0] > SCRIPT_UNKNOWN ||
+        number[1] < 0 || number[1] > ATTEMPTS_MAX || number[2] < 0 || number[2] > ATTEMPTS_MAX ||
+        number[3] < -1 || number[3] > SCRIPT_TIME_MAX_MS || number[4] < 0 ||
+        number[4] > SCRIPT_TIME_MAX_MS || number[5] < 0 || number[6] < 0 ||
+        number[6] > SCRIPT_TIME_MAX_MS)
         return false;
     *answer = (struct script_answer){.status = (enum script_status)number[0],
                                      .failures = (uint32_t)number[1],
                                      .in_flight = (uint32_t)number[2],
                                      .lock_left_ms = number[3] < 0 ? SETTING_FOREVER : number[3],
                                      .now_ms = number[4],
-                                     .changes = number[5]};
+                                     .changes = number[5],
+                                     .since_ms = number[6]};
     return true;
 }

@@ -38,12 +38,15 @@ enum script_status {
     SCRIPT_UNKNOWN = 5
 };
 
+enum { SCRIPT_NUMBERS = 7 };
+
 struct script_answer {
     enum script_status status;
     uint32_t failures, in_flight;
     int64_t lock_left_ms; /* or SETTING_FOREVER */
     int64_t now_ms;       /* on the store's clock */
     int64_t changes;
+    int64_t since_ms; /* of the lock, or 0; or what script_call_began() asks */
 };
 
 /* Whose count is asked, and who asks. lease_ms: for how long an attempt is in flight without a
@@ -54,12 +57,18 @@ struct script_target {
     const struct fleet_request *request;
 };
 
+/* How an attempt has ended, but for its outcome. locked_ms: since when it is known to have locked
+ * the user, or 0. */
+struct script_end {
+    int64_t since_ms, at_ms, locked_ms;
+};
+
 /* Times are on the store's clock. deadline_ms: 0 for none. */
 void script_call_admit(struct script_call *call, const struct script_target *target,
                        int64_t deadline_ms);
 void script_call_renew(struct script_call *call, const struct script_target *target);
 void script_call_settle(struct script_call *call, const struct script_target *target,
-                        int64_t since_ms, int64_t at_ms);
+                        const struct script_end *end);
 
 /* The attempt is in flight since then: the store may have lost it. */
 void script_call_merge(struct script_call *call, const struct script_target *target,
@@ -78,6 +87,9 @@ void script_call_marks(struct script_call *call, const struct script_target *tar
 
 /* Asks whether the store has the keys, and accepts changes: at first, each kind of them. */
 void script_call_probe(struct script_call *call, const char *prefix, bool at_first);
+
+/* Asks since when the store has kept anything. */
+void script_call_began(struct script_call *call, const char *prefix);
 
 /* Returns false if these numbers are no answer. */
 bool script_answer_decode(const int64_t *number, size_t count, struct script_answer *answer);

@@ -49,6 +49,7 @@ struct store {
     bool in_cluster;
     unsigned redirections; /* in a row */
     int64_t offset_ms;     /* the store's clock minus CLOCK_MONOTONIC */
+    int64_t began_ms;      /* when the store began to keep anything, on its clock; 0: unknown */
     sd_event_source *timer, *probe;
     TAILQ_HEAD(store_commands, store_command) commands;
     char why[WHY_SIZE];
@@ -208,16 +209,16 @@ static int send_call(struct store *store, struct store_command *command)
 
 static bool decode_reply(const redisReply *reply, struct script_answer *answer)
 {
-    int64_t number[6];
+    int64_t number[SCRIPT_NUMBERS];
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 6)
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != SCRIPT_NUMBERS)
         return false;
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < SCRIPT_NUMBERS; i++) {
         if (reply->element[i]->type != REDIS_REPLY_INTEGER)
             return false;
         number[i] = reply->element[i]->integer;
     }
-    return script_answer_decode(number, 6, answer);
+    return script_answer_decode(number, SCRIPT_NUMBERS, answer);
 }
 
 static void ignore_answer(redisAsyncContext *connection, void *reply, void *context)
@@ -402,6 +403,52 @@ static void find_value(const char *info, const char *name, char *value, size_t s
     snprintf(value, size, "%.*s", (int)strcspn(at, "\r\n"), at);
 }
 
+static void on_alive(void *context, const struct script_answer *answer)
+{
+    struct store *store = context;
+
+    if (answer != NULL)
+        store->redirections = 0;
+}
+
+/* If that is another time than before, somebody has emptied the store. */
+static void on_began(void *context, const struct script_answer *answer)
+{
+    struct store *store = context;
+
+    if (answer == NULL)
+        return;
+    const bool has_forgotten = store->began_ms != 0 && store->began_ms != answer->since_ms;
+    store->began_ms = answer->since_ms;
+    if (!has_forgotten)
+        return;
+    set_state(store, STORE_MERGING);
+    store->hooks.reached(store->hooks.context, STORE_HAS_FORGOTTEN);
+}
+
+static void on_set_up(void *context, const struct script_answer *answer);
+
+static void try_store(struct store *store)
+{
+    struct store_command wanted = {.callback = on_set_up, .context = store};
+
+    script_call_probe(&wanted.call, store->conf->prefix, true);
+    if (!submit(store, &wanted))
+        go_away(store, "out of memory");
+}
+
+/* Now, and then every RECONNECT_MS. */
+static void probe_store(struct store *store)
+{
+    struct script_call call;
+
+    arm(store->probe, monotonic_ms() + RECONNECT_MS);
+    script_call_probe(&call, store->conf->prefix, false);
+    store_call(store, &call, on_alive, store);
+    script_call_began(&call, store->conf->prefix);
+    store_call(store, &call, on_began, store);
+}
+
 /* It has the keys, and can write: it is the one. */
 static void on_set_up(void *context, const struct script_answer *answer)
 {
@@ -411,29 +458,15 @@ static void on_set_up(void *context, const struct script_answer *answer)
         return;
     store->setup_deadline_ms = 0;
     arm_deadline(store);
-    arm(store->probe, monotonic_ms() + RECONNECT_MS);
     const bool is_new = store->run_id[0] == '\0' ? store->is_young
                                                  : strcmp(store->run_id, store->found_run_id) != 0;
     snprintf(store->run_id, sizeof store->run_id, "%s", store->found_run_id);
+    if (is_new)
+        store->began_ms = 0;
     set_state(store, STORE_MERGING);
-    store->hooks.reached(store->hooks.context, is_new);
-}
-
-static void on_alive(void *context, const struct script_answer *answer)
-{
-    struct store *store = context;
-
-    if (answer != NULL)
-        store->redirections = 0;
-}
-
-static void send_probe(struct store *store, bool at_first)
-{
-    struct store_command wanted = {.callback = at_first ? on_set_up : on_alive, .context = store};
-
-    script_call_probe(&wanted.call, store->conf->prefix, at_first);
-    if (!submit(store, &wanted))
-        go_away(store, "out of memory");
+    store->hooks.reached(store->hooks.context, is_new ? STORE_IS_NEW : STORE_AS_BEFORE);
+    if (store->connection != NULL)
+        probe_store(store);
 }
 
 static void on_loaded(redisAsyncContext *connection, void *data, void *context)
@@ -452,7 +485,7 @@ static void on_loaded(redisAsyncContext *connection, void *data, void *context)
         return;
     }
     snprintf(store->sha, sizeof store->sha, "%s", reply->str);
-    send_probe(store, true);
+    try_store(store);
 }
 
 /* From 0 to most, as text. */
@@ -734,13 +767,12 @@ static int on_probe(sd_event_source *source, uint64_t usec, void *context)
 {
     struct store *store = context;
 
+    (void)source;
     (void)usec;
-    if (store->connection == NULL) {
+    if (store->connection == NULL)
         connect_to_store(store);
-        return 0;
-    }
-    arm(source, monotonic_ms() + RECONNECT_MS);
-    send_probe(store, false);
+    else
+        probe_store(store);
     return 0;
 }
 

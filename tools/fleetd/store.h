@@ -26,12 +26,16 @@ enum store_state {
 
 struct store;
 
+enum store_memory {
+    STORE_AS_BEFORE,
+    STORE_IS_NEW,       /* another run id than before, or nobody knows, and it has just started */
+    STORE_HAS_FORGOTTEN /* somebody has emptied it while this host was connected */
+};
+
 struct store_hooks {
     void *context;
-    /* The store is reached: tell it what this host knows, and then call store_merged(). It has
-     * another run id than before where is_new; or, for a daemon that did not know it, was started
-     * a moment ago. */
-    void (*reached)(void *context, bool is_new);
+    /* The store is reached: tell it what this host knows, and then call store_merged(). */
+    void (*reached)(void *context, enum store_memory memory);
     void (*changed)(void *context, enum store_state state, const char *why);
 };
 

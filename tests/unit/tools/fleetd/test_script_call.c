@@ -37,8 +37,8 @@ static void calls(void **state)
     assert_words(&call, "admit 4c0000201 10 900000 600000 1 " ID " h1 8000 1234567890123");
     script_call_renew(&call, &target);
     assert_words(&call, "renew 4c0000201 10 900000 600000 1 " ID " 8000");
-    script_call_settle(&call, &target, 5, 7);
-    assert_words(&call, "settle 4c0000201 10 900000 600000 1 " ID " h1 1 5 7");
+    script_call_settle(&call, &target, &(struct script_end){5, 7, 6});
+    assert_words(&call, "settle 4c0000201 10 900000 600000 1 " ID " h1 1 5 7 6");
     script_call_merge(&call, &target, 7);
     assert_words(&call, "merge 4c0000201 10 900000 600000 1 " ID " h1 8000 7");
     script_call_look(&call, &target);
@@ -50,6 +50,9 @@ static void calls(void **state)
     assert_words(&call, "trial n 1 1 1 0");
     script_call_probe(&call, "p", false);
     assert_words(&call, "probe n 1 1 1 0");
+    script_call_began(&call, "p");
+    assert_string_equal(call.key, "p:{p}:hosts");
+    assert_words(&call, "began n 1 1 1 0");
 }
 
 static void origins_and_limits(void **state)
@@ -61,12 +64,12 @@ static void origins_and_limits(void **state)
     request.limits = (struct attempt_limits){
         .max_attempts = 1, .window_ms = 1, .lock_ms = SETTING_FOREVER, .by_source = false};
     request.outcome = ATTEMPT_WITHDRAWN;
-    script_call_settle(&call, &target, 0, 0);
-    assert_words(&call, "settle 620010db800010002 1 1 -1 0 " ID " h1 2 0 0");
+    script_call_settle(&call, &target, &(struct script_end){0});
+    assert_words(&call, "settle 620010db800010002 1 1 -1 0 " ID " h1 2 0 0 0");
     request.origin = origin_of_address("unknown");
     request.outcome = ATTEMPT_FAILED;
-    script_call_settle(&call, &target, 0, 0);
-    assert_words(&call, "settle n 1 1 -1 0 " ID " h1 0 0 0");
+    script_call_settle(&call, &target, &(struct script_end){0});
+    assert_words(&call, "settle n 1 1 -1 0 " ID " h1 0 0 0 0");
 }
 
 /* Two users never share a key, nor change the hash tag. */
@@ -91,27 +94,40 @@ static void keys(void **state)
 
 static void answers(void **state)
 {
-    static const int64_t good[] = {SCRIPT_LOCKED, 3, 1, -1, 1234567890123, 7};
+    static const int64_t good[] = {SCRIPT_LOCKED, 3, 1, -1, 1234567890123, 7, 1234567890000};
     static const struct {
         size_t at;
         int64_t value;
-    } bad[] = {{0, -1}, {0, 6}, {1, -1}, {1, 65}, {2, -1}, {2, 65}, {3, -2}, {4, -1}, {5, -1}};
+    } bad[] = {{0, -1},
+               {0, 6},
+               {1, -1},
+               {1, 65},
+               {2, -1},
+               {2, 65},
+               {3, -2},
+               {4, -1},
+               {5, -1},
+               {6, -1},
+               {3, SCRIPT_TIME_MAX_MS + 1},
+               {4, SCRIPT_TIME_MAX_MS + 1},
+               {6, SCRIPT_TIME_MAX_MS + 1}};
     struct script_answer answer;
 
     (void)state;
-    assert_true(script_answer_decode(good, 6, &answer));
+    assert_true(script_answer_decode(good, SCRIPT_NUMBERS, &answer));
     assert_int_equal(answer.status, SCRIPT_LOCKED);
     assert_int_equal(answer.failures, 3);
     assert_int_equal(answer.in_flight, 1);
     assert_true(answer.lock_left_ms == SETTING_FOREVER);
     assert_int_equal(answer.now_ms, 1234567890123);
     assert_int_equal(answer.changes, 7);
-    assert_false(script_answer_decode(good, 5, &answer));
+    assert_int_equal(answer.since_ms, 1234567890000);
+    assert_false(script_answer_decode(good, SCRIPT_NUMBERS - 1, &answer));
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        int64_t number[6];
+        int64_t number[SCRIPT_NUMBERS];
         memcpy(number, good, sizeof good);
         number[bad[i].at] = bad[i].value;
-        assert_false(script_answer_decode(number, 6, &answer));
+        assert_false(script_answer_decode(number, SCRIPT_NUMBERS, &answer));
     }
 }
 

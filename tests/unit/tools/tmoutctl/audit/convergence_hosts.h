@@ -1,6 +1,6 @@
 /*
  * The hosts of test_convergence.c: PAM files in the style of sixteen systems, sshd files
- * of six, shell files of four, and every combination of the first two. tests/soak/logins.t
+ * of six, shell files of four, and every combination of the first two. tests/e2e/audit_logins.t
  * logs in to each of them.
  *
  * What authselect's profiles and features put where is taken from its profiles/

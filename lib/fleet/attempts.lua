@@ -15,7 +15,7 @@
 --            checked), since_ms (when it was admitted), at_ms (when it ended; in the future: now),
 --            locked_ms (since when the user is locked, as the store has answered then, or 0)
 --   merge    id, host, lease_ms, since_ms: the check goes on, and the store may have lost it
---   forget   nothing: an administrator unlocks
+--   forget   at_ms: an administrator has unlocked the user then (in the future: does so now)
 --   look     nothing
 --   announce host, policy: here KEYS[1] is no user's, but one for all hosts, whose field h
 --            says when each of them was seen last, and what its policy is
@@ -780,25 +780,43 @@ local function all_names(meta)
     return names
 end
 
--- Attempts in flight go on, unless they have stalled: stopped processes must not prevent an
--- administrator from letting a user in.
-local function forget(_, limits)
-    local meta, failures, locked = load_meta(), 0, 0
-    if meta.penalty ~= 0 then locked = 1 end
-    for _, name in ipairs(all_names(meta)) do
-        local record, live = load_record(name), {}
-        for _, lease in ipairs(record.leases) do
-            if lease.expiry > now and now - lease.at < STALLED_MS then live[#live + 1] = lease end
-        end
-        failures = failures + #record.failures + #record.leases - #live
-        if record.locked ~= 0 then locked = 1 end
-        record.failures, record.leases, record.cleared = {}, live, now
-        record.locked, record.told = 0, false
-        change(name, record)
-        if #live == 0 and not meta.sources[name] then changed[name] = false end
+-- Attempts in flight go on, unless they had stalled by then: stopped processes must not prevent an
+-- administrator from letting a user in. Returns how many do not count any more.
+local function forget_by(record, at)
+    local live, kept, before = {}, {}, #record.leases + #record.failures
+    for _, lease in ipairs(record.leases) do
+        if lease.expiry > now and at - lease.at < STALLED_MS then live[#live + 1] = lease end
     end
-    meta.penalty, meta.cleared = 0, now
-    redis.call('DEL', key)
+    for _, failure in ipairs(record.failures) do
+        if failure.at > at then kept[#kept + 1] = failure end
+    end
+    record.leases, record.failures, record.cleared = live, kept, math.max(record.cleared, at)
+    return before - #live - #kept
+end
+
+-- What has failed later may have locked the user again.
+local function end_lock(record, at, limits)
+    if record.told and record.locked > at then return end
+    record.locked, record.told = 0, false
+    lock_at_limit(record, limits)
+end
+
+local function forget(_, limits)
+    local at = past(integer(0, TIME_MAX))
+    local meta, failures, locked = load_meta(), 0, 0
+    if meta.penalty ~= 0 and meta.penalty <= at then meta.penalty, locked = 0, 1 end
+    for _, name in ipairs(all_names(meta)) do
+        local record = load_record(name)
+        if record.locked ~= 0 and record.locked <= at then locked = 1 end
+        failures = failures + forget_by(record, at)
+        end_lock(record, at, limits)
+        change(name, record)
+        if #record.leases + #record.failures == 0 and not meta.sources[name] then
+            changed[name] = false
+        end
+    end
+    meta.cleared = math.max(meta.cleared, at)
+    redis.call('DEL', key) -- with whatever else a hostile host may have put there
     store(meta, keep_ms(new_record(), limits)) -- for as long as hosts may tell of a lock
     return { ADMITTED, failures, locked, 0, now, 0, 0 }
 end

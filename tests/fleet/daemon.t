@@ -234,27 +234,30 @@ def survives_a_store_that_was_emptied():
                       "... and say so once, and were never away")
 
 
+def known(host):
+    """How much its journal has."""
+    return Question(host, STATUS_OF).state()["journal"]
+
+
+def start_again_empty(fleet):
+    marks = [host.log.mark() for host in fleet.hosts]
+    fleet.server.stop()
+    for host, mark in zip(fleet.hosts, marks):
+        host.log.wait("the store is away", mark)
+    fleet.server.start()
+    for host, mark in zip(fleet.hosts, marks):
+        host.log.wait(REACHED, mark)
+
+
 def keeps_a_lock_for_as_long_as_it_lasts():
     """a lock that lasts longer than attempt_window, and a store that is restarted empty"""
     window_ms, lock_ms, lease_ms = 4000, 3600000, 1000
     limits = (2, window_ms, lock_ms, 0)
 
-    def known(fleet):
-        return sum(Question(host, STATUS_OF).state()["journal"] for host in fleet.hosts)
-
-    def start_again_empty(fleet):
-        marks = [host.log.mark() for host in fleet.hosts]
-        fleet.server.stop()
-        for host, mark in zip(fleet.hosts, marks):
-            host.log.wait("the store is away", mark)
-        fleet.server.start()
-        for host, mark in zip(fleet.hosts, marks):
-            host.log.wait(REACHED, mark)
-
     with Fleet(lease_ms=lease_ms) as fleet:
         one, other = fleet.hosts
         wait_until(lambda: one.try_once(limits=limits) == "locked")
-        wait_until(lambda: known(fleet) == 1)
+        wait_until(lambda: (known(one), known(other)) == (1, 0))
         tap.ok(True, "one failure is kept when attempt_window is over: the one that has locked")
         for times in "once", "twice":
             start_again_empty(fleet)
@@ -262,7 +265,7 @@ def keeps_a_lock_for_as_long_as_it_lasts():
             tap.equal(attempt.answer(), "locked", f"a store that has lost everything {times} is told")
             tap.ok(attempt.lock_left < lock_ms, "... and the lock begins as it did", attempt.lock_left)
         tap.equal(Question(other, CLEAR, limits=limits).status, "done", "another host unlocks")
-        wait_until(lambda: known(fleet) == 0)
+        wait_until(lambda: known(one) == 0)
         tap.ok(True, "the first one notices")
         start_again_empty(fleet)
         tap.equal(other.try_once(SUCCEEDED, limits=limits), "admitted", "... and locks nobody again")
@@ -275,8 +278,22 @@ def forgets_what_another_host_has_unlocked():
         tap.equal([one.try_once() for _ in range(4)], ["admitted"] * 3 + ["locked"], "a host locks")
         tap.equal(Question(other, CLEAR).status, "done", "another one unlocks")
         tap.equal(one.try_once(), "admitted", "one more failure")
-        wait_until(lambda: Question(one, STATUS_OF).state()["journal"] == 1)
+        wait_until(lambda: known(one) == 1)
         tap.ok(True, "only that one is told if the store loses everything")
+
+
+def tells_again_that_a_user_was_unlocked():
+    """failures on one host, an administrator on another, and a store that loses everything"""
+    with Fleet() as fleet:
+        one, other = fleet.hosts
+        for user in "anna", "berta":
+            tap.equal([one.try_once(user=user) for _ in range(2)], ["admitted"] * 2, f"{user} fails twice")
+        wait_until(lambda: Question(other, LOOK).counts()["n"][0] == 2)
+        tap.equal(Question(other, CLEAR).status, "done", "anna is unlocked, elsewhere")
+        tap.equal(one.try_once(), "admitted", "anna fails once more")
+        start_again_empty(fleet)
+        tap.equal([Question(one, LOOK, user=user).counts()["n"][0] for user in ("anna", "berta")], [1, 2],
+                  "an empty store counts what has failed since then")
 
 
 class CutOff:
@@ -510,7 +527,7 @@ def answers_questions():
         cleared = Question(one, CLEAR)
         tap.equal((cleared.status, cleared.failures, cleared.was_locked), ("done", 3, 1),
                   "an administrator unlocks")
-        tap.equal(Question(one, STATUS_OF).state()["journal"], 0, "this host knows no failure")
+        tap.equal(known(one), 1, "this host knows no failure, but that the user was unlocked")
         tap.equal(other.try_once(SUCCEEDED), "admitted", "... and no host is locked")
         Connection(fleet.server.path).call("SET", "tmout:{tmout}:a:anna", "garbage")
         tap.ok(Question(one, LOOK).penalty_ms > 0, "damage locks, and shows")
@@ -652,7 +669,7 @@ tap.in_parallel([counts_for_all, refuses_nobody_for_others, shows_moves_to_all_w
                  the_dead_have_failed, withdraws, holds_a_lease,
                  ends_the_leases_of_a_dead_host,
                  survives_a_store_that_lost_everything, survives_a_store_that_was_emptied,
-                 keeps_a_lock_for_as_long_as_it_lasts, forgets_what_another_host_has_unlocked,
+                 keeps_a_lock_for_as_long_as_it_lasts, forgets_what_another_host_has_unlocked, tells_again_that_a_user_was_unlocked,
                  counts_once_if_an_answer_is_lost,
                  tells_again_how_attempts_have_ended, believes_a_report_after_a_withdrawal,
                  holds_admissions, a_frozen_store_is_away, asks_an_idle_store, a_replica_is_away,

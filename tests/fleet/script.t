@@ -79,8 +79,8 @@ class Script:
     def merge(self, attempt, since, address="network", lease=LEASE_MS):
         return self.call("merge", origin_of(address), attempt, self.host, lease, since)
 
-    def forget(self):
-        return self.call("forget", "n")
+    def forget(self, at=TIME_MAX):
+        return self.call("forget", "n", at)
 
     def look(self):
         """A dictionary: name -> (failures, in flight, lock left)."""
@@ -483,6 +483,39 @@ def tells_again_of_a_lock():
               "taking back a lease that has ended does not end a lock that others have told of")
 
 
+def tells_again_that_a_user_was_unlocked():
+    """hosts tell of failures, and one that they were forgotten, in any order"""
+    def tell_failures(script):
+        told(script, "a1", FAILED, START_MS - 3000)
+        told(script, "a2", FAILED, START_MS - 2000, locked=START_MS - 2000)
+        told(script, "b1", FAILED, START_MS - 500)
+
+    for calls in (tell_failures, lambda script: script.forget(START_MS - 1000)), \
+                 (lambda script: script.forget(START_MS - 1000), tell_failures):
+        script = fresh((2, 15 * MINUTE, 60 * MINUTE, 0))
+        for _ in range(2):
+            for call in calls:
+                call(script)
+            tap.equal(script.look(), {"network": (1, 0, 0)}, "only what has failed since then counts")
+    script = fresh()
+    script.admit("a1")
+    fail(script, "a2")
+    script.at(START_MS + 1000)
+    script.forget(START_MS + 500)
+    tap.equal(script.look(), {"network": (0, 1, 0)}, "an attempt that had just begun goes on")
+    script = fresh((2, 15 * MINUTE, 60 * MINUTE, 0))
+    script.at(START_MS + 1000)
+    for n in range(2):
+        fail(script, f"a{n}")
+    script.at(START_MS + 2000)
+    script.forget(START_MS + 500)
+    tap.equal(script.look(), {"network": (2, 0, 60 * MINUTE - 1000)}, "a lock that began later goes on")
+    script = fresh((2, 15 * MINUTE, 60 * MINUTE, 0))
+    told(script, "a1", FAILED, START_MS - 100, locked=START_MS - 50)
+    script.forget(START_MS - 1000)
+    tap.equal(script.look(), {"network": (1, 0, 60 * MINUTE - 50)}, "... so does one that was told")
+
+
 def goes_on_when_the_clock_goes_back():
     """a failover to a server whose clock is an hour behind"""
     behind = START_MS - 60 * MINUTE
@@ -752,6 +785,7 @@ try:
     STORE = Connection(SERVER.path)
     tap.run(counts_as_a_ledger_does, has_one_clock, applies_the_strictest_limits,
             tells_again_what_a_host_knows, counts_what_it_has_forgotten, tells_again_of_a_lock,
+            tells_again_that_a_user_was_unlocked,
             goes_on_when_the_clock_goes_back, keeps_marks_until_they_are_read,
             corrects_a_lapsed_lease, counts_each_attempt_once,
             locks_on_damage,

@@ -11,6 +11,7 @@ enum { JOURNAL_TICK_SLACK_USEC = 100 * 1000 };
 struct journal_entry {
     struct journal *journal;
     struct fleet_request request;
+    bool unlocks; /* no attempt, but an administrator has unlocked the user */
     bool in_flight;
     bool told;               /* the store knows how it ended */
     bool busy;               /* a command about it has not been answered */
@@ -90,8 +91,8 @@ static void forget_failures(const struct journal_entry *end)
     struct journal_entry *entry;
 
     TAILQ_FOREACH(entry, &end->journal->entries, link)
-    if (entry != end && can_be_forgotten(entry) && entry->told && !entry->locked &&
-        entry->at_ms <= end->at_ms && same_count(&end->request, &entry->request))
+    if (entry != end && !entry->unlocks && can_be_forgotten(entry) && entry->told &&
+        !entry->locked && entry->at_ms <= end->at_ms && same_count(&end->request, &entry->request))
         drop(entry);
 }
 
@@ -169,22 +170,14 @@ static void tell_past_end(struct journal_entry *entry, store_callback *callback)
     tell_end(entry, store_time_ms(entry->journal->store, entry->at_ms), callback);
 }
 
-void journal_forget(struct journal *journal, const char *user)
-{
-    struct journal_entry *entry;
-
-    TAILQ_FOREACH(entry, &journal->entries, link)
-    if (can_be_forgotten(entry) && strcmp(entry->request.user, user) == 0)
-        drop(entry);
-}
-
 static struct journal_entry *find_entry(struct journal *journal,
                                         const struct fleet_request *request)
 {
     struct journal_entry *entry;
 
     TAILQ_FOREACH(entry, &journal->entries, link)
-    if (!entry->gone && memcmp(entry->request.id, request->id, sizeof request->id) == 0)
+    if (!entry->gone && !entry->unlocks &&
+        memcmp(entry->request.id, request->id, sizeof request->id) == 0)
         return entry;
     return NULL;
 }
@@ -262,6 +255,21 @@ void journal_settle(struct journal *journal, const struct fleet_request *request
         tell_end(entry, SCRIPT_NOW_MS, on_settled);
 }
 
+void journal_unlocked(struct journal *journal, const struct fleet_request *request, int64_t at_ms)
+{
+    struct journal_entry *entry;
+
+    TAILQ_FOREACH(entry, &journal->entries, link)
+    if (can_be_forgotten(entry) && entry->at_ms <= at_ms &&
+        strcmp(entry->request.user, request->user) == 0)
+        drop(entry);
+    entry = add_entry(journal, request);
+    if (entry == NULL)
+        return; /* only a store that loses everything would have to hear of it */
+    entry->unlocks = entry->told = true;
+    entry->at_ms = at_ms;
+}
+
 /* --- telling everything --------------------------------------------------------------------- */
 
 static void on_end_told(void *context, const struct script_answer *answer)
@@ -282,12 +290,33 @@ static void on_lease_told(void *context, const struct script_answer *answer)
         after_answer(entry);
 }
 
+static void on_unlocking_told(void *context, const redisReply *reply)
+{
+    (void)reply; /* if there is none, it is told to the next store */
+    after_answer(context);
+}
+
+static void tell_unlocking(struct journal_entry *entry)
+{
+    struct store *store = entry->journal->store;
+    const struct script_target target = target_of(entry);
+    struct script_call call;
+
+    script_call_forget(&call, &target, store_time_ms(store, entry->at_ms));
+    entry->busy = true;
+    store_ask(store, &call, on_unlocking_told, entry);
+}
+
 static void tell_again(struct journal_entry *entry)
 {
     struct store *store = entry->journal->store;
     const struct script_target target = target_of(entry);
     struct script_call call;
 
+    if (entry->unlocks) {
+        tell_unlocking(entry);
+        return;
+    }
     if (!entry->in_flight) {
         tell_past_end(entry, on_end_told);
         return;
@@ -333,12 +362,20 @@ static void on_renewed(void *context, const struct script_answer *answer)
         journal_tell_all(entry->journal);
 }
 
+/* An unlocking, as long as others may tell of failures and locks from before. */
+static int64_t counts_for_ms(const struct journal_entry *entry)
+{
+    const struct attempt_limits *limits = &entry->request.limits;
+
+    return entry->unlocks && limits->lock_ms > limits->window_ms ? limits->lock_ms
+                                                                 : limits->window_ms;
+}
+
 static bool has_expired(const struct journal_entry *entry, int64_t now_ms)
 {
     if (entry->in_flight)
         return now_ms - entry->since_ms >= ATTEMPT_AGE_MAX_MS;
-    return entry->told && !entry->locked &&
-           now_ms - entry->at_ms >= entry->request.limits.window_ms;
+    return entry->told && !entry->locked && now_ms - entry->at_ms >= counts_for_ms(entry);
 }
 
 static bool is_to_be_told(const struct journal_entry *entry, int64_t now_ms)

@@ -33,8 +33,10 @@ void journal_settle(struct journal *journal, const struct fleet_request *request
 /* Tells everything again, and then calls store_merged(). */
 void journal_tell_all(struct journal *journal);
 
-/* An administrator has unlocked the user: their failures are not told again. */
-void journal_forget(struct journal *journal, const char *user);
+/* The store has forgotten what request->user had failed by then, as an administrator wanted. A
+ * store that loses everything is told of that, too: other hosts tell it of the failures. at_ms: of
+ * CLOCK_MONOTONIC. */
+void journal_unlocked(struct journal *journal, const struct fleet_request *request, int64_t at_ms);
 
 size_t journal_size(const struct journal *journal);
 

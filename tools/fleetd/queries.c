@@ -1,5 +1,6 @@
 #include "tools/fleetd/queries.h"
 
+#include "lib/host/clock.h"
 #include "tools/fleetd/announcer.h"
 
 #include <stdio.h>
@@ -17,6 +18,7 @@ static unsigned queries;
 struct query {
     struct query_about about;
     int fd;
+    int64_t asked_ms; /* CLOCK_MONOTONIC */
     struct fleet_request request;
 };
 
@@ -206,7 +208,7 @@ static void on_cleared(void *context, const redisReply *reply)
         answer.status = FLEET_DONE;
         answer.failures = (uint32_t)(failures < ATTEMPTS_MAX ? failures : ATTEMPTS_MAX);
         answer.in_flight = (uint32_t)was_locked;
-        journal_forget(query->about.journal, query->request.user);
+        journal_unlocked(query->about.journal, &query->request, query->asked_ms);
     }
     end_query(query, &answer);
 }
@@ -234,7 +236,8 @@ void query_answer(const struct query_about *about, int fd, const struct fleet_re
         return;
     }
     queries++;
-    *query = (struct query){.about = *about, .fd = fd, .request = *request};
+    *query = (struct query){
+        .about = *about, .fd = fd, .asked_ms = clock_ms(CLOCK_MONOTONIC), .request = *request};
     const struct script_target target = {.prefix = about->conf->prefix,
                                          .host = about->host,
                                          .lease_ms = about->conf->lease_ms,
@@ -254,7 +257,7 @@ void query_answer(const struct query_about *about, int fd, const struct fleet_re
         script_call_look(&call, &target);
         store_ask(about->store, &call, on_looked, query);
     } else {
-        script_call_forget(&call, &target);
+        script_call_forget(&call, &target, SCRIPT_NOW_MS);
         store_ask(about->store, &call, on_cleared, query);
     }
 }

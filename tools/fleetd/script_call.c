@@ -117,9 +117,10 @@ void script_call_look(struct script_call *call, const struct script_target *targ
     begin(call, target, "look");
 }
 
-void script_call_forget(struct script_call *call, const struct script_target *target)
+void script_call_forget(struct script_call *call, const struct script_target *target, int64_t at_ms)
 {
     begin(call, target, "forget");
+    add_word(call, "%" PRId64, at_ms);
 }
 
 /* What concerns all hosts, and no user's count. */

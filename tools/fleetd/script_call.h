@@ -75,7 +75,10 @@ void script_call_merge(struct script_call *call, const struct script_target *tar
                        int64_t since_ms);
 
 void script_call_look(struct script_call *call, const struct script_target *target);
-void script_call_forget(struct script_call *call, const struct script_target *target);
+
+/* An administrator has unlocked the request's user, at that time. */
+void script_call_forget(struct script_call *call, const struct script_target *target,
+                        int64_t at_ms);
 
 /* Tells that this host is there, and asks for the others. policy: 0 for none. */
 void script_call_announce(struct script_call *call, const struct script_target *target,

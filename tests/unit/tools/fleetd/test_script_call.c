@@ -43,8 +43,8 @@ static void calls(void **state)
     assert_words(&call, "merge 4c0000201 10 900000 600000 1 " ID " h1 8000 7");
     script_call_look(&call, &target);
     assert_words(&call, "look 4c0000201 10 900000 600000 1");
-    script_call_forget(&call, &target);
-    assert_words(&call, "forget 4c0000201 10 900000 600000 1");
+    script_call_forget(&call, &target, SCRIPT_NOW_MS);
+    assert_words(&call, "forget 4c0000201 10 900000 600000 1 9007199254740991");
     script_call_probe(&call, "p", true);
     assert_string_equal(call.key, "p:{p}:probe");
     assert_words(&call, "trial n 1 1 1 0");

@@ -367,6 +367,23 @@ def tells_again_how_attempts_have_ended():
             tap.equal(scene.counts(), expected, "... until its host has told")
 
 
+def tells_what_ends_while_it_tells():
+    """an attempt ends between the question whether it is still in flight and the answer"""
+    with CutOff(lease_ms=LEASE_MS) as scene:
+        attempt = scene.far.attempt().ask()
+        tap.equal(attempt.answer(), "admitted", "it is in flight")
+        mark = scene.far.log.mark()
+        scene.relay.cut()
+        scene.far.log.wait("the store is away", mark)
+        scene.relay.hold_answers_to(b"\r\nmerge\r\n")
+        scene.relay.heal()
+        scene.relay.held.wait()
+        attempt.settle(FAILED)
+        scene.relay.unblock()
+        scene.far.log.wait(REACHED, mark)
+        tap.equal(scene.counts(), (1, 0), "its host is not through before it has told that, too")
+
+
 def believes_a_report_after_a_withdrawal():
     """a process that gives up waiting for the fleet, and is admitted alone"""
     with Fleet(hosts=1) as fleet:
@@ -671,7 +688,7 @@ tap.in_parallel([counts_for_all, refuses_nobody_for_others, shows_moves_to_all_w
                  survives_a_store_that_lost_everything, survives_a_store_that_was_emptied,
                  keeps_a_lock_for_as_long_as_it_lasts, forgets_what_another_host_has_unlocked, tells_again_that_a_user_was_unlocked,
                  counts_once_if_an_answer_is_lost,
-                 tells_again_how_attempts_have_ended, believes_a_report_after_a_withdrawal,
+                 tells_again_how_attempts_have_ended, tells_what_ends_while_it_tells, believes_a_report_after_a_withdrawal,
                  holds_admissions, a_frozen_store_is_away, asks_an_idle_store, a_replica_is_away,
                  loads_the_script_again, rejects_changes, survives_its_own_end, answers_questions,
                  needs_no_other_rights, knows_the_hosts, keeps_marks, takes_the_socket_of_systemd,

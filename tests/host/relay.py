@@ -13,6 +13,7 @@ class Relay:
         self.path, self.store_path = path, store_path
         # What was received is passed on: to the store, and from it.
         self.open, self.answering = threading.Event(), threading.Event()
+        self.holds_at, self.held = None, threading.Event()
         self.unblock()
         self.is_cut = False
         self.sockets = []
@@ -37,10 +38,12 @@ class Relay:
             for ends in (client, store, self.open), (store, client, self.answering):
                 threading.Thread(target=self._pass, args=ends, daemon=True).start()
 
-    @staticmethod
-    def _pass(source, target, is_open):
+    def _pass(self, source, target, is_open):
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                if is_open is self.open and self.holds_at and self.holds_at in data:
+                    self.lose_answers()
+                    self.held.set()
                 is_open.wait()
                 target.sendall(data)
         for end in source, target:
@@ -56,7 +59,12 @@ class Relay:
         """The store does what it is asked, and nobody hears of it."""
         self.answering.clear()
 
+    def hold_answers_to(self, what):
+        """Loses answers from the first command on that contains this; then self.held is set."""
+        self.holds_at = what
+
     def unblock(self):
+        self.holds_at = None
         self.open.set()
         self.answering.set()
 

@@ -234,7 +234,8 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result)
     const unsigned line = (unsigned)cfg->line;
 
     *(const char **)result = text;
-    if (rows[i].type != VALUE_ENDPOINT && conf_reading.line_of[i] != 0) {
+    /* The first value of a list begins it anew, and += does not. */
+    if (conf_reading.line_of[i] != 0 && cfg_opt_size(opt) == 1) {
         add_error(line, "%s is already set, on line %u", opt->name, conf_reading.line_of[i]);
         return 0;
     }
@@ -309,6 +310,9 @@ static int parse(const char *text)
     return 0;
 }
 
+/* How long it takes until each host has noticed that the store is another one. */
+enum { HOLD_SPARE_MS = 2000 };
+
 /* --- what belongs together --------------------------------------------------------------- */
 
 bool fleet_endpoint_is_local(const struct fleet_endpoint *endpoint)
@@ -369,6 +373,11 @@ static void check_whole(struct fleet_conf *conf)
     if (conf->key[0] != '\0' && conf->cert[0] == '\0')
         add_error(line_of("key"), "key requires cert");
     check_encryption(conf);
+    if (conf->hold_ms < conf->timeout_ms + HOLD_SPARE_MS)
+        problem_add(conf_reading.problems, PROBLEM_NOTE, conf_reading.path,
+                    line_of(line_of("hold") != 0 ? "hold" : "timeout"),
+                    "hold is not longer than timeout by two seconds: after a restart of the store, "
+                    "somebody may be admitted before all hosts have told it what they know");
 }
 
 static int try_password(const char *name, uid_t owner, struct failure *failure)

@@ -3,20 +3,22 @@
 directory and a tmout-fleetd of its own, and one real store. What takes longer is in
 tests/soak/fleet.t.
 """
+import hmac
 import json
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
 from host.attempts import Pam, setup_passwords, su
 from host.checked import count_checks, reached
 from host.commands import must, run
-from host.files import read, write
+from host.files import REPOSITORY, read, write
 from host.fleet_hosts import UNLOCK_KEY, Fleet
 from host.pam_stacks import stack
 from host.product import fresh
-from host.store import Server
+from host.store import Connection, Server
 from host.syslog import syslog
 from host.tap import tap
 
@@ -116,6 +118,30 @@ def unlocked_on_all_hosts():
     FLEET.everywhere("tmoutctl", "unlock", "mal")
 
 
+def put_mark(user, unlocked_ms):
+    """A genuine one, as a host's whose clock says so."""
+    code = hmac.digest(b"k" * 32, f"pam_tmout unlock 1 {unlocked_ms} {user}".encode(), "sha256")[:16]
+    store = Connection(STORE.path)
+    script = store.call("SCRIPT", "LOAD", read(REPOSITORY + "/lib/fleet/attempts.lua"))
+    store.call("EVALSHA", script, 1, "tmout:{tmout}:hosts", "mark", "n", 1, 1, 1, 0, unlocked_ms, code.hex(), 1,
+               user.encode().hex())
+
+
+def rejects_marks_from_the_future():
+    """the clock of the host that was told is ahead"""
+    other, now_ms = FLEET.hosts[1], int(time.time() * 1000)
+    other.do("try_all", "mal", GUESSES[:3])
+    put_mark("mal", now_ms + 10 * 60 * 1000)
+    status, shown, told = other.do("tmoutctl", "unlock", "--from-fleet", "--quiet")
+    tap.ok(status == 1 and not shown and "mal is not unlocked: by this host's clock" in told and
+           "set the clocks right" in told, "the user is named, and what to do", shown + told)
+    tap.equal(other.do("try_all", "mal", ["right"]), [False], "... and stays locked")
+    put_mark("mal", now_ms + 30 * 1000)
+    status, shown, told = other.do("tmoutctl", "unlock", "--from-fleet")
+    tap.ok(status == 0 and shown.startswith("mal is unlocked"), "half a minute is no matter", shown + told)
+    FLEET.everywhere("tmoutctl", "unlock", "mal")
+
+
 def right_ones_get_in():
     """twelve right passwords on three hosts at once"""
     inside = FLEET.everywhere("try_all", "crowd", ["right"] * 4)
@@ -196,5 +222,5 @@ count_checks("sshd")
 os.makedirs(STORE_DIRECTORY)
 STORE = Server(directory=STORE_DIRECTORY)
 FLEET = Fleet([STORE_DIRECTORY + "/socket"] * HOSTS, "hold = 1s\ntimeout = 5s\n")
-tap.run(guesses_are_bounded, tmoutctl_tells, unlocked_on_all_hosts, right_ones_get_in,
+tap.run(guesses_are_bounded, tmoutctl_tells, unlocked_on_all_hosts, rejects_marks_from_the_future, right_ones_get_in,
         the_store_is_away, off_costs_nothing)

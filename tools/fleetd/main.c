@@ -120,8 +120,9 @@ static int read_conf(struct fleetd *fleetd, const char *path)
     const int result = fleet_conf_read(path, geteuid(), NULL, &fleetd->conf, &problems);
 
     for (size_t i = 0; i < problems.count; i++)
-        fprintf(stderr, SD_ERR "%s:%u: %s\n", problems.item[i].file, problems.item[i].line,
-                problems.item[i].text);
+        fprintf(stderr, "%s%s:%u: %s\n",
+                problems.item[i].severity == PROBLEM_NOTE ? SD_NOTICE : SD_ERR,
+                problems.item[i].file, problems.item[i].line, problems.item[i].text);
     if (result == 2)
         fprintf(stderr, SD_ERR "%s is missing; see tmout-fleetd(8)\n", path);
     problems_free(&problems);

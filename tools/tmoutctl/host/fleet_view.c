@@ -303,16 +303,8 @@ int fleet_tell_unlocked(const struct tmoutctl_context *context, const char *user
     return result;
 }
 
-/* A mark from the future would forget what fails until then. */
-static bool is_valid(const struct fleet_unlock_key *key, const struct fleet_mark *mark)
-{
-    return fleet_mark_is_genuine(key, mark) &&
-           mark->unlocked_ms <= clock_ms(CLOCK_REALTIME) + CLOCKS_APART_MS;
-}
-
 int fleet_each_unlocked(const struct tmoutctl_context *context, const struct fleet_unlock_key *key,
-                        void (*unlock)(void *with, const struct fleet_mark *mark), void *with,
-                        struct failure *failure)
+                        fleet_unlock_callback *unlock, void *with, struct failure *failure)
 {
     struct fleet_mark mark[FLEET_MARKS_MAX];
     struct fleet_query query;
@@ -323,8 +315,9 @@ int fleet_each_unlocked(const struct tmoutctl_context *context, const struct fle
         return -1;
     const int found = fleet_query_marks(&query, mark, failure);
     for (int i = 0; i < found; i++) {
-        if (is_valid(key, &mark[i]))
-            unlock(with, &mark[i]);
+        const int64_t ahead_ms = mark[i].unlocked_ms - clock_ms(CLOCK_REALTIME);
+        if (fleet_mark_is_genuine(key, &mark[i]))
+            unlock(with, &mark[i], ahead_ms > CLOCKS_APART_MS ? ahead_ms : 0);
         else
             wrong++;
     }

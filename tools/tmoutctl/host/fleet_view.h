@@ -64,14 +64,17 @@ void fleet_count_from(const struct fleet_count *count, char *text, uint32_t size
 int fleet_tell_unlocked(const struct tmoutctl_context *context, const char *user,
                         struct failure *failure);
 
+/* ahead_ms: how far the mark is in the future, or 0. Such a mark would forget what fails until
+ * then. */
+typedef void fleet_unlock_callback(void *with, const struct fleet_mark *mark, int64_t ahead_ms);
+
 /*
  * Calls unlock for each user whom another host, or this one, has unlocked on all hosts in the
- * last day, if the mark was made with this key. Returns how many marks were not: a wrong key, a
- * hostile store, or a clock that is wrong; or -1 with the reason, if the fleet cannot be asked.
+ * last day, if the mark was made with this key. Returns how many marks were not, by a wrong key or
+ * a hostile store; or -1 with the reason, if the fleet cannot be asked.
  */
 int fleet_each_unlocked(const struct tmoutctl_context *context, const struct fleet_unlock_key *key,
-                        void (*unlock)(void *with, const struct fleet_mark *mark), void *with,
-                        struct failure *failure);
+                        fleet_unlock_callback *unlock, void *with, struct failure *failure);
 
 struct fleet_cleared {
     bool asked; /* the user's attempts are shared, as far as the policy can be read */

@@ -5,6 +5,7 @@
  */
 #include "tools/tmoutctl/verbs/verbs.h"
 
+#include "lib/policy/duration.h"
 #include "tools/tmoutctl/host/fleet_mark.h"
 #include "tools/tmoutctl/host/fleet_view.h"
 #include "tools/tmoutctl/host/user_attempts.h"
@@ -91,18 +92,36 @@ static int tell_fleet(const struct tmoutctl_context *context, const char *user,
 struct telling {
     const struct tmoutctl_context *context;
     json_t *unlocked; /* with --json */
-    int status;
+    int rejected;
+    int status; /* TMOUTCTL_NO: somebody is not unlocked */
 };
 
-static void unlock_told(void *with, const struct fleet_mark *mark)
+static void reject_future(struct telling *telling, const char *user, int64_t ahead_ms)
+{
+    char ahead[64];
+
+    duration_format(ahead_ms / 1000, ahead, sizeof ahead);
+    report(
+        "%s is not unlocked: by this host's clock, another host was told so %s from now; set the "
+        "clocks right, and run \"tmoutctl unlock %s --fleet\" again",
+        user, ahead, user);
+    telling->rejected++;
+    telling->status = TMOUTCTL_NO;
+}
+
+static void unlock_told(void *with, const struct fleet_mark *mark, int64_t ahead_ms)
 {
     struct telling *telling = with;
     struct ledger_unlocked undone;
     struct failure failure = {""};
 
+    if (ahead_ms > 0) {
+        reject_future(telling, mark->user, ahead_ms);
+        return;
+    }
     if (unlock_user_as_told(telling->context, mark->user, mark->unlocked_ms, &undone, &failure) !=
         0)
-        telling->status = TMOUTCTL_FAILURE;
+        telling->status = TMOUTCTL_NO;
     if (failure.text[0] != '\0')
         report("%s", failure.text);
     if (undone.failures == 0 && !undone.locked)
@@ -134,13 +153,13 @@ static int unlock_as_told(const struct tmoutctl_context *context)
         report("%s", failure.text);
     if (wrong > 0)
         report("%d marks of unlocked users were not made with this host's " FLEET_UNLOCK_KEY_NAME
-               ", or are from the future: nothing was unlocked by them",
+               ": nothing was unlocked by them; compare the hosts' keys",
                wrong);
     if (wrong != 0)
         telling.status = wrong < 0 ? TMOUTCTL_FAILURE : TMOUTCTL_NO;
     if (context->json)
         return print_json(json_pack("{s:o, s:i}", "unlocked", telling.unlocked, "rejected",
-                                    wrong > 0 ? wrong : 0),
+                                    telling.rejected + (wrong > 0 ? wrong : 0)),
                           telling.status);
     return telling.status;
 }

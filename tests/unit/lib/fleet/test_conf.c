@@ -103,6 +103,22 @@ static void has_defaults(void **state)
     assert_string_equal(conf.sentinel, "");
 }
 
+static void holds_long_enough(void **state)
+{
+    static const char note[] =
+        ": hold is not longer than timeout by two seconds: after a restart of the store, somebody "
+        "may be admitted before all hosts have told it what they know";
+
+    assert_int_equal(read_conf(*state, "endpoints = {/a}\ntimeout = 1s\nhold = 3s\n"), 0);
+    assert_string_equal(messages, "");
+    assert_int_equal(read_conf(*state, "endpoints = {/a}\ntimeout = 1s\nhold = 2999ms\n"), 0);
+    assert_int_equal(messages[0], '3');
+    assert_string_equal(messages + 1, note);
+    assert_int_equal(read_conf(*state, "endpoints = {/a}\ntimeout = 2s\n"), 0);
+    assert_int_equal(messages[0], '2');
+    assert_string_equal(messages + 1, note);
+}
+
 static void absent(void **state)
 {
     struct problems problems = {0};
@@ -158,6 +174,8 @@ static void errors(void **state)
          "2: hold = \"1m\" is no time in milliseconds or seconds, such as 500ms or 2s"},
         {"tls = maybe\n", "1: tls = \"maybe\" is neither true nor false"},
         {"prefix = a\n\nprefix = b\n", "3: prefix is already set, on line 1"},
+        {"endpoints = {\"/a\", \"/b\"}\nendpoints = {\"/c\"}\n",
+         "2: endpoints is already set, on line 1"},
         {"prefix = \"a b\"\n",
          "1: prefix = \"a b\" has a character other than letters, digits, and _ . -"},
         {"prefix = \"\"\n", "1: prefix = \"\" is empty"},
@@ -311,6 +329,7 @@ int main(void)
         WITH_DIRECTORY(reads_everything),
         WITH_DIRECTORY(reads_any_text),
         WITH_DIRECTORY(has_defaults),
+        WITH_DIRECTORY(holds_long_enough),
         WITH_DIRECTORY(absent),
         WITH_DIRECTORY(insecure),
         WITH_DIRECTORY(draft),

@@ -69,6 +69,14 @@ bool fleet_host_differs(const struct fleet_view *view, const struct fleet_host *
     return false;
 }
 
+void fleet_view_time(int64_t time_ms, char *text, size_t size)
+{
+    if (time_ms >= 1000)
+        duration_format(time_ms / 1000, text, size);
+    else
+        snprintf(text, size, time_ms > 0 ? "less than 1s" : "0s");
+}
+
 bool fleet_view_is_up(const struct fleet_view *view)
 {
     return view->is_known && view->state.store == FLEET_STORE_UP;
@@ -83,7 +91,7 @@ void fleet_view_describe(const struct fleet_view *view, char *text, size_t size)
         snprintf(text, size, "tmout-fleetd cannot be asked: %s", view->why.text);
         return;
     }
-    duration_format(state->since_ms > 0 ? state->since_ms / 1000 : 0, since, sizeof since);
+    fleet_view_time(state->since_ms, since, sizeof since);
     switch ((enum fleet_store)state->store) {
     case FLEET_STORE_UP:
         snprintf(text, size, "reached for %s", since);

@@ -29,6 +29,9 @@ bool fleet_host_is_present(const struct fleet_host *host);
 /* Has it other rules about failed logins than the host that asks? Not known is no. */
 bool fleet_host_differs(const struct fleet_view *view, const struct fleet_host *host);
 
+/* How long, for people: "0s", "less than 1s", or as duration_format(). */
+void fleet_view_time(int64_t time_ms, char *text, size_t size);
+
 /* "reached for 2h3m", "away for 5s: REASON", "tmout-fleetd does not run: REASON". */
 void fleet_view_describe(const struct fleet_view *view, char *text, size_t size);
 

@@ -4,7 +4,6 @@
  */
 #include "tools/tmoutctl/verbs/verbs.h"
 
-#include "lib/policy/duration.h"
 #include "tools/tmoutctl/host/fleet_view.h"
 #include "tools/tmoutctl/print.h"
 #include "tools/tmoutctl/status/metrics.h"
@@ -29,8 +28,8 @@ static void print_asked(const struct fleet_state *state)
 {
     char running[64], away[64];
 
-    duration_format(state->running_ms > 0 ? state->running_ms / 1000 : 0, running, sizeof running);
-    duration_format(state->away_ms > 0 ? state->away_ms / 1000 : 0, away, sizeof away);
+    fleet_view_time(state->running_ms, running, sizeof running);
+    fleet_view_time(state->away_ms, away, sizeof away);
     printf("running   %s, of which the store was away for %s\n", running, away);
     printf("asked     %" PRIu64 " attempts: %" PRIu64 " admitted, %" PRIu64 " locked, %" PRIu64
            " told that the store is away; %" PRIu64 " have waited\n",

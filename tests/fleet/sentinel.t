@@ -4,16 +4,13 @@ writes."""
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
-from host.files import write
 from host.fleet import LOOK, STATUS_OF, SUCCEEDED, Daemon, Question
-from host.ports import free_port
-from host.store import Connection, Server, server_program
+from host.sentinel import Sentinel
 from host.tap import tap
 from host.waiting import wait_until
 
@@ -21,71 +18,20 @@ REACHED, AWAY = "the store is reached", "the store is away: "
 SETTINGS = "hold = 1s\ntimeout = 5s\n"
 
 
-def connected(path):
-    """A connection, or None while nobody listens there."""
-    try:
-        return Connection(path)
-    except OSError:
-        return None
-
-
-class Primary:
-    """A server, its replica, a Sentinel that watches both, and two hosts that ask it."""
+class Primary(Sentinel):
+    """Two hosts that ask it, too."""
 
     def __enter__(self):
-        self.directory = tempfile.mkdtemp(prefix="tmout-sentinel-", dir="/tmp")
-        self.port, self.replica_port, self.sentinel_port = free_port(), free_port(), free_port()
-        self.server = Server("--port", str(self.port), "--repl-diskless-sync-delay", "0")
-        self.replica = Server("--port", str(self.replica_port), "--replicaof", "127.0.0.1", str(self.port))
-        self.wait_for_link("up")
-        self.sentinel = self.start_sentinel()
         self.hosts = [self.host(f"h{n}", "store") for n in range(2)]
         return self
 
     def __exit__(self, *_):
         for host in self.hosts:
             host.stop()
-        self.sentinel.kill()
-        self.sentinel.wait()
-        self.server.remove()
-        self.replica.remove()
-        shutil.rmtree(self.directory)
+        self.remove()
 
     def host(self, name, primary):
-        return Daemon(self.directory, name, f"127.0.0.1:{self.sentinel_port}",
-                      SETTINGS + f"sentinel = {primary}\n", lease_ms=100000)
-
-    def wait_for_link(self, state):
-        wait_until(lambda: f"master_link_status:{state}" in self.ask_replica("INFO", "replication"))
-
-    def ask_replica(self, *words):
-        connection = Connection(self.replica.path)
-        try:
-            return connection.call(*words)
-        finally:
-            connection.close()
-
-    def start_sentinel(self):
-        """Once it knows the replica."""
-        path = self.directory + "/sentinel.sock"
-        write(self.directory + "/sentinel.conf",
-              f"port {self.sentinel_port}\nunixsocket {path}\ndir {self.directory}\n"
-              f"sentinel monitor store 127.0.0.1 {self.port} 1\n"
-              "sentinel down-after-milliseconds store 500\nsentinel failover-timeout store 5000\n")
-        process = subprocess.Popen([server_program(), self.directory + "/sentinel.conf", "--sentinel"],
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
-        connection = wait_until(lambda: connected(path), "the Sentinel does not start")
-        wait_until(lambda: connection.call("SENTINEL", "REPLICAS", "store"), "it does not find the replica")
-        connection.close()
-        return process
-
-    def cut_replica_off(self):
-        """It hears of no more writes, and does not know it."""
-        self.ask_replica("CONFIG", "SET", "masteruser", "nobody")
-        self.ask_replica("CONFIG", "SET", "masterauth", "wrong")
-        self.ask_replica("CLIENT", "KILL", "TYPE", "MASTER")
-        self.wait_for_link("down")
+        return Daemon(self.directory, name, self.address, SETTINGS + f"sentinel = {primary}\n", lease_ms=100000)
 
 
 def follows_a_failover():

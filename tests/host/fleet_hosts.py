@@ -93,9 +93,9 @@ class Agent:
 class Host:
     """An agent, seen from outside."""
 
-    def __init__(self, number, endpoint, conf):
+    def __init__(self, number, endpoint, conf, network):
         self.process = subprocess.Popen(
-            ["unshare", "--mount", "--net", "--propagation", "private", sys.executable,
+            ["unshare", "--mount", *network, "--propagation", "private", sys.executable,
              os.path.realpath(__file__), str(number), endpoint, conf],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -114,12 +114,13 @@ class Host:
 
 
 class Fleet:
-    """Several hosts."""
+    """Several hosts, each with a network of its own, unless the store can be reached over that of
+    the test only."""
 
-    def __init__(self, endpoints, conf):
+    def __init__(self, endpoints, conf, network=("--net",), first=0):
         # For tmoutctl. The daemons have files of their own, as each has its own name.
         write("/etc/security/tmout-fleet.conf", f'endpoints = {{"{endpoints[0]}"}}\n{conf}', 0o600)
-        self.hosts = [Host(number, endpoint, conf) for number, endpoint in enumerate(endpoints)]
+        self.hosts = [Host(number, endpoint, conf, network) for number, endpoint in enumerate(endpoints, first)]
         for host in self.hosts:
             host.answer()
 

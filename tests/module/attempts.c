@@ -227,16 +227,6 @@ bool is_in_namespace(void)
     return in_namespace;
 }
 
-bool is_slow(void)
-{
-    return getenv("TMOUT_TEST_SLOW") != NULL;
-}
-
-bool is_soak(void)
-{
-    return getenv("TMOUT_SOAK") != NULL;
-}
-
 /* --- the check --------------------------------------------------------------- */
 
 struct check_counts *counts;

@@ -46,10 +46,6 @@ extern unsigned name_service_calls, group_file_reads;
 void become_root(void);
 bool is_in_namespace(void);
 
-/* Running under valgrind: skip what takes long. */
-bool is_slow(void);
-bool is_soak(void);
-
 /* cmocka set-up and tear-down, like stack_make(). */
 int attempts_make(void **state);
 int attempts_remove(void **state);

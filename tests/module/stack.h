@@ -7,26 +7,10 @@
 #ifndef TMOUT_TESTS_MODULE_STACK_H
 #define TMOUT_TESTS_MODULE_STACK_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "tests/unit/check.h"
 
 #include <security/pam_appl.h>
 #include <sys/types.h>
-
-#define LEFT_OUT(reason)                                                                           \
-    do {                                                                                           \
-        fprintf(stderr, "%s skipped: %s\n", __func__, (reason));                                   \
-        skip();                                                                                    \
-    } while (0)
-
-#define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
 struct stack {
     char *directory;

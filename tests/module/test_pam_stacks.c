@@ -326,7 +326,7 @@ static void probe_libpam(struct generator *generator)
 static void random_stacks(void **state)
 {
     struct generator generator = {.root = *state, .seed = from_environment("SEED", 1)};
-    const unsigned stacks = from_environment("STACKS", slow() ? STACKS_SLOW : STACKS);
+    const unsigned stacks = from_environment("STACKS", is_slow() ? STACKS_SLOW : STACKS);
     char *tmp = path_in(*state, "tmp");
 
     put(*state, "/etc/pam.d/other", "");

@@ -586,7 +586,7 @@ static void assert_inner(const struct stack *stack, const char *user, const char
 {
     static const char *const services[] = {"su", "sudo-i", "su-l", "sudo", "systemd-user"};
     /* Fewer repetitions under valgrind. */
-    const size_t count = getenv("TMOUT_TEST_SLOW") != NULL ? 1 : COUNT_OF(services);
+    const size_t count = is_slow() ? 1 : COUNT_OF(services);
 
     for (size_t i = 0; i < count; i++) {
         inner.service = services[i];

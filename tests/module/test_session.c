@@ -330,7 +330,7 @@ static void damaged_snapshots_never_yield_a_wrong_limit(void **state)
     char *copy = malloc(size);
     assert_non_null(copy);
     size_t rejected = 0, first = 0;
-    for (size_t at = 0; at < size; at += slow() ? 15 : 3) {
+    for (size_t at = 0; at < size; at += is_slow() ? 15 : 3) {
         memcpy(copy, whole, size);
         copy[at] ^= 0x41;
         put_contents(stack->snapshot, copy, size);
@@ -820,7 +820,7 @@ static void many_sessions_leak_nothing(void **state)
     char *whole = contents(stack->snapshot, &size);
     assert_limit(stack, "300 default");
     const size_t before = open_descriptors();
-    for (int i = 0; i < (slow() ? 40 : 200); i++) {
+    for (int i = 0; i < (is_slow() ? 40 : 200); i++) {
         /* occasionally the code paths that lead to an error */
         if (i % 10 == 3)
             put_contents(stack->snapshot, whole, size / 2);
@@ -1102,7 +1102,7 @@ static void *log_in_repeatedly(void *argument)
 static void sessions_in_threads_while_the_policy_changes(void **state)
 {
     struct stack *stack = *state;
-    struct many many = {.stack = stack, .rounds = getenv("TMOUT_TEST_SLOW") != NULL ? 3 : 25};
+    struct many many = {.stack = stack, .rounds = is_slow() ? 3 : 25};
     pthread_t thread[THREADS];
 
     NEEDS_ROOT();

@@ -31,9 +31,15 @@
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
 /* Under valgrind, tests use fewer repetitions. */
-static inline bool slow(void)
+static inline bool is_slow(void)
 {
     return getenv("TMOUT_TEST_SLOW") != NULL;
+}
+
+/* In make soak, they use more. */
+static inline bool is_soak(void)
+{
+    return getenv("TMOUT_SOAK") != NULL;
 }
 
 #endif

@@ -1185,7 +1185,7 @@ static void walk_once(struct walk *w, uint64_t seed, bool deaths, unsigned steps
 static void random_histories(void **state)
 {
     static struct walk w;
-    const uint64_t seeds = slow() ? 20 : 1000;
+    const uint64_t seeds = is_slow() ? 20 : 1000;
 
     (void)state;
     for (uint64_t seed = 1; seed <= seeds; seed++) {

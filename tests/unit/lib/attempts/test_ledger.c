@@ -640,11 +640,11 @@ static void crowds(const char *directory, run_crowd *run)
 {
     static const unsigned numbers[] = {50, 100, 200}, slow_numbers[] = {12, 20};
     static const unsigned max[] = {1, 3, 10};
-    const unsigned *n = slow() ? slow_numbers : numbers;
+    const unsigned *n = is_slow() ? slow_numbers : numbers;
     const struct origin remote = address("2001:db8::1");
     struct attempt_limits limits = by_user;
 
-    for (size_t i = 0; i < (slow() ? COUNT_OF(slow_numbers) : COUNT_OF(numbers)); i++) {
+    for (size_t i = 0; i < (is_slow() ? COUNT_OF(slow_numbers) : COUNT_OF(numbers)); i++) {
         limits.max_attempts = max[i];
         limits.by_source = i == 1;
         assert_guarantee(directory, i == 0 ? &local : &remote, run, n[i], &limits);
@@ -745,7 +745,7 @@ static void settlement_wakes_waiters(void **state)
 
     limits.max_attempts = 1;
     assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
-    for (int round = 0; round < (slow() ? 4 : 40); round++) {
+    for (int round = 0; round < (is_slow() ? 4 : 40); round++) {
         const enum attempt_outcome outcome = (enum attempt_outcome)(round % 3);
         const int waiters = outcome == ATTEMPT_FAILED ? 3 : 1;
         struct attempt a;
@@ -1106,7 +1106,7 @@ static void survives_kills_at_any_moment(void **state)
 {
     unsigned *settled = shared(sizeof *settled), random = 1, during_an_attempt = 0;
 
-    for (int round = 0; round < (slow() ? 60 : 2100); round++) {
+    for (int round = 0; round < (is_slow() ? 60 : 2100); round++) {
         const enum killed_while what = (enum killed_while)(round % KILLINGS);
 
         remove_ledger(*state);
@@ -1120,14 +1120,14 @@ static void survives_kills_at_any_moment(void **state)
             fail_until_killed(*state, what, settled);
         while (__atomic_load_n(settled, __ATOMIC_SEQ_CST) < target)
             sched_yield();
-        for (volatile unsigned spin = random >> 8 & (slow() ? 255 : 0xffff); spin > 0; spin--)
+        for (volatile unsigned spin = random >> 8 & (is_slow() ? 255 : 0xffff); spin > 0; spin--)
             ;
         kill_and_reap(pid);
         const unsigned failures = failures_in_all(*state);
         assert_in_range(failures, *settled, *settled + 1);
         during_an_attempt += failures > *settled;
     }
-    assert_true(slow() || during_an_attempt > 0); /* otherwise it never hit an attempt */
+    assert_true(is_slow() || during_an_attempt > 0); /* otherwise it never hit an attempt */
     munmap(settled, sizeof *settled);
 }
 
@@ -1317,13 +1317,13 @@ static void flip_every_byte(const char *directory, size_t step)
 static void detects_every_flipped_byte(void **state)
 {
     make_used(*state, false);
-    flip_every_byte(*state, slow() ? 13 : 1);
+    flip_every_byte(*state, is_slow() ? 13 : 1);
 }
 
 static void detects_flipped_bytes_with_sources(void **state)
 {
     make_used(*state, true);
-    flip_every_byte(*state, slow() ? 4999 : 97);
+    flip_every_byte(*state, is_slow() ? 4999 : 97);
 }
 
 /* Flips every bit of the number that selects the bank in force: it must not be
@@ -1409,7 +1409,7 @@ static void login_detects_flipped_bytes(void **state)
 
     make_used(*state, false);
     char *bytes = read_bytes(path, &size);
-    for (size_t where = 0; where < size; where += slow() ? 1201 : 53) {
+    for (size_t where = 0; where < size; where += is_slow() ? 1201 : 53) {
         const bool bad = in_force(bytes, where);
 
         bytes[where] ^= 0x55;
@@ -1443,7 +1443,7 @@ static void detects_truncation(void **state)
             /* dense enough to show that no size goes undetected, and not too
              * slow */
             if (at_size > 12 * record && at_size < max - 2 * record &&
-                (at_size / record + i) % (slow() ? 64 : 8) != 0)
+                (at_size / record + i) % (is_slow() ? 64 : 8) != 0)
                 continue;
             remove_ledger(*state);
             write_bytes(path, bytes, sizes[i]);
@@ -1472,7 +1472,7 @@ static void detects_zeroed_pages(void **state)
     make_used(*state, true);
     char *bytes = read_bytes(path, &size);
     look_at_all(*state, &before);
-    for (size_t page = 0; page < size; page += slow() ? 16 * PAGE : PAGE) {
+    for (size_t page = 0; page < size; page += is_slow() ? 16 * PAGE : PAGE) {
         const size_t n = size - page < PAGE ? size - page : PAGE;
         const int fd = open(path, O_WRONLY | O_CLOEXEC);
         assert_true(fd >= 0);
@@ -1818,7 +1818,7 @@ static void log_in_to_a_damaged_ledger(const char *directory, struct crowd *crow
     remove_ledger(directory);
     write_text(path, "the damaged one");
     *crowd = (struct crowd){.directory = directory, .origin = &network, .limits = &by_user};
-    run_processes(crowd, slow() ? 6 : 30);
+    run_processes(crowd, is_slow() ? 6 : 30);
     free(path);
 }
 
@@ -1827,7 +1827,7 @@ static void admits_nobody_after_damage(void **state)
 {
     struct crowd *crowd = shared(sizeof *crowd);
 
-    for (int round = 0; round < (slow() ? 2 : 40); round++) {
+    for (int round = 0; round < (is_slow() ? 2 : 40); round++) {
         bool had;
 
         log_in_to_a_damaged_ledger(*state, crowd);
@@ -1844,7 +1844,7 @@ static void keeps_evidence_if_many_find_the_damage(void **state)
     struct crowd *crowd = shared(sizeof *crowd);
     char *evidence = evidence_path(*state);
 
-    for (int round = 0; round < (slow() ? 2 : 20); round++) {
+    for (int round = 0; round < (is_slow() ? 2 : 20); round++) {
         bool had;
 
         log_in_to_a_damaged_ledger(*state, crowd);
@@ -2110,7 +2110,7 @@ static void waits_while_the_ledger_changes(void **state)
     int told[2];
     char c;
 
-    if (slow())
+    if (is_slow())
         LEFT_OUT("takes seconds");
     attempt_once(*state, &network, &by_user, 0, true);
     assert_int_equal(open_ledger(*state, 0, &ledger, &failure), LEDGER_OK);
@@ -2288,7 +2288,7 @@ static void guesses_of_a_stranger_are_limited(void **state)
         for (unsigned max = 1; max <= 5; max += 2) {
             struct attempt_limits limits = by_source;
             limits.max_attempts = max;
-            if (slow() && max != 3)
+            if (is_slow() && max != 3)
                 continue;
             for (unsigned at_once = 1; at_once <= max; at_once += max > 1 ? max - 1 : 1) {
                 remove_ledger(*state);
@@ -2493,8 +2493,8 @@ static void late_result_does_not_affect_another_source(void **state)
  * admitted than the records allow. */
 static void flood_of_addresses_is_bounded(void **state)
 {
-    const bool soak = getenv("TMOUT_SOAK") != NULL;
-    const unsigned addresses = slow() ? 2000 : soak ? 100000 : 20000;
+    const bool soak = is_soak();
+    const unsigned addresses = is_slow() ? 2000 : soak ? 100000 : 20000;
     /* all IPv4 addresses, and a /32 network */
     const unsigned max = (SOURCES_IPV4_MAX + 1 + NETWORK_32_MAX) * by_source.max_attempts;
     struct attempt a;
@@ -3242,10 +3242,10 @@ static void upgrades_once(void **state)
     const struct origin source = address("198.51.100.7");
     struct crowd *crowd = shared(sizeof *crowd);
 
-    for (int round = 0; round < (slow() ? 2 : 10); round++) {
+    for (int round = 0; round < (is_slow() ? 2 : 10); round++) {
         put_version_1(*state, "by_user");
         *crowd = (struct crowd){.directory = *state, .origin = &source, .limits = &by_source};
-        run_processes(crowd, slow() ? 5 : 30);
+        run_processes(crowd, is_slow() ? 5 : 30);
         assert_int_equal(crowd->errors, 0);
         assert_int_equal(crowd->admitted, by_source.max_attempts);
         assert_file_version(*state, true);

@@ -283,7 +283,7 @@ static void grows_the_buffer_for_large_entries(void **state)
     struct account account;
 
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(needs) - (slow() ? 2 : 0); i++) {
+    for (size_t i = 0; i < COUNT_OF(needs) - (is_slow() ? 2 : 0); i++) {
         nss_reset();
         nss.user_needs = nss.group_needs = needs[i];
         assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_FOUND);
@@ -309,7 +309,7 @@ static void finds_many_groups(void **state)
     struct account account;
 
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(counts) - (slow() ? 1 : 0); i++) {
+    for (size_t i = 0; i < COUNT_OF(counts) - (is_slow() ? 1 : 0); i++) {
         nss_reset();
         nss.group_count = counts[i];
         assert_int_equal(account_lookup("kim", true, &account), ACCOUNT_FOUND);

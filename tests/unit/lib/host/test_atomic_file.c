@@ -241,7 +241,7 @@ static void survives_kills_at_any_moment(void **state)
     assert_non_null(content);
     memset(content, 'a', SIZE);
     assert_int_equal(atomic_replace(fd, "state", 0644, content, SIZE), 0);
-    for (int round = 0; round < (slow() ? 5 : 60); round++) {
+    for (int round = 0; round < (is_slow() ? 5 : 60); round++) {
         const pid_t pid = fork();
         assert_true(pid >= 0);
         if (pid == 0) {
@@ -423,7 +423,7 @@ static void only_one_of_several_threads_creates(void **state)
     char *path = path_in(*state, "state");
     const int fd = open_directory(*state);
 
-    for (int round = 0; round < (slow() ? 3 : 60); round++) {
+    for (int round = 0; round < (is_slow() ? 3 : 60); round++) {
         const struct maker *winner = NULL;
 
         assert_int_equal(pthread_barrier_init(&start, NULL, MAKERS), 0);

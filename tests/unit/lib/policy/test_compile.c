@@ -322,7 +322,7 @@ static char *many_sections(size_t count, size_t *size)
 
 static void ten_thousand_sections(void **state)
 {
-    const size_t count = slow() ? 500 : 10000;
+    const size_t count = is_slow() ? 500 : 10000;
     struct compiled c;
     size_t size;
     char *text = many_sections(count, &size);
@@ -345,7 +345,7 @@ static void ten_thousand_sections(void **state)
 /* All of them invalid: the first thousand are kept, the rest are counted. */
 static void ten_thousand_errors(void **state)
 {
-    const size_t count = slow() ? 500 : 10000;
+    const size_t count = is_slow() ? 500 : 10000;
     struct compiled c;
     char *text = NULL;
     size_t size;
@@ -361,7 +361,7 @@ static void ten_thousand_errors(void **state)
     /* Each value, and each section but the first. */
     assert_int_equal(c.problems.errors, 2 * count - 1);
     assert_int_equal(c.problems.count + problems_errors_left_out(&c.problems), 2 * count - 1);
-    assert_int_equal(c.problems.count, slow() ? 999 : 1000);
+    assert_int_equal(c.problems.count, is_slow() ? 999 : 1000);
     assert_int_equal(problems_first_bad(&c.problems)->line, 1);
     compiled_free(&c);
     free(text);
@@ -393,7 +393,7 @@ static void eight_megabytes(void **state)
 {
     static const char *const unit[] = {"{",      "}",  "\"", "'",  "a{",
                                        "user\n", "= ", "a ", "\n", "group \"x\" { "};
-    const size_t size = slow() ? 4 * 1024 : 8 * 1024 * 1024;
+    const size_t size = is_slow() ? 4 * 1024 : 8 * 1024 * 1024;
     char *text = malloc(size);
 
     (void)state;

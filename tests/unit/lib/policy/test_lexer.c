@@ -434,7 +434,7 @@ static void any_text(void **state)
     uint32_t random = 20250101;
 
     (void)state;
-    for (int round = 0; round < (slow() ? 500 : 50000); round++) {
+    for (int round = 0; round < (is_slow() ? 500 : 50000); round++) {
         char text[24];
         size_t size = 0, end = 0;
         struct lexed l;

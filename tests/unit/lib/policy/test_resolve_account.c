@@ -355,7 +355,7 @@ static void random_world(void)
 
 static void decides_as_all_groups_would(void **state)
 {
-    const unsigned worlds = slow() ? 100 : 3000;
+    const unsigned worlds = is_slow() ? 100 : 3000;
     unsigned by_name = 0, resolved = 0, matched = 0;
 
     (void)state;

@@ -158,7 +158,7 @@ static void a_great_many(void **state)
         "a = ",  "a = \n", "a {",    ", ",      "\"{\\", "(",    "$",           "a\n",  "group a\n",
         "user ", "'\"{",   "/* {\n", "\"\\\"{", "(\"",   "'a =", "tmout = \" ",
     };
-    const size_t size = slow() ? 16 * 1024 : 1024 * 1024;
+    const size_t size = is_slow() ? 16 * 1024 : 1024 * 1024;
     char *text = malloc(size + 1);
 
     (void)state;
@@ -192,7 +192,7 @@ static void any_words(void **state)
     uint32_t random = 7;
 
     (void)state;
-    for (int round = 0; round < (slow() ? 500 : 30000); round++) {
+    for (int round = 0; round < (is_slow() ? 500 : 30000); round++) {
         char text[256] = "";
         unsigned lines = 1;
         size_t count = 0;

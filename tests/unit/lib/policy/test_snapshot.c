@@ -324,7 +324,7 @@ static void every_byte_changed(void **state)
     const int fd = memory_file(image.bytes, image.size);
     for (size_t at = 0; at < image.size; at++) {
         bool noticed = false;
-        for (unsigned change = 1; change < 256; change += slow() ? 127 : 1) {
+        for (unsigned change = 1; change < 256; change += is_slow() ? 127 : 1) {
             const unsigned char byte = (unsigned char)(image.bytes[at] ^ change);
             assert_int_equal(pwrite(fd, &byte, 1, (off_t)at), 1);
             noticed = noticed_or_true(fd, &right, "changed byte", at) || noticed;
@@ -545,7 +545,7 @@ static void blocks_of_garbage(void **state)
     (void)state;
     encode(&image, small_policy);
     right_answers(&image, &right);
-    for (int round = 0; round < (slow() ? 100 : 3000); round++) {
+    for (int round = 0; round < (is_slow() ? 100 : 3000); round++) {
         unsigned char *bytes = malloc(image.size);
         assert_non_null(bytes);
         memcpy(bytes, image.bytes, image.size);
@@ -1114,7 +1114,7 @@ static void names_that_crowd_a_bucket(void **state)
 
 static void ten_thousand_rules(void **state)
 {
-    const unsigned count = slow() ? 500 : 10000;
+    const unsigned count = is_slow() ? 500 : 10000;
     struct compiled c = {0};
     struct image image;
     struct snapshot snapshot;

@@ -427,7 +427,7 @@ static void drop_ins_that_vanish(void **state)
         _exit(0);
     }
     close(stop[0]);
-    for (int round = 0; round < (slow() ? 20 : 500); round++) {
+    for (int round = 0; round < (is_slow() ? 20 : 500); round++) {
         const bool read = read_again(&r) == 0;
         for (size_t i = 2; read && i < r.set.count; i++) {
             assert_non_null(r.set.item[i].text);

@@ -19,7 +19,7 @@
         NEEDS_OWN_ARCHITECTURE();                                                                  \
         if (getuid() != 0)                                                                         \
             LEFT_OUT("needs root: only root's processes are logins");                              \
-        if (slow())                                                                                \
+        if (is_slow())                                                                             \
             LEFT_OUT("valgrind is the program that the kernel executes");                          \
     } while (0)
 

@@ -673,7 +673,7 @@ static void walk_randomly(bool forger, bool any)
 
 static void walks(bool forger, bool any)
 {
-    const uint64_t count = slow() ? 20 : 3000;
+    const uint64_t count = is_slow() ? 20 : 3000;
 
     for (uint64_t round = 1; round <= count; round++) {
         seed = round * UINT64_C(0x9e3779b97f4a7c15);

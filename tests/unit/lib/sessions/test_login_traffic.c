@@ -105,7 +105,7 @@ static void a_family_with_a_monitor(void **state)
 #define NEEDS_EXACT_COUNTS()                                                                       \
     do {                                                                                           \
         NEEDS_OWN_ARCHITECTURE();                                                                  \
-        if (slow())                                                                                \
+        if (is_slow())                                                                             \
             LEFT_OUT("what the tool that runs the test reads counts as well");                     \
         if (!has_pidfd_getfd())                                                                    \
             LEFT_OUT("pidfd_getfd(2) does not work here");                                         \

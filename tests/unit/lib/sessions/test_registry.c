@@ -262,7 +262,7 @@ static void every_byte_flipped(void **state)
     char *bytes = read_bytes(path, &size);
     assert_int_equal(size, sizeof(struct stored_record));
     for (size_t i = 0; i < size; i++) {
-        for (unsigned bit = 0; bit < 8; bit += slow() ? 7 : 1) {
+        for (unsigned bit = 0; bit < 8; bit += is_slow() ? 7 : 1) {
             bytes[i] = (char)(bytes[i] ^ 1 << bit);
             write_bytes(path, bytes, size);
             const enum registry_status status = get(*state, record.pid);
@@ -461,7 +461,7 @@ static void write_in_turn(void *argument)
     const char *directory = argument;
     struct session_record record = record_of(getppid(), "a");
 
-    for (int round = 0; round < (slow() ? 50 : 400); round++) {
+    for (int round = 0; round < (is_slow() ? 50 : 400); round++) {
         memset(record.user, round % 2 != 0 ? 'a' : 'b', sizeof record.user - 1);
         memset(record.address, round % 2 != 0 ? 'a' : 'b', sizeof record.address - 1);
         put(directory, &record);

@@ -290,7 +290,7 @@ static int64_t sum(int64_t from_ms, int64_t by_ms)
 /* What the header promises, computed independently. */
 static void any_numbers(void **state)
 {
-    const uint64_t count = slow() ? 20000 : 1000000;
+    const uint64_t count = is_slow() ? 20000 : 1000000;
 
     (void)state;
     seed = 88172645463325252;
@@ -447,7 +447,7 @@ static void simulation_begin(struct simulation *s)
 /* Without any other sample: ended within the limit and eight seconds. */
 static void ended_in_time(void **state)
 {
-    const uint64_t count = slow() ? 200 : 50000;
+    const uint64_t count = is_slow() ? 200 : 50000;
 
     (void)state;
     for (uint64_t round = 1; round <= count; round++) {
@@ -461,7 +461,7 @@ static void ended_in_time(void **state)
 /* No login outlasts max_session. */
 static void ended_by_age(void **state)
 {
-    const uint64_t count = slow() ? 100 : 10000;
+    const uint64_t count = is_slow() ? 100 : 10000;
 
     (void)state;
     for (uint64_t round = 1; round <= count; round++) {

@@ -178,7 +178,7 @@ static void without_descriptors(void **state)
     struct rlimit old, none;
     struct scene scene;
 
-    if (slow())
+    if (is_slow())
         LEFT_OUT("a tool that runs the test has a limit of descriptors of its own");
     memset(&scene, 0, sizeof scene);
     world_begin(&scene.world, *state);

@@ -55,7 +55,7 @@ static void more_than_a_list(void **state)
     int ready;
 
     (void)state;
-    if (slow())
+    if (is_slow())
         LEFT_OUT("too many processes for valgrind");
     const pid_t pid = begin_login(CHILDREN, &ready);
     const struct session_record login = login_of(pid);

@@ -221,7 +221,7 @@ static void keeps_only_the_descriptor_of_a_question(void **state)
     int end[2];
 
     (void)state;
-    if (slow())
+    if (is_slow())
         LEFT_OUT("valgrind has descriptors of its own");
     assert_int_equal(pipe(end), 0);
     assert_int_equal(write(end[1], "x", 1), 1);
@@ -325,7 +325,7 @@ static void who_blocks_is_unknown(void **state)
     (void)state;
     scene_begin(&scene, SIGKILL);
     /* Far more than the others take, even if valgrind runs them on a busy machine. */
-    ask(&scene, 0, about_user(1), block, slow() ? 10000 : 1000);
+    ask(&scene, 0, about_user(1), block, is_slow() ? 10000 : 1000);
     for (unsigned i = 1; i < 100; i++)
         ask(&scene, i, about_user(i % 4), square, NEVER_REACHED_MS);
     run(&scene);
@@ -753,7 +753,7 @@ static void without_descriptors(void **state)
     struct rlimit limit, none;
 
     (void)state;
-    if (slow())
+    if (is_slow())
         LEFT_OUT("valgrind has descriptors of its own");
     scene_begin(&scene, SIGKILL);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);

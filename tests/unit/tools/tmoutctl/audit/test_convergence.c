@@ -282,7 +282,7 @@ static void hosts_converge(void **state)
     if (geteuid() != 0 || access("/usr/sbin/sshd", X_OK) != 0)
         LEFT_OUT("needs root and sshd");
     /* One in five has each style of PAM, of sshd, and of shells at least once. */
-    const size_t step = getenv("TMOUT_SOAK") != NULL ? 1 : (slow() ? HOSTS : 5);
+    const size_t step = is_soak() ? 1 : (is_slow() ? HOSTS : 5);
     for (size_t i = 0; i < HOSTS; i += step) {
         void *host = NULL;
         assert_int_equal(audited_host_make(&host), 0);

@@ -233,7 +233,7 @@ static bool patch_works(const char *root, const struct edits *edits, const char 
 
 static void patch_makes_the_change_and_undoes_it(void **state)
 {
-    const unsigned rounds = slow() ? 5 : 80;
+    const unsigned rounds = is_slow() ? 5 : 80;
     unsigned seed = 14, without = 0;
 
     for (unsigned round = 0; round < rounds; round++) {

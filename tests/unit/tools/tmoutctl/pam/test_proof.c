@@ -381,7 +381,7 @@ static void try_all(const struct pam_stack *before, const struct pam_stack *afte
 static void finds_what_brute_force_finds(void **state)
 {
     const struct host host = {.root = *state};
-    const unsigned stacks = slow() ? RANDOM_STACKS / 10 : RANDOM_STACKS;
+    const unsigned stacks = is_slow() ? RANDOM_STACKS / 10 : RANDOM_STACKS;
     unsigned seed = 1, flawed = 0;
 
     for (unsigned i = 0; i < stacks; i++) {

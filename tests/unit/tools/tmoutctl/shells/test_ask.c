@@ -51,7 +51,7 @@ static void programs_that_are_asked(void **state)
     (void)state;
     if (!shell_can_be_asked(&failure)) {
         assert_non_null(strstr(failure.text, "namespaces"));
-        assert_true(geteuid() != 0 || slow());
+        assert_true(geteuid() != 0 || is_slow());
         return;
     }
     for (size_t i = 0; i < COUNT_OF(cases); i++) {

@@ -175,7 +175,7 @@ static void one_that_cannot_be_run(void **state)
     put_program(*state, FAKE_SSHD, "#!/no/such/interpreter\n");
     find(*state, &program);
     /* Some versions of valgrind end a program whose exec() fails. */
-    if (!slow()) {
+    if (!is_slow()) {
         assert_int_equal(sshd_effective(&program, NULL, &config, &failure), -1);
         assert_non_null(strstr(failure.text, "cannot run "));
     }

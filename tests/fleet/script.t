@@ -124,6 +124,7 @@ class Replay:
     def __init__(self, ledger, script, limits, directory):
         self.ledger, self.script = ledger, script
         self.now, self.attempts, self.seen = START_MS, {}, set()
+        self.has_grown = not limits[-1]
         script.store.call("FLUSHDB")
         script.limits = limits
         ledger.call("limits", *limits)
@@ -141,7 +142,7 @@ class Replay:
 
     def expire(self):
         """Who has not renewed has died."""
-        for number, (_, expiry, _) in list(self.attempts.items()):
+        for number, (_, expiry, _, _) in list(self.attempts.items()):
             if expiry <= self.now:
                 self.ledger.call("die", number)
                 del self.attempts[number]
@@ -151,23 +152,33 @@ class Replay:
         self.script.at(self.now)
         self.expire()
 
+    def grow(self):
+        """The ledger gets records for sources, and does not see any more whether those in flight
+        die (count_carry()): so none of them does before an attempt may last no longer."""
+        self.has_grown = True
+        for number, (address, _, (identity, since), _) in self.attempts.items():
+            self.attempts[number] = (address, 0, (identity, since), LONGEST_LEASE_MS)
+            self.renew(number)
+
     def admit(self, number, address):
         if number in self.attempts:
             return
+        if not self.has_grown and address != "network":
+            self.grow()
         identity = f"{number:032x}{len(self.seen):x}"
         script = self.script.admit(identity, address)
         self.same("admission", script[:4], self.ledger.numbers("admit", number, address, self.now))
         self.seen.add(script[0])
         if script[0] != ADMITTED:
             return
-        self.attempts[number] = (address, self.now + LEASE_MS, (identity, self.now))
+        self.attempts[number] = (address, self.now + LEASE_MS, (identity, self.now), LEASE_MS)
         again = self.script.admit(identity, address)
         self.same("the same admission", again[:4], script[:4])
 
     def settle(self, number, outcome):
         if number not in self.attempts:
             return
-        address, _, (identity, since) = self.attempts.pop(number)
+        address, _, (identity, since), _ = self.attempts.pop(number)
         script = self.script.settle(identity, outcome, address, since, self.now)
         self.same("settlement", script[:4],
                   self.ledger.numbers("settle", number, outcome, self.now))
@@ -177,17 +188,17 @@ class Replay:
     def renew(self, number):
         if number not in self.attempts:
             return
-        address, expiry, (identity, since) = self.attempts[number]
-        self.same("renewal", self.script.renew(identity, address)[0], ADMITTED)
+        address, _, (identity, since), lease = self.attempts[number]
+        self.same("renewal", self.script.renew(identity, address, lease)[0], ADMITTED)
         # Never for longer than an attempt may take.
-        expiry = min(self.now + LEASE_MS, since + 2 * MINUTE)
-        self.attempts[number] = (address, expiry, (identity, since))
+        expiry = min(self.now + lease, since + LONGEST_LEASE_MS)
+        self.attempts[number] = (address, expiry, (identity, since), lease)
 
     def forget(self):
         # The ledger also reports failures that have expired since anybody looked.
         self.script.forget()
         self.ledger.call("forget", self.now)
-        for number, (_, _, (_, since)) in list(self.attempts.items()):
+        for number, (_, _, (_, since), _) in list(self.attempts.items()):
             if self.now - since >= 10 * SECOND:
                 self.ledger.call("die", number)
                 del self.attempts[number]

@@ -137,6 +137,7 @@ void fleet_client_settle(struct fleet_client *client, const char *path, uid_t ow
         client->has_id = choose_id(&client->request);
     client->request.operation = operation;
     client->request.outcome = outcome;
+    client->request.ended_ms = clock_ms(CLOCK_MONOTONIC);
     if (client->fd < 0 || send_request(client, &ignored) != 0) {
         fleet_client_close(client);
         if (connect_to(client, path, owner, &ignored) == 0)

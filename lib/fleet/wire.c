@@ -10,7 +10,7 @@ struct request_packet {
     struct fleet_head head;
     uint32_t operation, outcome;
     unsigned char id[FLEET_ID_SIZE];
-    int64_t unlocked_ms;
+    int64_t when_ms; /* the request's unlocked_ms or ended_ms */
     uint32_t origin_kind;
     unsigned char address[16];
     uint32_t max_attempts;
@@ -41,13 +41,19 @@ static bool is_head(const struct fleet_head *head, enum fleet_packet packet)
     return head->magic == expected.magic && head->version == expected.version;
 }
 
+bool fleet_is_settlement(const struct fleet_request *request)
+{
+    return request->operation == FLEET_SETTLE || request->operation == FLEET_REPORT;
+}
+
 void fleet_request_encode(const struct fleet_request *request,
                           unsigned char packet[FLEET_REQUEST_SIZE])
 {
     struct request_packet out = {.head = fleet_head(FLEET_PACKET_REQUEST),
                                  .operation = (uint32_t)request->operation,
                                  .outcome = (uint32_t)request->outcome,
-                                 .unlocked_ms = request->unlocked_ms,
+                                 .when_ms = fleet_is_settlement(request) ? request->ended_ms
+                                                                         : request->unlocked_ms,
                                  .origin_kind = request->origin.kind,
                                  .max_attempts = request->limits.max_attempts,
                                  .window_ms = request->limits.window_ms,
@@ -87,6 +93,16 @@ static bool is_address(uint32_t kind, const unsigned char address[16])
     return memcmp(address + used, zero, sizeof zero - used) == 0;
 }
 
+/* It has a time where it needs one, and only there. */
+static bool decode_time(int64_t when_ms, struct fleet_request *request)
+{
+    if (fleet_is_settlement(request))
+        request->ended_ms = when_ms;
+    else
+        request->unlocked_ms = when_ms;
+    return when_ms >= 0 && (request->operation == FLEET_MARK) == (request->unlocked_ms > 0);
+}
+
 bool fleet_request_decode(const void *packet, size_t size, struct fleet_request *request)
 {
     struct request_packet in;
@@ -102,12 +118,9 @@ bool fleet_request_decode(const void *packet, size_t size, struct fleet_request 
     if (in.max_attempts < 1 || in.max_attempts > ATTEMPTS_MAX || in.window_ms < 1 ||
         in.lock_ms < 1 || in.by_source > 1 || in.unused != 0)
         return false;
-    if ((in.operation == FLEET_MARK) != (in.unlocked_ms > 0) || in.unlocked_ms < 0)
-        return false;
     if (in.user[0] == '\0' || memchr(in.user, '\0', sizeof in.user) == NULL)
         return false;
     *request = (struct fleet_request){.operation = (enum fleet_operation)in.operation,
-                                      .unlocked_ms = in.unlocked_ms,
                                       .origin = {.kind = in.origin_kind},
                                       .limits = {.max_attempts = in.max_attempts,
                                                  .window_ms = in.window_ms,
@@ -117,7 +130,7 @@ bool fleet_request_decode(const void *packet, size_t size, struct fleet_request 
     memcpy(request->id, in.id, sizeof request->id);
     memcpy(request->origin.address, in.address, sizeof in.address);
     memcpy(request->user, in.user, strlen(in.user));
-    return true;
+    return decode_time(in.when_ms, request);
 }
 
 bool fleet_answer_decode(const void *packet, size_t size, struct fleet_answer *answer)

@@ -6,7 +6,8 @@
  * The module asks for an attempt, and keeps the connection until it has settled it: where it
  * ends without that, the process has died, and the attempt has failed. While it waits,
  * the daemon sends FLEET_WAITING at least every FLEET_HEARTBEAT_MS. Settlements are not
- * answered.
+ * answered. The daemon may have been stopped meanwhile: so they say when the attempt ended, and
+ * are read to the end of the connection, whoever ends it.
  *
  * tmoutctl asks, on a connection of its own: FLEET_STATUS is answered by a state packet, and
  * FLEET_LOOK by a count packet for each count of the user that is not empty. FLEET_CLEAR makes
@@ -57,6 +58,7 @@ struct fleet_request {
     enum fleet_operation operation;
     unsigned char id[FLEET_ID_SIZE]; /* random, chosen by the module; of FLEET_MARK: its code */
     int64_t unlocked_ms;             /* since 1970; of FLEET_MARK only, else 0 */
+    int64_t ended_ms; /* CLOCK_MONOTONIC; of FLEET_SETTLE and FLEET_REPORT only, else 0; 0: now */
     struct origin origin;
     struct attempt_limits limits; /* max_attempts: of the fleet */
     enum attempt_outcome outcome; /* but for FLEET_ADMIT */
@@ -87,6 +89,9 @@ enum fleet_packet {
     FLEET_PACKET_HOST = 'H',
     FLEET_PACKET_MARK = 'M'
 };
+
+/* Of how an attempt ended, and not of a question. */
+bool fleet_is_settlement(const struct fleet_request *request);
 
 /* What each packet begins with. */
 struct fleet_head {

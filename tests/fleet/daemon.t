@@ -405,6 +405,39 @@ def believes_a_report_after_a_withdrawal():
         tap.equal(Question(host, LOOK).counts()["n"][:2], (1, 2), "nothing takes that back")
 
 
+def hears_whom_it_dismisses():
+    """the daemon is stopped; meanwhile the store is lost, and processes that do not wait any more are
+    admitted alone"""
+    with Fleet(hosts=1) as fleet:
+        host, server = fleet.hosts[0], fleet.server
+        server.process.send_signal(signal.SIGSTOP)
+        attempts = [host.attempt().ask() for _ in range(3)]
+        tap.equal([attempt.next() for attempt in attempts], ["waiting"] * 3, "the store is silent")
+        mark = host.log.mark()
+        host.process.send_signal(signal.SIGSTOP)
+        server.stop()
+        for attempt in attempts:
+            attempt.tell(FAILED, REPORT).close()
+        server.start()
+        host.process.send_signal(signal.SIGCONT)
+        host.log.wait(REACHED, mark)
+        tap.equal(Question(host, LOOK).counts().get("n", (0, 0))[:2], (3, 0), "all of them count")
+
+
+def knows_what_a_success_makes_good():
+    """the daemon is stopped while a user logs in, and hears of it late"""
+    for ago, expected in ((0, (0, 0)), (10000, (2, 0))):
+        with Fleet() as fleet:
+            one, other = fleet.hosts
+            attempt = one.attempt().ask()
+            tap.equal(attempt.answer(), "admitted", "it is in flight")
+            tap.equal([other.try_once(), other.try_once()], ["admitted"] * 2, "two fail elsewhere")
+            attempt.settle(SUCCEEDED, when=time.monotonic_ns() // 1000000 - ago)
+            wait_until(lambda near=other, counts=expected:
+                       Question(near, LOOK).counts().get("n", (0, 0))[:2] == counts)
+            tap.ok(True, f"it has succeeded {ago} ms ago: {expected[0]} count")
+
+
 def holds_admissions():
     """a daemon that starts together with the store"""
     with Fleet(more="hold = 60s\n") as fleet:
@@ -636,7 +669,7 @@ def keeps_marks():
         host = fleet.hosts[0]
 
         def mark(number):
-            return Question(host, MARK, user=f"user{number}", unlocked=1795774782999).status
+            return Question(host, MARK, user=f"user{number}", when=1795774782999).status
 
         tap.equal([mark(number) for number in range(65)], ["done"] * 64 + ["waiting"],
                   "of 65 at once, the last one has to wait")
@@ -688,8 +721,10 @@ tap.in_parallel([counts_for_all, refuses_nobody_for_others, shows_moves_to_all_w
                  survives_a_store_that_lost_everything, survives_a_store_that_was_emptied,
                  keeps_a_lock_for_as_long_as_it_lasts, forgets_what_another_host_has_unlocked, tells_again_that_a_user_was_unlocked,
                  counts_once_if_an_answer_is_lost,
-                 tells_again_how_attempts_have_ended, tells_what_ends_while_it_tells, believes_a_report_after_a_withdrawal,
-                 holds_admissions, a_frozen_store_is_away, asks_an_idle_store, a_replica_is_away,
+                 tells_again_how_attempts_have_ended, tells_what_ends_while_it_tells,
+                 believes_a_report_after_a_withdrawal, hears_whom_it_dismisses,
+                 knows_what_a_success_makes_good, holds_admissions, a_frozen_store_is_away,
+                 asks_an_idle_store, a_replica_is_away,
                  loads_the_script_again, rejects_changes, survives_its_own_end, answers_questions,
                  needs_no_other_rights, knows_the_hosts, keeps_marks, takes_the_socket_of_systemd,
                  distrusts_clients], 4)

@@ -30,14 +30,14 @@ def documented_rights():
 
 
 def request(operation, identity, outcome=FAILED, user="anna", address=None, limits=None,
-            unlocked=0):
-    """A packet for the daemon."""
+            when=0):
+    """A packet for the daemon. when: a mark's unlocked_ms, a settlement's ended_ms."""
     kind, octets = NETWORK, b""
     if address:
         octets = ipaddress.ip_address(address).packed[:8]
         kind = IPV4 if len(octets) == 4 else IPV6
     attempts, window, lock, by_source = limits or (3, 900000, 600000, 0)
-    return struct.pack(REQUEST, REQUEST_MAGIC, VERSION, operation, outcome, identity, unlocked, kind,
+    return struct.pack(REQUEST, REQUEST_MAGIC, VERSION, operation, outcome, identity, when, kind,
                        octets, attempts, window, lock, by_source, 0, user.encode())
 
 
@@ -72,8 +72,13 @@ class Attempt:
             self.heartbeats += 1
         return status
 
-    def settle(self, outcome, operation=SETTLE):
-        self.socket.send(request(operation, self.identity, outcome, **self.about))
+    def tell(self, outcome, operation=SETTLE, when=0):
+        """How it ended, without waiting."""
+        self.socket.send(request(operation, self.identity, outcome, when=when, **self.about))
+        return self
+
+    def settle(self, outcome, operation=SETTLE, when=0):
+        self.tell(outcome, operation, when)
         # The daemon has it when it closes the connection.
         assert self.socket.recv(4096) == b""
         self.socket.close()

@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 """One login attempt on a host of a fleet, whose process, daemon, or both are killed or frozen in
 front of and behind each of their system calls, traced with ptrace(2); another host then tries
-wrong passwords. Each time: no more are checked than promised, right ones get in, and nobody
-waits longer than a lease. The same for a daemon that tells a new store what it knows.
+wrong passwords. Each time: no more are checked than promised, on each host and in all, right ones
+get in, nobody waits longer than a lease, and a daemon that goes on tells the store of each failure.
+The same for a daemon that tells a new store what it knows.
 
-About ten minutes, most of them waiting. EVERY=10 takes each tenth step.
+Half an hour, most of it waiting. EVERY=8 takes each eighth step: four minutes. ROUNDS chooses
+some of the scenarios.
 """
 import contextlib
 import ctypes
@@ -32,7 +34,8 @@ CONF = "timeout = 5s\n"
 COUNTS = "/run/counts"
 CHECK = f"{REPOSITORY}/build/bench/pam_check.so"
 EVERY = int(os.environ.get("EVERY", 1))
-USERS = 4000
+USERS = 5000
+FAULTS_MAX = 5  # then the rest of the steps need not be tried
 SHORT_LEASE_MS, LONG_LEASE_MS = 2000, 100000
 # The longest that an attempt may wait for a host or a daemon that is gone: far less than the long
 # lease, which must not be waited for where a process has died.
@@ -98,22 +101,17 @@ class Traced:
                 self.status = status
 
     def freeze(self):
-        """Stopped in its step, and no longer traced."""
-        if not self.ended():
-            ptrace(DETACH, self.pid, signal.SIGSTOP)
+        """In its step, where it is stopped already."""
+        assert self.ended() or not self.running
 
     def let_go(self):
-        """As it was before it was traced."""
+        """As it was before it was traced, whether it is stopped or not."""
         if self.ended():
             return
         if self.running:
             ptrace(INTERRUPT, self.pid)
             os.waitpid(self.pid, WALL)
         ptrace(DETACH, self.pid)
-
-    def thaw(self):
-        if not self.ended():
-            os.kill(self.pid, signal.SIGCONT)
 
 
 def start_attempt(name, password, traced):
@@ -151,6 +149,7 @@ class Round:
 
     def __init__(self):
         Round.number += 1
+        assert Round.number < USERS
         self.name, self.before = f"step{Round.number}", checked()
         self.begun = time.monotonic()
 
@@ -164,11 +163,25 @@ class Round:
     def right_one_elsewhere(self):
         return OTHER.try_once(SUCCEEDED, user=self.name) == "admitted"
 
-    def faults(self, guesses, most):
+    def counted(self):
+        """(failures, in flight) in the store."""
+        counts = Question(OTHER, LOOK, user=self.name).counts().values()
+        return tuple(sum(count[which] for count in counts) for which in (0, 1))
+
+    def await_count(self, failures):
+        """The store is told as much, and nothing else."""
+        wait_until(lambda: self.counted() == (failures, 0),
+                   f"{self.name}: the store counts {self.counted()} instead of {failures}")
+
+    def here(self):
+        """How many wrong passwords have reached the check on this host."""
+        return checked() - self.before
+
+    def faults(self, guesses, most, most_here=LIMIT):
         found = []
-        here = checked() - self.before
-        if here > LIMIT or here + guesses > most:
-            found.append(f"{here} checked here and {guesses} elsewhere, of {most}")
+        if self.here() > most_here or self.here() + guesses > most:
+            found.append(f"{self.here()} checked here, of {most_here}, and {guesses} elsewhere, of "
+                         f"{most} in all")
         if time.monotonic() - self.begun > PATIENCE_SEC:
             found.append("it took too long")
         return found
@@ -180,13 +193,13 @@ class Round:
 def each_step(about, one_step):
     """one_step(step) returns what is wrong, or None if it has never got there."""
     step, faults, longest = 0, [], 0.0
-    while (found := one_step(step)) is not None:
+    while len(faults) < FAULTS_MAX and (found := one_step(step)) is not None:
         problems, took = found
         faults += [f"step {step}: {problem}" for problem in problems]
         longest = max(longest, took)
         step += EVERY
     tap.ok(step > 20 * (EVERY == 1) and not faults, f"{about}: {step} steps, at most {longest:.1f} s",
-           *faults[:20])
+           *faults)
 
 
 # --- what is killed or frozen ----------------------------------------------------------------
@@ -223,7 +236,7 @@ def freeze_process(step, password):
     answer = last.next()
     if answer == "admitted":
         last.settle(0)  # the frozen one would wait for it
-    process.thaw()
+    process.let_go()
     process.reap()
     if answer == "waiting" and (answer := last.answer()) == "admitted":
         last.settle(0)
@@ -233,15 +246,14 @@ def freeze_process(step, password):
 
 
 def with_daemon(step, password, act, undo):
-    """Something happens to the daemon at this step."""
+    """Something happens to the daemon at this step, and another attempt comes meanwhile."""
     turn = Round()
     daemon = seize(HERE)
     process = start_attempt(turn.name, password, False)
     ended = None
 
     def settled():
-        counts = Question(OTHER, LOOK, user=turn.name).counts()
-        return password == "right" or any(count[0] for count in counts.values())
+        return password == "right" or turn.counted()[0] > 0
 
     while not daemon.poll(step):
         if ended is None and os.waitpid(process.pid, os.WNOHANG)[0] != 0:
@@ -253,12 +265,23 @@ def with_daemon(step, password, act, undo):
         time.sleep(0)
     act(daemon)
     found = []
+    # At the same time, unless it would lock out the right one.
+    another = start_attempt(turn.name, "wrong", False) if password == "wrong" else None
     if ended is None:
         _, status = os.waitpid(process.pid, 0)
         if password == "right" and status != 0:
             found.append("the right password is rejected")
+    if another is None:
+        another = start_attempt(turn.name, "wrong", False)
+        os.waitpid(another.pid, 0)
+        another.status = 0
+    guesses = turn.guesses_elsewhere()
+    another.reap()
     undo(daemon)
-    return found + turn.faults(turn.guesses_elsewhere(), LIMIT + FALLBACK), turn.took()
+    if not daemon.ended():
+        turn.await_count(turn.here() + guesses)
+    guesses += turn.guesses_elsewhere()
+    return found + turn.faults(guesses, LIMIT + FALLBACK, FALLBACK), turn.took()
 
 
 def restart(_):
@@ -290,13 +313,14 @@ def both_at_once(step, kill):
         restart(None)
     else:
         HERE.process.send_signal(signal.SIGCONT)
-        process.thaw()
+        process.let_go()
         process.reap()
     return found + turn.faults(guesses + turn.guesses_elsewhere(), most), turn.took()
 
 
 def while_it_tells(step, act, undo):
-    """The store comes back empty, and the daemon that knows a failure is stopped while it tells."""
+    """The store comes back empty, and the daemon that knows a failure is stopped while it tells. If
+    it is not, the other host is told of it."""
     turn = Round()
     if Pam.once("trial", turn.name, "wrong", source="192.0.2.7") == 0:
         return ["a wrong password is right"], 0.0
@@ -310,6 +334,7 @@ def while_it_tells(step, act, undo):
         if HERE.log.since(marks[0], "the store is reached"):
             daemon.let_go()
             OTHER.log.wait("the store is reached", marks[1])
+            tap.equal(turn.guesses_elsewhere(), LIMIT - 1, "not stopped: the store is told all")
             return None
         time.sleep(0)
     act(daemon)
@@ -317,6 +342,9 @@ def while_it_tells(step, act, undo):
     found = [] if OTHER.try_once(SUCCEEDED, user="other") == "admitted" else ["nobody gets in"]
     guesses = turn.guesses_elsewhere()
     undo(daemon)
+    if not daemon.ended():
+        turn.await_count(1 + guesses)
+    guesses += turn.guesses_elsewhere()
     return found + turn.faults(guesses, LIMIT + FALLBACK), turn.took()
 
 
@@ -338,7 +366,7 @@ def the_daemon():
         each_step(f"killed, with a {password} password",
                   lambda step, p=password: with_daemon(step, p, Traced.kill, restart))
         each_step(f"frozen, with a {password} password",
-                  lambda step, p=password: with_daemon(step, p, Traced.freeze, Traced.thaw))
+                  lambda step, p=password: with_daemon(step, p, Traced.freeze, Traced.let_go))
 
 
 def the_host():
@@ -352,7 +380,7 @@ def the_daemon_while_it_tells():
     """the daemon, while a new store is told what it knows"""
     use(SHORT_LEASE_MS, "hold = 1s\n")
     each_step("killed", lambda step: while_it_tells(step, Traced.kill, restart))
-    each_step("frozen", lambda step: while_it_tells(step, Traced.freeze, Traced.thaw))
+    each_step("frozen", lambda step: while_it_tells(step, Traced.freeze, Traced.let_go))
 
 
 def use(lease_ms, hold="hold = 0s\n"):

@@ -47,20 +47,62 @@ struct clients {
     struct clients_counters counters;
 };
 
+/* Returns 1 for a request, 0 where the connection has ended or what came is none, -1 where nothing
+ * has come. */
+static int receive(int fd, struct fleet_request *request)
+{
+    unsigned char packet[FLEET_REQUEST_SIZE + 1];
+    ssize_t size;
+
+    /* Closed with answers that it has not read; what it has told can still be. */
+    do
+        size = recv(fd, packet, sizeof packet, MSG_DONTWAIT);
+    while (size < 0 && (errno == EINTR || errno == ECONNRESET));
+    if (size < 0 && errno == EAGAIN)
+        return -1;
+    return size > 0 && fleet_request_decode(packet, (size_t)size, request);
+}
+
+static void note_settlement(struct clients *clients, const struct fleet_request *settlement)
+{
+    if (settlement->operation == FLEET_REPORT) {
+        clients->reported++;
+        clients->counters.alone++;
+    }
+    journal_settle(clients->journal, settlement);
+}
+
+/* The module may not have waited for the answer, and have told how the attempt has ended. What it
+ * tells from now on is an error there, and comes by another connection. */
+static void end_connection(struct client *client)
+{
+    struct clients *clients = client->clients;
+    struct fleet_request request;
+    const int fd = client->fd;
+
+    client->fd = -1;
+    if (fd < 0)
+        return;
+    shutdown(fd, SHUT_RD);
+    while (receive(fd, &request) > 0)
+        if (fleet_is_settlement(&request))
+            note_settlement(clients, &request);
+    close(fd);
+}
+
 static void remove_client(struct client *client)
 {
     struct clients *clients = client->clients;
 
     client->source = sd_event_source_disable_unref(client->source);
-    if (client->fd >= 0)
-        close(client->fd);
-    client->fd = -1;
     if (client->state == CLIENT_ASKING) {
         client->state = CLIENT_GONE; /* freed by on_admission() */
+        end_connection(client);
         return;
     }
     TAILQ_REMOVE(&clients->all, client, link);
     clients->count--;
+    end_connection(client);
     free(client);
 }
 
@@ -346,13 +388,8 @@ static void obey(struct client *client, const struct fleet_request *request)
         take_turn(client, client->told_ms);
         return;
     }
-    if (request->operation == FLEET_REPORT) {
-        clients->reported++;
-        clients->counters.alone++;
-    }
-    if ((request->operation == FLEET_SETTLE || request->operation == FLEET_REPORT) &&
-        !gives_up_waiting(client, request))
-        journal_settle(clients->journal, request);
+    if (fleet_is_settlement(request) && !gives_up_waiting(client, request))
+        note_settlement(clients, request);
     /* One attempt, one settlement, one connection. */
     if (client->state == CLIENT_ADMITTED &&
         memcmp(client->request.id, request->id, sizeof request->id) != 0)
@@ -362,20 +399,16 @@ static void obey(struct client *client, const struct fleet_request *request)
 
 static int on_packet(sd_event_source *source, int fd, uint32_t events, void *context)
 {
-    unsigned char packet[FLEET_REQUEST_SIZE + 1];
     struct client *client = context;
     struct fleet_request request;
-    const ssize_t size = recv(fd, packet, sizeof packet, MSG_DONTWAIT);
+    const int received = receive(fd, &request);
 
     (void)source;
     (void)events;
-    /* Closed with answers that it has not read; what it has told can still be. */
-    if (size < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET))
-        return 0;
-    if (size > 0 && fleet_request_decode(packet, (size_t)size, &request)) {
+    if (received > 0)
         obey(client, &request);
+    if (received != 0)
         return 0;
-    }
     /* The process has died, or it is none of ours. */
     if (client->state == CLIENT_ADMITTED)
         settle_client(client, ATTEMPT_FAILED);

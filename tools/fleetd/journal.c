@@ -238,6 +238,16 @@ static struct journal_entry *entry_to_settle(struct journal *journal,
     return add_entry(journal, request);
 }
 
+/* Settlements may come late, from before this process was stopped. */
+static int64_t end_of(const struct fleet_request *settlement)
+{
+    const int64_t now_ms = clock_ms(CLOCK_MONOTONIC), age_ms = now_ms - settlement->ended_ms;
+
+    return settlement->ended_ms > 0 && age_ms >= 0 && age_ms < ATTEMPT_AGE_MAX_MS
+               ? settlement->ended_ms
+               : now_ms;
+}
+
 void journal_settle(struct journal *journal, const struct fleet_request *request)
 {
     struct journal_entry *entry = entry_to_settle(journal, request);
@@ -246,13 +256,13 @@ void journal_settle(struct journal *journal, const struct fleet_request *request
         return;
     entry->request.outcome = request->outcome;
     entry->in_flight = false;
-    entry->at_ms = clock_ms(CLOCK_MONOTONIC);
+    entry->at_ms = end_of(request);
     if (request->outcome == ATTEMPT_SUCCEEDED)
         forget_failures(entry);
     /* While it is told everything, or away, this is told when it is reached. A renewal that is
      * on its way does no harm. */
     if (store_state(journal->store) == STORE_UP && !entry->busy)
-        tell_end(entry, SCRIPT_NOW_MS, on_settled);
+        tell_end(entry, store_time_by_ms(journal->store, entry->at_ms), on_settled);
 }
 
 void journal_unlocked(struct journal *journal, const struct fleet_request *request, int64_t at_ms)

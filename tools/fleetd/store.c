@@ -49,6 +49,7 @@ struct store {
     bool in_cluster;
     unsigned redirections; /* in a row */
     int64_t offset_ms;     /* the store's clock minus CLOCK_MONOTONIC */
+    int64_t behind_ms;     /* by so much offset_ms may be too small */
     int64_t began_ms;      /* when the store began to keep anything, on its clock; 0: unknown */
     sd_event_source *timer, *probe;
     TAILQ_HEAD(store_commands, store_command) commands;
@@ -85,6 +86,11 @@ int64_t store_time_ms(const struct store *store, int64_t at_ms)
     const int64_t time_ms = at_ms + store->offset_ms;
 
     return time_ms > 0 ? time_ms : 0;
+}
+
+int64_t store_time_by_ms(const struct store *store, int64_t at_ms)
+{
+    return store_time_ms(store, at_ms + store->behind_ms);
 }
 
 static void set_state(struct store *store, enum store_state state)
@@ -310,6 +316,8 @@ static void on_answer(redisAsyncContext *connection, void *data, void *context)
         return;
     }
     store->offset_ms = answer.now_ms - monotonic_ms();
+    /* Both clocks are read in whole milliseconds. */
+    store->behind_ms = (monotonic_us() - command->sent_us) / 1000 + 2;
     TAILQ_REMOVE(&store->commands, command, link);
     arm_deadline(store);
     command->callback(command->context, &answer);

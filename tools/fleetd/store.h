@@ -69,7 +69,10 @@ void store_ask(struct store *store, const struct script_call *call, store_reply_
 /* What is known of the store and the connection to it: fills that part of *state. */
 void store_describe(const struct store *store, struct fleet_state *state);
 
-/* at_ms of CLOCK_MONOTONIC on the store's clock, as well as it is known. */
+/* at_ms of CLOCK_MONOTONIC on the store's clock, as well as it is known: not later than it was. */
 int64_t store_time_ms(const struct store *store, int64_t at_ms);
+
+/* ... not earlier than it was: later by as much as the store took to answer. */
+int64_t store_time_by_ms(const struct store *store, int64_t at_ms);
 
 #endif

@@ -28,7 +28,8 @@ static bool same_request(const struct fleet_request *one, const struct fleet_req
            one->limits.window_ms == other->limits.window_ms &&
            one->limits.lock_ms == other->limits.lock_ms &&
            one->limits.by_source == other->limits.by_source && one->outcome == other->outcome &&
-           one->unlocked_ms == other->unlocked_ms && strcmp(one->user, other->user) == 0;
+           one->unlocked_ms == other->unlocked_ms && one->ended_ms == other->ended_ms &&
+           strcmp(one->user, other->user) == 0;
 }
 
 static bool passes(const struct fleet_request *request)
@@ -60,6 +61,7 @@ static void requests_arrive(void **state)
     for (int operation = FLEET_ADMIT; operation <= FLEET_MARKS; operation++) {
         request.operation = (enum fleet_operation)operation;
         request.unlocked_ms = operation == FLEET_MARK ? 1795774782999 : 0;
+        request.ended_ms = fleet_is_settlement(&request) ? 10800000 : 0;
         assert_true(passes(&request));
     }
     for (int outcome = ATTEMPT_FAILED; outcome <= ATTEMPT_WITHDRAWN; outcome++) {
@@ -93,9 +95,9 @@ static void answers_arrive(void **state)
 /* What the module could only send if it were broken, or somebody else's. */
 static void bad_requests_are_none(void **state)
 {
-    struct fleet_request bad[] = {a_request, a_request, a_request, a_request, a_request,
-                                  a_request, a_request, a_request, a_request, a_request,
-                                  a_request, a_request, a_request, a_request, a_request};
+    struct fleet_request bad[] = {a_request, a_request, a_request, a_request, a_request, a_request,
+                                  a_request, a_request, a_request, a_request, a_request, a_request,
+                                  a_request, a_request, a_request, a_request};
     size_t n = 0;
 
     (void)state;
@@ -104,6 +106,8 @@ static void bad_requests_are_none(void **state)
     bad[n++].operation = FLEET_MARK; /* of no time */
     bad[n++].unlocked_ms = 1;
     bad[n++].unlocked_ms = -1;
+    bad[n].operation = FLEET_SETTLE;
+    bad[n++].ended_ms = -1;
     bad[n++].outcome = (enum attempt_outcome)(ATTEMPT_WITHDRAWN + 1);
     bad[n++].limits.max_attempts = 0;
     bad[n++].limits.max_attempts = ATTEMPTS_MAX + 1;

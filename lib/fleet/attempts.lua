@@ -24,8 +24,8 @@
 --   marks    nothing: the marks of the last day
 --   trial    nothing: does the store accept all commands of this script? KEYS[1] has no other use
 --   probe    nothing: the same key; is the store still one that accepts changes?
---   began    nothing: of the key for all hosts; its last number is since when the store has kept
---            what it was told
+--   began    run: of the key for all hosts; the last number is since when the server of this run id
+--            has kept what it is told
 --
 -- All but look, announce, mark and marks answer {status, failures, in flight, lock_left_ms (-1:
 -- forever), now_ms, changes of the count, locked_ms: since when (0: is not)}. An attempt keeps its id, whatever happens: asking twice
@@ -932,16 +932,17 @@ local function probe()
     return { UNKNOWN, 0, 0, 0, now, 0, 0 }
 end
 
--- Whoever has emptied the store has removed this, too.
+-- Whoever has emptied the store has removed this, too; and a replica that takes over has another run
+-- id.
 local function began()
-    local since = redis.call('HGET', key, 'b')
-    if not since then
+    local run, known = text('^%x+$'), redis.call('HGET', key, 'b') or ''
+    local since, by = known:match('^(%d+) (%x+)$')
+    since = tonumber(since)
+    if by ~= run or not is_integer(since, 0, TIME_MAX) then
         since = now
-        redis.call('HSET', key, 'b', since)
+        redis.call('HSET', key, 'b', string.format('%.0f %s', now, run))
         redis.call('PEXPIRE', key, HOST_KEPT_MS)
     end
-    since = tonumber(since)
-    check(is_integer(since, 0, TIME_MAX))
     return { UNKNOWN, 0, 0, 0, now, 0, since }
 end
 

@@ -439,10 +439,21 @@ def knows_what_a_success_makes_good():
 
 
 def holds_admissions():
-    """a daemon that starts together with the store"""
-    with Fleet(more="hold = 60s\n") as fleet:
-        attempt = fleet.hosts[0].attempt().ask()
-        tap.equal(attempt.next(), "waiting", "others have to tell first what they know")
+    """a daemon that starts"""
+    with Fleet(hosts=1, more="hold = 60s\n") as fleet:
+        host, store = fleet.hosts[0], Connection(fleet.server.path)
+        tap.equal(host.attempt().ask().next(), "waiting",
+                  "together with the store: others have to tell first what they know")
+        run_id = re.search(r"run_id:(\w+)", store.call("INFO", "server")).group(1)
+        for known, expected, what in ((f"1000 {run_id}", "admitted", "the store has been there for long"),
+                                      ("1000 0123abcd", "waiting", "a replica has just become the store"),
+                                      ("x", "waiting", "what the store says is damaged")):
+            host.stop()
+            store.call("HSET", "tmout:{tmout}:hosts", "b", known)
+            mark = host.log.mark()
+            host.start()
+            host.log.wait(REACHED, mark)
+            tap.equal(host.attempt().ask().next(), expected, what)
 
 
 def a_frozen_store_is_away():

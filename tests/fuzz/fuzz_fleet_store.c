@@ -133,7 +133,6 @@ static const char set_up[] = "$38\r\nrun_id:a\r\nuptime_in_seconds:999\r\nx:y\r\
                              "*2\r\n$4\r\n1700\r\n$1\r\n0\r\n"
                              "$4\r\n0123\r\n-no\r\n-no\r\n$-1\r\n"
                              "*7\r\n:5\r\n:0\r\n:0\r\n:0\r\n:1700000\r\n:0\r\n:0\r\n"
-                             "*7\r\n:5\r\n:0\r\n:0\r\n:0\r\n:1700000\r\n:0\r\n:0\r\n"
                              "*7\r\n:5\r\n:0\r\n:0\r\n:0\r\n:1700000\r\n:0\r\n:1600000\r\n";
 
 /* What the module, or tmoutctl, gets. Returns whether it was told how its attempt ended. */

@@ -175,11 +175,13 @@ void script_call_probe(struct script_call *call, const char *prefix, bool at_fir
     begin_for_all(call, &target, at_first ? "trial" : "probe", "probe");
 }
 
-void script_call_began(struct script_call *call, const char *prefix)
+void script_call_began(struct script_call *call, const char *prefix, const char *run_id)
 {
     const struct script_target target = {.prefix = prefix};
+    const bool is_plain = run_id[0] != '\0' && run_id[strspn(run_id, "0123456789abcdef")] == '\0';
 
     begin_for_all(call, &target, "began", "hosts");
+    add_word(call, "%.64s", is_plain ? run_id : "0");
 }
 
 bool script_answer_decode(const int64_t *number, size_t count, struct script_answer *answer)

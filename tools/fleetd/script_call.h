@@ -91,8 +91,8 @@ void script_call_marks(struct script_call *call, const struct script_target *tar
 /* Asks whether the store has the keys, and accepts changes: at first, each kind of them. */
 void script_call_probe(struct script_call *call, const char *prefix, bool at_first);
 
-/* Asks since when the store has kept anything. */
-void script_call_began(struct script_call *call, const char *prefix);
+/* Asks since when the server of this run id has kept anything. */
+void script_call_began(struct script_call *call, const char *prefix, const char *run_id);
 
 /* Returns false if these numbers are no answer. */
 bool script_answer_decode(const int64_t *number, size_t count, struct script_answer *answer);

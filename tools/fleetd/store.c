@@ -44,13 +44,12 @@ struct store {
     size_t next_endpoint;
     struct fleet_endpoint current; /* what connection is to */
     int64_t setup_deadline_ms;     /* 0: the connection is set up */
-    char sha[SHA_SIZE], run_id[RUN_ID_SIZE], found_run_id[RUN_ID_SIZE];
-    bool is_young; /* started a moment ago */
+    char sha[SHA_SIZE], run_id[RUN_ID_SIZE];
     bool in_cluster;
     unsigned redirections; /* in a row */
     int64_t offset_ms;     /* the store's clock minus CLOCK_MONOTONIC */
     int64_t behind_ms;     /* by so much offset_ms may be too small */
-    int64_t began_ms;      /* when the store began to keep anything, on its clock; 0: unknown */
+    int64_t began_ms;      /* when it began to keep anything, on its clock; 0: unknown */
     sd_event_source *timer, *probe;
     TAILQ_HEAD(store_commands, store_command) commands;
     char why[WHY_SIZE];
@@ -419,33 +418,66 @@ static void on_alive(void *context, const struct script_answer *answer)
         store->redirections = 0;
 }
 
-/* If that is another time than before, somebody has emptied the store. */
+/* before_ms: what it has told this host last, or 0. A host that has just started cannot know what
+ * the store has lost, but whether others may still have to tell. */
+static enum store_memory memory_of(const struct store *store, int64_t before_ms,
+                                   const struct script_answer *answer)
+{
+    const int64_t merging_ms = store->conf->hold_ms + 2 * RECONNECT_MS;
+
+    if (before_ms == answer->since_ms)
+        return STORE_AS_BEFORE;
+    if (before_ms == 0)
+        return answer->now_ms - answer->since_ms < merging_ms ? STORE_IS_NEW : STORE_AS_BEFORE;
+    return store->state >= STORE_MERGING ? STORE_HAS_FORGOTTEN : STORE_IS_NEW;
+}
+
 static void on_began(void *context, const struct script_answer *answer)
 {
     struct store *store = context;
 
     if (answer == NULL)
         return;
-    const bool has_forgotten = store->began_ms != 0 && store->began_ms != answer->since_ms;
+    const enum store_memory memory = memory_of(store, store->began_ms, answer);
     store->began_ms = answer->since_ms;
-    if (!has_forgotten)
+    if (store->state >= STORE_MERGING && memory == STORE_AS_BEFORE)
         return;
+    if (store->setup_deadline_ms != 0)
+        arm(store->probe, monotonic_ms() + RECONNECT_MS);
+    store->setup_deadline_ms = 0;
+    arm_deadline(store);
     set_state(store, STORE_MERGING);
-    store->hooks.reached(store->hooks.context, STORE_HAS_FORGOTTEN);
+    store->hooks.reached(store->hooks.context, memory);
 }
 
-static void on_set_up(void *context, const struct script_answer *answer);
-
-static void try_store(struct store *store)
+static void ask(struct store *store, const struct script_call *call, store_callback *callback)
 {
-    struct store_command wanted = {.callback = on_set_up, .context = store};
+    const struct store_command wanted = {.call = *call, .callback = callback, .context = store};
 
-    script_call_probe(&wanted.call, store->conf->prefix, true);
     if (!submit(store, &wanted))
         go_away(store, "out of memory");
 }
 
-/* Now, and then every RECONNECT_MS. */
+/* It has the keys, and can write: it is the one. */
+static void on_tried(void *context, const struct script_answer *answer)
+{
+    struct store *store = context;
+    struct script_call call;
+
+    if (answer == NULL)
+        return;
+    script_call_began(&call, store->conf->prefix, store->run_id);
+    ask(store, &call, on_began);
+}
+
+static void try_store(struct store *store)
+{
+    struct script_call call;
+
+    script_call_probe(&call, store->conf->prefix, true);
+    ask(store, &call, on_tried);
+}
+
 static void probe_store(struct store *store)
 {
     struct script_call call;
@@ -453,28 +485,8 @@ static void probe_store(struct store *store)
     arm(store->probe, monotonic_ms() + RECONNECT_MS);
     script_call_probe(&call, store->conf->prefix, false);
     store_call(store, &call, on_alive, store);
-    script_call_began(&call, store->conf->prefix);
+    script_call_began(&call, store->conf->prefix, store->run_id);
     store_call(store, &call, on_began, store);
-}
-
-/* It has the keys, and can write: it is the one. */
-static void on_set_up(void *context, const struct script_answer *answer)
-{
-    struct store *store = context;
-
-    if (answer == NULL)
-        return;
-    store->setup_deadline_ms = 0;
-    arm_deadline(store);
-    const bool is_new = store->run_id[0] == '\0' ? store->is_young
-                                                 : strcmp(store->run_id, store->found_run_id) != 0;
-    snprintf(store->run_id, sizeof store->run_id, "%s", store->found_run_id);
-    if (is_new)
-        store->began_ms = 0;
-    set_state(store, STORE_MERGING);
-    store->hooks.reached(store->hooks.context, is_new ? STORE_IS_NEW : STORE_AS_BEFORE);
-    if (store->connection != NULL)
-        probe_store(store);
 }
 
 static void on_loaded(redisAsyncContext *connection, void *data, void *context)
@@ -526,15 +538,6 @@ static void on_time(redisAsyncContext *connection, void *data, void *context)
     store->offset_ms = seconds * 1000 + microseconds / 1000 - monotonic_ms();
 }
 
-/* Other hosts may not have told it yet what they know. */
-static bool is_young(const struct store *store, const char *info)
-{
-    char uptime_sec[ROLE_SIZE] = "0";
-
-    find_value(info, "uptime_in_seconds:", uptime_sec, sizeof uptime_sec);
-    return strtoll(uptime_sec, NULL, 10) < (store->conf->hold_ms + 2 * RECONNECT_MS) / 1000;
-}
-
 static void on_info(redisAsyncContext *connection, void *data, void *context)
 {
     struct store *store = connection->data;
@@ -544,16 +547,14 @@ static void on_info(redisAsyncContext *connection, void *data, void *context)
     if (store == NULL || reply == NULL)
         return;
     if (reply->type == REDIS_REPLY_STRING)
-        find_value(reply->str, context == NULL ? "run_id:" : "role:",
-                   context == NULL ? store->found_run_id : role,
-                   context == NULL ? sizeof store->found_run_id : sizeof role);
+        find_value(reply->str,
+                   context == NULL ? "run_id:" : "role:", context == NULL ? store->run_id : role,
+                   context == NULL ? sizeof store->run_id : sizeof role);
     if (context != NULL && reply->type == REDIS_REPLY_STRING)
         find_value(reply->str, "connected_slaves:", store->replicas, sizeof store->replicas);
-    if (context == NULL && reply->type == REDIS_REPLY_STRING) {
-        store->is_young = is_young(store, reply->str);
-        /* redis_mode, or server_mode of valkey. */
+    if (context == NULL &&
+        reply->type == REDIS_REPLY_STRING) /* redis_mode, or server_mode of valkey */
         store->in_cluster = strstr(reply->str, "_mode:cluster") != NULL;
-    }
     /* A replica in a cluster tells where its primary is, when it is asked for a key. */
     if (context == NULL || strcmp(role, "master") == 0 || store->in_cluster)
         return;

@@ -28,7 +28,7 @@ struct store;
 
 enum store_memory {
     STORE_AS_BEFORE,
-    STORE_IS_NEW,       /* another run id than before, or nobody knows, and it has just started */
+    STORE_IS_NEW,       /* another server than before, or it has just begun to keep anything */
     STORE_HAS_FORGOTTEN /* somebody has emptied it while this host was connected */
 };
 

@@ -50,9 +50,11 @@ static void calls(void **state)
     assert_words(&call, "trial n 1 1 1 0");
     script_call_probe(&call, "p", false);
     assert_words(&call, "probe n 1 1 1 0");
-    script_call_began(&call, "p");
+    script_call_began(&call, "p", "01ef");
     assert_string_equal(call.key, "p:{p}:hosts");
-    assert_words(&call, "began n 1 1 1 0");
+    assert_words(&call, "began n 1 1 1 0 01ef");
+    script_call_began(&call, "p", "run 1");
+    assert_words(&call, "began n 1 1 1 0 0");
 }
 
 static void origins_and_limits(void **state)

@@ -28,8 +28,9 @@
 --            has kept what it is told
 --
 -- All but look, announce, mark and marks answer {status, failures, in flight, lock_left_ms (-1:
--- forever), now_ms, changes of the count, locked_ms: since when (0: is not)}. An attempt keeps its id, whatever happens: asking twice
--- takes one slot, settling twice is one failure, and so is a lease that ended before that.
+-- forever), now_ms, changes of the count, locked_ms: since when (0: is not, or the failure that is told
+-- has nothing to do with it)}. An attempt keeps its id, whatever happens: asking twice takes one slot,
+-- settling twice is one failure, and so is a lease that ended before that.
 --
 -- Time is the store's own, in milliseconds. Whatever is read may have been written by a host
 -- that an attacker owns: damage of any kind locks the user, as if the limit had just been
@@ -263,6 +264,14 @@ local function lock_at_limit(record, limits)
     record.locked = math.max(1, latest_failure(record))
     expire_lock(record, limits)
     return true
+end
+
+-- Some of what has led to a lock does not count any more. Others may have told of that lock, and not
+-- of all that led to it.
+local function end_undeserved_lock(record, limits)
+    if not record.told and #record.failures < strictest(record, limits).max then
+        record.locked = 0
+    end
 end
 
 local function drop_old(record, limits, at)
@@ -650,16 +659,18 @@ local function renew(origin, limits)
 end
 
 -- A success makes good what has failed, but for what others, with whom the origin shares a
--- count, have failed. by_then: what failed later stays.
+-- count, have failed. by_then: what failed later stays. A lock from before stays, too; one that began
+-- later may be due to what the store has not known to be good.
 local function clear_failures(record, name, origin, limits, by_then)
     local kept, shares = {}, counts_by_source(origin, limits) and name ~= origin
-    if record.locked ~= 0 then return end
+    if record.locked ~= 0 and record.locked <= by_then then return end
     for _, failure in ipairs(record.failures) do
         if failure.at > by_then or (shares and failure.owner ~= origin) then
             kept[#kept + 1] = failure
         end
     end
     record.failures = kept
+    end_undeserved_lock(record, limits)
     if not shares then record.cleared = math.max(record.cleared, by_then) end
 end
 
@@ -691,17 +702,15 @@ local function take_back(meta, origin, limits, id)
     local all = lapsed_failures(meta, origin, limits, id)
     for _, found in ipairs(all) do
         table.remove(found.record.failures, found.at)
-        if not found.record.told and
-            #found.record.failures < strictest(found.record, limits).max then
-            found.record.locked = 0
-        end
+        end_undeserved_lock(found.record, limits)
         change(found.name, found.record)
     end
     return #all > 0
 end
 
 -- The store has no lease: what happened counts. What had failed or stalled when an administrator
--- unlocked is forgotten, as in forget(); and so is what has failed when the lock that it told of is over.
+-- unlocked is forgotten, as in forget(); and so is what has failed when the lock that it told of is over:
+-- then a later lock is none of its host's business.
 local function settle_unknown(meta, origin, limits, entry, end_of)
     local name, meta_changed, assigned = find_record(meta, origin, limits)
     local record = load_record(name)
@@ -720,7 +729,9 @@ local function settle_unknown(meta, origin, limits, entry, end_of)
         did = true
     end
     if did then change(name, record) end
-    return finish(UNKNOWN, meta_changed and meta or nil, record, limits)
+    local result = finish(UNKNOWN, meta_changed and meta or nil, record, limits)
+    if not find(record.failures, entry.id) then result[7] = 0 end
+    return result
 end
 
 local function settle(origin, limits)
@@ -796,7 +807,10 @@ end
 
 -- What has failed later may have locked the user again.
 local function end_lock(record, at, limits)
-    if record.told and record.locked > at then return end
+    if record.locked > at then
+        end_undeserved_lock(record, limits)
+        return
+    end
     record.locked, record.told = 0, false
     lock_at_limit(record, limits)
 end

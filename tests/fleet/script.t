@@ -494,6 +494,37 @@ def tells_again_of_a_lock():
               "taking back a lease that has ended does not end a lock that others have told of")
 
 
+def forgets_a_lock_when_another_one_began():
+    """a host tells of a lock that is over, and meanwhile others have locked the user again"""
+    window, short, long = 15 * MINUTE, 10 * MINUTE, 120 * MINUTE
+    for begin, limits in ((START_MS - long, (3, window, long, 0)), (START_MS - SECOND, (3, window, short, 0))):
+        script = fresh((3, window, short, 0))
+        if begin > START_MS - long:
+            script.forget()
+            script.at(START_MS + SECOND)
+        for n in range(3):
+            fail(script, f"b{n}")
+        script.limits = limits
+        answer = told(script, "a1", FAILED, begin, locked=begin)
+        tap.equal((answer[0], answer[6]), (UNKNOWN, 0), "it hears that this lock is none of its own")
+        tap.equal(script.look()["network"][0], 3, "... and its failure is not among what has led to it")
+
+
+def makes_good_in_any_order():
+    """a success is told after what has failed before and after it"""
+    script = fresh()
+    for attempt, ended in ("a1", -5000), ("a2", -4000), ("a3", -2000):
+        told(script, attempt, FAILED, START_MS + ended)
+    tap.equal(script.look(), {"network": (3, 0, 10 * MINUTE - 2000)}, "the store takes that for a lock")
+    told(script, "b1", SUCCEEDED, START_MS - 3000)
+    tap.equal(script.look(), {"network": (1, 0, 0)}, "... until it knows of the success between them")
+    script = fresh()
+    for attempt, ended in ("a1", -5000), ("a2", -4000), ("a3", -2000):
+        told(script, attempt, FAILED, START_MS + ended, locked=START_MS - 2000)
+    told(script, "b1", SUCCEEDED, START_MS - 3000)
+    tap.equal(script.look()["network"][2], 10 * MINUTE - 2000, "a lock that was answered before goes on")
+
+
 def tells_again_that_a_user_was_unlocked():
     """hosts tell of failures, and one that they were forgotten, in any order"""
     def tell_failures(script):
@@ -796,6 +827,7 @@ try:
     STORE = Connection(SERVER.path)
     tap.run(counts_as_a_ledger_does, has_one_clock, applies_the_strictest_limits,
             tells_again_what_a_host_knows, counts_what_it_has_forgotten, tells_again_of_a_lock,
+            forgets_a_lock_when_another_one_began, makes_good_in_any_order,
             tells_again_that_a_user_was_unlocked,
             goes_on_when_the_clock_goes_back, keeps_marks_until_they_are_read,
             corrects_a_lapsed_lease, counts_each_attempt_once,

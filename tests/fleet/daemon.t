@@ -15,7 +15,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
 from host.files import REPOSITORY, read, write
-from host.fleet import (ADMIT, CLEAR, FAILED, HOSTS_OF, LOOK, MARK, MARKS_OF, REPORT, SETTLE, STATUS_OF,
+from host.fleet import (ADMIT, CLEAR, FAILED, FOREVER, HOSTS_OF, LOOK, MARK, MARKS_OF, REPORT, SETTLE, STATUS_OF,
                         SUCCEEDED, WITHDRAWN, Daemon, Question, documented_rights, request)
 from host.relay import Relay
 from host.store import Connection, Monitor, Server
@@ -387,6 +387,27 @@ def tells_what_ends_while_it_tells():
         tap.equal(scene.counts(), (1, 0), "its host is not through before it has told that, too")
 
 
+def tells_no_more_than_is_answered_in_time():
+    """a host that knows thousands of failures, as if all users were locked for ever"""
+    with CutOff(lease_ms=LEASE_MS) as scene:
+        mark = scene.far.log.mark()
+        scene.relay.cut()
+        scene.far.log.wait("the store is away", mark)
+        for number in range(3000):
+            scene.far.attempt(user=f"u{number}", limits=(1, 900000, FOREVER, 0)).settle(FAILED, REPORT)
+        scene.relay.hold_answers_to(b"\r\nsettle\r\n")
+        scene.relay.heal()
+        scene.relay.held.wait()
+        # The daemon answers this after it has written what it tells now.
+        Question(scene.far, STATUS_OF)
+        wait_until(lambda: scene.relay.received.count(b"\r\nbegan\r\n") > 0)
+        tap.equal(scene.relay.received.count(b"\r\nsettle\r\n"), 128, "it tells 128 of them, and waits")
+        scene.relay.unblock()
+        scene.far.log.wait(REACHED, mark)
+        keys = Connection(scene.fleet.server.path).call("KEYS", "tmout:{tmout}:a:*")
+        tap.equal(len(keys), 3000, "... and all, by and by")
+
+
 def believes_a_report_after_a_withdrawal():
     """a process that gives up waiting for the fleet, and is admitted alone"""
     with Fleet(hosts=1) as fleet:
@@ -736,6 +757,7 @@ tap.in_parallel([counts_for_all, refuses_nobody_for_others, shows_moves_to_all_w
                  keeps_a_lock_for_as_long_as_it_lasts, forgets_what_another_host_has_unlocked, tells_again_that_a_user_was_unlocked,
                  counts_once_if_an_answer_is_lost,
                  tells_again_how_attempts_have_ended, tells_what_ends_while_it_tells,
+                 tells_no_more_than_is_answered_in_time,
                  believes_a_report_after_a_withdrawal, hears_whom_it_dismisses,
                  knows_what_a_success_makes_good, holds_admissions, a_frozen_store_is_away,
                  asks_an_idle_store, a_replica_is_away,

@@ -14,6 +14,7 @@ class Relay:
         # What was received is passed on: to the store, and from it.
         self.open, self.answering = threading.Event(), threading.Event()
         self.holds_at, self.held = None, threading.Event()
+        self.received = b""  # by the store, while answers are held
         self.unblock()
         self.is_cut = False
         self.sockets = []
@@ -45,6 +46,8 @@ class Relay:
                     self.lose_answers()
                     self.held.set()
                 is_open.wait()
+                if is_open is self.open and self.held.is_set():
+                    self.received += data
                 target.sendall(data)
         for end in source, target:
             with contextlib.suppress(OSError):

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <sys/queue.h>
 
-enum { JOURNAL_TICK_SLACK_USEC = 100 * 1000 };
+/* CALLS_MAX: how many are told at a time. All at once, the last answer would come too late, and end
+ * the connection; then they would all be told again. */
+enum { JOURNAL_TICK_SLACK_USEC = 100 * 1000, CALLS_MAX = 128 };
 
 struct journal_entry {
     struct journal *journal;
@@ -16,12 +18,15 @@ struct journal_entry {
     bool told;               /* the store knows how it ended */
     bool busy;               /* a command about it has not been answered */
     bool gone;               /* to be freed by on_tick(), when it is not busy */
+    bool due;                /* in the list of those that are told next */
+    bool is_call;            /* one of journal->calls */
+    bool again;              /* to be told when what it is busy with has been answered */
     int64_t since_ms, at_ms; /* CLOCK_MONOTONIC: its admission and its end */
     /* Where the store has answered that the user is locked, since when, and when it has been told
      * last; request.limits.lock_ms is then how long that lock lasts. */
     bool locked;
     int64_t locked_ms, told_ms;
-    TAILQ_ENTRY(journal_entry) link;
+    TAILQ_ENTRY(journal_entry) link, due_link;
 };
 
 struct journal {
@@ -32,8 +37,9 @@ struct journal {
     void *context;
     sd_event_source *timer;
     TAILQ_HEAD(journal_entries, journal_entry) entries; /* the oldest first */
-    size_t count, untold; /* untold: commands of journal_tell_all() without an answer */
-    bool telling;
+    TAILQ_HEAD(journal_due, journal_entry) due;         /* the next first */
+    size_t count, calls;   /* calls: of those that were due, without an answer */
+    bool telling, merging; /* in tell_due(); on behalf of journal_tell_all() */
 };
 
 size_t journal_size(const struct journal *journal)
@@ -59,18 +65,6 @@ static struct script_target target_of(const struct journal_entry *entry)
 }
 
 /* --- settlement ----------------------------------------------------------------------- */
-
-static void after_answer(struct journal_entry *entry)
-{
-    struct journal *journal = entry->journal;
-    const bool was_telling = journal->telling;
-
-    entry->busy = false;
-    if (was_telling && --journal->untold == 0) {
-        journal->telling = false;
-        store_merged(journal->store);
-    }
-}
 
 /* A withdrawal stays: a store that has lost it takes the attempt for one in flight. */
 static bool can_be_forgotten(const struct journal_entry *entry)
@@ -139,14 +133,17 @@ static void note_answer(struct journal_entry *entry, const struct script_answer 
         note_end_of_lock(entry, answer);
 }
 
+static void after_answer(struct journal_entry *entry);
+static void tell_too(struct journal_entry *entry);
+
 static void on_settled(void *context, const struct script_answer *answer)
 {
     struct journal_entry *entry = context;
     struct journal *journal = entry->journal;
 
     note_answer(entry, answer);
-    entry->busy = false;
-    if (answer != NULL)
+    after_answer(entry);
+    if (answer != NULL && store_state(journal->store) == STORE_UP)
         journal->settled(journal->context);
 }
 
@@ -259,10 +256,14 @@ void journal_settle(struct journal *journal, const struct fleet_request *request
     entry->at_ms = end_of(request);
     if (request->outcome == ATTEMPT_SUCCEEDED)
         forget_failures(entry);
-    /* While it is told everything, or away, this is told when it is reached. A renewal that is
-     * on its way does no harm. */
-    if (store_state(journal->store) == STORE_UP && !entry->busy)
+    /* While the store is away, this is told when it is reached; else, if something has been told of
+     * it, after the answer. */
+    if (entry->busy)
+        return;
+    if (store_state(journal->store) == STORE_UP)
         tell_end(entry, store_time_by_ms(journal->store, entry->at_ms), on_settled);
+    else if (store_state(journal->store) == STORE_MERGING)
+        tell_too(entry);
 }
 
 void journal_unlocked(struct journal *journal, const struct fleet_request *request, int64_t at_ms)
@@ -270,7 +271,7 @@ void journal_unlocked(struct journal *journal, const struct fleet_request *reque
     struct journal_entry *entry;
 
     TAILQ_FOREACH(entry, &journal->entries, link)
-    if (can_be_forgotten(entry) && entry->at_ms <= at_ms &&
+    if (can_be_forgotten(entry) && entry->told && entry->at_ms <= at_ms &&
         strcmp(entry->request.user, request->user) == 0)
         drop(entry);
     entry = add_entry(journal, request);
@@ -282,20 +283,12 @@ void journal_unlocked(struct journal *journal, const struct fleet_request *reque
 
 /* --- telling everything --------------------------------------------------------------------- */
 
-static void on_end_told(void *context, const struct script_answer *answer)
-{
-    struct journal_entry *entry = context;
-
-    note_answer(entry, answer);
-    after_answer(entry);
-}
-
 static void on_lease_told(void *context, const struct script_answer *answer)
 {
     struct journal_entry *entry = context;
 
     if (answer != NULL && !entry->in_flight && !entry->gone)
-        tell_past_end(entry, on_end_told); /* it has ended meanwhile */
+        tell_past_end(entry, on_settled); /* it has ended meanwhile */
     else
         after_answer(entry);
 }
@@ -328,7 +321,7 @@ static void tell_again(struct journal_entry *entry)
         return;
     }
     if (!entry->in_flight) {
-        tell_past_end(entry, on_end_told);
+        tell_past_end(entry, on_settled);
         return;
     }
     script_call_merge(&call, &target, store_time_ms(store, entry->since_ms));
@@ -336,23 +329,95 @@ static void tell_again(struct journal_entry *entry)
     store_call(store, &call, on_lease_told, entry);
 }
 
+static void begin_call(struct journal_entry *entry)
+{
+    entry->is_call = true;
+    entry->journal->calls++;
+}
+
+static void end_call(struct journal_entry *entry)
+{
+    if (entry->is_call)
+        entry->journal->calls--;
+    entry->is_call = entry->again = false;
+}
+
+/* Nobody is told while the store is away: when it is reached, everybody is. */
+static struct journal_entry *next_due(struct journal *journal)
+{
+    struct journal_entry *entry;
+
+    while ((entry = TAILQ_FIRST(&journal->due)) != NULL &&
+           (journal->calls < CALLS_MAX || store_state(journal->store) < STORE_MERGING)) {
+        TAILQ_REMOVE(&journal->due, entry, due_link);
+        entry->due = false;
+        if (!entry->gone && store_state(journal->store) >= STORE_MERGING)
+            return entry;
+    }
+    return NULL;
+}
+
+static void tell_due(struct journal *journal)
+{
+    struct journal_entry *entry;
+
+    if (journal->telling)
+        return; /* an answer has come at once: that there is none */
+    journal->telling = true;
+    while ((entry = next_due(journal)) != NULL) {
+        begin_call(entry);
+        if (entry->busy)
+            entry->again = true;
+        else
+            tell_again(entry);
+    }
+    journal->telling = false;
+    if (journal->merging && journal->calls == 0) {
+        journal->merging = false;
+        store_merged(journal->store);
+    }
+}
+
+static void after_answer(struct journal_entry *entry)
+{
+    const bool again =
+        entry->again && !entry->gone && store_state(entry->journal->store) >= STORE_MERGING;
+
+    entry->busy = entry->again = false;
+    if (again) {
+        tell_again(entry);
+        return;
+    }
+    end_call(entry);
+    tell_due(entry->journal);
+}
+
+static void be_told(struct journal_entry *entry)
+{
+    if (entry->gone || entry->due || entry->again)
+        return;
+    if (entry->is_call) {
+        entry->again = true;
+        return;
+    }
+    entry->due = true;
+    TAILQ_INSERT_TAIL(&entry->journal->due, entry, due_link);
+}
+
+static void tell_too(struct journal_entry *entry)
+{
+    be_told(entry);
+    tell_due(entry->journal);
+}
+
 void journal_tell_all(struct journal *journal)
 {
     struct journal_entry *entry;
 
-    if (!journal->telling)
-        journal->untold = 0;
-    journal->telling = true;
-    journal->untold++; /* this function */
-    for (entry = TAILQ_FIRST(&journal->entries); entry != NULL; entry = TAILQ_NEXT(entry, link))
-        if (!entry->busy && !entry->gone) {
-            journal->untold++;
-            tell_again(entry);
-        }
-    if (--journal->untold == 0) {
-        journal->telling = false;
-        store_merged(journal->store);
-    }
+    journal->merging = true;
+    TAILQ_FOREACH(entry, &journal->entries, link)
+    be_told(entry);
+    tell_due(journal);
 }
 
 /* --- as time goes by ----------------------------------------------------------------------------
@@ -361,14 +426,14 @@ void journal_tell_all(struct journal *journal)
 static void on_renewed(void *context, const struct script_answer *answer)
 {
     struct journal_entry *entry = context;
-    const bool lost = answer != NULL && answer->status == SCRIPT_UNKNOWN;
+    const bool is_lost = entry->in_flight && answer != NULL && answer->status == SCRIPT_UNKNOWN;
+    const bool all_are_told = entry->journal->merging;
+    const bool has_ended = !entry->in_flight && !entry->told;
 
-    entry->busy = false;
-    if (entry->gone)
-        return;
-    if (!entry->in_flight && !entry->told && store_state(entry->journal->store) == STORE_UP)
-        tell_past_end(entry, on_settled); /* it has ended meanwhile */
-    else if (entry->in_flight && lost && store_state(entry->journal->store) == STORE_UP)
+    if (has_ended || (is_lost && all_are_told))
+        be_told(entry);
+    after_answer(entry);
+    if (is_lost && !all_are_told)
         journal_tell_all(entry->journal);
 }
 
@@ -412,7 +477,7 @@ static void look_after(struct journal_entry *entry, int64_t now_ms)
         entry->busy = true;
         store_call(store, &call, on_renewed, entry);
     } else if (is_to_be_told(entry, now_ms) && store_state(store) == STORE_UP) {
-        tell_past_end(entry, on_settled);
+        be_told(entry);
     }
 }
 
@@ -428,9 +493,12 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *context)
         next = TAILQ_NEXT(entry, link);
         if (!entry->gone || entry->busy)
             continue;
+        if (entry->due)
+            TAILQ_REMOVE(&journal->due, entry, due_link);
         TAILQ_REMOVE(&journal->entries, entry, link);
         free(entry);
     }
+    tell_due(journal);
     sd_event_source_set_time(source, (uint64_t)(now_ms + JOURNAL_RENEW_MS) * 1000);
     sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
     return 0;
@@ -445,6 +513,7 @@ struct journal *journal_new(sd_event *event, const struct fleet_conf *conf, cons
         return NULL;
     *journal = (struct journal){.conf = conf, .host = host, .settled = settled, .context = context};
     TAILQ_INIT(&journal->entries);
+    TAILQ_INIT(&journal->due);
     if (sd_event_add_time(event, &journal->timer, CLOCK_MONOTONIC, 0, JOURNAL_TICK_SLACK_USEC,
                           on_tick, journal) < 0) {
         free(journal);

@@ -415,8 +415,8 @@ void journal_tell_all(struct journal *journal)
     struct journal_entry *entry;
 
     journal->merging = true;
-    TAILQ_FOREACH(entry, &journal->entries, link)
-    be_told(entry);
+    for (entry = TAILQ_FIRST(&journal->entries); entry != NULL; entry = TAILQ_NEXT(entry, link))
+        be_told(entry);
     tell_due(journal);
 }
 

@@ -55,20 +55,31 @@ else
 all: audit-note
 endif
 
-# tmout-fleetd needs hiredis. FLEET=no builds without it.
-ifndef FLEET
-FLEET      := $(shell echo 'int main(void) { return redisAsyncConnect("", 0) != 0; }' | $(CC) $(CPPFLAGS) $(LDFLAGS) \
-                -include hiredis/async.h -x c -o /dev/null - -lhiredis 2>/dev/null && echo yes || echo no)
+# tmout-fleetd needs libvalkey, or hiredis. FLEET=no builds without it; FLEET_CLIENT chooses. Their TLS
+# is in a library of its own, which hiredis has since 1.0. FLEET_TLS=no builds without it.
+links = $(shell echo 'int main(void) { return !($(1)); }' | $(CC) $(CPPFLAGS) $(LDFLAGS) -w \
+          $(patsubst %,-include %.h,$(2)) -x c -o /dev/null - $(3) 2>/dev/null && echo yes || echo no)
+ifndef FLEET_CLIENT
+FLEET_CLIENT := $(if $(filter yes,$(call links,valkeyAsyncFree,valkey/async,-lvalkey)),valkey,hiredis)
 endif
-# TLS is in a library of hiredis' own, since 1.0. FLEET_TLS=no builds without it.
-ifndef FLEET_TLS
-FLEET_TLS  := $(if $(filter yes,$(FLEET)),$(shell echo 'int main(void) { return redisInitiateSSL(0, SSL_new(0)); }' | \
-                $(CC) $(CPPFLAGS) $(LDFLAGS) -include hiredis/hiredis.h -include hiredis/hiredis_ssl.h -include openssl/ssl.h \
-                -x c -o /dev/null - -lhiredis_ssl -lhiredis -lssl -lcrypto 2>/dev/null && echo yes || echo no),no)
+ifeq ($(FLEET_CLIENT),valkey)
+CPPFLAGS   += -DHAVE_LIBVALKEY
+CLIENT_LIBS     := -lvalkey
+CLIENT_TLS_LIBS := -lvalkey_tls
+FLEET      ?= $(call links,valkeyAsyncFree,valkey/async,$(CLIENT_LIBS))
+FLEET_TLS  ?= $(call links,valkeyInitiateTLS && SSL_new,valkey/async valkey/tls openssl/ssl,$(CLIENT_TLS_LIBS) $(CLIENT_LIBS) -lssl -lcrypto)
+else
+CLIENT_LIBS     := -lhiredis
+CLIENT_TLS_LIBS := -lhiredis_ssl
+FLEET      ?= $(call links,redisAsyncFree,hiredis/async,$(CLIENT_LIBS))
+FLEET_TLS  ?= $(call links,redisInitiateSSL && SSL_new,hiredis/hiredis hiredis/hiredis_ssl openssl/ssl,$(CLIENT_TLS_LIBS) $(CLIENT_LIBS) -lssl -lcrypto)
 endif
+# A variable of ?= is computed at each use.
+FLEET      := $(FLEET)
+FLEET_TLS  := $(if $(filter yes,$(FLEET)),$(FLEET_TLS),no)
 ifeq ($(FLEET_TLS),yes)
-CPPFLAGS   += -DHAVE_HIREDIS_TLS
-TLS_LIBS   := -lhiredis_ssl -lssl -lcrypto
+CPPFLAGS   += -DHAVE_FLEET_TLS
+CLIENT_LIBS := $(CLIENT_TLS_LIBS) $(CLIENT_LIBS) -lssl -lcrypto
 else
 all: fleet-note
 endif
@@ -110,10 +121,10 @@ audit-note:
 .PHONY: fleet-note
 fleet-note:
 ifeq ($(FLEET),yes)
-	@echo 'pam_tmout: configured without hiredis_ssl and OpenSSL, so tmout-fleetd has no TLS: the store' \
+	@echo 'pam_tmout: configured without hiredis_ssl or libvalkey_tls, so tmout-fleetd has no TLS: the store' \
 	    'must be a Unix socket or on loopback'
 else
-	@echo 'pam_tmout: configured without hiredis, so tmout-fleetd is not built' \
+	@echo 'pam_tmout: configured without libvalkey or hiredis, so tmout-fleetd is not built' \
 	    '(libhiredis-dev or hiredis-devel)'
 endif
 
@@ -189,7 +200,7 @@ $(BUILD)/fleet/fleet_script.o: $(BUILD)/fleet/fleet_script.c
 	$(COMPILE) -c -o $@ $<
 
 $(BUILD)/tmout-fleetd: $(BUILD)/fleet/fleet_script.o $(call objects,$(FLEETD_SOURCES) $(filter-out $(AUDIT_SOURCES),$(LOGIN_SOURCES)) $(COMPILER_SOURCES))
-	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libsystemd libconfuse) $(TLS_LIBS) -lhiredis -Wl,--as-needed -ldl
+	$(LINK) -pie -o $@ $^ $$($(PKG_CONFIG) --libs libsystemd libconfuse) $(CLIENT_LIBS) -Wl,--as-needed -ldl
 
 $(BUILD)/%.service: conf/%.service.in Makefile $(BUILD)/paths
 	sed 's|@BINDIR@|$(BINDIR)|; s|@SBINDIR@|$(SBINDIR)|' $< > $@
@@ -539,7 +550,7 @@ build/fuzz/%: tests/fuzz/%.c build/fuzz/tested.a $(wildcard tests/fuzz/*.h)
 	    $$($(PKG_CONFIG) --libs libconfuse jansson libcrypto) $(AUDIT_LIBS) $(FUZZ_LIBS)
 
 build/fuzz/fuzz_fleet_store: $(patsubst %.c,build/fuzz/obj/%.o,$(filter-out %/main.c,$(FLEETD_SOURCES))) $(BUILD)/fleet/fleet_script.o
-build/fuzz/fuzz_fleet_store: FUZZ_LIBS = $$($(PKG_CONFIG) --libs libsystemd) -lhiredis
+build/fuzz/fuzz_fleet_store: FUZZ_LIBS = $$($(PKG_CONFIG) --libs libsystemd) $(CLIENT_LIBS)
 
 fuzz: dependencies-fuzz
 	@$(MAKE) --no-print-directory --silent fuzz-build

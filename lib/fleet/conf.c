@@ -58,7 +58,7 @@ static struct {
 
 bool fleet_conf_has_tls(void)
 {
-#ifdef HAVE_HIREDIS_TLS
+#ifdef HAVE_FLEET_TLS
     return true;
 #else
     return false;

@@ -40,7 +40,7 @@ static const char usage_text[] =
     "\nAsks the store that the hosts of a fleet share, as tmout-fleet.conf says, whether a\n"
     "password may be checked. systemd starts it with its socket.\n";
 
-#ifdef HAVE_HIREDIS_TLS
+#ifdef HAVE_FLEET_TLS
 static const char version_text[] = "tmout-fleetd " TMOUT_VERSION "\nwith TLS";
 #else
 static const char version_text[] = "tmout-fleetd " TMOUT_VERSION "\nwithout TLS";

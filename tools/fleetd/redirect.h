@@ -10,8 +10,7 @@
 #define TMOUT_FLEETD_REDIRECT_H
 
 #include "lib/fleet/conf.h"
-
-#include <hiredis/hiredis.h>
+#include "tools/fleetd/client_library.h"
 
 int redirect_by_sentinel(const redisReply *reply, const struct fleet_conf *conf,
                          struct fleet_endpoint *primary, char *why, size_t size);

@@ -573,7 +573,7 @@ static void on_auth(redisAsyncContext *connection, void *data, void *context)
         go_away(store, "it rejects the ACL user or password");
 }
 
-static void on_connected(const redisAsyncContext *connection, int status)
+static void on_connected(begun_connection *connection, int status)
 {
     struct store *store = connection->data;
     char why[WHY_SIZE];

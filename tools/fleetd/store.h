@@ -7,10 +7,10 @@
 #define TMOUT_FLEETD_STORE_H
 
 #include "lib/fleet/conf.h"
+#include "tools/fleetd/client_library.h"
 #include "tools/fleetd/script_call.h"
 #include "tools/fleetd/store_tls.h"
 
-#include <hiredis/hiredis.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>

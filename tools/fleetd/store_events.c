@@ -89,38 +89,38 @@ static bool may_make(const redisReadTask *task, size_t objects)
     return true;
 }
 
-static redisReplyObjectFunctions *made_by_hiredis;
+static redisReplyObjectFunctions *made_by_client;
 
 static void *make_string(const redisReadTask *task, char *text, size_t size)
 {
-    return may_make(task, 1) ? made_by_hiredis->createString(task, text, size) : NULL;
+    return may_make(task, 1) ? made_by_client->createString(task, text, size) : NULL;
 }
 
-#if HIREDIS_MAJOR >= 1
+#if CLIENT_HAS_RESP3
 static void *make_array(const redisReadTask *task, size_t elements)
 {
-    return may_make(task, elements) ? made_by_hiredis->createArray(task, elements) : NULL;
+    return may_make(task, elements) ? made_by_client->createArray(task, elements) : NULL;
 }
 #else
 static void *make_array(const redisReadTask *task, int elements)
 {
     return elements >= 0 && may_make(task, (size_t)elements)
-               ? made_by_hiredis->createArray(task, elements)
+               ? made_by_client->createArray(task, elements)
                : NULL;
 }
 #endif
 
 static void *make_integer(const redisReadTask *task, long long number)
 {
-    return may_make(task, 1) ? made_by_hiredis->createInteger(task, number) : NULL;
+    return may_make(task, 1) ? made_by_client->createInteger(task, number) : NULL;
 }
 
 static void *make_nil(const redisReadTask *task)
 {
-    return may_make(task, 1) ? made_by_hiredis->createNil(task) : NULL;
+    return may_make(task, 1) ? made_by_client->createNil(task) : NULL;
 }
 
-#if HIREDIS_MAJOR >= 1
+#if CLIENT_HAS_RESP3
 /* RESP3, which nobody has asked for. Without a function, hiredis would hand on the number of the
  * type as if it were an answer's address. */
 static void *refuse_double(const redisReadTask *task, double number, char *text, size_t size)
@@ -144,13 +144,13 @@ static void limit_answers(struct store_events *events)
 {
     redisReader *reader = events->connection->c.reader;
 
-    made_by_hiredis = reader->fn;
+    made_by_client = reader->fn;
     events->make = *reader->fn;
     events->make.createString = make_string;
     events->make.createArray = make_array;
     events->make.createInteger = make_integer;
     events->make.createNil = make_nil;
-#if HIREDIS_MAJOR >= 1
+#if CLIENT_HAS_RESP3
     events->make.createDouble = refuse_double;
     events->make.createBool = refuse_bool;
 #endif

@@ -3,7 +3,8 @@
 #ifndef TMOUT_FLEETD_STORE_EVENTS_H
 #define TMOUT_FLEETD_STORE_EVENTS_H
 
-#include <hiredis/async.h>
+#include "tools/fleetd/client_library.h"
+
 #include <systemd/sd-event.h>
 
 /* Returns 0, or -1: out of memory. hiredis frees it with the connection. */

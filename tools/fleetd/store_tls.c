@@ -1,11 +1,10 @@
 #include "tools/fleetd/store_tls.h"
 
-#ifdef HAVE_HIREDIS_TLS
+#ifdef HAVE_FLEET_TLS
 
 #include "lib/fleet/files.h"
 
 #include <arpa/inet.h>
-#include <hiredis/hiredis_ssl.h>
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>

@@ -8,8 +8,8 @@
 
 #include "lib/fleet/conf.h"
 #include "lib/host/failure.h"
+#include "tools/fleetd/client_library.h"
 
-#include <hiredis/async.h>
 #include <stdbool.h>
 #include <stddef.h>
 

@@ -320,4 +320,8 @@ if kit; then
     tmoutctl audit --check host-mac
     by_password alice right-alice "$where"
     metrics
+    for unit in tmoutd tmout-apply tmout-prune tmout-fleetd tmout-fleetd-unlock; do
+        systemctl restart "$unit"
+        echo "$unit: $?"
+    done
 fi

@@ -62,6 +62,8 @@ DENIED = (("snapshot", "/var/lib/tmout/policy.v1", 255), ("ledgers", "/var/lib/t
           ("registry", "/run/tmout", 0), ("module", "/var/lib/tmout", 255))
 # Root, whom nothing confines, can write where logins cannot.
 ONLY_ROOT_CAN = ["< tmout_passwords_rejected 0", "> tmout_passwords_rejected 1"]
+# What has to start, whatever the booleans are.
+UNITS = "tmoutd", "tmout-apply", "tmout-prune", "tmout-fleetd", "tmout-fleetd-unlock"
 # Where programs of ours, or with our module, run.
 OUR_SIDE = re.compile(r'comm="tmout|:tmout[a-z_]*_t:|name="tmout')
 IN_OPEN = 0x20  # of inotify(7)
@@ -330,6 +332,8 @@ def report_labels(found):
     tap.matches(found["booleans"], r"flipped: \d\d+\nPASS  host-mac(.|\n)*\nstatus 0\n",
                 "with other booleans they get in")
     tap.equal(different_metrics(found["booleans"]), [], "and the metrics are the same")
+    tap.equal(re.findall(r"(?m)^(tmout[a-z-]*): (\d+)$", found["booleans"]), [(unit, "0") for unit in UNITS],
+              "and the units start")
 
 
 def report(without, with_kit):

@@ -14,7 +14,8 @@
 --   settle   id, host, outcome (0 failed, 1 succeeded, 2 withdrawn: its password was not
 --            checked), since_ms (when it was admitted), at_ms (when it ended; in the future: now),
 --            locked_ms (since when the user is locked, as the store has answered then, or 0)
---   merge    id, host, lease_ms, since_ms: the check goes on, and the store may have lost it
+--   merge    id, host, lease_ms, since_ms: the check goes on, and the store may have lost it; GIVEN_UP:
+--            it has no lease, and gets none
 --   forget   at_ms: an administrator has unlocked the user then (in the future: does so now)
 --   look     nothing
 --   announce host, policy: here KEYS[1] is no user's, but one for all hosts, whose field h
@@ -421,10 +422,11 @@ local function load_current(name, limits)
     return record
 end
 
-local function has_nothing(name, limits)
-    local record = load_current(name, limits)
+local function is_empty(record)
     return #record.failures == 0 and #record.leases == 0 and record.locked == 0
 end
+
+local function has_nothing(name, limits) return is_empty(load_current(name, limits)) end
 
 -- Sets of names, so that a step that turns out to be impossible has changed nothing.
 local function without_source(sources, name)
@@ -581,6 +583,15 @@ local function find_attempt(meta, origin, limits, id)
     return nil, nil
 end
 
+-- The same, up to date. What has just become a failure may be too old to count, or belong to a lock
+-- that is over: then it is not there, as if somebody had looked before.
+local function find_current(meta, origin, limits, id)
+    local name, record = find_attempt(meta, origin, limits, id)
+    if not name or not bring_up_to_date(record, limits) then return name, record end
+    change(name, record)
+    return find_attempt(meta, origin, limits, id)
+end
+
 local function answer(status, record, limits)
     return { status, #record.failures, #record.leases, lock_left(record, limits), now,
              record.changes, record.locked }
@@ -708,6 +719,9 @@ local function take_back(meta, origin, limits, id)
     return #all > 0
 end
 
+-- Was this attempt one that an administrator did not want to wait for?
+local function was_stalled(meta, since) return meta.cleared - since >= STALLED_MS end
+
 -- The store has no lease: what happened counts. What had failed or stalled when an administrator
 -- unlocked is forgotten, as in forget(); and so is what has failed when the lock that it told of is over:
 -- then a later lock is none of its host's business.
@@ -715,7 +729,7 @@ local function settle_unknown(meta, origin, limits, entry, end_of)
     local name, meta_changed, assigned = find_record(meta, origin, limits)
     local record = load_record(name)
     local did = bring_up_to_date(record, limits) or assigned
-    local counts = entry.at > meta.cleared and meta.cleared - end_of.since < STALLED_MS
+    local counts = entry.at > meta.cleared and not was_stalled(meta, end_of.since)
     local is_over = end_of.locked ~= 0 and left_of_lock(end_of.locked, limits.lock) == 0
     if counts and end_of.outcome == 0 and entry.at > record.cleared and not is_over then
         if end_of.locked > math.max(meta.cleared, record.cleared) then
@@ -739,8 +753,7 @@ local function settle(origin, limits)
     local since, at = past(integer(0, TIME_MAX)), past(integer(0, TIME_MAX))
     local locked = past(integer(0, TIME_MAX))
     local meta = load_meta()
-    local name, record = find_attempt(meta, origin, limits, id)
-    if name and bring_up_to_date(record, limits) then change(name, record) end
+    local name, record = find_current(meta, origin, limits, id)
     local lease = name and find(record.leases, id)
     if not name or (not lease and outcome ~= 0 and take_back(meta, origin, limits, id)) then
         return settle_unknown(meta, origin, limits, entry_of(id, at, origin, host, limits),
@@ -768,13 +781,15 @@ local function merge(origin, limits)
     local id, host = text('^%x+$'), text('^[%w_.-]+$')
     local lease_ms, since = integer(1, AGE_MAX_MS), past(integer(0, TIME_MAX))
     local meta = load_meta()
-    local known, record = find_attempt(meta, origin, limits, id)
-    if known and bring_up_to_date(record, limits) then change(known, record) end
+    local known, record = find_current(meta, origin, limits, id)
     if known and not take_back(meta, origin, limits, id) then
         return admit_again(meta, known, record, limits, id, lease_ms)
     end
     local name, meta_changed = find_record(meta, origin, limits)
     record = load_record(name)
+    if was_stalled(meta, since) then
+        return finish(GIVEN_UP, meta_changed and meta or nil, record, limits)
+    end
     if #record.failures + #record.leases < ATTEMPTS_MAX then
         record.leases[#record.leases + 1] = entry_of(id, since, origin, host, limits)
         renew_lease(record, #record.leases, lease_ms)
@@ -825,7 +840,7 @@ local function forget(_, limits)
         failures = failures + forget_by(record, at)
         end_lock(record, at, limits)
         change(name, record)
-        if #record.leases + #record.failures == 0 and not meta.sources[name] then
+        if is_empty(record) and record.cleared == at and not meta.sources[name] then
             changed[name] = false
         end
     end

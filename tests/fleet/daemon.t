@@ -374,6 +374,42 @@ def tells_again_how_attempts_have_ended():
             tap.equal(scene.counts(), expected, "... until its host has told")
 
 
+def tells_again_what_a_success_made_good():
+    """a replica takes over that has the leases of attempts that ended before a success"""
+    with CutOff(lease_ms=2000) as scene:
+        key, attempts = "tmout:{tmout}:a:anna", [scene.far.attempt().ask() for _ in range(3)]
+        tap.equal([attempt.answer() for attempt in attempts], ["admitted"] * 3, "three are in flight")
+        behind = [(name, scene.store.call("HGET", key, name).encode("latin-1"))
+                  for name in scene.store.call("HKEYS", key)]
+        for attempt, outcome in zip(attempts, (FAILED, SUCCEEDED, SUCCEEDED)):
+            attempt.settle(outcome)
+        wait_until(lambda: scene.counts() == (0, 0))
+        mark = scene.far.log.mark()
+        scene.relay.cut()
+        scene.far.log.wait("the store is away", mark)
+        for name, value in behind:
+            scene.store.call("HSET", key, name, value)
+        scene.relay.heal()
+        scene.far.log.wait(REACHED, mark)
+        tap.equal(scene.counts(), (0, 0), "their host tells how they ended, too")
+
+
+def ends_what_an_administrator_did_not_wait_for():
+    """a user is unlocked while an attempt has been in flight for long"""
+    with Fleet(hosts=1) as fleet:
+        host = fleet.hosts[0]
+        attempt, began = host.attempt().ask(), time.monotonic()
+        tap.equal(attempt.answer(), "admitted", "it is in flight")
+        wait_until(lambda: time.monotonic() - began > 10.1)
+        monitor = Monitor(fleet.server.path)
+        tap.equal(Question(host, CLEAR).failures, 1, "an administrator unlocks")
+        monitor.wait('"merge"')
+        tap.equal(Question(host, LOOK).counts(), {}, "its daemon tells that it goes on, in vain")
+        attempt.settle(FAILED)
+        monitor.wait('"settle"')
+        tap.equal(Question(host, LOOK).counts(), {}, "... and that it has failed, too")
+
+
 def tells_what_ends_while_it_tells():
     """an attempt ends between the question whether it is still in flight and the answer"""
     with CutOff(lease_ms=LEASE_MS) as scene:
@@ -617,7 +653,7 @@ def answers_questions():
         cleared = Question(one, CLEAR)
         tap.equal((cleared.status, cleared.failures, cleared.was_locked), ("done", 3, 1),
                   "an administrator unlocks")
-        tap.equal(known(one), 1, "this host knows no failure, but that the user was unlocked")
+        tap.equal(known(one), 3, "this host knows two failures for a little longer, and that the user was unlocked")
         tap.equal(other.try_once(SUCCEEDED), "admitted", "... and no host is locked")
         Connection(fleet.server.path).call("SET", "tmout:{tmout}:a:anna", "garbage")
         tap.ok(Question(one, LOOK).penalty_ms > 0, "damage locks, and shows")
@@ -762,6 +798,7 @@ tap.in_parallel([counts_for_all, refuses_nobody_for_others, shows_moves_to_all_w
                  keeps_a_lock_for_as_long_as_it_lasts, forgets_what_another_host_has_unlocked, tells_again_that_a_user_was_unlocked,
                  counts_once_if_an_answer_is_lost,
                  tells_again_how_attempts_have_ended, tells_what_ends_while_it_tells,
+                 tells_again_what_a_success_made_good, ends_what_an_administrator_did_not_wait_for,
                  tells_no_more_than_is_answered_in_time,
                  believes_a_report_after_a_withdrawal, hears_whom_it_dismisses,
                  knows_what_a_success_makes_good, holds_admissions, a_frozen_store_is_away,

@@ -5,7 +5,6 @@ The same random histories go through a ledger (tests/fleet/ledger_driver.c) and 
 lib/fleet/attempts.lua; if an answer differs, the history is made as short as possible and
 printed. HISTORIES is their number, SEED the first one's.
 """
-import ipaddress
 import os
 import random
 import shutil
@@ -15,78 +14,15 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
-from host.files import REPOSITORY, read
+from host.attempts_script import (ADMITTED, BUSY, CLOCK_LINE, FAILED, GIVEN_UP, KEY, LATE, LEASE_MS,
+                                  LOCKED, LONGEST_LEASE_MS, MINUTE, ON_TEST_CLOCK, SCRIPT, SECOND,
+                                  START_MS, SUCCEEDED, UNKNOWN, WITHDRAWN, Script, shortened)
+from host.files import REPOSITORY
 from host.store import Connection, Refused, Server
 from host.tap import tap
 
-SCRIPT = read(REPOSITORY + "/lib/fleet/attempts.lua")
 DRIVER = REPOSITORY + "/build/tests/fleet/ledger_driver"
-CLOCK_LINE = "local now = store_time_ms()"
-# The same script, with a clock that the test sets.
-ON_TEST_CLOCK = SCRIPT.replace(CLOCK_LINE, "local now = tonumber(redis.call('GET', 'clock'))")
-
-ADMITTED, BUSY, LOCKED, LATE, GIVEN_UP, UNKNOWN = range(6)
-FAILED, SUCCEEDED, WITHDRAWN = range(3)
-KEY = "tmout:{tmout}:a:anna"
-SECOND, MINUTE = 1000, 60 * 1000
-TIME_MAX = 2 ** 53 - 1
-LEASE_MS, LONGEST_LEASE_MS, START_MS = 8 * SECOND, 120 * SECOND, 1_000_000_000
 HISTORIES, SEED = int(os.environ.get("HISTORIES", "24")), int(os.environ.get("SEED", "1"))
-
-
-def origin_of(address):
-    """An address as the script knows it."""
-    if address == "network":
-        return "n"
-    packed = ipaddress.ip_address(address).packed
-    return ("4" if len(packed) == 4 else "6") + packed[:8].hex()
-
-
-def name_of(origin):
-    """A record's name as tmoutctl prints it."""
-    shared = {"n": "network", "o4": "other IPv4 addresses", "o6": "other IPv6 addresses"}
-    if origin in shared:
-        return shared[origin]
-    digits = bytes.fromhex(origin[1:])
-    if origin[0] == "4":
-        return str(ipaddress.ip_address(digits))
-    return f"{ipaddress.ip_address(digits.ljust(16, bytes(1)))}/{len(digits) * 8}"
-
-
-class Script:
-    """The script in a store, for one user."""
-
-    def __init__(self, connection, text=ON_TEST_CLOCK, key=KEY, limits=(3, 900000, 600000, 0)):
-        self.store, self.key, self.limits, self.host = connection, key, limits, "h1"
-        self.sha = connection.call("SCRIPT", "LOAD", text)
-
-    def call(self, operation, origin, *words):
-        return self.store.call("EVALSHA", self.sha, 1, self.key, operation, origin, *self.limits,
-                               *words)
-
-    def at(self, ms):
-        self.store.call("SET", "clock", ms)
-
-    def admit(self, attempt, address="network", lease=LEASE_MS, deadline=0):
-        return self.call("admit", origin_of(address), attempt, self.host, lease, deadline)
-
-    def renew(self, attempt, address="network", lease=LEASE_MS):
-        return self.call("renew", origin_of(address), attempt, lease)
-
-    def settle(self, attempt, outcome, address="network", since=1, at=TIME_MAX, locked=0):
-        return self.call("settle", origin_of(address), attempt, self.host, outcome, since, at, locked)
-
-    def merge(self, attempt, since, address="network", lease=LEASE_MS):
-        return self.call("merge", origin_of(address), attempt, self.host, lease, since)
-
-    def forget(self, at=TIME_MAX):
-        return self.call("forget", "n", at)
-
-    def look(self):
-        """A dictionary: name -> (failures, in flight, lock left)."""
-        return {name_of(name): tuple(counts)
-                for name, *counts, _ in self.call("look", "n")[2:]}
-
 
 
 class Ledger:
@@ -281,21 +217,6 @@ def disagreement(ledger, script, limits, steps):
 
 
 disagreement.seen = set()
-
-
-def shortened(fails, steps):
-    """The steps without those that are not needed for the failure."""
-    size = len(steps) // 2
-    while size > 0:
-        at = 0
-        while at < len(steps):
-            fewer = steps[:at] + steps[at + size:]
-            if fails(fewer):
-                steps = fewer
-            else:
-                at += size
-        size //= 2
-    return steps
 
 
 def counts_as_a_ledger_does():

@@ -15,7 +15,9 @@ struct journal_entry {
     struct fleet_request request;
     bool unlocks; /* no attempt, but an administrator has unlocked the user */
     bool in_flight;
+    bool given_up;           /* it has no lease, and the store gives it none */
     bool told;               /* the store knows how it ended */
+    bool made_good;          /* it counts for nobody: see make_good() */
     bool busy;               /* a command about it has not been answered */
     bool gone;               /* to be freed by on_tick(), when it is not busy */
     bool due;                /* in the list of those that are told next */
@@ -79,6 +81,14 @@ static bool same_count(const struct fleet_request *one, const struct fleet_reque
             memcmp(&one->origin, &other->origin, sizeof one->origin) == 0);
 }
 
+/* A replica that lags behind may have its lease, and no more: then that must not become a failure.
+ * So it is told for as long as a lease that nobody renews. */
+static void make_good(struct journal_entry *entry)
+{
+    entry->made_good = true;
+    entry->locked = false;
+}
+
 /* What the user has failed from there before, but for what has locked them. */
 static void forget_failures(const struct journal_entry *end)
 {
@@ -87,7 +97,7 @@ static void forget_failures(const struct journal_entry *end)
     TAILQ_FOREACH(entry, &end->journal->entries, link)
     if (entry != end && !entry->unlocks && can_be_forgotten(entry) && entry->told &&
         !entry->locked && entry->at_ms <= end->at_ms && same_count(&end->request, &entry->request))
-        drop(entry);
+        make_good(entry);
 }
 
 /* What has failed before a lock that is over is forgotten with it, or an administrator has unlocked
@@ -98,7 +108,7 @@ static void note_end_of_lock(struct journal_entry *entry, const struct script_an
     if (answer->status != SCRIPT_UNKNOWN)
         return;
     forget_failures(entry);
-    drop(entry);
+    make_good(entry);
 }
 
 /* What the store says may be wrong, but none of it is to be an argument that a store rejects. */
@@ -125,7 +135,7 @@ static void note_answer(struct journal_entry *entry, const struct script_answer 
     if (answer == NULL)
         return;
     entry->told = true;
-    if (entry->in_flight || entry->request.outcome != ATTEMPT_FAILED)
+    if (entry->in_flight || entry->made_good || entry->request.outcome != ATTEMPT_FAILED)
         return;
     if (answer->since_ms != 0 && answer->lock_left_ms != 0)
         note_lock(entry, answer);
@@ -273,7 +283,7 @@ void journal_unlocked(struct journal *journal, const struct fleet_request *reque
     TAILQ_FOREACH(entry, &journal->entries, link)
     if (can_be_forgotten(entry) && entry->told && entry->at_ms <= at_ms &&
         strcmp(entry->request.user, request->user) == 0)
-        drop(entry);
+        make_good(entry);
     entry = add_entry(journal, request);
     if (entry == NULL)
         return; /* only a store that loses everything would have to hear of it */
@@ -287,6 +297,8 @@ static void on_lease_told(void *context, const struct script_answer *answer)
 {
     struct journal_entry *entry = context;
 
+    if (answer != NULL)
+        entry->given_up = answer->status == SCRIPT_GIVEN_UP;
     if (answer != NULL && !entry->in_flight && !entry->gone)
         tell_past_end(entry, on_settled); /* it has ended meanwhile */
     else
@@ -442,6 +454,8 @@ static int64_t counts_for_ms(const struct journal_entry *entry)
 {
     const struct attempt_limits *limits = &entry->request.limits;
 
+    if (entry->made_good)
+        return 2 * (int64_t)entry->journal->conf->lease_ms;
     return entry->unlocks && limits->lock_ms > limits->window_ms ? limits->lock_ms
                                                                  : limits->window_ms;
 }
@@ -472,7 +486,7 @@ static void look_after(struct journal_entry *entry, int64_t now_ms)
         return;
     if (has_expired(entry, now_ms)) {
         drop(entry);
-    } else if (entry->in_flight && store_state(store) == STORE_UP) {
+    } else if (entry->in_flight && !entry->given_up && store_state(store) == STORE_UP) {
         script_call_renew(&call, &target);
         entry->busy = true;
         store_call(store, &call, on_renewed, entry);

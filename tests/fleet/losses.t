@@ -1,0 +1,352 @@
+#!/usr/bin/python3
+"""Hosts that tell a store again what it has lost: it counts as one that has lost nothing.
+
+Random histories of several hosts, which keep journals as tools/fleetd/journal.c does, and of a store
+that loses everything, or what it was told last, again and again, and comes back with another clock.
+A second store, which loses nothing, hears of the same attempts once. HISTORIES is the number of
+histories, SEED the first one's; the shortest one that shows a difference is printed.
+"""
+import os
+import random
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
+
+from host.attempts_script import (ADMITTED, BUSY, FAILED, GIVEN_UP, LEASE_MS, LOCKED, MINUTE, SECOND, START_MS, SUCCEEDED,
+                                  UNKNOWN, WITHDRAWN, Script, on_clock, shortened)
+from host.store import Connection, Refused, Server
+from host.tap import tap
+
+HISTORIES, SEED = int(os.environ.get("HISTORIES", "40")), int(os.environ.get("SEED", "1"))
+RENEW_MS, LOCKED_LEASES = 2500, 8
+# No check takes longer than CHECK_MAX_MS: then nobody renews its lease any more.
+CHECK_MAX_MS, AGE_MAX_MS, STALLED_MS = 100 * SECOND, 120 * SECOND, 10 * SECOND
+
+
+class Differ(Exception):
+    """The store is not what it would be."""
+
+
+class Entry:
+    """What a host knows of an attempt, or of an unlocking."""
+
+    def __init__(self, identity, address, limits, now):
+        self.identity, self.address, self.limits = identity, address, limits
+        self.since = self.at = now
+        self.outcome, self.unlocks, self.told = None, False, False  # outcome None: in flight
+        self.locked, self.locked_at, self.told_at = False, 0, 0
+        self.given_up = self.made_good = False
+
+    def can_be_forgotten(self):
+        return self.outcome in (FAILED, SUCCEEDED)
+
+
+class Host:
+    """A tmout-fleetd: see tools/fleetd/journal.c."""
+
+    def __init__(self, world, name, limits):
+        self.world, self.name, self.limits, self.entries = world, name, limits, []
+
+    def call(self, entry, operation, *words, **more):
+        script = self.world.script
+        script.host, script.limits = self.name, entry.limits
+        return getattr(script, operation)(entry.identity, *words, address=entry.address, **more)
+
+    def note(self, entry, answer):
+        """note_answer()."""
+        status, _, _, left, now, _, since = answer
+        entry.told = True
+        if entry.outcome != FAILED or entry.made_good:
+            return
+        if since != 0 and left != 0:
+            age = max(0, now - since)
+            entry.locked, entry.told_at = True, self.world.now
+            entry.locked_at = self.world.now - age
+            entry.limits = (*entry.limits[:2], -1 if left < 0 else age + left, entry.limits[3])
+        elif entry.locked:
+            entry.locked = False
+            if status == UNKNOWN:
+                self.forget_failures(entry)
+                entry.made_good = True
+
+    def drop(self, entry):
+        self.entries = [other for other in self.entries if other is not entry]
+
+    def forget_failures(self, end):
+        by_source = end.limits[3]
+        for entry in self.entries:
+            entry.made_good |= (
+                entry is not end and not entry.unlocks and entry.can_be_forgotten() and entry.told and
+                not entry.locked and entry.at <= end.at and
+                (not by_source or entry.address == end.address))
+
+    def tell_end(self, entry):
+        clock = self.world.on_store_clock
+        self.note(entry, self.call(entry, "settle", entry.outcome, since=clock(entry.since),
+                                   at=clock(entry.at),
+                                   locked=clock(entry.locked_at) if entry.locked else 0))
+
+    def tell(self, entry):
+        """tell_again()."""
+        if entry not in self.entries:
+            return
+        if entry.unlocks:
+            self.world.script.limits = entry.limits
+            self.world.script.forget(self.world.on_store_clock(entry.at))
+        elif entry.outcome is None:
+            answer = self.call(entry, "merge", self.world.on_store_clock(entry.since))
+            entry.given_up = answer[0] == GIVEN_UP
+        else:
+            self.tell_end(entry)
+
+    def admit(self, identity, address):
+        entry = Entry(identity, address, self.limits, self.world.now)
+        answer = self.call(entry, "admit")
+        if answer[0] == ADMITTED:
+            self.entries.append(entry)
+        return answer, entry
+
+    def settle(self, entry, outcome):
+        entry.outcome, entry.at = outcome, self.world.now
+        if outcome == SUCCEEDED:
+            self.forget_failures(entry)
+        self.tell_end(entry)
+
+    def unlock(self):
+        self.world.script.limits = self.limits
+        self.world.script.forget()
+        for entry in self.entries:
+            if entry.unlocks or entry.can_be_forgotten():
+                entry.made_good, entry.locked = True, False
+        entry = Entry(None, None, self.limits, self.world.now)
+        entry.unlocks = entry.told = True
+        self.entries.append(entry)
+
+    def tick(self):
+        now = self.world.now
+        for entry in list(self.entries):
+            window, lock = entry.limits[1:3]
+            counts_for = 10 ** 15 if entry.unlocks and lock < 0 else \
+                max(window, lock) if entry.unlocks else window
+            if entry.made_good:
+                counts_for = 2 * LEASE_MS
+            if entry.outcome is None and not entry.unlocks:
+                if now - entry.since >= AGE_MAX_MS:
+                    self.drop(entry)
+                elif not entry.given_up and self.call(entry, "renew")[0] == UNKNOWN:
+                    for other in list(self.entries):
+                        self.tell(other)
+            elif not entry.locked and now - entry.at >= counts_for:
+                self.drop(entry)
+            elif entry.locked and now - entry.told_at >= LOCKED_LEASES * LEASE_MS:
+                self.tell_end(entry)
+
+
+class World:
+    """The hosts, the store, and the one that loses nothing."""
+
+    def __init__(self, store, limits, hosts):
+        self.now, self.skew, self.number = START_MS, 0, 0
+        store.call("FLUSHALL")
+        self.store, self.limits = store, limits
+        self.script = Script(store, on_clock("clock"), "lossy", limits)
+        self.reference = Script(store, on_clock("true_clock"), "reference", limits)
+        self.hosts = [Host(self, f"h{n}", limits) for n in range(hosts)]
+        self.in_flight, self.copies, self.seen, self.unlocked = {}, [], set(), 0
+        # Where a lock is shorter than the window, other hosts do not hear when it is over: what has
+        # led to it may lead to another one.
+        self.is_exact = not 0 <= limits[2] < limits[1]
+        self.guesses = []  # when they have failed, since a success, an unlocking, or a lock
+        self.set_clocks()
+
+    def on_store_clock(self, ms):
+        return max(0, ms + self.skew)
+
+    def set_clocks(self):
+        self.store.call("SET", "clock", self.now + self.skew)
+        self.store.call("SET", "true_clock", self.now)
+
+    def pass_time(self, ms):
+        self.now += ms
+        self.set_clocks()
+
+    def run(self, steps):
+        for number, (what, *arguments) in enumerate(steps):
+            self.pass_time(1)  # nothing happens at the same time
+            getattr(self, what)(*arguments)
+            self.compare(f"after step {number}, {what}")
+
+    def state(self, script):
+        """What counts: while a source is locked, nobody asks for how many failures."""
+        script.limits = self.limits
+        return {name: ("locked", in_flight, left) if left else (failures, in_flight)
+                for name, (failures, in_flight, left) in script.look().items()}
+
+    def compare(self, where):
+        lossy, reference = self.state(self.script), self.state(self.reference)
+        if any(count[0] == "locked" for count in lossy.values()):
+            self.guesses = []
+        if self.is_exact and lossy != reference:
+            raise Differ(f"{where}: it has {lossy}, and should have {reference}")
+
+    def check_guesses(self):
+        """Of a user, not of a source: of all that have failed, and may fail."""
+        maximum, window, lock, by_source = self.limits
+        if len(self.guesses) >= maximum and 0 <= lock <= self.now - self.guesses[-1]:
+            self.guesses = []  # they had locked
+        guesses = sum(self.now - at < window for at in self.guesses)
+        in_flight = sum(not self.had_stalled(entry) for _, entry in self.in_flight.values())
+        if not by_source and guesses + in_flight >= maximum:
+            raise Differ(f"one more guess after {guesses}, with {in_flight} in flight")
+
+    def had_stalled(self, entry):
+        """When an administrator unlocked."""
+        return self.unlocked - entry.since >= STALLED_MS
+
+    # --- steps -------------------------------------------------------------------------------
+
+    def advance(self, ms):
+        """Not longer at a time than until the next tick."""
+        while True:
+            step = min(ms, RENEW_MS if self.in_flight else LOCKED_LEASES * LEASE_MS)
+            self.pass_time(step)
+            for host in self.hosts:
+                host.tick()
+            for identity, (host, entry) in self.in_flight.items():
+                self.reference.host, self.reference.limits = host.name, self.limits
+                self.reference.renew(identity, entry.address)
+            while self.in_flight and self.now - next(iter(self.in_flight.values()))[1].since > CHECK_MAX_MS:
+                self.settle(0, FAILED)
+            ms -= step
+            if ms <= 0:
+                return
+
+    def admit(self, number, address):
+        host = self.hosts[number % len(self.hosts)]
+        self.number += 1
+        identity = f"{self.number:x}"
+        answer, entry = host.admit(identity, address)
+        self.seen.add(answer[0])
+        if answer[0] == ADMITTED:
+            self.check_guesses()
+        if not self.is_exact:
+            if answer[0] == ADMITTED:
+                self.in_flight[identity] = (host, entry)
+            return
+        self.reference.host, self.reference.limits = host.name, self.limits
+        wanted = self.reference.admit(identity, address)
+        if answer[0] != wanted[0]:
+            raise Differ(f"it answers {answer}, and should answer {wanted}")
+        if answer[0] == ADMITTED:
+            self.in_flight[identity] = (host, entry)
+
+    def settle(self, number, outcome):
+        if not self.in_flight:
+            return
+        identity = list(self.in_flight)[number % len(self.in_flight)]
+        host, entry = self.in_flight.pop(identity)
+        # What fails after that counts if a store hears of it first; see docs/FLEET.md, Not done.
+        if outcome == FAILED and self.had_stalled(entry):
+            outcome = WITHDRAWN
+        host.settle(entry, outcome)
+        self.guesses = [] if outcome == SUCCEEDED else self.guesses + [self.now] * (outcome == FAILED)
+        self.reference.host, self.reference.limits = host.name, self.limits
+        self.reference.settle(identity, outcome, entry.address, since=entry.since, at=entry.at)
+
+    def unlock(self, number):
+        self.hosts[number % len(self.hosts)].unlock()
+        self.reference.limits = self.limits
+        self.reference.forget()
+        self.unlocked, self.guesses = self.now, []
+
+    def copy(self):
+        """A replica has got as far as this."""
+        self.copies.append((self.now, self.store.call("DUMP", "lossy")))
+
+    def lose(self, seed):
+        """Everything, or what a replica has not got; then all hosts tell, in any order, while
+        attempts end, and the store may lose it all once more."""
+        rng = random.Random(seed)
+        copies = [copy for at, copy in self.copies if self.now - at < LEASE_MS]
+        self.store.call("DEL", "lossy")
+        if not copies or rng.random() < 0.5:
+            self.skew = rng.choice((0, 0, -60 * MINUTE, 60 * MINUTE))
+        elif copy := rng.choice(copies):
+            self.store.call("RESTORE", "lossy", 0, copy.encode("latin-1"))
+        self.copies = []
+        self.set_clocks()
+        waiting = {host: list(host.entries) for host in self.hosts}
+        while any(waiting.values()):
+            host = rng.choice([host for host in self.hosts if waiting[host]])
+            host.tell(waiting[host].pop(0))
+            self.pass_time(rng.choice((1, 1, 1, 40)))
+            if rng.random() < 0.05:
+                self.settle(rng.randrange(100), rng.choice((FAILED, SUCCEEDED, WITHDRAWN)))
+            if rng.random() < 0.02:
+                self.store.call("DEL", "lossy")
+                waiting = {host: list(host.entries) for host in self.hosts}
+
+
+def write_history(seed):
+    """Returns limits, how many hosts, and steps."""
+    rng = random.Random(seed)
+    by_source = int(rng.random() < 0.4)
+    window = rng.choice((20 * SECOND, 15 * MINUTE))
+    limits = (rng.choice((1, 2, 3, 5)), window, rng.choice((10 * SECOND, 15 * MINUTE, 60 * MINUTE, -1)), by_source)
+    places = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "network"] if by_source else ["network"]
+    usual = rng.choice((FAILED, FAILED, SUCCEEDED))
+    steps = []
+    for _ in range(rng.choice((15, 40, 80))):
+        rolled = rng.random()
+        if rolled < 0.40:
+            steps.append(("admit", rng.randrange(100), rng.choice(places)))
+            if rng.random() < 0.7:
+                steps.append(("settle", -1, rng.choice((usual, usual, FAILED, FAILED, SUCCEEDED, WITHDRAWN))))
+        elif rolled < 0.50:
+            steps.append(("settle", rng.randrange(100), rng.choice((FAILED, SUCCEEDED, WITHDRAWN))))
+        elif rolled < 0.58:
+            steps.append(("copy",))
+        elif rolled < 0.70:
+            steps.append(("lose", rng.randrange(10 ** 6)))
+        elif rolled < 0.74:
+            steps.append(("unlock", rng.randrange(100)))
+        else:
+            steps.append(("advance", rng.choice((1, 1, 400, 1000, 4000, 9000, 21000, 65000, 130000,
+                                                 5 * MINUTE, 11 * MINUTE))))
+    return limits, rng.choice((1, 2, 3)), steps
+
+
+def difference(store, limits, hosts, steps):
+    """What is wrong after these steps, or None."""
+    world = World(store, limits, hosts)
+    try:
+        world.run(steps)
+        difference.seen |= world.seen
+        return None
+    except (Differ, Refused) as error:
+        return f"{type(error).__name__}: {error}"
+
+
+difference.seen = set()
+
+
+def counts_as_if_nothing_had_been_lost(store):
+    """the same attempts in a store that loses what it knows, and in one that does not"""
+    for seed in range(SEED, SEED + HISTORIES):
+        limits, hosts, steps = write_history(seed)
+        if difference(store, limits, hosts, steps) is None:
+            continue
+        shorter = shortened(lambda some, lim=limits, n=hosts: difference(store, lim, n, some), steps)
+        tap.ok(False, f"history {seed} leaves the same counts",
+               f"limits (max_attempts, window_ms, lock_ms, by_source): {limits}, hosts: {hosts}", *shorter,
+               difference(store, limits, hosts, shorter))
+        return
+    tap.ok(True, f"{HISTORIES} histories leave the same counts")
+    tap.equal(difference.seen, {ADMITTED, BUSY, LOCKED}, "they contain every answer")
+
+
+SERVER = Server()
+try:
+    tap.run(lambda: counts_as_if_nothing_had_been_lost(Connection(SERVER.path)))
+finally:
+    SERVER.remove()

@@ -17,8 +17,8 @@ from host.attempts_script import (ADMITTED, BUSY, FAILED, GIVEN_UP, LEASE_MS, LO
 from host.store import Connection, Refused, Server
 from host.tap import tap
 
-HISTORIES, SEED = int(os.environ.get("HISTORIES", "40")), int(os.environ.get("SEED", "1"))
-RENEW_MS, LOCKED_LEASES = 2500, 8
+HISTORIES, SEED = int(os.environ.get("HISTORIES", "150")), int(os.environ.get("SEED", "1"))
+RENEW_MS, LOCKED_LEASES = 5000, 8
 # No check takes longer than CHECK_MAX_MS: then nobody renews its lease any more.
 CHECK_MAX_MS, AGE_MAX_MS, STALLED_MS = 100 * SECOND, 120 * SECOND, 10 * SECOND
 
@@ -207,6 +207,8 @@ class World:
 
     def advance(self, ms):
         """Not longer at a time than until the next tick."""
+        if self.in_flight:
+            ms = min(ms, 21 * SECOND)
         while True:
             step = min(ms, RENEW_MS if self.in_flight else LOCKED_LEASES * LEASE_MS)
             self.pass_time(step)
@@ -245,8 +247,8 @@ class World:
             return
         identity = list(self.in_flight)[number % len(self.in_flight)]
         host, entry = self.in_flight.pop(identity)
-        # What fails after that counts if a store hears of it first; see docs/FLEET.md, Not done.
-        if outcome == FAILED and self.had_stalled(entry):
+        # How it ends counts if a store hears of that before the unlocking; see docs/FLEET.md, Not done.
+        if self.had_stalled(entry):
             outcome = WITHDRAWN
         host.settle(entry, outcome)
         self.guesses = [] if outcome == SUCCEEDED else self.guesses + [self.now] * (outcome == FAILED)
@@ -280,7 +282,7 @@ class World:
             host = rng.choice([host for host in self.hosts if waiting[host]])
             host.tell(waiting[host].pop(0))
             self.pass_time(rng.choice((1, 1, 1, 40)))
-            if rng.random() < 0.05:
+            if rng.random() < 0.15:
                 self.settle(rng.randrange(100), rng.choice((FAILED, SUCCEEDED, WITHDRAWN)))
             if rng.random() < 0.02:
                 self.store.call("DEL", "lossy")
@@ -296,7 +298,7 @@ def write_history(seed):
     places = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "network"] if by_source else ["network"]
     usual = rng.choice((FAILED, FAILED, SUCCEEDED))
     steps = []
-    for _ in range(rng.choice((15, 40, 80))):
+    for _ in range(rng.choice((8, 15, 30, 30))):
         rolled = rng.random()
         if rolled < 0.40:
             steps.append(("admit", rng.randrange(100), rng.choice(places)))
@@ -306,13 +308,13 @@ def write_history(seed):
             steps.append(("settle", rng.randrange(100), rng.choice((FAILED, SUCCEEDED, WITHDRAWN))))
         elif rolled < 0.58:
             steps.append(("copy",))
-        elif rolled < 0.70:
+        elif rolled < 0.72:
             steps.append(("lose", rng.randrange(10 ** 6)))
-        elif rolled < 0.74:
+        elif rolled < 0.77:
             steps.append(("unlock", rng.randrange(100)))
         else:
-            steps.append(("advance", rng.choice((1, 1, 400, 1000, 4000, 9000, 21000, 65000, 130000,
-                                                 5 * MINUTE, 11 * MINUTE))))
+            steps.append(("advance", rng.choice((1000, 4000, 9000, 12000, 21000, 65000, 5 * MINUTE,
+                                                 11 * MINUTE, 16 * MINUTE, 61 * MINUTE))))
     return limits, rng.choice((1, 2, 3)), steps
 
 

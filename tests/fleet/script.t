@@ -479,6 +479,46 @@ def tells_again_that_a_user_was_unlocked():
     tap.equal(script.look(), {"network": (1, 0, 60 * MINUTE - 50)}, "... so does one that was told")
 
 
+def forgets_only_what_was_before():
+    """an unlocking that is told after what has happened since then"""
+    script = fresh()
+    told(script, "b1", SUCCEEDED, START_MS - 1000)
+    script.forget(START_MS - 3000)
+    told(script, "a1", FAILED, START_MS - 2000)
+    tap.equal(script.look(), {}, "what a success has made good stays good")
+    script = fresh((3, 15 * MINUTE, 60 * MINUTE, 0))
+    told(script, "a1", FAILED, START_MS - 3000, locked=START_MS - 2000)
+    script.forget(START_MS - 2500)
+    tap.equal(script.admit("b1")[:4], [LOCKED, 0, 0, 60 * MINUTE - 2000], "a lock goes on, without what led to it")
+    script = fresh((2, 15 * MINUTE, 60 * MINUTE, 0))
+    for attempt, ended in ("a1", -3000), ("a2", -1000):
+        told(script, attempt, FAILED, START_MS + ended)
+    script.forget(START_MS - 2000)
+    tap.equal(script.look(), {"network": (1, 0, 0)}, "what it needs to be one is forgotten: it ends")
+
+
+def looks_at_what_has_just_ended():
+    """a lease that has ended without anybody looking, longer ago than attempt_window"""
+    def late():
+        script = fresh((3, 20 * SECOND, -1, 0))
+        script.admit("a1")
+        script.at(START_MS + 60 * SECOND)
+        return script
+
+    script = late()
+    tap.equal(told(script, "a1", FAILED, START_MS + 59 * SECOND)[:2], [UNKNOWN, 1], "that it failed counts")
+    script = late()
+    script.merge("a1", START_MS)
+    tap.equal(script.look(), {"network": (0, 1, 0)}, "who tells that it goes on gets the lease back")
+    script = fresh()
+    script.admit("a1")
+    script.at(START_MS + 10 * SECOND)
+    script.forget()
+    tap.equal(script.merge("a1", START_MS)[0], GIVEN_UP,
+              "... unless an administrator did not want to wait for it")
+    tap.equal(script.look(), {}, "... it has no slot")
+
+
 def goes_on_when_the_clock_goes_back():
     """a failover to a server whose clock is an hour behind"""
     behind = START_MS - 60 * MINUTE
@@ -750,6 +790,7 @@ try:
             tells_again_what_a_host_knows, counts_what_it_has_forgotten, tells_again_of_a_lock,
             forgets_a_lock_when_another_one_began, makes_good_in_any_order,
             tells_again_that_a_user_was_unlocked,
+            forgets_only_what_was_before, looks_at_what_has_just_ended,
             goes_on_when_the_clock_goes_back, keeps_marks_until_they_are_read,
             corrects_a_lapsed_lease, counts_each_attempt_once,
             locks_on_damage,

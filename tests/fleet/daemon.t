@@ -303,6 +303,34 @@ def tells_again_that_a_user_was_unlocked():
                   "an empty store counts what has failed since then")
 
 
+def is_not_sure_of_a_lock_before_all_have_told():
+    """a host tells an empty store of failures before another one can tell of an unlocking between them"""
+    window_ms, lock_ms = 4000, 3600000
+    limits = (2, window_ms, lock_ms, 0)
+    with CutOff(lease_ms=1000) as scene:
+        one = Daemon(scene.fleet.directory, "one", scene.fleet.server.path, TIMEOUT + "hold = 4s\n", lease_ms=1000)
+        scene.fleet.hosts.append(one)
+        one.log.wait(REACHED)
+        tap.equal(one.try_once(limits=limits), "admitted", "a failure")
+        wait_until(lambda: scene.counts() == (1, 0))
+        tap.equal(Question(scene.far, CLEAR, limits=limits).status, "done", "another host unlocks")
+        unlocked, mark = time.monotonic(), scene.far.log.mark()
+        wait_until(lambda: time.monotonic() - unlocked > 0.1)
+        tap.equal(one.try_once(limits=limits), "admitted", "... another failure")
+        wait_until(lambda: scene.counts() == (1, 0))
+        scene.relay.cut()
+        scene.far.log.wait("the store is away", mark)
+        scene.store.call("FLUSHALL")
+        wait_until(lambda: scene.counts() == (2, 0))
+        tap.ok(True, "an empty store hears of both failures, and takes that for a lock")
+        scene.relay.heal()
+        scene.far.log.wait(REACHED, mark)
+        wait_until(lambda: scene.counts() == (1, 0))
+        tap.ok(True, "... until it hears of the unlocking")
+        wait_until(lambda: known(one) == 0)
+        tap.equal(scene.counts(), (0, 0), "nobody tells of that lock again")
+
+
 class CutOff:
     """A fleet with one more host, "far", between which and the store there is a relay. Its leases
     are short."""
@@ -799,6 +827,7 @@ tap.in_parallel([counts_for_all, refuses_nobody_for_others, shows_moves_to_all_w
                  counts_once_if_an_answer_is_lost,
                  tells_again_how_attempts_have_ended, tells_what_ends_while_it_tells,
                  tells_again_what_a_success_made_good, ends_what_an_administrator_did_not_wait_for,
+                 is_not_sure_of_a_lock_before_all_have_told,
                  tells_no_more_than_is_answered_in_time,
                  believes_a_report_after_a_withdrawal, hears_whom_it_dismisses,
                  knows_what_a_success_makes_good, holds_admissions, a_frozen_store_is_away,

@@ -18,7 +18,7 @@ from host.store import Connection, Refused, Server
 from host.tap import tap
 
 HISTORIES, SEED = int(os.environ.get("HISTORIES", "150")), int(os.environ.get("SEED", "1"))
-RENEW_MS, LOCKED_LEASES = 5000, 8
+RENEW_MS, LOCKED_LEASES, HOLD_MS = 4000, 8, 3000
 # No check takes longer than CHECK_MAX_MS: then nobody renews its lease any more.
 CHECK_MAX_MS, AGE_MAX_MS, STALLED_MS = 100 * SECOND, 120 * SECOND, 10 * SECOND
 
@@ -34,7 +34,7 @@ class Entry:
         self.identity, self.address, self.limits = identity, address, limits
         self.since = self.at = now
         self.outcome, self.unlocks, self.told = None, False, False  # outcome None: in flight
-        self.locked, self.locked_at, self.told_at = False, 0, 0
+        self.watched, self.locked, self.locked_at, self.told_at = False, False, 0, 0
         self.given_up = self.made_good = False
 
     def can_be_forgotten(self):
@@ -46,6 +46,7 @@ class Host:
 
     def __init__(self, world, name, limits):
         self.world, self.name, self.limits, self.entries = world, name, limits, []
+        self.merged_at = 0
 
     def call(self, entry, operation, *words, **more):
         script = self.world.script
@@ -60,12 +61,14 @@ class Host:
             return
         if since != 0 and left != 0:
             age = max(0, now - since)
-            entry.locked, entry.told_at = True, self.world.now
-            entry.locked_at = self.world.now - age
-            entry.limits = (*entry.limits[:2], -1 if left < 0 else age + left, entry.limits[3])
-        elif entry.locked:
-            entry.locked = False
-            if status == UNKNOWN:
+            entry.watched, entry.told_at = True, self.world.now
+            if entry.locked or self.world.now - self.merged_at >= HOLD_MS:
+                entry.locked, entry.locked_at = True, self.world.now - age
+                entry.limits = (*entry.limits[:2], -1 if left < 0 else age + left, entry.limits[3])
+        elif entry.watched:
+            was_locked = entry.locked
+            entry.watched = entry.locked = False
+            if was_locked and status == UNKNOWN:
                 self.forget_failures(entry)
                 entry.made_good = True
 
@@ -77,7 +80,7 @@ class Host:
         for entry in self.entries:
             entry.made_good |= (
                 entry is not end and not entry.unlocks and entry.can_be_forgotten() and entry.told and
-                not entry.locked and entry.at <= end.at and
+                not entry.watched and entry.at <= end.at and
                 (not by_source or entry.address == end.address))
 
     def tell_end(self, entry):
@@ -99,6 +102,10 @@ class Host:
         else:
             self.tell_end(entry)
 
+    def begin_to_tell(self):
+        self.merged_at = self.world.now
+        return list(self.entries)
+
     def admit(self, identity, address):
         entry = Entry(identity, address, self.limits, self.world.now)
         answer = self.call(entry, "admit")
@@ -117,7 +124,7 @@ class Host:
         self.world.script.forget()
         for entry in self.entries:
             if entry.unlocks or entry.can_be_forgotten():
-                entry.made_good, entry.locked = True, False
+                entry.made_good, entry.watched, entry.locked = True, False, False
         entry = Entry(None, None, self.limits, self.world.now)
         entry.unlocks = entry.told = True
         self.entries.append(entry)
@@ -134,11 +141,12 @@ class Host:
                 if now - entry.since >= AGE_MAX_MS:
                     self.drop(entry)
                 elif not entry.given_up and self.call(entry, "renew")[0] == UNKNOWN:
-                    for other in list(self.entries):
+                    for other in self.begin_to_tell():
                         self.tell(other)
-            elif not entry.locked and now - entry.at >= counts_for:
+            elif not entry.watched and now - entry.at >= counts_for:
                 self.drop(entry)
-            elif entry.locked and now - entry.told_at >= LOCKED_LEASES * LEASE_MS:
+            elif entry.watched and now - entry.told_at >= (LOCKED_LEASES * LEASE_MS if entry.locked
+                                                           else HOLD_MS):
                 self.tell_end(entry)
 
 
@@ -210,7 +218,9 @@ class World:
         if self.in_flight:
             ms = min(ms, 21 * SECOND)
         while True:
-            step = min(ms, RENEW_MS if self.in_flight else LOCKED_LEASES * LEASE_MS)
+            unsure = any(entry.watched and not entry.locked
+                         for host in self.hosts for entry in host.entries)
+            step = min(ms, RENEW_MS if self.in_flight or unsure else LOCKED_LEASES * LEASE_MS)
             self.pass_time(step)
             for host in self.hosts:
                 host.tick()
@@ -277,7 +287,7 @@ class World:
             self.store.call("RESTORE", "lossy", 0, copy.encode("latin-1"))
         self.copies = []
         self.set_clocks()
-        waiting = {host: list(host.entries) for host in self.hosts}
+        waiting = {host: host.begin_to_tell() for host in self.hosts}
         while any(waiting.values()):
             host = rng.choice([host for host in self.hosts if waiting[host]])
             host.tell(waiting[host].pop(0))
@@ -286,7 +296,8 @@ class World:
                 self.settle(rng.randrange(100), rng.choice((FAILED, SUCCEEDED, WITHDRAWN)))
             if rng.random() < 0.02:
                 self.store.call("DEL", "lossy")
-                waiting = {host: list(host.entries) for host in self.hosts}
+                waiting = {host: host.begin_to_tell() for host in self.hosts}
+        self.advance(HOLD_MS)  # nobody is admitted before
 
 
 def write_history(seed):

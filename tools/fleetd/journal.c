@@ -24,10 +24,11 @@ struct journal_entry {
     bool is_call;            /* one of journal->calls */
     bool again;              /* to be told when what it is busy with has been answered */
     int64_t since_ms, at_ms; /* CLOCK_MONOTONIC: its admission and its end */
-    /* Where the store has answered that the user is locked, since when, and when it has been told
-     * last; request.limits.lock_ms is then how long that lock lasts. */
-    bool locked;
-    int64_t locked_ms, told_ms;
+    /* Where the store has answered that the user is locked: watched, and when it was asked last; if
+     * others had told all that they know, also locked, and since when. request.limits.lock_ms is
+     * then how long that lock lasts. */
+    bool watched, locked;
+    int64_t told_ms, locked_ms;
     TAILQ_ENTRY(journal_entry) link, due_link;
 };
 
@@ -42,6 +43,7 @@ struct journal {
     TAILQ_HEAD(journal_due, journal_entry) due;         /* the next first */
     size_t count, calls;   /* calls: of those that were due, without an answer */
     bool telling, merging; /* in tell_due(); on behalf of journal_tell_all() */
+    int64_t merge_ms;      /* when that began last */
 };
 
 size_t journal_size(const struct journal *journal)
@@ -86,7 +88,7 @@ static bool same_count(const struct fleet_request *one, const struct fleet_reque
 static void make_good(struct journal_entry *entry)
 {
     entry->made_good = true;
-    entry->locked = false;
+    entry->watched = entry->locked = false;
 }
 
 /* What the user has failed from there before, but for what has locked them. */
@@ -96,7 +98,7 @@ static void forget_failures(const struct journal_entry *end)
 
     TAILQ_FOREACH(entry, &end->journal->entries, link)
     if (entry != end && !entry->unlocks && can_be_forgotten(entry) && entry->told &&
-        !entry->locked && entry->at_ms <= end->at_ms && same_count(&end->request, &entry->request))
+        !entry->watched && entry->at_ms <= end->at_ms && same_count(&end->request, &entry->request))
         make_good(entry);
 }
 
@@ -104,11 +106,20 @@ static void forget_failures(const struct journal_entry *end)
  * the user; but where the store still counts it, somebody else's failure was taken back. */
 static void note_end_of_lock(struct journal_entry *entry, const struct script_answer *answer)
 {
-    entry->locked = false;
-    if (answer->status != SCRIPT_UNKNOWN)
+    const bool was_locked = entry->locked;
+
+    entry->watched = entry->locked = false;
+    if (!was_locked || answer->status != SCRIPT_UNKNOWN)
         return;
     forget_failures(entry);
     make_good(entry);
+}
+
+/* Other hosts may still have to tell of a success or an unlocking: then there is no lock. It is
+ * asked about once more, and not told until then. */
+static bool may_be_no_lock(const struct journal *journal, int64_t now_ms)
+{
+    return journal->merge_ms != 0 && now_ms - journal->merge_ms < journal->conf->hold_ms;
 }
 
 /* What the store says may be wrong, but none of it is to be an argument that a store rejects. */
@@ -118,8 +129,11 @@ static void note_lock(struct journal_entry *entry, const struct script_answer *a
         answer->since_ms < answer->now_ms ? answer->now_ms - answer->since_ms : 0;
     int64_t *lock_ms = &entry->request.limits.lock_ms;
 
-    entry->locked = true;
+    entry->watched = true;
     entry->told_ms = clock_ms(CLOCK_MONOTONIC);
+    if (!entry->locked && may_be_no_lock(entry->journal, entry->told_ms))
+        return;
+    entry->locked = true;
     entry->locked_ms = entry->told_ms - age_ms;
     if (answer->lock_left_ms == SETTING_FOREVER)
         *lock_ms = SETTING_FOREVER;
@@ -139,7 +153,7 @@ static void note_answer(struct journal_entry *entry, const struct script_answer 
         return;
     if (answer->since_ms != 0 && answer->lock_left_ms != 0)
         note_lock(entry, answer);
-    else if (entry->locked)
+    else if (entry->watched)
         note_end_of_lock(entry, answer);
 }
 
@@ -427,6 +441,7 @@ void journal_tell_all(struct journal *journal)
     struct journal_entry *entry;
 
     journal->merging = true;
+    journal->merge_ms = clock_ms(CLOCK_MONOTONIC);
     for (entry = TAILQ_FIRST(&journal->entries); entry != NULL; entry = TAILQ_NEXT(entry, link))
         be_told(entry);
     tell_due(journal);
@@ -464,16 +479,18 @@ static bool has_expired(const struct journal_entry *entry, int64_t now_ms)
 {
     if (entry->in_flight)
         return now_ms - entry->since_ms >= ATTEMPT_AGE_MAX_MS;
-    return entry->told && !entry->locked && now_ms - entry->at_ms >= counts_for_ms(entry);
+    return entry->told && !entry->watched && now_ms - entry->at_ms >= counts_for_ms(entry);
 }
 
 static bool is_to_be_told(const struct journal_entry *entry, int64_t now_ms)
 {
-    const int64_t pause_ms = (int64_t)JOURNAL_LOCKED_LEASES * entry->journal->conf->lease_ms;
+    const struct fleet_conf *conf = entry->journal->conf;
+    const int64_t pause_ms =
+        entry->locked ? (int64_t)JOURNAL_LOCKED_LEASES * conf->lease_ms : conf->hold_ms;
 
     if (entry->in_flight)
         return false;
-    return !entry->told || (entry->locked && now_ms - entry->told_ms >= pause_ms);
+    return !entry->told || (entry->watched && now_ms - entry->told_ms >= pause_ms);
 }
 
 static void look_after(struct journal_entry *entry, int64_t now_ms)

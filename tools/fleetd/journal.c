@@ -331,7 +331,8 @@ static void tell_unlocking(struct journal_entry *entry)
     const struct script_target target = target_of(entry);
     struct script_call call;
 
-    script_call_forget(&call, &target, store_time_ms(store, entry->at_ms));
+    /* What had failed by then has been told as not later than it was. */
+    script_call_forget(&call, &target, store_time_by_ms(store, entry->at_ms));
     entry->busy = true;
     store_ask(store, &call, on_unlocking_told, entry);
 }

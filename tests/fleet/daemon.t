@@ -409,9 +409,9 @@ def tells_again_what_a_success_made_good():
         tap.equal([attempt.answer() for attempt in attempts], ["admitted"] * 3, "three are in flight")
         behind = [(name, scene.store.call("HGET", key, name).encode("latin-1"))
                   for name in scene.store.call("HKEYS", key)]
-        for attempt, outcome in zip(attempts, (FAILED, SUCCEEDED, SUCCEEDED)):
+        for attempt, outcome, left in zip(attempts, (FAILED, SUCCEEDED, SUCCEEDED), ((1, 2), (0, 1), (0, 0))):
             attempt.settle(outcome)
-        wait_until(lambda: scene.counts() == (0, 0))
+            wait_until(lambda counts=left: scene.counts() == counts)
         mark = scene.far.log.mark()
         scene.relay.cut()
         scene.far.log.wait("the store is away", mark)
@@ -433,6 +433,10 @@ def ends_what_an_administrator_did_not_wait_for():
         tap.equal(Question(host, CLEAR).failures, 1, "an administrator unlocks")
         monitor.wait('"merge"')
         tap.equal(Question(host, LOOK).counts(), {}, "its daemon tells that it goes on, in vain")
+        told = []
+        while sum(b'"probe"' in line for line in told) < 6:
+            told.append(monitor.connection.file.readline())
+        tap.equal([line for line in told if b'"merge"' in line], [], "... once")
         attempt.settle(FAILED)
         monitor.wait('"settle"')
         tap.equal(Question(host, LOOK).counts(), {}, "... and that it has failed, too")

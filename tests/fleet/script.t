@@ -54,6 +54,9 @@ class Differ(Exception):
     """The two do not agree."""
 
 
+PASSER_BY = 4095  # no other attempt of a history has this number
+
+
 class Replay:
     """One history, through both."""
 
@@ -92,6 +95,9 @@ class Replay:
         """The ledger gets records for sources, and does not see any more whether those in flight
         die (count_carry()): so none of them does before an attempt may last no longer."""
         self.has_grown = True
+        # Nor those who have died since anybody came by.
+        self.admit(PASSER_BY, "network")
+        self.settle(PASSER_BY, WITHDRAWN)
         for number, (address, _, (identity, since), _) in self.attempts.items():
             self.attempts[number] = (address, 0, (identity, since), LONGEST_LEASE_MS)
             self.renew(number)
@@ -177,7 +183,9 @@ def write_history(seed, ledger):
         if tag not in tags:
             places.append(address)
             tags.add(tag)
-    steps, number = [], 0
+    # Some are in flight, often, when a ledger grows for the first address.
+    number = by_source * rng.choice((0, 0, 1, 3))
+    steps = [("admit", n, "network") for n in range(1, number + 1)]
     admissions = rng.choice((0.45, 0.7))
     usual = rng.choice((FAILED, FAILED, SUCCEEDED))
     for _ in range(rng.choice((80, 150, 400) if by_source else (30, 80))):

@@ -388,13 +388,15 @@ static void obey(struct client *client, const struct fleet_request *request)
         take_turn(client, client->told_ms);
         return;
     }
-    if (fleet_is_settlement(request) && !gives_up_waiting(client, request))
-        note_settlement(clients, request);
+    const bool tells = fleet_is_settlement(request) && !gives_up_waiting(client, request);
     /* One attempt, one settlement, one connection. */
     if (client->state == CLIENT_ADMITTED &&
         memcmp(client->request.id, request->id, sizeof request->id) != 0)
         settle_client(client, ATTEMPT_FAILED);
     remove_client(client);
+    /* Last, as it may find that the store is away: then all who wait are sent away and removed. */
+    if (tells)
+        note_settlement(clients, request);
 }
 
 static int on_packet(sd_event_source *source, int fd, uint32_t events, void *context)

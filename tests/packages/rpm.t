@@ -37,12 +37,14 @@ echo "${0##*/} policy=$in $*" >>/selinux-calls
 STAND_INS = "semodule", "load_policy", "selinuxenabled", "restorecon", "fixfiles"
 MODULE = "/usr/share/selinux/packages/targeted/tmout.pp.bz2"
 # What rpmlint calls errors, and is none of ours: who builds for others signs; Fedora has
-# given up groups; manuals are compressed on Fedora only, which is what rpmlint expects;
+# given up groups; rpm compresses manuals since 4.20, which is what rpmlint expects; no dictionary has
+# our programs' names;
 # selinux-policy's macro requires programs that have "lib" in their package's name; and only
 # root may look into the directory of the fleet's secrets.
 NOT_OURS = (r"no-signature|no-group-tag|bad-manual-page-folder .*/tmout\.conf\.5 "
             r"|explicit-lib-dependency libselinux-utils"
-            r"|non-standard-dir-perm /etc/security/tmout-fleet 700")
+            r"|non-standard-dir-perm /etc/security/tmout-fleet 700"
+            r"|spelling-error \('(tmoutd|tmoutctl|authselect)',")
 
 package_of = []  # set by main(): the package, and that with the SELinux module
 source_of = []   # and that of the source
@@ -65,7 +67,7 @@ def content():
                  "/usr/sbin/tmoutctl", "/usr/sbin/tmoutd",
                  "/usr/lib/systemd/system/tmoutd.service", "/usr/lib/systemd/system/tmout-apply.path",
                  "/usr/lib/tmpfiles.d/tmout.conf", "/usr/lib/systemd/catalog/tmout.catalog",
-                 "/usr/share/man/man7/tmout-recovery.7"):
+                 r"/usr/share/man/man7/tmout-recovery.7(\.gz)?"):
         tap.matches(files, rf"(?m)^{path} ", f"{path} is in it")
     for path in "README-authselect.md", *documents():
         tap.matches(files, rf"(?m)^/usr/share/doc/pam_tmout/{re.escape(path)} d? ?-rw-r--r--$", f"{path} is in it")
@@ -74,7 +76,7 @@ def content():
                  "/usr/lib/systemd/system/tmout-fleetd.socket -rw-r--r--",
                  "/usr/lib/systemd/system/tmout-fleetd-unlock.service -rw-r--r--",
                  "/usr/lib/systemd/system/tmout-fleetd-unlock.timer -rw-r--r--", "/etc/security/tmout-fleet drwx------",
-                 "/usr/share/man/man8/tmout-fleetd.8 -rw-r--r--"):
+                 r"/usr/share/man/man8/tmout-fleetd.8(\.gz)? -rw-r--r--"):
         tap.matches(fleet, rf"(?m)^{path}$", f"{path} is in tmout-fleetd")
     tap.ok("tmout-fleet" not in files, "and in no other", files)
     tap.ok("pam.d/system-auth" not in files and "pam-configs" not in files, "no PAM stack is in it")

@@ -925,13 +925,14 @@ def news():
 
 def names_with_control_characters():
     """a file whose name a terminal would not show as it is: no fix, and nothing printed raw"""
+    # Debian 13's /etc/profile reads no file of an odd name; Debian 12's, none with a blank.
+    is_picky = "run-parts --list --regex" in read("/etc/profile")
     for name in "a\nb", "a\x1b[31mb", "a\u202eb", "a\u2066b", "a\u0085b", "a\u200bb", "a\udcffb":
         path = f"/etc/profile.d/{name}.sh"
         with saved(path):
             write(path, "readonly TMOUT=3600\n")
             found = news()
-            # /etc/profile does not read a file whose name has a blank.
-            status = "NOTE" if "\n" in name else "FAIL"
+            status = "NOTE" if "\n" in name or is_picky else "FAIL"
             tap.equal([(f["id"], f["status"], f["patch"], f["command"]) for f in found],
                       [("shells-others", status, None, None)], f"{name!r}: a finding, and no fix")
             printed = run("tmoutctl", "audit", "--quiet").stdout
@@ -942,8 +943,8 @@ def names_with_control_characters():
           "NOTE", path, 1, paths=[path], has_fix=False)
     path = "/etc/profile.d/\u00e9t\u00e9'x'.sh"
     fault("letters and quotes are handled like any other name",
-          lambda: write(path, "readonly TMOUT=3600\n"), "shells-others", "FAIL", path, 1,
-          paths=[path])
+          lambda: write(path, "readonly TMOUT=3600\n"), "shells-others", "NOTE" if is_picky else "FAIL",
+          path, 1, paths=[path], has_fix=not is_picky)
     tap.matches(run("tmoutctl", "audit").stdout, r"\A[\n -~]*\Z", "as text, on the clean host")
 
 

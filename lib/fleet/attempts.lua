@@ -621,6 +621,9 @@ local function renew_lease(record, at, lease_ms)
     lease.expiry = math.min(now + lease_ms, lease.at + AGE_MAX_MS)
 end
 
+-- Of no count.
+local function answer_without(status, since) return { status, 0, 0, 0, now, 0, since or 0 } end
+
 -- The attempt is known: it has a slot, or had one.
 local function admit_again(meta, name, record, limits, id, lease_ms)
     local did = bring_up_to_date(record, limits)
@@ -633,7 +636,7 @@ end
 local function admit(origin, limits)
     local id, host = text('^%x+$'), text('^[%w_.-]+$')
     local lease_ms, deadline = integer(1, AGE_MAX_MS), integer(0, TIME_MAX)
-    if deadline > 0 and now > deadline then return { LATE, 0, 0, 0, now, 0, 0 } end
+    if deadline > 0 and now > deadline then return answer_without(LATE) end
     local meta = load_meta()
     if meta.penalty ~= 0 then
         local left = penalty_left(meta, limits)
@@ -665,7 +668,7 @@ end
 local function renew(origin, limits)
     local id, lease_ms = text('^%x+$'), integer(1, AGE_MAX_MS)
     local name, record = find_attempt(load_meta(), origin, limits, id)
-    if not name then return { UNKNOWN, 0, 0, 0, now, 0, 0 } end
+    if not name then return answer_without(UNKNOWN) end
     return admit_again(nil, name, record, limits, id, lease_ms)
 end
 
@@ -951,14 +954,14 @@ local function trial()
     redis.call('PEXPIRE', key, math.max(1, redis.call('PTTL', key)))
     redis.call('HDEL', key, 'x')
     redis.call('DEL', key)
-    return { UNKNOWN, 0, 0, 0, now, 0, 0 }
+    return answer_without(UNKNOWN)
 end
 
 -- Every host asks it once a second, so it changes nothing: replicas and the disk have no work. A key
 -- that is not there shows that its slot of a cluster is moving.
 local function probe()
     redis.call('DEL', key)
-    return { UNKNOWN, 0, 0, 0, now, 0, 0 }
+    return answer_without(UNKNOWN)
 end
 
 -- Whoever has emptied the store has removed this, too; and a replica that takes over has another run
@@ -972,7 +975,7 @@ local function began()
         redis.call('HSET', key, 'b', string.format('%.0f %s', now, run))
         redis.call('PEXPIRE', key, HOST_KEPT_MS)
     end
-    return { UNKNOWN, 0, 0, 0, now, 0, since }
+    return answer_without(UNKNOWN, since)
 end
 
 local OPERATIONS = { admit = admit, renew = renew, settle = settle, merge = merge,

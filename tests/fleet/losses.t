@@ -12,19 +12,16 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
-from host.attempts_script import (ADMITTED, BUSY, FAILED, GIVEN_UP, LEASE_MS, LOCKED, MINUTE, SECOND, START_MS, SUCCEEDED,
-                                  UNKNOWN, WITHDRAWN, Script, on_clock, shortened)
-from host.store import Connection, Refused, Server
+from host.attempts_script import (ADMITTED, FAILED, GIVEN_UP, LEASE_MS, MINUTE, SECOND, START_MS, SUCCEEDED,
+                                  UNKNOWN, WITHDRAWN, Script, on_clock)
+from host.histories import Differ, try_histories
+from host.store import Connection, Server
 from host.tap import tap
 
 HISTORIES, SEED = int(os.environ.get("HISTORIES", "150")), int(os.environ.get("SEED", "1"))
 RENEW_MS, LOCKED_LEASES, HOLD_MS = 4000, 8, 3000
 # No check takes longer than CHECK_MAX_MS: then nobody renews its lease any more.
 CHECK_MAX_MS, AGE_MAX_MS, STALLED_MS = 100 * SECOND, 120 * SECOND, 10 * SECOND
-
-
-class Differ(Exception):
-    """The store is not what it would be."""
 
 
 class Entry:
@@ -329,33 +326,14 @@ def write_history(seed):
     return limits, rng.choice((1, 2, 3)), steps
 
 
-def difference(store, limits, hosts, steps):
-    """What is wrong after these steps, or None."""
-    world = World(store, limits, hosts)
-    try:
-        world.run(steps)
-        difference.seen |= world.seen
-        return None
-    except (Differ, Refused) as error:
-        return f"{type(error).__name__}: {error}"
-
-
-difference.seen = set()
-
-
 def counts_as_if_nothing_had_been_lost(store):
     """the same attempts in a store that loses what it knows, and in one that does not"""
-    for seed in range(SEED, SEED + HISTORIES):
-        limits, hosts, steps = write_history(seed)
-        if difference(store, limits, hosts, steps) is None:
-            continue
-        shorter = shortened(lambda some, lim=limits, n=hosts: difference(store, lim, n, some), steps)
-        tap.ok(False, f"history {seed} leaves the same counts",
-               f"limits (max_attempts, window_ms, lock_ms, by_source): {limits}, hosts: {hosts}", *shorter,
-               difference(store, limits, hosts, shorter))
-        return
-    tap.ok(True, f"{HISTORIES} histories leave the same counts")
-    tap.equal(difference.seen, {ADMITTED, BUSY, LOCKED}, "they contain every answer")
+    def play(limits, hosts, steps):
+        world = World(store, limits, hosts)
+        world.run(steps)
+        return world.seen
+
+    try_histories(range(SEED, SEED + HISTORIES), write_history, play, "the same counts")
 
 
 SERVER = Server()

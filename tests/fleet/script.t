@@ -16,8 +16,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 
 from host.attempts_script import (ADMITTED, BUSY, CLOCK_LINE, FAILED, GIVEN_UP, KEY, LATE, LEASE_MS,
                                   LOCKED, LONGEST_LEASE_MS, MINUTE, ON_TEST_CLOCK, SCRIPT, SECOND,
-                                  START_MS, SUCCEEDED, UNKNOWN, WITHDRAWN, Script, shortened)
+                                  START_MS, SUCCEEDED, UNKNOWN, WITHDRAWN, Script)
 from host.files import REPOSITORY
+from host.histories import Differ, try_histories
 from host.store import Connection, Refused, Server
 from host.tap import tap
 
@@ -48,10 +49,6 @@ class Ledger:
             name, *counts = part.split("|")
             found[name] = tuple(map(int, counts))
         return found
-
-
-class Differ(Exception):
-    """The two do not agree."""
 
 
 PASSER_BY = 4095  # no other attempt of a history has this number
@@ -208,40 +205,23 @@ def write_history(seed, ledger):
     return limits, steps
 
 
-def disagreement(ledger, script, limits, steps):
-    """How the two differ, or None."""
-    directory = tempfile.mkdtemp(prefix="tmout-test-", dir="/tmp")
-    os.chmod(directory, 0o755)
-    replay = Replay(ledger, script, limits, directory)
-    try:
-        replay.run(steps)
-        disagreement.seen |= replay.seen
-        return None
-    except (Differ, Refused) as error:
-        return f"{type(error).__name__}: {error}"
-    finally:
-        ledger.call("new", "/nonexistent")
-        shutil.rmtree(directory)
-
-
-disagreement.seen = set()
-
-
 def counts_as_a_ledger_does():
     """the same histories through a ledger and through the script"""
     ledger, script = Ledger(), Script(STORE)
-    for seed in range(SEED, SEED + HISTORIES):
-        limits, steps = write_history(seed, ledger)
-        if disagreement(ledger, script, limits, steps) is None:
-            continue
-        shorter = shortened(
-            lambda some, lim=limits: disagreement(ledger, script, lim, some), steps)
-        tap.ok(False, f"history {seed} gives the same answers",
-               f"limits (max_attempts, window_ms, lock_ms, by_source): {limits}", *shorter,
-               disagreement(ledger, script, limits, shorter))
-        return
-    tap.ok(True, f"{HISTORIES} histories give the same answers")
-    tap.equal(disagreement.seen, {ADMITTED, BUSY, LOCKED}, "they contain every answer")
+
+    def play(limits, steps):
+        directory = tempfile.mkdtemp(prefix="tmout-test-", dir="/tmp")
+        os.chmod(directory, 0o755)
+        replay = Replay(ledger, script, limits, directory)
+        try:
+            replay.run(steps)
+        finally:
+            ledger.call("new", "/nonexistent")
+            shutil.rmtree(directory)
+        return replay.seen
+
+    try_histories(range(SEED, SEED + HISTORIES), lambda seed: write_history(seed, ledger), play,
+                  "the same answers")
 
 
 def has_one_clock():

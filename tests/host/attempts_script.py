@@ -75,18 +75,3 @@ class Script:
         """A dictionary: name -> (failures, in flight, lock left)."""
         return {name_of(name): tuple(counts)
                 for name, *counts, _ in self.call("look", "n")[2:]}
-
-
-def shortened(fails, steps):
-    """The steps without those that are not needed for the failure."""
-    size = len(steps) // 2
-    while size > 0:
-        at = 0
-        while at < len(steps):
-            fewer = steps[:at] + steps[at + size:]
-            if fails(fewer):
-                steps = fewer
-            else:
-                at += size
-        size //= 2
-    return steps

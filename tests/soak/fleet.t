@@ -14,7 +14,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
 from host.attempts import setup_passwords
-from host.files import read, write
+from host.checked import REACHED, reached
+from host.files import write
 from host.fleet_hosts import Fleet
 from host.pam_stacks import wire_auth
 from host.relay import Relay
@@ -26,18 +27,13 @@ from host.waiting import wait_until
 POLICY = "default { max_attempts = 3  fleet_attempts = 3  fleet_fallback = 1 }\n"
 NUMBERS = [int(number) for number in os.environ.get("NUMBERS", "7 34 134").split()]
 HOSTS, LIMIT, STORE_DIRECTORY = 3, 3, "/tmp/store"
-REACHED, DELAY = "/run/reached", "/run/delay"
+DELAY = "/run/delay"
 CHECK = f"#!/bin/sh\necho \"$PAM_USER\" >>{REACHED}\nread -r delay <{DELAY}\nsleep $delay\n"
 CHECK_LINE = "auth [default=ignore] pam_exec.so quiet seteuid /root/check"
 DELAYS = ["0", "0.02", "0.1"]
 NAMES = "frozen thawed lost cut healed blocked fine dead late stopped gone awake unheard".split()
 CROWD = [f"{kind}{n}x{i}" for kind in ("prey", "crowd") for n in NUMBERS
          for i in range(len(DELAYS))]
-
-
-def reached(name):
-    """How many passwords of this user were checked, on all hosts."""
-    return read(REACHED).split().count(name)
 
 
 def counted(host, name):
